@@ -1,0 +1,1 @@
+//! The one integration binary: a file per road, on a real PostgreSQL that the tests start themselves.
