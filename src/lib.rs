@@ -2,4 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+// Rules: pure and total. No clock, no I/O.
+pub mod access_key;
+
+// Plumbing.
+pub mod clock;
 pub mod postgres;
