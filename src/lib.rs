@@ -4,6 +4,15 @@
 
 // Rules: pure and total. No clock, no I/O.
 pub mod access_key;
+pub mod fault;
+pub mod request;
+pub mod signature;
+
+// The request road.
+pub mod gateway;
+
+// The command line.
+pub mod command;
 
 // Plumbing.
 pub mod clock;

@@ -1,3 +1,32 @@
 //! The command line: one role per process, and the only place that exits.
 
-fn main() {}
+use std::{io, process::ExitCode};
+
+use akgate::{
+    clock::{Clock, SystemClock},
+    command::{Exit, verify},
+};
+use clap::{Parser, Subcommand};
+
+/// Keeps a leaked AccessKey from creating or changing identities, credentials and permissions.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Verify(verify::Args),
+}
+
+fn main() -> ExitCode {
+    let mut out = io::stdout().lock();
+    let mut err = io::stderr().lock();
+    let ended = match Cli::parse().command {
+        Command::Verify(args) => verify::run(&args, SystemClock.now(), &mut out, &mut err),
+    };
+    // Output that nobody reads any more (a closed pipe) is no verdict.
+    ExitCode::from(ended.unwrap_or(Exit::Failed) as u8)
+}

@@ -1,1 +1,5 @@
 //! The one integration binary: a file per road, on a real PostgreSQL that the tests start themselves.
+
+mod byte_positions;
+mod captures;
+mod vectors;

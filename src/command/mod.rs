@@ -1,0 +1,15 @@
+//! The command line: one file per command.
+
+pub mod verify;
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// What was asked for is so.
+    Ok = 0,
+    /// It is not.
+    Failed = 1,
+    /// The command was not understood.
+    Usage = 2,
+}

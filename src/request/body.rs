@@ -1,0 +1,167 @@
+//! What a body says, for the two types whose members count as parameters.
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::parameters::{check_name, decode_pairs};
+use crate::fault::Fault;
+
+/// The declared type of a body, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyType {
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// `application/json`.
+    Json,
+    /// Anything else, or nothing declared.
+    Other,
+}
+
+impl BodyType {
+    /// Reads a `Content-Type`.
+    ///
+    /// # Errors
+    /// [`Fault::InvalidParameter`] for a form or JSON in another character set than UTF-8, which would
+    /// be read differently upstream.
+    pub fn read(content_type: Option<&str>) -> Result<Self, Fault> {
+        let mut parts = content_type.unwrap_or_default().split(';').map(str::trim);
+        let essence = parts.next().unwrap_or_default();
+        let this = if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            Self::Form
+        } else if essence.eq_ignore_ascii_case("application/json") {
+            Self::Json
+        } else {
+            return Ok(Self::Other);
+        };
+        let utf8 = parts
+            .filter_map(|part| part.split_once('='))
+            .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
+            .all(|(_, set)| set.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"));
+        if utf8 {
+            Ok(this)
+        } else {
+            Err(Fault::parameter(
+                "Content-Type",
+                "the character set must be UTF-8",
+            ))
+        }
+    }
+}
+
+/// The members of a body as parameters; nothing for a body of another type, which is opaque.
+///
+/// # Errors
+/// As [`decode_pairs`]; for JSON, [`Fault::InvalidParameter`] where it is broken, no object, or names a
+/// member twice.
+pub fn members(body_type: BodyType, body: &[u8]) -> Result<Vec<(String, Member)>, Fault> {
+    if body.is_empty() {
+        return Ok(Vec::new());
+    }
+    match body_type {
+        BodyType::Form => Ok(decode_pairs(body)?
+            .into_iter()
+            .map(|(name, value)| (name, Member::Text(value)))
+            .collect()),
+        BodyType::Json => json_members(body),
+        BodyType::Other => Ok(Vec::new()),
+    }
+}
+
+/// The value of a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Member {
+    /// A text, or a whole number as its digits.
+    Text(String),
+    /// A value that has no one text.
+    Nested,
+}
+
+impl Member {
+    /// The text of the member; empty for a nested one.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Nested => String::new(),
+        }
+    }
+}
+
+fn json_members(body: &[u8]) -> Result<Vec<(String, Member)>, Fault> {
+    let Members(members) = serde_json::from_slice(body).map_err(|fault| {
+        Fault::parameter(
+            "body",
+            format!(
+                "it must be one JSON object (line {}, column {})",
+                fault.line(),
+                fault.column()
+            ),
+        )
+    })?;
+    members
+        .into_iter()
+        .map(|(name, value)| {
+            check_name(&name)?;
+            Ok((
+                name,
+                match value {
+                    Value::String(text) => Member::Text(text),
+                    Value::Number(number) if number.is_i64() || number.is_u64() => {
+                        Member::Text(number.to_string())
+                    }
+                    Value::Number(_)
+                    | Value::Null
+                    | Value::Bool(_)
+                    | Value::Array(_)
+                    | Value::Object(_) => Member::Nested,
+                },
+            ))
+        })
+        .collect()
+}
+
+/// An object's members in the order in which they stand, equal names kept: a map would drop one.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_that_is_broken_or_no_object_is_refused() {
+        for body in ["{", "[]", "1", "{\"a\":1}x", "{\"a\" 1}", "{\"\":1}"] {
+            assert!(members(BodyType::Json, body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn character_set_other_than_utf8_is_refused() {
+        assert!(BodyType::read(Some("application/json; charset=utf-16")).is_err());
+        assert_eq!(
+            BodyType::read(Some("Application/JSON; charset=\"UTF-8\"")),
+            Ok(BodyType::Json)
+        );
+    }
+}
