@@ -4,6 +4,7 @@
 
 // Rules: pure and total. No clock, no I/O.
 pub mod access_key;
+pub mod operation;
 
 // Plumbing.
 pub mod clock;
