@@ -5,6 +5,7 @@
 // Rules: pure and total. No clock, no I/O.
 pub mod access_key;
 pub mod operation;
+pub mod verdict;
 
 // Plumbing.
 pub mod clock;
