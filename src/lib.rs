@@ -7,6 +7,9 @@ pub mod access_key;
 pub mod operation;
 pub mod verdict;
 
+// The commands of the binary.
+pub mod command;
+
 // Plumbing.
 pub mod clock;
 pub mod postgres;
