@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use akgate::{
     clock::{Clock, SystemClock},
-    command::{Exit, verify},
+    command::{Exit, classify, verify},
 };
 use clap::{Parser, Subcommand};
 
@@ -18,6 +18,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Classify(classify::Args),
     Verify(verify::Args),
 }
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let mut out = io::stdout().lock();
     let mut err = io::stderr().lock();
     let ended = match Cli::parse().command {
+        Command::Classify(args) => classify::run(&args, &mut out, &mut err),
         Command::Verify(args) => verify::run(&args, SystemClock.now(), &mut out, &mut err),
     };
     // Output that nobody reads any more (a closed pipe) is no verdict.

@@ -1,5 +1,6 @@
-//! The command line: one file per command.
+//! The commands of the binary: each takes its arguments and its outputs, and says how it ended.
 
+pub mod classify;
 pub mod verify;
 
 /// How a command ends.

@@ -16,6 +16,7 @@ use crate::{
     access_key::{AccessKeySecret, SecurityToken},
     fault::Fault,
     gateway::{receive::Limits, wire},
+    operation::Catalogue,
     request::{ApiRequest, RawRequest},
     signature::{self, Canonical, Credentials, Printed, Verified, freshness},
 };
@@ -245,6 +246,17 @@ impl Report {
             .map(|claim| claim.access_key_id.as_str().to_owned());
         self.version = Some(request.operation.version.clone());
         self.action = request.operation.action.clone();
+        let operation = request.operation.action.as_deref().and_then(|action| {
+            let catalogue = Catalogue::built_in().ok()?;
+            catalogue.operation(&request.operation.version, action)
+        });
+        if let Some(operation) = operation {
+            self.product = Some(operation.product().code().to_owned());
+            self.effect = operation
+                .effect()
+                .is_known()
+                .then(|| operation.effect().as_str().to_owned());
+        }
         if let Some(canonical) = signature::canonical(request) {
             self.show(&canonical);
         }

@@ -1,0 +1,278 @@
+//! `akgate classify`: what an operation would change, and whether a restricted AccessKey may call it.
+//!
+//! Judged as in mode `enforce`, with the self-remedy lane closed. Exit code 0, or 2 where the
+//! product and the version do not belong together.
+
+use std::io;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::Exit;
+use crate::{
+    operation::{Blocklist, Catalogue, Effect, Operation, Product},
+    verdict::{Facts, Policy, Profile, Standing, Verdict, decide},
+};
+
+/// Say what an operation would change and whether a restricted AccessKey may call it.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Product code, in any case: RAM, IMS, STS, ResourceManager, Ecs…
+    pub product: String,
+    /// Version of the product's API: 2015-05-01
+    pub version: String,
+    /// Action, exactly as it is called: CreateUser
+    pub action: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Classifies an operation: the answer goes to `out`, a usage error to `err`. Returns the exit code.
+///
+/// # Errors
+/// Where an output cannot be written, or the data that comes with this build is wrong.
+pub fn run(args: &Args, out: &mut dyn io::Write, err: &mut dyn io::Write) -> io::Result<Exit> {
+    let catalogue = Catalogue::built_in().map_err(io::Error::other)?;
+    let strict = Blocklist::strict().map_err(io::Error::other)?;
+    match find(&catalogue, args) {
+        Ok(operation) => {
+            let answer = Answer::of(&strict, &operation);
+            answer.write(args.json, out)?;
+            Ok(Exit::Ok)
+        }
+        Err(fault) => {
+            writeln!(err, "error: {fault}")?;
+            Ok(Exit::Usage)
+        }
+    }
+}
+
+fn find(catalogue: &Catalogue, args: &Args) -> Result<Operation, String> {
+    let Args {
+        product,
+        version,
+        action,
+        ..
+    } = args;
+    if action.is_empty() {
+        return Err("ACTION must not be empty".to_owned());
+    }
+    let product = Product::from_code(product);
+    match (
+        catalogue.version_of(&product),
+        catalogue.product_of(version),
+    ) {
+        (Some(right), _) if right != version => {
+            Err(format!("{product} has version {right}, not {version}"))
+        }
+        (Some(_), _) => catalogue
+            .operation(version, action)
+            .ok_or_else(|| format!("{product} is not in the catalogue")),
+        (None, Some(owner)) => Err(format!(
+            "version {version} is that of {owner}, not of {product}"
+        )),
+        (None, None) => catalogue
+            .foreign(product.code(), version, action)
+            .map_err(|fault| fault.to_string()),
+    }
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    product: &'a str,
+    version: &'a str,
+    action: &'a str,
+    /// `null` for a product that the catalogue does not enumerate.
+    effect: Option<&'static str>,
+    /// Whether the catalogue or a profile lists exactly this operation.
+    known: bool,
+    profiles: PerProfile,
+}
+
+#[derive(Serialize)]
+struct PerProfile {
+    mutations: &'static str,
+    strict: &'static str,
+}
+
+impl<'a> Answer<'a> {
+    fn of(strict: &Blocklist, operation: &'a Operation) -> Self {
+        let effect = operation.effect();
+        let known = match effect {
+            Effect::Uncatalogued => strict.lists(operation),
+            Effect::Unknown => false,
+            Effect::Read | Effect::Disclose | Effect::Mutate(_) | Effect::MintSession => true,
+        };
+        Self {
+            product: operation.product().code(),
+            version: operation.version(),
+            action: operation.action(),
+            effect: (effect != Effect::Uncatalogued).then(|| effect.as_str()),
+            known,
+            profiles: PerProfile {
+                mutations: verdict(strict, operation, Profile::Mutations),
+                strict: verdict(strict, operation, Profile::Strict),
+            },
+        }
+    }
+
+    fn write(&self, json: bool, out: &mut dyn io::Write) -> io::Result<()> {
+        if json {
+            serde_json::to_writer(&mut *out, self)?;
+            return writeln!(out);
+        }
+        let effect = match (self.effect, self.known) {
+            (Some(effect), true) => effect.to_owned(),
+            (Some(effect), false) => {
+                format!("{effect}: not in the catalogue, taken for a mutation")
+            }
+            (None, true) => "not catalogued, but listed by a profile".to_owned(),
+            (None, false) => "not catalogued".to_owned(),
+        };
+        writeln!(out, "{} {} {}", self.product, self.version, self.action)?;
+        writeln!(out, "effect     {effect}")?;
+        writeln!(out, "A restricted AccessKey under the profile")?;
+        writeln!(out, "mutations  {}", self.profiles.mutations)?;
+        writeln!(out, "strict     {}", self.profiles.strict)
+    }
+}
+
+/// The verdict on a restricted key, as enforced now.
+fn verdict(strict: &Blocklist, operation: &Operation, profile: Profile) -> &'static str {
+    let facts = Facts {
+        operation,
+        lineage: &[Standing::Restricted(Uuid::nil())],
+        profile,
+        policy: Policy::default(),
+        remedies_itself: false,
+        // Without an announced date the instant does not matter.
+        now: OffsetDateTime::UNIX_EPOCH,
+    };
+    match decide(strict, &facts) {
+        Verdict::Allow(_) => "allow",
+        Verdict::Refuse(_) => "refuse",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn classify(line: &str) -> (Exit, String, String) {
+        let words = std::iter::once("classify").chain(line.split_whitespace());
+        let args = Cli::try_parse_from(words).unwrap().args;
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = run(&args, &mut out, &mut err).unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (code, text(out), text(err))
+    }
+
+    #[test]
+    fn json_is_one_line_with_every_field() {
+        for (line, json) in [
+            (
+                "RAM 2015-05-01 CreateUser",
+                r#"{"product":"RAM","version":"2015-05-01","action":"CreateUser","effect":"Mutate(Identity)","known":true,"profiles":{"mutations":"refuse","strict":"refuse"}}"#,
+            ),
+            (
+                "ram 2015-05-01 ListUsers",
+                r#"{"product":"RAM","version":"2015-05-01","action":"ListUsers","effect":"Read","known":true,"profiles":{"mutations":"allow","strict":"refuse"}}"#,
+            ),
+            (
+                "STS 2015-04-01 AssumeRole",
+                r#"{"product":"STS","version":"2015-04-01","action":"AssumeRole","effect":"MintSession","known":true,"profiles":{"mutations":"allow","strict":"allow"}}"#,
+            ),
+            (
+                "IMS 2019-08-15 createUser",
+                r#"{"product":"IMS","version":"2019-08-15","action":"createUser","effect":"Unknown","known":false,"profiles":{"mutations":"refuse","strict":"refuse"}}"#,
+            ),
+            (
+                "Ecs 2014-05-26 RunInstances",
+                r#"{"product":"Ecs","version":"2014-05-26","action":"RunInstances","effect":null,"known":true,"profiles":{"mutations":"allow","strict":"refuse"}}"#,
+            ),
+            (
+                "Ecs 2014-05-26 DescribeInstances",
+                r#"{"product":"Ecs","version":"2014-05-26","action":"DescribeInstances","effect":null,"known":false,"profiles":{"mutations":"allow","strict":"allow"}}"#,
+            ),
+        ] {
+            let (code, out, err) = classify(&format!("{line} --json"));
+            assert_eq!(
+                (code, out, err.as_str()),
+                (Exit::Ok, format!("{json}\n"), "")
+            );
+        }
+    }
+
+    #[test]
+    fn text_is_for_people() {
+        let (_, unknown, _) = classify("IMS 2019-08-15 NoSuchAction");
+        insta::assert_snapshot!(unknown, @r"
+        IMS 2019-08-15 NoSuchAction
+        effect     Unknown: not in the catalogue, taken for a mutation
+        A restricted AccessKey under the profile
+        mutations  refuse
+        strict     refuse
+        ");
+        let (_, listed, _) = classify("Rds 2014-08-15 DescribeBackups");
+        insta::assert_snapshot!(listed, @r"
+        Rds 2014-08-15 DescribeBackups
+        effect     not catalogued, but listed by a profile
+        A restricted AccessKey under the profile
+        mutations  allow
+        strict     refuse
+        ");
+    }
+
+    #[test]
+    fn wrong_pair_is_a_usage_error_that_names_the_right_version() {
+        for (line, message) in [
+            (
+                "RAM 2019-08-15 CreateUser",
+                "error: RAM has version 2015-05-01, not 2019-08-15\n",
+            ),
+            (
+                "sts 2020-01-01 AssumeRole --json",
+                "error: STS has version 2015-04-01, not 2020-01-01\n",
+            ),
+            (
+                "Ecs 2015-05-01 RunInstances",
+                "error: version 2015-05-01 is that of RAM, not of Ecs\n",
+            ),
+        ] {
+            let (code, out, err) = classify(line);
+            assert_eq!(
+                (code, out.as_str(), err.as_str()),
+                (Exit::Usage, "", message)
+            );
+        }
+    }
+
+    #[test]
+    fn empty_part_is_a_usage_error() {
+        for (product, version, action) in [
+            ("RAM", "2015-05-01", ""),
+            ("", "2014-05-26", "RunInstances"),
+            ("Ecs", "", "RunInstances"),
+        ] {
+            let args = Args {
+                product: product.to_owned(),
+                version: version.to_owned(),
+                action: action.to_owned(),
+                json: false,
+            };
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            assert_eq!(run(&args, &mut out, &mut err).unwrap(), Exit::Usage);
+            assert!(out.is_empty() && err.ends_with(b"must not be empty\n"));
+        }
+    }
+}

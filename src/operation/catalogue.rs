@@ -1,0 +1,262 @@
+//! The list of operations whose effect is known: `config/catalogue.csv`.
+
+use std::collections::HashMap;
+
+use super::{
+    DataError, DataFault, Effect, Operation, Product,
+    table::{is_name, is_version, rows},
+};
+
+const BUILT_IN: &str = include_str!("../../config/catalogue.csv");
+const HEADER: [&str; 5] = ["product", "version", "action", "effect", "names"];
+
+/// What every listed operation would change, and which of its parameters an audit record keeps.
+#[derive(Debug, Clone)]
+pub struct Catalogue {
+    by_version: HashMap<Box<str>, Listed>,
+}
+
+#[derive(Debug, Clone)]
+struct Listed {
+    product: Product,
+    actions: HashMap<Box<str>, Entry>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    effect: Effect,
+    names: Box<[Box<str>]>,
+}
+
+/// Why an operation cannot be taken for one of a product that the catalogue does not enumerate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotForeign {
+    /// The version is that of a catalogued product.
+    #[error("version {version} is that of {product}")]
+    Version {
+        /// The version given.
+        version: String,
+        /// Whose it is.
+        product: Product,
+    },
+    /// The product is a catalogued one, at another version.
+    #[error("{product} has version {version}")]
+    Product {
+        /// The product given.
+        product: Product,
+        /// Its version.
+        version: String,
+    },
+    /// A part of the operation is empty.
+    #[error("product, version and action must not be empty")]
+    Empty,
+}
+
+impl Catalogue {
+    /// The catalogue that comes with this build.
+    ///
+    /// # Errors
+    /// [`DataError`] where the embedded data is wrong; the tests keep that from being released.
+    pub fn built_in() -> Result<Self, DataError> {
+        Self::parse(BUILT_IN)
+    }
+
+    /// Reads a catalogue: columns product, version, action, effect, names (separated by spaces).
+    ///
+    /// # Errors
+    /// [`DataError`] with the line of the first fault: a wrong number of columns, a product other
+    /// than the four, a version that two products share, an unknown effect, an operation listed
+    /// twice, a parameter name that may hold a secret.
+    pub fn parse(text: &str) -> Result<Self, DataError> {
+        let mut catalogue = Self {
+            by_version: HashMap::new(),
+        };
+        for row in rows(text, HEADER)? {
+            catalogue
+                .add(row.fields)
+                .map_err(|fault| fault.at(row.line))?;
+        }
+        Ok(catalogue)
+    }
+
+    /// The catalogued product of this version.
+    #[must_use]
+    pub fn product_of(&self, version: &str) -> Option<&Product> {
+        self.by_version.get(version).map(|listed| &listed.product)
+    }
+
+    /// The version of this product, where it is a catalogued one.
+    #[must_use]
+    pub fn version_of(&self, product: &Product) -> Option<&str> {
+        self.by_version
+            .iter()
+            .find(|(_, listed)| listed.product == *product)
+            .map(|(version, _)| &**version)
+    }
+
+    /// The operation of this version and action, both exact; `None` where the version is not that
+    /// of a catalogued product. An action that is not listed is [`Effect::Unknown`].
+    #[must_use]
+    pub fn operation(&self, version: &str, action: &str) -> Option<Operation> {
+        let listed = self.by_version.get(version)?;
+        let effect = listed
+            .actions
+            .get(action)
+            .map_or(Effect::Unknown, |entry| entry.effect);
+        Some(Operation {
+            product: listed.product.clone(),
+            version: version.into(),
+            action: action.into(),
+            effect,
+        })
+    }
+
+    /// The operation of a product that the catalogue does not enumerate.
+    ///
+    /// # Errors
+    /// [`NotForeign`] where the product or the version is a catalogued one: calling it foreign
+    /// would let its mutations pass.
+    pub fn foreign(
+        &self,
+        product: &str,
+        version: &str,
+        action: &str,
+    ) -> Result<Operation, NotForeign> {
+        if product.is_empty() || version.is_empty() || action.is_empty() {
+            return Err(NotForeign::Empty);
+        }
+        let product = Product::from_code(product);
+        if let Some(right) = self.version_of(&product) {
+            return Err(NotForeign::Product {
+                version: right.to_owned(),
+                product,
+            });
+        }
+        if let Some(owner) = self.product_of(version) {
+            return Err(NotForeign::Version {
+                version: version.to_owned(),
+                product: owner.clone(),
+            });
+        }
+        Ok(Operation {
+            product,
+            version: version.into(),
+            action: action.into(),
+            effect: Effect::Uncatalogued,
+        })
+    }
+
+    /// The names of the parameters that an audit record of this operation keeps, sorted.
+    pub fn kept_names(&self, operation: &Operation) -> impl Iterator<Item = &str> {
+        self.by_version
+            .get(operation.version())
+            .and_then(|listed| listed.actions.get(operation.action()))
+            .into_iter()
+            .flat_map(|entry| entry.names.iter().map(|name| &**name))
+    }
+
+    /// Every listed operation, in no order.
+    pub fn operations(&self) -> impl Iterator<Item = Operation> {
+        self.by_version.iter().flat_map(|(version, listed)| {
+            listed.actions.iter().map(|(action, entry)| Operation {
+                product: listed.product.clone(),
+                version: version.clone(),
+                action: action.clone(),
+                effect: entry.effect,
+            })
+        })
+    }
+
+    fn add(&mut self, fields: [&str; 5]) -> Result<(), DataFault> {
+        let [code, version, action, effect, names] = fields;
+        let product = catalogued(code)?;
+        if !is_version(version) {
+            return Err(DataFault::Version(version.to_owned()));
+        }
+        if !is_name(action) {
+            return Err(DataFault::Action(action.to_owned()));
+        }
+        let entry = Entry {
+            effect: listable(effect)?,
+            names: kept(names)?,
+        };
+        let listed = self.listed(product, version)?;
+        if listed.actions.insert(action.into(), entry).is_some() {
+            return Err(DataFault::Duplicate {
+                version: version.to_owned(),
+                action: action.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn listed(&mut self, product: Product, version: &str) -> Result<&mut Listed, DataFault> {
+        let taken = |other: &Product| DataFault::VersionTaken {
+            version: version.to_owned(),
+            product: product.to_string(),
+            other: other.to_string(),
+        };
+        match self.product_of(version) {
+            Some(owner) if *owner != product => return Err(taken(owner)),
+            None if self.version_of(&product).is_some() => return Err(taken(&product)),
+            Some(_) | None => {}
+        }
+        Ok(self
+            .by_version
+            .entry(version.into())
+            .or_insert_with(|| Listed {
+                product,
+                actions: HashMap::new(),
+            }))
+    }
+}
+
+fn catalogued(code: &str) -> Result<Product, DataFault> {
+    let product = Product::from_code(code);
+    if product.code() == code && product.is_catalogued() {
+        Ok(product)
+    } else {
+        Err(DataFault::Product(code.to_owned()))
+    }
+}
+
+fn listable(text: &str) -> Result<Effect, DataFault> {
+    text.parse()
+        .ok()
+        .filter(|effect: &Effect| effect.is_known())
+        .ok_or_else(|| DataFault::Effect(text.to_owned()))
+}
+
+fn kept(text: &str) -> Result<Box<[Box<str>]>, DataFault> {
+    let mut names: Vec<Box<str>> = Vec::new();
+    for name in text.split(' ').filter(|_| !text.is_empty()) {
+        if !is_name(name) || names.iter().any(|earlier| **earlier == *name) {
+            return Err(DataFault::Name(name.to_owned()));
+        }
+        if may_hold_a_secret(name) {
+            return Err(DataFault::SecretName(name.to_owned()));
+        }
+        names.push(name.into());
+    }
+    names.sort();
+    Ok(names.into())
+}
+
+/// Guards the data file against a slip: an audit record is read by many and kept for long.
+fn may_hold_a_secret(name: &str) -> bool {
+    const WORDS: [&str; 7] = [
+        "Password",
+        "Secret",
+        "Token",
+        "Assertion",
+        "Document",
+        "Code",
+        "ExternalId",
+    ];
+    // `AppSecretId` names a secret without being one; `ExternalId` is a shared secret in practice.
+    let is_id = name.ends_with("Id") && name != "ExternalId";
+    name == "Policy" || (!is_id && WORDS.iter().any(|word| name.contains(word)))
+}
+
+#[cfg(test)]
+mod tests;

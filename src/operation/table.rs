@@ -1,0 +1,141 @@
+//! The form of the data files under `config/`: a header, then one row a line, `#` for a comment.
+//!
+//! Deliberately less than CSV: no quotes, so no field can hold a comma, and a line is a row.
+
+/// What is wrong with a data file, and in which line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {fault}")]
+pub struct DataError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub fault: DataFault,
+}
+
+/// What can be wrong with a line of a data file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DataFault {
+    /// The first line that is no comment is not the header.
+    #[error("the header must be `{0}`")]
+    Header(String),
+    /// A row has too few or too many columns.
+    #[error("{found} columns where {expected} are needed")]
+    Columns {
+        /// How many the row has.
+        found: usize,
+        /// How many the header has.
+        expected: usize,
+    },
+    /// A field is quoted.
+    #[error("quotes are not supported")]
+    Quote,
+    /// A product that the file cannot speak of.
+    #[error("`{0}` is not a catalogued product")]
+    Product(String),
+    /// A product code with a character that no code has.
+    #[error("`{0}` is no product code")]
+    ProductCode(String),
+    /// A version that is no date.
+    #[error("`{0}` is no version: YYYY-MM-DD")]
+    Version(String),
+    /// One version of two products, or two versions of one: `Version` could not tell them apart.
+    #[error("version {version} is {other}'s, or {product} has another one")]
+    VersionTaken {
+        /// The version of this line.
+        version: String,
+        /// The product of this line.
+        product: String,
+        /// The product of an earlier line.
+        other: String,
+    },
+    /// An action that is no name.
+    #[error("`{0}` is no action")]
+    Action(String),
+    /// An effect that is none, or one that stands for absence and cannot be listed.
+    #[error("`{0}` is no effect that can be listed")]
+    Effect(String),
+    /// A parameter name with another character, or twice.
+    #[error("`{0}` is no parameter name, or is there twice")]
+    Name(String),
+    /// A parameter that may hold a secret.
+    #[error("parameter `{0}` may hold a secret and is not to be kept")]
+    SecretName(String),
+    /// A source that is none.
+    #[error("`{0}` is no source: page or unofficial")]
+    Source(String),
+    /// The same operation a second time.
+    #[error("{version} {action} is listed twice")]
+    Duplicate {
+        /// Its version.
+        version: String,
+        /// Its action.
+        action: String,
+    },
+    /// No row at all.
+    #[error("there is no row")]
+    Empty,
+}
+
+impl DataFault {
+    pub(super) fn at(self, line: usize) -> DataError {
+        DataError { line, fault: self }
+    }
+}
+
+/// One row: its line and its fields.
+pub(super) struct Row<'a, const N: usize> {
+    pub line: usize,
+    pub fields: [&'a str; N],
+}
+
+/// Reads the rows of a text whose header is `header`.
+///
+/// # Errors
+/// [`DataError`] for a missing header, a quote, a wrong number of columns or no row at all.
+pub(super) fn rows<'a, const N: usize>(
+    text: &'a str,
+    header: [&str; N],
+) -> Result<Vec<Row<'a, N>>, DataError> {
+    let mut lines = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| !line.starts_with('#') && !line.trim().is_empty());
+    let first = lines.next().unwrap_or((1, ""));
+    if fields(first.1).ok() != Some(header) {
+        return Err(DataFault::Header(header.join(",")).at(first.0));
+    }
+    let rows = lines
+        .map(|(line, row)| match fields(row) {
+            Ok(fields) => Ok(Row { line, fields }),
+            Err(fault) => Err(fault.at(line)),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    if rows.is_empty() {
+        return Err(DataFault::Empty.at(first.0));
+    }
+    Ok(rows)
+}
+
+fn fields<const N: usize>(line: &str) -> Result<[&str; N], DataFault> {
+    if line.contains('"') {
+        return Err(DataFault::Quote);
+    }
+    let all: Vec<&str> = line.split(',').collect();
+    let found = all.len();
+    all.try_into()
+        .map_err(|_| DataFault::Columns { found, expected: N })
+}
+
+/// Whether this is a version: a date as the field writes them.
+pub(super) fn is_version(text: &str) -> bool {
+    text.len() == 10
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        })
+}
+
+/// Whether this can name an action or a parameter.
+pub(super) fn is_name(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}

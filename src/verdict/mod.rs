@@ -1,0 +1,256 @@
+//! The decision: may this call go upstream?
+//!
+//! Pure and total. Who asks, what the registry says and what time it is are parameters; the answer
+//! is a [`Permit`] that only this module can make, or a [`Refusal`].
+//!
+//! What a restricted AccessKey, or a session that descends from one, may still do:
+//!
+//! | effect | `mutations` | `strict` |
+//! | --- | --- | --- |
+//! | `Read` | allow | allow, but refuse for RAM and IMS |
+//! | `Disclose` | refuse | refuse |
+//! | `Mutate(Identity)` | refuse | refuse |
+//! | `Mutate(Credential)` | refuse | refuse |
+//! | `Mutate(Permission)` | refuse | refuse |
+//! | `Mutate(Other)` | allow | allow, but refuse for RAM and IMS |
+//! | `MintSession` | allow: the session inherits the restriction | as `mutations` |
+//! | `Unknown` | refuse | refuse |
+//! | `Uncatalogued` | allow | refuse if listed |
+//!
+//! `strict` refuses what `mutations` refuses and what its list names: all of RAM and IMS, and single
+//! operations of other products. STS and ResourceManager are not on that list, so `strict` judges
+//! them as `mutations` does.
+//!
+//! In the order in which the code checks:
+//!
+//! 1. Mode `off`: allow, nothing is judged.
+//! 2. A restricted key in the lineage and an effect that its profile refuses: refuse with
+//!    [`Refusal::RestrictedKey`] (403), unless the key disables or deletes itself and the policy
+//!    opens that lane.
+//! 3. An unknown standing in the lineage, or no lineage at all: refuse with
+//!    [`Refusal::StandingUnknown`] (503), reads included. A road that may serve reads from the last
+//!    known state says so by passing that state, never by passing [`Standing::Unknown`].
+//! 4. Everything else: allow. A lineage that is clear throughout is never refused.
+//!
+//! In mode `shadow`, and before `enforce_from`, a refusal becomes a permit that carries it
+//! ([`Permit::withheld`]), so that it can be recorded.
+
+mod policy;
+mod remedy;
+
+use uuid::Uuid;
+
+use crate::operation::{Blocklist, Effect, Kind, Operation};
+pub use policy::{InvalidChoice, Mode, Policy, Profile};
+pub use remedy::remedies_itself;
+use time::OffsetDateTime;
+
+/// What the registry says now of an AccessKey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// No restriction is in force.
+    Clear,
+    /// This restriction is in force.
+    Restricted(Uuid),
+    /// The registry cannot say.
+    Unknown,
+}
+
+/// All that a decision depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// What is asked for.
+    pub operation: &'a Operation,
+    /// The standing of the AccessKey and of every ancestor of its session, in any order.
+    pub lineage: &'a [Standing],
+    /// The account's profile; of two accounts, [`Profile::stricter`].
+    pub profile: Profile,
+    /// The policy in force.
+    pub policy: Policy,
+    /// Whether the key disables or deletes itself: [`remedies_itself`].
+    pub remedies_itself: bool,
+    /// The present instant.
+    pub now: OffsetDateTime,
+}
+
+/// The decision.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// The call may go upstream, once.
+    Allow(Permit),
+    /// The call must not go upstream.
+    Refuse(Refusal),
+}
+
+/// Leave to forward one call. Not cloneable, so that it is spent by what it permits.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Permit {
+    effect: Effect,
+    grounds: Grounds,
+}
+
+/// Why a call was permitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grounds {
+    /// No restriction is in force on the key or its ancestors.
+    Clear,
+    /// A restriction is in force, and its profile lets this operation pass.
+    Harmless(Uuid),
+    /// A restriction is in force, and the key disables or deletes itself.
+    SelfRemedy(Uuid),
+    /// It would have been refused, but the policy is not enforced (yet).
+    Withheld(Refusal),
+    /// The policy is off.
+    Off,
+    /// The call carries no AccessKey that could have leaked.
+    Anonymous,
+}
+
+/// Why a call was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// This restriction forbids it.
+    #[error("There is a risk of leakage of this AccessKey.")]
+    RestrictedKey(Uuid),
+    /// Whether a restriction forbids it cannot be said now.
+    #[error("The request has failed due to a temporary failure of the server.")]
+    StandingUnknown,
+}
+
+/// Decides, by the table and the order in the module's documentation.
+pub fn decide(strict: &Blocklist, facts: &Facts<'_>) -> Verdict {
+    let judged = match facts.policy.mode {
+        Mode::Off => Ok(Grounds::Off),
+        Mode::Shadow => Ok(judge(strict, facts).unwrap_or_else(Grounds::Withheld)),
+        Mode::Enforce if facts.policy.is_announced_for_later(facts.now) => {
+            Ok(judge(strict, facts).unwrap_or_else(Grounds::Withheld))
+        }
+        Mode::Enforce => judge(strict, facts),
+    };
+    match judged {
+        Ok(grounds) => Verdict::Allow(Permit {
+            effect: facts.operation.effect(),
+            grounds,
+        }),
+        Err(refusal) => Verdict::Refuse(refusal),
+    }
+}
+
+/// A permit for a call without an AccessKey: only for the two federated calls of STS, and only
+/// where the configuration lets them pass, which the caller has checked.
+#[must_use]
+pub fn permit_anonymous(operation: &Operation) -> Option<Permit> {
+    operation.may_be_anonymous().then(|| Permit {
+        effect: operation.effect(),
+        grounds: Grounds::Anonymous,
+    })
+}
+
+fn judge(strict: &Blocklist, facts: &Facts<'_>) -> Result<Grounds, Refusal> {
+    let standing = Lineage::of(facts.lineage);
+    let grounds = match standing.restriction {
+        None => Grounds::Clear,
+        Some(id) if !refuses(strict, facts.profile, facts.operation) => Grounds::Harmless(id),
+        Some(id) if facts.policy.self_remedy && facts.remedies_itself => Grounds::SelfRemedy(id),
+        Some(id) => return Err(Refusal::RestrictedKey(id)),
+    };
+    if standing.all_known {
+        Ok(grounds)
+    } else {
+        Err(Refusal::StandingUnknown)
+    }
+}
+
+/// Whether the profile refuses this operation to a restricted key.
+fn refuses(strict: &Blocklist, profile: Profile, operation: &Operation) -> bool {
+    let by_effect = match operation.effect() {
+        Effect::Read | Effect::MintSession | Effect::Uncatalogued => false,
+        Effect::Mutate(Kind::Other) => false,
+        Effect::Mutate(Kind::Identity | Kind::Credential | Kind::Permission) => true,
+        Effect::Disclose | Effect::Unknown => true,
+    };
+    match profile {
+        Profile::Mutations => by_effect,
+        Profile::Strict => by_effect || strict.lists(operation),
+    }
+}
+
+/// The standings of a key and its ancestors as one: a restriction is not hidden by an unknown, and
+/// an unknown not by a clear one.
+struct Lineage {
+    restriction: Option<Uuid>,
+    all_known: bool,
+}
+
+impl Lineage {
+    fn of(standings: &[Standing]) -> Self {
+        // No lineage means that nobody asked the registry.
+        let start = Self {
+            restriction: None,
+            all_known: !standings.is_empty(),
+        };
+        standings.iter().fold(start, |lineage, one| match one {
+            Standing::Clear => lineage,
+            Standing::Restricted(id) => Self {
+                restriction: lineage.restriction.or(Some(*id)),
+                ..lineage
+            },
+            Standing::Unknown => Self {
+                all_known: false,
+                ..lineage
+            },
+        })
+    }
+}
+
+impl Permit {
+    /// The effect of the operation that is permitted.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// Why it is permitted.
+    #[must_use]
+    pub fn grounds(&self) -> Grounds {
+        self.grounds
+    }
+
+    /// The refusal that was withheld, where the policy is in shadow or not yet in force.
+    #[must_use]
+    pub fn withheld(&self) -> Option<Refusal> {
+        match self.grounds {
+            Grounds::Withheld(refusal) => Some(refusal),
+            Grounds::Clear
+            | Grounds::Harmless(_)
+            | Grounds::SelfRemedy(_)
+            | Grounds::Off
+            | Grounds::Anonymous => None,
+        }
+    }
+}
+
+impl Refusal {
+    /// The HTTP status. A refusal is never a status that clients retry, unless a retry is wanted.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::RestrictedKey(_) => 403,
+            Self::StandingUnknown => 503,
+        }
+    }
+
+    /// The `Code` on the wire. The `Message` is the `Display` text.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::RestrictedKey(_) => "Forbidden",
+            Self::StandingUnknown => "ServiceUnavailable",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
