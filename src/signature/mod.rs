@@ -86,8 +86,8 @@ pub struct Printed {
 /// Verifies the MAC.
 ///
 /// # Errors
-/// [`Fault::SignatureMismatch`] with our canonical forms; [`Fault::MissingAccessKeyId`-like] faults of
-/// a body that the MAC does not bind: `MissingContentMD5`, [`Fault::ContentMd5NotMatched`],
+/// [`Fault::SignatureMismatch`] with our canonical forms. Where the MAC holds but does not bind the
+/// body: [`Fault::Missing`] or [`Fault::ContentMd5NotMatched`] for `Content-MD5`,
 /// [`Fault::InvalidParameter`] for `x-acs-content-sha256`.
 pub fn verify(request: ApiRequest, secret: &AccessKeySecret) -> Result<Verified, Fault> {
     let Some(claim) = &request.claim else {
