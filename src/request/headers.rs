@@ -12,8 +12,7 @@ impl<'r> Headers<'r> {
     /// Takes the headers, refusing at once what must never come twice.
     ///
     /// # Errors
-    /// [`Fault::InvalidParameter`] for a repeated `Host` or `x-acs-*`; [`Fault::InvalidRequest`] where
-    /// the length of the body is given in two ways.
+    /// [`Fault::InvalidParameter`] for a repeated `Host` or `x-acs-*`.
     pub fn read(map: &'r HeaderMap) -> Result<Self, Fault> {
         let this = Self(map);
         this.get("host")?;
@@ -22,11 +21,6 @@ impl<'r> Headers<'r> {
             .filter(|name| name.as_str().starts_with("x-acs-"))
         {
             this.get(name.as_str())?;
-        }
-        if map.contains_key("transfer-encoding") && map.contains_key("content-length") {
-            return Err(Fault::InvalidRequest(
-                "it has both Content-Length and Transfer-Encoding".into(),
-            ));
         }
         Ok(this)
     }

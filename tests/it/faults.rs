@@ -14,10 +14,10 @@ use time::macros::datetime;
 #[derive(Clone)]
 struct Draft {
     method: &'static str,
+    origin: &'static str,
     parameters: Vec<(&'static str, &'static str)>,
     headers: Vec<(&'static str, &'static str)>,
     body: String,
-    after: &'static str,
 }
 
 impl Draft {
@@ -37,8 +37,9 @@ impl Draft {
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         let mut raw = format!(
-            "{} /?{} HTTP/1.1\r\nhost: a\r\n",
+            "{} {}/?{} HTTP/1.1\r\nhost: a\r\n",
             self.method,
+            self.origin,
             query.join("&")
         );
         for (name, value) in &self.headers {
@@ -53,7 +54,6 @@ impl Draft {
         }
         raw.push_str("\r\n");
         raw.push_str(&self.body);
-        raw.push_str(self.after);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
@@ -98,12 +98,9 @@ fn spoilings() -> Vec<(usize, fn(&mut Draft))> {
         }),
         (5, |draft| draft.headers.push(("content-encoding", "gzip"))),
         (4, |draft| draft.method = "OPTIONS"),
-        (3, |draft| {
-            draft.headers.push(("content-length", "5"));
-            draft.headers.push(("transfer-encoding", "chunked"));
-            draft.body = "0\r\n\r\n".into();
-        }),
+        (3, |draft| draft.origin = "http://a"),
         (2, |draft| {
+            draft.headers.push(("transfer-encoding", "chunked"));
             draft.body = format!("41\r\n{}\r\n0\r\n\r\n", "a".repeat(65));
         }),
         (1, |draft| draft.body.clear()),
@@ -113,6 +110,7 @@ fn spoilings() -> Vec<(usize, fn(&mut Draft))> {
 fn draft() -> Draft {
     Draft {
         method: "POST",
+        origin: "",
         parameters: vec![
             ("Action", "CreateUser"),
             ("Version", "2015-05-01"),
@@ -126,7 +124,6 @@ fn draft() -> Draft {
         ],
         headers: Vec::new(),
         body: String::new(),
-        after: "",
     }
 }
 

@@ -1,5 +1,16 @@
 //! The one integration binary: a file per road, on a real PostgreSQL that the tests start themselves.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a panic in a test is the failure itself, and a figure is printed to be read"
+)]
+
 mod architecture;
 mod byte_positions;
 mod captures;
