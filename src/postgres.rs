@@ -1,1 +1,191 @@
-//! The private PostgreSQL.
+//! The private PostgreSQL: the default when no database is named.
+//!
+//! akgate speaks one SQL dialect everywhere. Without a database URL it starts the machine's own
+//! `postgres` as a child, on a Unix socket only: no TCP port, no password, no clash with a system
+//! cluster. The demo, the tests and a first `serve` share this one path.
+//!
+//! 1. The programs are looked for in `AKGATE_POSTGRES_BIN`, `PATH`, and where packages put them.
+//! 2. As root the server steps down to `postgres`, else `nobody`: it refuses to run as root.
+//! 3. The data folder has one owner, by a lock on the folder. A second process attaches to the
+//!    owner's server. What a killed owner left behind is waited for, then cleared.
+//! 4. The server hangs on a tether: when its owner ends, however it ends, the server stops.
+//!
+//! Everything here blocks: call it before the runtime starts or inside `spawn_blocking`.
+
+mod account;
+mod folder;
+mod launch;
+mod pid_file;
+mod place;
+mod programs;
+mod start_error;
+mod tether;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+use self::folder::Folder;
+use self::launch::{launch, make_cluster};
+use self::programs::Programs;
+pub use self::start_error::StartError;
+use self::tether::Tether;
+
+/// The schema, oldest migration first. Production, tests and the demo apply the same ones.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The only account of the server. It has no password: the socket's folder is closed to others.
+const SUPERUSER: &str = "postgres";
+/// Names the socket file; nothing listens on TCP.
+const PORT: u16 = 5432;
+/// How long a server may take to be ready (crash recovery included) or to go away.
+const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(5);
+
+/// How to start a [`PrivatePostgres`].
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder that keeps the data, made if it is missing; `None` for one that is removed at
+    /// the end. As root, a folder that the server's account cannot enter becomes a symbolic link
+    /// to one under `/var/tmp`.
+    pub data: Option<PathBuf>,
+    /// What the data is worth.
+    pub tuning: Tuning,
+}
+
+/// What the data is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tuning {
+    /// Survives a power cut.
+    Durable,
+    /// Fast, and lost with the machine: for tests.
+    Throwaway,
+}
+
+/// A PostgreSQL server that lives no longer than the process that started it.
+///
+/// Dropping it stops the server (fast shutdown, at most 15 s) and removes a temporary folder.
+#[derive(Debug)]
+pub struct PrivatePostgres {
+    sockets: PathBuf,
+    postmaster_pid: u32,
+    /// `None` when attached to a server that another process owns.
+    owned: Option<Owned>,
+}
+
+#[derive(Debug)]
+struct Owned {
+    // Fields drop in this order: the server ends before its folder is given up.
+    tether: Tether,
+    folder: Folder,
+    programs: Programs,
+    tuning: Tuning,
+}
+
+impl PrivatePostgres {
+    /// Starts the server, or attaches to the one that another process runs on the same folder.
+    /// Blocks until it accepts connections, at most 60 s.
+    ///
+    /// # Errors
+    /// [`StartError`], one sentence for a person.
+    pub fn start(options: &Options) -> Result<Self, StartError> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut folder = Folder::open(options.data.as_deref())?;
+        while !folder.claim()? {
+            if let Some(running) = folder.running().filter(|file| file.ready) {
+                return Ok(Self {
+                    sockets: running.sockets,
+                    postmaster_pid: running.pid,
+                    owned: None,
+                });
+            }
+            pause(deadline, &folder)?;
+        }
+        folder.clear_leftovers(deadline)?;
+        let programs = programs::find(folder.account(), folder.version())?;
+        if !folder.has_cluster() {
+            make_cluster(&programs, &folder, options.tuning)?;
+        }
+        let (tether, file) = launch(&programs, &folder, options.tuning)?;
+        Ok(Self {
+            sockets: file.sockets,
+            postmaster_pid: file.pid,
+            owned: Some(Owned {
+                tether,
+                folder,
+                programs,
+                tuning: options.tuning,
+            }),
+        })
+    }
+
+    /// Stops the server if it still runs and starts it again on the same data and socket. Does
+    /// nothing when attached to another process's server.
+    ///
+    /// # Errors
+    /// [`StartError`], as [`PrivatePostgres::start`].
+    pub fn restart(&mut self) -> Result<(), StartError> {
+        let Some(owned) = &mut self.owned else {
+            return Ok(());
+        };
+        owned.tether.stop_server();
+        owned.folder.clear_leftovers(Instant::now() + PATIENCE)?;
+        let (tether, file) = launch(&owned.programs, &owned.folder, owned.tuning)?;
+        owned.tether = tether;
+        self.postmaster_pid = file.pid;
+        Ok(())
+    }
+
+    /// How sqlx reaches `database` on this server.
+    #[must_use]
+    pub fn options(&self, database: &str) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass()
+            .socket(&self.sockets)
+            .port(PORT)
+            .username(SUPERUSER)
+            .database(database)
+            .ssl_mode(PgSslMode::Disable)
+    }
+
+    /// The URL of `database`, for sqlx and psql alike.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        let encode = |bytes| percent_encode(bytes, NON_ALPHANUMERIC);
+        format!(
+            "postgresql:///{}?host={}&port={PORT}&user={SUPERUSER}&sslmode=disable",
+            encode(database.as_bytes()),
+            encode(self.sockets.as_os_str().as_encoded_bytes()),
+        )
+    }
+
+    /// The process id of the server.
+    #[must_use]
+    pub fn postmaster_pid(&self) -> u32 {
+        self.postmaster_pid
+    }
+
+    /// The folder that really holds the data; `None` when attached to another process's server.
+    #[must_use]
+    pub fn data(&self) -> Option<&Path> {
+        self.owned.as_ref().map(|owned| owned.folder.path())
+    }
+
+    /// Stops the server and waits for its end, as dropping it does. When attached to another
+    /// process's server, leaves it running.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+fn pause(deadline: Instant, folder: &Folder) -> Result<(), StartError> {
+    if Instant::now() >= deadline {
+        return Err(StartError::Slow {
+            seconds: PATIENCE.as_secs(),
+            log: folder.log(),
+        });
+    }
+    std::thread::sleep(POLL);
+    Ok(())
+}

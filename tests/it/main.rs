@@ -14,6 +14,8 @@
 mod architecture;
 mod byte_positions;
 mod captures;
+mod database;
 mod faults;
+mod postgres;
 mod vectors;
 mod verify;

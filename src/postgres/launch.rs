@@ -1,0 +1,102 @@
+//! Running `initdb` and `postgres`.
+
+use std::ffi::OsStr;
+use std::time::Instant;
+
+use super::folder::Folder;
+use super::pid_file::PidFile;
+use super::programs::Programs;
+use super::tether::Tether;
+use super::{PATIENCE, PORT, SUPERUSER, StartError, Tuning, pause};
+
+const INITDB: [&str; 7] = ["-U", SUPERUSER, "-A", "trust", "--locale=C", "-E", "UTF8"];
+
+/// Builds the data of a new server. A killed `initdb` leaves nothing that looks finished.
+pub(super) fn make_cluster(
+    programs: &Programs,
+    folder: &Folder,
+    tuning: Tuning,
+) -> Result<(), StartError> {
+    let making = folder.new_cluster();
+    let mut arguments = vec![
+        programs.initdb.as_os_str(),
+        "-D".as_ref(),
+        making.as_os_str(),
+    ];
+    arguments.extend(INITDB.map(OsStr::new));
+    if tuning == Tuning::Throwaway {
+        arguments.push(OsStr::new("--no-sync"));
+    }
+    let mut tether = Tether::spawn(&arguments, folder)?;
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        match tether.ended() {
+            Some(status) => break status,
+            None => pause(deadline, folder)?,
+        }
+    };
+    if !status.success() {
+        return Err(StartError::ended("initdb", status, &folder.log()));
+    }
+    folder.adopt_cluster(&making)
+}
+
+/// Runs the server until it accepts connections.
+pub(super) fn launch(
+    programs: &Programs,
+    folder: &Folder,
+    tuning: Tuning,
+) -> Result<(Tether, PidFile), StartError> {
+    let cluster = folder.cluster();
+    let port = PORT.to_string();
+    let mut arguments = vec![
+        programs.postgres.as_os_str(),
+        "-D".as_ref(),
+        cluster.as_os_str(),
+        "-k".as_ref(),
+        folder.sockets().as_os_str(),
+        "-p".as_ref(),
+        port.as_ref(),
+    ];
+    for setting in settings(tuning) {
+        arguments.extend(["-c", setting].map(OsStr::new));
+    }
+    let mut tether = Tether::spawn(&arguments, folder)?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = tether.ended() {
+            return Err(StartError::ended("postgres", status, &folder.log()));
+        }
+        if let Some(file) = folder.running().filter(|file| file.ready) {
+            return Ok((tether, file));
+        }
+        pause(deadline, folder)?;
+    }
+}
+
+fn settings(tuning: Tuning) -> &'static [&'static str] {
+    // Compiling a plan costs more than any query of akgate takes.
+    const DURABLE: &[&str] = &[
+        "listen_addresses=",
+        "cluster_name=akgate",
+        "timezone=UTC",
+        "jit=off",
+    ];
+    const THROWAWAY: &[&str] = &[
+        "listen_addresses=",
+        "cluster_name=akgate",
+        "timezone=UTC",
+        "jit=off",
+        "fsync=off",
+        "synchronous_commit=off",
+        "full_page_writes=off",
+        "wal_level=minimal",
+        "max_wal_senders=0",
+        "checkpoint_timeout=1h",
+        "max_connections=300",
+    ];
+    match tuning {
+        Tuning::Durable => DURABLE,
+        Tuning::Throwaway => THROWAWAY,
+    }
+}
