@@ -3,8 +3,7 @@
 #   docker build -t akgate .
 #   docker run --rm akgate help
 #
-# The image has no PostgreSQL server: name a database with AKGATE_DATABASE_URL. `akgate demo` is for
-# a machine with the server programs (./dev demo).
+# The image has no PostgreSQL server.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src

@@ -71,8 +71,11 @@ impl Draft {
     }
 }
 
+/// Adds one fault.
+type Spoil = fn(&mut Draft);
+
 /// The spoilings, from the last fault of the table to the first: each must hide all before it.
-fn spoilings() -> Vec<(usize, fn(&mut Draft))> {
+fn spoilings() -> Vec<(usize, Spoil)> {
     vec![
         (22, |_| {}),
         (21, |draft| draft.set("AccessKeyId", "STS.FakeForTestsOnly")),
@@ -87,7 +90,7 @@ fn spoilings() -> Vec<(usize, fn(&mut Draft))> {
         (12, |draft| draft.remove("Action")),
         (11, |draft| draft.method = "DELETE"),
         (10, |draft| {
-            draft.headers.push(("x-acs-date", "2026-11-24T12:00:00Z"))
+            draft.headers.push(("x-acs-date", "2026-11-24T12:00:00Z"));
         }),
         (9, |draft| draft.set("SignatureType", "BEARERTOKEN")),
         (8, |draft| draft.parameters.push(("format", "JSON"))),
