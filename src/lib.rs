@@ -15,6 +15,9 @@ pub mod request;
 pub mod signature;
 pub mod verdict;
 
+// State: each function is one statement or one transaction.
+pub mod directory;
+
 // The request road.
 pub mod gateway;
 
@@ -23,4 +26,5 @@ pub mod command;
 
 // Plumbing.
 pub mod clock;
+pub mod mac_key;
 pub mod postgres;

@@ -5,13 +5,12 @@
 //! on another request, and the time, so that it is worth nothing later.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
-use zeroize::Zeroizing;
 
-use crate::{access_key::AccessKeyId, signature::Printed};
+use crate::{access_key::AccessKeyId, mac_key::MacKey, signature::Printed};
 
 /// The header's name. Copies that callers send never get this far: unsigned headers are not forwarded
 /// and a signed one of this name is refused.
@@ -25,30 +24,6 @@ const MAX_USER_AGENT: usize = 256;
 
 /// What separates this MAC from any other use of the same key.
 const CONTEXT: &[u8] = b"akgate-identity-v1\n";
-
-/// The key that akgate shares with one upstream.
-#[derive(Clone)]
-pub struct IdentityKey(Zeroizing<[u8; 32]>);
-
-impl IdentityKey {
-    /// Takes 32 random bytes.
-    #[must_use]
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
-    }
-
-    fn mac(&self, payload: &[u8]) -> Hmac<Sha256> {
-        // HMAC pads a short key with zeros to the block of its hash (RFC 2104): done here, it cannot fail.
-        let mut block = Zeroizing::new([0; 64]);
-        block
-            .iter_mut()
-            .zip(self.0.iter())
-            .for_each(|(to, from)| *to = *from);
-        Hmac::<Sha256>::new((&*block).into())
-            .chain_update(CONTEXT)
-            .chain_update(payload)
-    }
-}
 
 /// Who called what, as akgate has proven it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,10 +92,14 @@ impl Identity {
 
     /// The header's value.
     #[must_use]
-    pub fn seal(&self, key: &IdentityKey) -> String {
+    pub fn seal(&self, key: &MacKey) -> String {
         // Texts, numbers and a truth value always serialise.
         let payload = serde_json::to_vec(self).unwrap_or_default();
-        let mac = key.mac(&payload).finalize().into_bytes();
+        let mac = key
+            .mac(CONTEXT)
+            .chain_update(&payload)
+            .finalize()
+            .into_bytes();
         format!(
             "{}.{}",
             URL_SAFE_NO_PAD.encode(&payload),
@@ -134,7 +113,7 @@ impl Identity {
     /// [`IdentityFault`]; nothing of an identity that is refused is given out.
     pub fn open(
         header: &str,
-        key: &IdentityKey,
+        key: &MacKey,
         request: (&str, &str, &[u8]),
         now: OffsetDateTime,
     ) -> Result<Self, IdentityFault> {
@@ -145,7 +124,8 @@ impl Identity {
                 .map_err(|_| IdentityFault::Malformed)
         };
         let (payload, mac) = (decode(payload)?, decode(mac)?);
-        key.mac(&payload)
+        key.mac(CONTEXT)
+            .chain_update(&payload)
             .verify_slice(&mac)
             .map_err(|_| IdentityFault::Forged)?;
         let identity: Self =
@@ -174,6 +154,7 @@ mod tests {
     use bytes::Bytes;
     use http::Method;
     use time::macros::datetime;
+    use zeroize::Zeroizing;
 
     use super::*;
 
@@ -210,8 +191,8 @@ mod tests {
         .bound_to(&printed(), NOW)
     }
 
-    fn key() -> IdentityKey {
-        IdentityKey::new([7; 32])
+    fn key() -> MacKey {
+        MacKey::new(Zeroizing::new([7; 32]))
     }
 
     const REQUEST: (&str, &str, &[u8]) = ("POST", "/", b"Action=CreateUser");
@@ -240,7 +221,7 @@ mod tests {
             assert!(Identity::open(&header, &key(), REQUEST, NOW + moved).is_ok());
             assert_eq!(open(REQUEST, NOW + moved * 2), IdentityFault::Stale);
         }
-        let another = IdentityKey::new([8; 32]);
+        let another = MacKey::new(Zeroizing::new([8; 32]));
         assert_eq!(
             Identity::open(&header, &another, REQUEST, NOW),
             Err(IdentityFault::Forged)

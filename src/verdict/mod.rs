@@ -40,6 +40,7 @@ mod remedy;
 
 use uuid::Uuid;
 
+use crate::fault::Fault;
 use crate::operation::{Blocklist, Effect, Kind, Operation};
 pub use policy::{InvalidChoice, Mode, Policy, Profile};
 pub use remedy::remedies_itself;
@@ -112,10 +113,10 @@ pub enum Grounds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// This restriction forbids it.
-    #[error("There is a risk of leakage of this AccessKey.")]
+    #[error("restriction {0} forbids it")]
     RestrictedKey(Uuid),
     /// Whether a restriction forbids it cannot be said now.
-    #[error("The request has failed due to a temporary failure of the server.")]
+    #[error("the standing of the key is unknown")]
     StandingUnknown,
 }
 
@@ -232,22 +233,12 @@ impl Permit {
     }
 }
 
-impl Refusal {
-    /// The HTTP status. A refusal is never a status that clients retry, unless a retry is wanted.
-    #[must_use]
-    pub fn status(self) -> u16 {
-        match self {
-            Self::RestrictedKey(_) => 403,
-            Self::StandingUnknown => 503,
-        }
-    }
-
-    /// The `Code` on the wire. The `Message` is the `Display` text.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::RestrictedKey(_) => "Forbidden",
-            Self::StandingUnknown => "ServiceUnavailable",
+/// What the caller is told of a refusal.
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::RestrictedKey(_) => Self::LeakRisk,
+            Refusal::StandingUnknown => Self::Unavailable,
         }
     }
 }

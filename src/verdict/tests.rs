@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use time::macros::datetime;
 
 use super::*;
+use crate::fault::Fault;
 use crate::operation::Catalogue;
 
 const NOW: OffsetDateTime = datetime!(2024-04-18 09:00 +8);
@@ -324,20 +325,25 @@ fn permit_tells_what_was_withheld() {
 
 #[test]
 fn refusal_speaks_the_wire_contract() {
-    let restricted = Refusal::RestrictedKey(ID);
-    assert_eq!((restricted.status(), restricted.code()), (403, "Forbidden"));
+    let said = |refusal: Refusal| {
+        let fault = Fault::from(refusal);
+        (fault.status().as_u16(), fault.code(), fault.message())
+    };
     assert_eq!(
-        restricted.to_string(),
-        "There is a risk of leakage of this AccessKey."
+        said(Refusal::RestrictedKey(ID)),
+        (
+            403,
+            "Forbidden".into(),
+            "There is a risk of leakage of this AccessKey.".into()
+        )
     );
-    let unknown = Refusal::StandingUnknown;
     assert_eq!(
-        (unknown.status(), unknown.code()),
-        (503, "ServiceUnavailable")
-    );
-    assert_eq!(
-        unknown.to_string(),
-        "The request has failed due to a temporary failure of the server."
+        said(Refusal::StandingUnknown),
+        (
+            503,
+            "ServiceUnavailable".into(),
+            "The request has failed due to a temporary failure of the server.".into()
+        )
     );
 }
 

@@ -46,7 +46,7 @@ fn modules() -> Vec<(String, PathBuf, String)> {
 #[test]
 fn rules_know_no_runtime_no_server_no_database_and_no_road() {
     let foreign = ["tokio", "axum", "tower", "hyper", "sqlx", "lettre"];
-    let roads = ["gateway", "command", "clock", "postgres"];
+    let roads = ["directory", "gateway", "command", "clock", "postgres"];
     let mut seen = 0;
     for (module, file, text) in modules() {
         if !RULES.contains(&module.as_str()) {
@@ -78,6 +78,15 @@ fn rules_know_no_runtime_no_server_no_database_and_no_road() {
         }
     }
     assert!(seen >= 12, "{seen} files: the rules have moved");
+}
+
+#[test]
+fn state_knows_nothing_of_the_roads() {
+    for (module, file, text) in modules() {
+        if module == "directory" {
+            assert!(!text.contains("gateway"), "{}", file.display());
+        }
+    }
 }
 
 #[test]

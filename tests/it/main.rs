@@ -15,6 +15,7 @@ mod architecture;
 mod byte_positions;
 mod captures;
 mod database;
+mod directory;
 mod faults;
 mod postgres;
 mod vectors;

@@ -1,0 +1,53 @@
+-- The directory: a copy of the IAM's store of accounts, principals and AccessKeys.
+
+CREATE TABLE registry_revision (
+    one_row boolean CONSTRAINT registry_revision_pkey PRIMARY KEY DEFAULT true CONSTRAINT registry_revision_one_row CHECK (one_row),
+    revision bigint NOT NULL
+);
+COMMENT ON TABLE registry_revision IS 'One row: counts every change that a gateway node must learn of.';
+COMMENT ON COLUMN registry_revision.one_row IS 'Always true, so that there is one row.';
+COMMENT ON COLUMN registry_revision.revision IS 'Incremented last in the transaction that makes the change: commit order, without gaps.';
+INSERT INTO registry_revision (revision) VALUES (0);
+
+CREATE TABLE accounts (
+    account_id text CONSTRAINT accounts_pkey PRIMARY KEY,
+    created_at timestamptz NOT NULL
+);
+COMMENT ON TABLE accounts IS 'Cloud accounts.';
+COMMENT ON COLUMN accounts.account_id IS 'Decimal id of the account.';
+COMMENT ON COLUMN accounts.created_at IS 'When akgate first heard of the account.';
+
+CREATE TABLE principals (
+    principal_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT principals_pkey PRIMARY KEY,
+    account_id text NOT NULL CONSTRAINT principals_account_fkey REFERENCES accounts,
+    user_name text,
+    CONSTRAINT principals_name_key UNIQUE NULLS NOT DISTINCT (account_id, user_name)
+);
+COMMENT ON TABLE principals IS 'Who an AccessKey stands for.';
+COMMENT ON COLUMN principals.principal_id IS 'Ours, not the IAM''s.';
+COMMENT ON COLUMN principals.account_id IS 'The account that the principal belongs to.';
+COMMENT ON COLUMN principals.user_name IS 'Name of the RAM user; null for the account itself (its root key).';
+
+CREATE TABLE access_keys (
+    access_key_id text CONSTRAINT access_keys_pkey PRIMARY KEY,
+    principal_id bigint NOT NULL CONSTRAINT access_keys_principal_fkey REFERENCES principals,
+    status text NOT NULL CONSTRAINT access_keys_status_check CHECK (status IN ('Active', 'Inactive', 'Deleted')),
+    sealed_secret bytea NOT NULL,
+    seal_key_id integer NOT NULL,
+    blind_index bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    made_by_access_key_id text,
+    revision bigint NOT NULL
+);
+CREATE INDEX access_keys_revision_idx ON access_keys (revision);
+CREATE INDEX access_keys_blind_index_idx ON access_keys (blind_index);
+COMMENT ON TABLE access_keys IS 'AccessKey pairs; a deleted one stays, since a restriction outlives its key.';
+COMMENT ON COLUMN access_keys.access_key_id IS 'The public half.';
+COMMENT ON COLUMN access_keys.principal_id IS 'Who it stands for.';
+COMMENT ON COLUMN access_keys.status IS 'Active, Inactive or Deleted.';
+COMMENT ON COLUMN access_keys.sealed_secret IS 'The secret half, sealed for this row.';
+COMMENT ON COLUMN access_keys.seal_key_id IS 'Which key of the ring sealed it; re-sealing looks for old ones.';
+COMMENT ON COLUMN access_keys.blind_index IS 'HMAC of the secret, so that a leaked secret alone can be found.';
+COMMENT ON COLUMN access_keys.created_at IS 'When it was made, or first heard of.';
+COMMENT ON COLUMN access_keys.made_by_access_key_id IS 'The AccessKey that made it; null where nobody knows.';
+COMMENT ON COLUMN access_keys.revision IS 'Revision of its last change.';

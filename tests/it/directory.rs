@@ -1,0 +1,176 @@
+//! The directory on a real PostgreSQL.
+
+use akgate::{
+    access_key::{AccessKeyId, AccessKeySecret},
+    directory::{
+        KeyRecord, KeyStatus,
+        sealing::KeyRing,
+        store::{self, DirectoryFault, Kept, NewKey},
+    },
+};
+use rand::{SeedableRng, rngs::StdRng};
+use sqlx::PgPool;
+use time::{OffsetDateTime, macros::datetime};
+
+use crate::database::TestDatabase;
+
+const NOW: OffsetDateTime = datetime!(2026-11-24 12:00:00 UTC);
+
+fn ring() -> KeyRing {
+    let key = |byte: u8| hex::encode([byte; 32]);
+    KeyRing::parse(&format!("seal 1 {}\nindex {}", key(1), key(2))).unwrap()
+}
+
+fn id(text: &str) -> AccessKeyId {
+    AccessKeyId::parse(text).unwrap()
+}
+
+fn key(text: &str, user_name: Option<&str>, secret: &str) -> NewKey {
+    NewKey {
+        record: KeyRecord {
+            access_key_id: id(text),
+            account_id: "1234567890123456".into(),
+            user_name: user_name.map(str::to_owned),
+            status: KeyStatus::Active,
+            secret: AccessKeySecret::new(secret.into()),
+        },
+        made_by: None,
+    }
+}
+
+async fn keep(pool: &PgPool, key: &NewKey) -> Result<Kept, DirectoryFault> {
+    store::keep(pool, &ring(), key, NOW, &mut StdRng::seed_from_u64(1)).await
+}
+
+#[tokio::test]
+async fn kept_key_is_found_with_its_secret_and_kept_once() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool();
+    let key = key("LTAI5tFake1", Some("alice"), "FakeSecret1");
+    assert_eq!(keep(pool, &key).await.unwrap(), Kept::Inserted);
+    assert_eq!(keep(pool, &key).await.unwrap(), Kept::Unchanged);
+    let found = store::find(pool, &ring(), &id("LTAI5tFake1"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.secret.expose(), "FakeSecret1");
+    assert_eq!(found.user_name.as_deref(), Some("alice"));
+    assert_eq!(found.status, KeyStatus::Active);
+    assert!(
+        store::find(pool, &ring(), &id("LTAI5tFake2"))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let changed = NewKey {
+        record: KeyRecord {
+            secret: AccessKeySecret::new("FakeSecret2".into()),
+            ..key.record
+        },
+        ..key
+    };
+    assert_eq!(keep(pool, &changed).await.unwrap(), Kept::Changed);
+}
+
+#[tokio::test]
+async fn root_key_belongs_to_the_account_and_no_key_changes_hands() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool();
+    keep(pool, &key("LTAI5tRoot", None, "FakeSecret"))
+        .await
+        .unwrap();
+    let found = store::find(pool, &ring(), &id("LTAI5tRoot"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.user_name, None);
+    assert_eq!(
+        keep(pool, &key("LTAI5tRoot", None, "FakeSecret"))
+            .await
+            .unwrap(),
+        Kept::Unchanged
+    );
+    let stolen = keep(pool, &key("LTAI5tRoot", Some("mallory"), "FakeSecret")).await;
+    assert!(matches!(stolen, Err(DirectoryFault::OtherPrincipal)));
+}
+
+#[tokio::test]
+async fn secret_alone_finds_its_keys() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool();
+    keep(pool, &key("LTAI5tFake1", Some("alice"), "FakeSecret1"))
+        .await
+        .unwrap();
+    keep(pool, &key("LTAI5tFake2", Some("alice"), "FakeSecret2"))
+        .await
+        .unwrap();
+    let secret = AccessKeySecret::new("FakeSecret2".into());
+    let found = store::find_by_secret(pool, &ring(), &secret).await.unwrap();
+    assert_eq!(found, [id("LTAI5tFake2")]);
+}
+
+#[tokio::test]
+async fn status_moves_the_revision_once() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool();
+    keep(pool, &key("LTAI5tFake1", Some("alice"), "FakeSecret1"))
+        .await
+        .unwrap();
+    let key_id = id("LTAI5tFake1");
+    let set = |status| store::set_status(pool, &key_id, status);
+    assert_eq!(set(KeyStatus::Active).await.unwrap(), None);
+    assert_eq!(set(KeyStatus::Inactive).await.unwrap(), Some(2));
+    assert_eq!(set(KeyStatus::Inactive).await.unwrap(), None);
+    assert_eq!(set(KeyStatus::Deleted).await.unwrap(), Some(3));
+    let unknown = store::set_status(pool, &id("LTAI5tFake9"), KeyStatus::Inactive).await;
+    assert_eq!(unknown.unwrap(), None);
+    let changes = store::changes_since(pool, 0).await.unwrap();
+    assert_eq!(changes.len(), 1);
+    assert_eq!(
+        (changes[0].revision, changes[0].status),
+        (3, KeyStatus::Deleted)
+    );
+}
+
+/// Sixteen writers with delays of their own: a reader that follows the revision sees every change.
+#[tokio::test(flavor = "multi_thread")]
+async fn reader_of_revisions_misses_no_late_commit() {
+    const WRITERS: usize = 16;
+    const KEYS: usize = 20;
+    let database = TestDatabase::new().await;
+    let pool = database.pool().clone();
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let pool = pool.clone();
+            tokio::spawn(async move {
+                for n in 0..KEYS {
+                    let name = format!("LTAI5tFake-{writer}-{n}");
+                    keep(
+                        &pool,
+                        &key(&name, Some(&format!("user{writer}")), "FakeSecret"),
+                    )
+                    .await
+                    .unwrap();
+                }
+            })
+        })
+        .collect();
+    let (mut seen, mut revision) = (std::collections::BTreeSet::new(), 0);
+    while seen.len() < WRITERS * KEYS {
+        let finished = writers.iter().all(tokio::task::JoinHandle::is_finished);
+        for change in store::changes_since(&pool, revision).await.unwrap() {
+            assert!(change.revision > revision);
+            revision = change.revision;
+            assert!(seen.insert(change.access_key_id));
+        }
+        assert!(
+            !finished || seen.len() == WRITERS * KEYS,
+            "a change was missed"
+        );
+        tokio::task::yield_now().await;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(revision, i64::try_from(WRITERS * KEYS).unwrap(), "no gaps");
+}
