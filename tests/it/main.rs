@@ -18,5 +18,6 @@ mod database;
 mod directory;
 mod faults;
 mod postgres;
+mod tricks;
 mod vectors;
 mod verify;
