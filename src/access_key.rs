@@ -121,12 +121,6 @@ impl SecurityToken {
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
-
-    /// The token, for printing it to an upstream that verifies again.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
 }
 
 impl PartialEq for SecurityToken {

@@ -63,6 +63,15 @@ impl Parameters {
         self.0.get(at).map(|(_, value)| value.as_str())
     }
 
+    /// Puts a parameter in; one of the same name goes.
+    pub fn insert(&mut self, name: &str, value: String) {
+        let after = self
+            .0
+            .partition_point(|(existing, _)| existing.as_str() < name);
+        self.remove(name);
+        self.0.insert(after, (name.to_owned(), value));
+    }
+
     /// Takes a parameter out.
     pub fn remove(&mut self, name: &str) -> Option<String> {
         let at = self
@@ -258,6 +267,17 @@ mod tests {
             parameters("%233=v%2B1").unwrap().canonical_with_raw_names(),
             Some("#3=v%2B1".into())
         );
+    }
+
+    #[test]
+    fn parameter_put_in_keeps_the_order_and_stands_once() {
+        let mut read = parameters("a=1&c=3").unwrap();
+        read.insert("b", "2".into());
+        read.insert("a", "0".into());
+        read.insert("d", "4".into());
+        assert_eq!(read.canonical(), "a=0&b=2&c=3&d=4");
+        assert_eq!(read.remove("b").as_deref(), Some("2"));
+        assert_eq!(read.canonical(), "a=0&c=3&d=4");
     }
 
     #[test]

@@ -11,9 +11,8 @@
 use bytes::Bytes;
 use http::Method;
 
-use super::{Canonical, Credentials, Printed, Scheme, freshness, mac::Hash};
+use super::{Canonical, Credentials, Printed, Scheme, freshness, mac::Hash, target};
 use crate::{
-    access_key::AccessKeySecret,
     fault::Fault,
     request::{ApiRequest, Claim, Message, access_key_id, nonce, parameters::Parameters},
 };
@@ -22,7 +21,7 @@ use crate::{
 const MAX_SPELLINGS: usize = 8;
 
 /// Headers that a hop or akgate itself writes: signing them would let a caller speak for either.
-const NOT_TO_SIGN: [&str; 12] = [
+const NOT_TO_SIGN: [&str; 11] = [
     "accept-encoding",
     "authorization",
     "connection",
@@ -30,7 +29,6 @@ const NOT_TO_SIGN: [&str; 12] = [
     "expect",
     "forwarded",
     "keep-alive",
-    "proxy-authorization",
     "te",
     "trailer",
     "transfer-encoding",
@@ -64,7 +62,7 @@ impl Algorithm {
         }
     }
 
-    fn hash(self) -> Hash {
+    pub(super) fn hash(self) -> Hash {
         match self {
             Self::HmacSha256 => Hash::Sha256,
             Self::HmacSm3 => Hash::Sm3,
@@ -267,7 +265,12 @@ fn signed_headers(message: &Message<'_>, list: &str) -> Result<Vec<(String, Stri
 }
 
 impl Request {
-    pub(super) fn canonicals(&self, method: &Method, path: &str) -> Vec<(Canonical, Spelling)> {
+    /// Each spelling is computed only when those before it did not hold: the first nearly always does.
+    pub(super) fn canonicals<'r>(
+        &'r self,
+        method: &'r Method,
+        path: &str,
+    ) -> impl Iterator<Item = (Canonical, Spelling)> + use<'r> {
         let has_empty = self
             .signed_headers
             .iter()
@@ -295,7 +298,7 @@ impl Request {
                 paths.push((spelling, spelt));
             }
         }
-        let mut canonicals = Vec::new();
+        let mut spellings = Vec::new();
         for empty in empties {
             for (path_spelling, path) in &paths {
                 for (names, query) in &queries {
@@ -304,13 +307,17 @@ impl Request {
                         names: *names,
                         empty: *empty,
                     };
-                    if canonicals.len() < MAX_SPELLINGS {
-                        canonicals.push((self.canonical(method, path, query, *empty), spelling));
-                    }
+                    spellings.push((spelling, path.clone(), query.clone()));
                 }
             }
         }
-        canonicals
+        spellings
+            .into_iter()
+            .take(MAX_SPELLINGS)
+            .map(move |(spelling, path, query)| {
+                let canonical = self.canonical(method, &path, &query, spelling.empty);
+                (canonical, spelling)
+            })
     }
 
     fn canonical(
@@ -337,19 +344,6 @@ impl Request {
             string_to_sign: format!("{token}\n{digest}"),
             canonical_request: Some(text),
         }
-    }
-
-    pub(super) fn mac_holds(
-        &self,
-        canonical: &Canonical,
-        secret: &AccessKeySecret,
-        signature: &[u8],
-    ) -> bool {
-        self.algorithm.hash().hmac_holds(
-            secret.expose().as_bytes(),
-            canonical.string_to_sign.as_bytes(),
-            signature,
-        )
     }
 
     /// The MAC covers the body's own digest; the header must say the same.
@@ -393,17 +387,11 @@ impl Request {
                 ),
             ));
         }
-        let path = spelling.path.spell(path);
         // Names are always printed encoded: a raw one may hold what no target can, and the pairs that
         // the MAC covered are the same.
-        let query = self.query.canonical();
         Printed {
             method: method.clone(),
-            target: if query.is_empty() {
-                path
-            } else {
-                format!("{path}?{query}")
-            },
+            target: target(&spelling.path.spell(path), &self.query),
             headers,
             body: self.body.clone(),
         }

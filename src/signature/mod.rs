@@ -13,11 +13,13 @@ pub mod rpc;
 
 use bytes::Bytes;
 use http::Method;
+use zeroize::Zeroizing;
 
+use self::mac::Hash;
 use crate::{
     access_key::AccessKeySecret,
     fault::{Fault, Mismatch},
-    request::ApiRequest,
+    request::{ApiRequest, parameters::Parameters},
 };
 
 /// How a request is signed, with exactly what the signature covers.
@@ -39,6 +41,16 @@ impl Scheme {
             Self::Rpc(request) => request.algorithm.name(),
             Self::Roa(_) => "roa-v1-hmac-sha1",
             Self::Acs3(request) => request.algorithm.name(),
+        }
+    }
+
+    /// The hash of the MAC, and the key that it takes.
+    fn mac_key(&self, secret: &AccessKeySecret) -> (Hash, Zeroizing<String>) {
+        let as_it_is = || Zeroizing::new(secret.expose().to_owned());
+        match self {
+            Self::Rpc(request) => request.mac_key(secret),
+            Self::Roa(_) => (Hash::Sha1, as_it_is()),
+            Self::Acs3(request) => (request.algorithm.hash(), as_it_is()),
         }
     }
 }
@@ -95,12 +107,10 @@ pub fn verify(request: ApiRequest, secret: &AccessKeySecret) -> Result<Verified,
     };
     let mut first: Option<Canonical> = None;
     let mut proven = None;
+    let (hash, key) = request.scheme.mac_key(secret);
     for (canonical, spelling) in candidates(&request) {
-        let held = match &request.scheme {
-            Scheme::Rpc(rpc) => rpc.mac_holds(&canonical, secret, &claim.signature),
-            Scheme::Roa(_) => roa::mac_holds(&canonical, secret, &claim.signature),
-            Scheme::Acs3(acs3) => acs3.mac_holds(&canonical, secret, &claim.signature),
-        };
+        let text = canonical.string_to_sign.as_bytes();
+        let held = hash.hmac_holds(key.as_bytes(), text, &claim.signature);
         if held {
             proven = Some((canonical, spelling));
             break;
@@ -137,22 +147,19 @@ pub fn verify(request: ApiRequest, secret: &AccessKeySecret) -> Result<Verified,
 /// Our canonical forms of a request, the usual one first. A client's variants follow where they differ.
 #[must_use]
 pub fn canonical(request: &ApiRequest) -> Option<Canonical> {
-    candidates(request)
-        .into_iter()
-        .next()
-        .map(|(canonical, _)| canonical)
+    candidates(request).next().map(|(canonical, _)| canonical)
 }
 
-fn candidates(request: &ApiRequest) -> Vec<(Canonical, acs3::Spelling)> {
+fn candidates(request: &ApiRequest) -> Box<dyn Iterator<Item = (Canonical, acs3::Spelling)> + '_> {
     let plain = |canonical: Canonical| (canonical, acs3::Spelling::default());
     match &request.scheme {
-        Scheme::Rpc(rpc) => vec![plain(rpc.canonical(&request.method))],
-        Scheme::Roa(roa) => roa
-            .canonicals(&request.method, &request.path)
-            .into_iter()
-            .map(plain)
-            .collect(),
-        Scheme::Acs3(acs3) => acs3.canonicals(&request.method, &request.path),
+        Scheme::Rpc(rpc) => Box::new(std::iter::once(plain(rpc.canonical(&request.method)))),
+        Scheme::Roa(roa) => Box::new(
+            roa.canonicals(&request.method, &request.path)
+                .into_iter()
+                .map(plain),
+        ),
+        Scheme::Acs3(acs3) => Box::new(acs3.canonicals(&request.method, &request.path)),
     }
 }
 
@@ -212,6 +219,15 @@ impl Verified {
         };
         printed.finish(request.parameters().get("Format").is_some());
         printed
+    }
+}
+
+/// Path and query as they are printed.
+fn target(path: &str, query: &Parameters) -> String {
+    if query.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{}", query.canonical())
     }
 }
 

@@ -12,12 +12,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::Method;
 
-use super::{
-    Canonical, Credentials, Printed, Scheme, freshness,
-    mac::{Hash, md5},
-};
+use super::{Canonical, Credentials, Printed, Scheme, freshness, mac::md5, target};
 use crate::{
-    access_key::AccessKeySecret,
     fault::Fault,
     request::{ApiRequest, Claim, Message, access_key_id, nonce, parameters::Parameters},
 };
@@ -203,24 +199,11 @@ impl Request {
                 ),
             ));
         }
-        let query = self.query.canonical();
         Printed {
             method: method.clone(),
-            target: if query.is_empty() {
-                path.to_owned()
-            } else {
-                format!("{path}?{query}")
-            },
+            target: target(path, &self.query),
             headers,
             body: self.body.clone(),
         }
     }
-}
-
-pub(super) fn mac_holds(canonical: &Canonical, secret: &AccessKeySecret, signature: &[u8]) -> bool {
-    Hash::Sha1.hmac_holds(
-        secret.expose().as_bytes(),
-        canonical.string_to_sign.as_bytes(),
-        signature,
-    )
 }

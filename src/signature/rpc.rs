@@ -206,22 +206,12 @@ impl Request {
         canonical(method.as_str(), &self.parameters)
     }
 
-    pub(super) fn mac_holds(
-        &self,
-        canonical: &Canonical,
-        secret: &AccessKeySecret,
-        signature: &[u8],
-    ) -> bool {
-        let key = Zeroizing::new(format!("{}&", secret.expose()));
+    pub(super) fn mac_key(&self, secret: &AccessKeySecret) -> (Hash, Zeroizing<String>) {
         let hash = match self.algorithm {
             Algorithm::HmacSha1 => Hash::Sha1,
             Algorithm::HmacSha256 => Hash::Sha256,
         };
-        hash.hmac_holds(
-            key.as_bytes(),
-            canonical.string_to_sign.as_bytes(),
-            signature,
-        )
+        (hash, Zeroizing::new(format!("{}&", secret.expose())))
     }
 
     pub(super) fn print(
@@ -230,21 +220,14 @@ impl Request {
         credentials: Credentials,
         signature: Option<&[u8]>,
     ) -> Printed {
-        let mut pairs: Vec<(String, String)> = self
-            .parameters
-            .iter()
-            .filter(|(name, _)| credentials == Credentials::Keep || *name != "SecurityToken")
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        if let Some(signature) = signature {
-            pairs.push(("Signature".to_owned(), STANDARD.encode(signature)));
+        let mut parameters = self.parameters.clone();
+        if credentials == Credentials::Drop {
+            parameters.remove("SecurityToken");
         }
-        pairs.sort_unstable();
-        let text = pairs
-            .iter()
-            .map(|(name, value)| format!("{}={}", enc(name), enc(value)))
-            .collect::<Vec<_>>()
-            .join("&");
+        if let Some(signature) = signature {
+            parameters.insert("Signature", STANDARD.encode(signature));
+        }
+        let text = parameters.canonical();
         if *method == Method::GET {
             Printed {
                 method: method.clone(),

@@ -224,10 +224,9 @@ fn printed_request_is_read_and_verified_as_the_same() {
         // Accept is akgate's own where the caller signed none; what the caller signed is equal.
         let (mut once, mut twice) = (proven.request().clone(), again.request().clone());
         for request in [&mut once, &mut twice] {
-            if let Scheme::Acs3(acs3) = &mut request.scheme {
+            if matches!(request.scheme, Scheme::Acs3(_)) {
                 // A raw spelling of a path is printed as it was signed.
                 request.path = capture_path(&printed);
-                assert!(!acs3.signed_headers.is_empty());
             }
         }
         assert_eq!(once, twice, "{}", capture.name);
