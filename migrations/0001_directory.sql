@@ -1,4 +1,4 @@
--- The directory: a copy of the IAM's store of accounts, principals and AccessKeys.
+-- The directory: a copy of the IAM's store of accounts, principals, AccessKeys and sessions.
 
 CREATE TABLE registry_revision (
     one_row boolean CONSTRAINT registry_revision_pkey PRIMARY KEY DEFAULT true CONSTRAINT registry_revision_one_row CHECK (one_row),
@@ -11,11 +11,30 @@ INSERT INTO registry_revision (revision) VALUES (0);
 
 CREATE TABLE accounts (
     account_id text CONSTRAINT accounts_pkey PRIMARY KEY,
-    created_at timestamptz NOT NULL
+    profile text CONSTRAINT accounts_profile_check CHECK (profile IN ('mutations', 'strict')),
+    created_at timestamptz NOT NULL,
+    revision bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE accounts IS 'Cloud accounts.';
 COMMENT ON COLUMN accounts.account_id IS 'Decimal id of the account.';
+COMMENT ON COLUMN accounts.profile IS 'What its restricted keys are refused; null for the configured default.';
 COMMENT ON COLUMN accounts.created_at IS 'When akgate first heard of the account.';
+COMMENT ON COLUMN accounts.revision IS 'Revision of the last change of its profile.';
+
+CREATE TABLE contacts (
+    contact_id uuid CONSTRAINT contacts_pkey PRIMARY KEY,
+    account_id text NOT NULL CONSTRAINT contacts_account_fkey REFERENCES accounts,
+    email text NOT NULL,
+    language text NOT NULL CONSTRAINT contacts_language_check CHECK (language IN ('en', 'zh-CN')),
+    created_at timestamptz NOT NULL,
+    CONSTRAINT contacts_email_key UNIQUE (account_id, email)
+);
+COMMENT ON TABLE contacts IS 'Who is written to when a key of the account leaks.';
+COMMENT ON COLUMN contacts.contact_id IS 'Ours.';
+COMMENT ON COLUMN contacts.account_id IS 'The account that the contact answers for.';
+COMMENT ON COLUMN contacts.email IS 'Address that letters go to.';
+COMMENT ON COLUMN contacts.language IS 'Language of the letters.';
+COMMENT ON COLUMN contacts.created_at IS 'When it was added: a contact added after a leak may be the attacker''s.';
 
 CREATE TABLE principals (
     principal_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT principals_pkey PRIMARY KEY,
@@ -51,3 +70,37 @@ COMMENT ON COLUMN access_keys.blind_index IS 'HMAC of the secret, so that a leak
 COMMENT ON COLUMN access_keys.created_at IS 'When it was made, or first heard of.';
 COMMENT ON COLUMN access_keys.made_by_access_key_id IS 'The AccessKey that made it; null where nobody knows.';
 COMMENT ON COLUMN access_keys.revision IS 'Revision of its last change.';
+
+CREATE TABLE sessions (
+    access_key_id text CONSTRAINT sessions_pkey PRIMARY KEY,
+    account_id text NOT NULL,
+    principal text NOT NULL,
+    ancestors text[] NOT NULL,
+    mint_revisions bigint[] NOT NULL,
+    account_ids text[] NOT NULL,
+    sealed_secret bytea NOT NULL,
+    seal_key_id integer NOT NULL,
+    token_sha256 bytea NOT NULL,
+    minted_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    request_id uuid NOT NULL,
+    revision bigint NOT NULL,
+    CONSTRAINT sessions_lineage_check CHECK (cardinality(ancestors) = cardinality(mint_revisions))
+);
+CREATE INDEX sessions_revision_idx ON sessions (revision);
+CREATE INDEX sessions_expires_idx ON sessions (expires_at);
+CREATE INDEX sessions_ancestors_idx ON sessions USING gin (ancestors);
+COMMENT ON TABLE sessions IS 'Sessions that were handed out, each under the key that minted it.';
+COMMENT ON COLUMN sessions.access_key_id IS 'The public part, STS.…';
+COMMENT ON COLUMN sessions.account_id IS 'The account of the role.';
+COMMENT ON COLUMN sessions.principal IS 'ARN of the assumed role.';
+COMMENT ON COLUMN sessions.ancestors IS 'The AccessKey that it descends from, then the sessions between; empty for a federated call.';
+COMMENT ON COLUMN sessions.mint_revisions IS 'For each ancestor, the revision at which it asked for its descendant.';
+COMMENT ON COLUMN sessions.account_ids IS 'Every account of the lineage, its own included.';
+COMMENT ON COLUMN sessions.sealed_secret IS 'The secret part, sealed for this row.';
+COMMENT ON COLUMN sessions.seal_key_id IS 'Which key of the ring sealed it.';
+COMMENT ON COLUMN sessions.token_sha256 IS 'SHA-256 of its SecurityToken.';
+COMMENT ON COLUMN sessions.minted_at IS 'When it was asked for.';
+COMMENT ON COLUMN sessions.expires_at IS 'When it ends.';
+COMMENT ON COLUMN sessions.request_id IS 'The call that minted it.';
+COMMENT ON COLUMN sessions.revision IS 'Revision at which it became known.';
