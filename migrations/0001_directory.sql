@@ -40,12 +40,14 @@ CREATE TABLE principals (
     principal_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT principals_pkey PRIMARY KEY,
     account_id text NOT NULL CONSTRAINT principals_account_fkey REFERENCES accounts,
     user_name text,
-    CONSTRAINT principals_name_key UNIQUE NULLS NOT DISTINCT (account_id, user_name)
+    deleted_at timestamptz
 );
+CREATE UNIQUE INDEX principals_name_key ON principals (account_id, user_name) NULLS NOT DISTINCT WHERE deleted_at IS NULL;
 COMMENT ON TABLE principals IS 'Who an AccessKey stands for.';
 COMMENT ON COLUMN principals.principal_id IS 'Ours, not the IAM''s.';
 COMMENT ON COLUMN principals.account_id IS 'The account that the principal belongs to.';
 COMMENT ON COLUMN principals.user_name IS 'Name of the RAM user; null for the account itself (its root key).';
+COMMENT ON COLUMN principals.deleted_at IS 'When the user was deleted: a later user of that name is another one.';
 
 CREATE TABLE access_keys (
     access_key_id text CONSTRAINT access_keys_pkey PRIMARY KEY,

@@ -16,7 +16,7 @@ CREATE TABLE intents (
     source_ip text NOT NULL,
     user_agent text NOT NULL,
     received_at timestamptz NOT NULL,
-    outcome text CONSTRAINT intents_outcome_check CHECK (outcome IN ('Succeeded', 'Failed', 'Refused', 'Unknown', 'NotRecorded')),
+    outcome text CONSTRAINT intents_outcome_check CHECK (outcome IN ('Succeeded', 'Failed', 'NotForwarded', 'Unknown', 'NotRecorded')),
     status integer,
     code text,
     settled_at timestamptz,
@@ -40,7 +40,7 @@ COMMENT ON COLUMN intents.names IS 'The parameters that the catalogue lists for 
 COMMENT ON COLUMN intents.source_ip IS 'Where it came from.';
 COMMENT ON COLUMN intents.user_agent IS 'What the caller said it was, cut at 256 characters.';
 COMMENT ON COLUMN intents.received_at IS 'When it was received.';
-COMMENT ON COLUMN intents.outcome IS 'What came of it; null: not known (yet). Refused: a restriction came in between. NotRecorded: executed, but what it changed could not be learnt.';
+COMMENT ON COLUMN intents.outcome IS 'What came of it; null: not known (yet). NotForwarded: a restriction came in between, or the registry could not be asked. NotRecorded: executed, but what it changed could not be learnt.';
 COMMENT ON COLUMN intents.status IS 'HTTP status of upstream''s answer.';
 COMMENT ON COLUMN intents.code IS 'Error code of upstream''s answer.';
 COMMENT ON COLUMN intents.settled_at IS 'When the outcome was known.';

@@ -12,19 +12,40 @@ pub mod access_key;
 pub mod fault;
 pub mod operation;
 pub mod request;
+pub mod restriction;
 pub mod signature;
 pub mod verdict;
 
 // State: each function is one statement or one transaction.
+pub mod audit;
+pub mod calls;
 pub mod directory;
+pub mod notify;
+pub mod operator;
+pub mod outbox;
+pub mod registry;
 
 // The request road.
 pub mod gateway;
+pub mod sandbox;
+
+// The relief road, and what operators use.
+pub mod admin;
+pub mod console;
+
+// Everything, wired.
+pub mod app;
 
 // The commands of the binary.
 pub mod command;
+pub mod demo;
 
 // Plumbing.
 pub mod clock;
 pub mod mac_key;
+pub mod metrics;
+pub mod peer;
 pub mod postgres;
+pub mod randomness;
+pub mod server;
+pub mod telemetry;

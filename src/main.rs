@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use akgate::{
     clock::{Clock, SystemClock},
-    command::{Exit, classify, verify},
+    command::{Exit, classify, demo, verify},
 };
 use clap::{Parser, Subcommand};
 
@@ -19,14 +19,16 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Classify(classify::Args),
+    /// Run the whole product on this machine: a private PostgreSQL, a sandbox, two accounts and the story of two leaked keys
+    Demo(akgate::demo::Args),
     Verify(verify::Args),
 }
 
 fn main() -> ExitCode {
-    let mut out = io::stdout().lock();
-    let mut err = io::stderr().lock();
+    let (mut out, mut err) = (io::stdout(), io::stderr());
     let ended = match Cli::parse().command {
         Command::Classify(args) => classify::run(&args, &mut out, &mut err),
+        Command::Demo(args) => demo::run(&args, &mut err),
         Command::Verify(args) => verify::run(&args, SystemClock.now(), &mut out, &mut err),
     };
     // Output that nobody reads any more (a closed pipe) is no verdict.

@@ -1,6 +1,7 @@
 //! The commands of the binary: each takes its arguments and its outputs, and says how it ended.
 
 pub mod classify;
+pub mod demo;
 pub mod verify;
 
 /// How a command ends.

@@ -1,10 +1,18 @@
-//! The directory: akgate's copy of the IAM's store of accounts, principals and AccessKeys.
+//! The directory: akgate's copy of the IAM's store of accounts, principals, AccessKeys and sessions.
 //!
 //! akgate is not the IAM. What it knows was imported or learnt, and every change moves the revision that
 //! all nodes follow.
 
+pub mod contacts;
+mod fault;
+pub mod import;
+pub mod keys;
+pub mod principals;
+pub mod revision;
 pub mod sealing;
-pub mod store;
+pub mod sessions;
+
+pub use fault::{StateFault, within};
 
 use crate::access_key::{AccessKeyId, AccessKeySecret};
 

@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chacha20poly1305::{
     XChaCha20Poly1305, XNonce,
     aead::{Aead, KeyInit, Payload},
 };
 use hmac::Mac;
 use rand::CryptoRng;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{access_key::AccessKeySecret, mac_key::MacKey};
@@ -24,7 +26,11 @@ const FORM: &[u8] = b"akgate-sealed-v1";
 /// What separates this MAC from any other use of the same key.
 const BLIND_INDEX: &[u8] = b"akgate-blind-index-v1\n";
 
-/// The keys that seal secrets, and the one that finds them.
+/// The same for the tokens of confirmation links.
+const CONFIRMATION: &[u8] = b"akgate-confirmation-v1\n";
+
+/// The keys that seal secrets, and the one that finds them and signs links.
+#[derive(Clone)]
 pub struct KeyRing {
     seals: BTreeMap<i32, Zeroizing<[u8; 32]>>,
     newest: i32,
@@ -187,6 +193,20 @@ impl KeyRing {
         String::from_utf8(secret)
             .map(AccessKeySecret::new)
             .map_err(|_| SealFault::Broken)
+    }
+
+    /// The token of a confirmation link: nobody without the ring can make one.
+    #[must_use]
+    pub fn confirmation_token(&self, restriction: Uuid, contact: Uuid, generation: i32) -> String {
+        let mac = self
+            .index
+            .mac(CONFIRMATION)
+            .chain_update(restriction.as_bytes())
+            .chain_update(contact.as_bytes())
+            .chain_update(generation.to_be_bytes())
+            .finalize()
+            .into_bytes();
+        URL_SAFE_NO_PAD.encode(mac)
     }
 
     /// What a leaked secret is looked up by. Equal secrets have equal indexes; without the ring nothing

@@ -16,6 +16,9 @@ use crate::{access_key::AccessKeyId, fault::Fault, signature::freshness::NONCE_M
 /// Locks are split by key, so that a busy key delays few others.
 const SHARDS: usize = 64;
 
+/// How many nonces of one key are remembered by default.
+pub const NONCES_PER_KEY: usize = 1_000_000;
+
 /// The nonces of one node.
 ///
 /// A nonce is kept as a 64-bit hash under a random key: at the cap of a million, a nonce that was never
@@ -34,9 +37,6 @@ struct Seen {
 }
 
 impl<S: BuildHasher> NonceMemory<S> {
-    /// The default cap per key.
-    pub const DEFAULT_CAP: usize = 1_000_000;
-
     /// An empty memory that keeps at most `cap` nonces of a key. `hasher` must be randomly keyed.
     pub fn new(cap: usize, hasher: S) -> Self {
         Self {

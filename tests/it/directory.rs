@@ -3,11 +3,18 @@
 use akgate::{
     access_key::{AccessKeyId, AccessKeySecret},
     directory::{
-        KeyRecord, KeyStatus,
+        KeyRecord, KeyStatus, StateFault,
+        keys::{self, Kept, NewKey},
         sealing::KeyRing,
-        store::{self, DirectoryFault, Kept, NewKey},
+    },
+    registry::{
+        feed::{Feed, Settings},
+        keys::{keep_one, set_one_status},
+        live::Live,
     },
 };
+use std::sync::Arc;
+
 use rand::{SeedableRng, rngs::StdRng};
 use sqlx::PgPool;
 use time::{OffsetDateTime, macros::datetime};
@@ -38,8 +45,8 @@ fn key(text: &str, user_name: Option<&str>, secret: &str) -> NewKey {
     }
 }
 
-async fn keep(pool: &PgPool, key: &NewKey) -> Result<Kept, DirectoryFault> {
-    store::keep(pool, &ring(), key, NOW, &mut StdRng::seed_from_u64(1)).await
+async fn keep(pool: &PgPool, key: &NewKey) -> Result<Kept, StateFault> {
+    keep_one(pool, &ring(), key, NOW, &mut StdRng::seed_from_u64(1)).await
 }
 
 #[tokio::test]
@@ -49,15 +56,15 @@ async fn kept_key_is_found_with_its_secret_and_kept_once() {
     let key = key("LTAI5tFake1", Some("alice"), "FakeSecret1");
     assert_eq!(keep(pool, &key).await.unwrap(), Kept::Inserted);
     assert_eq!(keep(pool, &key).await.unwrap(), Kept::Unchanged);
-    let found = store::find(pool, &ring(), &id("LTAI5tFake1"))
+    let found = keys::find(pool, &ring(), &id("LTAI5tFake1"))
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(found.secret.expose(), "FakeSecret1");
-    assert_eq!(found.user_name.as_deref(), Some("alice"));
-    assert_eq!(found.status, KeyStatus::Active);
+    assert_eq!(found.record.secret.expose(), "FakeSecret1");
+    assert_eq!(found.record.user_name.as_deref(), Some("alice"));
+    assert_eq!(found.record.status, KeyStatus::Active);
     assert!(
-        store::find(pool, &ring(), &id("LTAI5tFake2"))
+        keys::find(pool, &ring(), &id("LTAI5tFake2"))
             .await
             .unwrap()
             .is_none()
@@ -69,7 +76,10 @@ async fn kept_key_is_found_with_its_secret_and_kept_once() {
         },
         ..key
     };
-    assert_eq!(keep(pool, &changed).await.unwrap(), Kept::Changed);
+    assert_eq!(
+        keep(pool, &changed).await.unwrap(),
+        Kept::Changed(KeyStatus::Active)
+    );
 }
 
 #[tokio::test]
@@ -79,11 +89,11 @@ async fn root_key_belongs_to_the_account_and_no_key_changes_hands() {
     keep(pool, &key("LTAI5tRoot", None, "FakeSecret"))
         .await
         .unwrap();
-    let found = store::find(pool, &ring(), &id("LTAI5tRoot"))
+    let found = keys::find(pool, &ring(), &id("LTAI5tRoot"))
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(found.user_name, None);
+    assert_eq!(found.record.user_name, None);
     assert_eq!(
         keep(pool, &key("LTAI5tRoot", None, "FakeSecret"))
             .await
@@ -91,7 +101,7 @@ async fn root_key_belongs_to_the_account_and_no_key_changes_hands() {
         Kept::Unchanged
     );
     let stolen = keep(pool, &key("LTAI5tRoot", Some("mallory"), "FakeSecret")).await;
-    assert!(matches!(stolen, Err(DirectoryFault::OtherPrincipal)));
+    assert!(matches!(stolen, Err(StateFault::OtherPrincipal)));
 }
 
 #[tokio::test]
@@ -105,7 +115,7 @@ async fn secret_alone_finds_its_keys() {
         .await
         .unwrap();
     let secret = AccessKeySecret::new("FakeSecret2".into());
-    let found = store::find_by_secret(pool, &ring(), &secret).await.unwrap();
+    let found = keys::find_by_secret(pool, &ring(), &secret).await.unwrap();
     assert_eq!(found, [id("LTAI5tFake2")]);
 }
 
@@ -117,17 +127,16 @@ async fn status_moves_the_revision_once() {
         .await
         .unwrap();
     let key_id = id("LTAI5tFake1");
-    let set = |status| store::set_status(pool, &key_id, status);
+    let set = |status| set_one_status(pool, &key_id, status, NOW);
     assert_eq!(set(KeyStatus::Active).await.unwrap(), None);
     assert_eq!(set(KeyStatus::Inactive).await.unwrap(), Some(2));
     assert_eq!(set(KeyStatus::Inactive).await.unwrap(), None);
     assert_eq!(set(KeyStatus::Deleted).await.unwrap(), Some(3));
-    let unknown = store::set_status(pool, &id("LTAI5tFake9"), KeyStatus::Inactive).await;
+    let unknown = set_one_status(pool, &id("LTAI5tFake9"), KeyStatus::Inactive, NOW).await;
     assert_eq!(unknown.unwrap(), None);
-    let changes = store::changes_since(pool, 0).await.unwrap();
-    assert_eq!(changes.len(), 1);
+    let found = keys::find(pool, &ring(), &key_id).await.unwrap().unwrap();
     assert_eq!(
-        (changes[0].revision, changes[0].status),
+        (found.revision, found.record.status),
         (3, KeyStatus::Deleted)
     );
 }
@@ -155,18 +164,24 @@ async fn reader_of_revisions_misses_no_late_commit() {
             })
         })
         .collect();
-    let (mut seen, mut revision) = (std::collections::BTreeSet::new(), 0);
-    while seen.len() < WRITERS * KEYS {
+    let live = Arc::new(Live::default());
+    let feed = Feed::new(pool.clone(), Arc::clone(&live), Settings::default());
+    let mut revision = -1;
+    loop {
         let finished = writers.iter().all(tokio::task::JoinHandle::is_finished);
-        for change in store::changes_since(&pool, revision).await.unwrap() {
-            assert!(change.revision > revision);
-            revision = change.revision;
-            assert!(seen.insert(change.access_key_id));
-        }
+        feed.poll().await.unwrap();
+        assert!(feed.revision() >= revision, "backwards");
+        revision = feed.revision();
+        let (known, _) = live.len();
+        // A revision that was read brings every change up to it.
         assert!(
-            !finished || seen.len() == WRITERS * KEYS,
+            known >= usize::try_from(revision).unwrap(),
             "a change was missed"
         );
+        if finished {
+            assert_eq!(known, WRITERS * KEYS);
+            break;
+        }
         tokio::task::yield_now().await;
     }
     for writer in writers {

@@ -1,0 +1,149 @@
+//! Faults of the admin API, as problem details (RFC 9457).
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use serde_json::json;
+
+use crate::{directory::StateFault, restriction::LiftRefused};
+
+/// Why a request is not done, and what to do.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    /// Names the kind of problem; stable, part of the contract.
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+}
+
+impl Problem {
+    /// The request is not as it should be.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid-request",
+            "The request is not valid.",
+            detail,
+        )
+    }
+
+    /// No token, or none that works.
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "An operator token is needed.",
+            detail,
+        )
+    }
+
+    /// The operator's role does not go that far.
+    pub fn forbidden() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "Your role does not allow this.",
+            "The role `viewer` reads; reporting, confirming and lifting need `operator`.",
+        )
+    }
+
+    /// There is no such thing.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            "There is no such thing.",
+            detail,
+        )
+    }
+
+    /// The state of the thing forbids it.
+    pub fn conflict(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, kind, title, detail)
+    }
+
+    /// The path exists, the method does not.
+    pub fn method_not_allowed() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "This method is not supported here.",
+            "See the API's description for the methods of this path.",
+        )
+    }
+
+    fn new(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            kind,
+            title,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl From<StateFault> for Problem {
+    /// The cause goes to the log, not to the operator's client.
+    fn from(fault: StateFault) -> Self {
+        tracing::error!(%fault, "an admin request met a fault of the database");
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "The registry does not answer.",
+            "Nothing was changed. Try again; the log names the cause.",
+        )
+    }
+}
+
+impl From<LiftRefused> for Problem {
+    fn from(refused: LiftRefused) -> Self {
+        match refused {
+            LiftRefused::NotRemediated => Self::conflict(
+                "not-remediated",
+                "The clean-up has not been confirmed.",
+                "Wait for the owner, or record the owner's confirmation with :confirm and its ticket number.",
+            ),
+            LiftRefused::AlreadyLifted => Self::conflict(
+                "already-lifted",
+                "The restriction is lifted already.",
+                "A new leak report opens a new restriction.",
+            ),
+            LiftRefused::PairActive => Self::conflict(
+                "pair-active",
+                "The leaked pair is still active.",
+                "Have the owner disable or delete it, or repeat the lift with \"accept_active_key\": true.",
+            ),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "type": format!("urn:akgate:problem:{}", self.kind),
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let mut response = (self.status, Json(body)).into_response();
+        response.headers_mut().insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(
+                http::header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"akgate\""),
+            );
+        }
+        response
+    }
+}

@@ -1,0 +1,336 @@
+//! The composition root: every part, wired once. A process is a node with some of the roles.
+
+use std::{collections::HashMap, hash::RandomState, path::PathBuf, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use lettre::message::Mailbox;
+use sqlx::PgPool;
+use tokio::{sync::watch, task::JoinSet};
+use tower::Layer;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    admin::{self, Admin},
+    calls::{partitions, recorder::Recorder},
+    clock::Clock,
+    console::{self, Console, Pages},
+    directory::{sealing::KeyRing, sessions, within},
+    gateway::{
+        gate::{self, Gate, GateLayer},
+        lookup::{self, Lookup},
+        nonce::NonceMemory,
+        routes::{Routes, Trust},
+        upstream::{Upstream, Upstreams},
+    },
+    metrics::Metrics,
+    notify::{
+        letter::{TemplateFault, Templates},
+        mailer::Mailer,
+        worker::Worker,
+    },
+    operation::{Blocklist, Catalogue, DataError, Product},
+    randomness::Randomness,
+    registry::{
+        feed::{self, Feed},
+        live::Live,
+    },
+    verdict::Profile,
+};
+
+/// What every role stands on.
+#[derive(Clone)]
+pub struct Foundations {
+    /// The database.
+    pub pool: PgPool,
+    /// Seals secrets, finds them, and signs the links of letters.
+    pub ring: Arc<KeyRing>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where randomness comes from.
+    pub randomness: Arc<Randomness>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// How long one call of the database may take.
+    pub database_timeout: Duration,
+}
+
+/// How the gateway of a node is set.
+pub struct GatewaySettings {
+    /// The gate itself.
+    pub gate: gate::Settings,
+    /// How keys are looked up.
+    pub lookup: lookup::Settings,
+    /// How many nonces of one key are remembered.
+    pub nonces_per_key: usize,
+    /// The upstreams by product, and how each trusts akgate.
+    pub upstreams: Vec<(Product, Upstream, Trust)>,
+    /// Operations of products outside the catalogue: product, version, action.
+    pub listed: Vec<(String, String, String)>,
+}
+
+/// How the worker of a node is set.
+pub struct WorkerSettings {
+    /// Takes the messages.
+    pub mailer: Arc<dyn Mailer>,
+    /// Who writes.
+    pub from: Mailbox,
+    /// Where owners confirm, without a slash at its end.
+    pub public_url: String,
+    /// Whom owners ask.
+    pub support: String,
+    /// A folder of templates in place of those of the build.
+    pub templates: Option<PathBuf>,
+    /// What a restricted key is refused, where its account has no profile of its own.
+    pub profile: Profile,
+}
+
+/// A part that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Data that comes with the build is wrong.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A template of a letter is wrong.
+    #[error(transparent)]
+    Template(#[from] TemplateFault),
+    /// A page that comes with the build is wrong.
+    #[error(transparent)]
+    Page(#[from] minijinja::Error),
+}
+
+/// A node.
+pub struct Node {
+    foundations: Foundations,
+    live: Arc<Live>,
+    feed: Arc<Feed>,
+    recorder: Arc<Recorder>,
+}
+
+/// How often what has ended is forgotten.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// How often the partitions and old records are seen to.
+const UPKEEP: Duration = Duration::from_secs(3600);
+
+impl Node {
+    /// A node that has read nothing yet.
+    #[must_use]
+    pub fn new(foundations: Foundations, feed: feed::Settings) -> Self {
+        let live = Arc::new(Live::default());
+        let pool = &foundations.pool;
+        Self {
+            feed: Arc::new(Feed::new(pool.clone(), Arc::clone(&live), feed)),
+            recorder: Arc::new(Recorder::new(pool.clone(), foundations.database_timeout)),
+            live,
+            foundations,
+        }
+    }
+
+    /// What this node knows.
+    #[must_use]
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// What keeps it so.
+    #[must_use]
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.feed
+    }
+
+    /// What gathers records of calls.
+    #[must_use]
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        &self.recorder
+    }
+
+    /// The gate of this node.
+    ///
+    /// # Errors
+    /// [`AppError::Data`].
+    pub fn gate(&self, settings: GatewaySettings) -> Result<(Arc<Gate>, Upstreams), AppError> {
+        let Foundations {
+            pool,
+            ring,
+            clock,
+            randomness,
+            metrics,
+            ..
+        } = self.foundations.clone();
+        let mut routes = Routes::default();
+        let mut upstreams = HashMap::new();
+        for (product, upstream, trust) in settings.upstreams {
+            routes.serve(product.clone(), trust);
+            upstreams.insert(product, upstream);
+        }
+        for (product, version, action) in &settings.listed {
+            routes.list(product, version, action);
+        }
+        let gate = Gate {
+            settings: settings.gate,
+            catalogue: Catalogue::built_in()?,
+            strict: Blocklist::strict()?,
+            routes,
+            lookup: Lookup::new(
+                pool.clone(),
+                Arc::clone(&ring),
+                Arc::clone(&self.live),
+                settings.lookup,
+            ),
+            live: Arc::clone(&self.live),
+            feed: Arc::clone(&self.feed),
+            nonces: NonceMemory::new(settings.nonces_per_key, RandomState::new()),
+            recorder: Arc::clone(&self.recorder),
+            pool,
+            ring,
+            randomness,
+            clock,
+            metrics,
+        };
+        Ok((Arc::new(gate), Upstreams::new(upstreams)))
+    }
+
+    /// The admin API. With `enforce`, what it changes is enforced on this node before the answer.
+    #[must_use]
+    pub fn admin(&self, enforce: bool) -> Router {
+        let Foundations {
+            pool,
+            ring,
+            clock,
+            database_timeout,
+            ..
+        } = self.foundations.clone();
+        admin::router(Admin {
+            pool,
+            ring,
+            feed: enforce.then(|| Arc::clone(&self.feed)),
+            clock,
+            timeout: database_timeout,
+        })
+        .layer(CatchPanicLayer::new())
+    }
+
+    /// The owner's pages.
+    ///
+    /// # Errors
+    /// [`AppError::Page`].
+    pub fn public(&self) -> Result<Router, AppError> {
+        let Foundations {
+            pool,
+            clock,
+            database_timeout,
+            ..
+        } = self.foundations.clone();
+        let console = Console {
+            pool,
+            pages: Arc::new(Pages::built_in()?),
+            clock,
+            timeout: database_timeout,
+        };
+        Ok(console::public_router(console).layer(CatchPanicLayer::new()))
+    }
+
+    /// The worker that sends letters.
+    ///
+    /// # Errors
+    /// [`AppError::Template`].
+    pub fn worker(&self, settings: WorkerSettings) -> Result<Worker, AppError> {
+        let Foundations {
+            pool,
+            ring,
+            clock,
+            randomness,
+            metrics,
+            database_timeout,
+        } = self.foundations.clone();
+        Ok(Worker {
+            pool,
+            ring,
+            templates: Templates::load(settings.templates.as_deref())?,
+            mailer: settings.mailer,
+            from: settings.from,
+            public_url: settings.public_url,
+            support: settings.support,
+            profile: settings.profile,
+            clock,
+            randomness,
+            metrics,
+            timeout: database_timeout,
+        })
+    }
+
+    /// Follows the registry, writes records and forgets what has ended, until told to stop. Returns when
+    /// everything that was gathered is written, or could not be.
+    pub async fn run(&self, gate: Option<Arc<Gate>>, stop: watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
+        let feed = Arc::clone(&self.feed);
+        let stopped = stop.clone();
+        tasks.spawn(async move { feed.run(stopped).await });
+        let recorder = Arc::clone(&self.recorder);
+        let stopped = stop.clone();
+        tasks.spawn(async move { recorder.run(stopped).await });
+        if let Some(gate) = gate {
+            tasks.spawn(sweep(gate, stop));
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Makes the partitions that the next days need, and drops what is older than `retention`, every hour
+    /// until told to stop.
+    pub async fn upkeep(&self, retention: time::Duration, mut stop: watch::Receiver<bool>) {
+        let Foundations {
+            pool,
+            clock,
+            database_timeout,
+            ..
+        } = &self.foundations;
+        while !*stop.borrow() {
+            let now = clock.now();
+            let done = async {
+                within(*database_timeout, partitions::ensure(pool, now)).await?;
+                let old = now - retention;
+                within(*database_timeout, partitions::drop_before(pool, old)).await?;
+                let ended = now - time::Duration::days(1);
+                within(*database_timeout, sessions::forget(pool, ended)).await
+            };
+            if let Err(fault) = done.await {
+                tracing::warn!(%fault, "the upkeep of the database has to wait");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(UPKEEP) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+}
+
+/// The gateway's router: whatever path is called, the gate answers.
+pub fn gateway_router<S>(gate: Arc<Gate>, upstream: S) -> Router
+where
+    S: tower::Service<
+            http::Request<Body>,
+            Response = http::Response<Body>,
+            Error = std::convert::Infallible,
+        > + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+{
+    let stack = GateLayer::new(gate).layer(upstream);
+    Router::new()
+        .fallback_service(stack)
+        .layer(CatchPanicLayer::new())
+}
+
+async fn sweep(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP) => {}
+            _ = stop.changed() => break,
+        }
+        let now = gate.clock.now();
+        gate.nonces.sweep(now);
+        gate.live.sweep(now);
+    }
+}

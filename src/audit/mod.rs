@@ -1,0 +1,106 @@
+//! The audit: who did what. A record commits with the deed that it tells of.
+
+use std::fmt;
+
+use sqlx::PgTransaction;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{access_key::AccessKeyId, directory::StateFault};
+
+/// Who did something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// An operator, by name.
+    Operator(String),
+    /// A contact of the account, by id.
+    Contact(Uuid),
+    /// akgate itself, by rule.
+    Akgate,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operator(name) => write!(f, "operator:{name}"),
+            Self::Contact(id) => write!(f, "contact:{id}"),
+            Self::Akgate => f.write_str("akgate"),
+        }
+    }
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// A leak was reported.
+    ReportLeak,
+    /// A restriction was imposed.
+    Impose,
+    /// The clean-up was confirmed.
+    Confirm,
+    /// A restriction was lifted.
+    Lift,
+    /// An operator was added.
+    AddOperator,
+    /// The profile of an account was set.
+    SetProfile,
+}
+
+impl Deed {
+    /// The word in the record.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReportLeak => "ReportLeak",
+            Self::Impose => "Impose",
+            Self::Confirm => "Confirm",
+            Self::Lift => "Lift",
+            Self::AddOperator => "AddOperator",
+            Self::SetProfile => "SetProfile",
+        }
+    }
+}
+
+/// A record to be written.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// When it was done.
+    pub at: OffsetDateTime,
+    /// Who did it.
+    pub actor: &'a Actor,
+    /// What was done.
+    pub deed: Deed,
+    /// The key concerned.
+    pub access_key_id: Option<&'a AccessKeyId>,
+    /// The restriction concerned.
+    pub restriction_id: Option<Uuid>,
+    /// What else is worth knowing; never a secret.
+    pub detail: serde_json::Value,
+}
+
+/// Writes a record in the transaction of the deed.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn write(tx: &mut PgTransaction<'_>, entry: Entry<'_>) -> Result<(), StateFault> {
+    sqlx::query!(
+        "INSERT INTO audit_records (
+             at,
+             actor,
+             action,
+             access_key_id,
+             restriction_id,
+             detail
+         )
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        entry.at,
+        entry.actor.to_string(),
+        entry.deed.as_str(),
+        entry.access_key_id.map(AccessKeyId::as_str),
+        entry.restriction_id,
+        entry.detail
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

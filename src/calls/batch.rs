@@ -1,0 +1,226 @@
+//! Writing what was gathered: one statement for each kind of record.
+
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{CallRecord, Outcome};
+use crate::directory::StateFault;
+
+/// What came of an intent.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The call.
+    pub request_id: Uuid,
+    /// When it was signed: chooses the partition.
+    pub signed_at: OffsetDateTime,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// HTTP status of upstream's answer.
+    pub status: Option<u16>,
+    /// Error code of upstream's answer.
+    pub code: Option<String>,
+    /// When it was known.
+    pub at: OffsetDateTime,
+}
+
+/// A call that policy refused.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// What is kept of it.
+    pub call: CallRecord,
+    /// The restriction that forbade it.
+    pub restriction_id: Option<Uuid>,
+    /// It passed: the policy is in shadow or not yet in force.
+    pub withheld: bool,
+}
+
+/// What calls are counted by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CountKey {
+    /// The key that signed.
+    pub access_key_id: crate::access_key::AccessKeyId,
+    /// Start of the hour, UTC.
+    pub hour: OffsetDateTime,
+    /// Product code.
+    pub product: String,
+    /// API version.
+    pub version: String,
+    /// Action.
+    pub action: String,
+}
+
+/// How often.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Calls that went upstream.
+    pub forwarded: i64,
+    /// Calls that policy refused.
+    pub refused: i64,
+}
+
+/// A kind of record that is written many at a time.
+pub trait Batch: Sized + Send + Sync {
+    /// Writes some in one statement.
+    fn write(pool: &PgPool, some: &[Self]) -> impl Future<Output = Result<(), StateFault>> + Send;
+}
+
+impl Batch for Settled {
+    fn write(pool: &PgPool, some: &[Self]) -> impl Future<Output = Result<(), StateFault>> + Send {
+        write_settled(pool, some)
+    }
+}
+
+impl Batch for Refused {
+    fn write(pool: &PgPool, some: &[Self]) -> impl Future<Output = Result<(), StateFault>> + Send {
+        write_refused(pool, some)
+    }
+}
+
+impl Batch for (CountKey, Count) {
+    fn write(pool: &PgPool, some: &[Self]) -> impl Future<Output = Result<(), StateFault>> + Send {
+        add_counts(pool, some)
+    }
+}
+
+async fn write_settled(pool: &PgPool, settled: &[Settled]) -> Result<(), StateFault> {
+    let (Some(first), Some(last)) = (
+        settled.iter().map(|one| one.signed_at).min(),
+        settled.iter().map(|one| one.signed_at).max(),
+    ) else {
+        return Ok(());
+    };
+    sqlx::query!(
+        "UPDATE intents i
+         SET outcome = n.outcome,
+             status = n.status,
+             code = n.code,
+             settled_at = n.settled_at
+         FROM unnest(
+             $1::uuid[],
+             $2::timestamptz[],
+             $3::text[],
+             $4::integer[],
+             $5::text[],
+             $6::timestamptz[]
+         ) AS n (request_id, signed_at, outcome, status, code, settled_at)
+         WHERE i.request_id = n.request_id
+           AND i.signed_at = n.signed_at
+           AND i.signed_at BETWEEN $7 AND $8",
+        &map(settled, |one| one.request_id),
+        &map(settled, |one| one.signed_at),
+        &map(settled, |one| one.outcome.as_str().to_owned()),
+        &map(settled, |one| one.status.map(i32::from)) as &[Option<i32>],
+        &map(settled, |one| one.code.clone()) as &[Option<String>],
+        &map(settled, |one| one.at),
+        first,
+        last
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// One that is there stays as it is.
+async fn write_refused(pool: &PgPool, refused: &[Refused]) -> Result<(), StateFault> {
+    if refused.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "INSERT INTO refusals (
+             request_id,
+             access_key_id,
+             restriction_id,
+             account_id,
+             product,
+             version,
+             action,
+             effect,
+             withheld,
+             names,
+             source_ip,
+             user_agent,
+             refused_at
+         )
+         SELECT *
+         FROM unnest(
+             $1::uuid[],
+             $2::text[],
+             $3::uuid[],
+             $4::text[],
+             $5::text[],
+             $6::text[],
+             $7::text[],
+             $8::text[],
+             $9::boolean[],
+             $10::jsonb[],
+             $11::text[],
+             $12::text[],
+             $13::timestamptz[]
+         )
+         ON CONFLICT DO NOTHING",
+        &map(refused, |one| one.call.request_id),
+        &map(refused, |one| one.call.key().to_owned()),
+        &map(refused, |one| one.restriction_id) as &[Option<Uuid>],
+        &map(refused, |one| one.call.account_id.clone()),
+        &map(refused, |one| one.call.product.clone()),
+        &map(refused, |one| one.call.version.clone()),
+        &map(refused, |one| one.call.action.clone()),
+        &map(refused, |one| one.call.effect.to_owned()),
+        &map(refused, |one| one.withheld),
+        &map(refused, |one| serde_json::Value::Object(
+            one.call.names.clone()
+        )),
+        &map(refused, |one| one.call.source_ip.clone()),
+        &map(refused, |one| one.call.user_agent.clone()),
+        &map(refused, |one| one.call.received_at)
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+async fn add_counts(pool: &PgPool, counts: &[(CountKey, Count)]) -> Result<(), StateFault> {
+    if counts.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "INSERT INTO call_counts AS c (
+             access_key_id,
+             hour,
+             product,
+             version,
+             action,
+             forwarded,
+             refused
+         )
+         SELECT *
+         FROM unnest(
+             $1::text[],
+             $2::timestamptz[],
+             $3::text[],
+             $4::text[],
+             $5::text[],
+             $6::bigint[],
+             $7::bigint[]
+         ) AS n (access_key_id, hour, product, version, action, forwarded, refused)
+         ORDER BY 1, 2, 3, 4, 5
+         ON CONFLICT (access_key_id, hour, product, version, action) DO UPDATE
+         SET forwarded = c.forwarded + excluded.forwarded,
+             refused = c.refused + excluded.refused",
+        &map(counts, |(key, _)| key.access_key_id.as_str().to_owned()),
+        &map(counts, |(key, _)| key.hour),
+        &map(counts, |(key, _)| key.product.clone()),
+        &map(counts, |(key, _)| key.version.clone()),
+        &map(counts, |(key, _)| key.action.clone()),
+        &map(counts, |(_, count)| count.forwarded),
+        &map(counts, |(_, count)| count.refused)
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+fn map<T, U>(all: &[T], one: impl Fn(&T) -> U) -> Vec<U> {
+    all.iter().map(one).collect()
+}

@@ -1,0 +1,91 @@
+//! Intents: written before a call is forwarded, unique per key, nonce and signed time.
+
+use sqlx::PgPool;
+use time::OffsetDateTime;
+
+use super::{CallRecord, partitions};
+use crate::directory::StateFault;
+
+/// A call that is about to be forwarded.
+#[derive(Debug, Clone)]
+pub struct Intent {
+    /// What is kept of the call.
+    pub call: CallRecord,
+    /// The nonce that was signed.
+    pub nonce: String,
+    /// The time that was signed.
+    pub signed_at: OffsetDateTime,
+    /// Why it is permitted.
+    pub grounds: &'static str,
+}
+
+/// What writing an intent gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is written; this is the revision of the registry at that moment.
+    At(i64),
+    /// The same call was accepted before, by this node or another.
+    Replay,
+}
+
+/// Writes an intent. Its partition is made where it is missing.
+///
+/// # Errors
+/// [`StateFault`]; nothing is written then.
+pub async fn write(pool: &PgPool, intent: &Intent) -> Result<Written, StateFault> {
+    match insert(pool, intent).await {
+        // No partition for its day.
+        Err(StateFault::Database(sqlx::Error::Database(fault)))
+            if fault.code().as_deref() == Some("23514") =>
+        {
+            partitions::ensure(pool, intent.signed_at).await?;
+            insert(pool, intent).await
+        }
+        written => written,
+    }
+}
+
+async fn insert(pool: &PgPool, intent: &Intent) -> Result<Written, StateFault> {
+    let call = &intent.call;
+    // The counter is read by the same statement: a restriction that this does not see comes after it.
+    let revision = sqlx::query_scalar!(
+        "INSERT INTO intents (
+             access_key_id,
+             nonce,
+             signed_at,
+             request_id,
+             account_id,
+             principal,
+             product,
+             version,
+             action,
+             effect,
+             grounds,
+             names,
+             source_ip,
+             user_agent,
+             received_at
+         )
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+         ON CONFLICT DO NOTHING
+         RETURNING (SELECT revision FROM registry_revision) AS \"revision!\"",
+        call.key(),
+        intent.nonce,
+        intent.signed_at,
+        call.request_id,
+        call.account_id,
+        call.principal,
+        call.product,
+        call.version,
+        call.action,
+        call.effect,
+        intent.grounds,
+        serde_json::Value::Object(call.names.clone()),
+        call.source_ip,
+        call.user_agent,
+        call.received_at
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(revision.map_or(Written::Replay, Written::At))
+}

@@ -1,0 +1,303 @@
+//! `akgate demo`: the whole product on one machine, with nothing to configure.
+//!
+//! A private PostgreSQL, the sandbox as upstream, the three listeners and the worker; two accounts are
+//! seeded and the story of two leaked keys is walked. Every run seeds accounts of its own, so a kept
+//! state never stands in the way.
+
+pub mod client;
+mod letters;
+mod paste;
+mod report;
+mod seed;
+mod state;
+mod walk;
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use tokio::{sync::watch, task::JoinSet};
+
+use self::{
+    report::{Report, Stage},
+    state::{State, StateError},
+    walk::{Walk, WalkFault},
+};
+use crate::{
+    app::{AppError, Foundations, GatewaySettings, Node, WorkerSettings, gateway_router},
+    clock::{Clock, SystemClock},
+    directory::StateFault,
+    gateway::{gate, lookup, nonce::NONCES_PER_KEY, routes::Trust, upstream::Upstream},
+    mac_key::MacKey,
+    metrics::Metrics,
+    notify::mailer::FolderMailer,
+    operation::Product,
+    operator::{Role, store::AddFault},
+    postgres::MIGRATOR,
+    randomness::Randomness,
+    registry::feed,
+    sandbox::Sandbox,
+    server::{Listener, Manners, Shutdown},
+    verdict::Profile,
+};
+
+/// What the demo is asked for.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// End after the walk: 0 if every step went as expected, 1 if not
+    #[arg(long)]
+    pub once: bool,
+    /// Print one JSON object per line: who plays, then every step
+    #[arg(long)]
+    pub json: bool,
+    /// Keep database, key ring and letters in this folder
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Address of the gateway; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Address of the owners' pages
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    pub public_listen: SocketAddr,
+    /// Address of the admin API
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8082")]
+    pub admin_listen: SocketAddr,
+}
+
+/// Why there is no demo.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// PostgreSQL, the key ring or the folder is not to be had.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// An address cannot be listened on.
+    #[error(
+        "{address} cannot be listened on: {fault}. Choose another with {flag}; port 0 takes a free one"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        fault: io::Error,
+        /// The flag that chooses it.
+        flag: &'static str,
+    },
+    /// The database cannot be prepared.
+    #[error("the database cannot be prepared: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The migrations do not run.
+    #[error("the migrations do not run: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The registry cannot be read.
+    #[error(transparent)]
+    Registry(#[from] StateFault),
+    /// A part cannot be made.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// Nobody plays.
+    #[error(transparent)]
+    Seed(#[from] seed::SeedFault),
+    /// No operator can be made.
+    #[error(transparent)]
+    Operator(#[from] AddFault),
+    /// The walk ends early.
+    #[error(transparent)]
+    Walk(#[from] WalkFault),
+    /// The sender's address is none.
+    #[error(transparent)]
+    Address(#[from] lettre::address::AddressError),
+    /// The operating system gives no randomness.
+    #[error("the operating system gives no randomness: {0}")]
+    Randomness(#[from] rand::rngs::SysError),
+    /// The output is gone.
+    #[error("the output cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// A call of the demo's database may take so long.
+const DATABASE: Duration = Duration::from_secs(5);
+
+/// Whom owners ask.
+const SUPPORT: &str = "security@example.com";
+
+/// Who writes to them.
+const FROM: &str = "akgate demo <akgate@example.com>";
+
+/// Runs the demo: gives whether every step went as expected.
+///
+/// # Errors
+/// [`DemoError`].
+pub async fn run(args: &Args, out: impl io::Write, color: bool) -> Result<bool, DemoError> {
+    let randomness = Arc::new(Randomness::from_system()?);
+    let mut report = Report::new(out, args.json, color);
+    report.say("Starting a private PostgreSQL …")?;
+    let (data, mut rng) = (args.data.clone(), randomness.rng());
+    let state = tokio::task::spawn_blocking(move || State::open(data.as_deref(), &mut rng))
+        .await
+        .map_err(|fault| io::Error::other(fault.to_string()))??;
+    let pool = open_pool(&state).await?;
+    let result = play(args, &mut report, &state, &pool, &randomness).await;
+    pool.close().await;
+    tokio::task::spawn_blocking(move || drop(state)).await.ok();
+    result
+}
+
+fn listen(address: SocketAddr, flag: &'static str) -> Result<Listener, DemoError> {
+    Listener::bind(address, None, Manners::default()).map_err(|fault| DemoError::Listen {
+        address,
+        fault,
+        flag,
+    })
+}
+
+fn gateway_settings(
+    sandbox: &Sandbox,
+    identity_key: &MacKey,
+    recommend: String,
+) -> GatewaySettings {
+    let upstreams = [Product::Ram, Product::Ims, Product::Sts]
+        .into_iter()
+        .map(|product| {
+            let trust = Trust::Identity(identity_key.clone());
+            (product, Upstream::Sandbox(sandbox.clone()), trust)
+        });
+    GatewaySettings {
+        gate: gate::Settings {
+            recommend,
+            ..gate::Settings::default()
+        },
+        lookup: lookup::Settings::default(),
+        nonces_per_key: NONCES_PER_KEY,
+        upstreams: upstreams.collect(),
+        listed: Vec::new(),
+    }
+}
+
+async fn open_pool(state: &State) -> Result<PgPool, DemoError> {
+    let server = PgPoolOptions::new()
+        .max_connections(1)
+        .connect_with(state.postgres.options("postgres"))
+        .await?;
+    let exists = sqlx::query_scalar!(
+        "SELECT EXISTS (
+             SELECT 1
+             FROM pg_database
+             WHERE datname = 'akgate'
+         ) AS \"exists!\""
+    )
+    .fetch_one(&server)
+    .await?;
+    if !exists {
+        sqlx::query("CREATE DATABASE akgate")
+            .execute(&server)
+            .await?;
+    }
+    server.close().await;
+    let pool = PgPoolOptions::new()
+        .max_connections(16)
+        .acquire_timeout(DATABASE)
+        .connect_with(state.postgres.options("akgate"))
+        .await?;
+    MIGRATOR.run(&pool).await?;
+    Ok(pool)
+}
+
+async fn play<W: io::Write>(
+    args: &Args,
+    report: &mut Report<W>,
+    state: &State,
+    pool: &PgPool,
+    randomness: &Arc<Randomness>,
+) -> Result<bool, DemoError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ring = Arc::new(state.ring.clone());
+    let gateway = listen(args.listen, "--listen")?;
+    let public = listen(args.public_listen, "--public-listen")?;
+    let admin = listen(args.admin_listen, "--admin-listen")?;
+    let url = |listener: &Listener| format!("http://{}", listener.local_addr());
+    let (gateway_url, public_url, admin_url) = (url(&gateway), url(&public), url(&admin));
+
+    let foundations = Foundations {
+        pool: pool.clone(),
+        ring: Arc::clone(&ring),
+        clock: Arc::clone(&clock),
+        randomness: Arc::clone(randomness),
+        metrics: Arc::new(Metrics::default()),
+        database_timeout: DATABASE,
+    };
+    let node = Arc::new(Node::new(foundations, feed::Settings::default()));
+    let identity_key = randomness.mac_key();
+    let sandbox = Sandbox::new(
+        pool.clone(),
+        identity_key.clone(),
+        Arc::clone(&clock),
+        Arc::clone(randomness),
+    );
+    let recommend = format!("{public_url}/leaked-access-key");
+    let (gate, upstreams) = node.gate(gateway_settings(&sandbox, &identity_key, recommend))?;
+
+    let cast = seed::seed(pool, &ring, randomness, clock.now()).await?;
+    let token = crate::operator::store::add(
+        pool,
+        &format!("demo-{}", uuid::Uuid::new_v4()),
+        Role::Operator,
+        clock.now(),
+        &mut randomness.rng(),
+    )
+    .await?;
+    node.feed().poll().await?;
+
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    tasks.spawn({
+        let (node, gate, stopped) = (Arc::clone(&node), Arc::clone(&gate), stopped.clone());
+        async move { node.run(Some(gate), stopped).await }
+    });
+    tasks.spawn({
+        let (node, stopped) = (Arc::clone(&node), stopped.clone());
+        async move { node.upkeep(time::Duration::days(90), stopped).await }
+    });
+    let worker = node.worker(WorkerSettings {
+        mailer: Arc::new(FolderMailer::new(state.letters.clone())),
+        from: FROM.parse()?,
+        public_url: public_url.clone(),
+        support: SUPPORT.to_owned(),
+        templates: None,
+        profile: Profile::default(),
+    })?;
+    tasks.spawn({
+        let stopped = stopped.clone();
+        async move { worker.run(stopped).await }
+    });
+    for (listener, router) in [
+        (gateway, gateway_router(gate, upstreams)),
+        (public, node.public()?),
+        (admin, node.admin(true)),
+    ] {
+        let stopped = stopped.clone();
+        tasks.spawn(async move {
+            if let Err(fault) = listener.serve(router, stopped).await {
+                tracing::error!(%fault, "a listener has ended");
+            }
+        });
+    }
+
+    let stage = Stage {
+        gateway_url,
+        public_url,
+        admin_url,
+        operator_token: token.expose().to_owned(),
+        letters_dir: state.letters.display().to_string(),
+        accounts: cast.accounts(),
+    };
+    report.stage(&stage)?;
+    let failed = Walk::new(&stage, &cast, report, clock.as_ref())
+        .run()
+        .await?;
+    if !args.once {
+        report.say(&paste::snippets(&stage, &cast))?;
+        Shutdown::requested().await;
+    }
+    stop.send_replace(true);
+    while tasks.join_next().await.is_some() {}
+    Ok(failed == 0)
+}

@@ -1,0 +1,180 @@
+//! Who plays in the demo: two accounts, new in every run, so that a kept state never stands in the way.
+
+use std::sync::Arc;
+
+use rand::{Rng, RngExt};
+use sqlx::PgPool;
+use time::OffsetDateTime;
+
+use super::{
+    client::Credentials,
+    report::{AccountOnStage, KeyOnStage},
+};
+use crate::{
+    access_key::{AccessKeyId, AccessKeySecret, InvalidAccessKeyId},
+    directory::{
+        KeyRecord, KeyStatus, StateFault,
+        contacts::{self, Language},
+        keys::NewKey,
+        sealing::KeyRing,
+    },
+    randomness::Randomness,
+    registry::keys,
+    sandbox::seed as sandbox,
+};
+
+/// The keys of those who play.
+#[derive(Debug, Clone)]
+pub struct Cast {
+    /// The root key of the English account.
+    pub root: Credentials,
+    /// A RAM user of that account: leaks, and is rotated.
+    pub alice: Credentials,
+    /// Another one: stays clean.
+    pub bob: Credentials,
+    /// A RAM user of the Chinese account: leaks, and stays in use.
+    pub zhang: Credentials,
+    /// The English owner's address.
+    pub english_owner: String,
+    /// The Chinese owner's address.
+    pub chinese_owner: String,
+    english: String,
+    chinese: String,
+}
+
+impl Cast {
+    /// The account that a key of the cast belongs to.
+    #[must_use]
+    pub fn account_of(&self, key: &Credentials) -> &str {
+        if key.access_key_id == self.zhang.access_key_id {
+            &self.chinese
+        } else {
+            &self.english
+        }
+    }
+
+    /// The accounts, as they are shown before the walk.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<AccountOnStage> {
+        let key = |key: &Credentials, user_name: Option<&str>| KeyOnStage {
+            access_key_id: key.access_key_id.clone(),
+            access_key_secret: key.access_key_secret.clone(),
+            user_name: user_name.map(str::to_owned),
+            state: "clean",
+        };
+        vec![
+            AccountOnStage {
+                account_id: self.english.clone(),
+                owner_email: self.english_owner.clone(),
+                language: Language::English.to_string(),
+                access_keys: vec![
+                    key(&self.root, None),
+                    key(&self.alice, Some("alice")),
+                    key(&self.bob, Some("bob")),
+                ],
+            },
+            AccountOnStage {
+                account_id: self.chinese.clone(),
+                owner_email: self.chinese_owner.clone(),
+                language: Language::Chinese.to_string(),
+                access_keys: vec![key(&self.zhang, Some("zhang"))],
+            },
+        ]
+    }
+}
+
+/// Why nobody plays.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedFault {
+    /// The database does not do it.
+    #[error(transparent)]
+    State(#[from] StateFault),
+    /// The sandbox does not do it.
+    #[error("the sandbox cannot be seeded: {0}")]
+    Sandbox(#[from] sqlx::Error),
+    /// An id that was made here is none.
+    #[error(transparent)]
+    Id(#[from] InvalidAccessKeyId),
+}
+
+/// Makes the accounts, their owners, users and keys, in the sandbox and in the directory.
+///
+/// # Errors
+/// [`SeedFault`].
+pub async fn seed(
+    pool: &PgPool,
+    ring: &Arc<KeyRing>,
+    randomness: &Randomness,
+    now: OffsetDateTime,
+) -> Result<Cast, SeedFault> {
+    let mut rng = randomness.rng();
+    let run = letters(&mut rng, 6);
+    let (english, chinese) = (digits(&mut rng, '5'), digits(&mut rng, '6'));
+    let english_owner = format!("owner-{run}@example.com");
+    let chinese_owner = format!("zhuren-{run}@example.com");
+    for (account_id, owner, language) in [
+        (&english, &english_owner, Language::English),
+        (&chinese, &chinese_owner, Language::Chinese),
+    ] {
+        sandbox::account(pool, account_id, now).await?;
+        contacts::keep(pool, account_id, owner, language, now).await?;
+    }
+    let mut made = Vec::new();
+    for (account_id, user_name) in [
+        (&english, None),
+        (&english, Some("alice")),
+        (&english, Some("bob")),
+        (&chinese, Some("zhang")),
+    ] {
+        if let Some(name) = user_name {
+            sandbox::user(pool, account_id, name, now).await?;
+        }
+        let role = user_name.unwrap_or("root");
+        let id = format!("LTAI5tDemo{role}{}", letters(&mut rng, 24));
+        let id = AccessKeyId::parse(&id.chars().take(24).collect::<String>())?;
+        let secret = format!("Demo{}", letters(&mut rng, 26));
+        sandbox::access_key(pool, account_id, user_name, &id, now).await?;
+        let key = NewKey {
+            record: KeyRecord {
+                access_key_id: id.clone(),
+                account_id: account_id.clone(),
+                user_name: user_name.map(str::to_owned),
+                status: KeyStatus::Active,
+                secret: AccessKeySecret::new(secret.clone()),
+            },
+            made_by: None,
+        };
+        keys::keep_one(pool, ring, &key, now, &mut rng).await?;
+        made.push(Credentials {
+            access_key_id: id.as_str().to_owned(),
+            access_key_secret: secret,
+            security_token: None,
+        });
+    }
+    let [root, alice, bob, zhang] = made
+        .try_into()
+        .map_err(|_| StateFault::Corrupt("the cast of the demo"))?;
+    Ok(Cast {
+        root,
+        alice,
+        bob,
+        zhang,
+        english_owner,
+        chinese_owner,
+        english,
+        chinese,
+    })
+}
+
+fn letters(rng: &mut impl Rng, count: usize) -> String {
+    rng.sample_iter(rand::distr::Alphanumeric)
+        .take(count)
+        .map(char::from)
+        .collect::<String>()
+}
+
+/// A 16-digit account id.
+fn digits(rng: &mut impl Rng, first: char) -> String {
+    let rest = (0..15).map(|_| char::from(rng.random_range(b'0'..=b'9')));
+    std::iter::once(first).chain(rest).collect()
+}

@@ -1,0 +1,137 @@
+//! What the demo keeps: database, key ring and letters, in the folder that was named or in a temporary one.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rand::Rng;
+use uuid::Uuid;
+
+use crate::{
+    directory::sealing::{KeyRing, KeyRingFault},
+    postgres::{Options, PrivatePostgres, StartError, Tuning},
+};
+
+/// The state. Dropping it stops the database and removes what was temporary.
+pub struct State {
+    /// The database server.
+    pub postgres: PrivatePostgres,
+    /// The key ring.
+    pub ring: KeyRing,
+    /// Where letters are written.
+    pub letters: PathBuf,
+    _folder: Folder,
+}
+
+/// Why there is no state.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// PostgreSQL does not start.
+    #[error(transparent)]
+    Postgres(#[from] StartError),
+    /// A file is not to be had.
+    #[error("{path}: {fault}")]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        fault: io::Error,
+    },
+    /// The key ring of a kept state is broken.
+    #[error("{path}: {fault}")]
+    KeyRing {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: KeyRingFault,
+    },
+}
+
+/// A folder that goes with the demo where nobody named it.
+struct Folder {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.temporary {
+            // What cannot be removed is left to the system's own clean-up of temporary files.
+            drop(fs::remove_dir_all(&self.path));
+        }
+    }
+}
+
+impl State {
+    /// Starts the database and reads, or makes, the rest. Blocks.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn open(data: Option<&Path>, rng: &mut impl Rng) -> Result<Self, StateError> {
+        let folder = match data {
+            Some(path) => Folder {
+                path: path.to_owned(),
+                temporary: false,
+            },
+            None => Folder {
+                path: std::env::temp_dir().join(format!("akgate-demo-{}", Uuid::new_v4())),
+                temporary: true,
+            },
+        };
+        let letters = folder.path.join("letters");
+        fs::create_dir_all(&letters).map_err(file(&letters))?;
+        // Letters hold links that work: nobody else's business.
+        private(&folder.path)?;
+        let letters = letters.canonicalize().map_err(file(&letters))?;
+        let ring = ring(&folder.path.join("key-ring"), rng)?;
+        let postgres = PrivatePostgres::start(&Options {
+            data: data.map(|data| data.join("postgres")),
+            tuning: match data {
+                Some(_) => Tuning::Durable,
+                None => Tuning::Throwaway,
+            },
+        })?;
+        Ok(Self {
+            postgres,
+            ring,
+            letters,
+            _folder: folder,
+        })
+    }
+}
+
+fn ring(path: &Path, rng: &mut impl Rng) -> Result<KeyRing, StateError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
+            let mut key = || {
+                let mut bytes = [0; 32];
+                rng.fill_bytes(&mut bytes);
+                hex::encode(bytes)
+            };
+            let text = format!("seal 1 {}\nindex {}\n", key(), key());
+            fs::write(path, &text).map_err(file(path))?;
+            private(path)?;
+            text
+        }
+        Err(fault) => return Err(file(path)(fault)),
+    };
+    KeyRing::parse(&text).map_err(|fault| StateError::KeyRing {
+        path: path.to_owned(),
+        fault,
+    })
+}
+
+/// For the owner alone.
+fn private(path: &Path) -> Result<(), StateError> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = fs::metadata(path).map_err(file(path))?;
+    let mode = if metadata.is_dir() { 0o700 } else { 0o600 };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(file(path))
+}
+
+fn file(path: &Path) -> impl FnOnce(io::Error) -> StateError {
+    let path = path.to_owned();
+    move |fault| StateError::File { path, fault }
+}

@@ -1,0 +1,405 @@
+//! The walk: the story of two leaked keys, told by calls and what comes back.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::{
+    client::{Api, Caller, ClientFault, Credentials, Reply},
+    letters,
+    report::{Report, Stage, Step},
+    seed::Cast,
+};
+use crate::clock::Clock;
+
+const RAM: &str = "2015-05-01";
+const STS: &str = "2015-04-01";
+const REFUSED: &str = "403 Forbidden: There is a risk of leakage of this AccessKey.";
+
+/// How long a letter may take to be written.
+const LETTER: Duration = Duration::from_secs(15);
+
+/// Why the walk ends early.
+#[derive(Debug, thiserror::Error)]
+pub enum WalkFault {
+    /// The output is gone.
+    #[error("the output cannot be written: {0}")]
+    Output(#[from] io::Error),
+    /// A server does not answer.
+    #[error(transparent)]
+    Client(#[from] ClientFault),
+    /// An answer does not have what the next step needs.
+    #[error("an answer does not have `{0}`: the walk cannot go on")]
+    Lacking(&'static str),
+}
+
+/// Walks.
+pub struct Walk<'w, W> {
+    /// Who plays.
+    pub stage: &'w Stage,
+    /// With which keys.
+    pub cast: &'w Cast,
+    /// What is printed.
+    pub report: &'w mut Report<W>,
+    /// What time it is.
+    pub clock: &'w dyn Clock,
+    caller: Caller,
+    failed: usize,
+}
+
+impl<'w, W: Write> Walk<'w, W> {
+    /// A walk that has not begun.
+    pub fn new(
+        stage: &'w Stage,
+        cast: &'w Cast,
+        report: &'w mut Report<W>,
+        clock: &'w dyn Clock,
+    ) -> Self {
+        Self {
+            stage,
+            cast,
+            report,
+            clock,
+            caller: Caller::default(),
+            failed: 0,
+        }
+    }
+
+    /// Tells the story; gives how many steps went otherwise than expected.
+    ///
+    /// # Errors
+    /// [`WalkFault`] where it cannot be told to its end.
+    pub async fn run(mut self) -> Result<usize, WalkFault> {
+        self.rotated().await?;
+        self.still_active().await?;
+        Ok(self.failed)
+    }
+
+    /// A leaked key that its owner rotates.
+    async fn rotated(&mut self) -> Result<(), WalkFault> {
+        let (alice, root) = (self.cast.alice.clone(), self.cast.root.clone());
+        self.report.part("alice's AccessKey, before it leaks")?;
+        self.create_user("CreateUser with a clean key", &alice, "200")
+            .await?;
+        let role = self.create_role(&root).await?;
+        let session = self.assume_role("AssumeRole mints a session", &alice, &role);
+        let session = session.await?;
+
+        self.report.part("It is found in a public repository")?;
+        let restriction = self
+            .report_leak(
+                &alice,
+                "github",
+                "https://github.com/example/app/blob/main/.env",
+            )
+            .await?;
+        self.create_user("CreateUser with the leaked key", &alice, REFUSED)
+            .await?;
+        self.list_users("ListUsers with the leaked key", &alice)
+            .await?;
+        self.create_user(
+            "CreateUser with the session that it had minted",
+            &session,
+            REFUSED,
+        )
+        .await?;
+        let link = self
+            .letter("The owner has a letter", &self.cast.english_owner.clone())
+            .await?;
+        self.lift(
+            "The operator lifts before the owner confirms",
+            &restriction,
+            false,
+            "409 The clean-up has not been confirmed.",
+        )
+        .await?;
+
+        self.report.part("The owner cleans up")?;
+        self.confirm(&link).await?;
+        let new = self.create_access_key(&root).await?;
+        self.set_status(
+            "The root key disables the old pair",
+            &root,
+            &alice,
+            "Inactive",
+        )
+        .await?;
+        self.lift("The operator lifts", &restriction, false, "200")
+            .await?;
+        self.create_user("CreateUser with alice's new key", &new, "200")
+            .await?;
+
+        self.report.part("The old pair comes back")?;
+        self.set_status(
+            "The root key enables the old pair again",
+            &root,
+            &alice,
+            "Active",
+        )
+        .await?;
+        self.create_user("CreateUser with the old pair", &alice, REFUSED)
+            .await
+    }
+
+    /// A leaked key that has to stay in use.
+    async fn still_active(&mut self) -> Result<(), WalkFault> {
+        let zhang = self.cast.zhang.clone();
+        self.report
+            .part("zhang's AccessKey leaks and has to stay in use")?;
+        let role = self.create_role(&zhang).await?;
+        let before = self
+            .assume_role("AssumeRole mints a session", &zhang, &role)
+            .await?;
+        let restriction = self
+            .report_leak(
+                &zhang,
+                "gitlab",
+                "https://gitlab.com/example/app/-/snippets/1",
+            )
+            .await?;
+        self.create_user("CreateUser with the leaked key", &zhang, REFUSED)
+            .await?;
+        let link = self
+            .letter(
+                "The owner has a letter, in Chinese",
+                &self.cast.chinese_owner.clone(),
+            )
+            .await?;
+        self.confirm(&link).await?;
+        self.lift(
+            "The operator lifts while the pair is active",
+            &restriction,
+            false,
+            "409 The leaked pair is still active.",
+        )
+        .await?;
+        self.lift(
+            "The operator accepts the active pair",
+            &restriction,
+            true,
+            "200",
+        )
+        .await?;
+        self.create_user("CreateUser with the same key", &zhang, "200")
+            .await?;
+        self.create_user("CreateUser with the session from before", &before, REFUSED)
+            .await?;
+        let after = self
+            .assume_role("AssumeRole mints another session", &zhang, &role)
+            .await?;
+        self.create_user("CreateUser with the session from after", &after, "200")
+            .await
+    }
+
+    async fn create_user(
+        &mut self,
+        step: &str,
+        key: &Credentials,
+        expected: &str,
+    ) -> Result<(), WalkFault> {
+        let name = format!("user-{}", uuid::Uuid::new_v4().simple());
+        let parameters = [("UserName", name.as_str())];
+        self.call(step, key, RAM, "CreateUser", &parameters, expected)
+            .await?;
+        Ok(())
+    }
+
+    async fn list_users(&mut self, step: &str, key: &Credentials) -> Result<(), WalkFault> {
+        self.call(step, key, RAM, "ListUsers", &[], "200").await?;
+        Ok(())
+    }
+
+    async fn create_role(&mut self, key: &Credentials) -> Result<String, WalkFault> {
+        let account_id = self.cast.account_of(key);
+        let trust = json!({
+            "Version": "1",
+            "Statement": [{
+                "Action": "sts:AssumeRole",
+                "Effect": "Allow",
+                "Principal": { "RAM": [format!("acs:ram::{account_id}:root")] },
+            }],
+        })
+        .to_string();
+        let parameters = [
+            ("RoleName", "deployer"),
+            ("AssumeRolePolicyDocument", trust.as_str()),
+        ];
+        let reply = self
+            .call("CreateRole", key, RAM, "CreateRole", &parameters, "200")
+            .await?;
+        let arn = reply
+            .text(&["Role", "Arn"])
+            .ok_or(WalkFault::Lacking("Role.Arn"))?;
+        Ok(arn.to_owned())
+    }
+
+    async fn assume_role(
+        &mut self,
+        step: &str,
+        key: &Credentials,
+        role: &str,
+    ) -> Result<Credentials, WalkFault> {
+        let parameters = [("RoleArn", role), ("RoleSessionName", "demo")];
+        let reply = self
+            .call(step, key, STS, "AssumeRole", &parameters, "200")
+            .await?;
+        reply.session().ok_or(WalkFault::Lacking("Credentials"))
+    }
+
+    async fn create_access_key(&mut self, root: &Credentials) -> Result<Credentials, WalkFault> {
+        let parameters = [("UserName", "alice")];
+        let step = "The root key makes a new key for alice";
+        let reply = self
+            .call(step, root, RAM, "CreateAccessKey", &parameters, "200")
+            .await?;
+        let member = |name: &'static str| {
+            let text = reply.text(&["AccessKey", name]);
+            text.map(str::to_owned).ok_or(WalkFault::Lacking(name))
+        };
+        Ok(Credentials {
+            access_key_id: member("AccessKeyId")?,
+            access_key_secret: member("AccessKeySecret")?,
+            security_token: None,
+        })
+    }
+
+    async fn set_status(
+        &mut self,
+        step: &str,
+        root: &Credentials,
+        key: &Credentials,
+        status: &str,
+    ) -> Result<(), WalkFault> {
+        let parameters = [
+            ("UserName", "alice"),
+            ("UserAccessKeyId", key.access_key_id.as_str()),
+            ("Status", status),
+        ];
+        self.call(step, root, RAM, "UpdateAccessKey", &parameters, "200")
+            .await?;
+        Ok(())
+    }
+
+    async fn report_leak(
+        &mut self,
+        key: &Credentials,
+        source: &str,
+        url: &str,
+    ) -> Result<String, WalkFault> {
+        let body = json!({
+            "access_key_id": key.access_key_id,
+            "access_key_secret": key.access_key_secret,
+            "source": source,
+            "reference": format!("demo-{}", uuid::Uuid::new_v4()),
+            "url": url,
+        });
+        let path = "/admin/v1/leak-reports";
+        let reply = self
+            .admin("The leak is reported", path, &body, "201")
+            .await?;
+        let id = reply.text(&["restriction_id"]);
+        id.map(str::to_owned)
+            .ok_or(WalkFault::Lacking("restriction_id"))
+    }
+
+    async fn lift(
+        &mut self,
+        step: &str,
+        restriction: &str,
+        accept_active_key: bool,
+        expected: &str,
+    ) -> Result<(), WalkFault> {
+        let body = json!({
+            "reason": "demo: the owner has cleaned up",
+            "accept_active_key": accept_active_key,
+        });
+        let path = format!("/admin/v1/restrictions/{restriction}:lift");
+        self.admin(step, &path, &body, expected).await?;
+        Ok(())
+    }
+
+    async fn letter(&mut self, step: &str, owner: &str) -> Result<String, WalkFault> {
+        let began = Instant::now();
+        let folder = Path::new(&self.stage.letters_dir);
+        let letter = letters::await_letter(folder, owner, LETTER).await?;
+        let got = letter
+            .as_ref()
+            .map_or_else(|| "no letter".to_owned(), |_| "a letter".to_owned());
+        self.done(step, "a letter", got, began)?;
+        let letter = letter.ok_or(WalkFault::Lacking("a letter"))?;
+        self.report.letter(&letter.text)?;
+        letter
+            .link
+            .ok_or(WalkFault::Lacking("the link in the letter"))
+    }
+
+    async fn confirm(&mut self, link: &str) -> Result<(), WalkFault> {
+        for (step, method) in [
+            ("The owner opens the link", Method::GET),
+            ("The owner confirms", Method::POST),
+        ] {
+            let began = Instant::now();
+            let reply = self.caller.plain(method, link, None, None).await?;
+            self.done(step, "200", reply.summary(), began)?;
+        }
+        Ok(())
+    }
+
+    async fn call(
+        &mut self,
+        step: &str,
+        key: &Credentials,
+        version: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+        expected: &str,
+    ) -> Result<Reply, WalkFault> {
+        let api = Api {
+            version,
+            action,
+            parameters,
+        };
+        let began = Instant::now();
+        let now = self.clock.now();
+        let gateway = &self.stage.gateway_url;
+        let reply = self.caller.call(gateway, key, api, now).await?;
+        self.done(step, expected, reply.summary(), began)?;
+        Ok(reply)
+    }
+
+    async fn admin(
+        &mut self,
+        step: &str,
+        path: &str,
+        body: &Value,
+        expected: &str,
+    ) -> Result<Reply, WalkFault> {
+        let url = format!("{}{path}", self.stage.admin_url);
+        let token = Some(self.stage.operator_token.as_str());
+        let began = Instant::now();
+        let reply = self
+            .caller
+            .plain(Method::POST, &url, token, Some(body))
+            .await?;
+        self.done(step, expected, reply.summary(), began)?;
+        Ok(reply)
+    }
+
+    fn done(
+        &mut self,
+        step: &str,
+        expected: &str,
+        got: String,
+        began: Instant,
+    ) -> Result<(), WalkFault> {
+        let step = Step::new(step, expected, got, began.elapsed());
+        self.failed += usize::from(!step.ok);
+        self.report.step(&step)?;
+        Ok(())
+    }
+}

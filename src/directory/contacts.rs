@@ -1,0 +1,120 @@
+//! Who is written to when a key of an account leaks.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, PgTransaction};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{StateFault, principals};
+
+/// The language of a letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Language {
+    /// English.
+    #[serde(rename = "en")]
+    English,
+    /// Simplified Chinese.
+    #[serde(rename = "zh-CN")]
+    Chinese,
+}
+
+impl Language {
+    /// Every language that letters are written in.
+    pub const ALL: [Self; 2] = [Self::English, Self::Chinese];
+
+    /// The BCP 47 tag.
+    #[must_use]
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh-CN",
+        }
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.tag())
+    }
+}
+
+/// A text that names no language of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("letters are written in en and zh-CN")]
+pub struct UnknownLanguage;
+
+impl FromStr for Language {
+    type Err = UnknownLanguage;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|language| language.tag() == text)
+            .ok_or(UnknownLanguage)
+    }
+}
+
+/// Adds a contact in a transaction of its own, or changes the language of one that is there; gives its id.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn keep(
+    pool: &PgPool,
+    account_id: &str,
+    email: &str,
+    language: Language,
+    now: OffsetDateTime,
+) -> Result<Uuid, StateFault> {
+    let mut tx = pool.begin().await?;
+    principals::keep_account(&mut tx, account_id, now).await?;
+    let id = keep_in(&mut tx, account_id, email, language, now).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Adds a contact of a known account, or changes the language of one that is there; gives its id.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn keep_in(
+    tx: &mut PgTransaction<'_>,
+    account_id: &str,
+    email: &str,
+    language: Language,
+    now: OffsetDateTime,
+) -> Result<Uuid, StateFault> {
+    let id = sqlx::query_scalar!(
+        "INSERT INTO contacts (contact_id, account_id, email, language, created_at)
+         VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (account_id, email) DO UPDATE
+         SET language = excluded.language
+         RETURNING contact_id",
+        Uuid::now_v7(),
+        account_id,
+        email,
+        language.tag(),
+        now
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(id)
+}
+
+/// The language of a contact; `None` where there is no such contact.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn language(pool: &PgPool, contact_id: Uuid) -> Result<Option<Language>, StateFault> {
+    let tag = sqlx::query_scalar!(
+        "SELECT language
+         FROM contacts
+         WHERE contact_id = $1",
+        contact_id
+    )
+    .fetch_optional(pool)
+    .await?;
+    tag.map(|tag| tag.parse().map_err(|_| StateFault::Corrupt("language")))
+        .transpose()
+}

@@ -1,0 +1,57 @@
+//! Why state gives no answer.
+
+use super::sealing::SealFault;
+
+/// Why the directory, the registry or the records of calls do not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StateFault {
+    /// Postgres does not do what was asked.
+    #[error("the database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// Postgres does not answer in time.
+    #[error("the database does not answer in time")]
+    TimedOut,
+    /// A secret does not open.
+    #[error(transparent)]
+    Seal(#[from] SealFault),
+    /// A row holds what no migration of ours allows.
+    #[error("the database holds a row that cannot be: {0}")]
+    Corrupt(&'static str),
+    /// A pair cannot pass from one principal to another.
+    #[error("this AccessKeyId belongs to another principal")]
+    OtherPrincipal,
+    /// A session without the key that minted it has no standing.
+    #[error("the session's parent is not known")]
+    UnknownParent,
+}
+
+impl From<tokio::time::error::Elapsed> for StateFault {
+    fn from(_: tokio::time::error::Elapsed) -> Self {
+        Self::TimedOut
+    }
+}
+
+impl StateFault {
+    /// The name of the constraint that forbade a statement.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        match self {
+            Self::Database(sqlx::Error::Database(fault)) => fault.constraint(),
+            _ => None,
+        }
+    }
+}
+
+/// Waits for a piece of database work, but not for ever: a server that hangs must not hang us.
+///
+/// # Errors
+/// [`StateFault::TimedOut`], or the work's own.
+pub async fn within<T, E>(
+    limit: std::time::Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, StateFault>
+where
+    StateFault: From<E>,
+{
+    Ok(tokio::time::timeout(limit, work).await??)
+}

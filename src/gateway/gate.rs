@@ -1,0 +1,119 @@
+//! What the stations share, and the stack that they form.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use sqlx::PgPool;
+use tower::{Layer, Service};
+
+use super::{
+    authenticate::Authenticate, call::Answer, enforce::Enforce, forward::Forward, learn::Learn,
+    lookup::Lookup, nonce::NonceMemory, receive::Receive, routes::Routes,
+};
+use crate::{
+    calls::recorder::Recorder,
+    clock::Clock,
+    directory::sealing::KeyRing,
+    metrics::Metrics,
+    operation::{Blocklist, Catalogue},
+    randomness::Randomness,
+    registry::{feed::Feed, live::Live},
+    verdict::{Policy, Profile},
+};
+
+/// How the gate is set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The longest body, in bytes.
+    pub body_limit: usize,
+    /// How long a body may take to arrive.
+    pub body_timeout: std::time::Duration,
+    /// How refusals are carried out.
+    pub policy: Policy,
+    /// What a restricted key is refused, where its account has no profile of its own.
+    pub profile: Profile,
+    /// The federated calls of STS that pass without an AccessKey, by action.
+    pub anonymous: Vec<String>,
+    /// A page for whoever meets an error.
+    pub recommend: String,
+    /// How long one call of the database may take.
+    pub database_timeout: std::time::Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            body_limit: 1 << 20,
+            body_timeout: std::time::Duration::from_secs(30),
+            policy: Policy::default(),
+            profile: Profile::default(),
+            anonymous: Vec::new(),
+            recommend: String::new(),
+            database_timeout: std::time::Duration::from_secs(5),
+        }
+    }
+}
+
+/// What the stations share.
+pub struct Gate {
+    /// How it is set.
+    pub settings: Settings,
+    /// What every operation would change.
+    pub catalogue: Catalogue,
+    /// What the strict profile refuses.
+    pub strict: Blocklist,
+    /// Which upstream serves which operation.
+    pub routes: Routes,
+    /// Finds keys.
+    pub lookup: Lookup,
+    /// What this node knows.
+    pub live: Arc<Live>,
+    /// What keeps it so.
+    pub feed: Arc<Feed>,
+    /// The nonces of this node.
+    pub nonces: NonceMemory<std::hash::RandomState>,
+    /// Gathers records.
+    pub recorder: Arc<Recorder>,
+    /// For intents and for what is learnt.
+    pub pool: PgPool,
+    /// Seals what is learnt.
+    pub ring: Arc<KeyRing>,
+    /// For nonces of sealing.
+    pub randomness: Arc<Randomness>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Puts the gate in front of an upstream: any axum handler, or the client of a remote one. What reaches it
+/// was printed by akgate and carries an [`super::identity::Identity`].
+#[derive(Clone)]
+pub struct GateLayer(Arc<Gate>);
+
+impl GateLayer {
+    /// A layer of this gate.
+    #[must_use]
+    pub fn new(gate: Arc<Gate>) -> Self {
+        Self(gate)
+    }
+}
+
+/// The stations in the order of the road.
+pub type Stack<S> = Receive<Authenticate<Enforce<Learn<Forward<S>>>>>;
+
+impl<S> Layer<S> for GateLayer
+where
+    S: Service<http::Request<Body>, Response = Answer>,
+{
+    type Service = Stack<S>;
+
+    fn layer(&self, upstream: S) -> Self::Service {
+        let gate = || Arc::clone(&self.0);
+        let forward = Forward::new(gate(), upstream);
+        let learn = Learn::new(gate(), forward);
+        let enforce = Enforce::new(gate(), learn);
+        let authenticate = Authenticate::new(gate(), enforce);
+        Receive::new(gate(), authenticate)
+    }
+}

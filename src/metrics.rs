@@ -1,0 +1,197 @@
+//! What is counted. Labels are typed: a key id cannot become one.
+
+use std::{sync::atomic::AtomicU64, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+
+use crate::{
+    operation::{Operation, Product},
+    outbox::Settlement,
+};
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    product: &'static str,
+    effect: &'static str,
+    verdict: &'static str,
+    code: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProductLabel {
+    product: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LetterLabel {
+    outcome: &'static str,
+}
+
+/// The counters of a process.
+pub struct Metrics {
+    registry: Registry,
+    calls: Family<CallLabels, Counter>,
+    duration: Histogram,
+    upstream: Family<ProductLabel, Histogram, fn() -> Histogram>,
+    letters: Family<LetterLabel, Counter>,
+    revision: Gauge,
+    registry_age: Gauge<f64, AtomicU64>,
+    dropped_records: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("akgate");
+        let calls = Family::<CallLabels, Counter>::default();
+        let duration = histogram();
+        let upstream =
+            Family::<ProductLabel, Histogram, fn() -> Histogram>::new_with_constructor(histogram);
+        let letters = Family::<LetterLabel, Counter>::default();
+        let revision = Gauge::default();
+        let registry_age = Gauge::<f64, AtomicU64>::default();
+        let dropped_records = Gauge::default();
+        registry.register("calls", "Calls on the request road", calls.clone());
+        registry.register(
+            "call_duration_seconds",
+            "Time from the head of a call to its answer",
+            duration.clone(),
+        );
+        registry.register(
+            "upstream_duration_seconds",
+            "Time that upstreams take to begin an answer",
+            upstream.clone(),
+        );
+        registry.register("letters", "Attempts to send a letter", letters.clone());
+        registry.register(
+            "registry_revision",
+            "Revision of the registry that this node enforces; -1 before the first load",
+            revision.clone(),
+        );
+        registry.register(
+            "registry_age_seconds",
+            "Time since this node last read the registry's revision",
+            registry_age.clone(),
+        );
+        registry.register(
+            "records_dropped",
+            "Records of calls that could not be kept, since the start",
+            dropped_records.clone(),
+        );
+        Self {
+            registry,
+            calls,
+            duration,
+            upstream,
+            letters,
+            revision,
+            registry_age,
+            dropped_records,
+        }
+    }
+}
+
+/// 100 µs to 13 s.
+fn histogram() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_1, 2.0, 18))
+}
+
+/// Codes of other products are many, and not ours.
+fn product(product: &Product) -> &'static str {
+    match product {
+        Product::Ram => "RAM",
+        Product::Ims => "IMS",
+        Product::Sts => "STS",
+        Product::ResourceManager => "ResourceManager",
+        Product::Other(_) => "other",
+    }
+}
+
+impl Metrics {
+    /// Counts a call that is answered. `code` is that of a fault of ours.
+    pub fn call(
+        &self,
+        operation: Option<&Operation>,
+        verdict: Option<&'static str>,
+        code: Option<&str>,
+        took: Duration,
+    ) {
+        let labels = CallLabels {
+            product: operation.map_or("none", |operation| product(operation.product())),
+            effect: operation.map_or("none", |operation| operation.effect().as_str()),
+            verdict: verdict.unwrap_or("none"),
+            code: code.unwrap_or_default().to_owned(),
+        };
+        self.calls.get_or_create(&labels).inc();
+        self.duration.observe(took.as_secs_f64());
+    }
+
+    /// Counts an answer of an upstream.
+    pub fn upstream(&self, called: &Product, took: Duration) {
+        let labels = ProductLabel {
+            product: product(called),
+        };
+        self.upstream
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
+    }
+
+    /// Counts an attempt to send a letter.
+    pub fn letter(&self, settlement: &Settlement) {
+        let outcome = match settlement {
+            Settlement::Sent => "sent",
+            Settlement::Again { .. } => "again",
+            Settlement::Buried { .. } => "buried",
+        };
+        self.letters.get_or_create(&LetterLabel { outcome }).inc();
+    }
+
+    /// Sets what is read when somebody looks.
+    pub fn set(&self, revision: i64, registry_age: Option<Duration>, dropped_records: u64) {
+        self.revision.set(revision);
+        let age = registry_age.map_or(f64::INFINITY, |age| age.as_secs_f64());
+        self.registry_age.set(age);
+        self.dropped_records
+            .set(i64::try_from(dropped_records).unwrap_or(i64::MAX));
+    }
+
+    /// The counters in the OpenMetrics text format.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // A text takes whatever is written.
+        encode(&mut text, &self.registry).ok();
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_told_in_text() {
+        let metrics = Metrics::default();
+        metrics.call(None, None, Some("MissingAction"), Duration::from_millis(1));
+        metrics.letter(&Settlement::Sent);
+        metrics.set(7, Some(Duration::from_millis(250)), 0);
+        let text = metrics.text();
+        for line in [
+            "akgate_calls_total{product=\"none\",effect=\"none\",verdict=\"none\",code=\"MissingAction\"} 1",
+            "akgate_letters_total{outcome=\"sent\"} 1",
+            "akgate_registry_revision 7",
+            "akgate_registry_age_seconds 0.25",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! A letter as a message (RFC 5322): the same Message-ID on every attempt, one thread per restriction.
+
+use lettre::{
+    Message,
+    message::{
+        Mailbox, MultiPart,
+        header::{ContentType, Header, HeaderName, HeaderValue},
+    },
+};
+use time::OffsetDateTime;
+
+use super::letter::Letter;
+use crate::outbox::Leased;
+
+/// Why a letter is no message.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageFault {
+    /// The address is none.
+    #[error("the address is none: {0}")]
+    Address(#[from] lettre::address::AddressError),
+    /// A header cannot be written.
+    #[error("the message cannot be written: {0}")]
+    Message(#[from] lettre::error::Error),
+}
+
+/// `Auto-Submitted: auto-generated` (RFC 3834): nobody's absence note answers it.
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".into())
+    }
+}
+
+/// Writes the message of a letter.
+///
+/// # Errors
+/// [`MessageFault`].
+pub fn write(
+    letter: &Letter,
+    leased: &Leased,
+    from: &Mailbox,
+    now: OffsetDateTime,
+) -> Result<Message, MessageFault> {
+    let domain = from.email.domain();
+    let thread = format!("<{}@{domain}>", leased.restriction_id);
+    let message = Message::builder()
+        .from(from.clone())
+        .to(Mailbox::new(None, leased.email.parse()?))
+        .subject(&letter.subject)
+        .date(now.into())
+        .message_id(Some(format!("<{}@{domain}>", leased.letter_id)))
+        .in_reply_to(thread.clone())
+        .references(thread)
+        .header(AutoSubmitted)
+        .multipart(
+            MultiPart::alternative()
+                .singlepart(
+                    lettre::message::SinglePart::builder()
+                        .header(ContentType::TEXT_PLAIN)
+                        .body(letter.text.clone()),
+                )
+                .singlepart(
+                    lettre::message::SinglePart::builder()
+                        .header(ContentType::TEXT_HTML)
+                        .body(letter.html.clone()),
+                ),
+        )?;
+    Ok(message)
+}

@@ -1,0 +1,87 @@
+//! What operators are shown of letters, dead ones included.
+
+use serde::Serialize;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::directory::StateFault;
+
+/// A letter.
+#[derive(Debug, Clone, Serialize)]
+pub struct LetterView {
+    /// UUID version 7.
+    pub letter_id: Uuid,
+    /// What it is about.
+    pub restriction_id: Uuid,
+    /// `Imposed`, `Confirmed` or `Lifted`.
+    pub kind: String,
+    /// Where it goes.
+    pub email: String,
+    /// In which language.
+    pub language: String,
+    /// `Due`, `Sent` or `Buried`.
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// When it is tried next.
+    #[serde(with = "time::serde::rfc3339")]
+    pub due_at: OffsetDateTime,
+    /// What the last attempt met.
+    pub last_error: Option<String>,
+    /// When it was enqueued.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When it was sent or buried.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub settled_at: Option<OffsetDateTime>,
+}
+
+/// Which letters are wanted, the newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// In this state.
+    pub state: Option<String>,
+    /// About this restriction.
+    pub restriction_id: Option<Uuid>,
+    /// Older than this one: where the last page ended.
+    pub before: Option<Uuid>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// Reads letters.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<LetterView>, StateFault> {
+    let letters = sqlx::query_as!(
+        LetterView,
+        "SELECT
+             l.letter_id,
+             l.restriction_id,
+             l.kind,
+             c.email,
+             c.language,
+             l.state,
+             l.attempts,
+             l.due_at,
+             l.last_error,
+             l.created_at,
+             l.settled_at
+         FROM letters l
+         JOIN contacts c USING (contact_id)
+         WHERE ($1::text IS NULL OR l.state = $1)
+           AND ($2::uuid IS NULL OR l.restriction_id = $2)
+           AND ($3::uuid IS NULL OR l.letter_id < $3)
+         ORDER BY l.letter_id DESC
+         LIMIT $4",
+        wanted.state,
+        wanted.restriction_id,
+        wanted.before,
+        wanted.limit
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(letters)
+}

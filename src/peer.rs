@@ -1,0 +1,22 @@
+//! Where a request came from: the socket, or what a trusted proxy says of it.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+/// The caller's end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Whether it used TLS.
+    pub tls: bool,
+}
+
+impl Default for Peer {
+    /// Nobody said: an address that no caller has.
+    fn default() -> Self {
+        Self {
+            ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            tls: false,
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Following the revision: what changed in Postgres, in the order of commits, into [`Live`].
+//!
+//! A notification is a hint; the poll is the guarantee. A revision that goes backwards, or another
+//! [`Epoch`], is another history: everything is loaded anew.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sqlx::{PgPool, postgres::PgListener};
+use tokio::sync::{Mutex, watch};
+
+use super::live::{Known, Live, Maps, What};
+use crate::{
+    access_key::AccessKeyId,
+    directory::{
+        KeyStatus, StateFault,
+        revision::{self, CHANNEL, Epoch, Position},
+        within,
+    },
+    restriction::State,
+};
+
+/// How the revision is followed.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Time between two polls, at most a second.
+    pub poll: Duration,
+    /// Whether notifications are listened for.
+    pub notify: bool,
+    /// How long one call of the database may take.
+    pub timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_millis(250),
+            notify: true,
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How long the first load, or a new history, may take.
+const LOAD: Duration = Duration::from_secs(120);
+
+/// Keeps a [`Live`] as Postgres has it.
+pub struct Feed {
+    pool: PgPool,
+    live: Arc<Live>,
+    settings: Settings,
+    /// Where `live` stands; held while it is moved, so that changes are applied in order.
+    at: Mutex<Option<Position>>,
+    /// The revision of `at`, for those who only read; -1 before the first load.
+    revision: AtomicI64,
+    /// When the counter was last read, in milliseconds since `born`; -1 before the first time.
+    read_at: AtomicI64,
+    born: Instant,
+}
+
+impl Feed {
+    /// A feed that has read nothing yet.
+    #[must_use]
+    pub fn new(pool: PgPool, live: Arc<Live>, settings: Settings) -> Self {
+        Self {
+            pool,
+            live,
+            settings,
+            at: Mutex::new(None),
+            revision: AtomicI64::new(-1),
+            read_at: AtomicI64::new(-1),
+            born: Instant::now(),
+        }
+    }
+
+    /// The revision that [`Live`] has; -1 before the first load.
+    #[must_use]
+    pub fn revision(&self) -> i64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// How long ago the counter was last read; `None` where it never was.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        let read_at = u64::try_from(self.read_at.load(Ordering::Acquire)).ok()?;
+        Some(
+            self.born
+                .elapsed()
+                .saturating_sub(Duration::from_millis(read_at)),
+        )
+    }
+
+    /// Waits until [`Live`] has a revision: what was just committed, here or at another node.
+    ///
+    /// # Errors
+    /// [`StateFault`]; [`Live`] is as it was.
+    pub async fn reach(&self, revision: i64) -> Result<(), StateFault> {
+        if self.revision() >= revision {
+            return Ok(());
+        }
+        let mut at = self.at.lock().await;
+        // Whoever held the lock may have brought it.
+        if self.revision() >= revision {
+            return Ok(());
+        }
+        self.advance(&mut at).await
+    }
+
+    /// Reads what has changed since the last time.
+    ///
+    /// # Errors
+    /// [`StateFault`]; [`Live`] is as it was, or has some of the changes.
+    pub async fn poll(&self) -> Result<(), StateFault> {
+        let mut at = self.at.lock().await;
+        self.advance(&mut at).await
+    }
+
+    /// Follows the revision until told to stop. A failure is logged once and tried again at the next poll.
+    pub async fn run(&self, mut stop: watch::Receiver<bool>) {
+        let mut listener = None;
+        let mut failing = false;
+        while !*stop.borrow() {
+            match self.poll().await {
+                Ok(()) if failing => {
+                    failing = false;
+                    tracing::info!(revision = self.revision(), "the registry is followed again");
+                }
+                Ok(()) => {}
+                Err(fault) if failing => tracing::debug!(%fault, "the registry cannot be read"),
+                Err(fault) => {
+                    failing = true;
+                    tracing::error!(%fault, "the registry cannot be read: mutations are refused");
+                }
+            }
+            if self.settings.notify && listener.is_none() && !failing {
+                listener = self.listen().await;
+            }
+            let hint = async {
+                match &mut listener {
+                    // `None`: the connection was lost, and with it hints. The next poll reads the table.
+                    Some(listener) => listener.try_recv().await.is_ok_and(|hint| hint.is_some()),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                alive = hint => if !alive { listener = None; },
+                () = tokio::time::sleep(self.settings.poll) => {}
+                _ = stop.changed() => break,
+            }
+        }
+    }
+
+    async fn listen(&self) -> Option<PgListener> {
+        let connected = within(self.settings.timeout, async {
+            let mut listener = PgListener::connect_with(&self.pool).await?;
+            listener.listen(CHANNEL).await?;
+            Ok::<_, sqlx::Error>(listener)
+        });
+        connected.await.ok()
+    }
+
+    async fn advance(&self, at: &mut Option<Position>) -> Result<(), StateFault> {
+        let started = self.born.elapsed();
+        let now = within(self.settings.timeout, revision::position(&self.pool)).await?;
+        match *at {
+            Some(before) if before.epoch == now.epoch && before.revision == now.revision => {}
+            Some(before) if before.epoch == now.epoch && before.revision < now.revision => {
+                let maps = self.live.maps();
+                let Some(maps) = maps.as_ref() else {
+                    return Err(StateFault::Corrupt("the registry in memory"));
+                };
+                within(
+                    self.settings.timeout,
+                    load(&self.pool, maps, before.revision),
+                )
+                .await?;
+            }
+            before => {
+                if let Some(before) = before {
+                    say_new_history(before, now);
+                }
+                let maps = Maps::default();
+                within(LOAD, load(&self.pool, &maps, -1)).await?;
+                self.live.replace(maps);
+            }
+        }
+        *at = Some(now);
+        self.revision.store(now.revision, Ordering::Release);
+        let read_at = i64::try_from(started.as_millis()).unwrap_or(i64::MAX);
+        self.read_at.store(read_at, Ordering::Release);
+        Ok(())
+    }
+}
+
+fn say_new_history(before: Position, now: Position) {
+    let Epoch { system, timeline } = now.epoch;
+    tracing::warn!(
+        before = before.revision,
+        now = now.revision,
+        system,
+        timeline,
+        "the database has another history: the registry is loaded anew"
+    );
+}
+
+/// Applies everything after a revision. What commits meanwhile may be applied in part; it comes again.
+async fn load(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
+    // Restrictions first: a key must not be known for a moment without its restriction.
+    restrictions(pool, maps, after).await?;
+    profiles(pool, maps, after).await?;
+    pairs(pool, maps, after).await?;
+    sessions(pool, maps, after).await
+}
+
+async fn restrictions(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
+    let rows = sqlx::query!(
+        "SELECT
+             restriction_id,
+             access_key_id,
+             state,
+             lifted_revision
+         FROM restrictions
+         WHERE revision > $1
+         ORDER BY revision, restriction_id",
+        after
+    )
+    .fetch_all(pool)
+    .await?;
+    let marks = maps.marks.pin();
+    for row in rows {
+        let id = key_id(&row.access_key_id)?;
+        let state = State::parse(&row.state).ok_or(StateFault::Corrupt("state"))?;
+        let mut mark = marks.get(&id).copied().unwrap_or_default();
+        match (state.is_in_force(), row.lifted_revision) {
+            (true, _) => mark.in_force = Some(row.restriction_id),
+            (false, Some(lifted_at)) => {
+                mark.in_force = mark.in_force.filter(|one| *one != row.restriction_id);
+                if mark.lifted.is_none_or(|(earlier, _)| earlier <= lifted_at) {
+                    mark.lifted = Some((lifted_at, row.restriction_id));
+                }
+            }
+            (false, None) => return Err(StateFault::Corrupt("lifted_revision")),
+        }
+        marks.insert(id, mark);
+    }
+    Ok(())
+}
+
+async fn profiles(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
+    let rows = sqlx::query!(
+        "SELECT account_id, profile
+         FROM accounts
+         WHERE revision > $1
+           AND (profile IS NOT NULL OR $1 >= 0)",
+        after
+    )
+    .fetch_all(pool)
+    .await?;
+    let profiles = maps.profiles.pin();
+    for row in rows {
+        match row.profile.as_deref().map(str::parse) {
+            None => profiles.remove(row.account_id.as_str()),
+            Some(Ok(profile)) => profiles.insert(row.account_id.into(), profile),
+            Some(Err(_)) => return Err(StateFault::Corrupt("profile")),
+        };
+    }
+    Ok(())
+}
+
+async fn pairs(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
+    let rows = sqlx::query!(
+        "SELECT access_key_id, status, revision
+         FROM access_keys
+         WHERE revision > $1
+         ORDER BY revision",
+        after
+    )
+    .fetch_all(pool)
+    .await?;
+    for row in rows {
+        let status = KeyStatus::parse(&row.status).ok_or(StateFault::Corrupt("status"))?;
+        let known = Known {
+            revision: row.revision,
+            what: What::Pair(status),
+        };
+        maps.know(key_id(&row.access_key_id)?, known);
+    }
+    Ok(())
+}
+
+async fn sessions(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
+    let rows = sqlx::query!(
+        "SELECT access_key_id, expires_at, revision
+         FROM sessions
+         WHERE revision > $1
+         ORDER BY revision",
+        after
+    )
+    .fetch_all(pool)
+    .await?;
+    for row in rows {
+        let known = Known {
+            revision: row.revision,
+            what: What::Session(row.expires_at),
+        };
+        maps.know(key_id(&row.access_key_id)?, known);
+    }
+    Ok(())
+}
+
+fn key_id(text: &str) -> Result<AccessKeyId, StateFault> {
+    AccessKeyId::parse(text).map_err(|_| StateFault::Corrupt("access_key_id"))
+}

@@ -1,0 +1,252 @@
+//! What a node knows in memory: every AccessKeyId, every restriction, every profile of an account.
+//!
+//! Only [`super::feed`] writes here, in the order of revisions; the request road reads without waiting for
+//! anybody. Before the first load nothing has a standing.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use papaya::HashMap;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    access_key::AccessKeyId,
+    directory::{KeyStatus, sessions::Ancestor},
+    verdict::{Profile, Standing},
+};
+
+/// What is known of an AccessKeyId.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// The revision of its last change.
+    pub revision: i64,
+    /// What it is.
+    pub what: What,
+}
+
+/// What an AccessKeyId is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// An AccessKey pair.
+    Pair(KeyStatus),
+    /// A session, until then.
+    Session(OffsetDateTime),
+}
+
+/// The restrictions of one key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Marks {
+    /// The one in force.
+    pub in_force: Option<Uuid>,
+    /// The last one that was lifted, and at which revision.
+    pub lifted: Option<(i64, Uuid)>,
+}
+
+/// The maps of one history. A new history gets new ones.
+#[derive(Debug, Default)]
+pub(super) struct Maps {
+    pub known: HashMap<AccessKeyId, Known>,
+    pub marks: HashMap<AccessKeyId, Marks>,
+    pub profiles: HashMap<Box<str>, Profile>,
+}
+
+/// What this node knows.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// `None` before the first load.
+    maps: ArcSwap<Option<Maps>>,
+}
+
+impl Live {
+    /// What is known of an AccessKeyId; `None` where nothing is.
+    #[must_use]
+    pub fn known(&self, id: &AccessKeyId) -> Option<Known> {
+        let maps = self.maps.load();
+        maps.as_ref().as_ref()?.known.pin().get(id).copied()
+    }
+
+    /// Whether the registry has been loaded.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        self.maps.load().is_some()
+    }
+
+    /// Adds what a look-up in the database has found before the feed told of it.
+    pub fn learn(&self, id: &AccessKeyId, found: Known) {
+        if let Some(maps) = self.maps.load().as_ref() {
+            maps.know(id.clone(), found);
+        }
+    }
+
+    /// The standing of a key or session and of everything that it descends from.
+    #[must_use]
+    pub fn lineage(&self, id: &AccessKeyId, ancestors: &[Ancestor]) -> Vec<Standing> {
+        let maps = self.maps.load();
+        let Some(maps) = maps.as_ref() else {
+            return vec![Standing::Unknown];
+        };
+        let marks = maps.marks.pin();
+        let own = marks.get(id).and_then(|marks| marks.in_force);
+        let own = own.map_or(Standing::Clear, Standing::Restricted);
+        std::iter::once(own)
+            .chain(ancestors.iter().map(|ancestor| {
+                marks
+                    .get(&ancestor.access_key_id)
+                    .map_or(Standing::Clear, |marks| {
+                        marks.of_descendant(ancestor.minted_at)
+                    })
+            }))
+            .collect()
+    }
+
+    /// The profile of an account that has one of its own.
+    #[must_use]
+    pub fn profile(&self, account_id: &str) -> Option<Profile> {
+        let maps = self.maps.load();
+        maps.as_ref()
+            .as_ref()?
+            .profiles
+            .pin()
+            .get(account_id)
+            .copied()
+    }
+
+    /// How many AccessKeyIds are known, and how many of them have been restricted.
+    #[must_use]
+    pub fn len(&self) -> (usize, usize) {
+        match self.maps.load().as_ref() {
+            Some(maps) => (maps.known.len(), maps.marks.len()),
+            None => (0, 0),
+        }
+    }
+
+    /// Forgets the sessions that have ended.
+    pub fn sweep(&self, now: OffsetDateTime) {
+        if let Some(maps) = self.maps.load().as_ref() {
+            let known = maps.known.pin();
+            known.retain(|_, known| match known.what {
+                What::Pair(_) => true,
+                What::Session(expires_at) => now < expires_at,
+            });
+        }
+    }
+
+    pub(super) fn maps(&self) -> arc_swap::Guard<Arc<Option<Maps>>> {
+        self.maps.load()
+    }
+
+    pub(super) fn replace(&self, maps: Maps) {
+        self.maps.store(Arc::new(Some(maps)));
+    }
+}
+
+impl Maps {
+    /// The later of two revisions counts: a look-up may be overtaken by the feed.
+    pub fn know(&self, id: AccessKeyId, found: Known) {
+        self.known.pin().update_or_insert_with(
+            id,
+            |earlier| {
+                if earlier.revision > found.revision {
+                    *earlier
+                } else {
+                    found
+                }
+            },
+            || found,
+        );
+    }
+}
+
+impl Marks {
+    /// The standing that a key hands on to what it minted at a revision: a lift frees the key, never the
+    /// sessions that were asked for before it.
+    fn of_descendant(self, minted_at: i64) -> Standing {
+        match (self.in_force, self.lifted) {
+            (Some(id), _) => Standing::Restricted(id),
+            (None, Some((lifted_at, id))) if minted_at < lifted_at => Standing::Restricted(id),
+            (None, Some(_) | None) => Standing::Clear,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> AccessKeyId {
+        AccessKeyId::parse(text).unwrap()
+    }
+
+    fn live(marks: &[(&str, Marks)]) -> Live {
+        let maps = Maps::default();
+        for (key, one) in marks {
+            maps.marks.pin().insert(id(key), *one);
+        }
+        let live = Live::default();
+        live.replace(maps);
+        live
+    }
+
+    fn ancestor(key: &str, minted_at: i64) -> Ancestor {
+        Ancestor {
+            access_key_id: id(key),
+            minted_at,
+        }
+    }
+
+    #[test]
+    fn nothing_has_a_standing_before_the_first_load() {
+        let live = Live::default();
+        assert!(!live.is_loaded());
+        assert_eq!(live.lineage(&id("a"), &[]), [Standing::Unknown]);
+    }
+
+    #[test]
+    fn lift_frees_the_key_and_not_what_it_minted_before() {
+        let restriction = Uuid::from_u128(7);
+        let lifted = Marks {
+            in_force: None,
+            lifted: Some((10, restriction)),
+        };
+        let live = live(&[("key", lifted)]);
+        assert_eq!(live.lineage(&id("key"), &[]), [Standing::Clear]);
+        let session = |minted_at| live.lineage(&id("STS.1"), &[ancestor("key", minted_at)])[1];
+        assert_eq!(session(9), Standing::Restricted(restriction));
+        assert_eq!(session(10), Standing::Clear);
+        // A session of a session that was asked for before the lift.
+        let chain = [ancestor("key", 9), ancestor("STS.1", 12)];
+        let standings = live.lineage(&id("STS.2"), &chain);
+        assert_eq!(standings[1], Standing::Restricted(restriction));
+    }
+
+    #[test]
+    fn restriction_reaches_every_descendant() {
+        let restriction = Uuid::from_u128(7);
+        let imposed = Marks {
+            in_force: Some(restriction),
+            lifted: None,
+        };
+        let live = live(&[("key", imposed)]);
+        let chain = [
+            ancestor("key", 1),
+            ancestor("STS.1", 2),
+            ancestor("STS.2", 3),
+        ];
+        let standings = live.lineage(&id("STS.3"), &chain);
+        assert_eq!(standings[1], Standing::Restricted(restriction));
+        assert_eq!(live.lineage(&id("other"), &[]), [Standing::Clear]);
+    }
+
+    #[test]
+    fn older_news_does_not_undo_newer() {
+        let live = live(&[]);
+        let known = |revision, status| Known {
+            revision,
+            what: What::Pair(status),
+        };
+        live.learn(&id("key"), known(5, KeyStatus::Inactive));
+        live.learn(&id("key"), known(4, KeyStatus::Active));
+        assert_eq!(live.known(&id("key")), Some(known(5, KeyStatus::Inactive)));
+    }
+}

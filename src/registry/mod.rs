@@ -1,0 +1,16 @@
+//! The registry of leaked keys: record, confirm, lift in Postgres; the standing of every key in memory.
+//!
+//! A writer advances the revision first ([`crate::directory::revision`]), so writers wait for each other and
+//! what one reads is still so when it commits.
+
+pub mod confirm;
+pub mod feed;
+pub mod import;
+mod impose;
+pub mod keys;
+pub mod lift;
+pub mod links;
+pub mod live;
+pub mod profile;
+pub mod read;
+pub mod record;

@@ -1,0 +1,204 @@
+//! What operators and owners are shown of restrictions.
+
+use serde::Serialize;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{directory::StateFault, restriction::State};
+
+/// A restriction with its key and the reports that led to it.
+#[derive(Debug, Clone, Serialize)]
+pub struct RestrictionView {
+    /// UUID version 7.
+    pub restriction_id: Uuid,
+    /// The key.
+    pub access_key_id: String,
+    /// Its account; `None` where nobody knows the key.
+    pub account_id: Option<String>,
+    /// Its RAM user; `None` for the account itself.
+    pub user_name: Option<String>,
+    /// `Active`, `Inactive` or `Deleted`; `None` where nobody knows the key.
+    pub key_status: Option<String>,
+    /// `Imposed`, `Remediated` or `Lifted`.
+    pub state: String,
+    /// `Reported` or `Reactivated`.
+    pub cause: String,
+    /// Since when it is in force.
+    #[serde(with = "time::serde::rfc3339")]
+    pub imposed_at: OffsetDateTime,
+    /// When the clean-up was confirmed.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub remediated_at: Option<OffsetDateTime>,
+    /// `contact:ID` or `operator:NAME`.
+    pub confirmed_by: Option<String>,
+    /// Ticket number of a confirmation that an operator recorded.
+    pub ticket: Option<String>,
+    /// When it ended.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub lifted_at: Option<OffsetDateTime>,
+    /// `operator:NAME`.
+    pub lifted_by: Option<String>,
+    /// In the operator's words.
+    pub lift_reason: Option<String>,
+    /// Should the pair come back, it is restricted again.
+    pub tombstone: bool,
+    /// What led to it, the oldest first.
+    pub reports: Vec<ReportView>,
+}
+
+/// A leak report.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReportView {
+    /// UUID version 7.
+    pub report_id: Uuid,
+    /// Who found it.
+    pub source: String,
+    /// The source's own id of the finding.
+    pub reference: String,
+    /// Where.
+    pub url: Option<String>,
+    /// When the source first saw it.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub first_seen: Option<OffsetDateTime>,
+    /// Whether the secret that was found is the key's; `None` where that is not known.
+    pub secret_matches: Option<bool>,
+    /// When it reached us.
+    #[serde(with = "time::serde::rfc3339")]
+    pub reported_at: OffsetDateTime,
+    /// Who delivered it.
+    pub reported_by: String,
+}
+
+/// Which restrictions are wanted, the newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// This one alone.
+    pub restriction_id: Option<Uuid>,
+    /// In this state.
+    pub state: Option<State>,
+    /// Of this key.
+    pub access_key_id: Option<String>,
+    /// Older than this one: where the last page ended.
+    pub before: Option<Uuid>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// Reads restrictions.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<RestrictionView>, StateFault> {
+    let rows = sqlx::query!(
+        "SELECT
+             r.restriction_id,
+             r.access_key_id,
+             COALESCE(p.account_id, s.account_id) AS account_id,
+             p.user_name AS \"user_name?\",
+             k.status AS \"key_status?\",
+             r.state,
+             r.cause,
+             r.imposed_at,
+             r.remediated_at,
+             r.confirmed_by,
+             r.ticket,
+             r.lifted_at,
+             r.lifted_by,
+             r.lift_reason,
+             r.tombstone
+         FROM restrictions r
+         LEFT JOIN access_keys k USING (access_key_id)
+         LEFT JOIN principals p USING (principal_id)
+         LEFT JOIN sessions s USING (access_key_id)
+         WHERE ($1::uuid IS NULL OR r.restriction_id = $1)
+           AND ($2::text IS NULL OR r.state = $2)
+           AND ($3::text IS NULL OR r.access_key_id = $3)
+           AND ($4::uuid IS NULL OR r.restriction_id < $4)
+         ORDER BY r.restriction_id DESC
+         LIMIT $5",
+        wanted.restriction_id,
+        wanted.state.map(State::as_str),
+        wanted.access_key_id.as_deref(),
+        wanted.before,
+        wanted.limit
+    )
+    .fetch_all(pool)
+    .await?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.restriction_id).collect();
+    let reports = reports(pool, &ids).await?;
+    let views = rows.into_iter().map(|row| RestrictionView {
+        reports: reports
+            .iter()
+            .filter(|(id, _)| *id == row.restriction_id)
+            .map(|(_, report)| report.clone())
+            .collect(),
+        restriction_id: row.restriction_id,
+        access_key_id: row.access_key_id,
+        account_id: row.account_id,
+        user_name: row.user_name,
+        key_status: row.key_status,
+        state: row.state,
+        cause: row.cause,
+        imposed_at: row.imposed_at,
+        remediated_at: row.remediated_at,
+        confirmed_by: row.confirmed_by,
+        ticket: row.ticket,
+        lifted_at: row.lifted_at,
+        lifted_by: row.lifted_by,
+        lift_reason: row.lift_reason,
+        tombstone: row.tombstone,
+    });
+    Ok(views.collect())
+}
+
+/// Reads one restriction.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn one(
+    pool: &PgPool,
+    restriction_id: Uuid,
+) -> Result<Option<RestrictionView>, StateFault> {
+    let wanted = Wanted {
+        restriction_id: Some(restriction_id),
+        limit: 1,
+        ..Wanted::default()
+    };
+    Ok(list(pool, &wanted).await?.pop())
+}
+
+async fn reports(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<(Uuid, ReportView)>, StateFault> {
+    let rows = sqlx::query!(
+        "SELECT
+             restriction_id,
+             report_id,
+             source,
+             reference,
+             url,
+             first_seen,
+             secret_matches,
+             reported_at,
+             reported_by
+         FROM leak_reports
+         WHERE restriction_id = ANY($1)
+         ORDER BY report_id",
+        ids
+    )
+    .fetch_all(pool)
+    .await?;
+    let reports = rows.into_iter().map(|row| {
+        let report = ReportView {
+            report_id: row.report_id,
+            source: row.source,
+            reference: row.reference,
+            url: row.url,
+            first_seen: row.first_seen,
+            secret_matches: row.secret_matches,
+            reported_at: row.reported_at,
+            reported_by: row.reported_by,
+        };
+        (row.restriction_id, report)
+    });
+    Ok(reports.collect())
+}

@@ -1,0 +1,90 @@
+//! Answers: one tree, written as JSON or as XML.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use quick_xml::escape::escape;
+use serde_json::{Map, Value};
+
+use super::{asked::Asked, refused::Refused};
+use crate::request::format::Format;
+
+/// The members of an answer beside its RequestId.
+pub type Tree = Map<String, Value>;
+
+/// Makes a tree of one member.
+pub fn tree(name: &str, value: Value) -> Tree {
+    Map::from_iter([(name.to_owned(), value)])
+}
+
+/// Writes the answer to what was done.
+pub fn write(asked: &Asked, mut tree: Tree) -> Response<Bytes> {
+    tree.insert(
+        "RequestId".to_owned(),
+        asked.identity.request_id.clone().into(),
+    );
+    let root = format!("{}Response", asked.identity.action);
+    response(asked.format, StatusCode::OK, &root, tree)
+}
+
+/// Writes the answer to what was refused.
+pub fn refuse(asked: &Asked, refused: &Refused) -> Response<Bytes> {
+    let tree = envelope(&asked.identity.request_id, refused);
+    response(asked.format, refused.status, "Error", tree)
+}
+
+/// Writes the answer to a request that did not come through the gateway.
+pub fn refuse_stranger(refused: &Refused) -> Response<Bytes> {
+    response(Format::Json, refused.status, "Error", envelope("", refused))
+}
+
+fn envelope(request_id: &str, refused: &Refused) -> Tree {
+    [
+        ("RequestId", request_id),
+        ("HostId", "sandbox"),
+        ("Code", &refused.code),
+        ("Message", &refused.message),
+    ]
+    .into_iter()
+    .map(|(name, text)| (name.to_owned(), text.into()))
+    .collect()
+}
+
+fn response(format: Format, status: StatusCode, root: &str, tree: Tree) -> Response<Bytes> {
+    let (content_type, body) = match format {
+        Format::Json => (
+            "application/json;charset=utf-8",
+            Value::Object(tree).to_string(),
+        ),
+        Format::Xml => {
+            let mut body = "<?xml version='1.0' encoding='UTF-8'?>".to_owned();
+            element(&mut body, root, &Value::Object(tree));
+            ("text/xml;charset=utf-8", body)
+        }
+    };
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+fn element(out: &mut String, name: &str, value: &Value) {
+    let mut wrapped = |inner: &dyn Fn(&mut String)| {
+        out.push_str(&format!("<{name}>"));
+        inner(out);
+        out.push_str(&format!("</{name}>"));
+    };
+    match value {
+        // A list's elements bear its name: `{"Users":{"User":[…]}}`.
+        Value::Array(items) => items.iter().for_each(|item| element(out, name, item)),
+        Value::Object(members) => wrapped(&|out| {
+            members
+                .iter()
+                .for_each(|(name, value)| element(out, name, value));
+        }),
+        Value::String(text) => wrapped(&|out| out.push_str(&escape(text.as_str()))),
+        Value::Null => wrapped(&|_| {}),
+        Value::Bool(_) | Value::Number(_) => wrapped(&|out| out.push_str(&value.to_string())),
+    }
+}

@@ -1,0 +1,110 @@
+//! What the sandbox is asked: who calls, as the gateway has proven it, and with which parameters.
+
+use bytes::Bytes;
+use time::OffsetDateTime;
+
+use super::{caller::Caller, refused::Refused};
+use crate::{
+    gateway::identity::{HEADER, Identity},
+    mac_key::MacKey,
+    request::{
+        format::Format,
+        parameters::{Parameters, decode_pairs},
+    },
+};
+
+/// A request that came through the gateway.
+pub struct Asked {
+    /// As the gateway wrote it.
+    pub identity: Identity,
+    /// Who calls.
+    pub caller: Caller,
+    /// Query and body as one map.
+    pub parameters: Parameters,
+    /// The form of the answer.
+    pub format: Format,
+}
+
+impl Asked {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// [`Refused`] where it did not come through the gateway, or is not as the gateway prints one.
+    pub fn read(
+        request: &http::Request<Bytes>,
+        key: &MacKey,
+        now: OffsetDateTime,
+    ) -> Result<Self, Refused> {
+        let header = request
+            .headers()
+            .get(HEADER)
+            .and_then(|value| value.to_str().ok())
+            .ok_or_else(|| Refused::stranger("The request did not come through the gateway."))?;
+        let target = request
+            .uri()
+            .path_and_query()
+            .map_or("", http::uri::PathAndQuery::as_str);
+        let printed = (request.method().as_str(), target, &request.body()[..]);
+        let identity = Identity::open(header, key, printed, now)
+            .map_err(|fault| Refused::stranger(fault.to_string()))?;
+        let caller = Caller::of(&identity)
+            .ok_or_else(|| Refused::stranger("The sandbox does not know such a principal."))?;
+        let query = request.uri().query().unwrap_or_default();
+        let mut pairs = decode_pairs(query.as_bytes()).map_err(malformed)?;
+        pairs.extend(body_pairs(request)?);
+        let parameters = Parameters::collect(pairs).map_err(malformed)?;
+        let format = match parameters.get("Format") {
+            Some(format) if format.eq_ignore_ascii_case("xml") => Format::Xml,
+            Some(_) => Format::Json,
+            None => Format::asked_for(b"", b"", request.headers()),
+        };
+        Ok(Self {
+            identity,
+            caller,
+            parameters,
+            format,
+        })
+    }
+
+    /// A parameter, where it is given and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).filter(|text| !text.is_empty())
+    }
+
+    /// A parameter that must be given.
+    ///
+    /// # Errors
+    /// [`Refused::missing`].
+    pub fn must(&self, name: &str) -> Result<&str, Refused> {
+        self.get(name).ok_or_else(|| Refused::missing(name))
+    }
+}
+
+fn malformed(fault: crate::fault::Fault) -> Refused {
+    Refused::stranger(fault.message().into_owned())
+}
+
+fn body_pairs(request: &http::Request<Bytes>) -> Result<Vec<(String, String)>, Refused> {
+    let content_type = request
+        .headers()
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if request.body().is_empty() {
+        return Ok(Vec::new());
+    }
+    if content_type.starts_with("application/json") {
+        let members: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(request.body())
+                .map_err(|_| Refused::stranger("The body is no JSON object."))?;
+        let text = |value| match value {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        return Ok(members
+            .into_iter()
+            .map(|(name, value)| (name, text(value)))
+            .collect());
+    }
+    decode_pairs(request.body()).map_err(malformed)
+}

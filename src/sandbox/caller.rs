@@ -1,0 +1,72 @@
+//! Who calls: the account itself, one of its RAM users, or a session of a role.
+
+use crate::gateway::identity::Identity;
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The account.
+    pub account_id: String,
+    /// Whom the account acts as.
+    pub kind: Kind,
+    /// The ARN.
+    pub arn: String,
+}
+
+/// Whom an account acts as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// The account itself.
+    Root,
+    /// A RAM user.
+    User(String),
+    /// A session of a role.
+    Session {
+        /// The role.
+        role: String,
+        /// The session.
+        session: String,
+    },
+}
+
+impl Caller {
+    /// Reads the principal of an identity; `None` for one that is no principal of RAM.
+    pub fn of(identity: &Identity) -> Option<Self> {
+        let arn = identity.principal.as_deref()?;
+        let (account_id, resource) = arn.strip_prefix("acs:ram::")?.split_once(':')?;
+        if identity.account.as_deref() != Some(account_id) {
+            return None;
+        }
+        let kind = match resource.split_once('/') {
+            None if resource == "root" => Kind::Root,
+            Some(("user", name)) => Kind::User(name.to_owned()),
+            Some(("assumed-role", rest)) => {
+                let (role, session) = rest.split_once('/')?;
+                Kind::Session {
+                    role: role.to_owned(),
+                    session: session.to_owned(),
+                }
+            }
+            Some(_) | None => return None,
+        };
+        Some(Self {
+            account_id: account_id.to_owned(),
+            kind,
+            arn: arn.to_owned(),
+        })
+    }
+
+    /// The ARNs by which a trust policy may mean this caller: its account, and itself. A session is meant by
+    /// its role.
+    pub fn trusted_as(&self) -> Vec<String> {
+        let account = &self.account_id;
+        let own = match &self.kind {
+            Kind::Root => None,
+            Kind::User(name) => Some(format!("acs:ram::{account}:user/{name}")),
+            Kind::Session { role, .. } => Some(format!("acs:ram::{account}:role/{role}")),
+        };
+        std::iter::once(format!("acs:ram::{account}:root"))
+            .chain(own)
+            .collect()
+    }
+}

@@ -1,0 +1,202 @@
+//! Why the sandbox does not do what is asked: codes and messages of the published API.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+/// A business fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// `Code`.
+    pub code: Cow<'static, str>,
+    /// `Message`.
+    pub message: Cow<'static, str>,
+}
+
+impl Refused {
+    fn new(
+        status: StatusCode,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            status,
+            code: code.into(),
+            message: message.into(),
+        }
+    }
+
+    /// The request did not come through the gateway.
+    pub fn stranger(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Forbidden.Identity", reason)
+    }
+
+    /// The sandbox has no such action.
+    pub fn action_not_found(action: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "InvalidAction.NotFound",
+            format!("Specified api is not found: the sandbox does not have \"{action}\"."),
+        )
+    }
+
+    /// A parameter is missing.
+    pub fn missing(name: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            format!("MissingParameter.{name}"),
+            format!("The parameter - \"{name}\" should not be null."),
+        )
+    }
+
+    /// A parameter has a character that it may not have.
+    pub fn invalid_chars(name: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            format!("InvalidParameter.{name}.InvalidChars"),
+            format!("The parameter - \"{name}\" contains invalid chars."),
+        )
+    }
+
+    /// A parameter is too long or too short.
+    pub fn length(name: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            format!("InvalidParameter.{name}.Length"),
+            format!("The parameter - \"{name}\" beyond the length limit."),
+        )
+    }
+
+    /// A parameter is not one of its values.
+    pub fn incorrect(name: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            format!("InvalidParameter.{name}"),
+            format!("The parameter - \"{name}\" is incorrect."),
+        )
+    }
+
+    /// A parameter of STS is not formed as it should be.
+    pub fn wrongly_formed(name: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            format!("InvalidParameter.{name}"),
+            format!("The parameter {name} is wrongly formed."),
+        )
+    }
+
+    /// A session may not be that long.
+    pub fn duration(longest: i32) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "InvalidParameter.DurationSeconds",
+            format!("The Min/Max value of DurationSeconds is 900/{longest} seconds."),
+        )
+    }
+
+    /// A trust policy is none.
+    pub fn malformed_policy(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "MalformedPolicyDocument", reason)
+    }
+
+    /// The caller may not assume the role.
+    pub fn no_permission() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "NoPermission",
+            "You are not authorized to do this action. You should be authorized by RAM.",
+        )
+    }
+
+    /// There is no such thing.
+    pub fn not_exist(what: &'static str) -> Self {
+        let message = match what {
+            "User" => "The user does not exist.",
+            "User.AccessKey" => "The user access key does not exist.",
+            "Role" => "The role does not exist.",
+            "Policy" => "The policy does not exist.",
+            _ => "The entity does not exist.",
+        };
+        Self::new(
+            StatusCode::NOT_FOUND,
+            format!("EntityNotExist.{what}"),
+            message,
+        )
+    }
+
+    /// There is one already.
+    pub fn already_exists(what: &'static str) -> Self {
+        let message = match what {
+            "User" => "The user does already EXIST.",
+            "Role" => "The role does already EXIST.",
+            "User.Policy" => "The user has already been attached this policy.",
+            "Role.Policy" => "The role has already been attached this policy.",
+            _ => "The entity does already EXIST.",
+        };
+        Self::new(
+            StatusCode::CONFLICT,
+            format!("EntityAlreadyExists.{what}"),
+            message,
+        )
+    }
+
+    /// Something hangs on it.
+    pub fn delete_conflict(what: &'static str) -> Self {
+        let message = match what {
+            "User.AccessKey" => "The user CAN NOT has any access key while deleting the user.",
+            _ => "The user CAN NOT has any attached policy while deleting the user.",
+        };
+        Self::new(
+            StatusCode::CONFLICT,
+            format!("DeleteConflict.{what}"),
+            message,
+        )
+    }
+
+    /// Two keys per user.
+    pub fn too_many_keys() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "LimitExceeded.User.AccessKey",
+            "The access key count of the user access keys beyond the current limits.",
+        )
+    }
+
+    /// The database does not answer.
+    pub fn unavailable() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ServiceUnavailable",
+            "The request has failed due to a temporary failure of the server.",
+        )
+    }
+}
+
+impl From<sqlx::Error> for Refused {
+    /// What a constraint forbids is a fault of the caller, anything else one of the database.
+    fn from(fault: sqlx::Error) -> Self {
+        let constraint = match &fault {
+            sqlx::Error::Database(fault) => fault.constraint(),
+            _ => None,
+        };
+        match constraint {
+            Some("sandbox_users_name_key") => Self::already_exists("User"),
+            Some("sandbox_roles_name_key") => Self::already_exists("Role"),
+            Some("sandbox_user_policies_pkey") => Self::already_exists("User.Policy"),
+            Some("sandbox_role_policies_pkey") => Self::already_exists("Role.Policy"),
+            Some("sandbox_access_keys_user_fkey") => Self::delete_conflict("User.AccessKey"),
+            Some("sandbox_user_policies_user_fkey") => Self::delete_conflict("User.Policy"),
+            Some(
+                "sandbox_users_account_fkey"
+                | "sandbox_roles_account_fkey"
+                | "sandbox_access_keys_account_fkey",
+            ) => Self::not_exist("Account"),
+            Some(_) | None => {
+                tracing::error!(%fault, "the sandbox met a fault of the database");
+                Self::unavailable()
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What demos and tests begin with. Doing it twice changes nothing.
+
+use sqlx::PgPool;
+use time::OffsetDateTime;
+
+use crate::access_key::AccessKeyId;
+
+/// Makes an account.
+///
+/// # Errors
+/// That of the database.
+pub async fn account(
+    pool: &PgPool,
+    account_id: &str,
+    now: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO sandbox.accounts (account_id, created_at)
+         VALUES ($1, $2)
+         ON CONFLICT DO NOTHING",
+        account_id,
+        now
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Makes a RAM user of an account.
+///
+/// # Errors
+/// That of the database.
+pub async fn user(
+    pool: &PgPool,
+    account_id: &str,
+    user_name: &str,
+    now: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO sandbox.users (
+             account_id,
+             user_name,
+             display_name,
+             mobile_phone,
+             email,
+             comments,
+             created_at,
+             updated_at
+         )
+         VALUES ($1, $2, $2, '', '', '', $3, $3)
+         ON CONFLICT DO NOTHING",
+        account_id,
+        user_name,
+        now
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Makes an active key of a RAM user, or of the account itself.
+///
+/// # Errors
+/// That of the database.
+pub async fn access_key(
+    pool: &PgPool,
+    account_id: &str,
+    user_name: Option<&str>,
+    access_key_id: &AccessKeyId,
+    now: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO sandbox.access_keys (
+             access_key_id,
+             account_id,
+             user_id,
+             status,
+             created_at
+         )
+         SELECT $1, a.account_id, u.user_id, 'Active', $4
+         FROM sandbox.accounts a
+         LEFT JOIN sandbox.users u
+             ON u.account_id = a.account_id
+             AND u.user_name = $3
+         WHERE a.account_id = $2
+         ON CONFLICT DO NOTHING",
+        access_key_id.as_str(),
+        account_id,
+        user_name,
+        now
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Where a request came from: the socket, or what a trusted proxy says of it.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    extract::{ConnectInfo, Request},
+    middleware::Next,
+    response::Response,
+};
+use http::HeaderMap;
+use ipnet::IpNet;
+
+use crate::peer::Peer;
+
+/// The networks of the proxies whose word on the caller's address is taken.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedProxies(Arc<[IpNet]>);
+
+impl TrustedProxies {
+    /// Trusts these networks.
+    #[must_use]
+    pub fn new(networks: Vec<IpNet>) -> Self {
+        Self(networks.into())
+    }
+
+    fn contains(&self, ip: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&ip))
+    }
+
+    /// The caller behind a socket: the last address in `X-Forwarded-For` that is no trusted proxy's, where the
+    /// socket is a trusted proxy's. What such a proxy did not write itself proves nothing.
+    fn caller(&self, socket: IpAddr, tls: bool, headers: &HeaderMap) -> Peer {
+        if !self.contains(socket) {
+            return Peer { ip: socket, tls };
+        }
+        let chain: Vec<&str> = headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .flat_map(|value| value.to_str().unwrap_or("?").split(','))
+            .map(str::trim)
+            .collect();
+        let mut ip = socket;
+        for hop in chain.into_iter().rev() {
+            // Garbage: the proxy that passed it on is as far as we can see.
+            let Ok(address) = hop.parse::<IpAddr>() else {
+                break;
+            };
+            ip = address.to_canonical();
+            if !self.contains(ip) {
+                break;
+            }
+        }
+        let proto = headers
+            .get("x-forwarded-proto")
+            .and_then(|value| value.to_str().ok());
+        Peer {
+            ip,
+            tls: proto.map_or(tls, |proto| proto.eq_ignore_ascii_case("https")),
+        }
+    }
+}
+
+/// Tells the stations behind where the request came from.
+pub(super) async fn tell(
+    proxies: TrustedProxies,
+    tls: bool,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let socket = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|ConnectInfo(address)| address.ip().to_canonical());
+    if let Some(socket) = socket {
+        let peer = proxies.caller(socket, tls, request.headers());
+        request.extensions_mut().insert(peer);
+    }
+    next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn caller(socket: &str, forwarded: &[&'static str]) -> String {
+        let proxies = TrustedProxies::new(vec![
+            "10.0.0.0/8".parse().unwrap(),
+            "fd00::/8".parse().unwrap(),
+        ]);
+        let mut headers = HeaderMap::new();
+        for one in forwarded {
+            headers.append("x-forwarded-for", HeaderValue::from_static(one));
+        }
+        let peer = proxies.caller(socket.parse().unwrap(), false, &headers);
+        peer.ip.to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        assert_eq!(caller("192.0.2.9", &["203.0.113.1"]), "192.0.2.9");
+        assert_eq!(caller("10.0.0.1", &["203.0.113.1"]), "203.0.113.1");
+        assert_eq!(caller("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn what_the_caller_wrote_before_the_proxy_is_not_believed() {
+        let forged = "127.0.0.1, 198.51.100.7, 203.0.113.1";
+        assert_eq!(caller("10.0.0.1", &[forged]), "203.0.113.1");
+        assert_eq!(
+            caller("10.0.0.1", &["127.0.0.1", "203.0.113.1, 10.0.0.2"]),
+            "203.0.113.1"
+        );
+        assert_eq!(caller("10.0.0.1", &["203.0.113.1, garbage"]), "10.0.0.1");
+        assert_eq!(
+            caller("10.0.0.1", &["203.0.113.1, garbage, 10.0.0.2"]),
+            "10.0.0.2"
+        );
+        assert_eq!(caller("10.0.0.1", &["::ffff:203.0.113.1"]), "203.0.113.1");
+    }
+
+    #[test]
+    fn proxy_says_whether_the_caller_used_tls() {
+        let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+        let tls = |socket: &str| proxies.caller(socket.parse().unwrap(), false, &headers).tls;
+        assert!(tls("10.0.0.1"));
+        assert!(!tls("192.0.2.9"));
+    }
+}
