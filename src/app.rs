@@ -2,10 +2,17 @@
 
 use std::{collections::HashMap, hash::RandomState, path::PathBuf, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
+use axum::{
+    Router,
+    body::Body,
+    middleware::{self, Next},
+};
 use lettre::message::Mailbox;
 use sqlx::PgPool;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
 use tower::Layer;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -15,10 +22,12 @@ use crate::{
     clock::Clock,
     console::{self, Console, Pages},
     directory::{sealing::KeyRing, sessions, within},
+    fault::Fault,
     gateway::{
         gate::{self, Gate, GateLayer},
         lookup::{self, Lookup},
         nonce::NonceMemory,
+        receive,
         routes::{Routes, Trust},
         upstream::{Upstream, Upstreams},
     },
@@ -304,8 +313,9 @@ impl Node {
     }
 }
 
-/// The gateway's router: whatever path is called, the gate answers.
-pub fn gateway_router<S>(gate: Arc<Gate>, upstream: S) -> Router
+/// The gateway's router: whatever path is called, the gate answers. More than `concurrent` calls at a time are
+/// refused at once rather than kept waiting.
+pub fn gateway_router<S>(gate: Arc<Gate>, upstream: S, concurrent: usize) -> Router
 where
     S: tower::Service<
             http::Request<Body>,
@@ -317,9 +327,20 @@ where
         + 'static,
     S::Future: Send,
 {
-    let stack = GateLayer::new(gate).layer(upstream);
+    let stack = GateLayer::new(Arc::clone(&gate)).layer(upstream);
+    let turns = Arc::new(Semaphore::new(concurrent));
+    let full = middleware::from_fn(move |request: axum::extract::Request, next: Next| {
+        let (turns, gate) = (Arc::clone(&turns), Arc::clone(&gate));
+        async move {
+            match turns.try_acquire() {
+                Ok(_turn) => next.run(request).await,
+                Err(_) => receive::refuse_unread(&gate, request, Fault::Unavailable),
+            }
+        }
+    });
     Router::new()
         .fallback_service(stack)
+        .layer(full)
         .layer(CatchPanicLayer::new())
 }
 

@@ -35,13 +35,16 @@ pub mod console;
 
 // Everything, wired.
 pub mod app;
+pub mod config;
 
 // The commands of the binary.
 pub mod command;
 pub mod demo;
+pub mod serve;
 
 // Plumbing.
 pub mod clock;
+pub mod health;
 pub mod mac_key;
 pub mod metrics;
 pub mod peer;

@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use akgate::{
     clock::{Clock, SystemClock},
-    command::{Exit, classify, demo, verify},
+    command::{Exit, classify, config, demo, keys, operators, serve, verify},
 };
 use clap::{Parser, Subcommand};
 
@@ -21,6 +21,13 @@ enum Command {
     Classify(classify::Args),
     /// Run the whole product on this machine: a private PostgreSQL, a sandbox, two accounts and the story of two leaked keys
     Demo(akgate::demo::Args),
+    #[command(subcommand)]
+    Config(config::Command),
+    #[command(subcommand)]
+    Keys(keys::Command),
+    #[command(subcommand)]
+    Operators(operators::Command),
+    Serve(serve::Args),
     Verify(verify::Args),
 }
 
@@ -29,6 +36,10 @@ fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Classify(args) => classify::run(&args, &mut out, &mut err),
         Command::Demo(args) => demo::run(&args, &mut err),
+        Command::Config(command) => config::run(&command, &mut out, &mut err),
+        Command::Keys(command) => keys::run(&command, &mut out, &mut err),
+        Command::Operators(command) => operators::run(&command, &mut out, &mut err),
+        Command::Serve(args) => serve::run(&args, &mut err),
         Command::Verify(args) => verify::run(&args, SystemClock.now(), &mut out, &mut err),
     };
     // Output that nobody reads any more (a closed pipe) is no verdict.

@@ -1,7 +1,12 @@
 //! The commands of the binary: each takes its arguments and its outputs, and says how it ended.
 
 pub mod classify;
+pub mod config;
 pub mod demo;
+pub mod keys;
+pub mod operators;
+pub mod serve;
+mod settings;
 pub mod verify;
 
 /// How a command ends.
@@ -12,6 +17,8 @@ pub enum Exit {
     Ok = 0,
     /// It is not.
     Failed = 1,
-    /// The command was not understood.
+    /// The command or its configuration was not understood.
     Usage = 2,
+    /// Some of what was asked for is so, some is not.
+    Partial = 3,
 }

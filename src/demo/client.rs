@@ -161,7 +161,10 @@ impl Caller {
 }
 
 /// A signed request: `POST /` with the parameters in the query, as the SDKs of today send them.
-fn sign(
+///
+/// # Errors
+/// That of a host or parameter that no request can carry.
+pub fn sign(
     gateway: &str,
     credentials: &Credentials,
     api: Api<'_>,

@@ -116,6 +116,9 @@ pub enum DemoError {
 /// A call of the demo's database may take so long.
 const DATABASE: Duration = Duration::from_secs(5);
 
+/// Calls in work at a time.
+const CONCURRENT: usize = 1024;
+
 /// Whom owners ask.
 const SUPPORT: &str = "security@example.com";
 
@@ -269,7 +272,7 @@ async fn play<W: io::Write>(
         async move { worker.run(stopped).await }
     });
     for (listener, router) in [
-        (gateway, gateway_router(gate, upstreams)),
+        (gateway, gateway_router(gate, upstreams, CONCURRENT)),
         (public, node.public()?),
         (admin, node.admin(true)),
     ] {

@@ -186,9 +186,13 @@ fn decide(gate: &Gate, authenticated: &Authenticated) -> Result<Permit, Fault> {
     };
     match verdict::decide(&gate.strict, &facts) {
         Verdict::Allow(permit) => Ok(permit),
-        Verdict::Refuse(refusal) => {
+        Verdict::Refuse(refusal @ Refusal::RestrictedKey(_)) => {
             call.verdict.get_or_init(|| "refused");
             record_refusal(gate, authenticated, caller, refusal, false);
+            Err(refusal.into())
+        }
+        Verdict::Refuse(refusal @ Refusal::StandingUnknown) => {
+            call.verdict.get_or_init(|| "unknown");
             Err(refusal.into())
         }
     }

@@ -94,10 +94,10 @@ impl Answered<'_> {
             "DeleteAccessKey" => Lesson::Status(self.key_id()?, KeyStatus::Deleted),
             // Whatever state it comes back in, it is watched as if it worked.
             "RestoreAccessKeyFromRecycleBin" => Lesson::Status(self.key_id()?, KeyStatus::Active),
-            "CreateUser" => Lesson::NewUser(self.user_name()?.ok_or(Lacking("UserName"))?),
-            "DeleteUser" => Lesson::DeletedUser(self.user_name()?.ok_or(Lacking("UserName"))?),
+            "CreateUser" => Lesson::NewUser(self.given_user()?),
+            "DeleteUser" => Lesson::DeletedUser(self.given_user()?),
             "UpdateUser" => {
-                let from = self.user_name()?.ok_or(Lacking("UserName"))?;
+                let from = self.given_user()?;
                 match self.named("NewUserName", "NewUserPrincipalName") {
                     Some(to) if to != from => Lesson::Renamed(from, to),
                     Some(_) | None => return Ok(None),
@@ -114,7 +114,13 @@ impl Answered<'_> {
         AccessKeyId::parse(id).map_err(|_| Lacking("UserAccessKeyId"))
     }
 
-    /// The RAM user that is meant: named, or the caller itself. `None` is the account.
+    /// The RAM user that a call about users names.
+    fn given_user(&self) -> Result<String, Lacking> {
+        self.named("UserName", "UserPrincipalName")
+            .ok_or(Lacking("UserName"))
+    }
+
+    /// The RAM user whose key is meant: named, or the caller itself. `None` is the account.
     fn user_name(&self) -> Result<Option<String>, Lacking> {
         if let Some(name) = self.named("UserName", "UserPrincipalName") {
             return Ok(Some(name));

@@ -98,6 +98,13 @@ where
     }
 }
 
+/// Refuses a call whose body nobody reads.
+pub fn refuse_unread<B>(gate: &Gate, request: http::Request<B>, fault: Fault) -> Answer {
+    let (head, _) = request.into_parts();
+    let call = Call::new(&head, Uuid::new_v4(), gate.clock.now());
+    answer(gate, &call, Err(fault), Duration::ZERO)
+}
+
 async fn in_time(
     limit: Duration,
     received: impl Future<Output = Result<RawRequest, Fault>>,

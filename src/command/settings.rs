@@ -1,0 +1,27 @@
+//! What every command that reads the configuration takes.
+
+use std::path::PathBuf;
+
+use crate::config::{Config, ConfigError, Role, Secret};
+
+/// Where the configuration is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Settings {
+    /// The configuration; `akgate config template` prints one to start from
+    #[arg(long, value_name = "FILE", env = "AKGATE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// PostgreSQL's URL, in place of the configured one
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+}
+
+impl Settings {
+    /// Reads the configuration for some roles.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load(&self, roles: &[Role]) -> Result<Config, ConfigError> {
+        let url = self.database_url.clone().map(Secret::new);
+        Config::load(self.config.as_deref(), url, roles)
+    }
+}

@@ -1,0 +1,378 @@
+//! What no single value can tell: what belongs together, what excludes each other, what a role needs.
+
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::{
+    Config, ConfigError, CredentialsChoice, Role, Secret, Sections, TransportChoice,
+    upstreams::UpstreamView,
+};
+use crate::directory::sealing::KeyRing;
+
+/// Checks a configuration, with its text at hand to point into.
+pub(super) struct Checker<'f> {
+    file: Option<&'f Path>,
+    text: String,
+}
+
+impl<'f> Checker<'f> {
+    pub fn new(file: Option<&'f Path>, text: String) -> Self {
+        Self { file, text }
+    }
+
+    pub fn check(&self, sections: Sections, roles: &[Role]) -> Result<Config, ConfigError> {
+        let has = |role| roles.contains(&role);
+        let database_url = self.must_secret(
+            "database.url",
+            sections.database.url.as_ref(),
+            sections.database.url_file.as_ref(),
+        )?;
+        if database_url
+            .expose()
+            .parse::<sqlx::postgres::PgConnectOptions>()
+            .is_err()
+        {
+            return Err(self.wrong(
+                "database.url",
+                "write a URL: \"postgresql://USER:PASSWORD@HOST/DATABASE\"",
+            ));
+        }
+        let key_ring = self.must_secret(
+            "directory.key_ring",
+            sections.directory.key_ring.as_ref(),
+            sections.directory.key_ring_file.as_ref(),
+        )?;
+        KeyRing::parse(key_ring.expose()).map_err(|fault| {
+            let key = match sections.directory.key_ring_file {
+                Some(_) => "directory.key_ring_file",
+                None => "directory.key_ring",
+            };
+            self.wrong(key, &fault.to_string())
+        })?;
+        self.ranges(&sections)?;
+        for (name, certificate, key) in [
+            (
+                "gateway",
+                &sections.gateway.tls_cert,
+                &sections.gateway.tls_key,
+            ),
+            (
+                "public",
+                &sections.public.tls_cert,
+                &sections.public.tls_key,
+            ),
+            ("admin", &sections.admin.tls_cert, &sections.admin.tls_key),
+        ] {
+            self.both_or_none(name, certificate.as_ref(), key.as_ref())?;
+        }
+        if has(Role::Gateway) {
+            self.gateway(&sections)?;
+        }
+        if has(Role::Public) || has(Role::Worker) {
+            self.public_url(&sections)?;
+        }
+        if has(Role::Worker) {
+            self.mail(&sections)?;
+        }
+        Ok(Config {
+            roles: roles.to_vec(),
+            sections,
+            database_url,
+            key_ring,
+        })
+    }
+
+    fn ranges(&self, sections: &Sections) -> Result<(), ConfigError> {
+        if !(10..=1000).contains(&sections.registry.poll_milliseconds) {
+            return Err(self.wrong("registry.poll_milliseconds", "it is 10 to 1000"));
+        }
+        if sections.directory.negative_seconds > 5 {
+            return Err(self.wrong("directory.negative_seconds", "it is 5 at most"));
+        }
+        let positive = [
+            ("directory.lookups", sections.directory.lookups > 0),
+            ("directory.cached_keys", sections.directory.cached_keys > 0),
+            (
+                "gateway.max_concurrent",
+                sections.gateway.max_concurrent > 0,
+            ),
+            (
+                "gateway.head_timeout_seconds",
+                sections.gateway.head_timeout_seconds > 0,
+            ),
+            (
+                "gateway.body_timeout_seconds",
+                sections.gateway.body_timeout_seconds > 0,
+            ),
+            (
+                "database.timeout_seconds",
+                sections.database.timeout_seconds > 0,
+            ),
+            (
+                "database.max_connections",
+                sections.database.max_connections > 1,
+            ),
+            (
+                "freshness.nonces_per_key",
+                sections.freshness.nonces_per_key > 0,
+            ),
+        ];
+        match positive.into_iter().find(|(_, good)| !good) {
+            Some((key, _)) => Err(self.wrong(key, "it is too small to work with")),
+            None => Ok(()),
+        }
+    }
+
+    fn gateway(&self, sections: &Sections) -> Result<(), ConfigError> {
+        let known = ["AssumeRoleWithSAML", "AssumeRoleWithOIDC"];
+        if let Some(other) = sections
+            .gateway
+            .anonymous
+            .iter()
+            .find(|action| !known.contains(&action.as_str()))
+        {
+            let message = format!(
+                "\"{other}\" needs an AccessKey; only AssumeRoleWithSAML and AssumeRoleWithOIDC may go without"
+            );
+            return Err(self.wrong("gateway.anonymous", &message));
+        }
+        let upstreams = &sections.upstreams;
+        let catalogued = [
+            ("upstreams.ram", upstreams.ram.view()),
+            ("upstreams.ims", upstreams.ims.view()),
+            ("upstreams.sts", upstreams.sts.view()),
+            (
+                "upstreams.resourcemanager",
+                upstreams.resourcemanager.view(),
+            ),
+        ];
+        let served = catalogued.iter().filter(|(_, one)| one.url.is_some());
+        if served.count() == 0 && upstreams.other.is_empty() {
+            return Err(self.missing(
+                "upstreams.ram.url",
+                "a gateway needs an upstream: set it to a URL, or to \"sandbox\"",
+            ));
+        }
+        for (name, one) in catalogued {
+            self.upstream(name, one)?;
+        }
+        for other in &upstreams.other {
+            if other.actions.is_empty() {
+                return Err(self.wrong("upstreams.other", "`actions` lists what is served"));
+            }
+            self.upstream("upstreams.other", other.view())?;
+        }
+        Ok(())
+    }
+
+    fn upstream(&self, name: &str, one: UpstreamView<'_>) -> Result<(), ConfigError> {
+        let Some(url) = one.url else {
+            return Ok(());
+        };
+        let (url_key, credentials_key) = (format!("{name}.url"), format!("{name}.credentials"));
+        if url == "sandbox" {
+            return match one.credentials {
+                CredentialsChoice::Drop => Ok(()),
+                CredentialsChoice::Keep => Err(self.wrong(
+                    &credentials_key,
+                    "the sandbox trusts the identity header: it has no use for the caller's credentials. Use \"drop\"",
+                )),
+            };
+        }
+        let parsed: Option<http::Uri> = url.parse().ok();
+        let good = parsed.is_some_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.authority().is_some()
+                && uri.path() == "/"
+                && uri.query().is_none()
+        });
+        if !good {
+            return Err(self.wrong(
+                &url_key,
+                "write \"http://HOST:PORT\" or \"https://HOST:PORT\" without a path, or \"sandbox\"",
+            ));
+        }
+        if one.credentials == CredentialsChoice::Keep {
+            return Ok(());
+        }
+        let key_name = format!("{name}.identity_key");
+        let key = self.must_secret(&key_name, one.identity_key, one.identity_key_file)?;
+        if hex::decode(key.expose()).is_ok_and(|bytes| bytes.len() == 32) {
+            Ok(())
+        } else {
+            Err(self.wrong(
+                &key_name,
+                "it is 64 hexadecimal digits: `openssl rand -hex 32`",
+            ))
+        }
+    }
+
+    fn public_url(&self, sections: &Sections) -> Result<(), ConfigError> {
+        let key = "public.url";
+        let Some(url) = &sections.public.url else {
+            return Err(self.missing(
+                key,
+                "letters link to it: set it to how owners reach the public listener, \"https://akgate.example.com\"",
+            ));
+        };
+        let uri: http::Uri = url
+            .parse()
+            .map_err(|_| self.wrong(key, "write \"https://HOST\""))?;
+        let host = uri.host().unwrap_or_default();
+        let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        match uri.scheme_str() {
+            Some("https") => Ok(()),
+            Some("http") if loopback => Ok(()),
+            _ => Err(self.wrong(
+                key,
+                "write \"https://HOST\": the links in letters are secrets (http is for this machine alone)",
+            )),
+        }
+    }
+
+    fn mail(&self, sections: &Sections) -> Result<(), ConfigError> {
+        let mail = &sections.mail;
+        let Some(from) = &mail.from else {
+            return Err(self.missing("mail.from", "write \"akgate <akgate@example.com>\""));
+        };
+        if from.parse::<lettre::message::Mailbox>().is_err() {
+            return Err(self.wrong("mail.from", "write \"NAME <USER@HOST>\""));
+        }
+        match mail.transport {
+            TransportChoice::Folder if mail.folder.is_none() => {
+                Err(self.missing("mail.folder", "the folder that letters are written to"))
+            }
+            TransportChoice::Folder => Ok(()),
+            TransportChoice::Smtp if mail.host.is_none() => Err(self.missing(
+                "mail.host",
+                "the mail server's name; or set transport = \"folder\"",
+            )),
+            TransportChoice::Smtp if mail.username.is_some() => self
+                .must_secret(
+                    "mail.password",
+                    mail.password.as_ref(),
+                    mail.password_file.as_ref(),
+                )
+                .map(drop),
+            TransportChoice::Smtp => Ok(()),
+        }
+    }
+
+    fn both_or_none(
+        &self,
+        section: &str,
+        certificate: Option<&PathBuf>,
+        key: Option<&PathBuf>,
+    ) -> Result<(), ConfigError> {
+        match (certificate, key) {
+            (Some(_), None) => Err(self.wrong(
+                &format!("{section}.tls_cert"),
+                "a certificate needs its key: set tls_key too",
+            )),
+            (None, Some(_)) => Err(self.wrong(
+                &format!("{section}.tls_key"),
+                "a key needs its certificate: set tls_cert too",
+            )),
+            (Some(_), Some(_)) | (None, None) => Ok(()),
+        }
+    }
+
+    /// A secret that is given as itself or by a file, and must be given.
+    fn must_secret(
+        &self,
+        key: &str,
+        given: Option<&Secret>,
+        file: Option<&PathBuf>,
+    ) -> Result<Secret, ConfigError> {
+        let file_key = format!("{key}_file");
+        match (given, file) {
+            (Some(_), Some(_)) => Err(self.wrong(
+                &file_key,
+                &format!("`{key}` is given too: keep one of the two"),
+            )),
+            (Some(secret), None) => Ok(secret.clone()),
+            (None, Some(path)) => Secret::read(path)
+                .map_err(|fault| self.wrong(&file_key, &format!("{}: {fault}", path.display()))),
+            (None, None) => Err(self.missing(
+                key,
+                &format!(
+                    "set it, or `{file_key}` to a file that holds it, or {}",
+                    variable(key)
+                ),
+            )),
+        }
+    }
+
+    /// A value is wrong.
+    fn wrong(&self, key: &str, what: &str) -> ConfigError {
+        let message = format!("`{key}`: {what}");
+        let variable = variable(key);
+        if std::env::var_os(&variable).is_some() {
+            return ConfigError::of(format!("environment variable {variable}: {what}"));
+        }
+        match (self.file, self.locate(key)) {
+            (Some(path), Some((place, length))) => ConfigError::at(path, place, length, &message),
+            _ => ConfigError::of(message),
+        }
+    }
+
+    /// A value is missing: shown at its section, where there is one.
+    fn missing(&self, key: &str, what: &str) -> ConfigError {
+        let message = format!("`{key}` is missing: {what}");
+        let section = key.rsplit_once('.').map_or("", |(section, _)| section);
+        match (self.file, self.locate_header(section)) {
+            (Some(path), Some((place, length))) => ConfigError::at(path, place, length, &message),
+            (Some(path), None) => ConfigError::of(format!("{}: {message}", path.display())),
+            (None, _) => ConfigError::of(message),
+        }
+    }
+
+    /// Where a key stands: line, column, the line's text, and the length of the value.
+    fn locate(&self, key: &str) -> Option<((usize, usize, &str), usize)> {
+        let document = DeTable::parse(&self.text).ok()?;
+        let mut table = document.get_ref();
+        let (last, sections) =
+            key.split('.')
+                .collect::<Vec<_>>()
+                .split_last()
+                .map(|(last, sections)| {
+                    (
+                        (*last).to_owned(),
+                        sections
+                            .iter()
+                            .map(|one| (*one).to_owned())
+                            .collect::<Vec<_>>(),
+                    )
+                })?;
+        for section in &sections {
+            table = table.get(section.as_str())?.get_ref().as_table()?;
+        }
+        let span = table.get(last.as_str())?.span();
+        let place = self.place(span.start)?;
+        // A value over several lines is marked to the end of its first.
+        let length = span.len().min(place.2.len().saturating_sub(place.1 - 1));
+        Some((place, length))
+    }
+
+    fn locate_header(&self, section: &str) -> Option<((usize, usize, &str), usize)> {
+        let header = format!("[{section}]");
+        self.text
+            .lines()
+            .enumerate()
+            .find(|(_, line)| line.trim_start().starts_with(&header))
+            .map(|(at, line)| ((at + 1, 1, line), header.len()))
+    }
+
+    fn place(&self, offset: usize) -> Option<(usize, usize, &str)> {
+        let before = self.text.get(..offset)?;
+        let line = before.matches('\n').count();
+        let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1;
+        Some((line + 1, column, self.text.lines().nth(line)?))
+    }
+}
+
+/// The environment variable of a key.
+fn variable(key: &str) -> String {
+    format!("AKGATE_{}", key.replace('.', "_").to_ascii_uppercase())
+}

@@ -1,0 +1,81 @@
+//! `[gateway]`, `[public]`, `[admin]`: the listeners.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use confique::{Config, env::parse::list_by_comma};
+use ipnet::IpNet;
+
+/// `[gateway]`.
+#[derive(Debug, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct GatewaySection {
+    /// Address to listen on.
+    #[config(env = "AKGATE_GATEWAY_LISTEN", default = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// Certificate chain, a PEM file; read again when it changes. Without it the listener is plain HTTP.
+    #[config(env = "AKGATE_GATEWAY_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, a PEM file.
+    #[config(env = "AKGATE_GATEWAY_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// Networks of the proxies whose X-Forwarded-For is believed, such as "10.0.0.0/8".
+    #[config(env = "AKGATE_GATEWAY_TRUSTED_PROXIES", default = [], parse_env = list_by_comma)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// The longest request body, in bytes. A longer one is refused.
+    #[config(env = "AKGATE_GATEWAY_BODY_LIMIT_BYTES", default = 1048576)]
+    pub body_limit_bytes: usize,
+    /// How long a request's head, or a connection that says nothing, is waited for, in seconds.
+    #[config(env = "AKGATE_GATEWAY_HEAD_TIMEOUT_SECONDS", default = 10)]
+    pub head_timeout_seconds: u64,
+    /// How long a request's body may take to arrive, in seconds.
+    #[config(env = "AKGATE_GATEWAY_BODY_TIMEOUT_SECONDS", default = 30)]
+    pub body_timeout_seconds: u64,
+    /// How many calls are in work at a time; more are refused at once (503).
+    #[config(env = "AKGATE_GATEWAY_MAX_CONCURRENT", default = 4096)]
+    pub max_concurrent: usize,
+    /// A page that errors recommend to callers. Default: the help page of the public listener.
+    #[config(env = "AKGATE_GATEWAY_RECOMMEND_URL")]
+    pub recommend_url: Option<String>,
+    /// Calls of STS that pass without an AccessKey: "AssumeRoleWithSAML", "AssumeRoleWithOIDC".
+    #[config(env = "AKGATE_GATEWAY_ANONYMOUS", default = [], parse_env = list_by_comma)]
+    pub anonymous: Vec<String>,
+}
+
+/// `[public]`.
+#[derive(Debug, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct PublicSection {
+    /// Address to listen on.
+    #[config(env = "AKGATE_PUBLIC_LISTEN", default = "0.0.0.0:8081")]
+    pub listen: SocketAddr,
+    /// Certificate chain, a PEM file; read again when it changes.
+    #[config(env = "AKGATE_PUBLIC_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, a PEM file.
+    #[config(env = "AKGATE_PUBLIC_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// Networks of the proxies whose X-Forwarded-For is believed.
+    #[config(env = "AKGATE_PUBLIC_TRUSTED_PROXIES", default = [], parse_env = list_by_comma)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// How owners reach this listener, as letters link to it: "https://akgate.example.com".
+    #[config(env = "AKGATE_PUBLIC_URL")]
+    pub url: Option<String>,
+}
+
+/// `[admin]`.
+#[derive(Debug, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct AdminSection {
+    /// Address to listen on.
+    #[config(env = "AKGATE_ADMIN_LISTEN", default = "127.0.0.1:8082")]
+    pub listen: SocketAddr,
+    /// Certificate chain, a PEM file; read again when it changes.
+    #[config(env = "AKGATE_ADMIN_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, a PEM file.
+    #[config(env = "AKGATE_ADMIN_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// Networks of the proxies whose X-Forwarded-For is believed.
+    #[config(env = "AKGATE_ADMIN_TRUSTED_PROXIES", default = [], parse_env = list_by_comma)]
+    pub trusted_proxies: Vec<IpNet>,
+}

@@ -1,0 +1,150 @@
+//! The configuration: one file per section, parsed and checked once.
+//!
+//! A flag counts before an environment variable (`AKGATE_` and the path of the key, `AKGATE_DATABASE_URL`), that
+//! before the file, that before the default. A secret is given as itself or by a file of its own (`x` or
+//! `x_file`), never both. What is wrong is told with file, line and a caret, or with the variable's name.
+
+mod check;
+mod error;
+mod listeners;
+mod mail;
+mod policy;
+mod secret;
+mod storage;
+mod telemetry;
+mod upstreams;
+
+use std::path::Path;
+
+use confique::{Config as _, toml::FormatOptions};
+
+use self::check::Checker;
+pub use self::{
+    error::ConfigError,
+    listeners::{AdminSection, GatewaySection, PublicSection},
+    mail::{EncryptionChoice, MailSection, TransportChoice},
+    policy::{FreshnessSection, Instant, PolicySection},
+    secret::Secret,
+    storage::{DatabaseSection, DirectorySection, RecordsSection, RegistrySection},
+    telemetry::TelemetrySection,
+    upstreams::{CredentialsChoice, OtherUpstream, UpstreamView, UpstreamsSection},
+};
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum Role {
+    /// Judges and forwards calls.
+    Gateway,
+    /// Shows owners their pages.
+    Public,
+    /// Serves operators.
+    Admin,
+    /// Sends letters and sees to the database's upkeep.
+    Worker,
+}
+
+impl Role {
+    /// Every role: what a process does that is told nothing else.
+    pub const ALL: [Self; 4] = [Self::Gateway, Self::Public, Self::Admin, Self::Worker];
+}
+
+/// akgate's configuration (TOML). Everything is commented out at its default. A flag counts before an environment
+/// variable, that before this file. A secret may stand in a file of its own: `x_file` in place of `x`.
+/// `akgate config check --config FILE` says what is understood, or what is wrong.
+#[derive(Debug, confique::Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Sections {
+    /// The listener that API callers use.
+    #[config(nested)]
+    pub gateway: GatewaySection,
+    /// The listener that account owners use: the pages that letters link to.
+    #[config(nested)]
+    pub public: PublicSection,
+    /// The listener that operators use.
+    #[config(nested)]
+    pub admin: AdminSection,
+    /// Health, metrics and the log.
+    #[config(nested)]
+    pub telemetry: TelemetrySection,
+    /// The handlers that calls are forwarded to. A product without a `url` is not served.
+    #[config(nested)]
+    pub upstreams: UpstreamsSection,
+    /// PostgreSQL.
+    #[config(nested)]
+    pub database: DatabaseSection,
+    /// akgate's copy of the IAM's AccessKeys.
+    #[config(nested)]
+    pub directory: DirectorySection,
+    /// How nodes follow what changes.
+    #[config(nested)]
+    pub registry: RegistrySection,
+    /// What a leaked AccessKey is refused.
+    #[config(nested)]
+    pub policy: PolicySection,
+    /// Replay protection. The window of signed times is fixed at 15 minutes by the protocol.
+    #[config(nested)]
+    pub freshness: FreshnessSection,
+    /// Letters to account owners.
+    #[config(nested)]
+    pub mail: MailSection,
+    /// Records of calls.
+    #[config(nested)]
+    pub records: RecordsSection,
+}
+
+/// A configuration that was checked for the roles of a process.
+#[derive(Debug)]
+pub struct Config {
+    /// What the process does.
+    pub roles: Vec<Role>,
+    /// What was read; checked, but not yet made into parts.
+    pub sections: Sections,
+    /// The database's URL.
+    pub database_url: Secret,
+    /// The key ring's text.
+    pub key_ring: Secret,
+}
+
+impl Config {
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: the first thing that is wrong, for a person.
+    pub fn load(
+        file: Option<&Path>,
+        database_url: Option<Secret>,
+        roles: &[Role],
+    ) -> Result<Self, ConfigError> {
+        let mut builder = Sections::builder();
+        if let Some(url) = database_url {
+            let mut flags = <<Sections as confique::Config>::Layer as confique::Layer>::empty();
+            flags.database.url = Some(url);
+            builder = builder.preloaded(flags);
+        }
+        builder = builder.env();
+        let text = match file {
+            Some(path) => {
+                builder = builder.file(path);
+                std::fs::read_to_string(path).map_err(|fault| ConfigError::file(path, &fault))?
+            }
+            None => String::new(),
+        };
+        let sections = builder
+            .load()
+            .map_err(|fault| ConfigError::load(file, &fault))?;
+        let checker = Checker::new(file, text);
+        checker.check(sections, roles)
+    }
+
+    /// Whether this process has a role.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+}
+
+/// The file with everything in it, commented out.
+#[must_use]
+pub fn template() -> String {
+    confique::toml::template::<Sections>(FormatOptions::default())
+}

@@ -1,0 +1,190 @@
+//! `[upstreams]`: the handlers that calls are forwarded to.
+
+use std::path::PathBuf;
+
+use confique::Config;
+use serde::Deserialize;
+
+use super::Secret;
+
+/// What becomes of the caller's credentials.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CredentialsChoice {
+    /// They end here; the upstream trusts the identity header.
+    #[default]
+    Drop,
+    /// They are passed on, for an upstream that verifies the signature itself.
+    Keep,
+}
+
+/// A product outside the catalogue.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherUpstream {
+    /// Its product code.
+    pub product: String,
+    /// Its API version.
+    pub version: String,
+    /// The actions that are served.
+    pub actions: Vec<String>,
+    /// Its URL.
+    pub url: String,
+    /// What becomes of the caller's credentials.
+    #[serde(default)]
+    pub credentials: CredentialsChoice,
+    /// The key of its identity header.
+    #[serde(default)]
+    pub identity_key: Option<Secret>,
+    /// A file that holds that key.
+    #[serde(default)]
+    pub identity_key_file: Option<PathBuf>,
+    /// How long an answer may take to begin, in seconds.
+    #[serde(default = "thirty")]
+    pub timeout_seconds: u64,
+    /// A certificate authority of your own, a PEM file.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+}
+
+fn thirty() -> u64 {
+    30
+}
+
+/// `[upstreams]`.
+#[derive(Debug, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct UpstreamsSection {
+    /// RAM, 2015-05-01.
+    #[config(nested)]
+    pub ram: RamUpstream,
+    /// IMS, 2019-08-15.
+    #[config(nested)]
+    pub ims: ImsUpstream,
+    /// STS, 2015-04-01.
+    #[config(nested)]
+    pub sts: StsUpstream,
+    /// ResourceManager, 2020-03-31.
+    #[config(nested)]
+    pub resourcemanager: ResourceManagerUpstream,
+    /// Other products, each as [[upstreams.other]]: product, version, actions, and the keys of the sections above.
+    #[config(default = [])]
+    pub other: Vec<OtherUpstream>,
+}
+
+macro_rules! upstream {
+    ($name:ident, $doc:literal, $url:literal, $credentials:literal, $key:literal, $key_file:literal, $timeout:literal, $ca:literal) => {
+        #[doc = $doc]
+        #[derive(Debug, Config)]
+        #[config(layer_attr(serde(deny_unknown_fields)))]
+        pub struct $name {
+            /// "http://…" or "https://…" without a path, or "sandbox" for the built-in one.
+            #[config(env = $url)]
+            pub url: Option<String>,
+            /// "drop": the caller's credentials end here, and the upstream trusts the identity header. "keep": they are
+            /// passed on, for an upstream that verifies the signature itself.
+            #[config(env = $credentials, default = "drop")]
+            pub credentials: CredentialsChoice,
+            /// Key of the identity header, 64 hexadecimal digits. A secret.
+            #[config(env = $key)]
+            pub identity_key: Option<Secret>,
+            /// A file that holds that key.
+            #[config(env = $key_file)]
+            pub identity_key_file: Option<PathBuf>,
+            /// How long an answer may take to begin, in seconds.
+            #[config(env = $timeout, default = 30)]
+            pub timeout_seconds: u64,
+            /// A certificate authority of your own, a PEM file.
+            #[config(env = $ca)]
+            pub ca: Option<PathBuf>,
+        }
+
+        impl $name {
+            /// The section's members, whichever product it is.
+            #[must_use]
+            pub fn view(&self) -> UpstreamView<'_> {
+                UpstreamView {
+                    url: self.url.as_deref(),
+                    credentials: self.credentials,
+                    identity_key: self.identity_key.as_ref(),
+                    identity_key_file: self.identity_key_file.as_ref(),
+                    timeout_seconds: self.timeout_seconds,
+                    ca: self.ca.as_ref(),
+                }
+            }
+        }
+    };
+}
+
+/// An upstream's section, whichever product it is.
+#[derive(Debug, Clone, Copy)]
+pub struct UpstreamView<'a> {
+    /// Its URL.
+    pub url: Option<&'a str>,
+    /// What becomes of the caller's credentials.
+    pub credentials: CredentialsChoice,
+    /// The key of its identity header.
+    pub identity_key: Option<&'a Secret>,
+    /// A file that holds that key.
+    pub identity_key_file: Option<&'a PathBuf>,
+    /// How long an answer may take to begin, in seconds.
+    pub timeout_seconds: u64,
+    /// A certificate authority of one's own.
+    pub ca: Option<&'a PathBuf>,
+}
+
+impl OtherUpstream {
+    /// The section's members, as the others have them.
+    #[must_use]
+    pub fn view(&self) -> UpstreamView<'_> {
+        UpstreamView {
+            url: Some(&self.url),
+            credentials: self.credentials,
+            identity_key: self.identity_key.as_ref(),
+            identity_key_file: self.identity_key_file.as_ref(),
+            timeout_seconds: self.timeout_seconds,
+            ca: self.ca.as_ref(),
+        }
+    }
+}
+
+upstream!(
+    RamUpstream,
+    "`[upstreams.ram]`.",
+    "AKGATE_UPSTREAMS_RAM_URL",
+    "AKGATE_UPSTREAMS_RAM_CREDENTIALS",
+    "AKGATE_UPSTREAMS_RAM_IDENTITY_KEY",
+    "AKGATE_UPSTREAMS_RAM_IDENTITY_KEY_FILE",
+    "AKGATE_UPSTREAMS_RAM_TIMEOUT_SECONDS",
+    "AKGATE_UPSTREAMS_RAM_CA"
+);
+upstream!(
+    ImsUpstream,
+    "`[upstreams.ims]`.",
+    "AKGATE_UPSTREAMS_IMS_URL",
+    "AKGATE_UPSTREAMS_IMS_CREDENTIALS",
+    "AKGATE_UPSTREAMS_IMS_IDENTITY_KEY",
+    "AKGATE_UPSTREAMS_IMS_IDENTITY_KEY_FILE",
+    "AKGATE_UPSTREAMS_IMS_TIMEOUT_SECONDS",
+    "AKGATE_UPSTREAMS_IMS_CA"
+);
+upstream!(
+    StsUpstream,
+    "`[upstreams.sts]`.",
+    "AKGATE_UPSTREAMS_STS_URL",
+    "AKGATE_UPSTREAMS_STS_CREDENTIALS",
+    "AKGATE_UPSTREAMS_STS_IDENTITY_KEY",
+    "AKGATE_UPSTREAMS_STS_IDENTITY_KEY_FILE",
+    "AKGATE_UPSTREAMS_STS_TIMEOUT_SECONDS",
+    "AKGATE_UPSTREAMS_STS_CA"
+);
+upstream!(
+    ResourceManagerUpstream,
+    "`[upstreams.resourcemanager]`.",
+    "AKGATE_UPSTREAMS_RESOURCEMANAGER_URL",
+    "AKGATE_UPSTREAMS_RESOURCEMANAGER_CREDENTIALS",
+    "AKGATE_UPSTREAMS_RESOURCEMANAGER_IDENTITY_KEY",
+    "AKGATE_UPSTREAMS_RESOURCEMANAGER_IDENTITY_KEY_FILE",
+    "AKGATE_UPSTREAMS_RESOURCEMANAGER_TIMEOUT_SECONDS",
+    "AKGATE_UPSTREAMS_RESOURCEMANAGER_CA"
+);

@@ -1,0 +1,110 @@
+//! `/livez`, `/readyz` and `/metrics`, on a listener of their own.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{RawQuery, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{StatusCode, header::CONTENT_TYPE};
+use sqlx::PgPool;
+
+use crate::{
+    calls::recorder::Recorder,
+    directory::{StateFault, within},
+    metrics::Metrics,
+    registry::feed::Feed,
+};
+
+/// How long ago the registry may have been read for a node to be ready.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// What is looked at.
+#[derive(Clone)]
+pub struct Health {
+    /// The database.
+    pub pool: PgPool,
+    /// The registry; `None` where this process has no gateway.
+    pub feed: Option<Arc<Feed>>,
+    /// The records of calls.
+    pub recorder: Arc<Recorder>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// How long the database may take.
+    pub timeout: Duration,
+}
+
+/// The routes.
+pub fn router(health: Health) -> Router {
+    Router::new()
+        // A database that is away must not have every node restarted: a live process is live.
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(health)
+}
+
+async fn ready(State(health): State<Health>, RawQuery(query): RawQuery) -> Response {
+    let checks = [
+        ("database", health.database().await),
+        ("registry", health.registry()),
+    ];
+    let good = checks.iter().all(|(_, check)| check.is_ok());
+    let status = if good {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let verbose = query.is_some_and(|query| query.split('&').any(|one| one.starts_with("verbose")));
+    let mut text = String::new();
+    for (name, check) in &checks {
+        match check {
+            Ok(()) if verbose => text.push_str(&format!("[+] {name} ok\n")),
+            Ok(()) => {}
+            Err(reason) => text.push_str(&format!("[-] {name} failed: {reason}\n")),
+        }
+    }
+    text.push_str(if good { "ok\n" } else { "not ready\n" });
+    (status, text).into_response()
+}
+
+async fn metrics(State(health): State<Health>) -> Response {
+    let (revision, age) = match &health.feed {
+        Some(feed) => (feed.revision(), feed.age()),
+        None => (-1, None),
+    };
+    health.metrics.set(revision, age, health.recorder.dropped());
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, content_type)], health.metrics.text()).into_response()
+}
+
+impl Health {
+    async fn database(&self) -> Result<(), String> {
+        let asked = within(self.timeout, async {
+            sqlx::query_scalar!("SELECT 1 AS \"one!\"")
+                .fetch_one(&self.pool)
+                .await
+        });
+        match asked.await {
+            Ok(_) => Ok(()),
+            Err(StateFault::TimedOut) => Err("it does not answer in time".to_owned()),
+            Err(fault) => Err(fault.to_string()),
+        }
+    }
+
+    fn registry(&self) -> Result<(), String> {
+        let Some(feed) = &self.feed else {
+            return Ok(());
+        };
+        match feed.age() {
+            None => Err("it has not been loaded".to_owned()),
+            Some(age) if age > FRESH => Err(format!(
+                "it was last read {:.0} seconds ago",
+                age.as_secs_f64()
+            )),
+            Some(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! A whole node in this process, on a real PostgreSQL, with a clock that the test moves.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use akgate::{
+    access_key::{AccessKeyId, AccessKeySecret},
+    app::{Foundations, GatewaySettings, Node, gateway_router},
+    audit::Actor,
+    clock::Clock,
+    demo::client::{Api, Credentials, sign},
+    directory::{KeyRecord, KeyStatus, keys::NewKey, sealing::KeyRing},
+    gateway::{
+        gate::{self, Gate},
+        lookup,
+        nonce::NONCES_PER_KEY,
+        routes::Trust,
+        upstream::Upstream,
+    },
+    mac_key::MacKey,
+    metrics::Metrics,
+    operation::Product,
+    randomness::Randomness,
+    registry::{
+        feed, keys,
+        record::{LeakReport, Recorded, record},
+    },
+    sandbox::{Sandbox, seed},
+};
+use axum::{Router, body::Body};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use rand::{SeedableRng, rngs::StdRng};
+use serde_json::Value;
+use sqlx::PgPool;
+use time::{OffsetDateTime, macros::datetime};
+use tower::ServiceExt;
+use zeroize::Zeroizing;
+
+use crate::database::TestDatabase;
+
+pub const NOW: OffsetDateTime = datetime!(2026-11-26 12:00:00 UTC);
+pub const ACCOUNT: &str = "5123456789012345";
+
+/// A clock that stands still until it is moved.
+pub struct TestClock(Mutex<OffsetDateTime>);
+
+impl TestClock {
+    pub fn advance(&self, by: time::Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> OffsetDateTime {
+        *self.0.lock().unwrap()
+    }
+}
+
+pub fn ring() -> KeyRing {
+    let key = |byte: u8| hex::encode([byte; 32]);
+    KeyRing::parse(&format!("seal 1 {}\nindex {}", key(1), key(2))).unwrap()
+}
+
+pub fn id(text: &str) -> AccessKeyId {
+    AccessKeyId::parse(text).unwrap()
+}
+
+pub fn identity_key() -> MacKey {
+    MacKey::new(Zeroizing::new([7; 32]))
+}
+
+/// A node with its database; several may share one.
+pub struct TestNode {
+    pub database: Arc<TestDatabase>,
+    pub pool: PgPool,
+    pub clock: Arc<TestClock>,
+    pub ring: Arc<KeyRing>,
+    pub node: Node,
+    pub gate: Arc<Gate>,
+    pub router: Router,
+    /// Requests that reached the stand-in upstream.
+    pub reached: Arc<AtomicUsize>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+    pub text: String,
+}
+
+impl Reply {
+    pub fn code(&self) -> &str {
+        self.body["Code"].as_str().unwrap_or_default()
+    }
+
+    pub fn session(&self) -> Credentials {
+        let member = |name: &str| {
+            self.body["Credentials"][name]
+                .as_str()
+                .unwrap_or_else(|| panic!("{self:?}"))
+                .to_owned()
+        };
+        Credentials {
+            access_key_id: member("AccessKeyId"),
+            access_key_secret: member("AccessKeySecret"),
+            security_token: Some(member("SecurityToken")),
+        }
+    }
+}
+
+/// Which upstream stands behind the gate.
+pub enum Behind {
+    /// The sandbox.
+    Sandbox,
+    /// A handler that says yes to everything.
+    Yes,
+    /// This one.
+    Router(Router),
+}
+
+impl TestNode {
+    pub async fn new(behind: Behind) -> Self {
+        let database = Arc::new(TestDatabase::new().await);
+        let clock = Arc::new(TestClock(Mutex::new(NOW)));
+        Self::on(database, clock, behind, gate::Settings::default()).await
+    }
+
+    pub async fn on(
+        database: Arc<TestDatabase>,
+        clock: Arc<TestClock>,
+        behind: Behind,
+        settings: gate::Settings,
+    ) -> Self {
+        let pool = database.pool().clone();
+        let ring = Arc::new(ring());
+        let randomness = Arc::new(Randomness::new(StdRng::from_rng(&mut rand::rng())));
+        let foundations = Foundations {
+            pool: pool.clone(),
+            ring: Arc::clone(&ring),
+            clock: clock.clone(),
+            randomness: Arc::clone(&randomness),
+            metrics: Arc::new(Metrics::default()),
+            database_timeout: Duration::from_secs(5),
+        };
+        let node = Node::new(foundations, feed::Settings::default());
+        let sandbox = Sandbox::new(pool.clone(), identity_key(), clock.clone(), randomness);
+        let products = [
+            Product::Ram,
+            Product::Ims,
+            Product::Sts,
+            Product::ResourceManager,
+        ];
+        let (gate, upstreams) = node
+            .gate(GatewaySettings {
+                gate: settings,
+                lookup: lookup::Settings::default(),
+                nonces_per_key: NONCES_PER_KEY,
+                upstreams: products
+                    .into_iter()
+                    .map(|product| {
+                        let trust = Trust::Identity(identity_key());
+                        (product, Upstream::Sandbox(sandbox.clone()), trust)
+                    })
+                    .collect(),
+                listed: Vec::new(),
+            })
+            .unwrap();
+        let reached = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&reached);
+        let router = match behind {
+            Behind::Sandbox => gateway_router(Arc::clone(&gate), upstreams, 64),
+            Behind::Yes => {
+                let yes = Router::new().fallback(move || {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    async { axum::Json(serde_json::json!({ "RequestId": "x" })) }
+                });
+                gateway_router(Arc::clone(&gate), yes, 64)
+            }
+            Behind::Router(router) => gateway_router(Arc::clone(&gate), router, 64),
+        };
+        node.feed().poll().await.unwrap();
+        Self {
+            database,
+            pool,
+            clock,
+            ring,
+            node,
+            gate,
+            router,
+            reached,
+        }
+    }
+
+    /// A key in the directory and, with its user and account, in the sandbox.
+    pub async fn key(&self, name: &str, user_name: Option<&str>) -> Credentials {
+        let now = self.clock.now();
+        seed::account(&self.pool, ACCOUNT, now).await.unwrap();
+        if let Some(user_name) = user_name {
+            seed::user(&self.pool, ACCOUNT, user_name, now)
+                .await
+                .unwrap();
+        }
+        seed::access_key(&self.pool, ACCOUNT, user_name, &id(name), now)
+            .await
+            .unwrap();
+        let secret = format!("FakeSecretOf{name}");
+        let key = NewKey {
+            record: KeyRecord {
+                access_key_id: id(name),
+                account_id: ACCOUNT.into(),
+                user_name: user_name.map(str::to_owned),
+                status: KeyStatus::Active,
+                secret: AccessKeySecret::new(secret.clone()),
+            },
+            made_by: None,
+        };
+        let mut rng = StdRng::seed_from_u64(1);
+        keys::keep_one(&self.pool, &self.ring, &key, now, &mut rng)
+            .await
+            .unwrap();
+        self.node.feed().poll().await.unwrap();
+        Credentials {
+            access_key_id: name.into(),
+            access_key_secret: secret,
+            security_token: None,
+        }
+    }
+
+    /// Reports a leak at the database alone: this node learns of it by its feed.
+    pub async fn report(&self, access_key_id: &str) -> Recorded {
+        let report = LeakReport {
+            access_key_id: id(access_key_id),
+            secret: None,
+            source: "test".into(),
+            reference: uuid::Uuid::new_v4().to_string(),
+            url: None,
+            first_seen: None,
+            actor: Actor::Operator("tester".into()),
+        };
+        record(&self.pool, &self.ring, &report, self.clock.now())
+            .await
+            .unwrap()
+    }
+
+    pub async fn call(
+        &self,
+        key: &Credentials,
+        version: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Reply {
+        let api = Api {
+            version,
+            action,
+            parameters,
+        };
+        let request = sign("http://gateway.test", key, api, self.clock.now()).unwrap();
+        self.send(in_origin_form(request.map(Body::new))).await
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Reply {
+        let answer = self.router.clone().oneshot(request).await.unwrap();
+        let (head, body) = answer.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Reply {
+            status: head.status,
+            headers: head.headers,
+            body: serde_json::from_str(&text).unwrap_or_default(),
+            text,
+        }
+    }
+}
+
+/// As a server receives it: a path for a target.
+pub fn in_origin_form(mut request: Request<Body>) -> Request<Body> {
+    let target = request.uri().path_and_query().unwrap().clone();
+    *request.uri_mut() = target.into();
+    request
+}

@@ -1,0 +1,153 @@
+//! Processes of the binary under test: `serve` with a configuration of the test's, and the commands beside it.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+pub const AKGATE: &str = env!("CARGO_BIN_EXE_akgate");
+
+/// A folder of the test's own, removed at its end.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("akgate-test-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+/// What a configuration needs in every test: database and key ring, as files.
+pub fn secrets(scratch: &Scratch, database_url: &str) -> String {
+    let key = |byte: u8| hex::encode([byte; 32]);
+    let ring = scratch.write(
+        "key-ring",
+        &format!("seal 1 {}\nindex {}\n", key(1), key(2)),
+    );
+    let url = scratch.write("database-url", &format!("{database_url}\n"));
+    format!(
+        "[database]\nurl_file = {url:?}\ntimeout_seconds = 1\n\n[directory]\nkey_ring_file = {ring:?}\n\n"
+    )
+}
+
+/// A running `akgate serve`; killed at the end of the test.
+pub struct Served {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Served {
+    pub fn start(config: &Path, roles: &str, env: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(AKGATE)
+            .args(["serve", "--roles", roles, "--config"])
+            .arg(config)
+            .envs(env.iter().copied())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                kept.lock().unwrap().push(line);
+            }
+        });
+        Self { child, log }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+
+    /// The address that a section listens on, as the log says.
+    pub async fn address(&self, section: &str) -> String {
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            let found = self.log.lock().unwrap().iter().find_map(|line| {
+                let event: Value = serde_json::from_str(line).ok()?;
+                let is_it = event["message"] == "listening" && event["section"] == section;
+                is_it.then(|| event["address"].as_str().unwrap().to_owned())
+            });
+            if let Some(address) = found {
+                return address;
+            }
+            assert!(Instant::now() < until, "{section}:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub fn signal(&self, signal: &str) {
+        kill(signal, self.pid());
+    }
+
+    /// Waits for the end of the process, at most 40 seconds.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let until = Instant::now() + Duration::from_secs(40);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < until, "it does not end:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+pub fn kill(signal: &str, pid: u32) {
+    let done = Command::new("kill")
+        .args([format!("-{signal}"), pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(done.success(), "kill -{signal} {pid}");
+}
+
+/// A command of the binary, run to its end.
+pub fn akgate(arguments: &[&str], config: &Path) -> Output {
+    Command::new(AKGATE)
+        .args(arguments)
+        .arg("--config")
+        .arg(config)
+        .output()
+        .unwrap()
+}
+
+/// Adds an operator; gives the token.
+pub fn operator(config: &Path, name: &str) -> String {
+    let added = akgate(&["operators", "add", name, "--role", "operator"], config);
+    assert!(added.status.success(), "{added:?}");
+    String::from_utf8(added.stdout).unwrap().trim().to_owned()
+}

@@ -1,0 +1,545 @@
+//! The request road as a whole: signed requests through every station, on a real PostgreSQL.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use akgate::{
+    audit::Actor,
+    calls::activity,
+    clock::Clock,
+    demo::client::{Api, Credentials, sign},
+    operation::{Catalogue, Effect, Kind},
+    registry::{
+        confirm::by_ticket,
+        lift::{Lifting, lift},
+        profile,
+    },
+    verdict::Profile,
+};
+use axum::{Router, body::Body};
+use http::StatusCode;
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
+
+use crate::harness::{ACCOUNT, Behind, TestNode, id, in_origin_form};
+
+const RAM: &str = "2015-05-01";
+const STS: &str = "2015-04-01";
+
+async fn confirm_and_lift(node: &TestNode, restriction: uuid::Uuid, accept_active_key: bool) {
+    let actor = Actor::Operator("tester".into());
+    by_ticket(&node.pool, restriction, &actor, "T-1", node.clock.now())
+        .await
+        .unwrap();
+    let lifting = Lifting {
+        actor,
+        reason: "test".into(),
+        accept_active_key,
+    };
+    lift(&node.pool, restriction, &lifting, node.clock.now())
+        .await
+        .unwrap();
+    node.node.feed().poll().await.unwrap();
+}
+
+async fn role(node: &TestNode, root: &Credentials, name: &str) -> String {
+    let trust = format!(
+        r#"{{"Version":"1","Statement":[{{"Action":"sts:AssumeRole","Effect":"Allow","Principal":{{"RAM":["acs:ram::{ACCOUNT}:root"]}}}}]}}"#
+    );
+    let made = node
+        .call(
+            root,
+            RAM,
+            "CreateRole",
+            &[("RoleName", name), ("AssumeRolePolicyDocument", &trust)],
+        )
+        .await;
+    made.body["Role"]["Arn"].as_str().unwrap().to_owned()
+}
+
+async fn assume(node: &TestNode, key: &Credentials, role: &str) -> Credentials {
+    let reply = node
+        .call(
+            key,
+            STS,
+            "AssumeRole",
+            &[("RoleArn", role), ("RoleSessionName", "test")],
+        )
+        .await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+    reply.session()
+}
+
+async fn create_user(node: &TestNode, key: &Credentials, name: &str) -> (u16, String) {
+    let reply = node
+        .call(key, RAM, "CreateUser", &[("UserName", name)])
+        .await;
+    (reply.status.as_u16(), reply.code().to_owned())
+}
+
+fn passed() -> (u16, String) {
+    (200, String::new())
+}
+
+fn forbidden() -> (u16, String) {
+    (403, "Forbidden".to_owned())
+}
+
+/// The one property that this product exists for, through the whole road, over every operation of the
+/// catalogue and any other name, in both profiles.
+#[test]
+fn restricted_key_never_gets_through_and_clean_key_is_never_refused() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let node = runtime.block_on(TestNode::new(Behind::Yes));
+    let (clean, leaked) = runtime.block_on(async {
+        let clean = node.key("LTAI5tFakeClean", Some("bob")).await;
+        let leaked = node.key("LTAI5tFakeLeaked", Some("alice")).await;
+        node.report("LTAI5tFakeLeaked").await;
+        node.node.feed().poll().await.unwrap();
+        (clean, leaked)
+    });
+    let catalogue = Catalogue::built_in().unwrap();
+    let listed: Vec<(String, String)> = catalogue
+        .operations()
+        .map(|operation| {
+            (
+                operation.version().to_owned(),
+                operation.action().to_owned(),
+            )
+        })
+        .collect();
+    let versions: Vec<String> = ["2015-05-01", "2019-08-15", "2015-04-01", "2020-03-31"]
+        .map(str::to_owned)
+        .into();
+    let any = prop_oneof![
+        4 => proptest::sample::select(listed),
+        1 => (proptest::sample::select(versions), "[A-Za-z]{1,24}"),
+    ];
+    let strategy = (any, proptest::bool::ANY, proptest::bool::ANY);
+    let mut runner = TestRunner::new(Config {
+        cases: 400,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let mut refusals = 0;
+    let counted = std::cell::RefCell::new(&mut refusals);
+    runner
+        .run(&strategy, |((version, action), strict, status_given)| {
+            runtime.block_on(async {
+                let actor = Actor::Operator("tester".into());
+                let wanted = profile::SetProfile {
+                    account_id: ACCOUNT,
+                    profile: strict.then_some(Profile::Strict),
+                    actor: &actor,
+                };
+                profile::set(&node.pool, wanted, node.clock.now())
+                    .await
+                    .unwrap();
+                node.node.feed().poll().await.unwrap();
+                let own = [
+                    ("UserAccessKeyId", leaked.access_key_id.as_str()),
+                    ("Status", "Inactive"),
+                ];
+                let parameters = if status_given { &own[..] } else { &[] };
+                let operation = catalogue.operation(&version, &action).unwrap();
+                let before = node.reached.load(Ordering::SeqCst);
+                let refused = node.call(&leaked, &version, &action, parameters).await;
+                let got_through = node.reached.load(Ordering::SeqCst) > before;
+                let dangerous = match operation.effect() {
+                    Effect::Mutate(Kind::Identity | Kind::Credential | Kind::Permission)
+                    | Effect::Disclose
+                    | Effect::Unknown => true,
+                    Effect::Read
+                    | Effect::Mutate(Kind::Other)
+                    | Effect::MintSession
+                    | Effect::Uncatalogued => false,
+                };
+                if dangerous {
+                    prop_assert!(!got_through, "{} {} got through", version, action);
+                    prop_assert_eq!(refused.status.as_u16(), 403);
+                    prop_assert_eq!(refused.code(), "Forbidden");
+                    **counted.borrow_mut() += 1;
+                }
+                let before = node.reached.load(Ordering::SeqCst);
+                let others = [
+                    ("NewUserName", "other"),
+                    ("Status", "Inactive"),
+                    ("UserAccessKeyId", "LTAI5tFakeOther"),
+                    ("UserName", "nobody"),
+                ];
+                let reply = node.call(&clean, &version, &action, &others).await;
+                let code = reply.code();
+                prop_assert!(
+                    code != "Forbidden",
+                    "{} {}: {}",
+                    version,
+                    action,
+                    reply.text
+                );
+                // A lesson that the stand-in does not teach is the only thing that fails.
+                let got_through = node.reached.load(Ordering::SeqCst) > before;
+                prop_assert!(got_through, "{} {}: {}", version, action, reply.text);
+                Ok(())
+            })
+        })
+        .unwrap();
+    assert!(refusals > 100, "{refusals} refusals only");
+}
+
+#[tokio::test]
+async fn session_inherits_through_chains_of_three_and_stays_restricted_after_the_lift() {
+    let node = TestNode::new(Behind::Sandbox).await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let role = role(&node, &root, "chain").await;
+    let first = assume(&node, &alice, &role).await;
+    let second = assume(&node, &first, &role).await;
+    let third = assume(&node, &second, &role).await;
+    for (session, name) in [(&first, "a1"), (&second, "a2"), (&third, "a3")] {
+        assert_eq!(create_user(&node, session, name).await, passed());
+    }
+    let recorded = node.report("LTAI5tFakeAlice").await;
+    node.node.feed().poll().await.unwrap();
+    for session in [&first, &second, &third] {
+        assert_eq!(create_user(&node, session, "no").await, forbidden());
+        let list = node.call(session, RAM, "ListUsers", &[]).await;
+        assert_eq!(list.status, StatusCode::OK);
+    }
+    // A session of a session that is asked for while restricted, and one that is asked for after the lift.
+    let during = assume(&node, &third, &role).await;
+    confirm_and_lift(&node, recorded.restriction_id, true).await;
+    assert_eq!(create_user(&node, &alice, "free").await, passed());
+    let of_old = assume(&node, &second, &role).await;
+    for session in [&first, &second, &third, &during, &of_old] {
+        assert_eq!(create_user(&node, session, "no").await, forbidden());
+    }
+    let fresh = assume(&node, &alice, &role).await;
+    assert_eq!(create_user(&node, &fresh, "b1").await, passed());
+    let chained = assume(&node, &fresh, &role).await;
+    assert_eq!(create_user(&node, &chained, "b2").await, passed());
+}
+
+#[tokio::test]
+async fn session_asked_for_before_a_lift_and_answered_after_it_stays_restricted() {
+    let (reached, at_upstream) = tokio::sync::oneshot::channel();
+    let (go, going) = tokio::sync::oneshot::channel::<()>();
+    let held = Arc::new(std::sync::Mutex::new(Some((reached, going))));
+    let upstream = Router::new().fallback(move || {
+        let held = held.lock().unwrap().take();
+        async move {
+            if let Some((reached, going)) = held {
+                reached.send(()).unwrap();
+                going.await.unwrap();
+                return axum::Json(serde_json::json!({
+                    "RequestId": "x",
+                    "AssumedRoleUser": { "Arn": format!("acs:ram::{ACCOUNT}:role/r/s") },
+                    "Credentials": {
+                        "AccessKeyId": "STS.FakeInFlight",
+                        "AccessKeySecret": "FakeSecretInFlight",
+                        "SecurityToken": "FakeTokenInFlight",
+                        "Expiration": "2026-11-26T13:00:00Z",
+                    },
+                }));
+            }
+            axum::Json(serde_json::json!({ "RequestId": "x" }))
+        }
+    });
+    let node = Arc::new(TestNode::new(Behind::Router(upstream)).await);
+    let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let recorded = node.report("LTAI5tFakeAlice").await;
+    node.node.feed().poll().await.unwrap();
+    let asking = {
+        let (node, alice) = (Arc::clone(&node), alice.clone());
+        tokio::spawn(async move {
+            node.call(
+                &alice,
+                STS,
+                "AssumeRole",
+                &[("RoleArn", "x"), ("RoleSessionName", "s")],
+            )
+            .await
+        })
+    };
+    at_upstream.await.unwrap();
+    confirm_and_lift(&node, recorded.restriction_id, true).await;
+    go.send(()).unwrap();
+    let session = asking.await.unwrap().session();
+    assert_eq!(create_user(&node, &session, "no").await, forbidden());
+    assert_eq!(create_user(&node, &alice, "yes").await, passed());
+}
+
+#[tokio::test]
+async fn lifted_pair_that_comes_back_is_restricted_again() {
+    let node = TestNode::new(Behind::Sandbox).await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let recorded = node.report("LTAI5tFakeAlice").await;
+    node.node.feed().poll().await.unwrap();
+    let set = async |status| {
+        let parameters = [
+            ("UserName", "alice"),
+            ("UserAccessKeyId", "LTAI5tFakeAlice"),
+            ("Status", status),
+        ];
+        let reply = node.call(&root, RAM, "UpdateAccessKey", &parameters).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+    };
+    set("Inactive").await;
+    let refused = node.call(&alice, RAM, "ListUsers", &[]).await;
+    assert_eq!(refused.code(), "InvalidAccessKeyId.Inactive");
+    confirm_and_lift(&node, recorded.restriction_id, false).await;
+    set("Active").await;
+    assert_eq!(create_user(&node, &alice, "no").await, forbidden());
+    let list = node.call(&alice, RAM, "ListUsers", &[]).await;
+    assert_eq!(list.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn key_made_through_the_gateway_works_at_once_and_a_deleted_one_stops_at_once() {
+    let node = TestNode::new(Behind::Sandbox).await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    assert_eq!(create_user(&node, &root, "carol").await, passed());
+    for format in ["JSON", "XML"] {
+        let made = node
+            .call(
+                &root,
+                RAM,
+                "CreateAccessKey",
+                &[("UserName", "carol"), ("Format", format)],
+            )
+            .await;
+        let member = |name: &str| match format {
+            "JSON" => made.body["AccessKey"][name].as_str().unwrap().to_owned(),
+            _ => {
+                let (_, rest) = made.text.split_once(&format!("<{name}>")).unwrap();
+                rest.split_once('<').unwrap().0.to_owned()
+            }
+        };
+        let key = Credentials {
+            access_key_id: member("AccessKeyId"),
+            access_key_secret: member("AccessKeySecret"),
+            security_token: None,
+        };
+        let identity = node.call(&key, STS, "GetCallerIdentity", &[]).await;
+        assert_eq!(
+            identity.body["Arn"],
+            format!("acs:ram::{ACCOUNT}:user/carol")
+        );
+        let gone = node
+            .call(
+                &root,
+                RAM,
+                "DeleteAccessKey",
+                &[
+                    ("UserName", "carol"),
+                    ("UserAccessKeyId", &key.access_key_id),
+                ],
+            )
+            .await;
+        assert_eq!(gone.status, StatusCode::OK, "{}", gone.text);
+        let after = node.call(&key, STS, "GetCallerIdentity", &[]).await;
+        assert_eq!(after.code(), "InvalidAccessKeyId.NotFound");
+    }
+}
+
+#[tokio::test]
+async fn replay_is_refused_here_and_a_mutation_at_every_node() {
+    let first = TestNode::new(Behind::Yes).await;
+    let key = first.key("LTAI5tFakeAlice", Some("alice")).await;
+    let second = TestNode::on(
+        Arc::clone(&first.database),
+        Arc::clone(&first.clock),
+        Behind::Yes,
+        akgate::gateway::gate::Settings::default(),
+    )
+    .await;
+    for (action, second_node) in [("CreateUser", "SignatureNonceUsed"), ("ListUsers", "")] {
+        let api = Api {
+            version: RAM,
+            action,
+            parameters: &[("UserName", "x")],
+        };
+        let again = || {
+            let request = sign("http://gateway.test", &key, api, first.clock.now()).unwrap();
+            in_origin_form(request.map(Body::new))
+        };
+        let (request, mut twin, mut third) = (again(), again(), again());
+        *twin.headers_mut() = request.headers().clone();
+        *third.headers_mut() = request.headers().clone();
+        assert_eq!(first.send(request).await.status, StatusCode::OK);
+        assert_eq!(first.send(twin).await.code(), "SignatureNonceUsed");
+        // A read that is replayed elsewhere is accepted: docs/adr/0005.
+        assert_eq!(second.send(third).await.code(), second_node, "{action}");
+    }
+}
+
+#[tokio::test]
+async fn mutation_is_refused_by_a_restriction_that_this_node_has_not_heard_of() {
+    let node = TestNode::new(Behind::Yes).await;
+    let key = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let before = node.node.feed().revision();
+    node.report("LTAI5tFakeAlice").await;
+    assert_eq!(node.node.feed().revision(), before, "nobody has polled");
+    assert_eq!(create_user(&node, &key, "no").await, forbidden());
+    assert_eq!(node.reached.load(Ordering::SeqCst), 0);
+    let open: i64 = sqlx::query_scalar("SELECT count(*) FROM intents WHERE outcome IS NULL")
+        .fetch_one(&node.pool)
+        .await
+        .unwrap();
+    node.node.recorder().flush().await.unwrap();
+    let left: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM intents WHERE outcome = 'NotForwarded'")
+            .fetch_one(&node.pool)
+            .await
+            .unwrap();
+    assert_eq!((open, left), (1, 1));
+}
+
+#[tokio::test]
+async fn answer_that_cannot_be_learnt_is_an_error_and_stays_visible() {
+    let upstream = Router::new().fallback(|| async { axum::Json(serde_json::json!({})) });
+    let node = TestNode::new(Behind::Router(upstream)).await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    let reply = node
+        .call(&root, RAM, "CreateAccessKey", &[("UserName", "alice")])
+        .await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.code()),
+        (500, "InternalError")
+    );
+    node.node.recorder().flush().await.unwrap();
+    let outcome: String = sqlx::query_scalar("SELECT outcome FROM intents")
+        .fetch_one(&node.pool)
+        .await
+        .unwrap();
+    assert_eq!(outcome, "NotRecorded");
+}
+
+#[tokio::test]
+async fn activity_tells_what_a_key_did() {
+    let node = TestNode::new(Behind::Sandbox).await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let role = role(&node, &root, "deployer").await;
+    let session = assume(&node, &alice, &role).await;
+    assert_eq!(create_user(&node, &alice, "dave").await, passed());
+    let twice = create_user(&node, &alice, "dave").await;
+    assert_eq!(twice, (409, "EntityAlreadyExists.User".to_owned()));
+    node.report("LTAI5tFakeAlice").await;
+    node.node.feed().poll().await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(create_user(&node, &alice, "eve").await, forbidden());
+    }
+    node.call(&alice, RAM, "ListUsers", &[]).await;
+    node.node.recorder().flush().await.unwrap();
+    let activity = activity::of_key(&node.pool, &id("LTAI5tFakeAlice"), 100)
+        .await
+        .unwrap();
+    let outcomes: Vec<_> = activity
+        .intents
+        .iter()
+        .map(|intent| {
+            (
+                intent.action.as_str(),
+                intent.outcome.as_deref().unwrap(),
+                intent.code.as_deref().unwrap_or_default(),
+            )
+        })
+        .collect();
+    assert_eq!(outcomes.len(), 3);
+    for wanted in [
+        ("CreateUser", "Failed", "EntityAlreadyExists.User"),
+        ("CreateUser", "Succeeded", ""),
+        ("AssumeRole", "Succeeded", ""),
+    ] {
+        assert!(outcomes.contains(&wanted), "{outcomes:?}");
+    }
+    let names: Vec<_> = activity
+        .intents
+        .iter()
+        .map(|intent| intent.names.clone())
+        .collect();
+    assert!(names.contains(&serde_json::json!({ "UserName": "dave" })));
+    assert_eq!(activity.refusals.len(), 3);
+    let count = |action: &str| {
+        let count = activity.counts.iter().find(|one| one.action == action);
+        count.map(|one| (one.forwarded, one.refused)).unwrap()
+    };
+    assert_eq!(count("CreateUser"), (2, 3));
+    assert_eq!(count("ListUsers"), (1, 0));
+    assert_eq!(activity.sessions.len(), 1);
+    assert_eq!(activity.sessions[0].access_key_id, session.access_key_id);
+    assert_eq!(
+        activity.sessions[0].parent_access_key_id.as_deref(),
+        Some("LTAI5tFakeAlice")
+    );
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_in_capitals() {
+    let node = TestNode::new(Behind::Sandbox).await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    let good = node.call(&root, RAM, "ListUsers", &[]).await;
+    let garbage = node
+        .send(
+            http::Request::get("/?Action=%zz")
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await;
+    assert_eq!(garbage.code(), "InvalidParameter");
+    for reply in [good, garbage] {
+        let id = reply.body["RequestId"].as_str().unwrap();
+        assert_eq!(id, id.to_uppercase());
+        assert!(uuid::Uuid::parse_str(id).is_ok());
+        assert_eq!(reply.headers["x-acs-request-id"], id);
+    }
+}
+
+#[tokio::test]
+async fn flood_of_unknown_ids_is_throttled_and_known_ids_do_not_feel_it() {
+    let node = Arc::new(TestNode::new(Behind::Yes).await);
+    let key = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    // A lock that every look-up of an unknown id waits for, and none of a known one.
+    let mut blocker = node.pool.begin().await.unwrap();
+    node.call(&key, RAM, "ListUsers", &[]).await;
+    sqlx::query("LOCK TABLE access_keys IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *blocker)
+        .await
+        .unwrap();
+    let flood: Vec<_> = (0..40)
+        .map(|n| {
+            let node = Arc::clone(&node);
+            tokio::spawn(async move {
+                let unknown = Credentials {
+                    access_key_id: format!("LTAI5tFakeUnknown{n}"),
+                    access_key_secret: "x".into(),
+                    security_token: None,
+                };
+                node.call(&unknown, RAM, "ListUsers", &[])
+                    .await
+                    .code()
+                    .to_owned()
+            })
+        })
+        .collect();
+    let mut throttled = 0;
+    while throttled < 32 {
+        throttled = flood.iter().filter(|one| one.is_finished()).count();
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let known = node.call(&key, RAM, "ListUsers", &[]).await;
+    assert_eq!(known.status, StatusCode::OK);
+    blocker.rollback().await.unwrap();
+    let mut codes = std::collections::BTreeMap::<String, usize>::new();
+    for one in flood {
+        *codes.entry(one.await.unwrap()).or_default() += 1;
+    }
+    assert_eq!(codes["Throttling.User"], 32, "{codes:?}");
+    assert_eq!(codes["InvalidAccessKeyId.NotFound"], 8, "{codes:?}");
+    // Made meanwhile: the memory of its absence does not stand in the way.
+    let late = node.key("LTAI5tFakeUnknown0", Some("late")).await;
+    let reply = node.call(&late, RAM, "ListUsers", &[]).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+}

@@ -1,0 +1,411 @@
+//! `akgate serve` as a process: two nodes on one database, the database away, TLS, secrets from files, the end.
+
+use std::{
+    collections::BTreeMap,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use akgate::{
+    clock::{Clock, SystemClock},
+    demo::client::{Api, Caller, Credentials, Reply},
+    postgres::{Options, PrivatePostgres, Tuning},
+};
+use axum::{Router, extract::Request};
+use http::Method;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::{
+    database::TestDatabase,
+    process::{Scratch, Served, akgate, kill, operator, secrets},
+};
+
+const RAM: &str = "2015-05-01";
+
+/// An upstream that needs no database: it says yes, slowly where the action asks for that.
+async fn upstream() -> String {
+    let app = Router::new().fallback(|request: Request| async move {
+        assert!(request.headers().contains_key("x-akgate-identity"));
+        if request
+            .uri()
+            .query()
+            .is_some_and(|query| query.contains("slow"))
+        {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+        }
+        axum::Json(json!({ "RequestId": "x", "Users": { "User": [] } }))
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    format!("http://{address}")
+}
+
+struct World {
+    scratch: Scratch,
+    config: std::path::PathBuf,
+    caller: Caller,
+}
+
+impl World {
+    async fn new(database_url: &str, extra: &str) -> Self {
+        let scratch = Scratch::new();
+        let key = hex::encode([9; 32]);
+        let key = scratch.write("identity-key", &key);
+        let url = upstream().await;
+        let letters = scratch.path().join("letters");
+        let mut text = secrets(&scratch, database_url);
+        for section in ["gateway", "public", "admin", "telemetry"] {
+            text.push_str(&format!("[{section}]\nlisten = \"127.0.0.1:0\"\n"));
+            if section == "public" {
+                text.push_str("url = \"http://localhost:1\"\n");
+            }
+        }
+        text.push_str(&format!(
+            "[upstreams.ram]\nurl = {url:?}\nidentity_key_file = {key:?}\n\
+             [mail]\ntransport = \"folder\"\nfolder = {letters:?}\nfrom = \"akgate <akgate@example.com>\"\n{extra}"
+        ));
+        let config = scratch.write("akgate.toml", &text);
+        Self {
+            scratch,
+            config,
+            caller: Caller::default(),
+        }
+    }
+
+    /// Imports keys by the command, and checks that doing it twice changes nothing.
+    fn import(&self, names: &[&str]) {
+        let lines: String = names
+            .iter()
+            .map(|name| {
+                format!("5123456789012345,{name},LTAI5tFake{name},FakeSecretOf{name},owner@example.com\n")
+            })
+            .collect();
+        let header = "account_id,user_name,access_key_id,access_key_secret,owner_email\n";
+        let file = self.scratch.write("keys.csv", &format!("{header}{lines}"));
+        for wanted in [
+            format!("{} new, 0 changed, 0 unchanged, 0 not taken", names.len()),
+            format!("0 new, 0 changed, {} unchanged, 0 not taken", names.len()),
+        ] {
+            let done = akgate(&["keys", "import", file.to_str().unwrap()], &self.config);
+            assert!(done.status.success(), "{done:?}");
+            assert_eq!(String::from_utf8(done.stdout).unwrap().trim(), wanted);
+        }
+    }
+
+    async fn call(&self, gateway: &str, name: &str, action: &str) -> Reply {
+        self.call_with(gateway, name, action, &[("UserName", "x")])
+            .await
+    }
+
+    async fn call_with(
+        &self,
+        gateway: &str,
+        name: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Reply {
+        let key = Credentials {
+            access_key_id: format!("LTAI5tFake{name}"),
+            access_key_secret: format!("FakeSecretOf{name}"),
+            security_token: None,
+        };
+        let api = Api {
+            version: RAM,
+            action,
+            parameters,
+        };
+        let gateway = format!("http://{gateway}");
+        let now = SystemClock.now();
+        self.caller.call(&gateway, &key, api, now).await.unwrap()
+    }
+
+    async fn post(&self, admin: &str, token: &str, path: &str, body: serde_json::Value) -> Reply {
+        let url = format!("http://{admin}/admin/v1/{path}");
+        self.caller
+            .plain(Method::POST, &url, Some(token), Some(&body))
+            .await
+            .unwrap()
+    }
+
+    async fn report(&self, admin: &str, token: &str, name: &str) -> String {
+        let body = json!({
+            "access_key_id": format!("LTAI5tFake{name}"),
+            "source": "test",
+            "reference": uuid::Uuid::new_v4().to_string(),
+        });
+        let reply = self.post(admin, token, "leak-reports", body).await;
+        assert_eq!(reply.status, 201, "{}", reply.text);
+        reply.text(&["restriction_id"]).unwrap().to_owned()
+    }
+
+    async fn get(&self, address: &str, path: &str) -> Reply {
+        let url = format!("http://{address}{path}");
+        self.caller
+            .plain(Method::GET, &url, None, None)
+            .await
+            .unwrap()
+    }
+
+    /// Asks until the answer is another one; gives how long that took.
+    async fn until(&self, gateway: &str, name: &str, action: &str, wanted: &str) -> Duration {
+        let began = Instant::now();
+        loop {
+            let reply = self.call(gateway, name, action).await;
+            let got = format!(
+                "{} {}",
+                reply.status,
+                reply.text(&["Code"]).unwrap_or_default()
+            );
+            if got.trim() == wanted {
+                return began.elapsed();
+            }
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "{action}: {got}, wanted {wanted}"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_enforce_each_others_changes_within_a_second_without_notifications() {
+    let database = TestDatabase::new().await;
+    let world = World::new(&database.url(), "[registry]\nnotify = false\n").await;
+    let token = operator(&world.config, "tester");
+    world.import(&["alice", "bob", "root"]);
+    let (one, other) = (
+        Served::start(&world.config, "gateway,admin", &[]),
+        Served::start(&world.config, "gateway,admin", &[]),
+    );
+    let (here, there) = (one.address("gateway").await, other.address("gateway").await);
+    let (admin, _) = (one.address("admin").await, other.address("admin").await);
+    for gateway in [&here, &there] {
+        for name in ["alice", "bob", "root"] {
+            assert_eq!(world.call(gateway, name, "ListUsers").await.status, 200);
+        }
+    }
+    let mut took = BTreeMap::new();
+
+    let restriction = world.report(&admin, &token, "alice").await;
+    let refused = world.call(&here, "alice", "CreateUser").await;
+    assert_eq!(refused.status, 403, "before the answer on this node");
+    let refused = world.call(&there, "alice", "CreateUser").await;
+    assert_eq!(refused.status, 403, "a mutation there asks the database");
+
+    let path = format!("restrictions/{restriction}:confirm");
+    let reply = world
+        .post(&admin, &token, &path, json!({ "ticket": "T-1" }))
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let path = format!("restrictions/{restriction}:lift");
+    let body = json!({ "reason": "test", "accept_active_key": true });
+    let reply = world.post(&admin, &token, &path, body).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    took.insert(
+        "lift",
+        world.until(&there, "alice", "CreateUser", "200").await,
+    );
+
+    let off = [
+        ("UserName", "bob"),
+        ("UserAccessKeyId", "LTAI5tFakebob"),
+        ("Status", "Inactive"),
+    ];
+    let reply = world
+        .call_with(&here, "root", "UpdateAccessKey", &off)
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let inactive = "400 InvalidAccessKeyId.Inactive";
+    took.insert(
+        "disable",
+        world.until(&there, "bob", "ListUsers", inactive).await,
+    );
+
+    // A read shows when the news of a restriction itself arrives: the strict profile refuses it.
+    let url = format!("http://{admin}/admin/v1/accounts/5123456789012345/profile");
+    let strict = json!({ "profile": "strict" });
+    let reply = world
+        .caller
+        .plain(Method::PUT, &url, Some(&token), Some(&strict))
+        .await
+        .unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    world.report(&admin, &token, "root").await;
+    took.insert(
+        "restrict",
+        world
+            .until(&there, "root", "ListUsers", "403 Forbidden")
+            .await,
+    );
+
+    println!("enforced at the other node after: {took:?}");
+    for (change, after) in took {
+        assert!(after <= Duration::from_secs(1), "{change}: {after:?}");
+    }
+}
+
+/// The processes of a server: the first and its children.
+fn processes(postmaster: u32) -> Vec<u32> {
+    let children = Command::new("pgrep")
+        .args(["-P", &postmaster.to_string()])
+        .output()
+        .unwrap();
+    let children = String::from_utf8(children.stdout).unwrap();
+    std::iter::once(postmaster)
+        .chain(children.lines().filter_map(|line| line.parse().ok()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn database_away_means_reads_by_cached_keys_and_nothing_else_until_it_is_back() {
+    let mut postgres = tokio::task::spawn_blocking(|| {
+        PrivatePostgres::start(&Options {
+            data: None,
+            tuning: Tuning::Throwaway,
+        })
+        .unwrap()
+    })
+    .await
+    .unwrap();
+    let world = World::new(&postgres.url("postgres"), "").await;
+    let token = operator(&world.config, "tester");
+    world.import(&["clean", "leaked", "uncached"]);
+    let node = Served::start(&world.config, "gateway,admin", &[]);
+    let gateway = node.address("gateway").await;
+    let (admin, telemetry) = (node.address("admin").await, node.address("telemetry").await);
+    for name in ["clean", "leaked"] {
+        assert_eq!(world.call(&gateway, name, "ListUsers").await.status, 200);
+    }
+    world.report(&admin, &token, "leaked").await;
+    assert_eq!(world.get(&telemetry, "/readyz").await.status, 200);
+
+    for how in ["STOP", "KILL"] {
+        let server = processes(postgres.postmaster_pid());
+        match how {
+            "STOP" => server.iter().for_each(|pid| kill("STOP", *pid)),
+            _ => kill("KILL", postgres.postmaster_pid()),
+        }
+        for (name, action, status, code) in [
+            ("leaked", "CreateUser", 403, "Forbidden"),
+            ("leaked", "ListUsers", 200, ""),
+            ("clean", "ListUsers", 200, ""),
+            ("clean", "CreateUser", 503, "ServiceUnavailable"),
+            ("clean", "GetAppSecret", 503, "ServiceUnavailable"),
+            ("clean", "NoSuchAction", 503, "ServiceUnavailable"),
+            ("uncached", "ListUsers", 503, "ServiceUnavailable"),
+            ("unknown", "ListUsers", 503, "ServiceUnavailable"),
+        ] {
+            let began = Instant::now();
+            let reply = world.call(&gateway, name, action).await;
+            let got = (reply.status, reply.text(&["Code"]).unwrap_or_default());
+            assert_eq!(got, (status, code), "{how}: {name} {action}");
+            println!(
+                "{how}: {name} {action} {status} after {:?}",
+                began.elapsed()
+            );
+        }
+        let report = world.post(&admin, &token, "leak-reports", json!({})).await;
+        assert_eq!(report.status, 503, "{}", report.text);
+        assert_eq!(world.get(&telemetry, "/livez").await.status, 200);
+        let ready = world.get(&telemetry, "/readyz?verbose").await;
+        assert_eq!(ready.status, 503);
+        assert!(ready.text.contains("[-] database failed"), "{}", ready.text);
+
+        match how {
+            "STOP" => server.iter().for_each(|pid| kill("CONT", *pid)),
+            _ => {
+                postgres = tokio::task::spawn_blocking(move || {
+                    postgres.restart().unwrap();
+                    postgres
+                })
+                .await
+                .unwrap();
+            }
+        }
+        let back = world.until(&gateway, "clean", "CreateUser", "200").await;
+        println!("{how}: mutations again {back:?} after the database is back");
+        let refused = world.call(&gateway, "leaked", "CreateUser").await;
+        assert_eq!(refused.status, 403);
+    }
+    assert_eq!(world.get(&telemetry, "/readyz").await.status, 200);
+    tokio::task::spawn_blocking(move || postgres.stop())
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn request_in_flight_is_answered_and_recorded_when_the_process_is_told_to_stop() {
+    let database = TestDatabase::new().await;
+    let world = Arc::new(World::new(&database.url(), "").await);
+    world.import(&["alice"]);
+    let mut node = Served::start(&world.config, "gateway,public,admin,worker", &[]);
+    let gateway = node.address("gateway").await;
+    let slow = {
+        let (world, gateway) = (Arc::clone(&world), gateway.clone());
+        tokio::spawn(async move {
+            world
+                .call_with(&gateway, "alice", "CreateUser", &[("UserName", "slow")])
+                .await
+        })
+    };
+    let seen = "SELECT count(*) FROM intents";
+    let until = Instant::now() + Duration::from_secs(10);
+    while sqlx::query_scalar::<_, i64>(seen)
+        .fetch_one(database.pool())
+        .await
+        .unwrap()
+        == 0
+    {
+        assert!(Instant::now() < until, "{}", node.log());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    node.signal("TERM");
+    let reply = slow.await.unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert_eq!(node.ended().await, Some(0), "{}", node.log());
+    let outcome: String = sqlx::query_scalar("SELECT outcome FROM intents")
+        .fetch_one(database.pool())
+        .await
+        .unwrap();
+    assert_eq!(outcome, "Succeeded");
+}
+
+#[test]
+fn wrong_configuration_is_told_with_line_and_caret() {
+    let scratch = Scratch::new();
+    let check = |text: &str| {
+        let file = scratch.write("akgate.toml", text);
+        let output = akgate(&["config", "check", "--roles", "admin"], &file);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .replace(scratch.path().to_str().unwrap(), "")
+    };
+    let good = secrets(&scratch, "postgresql://localhost/akgate");
+    let told = [
+        check(&format!("{good}[admin]\nlisen = \"127.0.0.1:1\"\n")),
+        check(&format!("{good}[admin]\nlisten = \"localhost\"\n")),
+        check(&format!("{good}[policy]\nmode = \"loud\"\n")),
+        check(&format!("{good}[registry]\npoll_milliseconds = 5000\n")),
+        check(&format!("{good}[admin]\ntls_cert = \"cert.pem\"\n")),
+        check("[directory]\nkey_ring_file = \"/does/not/exist\"\n"),
+        check("[database]\nurl_file = \"/does/not/exist\"\n"),
+        check(&good.replace("key-ring", "database-url")),
+    ];
+    insta::assert_snapshot!(told.join("---\n"));
+}
+
+#[test]
+fn file_to_start_from_is_the_template() {
+    let template = akgate::config::template();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/akgate.toml");
+    assert_eq!(
+        std::fs::read_to_string(file).unwrap(),
+        template,
+        "run: akgate config template > config/akgate.toml"
+    );
+}
