@@ -3,8 +3,8 @@
 use lettre::{
     Message,
     message::{
-        Mailbox, MultiPart,
-        header::{ContentType, Header, HeaderName, HeaderValue},
+        Mailbox, MultiPart, SinglePart,
+        header::{Header, HeaderName, HeaderValue},
     },
 };
 use time::OffsetDateTime;
@@ -41,7 +41,7 @@ impl Header for AutoSubmitted {
     }
 }
 
-/// Writes the message of a letter.
+/// Writes the message of a letter. Answers go to `support`, where that is an address.
 ///
 /// # Errors
 /// [`MessageFault`].
@@ -49,11 +49,12 @@ pub fn write(
     letter: &Letter,
     leased: &Leased,
     from: &Mailbox,
+    support: &str,
     now: OffsetDateTime,
 ) -> Result<Message, MessageFault> {
     let domain = from.email.domain();
     let thread = format!("<{}@{domain}>", leased.restriction_id);
-    let message = Message::builder()
+    let mut builder = Message::builder()
         .from(from.clone())
         .to(Mailbox::new(None, leased.email.parse()?))
         .subject(&letter.subject)
@@ -61,19 +62,15 @@ pub fn write(
         .message_id(Some(format!("<{}@{domain}>", leased.letter_id)))
         .in_reply_to(thread.clone())
         .references(thread)
-        .header(AutoSubmitted)
-        .multipart(
-            MultiPart::alternative()
-                .singlepart(
-                    lettre::message::SinglePart::builder()
-                        .header(ContentType::TEXT_PLAIN)
-                        .body(letter.text.clone()),
-                )
-                .singlepart(
-                    lettre::message::SinglePart::builder()
-                        .header(ContentType::TEXT_HTML)
-                        .body(letter.html.clone()),
-                ),
-        )?;
-    Ok(message)
+        .header(AutoSubmitted);
+    if let Ok(address) = support.parse() {
+        builder = builder.reply_to(Mailbox::new(None, address));
+    }
+    // The letter's own, so that every attempt is the same to the byte but for its date.
+    let boundary = format!("akgate-{}", leased.letter_id.simple());
+    let parts = MultiPart::alternative()
+        .boundary(boundary)
+        .singlepart(SinglePart::plain(letter.text.clone()))
+        .singlepart(SinglePart::html(letter.html.clone()));
+    Ok(builder.multipart(parts)?)
 }

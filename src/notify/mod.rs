@@ -2,8 +2,10 @@
 //!
 //! No request handler speaks SMTP; whoever changes a restriction enqueues a letter in the same transaction.
 
+pub mod clue;
 pub mod facts;
 pub mod letter;
 pub mod mailer;
 pub mod message;
+mod sample;
 pub mod worker;

@@ -2,40 +2,38 @@
 //!
 //! A letter that the mail server may take later is tried again after 30 seconds, then twice as long each
 //! time, up to an hour; after ten attempts it is buried, where an operator sees it
-//! (`GET /admin/v1/letters?state=Buried`). One that can never be sent is buried at once. No letter stands in
-//! the way of another.
+//! (`GET /admin/v1/letters?state=Buried`). One that can never be sent is buried at once. Letters of a batch
+//! are sent side by side, each in a task of its own: none stands in the way of another, not by a panic
+//! either.
+
+mod attempt;
 
 use std::{sync::Arc, time::Duration};
 
 use lettre::message::Mailbox;
 use rand::RngExt;
 use sqlx::{PgPool, postgres::PgListener};
-use time::OffsetDateTime;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 
-use super::{
-    facts,
-    letter::Templates,
-    mailer::{MailFault, Mailer},
-    message,
-};
+use self::attempt::Unsent;
+use super::{letter::Templates, mailer::Mailer};
 use crate::{
     clock::Clock,
     directory::{StateFault, sealing::KeyRing, within},
     metrics::Metrics,
-    outbox::{self, CHANNEL, Leased, LetterKind, Settlement, links},
+    outbox::{self, CHANNEL, Leased, Settlement},
     randomness::Randomness,
     verdict::Profile,
 };
 
-/// For how long a worker has a letter. Longer than sending one may take.
-const LEASE: time::Duration = time::Duration::minutes(2);
+/// For how long a worker has a letter. Longer than an attempt may take, with its database calls.
+const LEASE: time::Duration = time::Duration::minutes(3);
 
-/// How long sending one letter may take.
-const SENDING: Duration = Duration::from_secs(60);
+/// How long an attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(90);
 
-/// Letters taken at a time.
-const BATCH: i64 = 16;
+/// Letters taken at a time, and so connections to the mail server.
+const BATCH: i64 = 8;
 
 /// How often the outbox is looked at without a hint.
 const POLL: Duration = Duration::from_secs(1);
@@ -55,7 +53,7 @@ pub struct Worker {
     pub mailer: Arc<dyn Mailer>,
     /// Who writes.
     pub from: Mailbox,
-    /// Where owners confirm, without a slash at its end.
+    /// Where owners confirm.
     pub public_url: String,
     /// Whom owners ask.
     pub support: String,
@@ -71,29 +69,16 @@ pub struct Worker {
     pub timeout: Duration,
 }
 
-/// Why a letter was not sent.
-enum Unsent {
-    /// It may be sent later.
-    Again(String),
-    /// It will never be sent.
-    Never(String),
-}
-
-impl From<StateFault> for Unsent {
-    fn from(fault: StateFault) -> Self {
-        Self::Again(fault.to_string())
-    }
-}
-
 impl Worker {
-    /// Sends letters until told to stop.
-    pub async fn run(&self, mut stop: watch::Receiver<bool>) {
+    /// Sends letters until told to stop; the batch at hand is finished first.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let worker = Arc::new(self);
         let mut listener = None;
         let mut failing = false;
         while !*stop.borrow() {
-            match self.run_once().await {
+            match worker.run_once().await {
                 // There may be more.
-                Ok(sent) if sent > 0 => continue,
+                Ok(taken) if taken > 0 => continue,
                 Ok(_) => failing = false,
                 Err(fault) if failing => tracing::debug!(%fault, "the outbox cannot be read"),
                 Err(fault) => {
@@ -102,7 +87,7 @@ impl Worker {
                 }
             }
             if listener.is_none() && !failing {
-                listener = self.listen().await;
+                listener = worker.listen().await;
             }
             let hint = async {
                 match &mut listener {
@@ -122,14 +107,17 @@ impl Worker {
     ///
     /// # Errors
     /// [`StateFault`] where the outbox cannot be read.
-    pub async fn run_once(&self) -> Result<usize, StateFault> {
-        let now = self.clock.now();
-        let leasing = outbox::lease(&self.pool, now, LEASE, BATCH);
+    pub async fn run_once(self: &Arc<Self>) -> Result<usize, StateFault> {
+        let leasing = outbox::lease(&self.pool, self.clock.now(), LEASE, BATCH);
         let letters = within(self.timeout, leasing).await?;
-        for letter in &letters {
-            self.see_to(letter).await;
+        let taken = letters.len();
+        let mut tasks = JoinSet::new();
+        for letter in letters {
+            let worker = Arc::clone(self);
+            tasks.spawn(async move { worker.see_to(&Arc::new(letter)).await });
         }
-        Ok(letters.len())
+        while tasks.join_next().await.is_some() {}
+        Ok(taken)
     }
 
     async fn listen(&self) -> Option<PgListener> {
@@ -141,25 +129,20 @@ impl Worker {
         connected.await.ok()
     }
 
-    async fn see_to(&self, letter: &Leased) {
-        let now = self.clock.now();
-        let sent = tokio::time::timeout(SENDING, self.send(letter, now)).await;
-        let sent = sent.unwrap_or_else(|_| Err(Unsent::Again("it takes too long".into())));
-        let settlement = match sent {
+    async fn see_to(self: &Arc<Self>, letter: &Arc<Leased>) {
+        let settlement = match self.attempt(letter).await {
             Ok(()) => Settlement::Sent,
-            Err(Unsent::Never(error)) => Settlement::Buried { error },
-            Err(Unsent::Again(error)) if letter.attempt >= ATTEMPTS => Settlement::Buried { error },
-            Err(Unsent::Again(error)) => Settlement::Again {
-                at: now + self.pause(letter.attempt),
+            Err(Unsent::Again(error)) if letter.attempt < ATTEMPTS => Settlement::Again {
+                at: self.clock.now() + self.pause(letter.attempt),
                 error,
             },
+            Err(Unsent::Again(error) | Unsent::Never(error)) => Settlement::Buried { error },
         };
-        say(letter, &settlement);
         self.metrics.letter(&settlement);
         let now = self.clock.now();
         let settling = outbox::settle(&self.pool, letter, &settlement, now);
         match within(self.timeout, settling).await {
-            Ok(true) => {}
+            Ok(true) => say(letter, &settlement),
             Ok(false) => {
                 tracing::warn!(letter_id = %letter.letter_id, "another worker has this letter");
             }
@@ -169,37 +152,20 @@ impl Worker {
         }
     }
 
-    async fn send(&self, leased: &Leased, now: OffsetDateTime) -> Result<(), Unsent> {
-        let gathering = facts::gather(
-            &self.pool,
-            leased.restriction_id,
-            &self.support,
-            self.profile,
-        );
-        let mut facts = within(self.timeout, gathering)
-            .await?
-            .ok_or_else(|| Unsent::Never("its restriction is gone".into()))?;
-        if leased.kind == LetterKind::Imposed {
-            let (restriction_id, contact_id) = (leased.restriction_id, leased.contact_id);
-            let token = links::token(&self.pool, &self.ring, restriction_id, contact_id, now);
-            let token = within(self.timeout, token).await?;
-            facts.confirm_url = Some(format!("{}/confirm/{token}", self.public_url));
+    /// One attempt, apart: its panic, or its hanging, is its own.
+    async fn attempt(self: &Arc<Self>, letter: &Arc<Leased>) -> Result<(), Unsent> {
+        let mut task = tokio::spawn(attempt::send(Arc::clone(self), Arc::clone(letter)));
+        match tokio::time::timeout(ATTEMPT, &mut task).await {
+            Ok(Ok(sent)) => sent,
+            Ok(Err(fault)) if fault.is_panic() => {
+                Err(Unsent::Never("the attempt panicked: see the log".into()))
+            }
+            Ok(Err(fault)) => Err(Unsent::Again(fault.to_string())),
+            Err(_) => {
+                task.abort();
+                Err(Unsent::Again("the attempt took too long".into()))
+            }
         }
-        let never = |fault: String| Unsent::Never(fault);
-        let letter = self
-            .templates
-            .render(leased.kind, leased.language, &facts)
-            .map_err(|fault| never(fault.to_string()))?;
-        let message = message::write(&letter, leased, &self.from, now)
-            .map_err(|fault| never(fault.to_string()))?;
-        let name = leased.letter_id.to_string();
-        self.mailer
-            .send(&name, message)
-            .await
-            .map_err(|fault| match fault {
-                MailFault::Again(error) => Unsent::Again(error),
-                MailFault::Never(error) => Unsent::Never(error),
-            })
     }
 
     /// 30 seconds, twice as long each time, an hour at most; a tenth more or less, so that letters which
@@ -217,16 +183,23 @@ impl Worker {
 
 /// One line per attempt: neither the address nor the link is in it.
 fn say(letter: &Leased, settlement: &Settlement) {
-    let (letter_id, kind, attempt) = (letter.letter_id, letter.kind, letter.attempt);
+    let Leased {
+        letter_id,
+        restriction_id,
+        access_key,
+        kind,
+        attempt,
+        ..
+    } = letter;
     match settlement {
         Settlement::Sent => {
-            tracing::info!(%letter_id, %kind, attempt, "a letter is sent");
+            tracing::info!(%letter_id, %restriction_id, access_key, %kind, attempt, "a letter is sent");
         }
         Settlement::Again { at, error } => {
-            tracing::warn!(%letter_id, %kind, attempt, %at, error, "a letter is tried again");
+            tracing::warn!(%letter_id, %restriction_id, access_key, %kind, attempt, %at, error, "a letter is tried again later");
         }
         Settlement::Buried { error } => {
-            tracing::error!(%letter_id, %kind, attempt, error, "a letter is given up: see GET /admin/v1/letters");
+            tracing::error!(%letter_id, %restriction_id, access_key, %kind, attempt, error, "a letter is given up: see GET /admin/v1/letters");
         }
     }
 }

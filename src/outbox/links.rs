@@ -4,25 +4,34 @@
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
-use uuid::Uuid;
 
+use super::Leased;
 use crate::directory::{StateFault, sealing::KeyRing};
 
 /// How long a link works.
 pub const LIFE: Duration = Duration::days(7);
 
-/// The token of a contact's link that works at `now`; a link is made where there is none. A letter that is sent
+/// A contact's link.
+pub struct Link {
+    /// What its address ends with: a secret of its reader.
+    pub token: String,
+    /// Until when it works.
+    pub expires_at: OffsetDateTime,
+}
+
+/// The link of a letter's reader that works at `now`; one is made where there is none. A letter that is sent
 /// again carries the same one.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn token(
+pub async fn link(
     pool: &PgPool,
     ring: &KeyRing,
-    restriction_id: Uuid,
-    contact_id: Uuid,
+    letter: &Leased,
     now: OffsetDateTime,
-) -> Result<String, StateFault> {
+) -> Result<Link, StateFault> {
+    let (restriction_id, contact_id) = (letter.restriction_id, letter.contact_id);
+    let token = |generation| ring.confirmation_token(restriction_id, contact_id, generation);
     let mut tx = pool.begin().await?;
     // Two workers with letters to the same contact: one makes the link, the other finds it.
     sqlx::query!(
@@ -37,6 +46,8 @@ pub async fn token(
     let last = sqlx::query!(
         "SELECT
              generation,
+             token_sha256,
+             expires_at,
              used_at IS NULL AND expires_at > $3 AS \"works!\"
          FROM confirmation_links
          WHERE restriction_id = $1
@@ -49,14 +60,21 @@ pub async fn token(
     )
     .fetch_optional(&mut *tx)
     .await?;
-    let generation = match last {
-        Some(last) if last.works => {
-            return Ok(ring.confirmation_token(restriction_id, contact_id, last.generation));
+    if let Some(last) = last.as_ref().filter(|last| last.works) {
+        let token = token(last.generation);
+        // Another hash: the index key of the ring has been replaced since.
+        if digest(&token) == last.token_sha256 {
+            return Ok(Link {
+                token,
+                expires_at: last.expires_at,
+            });
         }
-        Some(last) => last.generation + 1,
-        None => 1,
+    }
+    let generation = last.map_or(1, |last| last.generation + 1);
+    let link = Link {
+        token: token(generation),
+        expires_at: now + LIFE,
     };
-    let token = ring.confirmation_token(restriction_id, contact_id, generation);
     sqlx::query!(
         "INSERT INTO confirmation_links (
              token_sha256,
@@ -66,14 +84,18 @@ pub async fn token(
              expires_at
          )
          VALUES ($1, $2, $3, $4, $5)",
-        Sha256::digest(&token).to_vec(),
+        digest(&link.token),
         restriction_id,
         contact_id,
         generation,
-        now + LIFE
+        link.expires_at
     )
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(token)
+    Ok(link)
+}
+
+fn digest(token: &str) -> Vec<u8> {
+    Sha256::digest(token).to_vec()
 }

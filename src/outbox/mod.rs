@@ -15,7 +15,10 @@ use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::directory::{StateFault, contacts::Language};
+use crate::{
+    access_key::AccessKeyId,
+    directory::{StateFault, contacts::Language},
+};
 
 /// The channel of the hints that a letter is due. The poll is the guarantee.
 pub const CHANNEL: &str = "akgate_letters";
@@ -168,6 +171,8 @@ pub struct Leased {
     pub language: Language,
     /// What it tells.
     pub kind: LetterKind,
+    /// The key that it is about, masked: for the log.
+    pub access_key: String,
     /// Which attempt this is, from 1.
     pub attempt: i32,
 }
@@ -195,9 +200,10 @@ pub async fn lease(
          UPDATE letters l
          SET attempts = attempts + 1,
              due_at = $2
-         FROM due, contacts c
+         FROM due, contacts c, restrictions r
          WHERE l.letter_id = due.letter_id
            AND c.contact_id = l.contact_id
+           AND r.restriction_id = l.restriction_id
          RETURNING
              l.letter_id,
              l.restriction_id,
@@ -205,7 +211,8 @@ pub async fn lease(
              l.kind,
              l.attempts,
              c.email,
-             c.language",
+             c.language,
+             r.access_key_id",
         now,
         now + lease,
         limit
@@ -224,6 +231,8 @@ pub async fn lease(
                     .parse()
                     .map_err(|_| StateFault::Corrupt("language"))?,
                 kind: row.kind.parse().map_err(|_| StateFault::Corrupt("kind"))?,
+                access_key: AccessKeyId::parse(&row.access_key_id)
+                    .map_or_else(|_| "****".into(), |id| id.masked()),
                 attempt: row.attempts,
             })
         })

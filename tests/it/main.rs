@@ -18,6 +18,7 @@ mod database;
 mod directory;
 mod faults;
 mod harness;
+mod letters;
 mod postgres;
 mod process;
 mod road;

@@ -1,10 +1,6 @@
-//! Handing a message over: to a mail server, or to a folder.
+//! Sending by SMTP (RFC 5321), over lettre's pool of connections.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 use futures_core::future::BoxFuture;
 use lettre::{
@@ -17,38 +13,22 @@ use lettre::{
 };
 use zeroize::Zeroizing;
 
-/// Why a message was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MailFault {
-    /// It may be taken later.
-    #[error("{0}")]
-    Again(String),
-    /// It will never be taken.
-    #[error("{0}")]
-    Never(String),
-}
-
-/// Takes messages.
-pub trait Mailer: Send + Sync {
-    /// Hands a message over. `name` is the letter's id.
-    fn send<'s>(&'s self, name: &'s str, message: Message) -> BoxFuture<'s, Result<(), MailFault>>;
-}
+use super::{MailFault, Mailer};
 
 /// How the connection to the mail server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encryption {
-    /// Not at all: for a server on the same machine.
+    /// Not at all: for a server on this machine.
     None,
-    /// By STARTTLS, without which nothing is sent.
+    /// By STARTTLS, which is required: a server that does not offer it gets nothing.
     StartTls,
     /// From the first byte.
     Tls,
 }
 
 /// How the mail server is reached.
-#[derive(Clone)]
 pub struct SmtpSettings {
-    /// Its name, as its certificate has it.
+    /// Its name, which its certificate must bear.
     pub host: String,
     /// Its port.
     pub port: u16,
@@ -73,11 +53,11 @@ pub enum SmtpSetupFault {
     LoginInTheClear,
 }
 
-/// Sends by SMTP (RFC 5321), over a pool of connections.
+/// Sends by SMTP.
 pub struct SmtpMailer(AsyncSmtpTransport<Tokio1Executor>);
 
 impl SmtpMailer {
-    /// A mailer that has not connected yet.
+    /// A mailer that has not connected yet. To be called on a tokio runtime, which its pool needs.
     ///
     /// # Errors
     /// [`SmtpSetupFault`].
@@ -116,46 +96,30 @@ impl SmtpMailer {
 
 impl Mailer for SmtpMailer {
     fn send<'s>(&'s self, _: &'s str, message: Message) -> BoxFuture<'s, Result<(), MailFault>> {
+        // In a task of its own, which nobody cuts short: a connection that is dropped in the middle of a
+        // conversation goes back to lettre's pool, and the next letter would read the answers to this one.
+        let sending = tokio::spawn(deliver(self.0.clone(), message));
         Box::pin(async move {
-            match self.0.send(message).await {
-                Ok(_) => Ok(()),
-                // 5xx: this message will not be taken, today or tomorrow (RFC 5321, section 4.2.1).
-                Err(fault) if fault.is_permanent() => Err(MailFault::Never(fault.to_string())),
+            match sending.await {
+                Ok(delivered) => delivered,
                 Err(fault) => Err(MailFault::Again(fault.to_string())),
             }
         })
     }
 }
 
-/// Writes letters into a folder, one `.eml` file each: for the demo, for tests, and to look at them.
-pub struct FolderMailer(PathBuf);
-
-impl FolderMailer {
-    /// A mailer for a folder that exists.
-    #[must_use]
-    pub fn new(folder: PathBuf) -> Self {
-        Self(folder)
+async fn deliver(
+    server: AsyncSmtpTransport<Tokio1Executor>,
+    message: Message,
+) -> Result<(), MailFault> {
+    let Err(fault) = server.send(message).await else {
+        return Ok(());
+    };
+    let said = fault.to_string();
+    // 5xx: this message will not be taken, today or tomorrow (RFC 5321, section 4.2.1). A server that lets
+    // nobody in (a changed password, a blocked address) also answers 5xx, and has not seen the message.
+    if fault.is_permanent() && server.test_connection().await.unwrap_or(false) {
+        return Err(MailFault::Never(said));
     }
-}
-
-impl Mailer for FolderMailer {
-    fn send<'s>(&'s self, name: &'s str, message: Message) -> BoxFuture<'s, Result<(), MailFault>> {
-        Box::pin(async move {
-            let (folder, name) = (self.0.clone(), name.to_owned());
-            let written =
-                tokio::task::spawn_blocking(move || write(&folder, &name, &message.formatted()));
-            match written.await {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(fault)) => Err(MailFault::Again(format!("{}: {fault}", self.0.display()))),
-                Err(fault) => Err(MailFault::Again(fault.to_string())),
-            }
-        })
-    }
-}
-
-/// Under another name first: who reads the folder never sees half a letter.
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let half = folder.join(format!("{name}.part"));
-    fs::write(&half, bytes)?;
-    fs::rename(half, folder.join(format!("{name}.eml")))
+    Err(MailFault::Again(said))
 }

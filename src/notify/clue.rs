@@ -1,0 +1,185 @@
+//! What came from outside, made safe to show: it cannot break a line, reorder what is read, be clicked, or
+//! carry a credential on.
+
+use crate::access_key::AccessKeyId;
+
+/// The longest clue that is shown, in characters.
+const LONGEST: usize = 300;
+
+/// The length of an AccessKeySecret.
+const SECRET: usize = 30;
+
+/// A text without what misleads: control characters, Unicode's bidirectional controls and what has no width
+/// are replaced, and what is too long is cut.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .map(|c| if misleads(c) { '\u{fffd}' } else { c })
+        .take(LONGEST)
+        .collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn misleads(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The place where a key was found, as `hxxps://host[.]example/path`: mail programs make a link of any
+/// address, and this one may be the attacker's. User, query and fragment are left out, since each may hold
+/// the secret; so is whatever looks like one, and the key is masked. A line number stays.
+#[must_use]
+pub fn place(url: &str, key: &AccessKeyId) -> String {
+    let (url, fragment) = url.split_once('#').unwrap_or((url, ""));
+    let url = url.split_once('?').map_or(url, |(before, _)| before);
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (scheme.to_lowercase().replace("http", "hxxp") + "://", rest),
+        None => (String::new(), url),
+    };
+    let slash = rest.find('/').and_then(|at| rest.split_at_checked(at));
+    let (authority, path) = slash.unwrap_or((rest, ""));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let path = path.replace(key.as_str(), &key.masked());
+    let line = if is_line(fragment) {
+        format!("#{fragment}")
+    } else {
+        String::new()
+    };
+    let shown = format!(
+        "{scheme}{}{}{line}",
+        host.replace('.', "[.]"),
+        without_secrets(&path).replace("://", "[:]//")
+    );
+    let words: Vec<&str> = shown.split_whitespace().collect();
+    clean(&words.join("%20"))
+}
+
+/// `L12`, `L12-L40`, `L12C3`: how code hosts name lines.
+fn is_line(fragment: &str) -> bool {
+    fragment.starts_with('L')
+        && fragment.len() < 24
+        && fragment
+            .bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'L' | b'C' | b'-'))
+}
+
+/// Replaces each run of letters and digits that is as long as a secret and as mixed.
+fn without_secrets(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut run = String::new();
+    for c in text.chars().map(Some).chain([None]) {
+        if let Some(c) = c.filter(char::is_ascii_alphanumeric) {
+            run.push(c);
+            continue;
+        }
+        shown.push_str(if looks_secret(&run) { "******" } else { &run });
+        run.clear();
+        shown.extend(c);
+    }
+    shown
+}
+
+fn looks_secret(run: &str) -> bool {
+    run.len() == SECRET
+        && run.bytes().any(|b| b.is_ascii_uppercase())
+        && run.bytes().any(|b| b.is_ascii_lowercase())
+        && run.bytes().any(|b| b.is_ascii_digit())
+}
+
+/// An address as others are shown it: `a***@example.com`.
+#[must_use]
+pub fn masked_email(email: &str) -> String {
+    let (user, domain) = email.rsplit_once('@').unwrap_or((email, ""));
+    let first: String = user.chars().take(1).collect();
+    clean(&format!("{first}***@{domain}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(url: &str) -> String {
+        place(
+            url,
+            &AccessKeyId::parse("LTAI5tFakeKeyForTestsOnly01").unwrap(),
+        )
+    }
+
+    #[test]
+    fn clue_cannot_mislead_its_reader() {
+        assert_eq!(clean("a\r\nBcc: b"), "a\u{fffd}\u{fffd}Bcc: b");
+        assert_eq!(clean("exe.\u{202e}gpj"), "exe.\u{fffd}gpj");
+        assert_eq!(clean("ali\u{200b}ce\u{ad}"), "ali\u{fffd}ce\u{fffd}");
+        assert_eq!(clean(&"x".repeat(400)).chars().count(), LONGEST + 1);
+        assert_eq!(clean("张三 ok"), "张三 ok");
+    }
+
+    #[test]
+    fn place_cannot_be_clicked() {
+        for (url, said) in [
+            (
+                "https://github.com/example/app/blob/main/.env#L3-L4",
+                "hxxps://github[.]com/example/app/blob/main/.env#L3-L4",
+            ),
+            (
+                "HTTP://evil.example/https://login.example",
+                "hxxp://evil[.]example/https[:]//login.example",
+            ),
+            ("evil.example/a b\r\nc", "evil[.]example/a%20b%20c"),
+            ("", ""),
+        ] {
+            assert_eq!(shown(url), said);
+        }
+    }
+
+    #[test]
+    fn place_carries_no_credential_on() {
+        for (url, said) in [
+            (
+                "https://u:FakeSecretForTestsOnly0123abcD@h.example/x",
+                "hxxps://h[.]example/x",
+            ),
+            (
+                "https://h.example/x?q=FakeSecretForTestsOnly0123abcD",
+                "hxxps://h[.]example/x",
+            ),
+            (
+                "https://h.example/x#:~:text=FakeSecretForTestsOnly0123abcD",
+                "hxxps://h[.]example/x",
+            ),
+            (
+                "https://h.example/FakeSecretForTestsOnly0123abcD/x",
+                "hxxps://h[.]example/******/x",
+            ),
+            (
+                "https://h.example/LTAI5tFakeKeyForTestsOnly01.csv",
+                "hxxps://h[.]example/LTAI5tFa****ly01.csv",
+            ),
+            (
+                "https://h.example/8d969eef6ecad3c29a3a629280e686cf0c3f5d5a",
+                "hxxps://h[.]example/8d969eef6ecad3c29a3a629280e686cf0c3f5d5a",
+            ),
+        ] {
+            assert_eq!(shown(url), said);
+        }
+    }
+
+    #[test]
+    fn address_is_shown_masked() {
+        assert_eq!(masked_email("alice@example.com"), "a***@example.com");
+        assert_eq!(masked_email("no address"), "n***@");
+    }
+}

@@ -1,0 +1,132 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::notify::{facts::Clue, sample};
+
+fn templates() -> Templates {
+    Templates::load(None).unwrap()
+}
+
+#[test]
+fn letters_read_as_they_should() {
+    let templates = templates();
+    let much = sample::much as fn(Language) -> Facts;
+    for (kind, name, facts) in [
+        (LetterKind::Imposed, "user", much),
+        (LetterKind::Imposed, "root", sample::little),
+        (LetterKind::Confirmed, "contact", sample::much),
+        (LetterKind::Confirmed, "operator", sample::little),
+        (LetterKind::Lifted, "active", sample::much),
+        (LetterKind::Lifted, "inactive", sample::reader),
+    ] {
+        for language in Language::ALL {
+            let facts = facts(language);
+            let letter = templates.render(kind, language, &facts).unwrap();
+            let shown = format!("{}\n\n{}", letter.subject, letter.text);
+            insta::assert_snapshot!(format!("{language}-{kind}-{name}.txt"), shown);
+            insta::assert_snapshot!(format!("{language}-{kind}-{name}.html"), letter.html);
+        }
+    }
+}
+
+#[test]
+fn clue_is_text_and_only_the_confirmation_is_a_link() {
+    let hostile = "</code><a href=\"https://evil.example\">x</a><script>&";
+    for language in Language::ALL {
+        let facts = Facts {
+            user_name: Some(hostile.into()),
+            clues: vec![Clue {
+                source: hostile.into(),
+                url: Some(hostile.into()),
+                first_seen: None,
+            }],
+            ..sample::much(language)
+        };
+        let letter = templates()
+            .render(LetterKind::Imposed, language, &facts)
+            .unwrap();
+        let links: BTreeSet<&str> = letter
+            .html
+            .split("<a href=\"")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap())
+            .collect();
+        assert_eq!(
+            links.into_iter().collect::<Vec<_>>(),
+            ["https://akgate.example.com/confirm/FakeToken"]
+        );
+        assert!(!letter.html.contains("<script"));
+        assert_eq!(letter.html.matches("&lt;script&gt;&amp;").count(), 3);
+    }
+}
+
+#[test]
+fn letter_has_no_form_and_loads_nothing() {
+    let templates = templates();
+    for (kind, language, facts) in sample::every() {
+        let html = templates.render(kind, language, &facts).unwrap().html;
+        for tag in ["<form", "<input", "<img", "<link", "<script", "url("] {
+            assert!(!html.contains(tag), "{language} {kind}: {tag}");
+        }
+    }
+}
+
+fn folder(name: &str, file: &str, text: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("akgate-letter-{name}-{}", std::process::id()));
+    let path = folder.join(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    folder
+}
+
+#[test]
+fn folder_overrides_a_letter_and_leaves_the_rest() {
+    let folder = folder("good", "en/lifted.txt", "Ours {{ access_key }}\n\nText\n");
+    let templates = Templates::load(Some(&folder)).unwrap();
+    fs::remove_dir_all(folder).unwrap();
+    let render = |language| {
+        templates
+            .render(LetterKind::Lifted, language, &sample::much(language))
+            .unwrap()
+    };
+    let letter = render(Language::English);
+    assert_eq!(letter.subject, "Ours LTAI5tFa****ly01");
+    assert_eq!(letter.text, "Text");
+    assert!(render(Language::Chinese).text.contains("您好"));
+}
+
+#[test]
+fn faulty_override_is_found_at_the_start() {
+    for (name, file, text, said) in [
+        (
+            "misspelt",
+            "en/lifted.txt",
+            "S\n\n{{ acess_key }}",
+            "undefined value",
+        ),
+        (
+            "subject",
+            "en/lifted.txt",
+            "S\nno empty line\n\nText",
+            "the first line is the subject",
+        ),
+        (
+            "unused",
+            "en/lifetd.txt",
+            "S\n\nText",
+            "no letter uses this template",
+        ),
+        (
+            "branch",
+            "en/confirmed.txt",
+            "S\n\n{% if confirmed_by.who == 'operator' %}{{ tiket }}{% endif %}",
+            "undefined value",
+        ),
+    ] {
+        let folder = folder(name, file, text);
+        let fault = Templates::load(Some(&folder)).unwrap_err().to_string();
+        fs::remove_dir_all(folder).unwrap();
+        assert!(fault.contains(said), "{name}: {fault}");
+        assert!(fault.contains(file), "{name}: {fault}");
+    }
+}

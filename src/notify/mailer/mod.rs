@@ -1,0 +1,29 @@
+//! Handing a message over: to a mail server, or to a folder.
+
+mod folder;
+mod smtp;
+
+use futures_core::future::BoxFuture;
+use lettre::Message;
+
+pub use self::{
+    folder::FolderMailer,
+    smtp::{Encryption, SmtpMailer, SmtpSettings, SmtpSetupFault},
+};
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MailFault {
+    /// It may be taken later.
+    #[error("{0}")]
+    Again(String),
+    /// It will never be taken.
+    #[error("{0}")]
+    Never(String),
+}
+
+/// Takes messages.
+pub trait Mailer: Send + Sync {
+    /// Hands a message over. `name` is the letter's own, the same on every attempt.
+    fn send<'s>(&'s self, name: &'s str, message: Message) -> BoxFuture<'s, Result<(), MailFault>>;
+}

@@ -1,0 +1,338 @@
+//! The road out on a real PostgreSQL: from the transaction that enqueues a letter to what a reader gets.
+
+mod smtp;
+mod stage;
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use akgate::{
+    audit::Actor,
+    clock::Clock,
+    notify::mailer::{FolderMailer, MailFault, Mailer},
+    outbox::{self, LetterKind, Settlement, links},
+    registry::{
+        confirm::{Confirmed, by_link, by_ticket},
+        lift::{Lifting, lift},
+    },
+};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+use self::stage::{ACCOUNT, Answer, KEY, NOW, SECRET, Stage, parse, ring};
+use crate::database::TestDatabase;
+
+fn again(said: &str) -> Answer {
+    Answer::Fail(MailFault::Again(said.into()))
+}
+
+#[tokio::test]
+async fn letter_of_a_transaction_that_fails_is_not_there() {
+    let database = TestDatabase::new().await;
+    let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
+    let before = stage.letters().await.len();
+    let mut tx = stage.pool.begin().await.unwrap();
+    let kind = LetterKind::Confirmed;
+    outbox::enqueue(&mut tx, leak.restriction_id, ACCOUNT, kind, NOW)
+        .await
+        .unwrap();
+    tx.rollback().await.unwrap();
+    assert_eq!(stage.letters().await.len(), before);
+}
+
+#[tokio::test]
+async fn two_workers_send_no_letter_twice() {
+    let database = TestDatabase::new().await;
+    let (stage, _) = Stage::with_leak(database.pool(), 40).await;
+    let drain = || async {
+        let mut sent = 0;
+        loop {
+            match stage.run_once().await {
+                0 => break sent,
+                some => sent += some,
+            }
+        }
+    };
+    let (one, two) = tokio::join!(drain(), drain());
+    assert!(one > 0 && two > 0, "{one} and {two}");
+    let handed = stage.mailer.handed();
+    assert_eq!(handed.len(), 40);
+    let ids: HashSet<_> = handed.iter().map(|sent| &sent.message_id).collect();
+    assert_eq!(ids.len(), 40);
+    let letters = stage.letters().await;
+    assert!(letters.iter().all(|letter| letter.state == "Sent"));
+    assert!(letters.iter().all(|letter| letter.attempts == 1));
+}
+
+#[tokio::test]
+async fn letter_that_failed_is_sent_again_as_it_was() {
+    let database = TestDatabase::new().await;
+    let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
+    stage
+        .mailer
+        .answer([again("451 <owner00@example.com>: try later")]);
+    assert_eq!(stage.run_once().await, 1);
+    let letter = stage.letters().await.remove(0);
+    assert_eq!((letter.state.as_str(), letter.attempts), ("Due", 1));
+    assert_eq!(
+        letter.last_error.unwrap(),
+        "451 <o***@example.com>: try later"
+    );
+    let pause = letter.due_at - NOW;
+    assert!((27..=33).contains(&pause.whole_seconds()), "{pause}");
+
+    stage.clock.advance(time::Duration::seconds(20));
+    assert_eq!(stage.run_once().await, 0);
+    stage.clock.advance(time::Duration::seconds(20));
+    assert_eq!(stage.run_once().await, 1);
+    let letter = stage.letters().await.remove(0);
+    assert_eq!((letter.state.as_str(), letter.attempts), ("Sent", 2));
+    assert_eq!(letter.last_error, None);
+    let handed = stage.mailer.handed();
+    assert_eq!(handed[0], handed[1]);
+    assert_eq!(
+        handed[0].message_id,
+        format!("{}@cloud.example", letter.letter_id)
+    );
+
+    let token = handed[0].link().unwrap().rsplit('/').next().unwrap();
+    let links: Vec<(Vec<u8>, i32, OffsetDateTime)> =
+        sqlx::query_as("SELECT token_sha256, generation, expires_at FROM confirmation_links")
+            .fetch_all(&stage.pool)
+            .await
+            .unwrap();
+    let hash = Sha256::digest(token).to_vec();
+    assert_eq!(links, [(hash.clone(), 1, NOW + links::LIFE)]);
+    let confirmed = by_link(&stage.pool, &hash, stage.clock.now()).await;
+    assert_eq!(confirmed.unwrap(), Confirmed::Now(leak.restriction_id));
+}
+
+#[tokio::test]
+async fn worker_whose_lease_ran_out_cannot_settle_for_another() {
+    let database = TestDatabase::new().await;
+    let (stage, _) = Stage::with_leak(database.pool(), 1).await;
+    let lease = |now| outbox::lease(&stage.pool, now, time::Duration::minutes(3), 8);
+    let first = lease(NOW).await.unwrap();
+    assert!(lease(NOW).await.unwrap().is_empty());
+    let later = NOW + time::Duration::minutes(3);
+    let second = lease(later).await.unwrap();
+    assert_eq!((first[0].attempt, second[0].attempt), (1, 2));
+    let settle = |letter| outbox::settle(&stage.pool, letter, &Settlement::Sent, later);
+    assert!(!settle(&first[0]).await.unwrap());
+    assert!(settle(&second[0]).await.unwrap());
+    assert!(!settle(&second[0]).await.unwrap());
+}
+
+#[tokio::test]
+async fn letter_is_buried_after_ten_attempts_within_some_hours() {
+    let database = TestDatabase::new().await;
+    let (stage, _) = Stage::with_leak(database.pool(), 1).await;
+    stage
+        .mailer
+        .answer(std::iter::repeat_n(again("451 no"), 20));
+    let mut last = NOW;
+    let mut pauses = Vec::new();
+    for attempt in 1..=10 {
+        assert_eq!(stage.run_once().await, 1, "attempt {attempt}");
+        let letter = stage.letters().await.remove(0);
+        assert_eq!(letter.attempts, attempt);
+        if attempt < 10 {
+            assert_eq!(letter.state, "Due");
+            pauses.push((letter.due_at - last).whole_seconds());
+            last = letter.due_at;
+            stage.clock.advance(letter.due_at - stage.clock.now());
+        }
+    }
+    for (pause, wanted) in pauses
+        .iter()
+        .zip([30, 60, 120, 240, 480, 960, 1920, 3600, 3600])
+    {
+        assert!((pause - wanted).abs() <= wanted / 10, "{pauses:?}");
+    }
+    let letter = stage.letters().await.remove(0);
+    assert_eq!(letter.state, "Buried");
+    assert_eq!(letter.last_error.unwrap(), "451 no");
+    assert_eq!(letter.settled_at, Some(stage.clock.now()));
+    stage.clock.advance(time::Duration::days(1));
+    assert_eq!(stage.run_once().await, 0);
+}
+
+#[tokio::test]
+async fn no_letter_stands_in_the_way_of_another() {
+    let database = TestDatabase::new().await;
+    let (stage, _) = Stage::with_leak(database.pool(), 4).await;
+    sqlx::query("UPDATE contacts SET email = 'no address' WHERE email = 'owner03@example.com'")
+        .execute(&stage.pool)
+        .await
+        .unwrap();
+    let refused = Answer::Fail(MailFault::Never("550 no such user".into()));
+    stage.mailer.answer([Answer::Panic, refused]);
+    assert_eq!(stage.run_once().await, 4);
+    let mut outcomes: Vec<_> = stage
+        .letters()
+        .await
+        .into_iter()
+        .map(|letter| (letter.state, letter.last_error.unwrap_or_default()))
+        .collect();
+    outcomes.sort();
+    let state = |at: usize| outcomes[at].0.as_str();
+    assert_eq!(
+        [0, 1, 2, 3].map(state),
+        ["Buried", "Buried", "Buried", "Sent"]
+    );
+    for (outcome, said) in
+        outcomes
+            .iter()
+            .zip(["550 no such user", "the address is none", "panicked"])
+    {
+        assert!(outcome.1.contains(said), "{outcomes:?}");
+    }
+}
+
+#[tokio::test]
+async fn letters_tell_what_they_should_and_no_secret() {
+    let database = TestDatabase::new().await;
+    let (stage, leak) = Stage::with_leak(database.pool(), 2).await;
+    let (id, now) = (leak.restriction_id, NOW + time::Duration::hours(1));
+    stage.run_once().await;
+    let handed = stage.mailer.handed();
+    let english = handed.iter().find(|sent| sent.text.contains("Hello"));
+    let hash = {
+        let english = english.unwrap();
+        for part in [&english.text, &english.html] {
+            for said in [
+                "LTAI5tFa****ly01",
+                ACCOUNT,
+                "alice",
+                "Active",
+                "GitHub, first seen 24 November 2026, 08:00 UTC",
+                "hxxps://github[.]com/example/app/blob/main/LTAI5tFa****ly01.env#L3",
+                "https://akgate.example/confirm/",
+                "until 1 December 2026, 12:00 UTC",
+                "shared responsibility",
+                "help@cloud.example",
+            ] {
+                assert!(part.contains(said), "{said}: {part}");
+            }
+        }
+        let token = english.link().unwrap().rsplit('/').next().unwrap();
+        Sha256::digest(token).to_vec()
+    };
+    let links: HashSet<_> = handed.iter().map(|sent| sent.link().unwrap()).collect();
+    assert_eq!(links.len(), 2, "each contact has a link of its own");
+
+    by_link(&stage.pool, &hash, now).await.unwrap();
+    stage.clock.advance(time::Duration::hours(1));
+    assert_eq!(stage.run_once().await, 2);
+    let lifting = Lifting {
+        actor: Actor::Operator("olga".into()),
+        reason: "cleaned up".into(),
+        accept_active_key: true,
+    };
+    lift(&stage.pool, id, &lifting, now).await.unwrap();
+    assert_eq!(stage.run_once().await, 2);
+    let handed = stage.mailer.handed();
+    assert_eq!(handed.len(), 6);
+    let said = |text: &str| handed.iter().any(|sent| sent.text.contains(text));
+    assert!(said("You have confirmed"));
+    assert!(said("o***@example.com"), "the other one hears who it was");
+    assert!(said("stay restricted until they expire"));
+    assert!(said("The leaked pair is still active"));
+    for sent in &handed {
+        for hidden in [SECRET, KEY, "olga"] {
+            for part in [&sent.subject, &sent.text, &sent.html] {
+                assert!(!part.contains(hidden), "{hidden}: {part}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn letter_that_comes_after_the_confirmation_asks_for_none() {
+    let database = TestDatabase::new().await;
+    let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
+    let actor = Actor::Operator("olga".into());
+    by_ticket(&stage.pool, leak.restriction_id, &actor, "T-1", NOW)
+        .await
+        .unwrap();
+    assert_eq!(stage.run_once().await, 2);
+    let handed = stage.mailer.handed();
+    assert!(handed.iter().all(|sent| sent.link().is_none()));
+    assert!(handed.iter().any(|sent| sent.text.contains("(ticket T-1)")));
+}
+
+#[tokio::test]
+async fn link_is_another_one_once_the_last_is_spent_or_over() {
+    let database = TestDatabase::new().await;
+    let (stage, _) = Stage::with_leak(database.pool(), 1).await;
+    let letters = outbox::lease(&stage.pool, NOW, time::Duration::minutes(1), 1).await;
+    let letter = &letters.unwrap()[0];
+    let ring = ring();
+    let link = async |now| {
+        links::link(&stage.pool, &ring, letter, now)
+            .await
+            .unwrap()
+            .token
+    };
+    let first = link(NOW).await;
+    assert_eq!(link(NOW + time::Duration::days(6)).await, first);
+    let second = link(NOW + links::LIFE).await;
+    assert_ne!(second, first);
+    let hash = Sha256::digest(&second).to_vec();
+    by_link(&stage.pool, &hash, NOW + links::LIFE)
+        .await
+        .unwrap();
+    assert_ne!(link(NOW + links::LIFE).await, second);
+}
+
+#[tokio::test]
+async fn running_worker_sends_what_comes_and_stops_when_told() {
+    let database = TestDatabase::new().await;
+    let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
+    let (stop, stopped) = watch::channel(false);
+    let worker = tokio::spawn(stage.worker().run(stopped));
+    let patience = Duration::from_secs(20);
+    let news = || tokio::time::timeout(patience, stage.mailer.news.notified());
+    news().await.unwrap();
+    let mut tx = stage.pool.begin().await.unwrap();
+    let kind = LetterKind::Imposed;
+    outbox::enqueue(&mut tx, leak.restriction_id, ACCOUNT, kind, NOW)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    news().await.unwrap();
+    stop.send_replace(true);
+    tokio::time::timeout(patience, worker)
+        .await
+        .unwrap()
+        .unwrap();
+    // The listener is gone too: closing waits for every connection.
+    tokio::time::timeout(patience, stage.pool.close())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn folder_holds_whole_letters_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let database = TestDatabase::new().await;
+    let (stage, _) = Stage::with_leak(database.pool(), 1).await;
+    let folder = std::env::temp_dir().join(format!("akgate-letters-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut worker = stage.worker();
+    worker.mailer = Arc::new(FolderMailer::new(folder.clone())) as Arc<dyn Mailer>;
+    assert_eq!(Arc::new(worker).run_once().await.unwrap(), 1);
+    let letter = stage.letters().await.remove(0);
+    let names: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(names, [folder.join(format!("{}.eml", letter.letter_id))]);
+    let mode = std::fs::metadata(&names[0]).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let sent = parse(&std::fs::read(&names[0]).unwrap());
+    std::fs::remove_dir_all(folder).unwrap();
+    assert_eq!(sent.to, "owner00@example.com");
+    assert!(sent.link().is_some());
+}

@@ -1,0 +1,293 @@
+//! Real conversations over TCP with a mail server of the test's own.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use akgate::notify::mailer::{
+    Encryption, MailFault, Mailer, SmtpMailer, SmtpSettings, SmtpSetupFault,
+};
+use lettre::Message;
+use mail_parser::MessageParser;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use zeroize::Zeroizing;
+
+use super::stage::Stage;
+use crate::database::TestDatabase;
+
+/// What the server answers to a command; `None` for the usual.
+type Script = dyn Fn(usize, &str) -> Option<&'static str> + Send + Sync;
+
+/// A mail server without TLS. It numbers its connections from 1.
+struct Peer {
+    port: u16,
+    heard: Arc<Mutex<Vec<String>>>,
+    mail: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Peer {
+    async fn start(
+        script: impl Fn(usize, &str) -> Option<&'static str> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = Self {
+            port: listener.local_addr().unwrap().port(),
+            heard: Arc::default(),
+            mail: Arc::default(),
+        };
+        let script: Arc<Script> = Arc::new(script);
+        let (heard, mail) = (Arc::clone(&peer.heard), Arc::clone(&peer.mail));
+        tokio::spawn(async move {
+            for number in 1.. {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (script, heard, mail) = (script.clone(), heard.clone(), mail.clone());
+                tokio::spawn(async move {
+                    // Whoever hangs up has said enough.
+                    drop(converse(stream, number, &*script, &heard, &mail).await);
+                });
+            }
+        });
+        peer
+    }
+
+    fn settings(&self) -> SmtpSettings {
+        SmtpSettings {
+            host: "127.0.0.1".into(),
+            port: self.port,
+            encryption: Encryption::None,
+            login: None,
+            ca: None,
+            timeout: Duration::from_secs(10),
+        }
+    }
+
+    fn mailer(&self) -> SmtpMailer {
+        SmtpMailer::new(self.settings()).unwrap()
+    }
+
+    fn heard(&self, verb: &str) -> usize {
+        let heard = self.heard.lock().unwrap();
+        heard.iter().filter(|line| line.starts_with(verb)).count()
+    }
+}
+
+async fn converse(
+    stream: TcpStream,
+    number: usize,
+    script: &Script,
+    heard: &Mutex<Vec<String>>,
+    mail: &Mutex<Vec<Vec<u8>>>,
+) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let greeting = script(number, "").unwrap_or("220 peer ready");
+    stream
+        .write_all(format!("{greeting}\r\n").as_bytes())
+        .await?;
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await? == 0 {
+            return Ok(());
+        }
+        let line = line.trim_end();
+        heard.lock().unwrap().push(line.to_owned());
+        let verb = line.split(' ').next().unwrap();
+        let usual = match verb {
+            "EHLO" => "250-peer\r\n250 8BITMIME",
+            "DATA" => "354 go on",
+            "QUIT" => "221 bye",
+            _ => "250 ok",
+        };
+        let answer = script(number, line).unwrap_or(usual);
+        stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
+        if verb == "DATA" && answer.starts_with("354") {
+            let mut body = Vec::new();
+            while !body.ends_with(b"\r\n.\r\n") {
+                stream.read_until(b'\n', &mut body).await?;
+            }
+            if script(number, "hold").is_some() {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+            mail.lock().unwrap().push(body);
+            let answer = script(number, "body").unwrap_or("250 taken");
+            stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
+        }
+    }
+}
+
+fn message(subject: &str) -> Message {
+    Message::builder()
+        .from("security@cloud.example".parse().unwrap())
+        .to("owner@example.com".parse().unwrap())
+        .subject(subject)
+        .date(super::NOW.into())
+        .body("Text\n".to_owned())
+        .unwrap()
+}
+
+#[tokio::test]
+async fn letter_that_the_server_puts_off_arrives_later_and_is_well_formed() {
+    let database = TestDatabase::new().await;
+    let (stage, leak) = Stage::with_leak(database.pool(), 2).await;
+    let busy = Arc::new(Mutex::new(true));
+    let put_off = Arc::clone(&busy);
+    let peer = Peer::start(move |_, line| {
+        let first = line.starts_with("RCPT") && *put_off.lock().unwrap();
+        first.then_some("451 4.7.1 greylisted, come back later")
+    })
+    .await;
+    let run = || async {
+        let mut worker = stage.worker();
+        worker.mailer = Arc::new(peer.mailer());
+        Arc::new(worker).run_once().await.unwrap()
+    };
+    assert_eq!(run().await, 2);
+    assert!(peer.mail.lock().unwrap().is_empty());
+    for letter in stage.letters().await {
+        assert_eq!(letter.state, "Due");
+        assert!(letter.last_error.unwrap().contains("greylisted"));
+    }
+    *busy.lock().unwrap() = false;
+    stage.clock.advance(time::Duration::minutes(1));
+    assert_eq!(run().await, 2);
+    let letters = stage.letters().await;
+    assert!(letters.iter().all(|letter| letter.state == "Sent"));
+
+    let mail = peer.mail.lock().unwrap().clone();
+    assert_eq!(mail.len(), 2);
+    for bytes in &mail {
+        let (head, _) = bytes.split_at(2048.min(bytes.len()));
+        let head = String::from_utf8_lossy(head);
+        for line in [
+            "From: \"Cloud security\" <security@cloud.example>\r\n".to_owned(),
+            "Reply-To: help@cloud.example\r\n".into(),
+            "Date: Tue, 24 Nov 2026 12:01:00 +0000\r\n".into(),
+            format!("References: <{}@cloud.example>\r\n", leak.restriction_id),
+            format!("In-Reply-To: <{}@cloud.example>\r\n", leak.restriction_id),
+            "Auto-Submitted: auto-generated\r\n".into(),
+            "Content-Type: multipart/alternative;\r\n boundary=\"akgate-".into(),
+        ] {
+            assert!(head.contains(&line), "{line}\n{head}");
+        }
+        assert!(bytes.is_ascii(), "every mail server takes it");
+        let longest = bytes.split(|b| *b == b'\n').map(<[u8]>::len).max();
+        assert!(longest.unwrap() <= 999, "RFC 5322, section 2.1.1");
+    }
+    let subjects: Vec<_> = mail
+        .iter()
+        .map(|bytes| {
+            let message = MessageParser::default().parse(bytes.as_slice()).unwrap();
+            assert!(letters.iter().any(|letter| {
+                let id = format!("{}@cloud.example", letter.letter_id);
+                Some(id.as_str()) == message.message_id()
+            }));
+            message.subject().unwrap().to_owned()
+        })
+        .collect();
+    assert!(
+        subjects
+            .iter()
+            .any(|subject| subject.ends_with("已泄露，请尽快更换"))
+    );
+    assert!(
+        subjects
+            .iter()
+            .any(|subject| subject.ends_with("please replace it"))
+    );
+}
+
+#[tokio::test]
+async fn refused_letter_is_given_up_and_a_refused_sender_is_not() {
+    for (at, answer, letter_is_at_fault) in [
+        ("MAIL", "451 later", false),
+        ("RCPT", "550 5.1.1 no such user", true),
+        ("body", "554 5.7.1 not wanted", true),
+        ("body", "421 closing", false),
+        // The server lets nobody in: it has not seen the letter.
+        ("", "554 no mail service here", false),
+        ("EHLO", "550 you are blocked", false),
+    ] {
+        let peer = Peer::start(move |_, line| {
+            let here = if at.is_empty() {
+                line.is_empty()
+            } else {
+                line.starts_with(at)
+            };
+            here.then_some(answer)
+        })
+        .await;
+        let fault = peer.mailer().send("x", message("x")).await.unwrap_err();
+        let never = matches!(fault, MailFault::Never(_));
+        assert_eq!(never, letter_is_at_fault, "{at}: {answer}: {fault}");
+    }
+}
+
+#[tokio::test]
+async fn absent_server_is_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let peer = Peer {
+        port,
+        heard: Arc::default(),
+        mail: Arc::default(),
+    };
+    let fault = peer.mailer().send("x", message("x")).await.unwrap_err();
+    assert!(matches!(fault, MailFault::Again(_)), "{fault}");
+}
+
+#[tokio::test]
+async fn server_without_starttls_is_told_nothing() {
+    let peer = Peer::start(|_, _| None).await;
+    let mailer = SmtpMailer::new(SmtpSettings {
+        encryption: Encryption::StartTls,
+        login: Some(("akgate".into(), Zeroizing::new("FakePassword".into()))),
+        ..peer.settings()
+    })
+    .unwrap();
+    let fault = mailer.send("x", message("x")).await.unwrap_err();
+    assert!(matches!(fault, MailFault::Again(_)), "{fault}");
+    assert_eq!((peer.heard("AUTH"), peer.heard("MAIL")), (0, 0));
+}
+
+#[tokio::test]
+async fn password_in_the_clear_is_a_fault_of_the_settings() {
+    let peer = Peer::start(|_, _| None).await;
+    let refused = SmtpMailer::new(SmtpSettings {
+        login: Some(("akgate".into(), Zeroizing::new("FakePassword".into()))),
+        ..peer.settings()
+    });
+    assert!(matches!(refused, Err(SmtpSetupFault::LoginInTheClear)));
+}
+
+#[tokio::test]
+async fn letter_that_nobody_waits_for_any_more_does_not_disturb_the_next() {
+    // The first connection takes its time after the body, longer than the sender waits.
+    let peer = Peer::start(|number, line| match (number, line) {
+        (1, "hold") => Some("yes"),
+        (_, line) if line.starts_with("RCPT") && number > 1 => Some("550 no such user"),
+        _ => None,
+    })
+    .await;
+    let mailer = peer.mailer();
+    let waited = timeout(Duration::from_millis(100), mailer.send("1", message("1"))).await;
+    assert!(waited.is_err());
+    // Time for a connection to come back to the pool, were it to.
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    let fault = mailer.send("2", message("2")).await.unwrap_err();
+    assert!(matches!(fault, MailFault::Never(_)), "{fault}");
+    timeout(Duration::from_secs(10), async {
+        while peer.mail.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(peer.mail.lock().unwrap().len(), 1);
+}

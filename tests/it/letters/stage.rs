@@ -1,0 +1,226 @@
+//! An account whose key has leaked, and a worker with a mailer that a test directs.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use akgate::{
+    access_key::{AccessKeyId, AccessKeySecret},
+    audit::Actor,
+    clock::Clock,
+    directory::{
+        KeyRecord, KeyStatus,
+        contacts::{self, Language},
+        keys::NewKey,
+        sealing::KeyRing,
+    },
+    notify::{
+        letter::Templates,
+        mailer::{MailFault, Mailer},
+        worker::Worker,
+    },
+    outbox::list::{LetterView, Wanted, list},
+    randomness::Randomness,
+    registry::{
+        keys::keep_one,
+        record::{LeakReport, Recorded, record},
+    },
+    verdict::Profile,
+};
+use futures_core::future::BoxFuture;
+use lettre::Message;
+use mail_parser::MessageParser;
+use rand::{SeedableRng, rngs::StdRng};
+use sqlx::PgPool;
+use time::{OffsetDateTime, macros::datetime};
+use tokio::sync::Notify;
+
+pub const NOW: OffsetDateTime = datetime!(2026-11-24 12:00:00 UTC);
+pub const ACCOUNT: &str = "5123456789012345";
+pub const KEY: &str = "LTAI5tFakeKeyForTestsOnly01";
+pub const SECRET: &str = "FakeSecretForTestsOnly0123abcD";
+
+pub fn ring() -> KeyRing {
+    let key = |byte: u8| hex::encode([byte; 32]);
+    KeyRing::parse(&format!("seal 1 {}\nindex {}", key(1), key(2))).unwrap()
+}
+
+pub fn key_id() -> AccessKeyId {
+    AccessKeyId::parse(KEY).unwrap()
+}
+
+/// A clock that a test moves.
+pub struct TestClock(Mutex<OffsetDateTime>);
+
+impl TestClock {
+    pub fn advance(&self, by: time::Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> OffsetDateTime {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// What a message said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    pub to: String,
+    pub message_id: String,
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+}
+
+impl Sent {
+    pub fn link(&self) -> Option<&str> {
+        self.text
+            .split_whitespace()
+            .find(|word| word.contains("/confirm/"))
+    }
+}
+
+/// What the mailer does with one message.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Take,
+    Fail(MailFault),
+    Panic,
+}
+
+/// Remembers what it is handed, and answers as a test wants.
+#[derive(Default)]
+pub struct TestMailer {
+    pub handed: Mutex<Vec<Sent>>,
+    pub answers: Mutex<VecDeque<Answer>>,
+    pub news: Notify,
+}
+
+impl TestMailer {
+    pub fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.answers.lock().unwrap().extend(answers);
+    }
+
+    pub fn handed(&self) -> Vec<Sent> {
+        self.handed.lock().unwrap().clone()
+    }
+}
+
+impl Mailer for TestMailer {
+    fn send<'s>(&'s self, _: &'s str, message: Message) -> BoxFuture<'s, Result<(), MailFault>> {
+        Box::pin(async move {
+            self.handed
+                .lock()
+                .unwrap()
+                .push(parse(&message.formatted()));
+            self.news.notify_one();
+            // Another letter's turn, as with a real server.
+            tokio::task::yield_now().await;
+            let answer = self.answers.lock().unwrap().pop_front();
+            match answer.unwrap_or(Answer::Take) {
+                Answer::Take => Ok(()),
+                Answer::Fail(fault) => Err(fault),
+                Answer::Panic => panic!("a mailer that panics, on purpose"),
+            }
+        })
+    }
+}
+
+pub fn parse(bytes: &[u8]) -> Sent {
+    let message = MessageParser::default().parse(bytes).unwrap();
+    Sent {
+        to: message
+            .to()
+            .and_then(|to| to.first()?.address())
+            .unwrap()
+            .to_owned(),
+        message_id: message.message_id().unwrap().to_owned(),
+        subject: message.subject().unwrap().to_owned(),
+        text: message.body_text(0).unwrap().into_owned(),
+        html: message.body_html(0).unwrap().into_owned(),
+    }
+}
+
+/// A worker on a database.
+pub struct Stage {
+    pub pool: PgPool,
+    pub clock: Arc<TestClock>,
+    pub mailer: Arc<TestMailer>,
+}
+
+impl Stage {
+    /// Keeps a key of alice's and so many contacts, and reports the key as leaked.
+    pub async fn with_leak(pool: &PgPool, contacts: usize) -> (Self, Recorded) {
+        let stage = Self {
+            pool: pool.clone(),
+            clock: Arc::new(TestClock(Mutex::new(NOW))),
+            mailer: Arc::default(),
+        };
+        let key = NewKey {
+            record: KeyRecord {
+                access_key_id: key_id(),
+                account_id: ACCOUNT.into(),
+                user_name: Some("alice".into()),
+                status: KeyStatus::Active,
+                secret: AccessKeySecret::new(SECRET.into()),
+            },
+            made_by: None,
+        };
+        keep_one(pool, &ring(), &key, NOW, &mut StdRng::seed_from_u64(1))
+            .await
+            .unwrap();
+        for n in 0..contacts {
+            let language = Language::ALL[n % 2];
+            let email = format!("owner{n:02}@example.com");
+            contacts::keep(pool, ACCOUNT, &email, language, NOW)
+                .await
+                .unwrap();
+        }
+        let report = LeakReport {
+            access_key_id: key_id(),
+            secret: Some(AccessKeySecret::new(SECRET.into())),
+            source: "github".into(),
+            reference: "1".into(),
+            url: Some(format!(
+                "https://github.com/example/app/blob/main/{KEY}.env?q={SECRET}#L3"
+            )),
+            first_seen: Some(NOW - time::Duration::hours(4)),
+            actor: Actor::Operator("olga".into()),
+        };
+        let recorded = record(pool, &ring(), &report, NOW).await.unwrap();
+        (stage, recorded)
+    }
+
+    pub fn worker(&self) -> Worker {
+        Worker {
+            pool: self.pool.clone(),
+            ring: Arc::new(ring()),
+            templates: Templates::load(None).unwrap(),
+            mailer: Arc::clone(&self.mailer) as Arc<dyn Mailer>,
+            from: "Cloud security <security@cloud.example>".parse().unwrap(),
+            public_url: "https://akgate.example/".into(),
+            support: "help@cloud.example".into(),
+            profile: Profile::Mutations,
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            randomness: Arc::new(Randomness::new(StdRng::seed_from_u64(2))),
+            metrics: Arc::default(),
+            timeout: Duration::from_secs(10),
+        }
+    }
+
+    pub async fn run_once(&self) -> usize {
+        Arc::new(self.worker()).run_once().await.unwrap()
+    }
+
+    pub async fn letters(&self) -> Vec<LetterView> {
+        let wanted = Wanted {
+            limit: 100,
+            ..Wanted::default()
+        };
+        list(&self.pool, &wanted).await.unwrap()
+    }
+}
