@@ -7,14 +7,8 @@
 
 #![forbid(unsafe_code)]
 
-// Rules: pure and total. No clock, no I/O.
-pub mod access_key;
-pub mod fault;
-pub mod operation;
-pub mod request;
-pub mod restriction;
-pub mod signature;
-pub mod verdict;
+// Rules: pure and total, in a crate of their own.
+pub use akgate_rules::{access_key, fault, operation, request, restriction, signature, verdict};
 
 // State: each function is one statement or one transaction.
 pub mod audit;

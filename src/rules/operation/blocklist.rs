@@ -10,7 +10,7 @@ use super::{
     table::{is_name, is_version, rows},
 };
 
-const STRICT: &str = include_str!("../../config/profile-strict.csv");
+const STRICT: &str = include_str!("../../../config/profile-strict.csv");
 const HEADER: [&str; 5] = ["product", "version", "action", "source", "note"];
 const EVERY: &str = "*";
 

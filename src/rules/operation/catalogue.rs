@@ -7,7 +7,7 @@ use super::{
     table::{is_name, is_version, rows},
 };
 
-const BUILT_IN: &str = include_str!("../../config/catalogue.csv");
+const BUILT_IN: &str = include_str!("../../../config/catalogue.csv");
 const HEADER: [&str; 5] = ["product", "version", "action", "effect", "names"];
 
 /// What every listed operation would change, and which of its parameters an audit record keeps.

@@ -1,0 +1,14 @@
+//! The rules of akgate: what a request says, whether it is proven, what it would change, and whether it may.
+//!
+//! Pure and total: no clock, no I/O, no panic. A crate of its own, so that it is compiled optimised once
+//! while the rest changes: the tests put every byte position of every capture through it.
+
+#![forbid(unsafe_code)]
+
+pub mod access_key;
+pub mod fault;
+pub mod operation;
+pub mod request;
+pub mod restriction;
+pub mod signature;
+pub mod verdict;
