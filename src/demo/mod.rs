@@ -297,6 +297,7 @@ async fn play<W: io::Write>(
         .run()
         .await?;
     if !args.once {
+        report.ready()?;
         report.say(&paste::snippets(&stage, &cast))?;
         Shutdown::requested().await;
     }

@@ -126,6 +126,18 @@ impl<W: Write> Report<W> {
         self.out.flush()
     }
 
+    /// Tells a program that reads along that the walk is over and the demo stays up.
+    ///
+    /// # Errors
+    /// That of the output.
+    pub fn ready(&mut self) -> io::Result<()> {
+        if self.json {
+            let ready = "the demo stays up";
+            return self.step(&Step::new("ready", ready, ready.to_owned(), Duration::ZERO));
+        }
+        Ok(())
+    }
+
     /// Begins a part of the story.
     ///
     /// # Errors

@@ -73,7 +73,9 @@ fn rules_know_no_runtime_no_server_no_database_and_no_clock() {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rules/Cargo.toml");
     let manifest = fs::read_to_string(manifest).unwrap();
     let dependencies = manifest.split("[dev-dependencies]").next().unwrap();
-    for name in ["tokio", "axum", "tower", "hyper", "sqlx", "lettre", "akgate "] {
+    for name in [
+        "tokio", "axum", "tower", "hyper", "sqlx", "lettre", "akgate ",
+    ] {
         assert!(!dependencies.contains(&format!("\n{name}")), "{name}");
     }
     let mut seen = 0;
@@ -95,14 +97,24 @@ fn knowledge_runs_one_way() {
     let roads = ["gateway", "admin", "console", "notify", "sandbox", "server"];
     let wiring = ["app", "serve", "demo", "command", "config"];
     let mut forbidden: Vec<(&str, Vec<&str>)> = Vec::new();
-    for state in ["directory", "registry", "audit", "outbox", "calls", "operator"] {
+    for state in [
+        "directory",
+        "registry",
+        "audit",
+        "outbox",
+        "calls",
+        "operator",
+    ] {
         forbidden.push((state, [&roads[..], &wiring[..]].concat()));
     }
     forbidden.push(("directory", vec!["audit", "outbox", "calls", "operator"]));
     for road in ["gateway", "admin", "console", "notify", "sandbox", "server"] {
         forbidden.push((road, wiring.to_vec()));
     }
-    forbidden.push(("gateway", vec!["admin", "console", "notify", "outbox", "server"]));
+    forbidden.push((
+        "gateway",
+        vec!["admin", "console", "notify", "outbox", "server"],
+    ));
     forbidden.push(("admin", vec!["gateway", "console", "notify"]));
     forbidden.push(("console", vec!["gateway", "admin", "notify"]));
     forbidden.push(("notify", vec!["gateway", "admin", "console"]));
