@@ -409,3 +409,168 @@ fn file_to_start_from_is_the_template() {
         "run: akgate config template > config/akgate.toml"
     );
 }
+
+/// A certificate for 127.0.0.1 with a serial number of its own, and its key, as PEM.
+fn certificate(serial: u64) -> (String, String) {
+    let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.serial_number = Some(rcgen::SerialNumber::from(serial));
+    let key = rcgen::KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+/// Connects with TLS, trusting exactly this certificate, and asks for the health of the caller's patience.
+async fn https(address: &str, pem: &str) -> Result<u16, String> {
+    use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let stream = tokio::net::TcpStream::connect(address)
+        .await
+        .map_err(|fault| fault.to_string())?;
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let stream = connector
+        .connect(name, stream)
+        .await
+        .map_err(|fault| fault.to_string())?;
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io)
+        .await
+        .map_err(|fault| fault.to_string())?;
+    tokio::spawn(connection);
+    let request = http::Request::get("/")
+        .header("host", "127.0.0.1")
+        .body(http_body_util::Empty::<bytes::Bytes>::new())
+        .unwrap();
+    let answer = sender
+        .send_request(request)
+        .await
+        .map_err(|fault| fault.to_string())?;
+    Ok(answer.status().as_u16())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificate_is_swapped_under_load_and_a_broken_one_is_not_taken() {
+    let database = TestDatabase::new().await;
+    let (first, first_key) = certificate(1);
+    let (second, second_key) = certificate(2);
+    let world = World::new(&database.url(), "").await;
+    let (cert, key) = (
+        world.scratch.write("cert.pem", &first),
+        world.scratch.write("key.pem", &first_key),
+    );
+    let env = [
+        ("AKGATE_GATEWAY_TLS_CERT", cert.to_str().unwrap()),
+        ("AKGATE_GATEWAY_TLS_KEY", key.to_str().unwrap()),
+    ];
+    let node = Served::start(&world.config, "gateway", &env);
+    let gateway = node.address("gateway").await;
+    // Not signed: the envelope of a request without an Action.
+    assert_eq!(https(&gateway, &first).await, Ok(400));
+    assert!(https(&gateway, &second).await.is_err());
+
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let load: Vec<_> = (0..4)
+        .map(|_| {
+            let (gateway, stopped) = (gateway.clone(), stopped.clone());
+            let (first, second) = (first.clone(), second.clone());
+            tokio::spawn(async move {
+                let mut answered = 0;
+                while !*stopped.borrow() {
+                    let one = https(&gateway, &first).await;
+                    let other = https(&gateway, &second).await;
+                    // One of the two is always good, whichever is served.
+                    assert!(one.is_ok() || other.is_ok(), "{one:?} {other:?}");
+                    answered += 1;
+                }
+                answered
+            })
+        })
+        .collect();
+    world.scratch.write("key.pem", &second_key);
+    world.scratch.write("cert.pem", &second);
+    let until = Instant::now() + Duration::from_secs(20);
+    while https(&gateway, &second).await.is_err() {
+        assert!(Instant::now() < until, "{}", node.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.scratch.write("cert.pem", "no certificate");
+    while !node.log().contains("a new certificate cannot be used") {
+        assert!(Instant::now() < until, "{}", node.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(https(&gateway, &second).await, Ok(400));
+    stop.send(true).unwrap();
+    let mut answered = 0;
+    for one in load {
+        answered += one.await.unwrap();
+    }
+    println!("answered while the certificate was swapped: {answered}");
+    assert!(answered > 0);
+}
+
+/// A real mail server that demands STARTTLS and a login. Needs the Python of `./dev test`
+/// (`AKGATE_INTEROP_PYTHON`); a plain `cargo test` has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn letter_reaches_a_mail_server_over_starttls_with_a_login_from_a_file() {
+    use std::io::{BufRead, BufReader};
+    let Ok(python) = std::env::var("AKGATE_INTEROP_PYTHON") else {
+        println!("left out: run it by ./dev test, which installs a mail server");
+        return;
+    };
+    let database = TestDatabase::new().await;
+    let scratch = Scratch::new();
+    let ca = scratch.path().join("ca.pem");
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/smtp_server.py");
+    let mut mail = Command::new(python)
+        .arg(server)
+        .arg(&ca)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(mail.stdout.take().unwrap()).lines();
+    let port = tokio::task::block_in_place(|| lines.next().unwrap().unwrap());
+    let world = World::new(&database.url(), "").await;
+    let password = scratch.write("password", "FakeMailPassword\n");
+    world.import(&["alice"]);
+    let token = operator(&world.config, "tester");
+    let env = [
+        ("AKGATE_MAIL_TRANSPORT", "smtp"),
+        ("AKGATE_MAIL_HOST", "localhost"),
+        ("AKGATE_MAIL_PORT", port.as_str()),
+        ("AKGATE_MAIL_USERNAME", "akgate"),
+        ("AKGATE_MAIL_PASSWORD_FILE", password.to_str().unwrap()),
+        ("AKGATE_MAIL_CA", ca.to_str().unwrap()),
+    ];
+    let node = Served::start(&world.config, "admin,worker", &env);
+    let admin = node.address("admin").await;
+    world.report(&admin, &token, "alice").await;
+    let told = tokio::task::block_in_place(|| lines.next().unwrap().unwrap());
+    mail.kill().unwrap();
+    mail.wait().unwrap();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["tls"], true);
+    assert_eq!(told["login"], "akgate");
+    assert_eq!(told["to"], json!(["owner@example.com"]));
+    let content = told["content"].as_str().unwrap();
+    assert!(content.contains("Auto-Submitted: auto-generated"));
+    assert!(!content.contains("FakeSecretOfalice"));
+    let sent = "SELECT count(*) FROM letters WHERE state = 'Sent'";
+    let until = Instant::now() + Duration::from_secs(10);
+    while sqlx::query_scalar::<_, i64>(sent)
+        .fetch_one(database.pool())
+        .await
+        .unwrap()
+        == 0
+    {
+        assert!(Instant::now() < until, "{}", node.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
