@@ -1,7 +1,7 @@
 # Not built by this project's own checks: no container engine is assumed there.
 #
 #   docker build -t akgate .
-#   docker run --rm akgate help
+#   docker run --rm -v $PWD/akgate.toml:/etc/akgate.toml:ro akgate serve --config /etc/akgate.toml
 #
 # The image has no PostgreSQL server.
 

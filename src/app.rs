@@ -200,7 +200,6 @@ impl Node {
     }
 
     /// The admin API. With `enforce`, what it changes is enforced on this node before the answer.
-    #[must_use]
     pub fn admin(&self, enforce: bool) -> Router {
         let Foundations {
             pool,

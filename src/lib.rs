@@ -1,9 +1,10 @@
 //! akgate: a policy-enforcement gateway in front of RAM, IMS and STS.
 //!
-//! A call passes the stations of the request road in this order: it is received whole
-//! ([`gateway::receive`]), read once into one value ([`request`]), proven ([`signature`]), classified by
-//! what it would change ([`operation`]) and decided ([`verdict`]). What upstream gets is printed from
-//! the proven value, never copied from the received bytes.
+//! Three roads. **Request**: a call is received whole, read once, proven, judged, recorded and forwarded
+//! ([`gateway`]); what upstream gets is printed from the proven value, never copied from the received bytes.
+//! **Leak**: a report becomes restriction, audit record and letters in one transaction
+//! ([`registry::record`]), is enforced at every node ([`registry::feed`]) and told to the owner ([`notify`]).
+//! **Relief**: the owner confirms ([`console`]), an operator lifts ([`admin`]).
 
 #![forbid(unsafe_code)]
 
@@ -14,7 +15,6 @@ pub use akgate_rules::{access_key, fault, operation, request, restriction, signa
 pub mod audit;
 pub mod calls;
 pub mod directory;
-pub mod notify;
 pub mod operator;
 pub mod outbox;
 pub mod registry;
@@ -26,6 +26,9 @@ pub mod sandbox;
 // The relief road, and what operators use.
 pub mod admin;
 pub mod console;
+
+// The road out.
+pub mod notify;
 
 // Everything, wired.
 pub mod app;

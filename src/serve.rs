@@ -495,7 +495,7 @@ fn say_mode(sections: &Sections) {
         }
         Mode::Shadow => tracing::warn!("policy.mode is shadow: leaked keys are NOT refused"),
         Mode::Off => {
-            tracing::warn!("policy.mode is off: leaked keys are NOT refused, nothing is judged")
+            tracing::warn!("policy.mode is off: leaked keys are NOT refused, nothing is judged");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use comfy_table::{Table, presets};
 
 use super::{Exit, settings::Settings};
@@ -61,7 +61,7 @@ fn shown(config: &Config) -> Table {
     let roles: Vec<String> = config
         .roles
         .iter()
-        .filter_map(|role| role.to_possible_value())
+        .filter_map(clap::ValueEnum::to_possible_value)
         .map(|value| value.get_name().to_owned())
         .collect();
     row("roles", roles.join(", "));

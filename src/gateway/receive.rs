@@ -120,7 +120,10 @@ async fn in_time(
 /// The last step of every call: a fault becomes an envelope, the RequestId is set, the line is written.
 fn answer(gate: &Gate, call: &Call, answered: Result<Answer, Fault>, took: Duration) -> Answer {
     let request_id = call.request_id();
-    let fault = answered.as_ref().err().map(|fault| fault.code());
+    let fault = answered
+        .as_ref()
+        .err()
+        .map(akgate_rules::fault::Fault::code);
     let mut answer = match answered {
         Ok(answer) => answer,
         Err(fault) => {
@@ -148,10 +151,10 @@ fn answer(gate: &Gate, call: &Call, answered: Result<Answer, Fault>, took: Durat
         request_id,
         source_ip = %call.peer.ip,
         tls = call.peer.tls,
-        access_key_id = call.access_key_id.get().map(|id| id.masked()),
+        access_key_id = call.access_key_id.get().map(akgate_rules::access_key::AccessKeyId::masked),
         product = operation.map(|operation| operation.product().code()),
-        version = operation.map(|operation| operation.version()),
-        action = operation.map(|operation| operation.action()),
+        version = operation.map(akgate_rules::operation::Operation::version),
+        action = operation.map(akgate_rules::operation::Operation::action),
         effect = operation.map(|operation| operation.effect().as_str()),
         verdict = call.verdict.get(),
         status = answer.status().as_u16(),

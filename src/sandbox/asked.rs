@@ -50,9 +50,9 @@ impl Asked {
         let caller = Caller::of(&identity)
             .ok_or_else(|| Refused::stranger("The sandbox does not know such a principal."))?;
         let query = request.uri().query().unwrap_or_default();
-        let mut pairs = decode_pairs(query.as_bytes()).map_err(malformed)?;
+        let mut pairs = decode_pairs(query.as_bytes()).map_err(|fault| malformed(&fault))?;
         pairs.extend(body_pairs(request)?);
-        let parameters = Parameters::collect(pairs).map_err(malformed)?;
+        let parameters = Parameters::collect(pairs).map_err(|fault| malformed(&fault))?;
         let format = match parameters.get("Format") {
             Some(format) if format.eq_ignore_ascii_case("xml") => Format::Xml,
             Some(_) => Format::Json,
@@ -80,7 +80,7 @@ impl Asked {
     }
 }
 
-fn malformed(fault: crate::fault::Fault) -> Refused {
+fn malformed(fault: &crate::fault::Fault) -> Refused {
     Refused::stranger(fault.message().into_owned())
 }
 
@@ -106,5 +106,5 @@ fn body_pairs(request: &http::Request<Bytes>) -> Result<Vec<(String, String)>, R
             .map(|(name, value)| (name, text(value)))
             .collect());
     }
-    decode_pairs(request.body()).map_err(malformed)
+    decode_pairs(request.body()).map_err(|fault| malformed(&fault))
 }

@@ -15,13 +15,7 @@ use akgate::{
     clock::Clock,
     demo::client::{Api, Credentials, sign},
     directory::{KeyRecord, KeyStatus, keys::NewKey, sealing::KeyRing},
-    gateway::{
-        gate::{self, Gate},
-        lookup,
-        nonce::NONCES_PER_KEY,
-        routes::Trust,
-        upstream::Upstream,
-    },
+    gateway::{gate, lookup, nonce::NONCES_PER_KEY, routes::Trust, upstream::Upstream},
     mac_key::MacKey,
     metrics::Metrics,
     operation::Product,
@@ -82,7 +76,6 @@ pub struct TestNode {
     pub clock: Arc<TestClock>,
     pub ring: Arc<KeyRing>,
     pub node: Node,
-    pub gate: Arc<Gate>,
     pub router: Router,
     /// Requests that reached the stand-in upstream.
     pub reached: Arc<AtomicUsize>,
@@ -194,7 +187,6 @@ impl TestNode {
             clock,
             ring,
             node,
-            gate,
             router,
             reached,
         }

@@ -477,6 +477,36 @@ async fn activity_tells_what_a_key_did() {
 }
 
 #[tokio::test]
+async fn session_is_worth_nothing_without_its_token_or_after_its_end() {
+    let node = TestNode::new(Behind::Sandbox).await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let role = role(&node, &root, "short").await;
+    let session = assume(&node, &alice, &role).await;
+    let with = async |credentials: Credentials| {
+        let reply = node.call(&credentials, RAM, "ListUsers", &[]).await;
+        reply.code().to_owned()
+    };
+    let other = |token: Option<&str>| Credentials {
+        security_token: token.map(str::to_owned),
+        ..session.clone()
+    };
+    assert_eq!(with(session.clone()).await, "");
+    assert_eq!(with(other(None)).await, "MissingSecurityToken");
+    let mismatch = "InvalidSecurityToken.MismatchWithAccessKey";
+    assert_eq!(with(other(Some("FakeToken"))).await, mismatch);
+    let pair_with_token = Credentials {
+        security_token: session.security_token.clone(),
+        ..alice
+    };
+    assert_eq!(with(pair_with_token).await, mismatch);
+    node.clock.advance(time::Duration::minutes(59));
+    assert_eq!(with(session.clone()).await, "");
+    node.clock.advance(time::Duration::minutes(1));
+    assert_eq!(with(session).await, "InvalidSecurityToken.Expired");
+}
+
+#[tokio::test]
 async fn every_answer_has_a_request_id_in_capitals() {
     let node = TestNode::new(Behind::Sandbox).await;
     let root = node.key("LTAI5tFakeRoot", None).await;
