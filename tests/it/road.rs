@@ -506,6 +506,82 @@ async fn session_is_worth_nothing_without_its_token_or_after_its_end() {
     assert_eq!(with(session).await, "InvalidSecurityToken.Expired");
 }
 
+/// Mends a call fault by fault, in the order of the second table of `docs/faults.md`.
+#[tokio::test]
+async fn faults_of_the_gateway_are_reported_in_their_documented_order() {
+    let page = include_str!("../../docs/faults.md");
+    let (_, table) = page.split_once("## In the gateway").unwrap();
+    let documented: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains('`'))
+        .map(|line| line.split('`').nth(1).unwrap())
+        .collect();
+
+    let node = TestNode::new(Behind::Sandbox).await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    node.key("LTAI5tFakeInactive", Some("alice")).await;
+    let off = [
+        ("UserName", "alice"),
+        ("UserAccessKeyId", "LTAI5tFakeInactive"),
+        ("Status", "Inactive"),
+    ];
+    node.call(&root, RAM, "UpdateAccessKey", &off).await;
+    let role = role(&node, &root, "order").await;
+    let ended = assume(&node, &alice, &role).await;
+    node.clock.advance(time::Duration::hours(1));
+    let session = assume(&node, &alice, &role).await;
+    node.report("LTAI5tFakeAlice").await;
+    node.node.feed().poll().await.unwrap();
+
+    let spoilt = |id: &str, token: Option<&str>| Credentials {
+        access_key_id: id.into(),
+        access_key_secret: "FakeWrongSecret".into(),
+        security_token: token.map(str::to_owned),
+    };
+    let at = |version: &'static str, key: &Credentials, age: time::Duration| {
+        let api = Api {
+            version,
+            action: "CreateUser",
+            parameters: &[("UserName", "x")],
+        };
+        let request = sign("http://gateway.test", key, api, node.clock.now() - age).unwrap();
+        in_origin_form(request.map(Body::new))
+    };
+    let none = "2000-01-01";
+    let now = time::Duration::ZERO;
+    let replay = at(none, &session, now);
+    let mut twin = at(none, &session, now);
+    *twin.headers_mut() = replay.headers().clone();
+    node.send(replay).await;
+    let right_token = session.security_token.clone();
+    let calls = [
+        at(
+            none,
+            &spoilt("STS.FakeNobody", None),
+            time::Duration::hours(1),
+        ),
+        at(none, &spoilt("STS.FakeNobody", None), now),
+        at(none, &spoilt("STS.FakeNobody", Some("x")), now),
+        at(none, &spoilt("LTAI5tFakeInactive", Some("x")), now),
+        at(none, &spoilt(&ended.access_key_id, Some("x")), now),
+        at(none, &spoilt(&session.access_key_id, Some("x")), now),
+        at(
+            none,
+            &spoilt(&session.access_key_id, right_token.as_deref()),
+            now,
+        ),
+        twin,
+        at(none, &session, now),
+        at(RAM, &session, now),
+    ];
+    let mut told = Vec::new();
+    for call in calls {
+        told.push(node.send(call).await.code().to_owned());
+    }
+    assert_eq!(told, documented);
+}
+
 #[tokio::test]
 async fn every_answer_has_a_request_id_in_capitals() {
     let node = TestNode::new(Behind::Sandbox).await;
