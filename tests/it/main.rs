@@ -11,6 +11,7 @@
     reason = "a panic in a test is the failure itself, and a figure is printed to be read"
 )]
 
+mod admin;
 mod architecture;
 mod byte_positions;
 mod captures;
@@ -22,6 +23,7 @@ mod letters;
 mod postgres;
 mod process;
 mod road;
+mod sandbox;
 mod serve;
 mod tricks;
 mod vectors;

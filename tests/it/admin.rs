@@ -1,0 +1,432 @@
+//! The admin API and the owner's pages, as their clients see them.
+
+use akgate::{
+    clock::Clock,
+    directory::contacts::{self, Language},
+    operator::{Role, store},
+    outbox::{LetterKind, lease, links},
+};
+use axum::body::Body;
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use rand::{SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+use time::Duration;
+use tower::ServiceExt;
+
+use crate::harness::{ACCOUNT, Behind, NOW, TestNode};
+
+struct Desk {
+    node: TestNode,
+    operator: String,
+    viewer: String,
+}
+
+impl Desk {
+    async fn new() -> Self {
+        let node = TestNode::new(Behind::Yes).await;
+        let mut tokens = Vec::new();
+        for (name, role) in [("olga", Role::Operator), ("victor", Role::Viewer)] {
+            let mut rng = StdRng::from_rng(&mut rand::rng());
+            let token = store::add(&node.pool, name, role, NOW, &mut rng)
+                .await
+                .unwrap();
+            tokens.push(token.expose().to_owned());
+        }
+        let viewer = tokens.pop().unwrap();
+        let operator = tokens.pop().unwrap();
+        Self {
+            node,
+            operator,
+            viewer,
+        }
+    }
+
+    async fn ask(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, String, Value) {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/admin/v1/{path}"))
+            .header("content-type", "application/json");
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let answer = self
+            .node
+            .node
+            .admin(true)
+            .oneshot(request.body(body).unwrap())
+            .await
+            .unwrap();
+        let kind = answer
+            .headers()
+            .get("content-type")
+            .map(|value| value.to_str().unwrap().to_owned())
+            .unwrap_or_default();
+        let status = answer.status();
+        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        (
+            status,
+            kind,
+            serde_json::from_slice(&bytes).unwrap_or_default(),
+        )
+    }
+
+    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        let (status, kind, body) = self
+            .ask(&self.operator, Method::POST, path, Some(body))
+            .await;
+        if !status.is_success() {
+            assert_problem(status, &kind, &body);
+        }
+        (status.as_u16(), body)
+    }
+
+    async fn report(&self, key: &str, reference: &str) -> (u16, String) {
+        let body = json!({
+            "access_key_id": key,
+            "access_key_secret": "FakeLeakedSecret",
+            "source": "github",
+            "reference": reference,
+            "url": "https://github.com/example/app",
+        });
+        let (status, body) = self.post("leak-reports", body).await;
+        (status, body["restriction_id"].as_str().unwrap().to_owned())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let (status, _, body) = self.ask(&self.viewer, Method::GET, path, None).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+}
+
+fn assert_problem(status: StatusCode, kind: &str, body: &Value) {
+    assert_eq!(kind, "application/problem+json", "{body}");
+    assert_eq!(body["status"], status.as_u16());
+    for member in ["type", "title", "detail"] {
+        assert!(
+            body[member].as_str().is_some_and(|text| !text.is_empty()),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobody_acts_without_a_token_that_may() {
+    let desk = Desk::new().await;
+    let last = if desk.operator.ends_with('x') {
+        'y'
+    } else {
+        'x'
+    };
+    let wrong = format!("{}{last}", &desk.operator[..60]);
+    for (token, status) in [
+        ("", 401),
+        ("nonsense", 401),
+        (wrong.as_str(), 401),
+        (desk.viewer.as_str(), 403),
+    ] {
+        let (got, kind, body) = desk
+            .ask(token, Method::POST, "leak-reports", Some(json!({})))
+            .await;
+        assert_eq!(got.as_u16(), status, "{body}");
+        assert_problem(got, &kind, &body);
+    }
+    sqlx::query("UPDATE operators SET revoked_at = now()")
+        .execute(&desk.node.pool)
+        .await
+        .unwrap();
+    let (got, ..) = desk
+        .ask(&desk.operator, Method::GET, "restrictions", None)
+        .await;
+    assert_eq!(got, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn bad_input_gets_a_problem_that_says_what_to_do() {
+    let desk = Desk::new().await;
+    for (method, path, body, said) in [
+        (
+            Method::POST,
+            "leak-reports",
+            Some(json!({"access_key_id": "a b", "source": "s", "reference": "r"})),
+            "128 characters",
+        ),
+        (
+            Method::POST,
+            "leak-reports",
+            Some(json!({"access_key_id": "a", "sauce": "s"})),
+            "unknown field `sauce`",
+        ),
+        (
+            Method::POST,
+            "leak-reports",
+            Some(json!({"access_key_id": "a", "source": "", "reference": "r"})),
+            "`source` takes 1 to 64",
+        ),
+        (
+            Method::GET,
+            "restrictions?state=Open",
+            None,
+            "Imposed, Remediated or Lifted",
+        ),
+        (Method::GET, "restrictions?page_size=0", None, "1 to 500"),
+        (
+            Method::GET,
+            "restrictions?stat=Imposed",
+            None,
+            "unknown field",
+        ),
+        (Method::GET, "restrictions/nonsense", None, "UUID"),
+        (
+            Method::GET,
+            "letters?state=Lost",
+            None,
+            "Due, Sent or Buried",
+        ),
+        (Method::GET, "nowhere", None, "/admin/v1"),
+        (Method::DELETE, "restrictions", None, "methods"),
+        (
+            Method::POST,
+            "restrictions/019ac000-0000-7000-8000-000000000000:free",
+            Some(json!({})),
+            ":lift",
+        ),
+    ] {
+        let (status, kind, body) = desk.ask(&desk.operator, method, path, body).await;
+        assert!(status.is_client_error(), "{path}: {status}");
+        assert_problem(status, &kind, &body);
+        assert!(
+            body["detail"].as_str().unwrap().contains(said),
+            "{path}: {body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn report_counts_once_by_its_reference_and_a_replay_after_the_lift_restricts_nothing() {
+    let desk = Desk::new().await;
+    desk.node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let (status, first) = desk.report("LTAI5tFakeAlice", "finding-1").await;
+    assert_eq!(status, 201);
+    assert_eq!(
+        desk.report("LTAI5tFakeAlice", "finding-1").await,
+        (200, first.clone())
+    );
+    // Another finding joins the restriction.
+    assert_eq!(
+        desk.report("LTAI5tFakeAlice", "finding-2").await,
+        (201, first.clone())
+    );
+
+    let lift = format!("restrictions/{first}:lift");
+    let reason = json!({ "reason": "cleaned up", "accept_active_key": true });
+    assert_eq!(desk.post(&lift, reason.clone()).await.0, 409);
+    let confirm = format!("restrictions/{first}:confirm");
+    assert_eq!(desk.post(&confirm, json!({ "ticket": "T-1" })).await.0, 200);
+    assert_eq!(desk.post(&confirm, json!({ "ticket": "T-1" })).await.0, 409);
+    let active = desk.post(&lift, json!({ "reason": "cleaned up" })).await;
+    assert_eq!(
+        (active.0, active.1["type"].as_str()),
+        (409, Some("urn:akgate:problem:pair-active"))
+    );
+    let (status, lifted) = desk.post(&lift, reason.clone()).await;
+    assert_eq!((status, lifted["state"].as_str()), (200, Some("Lifted")));
+    assert_eq!(lifted["lifted_by"], "operator:olga");
+    assert_eq!(desk.post(&lift, reason).await.0, 409);
+
+    assert_eq!(
+        desk.report("LTAI5tFakeAlice", "finding-1").await,
+        (200, first.clone())
+    );
+    let key = "restrictions?access_key_id=LTAI5tFakeAlice&state=Imposed";
+    assert_eq!(desk.get(key).await["restrictions"], json!([]));
+    let (status, second) = desk.report("LTAI5tFakeAlice", "finding-3").await;
+    assert_eq!(status, 201);
+    assert_ne!(second, first);
+}
+
+#[tokio::test]
+async fn unknown_key_is_restricted_without_a_letter_and_no_leaked_secret_is_kept() {
+    let desk = Desk::new().await;
+    contacts::keep(
+        &desk.node.pool,
+        ACCOUNT,
+        "owner@example.com",
+        Language::English,
+        NOW,
+    )
+    .await
+    .unwrap();
+    desk.node.key("LTAI5tFakeAlice", Some("alice")).await;
+    desk.report("LTAI5tFakeNobody", "finding-1").await;
+    assert_eq!(desk.get("letters").await["letters"], json!([]));
+    desk.report("LTAI5tFakeAlice", "finding-2").await;
+    let letters = desk.get("letters?state=Due").await;
+    assert_eq!(letters["letters"].as_array().unwrap().len(), 1);
+    assert_eq!(letters["letters"][0]["kind"], "Imposed");
+    let restrictions = desk.get("restrictions").await;
+    let unknown = &restrictions["restrictions"][1];
+    assert_eq!(unknown["account_id"], Value::Null);
+    // Not in any row of any table of akgate's.
+    for table in ["audit_records", "leak_reports", "letters", "restrictions"] {
+        let dump: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+            "SELECT t::text FROM {table} t"
+        )))
+        .fetch_all(&desk.node.pool)
+        .await
+        .unwrap();
+        assert!(!dump.is_empty(), "{table}");
+        assert!(!dump.join("\n").contains("FakeLeakedSecret"), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_that_miss_and_repeat_nothing() {
+    let desk = Desk::new().await;
+    for n in 0..7 {
+        desk.report(&format!("LTAI5tFake{n}"), &format!("finding-{n}"))
+            .await;
+    }
+    let (mut seen, mut token) = (Vec::new(), String::new());
+    loop {
+        let page = desk.get(&format!("restrictions?page_size=3{token}")).await;
+        for one in page["restrictions"].as_array().unwrap() {
+            seen.push(one["access_key_id"].as_str().unwrap().to_owned());
+        }
+        match page["next_page_token"].as_str() {
+            Some(next) => token = format!("&page_token={next}"),
+            None => break,
+        }
+    }
+    let newest_first: Vec<String> = (0..7).rev().map(|n| format!("LTAI5tFake{n}")).collect();
+    assert_eq!(seen, newest_first);
+}
+
+/// A page of the public listener: status, headers, text.
+async fn page(desk: &Desk, method: Method, path: &str) -> (u16, http::HeaderMap, String) {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .body(Body::empty())
+        .unwrap();
+    let public = desk.node.node.public().unwrap();
+    let answer = public.oneshot(request).await.unwrap();
+    let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    (
+        status,
+        headers,
+        String::from_utf8_lossy(&bytes).into_owned(),
+    )
+}
+
+#[tokio::test]
+async fn confirmation_link_changes_nothing_when_it_is_followed_and_works_once() {
+    let desk = Desk::new().await;
+    let node = &desk.node;
+    for (email, language) in [
+        ("owner@example.com", Language::English),
+        ("zhuren@example.com", Language::Chinese),
+    ] {
+        contacts::keep(&node.pool, ACCOUNT, email, language, NOW)
+            .await
+            .unwrap();
+    }
+    node.key("LTAI5tFakeAlice", Some("<b>alice</b>")).await;
+    let (_, restriction) = desk.report("LTAI5tFakeAlice", "finding-1").await;
+    let letters = lease(&node.pool, NOW, Duration::minutes(2), 10)
+        .await
+        .unwrap();
+    assert_eq!(letters.len(), 2);
+    let mut paths = Vec::new();
+    for letter in &letters {
+        assert_eq!(letter.kind, LetterKind::Imposed);
+        let link = links::link(&node.pool, &node.ring, letter, NOW)
+            .await
+            .unwrap();
+        paths.push((letter.language, format!("/confirm/{}", link.token)));
+    }
+    for (language, path) in &paths {
+        for method in [Method::HEAD, Method::GET] {
+            for _ in 0..50 {
+                let (status, headers, text) = page(&desk, method.clone(), path).await;
+                assert_eq!(status, 200);
+                assert_eq!(headers["cache-control"], "no-store");
+                assert_eq!(headers["referrer-policy"], "no-referrer");
+                assert!(
+                    headers["content-security-policy"]
+                        .to_str()
+                        .unwrap()
+                        .contains("default-src 'none'")
+                );
+                if method == Method::GET {
+                    assert!(text.contains(&format!("lang=\"{language}\"")), "{text}");
+                    assert!(text.contains("&lt;b&gt;alice") && !text.contains("LTAI5tFakeAlice"));
+                }
+            }
+        }
+    }
+    let state = async || desk.get(&format!("restrictions/{restriction}")).await["state"].clone();
+    assert_eq!(state().await, "Imposed");
+    let (_, first) = &paths[0];
+    assert_eq!(page(&desk, Method::POST, first).await.0, 200);
+    assert_eq!(state().await, "Remediated");
+    assert_eq!(
+        page(&desk, Method::POST, first).await.0,
+        404,
+        "a link works once"
+    );
+    let (_, second) = &paths[1];
+    let (status, _, text) = page(&desk, Method::POST, second).await;
+    assert_eq!(status, 200);
+    assert!(text.contains("无需再次确认"), "{text}");
+    assert_eq!(state().await, "Remediated");
+    assert_eq!(
+        page(&desk, Method::GET, "/admin/v1/restrictions").await.0,
+        404
+    );
+    // Both hear of the confirmation.
+    let due = desk.get("letters").await;
+    let confirmed = due["letters"].as_array().unwrap().iter();
+    assert_eq!(
+        confirmed.filter(|one| one["kind"] == "Confirmed").count(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn confirmation_link_ends_after_seven_days() {
+    let desk = Desk::new().await;
+    let node = &desk.node;
+    contacts::keep(
+        &node.pool,
+        ACCOUNT,
+        "owner@example.com",
+        Language::English,
+        NOW,
+    )
+    .await
+    .unwrap();
+    node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let (_, restriction) = desk.report("LTAI5tFakeAlice", "finding-1").await;
+    let letters = lease(&node.pool, NOW, Duration::minutes(2), 10)
+        .await
+        .unwrap();
+    let link = links::link(&node.pool, &node.ring, &letters[0], node.clock.now())
+        .await
+        .unwrap();
+    node.clock.advance(links::LIFE);
+    let path = format!("/confirm/{}", link.token);
+    assert_eq!(page(&desk, Method::GET, &path).await.0, 404);
+    assert_eq!(page(&desk, Method::POST, &path).await.0, 404);
+    let shown = desk.get(&format!("restrictions/{restriction}")).await;
+    assert_eq!(shown["state"], "Imposed");
+}
