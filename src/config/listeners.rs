@@ -1,5 +1,10 @@
 //! `[gateway]`, `[public]`, `[admin]`: the listeners.
 
+#![allow(
+    rustdoc::bare_urls,
+    reason = "the comments are printed into the template of the file"
+)]
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use confique::{Config, env::parse::list_by_comma};
