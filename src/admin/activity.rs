@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{
     Admin, Problem,
     auth::Reader,
-    extract::{Path, Query},
+    extract::{Path, Query, page_size},
 };
 use crate::{
     access_key::AccessKeyId,
@@ -29,10 +29,7 @@ pub async fn read(
     Query(filter): Query<Filter>,
 ) -> Result<Answer<Activity>, Problem> {
     let id = AccessKeyId::parse(&id).map_err(|fault| Problem::invalid(fault.to_string()))?;
-    let size = filter.page_size.unwrap_or(100);
-    if !(1..=1000).contains(&size) {
-        return Err(Problem::invalid("`page_size` is 1 to 1000."));
-    }
+    let size = page_size(filter.page_size, 1000)?;
     let activity = within(admin.timeout, activity::of_key(&admin.pool, &id, size)).await?;
     Ok(Answer(activity))
 }

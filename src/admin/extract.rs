@@ -64,3 +64,21 @@ pub fn text(name: &str, given: &str, longest: usize) -> Result<(), Problem> {
     }
     Ok(())
 }
+
+/// How many a page holds: 50 where nothing else is asked for.
+pub fn page_size(asked: Option<i64>, most: i64) -> Result<i64, Problem> {
+    let size = asked.unwrap_or(50);
+    if (1..=most).contains(&size) {
+        Ok(size)
+    } else {
+        Err(Problem::invalid(format!("`page_size` is 1 to {most}.")))
+    }
+}
+
+/// Cuts what was read, one more than a page holds, to the page; gives the token of the next one.
+pub fn cut<T, I>(read: &mut Vec<T>, size: i64, id: impl Fn(&T) -> I) -> Option<I> {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let more = read.len() > size;
+    read.truncate(size);
+    read.last().filter(|_| more).map(id)
+}

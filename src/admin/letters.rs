@@ -4,7 +4,11 @@ use axum::{Json as Answer, extract::State};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Admin, Problem, auth::Reader, extract::Query};
+use super::{
+    Admin, Problem,
+    auth::Reader,
+    extract::{Query, cut, page_size},
+};
 use crate::{
     directory::within,
     outbox::list::{LetterView, Wanted, list as read},
@@ -40,10 +44,7 @@ pub async fn list(
     {
         return Err(Problem::invalid("`state` is Due, Sent or Buried."));
     }
-    let size = filter.page_size.unwrap_or(50);
-    if !(1..=500).contains(&size) {
-        return Err(Problem::invalid("`page_size` is 1 to 500."));
-    }
+    let size = page_size(filter.page_size, 500)?;
     let wanted = Wanted {
         state: filter.state,
         restriction_id: filter.restriction_id,
@@ -51,10 +52,7 @@ pub async fn list(
         limit: size + 1,
     };
     let mut letters = within(admin.timeout, read(&admin.pool, &wanted)).await?;
-    let full = usize::try_from(size).unwrap_or(usize::MAX);
-    let more = letters.len() > full;
-    letters.truncate(full);
-    let next_page_token = letters.last().filter(|_| more).map(|last| last.letter_id);
+    let next_page_token = cut(&mut letters, size, |letter| letter.letter_id);
     Ok(Answer(Page {
         letters,
         next_page_token,

@@ -14,7 +14,7 @@ use super::{
     Admin, Problem,
     auth::{Acting, Reader},
     confirm,
-    extract::{Path, Query},
+    extract::{Path, Query, cut, page_size},
     lift,
 };
 use crate::{
@@ -53,10 +53,7 @@ pub async fn list(
                 .ok_or_else(|| Problem::invalid("`state` is Imposed, Remediated or Lifted."))
         })
         .transpose()?;
-    let size = filter.page_size.unwrap_or(50);
-    if !(1..=500).contains(&size) {
-        return Err(Problem::invalid("`page_size` is 1 to 500."));
-    }
+    let size = page_size(filter.page_size, 500)?;
     let wanted = Wanted {
         restriction_id: None,
         state,
@@ -66,13 +63,7 @@ pub async fn list(
         limit: size + 1,
     };
     let mut restrictions = within(admin.timeout, read::list(&admin.pool, &wanted)).await?;
-    let full = usize::try_from(size).unwrap_or(usize::MAX);
-    let more = restrictions.len() > full;
-    restrictions.truncate(full);
-    let next_page_token = restrictions
-        .last()
-        .filter(|_| more)
-        .map(|last| last.restriction_id);
+    let next_page_token = cut(&mut restrictions, size, |one| one.restriction_id);
     Ok(Answer(Page {
         restrictions,
         next_page_token,

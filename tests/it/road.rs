@@ -506,6 +506,89 @@ async fn session_is_worth_nothing_without_its_token_or_after_its_end() {
     assert_eq!(with(session).await, "InvalidSecurityToken.Expired");
 }
 
+#[tokio::test]
+async fn federated_call_passes_without_a_key_only_where_the_configuration_says_so() {
+    let upstream = || {
+        Router::new().fallback(|| async {
+            axum::Json(serde_json::json!({
+                "RequestId": "x",
+                "AssumedRoleUser": { "Arn": format!("acs:ram::{ACCOUNT}:role/sso/carol") },
+                "Credentials": {
+                    "AccessKeyId": "STS.FakeFederated",
+                    "AccessKeySecret": "FakeSecretFederated",
+                    "SecurityToken": "FakeTokenFederated",
+                    "Expiration": "2026-11-26T13:00:00Z",
+                },
+            }))
+        })
+    };
+    let ask = || {
+        let body = "Action=AssumeRoleWithSAML&Version=2015-04-01&SAMLAssertion=FakeAssertion";
+        http::Request::post("/")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(body))
+            .unwrap()
+    };
+    let closed = TestNode::new(Behind::Router(upstream())).await;
+    assert_eq!(closed.send(ask()).await.code(), "MissingAccessKeyId");
+    let settings = akgate::gateway::gate::Settings {
+        anonymous: vec!["AssumeRoleWithSAML".into()],
+        ..Default::default()
+    };
+    let (database, clock) = (Arc::clone(&closed.database), Arc::clone(&closed.clock));
+    let open = TestNode::on(database, clock, Behind::Router(upstream()), settings).await;
+    let reply = open.send(ask()).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+    let list = open.call(&reply.session(), RAM, "ListUsers", &[]).await;
+    assert_eq!(list.status, StatusCode::OK, "{}", list.text);
+}
+
+#[tokio::test]
+async fn shadow_mode_lets_pass_and_records_what_would_have_been_refused() {
+    let first = TestNode::new(Behind::Yes).await;
+    let key = first.key("LTAI5tFakeAlice", Some("alice")).await;
+    first.report("LTAI5tFakeAlice").await;
+    let settings = akgate::gateway::gate::Settings {
+        policy: akgate::verdict::Policy {
+            mode: akgate::verdict::Mode::Shadow,
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let (database, clock) = (Arc::clone(&first.database), Arc::clone(&first.clock));
+    let node = TestNode::on(database, clock, Behind::Yes, settings).await;
+    assert_eq!(create_user(&node, &key, "x").await, passed());
+    node.node.recorder().flush().await.unwrap();
+    let activity = activity::of_key(&node.pool, &id("LTAI5tFakeAlice"), 10)
+        .await
+        .unwrap();
+    assert!(activity.refusals[0].withheld);
+    assert_eq!(activity.intents[0].outcome.as_deref(), Some("Succeeded"));
+    assert_eq!(
+        (activity.counts[0].forwarded, activity.counts[0].refused),
+        (1, 0)
+    );
+}
+
+#[tokio::test]
+async fn library_layer_hands_any_handler_the_identity_and_none_of_the_credentials() {
+    let seen = Arc::new(std::sync::Mutex::new(None));
+    let kept = Arc::clone(&seen);
+    let handler = Router::new().fallback(move |request: axum::extract::Request| {
+        *kept.lock().unwrap() = Some(request.headers().clone());
+        async { axum::Json(serde_json::json!({ "RequestId": "x" })) }
+    });
+    let node = TestNode::new(Behind::Router(handler)).await;
+    let key = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let reply = node.call(&key, RAM, "ListUsers", &[]).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    let headers = seen.lock().unwrap().take().unwrap();
+    assert!(headers.contains_key("x-akgate-identity"));
+    for gone in ["authorization", "user-agent", "host"] {
+        assert!(!headers.contains_key(gone), "{gone}: {headers:?}");
+    }
+}
+
 /// Mends a call fault by fault, in the order of the second table of `docs/faults.md`.
 #[tokio::test]
 async fn faults_of_the_gateway_are_reported_in_their_documented_order() {
