@@ -340,7 +340,7 @@ where
     Router::new()
         .fallback_service(stack)
         .layer(full)
-        .layer(CatchPanicLayer::new())
+        .layer(CatchPanicLayer::custom(receive::answer_panic))
 }
 
 async fn sweep(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {

@@ -105,6 +105,15 @@ pub fn refuse_unread<B>(gate: &Gate, request: http::Request<B>, fault: Fault) ->
     answer(gate, &call, Err(fault), Duration::ZERO)
 }
 
+/// Answers a call whose handling ended in a panic: one bad call must not stop the gate, and its caller gets an
+/// envelope like any other.
+pub fn answer_panic(_: Box<dyn std::any::Any + Send>) -> Answer {
+    let request_id = Uuid::new_v4().to_string().to_uppercase();
+    tracing::error!(request_id, "a call ended in a panic");
+    let fault = Fault::Internal("a call ended in a panic");
+    refusal::render(&fault, Format::Json, &request_id, "", "").map(axum::body::Body::from)
+}
+
 async fn in_time(
     limit: Duration,
     received: impl Future<Output = Result<RawRequest, Fault>>,

@@ -589,6 +589,26 @@ async fn library_layer_hands_any_handler_the_identity_and_none_of_the_credential
     }
 }
 
+#[tokio::test]
+async fn panic_behind_the_gate_is_an_envelope_and_stops_nothing() {
+    let handler = Router::new().fallback(|request: axum::extract::Request| async move {
+        assert!(!request.uri().to_string().contains("boom"), "planted");
+        axum::Json(serde_json::json!({ "RequestId": "x" }))
+    });
+    let node = TestNode::new(Behind::Router(handler)).await;
+    let key = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    for action in ["ListUsers", "CreateUser"] {
+        let reply = node.call(&key, RAM, action, &[("UserName", "boom")]).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.code()),
+            (500, "InternalError")
+        );
+        assert!(reply.body["RequestId"].as_str().unwrap().len() == 36);
+        let reply = node.call(&key, RAM, action, &[("UserName", "x")]).await;
+        assert_eq!(reply.status, StatusCode::OK);
+    }
+}
+
 /// Mends a call fault by fault, in the order of the second table of `docs/faults.md`.
 #[tokio::test]
 async fn faults_of_the_gateway_are_reported_in_their_documented_order() {

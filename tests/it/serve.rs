@@ -374,6 +374,163 @@ async fn request_in_flight_is_answered_and_recorded_when_the_process_is_told_to_
     assert_eq!(outcome, "Succeeded");
 }
 
+/// Sends bytes and reads the answer to its end, or until the server has been silent for 3 seconds.
+async fn raw(address: &str, bytes: &[u8]) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    let mut some = [0; 4096];
+    while let Ok(Ok(read)) =
+        tokio::time::timeout(Duration::from_secs(3), stream.read(&mut some)).await
+    {
+        if read == 0 {
+            answer.extend_from_slice(b"[closed]");
+            break;
+        }
+        answer.extend_from_slice(&some[..read]);
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_gets_a_clear_error_and_upstreams_answer_passes_unchanged() {
+    let database = TestDatabase::new().await;
+    let key = hex::encode([9; 32]);
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = nobody.local_addr().unwrap();
+    drop(nobody);
+    let teapot = Router::new().fallback(|| async {
+        (
+            http::StatusCode::IM_A_TEAPOT,
+            [("x-own", "kept"), ("content-type", "text/odd")],
+            &b"\xff\x00 as it is"[..],
+        )
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let teapot_url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, teapot).await });
+    let extra = format!(
+        "[upstreams.ims]\nurl = \"http://{closed}\"\nidentity_key = \"{key}\"\n\
+         [upstreams.sts]\nurl = \"{teapot_url}\"\ncredentials = \"keep\"\n"
+    );
+    let world = World::new(&database.url(), &extra).await;
+    world.import(&["alice"]);
+    let env = [("AKGATE_GATEWAY_HEAD_TIMEOUT_SECONDS", "1")];
+    let node = Served::start(&world.config, "gateway", &env);
+    let gateway = node.address("gateway").await;
+
+    let many: String = (0..10_000).map(|n| format!("&p{n}=1")).collect();
+    let long = "x".repeat(64_900);
+    let broken = "{\"Action\":";
+    for (request, said) in [
+        ("SPEAK FRIEND\r\n\r\n".to_owned(), "HTTP/1.1 400"),
+        (
+            format!(
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\nAction=A{many}",
+                many.len() + 8
+            ),
+            "it has more than 2000 parameters",
+        ),
+        (
+            format!("GET /?Action={long} HTTP/1.1\r\nHost: a\r\n\r\n"),
+            "MissingVersion",
+        ),
+        (
+            "GET /?Action=%ff HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            "InvalidParameter",
+        ),
+        (
+            "GET /?Action=%2 HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            "InvalidParameter",
+        ),
+        (
+            format!(
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{broken}",
+                broken.len()
+            ),
+            "InvalidParameter",
+        ),
+        (
+            "BREW / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            "UnsupportedHTTPMethod",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            "MissingAction",
+        ),
+    ] {
+        let answer = raw(&gateway, request.as_bytes()).await;
+        let shown: String = request.chars().take(40).collect();
+        assert!(answer.contains(said), "{shown}: {answer}");
+        if said != "HTTP/1.1 400" {
+            assert!(answer.contains("\"RequestId\":\""), "{shown}: {answer}");
+        }
+    }
+    // Who says nothing, or stops in the middle of a head, is not waited for.
+    assert_eq!(raw(&gateway, b"").await, "[closed]");
+    assert!(
+        raw(&gateway, b"GET / HTTP/1.1\r\nHo")
+            .await
+            .ends_with("[closed]")
+    );
+
+    let credentials = Credentials {
+        access_key_id: "LTAI5tFakealice".into(),
+        access_key_secret: "FakeSecretOfalice".into(),
+        security_token: None,
+    };
+    let url = format!("http://{gateway}");
+    let call = async |version, action| {
+        let api = Api {
+            version,
+            action,
+            parameters: &[],
+        };
+        let now = SystemClock.now();
+        world
+            .caller
+            .call(&url, &credentials, api, now)
+            .await
+            .unwrap()
+    };
+    let down = call("2019-08-15", "ListUsers").await;
+    assert_eq!(
+        down.summary().split(':').next(),
+        Some("503 ServiceUnavailable")
+    );
+    let unserved = call("2020-03-31", "ListAccounts").await;
+    assert_eq!(unserved.text(&["Code"]), Some("InvalidVersion"));
+    let odd = call("2015-04-01", "GetCallerIdentity").await;
+    assert_eq!(odd.status, 418);
+    assert_eq!(odd.text, String::from_utf8_lossy(b"\xff\x00 as it is"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upstream_that_keeps_the_credentials_verifies_the_signature_itself() {
+    let database = TestDatabase::new().await;
+    let inner = World::new(&database.url(), "").await;
+    inner.import(&["alice"]);
+    let behind = Served::start(&inner.config, "gateway", &[]);
+    let url = format!("http://{}", behind.address("gateway").await);
+    // A gateway behind a gateway: what the outer one prints must hold for the inner one's verification.
+    let env = [
+        ("AKGATE_UPSTREAMS_RAM_URL", url.as_str()),
+        ("AKGATE_UPSTREAMS_RAM_CREDENTIALS", "keep"),
+    ];
+    let front = Served::start(&inner.config, "gateway", &env);
+    let gateway = front.address("gateway").await;
+    let reply = inner
+        .call_with(&gateway, "alice", "ListUsers", &[("Marker", "a b+c/张")])
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert!(
+        behind.log().contains("\"action\":\"ListUsers\""),
+        "{}",
+        behind.log()
+    );
+}
+
 #[test]
 fn wrong_configuration_is_told_with_line_and_caret() {
     let scratch = Scratch::new();
