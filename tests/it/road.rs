@@ -590,6 +590,57 @@ async fn library_layer_hands_any_handler_the_identity_and_none_of_the_credential
 }
 
 #[tokio::test]
+async fn text_that_no_database_keeps_is_no_outage() {
+    let node = TestNode::new(Behind::Sandbox).await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    let reply = node
+        .call(&root, RAM, "CreateUser", &[("UserName", "a\0b")])
+        .await;
+    assert_eq!(reply.status.as_u16(), 400, "{}", reply.text);
+    let mut request = sign(
+        "http://gateway.test",
+        &root,
+        Api {
+            version: RAM,
+            action: "CreateUser",
+            parameters: &[("UserName", "ua")],
+        },
+        node.clock.now(),
+    )
+    .unwrap()
+    .map(Body::new);
+    let odd = http::HeaderValue::from_bytes(b"caf\xe9 \x09 agent").unwrap();
+    request.headers_mut().insert("user-agent", odd);
+    let reply = node.send(in_origin_form(request)).await;
+    assert_eq!(reply.status.as_u16(), 200, "{}", reply.text);
+}
+
+/// After a failover to a server that had fallen behind, the same numbers mean other things.
+#[tokio::test]
+async fn revision_that_goes_backwards_loads_everything_anew() {
+    let node = TestNode::new(Behind::Yes).await;
+    let key = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    node.report("LTAI5tFakeAlice").await;
+    node.node.feed().poll().await.unwrap();
+    assert_eq!(create_user(&node, &key, "x").await, forbidden());
+    for statement in [
+        "DELETE FROM leak_reports",
+        "DELETE FROM restrictions",
+        "UPDATE access_keys SET revision = 1",
+        "UPDATE registry_revision SET revision = 1",
+    ] {
+        sqlx::query(statement).execute(&node.pool).await.unwrap();
+    }
+    node.node.feed().poll().await.unwrap();
+    assert_eq!(node.node.feed().revision(), 1);
+    assert_eq!(create_user(&node, &key, "x").await, passed());
+    // And a restriction of the new history, whose number the old one had used.
+    node.report("LTAI5tFakeAlice").await;
+    node.node.feed().poll().await.unwrap();
+    assert_eq!(create_user(&node, &key, "x").await, forbidden());
+}
+
+#[tokio::test]
 async fn panic_behind_the_gate_is_an_envelope_and_stops_nothing() {
     let handler = Router::new().fallback(|request: axum::extract::Request| async move {
         assert!(!request.uri().to_string().contains("boom"), "planted");
