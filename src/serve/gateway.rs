@@ -1,0 +1,165 @@
+//! The gateway's part of the configuration: policy, look-ups, upstreams and their trust.
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use http::uri::{Authority, Scheme};
+use rustls::{
+    RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use zeroize::Zeroizing;
+
+use super::ServeError;
+use crate::{
+    app::{Foundations, GatewaySettings},
+    config::{CredentialsChoice, Secret, Sections, UpstreamView},
+    gateway::{
+        gate, lookup,
+        routes::Trust,
+        upstream::{HttpUpstream, Upstream},
+    },
+    mac_key::MacKey,
+    operation::Product,
+    sandbox::Sandbox,
+    verdict::Policy,
+};
+
+/// Makes the gateway's settings.
+pub(super) fn settings(
+    sections: &Sections,
+    foundations: &Foundations,
+) -> Result<GatewaySettings, ServeError> {
+    let Sections {
+        gateway,
+        policy,
+        directory,
+        upstreams,
+        ..
+    } = sections;
+    let timeout = Duration::from_secs(sections.database.timeout_seconds);
+    let mut made = Vec::new();
+    let mut listed = Vec::new();
+    // One sandbox for all products: what RAM makes, STS must find.
+    let sandbox_key = foundations.randomness.mac_key();
+    let sandbox = Sandbox::new(
+        foundations.pool.clone(),
+        sandbox_key.clone(),
+        Arc::clone(&foundations.clock),
+        Arc::clone(&foundations.randomness),
+    );
+    let views = [
+        (Product::Ram, upstreams.ram.view()),
+        (Product::Ims, upstreams.ims.view()),
+        (Product::Sts, upstreams.sts.view()),
+        (Product::ResourceManager, upstreams.resourcemanager.view()),
+    ];
+    for other in &upstreams.other {
+        for action in &other.actions {
+            listed.push((other.product.clone(), other.version.clone(), action.clone()));
+        }
+    }
+    let others = upstreams
+        .other
+        .iter()
+        .map(|other| (Product::from_code(&other.product), other.view()));
+    for (product, view) in views.into_iter().chain(others) {
+        match view.url {
+            None => {}
+            Some("sandbox") => {
+                let trust = Trust::Identity(sandbox_key.clone());
+                made.push((product, Upstream::Sandbox(sandbox.clone()), trust));
+            }
+            Some(url) => {
+                let upstream = Upstream::Http(Box::new(http_upstream(url, view)?));
+                made.push((product, upstream, trust(view)?));
+            }
+        }
+    }
+    let public = sections.public.url.as_deref().unwrap_or_default();
+    let recommend = match &gateway.recommend_url {
+        Some(url) => url.clone(),
+        None if public.is_empty() => String::new(),
+        None => format!("{}/leaked-access-key", public.trim_end_matches('/')),
+    };
+    Ok(GatewaySettings {
+        gate: gate::Settings {
+            body_limit: gateway.body_limit_bytes,
+            body_timeout: Duration::from_secs(gateway.body_timeout_seconds),
+            policy: Policy {
+                mode: policy.mode,
+                enforce_from: policy.enforce_from.map(|instant| instant.0),
+                self_remedy: policy.self_remedy,
+            },
+            profile: policy.profile,
+            anonymous: gateway.anonymous.clone(),
+            recommend,
+            database_timeout: timeout,
+        },
+        lookup: lookup::Settings {
+            cached: directory.cached_keys,
+            lookups: directory.lookups,
+            negative: Duration::from_secs(directory.negative_seconds),
+            timeout,
+        },
+        nonces_per_key: sections.freshness.nonces_per_key,
+        upstreams: made,
+        listed,
+    })
+}
+
+fn http_upstream(url: &str, view: UpstreamView<'_>) -> Result<HttpUpstream, ServeError> {
+    let uri: http::Uri = url
+        .parse()
+        .map_err(|_| ServeError::Unchecked("upstreams"))?;
+    let scheme: Scheme = uri
+        .scheme()
+        .cloned()
+        .ok_or(ServeError::Unchecked("upstreams"))?;
+    let authority: Authority = uri
+        .authority()
+        .cloned()
+        .ok_or(ServeError::Unchecked("upstreams"))?;
+    let mut roots = RootCertStore::empty();
+    match view.ca {
+        Some(path) => add_authority(&mut roots, path)?,
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    }
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| ServeError::Unchecked("upstreams"))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let timeout = Duration::from_secs(view.timeout_seconds);
+    Ok(HttpUpstream::new(scheme, authority, tls, timeout))
+}
+
+fn add_authority(roots: &mut RootCertStore, path: &Path) -> Result<(), ServeError> {
+    let wrong = |reason: String| ServeError::Authority {
+        path: path.display().to_string(),
+        reason,
+    };
+    let pem = fs::read(path).map_err(|fault| wrong(fault.to_string()))?;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|_| wrong("no certificate in PEM form".into()))?;
+        roots
+            .add(certificate)
+            .map_err(|fault| wrong(fault.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(wrong("no certificate in PEM form".into()));
+    }
+    Ok(())
+}
+
+fn trust(view: UpstreamView<'_>) -> Result<Trust, ServeError> {
+    if view.credentials == CredentialsChoice::Keep {
+        return Ok(Trust::Signature);
+    }
+    let key = Secret::resolve(view.identity_key, view.identity_key_file.map(AsRef::as_ref))?
+        .ok_or(ServeError::Unchecked("upstreams.identity_key"))?;
+    let mut bytes = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(key.expose(), &mut *bytes)
+        .map_err(|_| ServeError::Unchecked("upstreams.identity_key"))?;
+    Ok(Trust::Identity(MacKey::new(bytes)))
+}

@@ -1,0 +1,68 @@
+//! The worker's part of the configuration: where letters go, and who writes.
+
+use std::{fs, sync::Arc, time::Duration};
+
+use zeroize::Zeroizing;
+
+use super::ServeError;
+use crate::{
+    app::WorkerSettings,
+    config::{EncryptionChoice, Secret, Sections, TransportChoice},
+    notify::mailer::{Encryption, FolderMailer, Mailer, SmtpMailer, SmtpSettings},
+};
+
+/// Makes the worker's settings.
+pub(super) fn settings(sections: &Sections) -> Result<WorkerSettings, ServeError> {
+    let mail = &sections.mail;
+    let from_text = mail
+        .from
+        .as_deref()
+        .ok_or(ServeError::Unchecked("mail.from"))?;
+    let from = from_text
+        .parse()
+        .map_err(|_| ServeError::Unchecked("mail.from"))?;
+    let mailer: Arc<dyn Mailer> = match mail.transport {
+        TransportChoice::Folder => {
+            let folder = mail
+                .folder
+                .clone()
+                .ok_or(ServeError::Unchecked("mail.folder"))?;
+            fs::create_dir_all(&folder)?;
+            Arc::new(FolderMailer::new(folder))
+        }
+        TransportChoice::Smtp => Arc::new(SmtpMailer::new(smtp_settings(sections)?)?),
+    };
+    let public = sections.public.url.as_deref().unwrap_or_default();
+    Ok(WorkerSettings {
+        mailer,
+        from,
+        public_url: public.trim_end_matches('/').to_owned(),
+        support: mail.support.clone().unwrap_or_else(|| from_text.to_owned()),
+        templates: mail.templates.clone(),
+        profile: sections.policy.profile,
+    })
+}
+
+fn smtp_settings(sections: &Sections) -> Result<SmtpSettings, ServeError> {
+    let mail = &sections.mail;
+    let password = Secret::resolve(mail.password.as_ref(), mail.password_file.as_deref())?;
+    let login = mail
+        .username
+        .clone()
+        .zip(password.map(|secret| Zeroizing::new(secret.expose().to_owned())));
+    Ok(SmtpSettings {
+        host: mail
+            .host
+            .clone()
+            .ok_or(ServeError::Unchecked("mail.host"))?,
+        port: mail.port,
+        encryption: match mail.encryption {
+            EncryptionChoice::None => Encryption::None,
+            EncryptionChoice::StartTls => Encryption::StartTls,
+            EncryptionChoice::Tls => Encryption::Tls,
+        },
+        login,
+        ca: mail.ca.as_ref().map(fs::read).transpose()?,
+        timeout: Duration::from_secs(20),
+    })
+}

@@ -1,0 +1,95 @@
+//! The listeners of the roles, bound before anything is served.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use axum::Router;
+
+use super::{ServeError, gateway};
+use crate::{
+    app::{Foundations, Node, gateway_router},
+    config::{Config, Role, Sections},
+    gateway::gate::Gate,
+    server::{Listener, Manners, Tls, TrustedProxies},
+};
+
+/// What is bound.
+pub(super) struct Listeners {
+    /// Section, listener and what it serves.
+    pub serving: Vec<(&'static str, Listener, Router)>,
+    /// The gate, where this process has one.
+    pub gate: Option<Arc<Gate>>,
+}
+
+/// Binds the listeners of the process's roles.
+pub(super) fn bind_all(
+    config: &Config,
+    node: &Node,
+    foundations: &Foundations,
+) -> Result<Listeners, ServeError> {
+    let Sections {
+        gateway,
+        public,
+        admin,
+        ..
+    } = &config.sections;
+    let manners = |proxies: &[ipnet::IpNet]| Manners {
+        head_timeout: Duration::from_secs(gateway.head_timeout_seconds),
+        trusted_proxies: TrustedProxies::new(proxies.to_vec()),
+    };
+    let mut listeners = Listeners {
+        serving: Vec::new(),
+        gate: None,
+    };
+    if config.has(Role::Gateway) {
+        let tls = tls(gateway.tls_cert.as_deref(), gateway.tls_key.as_deref())?;
+        let listener = bind(
+            "gateway",
+            gateway.listen,
+            tls,
+            manners(&gateway.trusted_proxies),
+        )?;
+        let settings = gateway::settings(&config.sections, foundations)?;
+        let (gate, upstreams) = node.gate(settings)?;
+        let router = gateway_router(Arc::clone(&gate), upstreams, gateway.max_concurrent);
+        listeners.gate = Some(gate);
+        listeners.serving.push(("gateway", listener, router));
+    }
+    if config.has(Role::Public) {
+        let tls = tls(public.tls_cert.as_deref(), public.tls_key.as_deref())?;
+        let listener = bind(
+            "public",
+            public.listen,
+            tls,
+            manners(&public.trusted_proxies),
+        )?;
+        listeners.serving.push(("public", listener, node.public()?));
+    }
+    if config.has(Role::Admin) {
+        let tls = tls(admin.tls_cert.as_deref(), admin.tls_key.as_deref())?;
+        let listener = bind("admin", admin.listen, tls, manners(&admin.trusted_proxies))?;
+        let router = node.admin(config.has(Role::Gateway));
+        listeners.serving.push(("admin", listener, router));
+    }
+    Ok(listeners)
+}
+
+/// Binds one address.
+pub(super) fn bind(
+    section: &'static str,
+    address: SocketAddr,
+    tls: Option<Tls>,
+    manners: Manners,
+) -> Result<Listener, ServeError> {
+    Listener::bind(address, tls, manners).map_err(|fault| ServeError::Listen {
+        section,
+        address,
+        fault,
+    })
+}
+
+fn tls(certificate: Option<&Path>, key: Option<&Path>) -> Result<Option<Tls>, ServeError> {
+    match certificate.zip(key) {
+        Some((certificate, key)) => Ok(Some(Tls::load(certificate, key)?)),
+        None => Ok(None),
+    }
+}

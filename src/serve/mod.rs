@@ -1,0 +1,216 @@
+//! `akgate serve`: the production role. What the configuration says is made into parts here, and only here.
+
+mod gateway;
+mod letters;
+mod listeners;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{
+    app::{AppError, Foundations, Node},
+    clock::{Clock, SystemClock},
+    config::{Config, Role, Sections},
+    directory::{
+        StateFault,
+        sealing::{KeyRing, KeyRingFault},
+    },
+    health::{self, Health},
+    metrics::Metrics,
+    notify::mailer::SmtpSetupFault,
+    postgres::MIGRATOR,
+    randomness::Randomness,
+    registry::feed,
+    server::{Manners, Shutdown, TlsError},
+    verdict::Mode,
+};
+
+/// Why a process does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The database cannot be reached.
+    #[error("the database cannot be reached: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The migrations do not run.
+    #[error("the migrations do not run: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The registry cannot be read.
+    #[error(transparent)]
+    Registry(#[from] StateFault),
+    /// The key ring is broken.
+    #[error("the key ring: {0}")]
+    KeyRing(#[from] KeyRingFault),
+    /// An address cannot be listened on.
+    #[error("`{section}.listen` {address}: {fault}")]
+    Listen {
+        /// The listener's section.
+        section: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        fault: io::Error,
+    },
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A certificate authority cannot be used.
+    #[error("{path}: {reason}")]
+    Authority {
+        /// Its file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A part cannot be made.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// The mail server cannot be set up.
+    #[error(transparent)]
+    Smtp(#[from] SmtpSetupFault),
+    /// A value that was checked is not what it was.
+    #[error("`{0}` is not as it was checked")]
+    Unchecked(&'static str),
+    /// The operating system gives no randomness.
+    #[error("the operating system gives no randomness: {0}")]
+    Randomness(#[from] rand::rngs::SysError),
+    /// A file or a signal is not to be had.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+/// A pool of connections to the configured database; migrations are applied where the configuration says so.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn open_database(config: &Config) -> Result<PgPool, ServeError> {
+    let database = &config.sections.database;
+    let timeout = Duration::from_secs(database.timeout_seconds);
+    let options: PgConnectOptions = config.database_url.expose().parse()?;
+    let pool = PgPoolOptions::new()
+        .max_connections(database.max_connections)
+        .acquire_timeout(timeout)
+        // A connection that was fine a moment ago is not asked whether it still is: every call has a timeout.
+        .test_before_acquire(false)
+        .connect_with(options.application_name("akgate"))
+        .await?;
+    if database.migrate {
+        MIGRATOR.run(&pool).await?;
+    }
+    Ok(pool)
+}
+
+/// Serves until SIGTERM or SIGINT; then requests in flight are finished.
+///
+/// # Errors
+/// [`ServeError`] where it cannot begin.
+pub async fn serve(config: &Config) -> Result<(), ServeError> {
+    let sections = &config.sections;
+    let randomness = Arc::new(Randomness::from_system()?);
+    let metrics = Arc::new(Metrics::default());
+    let timeout = Duration::from_secs(sections.database.timeout_seconds);
+    let pool = open_database(config).await?;
+    let foundations = Foundations {
+        pool: pool.clone(),
+        ring: Arc::new(KeyRing::parse(config.key_ring.expose())?),
+        clock: Arc::new(SystemClock),
+        randomness,
+        metrics: Arc::clone(&metrics),
+        database_timeout: timeout,
+    };
+    let feed = feed::Settings {
+        poll: Duration::from_millis(sections.registry.poll_milliseconds),
+        notify: sections.registry.notify,
+        timeout,
+    };
+    let node = Arc::new(Node::new(foundations.clone(), feed));
+    let is_gateway = config.has(Role::Gateway);
+    let bound = listeners::bind_all(config, &node, &foundations)?;
+    let health = Health {
+        pool: pool.clone(),
+        feed: is_gateway.then(|| Arc::clone(node.feed())),
+        recorder: Arc::clone(node.recorder()),
+        metrics,
+        timeout: Duration::from_secs(1).min(timeout),
+    };
+    let telemetry = listeners::bind(
+        "telemetry",
+        sections.telemetry.listen,
+        None,
+        Manners::default(),
+    )?;
+    let worker = match config.has(Role::Worker) {
+        true => Some(node.worker(letters::settings(sections)?)?),
+        false => None,
+    };
+
+    if is_gateway {
+        // Nobody is let in before the first load: it would only be told to come back.
+        node.feed().poll().await?;
+    }
+    say_mode(sections);
+    let (stop, stopped) = watch::channel(false);
+    // The probes go on until the last request is answered.
+    let (stop_probes, probes_stopped) = watch::channel(false);
+    tracing::info!(section = "telemetry", address = %telemetry.local_addr(), "listening");
+    let probes = tokio::spawn(telemetry.serve(health::router(health), probes_stopped));
+    let mut serving = JoinSet::new();
+    for (section, listener, router) in bound.serving {
+        tracing::info!(section, address = %listener.local_addr(), "listening");
+        let stopped = stopped.clone();
+        serving.spawn(async move {
+            if let Err(fault) = listener.serve(router, stopped).await {
+                tracing::error!(section, %fault, "a listener has ended");
+            }
+        });
+    }
+    let (stop_records, records_stopped) = watch::channel(false);
+    let mut working = JoinSet::new();
+    if is_gateway {
+        let (node, gate, stopped) = (Arc::clone(&node), bound.gate, records_stopped.clone());
+        working.spawn(async move { node.run(gate, stopped).await });
+    }
+    if let Some(worker) = worker {
+        let stopped = stopped.clone();
+        working.spawn(async move { worker.run(stopped).await });
+        let (node, stopped) = (Arc::clone(&node), stop.subscribe());
+        let retention = time::Duration::days(sections.records.retention_days.into());
+        working.spawn(async move { node.upkeep(retention, stopped).await });
+    }
+
+    Shutdown::requested().await;
+    tracing::info!("stopping: requests in flight are finished");
+    stop.send_replace(true);
+    while serving.join_next().await.is_some() {}
+    // What the last requests left behind is written before the end.
+    stop_records.send_replace(true);
+    let written = async { while working.join_next().await.is_some() {} };
+    if tokio::time::timeout(timeout * 2, written).await.is_err() {
+        tracing::error!("some records could not be written before the end");
+    }
+    stop_probes.send_replace(true);
+    probes.abort();
+    Ok(())
+}
+
+/// A gateway that does not enforce says so loudly.
+fn say_mode(sections: &Sections) {
+    match sections.policy.mode {
+        Mode::Enforce => {
+            if let Some(from) = sections.policy.enforce_from {
+                let from = from.0;
+                if from > SystemClock.now() {
+                    tracing::warn!(%from, "leaked keys are NOT refused before this time");
+                }
+            }
+        }
+        Mode::Shadow => tracing::warn!("policy.mode is shadow: leaked keys are NOT refused"),
+        Mode::Off => {
+            tracing::warn!("policy.mode is off: leaked keys are NOT refused, nothing is judged");
+        }
+    }
+}
