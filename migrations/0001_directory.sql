@@ -15,6 +15,7 @@ CREATE TABLE accounts (
     created_at timestamptz NOT NULL,
     revision bigint NOT NULL DEFAULT 0
 );
+CREATE INDEX accounts_revision_idx ON accounts (revision);
 COMMENT ON TABLE accounts IS 'Cloud accounts.';
 COMMENT ON COLUMN accounts.account_id IS 'Decimal id of the account.';
 COMMENT ON COLUMN accounts.profile IS 'What its restricted keys are refused; null for the configured default.';

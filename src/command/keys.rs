@@ -107,10 +107,11 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             Ok(Exit::Usage)
         }
         Err(fault) => {
-            writeln!(
-                err,
-                "error: {fault}. What was taken before stays; run it again"
-            )?;
+            let advice = match &fault {
+                ImportError::State(_) => ". What was taken before stays; run it again",
+                _ => "",
+            };
+            writeln!(err, "error: {fault}{advice}")?;
             Ok(Exit::Failed)
         }
     }

@@ -28,11 +28,9 @@ impl<'f> Checker<'f> {
             sections.database.url.as_ref(),
             sections.database.url_file.as_ref(),
         )?;
-        if database_url
-            .expose()
-            .parse::<sqlx::postgres::PgConnectOptions>()
-            .is_err()
-        {
+        let url = database_url.expose();
+        let is_ours = url.starts_with("postgresql://") || url.starts_with("postgres://");
+        if !is_ours || url.parse::<sqlx::postgres::PgConnectOptions>().is_err() {
             return Err(self.wrong(
                 "database.url",
                 "write a URL: \"postgresql://USER:PASSWORD@HOST/DATABASE\"",

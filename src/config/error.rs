@@ -36,7 +36,11 @@ impl ConfigError {
                     .map_or(message.as_str(), |(_, picture)| picture);
                 Self(format!("{}, {picture}", path.display()))
             }
-            _ => Self(message),
+            _ => match message.split_once("from environment variable ") {
+                // Without the name of our own type: the reader knows the variable.
+                Some((_, rest)) => Self(format!("environment variable {rest}")),
+                None => Self(message),
+            },
         }
     }
 
