@@ -416,7 +416,10 @@ async fn garbage_gets_a_clear_error_and_upstreams_answer_passes_unchanged() {
     );
     let world = World::new(&database.url(), &extra).await;
     world.import(&["alice"]);
-    let env = [("AKGATE_GATEWAY_HEAD_TIMEOUT_SECONDS", "1")];
+    let env = [
+        ("AKGATE_GATEWAY_HEAD_TIMEOUT_SECONDS", "1"),
+        ("AKGATE_GATEWAY_BODY_TIMEOUT_SECONDS", "1"),
+    ];
     let node = Served::start(&world.config, "gateway", &env);
     let gateway = node.address("gateway").await;
 
@@ -473,6 +476,13 @@ async fn garbage_gets_a_clear_error_and_upstreams_answer_passes_unchanged() {
         raw(&gateway, b"GET / HTTP/1.1\r\nHo")
             .await
             .ends_with("[closed]")
+    );
+
+    let slow = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nAct";
+    let answer = raw(&gateway, slow).await;
+    assert!(
+        answer.contains("its body did not arrive in time") && answer.ends_with("[closed]"),
+        "{answer}"
     );
 
     let credentials = Credentials {
