@@ -9,7 +9,9 @@
 #![forbid(unsafe_code)]
 
 // Rules: pure and total, in a crate of their own.
-pub use akgate_rules::{access_key, fault, operation, request, restriction, signature, verdict};
+pub use akgate_rules::{
+    access_key, evidence, fault, operation, request, restriction, signature, verdict,
+};
 
 // State: each function is one statement or one transaction.
 pub mod audit;

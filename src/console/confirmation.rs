@@ -18,6 +18,7 @@ use crate::{
         contacts::{self, Language},
         within,
     },
+    evidence,
     registry::{
         confirm::{Confirmed, by_link},
         links,
@@ -140,9 +141,10 @@ fn asked_for(headers: &HeaderMap) -> Language {
 
 impl Shown {
     fn of(restriction: &RestrictionView) -> Self {
-        let id = AccessKeyId::parse(&restriction.access_key_id);
+        let id = AccessKeyId::parse(&restriction.access_key_id).ok();
+        let shown = |url: &str| id.as_ref().map(|id| evidence::place(url, id));
         Self {
-            access_key_id: id.map_or_else(|_| String::new(), |id| id.masked()),
+            access_key_id: id.as_ref().map(AccessKeyId::masked).unwrap_or_default(),
             account_id: restriction.account_id.clone(),
             user_name: restriction.user_name.clone(),
             key_status: restriction.key_status.clone(),
@@ -151,8 +153,8 @@ impl Shown {
                 .reports
                 .iter()
                 .map(|report| Source {
-                    source: report.source.clone(),
-                    url: report.url.clone(),
+                    source: evidence::clean(&report.source),
+                    url: report.url.as_deref().and_then(shown),
                 })
                 .collect(),
         }

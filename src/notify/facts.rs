@@ -8,10 +8,10 @@ use time::{
 };
 use uuid::Uuid;
 
-use super::clue::{clean, masked_email, place};
 use crate::{
     access_key::AccessKeyId,
     directory::{StateFault, contacts::Language},
+    evidence::{clean, masked_email, place},
     outbox::{Leased, links::Link},
     registry::read::{self, ReportView, RestrictionView},
     restriction::Cause,

@@ -2,7 +2,6 @@
 //!
 //! No request handler speaks SMTP; whoever changes a restriction enqueues a letter in the same transaction.
 
-pub mod clue;
 pub mod facts;
 pub mod letter;
 pub mod mailer;

@@ -107,7 +107,10 @@ pub async fn record(
         report.reference,
         report.access_key_id.as_str(),
         restriction_id,
-        report.url,
+        report
+            .url
+            .as_deref()
+            .map(|url| without_secret(url, report.secret.as_ref())),
         report.first_seen,
         digest,
         matches,
@@ -139,6 +142,14 @@ pub async fn record(
         is_new: true,
         revision: at.revision,
     })
+}
+
+/// A source may show the secret in the address of the place where it was found.
+fn without_secret(text: &str, secret: Option<&AccessKeySecret>) -> String {
+    match secret.map(AccessKeySecret::expose) {
+        Some(secret) if !secret.is_empty() => text.replace(secret, "******"),
+        Some(_) | None => text.to_owned(),
+    }
 }
 
 async fn earlier(

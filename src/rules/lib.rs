@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access_key;
+pub mod evidence;
 pub mod fault;
 pub mod operation;
 pub mod request;

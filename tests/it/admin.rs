@@ -94,7 +94,7 @@ impl Desk {
             "access_key_secret": "FakeLeakedSecret",
             "source": "github",
             "reference": reference,
-            "url": "https://github.com/example/app",
+            "url": "https://github.com/example/app?secret=FakeLeakedSecret",
         });
         let (status, body) = self.post("leak-reports", body).await;
         (status, body["restriction_id"].as_str().unwrap().to_owned())
@@ -369,6 +369,8 @@ async fn confirmation_link_changes_nothing_when_it_is_followed_and_works_once() 
                 );
                 if method == Method::GET {
                     assert!(text.contains(&format!("lang=\"{language}\"")), "{text}");
+                    assert!(text.contains("github[.]com"), "{text}");
+                    assert!(!text.contains("FakeLeakedSecret"), "{text}");
                     assert!(text.contains("&lt;b&gt;alice") && !text.contains("LTAI5tFakeAlice"));
                 }
             }

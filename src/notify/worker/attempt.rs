@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::Worker;
 use crate::{
     directory::{StateFault, within},
+    evidence::{clean, masked_email},
     notify::{
-        clue::{clean, masked_email},
         facts::{self, Facts},
         mailer::MailFault,
         message,
