@@ -260,6 +260,12 @@ fn processes(postmaster: u32) -> Vec<u32> {
         .collect()
 }
 
+fn is_running(pid: u32) -> bool {
+    // The state follows the name, which stands in brackets.
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap().starts_with(" Z"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn database_away_means_reads_by_cached_keys_and_nothing_else_until_it_is_back() {
     let mut postgres = tokio::task::spawn_blocking(|| {
@@ -287,7 +293,13 @@ async fn database_away_means_reads_by_cached_keys_and_nothing_else_until_it_is_b
         let server = processes(postgres.postmaster_pid());
         match how {
             "STOP" => server.iter().for_each(|pid| kill("STOP", *pid)),
-            _ => kill("KILL", postgres.postmaster_pid()),
+            _ => {
+                kill("KILL", postgres.postmaster_pid());
+                // Its children notice a moment later, and still serve until then.
+                while server.iter().any(|pid| is_running(*pid)) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
         }
         for (name, action, status, code) in [
             ("leaked", "CreateUser", 403, "Forbidden"),
