@@ -23,6 +23,9 @@ pub enum StateFault {
     /// A session without the key that minted it has no standing.
     #[error("the session's parent is not known")]
     UnknownParent,
+    /// A RAM user is named by an id that the directory has never seen given.
+    #[error("no RAM user of this UserId is known")]
+    UnknownUser,
 }
 
 impl From<tokio::time::error::Elapsed> for StateFault {
@@ -32,6 +35,19 @@ impl From<tokio::time::error::Elapsed> for StateFault {
 }
 
 impl StateFault {
+    /// Whether trying again may help.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Database(_) | Self::TimedOut => true,
+            Self::Seal(_)
+            | Self::Corrupt(_)
+            | Self::OtherPrincipal
+            | Self::UnknownParent
+            | Self::UnknownUser => false,
+        }
+    }
+
     /// The name of the constraint that forbade a statement.
     #[must_use]
     pub fn constraint(&self) -> Option<&str> {

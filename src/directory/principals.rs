@@ -69,6 +69,50 @@ pub async fn keep(
     Ok(id)
 }
 
+/// Notes the id under which the IAM has a RAM user.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn set_user_id(
+    tx: &mut PgTransaction<'_>,
+    principal_id: i64,
+    user_id: &str,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "UPDATE principals
+         SET user_id = $2
+         WHERE principal_id = $1",
+        principal_id,
+        user_id
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The name of the RAM user that the IAM has under this id.
+///
+/// # Errors
+/// [`StateFault::UnknownUser`] where the directory has not seen it made; [`StateFault::Database`].
+pub async fn name_of(
+    tx: &mut PgTransaction<'_>,
+    account_id: &str,
+    user_id: &str,
+) -> Result<String, StateFault> {
+    sqlx::query_scalar!(
+        "SELECT user_name AS \"user_name!\"
+         FROM principals
+         WHERE account_id = $1
+           AND user_id = $2
+           AND deleted_at IS NULL",
+        account_id,
+        user_id
+    )
+    .fetch_optional(&mut **tx)
+    .await?
+    .ok_or(StateFault::UnknownUser)
+}
+
 /// Renames a RAM user; its keys follow.
 ///
 /// # Errors

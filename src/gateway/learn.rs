@@ -15,6 +15,7 @@ use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 use futures_core::future::BoxFuture;
 use http_body_util::{BodyExt, Limited};
+use sqlx::PgTransaction;
 use tower::{Service, ServiceExt};
 
 use super::{
@@ -23,7 +24,7 @@ use super::{
     call::Answer,
     enforce::{Minted, Permitted},
     gate::Gate,
-    lesson::{Answered, Lesson, is_taught_by},
+    lesson::{Answered, Lesson, UserRef, is_taught_by},
 };
 use crate::{
     calls::{Outcome, batch::Settled},
@@ -208,7 +209,8 @@ async fn learn(
         .with_min_delay(Duration::from_millis(50))
         .with_max_delay(Duration::from_secs(1))
         .without_max_times();
-    let committed = tokio::time::timeout(PATIENCE, commit.retry(retries)).await;
+    let committed =
+        tokio::time::timeout(PATIENCE, commit.retry(retries).when(StateFault::may_pass)).await;
     match committed {
         Ok(Ok(())) => {}
         Ok(Err(fault)) => return Err(fault.to_string()),
@@ -235,14 +237,32 @@ async fn commit(gate: &Gate, account_id: &str, lesson: &Lesson) -> Result<(), St
         Lesson::NewSession(session) => {
             sessions::keep(&mut tx, &gate.ring, session, at, &mut rng).await?;
         }
-        Lesson::NewUser(name) => {
-            principals::keep(&mut tx, account_id, Some(name), at.now).await?;
+        Lesson::NewUser(name, user_id) => {
+            let id = principals::keep(&mut tx, account_id, Some(name), at.now).await?;
+            if let Some(user_id) = user_id {
+                principals::set_user_id(&mut tx, id, user_id).await?;
+            }
         }
-        Lesson::Renamed(from, to) => principals::rename(&mut tx, account_id, from, to, at).await?,
-        Lesson::DeletedUser(name) => {
-            principals::delete(&mut tx, account_id, name, at).await?;
+        Lesson::Renamed(user, to) => {
+            let from = name_of(&mut tx, account_id, user).await?;
+            principals::rename(&mut tx, account_id, &from, to, at).await?;
+        }
+        Lesson::DeletedUser(user) => {
+            let name = name_of(&mut tx, account_id, user).await?;
+            principals::delete(&mut tx, account_id, &name, at).await?;
         }
     }
     tx.commit().await?;
     Ok(())
+}
+
+async fn name_of(
+    tx: &mut PgTransaction<'_>,
+    account_id: &str,
+    user: &UserRef,
+) -> Result<String, StateFault> {
+    match user {
+        UserRef::Name(name) => Ok(name.clone()),
+        UserRef::Id(id) => principals::name_of(tx, account_id, id).await,
+    }
 }

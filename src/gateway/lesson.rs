@@ -24,12 +24,21 @@ pub enum Lesson {
     Status(AccessKeyId, KeyStatus),
     /// A session was handed out.
     NewSession(Box<NewSession>),
-    /// A RAM user was made.
-    NewUser(String),
+    /// A RAM user was made: its name, and its id where the answer has it.
+    NewUser(String, Option<String>),
     /// A RAM user has another name.
-    Renamed(String, String),
+    Renamed(UserRef, String),
     /// A RAM user was deleted, and with it its keys.
-    DeletedUser(String),
+    DeletedUser(UserRef),
+}
+
+/// How a call names a RAM user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserRef {
+    /// By `UserName`, or the part of `UserPrincipalName` before the `@`.
+    Name(String),
+    /// By `UserId`, as IMS allows.
+    Id(String),
 }
 
 /// An answer does not have what its action promises.
@@ -94,12 +103,16 @@ impl Answered<'_> {
             "DeleteAccessKey" => Lesson::Status(self.key_id()?, KeyStatus::Deleted),
             // Whatever state it comes back in, it is watched as if it worked.
             "RestoreAccessKeyFromRecycleBin" => Lesson::Status(self.key_id()?, KeyStatus::Active),
-            "CreateUser" => Lesson::NewUser(self.given_user()?),
+            "CreateUser" => {
+                let name = self.named("UserName", "UserPrincipalName");
+                let id = text(tree, &["User", "UserId"]).map(str::to_owned);
+                Lesson::NewUser(name.ok_or(Lacking("UserName"))?, id)
+            }
             "DeleteUser" => Lesson::DeletedUser(self.given_user()?),
             "UpdateUser" => {
                 let from = self.given_user()?;
                 match self.named("NewUserName", "NewUserPrincipalName") {
-                    Some(to) if to != from => Lesson::Renamed(from, to),
+                    Some(to) if from != UserRef::Name(to.clone()) => Lesson::Renamed(from, to),
                     Some(_) | None => return Ok(None),
                 }
             }
@@ -114,9 +127,16 @@ impl Answered<'_> {
         AccessKeyId::parse(id).map_err(|_| Lacking("UserAccessKeyId"))
     }
 
-    /// The RAM user that a call about users names.
-    fn given_user(&self) -> Result<String, Lacking> {
-        self.named("UserName", "UserPrincipalName")
+    /// The RAM user that a call about users names: where it gives a name and an id, upstream has seen to
+    /// it that they agree.
+    fn given_user(&self) -> Result<UserRef, Lacking> {
+        if let Some(name) = self.named("UserName", "UserPrincipalName") {
+            return Ok(UserRef::Name(name));
+        }
+        self.parameters
+            .get("UserId")
+            .filter(|text| !text.is_empty())
+            .map(|id| UserRef::Id(id.to_owned()))
             .ok_or(Lacking("UserName"))
     }
 

@@ -1,12 +1,16 @@
 //! What the sandbox is asked: who calls, as the gateway has proven it, and with which parameters.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::{caller::Caller, refused::Refused};
 use crate::{
     gateway::identity::{HEADER, Identity},
     mac_key::MacKey,
+    operation::Product,
     request::{
         format::Format,
         parameters::{Parameters, decode_pairs},
@@ -66,6 +70,11 @@ impl Asked {
         })
     }
 
+    /// Whether it is asked in the form of IMS.
+    pub fn is_ims(&self) -> bool {
+        Product::from_code(&self.identity.product) == Product::Ims
+    }
+
     /// A parameter, where it is given and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.parameters.get(name).filter(|text| !text.is_empty())
@@ -77,6 +86,67 @@ impl Asked {
     /// [`Refused::missing`].
     pub fn must(&self, name: &str) -> Result<&str, Refused> {
         self.get(name).ok_or_else(|| Refused::missing(name))
+    }
+
+    /// A list: one parameter with a JSON document, as the SDKs of RAM send it, or flattened to
+    /// `NAME.1`, `NAME.2` and `NAME.1.Member`, as generic clients do. Empty where it is not given.
+    ///
+    /// # Errors
+    /// [`Refused::incorrect`] where it is neither, or both.
+    pub fn list(&self, name: &str) -> Result<Vec<Value>, Refused> {
+        let flattened = self.flattened(name);
+        match self.get(name) {
+            None => Ok(flattened),
+            Some(_) if !flattened.is_empty() => Err(Refused::incorrect(name)),
+            Some(text) => serde_json::from_str(text).map_err(|_| Refused::incorrect(name)),
+        }
+    }
+
+    /// A list of texts.
+    ///
+    /// # Errors
+    /// As [`Asked::list`]; or where something in it is no text.
+    pub fn texts(&self, name: &str) -> Result<Vec<String>, Refused> {
+        self.list(name)?
+            .into_iter()
+            .map(|one| match one {
+                Value::String(text) => Ok(text),
+                _ => Err(Refused::incorrect(name)),
+            })
+            .collect()
+    }
+
+    fn flattened(&self, name: &str) -> Vec<Value> {
+        let mut items: BTreeMap<u32, Value> = BTreeMap::new();
+        for (given, text) in self.parameters.iter() {
+            let Some(rest) = given
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('.'))
+            else {
+                continue;
+            };
+            let (position, member) = match rest.split_once('.') {
+                Some((position, member)) => (position, Some(member)),
+                None => (rest, None),
+            };
+            let Ok(position) = position.parse() else {
+                continue;
+            };
+            match member {
+                None => {
+                    items.insert(position, text.into());
+                }
+                Some(member) => {
+                    let item = items
+                        .entry(position)
+                        .or_insert_with(|| Value::Object(Map::new()));
+                    if let Value::Object(members) = item {
+                        members.insert(member.to_owned(), text.into());
+                    }
+                }
+            }
+        }
+        items.into_values().collect()
     }
 }
 
@@ -94,11 +164,10 @@ fn body_pairs(request: &http::Request<Bytes>) -> Result<Vec<(String, String)>, R
         return Ok(Vec::new());
     }
     if content_type.starts_with("application/json") {
-        let members: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(request.body())
-                .map_err(|_| Refused::stranger("The body is no JSON object."))?;
+        let members: Map<String, Value> = serde_json::from_slice(request.body())
+            .map_err(|_| Refused::stranger("The body is no JSON object."))?;
         let text = |value| match value {
-            serde_json::Value::String(text) => text,
+            Value::String(text) => text,
             other => other.to_string(),
         };
         return Ok(members

@@ -6,7 +6,17 @@ use super::{asked::Asked, refused::Refused};
 
 /// A name of 1 to 64 characters of letters, digits and `extra`.
 pub fn name<'a>(name: &str, text: &'a str, extra: &str) -> Result<&'a str, Refused> {
-    if !(1..=64).contains(&text.len()) {
+    name_up_to(64, name, text, extra)
+}
+
+/// A name of 1 to `longest` characters of letters, digits and `extra`.
+pub fn name_up_to<'a>(
+    longest: usize,
+    name: &str,
+    text: &'a str,
+    extra: &str,
+) -> Result<&'a str, Refused> {
+    if !(1..=longest).contains(&text.len()) {
         return Err(Refused::length(name));
     }
     if text
@@ -27,16 +37,32 @@ pub fn text(asked: &Asked, name: &str, longest: usize) -> Result<Option<String>,
     }
 }
 
-/// A page's size.
-pub fn max_items(asked: &Asked, default: i64) -> Result<i64, Refused> {
-    match asked.get("MaxItems") {
-        None => Ok(default),
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|count| (1..=1000).contains(count))
-            .ok_or_else(|| Refused::incorrect("MaxItems")),
+/// A truth value that may be left out: Python's SDKs write `True`, the others `true`.
+pub fn flag(asked: &Asked, name: &str) -> Result<Option<bool>, Refused> {
+    match asked.get(name) {
+        None => Ok(None),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
+        Some(_) => Err(Refused::incorrect(name)),
     }
+}
+
+/// A policy document: JSON with `Version` "1" and at least one statement, of at most 6144 characters.
+pub fn document(name: &str, text: &str) -> Result<serde_json::Value, Refused> {
+    const LONGEST: usize = 6144;
+    if text.chars().count() > LONGEST {
+        return Err(Refused::length(name));
+    }
+    let document: serde_json::Value = serde_json::from_str(text)
+        .map_err(|_| Refused::malformed_policy("The policy document is no JSON."))?;
+    let statements = document.get("Statement").and_then(|one| one.as_array());
+    let is_one = document.get("Version").and_then(|one| one.as_str()) == Some("1");
+    if !is_one || statements.is_none_or(Vec::is_empty) {
+        return Err(Refused::malformed_policy(
+            "A policy document has Version \"1\" and at least one Statement.",
+        ));
+    }
+    Ok(document)
 }
 
 /// A date as the API writes it: UTC, whole seconds.

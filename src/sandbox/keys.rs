@@ -3,57 +3,54 @@
 use rand::{RngExt, distr::Alphanumeric};
 use serde_json::{Value, json};
 use sqlx::PgTransaction;
+use time::OffsetDateTime;
 
 use super::{
     Sandbox,
     answer::{Tree, tree},
     asked::Asked,
-    caller::Kind,
-    check,
+    check, recycle_bin,
     refused::Refused,
     users,
 };
+use crate::access_key::AccessKeyId;
 
 /// Keys per user.
 const LIMIT: i64 = 2;
 
-/// Whose key is meant: the named user's, or the caller's own. `None` is the account itself.
-async fn owner(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<Option<i64>, Refused> {
-    let name = match (users::named(asked)?, &asked.caller.kind) {
-        (Some(name), _) => name,
-        (None, Kind::User(name)) => name,
-        (None, Kind::Root) => {
-            // Calls about the account's own keys wait for each other, as those about a user's do.
-            sqlx::query!(
-                "SELECT 1 AS one
-                 FROM sandbox.accounts
-                 WHERE account_id = $1
-                 FOR UPDATE",
-                asked.caller.account_id
-            )
-            .fetch_optional(&mut **tx)
-            .await?;
-            return Ok(None);
-        }
-        (None, Kind::Session { .. }) => return Err(Refused::missing("UserName")),
-    };
-    let id = sqlx::query_scalar!(
-        "SELECT user_id
-         FROM sandbox.users
-         WHERE account_id = $1
-           AND user_name = $2
-         FOR UPDATE",
-        asked.caller.account_id,
-        name
-    )
-    .fetch_optional(&mut **tx)
-    .await?;
-    id.map(Some).ok_or_else(|| Refused::not_exist("User"))
+/// A key, as its owner gets it.
+pub struct Key {
+    /// `AccessKeyId`.
+    pub access_key_id: String,
+    /// `CreateDate`.
+    pub created_at: OffsetDateTime,
 }
 
-pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let mut tx = sandbox.pool.begin().await?;
-    let owner = owner(&mut tx, asked).await?;
+/// Whose key is meant: the named user's, or the caller's own. `None` is the account itself.
+async fn owner(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<Option<i64>, Refused> {
+    let owner = users::meant_or_caller(tx, asked).await?;
+    if owner.is_none() {
+        // Calls about the account's own keys wait for each other, as those about a user's do.
+        sqlx::query!(
+            "SELECT 1 AS one
+             FROM sandbox.accounts
+             WHERE account_id = $1
+             FOR UPDATE",
+            asked.caller.account_id
+        )
+        .fetch_optional(&mut **tx)
+        .await?;
+    }
+    Ok(owner)
+}
+
+/// Gives a key to its owner, who has room for it.
+pub async fn put(
+    tx: &mut PgTransaction<'_>,
+    asked: &Asked,
+    owner: Option<i64>,
+    key: &Key,
+) -> Result<(), Refused> {
     let count = sqlx::query_scalar!(
         "SELECT count(*) AS \"count!\"
          FROM sandbox.access_keys
@@ -62,13 +59,11 @@ pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
         asked.caller.account_id,
         owner
     )
-    .fetch_one(&mut *tx)
+    .fetch_one(&mut **tx)
     .await?;
     if count >= LIMIT {
-        return Err(Refused::too_many_keys());
+        return Err(Refused::too_many("User.AccessKey"));
     }
-    let id = format!("LTAI5t{}", letters(sandbox, 18));
-    let now = sandbox.clock.now();
     sqlx::query!(
         "INSERT INTO sandbox.access_keys (
              access_key_id,
@@ -78,19 +73,30 @@ pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
              created_at
          )
          VALUES ($1, $2, $3, 'Active', $4)",
-        id,
+        key.access_key_id,
         asked.caller.account_id,
         owner,
-        now
+        key.created_at
     )
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let mut tx = sandbox.pool.begin().await?;
+    let owner = owner(&mut tx, asked).await?;
+    let key = Key {
+        access_key_id: format!("LTAI5t{}", letters(sandbox, 18)),
+        created_at: sandbox.clock.now(),
+    };
+    put(&mut tx, asked, owner, &key).await?;
     tx.commit().await?;
     let shown = json!({
-        "AccessKeyId": id,
+        "AccessKeyId": key.access_key_id,
         "AccessKeySecret": letters(sandbox, 30),
         "Status": "Active",
-        "CreateDate": check::date(now),
+        "CreateDate": check::date(key.created_at),
     });
     Ok(tree("AccessKey", shown))
 }
@@ -128,19 +134,22 @@ pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     let id = asked.must("UserAccessKeyId")?;
     let mut tx = sandbox.pool.begin().await?;
     let owner = owner(&mut tx, asked).await?;
-    let gone = sqlx::query!(
+    let gone = sqlx::query_as!(
+        Key,
         "DELETE FROM sandbox.access_keys
          WHERE access_key_id = $1
            AND account_id = $2
-           AND user_id IS NOT DISTINCT FROM $3",
+           AND user_id IS NOT DISTINCT FROM $3
+         RETURNING access_key_id, created_at",
         id,
         asked.caller.account_id,
         owner
     )
-    .execute(&mut *tx)
-    .await?;
-    if gone.rows_affected() == 0 {
-        return Err(Refused::not_exist("User.AccessKey"));
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or_else(|| Refused::not_exist("User.AccessKey"))?;
+    if let Some(user_id) = owner {
+        recycle_bin::keep(&mut tx, user_id, &gone, sandbox.clock.now()).await?;
     }
     tx.commit().await?;
     Ok(Tree::new())
@@ -173,8 +182,59 @@ pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     Ok(tree("AccessKeys", json!({ "AccessKey": shown })))
 }
 
+pub async fn last_used(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let id = asked.must("UserAccessKeyId")?;
+    let mut tx = sandbox.pool.begin().await?;
+    let owner = owner(&mut tx, asked).await?;
+    let key = sqlx::query!(
+        "SELECT last_used_at, last_used_product
+         FROM sandbox.access_keys
+         WHERE access_key_id = $1
+           AND account_id = $2
+           AND user_id IS NOT DISTINCT FROM $3",
+        id,
+        asked.caller.account_id,
+        owner
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or_else(|| Refused::not_exist("User.AccessKey"))?;
+    let mut shown = tree(
+        "LastUsedDate",
+        key.last_used_at.map(check::date).unwrap_or_default().into(),
+    );
+    if asked.is_ims() {
+        let product = key.last_used_product.unwrap_or_default();
+        shown.insert("ServiceName".to_owned(), product.into());
+    }
+    Ok(tree("AccessKeyLastUsed", shown.into()))
+}
+
+/// Notes that a key was used, once a minute at most.
+pub async fn note_use(sandbox: &Sandbox, asked: &Asked) -> Result<(), Refused> {
+    let now = sandbox.clock.now();
+    sqlx::query!(
+        "UPDATE sandbox.access_keys
+         SET last_used_at = $2,
+             last_used_product = $3
+         WHERE access_key_id = $1
+           AND (last_used_at IS NULL OR last_used_at < $4)",
+        asked
+            .identity
+            .access_key_id
+            .as_ref()
+            .map(AccessKeyId::as_str),
+        now,
+        asked.identity.product,
+        now - time::Duration::MINUTE
+    )
+    .execute(&sandbox.pool)
+    .await?;
+    Ok(())
+}
+
 /// Letters and digits, as ids and secrets have them.
-pub(super) fn letters(sandbox: &Sandbox, count: usize) -> String {
+pub fn letters(sandbox: &Sandbox, count: usize) -> String {
     sandbox
         .randomness
         .rng()

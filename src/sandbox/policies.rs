@@ -1,71 +1,301 @@
-//! Attaching policies, which nobody evaluates here.
+//! Policies, which nobody evaluates here.
 
-use super::{Sandbox, answer::Tree, asked::Asked, check, refused::Refused};
+use serde_json::{Value, json};
+use sqlx::PgTransaction;
+use time::OffsetDateTime;
 
-pub async fn attach_to_user(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let policy = policy(sandbox, asked).await?;
-    let name = check::name("UserName", asked.must("UserName")?, "._-")?;
-    let attached = sqlx::query!(
-        "INSERT INTO sandbox.user_policies (user_id, policy_id, attached_at)
-         SELECT user_id, $3, $4
-         FROM sandbox.users
-         WHERE account_id = $1
-           AND user_name = $2",
-        asked.caller.account_id,
-        name,
-        policy,
-        sandbox.clock.now()
-    )
-    .execute(&sandbox.pool)
-    .await?;
-    match attached.rows_affected() {
-        0 => Err(Refused::not_exist("User")),
-        _ => Ok(Tree::new()),
+use super::{
+    Sandbox,
+    answer::{Tree, tree},
+    asked::Asked,
+    check,
+    page::Page,
+    refused::Refused,
+    tags::{self, Resource, Tag},
+};
+
+/// A policy's row.
+pub struct Policy {
+    /// Ours.
+    pub policy_id: i64,
+    is_system: bool,
+    policy_name: String,
+    description: String,
+    /// The version in force.
+    pub default_version: i32,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+}
+
+impl Policy {
+    /// As the service shows it.
+    pub fn shown(&self) -> Value {
+        json!({
+            "PolicyName": self.policy_name,
+            "PolicyType": kind(self.is_system),
+            "DefaultVersion": version_id(self.default_version),
+            "Description": self.description,
+            "CreateDate": check::date(self.created_at),
+            "UpdateDate": check::date(self.updated_at),
+        })
     }
 }
 
-pub async fn attach_to_role(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let policy = policy(sandbox, asked).await?;
-    let name = check::name("RoleName", asked.must("RoleName")?, ".-")?;
-    let attached = sqlx::query!(
-        "INSERT INTO sandbox.role_policies (role_id, policy_id, attached_at)
-         SELECT role_id, $3, $4
-         FROM sandbox.roles
-         WHERE account_id = $1
-           AND lower(role_name) = lower($2)",
-        asked.caller.account_id,
-        name,
-        policy,
-        sandbox.clock.now()
-    )
-    .execute(&sandbox.pool)
-    .await?;
-    match attached.rows_affected() {
-        0 => Err(Refused::not_exist("Role")),
-        _ => Ok(Tree::new()),
-    }
+/// `PolicyType`.
+pub fn kind(is_system: bool) -> &'static str {
+    if is_system { "System" } else { "Custom" }
 }
 
-/// The policy that is named: a System one, or one of the account's own.
-async fn policy(sandbox: &Sandbox, asked: &Asked) -> Result<i64, Refused> {
+/// `VersionId`.
+pub fn version_id(version: i32) -> String {
+    format!("v{version}")
+}
+
+/// The policy of the account's own that has this name; it stays as long as the transaction.
+pub async fn own(tx: &mut PgTransaction<'_>, asked: &Asked, name: &str) -> Result<Policy, Refused> {
+    find(tx, Some(&asked.caller.account_id), name).await
+}
+
+/// The policy that the call is about, by `PolicyType` and `PolicyName`.
+pub async fn meant(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<Policy, Refused> {
     let owner = match asked.must("PolicyType")? {
         "System" => None,
         "Custom" => Some(asked.caller.account_id.as_str()),
         _ => return Err(Refused::incorrect("PolicyType")),
     };
-    let name = asked.must("PolicyName")?;
-    if name.len() > 128 {
-        return Err(Refused::length("PolicyName"));
-    }
-    sqlx::query_scalar!(
-        "SELECT policy_id
+    find(tx, owner, asked.must("PolicyName")?).await
+}
+
+async fn find(
+    tx: &mut PgTransaction<'_>,
+    owner: Option<&str>,
+    name: &str,
+) -> Result<Policy, Refused> {
+    sqlx::query_as!(
+        Policy,
+        "SELECT
+             policy_id,
+             account_id IS NULL AS \"is_system!\",
+             policy_name,
+             description,
+             default_version,
+             created_at,
+             updated_at
          FROM sandbox.policies
          WHERE account_id IS NOT DISTINCT FROM $1
-           AND policy_name = $2",
+           AND policy_name = $2
+         FOR UPDATE",
         owner,
-        name
+        check::name_up_to(128, "PolicyName", name, "-")?
     )
-    .fetch_optional(&sandbox.pool)
+    .fetch_optional(&mut **tx)
     .await?
     .ok_or_else(|| Refused::not_exist("Policy"))
+}
+
+pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let document = asked.must("PolicyDocument")?;
+    check::document("PolicyDocument", document)?;
+    let tags = Tag::given(asked)?;
+    let now = sandbox.clock.now();
+    let mut tx = sandbox.pool.begin().await?;
+    let policy = sqlx::query_as!(
+        Policy,
+        "INSERT INTO sandbox.policies (
+             account_id,
+             policy_name,
+             description,
+             default_version,
+             last_version,
+             created_at,
+             updated_at
+         )
+         VALUES ($1, $2, $3, 1, 1, $4, $4)
+         RETURNING
+             policy_id,
+             false AS \"is_system!\",
+             policy_name,
+             description,
+             default_version,
+             created_at,
+             updated_at",
+        asked.caller.account_id,
+        check::name_up_to(128, "PolicyName", asked.must("PolicyName")?, "-")?,
+        check::text(asked, "Description", 1024)?.unwrap_or_default(),
+        now
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO sandbox.policy_versions (policy_id, version, document, created_at)
+         VALUES ($1, 1, $2, $3)",
+        policy.policy_id,
+        document,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    tags::set(&mut tx, Resource::Policy(policy.policy_id), &tags).await?;
+    tx.commit().await?;
+    Ok(tree("Policy", policy.shown()))
+}
+
+pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let mut tx = sandbox.pool.begin().await?;
+    let policy = meant(&mut tx, asked).await?;
+    let version = sqlx::query!(
+        "SELECT
+             version,
+             document,
+             created_at,
+             (SELECT count(*) FROM sandbox.attachments WHERE policy_id = $1) AS \"attachments!\"
+         FROM sandbox.policy_versions
+         WHERE policy_id = $1
+           AND version = $2",
+        policy.policy_id,
+        policy.default_version
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let mut shown = policy.shown();
+    if let Value::Object(members) = &mut shown {
+        members.insert("AttachmentCount".to_owned(), version.attachments.into());
+        members.insert("PolicyDocument".to_owned(), version.document.clone().into());
+    }
+    let mut answer = tree("Policy", shown);
+    answer.insert(
+        "DefaultPolicyVersion".to_owned(),
+        json!({
+            "VersionId": version_id(version.version),
+            "IsDefaultVersion": true,
+            "PolicyDocument": version.document,
+            "CreateDate": check::date(version.created_at),
+        }),
+    );
+    Ok(answer)
+}
+
+pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let page = Page::asked(asked, 100)?;
+    let only_system = match asked.get("PolicyType") {
+        None => None,
+        Some("System") => Some(true),
+        Some("Custom") => Some(false),
+        Some(_) => return Err(Refused::incorrect("PolicyType")),
+    };
+    let policies = sqlx::query!(
+        "SELECT
+             p.policy_id,
+             p.account_id IS NULL AS \"is_system!\",
+             p.policy_name,
+             p.description,
+             p.default_version,
+             p.created_at,
+             p.updated_at,
+             COALESCE(t.tags, '[]') AS \"tags!\",
+             (
+                 SELECT count(*)
+                 FROM sandbox.attachments a
+                 LEFT JOIN sandbox.users u USING (user_id)
+                 LEFT JOIN sandbox.roles r USING (role_id)
+                 LEFT JOIN sandbox.groups g USING (group_id)
+                 WHERE a.policy_id = p.policy_id
+                   AND COALESCE(u.account_id, r.account_id, g.account_id) = $1
+             ) AS \"attachments!\"
+         FROM sandbox.policies p
+         CROSS JOIN LATERAL (
+             SELECT
+                 jsonb_agg(
+                     jsonb_build_object('TagKey', tag_key, 'TagValue', tag_value)
+                     ORDER BY tag_key
+                 ) AS tags,
+                 COALESCE(jsonb_object_agg(tag_key, tag_value), '{}') AS by_key
+             FROM sandbox.tags
+             WHERE policy_id = p.policy_id
+         ) t
+         WHERE (p.account_id IS NULL OR p.account_id = $1)
+           AND ($2::boolean IS NULL OR (p.account_id IS NULL) = $2)
+           AND p.policy_id > $3
+           AND t.by_key @> $4
+         ORDER BY p.policy_id
+         LIMIT $5",
+        asked.caller.account_id,
+        only_system,
+        page.after,
+        Tag::as_object(&Tag::given(asked)?),
+        page.limit()
+    )
+    .fetch_all(&sandbox.pool)
+    .await?;
+    let shown = policies.into_iter().map(|policy| {
+        let shown = json!({
+            "PolicyName": policy.policy_name,
+            "PolicyType": kind(policy.is_system),
+            "DefaultVersion": version_id(policy.default_version),
+            "Description": policy.description,
+            "AttachmentCount": policy.attachments,
+            "CreateDate": check::date(policy.created_at),
+            "UpdateDate": check::date(policy.updated_at),
+            "Tags": { "Tag": policy.tags },
+        });
+        (policy.policy_id, shown)
+    });
+    Ok(page.write(("Policies", "Policy"), shown))
+}
+
+pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let cascading = check::flag(asked, "CascadingDelete")?.unwrap_or_default();
+    let mut tx = sandbox.pool.begin().await?;
+    let policy = own(&mut tx, asked, asked.must("PolicyName")?).await?;
+    let holds = sqlx::query!(
+        "SELECT
+             EXISTS (SELECT 1 FROM sandbox.attachments WHERE policy_id = $1 AND user_id IS NOT NULL) AS \"user!\",
+             EXISTS (SELECT 1 FROM sandbox.attachments WHERE policy_id = $1 AND group_id IS NOT NULL) AS \"group!\",
+             EXISTS (SELECT 1 FROM sandbox.attachments WHERE policy_id = $1 AND role_id IS NOT NULL) AS \"role!\",
+             (SELECT count(*) FROM sandbox.policy_versions WHERE policy_id = $1) AS \"versions!\"",
+        policy.policy_id
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let conflict = [
+        (holds.user, "Policy.User"),
+        (holds.group, "Policy.Group"),
+        (holds.role, "Policy.Role"),
+        (holds.versions > 1 && !cascading, "Policy.Version"),
+    ]
+    .into_iter()
+    .find(|(holds, _)| *holds);
+    if let Some((_, what)) = conflict {
+        return Err(Refused::delete_conflict(what));
+    }
+    sqlx::query!(
+        "DELETE FROM sandbox.policies
+         WHERE policy_id = $1",
+        policy.policy_id
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(Tree::new())
+}
+
+pub async fn describe(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let description = check::text(asked, "NewDescription", 1024)?.unwrap_or_default();
+    let mut tx = sandbox.pool.begin().await?;
+    let mut policy = own(&mut tx, asked, asked.must("PolicyName")?).await?;
+    policy.updated_at = sandbox.clock.now();
+    sqlx::query!(
+        "UPDATE sandbox.policies
+         SET description = $2,
+             updated_at = $3
+         WHERE policy_id = $1",
+        policy.policy_id,
+        description,
+        policy.updated_at
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    policy.description = description;
+    Ok(tree("Policy", policy.shown()))
 }

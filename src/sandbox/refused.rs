@@ -78,6 +78,24 @@ impl Refused {
         )
     }
 
+    /// A parameter does not have its form.
+    pub fn format(name: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            format!("InvalidParameter.{name}.Format"),
+            format!("The format of the parameter - \"{name}\" is incorrect."),
+        )
+    }
+
+    /// A password that would be guessed.
+    pub fn weak_password() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "InvalidParameter.Password.TooWeak",
+            "The parameter - \"Password\" is not compliant with the password policy.",
+        )
+    }
+
     /// A parameter of STS is not formed as it should be.
     pub fn wrongly_formed(name: &str) -> Self {
         Self::new(
@@ -115,8 +133,15 @@ impl Refused {
         let message = match what {
             "User" => "The user does not exist.",
             "User.AccessKey" => "The user access key does not exist.",
+            "User.LoginProfile" => "The user login profile does not exist.",
+            "User.Group" => "The user has not joined the group.",
+            "User.Policy" => "The indicate policy attached to the user does not exist.",
             "Role" => "The role does not exist.",
+            "Role.Policy" => "The indicate policy attached to the role does not exist.",
+            "Group" => "The group does not exist.",
+            "Group.Policy" => "The indicate policy attached to the group does not exist.",
             "Policy" => "The policy does not exist.",
+            "Policy.Version" => "The policy version does not exist.",
             _ => "The entity does not exist.",
         };
         Self::new(
@@ -130,9 +155,14 @@ impl Refused {
     pub fn already_exists(what: &'static str) -> Self {
         let message = match what {
             "User" => "The user does already EXIST.",
-            "Role" => "The role does already EXIST.",
+            "User.Group" => "The user has already joined the group.",
+            "User.LoginProfile" => "The user login profile does already EXIST.",
             "User.Policy" => "The user has already been attached this policy.",
+            "Role" => "The role does already EXIST.",
             "Role.Policy" => "The role has already been attached this policy.",
+            "Group" => "The group does already EXIST.",
+            "Group.Policy" => "The group has already been attached this policy.",
+            "Policy" => "The policy does already EXIST.",
             _ => "The entity does already EXIST.",
         };
         Self::new(
@@ -146,7 +176,28 @@ impl Refused {
     pub fn delete_conflict(what: &'static str) -> Self {
         let message = match what {
             "User.AccessKey" => "The user CAN NOT has any access key while deleting the user.",
-            _ => "The user CAN NOT has any attached policy while deleting the user.",
+            "User.Group" => "The user CAN NOT be in any group while deleting the user.",
+            "User.LoginProfile" => {
+                "The user CAN NOT has any login profile while deleting the user."
+            }
+            "User.Policy" => "The user CAN NOT has any attached policy while deleting the user.",
+            "Role.Policy" => "The role CAN NOT has any attached policy while deleting the role.",
+            "Group.User" => "The group CAN NOT has any user member while deleting the group.",
+            "Group.Policy" => {
+                "The entity CAN NOT has any attached policy while deleting the group."
+            }
+            "Policy.User" => {
+                "The policy CAN NOT been attached to any user while deleting the policy."
+            }
+            "Policy.Group" => {
+                "The policy CAN NOT been attached to any group while deleting the policy."
+            }
+            "Policy.Role" => {
+                "The policy CAN NOT been attached to any role while deleting the policy."
+            }
+            "Policy.Version" => "The policy CAN NOT has any version except the default version.",
+            "Policy.Version.Default" => "The default policy version CAN NOT been deleted directly.",
+            _ => "The entity is in use.",
         };
         Self::new(
             StatusCode::CONFLICT,
@@ -155,12 +206,19 @@ impl Refused {
         )
     }
 
-    /// Two keys per user.
-    pub fn too_many_keys() -> Self {
+    /// There are as many as there may be.
+    pub fn too_many(what: &'static str) -> Self {
+        let message = match what {
+            "User.AccessKey" => {
+                "The access key count of the user access keys beyond the current limits."
+            }
+            "Policy.Version" => "The count of policy version beyond the current limits.",
+            _ => "The count beyond the current limits.",
+        };
         Self::new(
             StatusCode::CONFLICT,
-            "LimitExceeded.User.AccessKey",
-            "The access key count of the user access keys beyond the current limits.",
+            format!("LimitExceeded.{what}"),
+            message,
         )
     }
 
@@ -184,13 +242,21 @@ impl From<sqlx::Error> for Refused {
         match constraint {
             Some("sandbox_users_name_key") => Self::already_exists("User"),
             Some("sandbox_roles_name_key") => Self::already_exists("Role"),
-            Some("sandbox_user_policies_pkey") => Self::already_exists("User.Policy"),
-            Some("sandbox_role_policies_pkey") => Self::already_exists("Role.Policy"),
+            Some("sandbox_groups_name_key") => Self::already_exists("Group"),
+            Some("sandbox_policies_name_key") => Self::already_exists("Policy"),
+            Some("sandbox_login_profiles_pkey") => Self::already_exists("User.LoginProfile"),
             Some("sandbox_access_keys_user_fkey") => Self::delete_conflict("User.AccessKey"),
-            Some("sandbox_user_policies_user_fkey") => Self::delete_conflict("User.Policy"),
+            Some("sandbox_login_profiles_user_fkey") => Self::delete_conflict("User.LoginProfile"),
+            Some("sandbox_group_members_user_fkey") => Self::delete_conflict("User.Group"),
+            Some("sandbox_group_members_group_fkey") => Self::delete_conflict("Group.User"),
+            Some("sandbox_attachments_user_fkey") => Self::delete_conflict("User.Policy"),
+            Some("sandbox_attachments_role_fkey") => Self::delete_conflict("Role.Policy"),
+            Some("sandbox_attachments_group_fkey") => Self::delete_conflict("Group.Policy"),
             Some(
                 "sandbox_users_account_fkey"
                 | "sandbox_roles_account_fkey"
+                | "sandbox_groups_account_fkey"
+                | "sandbox_policies_account_fkey"
                 | "sandbox_access_keys_account_fkey",
             ) => Self::not_exist("Account"),
             Some(_) | None => {

@@ -11,7 +11,7 @@ use super::{
     check,
     keys::letters,
     refused::Refused,
-    roles,
+    roles, trust,
 };
 
 /// The shortest session, in seconds.
@@ -45,7 +45,7 @@ pub async fn assume_role(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refus
     .fetch_optional(&sandbox.pool)
     .await?
     .ok_or_else(|| Refused::not_exist("Role"))?;
-    if !roles::trusts(&role.trust, &asked.caller) {
+    if !trust::lets_in(&role.trust, &asked.caller) {
         return Err(Refused::no_permission());
     }
     let seconds = match asked.get("DurationSeconds") {

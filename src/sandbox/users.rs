@@ -1,16 +1,19 @@
 //! RAM users, as RAM and as IMS shows them.
 
 use serde_json::{Value, json};
+use sqlx::PgTransaction;
 use time::OffsetDateTime;
 
 use super::{
     Sandbox,
     answer::{Tree, tree},
     asked::Asked,
+    caller::Kind,
     check,
+    page::Page,
     refused::Refused,
+    tags::{self, Resource, Tag},
 };
-use crate::operation::Product;
 
 /// A user's row.
 struct User {
@@ -35,7 +38,7 @@ impl User {
             "CreateDate": check::date(self.created_at),
             "UpdateDate": check::date(self.updated_at),
         });
-        let name = if is_ims(asked) {
+        let name = if asked.is_ims() {
             let account_id = &asked.caller.account_id;
             (
                 "UserPrincipalName",
@@ -51,42 +54,125 @@ impl User {
     }
 }
 
-fn is_ims(asked: &Asked) -> bool {
-    Product::from_code(&asked.identity.product) == Product::Ims
-}
-
-/// The user that is meant, in the form of RAM or of IMS; `None` where none is named.
-pub(super) fn named(asked: &Asked) -> Result<Option<&str>, Refused> {
-    if !is_ims(asked) {
+/// A user's name in the form of RAM, or of IMS: `NAME@ACCOUNT.onaliyun.com`.
+fn name<'a>(asked: &'a Asked, ram: &str, ims: &str) -> Result<Option<&'a str>, Refused> {
+    if !asked.is_ims() {
         return asked
-            .get("UserName")
-            .map(|text| check::name("UserName", text, "._-"))
+            .get(ram)
+            .map(|text| check::name(ram, text, "._-"))
             .transpose();
     }
-    let Some(principal) = asked.get("UserPrincipalName") else {
+    let Some(principal) = asked.get(ims) else {
         return Ok(None);
     };
     let (user, domain) = principal
         .split_once('@')
-        .ok_or_else(|| Refused::incorrect("UserPrincipalName"))?;
+        .ok_or_else(|| Refused::incorrect(ims))?;
     if domain != format!("{}.onaliyun.com", asked.caller.account_id) {
-        return Err(Refused::incorrect("UserPrincipalName"));
+        return Err(Refused::incorrect(ims));
     }
-    check::name("UserPrincipalName", user, "._-").map(Some)
+    check::name(ims, user, "._-").map(Some)
+}
+
+/// The name of the user that is meant; `None` where none is named.
+fn named(asked: &Asked) -> Result<Option<&str>, Refused> {
+    name(asked, "UserName", "UserPrincipalName")
 }
 
 fn must_be_named(asked: &Asked) -> Result<&str, Refused> {
-    let name = if is_ims(asked) {
+    let parameter = if asked.is_ims() {
         "UserPrincipalName"
     } else {
         "UserName"
     };
-    named(asked)?.ok_or_else(|| Refused::missing(name))
+    named(asked)?.ok_or_else(|| Refused::missing(parameter))
+}
+
+/// The id of the user that is meant, who stays as long as the transaction: by name, and in IMS also by
+/// UserId or by the id of one of the user's keys. What is given must agree.
+pub async fn meant(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<i64, Refused> {
+    let by_id = asked.is_ims().then(|| asked.get("UserId")).flatten();
+    let by_key = (asked.identity.action == "GetUser" && asked.is_ims())
+        .then(|| asked.get("UserAccessKeyId"))
+        .flatten();
+    let by_name = if by_id.is_some() || by_key.is_some() {
+        named(asked)?
+    } else {
+        Some(must_be_named(asked)?)
+    };
+    find(tx, &asked.caller.account_id, by_name, by_id, by_key).await
+}
+
+/// The user named, or the caller where the caller is one; `None` is the account itself.
+pub async fn meant_or_caller(
+    tx: &mut PgTransaction<'_>,
+    asked: &Asked,
+) -> Result<Option<i64>, Refused> {
+    let name = match (named(asked)?, &asked.caller.kind) {
+        (Some(name), _) => name,
+        (None, Kind::User(name)) => name,
+        (None, Kind::Root) => return Ok(None),
+        (None, Kind::Session { .. }) => must_be_named(asked)?,
+    };
+    let id = find(tx, &asked.caller.account_id, Some(name), None, None).await?;
+    Ok(Some(id))
+}
+
+/// The user of this id, or the caller where none is given. The account itself has to give one.
+pub async fn of_id_or_caller(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<i64, Refused> {
+    let (name, id) = match (asked.get("UserId"), &asked.caller.kind) {
+        (Some(id), _) => (None, Some(id)),
+        (None, Kind::User(name)) => (Some(name.as_str()), None),
+        (None, Kind::Root | Kind::Session { .. }) => return Err(Refused::missing("UserId")),
+    };
+    find(tx, &asked.caller.account_id, name, id, None).await
+}
+
+/// The user of this name.
+pub async fn of_name(
+    tx: &mut PgTransaction<'_>,
+    asked: &Asked,
+    name: &str,
+) -> Result<i64, Refused> {
+    let name = check::name("UserName", name, "._-")?;
+    find(tx, &asked.caller.account_id, Some(name), None, None).await
+}
+
+async fn find(
+    tx: &mut PgTransaction<'_>,
+    account_id: &str,
+    name: Option<&str>,
+    id: Option<&str>,
+    key: Option<&str>,
+) -> Result<i64, Refused> {
+    sqlx::query_scalar!(
+        "SELECT user_id
+         FROM sandbox.users u
+         WHERE account_id = $1
+           AND ($2::text IS NULL OR user_name = $2)
+           AND ($3::text IS NULL OR user_id::text = $3)
+           AND ($4::text IS NULL OR EXISTS (
+               SELECT 1
+               FROM sandbox.access_keys k
+               WHERE k.user_id = u.user_id
+                 AND k.access_key_id = $4
+           ))
+         FOR UPDATE OF u",
+        account_id,
+        name,
+        id,
+        key
+    )
+    .fetch_optional(&mut **tx)
+    .await?
+    .ok_or_else(|| Refused::not_exist("User"))
 }
 
 pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     let user_name = must_be_named(asked)?;
+    let tags = Tag::given(asked)?;
     let text = |name, longest| check::text(asked, name, longest);
+    let mut tx = sandbox.pool.begin().await?;
     let user = sqlx::query_as!(
         User,
         "INSERT INTO sandbox.users (
@@ -117,12 +203,16 @@ pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
         text("Comments", 128)?.unwrap_or_default(),
         sandbox.clock.now()
     )
-    .fetch_one(&sandbox.pool)
+    .fetch_one(&mut *tx)
     .await?;
+    tags::set(&mut tx, Resource::User(user.user_id), &tags).await?;
+    tx.commit().await?;
     Ok(tree("User", user.shown(asked)))
 }
 
 pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let mut tx = sandbox.pool.begin().await?;
+    let user_id = meant(&mut tx, asked).await?;
     let user = sqlx::query_as!(
         User,
         "SELECT
@@ -135,24 +225,24 @@ pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
              created_at,
              updated_at
          FROM sandbox.users
-         WHERE account_id = $1
-           AND user_name = $2",
-        asked.caller.account_id,
-        must_be_named(asked)?
+         WHERE user_id = $1",
+        user_id
     )
-    .fetch_optional(&sandbox.pool)
-    .await?
-    .ok_or_else(|| Refused::not_exist("User"))?;
-    Ok(tree("User", user.shown(asked)))
+    .fetch_one(&mut *tx)
+    .await?;
+    let mut shown = user.shown(asked);
+    if let Value::Object(members) = &mut shown
+        && asked.is_ims()
+    {
+        let tags = tags::of(&mut tx, Resource::User(user_id)).await?;
+        members.insert("Tags".to_owned(), tags);
+    }
+    Ok(tree("User", shown))
 }
 
 pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let limit = check::max_items(asked, if is_ims(asked) { 1000 } else { 100 })?;
-    let after = match asked.get("Marker") {
-        None => 0,
-        Some(marker) => marker.parse().map_err(|_| Refused::incorrect("Marker"))?,
-    };
-    let mut users = sqlx::query_as!(
+    let page = Page::asked(asked, if asked.is_ims() { 1000 } else { 100 })?;
+    let users = sqlx::query_as!(
         User,
         "SELECT
              user_id,
@@ -169,41 +259,30 @@ pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
          ORDER BY user_id
          LIMIT $3",
         asked.caller.account_id,
-        after,
-        limit + 1
+        page.after,
+        page.limit()
     )
     .fetch_all(&sandbox.pool)
     .await?;
-    let full = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = users.len() > full;
-    users.truncate(full);
-    let last = users.last().map(|user| user.user_id.to_string());
-    let shown: Vec<Value> = users.into_iter().map(|user| user.shown(asked)).collect();
-    let mut answer = tree("Users", json!({ "User": shown }));
-    answer.insert("IsTruncated".to_owned(), more.into());
-    if let Some(marker) = last.filter(|_| more) {
-        answer.insert("Marker".to_owned(), marker.into());
-    }
-    Ok(answer)
+    let shown = |user: User| (user.user_id, user.shown(asked));
+    Ok(page.write(("Users", "User"), users.into_iter().map(shown)))
 }
 
 pub async fn update(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let new_name = asked
-        .get("NewUserName")
-        .map(|text| check::name("NewUserName", text, "._-"))
-        .transpose()?;
+    let new_name = name(asked, "NewUserName", "NewUserPrincipalName")?;
     let text = |name, longest| check::text(asked, name, longest);
+    let mut tx = sandbox.pool.begin().await?;
+    let user_id = meant(&mut tx, asked).await?;
     let user = sqlx::query_as!(
         User,
         "UPDATE sandbox.users
-         SET user_name = COALESCE($3, user_name),
-             display_name = COALESCE($4, display_name),
-             mobile_phone = COALESCE($5, mobile_phone),
-             email = COALESCE($6, email),
-             comments = COALESCE($7, comments),
-             updated_at = $8
-         WHERE account_id = $1
-           AND user_name = $2
+         SET user_name = COALESCE($2, user_name),
+             display_name = COALESCE($3, display_name),
+             mobile_phone = COALESCE($4, mobile_phone),
+             email = COALESCE($5, email),
+             comments = COALESCE($6, comments),
+             updated_at = $7
+         WHERE user_id = $1
          RETURNING
              user_id,
              user_name,
@@ -213,8 +292,7 @@ pub async fn update(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
              comments,
              created_at,
              updated_at",
-        asked.caller.account_id,
-        must_be_named(asked)?,
+        user_id,
         new_name,
         text("NewDisplayName", 128)?,
         text("NewMobilePhone", 64)?,
@@ -222,25 +300,23 @@ pub async fn update(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
         text("NewComments", 128)?,
         sandbox.clock.now()
     )
-    .fetch_optional(&sandbox.pool)
-    .await?
-    .ok_or_else(|| Refused::not_exist("User"))?;
+    .fetch_one(&mut *tx)
+    .await?;
+    tx.commit().await?;
     Ok(tree("User", user.shown(asked)))
 }
 
 pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let mut tx = sandbox.pool.begin().await?;
+    let user_id = meant(&mut tx, asked).await?;
     // What hangs on the user keeps it, by constraint.
-    let gone = sqlx::query!(
+    sqlx::query!(
         "DELETE FROM sandbox.users
-         WHERE account_id = $1
-           AND user_name = $2",
-        asked.caller.account_id,
-        must_be_named(asked)?
+         WHERE user_id = $1",
+        user_id
     )
-    .execute(&sandbox.pool)
+    .execute(&mut *tx)
     .await?;
-    if gone.rows_affected() == 0 {
-        return Err(Refused::not_exist("User"));
-    }
+    tx.commit().await?;
     Ok(Tree::new())
 }

@@ -24,6 +24,7 @@ mod postgres;
 mod process;
 mod road;
 mod sandbox;
+mod sandbox_wide;
 mod serve;
 mod tricks;
 mod vectors;

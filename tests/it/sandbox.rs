@@ -397,7 +397,7 @@ async fn nothing_is_done_for_who_did_not_come_through_the_gateway() {
         json!({ "User": [] })
     );
     assert_eq!(
-        cloud.refused("ListGroups", &[]).await,
+        cloud.refused("GetAccountAlias", &[]).await,
         "404 InvalidAction.NotFound"
     );
 }

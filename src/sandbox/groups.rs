@@ -1,0 +1,248 @@
+//! Groups of RAM users.
+
+use serde_json::{Value, json};
+use sqlx::PgTransaction;
+use time::OffsetDateTime;
+
+use super::{
+    Sandbox,
+    answer::{Tree, tree},
+    asked::Asked,
+    check,
+    page::Page,
+    refused::Refused,
+    users,
+};
+
+/// A group's row.
+struct Group {
+    group_id: i64,
+    group_name: String,
+    comments: String,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+}
+
+impl Group {
+    fn shown(self) -> Value {
+        json!({
+            "GroupId": group_id(self.group_id),
+            "GroupName": self.group_name,
+            "Comments": self.comments,
+            "CreateDate": check::date(self.created_at),
+            "UpdateDate": check::date(self.updated_at),
+        })
+    }
+}
+
+fn group_id(id: i64) -> String {
+    format!("g-{id:016}")
+}
+
+/// The group that the call is about, which stays as long as the transaction.
+pub async fn meant(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<i64, Refused> {
+    sqlx::query_scalar!(
+        "SELECT group_id
+         FROM sandbox.groups
+         WHERE account_id = $1
+           AND group_name = $2
+         FOR UPDATE",
+        asked.caller.account_id,
+        check::name("GroupName", asked.must("GroupName")?, "._-")?
+    )
+    .fetch_optional(&mut **tx)
+    .await?
+    .ok_or_else(|| Refused::not_exist("Group"))
+}
+
+pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let group = sqlx::query_as!(
+        Group,
+        "INSERT INTO sandbox.groups (account_id, group_name, comments, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $4)
+         RETURNING group_id, group_name, comments, created_at, updated_at",
+        asked.caller.account_id,
+        check::name("GroupName", asked.must("GroupName")?, "._-")?,
+        check::text(asked, "Comments", 128)?.unwrap_or_default(),
+        sandbox.clock.now()
+    )
+    .fetch_one(&sandbox.pool)
+    .await?;
+    Ok(tree("Group", group.shown()))
+}
+
+pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let mut tx = sandbox.pool.begin().await?;
+    let id = meant(&mut tx, asked).await?;
+    let group = sqlx::query_as!(
+        Group,
+        "SELECT group_id, group_name, comments, created_at, updated_at
+         FROM sandbox.groups
+         WHERE group_id = $1",
+        id
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(tree("Group", group.shown()))
+}
+
+pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let page = Page::asked(asked, 100)?;
+    let groups = sqlx::query_as!(
+        Group,
+        "SELECT group_id, group_name, comments, created_at, updated_at
+         FROM sandbox.groups
+         WHERE account_id = $1
+           AND group_id > $2
+         ORDER BY group_id
+         LIMIT $3",
+        asked.caller.account_id,
+        page.after,
+        page.limit()
+    )
+    .fetch_all(&sandbox.pool)
+    .await?;
+    let shown = |group: Group| (group.group_id, group.shown());
+    Ok(page.write(("Groups", "Group"), groups.into_iter().map(shown)))
+}
+
+pub async fn update(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let new_name = asked
+        .get("NewGroupName")
+        .map(|text| check::name("NewGroupName", text, "._-"))
+        .transpose()?;
+    let mut tx = sandbox.pool.begin().await?;
+    let id = meant(&mut tx, asked).await?;
+    let group = sqlx::query_as!(
+        Group,
+        "UPDATE sandbox.groups
+         SET group_name = COALESCE($2, group_name),
+             comments = COALESCE($3, comments),
+             updated_at = $4
+         WHERE group_id = $1
+         RETURNING group_id, group_name, comments, created_at, updated_at",
+        id,
+        new_name,
+        check::text(asked, "NewComments", 128)?,
+        sandbox.clock.now()
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(tree("Group", group.shown()))
+}
+
+pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let mut tx = sandbox.pool.begin().await?;
+    let id = meant(&mut tx, asked).await?;
+    sqlx::query!(
+        "DELETE FROM sandbox.groups
+         WHERE group_id = $1",
+        id
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(Tree::new())
+}
+
+pub async fn add_user(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let mut tx = sandbox.pool.begin().await?;
+    let (group, user) = (
+        meant(&mut tx, asked).await?,
+        users::meant(&mut tx, asked).await?,
+    );
+    let joined = sqlx::query!(
+        "INSERT INTO sandbox.group_members (group_id, user_id, joined_at)
+         VALUES ($1, $2, $3)
+         ON CONFLICT DO NOTHING",
+        group,
+        user,
+        sandbox.clock.now()
+    )
+    .execute(&mut *tx)
+    .await?;
+    if joined.rows_affected() == 0 {
+        return Err(Refused::already_exists("User.Group"));
+    }
+    tx.commit().await?;
+    Ok(Tree::new())
+}
+
+pub async fn remove_user(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let mut tx = sandbox.pool.begin().await?;
+    let (group, user) = (
+        meant(&mut tx, asked).await?,
+        users::meant(&mut tx, asked).await?,
+    );
+    let left = sqlx::query!(
+        "DELETE FROM sandbox.group_members
+         WHERE group_id = $1
+           AND user_id = $2",
+        group,
+        user
+    )
+    .execute(&mut *tx)
+    .await?;
+    if left.rows_affected() == 0 {
+        return Err(Refused::not_exist("User.Group"));
+    }
+    tx.commit().await?;
+    Ok(Tree::new())
+}
+
+pub async fn of_user(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let mut tx = sandbox.pool.begin().await?;
+    let user = users::meant(&mut tx, asked).await?;
+    let groups = sqlx::query!(
+        "SELECT g.group_id, g.group_name, g.comments, m.joined_at
+         FROM sandbox.group_members m
+         JOIN sandbox.groups g USING (group_id)
+         WHERE m.user_id = $1
+         ORDER BY g.group_id",
+        user
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let shown: Vec<Value> = groups
+        .into_iter()
+        .map(|group| {
+            json!({
+                "GroupId": group_id(group.group_id),
+                "GroupName": group.group_name,
+                "Comments": group.comments,
+                "JoinDate": check::date(group.joined_at),
+            })
+        })
+        .collect();
+    Ok(tree("Groups", json!({ "Group": shown })))
+}
+
+pub async fn members(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let page = Page::asked(asked, 100)?;
+    let mut tx = sandbox.pool.begin().await?;
+    let group = meant(&mut tx, asked).await?;
+    let members = sqlx::query!(
+        "SELECT u.user_id, u.user_name, u.display_name, m.joined_at
+         FROM sandbox.group_members m
+         JOIN sandbox.users u USING (user_id)
+         WHERE m.group_id = $1
+           AND u.user_id > $2
+         ORDER BY u.user_id
+         LIMIT $3",
+        group,
+        page.after,
+        page.limit()
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let shown = members.into_iter().map(|member| {
+        let shown = json!({
+            "UserName": member.user_name,
+            "DisplayName": member.display_name,
+            "JoinDate": check::date(member.joined_at),
+        });
+        (member.user_id, shown)
+    });
+    Ok(page.write(("Users", "User"), shown))
+}

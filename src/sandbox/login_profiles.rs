@@ -1,0 +1,139 @@
+//! Console log-ins of RAM users. A password is looked at and kept nowhere: nobody logs in here.
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::{
+    Sandbox,
+    answer::{Tree, tree},
+    asked::Asked,
+    check,
+    refused::Refused,
+    users,
+};
+
+/// A log-in's row.
+struct LoginProfile {
+    user_name: String,
+    password_reset_required: bool,
+    mfa_bind_required: bool,
+    created_at: OffsetDateTime,
+}
+
+impl LoginProfile {
+    fn shown(self) -> Value {
+        json!({
+            "UserName": self.user_name,
+            "PasswordResetRequired": self.password_reset_required,
+            "MFABindRequired": self.mfa_bind_required,
+            "CreateDate": check::date(self.created_at),
+        })
+    }
+}
+
+/// Eight characters and two kinds of them.
+fn check_password(password: &str) -> Result<(), Refused> {
+    let kinds: [fn(char) -> bool; 4] = [
+        |c| c.is_ascii_lowercase(),
+        |c| c.is_ascii_uppercase(),
+        |c| c.is_ascii_digit(),
+        |c| !c.is_ascii_alphanumeric(),
+    ];
+    let used = kinds
+        .iter()
+        .filter(|kind| password.chars().any(kind))
+        .count();
+    if (8..=32).contains(&password.chars().count()) && used >= 2 {
+        Ok(())
+    } else {
+        Err(Refused::weak_password())
+    }
+}
+
+pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    check_password(asked.must("Password")?)?;
+    let mut tx = sandbox.pool.begin().await?;
+    let user = users::meant(&mut tx, asked).await?;
+    let profile = sqlx::query_as!(
+        LoginProfile,
+        "WITH made AS (
+             INSERT INTO sandbox.login_profiles (
+                 user_id,
+                 password_reset_required,
+                 mfa_bind_required,
+                 created_at
+             )
+             VALUES ($1, $2, $3, $4)
+             RETURNING *
+         )
+         SELECT u.user_name, m.password_reset_required, m.mfa_bind_required, m.created_at
+         FROM made m
+         JOIN sandbox.users u USING (user_id)",
+        user,
+        check::flag(asked, "PasswordResetRequired")?.unwrap_or_default(),
+        check::flag(asked, "MFABindRequired")?.unwrap_or_default(),
+        sandbox.clock.now()
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(tree("LoginProfile", profile.shown()))
+}
+
+pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let mut tx = sandbox.pool.begin().await?;
+    let user = users::meant_or_caller(&mut tx, asked).await?;
+    let profile = sqlx::query_as!(
+        LoginProfile,
+        "SELECT u.user_name, l.password_reset_required, l.mfa_bind_required, l.created_at
+         FROM sandbox.login_profiles l
+         JOIN sandbox.users u USING (user_id)
+         WHERE l.user_id = $1",
+        user
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or_else(|| Refused::not_exist("User.LoginProfile"))?;
+    Ok(tree("LoginProfile", profile.shown()))
+}
+
+pub async fn update(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    if let Some(password) = asked.get("Password") {
+        check_password(password)?;
+    }
+    let mut tx = sandbox.pool.begin().await?;
+    let user = users::meant(&mut tx, asked).await?;
+    let changed = sqlx::query!(
+        "UPDATE sandbox.login_profiles
+         SET password_reset_required = COALESCE($2, password_reset_required),
+             mfa_bind_required = COALESCE($3, mfa_bind_required)
+         WHERE user_id = $1",
+        user,
+        check::flag(asked, "PasswordResetRequired")?,
+        check::flag(asked, "MFABindRequired")?
+    )
+    .execute(&mut *tx)
+    .await?;
+    if changed.rows_affected() == 0 {
+        return Err(Refused::not_exist("User.LoginProfile"));
+    }
+    tx.commit().await?;
+    Ok(Tree::new())
+}
+
+pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+    let mut tx = sandbox.pool.begin().await?;
+    let user = users::meant(&mut tx, asked).await?;
+    let gone = sqlx::query!(
+        "DELETE FROM sandbox.login_profiles
+         WHERE user_id = $1",
+        user
+    )
+    .execute(&mut *tx)
+    .await?;
+    if gone.rows_affected() == 0 {
+        return Err(Refused::not_exist("User.LoginProfile"));
+    }
+    tx.commit().await?;
+    Ok(Tree::new())
+}
