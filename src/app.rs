@@ -2,32 +2,22 @@
 
 use std::{collections::HashMap, hash::RandomState, path::PathBuf, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    body::Body,
-    middleware::{self, Next},
-};
+use axum::Router;
 use lettre::message::Mailbox;
 use sqlx::PgPool;
-use tokio::{
-    sync::{Semaphore, watch},
-    task::JoinSet,
-};
-use tower::Layer;
+use tokio::{sync::watch, task::JoinSet};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     admin::{self, Admin},
-    calls::{partitions, recorder::Recorder},
+    calls::{observed, partitions, recorder::Recorder},
     clock::Clock,
     console::{self, Console, Pages},
     directory::{sealing::KeyRing, sessions, within},
-    fault::Fault,
     gateway::{
-        gate::{self, Gate, GateLayer},
+        gate::{self, Gate},
         lookup::{self, Lookup},
         nonce::NonceMemory,
-        receive,
         routes::{Routes, Trust},
         upstream::{Upstream, Upstreams},
     },
@@ -167,6 +157,12 @@ impl Node {
             ..
         } = self.foundations.clone();
         let mut routes = Routes::default();
+        if settings.gate.is_mirror {
+            // Where a call would go is no matter of a mirror's.
+            for product in Product::CATALOGUED {
+                routes.serve(product, Trust::Signature);
+            }
+        }
         let mut upstreams = HashMap::new();
         for (product, upstream, trust) in settings.upstreams {
             routes.serve(product.clone(), trust);
@@ -298,6 +294,7 @@ impl Node {
                 within(*database_timeout, partitions::ensure(pool, now)).await?;
                 let old = now - retention;
                 within(*database_timeout, partitions::drop_before(pool, old)).await?;
+                within(*database_timeout, observed::forget(pool, old)).await?;
                 let ended = now - time::Duration::days(1);
                 within(*database_timeout, sessions::forget(pool, ended)).await
             };
@@ -310,37 +307,6 @@ impl Node {
             }
         }
     }
-}
-
-/// The gateway's router: whatever path is called, the gate answers. More than `concurrent` calls at a time are
-/// refused at once rather than kept waiting.
-pub fn gateway_router<S>(gate: Arc<Gate>, upstream: S, concurrent: usize) -> Router
-where
-    S: tower::Service<
-            http::Request<Body>,
-            Response = http::Response<Body>,
-            Error = std::convert::Infallible,
-        > + Clone
-        + Send
-        + Sync
-        + 'static,
-    S::Future: Send,
-{
-    let stack = GateLayer::new(Arc::clone(&gate)).layer(upstream);
-    let turns = Arc::new(Semaphore::new(concurrent));
-    let full = middleware::from_fn(move |request: axum::extract::Request, next: Next| {
-        let (turns, gate) = (Arc::clone(&turns), Arc::clone(&gate));
-        async move {
-            match turns.try_acquire() {
-                Ok(_turn) => next.run(request).await,
-                Err(_) => receive::refuse_unread(&gate, request, Fault::Unavailable),
-            }
-        }
-    });
-    Router::new()
-        .fallback_service(stack)
-        .layer(full)
-        .layer(CatchPanicLayer::custom(receive::answer_panic))
 }
 
 async fn sweep(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {

@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use akgate::{
     clock::{Clock, SystemClock},
-    command::{Exit, classify, config, demo, keys, operators, serve, verify},
+    command::{Exit, classify, config, demo, keys, operators, policy, serve, verify},
 };
 use clap::{Parser, Subcommand};
 
@@ -27,6 +27,8 @@ enum Command {
     Keys(keys::Command),
     #[command(subcommand)]
     Operators(operators::Command),
+    #[command(subcommand)]
+    Policy(policy::Command),
     Serve(serve::Args),
     Verify(verify::Args),
 }
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Config(command) => config::run(&command, &mut out, &mut err),
         Command::Keys(command) => keys::run(&command, &mut out, &mut err),
         Command::Operators(command) => operators::run(&command, &mut out, &mut err),
+        Command::Policy(command) => policy::run(&command, &mut out, &mut err),
         Command::Serve(args) => serve::run(&args, &mut err),
         Command::Verify(args) => verify::run(&args, SystemClock.now(), &mut out, &mut err),
     };

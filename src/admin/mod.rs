@@ -8,6 +8,7 @@ mod extract;
 mod leak_report;
 mod letters;
 mod lift;
+mod observed;
 mod problem;
 mod restrictions;
 
@@ -61,6 +62,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/letters", get(letters::list))
         .route("/keys/{id}/activity", get(activity::read))
         .route("/accounts/{id}/profile", put(account::set_profile))
+        .route("/policy/observed", get(observed::read))
         .with_state(admin);
     Router::new()
         .nest("/admin/v1", v1)

@@ -7,6 +7,7 @@
 pub mod activity;
 pub mod batch;
 pub mod intents;
+pub mod observed;
 pub mod partitions;
 pub mod recorder;
 

@@ -4,7 +4,7 @@
 //! counted. Counts are never dropped: they only grow larger.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet, hash_map::Entry},
     mem,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -17,7 +17,10 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use super::batch::{Batch, Count, CountKey, Refused, Settled};
+use super::{
+    batch::{Batch, Count, CountKey, Refused, Settled},
+    observed::{Observed, ObservedKey},
+};
 use crate::{
     access_key::AccessKeyId,
     directory::{StateFault, within},
@@ -25,6 +28,9 @@ use crate::{
 
 /// Refusals of one key in one hour that are kept one by one; more are only counted.
 const REFUSALS_PER_HOUR: i64 = 1_000;
+
+/// What callers who proved nothing may be counted by in one hour, each by its key; more are counted without.
+const UNPROVEN: usize = 10_000;
 
 /// Records of a kind that may wait to be written.
 const WAITING: usize = 100_000;
@@ -50,6 +56,20 @@ struct Gathered {
     counts: HashMap<CountKey, Count>,
     /// Refusals per key in the present hour.
     refusals: HashMap<AccessKeyId, (OffsetDateTime, i64)>,
+    observed: HashMap<ObservedKey, Observed>,
+    /// What callers who proved nothing were counted by in the present hour.
+    unproven: (Option<OffsetDateTime>, HashSet<ObservedKey>),
+}
+
+impl Gathered {
+    fn add_observed(&mut self, key: ObservedKey, seen: Observed) {
+        match self.observed.entry(key) {
+            Entry::Occupied(mut there) => there.get_mut().add(seen),
+            Entry::Vacant(place) => {
+                place.insert(seen);
+            }
+        }
+    }
 }
 
 impl Recorder {
@@ -108,6 +128,23 @@ impl Recorder {
         }
     }
 
+    /// A call was seen by a node that watches.
+    pub fn observed(&self, mut key: ObservedKey, seen: Observed) {
+        let mut gathered = self.gathered();
+        if !key.sighted.is_proven() {
+            let (hour, unproven) = &mut gathered.unproven;
+            if hour.replace(key.hour) != Some(key.hour) {
+                unproven.clear();
+            }
+            if unproven.len() < UNPROVEN {
+                unproven.insert(key.clone());
+            } else if !unproven.contains(&key) {
+                key.access_key_id.clear();
+            }
+        }
+        gathered.add_observed(key, seen);
+    }
+
     /// Records that had to be dropped since the start.
     #[must_use]
     pub fn dropped(&self) -> u64 {
@@ -158,6 +195,17 @@ impl Recorder {
                 let again = gathered.counts.entry(key).or_default();
                 again.forwarded += count.forwarded;
                 again.refused += count.refused;
+            }
+            return Err(fault);
+        }
+
+        let observed: Vec<(ObservedKey, Observed)> = mem::take(&mut self.gathered().observed)
+            .into_iter()
+            .collect();
+        if let Err((written, fault)) = self.write(&observed).await {
+            let mut gathered = self.gathered();
+            for (key, seen) in observed.into_iter().skip(written) {
+                gathered.add_observed(key, seen);
             }
             return Err(fault);
         }

@@ -5,6 +5,7 @@ pub mod config;
 pub mod demo;
 pub mod keys;
 pub mod operators;
+pub mod policy;
 pub mod serve;
 mod settings;
 pub mod verify;

@@ -13,6 +13,10 @@ pub struct Args {
     /// What this process does; all of it by default
     #[arg(long, value_enum, value_delimiter = ',')]
     roles: Vec<Role>,
+    /// Watch beside the path: judge copies of calls, as an nginx `mirror` sends them, refuse and forward nothing.
+    /// What would have become of them is told by `akgate policy observed` and the admin API
+    #[arg(long)]
+    observe: bool,
 }
 
 /// Serves.
@@ -20,9 +24,18 @@ pub struct Args {
 /// # Errors
 /// That of the outputs.
 pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
-    let roles = match args.roles.as_slice() {
-        [] => &Role::ALL[..],
-        some => some,
+    let roles = match (args.observe, args.roles.as_slice()) {
+        (false, []) => &Role::ALL[..],
+        (false, some) => some,
+        (true, []) => &Role::WATCHING[..],
+        (true, [Role::Admin]) => &[Role::Observer, Role::Admin],
+        (true, _) => {
+            writeln!(
+                err,
+                "error: --observe takes the gateway's place and sends no letters: it goes with --roles admin alone"
+            )?;
+            return Ok(Exit::Usage);
+        }
     };
     let config = match args.settings.load(roles) {
         Ok(config) => config,

@@ -41,11 +41,17 @@ pub enum Role {
     Admin,
     /// Sends letters and sees to the database's upkeep.
     Worker,
+    /// Judges copies of calls that go another way, in place of a gateway: forwards and answers nothing.
+    #[value(skip)]
+    Observer,
 }
 
 impl Role {
-    /// Every role: what a process does that is told nothing else.
+    /// What a process does that is told nothing else.
     pub const ALL: [Self; 4] = [Self::Gateway, Self::Public, Self::Admin, Self::Worker];
+
+    /// What a process does that watches beside the path: it sends no letters, since nothing is refused.
+    pub const WATCHING: [Self; 2] = [Self::Observer, Self::Admin];
 }
 
 /// akgate's configuration (TOML). Everything is commented out at its default. A flag counts before an environment
@@ -134,6 +140,12 @@ impl Config {
             .map_err(|fault| ConfigError::load(file, &fault))?;
         let checker = Checker::new(file, text);
         checker.check(sections, roles)
+    }
+
+    /// Whether this process judges calls, and so has to know what the registry says.
+    #[must_use]
+    pub fn judges(&self) -> bool {
+        self.has(Role::Gateway) || self.has(Role::Observer)
     }
 
     /// Whether this process has a role.

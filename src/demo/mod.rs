@@ -23,10 +23,13 @@ use self::{
     walk::{Walk, WalkFault},
 };
 use crate::{
-    app::{AppError, Foundations, GatewaySettings, Node, WorkerSettings, gateway_router},
+    app::{AppError, Foundations, GatewaySettings, Node, WorkerSettings},
     clock::{Clock, SystemClock},
     directory::StateFault,
-    gateway::{gate, lookup, nonce::NONCES_PER_KEY, routes::Trust, upstream::Upstream},
+    gateway::{
+        gate, lookup, nonce::NONCES_PER_KEY, router::gateway_router, routes::Trust,
+        upstream::Upstream,
+    },
     mac_key::MacKey,
     metrics::Metrics,
     notify::mailer::FolderMailer,

@@ -111,6 +111,7 @@ async fn prove(
     check_token(claim.security_token.as_ref(), caller.session.as_ref())?;
     let verified = signature::verify(request, &caller.secret)?;
     gate.nonces.burn(id, &claim.nonce, now)?;
+    call.caller.get_or_init(|| Arc::clone(&caller));
     Ok((verified, caller))
 }
 

@@ -1,11 +1,12 @@
 //! What is known of a call from the outside, and what the stations have found out: the access log's line.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::lookup::Credentials;
 use crate::{access_key::AccessKeyId, operation::Operation, peer::Peer, request::format::Format};
 
 /// The answer that a caller gets.
@@ -31,10 +32,14 @@ pub struct Call {
     pub received_at: OffsetDateTime,
     /// The key that it claims; proven or not.
     pub access_key_id: OnceLock<AccessKeyId>,
+    /// Who calls, once it is proven.
+    pub caller: OnceLock<Arc<Credentials>>,
     /// The operation, once the signature has held.
     pub operation: OnceLock<Operation>,
     /// What was decided.
     pub verdict: OnceLock<&'static str>,
+    /// The restriction that forbids it, or would.
+    pub restriction: OnceLock<Uuid>,
 }
 
 impl Call {
@@ -59,8 +64,10 @@ impl Call {
             user_agent: header(http::header::USER_AGENT).chars().take(256).collect(),
             received_at,
             access_key_id: OnceLock::new(),
+            caller: OnceLock::new(),
             operation: OnceLock::new(),
             verdict: OnceLock::new(),
+            restriction: OnceLock::new(),
         }
     }
 

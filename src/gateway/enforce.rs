@@ -33,6 +33,15 @@ use crate::{
     verdict::{self, Facts, Grounds, Permit, Profile, Refusal, Verdict},
 };
 
+/// The verdict on a call that is refused.
+pub const REFUSED: &str = "refused";
+
+/// The verdict on a call that would have been refused.
+pub const WITHHELD: &str = "withheld";
+
+/// The verdict that cannot be made.
+pub const UNKNOWN: &str = "unknown";
+
 /// A request that may go upstream, once.
 pub struct Permitted {
     /// The proven request.
@@ -163,17 +172,55 @@ async fn again(gate: &Gate, authenticated: &Authenticated, revision: i64) -> Res
 
 fn decide(gate: &Gate, authenticated: &Authenticated) -> Result<Permit, Fault> {
     let Authenticated {
-        verified,
         caller,
         operation,
         call,
+        ..
     } = authenticated;
     let Some(caller) = caller else {
         call.verdict.get_or_init(|| "anonymous");
         return verdict::permit_anonymous(operation).ok_or(Fault::Missing("AccessKeyId"));
     };
+    match weigh(gate, authenticated, caller) {
+        Verdict::Allow(permit) => Ok(permit),
+        Verdict::Refuse(refusal) => {
+            call.verdict.get_or_init(|| outcome(refusal));
+            if let Refusal::RestrictedKey(_) = refusal {
+                record_refusal(gate, authenticated, caller, refusal, false);
+            }
+            Err(refusal.into())
+        }
+    }
+}
+
+/// The verdict of a call that goes no further: at a mirror nothing is recorded but what was seen.
+///
+/// # Errors
+/// What the caller would be told.
+pub fn judge(gate: &Gate, authenticated: &Authenticated) -> Result<(), Fault> {
+    let Some(caller) = &authenticated.caller else {
+        return decide(gate, authenticated).map(|_| ());
+    };
+    let call = &authenticated.call;
+    match weigh(gate, authenticated, caller) {
+        Verdict::Allow(permit) => {
+            call.verdict.get_or_init(|| grounds(permit.grounds()));
+            if let Some(Refusal::RestrictedKey(id)) = permit.withheld() {
+                call.restriction.get_or_init(|| id);
+            }
+            Ok(())
+        }
+        Verdict::Refuse(refusal) => {
+            call.verdict.get_or_init(|| outcome(refusal));
+            Err(refusal.into())
+        }
+    }
+}
+
+fn weigh(gate: &Gate, authenticated: &Authenticated, caller: &Credentials) -> Verdict {
+    let operation = &authenticated.operation;
     let lineage = gate.live.lineage(&caller.access_key_id, caller.ancestors());
-    let parameters = verified.request().parameters();
+    let parameters = authenticated.verified.request().parameters();
     let facts = Facts {
         operation,
         lineage: &lineage,
@@ -184,18 +231,7 @@ fn decide(gate: &Gate, authenticated: &Authenticated) -> Result<Permit, Fault> {
         }),
         now: gate.clock.now(),
     };
-    match verdict::decide(&gate.strict, &facts) {
-        Verdict::Allow(permit) => Ok(permit),
-        Verdict::Refuse(refusal @ Refusal::RestrictedKey(_)) => {
-            call.verdict.get_or_init(|| "refused");
-            record_refusal(gate, authenticated, caller, refusal, false);
-            Err(refusal.into())
-        }
-        Verdict::Refuse(refusal @ Refusal::StandingUnknown) => {
-            call.verdict.get_or_init(|| "unknown");
-            Err(refusal.into())
-        }
-    }
+    verdict::decide(&gate.strict, &facts)
 }
 
 /// The strictest profile of the accounts that the lineage runs through.
@@ -237,6 +273,9 @@ fn record_refusal(
         Refusal::RestrictedKey(id) => Some(id),
         Refusal::StandingUnknown => None,
     };
+    if let Some(id) = restriction_id {
+        authenticated.call.restriction.get_or_init(|| id);
+    }
     let refused = Refused {
         call: record(gate, authenticated),
         restriction_id,
@@ -314,12 +353,19 @@ fn names(gate: &Gate, request: &ApiRequest, operation: &Operation) -> Map<String
         .collect()
 }
 
+fn outcome(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::RestrictedKey(_) => REFUSED,
+        Refusal::StandingUnknown => UNKNOWN,
+    }
+}
+
 fn grounds(why: Grounds) -> &'static str {
     match why {
         Grounds::Clear => "clear",
         Grounds::Harmless(_) => "harmless",
         Grounds::SelfRemedy(_) => "self-remedy",
-        Grounds::Withheld(_) => "withheld",
+        Grounds::Withheld(_) => WITHHELD,
         Grounds::Off => "off",
         Grounds::Anonymous => "anonymous",
     }

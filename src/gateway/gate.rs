@@ -28,6 +28,8 @@ pub struct Settings {
     pub body_limit: usize,
     /// How long a body may take to arrive.
     pub body_timeout: std::time::Duration,
+    /// Whether calls are copies of calls that go another way: they are judged, and forwarded nowhere.
+    pub is_mirror: bool,
     /// How refusals are carried out.
     pub policy: Policy,
     /// What a restricted key is refused, where its account has no profile of its own.
@@ -45,6 +47,7 @@ impl Default for Settings {
         Self {
             body_limit: 1 << 20,
             body_timeout: std::time::Duration::from_secs(30),
+            is_mirror: false,
             policy: Policy::default(),
             profile: Profile::default(),
             anonymous: Vec::new(),

@@ -7,6 +7,9 @@
 //! 4. [`learn`]: what upstream did is learnt ([`lesson`]) and recorded, before the answer leaves.
 //! 5. [`forward`]: a new request, printed from the proven value, with an [`identity`].
 //!
+//! [`watch`] notes what would have become of a call where nothing is refused yet; at a mirror its road ends
+//! with the verdict.
+//!
 //! [`gate::GateLayer`] puts them in front of any axum handler; [`upstream`] is the one of the binary.
 
 pub mod answer;
@@ -22,6 +25,8 @@ pub mod lookup;
 pub mod nonce;
 pub mod receive;
 pub mod refusal;
+pub mod router;
 pub mod routes;
 pub mod upstream;
+pub mod watch;
 pub mod wire;

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::{
     call::{Answer, Call},
     gate::Gate,
-    refusal,
+    refusal, watch,
 };
 use crate::{
     fault::Fault,
@@ -86,13 +86,22 @@ where
                 call.format = Format::asked_for(query, &raw.body, &raw.head.headers);
             }
             let call = Arc::new(call);
+            let watching = watch::watch(&gate.settings, call.received_at);
+            let mut asked = None;
             let answered = match raw.and_then(|raw| ApiRequest::parse(&raw)) {
                 Ok(request) => {
+                    if watching.is_some() {
+                        asked = watch::asked(&gate, &request.operation);
+                    }
                     let call = Arc::clone(&call);
                     next.oneshot(Received { request, call }).await
                 }
                 Err(fault) => Err(fault),
             };
+            if let Some(watching) = watching {
+                let fault = answered.as_ref().err();
+                watch::note(&gate, watching, &call, asked.as_ref(), fault);
+            }
             Ok(answer(&gate, &call, answered, began.elapsed()))
         })
     }

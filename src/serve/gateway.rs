@@ -22,7 +22,7 @@ use crate::{
     mac_key::MacKey,
     operation::Product,
     sandbox::Sandbox,
-    verdict::Policy,
+    verdict::{Mode, Policy},
 };
 
 /// Makes the gateway's settings.
@@ -86,6 +86,7 @@ pub(super) fn settings(
         gate: gate::Settings {
             body_limit: gateway.body_limit_bytes,
             body_timeout: Duration::from_secs(gateway.body_timeout_seconds),
+            is_mirror: false,
             policy: Policy {
                 mode: policy.mode,
                 enforce_from: policy.enforce_from.map(|instant| instant.0),
@@ -106,6 +107,18 @@ pub(super) fn settings(
         upstreams: made,
         listed,
     })
+}
+
+/// Makes the settings of a gate that watches beside the path: every product is judged, none is forwarded,
+/// and nothing is refused.
+pub(super) fn mirror_settings(
+    sections: &Sections,
+    foundations: &Foundations,
+) -> Result<GatewaySettings, ServeError> {
+    let mut settings = settings(sections, foundations)?;
+    settings.gate.is_mirror = true;
+    settings.gate.policy.mode = Mode::Shadow;
+    Ok(settings)
 }
 
 fn http_upstream(url: &str, view: UpstreamView<'_>) -> Result<HttpUpstream, ServeError> {

@@ -6,9 +6,12 @@ use axum::Router;
 
 use super::{ServeError, gateway};
 use crate::{
-    app::{Foundations, Node, gateway_router},
+    app::{Foundations, Node},
     config::{Config, Role, Sections},
-    gateway::gate::Gate,
+    gateway::{
+        gate::Gate,
+        router::{gateway_router, mirror_router},
+    },
     server::{Listener, Manners, Tls, TrustedProxies},
 };
 
@@ -40,7 +43,7 @@ pub(super) fn bind_all(
         serving: Vec::new(),
         gate: None,
     };
-    if config.has(Role::Gateway) {
+    if config.judges() {
         let tls = tls(gateway.tls_cert.as_deref(), gateway.tls_key.as_deref())?;
         let listener = bind(
             "gateway",
@@ -48,9 +51,17 @@ pub(super) fn bind_all(
             tls,
             manners(&gateway.trusted_proxies),
         )?;
-        let settings = gateway::settings(&config.sections, foundations)?;
-        let (gate, upstreams) = node.gate(settings)?;
-        let router = gateway_router(Arc::clone(&gate), upstreams, gateway.max_concurrent);
+        let concurrent = gateway.max_concurrent;
+        let (gate, router) = if config.has(Role::Observer) {
+            let settings = gateway::mirror_settings(&config.sections, foundations)?;
+            let (gate, _) = node.gate(settings)?;
+            (Arc::clone(&gate), mirror_router(gate, concurrent))
+        } else {
+            let settings = gateway::settings(&config.sections, foundations)?;
+            let (gate, upstreams) = node.gate(settings)?;
+            let router = gateway_router(Arc::clone(&gate), upstreams, concurrent);
+            (gate, router)
+        };
         listeners.gate = Some(gate);
         listeners.serving.push(("gateway", listener, router));
     }
@@ -67,7 +78,7 @@ pub(super) fn bind_all(
     if config.has(Role::Admin) {
         let tls = tls(admin.tls_cert.as_deref(), admin.tls_key.as_deref())?;
         let listener = bind("admin", admin.listen, tls, manners(&admin.trusted_proxies))?;
-        let router = node.admin(config.has(Role::Gateway));
+        let router = node.admin(config.judges());
         listeners.serving.push(("admin", listener, router));
     }
     Ok(listeners)

@@ -128,11 +128,11 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         timeout,
     };
     let node = Arc::new(Node::new(foundations.clone(), feed));
-    let is_gateway = config.has(Role::Gateway);
+    let judges = config.judges();
     let bound = listeners::bind_all(config, &node, &foundations)?;
     let health = Health {
         pool: pool.clone(),
-        feed: is_gateway.then(|| Arc::clone(node.feed())),
+        feed: judges.then(|| Arc::clone(node.feed())),
         recorder: Arc::clone(node.recorder()),
         metrics,
         timeout: Duration::from_secs(1).min(timeout),
@@ -148,11 +148,15 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         false => None,
     };
 
-    if is_gateway {
+    if judges {
         // Nobody is let in before the first load: it would only be told to come back.
         node.feed().poll().await?;
     }
-    say_mode(sections);
+    if config.has(Role::Observer) {
+        tracing::warn!("watching beside the path: nothing is forwarded, refused or answered");
+    } else {
+        say_mode(sections);
+    }
     let (stop, stopped) = watch::channel(false);
     // The probes go on until the last request is answered.
     let (stop_probes, probes_stopped) = watch::channel(false);
@@ -170,7 +174,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     }
     let (stop_records, records_stopped) = watch::channel(false);
     let mut working = JoinSet::new();
-    if is_gateway {
+    if judges {
         let (node, gate, stopped) = (Arc::clone(&node), bound.gate, records_stopped.clone());
         working.spawn(async move { node.run(gate, stopped).await });
     }

@@ -10,12 +10,18 @@ use std::{
 
 use akgate::{
     access_key::{AccessKeyId, AccessKeySecret},
-    app::{Foundations, GatewaySettings, Node, gateway_router},
+    app::{Foundations, GatewaySettings, Node},
     audit::Actor,
     clock::Clock,
     demo::client::{Api, Credentials, sign},
     directory::{KeyRecord, KeyStatus, keys::NewKey, sealing::KeyRing},
-    gateway::{gate, lookup, nonce::NONCES_PER_KEY, routes::Trust, upstream::Upstream},
+    gateway::{
+        gate, lookup,
+        nonce::NONCES_PER_KEY,
+        router::{gateway_router, mirror_router},
+        routes::Trust,
+        upstream::Upstream,
+    },
     mac_key::MacKey,
     metrics::Metrics,
     operation::Product,
@@ -118,6 +124,8 @@ pub enum Behind {
     Yes,
     /// This one.
     Router(Router),
+    /// None: the gate watches beside the path.
+    Mirror,
 }
 
 impl TestNode {
@@ -179,6 +187,7 @@ impl TestNode {
                 gateway_router(Arc::clone(&gate), yes, 64)
             }
             Behind::Router(router) => gateway_router(Arc::clone(&gate), router, 64),
+            Behind::Mirror => mirror_router(Arc::clone(&gate), 64),
         };
         node.feed().poll().await.unwrap();
         Self {

@@ -29,3 +29,4 @@ mod serve;
 mod tricks;
 mod vectors;
 mod verify;
+mod watch;

@@ -60,8 +60,19 @@ pub struct Served {
 
 impl Served {
     pub fn start(config: &Path, roles: &str, env: &[(&str, &str)]) -> Self {
+        Self::with(&["--roles", roles], config, env)
+    }
+
+    /// One that watches beside the path.
+    pub fn watching(config: &Path) -> Self {
+        Self::with(&["--observe"], config, &[])
+    }
+
+    fn with(arguments: &[&str], config: &Path, env: &[(&str, &str)]) -> Self {
         let mut child = Command::new(AKGATE)
-            .args(["serve", "--roles", roles, "--config"])
+            .arg("serve")
+            .args(arguments)
+            .arg("--config")
             .arg(config)
             .envs(env.iter().copied())
             .stderr(Stdio::piped())

@@ -1,0 +1,231 @@
+//! What a node sees that watches before it enforces: counted per hour, key, operation and outcome.
+//!
+//! In the path (policy in shadow mode, or announced for later) a call that fails verification is refused
+//! all the same; what policy would have refused passes. At a mirror nothing is forwarded and nothing is
+//! answered, and no answer is seen: keys and sessions that were made since the last import cannot be told
+//! from nobody's, so they are an outcome of their own.
+
+mod report;
+
+use serde::Deserialize;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub use self::report::{Report, Totals, report};
+use super::batch::Batch;
+use crate::directory::StateFault;
+
+/// Where a node watches from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Watch {
+    /// Beside the path: it gets copies of calls.
+    Mirror,
+    /// In the path, with refusals withheld.
+    Shadow,
+}
+
+impl Watch {
+    /// As it is stored and told.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mirror => "mirror",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
+/// What would have become of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sighted {
+    /// It would have been forwarded.
+    Passes,
+    /// It was verified, and policy would have refused it.
+    WouldRefuse,
+    /// It would have been refused before policy: its signature, its time, its form.
+    Fails,
+    /// Nobody here knows the key: it was made since the last import, or is nobody's.
+    NotInDirectory,
+    /// The directory could not be asked.
+    NotJudged,
+}
+
+impl Sighted {
+    /// As it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passes => "Passes",
+            Self::WouldRefuse => "WouldRefuse",
+            Self::Fails => "Fails",
+            Self::NotInDirectory => "NotInDirectory",
+            Self::NotJudged => "NotJudged",
+        }
+    }
+
+    /// Whether the caller was proven: whoever was not can invent keys without end.
+    #[must_use]
+    pub fn is_proven(self) -> bool {
+        match self {
+            Self::Passes | Self::WouldRefuse => true,
+            Self::Fails | Self::NotInDirectory | Self::NotJudged => false,
+        }
+    }
+}
+
+/// What observations are counted by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ObservedKey {
+    /// Start of the hour, UTC.
+    pub hour: OffsetDateTime,
+    /// Where from.
+    pub watch: Watch,
+    /// What would have become of it.
+    pub sighted: Sighted,
+    /// The key that signed, or is claimed; empty for none.
+    pub access_key_id: String,
+    /// Product code; empty for no known operation.
+    pub product: String,
+    /// Action; empty for no known operation.
+    pub action: String,
+    /// The error's code; empty for none.
+    pub code: String,
+}
+
+/// How often, and the last one.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// How many.
+    pub calls: i64,
+    /// The error in words; empty for none.
+    pub reason: String,
+    /// Account of the principal; empty where nobody is proven.
+    pub account_id: String,
+    /// ARN of the principal; empty where nobody is proven.
+    pub principal: String,
+    /// What would have forbidden it.
+    pub restriction_id: Option<Uuid>,
+    /// The call.
+    pub request_id: Uuid,
+    /// Where it came from.
+    pub source_ip: String,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+impl Observed {
+    /// Takes in what is newer, or what could not be written before.
+    pub fn add(&mut self, other: Self) {
+        let calls = self.calls.saturating_add(other.calls);
+        if other.at >= self.at {
+            *self = other;
+        }
+        self.calls = calls;
+    }
+}
+
+impl Batch for (ObservedKey, Observed) {
+    fn write(pool: &PgPool, some: &[Self]) -> impl Future<Output = Result<(), StateFault>> + Send {
+        add(pool, some)
+    }
+}
+
+async fn add(pool: &PgPool, seen: &[(ObservedKey, Observed)]) -> Result<(), StateFault> {
+    if seen.is_empty() {
+        return Ok(());
+    }
+    let keys = |one: fn(&ObservedKey) -> String| -> Vec<String> {
+        seen.iter().map(|(key, _)| one(key)).collect()
+    };
+    let texts = |one: fn(&Observed) -> String| -> Vec<String> {
+        seen.iter().map(|(_, seen)| one(seen)).collect()
+    };
+    let hours: Vec<OffsetDateTime> = seen.iter().map(|(key, _)| key.hour).collect();
+    let restrictions: Vec<Option<Uuid>> =
+        seen.iter().map(|(_, seen)| seen.restriction_id).collect();
+    let calls: Vec<i64> = seen.iter().map(|(_, seen)| seen.calls).collect();
+    let requests: Vec<Uuid> = seen.iter().map(|(_, seen)| seen.request_id).collect();
+    let times: Vec<OffsetDateTime> = seen.iter().map(|(_, seen)| seen.at).collect();
+    sqlx::query!(
+        "INSERT INTO observations AS o (
+             hour,
+             watch,
+             outcome,
+             access_key_id,
+             product,
+             action,
+             code,
+             reason,
+             account_id,
+             principal,
+             restriction_id,
+             calls,
+             last_request_id,
+             last_source_ip,
+             last_at
+         )
+         SELECT *
+         FROM unnest(
+             $1::timestamptz[],
+             $2::text[],
+             $3::text[],
+             $4::text[],
+             $5::text[],
+             $6::text[],
+             $7::text[],
+             $8::text[],
+             $9::text[],
+             $10::text[],
+             $11::uuid[],
+             $12::bigint[],
+             $13::uuid[],
+             $14::text[],
+             $15::timestamptz[]
+         )
+         ORDER BY 1, 2, 3, 4, 5, 6, 7
+         ON CONFLICT (hour, watch, outcome, access_key_id, product, action, code) DO UPDATE
+         SET calls = o.calls + excluded.calls,
+             reason = excluded.reason,
+             account_id = excluded.account_id,
+             principal = excluded.principal,
+             restriction_id = excluded.restriction_id,
+             last_request_id = excluded.last_request_id,
+             last_source_ip = excluded.last_source_ip,
+             last_at = GREATEST(o.last_at, excluded.last_at)",
+        &hours,
+        &keys(|key| key.watch.as_str().to_owned()),
+        &keys(|key| key.sighted.as_str().to_owned()),
+        &keys(|key| key.access_key_id.clone()),
+        &keys(|key| key.product.clone()),
+        &keys(|key| key.action.clone()),
+        &keys(|key| key.code.clone()),
+        &texts(|seen| seen.reason.clone()),
+        &texts(|seen| seen.account_id.clone()),
+        &texts(|seen| seen.principal.clone()),
+        &restrictions as &[Option<Uuid>],
+        &calls,
+        &requests,
+        &texts(|seen| seen.source_ip.clone()),
+        &times
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Forgets what was seen before an instant.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn forget(pool: &PgPool, before: OffsetDateTime) -> Result<(), StateFault> {
+    sqlx::query!(
+        "DELETE FROM observations
+         WHERE hour < $1",
+        before
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! The report of a node that watched: who fails and why, who would have been refused, who is not known.
+
+use serde::Serialize;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::directory::StateFault;
+
+/// What was seen between two instants.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// From the start of this hour.
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+    /// Until this instant.
+    #[serde(with = "time::serde::rfc3339")]
+    pub until: OffsetDateTime,
+    /// How many calls.
+    pub calls: Totals,
+    /// Verified calls that policy would have refused, the most frequent first.
+    pub would_be_refused: Vec<Refused>,
+    /// Calls that failed verification, and why.
+    pub failed: Vec<Failed>,
+    /// Calls under keys and sessions that nobody here knows.
+    pub not_in_directory: Vec<Unknown>,
+    /// Whether a list was cut.
+    pub is_cut: bool,
+}
+
+/// How many calls, by what would have become of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Forwarded.
+    pub passed: i64,
+    /// Refused by policy.
+    pub would_be_refused: i64,
+    /// Refused before policy.
+    pub failed: i64,
+    /// Under a key that nobody here knows.
+    pub not_in_directory: i64,
+    /// The directory could not be asked.
+    pub not_judged: i64,
+}
+
+/// Calls that policy would have refused.
+#[derive(Debug, Clone, Serialize)]
+pub struct Refused {
+    /// The key or session that signed.
+    pub access_key_id: String,
+    /// Its account.
+    pub account_id: String,
+    /// Its principal.
+    pub principal: String,
+    /// The restriction that would have forbidden it.
+    pub restriction_id: Option<Uuid>,
+    /// Product code.
+    pub product: String,
+    /// Action.
+    pub action: String,
+    /// How many.
+    pub calls: i64,
+    /// The last one.
+    pub last_request_id: Uuid,
+    /// Where it came from.
+    pub last_source_ip: String,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub last_at: OffsetDateTime,
+}
+
+/// Calls that failed verification.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failed {
+    /// The key that was claimed; empty for none, or for more than are told apart.
+    pub access_key_id: String,
+    /// Product code; empty for no known operation.
+    pub product: String,
+    /// Action; empty for no known operation.
+    pub action: String,
+    /// The error's code.
+    pub code: String,
+    /// The last such error in words.
+    pub reason: String,
+    /// How many.
+    pub calls: i64,
+    /// The last one.
+    pub last_request_id: Uuid,
+    /// Where it came from.
+    pub last_source_ip: String,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub last_at: OffsetDateTime,
+}
+
+/// Calls under a key that nobody here knows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Unknown {
+    /// The key; empty for more than are told apart.
+    pub access_key_id: String,
+    /// `session` or `pair`.
+    pub kind: &'static str,
+    /// Product code; empty for no known operation.
+    pub product: String,
+    /// Action; empty for no known operation.
+    pub action: String,
+    /// How many.
+    pub calls: i64,
+    /// Where the last one came from.
+    pub last_source_ip: String,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub last_at: OffsetDateTime,
+}
+
+/// Reads the report of what was seen from the hour of `since` to `until`, at a mirror, in shadow mode, or
+/// both: at most `limit` rows of each list.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn report(
+    pool: &PgPool,
+    watch: Option<super::Watch>,
+    since: OffsetDateTime,
+    until: OffsetDateTime,
+    limit: i64,
+) -> Result<Report, StateFault> {
+    let since = since.truncate_to_hour();
+    let rows = sqlx::query!(
+        "WITH seen AS (
+             SELECT
+                 outcome,
+                 access_key_id,
+                 product,
+                 action,
+                 code,
+                 sum(calls)::bigint AS calls,
+                 (array_agg(reason ORDER BY last_at DESC))[1] AS reason,
+                 (array_agg(account_id ORDER BY last_at DESC))[1] AS account_id,
+                 (array_agg(principal ORDER BY last_at DESC))[1] AS principal,
+                 (array_agg(restriction_id ORDER BY last_at DESC))[1] AS restriction_id,
+                 (array_agg(last_request_id ORDER BY last_at DESC))[1] AS last_request_id,
+                 (array_agg(last_source_ip ORDER BY last_at DESC))[1] AS last_source_ip,
+                 max(last_at) AS last_at
+             FROM observations
+             WHERE hour >= $1
+               AND hour < $2
+               AND ($3::text IS NULL OR watch = $3)
+             GROUP BY outcome, access_key_id, product, action, code
+         ),
+         ranked AS (
+             SELECT
+                 *,
+                 row_number() OVER (
+                     PARTITION BY outcome
+                     ORDER BY calls DESC, access_key_id, product, action, code
+                 ) AS position,
+                 sum(calls) OVER (PARTITION BY outcome) AS total
+             FROM seen
+         )
+         SELECT
+             outcome AS \"outcome!\",
+             access_key_id AS \"access_key_id!\",
+             product AS \"product!\",
+             action AS \"action!\",
+             code AS \"code!\",
+             calls AS \"calls!\",
+             reason AS \"reason!\",
+             account_id AS \"account_id!\",
+             principal AS \"principal!\",
+             restriction_id,
+             last_request_id AS \"last_request_id!\",
+             last_source_ip AS \"last_source_ip!\",
+             last_at AS \"last_at!\",
+             position AS \"position!\",
+             total::bigint AS \"total!\"
+         FROM ranked
+         WHERE position <= $4::bigint + 1
+         ORDER BY outcome, position",
+        since,
+        until,
+        watch.map(super::Watch::as_str),
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut report = Report {
+        since,
+        until,
+        calls: Totals::default(),
+        would_be_refused: Vec::new(),
+        failed: Vec::new(),
+        not_in_directory: Vec::new(),
+        is_cut: false,
+    };
+    for row in rows {
+        let total = match row.outcome.as_str() {
+            "Passes" => &mut report.calls.passed,
+            "WouldRefuse" => &mut report.calls.would_be_refused,
+            "Fails" => &mut report.calls.failed,
+            "NotInDirectory" => &mut report.calls.not_in_directory,
+            _ => &mut report.calls.not_judged,
+        };
+        *total = row.total;
+        let is_listed = matches!(
+            row.outcome.as_str(),
+            "WouldRefuse" | "Fails" | "NotInDirectory"
+        );
+        if row.position > limit {
+            report.is_cut |= is_listed;
+            continue;
+        }
+        match row.outcome.as_str() {
+            "WouldRefuse" => report.would_be_refused.push(Refused {
+                access_key_id: row.access_key_id,
+                account_id: row.account_id,
+                principal: row.principal,
+                restriction_id: row.restriction_id,
+                product: row.product,
+                action: row.action,
+                calls: row.calls,
+                last_request_id: row.last_request_id,
+                last_source_ip: row.last_source_ip,
+                last_at: row.last_at,
+            }),
+            "Fails" => report.failed.push(Failed {
+                access_key_id: row.access_key_id,
+                product: row.product,
+                action: row.action,
+                code: row.code,
+                reason: row.reason,
+                calls: row.calls,
+                last_request_id: row.last_request_id,
+                last_source_ip: row.last_source_ip,
+                last_at: row.last_at,
+            }),
+            "NotInDirectory" => report.not_in_directory.push(Unknown {
+                kind: if row.access_key_id.starts_with("STS.") {
+                    "session"
+                } else {
+                    "pair"
+                },
+                access_key_id: row.access_key_id,
+                product: row.product,
+                action: row.action,
+                calls: row.calls,
+                last_source_ip: row.last_source_ip,
+                last_at: row.last_at,
+            }),
+            _ => {}
+        }
+    }
+    Ok(report)
+}

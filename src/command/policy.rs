@@ -1,0 +1,183 @@
+//! `akgate policy observed`: what would have become of calls while nothing is refused yet.
+
+use std::io::{self, Write};
+
+use clap::Subcommand;
+use comfy_table::{Table, presets};
+use time::{Duration, OffsetDateTime};
+
+use super::{Exit, settings::Settings};
+use crate::{
+    calls::observed::{self, Report, Watch},
+    clock::{Clock, SystemClock},
+    directory::{StateFault, within},
+    serve::{ServeError, open_database},
+};
+
+/// Look at what the policy does
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Show which calls failed verification, and what would have been refused for whom
+    ///
+    /// What nodes saw that run as `akgate serve --observe`, or with policy.mode = "shadow".
+    Observed {
+        /// How many hours to look back
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=8784))]
+        hours: u16,
+        /// Only what was seen beside the path, or in it
+        #[arg(long, value_enum)]
+        watch: Option<Watch>,
+        /// Rows of each table
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        rows: u16,
+        /// Print JSON, as the admin API answers it
+        #[arg(long)]
+        json: bool,
+        /// Where the configuration is
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ReportError {
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    State(#[from] StateFault),
+}
+
+/// Prints the report.
+///
+/// # Errors
+/// That of the outputs.
+pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let Command::Observed {
+        hours,
+        watch,
+        rows,
+        json,
+        settings,
+    } = command;
+    let config = match settings.load(&[]) {
+        Ok(config) => config,
+        Err(fault) => {
+            writeln!(err, "error: {fault}")?;
+            return Ok(Exit::Usage);
+        }
+    };
+    let until = SystemClock.now();
+    let since = until - Duration::hours((*hours).into());
+    let runtime = tokio::runtime::Runtime::new()?;
+    let read = runtime.block_on(async {
+        let pool = open_database(&config).await?;
+        let timeout = std::time::Duration::from_secs(config.sections.database.timeout_seconds);
+        let report = observed::report(&pool, *watch, since, until, (*rows).into());
+        let report = within(timeout, report).await?;
+        pool.close().await;
+        Ok::<_, ReportError>(report)
+    });
+    match read {
+        Ok(report) if *json => {
+            serde_json::to_writer_pretty(&mut *out, &report)?;
+            writeln!(out)?;
+            Ok(Exit::Ok)
+        }
+        Ok(report) => {
+            print(&report, out)?;
+            Ok(Exit::Ok)
+        }
+        Err(fault) => {
+            writeln!(err, "error: {fault}")?;
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let calls = &report.calls;
+    writeln!(
+        out,
+        "{} to {} UTC: {} calls passed, {} would have been refused, {} failed verification, \
+         {} under keys that are not in the directory, {} not judged",
+        minute(report.since),
+        minute(report.until),
+        calls.passed,
+        calls.would_be_refused,
+        calls.failed,
+        calls.not_in_directory,
+        calls.not_judged,
+    )?;
+    if !report.would_be_refused.is_empty() {
+        let mut table = table(["calls", "action", "AccessKey", "principal", "last"]);
+        for row in &report.would_be_refused {
+            table.add_row([
+                row.calls.to_string(),
+                format!("{} {}", row.product, row.action),
+                row.access_key_id.clone(),
+                row.principal.clone(),
+                minute(row.last_at),
+            ]);
+        }
+        writeln!(
+            out,
+            "\nWould have been refused: the AccessKey is restricted\n{table}"
+        )?;
+    }
+    if !report.failed.is_empty() {
+        let mut table = table(["calls", "error", "action", "AccessKey", "last from"]);
+        for row in &report.failed {
+            table.add_row([
+                row.calls.to_string(),
+                format!("{}: {}", row.code, row.reason),
+                format!("{} {}", row.product, row.action),
+                some(&row.access_key_id),
+                row.last_source_ip.clone(),
+            ]);
+        }
+        writeln!(out, "\nFailed verification\n{table}")?;
+    }
+    if !report.not_in_directory.is_empty() {
+        let mut table = table(["calls", "kind", "action", "AccessKey", "last from"]);
+        for row in &report.not_in_directory {
+            table.add_row([
+                row.calls.to_string(),
+                row.kind.to_owned(),
+                format!("{} {}", row.product, row.action),
+                some(&row.access_key_id),
+                row.last_source_ip.clone(),
+            ]);
+        }
+        writeln!(
+            out,
+            "\nNot in the directory: made since the last import, or nobody's. A mirror sees no answers to learn\n\
+             from: `akgate keys import` takes the new keys; sessions are known once akgate is in the path\n{table}"
+        )?;
+    }
+    if report.is_cut {
+        writeln!(out, "\nThe tables are cut: --rows shows more")?;
+    }
+    Ok(())
+}
+
+fn table(header: [&str; 5]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_header(header);
+    table
+}
+
+fn some(text: &str) -> String {
+    match text {
+        "" => "(several, or none)".to_owned(),
+        text => text.to_owned(),
+    }
+}
+
+fn minute(at: OffsetDateTime) -> String {
+    let form = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]");
+    at.to_offset(time::UtcOffset::UTC)
+        .format(form)
+        .unwrap_or_default()
+}

@@ -1,0 +1,397 @@
+//! Watching before enforcing: at a mirror and in shadow mode, the same report.
+
+use std::{process::Command, sync::Arc, time::Duration};
+
+use akgate::{
+    calls::observed::{Observed, ObservedKey, Sighted, Watch, report},
+    clock::{Clock, SystemClock},
+    demo::client::{Api, Caller, Credentials, sign},
+    gateway::gate::Settings,
+    verdict::{Mode, Policy},
+};
+use axum::{Router, body::Body};
+use http::Method;
+use serde_json::{Value, json};
+use time::Duration as Span;
+
+use crate::{
+    database::TestDatabase,
+    harness::{Behind, TestNode, in_origin_form},
+    process::{Scratch, Served, akgate, operator, secrets},
+};
+
+const RAM: &str = "2015-05-01";
+const STS: &str = "2015-04-01";
+
+fn shadow(is_mirror: bool) -> Settings {
+    Settings {
+        is_mirror,
+        policy: Policy {
+            mode: Mode::Shadow,
+            ..Policy::default()
+        },
+        ..Settings::default()
+    }
+}
+
+/// A clean key and a leaked one, on a node that watches.
+async fn watching(behind: Behind, is_mirror: bool) -> (TestNode, Credentials, Credentials) {
+    let first = TestNode::new(Behind::Yes).await;
+    let clean = first.key("LTAI5tFakeClean", Some("carol")).await;
+    let leaked = first.key("LTAI5tFakeAlice", Some("alice")).await;
+    first.report("LTAI5tFakeAlice").await;
+    let (database, clock) = (Arc::clone(&first.database), Arc::clone(&first.clock));
+    let node = TestNode::on(database, clock, behind, shadow(is_mirror)).await;
+    (node, clean, leaked)
+}
+
+async fn told(node: &TestNode) -> Value {
+    node.node.recorder().flush().await.unwrap();
+    let until = node.clock.now() + Span::MINUTE;
+    let report = report(&node.pool, None, until - Span::HOUR, until, 100)
+        .await
+        .unwrap();
+    serde_json::to_value(report).unwrap()
+}
+
+async fn count(node: &TestNode, table: &str) -> i64 {
+    sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+        .fetch_one(&node.pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn mirror_answers_nothing_forwards_nothing_and_tells_what_would_have_been() {
+    let (node, clean, leaked) = watching(Behind::Mirror, true).await;
+    let wrong = Credentials {
+        access_key_secret: "FakeSecretOfNobody".into(),
+        ..clean.clone()
+    };
+    let unknown = Credentials {
+        access_key_id: "LTAI5tFakeMadeSinceTheImport".into(),
+        ..clean.clone()
+    };
+    let session = Credentials {
+        access_key_id: "STS.NTFakeSession0000000000000".into(),
+        access_key_secret: "FakeSecret".into(),
+        security_token: Some("FakeToken".into()),
+    };
+    let user = [
+        ("UserName", "mallory"),
+        ("Comments", "FakeCommentOfACaller"),
+    ];
+    let mut answers = vec![
+        node.call(&clean, RAM, "CreateUser", &user).await,
+        node.call(&leaked, RAM, "ListUsers", &[]).await,
+        node.call(&leaked, RAM, "CreateUser", &user).await,
+        node.call(&leaked, RAM, "CreateUser", &user).await,
+        node.call(&wrong, RAM, "CreateUser", &user).await,
+        node.call(&wrong, RAM, "NoSuchActionButTheCallersText", &[])
+            .await,
+        node.call(&unknown, RAM, "ListUsers", &[]).await,
+        node.call(&session, STS, "GetCallerIdentity", &[]).await,
+    ];
+    let api = Api {
+        version: RAM,
+        action: "GetUser",
+        parameters: &[("UserName", "x")],
+    };
+    let once = sign("http://gateway.test", &clean, api, node.clock.now()).unwrap();
+    for _ in 0..2 {
+        let copy = in_origin_form(once.clone().map(Body::new));
+        answers.push(node.send(copy).await);
+    }
+    let nonsense = http::Request::get("/?Action=ListUsers").body(Body::empty());
+    answers.push(node.send(nonsense.unwrap()).await);
+    for answer in answers {
+        assert_eq!(answer.status.as_u16(), 204, "{}", answer.text);
+        assert_eq!(answer.text, "");
+        assert!(answer.headers.is_empty(), "{:?}", answer.headers);
+    }
+
+    let report = told(&node).await;
+    assert_eq!(
+        report["calls"],
+        json!({
+            "passed": 3,
+            "would_be_refused": 2,
+            "failed": 4,
+            "not_in_directory": 2,
+            "not_judged": 0
+        }),
+        "{report:#}"
+    );
+    let refused = &report["would_be_refused"][0];
+    assert_eq!(refused["access_key_id"], "LTAI5tFakeAlice");
+    assert_eq!(refused["action"], "CreateUser");
+    assert_eq!(refused["calls"], 2);
+    assert!(
+        refused["principal"]
+            .as_str()
+            .unwrap()
+            .ends_with("user/alice")
+    );
+    assert!(refused["restriction_id"].is_string());
+    let mut failed: Vec<(&str, &str, &str)> = report["failed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            (
+                row["code"].as_str().unwrap(),
+                row["action"].as_str().unwrap(),
+                row["access_key_id"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    failed.sort_unstable();
+    assert_eq!(
+        failed,
+        [
+            ("MissingVersion", "", ""),
+            ("SignatureDoesNotMatch", "", "LTAI5tFakeClean"),
+            ("SignatureDoesNotMatch", "CreateUser", "LTAI5tFakeClean"),
+            ("SignatureNonceUsed", "GetUser", "LTAI5tFakeClean"),
+        ]
+    );
+    let kinds: Vec<&str> = report["not_in_directory"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["kind"].as_str().unwrap())
+        .collect();
+    assert!(kinds.contains(&"pair") && kinds.contains(&"session"));
+    assert!(
+        !report.to_string().contains("FakeCommentOfACaller"),
+        "what was to be signed stays with the caller"
+    );
+    for table in ["intents", "refusals", "call_counts"] {
+        assert_eq!(count(&node, table).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn shadow_mode_in_the_path_gives_the_same_report_and_answers_as_ever() {
+    let (node, clean, leaked) = watching(Behind::Yes, false).await;
+    let user = [("UserName", "x")];
+    assert_eq!(
+        node.call(&clean, RAM, "CreateUser", &user).await.status,
+        200
+    );
+    assert_eq!(
+        node.call(&leaked, RAM, "CreateUser", &user).await.status,
+        200
+    );
+    let wrong = Credentials {
+        access_key_secret: "FakeSecretOfNobody".into(),
+        ..clean
+    };
+    let refused = node.call(&wrong, RAM, "CreateUser", &user).await;
+    assert_eq!(refused.code(), "SignatureDoesNotMatch");
+    let report = told(&node).await;
+    assert_eq!(report["calls"]["passed"], 1);
+    assert_eq!(report["calls"]["would_be_refused"], 1);
+    assert_eq!(report["calls"]["failed"], 1);
+}
+
+#[tokio::test]
+async fn node_that_enforces_observes_nothing() {
+    let node = TestNode::new(Behind::Yes).await;
+    let key = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    node.call(&key, RAM, "ListUsers", &[]).await;
+    node.node.recorder().flush().await.unwrap();
+    assert_eq!(count(&node, "observations").await, 0);
+}
+
+#[tokio::test]
+async fn flood_of_invented_keys_is_counted_whole_and_told_apart_only_up_to_a_bound() {
+    let node = TestNode::new(Behind::Yes).await;
+    let now = node.clock.now();
+    for n in 0..10_500 {
+        let key = ObservedKey {
+            hour: now.truncate_to_hour(),
+            watch: Watch::Mirror,
+            sighted: Sighted::NotInDirectory,
+            access_key_id: format!("LTAI5tFakeInvented{n}"),
+            product: "RAM".into(),
+            action: "ListUsers".into(),
+            code: "InvalidAccessKeyId.NotFound".into(),
+        };
+        let seen = Observed {
+            calls: 1,
+            reason: String::new(),
+            account_id: String::new(),
+            principal: String::new(),
+            restriction_id: None,
+            request_id: uuid::Uuid::new_v4(),
+            source_ip: "192.0.2.1".into(),
+            at: now,
+        };
+        node.node.recorder().observed(key, seen);
+    }
+    let report = told(&node).await;
+    assert_eq!(report["calls"]["not_in_directory"], 10_500);
+    assert_eq!(count(&node, "observations").await, 10_001);
+    assert_eq!(report["not_in_directory"][0]["access_key_id"], "");
+    assert_eq!(report["not_in_directory"][0]["calls"], 500);
+    assert_eq!(report["is_cut"], true);
+}
+
+/// A real nginx in front of a handler, with a mirror.
+struct Nginx {
+    child: std::process::Child,
+    address: String,
+}
+
+impl Nginx {
+    fn start(scratch: &Scratch, handler: &str, mirror: &str) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
+        let folder = scratch.path().display();
+        let config = include_str!("../../docs/watching-nginx.conf")
+            .replace("listen 80;", &format!("listen {address};"))
+            .replace("http://ram.internal", &format!("http://{handler}"))
+            .replace("http://akgate.internal:8080", &format!("http://{mirror}"));
+        let whole = format!(
+            "daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\n\
+             events {{}}\nhttp {{\naccess_log off;\nclient_body_temp_path {folder}/body;\n\
+             proxy_temp_path {folder}/proxy;\nfastcgi_temp_path {folder}/fastcgi;\n\
+             uwsgi_temp_path {folder}/uwsgi;\nscgi_temp_path {folder}/scgi;\n{config}\n}}\n"
+        );
+        let file = scratch.write("nginx.conf", &whole);
+        let child = Command::new("nginx")
+            .arg("-c")
+            .arg(file)
+            .arg("-e")
+            .arg(scratch.path().join("nginx.log"))
+            .spawn()
+            .expect("nginx is missing: ./dev test installs it");
+        Self { child, address }
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nginx_mirrors_to_a_node_that_is_never_in_the_path() {
+    let database = TestDatabase::new().await;
+    let scratch = Scratch::new();
+    let mut text = secrets(&scratch, &database.url());
+    for section in ["gateway", "admin", "telemetry"] {
+        text.push_str(&format!("[{section}]\nlisten = \"127.0.0.1:0\"\n"));
+    }
+    let config = scratch.write("akgate.toml", &text);
+    let token = operator(&config, "tester");
+    let keys = scratch.write(
+        "keys.csv",
+        "account_id,user_name,access_key_id,access_key_secret,owner_email\n\
+         5123456789012345,alice,LTAI5tFakeAlice,FakeSecretOfAlice,owner@example.com\n",
+    );
+    let done = akgate(&["keys", "import", keys.to_str().unwrap()], &config);
+    assert!(done.status.success(), "{done:?}");
+    let mut served = Served::watching(&config);
+    let (mirror, admin) = (
+        served.address("gateway").await,
+        served.address("admin").await,
+    );
+    let handler = Router::new().fallback(async || axum::Json(json!({ "RequestId": "handler" })));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { axum::serve(listener, handler).await });
+    let nginx = Nginx::start(&scratch, &upstream, &mirror);
+
+    let caller = Caller::default();
+    let url = format!("http://{admin}/admin/v1");
+    let leak = json!({ "access_key_id": "LTAI5tFakeAlice", "source": "test", "reference": "1" });
+    let reported = caller
+        .plain(
+            Method::POST,
+            &format!("{url}/leak-reports"),
+            Some(&token),
+            Some(&leak),
+        )
+        .await
+        .unwrap();
+    assert_eq!(reported.status, 201, "{}", reported.text);
+    let alice = Credentials {
+        access_key_id: "LTAI5tFakeAlice".into(),
+        access_key_secret: "FakeSecretOfAlice".into(),
+        security_token: None,
+    };
+    let gateway = format!("http://{}", nginx.address);
+    for action in ["ListUsers", "CreateUser"] {
+        let api = Api {
+            version: RAM,
+            action,
+            parameters: &[("UserName", "a b/ü")],
+        };
+        let until = tokio::time::Instant::now() + Duration::from_secs(10);
+        let reply = loop {
+            match caller.call(&gateway, &alice, api, SystemClock.now()).await {
+                Ok(reply) => break reply,
+                // nginx is still coming up.
+                Err(fault) => assert!(tokio::time::Instant::now() < until, "{fault}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert_eq!(
+            reply.text(&["RequestId"]),
+            Some("handler"),
+            "{}",
+            reply.text
+        );
+    }
+    let until = tokio::time::Instant::now() + Duration::from_secs(10);
+    let report = loop {
+        let path = format!("{url}/policy/observed?watch=mirror");
+        let reply = caller
+            .plain(Method::GET, &path, Some(&token), None)
+            .await
+            .unwrap();
+        let calls = &reply.body["calls"];
+        if calls["passed"] == 1 && calls["would_be_refused"] == 1 {
+            break reply.body;
+        }
+        assert!(tokio::time::Instant::now() < until, "{}", reply.text);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(report["calls"]["failed"], 0, "{report:#}");
+    let printed = akgate(&["policy", "observed", "--hours", "1"], &config);
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert!(
+        printed.contains("1 calls passed, 1 would have been refused"),
+        "{printed}"
+    );
+    assert!(printed.contains("RAM CreateUser"), "{printed}");
+
+    // The handler is answered for as before when the watcher is gone.
+    served.signal("TERM");
+    assert_eq!(served.ended().await, Some(0));
+    let api = Api {
+        version: RAM,
+        action: "ListUsers",
+        parameters: &[],
+    };
+    let reply = caller
+        .call(&gateway, &alice, api, SystemClock.now())
+        .await
+        .unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.text);
+}
+
+#[test]
+fn watcher_is_no_gateway_and_sends_no_letters() {
+    let scratch = Scratch::new();
+    let config = scratch.write("akgate.toml", "");
+    for roles in ["gateway", "worker", "admin,public"] {
+        let done = akgate(&["serve", "--observe", "--roles", roles], &config);
+        assert_eq!(done.status.code(), Some(2), "{roles}: {done:?}");
+    }
+}
