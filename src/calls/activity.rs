@@ -21,6 +21,24 @@ pub struct Activity {
     pub counts: Vec<CountView>,
     /// Sessions that descend from it.
     pub sessions: Vec<SessionView>,
+    /// AccessKeys that it, or a session of it, made: each is a key of its own.
+    pub made: Vec<MadeView>,
+}
+
+/// An AccessKey that another made.
+#[derive(Debug, Clone, Serialize)]
+pub struct MadeView {
+    /// The key.
+    pub access_key_id: String,
+    /// Whose it is; null for the account itself.
+    pub user_name: Option<String>,
+    /// The key or session that made it.
+    pub made_by_access_key_id: String,
+    /// Active, Inactive or Deleted.
+    pub status: String,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
 }
 
 /// A call that was to change something.
@@ -194,11 +212,35 @@ pub async fn of_key(
     )
     .fetch_all(pool)
     .await?;
+    let made = sqlx::query_as!(
+        MadeView,
+        "SELECT
+             k.access_key_id,
+             p.user_name,
+             k.made_by_access_key_id AS \"made_by_access_key_id!\",
+             k.status,
+             k.created_at
+         FROM access_keys k
+         JOIN principals p USING (principal_id)
+         WHERE k.made_by_access_key_id = $1
+            OR k.made_by_access_key_id IN (
+                SELECT access_key_id
+                FROM sessions
+                WHERE ancestors @> ARRAY[$1]
+            )
+         ORDER BY k.created_at DESC, k.access_key_id
+         LIMIT $2",
+        id,
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
     Ok(Activity {
         access_key_id: id.to_owned(),
         intents,
         refusals,
         counts,
         sessions,
+        made,
     })
 }

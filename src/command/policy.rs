@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use clap::Subcommand;
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use time::{Duration, OffsetDateTime};
 
 use super::{Exit, settings::Settings};
@@ -163,7 +163,8 @@ fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
 fn table(header: [&str; 5]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header);
     table
 }

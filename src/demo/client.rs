@@ -149,7 +149,11 @@ impl Caller {
         self.send(request.body(Full::from(body))?).await
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Reply, ClientFault> {
+    /// Sends a request as it is.
+    ///
+    /// # Errors
+    /// [`ClientFault`].
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Reply, ClientFault> {
         let (head, body) = self.client.request(request).await?.into_parts();
         let text = String::from_utf8_lossy(&body.collect().await?.to_bytes()).into_owned();
         Ok(Reply {

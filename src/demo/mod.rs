@@ -4,6 +4,7 @@
 //! seeded and the story of two leaked keys is walked. Every run seeds accounts of its own, so a kept
 //! state never stands in the way.
 
+mod attack;
 pub mod client;
 mod letters;
 mod paste;
@@ -49,6 +50,10 @@ pub struct Args {
     /// End after the walk: 0 if every step went as expected, 1 if not
     #[arg(long)]
     pub once: bool,
+    /// In place of the walk: an attacker who holds the leaked key races the report. Ends with 1 if any call that was
+    /// sent after the report's answer got through
+    #[arg(long, conflicts_with = "once")]
+    pub attack: bool,
     /// Print one JSON object per line: who plays, then every step
     #[arg(long)]
     pub json: bool,
@@ -296,10 +301,13 @@ async fn play<W: io::Write>(
         accounts: cast.accounts(),
     };
     report.stage(&stage)?;
-    let failed = Walk::new(&stage, &cast, report, clock.as_ref())
-        .run()
-        .await?;
-    if !args.once {
+    let failed = if args.attack {
+        attack::run(&stage, &cast, report, Arc::clone(&clock)).await?
+    } else {
+        let walk = Walk::new(&stage, &cast, report, clock.as_ref());
+        walk.run().await?
+    };
+    if !args.once && !args.attack {
         report.ready()?;
         report.say(&paste::snippets(&stage, &cast))?;
         Shutdown::requested().await;

@@ -33,6 +33,9 @@ pub enum WalkFault {
     /// A server does not answer.
     #[error(transparent)]
     Client(#[from] ClientFault),
+    /// A request cannot be written.
+    #[error("a request cannot be written: {0}")]
+    Request(#[from] http::Error),
     /// An answer does not have what the next step needs.
     #[error("an answer does not have `{0}`: the walk cannot go on")]
     Lacking(&'static str),

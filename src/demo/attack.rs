@@ -1,0 +1,235 @@
+//! The attack: whoever found alice's AccessKey races the report of the leak.
+//!
+//! Four callers go through every move again and again, half a second before the report and a second and a
+//! half after its answer. A call that was sent before the answer may still get through; none that was sent
+//! after it may. What counts is whether the handlers were reached, and, for what cannot be seen from an
+//! answer, what the account's root key finds at the end.
+
+mod moves;
+pub mod tally;
+
+use std::{
+    io::Write,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use http::Method;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use self::{
+    moves::{Loot, Move},
+    tally::{Tally, Try},
+};
+use super::{
+    client::{Api, Caller, Credentials, Reply},
+    report::{Report, Stage},
+    seed::Cast,
+    walk::WalkFault,
+};
+use crate::clock::Clock;
+
+const RAM: &str = "2015-05-01";
+
+/// How long the attack goes on before the report.
+const BEFORE: Duration = Duration::from_millis(500);
+
+/// How long it goes on after the report's answer.
+const AFTER: Duration = Duration::from_millis(1500);
+
+/// Callers at a time.
+const CALLERS: usize = 4;
+
+/// How many calls are signed before the report, to be sent after it.
+const SIGNED_AHEAD: usize = 2_000;
+
+/// What every caller of the attack has.
+pub struct Field {
+    gateway: String,
+    caller: Caller,
+    clock: Arc<dyn Clock>,
+    loot: Loot,
+    began: Instant,
+    over: AtomicBool,
+    tries: Mutex<Vec<Try>>,
+}
+
+impl Field {
+    fn ms(&self) -> f64 {
+        self.began.elapsed().as_secs_f64() * 1000.0
+    }
+}
+
+/// Attacks; gives how many calls that were sent after the report's answer got through.
+///
+/// # Errors
+/// [`WalkFault`] where it cannot be carried out.
+pub async fn run<W: Write>(
+    stage: &Stage,
+    cast: &Cast,
+    report: &mut Report<W>,
+    clock: Arc<dyn Clock>,
+) -> Result<usize, WalkFault> {
+    let caller = Caller::default();
+    let loot = Loot::gather(stage, cast, &caller, clock.as_ref(), SIGNED_AHEAD).await?;
+    let field = Arc::new(Field {
+        gateway: stage.gateway_url.clone(),
+        caller,
+        clock,
+        loot,
+        began: Instant::now(),
+        over: AtomicBool::new(false),
+        tries: Mutex::default(),
+    });
+    let mut callers = JoinSet::new();
+    for turn in 0..CALLERS {
+        callers.spawn(attack(Arc::clone(&field), turn));
+    }
+    tokio::time::sleep(BEFORE).await;
+    let reported = field.ms();
+    let answer = report_leak(stage, &field.caller, &cast.alice).await?;
+    let answered = field.ms();
+    if answer.status != 201 {
+        return Err(WalkFault::Lacking("a restriction"));
+    }
+    tokio::time::sleep(AFTER).await;
+    field.over.store(true, Ordering::Relaxed);
+    while let Some(ended) = callers.join_next().await {
+        ended.map_err(|_| WalkFault::Lacking("an attacker"))??;
+    }
+    let tries = std::mem::take(&mut *field.tries.lock().unwrap_or_else(PoisonError::into_inner));
+    let users = users(&field, &cast.root).await?;
+    let tally = Tally::new(reported, answered, tries, &users);
+    report.attack(&tally)?;
+    left_behind(stage, cast, &field, report).await?;
+    Ok(tally.through_after())
+}
+
+/// Goes through the moves until it is over.
+async fn attack(field: Arc<Field>, turn: usize) -> Result<(), WalkFault> {
+    let moves = Move::ALL
+        .iter()
+        .cycle()
+        .skip(turn * Move::ALL.len() / CALLERS);
+    for one in moves {
+        if field.over.load(Ordering::Relaxed) {
+            break;
+        }
+        let name = format!("mallory-{}", uuid::Uuid::new_v4().simple());
+        let sent = field.ms();
+        if let Some((last_sent, reply)) = one.play(&field, &name).await? {
+            let one = Try {
+                what: *one,
+                // Of a move of two calls, the second is the one that counts.
+                sent: last_sent.unwrap_or(sent),
+                got: short(&reply),
+                reached: one.reached(&reply),
+                user_name: name,
+            };
+            let mut tries = field.tries.lock().unwrap_or_else(PoisonError::into_inner);
+            tries.push(one);
+        }
+    }
+    Ok(())
+}
+
+async fn report_leak(
+    stage: &Stage,
+    caller: &Caller,
+    key: &Credentials,
+) -> Result<Reply, WalkFault> {
+    let body = json!({
+        "access_key_id": key.access_key_id,
+        "access_key_secret": key.access_key_secret,
+        "source": "github",
+        "reference": format!("attack-{}", uuid::Uuid::new_v4()),
+        "url": "https://github.com/example/app/blob/main/.env",
+    });
+    let url = format!("{}/admin/v1/leak-reports", stage.admin_url);
+    let token = Some(stage.operator_token.as_str());
+    Ok(caller.plain(Method::POST, &url, token, Some(&body)).await?)
+}
+
+/// Every user that the account has in the end.
+async fn users(field: &Field, root: &Credentials) -> Result<Vec<String>, WalkFault> {
+    let mut found = Vec::new();
+    let mut marker = String::new();
+    loop {
+        let mut parameters = vec![("MaxItems", "1000")];
+        if !marker.is_empty() {
+            parameters.push(("Marker", marker.as_str()));
+        }
+        let api = Api {
+            version: RAM,
+            action: "ListUsers",
+            parameters: &parameters,
+        };
+        let now = field.clock.now();
+        let reply = field.caller.call(&field.gateway, root, api, now).await?;
+        let page = reply.body.get("Users").and_then(|users| users.get("User"));
+        let page = page
+            .and_then(Value::as_array)
+            .ok_or(WalkFault::Lacking("Users"))?;
+        found.extend(
+            page.iter()
+                .filter_map(|user| user.get("UserName")?.as_str().map(str::to_owned)),
+        );
+        match reply.text(&["Marker"]) {
+            Some(next) => marker = next.to_owned(),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// A key that the attacker had made in time is another key. It is told apart, and what to do about it.
+async fn left_behind<W: Write>(
+    stage: &Stage,
+    cast: &Cast,
+    field: &Field,
+    report: &mut Report<W>,
+) -> Result<(), WalkFault> {
+    let Some(made) = field.loot.made() else {
+        return Ok(());
+    };
+    let try_it = async || {
+        let name = format!("mallory-{}", uuid::Uuid::new_v4().simple());
+        let api = Api {
+            version: RAM,
+            action: "CreateUser",
+            parameters: &[("UserName", &name)],
+        };
+        let now = field.clock.now();
+        field.caller.call(&field.gateway, &made, api, now).await
+    };
+    let works = try_it().await?.summary();
+    let url = format!(
+        "{}/admin/v1/keys/{}/activity",
+        stage.admin_url, cast.alice.access_key_id
+    );
+    let token = Some(stage.operator_token.as_str());
+    let activity = field.caller.plain(Method::GET, &url, token, None).await?;
+    let named = activity.body.get("made").and_then(Value::as_array);
+    let is_it = |one: &Value| {
+        one.get("access_key_id").and_then(Value::as_str) == Some(made.access_key_id.as_str())
+    };
+    let is_named = named.is_some_and(|named| named.iter().any(is_it));
+    report_leak(stage, &field.caller, &made).await?;
+    let restricted = try_it().await?.summary();
+    report.left_behind(&tally::LeftBehind {
+        access_key_id: made.access_key_id,
+        works,
+        is_named,
+        restricted,
+    })?;
+    Ok(())
+}
+
+/// Status, code and the first sentence of the message.
+fn short(reply: &Reply) -> String {
+    let summary = reply.summary();
+    match summary.split_once(". ") {
+        Some((first, _)) => first.to_owned(),
+        None => summary,
+    }
+}

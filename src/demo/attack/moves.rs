@@ -1,0 +1,389 @@
+//! What an attacker tries with a leaked AccessKey.
+
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request};
+use http_body_util::Full;
+use serde_json::json;
+
+use super::{Field, RAM};
+use crate::{
+    clock::Clock,
+    demo::{
+        client::{Api, Caller, Credentials, Reply, sign},
+        report::Stage,
+        seed::Cast,
+        walk::WalkFault,
+    },
+};
+
+const IMS: &str = "2019-08-15";
+const STS: &str = "2015-04-01";
+
+/// A move: one call, or one that needs another before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Move {
+    CreateUser,
+    CreateUserByIms,
+    CreateAccessKey,
+    CreateAccessKeyForItself,
+    CreateLoginProfile,
+    AttachPolicy,
+    LeaveGroup,
+    CreatePolicy,
+    EnableItself,
+    WithSession,
+    WithChainedSession,
+    WithNewSession,
+    SignedAhead,
+    Replay,
+    HeaderOverSignature,
+    ActionInTwoPlaces,
+    ActionTwice,
+    UnknownAction,
+    OtherVersion,
+    ForgedIdentity,
+}
+
+impl Move {
+    pub const ALL: [Self; 20] = [
+        Self::CreateUser,
+        Self::CreateUserByIms,
+        Self::CreateAccessKey,
+        Self::CreateAccessKeyForItself,
+        Self::CreateLoginProfile,
+        Self::AttachPolicy,
+        Self::LeaveGroup,
+        Self::CreatePolicy,
+        Self::EnableItself,
+        Self::WithSession,
+        Self::WithChainedSession,
+        Self::WithNewSession,
+        Self::SignedAhead,
+        Self::Replay,
+        Self::HeaderOverSignature,
+        Self::ActionInTwoPlaces,
+        Self::ActionTwice,
+        Self::UnknownAction,
+        Self::OtherVersion,
+        Self::ForgedIdentity,
+    ];
+
+    /// What is tried, for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CreateUser => "CreateUser",
+            Self::CreateUserByIms => "CreateUser of IMS",
+            Self::CreateAccessKey => "CreateAccessKey for another user",
+            Self::CreateAccessKeyForItself => "CreateAccessKey for itself",
+            Self::CreateLoginProfile => "CreateLoginProfile for another user",
+            Self::AttachPolicy => "AttachPolicyToUser AdministratorAccess",
+            Self::LeaveGroup => "RemoveUserFromGroup: out of the restricted group",
+            Self::CreatePolicy => "CreatePolicy",
+            Self::EnableItself => "UpdateAccessKey of itself",
+            Self::WithSession => "CreateUser with a session from before",
+            Self::WithChainedSession => "CreateUser with a session of that session",
+            Self::WithNewSession => "AssumeRole, then CreateUser with what it mints",
+            Self::SignedAhead => "CreateUser signed before the report",
+            Self::Replay => "replay of a CreateUser that had passed",
+            Self::HeaderOverSignature => "signed ListUsers, x-acs-action changed",
+            Self::ActionInTwoPlaces => "signed x-acs-action and another Action",
+            Self::ActionTwice => "Action twice, a read and a mutation",
+            Self::UnknownAction => "an action that nobody knows",
+            Self::OtherVersion => "CreateUser under the version of STS",
+            Self::ForgedIdentity => "a read with a forged x-akgate-identity",
+        }
+    }
+
+    /// Whether the handlers were reached with something that changes. A read that was asked for beside a
+    /// trick may pass; whether the trick worked is seen at the account.
+    pub fn reached(self, reply: &Reply) -> bool {
+        let by_handler =
+            (200..300).contains(&reply.status) || reply.text(&["HostId"]) == Some("sandbox");
+        match self {
+            Self::ForgedIdentity => false,
+            _ => by_handler,
+        }
+    }
+
+    /// Plays the move: when its last call was sent, if that is not its first, and what came back. `None`
+    /// where there is nothing to play it with.
+    pub async fn play(
+        self,
+        field: &Field,
+        name: &str,
+    ) -> Result<Option<(Option<f64>, Reply)>, WalkFault> {
+        let loot = &field.loot;
+        let user = [("UserName", name)];
+        let principal = format!("{name}@{}.onaliyun.com", loot.account_id);
+        let key = &loot.key;
+        let (version, action, parameters): (_, _, Vec<(&str, &str)>) = match self {
+            Self::CreateUser => (RAM, "CreateUser", user.to_vec()),
+            Self::CreateUserByIms => (IMS, "CreateUser", vec![("UserPrincipalName", &principal)]),
+            Self::CreateAccessKey => {
+                let made = call(field, key, RAM, "CreateAccessKey", &[("UserName", "bob")]).await?;
+                loot.keep(&made);
+                return Ok(Some((None, made)));
+            }
+            Self::CreateAccessKeyForItself => (RAM, "CreateAccessKey", Vec::new()),
+            Self::CreateLoginProfile => (
+                RAM,
+                "CreateLoginProfile",
+                vec![("UserName", "bob"), ("Password", "Fake-Password-1")],
+            ),
+            Self::AttachPolicy => (
+                RAM,
+                "AttachPolicyToUser",
+                vec![
+                    ("UserName", "alice"),
+                    ("PolicyType", "System"),
+                    ("PolicyName", "AdministratorAccess"),
+                ],
+            ),
+            Self::LeaveGroup => (
+                RAM,
+                "RemoveUserFromGroup",
+                vec![("UserName", "alice"), ("GroupName", "restricted")],
+            ),
+            Self::CreatePolicy => (
+                RAM,
+                "CreatePolicy",
+                vec![("PolicyName", name), ("PolicyDocument", ALL_OF_IT)],
+            ),
+            Self::EnableItself => (
+                RAM,
+                "UpdateAccessKey",
+                vec![
+                    ("UserName", "alice"),
+                    ("UserAccessKeyId", &key.access_key_id),
+                    ("Status", "Active"),
+                ],
+            ),
+            Self::WithSession => {
+                let reply = call(field, &loot.session, RAM, "CreateUser", &user).await?;
+                return Ok(Some((None, reply)));
+            }
+            Self::WithChainedSession => {
+                let reply = call(field, &loot.chained, RAM, "CreateUser", &user).await?;
+                return Ok(Some((None, reply)));
+            }
+            Self::WithNewSession => {
+                let role = [
+                    ("RoleArn", loot.role.as_str()),
+                    ("RoleSessionName", "mallory"),
+                ];
+                let minted = call(field, key, STS, "AssumeRole", &role).await?;
+                let Some(session) = minted.session() else {
+                    return Ok(Some((None, minted)));
+                };
+                let sent = field.ms();
+                let reply = call(field, &session, RAM, "CreateUser", &user).await?;
+                return Ok(Some((Some(sent), reply)));
+            }
+            Self::SignedAhead => {
+                let Some(request) = loot.signed_ahead() else {
+                    return Ok(None);
+                };
+                return Ok(Some((None, field.caller.send(request).await?)));
+            }
+            Self::Replay => {
+                let reply = field.caller.send(loot.passed.clone()).await?;
+                return Ok(Some((None, reply)));
+            }
+            Self::HeaderOverSignature => {
+                let mut request = sign(
+                    &field.gateway,
+                    key,
+                    Api {
+                        version: RAM,
+                        action: "ListUsers",
+                        parameters: &user,
+                    },
+                    field.clock.now(),
+                )?;
+                let action = HeaderValue::from_static("CreateUser");
+                request.headers_mut().insert("x-acs-action", action);
+                return Ok(Some((None, field.caller.send(request).await?)));
+            }
+            Self::ActionInTwoPlaces => (
+                RAM,
+                "ListUsers",
+                vec![("Action", "CreateUser"), ("UserName", name)],
+            ),
+            Self::ActionTwice => (
+                RAM,
+                "ListUsers",
+                vec![
+                    ("Action", "ListUsers"),
+                    ("Action", "CreateUser"),
+                    ("UserName", name),
+                ],
+            ),
+            Self::UnknownAction => (RAM, "CreateUserV2", user.to_vec()),
+            Self::OtherVersion => (STS, "CreateUser", user.to_vec()),
+            Self::ForgedIdentity => {
+                let mut request = sign(
+                    &field.gateway,
+                    key,
+                    Api {
+                        version: RAM,
+                        action: "ListUsers",
+                        parameters: &[("MaxItems", "1")],
+                    },
+                    field.clock.now(),
+                )?;
+                for header in ["x-akgate-identity", "x_akgate_identity"] {
+                    let forged = HeaderValue::from_static("e30.e30");
+                    request.headers_mut().insert(header, forged);
+                }
+                return Ok(Some((None, field.caller.send(request).await?)));
+            }
+        };
+        let reply = call(field, key, version, action, &parameters).await?;
+        Ok(Some((None, reply)))
+    }
+}
+
+const ALL_OF_IT: &str =
+    r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+
+async fn call(
+    field: &Field,
+    key: &Credentials,
+    version: &str,
+    action: &str,
+    parameters: &[(&str, &str)],
+) -> Result<Reply, WalkFault> {
+    let api = Api {
+        version,
+        action,
+        parameters,
+    };
+    let now = field.clock.now();
+    Ok(field.caller.call(&field.gateway, key, api, now).await?)
+}
+
+/// What the attacker holds.
+pub struct Loot {
+    account_id: String,
+    /// The leaked key.
+    key: Credentials,
+    /// A session that it had minted.
+    session: Credentials,
+    /// A session that this session had minted.
+    chained: Credentials,
+    role: String,
+    /// A call that had passed.
+    passed: Request<Full<Bytes>>,
+    ahead: Mutex<Vec<Request<Full<Bytes>>>>,
+    made: Mutex<Option<Credentials>>,
+}
+
+impl Loot {
+    /// What there is to find: a group that restricts alice, a role that the account may assume, sessions of
+    /// her key, a recorded call, and calls that are signed and kept back.
+    pub async fn gather(
+        stage: &Stage,
+        cast: &Cast,
+        caller: &Caller,
+        clock: &dyn Clock,
+        ahead: usize,
+    ) -> Result<Self, WalkFault> {
+        let gateway = &stage.gateway_url;
+        let account_id = cast.account_of(&cast.alice).to_owned();
+        let ask = async |key: &Credentials, version, action, parameters: &[(&str, &str)]| {
+            let api = Api {
+                version,
+                action,
+                parameters,
+            };
+            caller.call(gateway, key, api, clock.now()).await
+        };
+        let group = ("GroupName", "restricted");
+        ask(&cast.root, RAM, "CreateGroup", &[group]).await?;
+        ask(
+            &cast.root,
+            RAM,
+            "AddUserToGroup",
+            &[group, ("UserName", "alice")],
+        )
+        .await?;
+        let trust = json!({
+            "Version": "1",
+            "Statement": [{
+                "Action": "sts:AssumeRole",
+                "Effect": "Allow",
+                "Principal": { "RAM": [format!("acs:ram::{account_id}:root")] },
+            }],
+        })
+        .to_string();
+        let role = [
+            ("RoleName", "admin"),
+            ("AssumeRolePolicyDocument", trust.as_str()),
+        ];
+        let role = ask(&cast.root, RAM, "CreateRole", &role).await?;
+        let role = role
+            .text(&["Role", "Arn"])
+            .ok_or(WalkFault::Lacking("Role.Arn"))?
+            .to_owned();
+        let assume = [("RoleArn", role.as_str()), ("RoleSessionName", "mallory")];
+        let lacking = || WalkFault::Lacking("Credentials");
+        let session = ask(&cast.alice, STS, "AssumeRole", &assume).await?;
+        let session = session.session().ok_or_else(lacking)?;
+        let chained = ask(&session, STS, "AssumeRole", &assume).await?;
+        let chained = chained.session().ok_or_else(lacking)?;
+        let create = |name: &str| {
+            let api = Api {
+                version: RAM,
+                action: "CreateUser",
+                parameters: &[("UserName", name)],
+            };
+            sign(gateway, &cast.alice, api, clock.now())
+        };
+        let passed = create("mallory-first")?;
+        if caller.send(passed.clone()).await?.status != 200 {
+            return Err(WalkFault::Lacking("a call that passes"));
+        }
+        let ahead: Result<_, _> = (0..ahead)
+            .map(|n| create(&format!("mallory-ahead-{n}")))
+            .collect();
+        Ok(Self {
+            account_id,
+            key: cast.alice.clone(),
+            session,
+            chained,
+            role,
+            passed,
+            ahead: Mutex::new(ahead?),
+            made: Mutex::default(),
+        })
+    }
+
+    fn signed_ahead(&self) -> Option<Request<Full<Bytes>>> {
+        self.ahead
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+    }
+
+    /// Keeps a key that was made.
+    fn keep(&self, made: &Reply) {
+        let member = |name| made.text(&["AccessKey", name]).map(str::to_owned);
+        if let (Some(id), Some(secret)) = (member("AccessKeyId"), member("AccessKeySecret")) {
+            *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(Credentials {
+                access_key_id: id,
+                access_key_secret: secret,
+                security_token: None,
+            });
+        }
+    }
+
+    /// A key that was made in time.
+    pub fn made(&self) -> Option<Credentials> {
+        self.made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}

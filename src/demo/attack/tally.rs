@@ -1,0 +1,157 @@
+//! What came of the attack: a row per move.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::Serialize;
+
+use super::moves::Move;
+
+/// One call of the attack.
+pub struct Try {
+    pub what: Move,
+    /// When it was sent, in milliseconds since the attack began.
+    pub sent: f64,
+    /// What came back.
+    pub got: String,
+    /// Whether the handlers were reached with a change.
+    pub reached: bool,
+    /// The user that it would have made.
+    pub user_name: String,
+}
+
+/// What came of a move.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// What was tried.
+    pub tried: &'static str,
+    /// Calls before the report's answer.
+    pub before: usize,
+    /// Of these, how many got through.
+    pub through_before: usize,
+    /// When the last one that got through was sent, in milliseconds since the attack began.
+    pub last_through_ms: Option<f64>,
+    /// When the first one after the answer was sent.
+    pub first_after_ms: Option<f64>,
+    /// Calls after the answer.
+    pub after: usize,
+    /// Of these, how many got through.
+    pub through_after: usize,
+    /// What they got: the most frequent answer.
+    pub got: String,
+}
+
+/// What came of the attack.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tally {
+    /// When the report was sent, in milliseconds since the attack began.
+    pub reported_ms: f64,
+    /// When its answer was there.
+    pub answered_ms: f64,
+    /// A row per move.
+    pub rows: Vec<Row>,
+}
+
+/// A key that the attacker had made in time.
+#[derive(Debug, Clone, Serialize)]
+pub struct LeftBehind {
+    /// Which.
+    pub access_key_id: String,
+    /// What its own CreateUser got.
+    pub works: String,
+    /// Whether the leaked key's activity names it.
+    pub is_named: bool,
+    /// What its CreateUser got after it was reported too.
+    pub restricted: String,
+}
+
+impl Tally {
+    /// Counts. `users` are those that the account has in the end.
+    pub fn new(reported_ms: f64, answered_ms: f64, tries: Vec<Try>, users: &[String]) -> Self {
+        let users: HashSet<&str> = users.iter().map(String::as_str).collect();
+        let mut rows: BTreeMap<Move, (Row, BTreeMap<String, usize>)> = BTreeMap::new();
+        for one in tries {
+            let (row, got) = rows.entry(one.what).or_insert_with(|| {
+                let row = Row {
+                    tried: one.what.as_str(),
+                    before: 0,
+                    through_before: 0,
+                    last_through_ms: None,
+                    first_after_ms: None,
+                    after: 0,
+                    through_after: 0,
+                    got: String::new(),
+                };
+                (row, BTreeMap::new())
+            });
+            let through = one.reached || users.contains(one.user_name.as_str());
+            if through {
+                row.last_through_ms =
+                    Some(row.last_through_ms.map_or(one.sent, |ms| ms.max(one.sent)));
+            }
+            if one.sent > answered_ms {
+                row.after += 1;
+                row.through_after += usize::from(through);
+                row.first_after_ms =
+                    Some(row.first_after_ms.map_or(one.sent, |ms| ms.min(one.sent)));
+                *got.entry(one.got).or_default() += 1;
+            } else {
+                row.before += 1;
+                row.through_before += usize::from(through);
+            }
+        }
+        let rows = rows.into_values().map(|(row, got)| {
+            let most = got.into_iter().max_by_key(|(_, count)| *count);
+            Row {
+                got: most.map(|(got, _)| got).unwrap_or_default(),
+                ..row
+            }
+        });
+        Self {
+            reported_ms,
+            answered_ms,
+            rows: rows.collect(),
+        }
+    }
+
+    /// Calls that were sent after the report's answer and got through.
+    pub fn through_after(&self) -> usize {
+        self.rows.iter().map(|row| row.through_after).sum()
+    }
+
+    /// Calls that were sent after the report's answer.
+    pub fn after(&self) -> usize {
+        self.rows.iter().map(|row| row.after).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(sent: f64, reached: bool, user_name: &str) -> Try {
+        Try {
+            what: Move::CreateUser,
+            sent,
+            got: "200".to_owned(),
+            reached,
+            user_name: user_name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn call_sent_after_the_answer_counts_where_it_was_answered_or_left_a_user() {
+        let tries = vec![
+            one(5.0, true, "before"),
+            one(10.0, true, "at the answer"),
+            one(10.1, false, "refused"),
+            one(11.0, true, "answered"),
+            one(12.0, false, "left behind"),
+        ];
+        let tally = Tally::new(4.0, 10.0, tries, &["left behind".to_owned()]);
+        assert_eq!((tally.after(), tally.through_after()), (3, 2));
+        let row = tally.rows.first().unwrap();
+        assert_eq!((row.before, row.through_before), (2, 2));
+        assert_eq!(row.first_after_ms, Some(10.1));
+        assert_eq!(row.last_through_ms, Some(12.0));
+    }
+}
