@@ -10,6 +10,7 @@ pub mod intents;
 pub mod observed;
 pub mod partitions;
 pub mod recorder;
+pub mod why;
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;

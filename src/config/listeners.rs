@@ -38,7 +38,8 @@ pub struct GatewaySection {
     /// How many calls are in work at a time; more are refused at once (503).
     #[config(env = "AKGATE_GATEWAY_MAX_CONCURRENT", default = 4096)]
     pub max_concurrent: usize,
-    /// A page that errors recommend to callers. Default: the help page of the public listener.
+    /// A page that errors recommend to callers. Default: the public listener's own, which also tells the holder of the
+    /// AccessKey why a call was refused.
     #[config(env = "AKGATE_GATEWAY_RECOMMEND_URL")]
     pub recommend_url: Option<String>,
     /// Calls of STS that pass without an AccessKey: "AssumeRoleWithSAML", "AssumeRoleWithOIDC".

@@ -5,19 +5,14 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use http::{HeaderMap, header::ACCEPT_LANGUAGE};
+use http::HeaderMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use time::{OffsetDateTime, macros::format_description};
 
-use super::{Console, page::Page};
+use super::{Console, asked_for, minute, page::Page, unavailable};
 use crate::{
     access_key::AccessKeyId,
-    directory::{
-        StateFault,
-        contacts::{self, Language},
-        within,
-    },
+    directory::{StateFault, contacts, within},
     evidence,
     registry::{
         confirm::{Confirmed, by_link},
@@ -103,11 +98,6 @@ pub async fn act(
     }
 }
 
-/// What a refused caller should do: the page that refusals recommend.
-pub async fn help(State(console): State<Console>, headers: HeaderMap) -> Response {
-    console.pages.render(Page::Help, asked_for(&headers), ())
-}
-
 /// Anything else.
 pub async fn not_found(State(console): State<Console>, headers: HeaderMap) -> Response {
     console
@@ -115,28 +105,8 @@ pub async fn not_found(State(console): State<Console>, headers: HeaderMap) -> Re
         .render(Page::LinkExpired, asked_for(&headers), ())
 }
 
-fn unavailable(console: &Console, headers: &HeaderMap, fault: &StateFault) -> Response {
-    tracing::error!(%fault, "a page met a fault of the database");
-    console
-        .pages
-        .render(Page::Unavailable, asked_for(headers), ())
-}
-
 fn digest(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
-}
-
-/// The reader's language where no contact says it: the first that the browser names.
-fn asked_for(headers: &HeaderMap) -> Language {
-    let named = headers
-        .get(ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    if named.trim_start().to_ascii_lowercase().starts_with("zh") {
-        Language::Chinese
-    } else {
-        Language::English
-    }
 }
 
 impl Shown {
@@ -159,11 +129,4 @@ impl Shown {
                 .collect(),
         }
     }
-}
-
-fn minute(at: OffsetDateTime) -> String {
-    let form = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
-    at.to_offset(time::UtcOffset::UTC)
-        .format(form)
-        .unwrap_or_default()
 }

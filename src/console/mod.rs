@@ -1,17 +1,26 @@
-//! Pages for people: today the owner's confirmation page on the public listener.
+//! Pages for people, on the public listener: the owner's confirmation, and what a refusal recommends.
 
 mod confirmation;
 mod page;
+mod refusal;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, routing::get};
-use http::{HeaderValue, header};
+use axum::{Router, response::Response, routing::get};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{self, ACCEPT_LANGUAGE},
+};
 use sqlx::PgPool;
+use time::{OffsetDateTime, macros::format_description};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use self::page::Page;
 pub use self::page::Pages;
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    directory::{StateFault, contacts::Language},
+};
 
 /// What the pages stand on.
 #[derive(Clone)]
@@ -37,7 +46,7 @@ pub fn public_router(console: Console) -> Router {
             get(confirmation::show).post(confirmation::act),
         )
         .route("/style.css", get(page::style))
-        .route("/leaked-access-key", get(confirmation::help))
+        .route("/leaked-access-key", get(refusal::help).post(refusal::why))
         .fallback(confirmation::not_found)
         .with_state(console)
         // The link is a secret of its reader: it must not be kept or passed on.
@@ -46,4 +55,31 @@ pub fn public_router(console: Console) -> Router {
         .layer(fixed(header::CONTENT_SECURITY_POLICY, policy))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
+}
+
+fn unavailable(console: &Console, headers: &HeaderMap, fault: &StateFault) -> Response {
+    tracing::error!(%fault, "a page met a fault of the database");
+    console
+        .pages
+        .render(Page::Unavailable, asked_for(headers), ())
+}
+
+/// The reader's language where no contact says it: the first that the browser names.
+fn asked_for(headers: &HeaderMap) -> Language {
+    let named = headers
+        .get(ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if named.trim_start().to_ascii_lowercase().starts_with("zh") {
+        Language::Chinese
+    } else {
+        Language::English
+    }
+}
+
+fn minute(at: OffsetDateTime) -> String {
+    let form = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+    at.to_offset(time::UtcOffset::UTC)
+        .format(form)
+        .unwrap_or_default()
 }

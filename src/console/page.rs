@@ -7,6 +7,16 @@ use serde::Serialize;
 
 use crate::directory::contacts::Language;
 
+/// A template in both languages.
+macro_rules! both {
+    ($stem:literal) => {
+        (
+            include_str!(concat!("templates/en/", $stem, ".html")),
+            include_str!(concat!("templates/zh-CN/", $stem, ".html")),
+        )
+    };
+}
+
 /// The pages, read once.
 pub struct Pages(Environment<'static>);
 
@@ -23,71 +33,68 @@ pub enum Page {
     LinkExpired,
     /// What a refused caller should do.
     Help,
+    /// Why a call was refused.
+    Why,
+    /// There is no such refusal.
+    WhyUnknown,
     /// Try again.
     Unavailable,
 }
 
 impl Page {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Confirm,
         Self::Confirmed,
         Self::AlreadyConfirmed,
         Self::LinkExpired,
         Self::Help,
+        Self::Why,
+        Self::WhyUnknown,
         Self::Unavailable,
     ];
 
     fn status(self) -> StatusCode {
         match self {
-            Self::Confirm | Self::Confirmed | Self::AlreadyConfirmed | Self::Help => StatusCode::OK,
-            Self::LinkExpired => StatusCode::NOT_FOUND,
+            Self::Confirm | Self::Confirmed | Self::AlreadyConfirmed | Self::Help | Self::Why => {
+                StatusCode::OK
+            }
+            Self::LinkExpired | Self::WhyUnknown => StatusCode::NOT_FOUND,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
-    fn name(self, language: Language) -> &'static str {
-        match (self, language) {
-            (Self::Confirm, Language::English) => "en/confirm",
-            (Self::Confirm, Language::Chinese) => "zh-CN/confirm",
-            (Self::Confirmed, Language::English) => "en/confirmed",
-            (Self::Confirmed, Language::Chinese) => "zh-CN/confirmed",
-            (Self::AlreadyConfirmed, Language::English) => "en/already-confirmed",
-            (Self::AlreadyConfirmed, Language::Chinese) => "zh-CN/already-confirmed",
-            (Self::LinkExpired, Language::English) => "en/link-expired",
-            (Self::LinkExpired, Language::Chinese) => "zh-CN/link-expired",
-            (Self::Help, Language::English) => "en/help",
-            (Self::Help, Language::Chinese) => "zh-CN/help",
-            (Self::Unavailable, Language::English) => "en/unavailable",
-            (Self::Unavailable, Language::Chinese) => "zh-CN/unavailable",
+    /// Its file, of each language.
+    fn stem(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Confirmed => "confirmed",
+            Self::AlreadyConfirmed => "already-confirmed",
+            Self::LinkExpired => "link-expired",
+            Self::Help => "help",
+            Self::Why => "why",
+            Self::WhyUnknown => "why-unknown",
+            Self::Unavailable => "unavailable",
         }
     }
 
+    fn name(self, language: Language) -> String {
+        format!("{}/{}", language.tag(), self.stem())
+    }
+
     fn source(self, language: Language) -> &'static str {
-        match (self, language) {
-            (Self::Confirm, Language::English) => include_str!("templates/en/confirm.html"),
-            (Self::Confirm, Language::Chinese) => include_str!("templates/zh-CN/confirm.html"),
-            (Self::Confirmed, Language::English) => include_str!("templates/en/confirmed.html"),
-            (Self::Confirmed, Language::Chinese) => include_str!("templates/zh-CN/confirmed.html"),
-            (Self::AlreadyConfirmed, Language::English) => {
-                include_str!("templates/en/already-confirmed.html")
-            }
-            (Self::AlreadyConfirmed, Language::Chinese) => {
-                include_str!("templates/zh-CN/already-confirmed.html")
-            }
-            (Self::LinkExpired, Language::English) => {
-                include_str!("templates/en/link-expired.html")
-            }
-            (Self::LinkExpired, Language::Chinese) => {
-                include_str!("templates/zh-CN/link-expired.html")
-            }
-            (Self::Help, Language::English) => include_str!("templates/en/help.html"),
-            (Self::Help, Language::Chinese) => include_str!("templates/zh-CN/help.html"),
-            (Self::Unavailable, Language::English) => {
-                include_str!("templates/en/unavailable.html")
-            }
-            (Self::Unavailable, Language::Chinese) => {
-                include_str!("templates/zh-CN/unavailable.html")
-            }
+        let (english, chinese) = match self {
+            Self::Confirm => both!("confirm"),
+            Self::Confirmed => both!("confirmed"),
+            Self::AlreadyConfirmed => both!("already-confirmed"),
+            Self::LinkExpired => both!("link-expired"),
+            Self::Help => both!("help"),
+            Self::Why => both!("why"),
+            Self::WhyUnknown => both!("why-unknown"),
+            Self::Unavailable => both!("unavailable"),
+        };
+        match language {
+            Language::English => english,
+            Language::Chinese => chinese,
         }
     }
 }
@@ -105,7 +112,7 @@ impl Pages {
         pages.add_template("layout", include_str!("templates/layout.html"))?;
         for page in Page::ALL {
             for language in Language::ALL {
-                pages.add_template(page.name(language), page.source(language))?;
+                pages.add_template_owned(page.name(language), page.source(language))?;
             }
         }
         Ok(Self(pages))
@@ -116,7 +123,7 @@ impl Pages {
         let context = minijinja::context! { lang => language.tag(), ..minijinja::Value::from(minijinja::value::Serde(facts)) };
         let rendered = self
             .0
-            .get_template(page.name(language))
+            .get_template(&page.name(language))
             .and_then(|template| template.render(context));
         match rendered {
             Ok(html) => (page.status(), Html(html)).into_response(),

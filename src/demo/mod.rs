@@ -173,7 +173,7 @@ fn gateway_settings(
         });
     GatewaySettings {
         gate: gate::Settings {
-            recommend,
+            recommend: gate::Recommend::Own(recommend),
             ..gate::Settings::default()
         },
         lookup: lookup::Settings::default(),

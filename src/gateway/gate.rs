@@ -1,6 +1,6 @@
 //! What the stations share, and the stack that they form.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::body::Body;
 use sqlx::PgPool;
@@ -14,6 +14,7 @@ use crate::{
     calls::recorder::Recorder,
     clock::Clock,
     directory::sealing::KeyRing,
+    fault::Fault,
     metrics::Metrics,
     operation::{Blocklist, Catalogue},
     randomness::Randomness,
@@ -37,9 +38,33 @@ pub struct Settings {
     /// The federated calls of STS that pass without an AccessKey, by action.
     pub anonymous: Vec<String>,
     /// A page for whoever meets an error.
-    pub recommend: String,
+    pub recommend: Recommend,
     /// How long one call of the database may take.
     pub database_timeout: std::time::Duration,
+}
+
+/// The page that an error recommends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Recommend {
+    /// None.
+    #[default]
+    Nothing,
+    /// This one, whatever the error.
+    Page(String),
+    /// akgate's own, which also tells why a call was refused.
+    Own(String),
+}
+
+impl Recommend {
+    /// The page for one error.
+    #[must_use]
+    pub fn of(&self, fault: &Fault, request_id: &str) -> Cow<'_, str> {
+        match (self, fault) {
+            (Self::Nothing, _) => "".into(),
+            (Self::Own(page), Fault::LeakRisk) => format!("{page}?RequestId={request_id}").into(),
+            (Self::Page(page) | Self::Own(page), _) => page.into(),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -51,7 +76,7 @@ impl Default for Settings {
             policy: Policy::default(),
             profile: Profile::default(),
             anonymous: Vec::new(),
-            recommend: String::new(),
+            recommend: Recommend::default(),
             database_timeout: std::time::Duration::from_secs(5),
         }
     }

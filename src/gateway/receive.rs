@@ -148,8 +148,8 @@ fn answer(gate: &Gate, call: &Call, answered: Result<Answer, Fault>, took: Durat
             if let Fault::Internal(reason) = fault {
                 tracing::error!(request_id, reason, "a call failed");
             }
-            let recommend = &gate.settings.recommend;
-            refusal::render(&fault, call.format, &request_id, &call.host_id, recommend)
+            let recommend = gate.settings.recommend.of(&fault, &request_id);
+            refusal::render(&fault, call.format, &request_id, &call.host_id, &recommend)
                 .map(axum::body::Body::from)
         }
     };

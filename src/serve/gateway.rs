@@ -15,7 +15,8 @@ use crate::{
     app::{Foundations, GatewaySettings},
     config::{CredentialsChoice, Secret, Sections, UpstreamView},
     gateway::{
-        gate, lookup,
+        gate::{self, Recommend},
+        lookup,
         routes::Trust,
         upstream::{HttpUpstream, Upstream},
     },
@@ -78,9 +79,12 @@ pub(super) fn settings(
     }
     let public = sections.public.url.as_deref().unwrap_or_default();
     let recommend = match &gateway.recommend_url {
-        Some(url) => url.clone(),
-        None if public.is_empty() => String::new(),
-        None => format!("{}/leaked-access-key", public.trim_end_matches('/')),
+        Some(url) => Recommend::Page(url.clone()),
+        None if public.is_empty() => Recommend::Nothing,
+        None => Recommend::Own(format!(
+            "{}/leaked-access-key",
+            public.trim_end_matches('/')
+        )),
     };
     Ok(GatewaySettings {
         gate: gate::Settings {

@@ -30,3 +30,4 @@ mod tricks;
 mod vectors;
 mod verify;
 mod watch;
+mod why;

@@ -589,7 +589,7 @@ async fn deleted_key_waits_in_the_recycle_bin_and_works_again_when_restored() {
     let bin = cloud.ims("ListAccessKeysInRecycleBin", &[of]).await;
     assert_eq!(
         names(&bin, ["AccessKeys", "AccessKey"], "AccessKeyId"),
-        [credentials.access_key_id.clone()]
+        [credentials.access_key_id.as_str()]
     );
     assert_eq!(
         cloud

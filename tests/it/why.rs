@@ -1,0 +1,153 @@
+//! The page that a refusal recommends.
+
+use std::sync::Arc;
+
+use akgate::gateway::gate::{Recommend, Settings};
+use axum::{Router, body::Body};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::json;
+use time::Duration;
+use tower::ServiceExt;
+
+use crate::harness::{ACCOUNT, Behind, Reply, TestNode};
+
+const RAM: &str = "2015-05-01";
+const STS: &str = "2015-04-01";
+
+async fn node() -> TestNode {
+    let first = TestNode::new(Behind::Sandbox).await;
+    let settings = Settings {
+        recommend: Recommend::Own("https://akgate.example/leaked-access-key".into()),
+        ..Settings::default()
+    };
+    let (database, clock) = (Arc::clone(&first.database), Arc::clone(&first.clock));
+    TestNode::on(database, clock, Behind::Sandbox, settings).await
+}
+
+async fn ask(page: &Router, request: Request<Body>) -> (StatusCode, String) {
+    let answer = page.clone().oneshot(request).await.unwrap();
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    let status = answer.status();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+async fn why(page: &Router, language: &str, request_id: &str, key: &str) -> (StatusCode, String) {
+    let request = Request::post("/leaked-access-key")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("accept-language", language)
+        .body(Body::from(format!(
+            "RequestId={request_id}&AccessKeyId={key}"
+        )));
+    ask(page, request.unwrap()).await
+}
+
+fn request_id(refused: &Reply) -> String {
+    assert_eq!(refused.code(), "Forbidden", "{}", refused.text);
+    refused.body["RequestId"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn holder_of_a_refusal_is_told_why_and_nobody_else_learns_anything() {
+    let node = node().await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let trust = json!({ "Version": "1", "Statement": [{
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": { "RAM": [format!("acs:ram::{ACCOUNT}:root")] },
+    }] })
+    .to_string();
+    let role = [
+        ("RoleName", "r"),
+        ("AssumeRolePolicyDocument", trust.as_str()),
+    ];
+    let role = node.call(&root, RAM, "CreateRole", &role).await;
+    let arn = role.body["Role"]["Arn"].as_str().unwrap();
+    let assume = [("RoleArn", arn), ("RoleSessionName", "test")];
+    let session = node
+        .call(&alice, STS, "AssumeRole", &assume)
+        .await
+        .session();
+    node.report("LTAI5tFakeAlice").await;
+    node.node.feed().poll().await.unwrap();
+
+    let user = [("UserName", "mallory")];
+    let refused = node.call(&alice, RAM, "CreateUser", &user).await;
+    let id = request_id(&refused);
+    assert_eq!(
+        refused.body["Recommend"],
+        format!("https://akgate.example/leaked-access-key?RequestId={id}")
+    );
+    let by_session = request_id(&node.call(&session, RAM, "CreateUser", &user).await);
+    node.node.recorder().flush().await.unwrap();
+    let page = node.node.public().unwrap();
+
+    let form = Request::get(format!("/leaked-access-key?RequestId={id}"));
+    let (status, html) = ask(&page, form.body(Body::empty()).unwrap()).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(html.contains(&format!("value=\"{id}\"")), "{html}");
+
+    let (status, html) = why(&page, "en", &id.to_lowercase(), "LTAI5tFakeAlice").await;
+    assert_eq!(status, StatusCode::OK, "{html}");
+    for told in ["RAM CreateUser", &id, "Restricted since", "2026-"] {
+        assert!(html.contains(told), "{told}: {html}");
+    }
+    for kept in ["LTAI5tFakeAlice", ACCOUNT, "alice", "mallory", "owner"] {
+        assert!(
+            !html
+                .replace("the owner", "")
+                .replace("The owner", "")
+                .contains(kept),
+            "{kept}: {html}"
+        );
+    }
+    let (status, html) = why(&page, "zh-CN", &by_session, &session.access_key_id).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        html.contains("源自") && html.contains("限制生效中"),
+        "{html}"
+    );
+
+    let unknown = uuid::Uuid::new_v4().to_string();
+    let nobody = why(&page, "en", &unknown, "LTAI5tFakeNobody").await;
+    assert_eq!(nobody.0, StatusCode::NOT_FOUND);
+    for (request_id, key) in [
+        (id.as_str(), "LTAI5tFakeRoot"),
+        (id.as_str(), &session.access_key_id),
+        (by_session.as_str(), "LTAI5tFakeAlice"),
+        (unknown.as_str(), "LTAI5tFakeAlice"),
+        (id.as_str(), "%00"),
+        (id.as_str(), ""),
+        ("nonsense", "LTAI5tFakeAlice"),
+        ("%ff", "%ff"),
+    ] {
+        let answer = why(&page, "en", request_id, key).await;
+        assert_eq!(answer, nobody, "{request_id} {key}");
+    }
+}
+
+#[tokio::test]
+async fn what_shadow_mode_let_pass_is_no_refusal() {
+    let node = node().await;
+    let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    node.report("LTAI5tFakeAlice").await;
+    node.node.feed().poll().await.unwrap();
+    let mut settings = Settings::default();
+    settings.policy.enforce_from = Some(crate::harness::NOW + Duration::DAY);
+    let (database, clock) = (Arc::clone(&node.database), Arc::clone(&node.clock));
+    let shadow = TestNode::on(database, clock, Behind::Yes, settings).await;
+    let passed = shadow
+        .call(&alice, RAM, "CreateUser", &[("UserName", "x")])
+        .await;
+    assert_eq!(passed.status, StatusCode::OK);
+    let id = passed.headers["x-acs-request-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    shadow.node.recorder().flush().await.unwrap();
+    let page = shadow.node.public().unwrap();
+    let (status, _) = why(&page, "en", &id, "LTAI5tFakeAlice").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
