@@ -1,6 +1,6 @@
 //! Who is written to when a key of an account leaks.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, PgTransaction};
@@ -100,6 +100,44 @@ pub async fn keep_in(
     .fetch_one(&mut **tx)
     .await?;
     Ok(id)
+}
+
+/// Adds contacts of known accounts (account, address, language), or changes the languages of those that are there.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn keep_all(
+    tx: &mut PgTransaction<'_>,
+    contacts: &[(&str, &str, Language)],
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    // The last word counts; a statement may touch a row once.
+    let last: BTreeMap<(&str, &str), Language> = contacts
+        .iter()
+        .map(|(account_id, email, language)| ((*account_id, *email), *language))
+        .collect();
+    if last.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = last.keys().map(|_| Uuid::now_v7()).collect();
+    let (accounts, emails): (Vec<&str>, Vec<&str>) = last.keys().copied().unzip();
+    let languages: Vec<&str> = last.values().map(|language| language.tag()).collect();
+    sqlx::query!(
+        "INSERT INTO contacts (contact_id, account_id, email, language, created_at)
+         SELECT *, $5::timestamptz
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+         ON CONFLICT (account_id, email) DO UPDATE
+         SET language = excluded.language
+         WHERE contacts.language <> excluded.language",
+        &ids,
+        &accounts as &[&str],
+        &emails as &[&str],
+        &languages as &[&str],
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// The language of a contact; `None` where there is no such contact.

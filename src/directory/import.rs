@@ -34,6 +34,8 @@ impl Form {
 pub struct Row {
     /// The pair.
     pub record: KeyRecord,
+    /// The id that the IAM has its RAM user under, where it is given.
+    pub user_id: Option<String>,
     /// A contact of its account.
     pub contact: Option<(String, Language)>,
 }
@@ -55,6 +57,8 @@ struct Members {
     account_id: String,
     #[serde(default)]
     user_name: Option<String>,
+    #[serde(default)]
+    user_id: Option<String>,
     access_key_id: String,
     access_key_secret: String,
     #[serde(default)]
@@ -156,6 +160,13 @@ impl Members {
                 .parse()
                 .map_err(|_| "owner_language is en or zh-CN".to_owned())?,
         };
+        let user_id = given(self.user_id);
+        if user_id
+            .as_ref()
+            .is_some_and(|id| !id.bytes().all(|b| b.is_ascii_digit()))
+        {
+            return Err("user_id is a decimal number".to_owned());
+        }
         let email = given(self.owner_email);
         if let Some(email) = &email {
             email
@@ -170,6 +181,7 @@ impl Members {
                 status,
                 secret: AccessKeySecret::new(self.access_key_secret),
             },
+            user_id,
             contact: email.map(|email| (email, language)),
         })
     }

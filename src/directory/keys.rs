@@ -6,7 +6,7 @@
 use super::{
     KeyRecord, KeyStatus, StateFault, principals,
     revision::At,
-    sealing::{KeyRing, Place, Sealed},
+    sealing::{KeyRing, Place, SealFault, Sealed},
 };
 use crate::access_key::{AccessKeyId, AccessKeySecret};
 use rand::CryptoRng;
@@ -21,6 +21,50 @@ pub struct NewKey {
     pub made_by: Option<AccessKeyId>,
 }
 
+/// A pair whose secret is sealed: ready to be kept.
+#[derive(Debug, Clone)]
+pub struct SealedKey {
+    /// The public half.
+    pub access_key_id: AccessKeyId,
+    /// The account that owns it.
+    pub account_id: String,
+    /// The RAM user that it stands for; `None` for the account itself.
+    pub user_name: Option<String>,
+    /// The id that the IAM has that user under, where it is known.
+    pub user_id: Option<String>,
+    /// Whether it works.
+    pub status: KeyStatus,
+    made_by: Option<AccessKeyId>,
+    sealed: Sealed,
+    blind_index: Vec<u8>,
+}
+
+impl SealedKey {
+    /// Seals a pair. No database is asked, so that it can be done ahead of a transaction.
+    ///
+    /// # Errors
+    /// [`SealFault`] only where the ring itself is broken.
+    pub fn seal(
+        key: NewKey,
+        user_id: Option<String>,
+        ring: &KeyRing,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, SealFault> {
+        let record = key.record;
+        let sealed = ring.seal(&record.secret, place(record.access_key_id.as_str()), rng)?;
+        Ok(Self {
+            blind_index: ring.blind_index(&record.secret),
+            access_key_id: record.access_key_id,
+            account_id: record.account_id,
+            user_name: record.user_name,
+            user_id,
+            status: record.status,
+            made_by: key.made_by,
+            sealed,
+        })
+    }
+}
+
 /// What keeping a pair changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
@@ -30,48 +74,78 @@ pub enum Kept {
     Changed(KeyStatus),
     /// It was there as it is.
     Unchanged,
+    /// It is somebody else's: nothing is written of it.
+    Foreign,
 }
 
-/// Keeps a pair, its account and its principal. Doing it twice changes nothing.
+/// Keeps pairs, their accounts and principals, each id once in `keys`. Doing it twice changes nothing. Says what
+/// became of each, in their order.
 ///
 /// # Errors
-/// [`StateFault`]; [`StateFault::OtherPrincipal`] where it is somebody else's: nothing is written then.
-pub async fn keep(
+/// [`StateFault`].
+pub async fn keep_all(
     tx: &mut PgTransaction<'_>,
-    ring: &KeyRing,
-    key: &NewKey,
+    keys: &[SealedKey],
     at: At,
-    rng: &mut (impl CryptoRng + Send),
-) -> Result<Kept, StateFault> {
-    let record = &key.record;
-    let id = record.access_key_id.as_str();
-    let user_name = record.user_name.as_deref();
-    let principal_id = principals::keep(tx, &record.account_id, user_name, at.now).await?;
-    let existing = sqlx::query!(
-        "SELECT principal_id, status, sealed_secret, seal_key_id
-         FROM access_keys
-         WHERE access_key_id = $1",
-        id
+) -> Result<Vec<Kept>, StateFault> {
+    let accounts = map(keys, |key| key.account_id.as_str());
+    let users = map(keys, |key| key.user_name.as_deref());
+    let user_ids = map(keys, |key| key.user_id.as_deref());
+    principals::keep_all(tx, &accounts, &users, &user_ids, at.now).await?;
+    // Equal secrets have equal indexes: nothing has to be opened to compare them.
+    let found = sqlx::query!(
+        "SELECT
+             p.principal_id,
+             k.principal_id AS \"owner?\",
+             k.status AS \"status?\",
+             k.blind_index = n.blind_index AS \"same_secret?\"
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[])
+             WITH ORDINALITY AS n (access_key_id, account_id, user_name, blind_index, position)
+         JOIN principals p
+             ON p.account_id = n.account_id
+             AND COALESCE(p.user_name, '') = COALESCE(n.user_name, '')
+             AND p.deleted_at IS NULL
+         LEFT JOIN access_keys k ON k.access_key_id = n.access_key_id
+         ORDER BY n.position",
+        &map(keys, |key| key.access_key_id.as_str()) as &[&str],
+        &accounts as &[&str],
+        &users as &[Option<&str>],
+        &map(keys, |key| key.blind_index.as_slice()) as &[&[u8]]
     )
-    .fetch_optional(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    let kept = match existing {
-        None => Kept::Inserted,
-        Some(row) if row.principal_id != principal_id => return Err(StateFault::OtherPrincipal),
-        Some(row) => {
-            let sealed = Sealed {
-                key_id: row.seal_key_id,
-                bytes: row.sealed_secret,
-            };
-            let before = status(&row.status)?;
-            let same = ring.open(&sealed, place(id))?.expose() == record.secret.expose();
-            if same && before == record.status {
-                return Ok(Kept::Unchanged);
+    if found.len() != keys.len() {
+        return Err(StateFault::Corrupt("a principal that was just kept"));
+    }
+    let mut kept = Vec::with_capacity(keys.len());
+    let mut written = Vec::new();
+    for (key, row) in keys.iter().zip(&found) {
+        let before = row.status.as_deref().map(status).transpose()?;
+        let what = match before {
+            None => Kept::Inserted,
+            Some(_) if row.owner != Some(row.principal_id) => Kept::Foreign,
+            Some(before) if before == key.status && row.same_secret == Some(true) => {
+                Kept::Unchanged
             }
-            Kept::Changed(before)
+            Some(before) => Kept::Changed(before),
+        };
+        if matches!(what, Kept::Inserted | Kept::Changed(_)) {
+            written.push((key, row.principal_id));
         }
-    };
-    let sealed = ring.seal(&record.secret, place(id), rng)?;
+        kept.push(what);
+    }
+    write(tx, &written, at).await?;
+    Ok(kept)
+}
+
+async fn write(
+    tx: &mut PgTransaction<'_>,
+    keys: &[(&SealedKey, i64)],
+    at: At,
+) -> Result<(), StateFault> {
+    if keys.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         "INSERT INTO access_keys (
              access_key_id,
@@ -80,30 +154,46 @@ pub async fn keep(
              sealed_secret,
              seal_key_id,
              blind_index,
-             created_at,
              made_by_access_key_id,
+             created_at,
              revision
          )
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         SELECT *, $8::timestamptz, $9::bigint
+         FROM unnest(
+             $1::text[],
+             $2::bigint[],
+             $3::text[],
+             $4::bytea[],
+             $5::integer[],
+             $6::bytea[],
+             $7::text[]
+         )
          ON CONFLICT (access_key_id) DO UPDATE
          SET status = excluded.status,
              sealed_secret = excluded.sealed_secret,
              seal_key_id = excluded.seal_key_id,
              blind_index = excluded.blind_index,
              revision = excluded.revision",
-        id,
-        principal_id,
-        record.status.as_str(),
-        sealed.bytes,
-        sealed.key_id,
-        ring.blind_index(&record.secret),
+        &map(keys, |(key, _)| key.access_key_id.as_str()) as &[&str],
+        &map(keys, |(_, principal_id)| *principal_id),
+        &map(keys, |(key, _)| key.status.as_str()) as &[&str],
+        &map(keys, |(key, _)| key.sealed.bytes.as_slice()) as &[&[u8]],
+        &map(keys, |(key, _)| key.sealed.key_id),
+        &map(keys, |(key, _)| key.blind_index.as_slice()) as &[&[u8]],
+        &map(keys, |(key, _)| key
+            .made_by
+            .as_ref()
+            .map(AccessKeyId::as_str)) as &[Option<&str>],
         at.now,
-        key.made_by.as_ref().map(AccessKeyId::as_str),
         at.revision,
     )
     .execute(&mut **tx)
     .await?;
-    Ok(kept)
+    Ok(())
+}
+
+fn map<'k, T, U>(all: &'k [T], one: impl Fn(&'k T) -> U) -> Vec<U> {
+    all.iter().map(one).collect()
 }
 
 /// A pair that was found, at the revision of its last change.
@@ -248,7 +338,7 @@ pub async fn set_status(
     Ok(())
 }
 
-fn place(access_key_id: &str) -> Place<'_> {
+pub(super) fn place(access_key_id: &str) -> Place<'_> {
     Place {
         table: "access_keys",
         column: "sealed_secret",

@@ -59,7 +59,7 @@ pub async fn keep(
         "SELECT principal_id
          FROM principals
          WHERE account_id = $1
-           AND user_name IS NOT DISTINCT FROM $2
+           AND COALESCE(user_name, '') = COALESCE($2, '')
            AND deleted_at IS NULL",
         account_id,
         user_name
@@ -67,6 +67,71 @@ pub async fn keep(
     .fetch_one(&mut **tx)
     .await?;
     Ok(id)
+}
+
+/// Makes many principals known, and their accounts: account, RAM user, and the user's id where it is given. An
+/// id that another user has is not believed.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn keep_all(
+    tx: &mut PgTransaction<'_>,
+    accounts: &[&str],
+    user_names: &[Option<&str>],
+    user_ids: &[Option<&str>],
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "INSERT INTO accounts (account_id, created_at)
+         SELECT DISTINCT account_id, $2::timestamptz
+         FROM unnest($1::text[]) AS n (account_id)
+         ON CONFLICT DO NOTHING",
+        accounts as &[&str],
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "INSERT INTO principals (account_id, user_name)
+         SELECT DISTINCT account_id, user_name
+         FROM unnest($1::text[], $2::text[]) AS n (account_id, user_name)
+         ON CONFLICT DO NOTHING",
+        accounts as &[&str],
+        user_names as &[Option<&str>]
+    )
+    .execute(&mut **tx)
+    .await?;
+    if user_ids.iter().all(Option::is_none) {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE principals p
+         SET user_id = n.user_id
+         FROM (
+             SELECT DISTINCT ON (account_id, user_id) account_id, user_name, user_id
+             FROM unnest($1::text[], $2::text[], $3::text[]) AS n (account_id, user_name, user_id)
+             WHERE user_id IS NOT NULL
+               AND user_name IS NOT NULL
+             ORDER BY account_id, user_id, user_name
+         ) n
+         WHERE p.account_id = n.account_id
+           AND COALESCE(p.user_name, '') = n.user_name
+           AND p.deleted_at IS NULL
+           AND p.user_id IS DISTINCT FROM n.user_id
+           AND NOT EXISTS (
+               SELECT 1
+               FROM principals o
+               WHERE o.account_id = n.account_id
+                 AND o.user_id = n.user_id
+                 AND o.deleted_at IS NULL
+           )",
+        accounts as &[&str],
+        user_names as &[Option<&str>],
+        user_ids as &[Option<&str>]
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Notes the id under which the IAM has a RAM user.

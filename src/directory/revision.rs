@@ -59,6 +59,22 @@ pub async fn advance(tx: &mut PgTransaction<'_>, now: OffsetDateTime) -> Result<
     Ok(At { revision, now })
 }
 
+/// Makes this transaction wait its turn among the writers without moving the counter: for what changes nothing
+/// that a node has to learn of.
+///
+/// # Errors
+/// That of the database.
+pub async fn hold(tx: &mut PgTransaction<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "SELECT revision
+         FROM registry_revision
+         FOR UPDATE"
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Reads the counter.
 ///
 /// # Errors

@@ -143,6 +143,12 @@ impl KeyRing {
         })
     }
 
+    /// The id of the key that seals.
+    #[must_use]
+    pub fn newest(&self) -> i32 {
+        self.newest
+    }
+
     /// Seals a secret for one place, with the newest key.
     ///
     /// # Errors

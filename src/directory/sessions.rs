@@ -227,7 +227,7 @@ pub async fn forget(pool: &PgPool, before: OffsetDateTime) -> Result<u64, StateF
     Ok(gone.rows_affected())
 }
 
-fn place(access_key_id: &str) -> Place<'_> {
+pub(super) fn place(access_key_id: &str) -> Place<'_> {
     Place {
         table: "sessions",
         column: "sealed_secret",

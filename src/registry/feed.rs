@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::TryStreamExt;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::sync::{Mutex, watch};
 
@@ -218,21 +219,20 @@ async fn load(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> 
 }
 
 async fn restrictions(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
-    let rows = sqlx::query!(
+    let mut rows = sqlx::query!(
         "SELECT
              restriction_id,
              access_key_id,
              state,
              lifted_revision
          FROM restrictions
-         WHERE revision > $1
-         ORDER BY revision, restriction_id",
+         WHERE revision > $1",
         after
     )
-    .fetch_all(pool)
-    .await?;
-    let marks = maps.marks.pin();
-    for row in rows {
+    .fetch(pool);
+    // Each row is what has become of a restriction, so their order does not matter.
+    while let Some(row) = rows.try_next().await? {
+        let marks = maps.marks.pin();
         let id = key_id(&row.access_key_id)?;
         let state = State::parse(&row.state).ok_or(StateFault::Corrupt("state"))?;
         let mut mark = marks.get(&id).copied().unwrap_or_default();
@@ -273,16 +273,14 @@ async fn profiles(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFau
 }
 
 async fn pairs(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
-    let rows = sqlx::query!(
+    let mut rows = sqlx::query!(
         "SELECT access_key_id, status, revision
          FROM access_keys
-         WHERE revision > $1
-         ORDER BY revision",
+         WHERE revision > $1",
         after
     )
-    .fetch_all(pool)
-    .await?;
-    for row in rows {
+    .fetch(pool);
+    while let Some(row) = rows.try_next().await? {
         let status = KeyStatus::parse(&row.status).ok_or(StateFault::Corrupt("status"))?;
         let known = Known {
             revision: row.revision,
@@ -294,16 +292,14 @@ async fn pairs(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault>
 }
 
 async fn sessions(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
-    let rows = sqlx::query!(
+    let mut rows = sqlx::query!(
         "SELECT access_key_id, expires_at, revision
          FROM sessions
-         WHERE revision > $1
-         ORDER BY revision",
+         WHERE revision > $1",
         after
     )
-    .fetch_all(pool)
-    .await?;
-    for row in rows {
+    .fetch(pool);
+    while let Some(row) = rows.try_next().await? {
         let known = Known {
             revision: row.revision,
             what: What::Session(row.expires_at),

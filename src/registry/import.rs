@@ -1,16 +1,22 @@
 //! Importing AccessKeys: many in one transaction, each once, however often the file is read.
 
+use std::collections::HashSet;
+
 use rand::CryptoRng;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use super::keys;
-use crate::directory::{
-    StateFault, contacts,
-    import::{BadLine, Row},
-    keys::{Kept, NewKey},
-    revision,
-    sealing::KeyRing,
+use crate::{
+    access_key::AccessKeyId,
+    directory::{
+        StateFault,
+        contacts::{self, Language},
+        import::{BadLine, Row},
+        keys::{Kept, NewKey, SealedKey},
+        revision,
+        sealing::{KeyRing, SealFault},
+    },
 };
 
 /// What an import did.
@@ -22,48 +28,106 @@ pub struct Imported {
     pub changed: u64,
     /// Pairs that were there as they are.
     pub unchanged: u64,
-    /// Lines that were not taken.
-    pub rejected: Vec<BadLine>,
 }
 
-/// Takes some rows in one transaction, and adds to `imported` what came of them.
+impl Imported {
+    /// Adds what another batch did.
+    pub fn add(&mut self, other: &Self) {
+        self.inserted += other.inserted;
+        self.changed += other.changed;
+        self.unchanged += other.unchanged;
+    }
+}
+
+/// Rows that are sealed and ready for one transaction: each AccessKeyId once.
+#[derive(Debug, Default)]
+pub struct Batch {
+    lines: Vec<u64>,
+    keys: Vec<SealedKey>,
+    contacts: Vec<Option<(String, Language)>>,
+    ids: HashSet<AccessKeyId>,
+}
+
+impl Batch {
+    /// How many pairs it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Whether it holds this id already: a second row for it belongs into the next batch.
+    #[must_use]
+    pub fn holds(&self, access_key_id: &AccessKeyId) -> bool {
+        self.ids.contains(access_key_id)
+    }
+
+    /// Seals a row and adds it.
+    ///
+    /// # Errors
+    /// [`SealFault`] only where the ring itself is broken.
+    pub fn add(
+        &mut self,
+        line: u64,
+        row: Row,
+        ring: &KeyRing,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), SealFault> {
+        let key = NewKey {
+            record: row.record,
+            made_by: None,
+        };
+        let key = SealedKey::seal(key, row.user_id, ring, rng)?;
+        self.ids.insert(key.access_key_id.clone());
+        self.lines.push(line);
+        self.contacts.push(row.contact);
+        self.keys.push(key);
+        Ok(())
+    }
+}
+
+/// Takes a batch in one transaction; says what came of it, and which lines were not taken.
 ///
 /// # Errors
 /// [`StateFault`]; none of the rows is taken then.
 pub async fn import(
     pool: &PgPool,
-    ring: &KeyRing,
-    rows: &[(u64, Row)],
-    imported: &mut Imported,
+    batch: &Batch,
     now: OffsetDateTime,
-    rng: &mut (impl CryptoRng + Send),
-) -> Result<(), StateFault> {
-    let mut done = imported.clone();
+) -> Result<(Imported, Vec<BadLine>), StateFault> {
     let mut tx = pool.begin().await?;
     let at = revision::advance(&mut tx, now).await?;
-    for (line, row) in rows {
-        let key = NewKey {
-            record: row.record.clone(),
-            made_by: None,
-        };
-        match keys::keep(&mut tx, ring, &key, at, rng).await {
-            Ok(Kept::Inserted) => done.inserted += 1,
-            Ok(Kept::Changed(_)) => done.changed += 1,
-            Ok(Kept::Unchanged) => done.unchanged += 1,
-            Err(StateFault::OtherPrincipal) => {
-                done.rejected.push(BadLine {
-                    line: *line,
-                    reason: "this AccessKeyId belongs to another principal".to_owned(),
-                });
-                continue;
-            }
-            Err(fault) => return Err(fault),
-        }
-        if let Some((email, language)) = &row.contact {
-            contacts::keep_in(&mut tx, &row.record.account_id, email, *language, now).await?;
+    let kept = keys::keep_all(&mut tx, &batch.keys, at).await?;
+    let contacts: Vec<(&str, &str, Language)> = batch
+        .keys
+        .iter()
+        .zip(&batch.contacts)
+        .zip(&kept)
+        .filter(|(_, kept)| **kept != Kept::Foreign)
+        .filter_map(|((key, contact), _)| {
+            let (email, language) = contact.as_ref()?;
+            Some((key.account_id.as_str(), email.as_str(), *language))
+        })
+        .collect();
+    contacts::keep_all(&mut tx, &contacts, now).await?;
+    tx.commit().await?;
+    let mut imported = Imported::default();
+    let mut rejected = Vec::new();
+    for (line, kept) in batch.lines.iter().zip(kept) {
+        match kept {
+            Kept::Inserted => imported.inserted += 1,
+            Kept::Changed(_) => imported.changed += 1,
+            Kept::Unchanged => imported.unchanged += 1,
+            Kept::Foreign => rejected.push(BadLine {
+                line: *line,
+                reason: "this AccessKeyId belongs to another principal".to_owned(),
+            }),
         }
     }
-    tx.commit().await?;
-    *imported = done;
-    Ok(())
+    Ok((imported, rejected))
 }

@@ -7,23 +7,54 @@ use rand::CryptoRng;
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 
-use super::impose::{Imposition, impose, in_force};
+use super::impose::{Imposition, impose};
 use crate::{
     access_key::AccessKeyId,
     audit::Actor,
     directory::{
         KeyStatus, StateFault,
-        keys::{self, Kept, NewKey},
+        keys::{self, Kept, NewKey, SealedKey},
         revision::{self, At},
         sealing::KeyRing,
     },
     restriction::Cause,
 };
 
-/// Keeps a pair in the caller's transaction. Doing it twice changes nothing.
+/// Keeps pairs in the caller's transaction, each id once. Doing it twice changes nothing. Says what became of
+/// each, in their order.
 ///
 /// # Errors
 /// [`StateFault`].
+pub async fn keep_all(
+    tx: &mut PgTransaction<'_>,
+    keys: &[SealedKey],
+    at: At,
+) -> Result<Vec<Kept>, StateFault> {
+    let kept = keys::keep_all(tx, keys, at).await?;
+    let back: Vec<(&AccessKeyId, &str)> = keys
+        .iter()
+        .zip(&kept)
+        .filter(|(key, kept)| comes_back(key.status, **kept))
+        .map(|(key, _)| (&key.access_key_id, key.account_id.as_str()))
+        .collect();
+    restrict_again(tx, &back, at).await?;
+    Ok(kept)
+}
+
+/// Whether a pair works that did not before.
+fn comes_back(status: KeyStatus, kept: Kept) -> bool {
+    match kept {
+        Kept::Inserted | Kept::Changed(KeyStatus::Inactive | KeyStatus::Deleted) => {
+            status == KeyStatus::Active
+        }
+        Kept::Changed(KeyStatus::Active) | Kept::Unchanged | Kept::Foreign => false,
+    }
+}
+
+/// Keeps one pair in the caller's transaction.
+///
+/// # Errors
+/// [`StateFault`]; [`StateFault::OtherPrincipal`] where it is somebody else's.
 pub async fn keep(
     tx: &mut PgTransaction<'_>,
     ring: &KeyRing,
@@ -31,18 +62,12 @@ pub async fn keep(
     at: At,
     rng: &mut (impl CryptoRng + Send),
 ) -> Result<Kept, StateFault> {
-    let kept = keys::keep(tx, ring, key, at, rng).await?;
-    let record = &key.record;
-    let comes_back = match kept {
-        Kept::Inserted | Kept::Changed(KeyStatus::Inactive | KeyStatus::Deleted) => {
-            record.status == KeyStatus::Active
-        }
-        Kept::Changed(KeyStatus::Active) | Kept::Unchanged => false,
-    };
-    if comes_back {
-        restrict_again(tx, &record.access_key_id, &record.account_id, at).await?;
+    let sealed = SealedKey::seal(key.clone(), None, ring, rng)?;
+    match keep_all(tx, &[sealed], at).await?.as_slice() {
+        [Kept::Foreign] => Err(StateFault::OtherPrincipal),
+        [kept] => Ok(*kept),
+        _ => Err(StateFault::Corrupt("a pair that was just kept")),
     }
-    Ok(kept)
 }
 
 /// Sets the status of a pair in the caller's transaction. False where nothing changed or nobody knows the
@@ -62,7 +87,7 @@ pub async fn set_status(
     };
     keys::set_status(tx, access_key_id, status, at).await?;
     if status == KeyStatus::Active {
-        restrict_again(tx, access_key_id, &pair.account_id, at).await?;
+        restrict_again(tx, &[(access_key_id, &pair.account_id)], at).await?;
     }
     Ok(true)
 }
@@ -107,33 +132,43 @@ pub async fn set_one_status(
     Ok(Some(at.revision))
 }
 
+/// Restricts those that a lift has left a tombstone for, and that nothing restricts now.
 async fn restrict_again(
     tx: &mut PgTransaction<'_>,
-    access_key_id: &AccessKeyId,
-    account_id: &str,
+    back: &[(&AccessKeyId, &str)],
     at: At,
 ) -> Result<(), StateFault> {
-    let has_tombstone = sqlx::query_scalar!(
-        "SELECT EXISTS (
-             SELECT 1
-             FROM restrictions
-             WHERE access_key_id = $1
-               AND tombstone
-         ) AS \"exists!\"",
-        access_key_id.as_str()
-    )
-    .fetch_one(&mut **tx)
-    .await?;
-    if !has_tombstone || in_force(tx, access_key_id).await?.is_some() {
+    if back.is_empty() {
         return Ok(());
     }
-    let imposition = Imposition {
-        access_key_id,
-        account_id: Some(account_id),
-        cause: Cause::Reactivated,
-        actor: &Actor::Akgate,
-        at,
-    };
-    impose(tx, imposition).await?;
+    let ids: Vec<&str> = back.iter().map(|(id, _)| id.as_str()).collect();
+    let again = sqlx::query_scalar!(
+        "SELECT DISTINCT t.access_key_id
+         FROM restrictions t
+         WHERE t.access_key_id = ANY($1)
+           AND t.tombstone
+           AND NOT EXISTS (
+               SELECT 1
+               FROM restrictions r
+               WHERE r.access_key_id = t.access_key_id
+                 AND r.state <> 'Lifted'
+           )",
+        &ids as &[&str]
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    for (access_key_id, account_id) in back {
+        if !again.iter().any(|id| id == access_key_id.as_str()) {
+            continue;
+        }
+        let imposition = Imposition {
+            access_key_id,
+            account_id: Some(account_id),
+            cause: Cause::Reactivated,
+            actor: &Actor::Akgate,
+            at,
+        };
+        impose(tx, imposition).await?;
+    }
     Ok(())
 }

@@ -19,6 +19,7 @@ mod database;
 mod directory;
 mod faults;
 mod harness;
+mod keys;
 mod letters;
 mod postgres;
 mod process;

@@ -1,0 +1,187 @@
+//! `akgate keys import`: one thread reads and seals, the database takes batches meanwhile.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Read, Write},
+    path::Path,
+    time::Instant,
+};
+
+use indicatif::ProgressBar;
+use sqlx::PgPool;
+use tokio::sync::mpsc;
+
+use super::{Exit, KeysError, bar};
+use crate::{
+    clock::{Clock, SystemClock},
+    config::Config,
+    directory::{
+        StateFault,
+        import::{BadLine, Form, rows},
+        sealing::KeyRing,
+    },
+    randomness::Randomness,
+    registry::import::{Batch, Imported, import},
+    serve::open_database,
+};
+
+/// Rows in one transaction. A leak report waits for one at most: some tens of milliseconds.
+const BATCH: usize = 2_000;
+
+/// Batches that may wait for the database.
+const AHEAD: usize = 2;
+
+/// Bad lines that are shown one by one.
+const SHOWN: usize = 20;
+
+/// What the reader hands over.
+enum Handed {
+    Batch(Batch),
+    Bad(BadLine),
+}
+
+/// What came of a file.
+#[derive(Default)]
+struct Outcome {
+    imported: Imported,
+    rejected: usize,
+    shown: Vec<BadLine>,
+}
+
+impl Outcome {
+    fn reject(&mut self, bad: BadLine) {
+        self.rejected += 1;
+        if self.shown.len() < SHOWN {
+            self.shown.push(bad);
+        }
+    }
+}
+
+pub(super) async fn run(
+    config: &Config,
+    path: &Path,
+    format: Option<Form>,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> Result<Exit, KeysError> {
+    let form = format
+        .or_else(|| Form::of_name(&path.to_string_lossy()))
+        .ok_or(KeysError::Form)?;
+    let (bar, input) = open(path)?;
+    let pool = open_database(config).await?;
+    let ring = KeyRing::parse(config.key_ring.expose())?;
+    let began = Instant::now();
+    let taken = take(&pool, ring, form, input, &bar).await;
+    bar.finish_and_clear();
+    pool.close().await;
+    let outcome = taken?;
+    for bad in &outcome.shown {
+        writeln!(err, "{bad}")?;
+    }
+    if outcome.rejected > outcome.shown.len() {
+        writeln!(err, "… and {} more", outcome.rejected - outcome.shown.len())?;
+    }
+    let Imported {
+        inserted,
+        changed,
+        unchanged,
+    } = outcome.imported;
+    let seconds = began.elapsed().as_secs_f64();
+    let count = inserted + changed + unchanged;
+    writeln!(
+        err,
+        "{count} in {seconds:.1} s, {:.0} per second",
+        count as f64 / seconds
+    )?;
+    writeln!(
+        out,
+        "{inserted} new, {changed} changed, {unchanged} unchanged, {} not taken",
+        outcome.rejected
+    )?;
+    Ok(match outcome.rejected {
+        0 => Exit::Ok,
+        _ => Exit::Partial,
+    })
+}
+
+async fn take(
+    pool: &PgPool,
+    ring: KeyRing,
+    form: Form,
+    input: Box<dyn Read + Send>,
+    bar: &ProgressBar,
+) -> Result<Outcome, KeysError> {
+    let mut rng = Randomness::from_system()?.rng();
+    let (give, mut batches) = mpsc::channel(AHEAD);
+    let reader = tokio::task::spawn_blocking(move || {
+        let mut batch = Batch::default();
+        for (line, row) in rows(form, BufReader::new(input)) {
+            let row = match row {
+                Ok(row) => row,
+                Err(bad) => {
+                    if give.blocking_send(Handed::Bad(bad)).is_err() {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            };
+            if batch.len() >= BATCH || batch.holds(&row.record.access_key_id) {
+                let full = std::mem::take(&mut batch);
+                // Nobody takes it: the database has failed, and says so itself.
+                if give.blocking_send(Handed::Batch(full)).is_err() {
+                    return Ok(());
+                }
+            }
+            batch
+                .add(line, row, &ring, &mut rng)
+                .map_err(StateFault::from)?;
+        }
+        give.blocking_send(Handed::Batch(batch)).ok();
+        Ok::<_, StateFault>(())
+    });
+    let mut outcome = Outcome::default();
+    let mut count = 0;
+    while let Some(read) = batches.recv().await {
+        let batch = match read {
+            Handed::Bad(bad) => {
+                outcome.reject(bad);
+                continue;
+            }
+            Handed::Batch(batch) => batch,
+        };
+        if batch.is_empty() {
+            continue;
+        }
+        let (imported, rejected) = import(pool, &batch, SystemClock.now()).await?;
+        outcome.imported.add(&imported);
+        for bad in rejected {
+            outcome.reject(bad);
+        }
+        count += batch.len();
+        let rate = count as f64 / bar.elapsed().as_secs_f64().max(0.001);
+        bar.set_message(format!("{count} keys, {rate:.0}/s"));
+    }
+    reader.await.map_err(|_| KeysError::Reader)??;
+    Ok(outcome)
+}
+
+/// The input, and a bar that follows how much of it was read.
+fn open(path: &Path) -> Result<(ProgressBar, Box<dyn Read + Send>), KeysError> {
+    let wrong = |fault| KeysError::File {
+        path: path.display().to_string(),
+        fault,
+    };
+    let (length, input): (Option<u64>, Box<dyn Read + Send>) = if path == Path::new("-") {
+        (None, Box::new(io::stdin()))
+    } else {
+        let file = File::open(path).map_err(wrong)?;
+        let length = file.metadata().map_err(wrong)?.len();
+        (Some(length), Box::new(file))
+    };
+    let bar = bar(
+        length,
+        "{bar:40} {msg}, {bytes} of {total_bytes}, {eta} left",
+    );
+    let input = bar.wrap_read(input);
+    Ok((bar, Box::new(input)))
+}

@@ -1,0 +1,54 @@
+//! `akgate keys reseal`.
+
+use std::io::Write;
+
+use super::{Exit, KeysError, bar};
+use crate::{
+    config::Config,
+    directory::{
+        reseal::{self, Table},
+        sealing::KeyRing,
+    },
+    randomness::Randomness,
+    serve::open_database,
+};
+
+/// Secrets in one transaction: other writers wait for one at most.
+const BATCH: i64 = 1_000;
+
+pub(super) async fn run(config: &Config, out: &mut impl Write) -> Result<Exit, KeysError> {
+    let pool = open_database(config).await?;
+    let ring = KeyRing::parse(config.key_ring.expose())?;
+    let mut rng = Randomness::from_system()?.rng();
+    let left = reseal::left(&pool, &ring).await?;
+    let bar = bar(
+        u64::try_from(left).ok(),
+        "{bar:40} {pos} of {len}, {per_sec}, {eta} left",
+    );
+    let mut count = 0;
+    for table in Table::ALL {
+        let mut after = String::new();
+        loop {
+            let some = reseal::some(&pool, &ring, table, &after, BATCH, &mut rng).await?;
+            let Some((last, some)) = some else {
+                break;
+            };
+            after = last;
+            count += some;
+            bar.inc(u64::try_from(some).unwrap_or_default());
+        }
+    }
+    bar.finish_and_clear();
+    let left = reseal::left(&pool, &ring).await?;
+    pool.close().await;
+    let newest = ring.newest();
+    writeln!(
+        out,
+        "{count} sealed again by seal key {newest}, {left} left"
+    )?;
+    Ok(match left {
+        0 => Exit::Ok,
+        // A node whose ring is older has sealed something meanwhile.
+        _ => Exit::Partial,
+    })
+}
