@@ -40,7 +40,7 @@ use crate::{
     randomness::Randomness,
     registry::feed,
     sandbox::Sandbox,
-    server::{Listener, Manners, Shutdown},
+    server::{Listener, Manners, Shutdown, Tls, TlsError},
     verdict::Profile,
 };
 
@@ -63,6 +63,20 @@ pub struct Args {
     /// Address of the gateway; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Another address of the gateway, with TLS
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        requires = "tls_cert",
+        requires = "tls_key"
+    )]
+    pub tls_listen: Option<SocketAddr>,
+    /// Its certificate chain, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_listen")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_listen")]
+    pub tls_key: Option<PathBuf>,
     /// Address of the owners' pages
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub public_listen: SocketAddr,
@@ -89,6 +103,9 @@ pub enum DemoError {
         /// The flag that chooses it.
         flag: &'static str,
     },
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The database cannot be prepared.
     #[error("the database cannot be prepared: {0}")]
     Database(#[from] sqlx::Error),
@@ -152,8 +169,12 @@ pub async fn run(args: &Args, out: impl io::Write, color: bool) -> Result<bool, 
     result
 }
 
-fn listen(address: SocketAddr, flag: &'static str) -> Result<Listener, DemoError> {
-    Listener::bind(address, None, Manners::default()).map_err(|fault| DemoError::Listen {
+fn listen(
+    address: SocketAddr,
+    tls: Option<Tls>,
+    flag: &'static str,
+) -> Result<Listener, DemoError> {
+    Listener::bind(address, tls, Manners::default()).map_err(|fault| DemoError::Listen {
         address,
         fault,
         flag,
@@ -221,11 +242,21 @@ async fn play<W: io::Write>(
 ) -> Result<bool, DemoError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ring = Arc::new(state.ring.clone());
-    let gateway = listen(args.listen, "--listen")?;
-    let public = listen(args.public_listen, "--public-listen")?;
-    let admin = listen(args.admin_listen, "--admin-listen")?;
+    let gateway = listen(args.listen, None, "--listen")?;
+    let with_tls = match (args.tls_listen, &args.tls_cert, &args.tls_key) {
+        (Some(address), Some(certificate), Some(key)) => {
+            let tls = Tls::load(certificate, key)?;
+            Some(listen(address, Some(tls), "--tls-listen")?)
+        }
+        _ => None,
+    };
+    let public = listen(args.public_listen, None, "--public-listen")?;
+    let admin = listen(args.admin_listen, None, "--admin-listen")?;
     let url = |listener: &Listener| format!("http://{}", listener.local_addr());
     let (gateway_url, public_url, admin_url) = (url(&gateway), url(&public), url(&admin));
+    let gateway_tls_url = with_tls
+        .as_ref()
+        .map(|listener| format!("https://{}", listener.local_addr()));
 
     let foundations = Foundations {
         pool: pool.clone(),
@@ -279,11 +310,16 @@ async fn play<W: io::Write>(
         let stopped = stopped.clone();
         async move { worker.run(stopped).await }
     });
-    for (listener, router) in [
-        (gateway, gateway_router(gate, upstreams, CONCURRENT)),
+    let road = gateway_router(gate, upstreams, CONCURRENT);
+    let listeners = [
+        (gateway, road.clone()),
         (public, node.public()?),
         (admin, node.admin(true)),
-    ] {
+    ];
+    for (listener, router) in listeners
+        .into_iter()
+        .chain(with_tls.map(|listener| (listener, road)))
+    {
         let stopped = stopped.clone();
         tasks.spawn(async move {
             if let Err(fault) = listener.serve(router, stopped).await {
@@ -294,6 +330,7 @@ async fn play<W: io::Write>(
 
     let stage = Stage {
         gateway_url,
+        gateway_tls_url,
         public_url,
         admin_url,
         operator_token: token.expose().to_owned(),

@@ -15,6 +15,8 @@ use super::attack::tally::{LeftBehind, Tally};
 pub struct Stage {
     /// Where SDKs call.
     pub gateway_url: String,
+    /// The same with TLS, where that was asked for.
+    pub gateway_tls_url: Option<String>,
     /// Where owners confirm.
     pub public_url: String,
     /// Where operators work.
@@ -111,6 +113,9 @@ impl<W: Write> Report<W> {
         let plain = self.paint("0");
         writeln!(self.out, "\n{bold}akgate demo{plain}")?;
         writeln!(self.out, "  gateway  {}", stage.gateway_url)?;
+        if let Some(url) = &stage.gateway_tls_url {
+            writeln!(self.out, "           {url}")?;
+        }
         writeln!(self.out, "  public   {}", stage.public_url)?;
         writeln!(self.out, "  admin    {}", stage.admin_url)?;
         writeln!(self.out, "  letters  {}", stage.letters_dir)?;

@@ -185,8 +185,7 @@ impl Feed {
                 if let Some(before) = before {
                     say_new_history(before, now);
                 }
-                let maps = Maps::default();
-                within(LOAD, load(&self.pool, &maps, -1)).await?;
+                let maps = within(LOAD, load_all(&self.pool)).await?;
                 self.live.replace(maps);
             }
         }
@@ -207,6 +206,34 @@ fn say_new_history(before: Position, now: Position) {
         timeline,
         "the database has another history: the registry is loaded anew"
     );
+}
+
+/// Reads everything into new maps. Nobody sees them before they are whole, so that their parts can be read at the
+/// same time.
+async fn load_all(pool: &PgPool) -> Result<Arc<Maps>, StateFault> {
+    const ALL: i64 = -1;
+    // An estimate that costs nothing; -1 where nobody has counted yet.
+    let estimate = sqlx::query!(
+        "SELECT
+             (SELECT reltuples FROM pg_class WHERE oid = 'access_keys'::regclass)::bigint AS \"keys!\",
+             (SELECT reltuples FROM pg_class WHERE oid = 'restrictions'::regclass)::bigint AS \"restrictions!\""
+    )
+    .fetch_one(pool)
+    .await?;
+    let room = |count| usize::try_from(count).unwrap_or_default();
+    let maps = Maps::with_room(room(estimate.keys), room(estimate.restrictions));
+    let maps = Arc::new(maps);
+    let beside = tokio::spawn({
+        let (pool, maps) = (pool.clone(), Arc::clone(&maps));
+        async move { restrictions(&pool, &maps, ALL).await }
+    });
+    profiles(pool, &maps, ALL).await?;
+    pairs(pool, &maps, ALL).await?;
+    sessions(pool, &maps, ALL).await?;
+    beside
+        .await
+        .map_err(|_| StateFault::Corrupt("the registry in memory"))??;
+    Ok(maps)
 }
 
 /// Applies everything after a revision. What commits meanwhile may be applied in part; it comes again.

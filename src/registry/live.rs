@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use papaya::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -55,7 +55,7 @@ pub(super) struct Maps {
 #[derive(Debug, Default)]
 pub struct Live {
     /// `None` before the first load.
-    maps: ArcSwap<Option<Maps>>,
+    maps: ArcSwapOption<Maps>,
 }
 
 impl Live {
@@ -63,7 +63,7 @@ impl Live {
     #[must_use]
     pub fn known(&self, id: &AccessKeyId) -> Option<Known> {
         let maps = self.maps.load();
-        maps.as_ref().as_ref()?.known.pin().get(id).copied()
+        maps.as_ref()?.known.pin().get(id).copied()
     }
 
     /// Whether the registry has been loaded.
@@ -104,12 +104,7 @@ impl Live {
     #[must_use]
     pub fn profile(&self, account_id: &str) -> Option<Profile> {
         let maps = self.maps.load();
-        maps.as_ref()
-            .as_ref()?
-            .profiles
-            .pin()
-            .get(account_id)
-            .copied()
+        maps.as_ref()?.profiles.pin().get(account_id).copied()
     }
 
     /// How many AccessKeyIds are known, and how many of them have been restricted.
@@ -132,16 +127,25 @@ impl Live {
         }
     }
 
-    pub(super) fn maps(&self) -> arc_swap::Guard<Arc<Option<Maps>>> {
+    pub(super) fn maps(&self) -> arc_swap::Guard<Option<Arc<Maps>>> {
         self.maps.load()
     }
 
-    pub(super) fn replace(&self, maps: Maps) {
-        self.maps.store(Arc::new(Some(maps)));
+    pub(super) fn replace(&self, maps: Arc<Maps>) {
+        self.maps.store(Some(maps));
     }
 }
 
 impl Maps {
+    /// Empty maps with room for so many keys and restrictions: growing them costs more than filling them.
+    pub fn with_room(keys: usize, restrictions: usize) -> Self {
+        Self {
+            known: HashMap::with_capacity(keys),
+            marks: HashMap::with_capacity(restrictions),
+            profiles: HashMap::new(),
+        }
+    }
+
     /// The later of two revisions counts: a look-up may be overtaken by the feed.
     pub fn know(&self, id: AccessKeyId, found: Known) {
         self.known.pin().update_or_insert_with(
@@ -184,7 +188,7 @@ mod tests {
             maps.marks.pin().insert(id(key), *one);
         }
         let live = Live::default();
-        live.replace(maps);
+        live.replace(Arc::new(maps));
         live
     }
 

@@ -1,11 +1,9 @@
-// One call by the Node SDK (@alicloud/pop-core). Takes a call as JSON on standard input, prints what came of it
-// as JSON.
-const { RPCClient } = require("@alicloud/pop-core");
+// Calls by the Node SDK of before (@alicloud/pop-core). Takes calls on standard input, one JSON object per line, and
+// prints what came of each as JSON.
+const readline = require("node:readline");
+const { RPCClient } = require(process.argv[2]);
 
-let text = "";
-process.stdin.on("data", (chunk) => (text += chunk));
-process.stdin.on("end", async () => {
-  const asked = JSON.parse(text);
+async function call(asked) {
   const client = new RPCClient({
     accessKeyId: asked.id,
     accessKeySecret: asked.secret,
@@ -13,11 +11,17 @@ process.stdin.on("end", async () => {
     endpoint: `http://${asked.endpoint}`,
     apiVersion: asked.version,
   });
-  try {
-    const body = await client.request(asked.action, asked.parameters, { method: "POST" });
-    console.log(JSON.stringify({ ok: true, body }));
-  } catch (raised) {
-    const { name, code, message } = raised;
-    console.log(JSON.stringify({ ok: false, raised: name, code, message }));
+  return client.request(asked.action, asked.parameters, { method: "POST" });
+}
+
+(async () => {
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    try {
+      const body = await call(JSON.parse(line));
+      console.log(JSON.stringify({ ok: true, body }));
+    } catch (raised) {
+      const { name, code, message } = raised;
+      console.log(JSON.stringify({ ok: false, raised: name, code, message }));
+    }
   }
-});
+})();

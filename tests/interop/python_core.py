@@ -1,6 +1,6 @@
-"""One call by the Python SDK of before (aliyun-python-sdk-core and -ram): typed where RAM has it, generic else.
+"""Calls by the Python SDK of before (aliyun-python-sdk-core and -ram): typed where RAM has it, generic else.
 
-Takes a call as JSON on standard input, prints what came of it as JSON.
+Takes calls on standard input, one JSON object per line, and prints what came of each as JSON.
 """
 
 import json
@@ -39,9 +39,9 @@ def call(asked):
     return json.loads(client.do_action_with_exception(request))
 
 
-asked = json.load(sys.stdin)
-try:
-    print(json.dumps({"ok": True, "body": call(asked)}))
-except (ServerException, ClientException) as raised:
-    told = {"code": raised.get_error_code(), "message": raised.get_error_msg()}
-    print(json.dumps({"ok": False, "raised": type(raised).__name__, **told}))
+for line in sys.stdin:
+    try:
+        print(json.dumps({"ok": True, "body": call(json.loads(line))}), flush=True)
+    except (ServerException, ClientException) as raised:
+        told = {"code": raised.get_error_code(), "message": raised.get_error_msg()}
+        print(json.dumps({"ok": False, "raised": type(raised).__name__, **told}), flush=True)
