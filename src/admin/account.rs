@@ -2,11 +2,14 @@
 
 use axum::{Json as Answer, extract::State};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     Admin, Problem,
     auth::Acting,
     extract::{Json, Path},
+    openapi::ActFaults,
+    problem::Details,
 };
 use crate::{
     directory::within,
@@ -15,13 +18,41 @@ use crate::{
 };
 
 /// The profile; `null` for the configured default.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = AccountProfile)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
+    /// What restricted keys of the account are refused; null for the configured default.
+    #[schema(value_type = Option<ProfileName>)]
     profile: Option<Profile>,
 }
 
-/// Sets the profile.
+/// A profile.
+#[derive(ToSchema)]
+#[schema(as = Profile, rename_all = "lowercase")]
+#[expect(dead_code, reason = "the schema of a text")]
+enum ProfileName {
+    Mutations,
+    Strict,
+}
+
+/// Set an account's profile
+///
+/// What its restricted keys are refused: `mutations`, `strict`, or null for the configured default. It is enforced on
+/// this node before the answer.
+#[utoipa::path(
+    put,
+    path = "/admin/v1/accounts/{id}/profile",
+    operation_id = "setAccountProfile",
+    tag = "policy",
+    params(("id" = String, Path, description = "The account.")),
+    request_body = Body,
+    responses(
+        (status = 200, description = "It is set.", body = Body),
+        (status = 404, description = "The directory knows no such account.", body = Details, content_type = "application/problem+json"),
+        ActFaults,
+    )
+)]
 pub async fn set_profile(
     State(admin): State<Admin>,
     Acting(actor): Acting,

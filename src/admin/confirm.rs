@@ -1,31 +1,66 @@
 //! `POST /admin/v1/restrictions/{id}:confirm`: the owner's word came by ticket or hotline.
 
+use axum::{Json as Answer, extract::State};
 use serde::Deserialize;
-use uuid::Uuid;
+use utoipa::ToSchema;
 
-use super::{Admin, Problem, extract::text};
+use super::{
+    Admin, Problem,
+    auth::Acting,
+    extract::{Json, Path, text, text_schema},
+    openapi::ActFaults,
+    problem::Details,
+    restrictions::{id_of, view},
+};
 use crate::{
-    audit::Actor,
     directory::within,
-    registry::confirm::{Confirmed, by_ticket},
-    restriction::State,
+    registry::{
+        confirm::{Confirmed, by_ticket},
+        read::RestrictionView,
+    },
+    restriction,
 };
 
 /// Where the owner's word is kept.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Confirmation)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
+    /// The number under which the owner's word is kept.
+    #[schema(schema_with = text_schema::<128>)]
     ticket: String,
 }
 
-/// Records the confirmation.
-pub async fn confirm(admin: &Admin, actor: &Actor, id: Uuid, body: Body) -> Result<(), Problem> {
+/// Record the owner's confirmation
+///
+/// The owner's word came another way than by the link in the letter. It lifts nothing by itself.
+#[utoipa::path(
+    post,
+    path = "/admin/v1/restrictions/{id}:confirm",
+    operation_id = "confirmRestriction",
+    tag = "restrictions",
+    params(("id" = Uuid, Path, description = "The restriction.")),
+    request_body = Body,
+    responses(
+        (status = 200, description = "It is confirmed.", body = RestrictionView),
+        (status = 404, description = "There is no such restriction.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "It is confirmed or lifted already.", body = Details, content_type = "application/problem+json"),
+        ActFaults,
+    )
+)]
+pub async fn confirm(
+    State(admin): State<Admin>,
+    Acting(actor): Acting,
+    Path(target): Path<String>,
+    Json(body): Json<Body>,
+) -> Result<Answer<RestrictionView>, Problem> {
+    let id = id_of(&target)?;
     text("ticket", &body.ticket, 128)?;
     let now = admin.clock.now();
-    let confirming = by_ticket(&admin.pool, id, actor, &body.ticket, now);
+    let confirming = by_ticket(&admin.pool, id, &actor, &body.ticket, now);
     match within(admin.timeout, confirming).await? {
-        Confirmed::Now(_) => Ok(()),
-        Confirmed::Before(_, State::Lifted) => Err(Problem::conflict(
+        Confirmed::Now(_) => view(&admin, id).await.map(Answer),
+        Confirmed::Before(_, restriction::State::Lifted) => Err(Problem::conflict(
             "already-lifted",
             "The restriction is lifted already.",
             "There is nothing left to confirm.",

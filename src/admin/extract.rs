@@ -3,6 +3,7 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use utoipa::openapi::{Object, ObjectBuilder, Type, schema::SchemaType};
 
 use super::Problem;
 
@@ -63,6 +64,27 @@ pub fn text(name: &str, given: &str, longest: usize) -> Result<(), Problem> {
         )));
     }
     Ok(())
+}
+
+/// The schema of what [`text`] lets pass.
+pub fn text_schema<const LONGEST: usize>() -> Object {
+    text_of::<LONGEST>(Type::String.into())
+}
+
+/// The same for a text that may be left out.
+pub fn optional_text_schema<const LONGEST: usize>() -> Object {
+    text_of::<LONGEST>(SchemaType::from_iter([Type::String, Type::Null]))
+}
+
+fn text_of<const LONGEST: usize>(kind: SchemaType) -> Object {
+    // Something that is no space, and nothing that breaks a line.
+    const PATTERN: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$";
+    ObjectBuilder::new()
+        .schema_type(kind)
+        .min_length(Some(1))
+        .max_length(Some(LONGEST))
+        .pattern(Some(PATTERN))
+        .build()
 }
 
 /// How many a page holds: 50 where nothing else is asked for.

@@ -2,12 +2,14 @@
 
 use axum::{Json as Answer, extract::State};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
     Admin, Problem,
     auth::Reader,
     extract::{Query, cut, page_size},
+    openapi::ReadFaults,
 };
 use crate::{
     directory::within,
@@ -15,23 +17,55 @@ use crate::{
 };
 
 /// Which letters are wanted.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
+    /// In this state; dead letters are `Buried`.
+    #[param(value_type = Option<StateName>, inline, nullable = false)]
     state: Option<String>,
+    /// About this restriction.
+    #[param(nullable = false)]
     restriction_id: Option<Uuid>,
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
+    /// Where the last page ended.
+    #[param(nullable = false)]
     page_token: Option<Uuid>,
 }
 
+/// State of a letter.
+#[derive(ToSchema)]
+#[schema(as = LetterState)]
+#[expect(dead_code, reason = "the schema of a text")]
+enum StateName {
+    Due,
+    Sent,
+    Buried,
+}
+
 /// One page.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Letters)]
 pub struct Page {
+    /// The newest first.
     letters: Vec<LetterView>,
+    /// Where the next page begins; null where there is none.
     next_page_token: Option<Uuid>,
 }
 
-/// Lists letters, the newest first.
+/// List letters
+///
+/// The newest first: due, sent and buried.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/letters",
+    operation_id = "listLetters",
+    tag = "records",
+    params(Filter),
+    responses((status = 200, description = "A page.", body = Page), ReadFaults)
+)]
 pub async fn list(
     State(admin): State<Admin>,
     _: Reader,

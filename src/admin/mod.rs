@@ -9,16 +9,16 @@ mod leak_report;
 mod letters;
 mod lift;
 mod observed;
+pub mod openapi;
 mod problem;
 mod restrictions;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    routing::{get, post, put},
-};
+use axum::Router;
 use sqlx::PgPool;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::problem::Problem;
 use crate::{clock::Clock, directory::sealing::KeyRing, registry::feed::Feed};
@@ -50,22 +50,31 @@ impl Admin {
     }
 }
 
+/// The routes, and their description: one place for both. What is asked of one restriction is routed by
+/// [`restrictions::target`] and described in [`openapi::Description`].
+fn described() -> OpenApiRouter<Admin> {
+    OpenApiRouter::with_openapi(openapi::Description::openapi())
+        .routes(routes!(leak_report::create))
+        .routes(routes!(restrictions::list))
+        .routes(routes!(letters::list))
+        .routes(routes!(activity::read))
+        .routes(routes!(account::set_profile))
+        .routes(routes!(observed::read))
+}
+
+/// The description of the API.
+#[must_use]
+pub fn description() -> utoipa::openapi::OpenApi {
+    described().split_for_parts().1
+}
+
 /// The routes.
 pub fn router(admin: Admin) -> Router {
-    let v1 = Router::new()
-        .route("/leak-reports", post(leak_report::create))
-        .route("/restrictions", get(restrictions::list))
-        .route(
-            "/restrictions/{id}",
-            get(restrictions::one).post(restrictions::act),
-        )
-        .route("/letters", get(letters::list))
-        .route("/keys/{id}/activity", get(activity::read))
-        .route("/accounts/{id}/profile", put(account::set_profile))
-        .route("/policy/observed", get(observed::read))
-        .with_state(admin);
-    Router::new()
-        .nest("/admin/v1", v1)
+    let (v1, api) = described().split_for_parts();
+    let restriction = restrictions::target(&admin);
+    v1.with_state(admin)
+        .route_service("/admin/v1/restrictions/{id}", restriction)
+        .merge(openapi::router(api))
         .fallback(|| async { Problem::not_found("The admin API lives under /admin/v1.") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
 }

@@ -5,9 +5,26 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{directory::StateFault, restriction::LiftRefused};
+
+/// Why a request was not done, and what to do: problem details (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Details {
+    /// Names the kind of problem; stable.
+    #[schema(pattern = "^urn:akgate:problem:[a-z-]+$")]
+    r#type: String,
+    /// The kind in words.
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What was wrong with this request, and what to do.
+    detail: String,
+}
 
 /// Why a request is not done, and what to do.
 #[derive(Debug)]
@@ -127,12 +144,12 @@ impl From<LiftRefused> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
-            "type": format!("urn:akgate:problem:{}", self.kind),
-            "title": self.title,
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
+        let body = Details {
+            r#type: format!("urn:akgate:problem:{}", self.kind),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: self.detail,
+        };
         let mut response = (self.status, Json(body)).into_response();
         response.headers_mut().insert(
             CONTENT_TYPE,

@@ -4,12 +4,13 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgPool;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{access_key::AccessKeyId, directory::StateFault};
 
 /// What is known of a key's calls, the newest first.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Activity {
     /// The key.
     pub access_key_id: String,
@@ -26,7 +27,7 @@ pub struct Activity {
 }
 
 /// An AccessKey that another made.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct MadeView {
     /// The key.
     pub access_key_id: String,
@@ -42,7 +43,7 @@ pub struct MadeView {
 }
 
 /// A call that was to change something.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct IntentView {
     /// The RequestId that the caller got.
     pub request_id: Uuid,
@@ -70,7 +71,7 @@ pub struct IntentView {
 }
 
 /// A call that policy refused.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RefusalView {
     /// The RequestId that the caller got.
     pub request_id: Uuid,
@@ -96,7 +97,7 @@ pub struct RefusalView {
 }
 
 /// Calls of one action in one hour.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct CountView {
     /// Start of the hour, UTC.
     #[serde(with = "time::serde::rfc3339")]
@@ -112,7 +113,7 @@ pub struct CountView {
 }
 
 /// A session that descends from the key.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SessionView {
     /// The session.
     pub access_key_id: String,

@@ -3,12 +3,13 @@
 use serde::Serialize;
 use sqlx::PgPool;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::directory::StateFault;
 
 /// A letter.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct LetterView {
     /// UUID version 7.
     pub letter_id: Uuid,

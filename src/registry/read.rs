@@ -3,12 +3,13 @@
 use serde::Serialize;
 use sqlx::PgPool;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{directory::StateFault, restriction::State};
 
 /// A restriction with its key and the reports that led to it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RestrictionView {
     /// UUID version 7.
     pub restriction_id: Uuid,
@@ -48,7 +49,7 @@ pub struct RestrictionView {
 }
 
 /// A leak report.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ReportView {
     /// UUID version 7.
     pub report_id: Uuid,

@@ -21,6 +21,7 @@ mod faults;
 mod harness;
 mod keys;
 mod letters;
+mod openapi;
 mod postgres;
 mod process;
 mod road;

@@ -3,12 +3,14 @@
 use serde::Serialize;
 use sqlx::PgPool;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::directory::StateFault;
 
 /// What was seen between two instants.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Observed)]
 pub struct Report {
     /// From the start of this hour.
     #[serde(with = "time::serde::rfc3339")]
@@ -29,7 +31,8 @@ pub struct Report {
 }
 
 /// How many calls, by what would have become of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ObservedCalls)]
 pub struct Totals {
     /// Forwarded.
     pub passed: i64,
@@ -44,7 +47,8 @@ pub struct Totals {
 }
 
 /// Calls that policy would have refused.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = WouldBeRefused)]
 pub struct Refused {
     /// The key or session that signed.
     pub access_key_id: String,
@@ -70,7 +74,8 @@ pub struct Refused {
 }
 
 /// Calls that failed verification.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = FailedVerification)]
 pub struct Failed {
     /// The key that was claimed; empty for none, or for more than are told apart.
     pub access_key_id: String,
@@ -94,7 +99,8 @@ pub struct Failed {
 }
 
 /// Calls under a key that nobody here knows.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = NotInDirectory)]
 pub struct Unknown {
     /// The key; empty for more than are told apart.
     pub access_key_id: String,

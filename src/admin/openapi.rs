@@ -1,0 +1,128 @@
+//! The description of the API (OpenAPI 3.1) at `/admin/openapi.json`, and the page that shows it.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json, Router,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{
+    HeaderValue,
+    header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS},
+};
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::{
+    IntoResponses, Modify, OpenApi, ToSchema,
+    openapi::{
+        Components, Content, Ref, RefOr, ResponseBuilder,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::{confirm, lift, problem::Details, restrictions};
+
+/// What is said of the API as a whole.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "akgate admin API",
+        description = "Operators report leaked AccessKeys, look at restrictions, letters and what keys did, record an \
+                       owner's confirmation and lift. A token is made by `akgate operators add`; the role `viewer` \
+                       reads, `operator` also acts. A list gives `next_page_token`, which the next request sends as \
+                       `page_token`; null means that there is no more.",
+        contact(name = "The operators of this akgate"),
+    ),
+    servers((url = "/", description = "The admin listener")),
+    tags(
+        (name = "leaks", description = "Reporting leaked AccessKeys"),
+        (name = "restrictions", description = "What is restricted, and its way out"),
+        (name = "records", description = "What keys did, what was refused, what was written"),
+        (name = "policy", description = "What restricted keys are refused"),
+    ),
+    paths(restrictions::one, confirm::confirm, lift::lift),
+    components(schemas(Details)),
+    modifiers(&Token),
+    security(("token" = []))
+)]
+pub struct Description;
+
+/// How an operator is known.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("akg_…")
+            .description(Some("An operator's token, made by `akgate operators add`."))
+            .build();
+        api.components
+            .get_or_insert_with(Components::default)
+            .add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
+
+/// What any request that reads may be told.
+pub struct ReadFaults;
+
+/// What any request that acts may be told.
+pub struct ActFaults;
+
+impl IntoResponses for ReadFaults {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        faults(&[
+            ("400", "The request is not valid."),
+            ("401", "There is no token, or none that works."),
+            ("503", "The registry does not answer; nothing was changed."),
+        ])
+    }
+}
+
+impl IntoResponses for ActFaults {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let mut responses = ReadFaults::responses();
+        responses.extend(faults(&[(
+            "403",
+            "The operator's role does not go that far.",
+        )]));
+        responses
+    }
+}
+
+fn faults(
+    told: &[(&'static str, &'static str)],
+) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+    told.iter()
+        .map(|(status, description)| ((*status).to_owned(), fault(description).into()))
+        .collect()
+}
+
+fn fault(description: &str) -> utoipa::openapi::Response {
+    let body = Content::new(Some(Ref::from_schema_name(Details::name())));
+    ResponseBuilder::new()
+        .description(description)
+        .content("application/problem+json", body)
+        .build()
+}
+
+/// The routes of the description. Nobody needs a token to read it: it tells nothing of what it describes.
+pub fn router(api: utoipa::openapi::OpenApi) -> Router {
+    let served = api.clone();
+    let document = move || {
+        let api = served.clone();
+        async move { Json(api).into_response() as Response }
+    };
+    // The page's own scripts and styles; it calls this API alone.
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                  connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let fixed =
+        |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    let page = SwaggerUi::new("/admin/docs").config(Config::from("/admin/openapi.json"));
+    Router::new()
+        .merge(page)
+        .layer(fixed(CONTENT_SECURITY_POLICY, policy))
+        .layer(fixed(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .route("/admin/openapi.json", get(document))
+}
