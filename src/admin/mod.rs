@@ -74,7 +74,7 @@ pub fn router(admin: Admin) -> Router {
     let restriction = restrictions::target(&admin);
     v1.with_state(admin)
         .route_service("/admin/v1/restrictions/{id}", restriction)
-        .merge(openapi::router(api))
+        .merge(openapi::router(&api))
         .fallback(|| async { Problem::not_found("The admin API lives under /admin/v1.") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
 }

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json, Router,
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use axum::{Router, routing::get};
+use bytes::Bytes;
 use http::{
     HeaderValue,
-    header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS},
+    header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
 };
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::{
@@ -108,11 +105,12 @@ fn fault(description: &str) -> utoipa::openapi::Response {
 }
 
 /// The routes of the description. Nobody needs a token to read it: it tells nothing of what it describes.
-pub fn router(api: utoipa::openapi::OpenApi) -> Router {
-    let served = api.clone();
+pub fn router(api: &utoipa::openapi::OpenApi) -> Router {
+    // A description always serialises.
+    let document = Bytes::from(serde_json::to_vec(api).unwrap_or_default());
     let document = move || {
-        let api = served.clone();
-        async move { Json(api).into_response() as Response }
+        let document = document.clone();
+        async move { ([(CONTENT_TYPE, "application/json")], document) }
     };
     // The page's own scripts and styles; it calls this API alone.
     let policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
