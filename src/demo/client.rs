@@ -235,7 +235,9 @@ pub fn sign(
     request.body(Full::default())
 }
 
-fn hmac_sha256(key: &str, text: &str) -> String {
+/// HMAC-SHA256 in hexadecimal digits.
+#[must_use]
+pub fn hmac_sha256(key: &str, text: &str) -> String {
     // An HMAC takes a key of any length.
     Hmac::<Sha256>::new_from_slice(key.as_bytes())
         .map(|mac| hex::encode(mac.chain_update(text).finalize().into_bytes()))

@@ -66,6 +66,25 @@ impl Live {
         maps.as_ref()?.known.pin().get(id).copied()
     }
 
+    /// What a node would know of which these restrictions are in force and nothing else: for measurements.
+    #[must_use]
+    pub fn of_restrictions(
+        count: usize,
+        restrictions: impl Iterator<Item = (AccessKeyId, Uuid)>,
+    ) -> Self {
+        let maps = Maps::with_room(0, count);
+        for (access_key_id, restriction_id) in restrictions {
+            let marks = Marks {
+                in_force: Some(restriction_id),
+                lifted: None,
+            };
+            maps.marks.pin().insert(access_key_id, marks);
+        }
+        let live = Self::default();
+        live.replace(Arc::new(maps));
+        live
+    }
+
     /// Whether the registry has been loaded.
     #[must_use]
     pub fn is_loaded(&self) -> bool {

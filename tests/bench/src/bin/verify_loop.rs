@@ -1,0 +1,63 @@
+//! Verifies one signed request so often: what callgrind counts. `verify_loop acs3|rpc N`.
+
+use akgate::{
+    access_key::AccessKeySecret,
+    clock::{Clock, SystemClock},
+    demo::client::Credentials,
+    request::{ApiRequest, RawRequest},
+    signature,
+};
+use akgate_bench::sign::{Call, Kind};
+use bytes::Bytes;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let kind = match arguments.next().as_deref() {
+        Some("rpc") => Kind::RpcGet,
+        _ => Kind::Acs3Get,
+    };
+    let count: usize = arguments
+        .next()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(1);
+    let call = Call {
+        key: Credentials {
+            access_key_id: "LTAI5tFakeOfTheBench".to_owned(),
+            access_key_secret: "FakeSecretOfTheBench".to_owned(),
+            security_token: None,
+        },
+        action: "GetUser",
+        kind,
+    };
+    let bytes = call.request(SystemClock.now());
+    let Some(raw) = raw(&bytes) else {
+        std::process::exit(1);
+    };
+    let secret = AccessKeySecret::new(call.key.access_key_secret);
+    let held = (0..count)
+        .filter(|_| {
+            ApiRequest::parse(&raw).is_ok_and(|request| signature::verify(request, &secret).is_ok())
+        })
+        .count();
+    println!("{held}");
+}
+
+/// The request as a server hands it on.
+fn raw(bytes: &[u8]) -> Option<RawRequest> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let mut lines = head.lines();
+    let mut first = lines.next()?.split(' ');
+    let mut request = http::Request::builder()
+        .method(first.next()?)
+        .uri(first.next()?);
+    for line in lines {
+        let (name, value) = line.split_once(": ")?;
+        request = request.header(name, value);
+    }
+    let (head, ()) = request.body(()).ok()?.into_parts();
+    Some(RawRequest {
+        head,
+        body: Bytes::from(body.to_owned()),
+    })
+}
