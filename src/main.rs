@@ -8,6 +8,10 @@ use akgate::{
 };
 use clap::{Parser, Subcommand};
 
+/// A call allocates some hundred times: what that costs is measured in docs/PERFORMANCE.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Keeps a leaked AccessKey from creating or changing identities, credentials and permissions.
 #[derive(Debug, Parser)]
 #[command(version, arg_required_else_help = true)]

@@ -27,10 +27,7 @@ use crate::{
     app::{AppError, Foundations, GatewaySettings, Node, WorkerSettings},
     clock::{Clock, SystemClock},
     directory::StateFault,
-    gateway::{
-        gate, lookup, nonce::NONCES_PER_KEY, router::gateway_router, routes::Trust,
-        upstream::Upstream,
-    },
+    gateway::{gate, lookup, nonce::NONCES_PER_KEY, road::road, routes::Trust, upstream::Upstream},
     mac_key::MacKey,
     metrics::Metrics,
     notify::mailer::FolderMailer,
@@ -310,19 +307,17 @@ async fn play<W: io::Write>(
         let stopped = stopped.clone();
         async move { worker.run(stopped).await }
     });
-    let road = gateway_router(gate, upstreams, CONCURRENT);
-    let listeners = [
-        (gateway, road.clone()),
-        (public, node.public()?),
-        (admin, node.admin(true)),
+    let road = road(gate, upstreams, CONCURRENT);
+    let mut listeners = vec![
+        gateway.serving(road.clone()),
+        public.serving(node.public()?),
+        admin.serving(node.admin(true)),
     ];
-    for (listener, router) in listeners
-        .into_iter()
-        .chain(with_tls.map(|listener| (listener, road)))
-    {
+    listeners.extend(with_tls.map(|listener| listener.serving(road)));
+    for serving in listeners {
         let stopped = stopped.clone();
         tasks.spawn(async move {
-            if let Err(fault) = listener.serve(router, stopped).await {
+            if let Err(fault) = serving(stopped).await {
                 tracing::error!(%fault, "a listener has ended");
             }
         });

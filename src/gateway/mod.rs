@@ -10,7 +10,7 @@
 //! [`watch`] notes what would have become of a call where nothing is refused yet; at a mirror its road ends
 //! with the verdict.
 //!
-//! [`gate::GateLayer`] puts them in front of any axum handler; [`upstream`] is the one of the binary.
+//! [`road`] is all of it as one service; [`gate::GateLayer`] puts them in front of any axum handler; [`upstream`] is the one of the binary.
 
 pub mod answer;
 pub mod authenticate;
@@ -25,7 +25,7 @@ pub mod lookup;
 pub mod nonce;
 pub mod receive;
 pub mod refusal;
-pub mod router;
+pub mod road;
 pub mod routes;
 pub mod upstream;
 pub mod watch;

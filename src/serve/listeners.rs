@@ -2,23 +2,21 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use axum::Router;
-
 use super::{ServeError, gateway};
 use crate::{
     app::{Foundations, Node},
     config::{Config, Role, Sections},
     gateway::{
         gate::Gate,
-        router::{gateway_router, mirror_router},
+        road::{mirror, road},
     },
-    server::{Listener, Manners, Tls, TrustedProxies},
+    server::{Listener, Manners, Serving, Tls, TrustedProxies},
 };
 
 /// What is bound.
 pub(super) struct Listeners {
-    /// Section, listener and what it serves.
-    pub serving: Vec<(&'static str, Listener, Router)>,
+    /// Section and address, and what serves there.
+    pub serving: Vec<(&'static str, SocketAddr, Serving)>,
     /// The gate, where this process has one.
     pub gate: Option<Arc<Gate>>,
 }
@@ -52,18 +50,20 @@ pub(super) fn bind_all(
             manners(&gateway.trusted_proxies),
         )?;
         let concurrent = gateway.max_concurrent;
-        let (gate, router) = if config.has(Role::Observer) {
+        let address = listener.local_addr();
+        let (gate, serving) = if config.has(Role::Observer) {
             let settings = gateway::mirror_settings(&config.sections, foundations)?;
             let (gate, _) = node.gate(settings)?;
-            (Arc::clone(&gate), mirror_router(gate, concurrent))
+            let road = mirror(Arc::clone(&gate), concurrent);
+            (gate, listener.serving(road))
         } else {
             let settings = gateway::settings(&config.sections, foundations)?;
             let (gate, upstreams) = node.gate(settings)?;
-            let router = gateway_router(Arc::clone(&gate), upstreams, concurrent);
-            (gate, router)
+            let road = road(Arc::clone(&gate), upstreams, concurrent);
+            (gate, listener.serving(road))
         };
         listeners.gate = Some(gate);
-        listeners.serving.push(("gateway", listener, router));
+        listeners.serving.push(("gateway", address, serving));
     }
     if config.has(Role::Public) {
         let tls = tls(public.tls_cert.as_deref(), public.tls_key.as_deref())?;
@@ -73,13 +73,16 @@ pub(super) fn bind_all(
             tls,
             manners(&public.trusted_proxies),
         )?;
-        listeners.serving.push(("public", listener, node.public()?));
+        let address = listener.local_addr();
+        let serving = listener.serving(node.public()?);
+        listeners.serving.push(("public", address, serving));
     }
     if config.has(Role::Admin) {
         let tls = tls(admin.tls_cert.as_deref(), admin.tls_key.as_deref())?;
         let listener = bind("admin", admin.listen, tls, manners(&admin.trusted_proxies))?;
-        let router = node.admin(config.judges());
-        listeners.serving.push(("admin", listener, router));
+        let address = listener.local_addr();
+        let serving = listener.serving(node.admin(config.judges()));
+        listeners.serving.push(("admin", address, serving));
     }
     Ok(listeners)
 }

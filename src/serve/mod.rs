@@ -163,11 +163,11 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     tracing::info!(section = "telemetry", address = %telemetry.local_addr(), "listening");
     let probes = tokio::spawn(telemetry.serve(health::router(health), probes_stopped));
     let mut serving = JoinSet::new();
-    for (section, listener, router) in bound.serving {
-        tracing::info!(section, address = %listener.local_addr(), "listening");
+    for (section, address, serve) in bound.serving {
+        tracing::info!(section, %address, "listening");
         let stopped = stopped.clone();
         serving.spawn(async move {
-            if let Err(fault) = listener.serve(router, stopped).await {
+            if let Err(fault) = serve(stopped).await {
                 tracing::error!(section, %fault, "a listener has ended");
             }
         });

@@ -4,13 +4,18 @@ mod peers;
 mod shutdown;
 mod tls;
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
-use axum::{Router, extract::Request, middleware};
+use axum::response::Response;
 use axum_server::{Handle, tls_rustls::RustlsAcceptor};
+use futures_core::future::BoxFuture;
+use http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::TokioTimer;
 use tokio::sync::watch;
+use tower::{Service, service_fn};
 
+use self::peers::Told;
 pub use self::{
     peers::TrustedProxies,
     shutdown::Shutdown,
@@ -40,6 +45,10 @@ impl Default for Manners {
         }
     }
 }
+
+/// Serves at an address until told to stop.
+pub type Serving =
+    Box<dyn FnOnce(watch::Receiver<bool>) -> BoxFuture<'static, io::Result<()>> + Send>;
 
 /// A bound address.
 pub struct Listener {
@@ -71,11 +80,30 @@ impl Listener {
         self.address
     }
 
+    /// What serves here, to be begun later: listeners that serve different things are alike then.
+    pub fn serving<S>(self, service: S) -> Serving
+    where
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+    {
+        Box::new(move |stop| Box::pin(self.serve(service, stop)))
+    }
+
     /// Serves until told to stop; then finishes the requests in flight, 30 seconds at most.
     ///
     /// # Errors
     /// That of the operating system.
-    pub async fn serve(self, router: Router, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    pub async fn serve<S>(self, service: S, mut stop: watch::Receiver<bool>) -> io::Result<()>
+    where
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+    {
         let handle = Handle::new();
         let draining = handle.clone();
         let waiting = tokio::spawn(async move {
@@ -84,11 +112,10 @@ impl Listener {
             draining.graceful_shutdown(Some(DRAIN));
         });
         let (proxies, is_tls) = (self.manners.trusted_proxies, self.tls.is_some());
-        let service = router
-            .layer(middleware::from_fn(move |request: Request, next| {
-                peers::tell(proxies.clone(), is_tls, request, next)
-            }))
-            .into_make_service_with_connect_info::<SocketAddr>();
+        let service = service_fn(move |socket: SocketAddr| {
+            let told = Told::new(service.clone(), proxies.clone(), socket.ip(), is_tls);
+            async move { Ok::<_, Infallible>(told) }
+        });
         let mut server = axum_server::from_tcp(self.socket)?
             .http1_only()
             .handle(handle)

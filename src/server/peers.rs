@@ -1,17 +1,14 @@
 //! Where a request came from: the socket, or what a trusted proxy says of it.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::Arc,
+    task::{Context, Poll},
 };
 
-use axum::{
-    extract::{ConnectInfo, Request},
-    middleware::Next,
-    response::Response,
-};
 use http::HeaderMap;
 use ipnet::IpNet;
+use tower::Service;
 
 use crate::peer::Peer;
 
@@ -63,22 +60,46 @@ impl TrustedProxies {
     }
 }
 
-/// Tells the stations behind where the request came from.
-pub(super) async fn tell(
+/// Tells the stations behind where the requests of a connection come from.
+#[derive(Clone)]
+pub(super) struct Told<S> {
+    service: S,
     proxies: TrustedProxies,
+    socket: IpAddr,
     tls: bool,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let socket = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|ConnectInfo(address)| address.ip().to_canonical());
-    if let Some(socket) = socket {
-        let peer = proxies.caller(socket, tls, request.headers());
-        request.extensions_mut().insert(peer);
+}
+
+impl<S> Told<S> {
+    /// For the requests of a socket.
+    pub fn new(service: S, proxies: TrustedProxies, socket: IpAddr, tls: bool) -> Self {
+        Self {
+            service,
+            proxies,
+            socket: socket.to_canonical(),
+            tls,
+        }
     }
-    next.run(request).await
+}
+
+impl<S, B> Service<http::Request<B>> for Told<S>
+where
+    S: Service<http::Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: http::Request<B>) -> S::Future {
+        let peer = self
+            .proxies
+            .caller(self.socket, self.tls, request.headers());
+        request.extensions_mut().insert(peer);
+        self.service.call(request)
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use akgate::{
     gateway::{
         gate, lookup,
         nonce::NONCES_PER_KEY,
-        router::{gateway_router, mirror_router},
+        road::{mirror, road},
         routes::Trust,
         upstream::Upstream,
     },
@@ -178,16 +178,16 @@ impl TestNode {
         let reached = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&reached);
         let router = match behind {
-            Behind::Sandbox => gateway_router(Arc::clone(&gate), upstreams, 64),
+            Behind::Sandbox => whole(road(Arc::clone(&gate), upstreams, 64)),
             Behind::Yes => {
                 let yes = Router::new().fallback(move || {
                     counted.fetch_add(1, Ordering::SeqCst);
                     async { axum::Json(serde_json::json!({ "RequestId": "x" })) }
                 });
-                gateway_router(Arc::clone(&gate), yes, 64)
+                whole(road(Arc::clone(&gate), yes, 64))
             }
-            Behind::Router(router) => gateway_router(Arc::clone(&gate), router, 64),
-            Behind::Mirror => mirror_router(Arc::clone(&gate), 64),
+            Behind::Router(router) => whole(road(Arc::clone(&gate), router, 64)),
+            Behind::Mirror => whole(mirror(Arc::clone(&gate), 64)),
         };
         node.feed().poll().await.unwrap();
         Self {
@@ -280,6 +280,22 @@ impl TestNode {
             text,
         }
     }
+}
+
+/// A road behind every path.
+fn whole<S>(road: S) -> Router
+where
+    S: tower::Service<
+            Request<Body>,
+            Response = akgate::gateway::call::Answer,
+            Error = std::convert::Infallible,
+        > + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+{
+    Router::new().fallback_service(road)
 }
 
 /// As a server receives it: a path for a target.

@@ -94,6 +94,7 @@ async fn measure(args: &Args, folder: &Path) -> Result<Report, Failed> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let origin = listener.local_addr()?;
     tokio::task::spawn_local(load::origin(listener));
+    tokio::task::spawn_local(load::stay_awake());
     let key = |id: &str| Credentials {
         access_key_id: id.to_owned(),
         access_key_secret: format!("FakeSecretOf{id}"),
