@@ -1,5 +1,10 @@
 //! What the rules cost: a request read and verified, a verdict, a look-up.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a measurement that cannot be made stops"
+)]
+
 use std::hint::black_box;
 
 use akgate::{
@@ -10,7 +15,7 @@ use akgate::{
     signature,
     verdict::{self, Facts, Policy, Profile, Standing},
 };
-use akgate_bench::sign::{Call, Kind};
+use akgate_bench::sign::{self, Call, Kind};
 use criterion::{Criterion, criterion_group, criterion_main};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -28,22 +33,7 @@ fn raw(kind: Kind) -> RawRequest {
         kind,
     };
     let bytes = call.request(OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000));
-    let text = String::from_utf8(bytes).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    let mut lines = head.lines();
-    let mut first = lines.next().unwrap().split(' ');
-    let mut request = http::Request::builder()
-        .method(first.next().unwrap())
-        .uri(first.next().unwrap());
-    for line in lines {
-        let (name, value) = line.split_once(": ").unwrap();
-        request = request.header(name, value);
-    }
-    let (head, ()) = request.body(()).unwrap().into_parts();
-    RawRequest {
-        head,
-        body: body.to_owned().into(),
-    }
+    sign::raw(&bytes).unwrap()
 }
 
 fn verify(c: &mut Criterion) {

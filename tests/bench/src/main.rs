@@ -4,6 +4,12 @@
 //! request costs is the CPU time of the proxy's process in a window by the answers in it, and the ratio is taken
 //! within each pair, so that a machine that is slower for a minute is so for both.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it prints what it measured"
+)]
+
 use akgate::{
     clock::{Clock, SystemClock},
     demo::client::Credentials,

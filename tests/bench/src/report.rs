@@ -160,14 +160,14 @@ impl Report {
         let scale = (WIDTH - LEFT - 110.0) / largest;
         let height = 70.0 + ROW * (self.costs.len() as f64 + 1.0);
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"-50 0 950 {height}\" role=\"img\" \
              aria-label=\"CPU per request, plain nginx = 1\">\n<style>\n\
              svg {{ font: 14px system-ui, sans-serif; background: #fff; }}\n\
              text {{ fill: #1c2430; }} .soft {{ fill: #566072; }} .own {{ fill: #0b5cad; }} .other {{ fill: #9aa5b5; }}\n\
              line {{ stroke: #1c2430; stroke-width: 1.5; }}\n\
              @media (prefers-color-scheme: dark) {{ svg {{ background: #11161d; }} text {{ fill: #e7ebf0; }} \
              .soft {{ fill: #a5afbd; }} .own {{ fill: #6cb2ff; }} .other {{ fill: #5b6676; }} line {{ stroke: #e7ebf0; }} }}\n\
-             </style>\n<text x=\"12\" y=\"26\" font-weight=\"600\">CPU per request, plain nginx = 1; the line is the \
+             </style>\n<text x=\"-38\" y=\"26\" font-weight=\"600\">CPU per request, plain nginx = 1; the line is the \
              90 % interval</text>\n"
         );
         let plain = ("nginx, no checks".to_owned(), 1.0, None);

@@ -2,9 +2,10 @@
 
 use akgate::{
     demo::client::{Credentials, hmac_sha256},
-    request::parameters::enc,
+    request::{RawRequest, parameters::enc},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -185,4 +186,25 @@ fn written(method: &str, target: &str, headers: &[(&str, String)], body: &str) -
     text.push_str("\r\n");
     text.push_str(body);
     text.into_bytes()
+}
+
+/// A request as a server hands it on.
+#[must_use]
+pub fn raw(bytes: &[u8]) -> Option<RawRequest> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let mut lines = head.lines();
+    let mut first = lines.next()?.split(' ');
+    let mut request = http::Request::builder()
+        .method(first.next()?)
+        .uri(first.next()?);
+    for line in lines {
+        let (name, value) = line.split_once(": ")?;
+        request = request.header(name, value);
+    }
+    let (head, ()) = request.body(()).ok()?.into_parts();
+    Some(RawRequest {
+        head,
+        body: Bytes::from(body.to_owned()),
+    })
 }

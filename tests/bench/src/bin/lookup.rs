@@ -2,6 +2,8 @@
 //!
 //! `lookup 1000000` prints nanoseconds per look-up and bytes per key.
 
+#![allow(clippy::print_stdout, reason = "it prints what it measured")]
+
 use std::{hint::black_box, time::Instant};
 
 use akgate::{access_key::AccessKeyId, registry::live::Live};

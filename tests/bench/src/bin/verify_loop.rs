@@ -1,14 +1,15 @@
 //! Verifies one signed request so often: what callgrind counts. `verify_loop acs3|rpc N`.
 
+#![allow(clippy::print_stdout, reason = "it prints how many held")]
+
 use akgate::{
     access_key::AccessKeySecret,
     clock::{Clock, SystemClock},
     demo::client::Credentials,
-    request::{ApiRequest, RawRequest},
+    request::ApiRequest,
     signature,
 };
-use akgate_bench::sign::{Call, Kind};
-use bytes::Bytes;
+use akgate_bench::sign::{Call, Kind, raw};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -40,24 +41,4 @@ fn main() {
         })
         .count();
     println!("{held}");
-}
-
-/// The request as a server hands it on.
-fn raw(bytes: &[u8]) -> Option<RawRequest> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let mut lines = head.lines();
-    let mut first = lines.next()?.split(' ');
-    let mut request = http::Request::builder()
-        .method(first.next()?)
-        .uri(first.next()?);
-    for line in lines {
-        let (name, value) = line.split_once(": ")?;
-        request = request.header(name, value);
-    }
-    let (head, ()) = request.body(()).ok()?.into_parts();
-    Some(RawRequest {
-        head,
-        body: Bytes::from(body.to_owned()),
-    })
 }
