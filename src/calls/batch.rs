@@ -59,6 +59,14 @@ pub struct Count {
     pub refused: i64,
 }
 
+impl Count {
+    /// Takes in more.
+    pub fn add(&mut self, more: Self) {
+        self.forwarded += more.forwarded;
+        self.refused += more.refused;
+    }
+}
+
 /// A kind of record that is written many at a time.
 pub trait Batch: Sized + Send + Sync {
     /// Writes some in one statement.

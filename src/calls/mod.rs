@@ -18,6 +18,14 @@ use uuid::Uuid;
 
 use crate::access_key::AccessKeyId;
 
+/// A RequestId in the form that callers know: in upper case.
+#[must_use]
+pub fn shown_request_id(id: Uuid) -> String {
+    id.as_hyphenated()
+        .encode_upper(&mut Uuid::encode_buffer())
+        .to_owned()
+}
+
 /// What is kept of a verified call.
 #[derive(Debug, Clone)]
 pub struct CallRecord {

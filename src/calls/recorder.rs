@@ -5,6 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
+    hash::Hash,
     mem,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -61,13 +62,12 @@ struct Gathered {
     unproven: (Option<OffsetDateTime>, HashSet<ObservedKey>),
 }
 
-impl Gathered {
-    fn add_observed(&mut self, key: ObservedKey, seen: Observed) {
-        match self.observed.entry(key) {
-            Entry::Occupied(mut there) => there.get_mut().add(seen),
-            Entry::Vacant(place) => {
-                place.insert(seen);
-            }
+/// Adds to what was gathered under a key.
+fn add<K: Eq + Hash, V>(gathered: &mut HashMap<K, V>, key: K, more: V, sum: fn(&mut V, V)) {
+    match gathered.entry(key) {
+        Entry::Occupied(mut there) => sum(there.get_mut(), more),
+        Entry::Vacant(place) => {
+            place.insert(more);
         }
     }
 }
@@ -136,13 +136,15 @@ impl Recorder {
             if hour.replace(key.hour) != Some(key.hour) {
                 unproven.clear();
             }
-            if unproven.len() < UNPROVEN {
-                unproven.insert(key.clone());
-            } else if !unproven.contains(&key) {
-                key.access_key_id.clear();
+            if !unproven.contains(&key) {
+                if unproven.len() < UNPROVEN {
+                    unproven.insert(key.clone());
+                } else {
+                    key.access_key_id.clear();
+                }
             }
         }
-        gathered.add_observed(key, seen);
+        add(&mut gathered.observed, key, seen, Observed::add);
     }
 
     /// Records that had to be dropped since the start.
@@ -187,29 +189,30 @@ impl Recorder {
         let written = self.write(&refused).await;
         self.keep(written, refused, |gathered| &mut gathered.refused)?;
 
-        let counts: Vec<(CountKey, Count)> =
-            mem::take(&mut self.gathered().counts).into_iter().collect();
-        if let Err((written, fault)) = self.write(&counts).await {
-            let mut gathered = self.gathered();
-            for (key, count) in counts.into_iter().skip(written) {
-                let again = gathered.counts.entry(key).or_default();
-                again.forwarded += count.forwarded;
-                again.refused += count.refused;
-            }
-            return Err(fault);
-        }
+        self.flush_sums(|gathered| &mut gathered.counts, Count::add)
+            .await?;
+        self.flush_sums(|gathered| &mut gathered.observed, Observed::add)
+            .await
+    }
 
-        let observed: Vec<(ObservedKey, Observed)> = mem::take(&mut self.gathered().observed)
-            .into_iter()
-            .collect();
-        if let Err((written, fault)) = self.write(&observed).await {
-            let mut gathered = self.gathered();
-            for (key, seen) in observed.into_iter().skip(written) {
-                gathered.add_observed(key, seen);
-            }
-            return Err(fault);
+    /// Writes what was added up by key. What fails is added to what has come meanwhile.
+    async fn flush_sums<K: Eq + Hash, V>(
+        &self,
+        place: fn(&mut Gathered) -> &mut HashMap<K, V>,
+        sum: fn(&mut V, V),
+    ) -> Result<(), StateFault>
+    where
+        (K, V): Batch,
+    {
+        let sums: Vec<(K, V)> = mem::take(place(&mut self.gathered())).into_iter().collect();
+        let Err((written, fault)) = self.write(&sums).await else {
+            return Ok(());
+        };
+        let mut gathered = self.gathered();
+        for (key, more) in sums.into_iter().skip(written) {
+            add(place(&mut gathered), key, more, sum);
         }
-        Ok(())
+        Err(fault)
     }
 
     /// Writes in batches; where one fails, says how many records were written before.

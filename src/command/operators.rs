@@ -53,12 +53,9 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
         writeln!(err, "error: a name has 1 to 64 characters, none of control")?;
         return Ok(Exit::Usage);
     }
-    let config = match settings.load(&[]) {
+    let config = match settings.load_or_say(&[], err)? {
         Ok(config) => config,
-        Err(fault) => {
-            writeln!(err, "error: {fault}")?;
-            return Ok(Exit::Usage);
-        }
+        Err(exit) => return Ok(exit),
     };
     let runtime = tokio::runtime::Runtime::new()?;
     let added = runtime.block_on(async {

@@ -4,12 +4,12 @@ use std::io::{self, Write};
 
 use clap::Subcommand;
 use comfy_table::{ContentArrangement, Table, presets};
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 use super::{Exit, settings::Settings};
 use crate::{
     calls::observed::{self, Report, Watch},
-    clock::{Clock, SystemClock},
+    clock::{Clock, SystemClock, utc_minute},
     directory::{StateFault, within},
     serve::{ServeError, open_database},
 };
@@ -59,12 +59,9 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
         json,
         settings,
     } = command;
-    let config = match settings.load(&[]) {
+    let config = match settings.load_or_say(&[], err)? {
         Ok(config) => config,
-        Err(fault) => {
-            writeln!(err, "error: {fault}")?;
-            return Ok(Exit::Usage);
-        }
+        Err(exit) => return Ok(exit),
     };
     let until = SystemClock.now();
     let since = until - Duration::hours((*hours).into());
@@ -100,8 +97,8 @@ fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         out,
         "{} to {} UTC: {} calls passed, {} would have been refused, {} failed verification, \
          {} under keys that are not in the directory, {} not judged",
-        minute(report.since),
-        minute(report.until),
+        utc_minute(report.since),
+        utc_minute(report.until),
         calls.passed,
         calls.would_be_refused,
         calls.failed,
@@ -116,7 +113,7 @@ fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
                 format!("{} {}", row.product, row.action),
                 row.access_key_id.clone(),
                 row.principal.clone(),
-                minute(row.last_at),
+                utc_minute(row.last_at),
             ]);
         }
         writeln!(
@@ -174,11 +171,4 @@ fn some(text: &str) -> String {
         "" => "(several, or none)".to_owned(),
         text => text.to_owned(),
     }
-}
-
-fn minute(at: OffsetDateTime) -> String {
-    let form = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]");
-    at.to_offset(time::UtcOffset::UTC)
-        .format(form)
-        .unwrap_or_default()
 }

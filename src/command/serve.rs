@@ -37,12 +37,9 @@ pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    let config = match args.settings.load(roles) {
+    let config = match args.settings.load_or_say(roles, err)? {
         Ok(config) => config,
-        Err(fault) => {
-            writeln!(err, "error: {fault}")?;
-            return Ok(Exit::Usage);
-        }
+        Err(exit) => return Ok(exit),
     };
     let telemetry = &config.sections.telemetry;
     telemetry::start(telemetry.log_format, &telemetry.log_filter);

@@ -1,7 +1,11 @@
 //! What every command that reads the configuration takes.
 
-use std::path::PathBuf;
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
+use super::Exit;
 use crate::config::{Config, ConfigError, Role, Secret};
 
 /// Where the configuration is.
@@ -23,5 +27,23 @@ impl Settings {
     pub fn load(&self, roles: &[Role]) -> Result<Config, ConfigError> {
         let url = self.database_url.clone().map(Secret::new);
         Config::load(self.config.as_deref(), url, roles)
+    }
+
+    /// The same for a command: says what is wrong, and gives how the command then ends.
+    ///
+    /// # Errors
+    /// That of the output.
+    pub fn load_or_say(
+        &self,
+        roles: &[Role],
+        err: &mut impl Write,
+    ) -> io::Result<Result<Config, Exit>> {
+        match self.load(roles) {
+            Ok(config) => Ok(Ok(config)),
+            Err(fault) => {
+                writeln!(err, "error: {fault}")?;
+                Ok(Err(Exit::Usage))
+            }
+        }
     }
 }

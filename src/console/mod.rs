@@ -12,13 +12,13 @@ use http::{
     header::{self, ACCEPT_LANGUAGE},
 };
 use sqlx::PgPool;
-use time::{OffsetDateTime, macros::format_description};
+use time::OffsetDateTime;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use self::page::Page;
 pub use self::page::Pages;
 use crate::{
-    clock::Clock,
+    clock::{Clock, utc_minute},
     directory::{StateFault, contacts::Language},
 };
 
@@ -78,8 +78,5 @@ fn asked_for(headers: &HeaderMap) -> Language {
 }
 
 fn minute(at: OffsetDateTime) -> String {
-    let form = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
-    at.to_offset(time::UtcOffset::UTC)
-        .format(form)
-        .unwrap_or_default()
+    format!("{} UTC", utc_minute(at))
 }

@@ -13,7 +13,10 @@ use uuid::Uuid;
 use super::{Console, asked_for, minute, page::Page, unavailable};
 use crate::{
     access_key::AccessKeyId,
-    calls::why::{self, Why},
+    calls::{
+        shown_request_id,
+        why::{self, Why},
+    },
     directory::within,
 };
 
@@ -53,7 +56,7 @@ pub async fn help(
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Response {
-    let request_id = Uuid::parse_str(&asked.request_id).map(upper);
+    let request_id = Uuid::parse_str(&asked.request_id).map(shown_request_id);
     let filled = Filled {
         request_id: request_id.unwrap_or_default(),
     };
@@ -93,7 +96,7 @@ impl Told {
             .ok()
             .filter(|restricted| restricted != key);
         Self {
-            request_id: upper(request_id),
+            request_id: shown_request_id(request_id),
             product: why.product,
             action: why.action,
             refused_at: minute(why.refused_at),
@@ -103,10 +106,4 @@ impl Told {
             state: why.state,
         }
     }
-}
-
-fn upper(id: Uuid) -> String {
-    id.as_hyphenated()
-        .encode_upper(&mut Uuid::encode_buffer())
-        .to_owned()
 }

@@ -56,6 +56,23 @@ pub struct Field {
 }
 
 impl Field {
+    /// Calls with a signature made now.
+    async fn call(
+        &self,
+        key: &Credentials,
+        version: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Reply, WalkFault> {
+        let api = Api {
+            version,
+            action,
+            parameters,
+        };
+        let now = self.clock.now();
+        Ok(self.caller.call(&self.gateway, key, api, now).await?)
+    }
+
     fn ms(&self) -> f64 {
         self.began.elapsed().as_secs_f64() * 1000.0
     }
@@ -160,13 +177,7 @@ async fn users(field: &Field, root: &Credentials) -> Result<Vec<String>, WalkFau
         if !marker.is_empty() {
             parameters.push(("Marker", marker.as_str()));
         }
-        let api = Api {
-            version: RAM,
-            action: "ListUsers",
-            parameters: &parameters,
-        };
-        let now = field.clock.now();
-        let reply = field.caller.call(&field.gateway, root, api, now).await?;
+        let reply = field.call(root, RAM, "ListUsers", &parameters).await?;
         let page = reply.body.get("Users").and_then(|users| users.get("User"));
         let page = page
             .and_then(Value::as_array)
@@ -194,13 +205,9 @@ async fn left_behind<W: Write>(
     };
     let try_it = async || {
         let name = format!("mallory-{}", uuid::Uuid::new_v4().simple());
-        let api = Api {
-            version: RAM,
-            action: "CreateUser",
-            parameters: &[("UserName", &name)],
-        };
-        let now = field.clock.now();
-        field.caller.call(&field.gateway, &made, api, now).await
+        field
+            .call(&made, RAM, "CreateUser", &[("UserName", &name)])
+            .await
     };
     let works = try_it().await?.summary();
     let url = format!(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rand::{Rng, RngExt};
+use serde_json::json;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
@@ -164,6 +165,20 @@ pub async fn seed(
         english,
         chinese,
     })
+}
+
+/// A trust policy that lets an account's users in.
+#[must_use]
+pub fn trust_of(account_id: &str) -> String {
+    json!({
+        "Version": "1",
+        "Statement": [{
+            "Action": "sts:AssumeRole",
+            "Effect": "Allow",
+            "Principal": { "RAM": [format!("acs:ram::{account_id}:root")] },
+        }],
+    })
+    .to_string()
 }
 
 fn letters(rng: &mut impl Rng, count: usize) -> String {

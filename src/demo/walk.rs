@@ -13,7 +13,7 @@ use super::{
     client::{Api, Caller, ClientFault, Credentials, Reply},
     letters,
     report::{Report, Stage, Step},
-    seed::Cast,
+    seed::{Cast, trust_of},
 };
 use crate::clock::Clock;
 
@@ -219,15 +219,7 @@ impl<'w, W: Write> Walk<'w, W> {
 
     async fn create_role(&mut self, key: &Credentials) -> Result<String, WalkFault> {
         let account_id = self.cast.account_of(key);
-        let trust = json!({
-            "Version": "1",
-            "Statement": [{
-                "Action": "sts:AssumeRole",
-                "Effect": "Allow",
-                "Principal": { "RAM": [format!("acs:ram::{account_id}:root")] },
-            }],
-        })
-        .to_string();
+        let trust = trust_of(account_id);
         let parameters = [
             ("RoleName", "deployer"),
             ("AssumeRolePolicyDocument", trust.as_str()),

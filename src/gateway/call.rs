@@ -7,7 +7,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::lookup::Credentials;
-use crate::{access_key::AccessKeyId, operation::Operation, peer::Peer, request::format::Format};
+use crate::{
+    access_key::AccessKeyId, calls::shown_request_id, operation::Operation, peer::Peer,
+    request::format::Format,
+};
 
 /// The answer that a caller gets.
 pub type Answer = http::Response<Body>;
@@ -74,9 +77,6 @@ impl Call {
     /// The id in the form that callers know.
     #[must_use]
     pub fn request_id(&self) -> String {
-        self.request_id
-            .as_hyphenated()
-            .encode_upper(&mut Uuid::encode_buffer())
-            .to_owned()
+        shown_request_id(self.request_id)
     }
 }

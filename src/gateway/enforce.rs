@@ -193,28 +193,19 @@ fn decide(gate: &Gate, authenticated: &Authenticated) -> Result<Permit, Fault> {
     }
 }
 
-/// The verdict of a call that goes no further: at a mirror nothing is recorded but what was seen.
+/// The verdict of a call that goes no further. At a mirror refusals are withheld, so that nothing is recorded but
+/// what was seen.
 ///
 /// # Errors
 /// What the caller would be told.
 pub fn judge(gate: &Gate, authenticated: &Authenticated) -> Result<(), Fault> {
-    let Some(caller) = &authenticated.caller else {
-        return decide(gate, authenticated).map(|_| ());
-    };
+    let permit = decide(gate, authenticated)?;
     let call = &authenticated.call;
-    match weigh(gate, authenticated, caller) {
-        Verdict::Allow(permit) => {
-            call.verdict.get_or_init(|| grounds(permit.grounds()));
-            if let Some(Refusal::RestrictedKey(id)) = permit.withheld() {
-                call.restriction.get_or_init(|| id);
-            }
-            Ok(())
-        }
-        Verdict::Refuse(refusal) => {
-            call.verdict.get_or_init(|| outcome(refusal));
-            Err(refusal.into())
-        }
+    call.verdict.get_or_init(|| grounds(permit.grounds()));
+    if let Some(Refusal::RestrictedKey(id)) = permit.withheld() {
+        call.restriction.get_or_init(|| id);
     }
+    Ok(())
 }
 
 fn weigh(gate: &Gate, authenticated: &Authenticated, caller: &Credentials) -> Verdict {

@@ -22,6 +22,7 @@ use super::{
     refusal, watch,
 };
 use crate::{
+    calls::shown_request_id,
     fault::Fault,
     request::{ApiRequest, RawRequest, format::Format},
 };
@@ -117,7 +118,7 @@ pub fn refuse_unread<B>(gate: &Gate, request: http::Request<B>, fault: Fault) ->
 /// Answers a call whose handling ended in a panic: one bad call must not stop the gate, and its caller gets an
 /// envelope like any other.
 pub fn answer_panic(_: Box<dyn std::any::Any + Send>) -> Answer {
-    let request_id = Uuid::new_v4().to_string().to_uppercase();
+    let request_id = shown_request_id(Uuid::new_v4());
     tracing::error!(request_id, "a call ended in a panic");
     let fault = Fault::Internal("a call ended in a panic");
     refusal::render(&fault, Format::Json, &request_id, "", "").map(axum::body::Body::from)

@@ -26,6 +26,7 @@ use crate::{
     fault::Fault,
     operation::{Effect, Operation, Product},
     request::OperationName,
+    verdict::Mode,
 };
 
 /// The longest reason that is kept, in characters.
@@ -146,7 +147,6 @@ fn reason(fault: &Fault) -> String {
 /// From where this gate watches, if it does.
 #[must_use]
 pub fn watch(settings: &super::gate::Settings, now: OffsetDateTime) -> Option<Watch> {
-    use crate::verdict::Mode;
     match settings.policy.mode {
         _ if settings.is_mirror => Some(Watch::Mirror),
         Mode::Shadow => Some(Watch::Shadow),

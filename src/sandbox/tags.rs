@@ -9,6 +9,7 @@ use super::{
     Sandbox,
     answer::{Tree, tree},
     asked::Asked,
+    check,
     page::Page,
     policies,
     refused::Refused,
@@ -180,7 +181,7 @@ pub async fn tag(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
 
 pub async fn untag(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     let keys = asked.texts("TagKeys")?;
-    let all = check_all(asked)?;
+    let all = check::flag(asked, "All")?.unwrap_or_default();
     if keys.is_empty() && !all {
         return Err(Refused::missing("TagKeys"));
     }
@@ -202,10 +203,6 @@ pub async fn untag(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     }
     tx.commit().await?;
     Ok(Tree::new())
-}
-
-fn check_all(asked: &Asked) -> Result<bool, Refused> {
-    super::check::flag(asked, "All").map(Option::unwrap_or_default)
 }
 
 pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {

@@ -106,12 +106,9 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
     | Command::List { settings, .. }
     | Command::Show { settings, .. }
     | Command::Reseal { settings }) = command;
-    let config = match settings.load(&[]) {
+    let config = match settings.load_or_say(&[], err)? {
         Ok(config) => config,
-        Err(fault) => {
-            writeln!(err, "error: {fault}")?;
-            return Ok(Exit::Usage);
-        }
+        Err(exit) => return Ok(exit),
     };
     let runtime = tokio::runtime::Runtime::new()?;
     match runtime.block_on(act(command, &config, out, err)) {

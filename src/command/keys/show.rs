@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::{Exit, KeysError};
 use crate::{
     access_key::AccessKeyId,
+    clock::utc_minute,
     config::Config,
     directory::listing::{self, Shown},
     serve::open_database,
@@ -72,8 +73,5 @@ fn table(shown: &Shown) -> Table {
 }
 
 fn minute(at: OffsetDateTime) -> String {
-    let form = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
-    at.to_offset(time::UtcOffset::UTC)
-        .format(form)
-        .unwrap_or_default()
+    format!("{} UTC", utc_minute(at))
 }

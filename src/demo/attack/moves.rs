@@ -5,7 +5,6 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use http_body_util::Full;
-use serde_json::json;
 
 use super::{Field, RAM};
 use crate::{
@@ -13,7 +12,7 @@ use crate::{
     demo::{
         client::{Api, Caller, Credentials, Reply, sign},
         report::Stage,
-        seed::Cast,
+        seed::{Cast, trust_of},
         walk::WalkFault,
     },
 };
@@ -122,7 +121,9 @@ impl Move {
             Self::CreateUser => (RAM, "CreateUser", user.to_vec()),
             Self::CreateUserByIms => (IMS, "CreateUser", vec![("UserPrincipalName", &principal)]),
             Self::CreateAccessKey => {
-                let made = call(field, key, RAM, "CreateAccessKey", &[("UserName", "bob")]).await?;
+                let made = field
+                    .call(key, RAM, "CreateAccessKey", &[("UserName", "bob")])
+                    .await?;
                 loot.keep(&made);
                 return Ok(Some((None, made)));
             }
@@ -161,11 +162,11 @@ impl Move {
                 ],
             ),
             Self::WithSession => {
-                let reply = call(field, &loot.session, RAM, "CreateUser", &user).await?;
+                let reply = field.call(&loot.session, RAM, "CreateUser", &user).await?;
                 return Ok(Some((None, reply)));
             }
             Self::WithChainedSession => {
-                let reply = call(field, &loot.chained, RAM, "CreateUser", &user).await?;
+                let reply = field.call(&loot.chained, RAM, "CreateUser", &user).await?;
                 return Ok(Some((None, reply)));
             }
             Self::WithNewSession => {
@@ -173,12 +174,12 @@ impl Move {
                     ("RoleArn", loot.role.as_str()),
                     ("RoleSessionName", "mallory"),
                 ];
-                let minted = call(field, key, STS, "AssumeRole", &role).await?;
+                let minted = field.call(key, STS, "AssumeRole", &role).await?;
                 let Some(session) = minted.session() else {
                     return Ok(Some((None, minted)));
                 };
                 let sent = field.ms();
-                let reply = call(field, &session, RAM, "CreateUser", &user).await?;
+                let reply = field.call(&session, RAM, "CreateUser", &user).await?;
                 return Ok(Some((Some(sent), reply)));
             }
             Self::SignedAhead => {
@@ -240,29 +241,13 @@ impl Move {
                 return Ok(Some((None, field.caller.send(request).await?)));
             }
         };
-        let reply = call(field, key, version, action, &parameters).await?;
+        let reply = field.call(key, version, action, &parameters).await?;
         Ok(Some((None, reply)))
     }
 }
 
 const ALL_OF_IT: &str =
     r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
-
-async fn call(
-    field: &Field,
-    key: &Credentials,
-    version: &str,
-    action: &str,
-    parameters: &[(&str, &str)],
-) -> Result<Reply, WalkFault> {
-    let api = Api {
-        version,
-        action,
-        parameters,
-    };
-    let now = field.clock.now();
-    Ok(field.caller.call(&field.gateway, key, api, now).await?)
-}
 
 /// What the attacker holds.
 pub struct Loot {
@@ -309,15 +294,7 @@ impl Loot {
             &[group, ("UserName", "alice")],
         )
         .await?;
-        let trust = json!({
-            "Version": "1",
-            "Statement": [{
-                "Action": "sts:AssumeRole",
-                "Effect": "Allow",
-                "Principal": { "RAM": [format!("acs:ram::{account_id}:root")] },
-            }],
-        })
-        .to_string();
+        let trust = trust_of(&account_id);
         let role = [
             ("RoleName", "admin"),
             ("AssumeRolePolicyDocument", trust.as_str()),
