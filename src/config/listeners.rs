@@ -5,7 +5,7 @@
     reason = "the comments are printed into the template of the file"
 )]
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZero, path::PathBuf, thread};
 
 use confique::{Config, env::parse::list_by_comma};
 use ipnet::IpNet;
@@ -35,6 +35,10 @@ pub struct GatewaySection {
     /// How long a request's body may take to arrive, in seconds.
     #[config(env = "AKGATE_GATEWAY_BODY_TIMEOUT_SECONDS", default = 30)]
     pub body_timeout_seconds: u64,
+    /// How many threads serve calls; as many as there are cores by default. A call stays on the thread that accepted
+    /// its connection.
+    #[config(env = "AKGATE_GATEWAY_THREADS")]
+    pub threads: Option<NonZero<usize>>,
     /// How many calls are in work at a time; more are refused at once (503).
     #[config(env = "AKGATE_GATEWAY_MAX_CONCURRENT", default = 4096)]
     pub max_concurrent: usize,
@@ -45,6 +49,15 @@ pub struct GatewaySection {
     /// Calls of STS that pass without an AccessKey: "AssumeRoleWithSAML", "AssumeRoleWithOIDC".
     #[config(env = "AKGATE_GATEWAY_ANONYMOUS", default = [], parse_env = list_by_comma)]
     pub anonymous: Vec<String>,
+}
+
+impl GatewaySection {
+    /// How many threads serve calls.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        let cores = || thread::available_parallelism().ok();
+        self.threads.or_else(cores).map_or(1, NonZero::get)
+    }
 }
 
 /// `[public]`.

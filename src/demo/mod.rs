@@ -16,7 +16,10 @@ mod walk;
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use sqlx::{PgPool, postgres::PgPoolOptions};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
 
 use self::{
     report::{Report, Stage},
@@ -307,7 +310,7 @@ async fn play<W: io::Write>(
         let stopped = stopped.clone();
         async move { worker.run(stopped).await }
     });
-    let road = road(gate, upstreams, CONCURRENT);
+    let road = road(gate, upstreams, Arc::new(Semaphore::new(CONCURRENT)));
     let mut listeners = vec![
         gateway.serving(road.clone()),
         public.serving(node.public()?),

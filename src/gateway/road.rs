@@ -34,14 +34,14 @@ pub struct Road<S> {
     turns: Arc<Semaphore>,
 }
 
-/// The road to an upstream, for so many calls at a time.
-pub fn road<S>(gate: Arc<Gate>, upstream: S, concurrent: usize) -> Road<Stack<S>>
+/// The road to an upstream, for as many calls at a time as there are turns.
+pub fn road<S>(gate: Arc<Gate>, upstream: S, turns: Arc<Semaphore>) -> Road<Stack<S>>
 where
     S: Service<http::Request<Body>, Response = Answer>,
 {
     Road {
         stations: GateLayer::new(Arc::clone(&gate)).layer(upstream),
-        turns: Arc::new(Semaphore::new(concurrent)),
+        turns,
         gate,
     }
 }
@@ -49,10 +49,10 @@ where
 /// The road of copies of calls. Whatever comes of one, the answer is the same: who finds the listener learns
 /// nothing.
 #[must_use]
-pub fn mirror(gate: Arc<Gate>, concurrent: usize) -> Road<Receive<Authenticate<Judge>>> {
+pub fn mirror(gate: Arc<Gate>, turns: Arc<Semaphore>) -> Road<Receive<Authenticate<Judge>>> {
     Road {
         stations: watch::mirror(Arc::clone(&gate)),
-        turns: Arc::new(Semaphore::new(concurrent)),
+        turns,
         gate,
     }
 }

@@ -148,7 +148,8 @@ fn http_upstream(url: &str, view: UpstreamView<'_>) -> Result<HttpUpstream, Serv
         .with_root_certificates(roots)
         .with_no_client_auth();
     let timeout = Duration::from_secs(view.timeout_seconds);
-    Ok(HttpUpstream::new(scheme, authority, tls, timeout))
+    HttpUpstream::new(scheme, authority, tls, timeout)
+        .map_err(|_| ServeError::Unchecked("upstreams"))
 }
 
 fn add_authority(roots: &mut RootCertStore, path: &Path) -> Result<(), ServeError> {

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
+
 use super::{ServeError, gateway};
 use crate::{
     app::{Foundations, Node},
@@ -10,7 +12,7 @@ use crate::{
         gate::Gate,
         road::{mirror, road},
     },
-    server::{Listener, Manners, Serving, Tls, TrustedProxies},
+    server::{Cores, Listener, Manners, Serving, Tls, TrustedProxies},
 };
 
 /// What is bound.
@@ -21,11 +23,12 @@ pub(super) struct Listeners {
     pub gate: Option<Arc<Gate>>,
 }
 
-/// Binds the listeners of the process's roles.
+/// Binds the listeners of the process's roles. The gateway's serves on the cores.
 pub(super) fn bind_all(
     config: &Config,
     node: &Node,
     foundations: &Foundations,
+    cores: &Cores,
 ) -> Result<Listeners, ServeError> {
     let Sections {
         gateway,
@@ -49,18 +52,20 @@ pub(super) fn bind_all(
             tls,
             manners(&gateway.trusted_proxies),
         )?;
-        let concurrent = gateway.max_concurrent;
+        let turns = Arc::new(Semaphore::new(gateway.max_concurrent));
         let address = listener.local_addr();
         let (gate, serving) = if config.has(Role::Observer) {
             let settings = gateway::mirror_settings(&config.sections, foundations)?;
             let (gate, _) = node.gate(settings)?;
-            let road = mirror(Arc::clone(&gate), concurrent);
-            (gate, listener.serving(road))
+            let road = || mirror(Arc::clone(&gate), Arc::clone(&turns));
+            let serving = listener.serving_on(cores, road);
+            (gate, serving)
         } else {
             let settings = gateway::settings(&config.sections, foundations)?;
             let (gate, upstreams) = node.gate(settings)?;
-            let road = road(Arc::clone(&gate), upstreams, concurrent);
-            (gate, listener.serving(road))
+            let road = || road(Arc::clone(&gate), upstreams.apart(), Arc::clone(&turns));
+            let serving = listener.serving_on(cores, road);
+            (gate, serving)
         };
         listeners.gate = Some(gate);
         listeners.serving.push(("gateway", address, serving));

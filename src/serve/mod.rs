@@ -26,7 +26,7 @@ use crate::{
     postgres::MIGRATOR,
     randomness::Randomness,
     registry::feed,
-    server::{Manners, Shutdown, TlsError},
+    server::{Cores, Manners, Shutdown, TlsError},
     verdict::Mode,
 };
 
@@ -129,7 +129,12 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     };
     let node = Arc::new(Node::new(foundations.clone(), feed));
     let judges = config.judges();
-    let bound = listeners::bind_all(config, &node, &foundations)?;
+    // They outlive every call of the database: a connection of the pool lives on the core that opened it.
+    let cores = Cores::start(match config.judges() {
+        true => sections.gateway.threads(),
+        false => 0,
+    })?;
+    let bound = listeners::bind_all(config, &node, &foundations, &cores)?;
     let health = Health {
         pool: pool.clone(),
         feed: judges.then(|| Arc::clone(node.feed())),
@@ -198,6 +203,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     }
     stop_probes.send_replace(true);
     probes.abort();
+    drop(cores);
     Ok(())
 }
 

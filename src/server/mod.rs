@@ -1,5 +1,6 @@
 //! Listeners: plain HTTP/1.1 or TLS with certificates that are read again when they change.
 
+mod cores;
 mod peers;
 mod shutdown;
 mod tls;
@@ -7,16 +8,20 @@ mod tls;
 use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use axum::response::Response;
-use axum_server::{Handle, tls_rustls::RustlsAcceptor};
+use axum_server::{
+    Control, Handle,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
 use futures_core::future::BoxFuture;
 use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioTimer;
-use tokio::sync::watch;
+use tokio::{runtime, sync::watch, task::JoinSet};
 use tower::{Service, service_fn};
 
 use self::peers::Told;
 pub use self::{
+    cores::Cores,
     peers::TrustedProxies,
     shutdown::Shutdown,
     tls::{Tls, TlsError},
@@ -92,11 +97,8 @@ impl Listener {
         Box::new(move |stop| Box::pin(self.serve(service, stop)))
     }
 
-    /// Serves until told to stop; then finishes the requests in flight, 30 seconds at most.
-    ///
-    /// # Errors
-    /// That of the operating system.
-    pub async fn serve<S>(self, service: S, mut stop: watch::Receiver<bool>) -> io::Result<()>
+    /// As [`Self::serving`], on all cores at once, with a service made for each.
+    pub fn serving_on<S>(self, cores: &Cores, service: impl Fn() -> S) -> Serving
     where
         S: Service<Request<Incoming>, Response = Response, Error = Infallible>
             + Clone
@@ -104,41 +106,116 @@ impl Listener {
             + 'static,
         S::Future: Send,
     {
-        let handle = Handle::new();
-        let draining = handle.clone();
+        let runtimes = cores.runtimes().iter();
+        let services = runtimes.map(|runtime| (runtime.clone(), service()));
+        let services = services.collect();
+        Box::new(move |stop| Box::pin(self.serve_each(services, stop)))
+    }
+
+    /// Serves until told to stop; then finishes the requests in flight, 30 seconds at most.
+    ///
+    /// # Errors
+    /// That of the operating system.
+    pub async fn serve<S>(self, service: S, stop: watch::Receiver<bool>) -> io::Result<()>
+    where
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+    {
+        self.serve_each(vec![(runtime::Handle::current(), service)], stop)
+            .await
+    }
+
+    /// Each runtime accepts from the same socket: the one that has time takes the connection and keeps it.
+    async fn serve_each<S>(
+        self,
+        services: Vec<(runtime::Handle, S)>,
+        mut stop: watch::Receiver<bool>,
+    ) -> io::Result<()>
+    where
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+    {
+        let control = Control::new();
+        let (config, watching) = self.tls.map(Tls::watch).unzip();
+        let mut servers = JoinSet::new();
+        for (runtime, service) in services {
+            let server = Server {
+                socket: self.socket.try_clone()?,
+                tls: config.clone(),
+                manners: self.manners.clone(),
+                control: control.clone(),
+            };
+            servers.spawn_on(server.serve(service), &runtime);
+        }
+        // What is told to stop listens no more.
+        drop(self.socket);
         let waiting = tokio::spawn(async move {
             // A sender that is gone means the same as being told.
-            while !*stop.borrow_and_update() && stop.changed().await.is_ok() {}
-            draining.graceful_shutdown(Some(DRAIN));
+            stop.wait_for(|stop| *stop).await.ok();
+            control.graceful_shutdown(Some(DRAIN));
         });
-        let (proxies, is_tls) = (self.manners.trusted_proxies, self.tls.is_some());
+        let mut served = Ok(());
+        while let (Some(ended), Ok(())) = (servers.join_next().await, &served) {
+            served = ended.unwrap_or_else(|fault| Err(io::Error::other(fault)));
+        }
+        waiting.abort();
+        if let Some(watching) = watching {
+            watching.abort();
+        }
+        served
+    }
+}
+
+/// One runtime's share of a listener.
+struct Server {
+    socket: std::net::TcpListener,
+    tls: Option<RustlsConfig>,
+    manners: Manners,
+    control: Control,
+}
+
+impl Server {
+    async fn serve<S>(self, service: S) -> io::Result<()>
+    where
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+    {
+        let Manners {
+            head_timeout,
+            trusted_proxies,
+        } = self.manners;
+        let is_tls = self.tls.is_some();
         let service = service_fn(move |socket: SocketAddr| {
-            let told = Told::new(service.clone(), proxies.clone(), socket.ip(), is_tls);
+            let proxies = trusted_proxies.clone();
+            let told = Told::new(service.clone(), proxies, socket.ip(), is_tls);
             async move { Ok::<_, Infallible>(told) }
         });
         let mut server = axum_server::from_tcp(self.socket)?
             .http1_only()
-            .handle(handle)
-            .first_request_timeout(self.manners.head_timeout);
+            .handle(Handle::with_control(self.control))
+            .first_request_timeout(head_timeout);
         server
             .http_builder()
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.manners.head_timeout)
+            .header_read_timeout(head_timeout)
             .max_buf_size(HEAD)
             .half_close(false);
-        let served = match self.tls {
+        match self.tls {
             None => server.serve(service).await,
-            Some(tls) => {
-                let (config, watching) = tls.watch();
-                let acceptor =
-                    RustlsAcceptor::new(config).handshake_timeout(self.manners.head_timeout);
-                let served = server.acceptor(acceptor).serve(service).await;
-                watching.abort();
-                served
+            Some(config) => {
+                let acceptor = RustlsAcceptor::new(config).handshake_timeout(head_timeout);
+                server.acceptor(acceptor).serve(service).await
             }
-        };
-        waiting.abort();
-        served
+        }
     }
 }

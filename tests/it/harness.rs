@@ -39,6 +39,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use sqlx::PgPool;
 use time::{OffsetDateTime, macros::datetime};
+use tokio::sync::Semaphore;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
@@ -177,17 +178,18 @@ impl TestNode {
             .unwrap();
         let reached = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&reached);
+        let turns = Arc::new(Semaphore::new(64));
         let router = match behind {
-            Behind::Sandbox => whole(road(Arc::clone(&gate), upstreams, 64)),
+            Behind::Sandbox => whole(road(Arc::clone(&gate), upstreams, turns)),
             Behind::Yes => {
                 let yes = Router::new().fallback(move || {
                     counted.fetch_add(1, Ordering::SeqCst);
                     async { axum::Json(serde_json::json!({ "RequestId": "x" })) }
                 });
-                whole(road(Arc::clone(&gate), yes, 64))
+                whole(road(Arc::clone(&gate), yes, turns))
             }
-            Behind::Router(router) => whole(road(Arc::clone(&gate), router, 64)),
-            Behind::Mirror => whole(mirror(Arc::clone(&gate), 64)),
+            Behind::Router(router) => whole(road(Arc::clone(&gate), router, turns)),
+            Behind::Mirror => whole(mirror(Arc::clone(&gate), turns)),
         };
         node.feed().poll().await.unwrap();
         Self {

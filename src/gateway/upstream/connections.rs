@@ -1,0 +1,176 @@
+//! Connections to one server that are kept between calls.
+
+use std::{
+    collections::VecDeque,
+    error::Error,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body::{Frame, SizeHint};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{SendRequest, handshake},
+};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use tower::ServiceExt;
+
+/// A connection that lay idle for so long is not used again: whatever stands between may have forgotten it.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Why a call has no answer.
+pub(super) type Unanswered = Box<dyn Error + Send + Sync>;
+
+/// The connections to one server. A clone shares them.
+#[derive(Clone)]
+pub(super) struct Connections {
+    connector: HttpsConnector<HttpConnector>,
+    server: Uri,
+    idle: Arc<Mutex<VecDeque<Idle>>>,
+}
+
+/// Those that wait: the one that came back last is the last, and the first to be used again.
+struct Idle {
+    connection: SendRequest<Body>,
+    since: Instant,
+}
+
+impl Connections {
+    /// None yet. Only scheme and authority of `server` count.
+    pub fn new(connector: HttpsConnector<HttpConnector>, server: Uri) -> Self {
+        Self {
+            connector,
+            server,
+            idle: Arc::default(),
+        }
+    }
+
+    /// Connections of their own to the same server.
+    pub fn apart(&self) -> Self {
+        Self::new(self.connector.clone(), self.server.clone())
+    }
+
+    /// Sends a request, with a target in origin form and a `Host`. A call that no byte was sent of, because the
+    /// server had closed the connection while it lay idle, is sent on another; no other call is sent twice.
+    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Unanswered> {
+        while let Some(mut connection) = self.take(Instant::now()) {
+            match connection.try_send_request(request).await {
+                Ok(answer) => return Ok(self.lend(connection, answer)),
+                Err(mut fault) => match fault.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(fault.into_error().into()),
+                },
+            }
+        }
+        let mut connection = self.connect().await?;
+        let answer = connection.send_request(request).await?;
+        Ok(self.lend(connection, answer))
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Body>, Unanswered> {
+        let io = self.connector.clone().oneshot(self.server.clone()).await?;
+        let (connection, driver) = handshake(io).await?;
+        // How it ends is told to the call that is under way, if any is.
+        tokio::spawn(async move { driver.await.ok() });
+        Ok(connection)
+    }
+
+    /// The connection that was used last. Those that are too old or closed are dropped.
+    fn take(&self, now: Instant) -> Option<SendRequest<Body>> {
+        let mut idle = self.idle();
+        while idle
+            .front()
+            .is_some_and(|oldest| now.duration_since(oldest.since) >= IDLE)
+        {
+            idle.pop_front();
+        }
+        // A request that was answered before its end is still being sent.
+        let mut busy = Vec::new();
+        let mut ready = None;
+        while let Some(last) = idle.pop_back() {
+            if last.connection.is_ready() {
+                ready = Some(last.connection);
+                break;
+            }
+            if !last.connection.is_closed() {
+                busy.push(last);
+            }
+        }
+        idle.extend(busy.into_iter().rev());
+        ready
+    }
+
+    fn give_back(&self, connection: SendRequest<Body>, now: Instant) {
+        if !connection.is_closed() {
+            self.idle().push_back(Idle {
+                connection,
+                since: now,
+            });
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
+        // Each change is one push or pop: a panic elsewhere leaves the queue whole.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lend(&self, connection: SendRequest<Body>, answer: Response<Incoming>) -> Response<Body> {
+        answer.map(|body| {
+            Body::new(Lent {
+                body,
+                has_ended: false,
+                connection: Some(connection),
+                to: self.clone(),
+            })
+        })
+    }
+}
+
+/// The body of an answer: its connection goes back when it was read to its end, and is closed otherwise.
+struct Lent {
+    body: Incoming,
+    has_ended: bool,
+    connection: Option<SendRequest<Body>>,
+    to: Connections,
+}
+
+impl http_body::Body for Lent {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        self.has_ended = matches!(polled, Poll::Ready(None));
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if (self.has_ended || http_body::Body::is_end_stream(&self.body))
+            && let Some(connection) = self.connection.take()
+        {
+            self.to.give_back(connection, Instant::now());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
