@@ -546,11 +546,12 @@ async fn upstream_that_keeps_the_credentials_verifies_the_signature_itself() {
         .call_with(&gateway, "alice", "ListUsers", &[("Marker", "a b+c/张")])
         .await;
     assert_eq!(reply.status, 200, "{}", reply.text);
-    assert!(
-        behind.log().contains("\"action\":\"ListUsers\""),
-        "{}",
-        behind.log()
-    );
+    // The line is read by a thread of its own.
+    let until = Instant::now() + Duration::from_secs(10);
+    while !behind.log().contains("\"action\":\"ListUsers\"") {
+        assert!(Instant::now() < until, "{}", behind.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[test]
