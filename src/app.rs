@@ -23,6 +23,7 @@ use crate::{
     },
     metrics::Metrics,
     notify::{
+        facts::House,
         letter::{TemplateFault, Templates},
         mailer::Mailer,
         worker::Worker,
@@ -33,7 +34,7 @@ use crate::{
         feed::{self, Feed},
         live::Live,
     },
-    verdict::Profile,
+    restriction::LiftRule,
 };
 
 /// What every role stands on.
@@ -73,14 +74,12 @@ pub struct WorkerSettings {
     pub mailer: Arc<dyn Mailer>,
     /// Who writes.
     pub from: Mailbox,
-    /// Where owners confirm, without a slash at its end.
-    pub public_url: String,
-    /// Whom owners ask.
-    pub support: String,
     /// A folder of templates in place of those of the build.
     pub templates: Option<PathBuf>,
-    /// What a restricted key is refused, where its account has no profile of its own.
-    pub profile: Profile,
+    /// What all letters tell.
+    pub house: House,
+    /// Who lifts.
+    pub lift: LiftRule,
 }
 
 /// A part that cannot be made.
@@ -214,11 +213,11 @@ impl Node {
         .layer(CatchPanicLayer::new())
     }
 
-    /// The owner's pages.
+    /// The owner's pages; `lift` says what follows a confirmation.
     ///
     /// # Errors
     /// [`AppError::Page`].
-    pub fn public(&self) -> Result<Router, AppError> {
+    pub fn public(&self, lift: LiftRule) -> Result<Router, AppError> {
         let Foundations {
             pool,
             clock,
@@ -228,6 +227,7 @@ impl Node {
         let console = Console {
             pool,
             pages: Arc::new(Pages::built_in()?),
+            lift,
             clock,
             timeout: database_timeout,
         };
@@ -253,9 +253,8 @@ impl Node {
             templates: Templates::load(settings.templates.as_deref())?,
             mailer: settings.mailer,
             from: settings.from,
-            public_url: settings.public_url,
-            support: settings.support,
-            profile: settings.profile,
+            house: settings.house,
+            lift: settings.lift,
             clock,
             randomness,
             metrics,

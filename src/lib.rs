@@ -10,7 +10,7 @@
 
 // Rules: pure and total, in a crate of their own.
 pub use akgate_rules::{
-    access_key, evidence, fault, operation, request, restriction, signature, verdict,
+    access_key, evidence, fault, ladder, operation, request, restriction, signature, verdict,
 };
 
 // State: each function is one statement or one transaction.

@@ -8,7 +8,7 @@ use super::{
     Admin, Problem,
     auth::Acting,
     extract::{Json, Path},
-    openapi::ActFaults,
+    openapi::Faults,
     problem::Details,
 };
 use crate::{
@@ -50,7 +50,7 @@ enum ProfileName {
     responses(
         (status = 200, description = "It is set.", body = Body),
         (status = 404, description = "The directory knows no such account.", body = Details, content_type = "application/problem+json"),
-        ActFaults,
+        Faults,
     )
 )]
 pub async fn set_profile(

@@ -8,7 +8,7 @@ use super::{
     Admin, Problem,
     auth::Reader,
     extract::{Path, Query, page_size},
-    openapi::ReadFaults,
+    openapi::Faults,
 };
 use crate::{
     access_key::AccessKeyId,
@@ -39,7 +39,7 @@ pub struct Filter {
         ("id" = String, Path, description = "The AccessKeyId.", pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128),
         Filter,
     ),
-    responses((status = 200, description = "What is on record.", body = Activity), ReadFaults)
+    responses((status = 200, description = "What is on record.", body = Activity), Faults)
 )]
 pub async fn read(
     State(admin): State<Admin>,

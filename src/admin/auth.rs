@@ -16,11 +16,17 @@ pub struct Reader;
 /// An operator who may act.
 pub struct Acting(pub Actor);
 
+/// A program that reads notices and reports bounces.
+pub struct Service;
+
 impl FromRequestParts<Admin> for Reader {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Problem> {
-        operator(parts, admin).await.map(|_| Self)
+        match operator(parts, admin).await?.role {
+            Role::Viewer | Role::Operator => Ok(Self),
+            Role::Service => Err(Problem::forbidden()),
+        }
     }
 }
 
@@ -31,7 +37,18 @@ impl FromRequestParts<Admin> for Acting {
         let operator = operator(parts, admin).await?;
         match operator.role {
             Role::Operator => Ok(Self(Actor::Operator(operator.name))),
-            Role::Viewer => Err(Problem::forbidden()),
+            Role::Viewer | Role::Service => Err(Problem::forbidden()),
+        }
+    }
+}
+
+impl FromRequestParts<Admin> for Service {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Problem> {
+        match operator(parts, admin).await?.role {
+            Role::Service => Ok(Self),
+            Role::Viewer | Role::Operator => Err(Problem::forbidden()),
         }
     }
 }

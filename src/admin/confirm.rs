@@ -8,7 +8,7 @@ use super::{
     Admin, Problem,
     auth::Acting,
     extract::{Json, Path, text, text_schema},
-    openapi::ActFaults,
+    openapi::Faults,
     problem::Details,
     restrictions::{id_of, view},
 };
@@ -45,7 +45,7 @@ pub struct Body {
         (status = 200, description = "It is confirmed.", body = RestrictionView),
         (status = 404, description = "There is no such restriction.", body = Details, content_type = "application/problem+json"),
         (status = 409, description = "It is confirmed or lifted already.", body = Details, content_type = "application/problem+json"),
-        ActFaults,
+        Faults,
     )
 )]
 pub async fn confirm(
@@ -59,7 +59,7 @@ pub async fn confirm(
     let now = admin.clock.now();
     let confirming = by_ticket(&admin.pool, id, &actor, &body.ticket, now);
     match within(admin.timeout, confirming).await? {
-        Confirmed::Now(_) => view(&admin, id).await.map(Answer),
+        Confirmed::Now(_) | Confirmed::Lifted { .. } => view(&admin, id).await.map(Answer),
         Confirmed::Before(_, restriction::State::Lifted) => Err(Problem::conflict(
             "already-lifted",
             "The restriction is lifted already.",

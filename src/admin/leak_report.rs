@@ -12,7 +12,7 @@ use super::{
     Admin, Problem,
     auth::Acting,
     extract::{Json, optional_text_schema, text, text_schema},
-    openapi::ActFaults,
+    openapi::Faults,
 };
 use crate::{
     access_key::{AccessKeyId, AccessKeySecret},
@@ -81,7 +81,7 @@ pub struct Receipt {
     responses(
         (status = 201, description = "The report is recorded, and the key restricted.", body = Receipt),
         (status = 200, description = "This (source, reference) was recorded before; nothing was changed.", body = Receipt),
-        ActFaults,
+        Faults,
     )
 )]
 pub async fn create(

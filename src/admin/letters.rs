@@ -9,7 +9,7 @@ use super::{
     Admin, Problem,
     auth::Reader,
     extract::{Query, cut, page_size},
-    openapi::ReadFaults,
+    openapi::Faults,
 };
 use crate::{
     directory::within,
@@ -64,7 +64,7 @@ pub struct Page {
     operation_id = "listLetters",
     tag = "records",
     params(Filter),
-    responses((status = 200, description = "A page.", body = Page), ReadFaults)
+    responses((status = 200, description = "A page.", body = Page), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,

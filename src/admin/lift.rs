@@ -8,7 +8,7 @@ use super::{
     Admin, Problem,
     auth::Acting,
     extract::{Json, Path, text, text_schema},
-    openapi::ActFaults,
+    openapi::Faults,
     problem::Details,
     restrictions::{id_of, view},
 };
@@ -48,7 +48,7 @@ pub struct Body {
         (status = 200, description = "It is lifted.", body = RestrictionView),
         (status = 404, description = "There is no such restriction.", body = Details, content_type = "application/problem+json"),
         (status = 409, description = "The clean-up is not confirmed, the pair still works, or it is lifted already.", body = Details, content_type = "application/problem+json"),
-        ActFaults,
+        Faults,
     )
 )]
 pub async fn lift(

@@ -1,4 +1,5 @@
-//! The admin API, `/admin/v1`: operators report, look, confirm and lift. One file per endpoint.
+//! The admin API, `/admin/v1`: operators report, look, confirm and lift; and `/v1`, for the cloud's own programs. One
+//! file per endpoint.
 
 mod account;
 mod activity;
@@ -12,6 +13,8 @@ mod observed;
 pub mod openapi;
 mod problem;
 mod restrictions;
+mod service;
+mod tasks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -60,6 +63,10 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(activity::read))
         .routes(routes!(account::set_profile))
         .routes(routes!(observed::read))
+        .routes(routes!(tasks::list))
+        .routes(routes!(tasks::close))
+        .routes(routes!(service::list))
+        .routes(routes!(service::bounce))
 }
 
 /// The description of the API.

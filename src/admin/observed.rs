@@ -9,7 +9,7 @@ use super::{
     Admin, Problem,
     auth::Reader,
     extract::{Query, page_size},
-    openapi::ReadFaults,
+    openapi::Faults,
 };
 use crate::{
     calls::observed::{self, Report, Watch},
@@ -59,7 +59,7 @@ enum WatchName {
     operation_id = "getObserved",
     tag = "policy",
     params(Filter),
-    responses((status = 200, description = "The report.", body = Report), ReadFaults)
+    responses((status = 200, description = "The report.", body = Report), Faults)
 )]
 pub async fn read(
     State(admin): State<Admin>,

@@ -27,7 +27,7 @@ use super::{confirm, lift, problem::Details, restrictions};
         title = "akgate admin API",
         description = "Operators report leaked AccessKeys, look at restrictions, letters and what keys did, record an \
                        owner's confirmation and lift. A token is made by `akgate operators add`; the role `viewer` \
-                       reads, `operator` also acts. A list gives `next_page_token`, which the next request sends as \
+                       reads, `operator` also acts, `service` is for programs and reaches /v1 alone. A list gives `next_page_token`, which the next request sends as \
                        `page_token`; null means that there is no more.",
         contact(name = "The operators of this akgate"),
     ),
@@ -37,6 +37,8 @@ use super::{confirm, lift, problem::Details, restrictions};
         (name = "restrictions", description = "What is restricted, and its way out"),
         (name = "records", description = "What keys did, what was refused, what was written"),
         (name = "policy", description = "What restricted keys are refused"),
+        (name = "tasks", description = "What an operator has to see to"),
+        (name = "service", description = "For the cloud's own programs: notices and bounces"),
     ),
     paths(restrictions::one, confirm::confirm, lift::lift),
     components(schemas(Details)),
@@ -61,30 +63,17 @@ impl Modify for Token {
     }
 }
 
-/// What any request that reads may be told.
-pub struct ReadFaults;
+/// What any request may be told.
+pub struct Faults;
 
-/// What any request that acts may be told.
-pub struct ActFaults;
-
-impl IntoResponses for ReadFaults {
+impl IntoResponses for Faults {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
         faults(&[
             ("400", "The request is not valid."),
             ("401", "There is no token, or none that works."),
+            ("403", "The operator's role does not go that far."),
             ("503", "The registry does not answer; nothing was changed."),
         ])
-    }
-}
-
-impl IntoResponses for ActFaults {
-    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        let mut responses = ReadFaults::responses();
-        responses.extend(faults(&[(
-            "403",
-            "The operator's role does not go that far.",
-        )]));
-        responses
     }
 }
 

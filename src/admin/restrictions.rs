@@ -24,7 +24,7 @@ use super::{
     confirm,
     extract::{Path, Query, cut, page_size},
     lift,
-    openapi::ReadFaults,
+    openapi::Faults,
     problem::Details,
 };
 use crate::{
@@ -81,7 +81,7 @@ pub struct Page {
     operation_id = "listRestrictions",
     tag = "restrictions",
     params(Filter),
-    responses((status = 200, description = "A page.", body = Page), ReadFaults)
+    responses((status = 200, description = "A page.", body = Page), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
@@ -124,7 +124,7 @@ pub async fn list(
     responses(
         (status = 200, description = "The restriction.", body = RestrictionView),
         (status = 404, description = "There is no such restriction.", body = Details, content_type = "application/problem+json"),
-        ReadFaults,
+        Faults,
     )
 )]
 pub async fn one(

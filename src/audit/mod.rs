@@ -1,5 +1,7 @@
 //! The audit: who did what. A record commits with the deed that it tells of.
 
+pub mod notices;
+
 use std::fmt;
 
 use sqlx::PgTransaction;
@@ -17,6 +19,8 @@ pub enum Actor {
     Contact(Uuid),
     /// akgate itself, by rule.
     Akgate,
+    /// The policy, on facts.
+    Policy,
 }
 
 impl fmt::Display for Actor {
@@ -25,6 +29,7 @@ impl fmt::Display for Actor {
             Self::Operator(name) => write!(f, "operator:{name}"),
             Self::Contact(id) => write!(f, "contact:{id}"),
             Self::Akgate => f.write_str("akgate"),
+            Self::Policy => f.write_str("policy"),
         }
     }
 }
@@ -38,8 +43,16 @@ pub enum Deed {
     Impose,
     /// The clean-up was confirmed.
     Confirm,
+    /// A confirmation was withdrawn.
+    Withdraw,
+    /// A restriction was widened to sensitive reads.
+    Widen,
+    /// Operators were asked to disable a pair.
+    ProposeDisabling,
     /// A restriction was lifted.
     Lift,
+    /// An operator's task was closed.
+    CloseTask,
     /// An operator was added.
     AddOperator,
     /// The profile of an account was set.
@@ -54,7 +67,11 @@ impl Deed {
             Self::ReportLeak => "ReportLeak",
             Self::Impose => "Impose",
             Self::Confirm => "Confirm",
+            Self::Withdraw => "Withdraw",
+            Self::Widen => "Widen",
+            Self::ProposeDisabling => "ProposeDisabling",
             Self::Lift => "Lift",
+            Self::CloseTask => "CloseTask",
             Self::AddOperator => "AddOperator",
             Self::SetProfile => "SetProfile",
         }

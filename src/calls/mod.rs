@@ -5,6 +5,7 @@
 //! in memory and written in batches, off the road ([`recorder`]).
 
 pub mod activity;
+pub mod artefacts;
 pub mod batch;
 pub mod intents;
 pub mod observed;

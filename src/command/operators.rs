@@ -19,7 +19,7 @@ pub enum Command {
     Add {
         /// How the audit names them
         name: String,
-        /// viewer reads; operator also reports, confirms and lifts
+        /// service reads notices and reports bounces; viewer reads; operator also reports, confirms and lifts
         #[arg(long)]
         role: Role,
         /// Where the configuration is

@@ -88,6 +88,11 @@ impl<'f> Checker<'f> {
         if sections.directory.negative_seconds > 5 {
             return Err(self.wrong("directory.negative_seconds", "it is 5 at most"));
         }
+        let reminders = &sections.policy.escalation.reminders_hours;
+        if !reminders.is_sorted() || reminders.first() == Some(&0) {
+            let key = "policy.escalation.reminders_hours";
+            return Err(self.wrong(key, "they rise from 1 hour on"));
+        }
         let positive = [
             ("directory.lookups", sections.directory.lookups > 0),
             ("directory.cached_keys", sections.directory.cached_keys > 0),

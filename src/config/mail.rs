@@ -66,7 +66,13 @@ pub struct MailSection {
     /// Whom owners ask: an address or a telephone number, as letters show it. Default: `from`.
     #[config(env = "AKGATE_MAIL_SUPPORT")]
     pub support: Option<String>,
-    /// A folder of templates that take the place of the built-in ones of the same name (en/imposed.txt).
+    /// A telephone number that letters name for those who need help at once.
+    #[config(env = "AKGATE_MAIL_HOTLINE")]
+    pub hotline: Option<String>,
+    /// Where owners open a ticket: an address that letters name.
+    #[config(env = "AKGATE_MAIL_TICKET_URL")]
+    pub ticket_url: Option<String>,
+    /// A folder of templates that take the place of the built-in ones of the same name (en/imposed.md).
     #[config(env = "AKGATE_MAIL_TEMPLATES")]
     pub templates: Option<PathBuf>,
 }

@@ -23,7 +23,7 @@ pub use self::{
     error::ConfigError,
     listeners::{AdminSection, GatewaySection, PublicSection},
     mail::{EncryptionChoice, MailSection, TransportChoice},
-    policy::{FreshnessSection, Instant, PolicySection},
+    policy::{EscalationSection, FreshnessSection, Instant, PolicySection},
     secret::Secret,
     storage::{DatabaseSection, DirectorySection, RecordsSection, RegistrySection},
     telemetry::TelemetrySection,

@@ -1,10 +1,14 @@
 //! `[policy]` and `[freshness]`.
 
-use confique::Config;
+use confique::{Config, env::parse::list_by_comma};
 use serde::{Deserialize, Deserializer};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::verdict::{Mode, Profile};
+use crate::{
+    ladder::Ladder,
+    restriction::LiftRule,
+    verdict::{Mode, Profile},
+};
 
 /// An instant with its time zone (RFC 3339).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +44,46 @@ pub struct PolicySection {
     /// Whether a restricted AccessKey may disable or delete itself.
     #[config(env = "AKGATE_POLICY_SELF_REMEDY", default = false)]
     pub self_remedy: bool,
+    /// Who lifts a restriction. "operator": an operator, after the owner's confirmation. "auto_lift": also the policy, on
+    /// facts alone: the pair is disabled or deleted, and the owner has looked at everything that it made and changed.
+    #[config(env = "AKGATE_POLICY_LIFT", default = "operator")]
+    pub lift: LiftRule,
+    /// What follows while a leaked pair goes on working, in hours since its owner was told. 0: never.
+    #[config(nested)]
+    pub escalation: EscalationSection,
+}
+
+/// `[policy.escalation]`.
+#[derive(Debug, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct EscalationSection {
+    /// When the owner is reminded, the earliest first.
+    #[config(env = "AKGATE_POLICY_ESCALATION_REMINDERS_HOURS", default = [24, 72, 168], parse_env = list_by_comma)]
+    pub reminders_hours: Vec<u32>,
+    /// From when on sensitive reads are refused as well.
+    #[config(env = "AKGATE_POLICY_ESCALATION_SENSITIVE_READS_HOURS", default = 24)]
+    pub sensitive_reads_hours: u32,
+    /// When the contacts of the next rank are told.
+    #[config(env = "AKGATE_POLICY_ESCALATION_NEXT_CONTACTS_HOURS", default = 72)]
+    pub next_contacts_hours: u32,
+    /// When operators are asked to disable the pair.
+    #[config(env = "AKGATE_POLICY_ESCALATION_DISABLING_HOURS", default = 168)]
+    pub disabling_hours: u32,
+}
+
+impl EscalationSection {
+    /// The ladder that these hours make.
+    #[must_use]
+    pub fn ladder(&self) -> Ladder {
+        let hours = |hours: u32| Duration::hours(i64::from(hours));
+        let after = |given: u32| (given > 0).then(|| hours(given));
+        Ladder {
+            reminders: self.reminders_hours.iter().copied().map(hours).collect(),
+            sensitive_reads: after(self.sensitive_reads_hours),
+            next_contacts: after(self.next_contacts_hours),
+            disabling: after(self.disabling_hours),
+        }
+    }
 }
 
 /// `[freshness]`.

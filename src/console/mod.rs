@@ -20,6 +20,7 @@ pub use self::page::Pages;
 use crate::{
     clock::{Clock, utc_minute},
     directory::{StateFault, contacts::Language},
+    restriction::LiftRule,
 };
 
 /// What the pages stand on.
@@ -29,6 +30,8 @@ pub struct Console {
     pub pool: PgPool,
     /// The pages.
     pub pages: Arc<Pages>,
+    /// What follows a confirmation.
+    pub lift: LiftRule,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// How long a request may take in the database.
@@ -44,6 +47,10 @@ pub fn public_router(console: Console) -> Router {
         .route(
             "/confirm/{token}",
             get(confirmation::show).post(confirmation::act),
+        )
+        .route(
+            "/withdraw/{token}",
+            get(confirmation::show_withdrawal).post(confirmation::take_back),
         )
         .route("/style.css", get(page::style))
         .route("/leaked-access-key", get(refusal::help).post(refusal::why))

@@ -27,6 +27,10 @@ pub enum Page {
     Confirm,
     /// It is confirmed.
     Confirmed,
+    /// What would be taken back, and the button.
+    Withdraw,
+    /// It is taken back.
+    Withdrawn,
     /// It was confirmed before, or is lifted.
     AlreadyConfirmed,
     /// The link is no good.
@@ -42,9 +46,11 @@ pub enum Page {
 }
 
 impl Page {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Confirm,
         Self::Confirmed,
+        Self::Withdraw,
+        Self::Withdrawn,
         Self::AlreadyConfirmed,
         Self::LinkExpired,
         Self::Help,
@@ -55,9 +61,13 @@ impl Page {
 
     fn status(self) -> StatusCode {
         match self {
-            Self::Confirm | Self::Confirmed | Self::AlreadyConfirmed | Self::Help | Self::Why => {
-                StatusCode::OK
-            }
+            Self::Confirm
+            | Self::Confirmed
+            | Self::Withdraw
+            | Self::Withdrawn
+            | Self::AlreadyConfirmed
+            | Self::Help
+            | Self::Why => StatusCode::OK,
             Self::LinkExpired | Self::WhyUnknown => StatusCode::NOT_FOUND,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -68,6 +78,8 @@ impl Page {
         match self {
             Self::Confirm => "confirm",
             Self::Confirmed => "confirmed",
+            Self::Withdraw => "withdraw",
+            Self::Withdrawn => "withdrawn",
             Self::AlreadyConfirmed => "already-confirmed",
             Self::LinkExpired => "link-expired",
             Self::Help => "help",
@@ -85,6 +97,8 @@ impl Page {
         let (english, chinese) = match self {
             Self::Confirm => both!("confirm"),
             Self::Confirmed => both!("confirmed"),
+            Self::Withdraw => both!("withdraw"),
+            Self::Withdrawn => both!("withdrawn"),
             Self::AlreadyConfirmed => both!("already-confirmed"),
             Self::LinkExpired => both!("link-expired"),
             Self::Help => both!("help"),

@@ -31,14 +31,16 @@ use crate::{
     clock::{Clock, SystemClock},
     directory::StateFault,
     gateway::{gate, lookup, nonce::NONCES_PER_KEY, road::road, routes::Trust, upstream::Upstream},
+    ladder::Ladder,
     mac_key::MacKey,
     metrics::Metrics,
-    notify::mailer::FolderMailer,
+    notify::{facts::House, mailer::FolderMailer},
     operation::Product,
     operator::{Role, store::AddFault},
     postgres::MIGRATOR,
     randomness::Randomness,
     registry::feed,
+    restriction::LiftRule,
     sandbox::Sandbox,
     server::{Listener, Manners, Shutdown, Tls, TlsError},
     verdict::Profile,
@@ -301,10 +303,17 @@ async fn play<W: io::Write>(
     let worker = node.worker(WorkerSettings {
         mailer: Arc::new(FolderMailer::new(state.letters.clone())),
         from: FROM.parse()?,
-        public_url: public_url.clone(),
-        support: SUPPORT.to_owned(),
         templates: None,
-        profile: Profile::default(),
+        house: House {
+            public_url: public_url.clone(),
+            support: SUPPORT.to_owned(),
+            hotline: None,
+            ticket_url: None,
+            profile: Profile::default(),
+            enforce_from: None,
+            ladder: Ladder::default(),
+        },
+        lift: LiftRule::default(),
     })?;
     tasks.spawn({
         let stopped = stopped.clone();
@@ -313,7 +322,7 @@ async fn play<W: io::Write>(
     let road = road(gate, upstreams, Arc::new(Semaphore::new(CONCURRENT)));
     let mut listeners = vec![
         gateway.serving(road.clone()),
-        public.serving(node.public()?),
+        public.serving(node.public(LiftRule::default())?),
         admin.serving(node.admin(true)),
     ];
     listeners.extend(with_tls.map(|listener| listener.serving(road)));

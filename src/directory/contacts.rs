@@ -56,6 +56,17 @@ impl FromStr for Language {
     }
 }
 
+/// Who is written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// Where.
+    pub email: String,
+    /// In which language.
+    pub language: Language,
+    /// Those of the lowest rank are told at first.
+    pub rank: i32,
+}
+
 /// Adds a contact in a transaction of its own, or changes the language of one that is there; gives its id.
 ///
 /// # Errors
@@ -102,37 +113,44 @@ pub async fn keep_in(
     Ok(id)
 }
 
-/// Adds contacts of known accounts (account, address, language), or changes the languages of those that are there.
+/// Adds contacts of known accounts, each with its account's id, or changes languages and ranks of those that are there.
+/// An address is given another chance by that.
 ///
 /// # Errors
 /// [`StateFault::Database`].
 pub async fn keep_all(
     tx: &mut PgTransaction<'_>,
-    contacts: &[(&str, &str, Language)],
+    contacts: &[(&str, &Contact)],
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
     // The last word counts; a statement may touch a row once.
-    let last: BTreeMap<(&str, &str), Language> = contacts
+    let last: BTreeMap<(&str, &str), &Contact> = contacts
         .iter()
-        .map(|(account_id, email, language)| ((*account_id, *email), *language))
+        .map(|(account_id, contact)| ((*account_id, contact.email.as_str()), *contact))
         .collect();
     if last.is_empty() {
         return Ok(());
     }
     let ids: Vec<Uuid> = last.keys().map(|_| Uuid::now_v7()).collect();
     let (accounts, emails): (Vec<&str>, Vec<&str>) = last.keys().copied().unzip();
-    let languages: Vec<&str> = last.values().map(|language| language.tag()).collect();
+    let languages: Vec<&str> = last.values().map(|one| one.language.tag()).collect();
+    let ranks: Vec<i32> = last.values().map(|one| one.rank).collect();
     sqlx::query!(
-        "INSERT INTO contacts (contact_id, account_id, email, language, created_at)
-         SELECT *, $5::timestamptz
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+        "INSERT INTO contacts (contact_id, account_id, email, language, rank, created_at)
+         SELECT *, $6::timestamptz
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[])
          ON CONFLICT (account_id, email) DO UPDATE
-         SET language = excluded.language
-         WHERE contacts.language <> excluded.language",
+         SET language = excluded.language,
+             rank = excluded.rank,
+             unreachable_since = NULL
+         WHERE contacts.language <> excluded.language
+            OR contacts.rank <> excluded.rank
+            OR contacts.unreachable_since IS NOT NULL",
         &ids,
         &accounts as &[&str],
         &emails as &[&str],
         &languages as &[&str],
+        &ranks,
         now
     )
     .execute(&mut **tx)

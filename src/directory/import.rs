@@ -5,7 +5,10 @@ use std::io::{BufRead, Read};
 
 use serde::Deserialize;
 
-use super::{KeyRecord, KeyStatus, contacts::Language};
+use super::{
+    KeyRecord, KeyStatus,
+    contacts::{Contact, Language},
+};
 use crate::access_key::{AccessKeyId, AccessKeySecret};
 
 /// The form of a file.
@@ -37,7 +40,7 @@ pub struct Row {
     /// The id that the IAM has its RAM user under, where it is given.
     pub user_id: Option<String>,
     /// A contact of its account.
-    pub contact: Option<(String, Language)>,
+    pub contact: Option<Contact>,
 }
 
 /// A line that cannot be read.
@@ -67,6 +70,8 @@ struct Members {
     owner_email: Option<String>,
     #[serde(default)]
     owner_language: Option<String>,
+    #[serde(default)]
+    owner_rank: Option<String>,
 }
 
 /// Reads a file line by line, so that its size does not matter.
@@ -160,6 +165,11 @@ impl Members {
                 .parse()
                 .map_err(|_| "owner_language is en or zh-CN".to_owned())?,
         };
+        let rank = match given(self.owner_rank).map(|rank| rank.parse()) {
+            None => 1,
+            Some(Ok(rank @ 1..=100)) => rank,
+            Some(_) => return Err("owner_rank is 1 to 100".to_owned()),
+        };
         let user_id = given(self.user_id);
         if user_id
             .as_ref()
@@ -182,7 +192,11 @@ impl Members {
                 secret: AccessKeySecret::new(self.access_key_secret),
             },
             user_id,
-            contact: email.map(|email| (email, language)),
+            contact: email.map(|email| Contact {
+                email,
+                language,
+                rank,
+            }),
         })
     }
 }

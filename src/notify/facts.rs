@@ -10,9 +10,11 @@ use uuid::Uuid;
 
 use crate::{
     access_key::AccessKeyId,
+    calls::artefacts::{self, Artefact, Calls},
     directory::{StateFault, contacts::Language},
     evidence::{clean, masked_email, place},
-    outbox::{Leased, links::Link},
+    ladder::{Ladder, Step, Taken},
+    outbox::{Leased, LetterKind, links::Link},
     registry::read::{self, ReportView, RestrictionView},
     restriction::Cause,
     verdict::Profile,
@@ -20,6 +22,31 @@ use crate::{
 
 /// At most so many places are told: a key that was copied a thousand times makes no letter of a thousand.
 const CLUES: usize = 20;
+
+/// At most so many objects are told by name.
+const OBJECTS: usize = 20;
+
+/// At most so many artefacts are counted.
+const ARTEFACTS: i64 = 1000;
+
+/// What letters tell whatever they tell of: set once, by the configuration.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// Where owners confirm, without a slash at its end.
+    pub public_url: String,
+    /// Whom owners ask: an address or a telephone number.
+    pub support: String,
+    /// A telephone number that is always answered.
+    pub hotline: Option<String>,
+    /// Where tickets are opened.
+    pub ticket_url: Option<String>,
+    /// What a restricted key is refused, where its account has no profile of its own.
+    pub profile: Profile,
+    /// From when on anything is refused, where that was announced.
+    pub enforce_from: Option<OffsetDateTime>,
+    /// What follows while the pair goes on working.
+    pub ladder: Ladder,
+}
 
 /// What a letter tells. A key is masked; a secret is not even known here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,16 +65,32 @@ pub struct Facts {
     pub clues: Vec<Clue>,
     /// How many more places there are.
     pub more_clues: usize,
+    /// Where it was found since the reader was last told, by source.
+    pub repeats: Vec<Repeat>,
     /// Since when somebody may have had the key.
     pub exposed_since: String,
     /// Since when it is restricted.
     pub imposed_at: String,
+    /// From when on anything is refused, where that is still to come.
+    pub enforce_from: Option<String>,
+    /// Since when sensitive reads are refused as well.
+    pub widened_at: Option<String>,
+    /// Whether operators have been asked to disable the pair.
+    pub disabling_proposed: bool,
+    /// What follows if the pair goes on working, the earliest first.
+    pub ahead: Vec<Ahead>,
+    /// What the key and its sessions did since it was public.
+    pub deeds: Deeds,
+    /// How to replace the pair, as commands.
+    pub commands: Commands,
     /// When the clean-up was confirmed.
     pub remediated_at: Option<String>,
     /// Who confirmed it.
     pub confirmed_by: Option<Confirmer>,
     /// When the restriction was lifted.
     pub lifted_at: Option<String>,
+    /// Whether facts lifted it, and nobody.
+    pub lifted_by_policy: bool,
     /// Whether the pair is restricted again should it come back.
     pub tombstone: bool,
     /// Whether all of RAM and IMS is refused.
@@ -56,8 +99,85 @@ pub struct Facts {
     pub confirm_url: Option<String>,
     /// Until when the link works.
     pub confirm_until: Option<String>,
+    /// The link that takes a confirmation back.
+    pub withdraw_url: Option<String>,
+    /// Until when that works.
+    pub withdraw_until: Option<String>,
     /// Whom to ask.
     pub support: String,
+    /// A telephone number that is always answered.
+    pub hotline: Option<String>,
+    /// Where tickets are opened.
+    pub ticket_url: Option<String>,
+}
+
+/// Places of one source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Repeat {
+    /// Who found it.
+    pub source: String,
+    /// How often.
+    pub count: usize,
+    /// The last one reached us then.
+    pub last: String,
+    /// One of the places.
+    pub url: Option<String>,
+}
+
+/// What follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ahead {
+    /// `widen`, `next_contacts` or `disabling`.
+    pub step: &'static str,
+    /// When.
+    pub at: String,
+}
+
+/// What a key did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Deeds {
+    /// All calls of it and its sessions.
+    pub calls: Calls,
+    /// Changes of users, groups and roles.
+    pub identity: usize,
+    /// Changes of AccessKeys, passwords and other credentials.
+    pub credential: usize,
+    /// Changes of policies and permissions.
+    pub permission: usize,
+    /// Other changes.
+    pub other: usize,
+    /// Temporary credentials handed out.
+    pub sessions: usize,
+    /// The last changes.
+    pub objects: Vec<Object>,
+    /// How many more there are.
+    pub more_objects: usize,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Object {
+    /// The action.
+    pub action: String,
+    /// What it was done to.
+    pub names: String,
+    /// When.
+    pub at: String,
+    /// Where the call came from.
+    pub source_ip: String,
+}
+
+/// Finished `aliyun` commands, with the real names. The key's id stays masked: the first command finds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Commands {
+    /// Makes a new pair.
+    pub rotate: String,
+    /// Puts the id of the leaked pair into `$LEAKED`.
+    pub find: String,
+    /// Disables it.
+    pub disable: String,
+    /// Deletes it.
+    pub delete: String,
 }
 
 /// Where a key was found.
@@ -96,8 +216,8 @@ pub enum Confirmer {
 pub async fn gather(
     pool: &PgPool,
     letter: &Leased,
-    support: &str,
-    default: Profile,
+    house: &House,
+    now: OffsetDateTime,
 ) -> Result<Option<Facts>, StateFault> {
     let Some(restriction) = read::one(pool, letter.restriction_id).await? else {
         return Ok(None);
@@ -111,15 +231,108 @@ pub async fn gather(
     )
     .fetch_one(pool)
     .await?;
+    let mut facts = Facts::of(&restriction, letter.language)?;
     let profile = match account.profile {
         Some(name) => name.parse().map_err(|_| StateFault::Corrupt("profile"))?,
-        None => default,
+        None => house.profile,
     };
-    let mut facts = Facts::of(&restriction, letter.language, profile)?;
+    facts.strict = profile == Profile::Strict;
     facts.account_id = clean(&account.account_id);
     facts.confirmed_by = confirmer(pool, &restriction, letter.contact_id).await?;
-    facts.support = support.to_owned();
+    facts.deeds = deeds(pool, &restriction, letter.language).await?;
+    if letter.kind == LetterKind::Repeated {
+        let since = last_told(pool, letter).await?;
+        facts.repeats = repeats(&restriction, since, letter.language)?;
+    }
+    facts.put_house(house, &restriction, now, letter.language);
     Ok(Some(facts))
+}
+
+/// When the reader was last told of places.
+async fn last_told(pool: &PgPool, letter: &Leased) -> Result<OffsetDateTime, StateFault> {
+    let last = sqlx::query_scalar!(
+        "SELECT max(settled_at)
+         FROM letters
+         WHERE restriction_id = $1
+           AND contact_id = $2
+           AND kind IN ('Imposed', 'Repeated')
+           AND state = 'Sent'",
+        letter.restriction_id,
+        letter.contact_id
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(last.unwrap_or(OffsetDateTime::UNIX_EPOCH))
+}
+
+fn repeats(
+    restriction: &RestrictionView,
+    since: OffsetDateTime,
+    language: Language,
+) -> Result<Vec<Repeat>, StateFault> {
+    let key = key_of(restriction)?;
+    let mut repeats: Vec<Repeat> = Vec::new();
+    for report in &restriction.reports {
+        if report.reported_at <= since {
+            continue;
+        }
+        let Clue { source, url, .. } = clue(report, &key, language);
+        let last = minute(report.reported_at, language);
+        if let Some(repeat) = repeats.iter_mut().find(|repeat| repeat.source == source) {
+            repeat.count += 1;
+            repeat.last = last;
+            repeat.url = url.or(repeat.url.take());
+        } else if repeats.len() < CLUES {
+            repeats.push(Repeat {
+                source,
+                count: 1,
+                last,
+                url,
+            });
+        }
+    }
+    Ok(repeats)
+}
+
+async fn deeds(
+    pool: &PgPool,
+    restriction: &RestrictionView,
+    language: Language,
+) -> Result<Deeds, StateFault> {
+    let key = key_of(restriction)?;
+    let mut db = pool.acquire().await?;
+    let since = read::public_since(&mut db, restriction.restriction_id).await?;
+    let id = restriction.restriction_id;
+    let artefacts = artefacts::since(&mut db, &key, id, since, ARTEFACTS).await?;
+    let calls = artefacts::calls(&mut db, &key, since).await?;
+    let of = |effect: &str| artefacts.iter().filter(|one| one.effect == effect).count();
+    let changes = artefacts.iter().filter(|one| one.effect != "MintSession");
+    Ok(Deeds {
+        calls,
+        identity: of("Mutate(Identity)"),
+        credential: of("Mutate(Credential)"),
+        permission: of("Mutate(Permission)"),
+        other: of("Mutate(Other)"),
+        sessions: of("MintSession"),
+        more_objects: changes.clone().count().saturating_sub(OBJECTS),
+        objects: changes
+            .take(OBJECTS)
+            .map(|one| object(one, language))
+            .collect(),
+    })
+}
+
+fn object(artefact: &Artefact, language: Language) -> Object {
+    Object {
+        action: clean(&artefact.action),
+        names: artefact.names.join(" "),
+        at: minute(artefact.at, language),
+        source_ip: clean(&artefact.source_ip),
+    }
+}
+
+fn key_of(restriction: &RestrictionView) -> Result<AccessKeyId, StateFault> {
+    AccessKeyId::parse(&restriction.access_key_id).map_err(|_| StateFault::Corrupt("access_key_id"))
 }
 
 async fn confirmer(
@@ -156,13 +369,8 @@ async fn confirmer(
 
 impl Facts {
     /// What the restriction itself tells.
-    fn of(
-        restriction: &RestrictionView,
-        language: Language,
-        profile: Profile,
-    ) -> Result<Self, StateFault> {
-        let key = AccessKeyId::parse(&restriction.access_key_id)
-            .map_err(|_| StateFault::Corrupt("access_key_id"))?;
+    fn of(restriction: &RestrictionView, language: Language) -> Result<Self, StateFault> {
+        let key = key_of(restriction)?;
         let at = |at| minute(at, language);
         let reports = &restriction.reports;
         let seen = reports.iter().filter_map(|report| report.first_seen);
@@ -175,17 +383,66 @@ impl Facts {
             reactivated: restriction.cause == Cause::Reactivated.as_str(),
             clues: clues.map(|report| clue(report, &key, language)).collect(),
             more_clues: reports.len().saturating_sub(CLUES),
+            repeats: Vec::new(),
             exposed_since: at(seen.fold(restriction.imposed_at, OffsetDateTime::min)),
             imposed_at: at(restriction.imposed_at),
+            enforce_from: None,
+            widened_at: restriction.widened_at.map(at),
+            disabling_proposed: restriction.disabling_proposed_at.is_some(),
+            ahead: Vec::new(),
+            deeds: Deeds::default(),
+            commands: Commands::of(&key.masked(), restriction.user_name.as_deref()),
             remediated_at: restriction.remediated_at.map(at),
             confirmed_by: None,
             lifted_at: restriction.lifted_at.map(at),
+            lifted_by_policy: restriction.lifted_by.as_deref() == Some("policy"),
             tombstone: restriction.tombstone,
-            strict: profile == Profile::Strict,
+            strict: false,
             confirm_url: None,
             confirm_until: None,
+            withdraw_url: None,
+            withdraw_until: None,
             support: String::new(),
+            hotline: None,
+            ticket_url: None,
         })
+    }
+
+    /// What the configuration says, and what follows from it.
+    fn put_house(
+        &mut self,
+        house: &House,
+        restriction: &RestrictionView,
+        now: OffsetDateTime,
+        language: Language,
+    ) {
+        self.support.clone_from(&house.support);
+        self.hotline.clone_from(&house.hotline);
+        self.ticket_url.clone_from(&house.ticket_url);
+        let later = house.enforce_from.filter(|from| now < *from);
+        self.enforce_from = later.map(|from| minute(from, language));
+        let taken = Taken {
+            reminders: usize::MAX,
+            widened: restriction.widened_at.is_some(),
+            next_contacts: restriction.next_contacts_at.is_some(),
+            disabling: restriction.disabling_proposed_at.is_some(),
+        };
+        // The ladder counts from the first letter: from this one, where it is the first.
+        let told_at = restriction.told_at.or(later).unwrap_or(now);
+        let works = self.key_status.as_deref() == Some("Active") && self.lifted_at.is_none();
+        for (step, at) in house.ladder.ahead(told_at, taken) {
+            let step = match step {
+                Step::Widen if !self.strict => "widen",
+                Step::TellNextContacts => "next_contacts",
+                Step::ProposeDisabling => "disabling",
+                // To whom all of RAM and IMS is refused, this changes nothing.
+                Step::Widen | Step::Remind => continue,
+            };
+            if works {
+                let at = minute(at, language);
+                self.ahead.push(Ahead { step, at });
+            }
+        }
     }
 
     /// Whether a confirmation would still change something.
@@ -196,9 +453,50 @@ impl Facts {
 
     /// Puts the confirmation link in.
     pub fn ask_to_confirm(&mut self, public_url: &str, link: &Link, language: Language) {
-        let base = public_url.trim_end_matches('/');
-        self.confirm_url = Some(format!("{base}/confirm/{}", link.token));
+        self.confirm_url = Some(format!("{public_url}/confirm/{}", link.token));
         self.confirm_until = Some(minute(link.expires_at, language));
+    }
+
+    /// Puts in the link that takes a confirmation back.
+    pub fn offer_withdrawal(&mut self, public_url: &str, link: &Link, language: Language) {
+        self.withdraw_url = Some(format!("{public_url}/withdraw/{}", link.token));
+        self.withdraw_until = Some(minute(link.expires_at, language));
+    }
+}
+
+impl Commands {
+    /// For a key by its masked id.
+    pub(super) fn of(masked: &str, user_name: Option<&str>) -> Self {
+        // A key of the account itself is reached without a user's name.
+        let user = user_name.map_or_else(String::new, |name| {
+            format!(" --UserName {}", quoted(&clean(name)))
+        });
+        let (first, last) = masked.split_once("****").unwrap_or((masked, ""));
+        let pattern = format!("{first}[0-9A-Za-z]*{last}");
+        let named = |action: &str| format!("aliyun ram {action}{user}");
+        Self {
+            rotate: named("CreateAccessKey"),
+            find: format!(
+                "LEAKED=$({} | grep -o {})",
+                named("ListAccessKeys"),
+                quoted(&pattern)
+            ),
+            disable: format!(
+                "{} --UserAccessKeyId \"$LEAKED\" --Status Inactive",
+                named("UpdateAccessKey")
+            ),
+            delete: format!("{} --UserAccessKeyId \"$LEAKED\"", named("DeleteAccessKey")),
+        }
+    }
+}
+
+/// A word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@');
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -235,6 +533,34 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+
+    #[test]
+    fn commands_name_what_is_there_and_nothing_breaks_out() {
+        let key = "LTAI5tFa****ly01";
+        let commands = Commands::of(key, Some("alice"));
+        assert_eq!(
+            commands.rotate,
+            "aliyun ram CreateAccessKey --UserName alice"
+        );
+        assert_eq!(
+            commands.find,
+            "LEAKED=$(aliyun ram ListAccessKeys --UserName alice | grep -o 'LTAI5tFa[0-9A-Za-z]*ly01')"
+        );
+        assert_eq!(
+            commands.disable,
+            "aliyun ram UpdateAccessKey --UserName alice --UserAccessKeyId \"$LEAKED\" --Status Inactive"
+        );
+        let root = Commands::of(key, None);
+        assert_eq!(
+            root.delete,
+            "aliyun ram DeleteAccessKey --UserAccessKeyId \"$LEAKED\""
+        );
+        let hostile = Commands::of(key, Some("a'; rm -rf ~\n$(id)"));
+        assert_eq!(
+            hostile.rotate,
+            "aliyun ram CreateAccessKey --UserName 'a'\\''; rm -rf ~\u{fffd}$(id)'"
+        );
+    }
 
     #[test]
     fn instants_are_written_as_the_reader_writes_them() {

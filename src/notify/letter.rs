@@ -1,11 +1,14 @@
-//! Rendering letters: one text and one HTML template per kind and language.
+//! Rendering letters: one template per kind and language, of which both parts are made ([`markup`]).
 //!
-//! Templates come with the build; a folder may override them by the same names (`en/imposed.txt`). They are
+//! Templates come with the build; a folder may override them by the same names (`en/imposed.md`). They are
 //! read and tried once, at the start: a name that a template misspells is an error then, not an empty place
 //! in a letter.
 
+mod html;
+mod markup;
+mod text;
+
 use std::{
-    fmt::Write,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -15,13 +18,14 @@ use minijinja::{
     syntax::SyntaxConfig, value::Serde,
 };
 
+use self::markup::Block;
 use super::{facts::Facts, sample};
 use crate::{directory::contacts::Language, outbox::LetterKind};
 
 /// A letter that is ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
-    /// The subject: the first line of the text template.
+    /// The subject: the template's title.
     pub subject: String,
     /// The text part.
     pub text: String,
@@ -50,8 +54,16 @@ pub enum TemplateFault {
     /// It overrides nothing.
     #[error("{}: no letter uses this template; its name is one of {}", .0.display(), names())]
     Unused(PathBuf),
-    /// It renders no subject line.
-    #[error("{0}: the first line is the subject, the second is empty")]
+    /// It uses what letters do not have.
+    #[error("{template}: {fault}")]
+    Markup {
+        /// Which one.
+        template: String,
+        /// What.
+        fault: markup::Unsupported,
+    },
+    /// It renders no subject.
+    #[error("{0}: a letter begins with its subject: `# …`")]
     NoSubject(String),
 }
 
@@ -61,25 +73,47 @@ macro_rules! built_in {
     };
 }
 
-const BUILT_IN: [(&str, &str); 14] = built_in![
-    "layout.html",
-    "parts.html",
-    "en/imposed.txt",
-    "en/imposed.html",
-    "en/confirmed.txt",
-    "en/confirmed.html",
-    "en/lifted.txt",
-    "en/lifted.html",
-    "zh-CN/imposed.txt",
-    "zh-CN/imposed.html",
-    "zh-CN/confirmed.txt",
-    "zh-CN/confirmed.html",
-    "zh-CN/lifted.txt",
-    "zh-CN/lifted.html",
+const BUILT_IN: [(&str, &str); 30] = built_in![
+    "en/card.md",
+    "en/seen.md",
+    "en/refused.md",
+    "en/deeds.md",
+    "en/steps.md",
+    "en/ahead.md",
+    "en/closing.md",
+    "en/announced.md",
+    "en/imposed.md",
+    "en/repeated.md",
+    "en/reminder.md",
+    "en/widened.md",
+    "en/confirmed.md",
+    "en/withdrawn.md",
+    "en/lifted.md",
+    "zh-CN/card.md",
+    "zh-CN/seen.md",
+    "zh-CN/refused.md",
+    "zh-CN/deeds.md",
+    "zh-CN/steps.md",
+    "zh-CN/ahead.md",
+    "zh-CN/closing.md",
+    "zh-CN/announced.md",
+    "zh-CN/imposed.md",
+    "zh-CN/repeated.md",
+    "zh-CN/reminder.md",
+    "zh-CN/widened.md",
+    "zh-CN/confirmed.md",
+    "zh-CN/withdrawn.md",
+    "zh-CN/lifted.md",
 ];
 
 fn names() -> String {
     BUILT_IN.map(|(name, _)| name).join(", ")
+}
+
+/// The template of a kind of letter.
+fn name(kind: LetterKind, language: Language) -> String {
+    let stem = kind.as_str().to_ascii_lowercase();
+    format!("{}/{stem}.md", language.tag())
 }
 
 impl Templates {
@@ -94,9 +128,12 @@ impl Templates {
             SyntaxConfig::builder()
                 .trim_blocks(true)
                 .lstrip_blocks(true)
+                .keep_trailing_newline(true)
                 .build()?,
         );
         environment.set_formatter(format);
+        // What an included template has made is not escaped again.
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
         if let Some(folder) = folder {
             nothing_unused(folder, folder)?;
         }
@@ -124,48 +161,33 @@ impl Templates {
         language: Language,
         facts: &Facts,
     ) -> Result<Letter, TemplateFault> {
-        let stem = match kind {
-            LetterKind::Imposed => "imposed",
-            LetterKind::Confirmed => "confirmed",
-            LetterKind::Lifted => "lifted",
+        let name = name(kind, language);
+        let rendered = self.0.get_template(&name)?.render(Serde(facts))?;
+        let blocks = markup::read(&rendered).map_err(|fault| TemplateFault::Markup {
+            template: name.clone(),
+            fault,
+        })?;
+        let subject = match blocks.first() {
+            Some(Block::Title(title)) => text::line(title),
+            _ => String::new(),
         };
-        let part = |ending: &str| {
-            let name = format!("{}/{stem}.{ending}", language.tag());
-            self.0.get_template(&name)?.render(Serde(facts))
-        };
-        let text = part("txt")?;
-        let (subject, text) = text
-            .split_once("\n\n")
-            .filter(|(subject, _)| !subject.is_empty() && !subject.contains(char::is_control))
-            .ok_or_else(|| TemplateFault::NoSubject(format!("{}/{stem}.txt", language.tag())))?;
+        if subject.trim().is_empty() || subject.contains(char::is_control) {
+            return Err(TemplateFault::NoSubject(name));
+        }
         Ok(Letter {
-            subject: subject.to_owned(),
-            text: text.to_owned(),
-            html: part("html")?,
+            text: text::write(blocks.get(1..).unwrap_or_default()),
+            html: html::write(&blocks, language.tag(), &subject),
+            subject,
         })
     }
 }
 
-/// Escapes what HTML requires and no more: with its slashes escaped too, an address reads to a spam filter as
-/// one that hides.
+/// Whatever a fact holds, it is text: what [`markup`] would read is escaped.
 fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), minijinja::Error> {
-    let Some(text) = value.as_str().filter(|_| !value.is_safe()) else {
-        return escape_formatter(out, state, value);
-    };
-    if *state.auto_escape() != AutoEscape::Html {
-        return escape_formatter(out, state, value);
+    match value.as_str().filter(|_| !value.is_safe()) {
+        Some(text) => Ok(out.write_str(&markup::escape(text))?),
+        None => escape_formatter(out, state, value),
     }
-    for c in text.chars() {
-        match c {
-            '&' => out.write_str("&amp;")?,
-            '<' => out.write_str("&lt;")?,
-            '>' => out.write_str("&gt;")?,
-            '"' => out.write_str("&quot;")?,
-            '\'' => out.write_str("&#x27;")?,
-            c => out.write_char(c)?,
-        }
-    }
-    Ok(())
 }
 
 /// A misspelt name would leave the built-in letter in place, unnoticed.

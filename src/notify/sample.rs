@@ -2,8 +2,8 @@
 
 use time::{Duration, OffsetDateTime, macros::datetime};
 
-use super::facts::{Clue, Confirmer, Facts, minute};
-use crate::{directory::contacts::Language, outbox::LetterKind};
+use super::facts::{Ahead, Clue, Commands, Confirmer, Deeds, Facts, Object, Repeat, minute};
+use crate::{calls::artefacts::Calls, directory::contacts::Language, outbox::LetterKind};
 
 const IMPOSED: OffsetDateTime = datetime!(2026-11-26 12:00 UTC);
 
@@ -46,18 +46,81 @@ pub(super) fn much(language: Language) -> Facts {
             },
         ],
         more_clues: 2,
+        repeats: vec![
+            Repeat {
+                source: "GitHub".into(),
+                count: 9_999,
+                last: at(3),
+                url: Some("hxxps://github[.]com/example/fork/blob/main/.env#L3".into()),
+            },
+            Repeat {
+                source: "internal-scan".into(),
+                count: 1,
+                last: at(2),
+                url: None,
+            },
+        ],
         exposed_since: at(-28),
         imposed_at: at(0),
+        enforce_from: Some(at(48)),
+        widened_at: Some(at(24)),
+        disabling_proposed: true,
+        ahead: vec![
+            Ahead {
+                step: "widen",
+                at: at(24),
+            },
+            Ahead {
+                step: "next_contacts",
+                at: at(72),
+            },
+            Ahead {
+                step: "disabling",
+                at: at(168),
+            },
+        ],
+        deeds: Deeds {
+            calls: Calls {
+                forwarded: 1_204,
+                refused: 17,
+            },
+            identity: 1,
+            credential: 1,
+            permission: 1,
+            other: 0,
+            sessions: 2,
+            objects: vec![
+                Object {
+                    action: "AttachPolicyToUser".into(),
+                    names: "AdministratorAccess ops-backup".into(),
+                    at: at(-2),
+                    source_ip: "198.51.100.23".into(),
+                },
+                Object {
+                    action: "CreateUser".into(),
+                    names: "ops-backup".into(),
+                    at: at(-2),
+                    source_ip: "198.51.100.23".into(),
+                },
+            ],
+            more_objects: 1,
+        },
+        commands: Commands::of("LTAI5tFa****ly01", Some("alice")),
         remediated_at: Some(at(5)),
         confirmed_by: Some(Confirmer::Contact {
             address: "b***@example.com".into(),
         }),
-        lifted_at: Some(at(7)),
+        lifted_at: None,
+        lifted_by_policy: false,
         tombstone: false,
         strict: false,
         confirm_url: Some("https://akgate.example.com/confirm/FakeToken".into()),
         confirm_until: Some(at(7 * 24)),
+        withdraw_url: Some("https://akgate.example.com/withdraw/FakeToken".into()),
+        withdraw_until: Some(at(7 * 24)),
         support: "security@example.com".into(),
+        hotline: Some("95187".into()),
+        ticket_url: Some("https://tickets.example.com/new".into()),
     }
 }
 
@@ -65,7 +128,10 @@ pub(super) fn much(language: Language) -> Facts {
 pub(super) fn reader(language: Language) -> Facts {
     Facts {
         key_status: Some("Inactive".into()),
+        ahead: Vec::new(),
         confirmed_by: Some(Confirmer::Reader),
+        lifted_at: Some(minute(IMPOSED + Duration::hours(7), language)),
+        lifted_by_policy: true,
         tombstone: true,
         ..much(language)
     }
@@ -76,10 +142,16 @@ pub(super) fn reader(language: Language) -> Facts {
 pub(super) fn little(language: Language) -> Facts {
     Facts {
         user_name: None,
+        commands: Commands::of("LTAI5tFa****ly01", None),
         key_status: None,
         reactivated: true,
         clues: Vec::new(),
         more_clues: 0,
+        enforce_from: None,
+        widened_at: None,
+        disabling_proposed: false,
+        ahead: Vec::new(),
+        deeds: Deeds::default(),
         confirmed_by: Some(Confirmer::Operator {
             ticket: Some("T-1234".into()),
         }),
@@ -87,6 +159,10 @@ pub(super) fn little(language: Language) -> Facts {
         strict: true,
         confirm_url: None,
         confirm_until: None,
+        withdraw_url: None,
+        withdraw_until: None,
+        hotline: None,
+        ticket_url: None,
         ..much(language)
     }
 }

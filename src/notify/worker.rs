@@ -1,10 +1,11 @@
-//! The worker: takes letters that are due, sends them, and settles each.
+//! The worker: takes letters that are due, sends them, and settles each; and looks at restrictions whose next step is
+//! due ([`escalate`]).
 //!
 //! A letter that the mail server may take later is tried again after 30 seconds, then twice as long each
-//! time, up to an hour; after ten attempts it is buried, where an operator sees it
-//! (`GET /admin/v1/letters?state=Buried`). One that can never be sent is buried at once. Letters of a batch
-//! are sent side by side, each in a task of its own: none stands in the way of another, not by a panic
-//! either.
+//! time, up to an hour; after a week it is buried, where an operator sees it
+//! (`GET /admin/v1/letters?state=Buried`). One that can never be sent is buried at once, and where that is the
+//! address's fault, another contact is told. Letters of a batch are sent side by side, each in a task of its own: none
+//! stands in the way of another, not by a panic either.
 
 mod attempt;
 
@@ -16,14 +17,15 @@ use sqlx::{PgPool, postgres::PgListener};
 use tokio::{sync::watch, task::JoinSet};
 
 use self::attempt::Unsent;
-use super::{letter::Templates, mailer::Mailer};
+use super::{facts::House, letter::Templates, mailer::Mailer};
 use crate::{
     clock::Clock,
     directory::{StateFault, sealing::KeyRing, within},
     metrics::Metrics,
-    outbox::{self, CHANNEL, Leased, Settlement},
+    outbox::{self, CHANNEL, Leased, LetterKind, Settlement},
     randomness::Randomness,
-    verdict::Profile,
+    registry::escalate::{self, Rules},
+    restriction::LiftRule,
 };
 
 /// For how long a worker has a letter. Longer than an attempt may take, with its database calls.
@@ -38,8 +40,11 @@ const BATCH: i64 = 8;
 /// How often the outbox is looked at without a hint.
 const POLL: Duration = Duration::from_secs(1);
 
-/// Attempts before a letter is buried.
-const ATTEMPTS: i32 = 10;
+/// How long a letter is tried.
+const PATIENCE: time::Duration = time::Duration::days(7);
+
+/// Restrictions looked at in one round.
+const LOOKS: i64 = 100;
 
 /// What the worker stands on.
 pub struct Worker {
@@ -53,12 +58,10 @@ pub struct Worker {
     pub mailer: Arc<dyn Mailer>,
     /// Who writes.
     pub from: Mailbox,
-    /// Where owners confirm.
-    pub public_url: String,
-    /// Whom owners ask.
-    pub support: String,
-    /// What a restricted key is refused, where its account has no profile of its own.
-    pub profile: Profile,
+    /// What all letters tell.
+    pub house: House,
+    /// Who lifts.
+    pub lift: LiftRule,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// For the jitter of retries.
@@ -76,7 +79,7 @@ impl Worker {
         let mut listener = None;
         let mut failing = false;
         while !*stop.borrow() {
-            match worker.run_once().await {
+            match worker.round().await {
                 // There may be more.
                 Ok(taken) if taken > 0 => continue,
                 Ok(_) => failing = false,
@@ -120,6 +123,37 @@ impl Worker {
         Ok(taken)
     }
 
+    /// Looks at the restrictions whose time has come; gives how many there were. One that cannot be looked at waits
+    /// for the next round.
+    ///
+    /// # Errors
+    /// [`StateFault`] where the registry cannot be read.
+    pub async fn escalate(&self) -> Result<usize, StateFault> {
+        let now = self.clock.now();
+        let due = within(self.timeout, escalate::due(&self.pool, now, LOOKS)).await?;
+        let rules = Rules {
+            ladder: self.house.ladder.clone(),
+            lift: self.lift,
+        };
+        for restriction_id in &due {
+            let looking = escalate::look(&self.pool, *restriction_id, &rules, now);
+            let looked = within(self.timeout, looking).await?;
+            if looked.lifted {
+                tracing::info!(%restriction_id, "lifted by the policy");
+            }
+            for step in looked.steps {
+                tracing::info!(%restriction_id, ?step, "the leaked pair still works: a step is taken");
+            }
+        }
+        Ok(due.len())
+    }
+
+    /// Letters and steps that are due.
+    async fn round(self: &Arc<Self>) -> Result<usize, StateFault> {
+        let looked = self.escalate().await?;
+        Ok(self.run_once().await? + looked)
+    }
+
     async fn listen(&self) -> Option<PgListener> {
         let connected = within(self.timeout, async {
             let mut listener = PgListener::connect_with(&self.pool).await?;
@@ -130,13 +164,31 @@ impl Worker {
     }
 
     async fn see_to(self: &Arc<Self>, letter: &Arc<Leased>) {
+        let now = self.clock.now();
+        let later = self.house.enforce_from.filter(|from| now < *from);
+        if let Some(from) = later
+            && letter.kind == LetterKind::Imposed
+        {
+            let announcing = outbox::announce(&self.pool, letter, from, now);
+            if let Err(fault) = within(self.timeout, announcing).await {
+                tracing::error!(letter_id = %letter.letter_id, %fault, "a letter cannot be announced: it will be tried again");
+            }
+            return;
+        }
         let settlement = match self.attempt(letter).await {
             Ok(()) => Settlement::Sent,
-            Err(Unsent::Again(error)) if letter.attempt < ATTEMPTS => Settlement::Again {
-                at: self.clock.now() + self.pause(letter.attempt),
-                error,
-            },
-            Err(Unsent::Again(error) | Unsent::Never(error)) => Settlement::Buried { error },
+            Err(Unsent::Again(error)) => {
+                let at = self.clock.now() + self.pause(letter.attempt);
+                if at < letter.created_at + PATIENCE {
+                    Settlement::Again { at, error }
+                } else {
+                    Settlement::Buried {
+                        error,
+                        unreachable: false,
+                    }
+                }
+            }
+            Err(Unsent::Never { error, unreachable }) => Settlement::Buried { error, unreachable },
         };
         self.metrics.letter(&settlement);
         let now = self.clock.now();
@@ -158,7 +210,7 @@ impl Worker {
         match tokio::time::timeout(ATTEMPT, &mut task).await {
             Ok(Ok(sent)) => sent,
             Ok(Err(fault)) if fault.is_panic() => {
-                Err(Unsent::Never("the attempt panicked: see the log".into()))
+                Err(Unsent::never("the attempt panicked: see the log"))
             }
             Ok(Err(fault)) => Err(Unsent::Again(fault.to_string())),
             Err(_) => {
@@ -198,7 +250,7 @@ fn say(letter: &Leased, settlement: &Settlement) {
         Settlement::Again { at, error } => {
             tracing::warn!(%letter_id, %restriction_id, access_key, %kind, attempt, %at, error, "a letter is tried again later");
         }
-        Settlement::Buried { error } => {
+        Settlement::Buried { error, .. } => {
             tracing::error!(%letter_id, %restriction_id, access_key, %kind, attempt, error, "a letter is given up: see GET /admin/v1/letters");
         }
     }

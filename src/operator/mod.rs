@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
+    /// Read the notices of accounts and report bounces: a program.
+    Service,
     /// Read.
     Viewer,
     /// Read, report, confirm and lift.
@@ -19,12 +21,13 @@ pub enum Role {
 
 impl Role {
     /// Every role, the mightier later.
-    pub const ALL: [Self; 2] = [Self::Viewer, Self::Operator];
+    pub const ALL: [Self; 3] = [Self::Service, Self::Viewer, Self::Operator];
 
     /// The name in the database and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Service => "service",
             Self::Viewer => "viewer",
             Self::Operator => "operator",
         }
@@ -39,7 +42,7 @@ impl fmt::Display for Role {
 
 /// A text that names no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is none of viewer, operator")]
+#[error("`{0}` is none of service, viewer, operator")]
 pub struct UnknownRole(String);
 
 impl FromStr for Role {

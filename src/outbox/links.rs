@@ -1,15 +1,36 @@
-//! The confirmation link of a contact: its token is derived from the key ring when a letter is sent, and only
+//! The links of a contact, to confirm and to withdraw: a token is derived from the key ring when a letter is sent, and only
 //! its hash is stored.
 
 use sha2::{Digest, Sha256};
-use sqlx::PgPool;
+use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 use super::Leased;
 use crate::directory::{StateFault, sealing::KeyRing};
 
 /// How long a link works.
 pub const LIFE: Duration = Duration::days(7);
+
+/// What a link is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To confirm the clean-up.
+    Confirm,
+    /// To take a confirmation back.
+    Withdraw,
+}
+
+impl Purpose {
+    /// The name in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirm => "Confirm",
+            Self::Withdraw => "Withdraw",
+        }
+    }
+}
 
 /// A contact's link.
 pub struct Link {
@@ -28,6 +49,7 @@ pub async fn link(
     pool: &PgPool,
     ring: &KeyRing,
     letter: &Leased,
+    purpose: Purpose,
     now: OffsetDateTime,
 ) -> Result<Link, StateFault> {
     let (restriction_id, contact_id) = (letter.restriction_id, letter.contact_id);
@@ -48,15 +70,16 @@ pub async fn link(
              generation,
              token_sha256,
              expires_at,
-             used_at IS NULL AND expires_at > $3 AS \"works!\"
+             purpose = $4 AND used_at IS NULL AND expires_at > $3 AS \"works!\"
          FROM confirmation_links
          WHERE restriction_id = $1
            AND contact_id = $2
-         ORDER BY generation DESC
+         ORDER BY purpose = $4 DESC, generation DESC
          LIMIT 1",
         restriction_id,
         contact_id,
-        now
+        now,
+        purpose.as_str()
     )
     .fetch_optional(&mut *tx)
     .await?;
@@ -70,7 +93,7 @@ pub async fn link(
             });
         }
     }
-    let generation = last.map_or(1, |last| last.generation + 1);
+    let generation = next_generation(&mut tx, restriction_id, contact_id).await?;
     let link = Link {
         token: token(generation),
         expires_at: now + LIFE,
@@ -81,19 +104,39 @@ pub async fn link(
              restriction_id,
              contact_id,
              generation,
-             expires_at
+             expires_at,
+             purpose
          )
-         VALUES ($1, $2, $3, $4, $5)",
+         VALUES ($1, $2, $3, $4, $5, $6)",
         digest(&link.token),
         restriction_id,
         contact_id,
         generation,
-        link.expires_at
+        link.expires_at,
+        purpose.as_str()
     )
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
     Ok(link)
+}
+
+async fn next_generation(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+    contact_id: Uuid,
+) -> Result<i32, StateFault> {
+    let last = sqlx::query_scalar!(
+        "SELECT max(generation)
+         FROM confirmation_links
+         WHERE restriction_id = $1
+           AND contact_id = $2",
+        restriction_id,
+        contact_id
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(last.unwrap_or_default() + 1)
 }
 
 fn digest(token: &str) -> Vec<u8> {

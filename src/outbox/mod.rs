@@ -7,6 +7,9 @@
 
 pub mod links;
 pub mod list;
+mod recipients;
+mod settle;
+pub mod tasks;
 
 use std::{fmt, str::FromStr};
 
@@ -15,6 +18,8 @@ use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+pub use self::settle::{Settlement, bounced, settle};
+use self::tasks::TaskKind;
 use crate::{
     access_key::AccessKeyId,
     directory::{StateFault, contacts::Language},
@@ -26,25 +31,63 @@ pub const CHANNEL: &str = "akgate_letters";
 /// What a letter tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum LetterKind {
+    /// A key was found, and will be restricted from a day on that was announced.
+    Announced,
     /// A key was found and is restricted.
     Imposed,
+    /// It was found in more places.
+    Repeated,
+    /// The pair still works.
+    Reminder,
+    /// The pair still works, and sensitive reads are refused as well.
+    Widened,
     /// Somebody has confirmed the clean-up.
     Confirmed,
+    /// Somebody has taken that back.
+    Withdrawn,
     /// The restriction is lifted.
     Lifted,
 }
 
 impl LetterKind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Imposed, Self::Confirmed, Self::Lifted];
+    /// Every kind, in the order of a restriction's life.
+    pub const ALL: [Self; 8] = [
+        Self::Announced,
+        Self::Imposed,
+        Self::Repeated,
+        Self::Reminder,
+        Self::Widened,
+        Self::Confirmed,
+        Self::Withdrawn,
+        Self::Lifted,
+    ];
 
     /// The name in the database and in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Announced => "Announced",
             Self::Imposed => "Imposed",
+            Self::Repeated => "Repeated",
+            Self::Reminder => "Reminder",
+            Self::Widened => "Widened",
             Self::Confirmed => "Confirmed",
+            Self::Withdrawn => "Withdrawn",
             Self::Lifted => "Lifted",
+        }
+    }
+
+    /// Whether the reader is asked to confirm, as long as that would change something.
+    #[must_use]
+    pub fn asks_to_confirm(self) -> bool {
+        match self {
+            Self::Announced
+            | Self::Imposed
+            | Self::Repeated
+            | Self::Reminder
+            | Self::Widened
+            | Self::Withdrawn => true,
+            Self::Confirmed | Self::Lifted => false,
         }
     }
 }
@@ -71,51 +114,182 @@ impl FromStr for LetterKind {
     }
 }
 
-/// Enqueues a letter to every contact of the account, and tells the workers at the commit.
+/// Enqueues the letters that tell of a restriction to the first contacts of its account, and tells the workers at
+/// the commit. Where there is nobody to be told, an operator is.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn enqueue(
+pub async fn impose(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
-    account_id: &str,
+    account_id: Option<&str>,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    let contacts = match account_id {
+        Some(account_id) => recipients::first(tx, account_id).await?,
+        None => Vec::new(),
+    };
+    if contacts.is_empty() {
+        return tasks::open(tx, TaskKind::Unreachable, restriction_id, now).await;
+    }
+    write(tx, restriction_id, &contacts, LetterKind::Imposed, now).await
+}
+
+/// Enqueues the letter that tells of a restriction to the next contacts. False where there are none.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn tell_next(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+    now: OffsetDateTime,
+) -> Result<bool, StateFault> {
+    let contacts = recipients::next(tx, restriction_id).await?;
+    write(tx, restriction_id, &contacts, LetterKind::Imposed, now).await?;
+    Ok(!contacts.is_empty())
+}
+
+/// Enqueues a letter to everybody who was told of the restriction.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn tell(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
     kind: LetterKind,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
-    let contacts = sqlx::query_scalar!(
-        "SELECT contact_id
-         FROM contacts
-         WHERE account_id = $1
-         ORDER BY contact_id",
-        account_id
-    )
-    .fetch_all(&mut **tx)
-    .await?;
+    let contacts = recipients::told(tx, restriction_id).await?;
     write(tx, restriction_id, &contacts, kind, now).await
 }
 
-/// Enqueues a letter to everybody who was told of the imposition: whoever became a contact later may be the
-/// one who found the key.
+/// Enqueues a letter to everybody who was told, and to every contact whom the account had before the key was
+/// public.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn enqueue_to_readers(
+pub async fn tell_witnesses(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
     kind: LetterKind,
+    public_since: OffsetDateTime,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
-    let readers = sqlx::query_scalar!(
-        "SELECT contact_id
-         FROM letters
+    let contacts = recipients::witnesses(tx, restriction_id, public_since).await?;
+    write(tx, restriction_id, &contacts, kind, now).await
+}
+
+/// A letter that tells of a restriction waits until anything is refused; in its place goes one that announces it.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn announce(
+    pool: &PgPool,
+    letter: &Leased,
+    enforce_from: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    let mut tx = pool.begin().await?;
+    let is_announced = sqlx::query_scalar!(
+        "SELECT EXISTS (
+             SELECT 1
+             FROM letters
+             WHERE restriction_id = $1
+               AND contact_id = $2
+               AND kind = 'Announced'
+         ) AS \"is_announced!\"",
+        letter.restriction_id,
+        letter.contact_id
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if !is_announced {
+        let kind = LetterKind::Announced;
+        write(
+            &mut tx,
+            letter.restriction_id,
+            &[letter.contact_id],
+            kind,
+            now,
+        )
+        .await?;
+    }
+    // Looked at again now and then: the day may be moved.
+    sqlx::query!(
+        "UPDATE letters
+         SET due_at = $3,
+             attempts = 0
+         WHERE letter_id = $1
+           AND attempts = $2
+           AND state = 'Due'",
+        letter.letter_id,
+        letter.attempt,
+        enforce_from.min(now + Duration::HOUR)
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// How long repeats are gathered before they are told of: an hour, and a day after the last such letter.
+const GATHERED: [Duration; 2] = [Duration::HOUR, Duration::DAY];
+
+/// Enqueues the letter that tells those who know of the restriction of more places, however many repeats come before
+/// it is sent. Whose first letter is not sent yet finds them in that.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn repeat(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    let [first, again] = GATHERED;
+    sqlx::query!(
+        "INSERT INTO letters (
+             letter_id,
+             restriction_id,
+             contact_id,
+             kind,
+             state,
+             due_at,
+             created_at
+         )
+         SELECT
+             gen_random_uuid(),
+             restriction_id,
+             contact_id,
+             'Repeated',
+             'Due',
+             GREATEST(
+                 $2,
+                 (
+                     SELECT max(settled_at) + $4::interval
+                     FROM letters r
+                     WHERE r.restriction_id = l.restriction_id
+                       AND r.contact_id = l.contact_id
+                       AND r.kind = 'Repeated'
+                 )
+             ),
+             $3
+         FROM letters l
          WHERE restriction_id = $1
            AND kind = 'Imposed'
-         ORDER BY letter_id",
-        restriction_id
+           AND state = 'Sent'
+         ON CONFLICT (restriction_id, contact_id) WHERE kind = 'Repeated' AND state = 'Due' DO NOTHING",
+        restriction_id,
+        now + first,
+        now,
+        sqlx::postgres::types::PgInterval {
+            months: 0,
+            days: 0,
+            microseconds: i64::try_from(again.whole_microseconds()).unwrap_or(i64::MAX),
+        }
     )
-    .fetch_all(&mut **tx)
+    .execute(&mut **tx)
     .await?;
-    write(tx, restriction_id, &readers, kind, now).await
+    Ok(())
 }
 
 async fn write(
@@ -175,6 +349,8 @@ pub struct Leased {
     pub access_key: String,
     /// Which attempt this is, from 1.
     pub attempt: i32,
+    /// When it was enqueued.
+    pub created_at: OffsetDateTime,
 }
 
 /// Takes letters that are due, for as long as `lease`.
@@ -210,6 +386,7 @@ pub async fn lease(
              l.contact_id,
              l.kind,
              l.attempts,
+             l.created_at,
              c.email,
              c.language,
              r.access_key_id",
@@ -234,62 +411,8 @@ pub async fn lease(
                 access_key: AccessKeyId::parse(&row.access_key_id)
                     .map_or_else(|_| "****".into(), |id| id.masked()),
                 attempt: row.attempts,
+                created_at: row.created_at,
             })
         })
         .collect()
-}
-
-/// What became of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settlement {
-    /// The mail server has it.
-    Sent,
-    /// To be tried again.
-    Again {
-        /// When.
-        at: OffsetDateTime,
-        /// What the attempt met.
-        error: String,
-    },
-    /// Given up, for a person to see to.
-    Buried {
-        /// What the attempt met.
-        error: String,
-    },
-}
-
-/// Settles an attempt. False where the lease had run out and another worker has taken the letter.
-///
-/// # Errors
-/// [`StateFault::Database`].
-pub async fn settle(
-    pool: &PgPool,
-    letter: &Leased,
-    settlement: &Settlement,
-    now: OffsetDateTime,
-) -> Result<bool, StateFault> {
-    let (state, due_at, error) = match settlement {
-        Settlement::Sent => ("Sent", now, None),
-        Settlement::Again { at, error } => ("Due", *at, Some(error)),
-        Settlement::Buried { error } => ("Buried", now, Some(error)),
-    };
-    let settled = sqlx::query!(
-        "UPDATE letters
-         SET state = $3,
-             due_at = $4,
-             last_error = $5,
-             settled_at = CASE WHEN $3 = 'Due' THEN NULL ELSE $6::timestamptz END
-         WHERE letter_id = $1
-           AND attempts = $2
-           AND state = 'Due'",
-        letter.letter_id,
-        letter.attempt,
-        state,
-        due_at,
-        error,
-        now
-    )
-    .execute(pool)
-    .await?;
-    Ok(settled.rows_affected() == 1)
 }

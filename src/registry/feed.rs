@@ -15,7 +15,7 @@ use futures_util::TryStreamExt;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::sync::{Mutex, watch};
 
-use super::live::{Known, Live, Maps, What};
+use super::live::{Known, Live, Maps, Mark, What};
 use crate::{
     access_key::AccessKeyId,
     directory::{
@@ -251,6 +251,7 @@ async fn restrictions(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), Stat
              restriction_id,
              access_key_id,
              state,
+             widened_at IS NOT NULL AS \"is_widened!\",
              lifted_revision
          FROM restrictions
          WHERE revision > $1",
@@ -263,12 +264,18 @@ async fn restrictions(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), Stat
         let id = key_id(&row.access_key_id)?;
         let state = State::parse(&row.state).ok_or(StateFault::Corrupt("state"))?;
         let mut mark = marks.get(&id).copied().unwrap_or_default();
+        let this = Mark {
+            restriction_id: row.restriction_id,
+            is_widened: row.is_widened,
+        };
         match (state.is_in_force(), row.lifted_revision) {
-            (true, _) => mark.in_force = Some(row.restriction_id),
+            (true, _) => mark.in_force = Some(this),
             (false, Some(lifted_at)) => {
-                mark.in_force = mark.in_force.filter(|one| *one != row.restriction_id);
+                mark.in_force = mark
+                    .in_force
+                    .filter(|one| one.restriction_id != this.restriction_id);
                 if mark.lifted.is_none_or(|(earlier, _)| earlier <= lifted_at) {
-                    mark.lifted = Some((lifted_at, row.restriction_id));
+                    mark.lifted = Some((lifted_at, this));
                 }
             }
             (false, None) => return Err(StateFault::Corrupt("lifted_revision")),

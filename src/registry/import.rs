@@ -11,7 +11,7 @@ use crate::{
     access_key::AccessKeyId,
     directory::{
         StateFault,
-        contacts::{self, Language},
+        contacts::{self, Contact},
         import::{BadLine, Row},
         keys::{Kept, NewKey, SealedKey},
         revision,
@@ -44,7 +44,7 @@ impl Imported {
 pub struct Batch {
     lines: Vec<u64>,
     keys: Vec<SealedKey>,
-    contacts: Vec<Option<(String, Language)>>,
+    contacts: Vec<Option<Contact>>,
     ids: HashSet<AccessKeyId>,
 }
 
@@ -103,16 +103,13 @@ pub async fn import(
     let mut tx = pool.begin().await?;
     let at = revision::advance(&mut tx, now).await?;
     let kept = keys::keep_all(&mut tx, &batch.keys, at).await?;
-    let contacts: Vec<(&str, &str, Language)> = batch
+    let contacts: Vec<(&str, &Contact)> = batch
         .keys
         .iter()
         .zip(&batch.contacts)
         .zip(&kept)
         .filter(|(_, kept)| **kept != Kept::Foreign)
-        .filter_map(|((key, contact), _)| {
-            let (email, language) = contact.as_ref()?;
-            Some((key.account_id.as_str(), email.as_str(), *language))
-        })
+        .filter_map(|((key, contact), _)| Some((key.account_id.as_str(), contact.as_ref()?)))
         .collect();
     contacts::keep_all(&mut tx, &contacts, now).await?;
     tx.commit().await?;

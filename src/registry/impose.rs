@@ -7,7 +7,7 @@ use crate::{
     access_key::AccessKeyId,
     audit::{self, Actor, Deed, Entry},
     directory::{StateFault, revision::At},
-    outbox::{self, LetterKind},
+    outbox,
     restriction::Cause,
 };
 
@@ -64,9 +64,7 @@ pub(super) async fn impose(
         },
     )
     .await?;
-    if let Some(account_id) = account_id {
-        outbox::enqueue(tx, id, account_id, LetterKind::Imposed, at.now).await?;
-    }
+    outbox::impose(tx, id, account_id, at.now).await?;
     Ok(id)
 }
 

@@ -31,6 +31,13 @@ pub async fn keep_all(
     at: At,
 ) -> Result<Vec<Kept>, StateFault> {
     let kept = keys::keep_all(tx, keys, at).await?;
+    let changed: Vec<&str> = keys
+        .iter()
+        .zip(&kept)
+        .filter(|(_, kept)| matches!(kept, Kept::Changed(_)))
+        .map(|(key, _)| key.access_key_id.as_str())
+        .collect();
+    look_again(tx, &changed, at).await?;
     let back: Vec<(&AccessKeyId, &str)> = keys
         .iter()
         .zip(&kept)
@@ -86,6 +93,7 @@ pub async fn set_status(
         return Ok(false);
     };
     keys::set_status(tx, access_key_id, status, at).await?;
+    look_again(tx, &[access_key_id.as_str()], at).await?;
     if status == KeyStatus::Active {
         restrict_again(tx, &[(access_key_id, &pair.account_id)], at).await?;
     }
@@ -130,6 +138,28 @@ pub async fn set_one_status(
     }
     tx.commit().await?;
     Ok(Some(at.revision))
+}
+
+/// Whether a pair works is what the ladder and the policy go by: both look at once.
+async fn look_again(
+    tx: &mut PgTransaction<'_>,
+    access_key_ids: &[&str],
+    at: At,
+) -> Result<(), StateFault> {
+    if access_key_ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE restrictions
+         SET look_at = $2
+         WHERE access_key_id = ANY($1)
+           AND state <> 'Lifted'",
+        access_key_ids as &[&str],
+        at.now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Restricts those that a lift has left a tombstone for, and that nothing restricts now.

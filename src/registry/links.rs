@@ -1,10 +1,10 @@
-//! The links in letters by which an owner confirms: stored as a hash, each usable once.
+//! The links in letters by which an owner confirms, or takes a confirmation back: stored as a hash, each usable once.
 
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::directory::StateFault;
+use crate::{directory::StateFault, outbox::links::Purpose};
 
 /// A link that works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,7 @@ pub struct Link {
 /// [`StateFault::Database`].
 pub async fn look(
     pool: &PgPool,
+    purpose: Purpose,
     token_sha256: &[u8],
     now: OffsetDateTime,
 ) -> Result<Option<Link>, StateFault> {
@@ -29,10 +30,12 @@ pub async fn look(
         "SELECT restriction_id, contact_id
          FROM confirmation_links
          WHERE token_sha256 = $1
+           AND purpose = $3
            AND used_at IS NULL
            AND expires_at > $2",
         token_sha256,
-        now
+        now,
+        purpose.as_str()
     )
     .fetch_optional(pool)
     .await?;
@@ -45,6 +48,7 @@ pub async fn look(
 /// [`StateFault::Database`].
 pub(super) async fn spend(
     tx: &mut PgTransaction<'_>,
+    purpose: Purpose,
     token_sha256: &[u8],
     now: OffsetDateTime,
 ) -> Result<Option<Link>, StateFault> {
@@ -53,11 +57,13 @@ pub(super) async fn spend(
         "UPDATE confirmation_links
          SET used_at = $2
          WHERE token_sha256 = $1
+           AND purpose = $3
            AND used_at IS NULL
            AND expires_at > $2
          RETURNING restriction_id, contact_id",
         token_sha256,
-        now
+        now,
+        purpose.as_str()
     )
     .fetch_optional(&mut **tx)
     .await?;

@@ -38,9 +38,17 @@ pub enum What {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Marks {
     /// The one in force.
-    pub in_force: Option<Uuid>,
+    pub in_force: Option<Mark>,
     /// The last one that was lifted, and at which revision.
-    pub lifted: Option<(i64, Uuid)>,
+    pub lifted: Option<(i64, Mark)>,
+}
+
+/// A restriction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub restriction_id: Uuid,
+    /// Sensitive reads are refused as well.
+    pub is_widened: bool,
 }
 
 /// The maps of one history. A new history gets new ones.
@@ -74,8 +82,12 @@ impl Live {
     ) -> Self {
         let maps = Maps::with_room(0, count);
         for (access_key_id, restriction_id) in restrictions {
+            let mark = Mark {
+                restriction_id,
+                is_widened: false,
+            };
             let marks = Marks {
-                in_force: Some(restriction_id),
+                in_force: Some(mark),
                 lifted: None,
             };
             maps.marks.pin().insert(access_key_id, marks);
@@ -107,7 +119,7 @@ impl Live {
         };
         let marks = maps.marks.pin();
         let own = marks.get(id).and_then(|marks| marks.in_force);
-        let own = own.map_or(Standing::Clear, Standing::Restricted);
+        let own = own.map_or(Standing::Clear, Mark::standing);
         std::iter::once(own)
             .chain(ancestors.iter().map(|ancestor| {
                 marks
@@ -181,13 +193,23 @@ impl Maps {
     }
 }
 
+impl Mark {
+    fn standing(self) -> Standing {
+        if self.is_widened {
+            Standing::Widened(self.restriction_id)
+        } else {
+            Standing::Restricted(self.restriction_id)
+        }
+    }
+}
+
 impl Marks {
     /// The standing that a key hands on to what it minted at a revision: a lift frees the key, never the
     /// sessions that were asked for before it.
     fn of_descendant(self, minted_at: i64) -> Standing {
         match (self.in_force, self.lifted) {
-            (Some(id), _) => Standing::Restricted(id),
-            (None, Some((lifted_at, id))) if minted_at < lifted_at => Standing::Restricted(id),
+            (Some(mark), _) => mark.standing(),
+            (None, Some((lifted_at, mark))) if minted_at < lifted_at => mark.standing(),
             (None, Some(_) | None) => Standing::Clear,
         }
     }
@@ -218,6 +240,13 @@ mod tests {
         }
     }
 
+    fn mark(is_widened: bool) -> Mark {
+        Mark {
+            restriction_id: Uuid::from_u128(7),
+            is_widened,
+        }
+    }
+
     #[test]
     fn nothing_has_a_standing_before_the_first_load() {
         let live = Live::default();
@@ -230,7 +259,7 @@ mod tests {
         let restriction = Uuid::from_u128(7);
         let lifted = Marks {
             in_force: None,
-            lifted: Some((10, restriction)),
+            lifted: Some((10, mark(false))),
         };
         let live = live(&[("key", lifted)]);
         assert_eq!(live.lineage(&id("key"), &[]), [Standing::Clear]);
@@ -245,20 +274,26 @@ mod tests {
 
     #[test]
     fn restriction_reaches_every_descendant() {
-        let restriction = Uuid::from_u128(7);
-        let imposed = Marks {
-            in_force: Some(restriction),
-            lifted: None,
-        };
-        let live = live(&[("key", imposed)]);
         let chain = [
             ancestor("key", 1),
             ancestor("STS.1", 2),
             ancestor("STS.2", 3),
         ];
-        let standings = live.lineage(&id("STS.3"), &chain);
-        assert_eq!(standings[1], Standing::Restricted(restriction));
-        assert_eq!(live.lineage(&id("other"), &[]), [Standing::Clear]);
+        let restriction = Uuid::from_u128(7);
+        for (is_widened, standing) in [
+            (false, Standing::Restricted(restriction)),
+            (true, Standing::Widened(restriction)),
+        ] {
+            let imposed = Marks {
+                in_force: Some(mark(is_widened)),
+                lifted: None,
+            };
+            let live = live(&[("key", imposed)]);
+            let standings = live.lineage(&id("STS.3"), &chain);
+            assert_eq!(standings[1], standing);
+            assert_eq!(live.lineage(&id("key"), &[]), [standing]);
+            assert_eq!(live.lineage(&id("other"), &[]), [Standing::Clear]);
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! The registry of leaked keys: record, confirm, lift in Postgres; the standing of every key in memory.
+//! The registry of leaked keys: record, confirm, escalate, lift in Postgres; the standing of every key in memory.
 //!
 //! A writer advances the revision first ([`crate::directory::revision`]), so writers wait for each other and
 //! what one reads is still so when it commits.
 
 pub mod confirm;
+pub mod escalate;
 pub mod feed;
 pub mod import;
 mod impose;

@@ -1,12 +1,12 @@
 //! What operators and owners are shown of restrictions.
 
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{directory::StateFault, restriction::State};
+use crate::{access_key::AccessKeyId, directory::StateFault, restriction::State};
 
 /// A restriction with its key and the reports that led to it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -44,6 +44,18 @@ pub struct RestrictionView {
     pub lift_reason: Option<String>,
     /// Should the pair come back, it is restricted again.
     pub tombstone: bool,
+    /// When the owner was first told; the ladder counts from here.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub told_at: Option<OffsetDateTime>,
+    /// Since when sensitive reads are refused as well.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub widened_at: Option<OffsetDateTime>,
+    /// When the next contacts were told.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub next_contacts_at: Option<OffsetDateTime>,
+    /// When operators were asked to disable the pair.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub disabling_proposed_at: Option<OffsetDateTime>,
     /// What led to it, the oldest first.
     pub reports: Vec<ReportView>,
 }
@@ -107,7 +119,11 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<RestrictionView>
              r.lifted_at,
              r.lifted_by,
              r.lift_reason,
-             r.tombstone
+             r.tombstone,
+             r.told_at,
+             r.widened_at,
+             r.next_contacts_at,
+             r.disabling_proposed_at
          FROM restrictions r
          LEFT JOIN access_keys k USING (access_key_id)
          LEFT JOIN principals p USING (principal_id)
@@ -149,6 +165,10 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<RestrictionView>
         lifted_by: row.lifted_by,
         lift_reason: row.lift_reason,
         tombstone: row.tombstone,
+        told_at: row.told_at,
+        widened_at: row.widened_at,
+        next_contacts_at: row.next_contacts_at,
+        disabling_proposed_at: row.disabling_proposed_at,
     });
     Ok(views.collect())
 }
@@ -167,6 +187,49 @@ pub async fn one(
         ..Wanted::default()
     };
     Ok(list(pool, &wanted).await?.pop())
+}
+
+/// Since when somebody may have had the key: the first sighting, or the restriction.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn public_since(
+    db: &mut PgConnection,
+    restriction_id: Uuid,
+) -> Result<OffsetDateTime, StateFault> {
+    let since = sqlx::query_scalar!(
+        "SELECT LEAST(r.imposed_at, min(l.first_seen)) AS \"since!\"
+         FROM restrictions r
+         LEFT JOIN leak_reports l USING (restriction_id)
+         WHERE r.restriction_id = $1
+         GROUP BY r.restriction_id",
+        restriction_id
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(since)
+}
+
+/// How many other pairs of the same principal work: what a leaked one was replaced by, or can be.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn other_pairs(
+    db: &mut PgConnection,
+    access_key_id: &AccessKeyId,
+) -> Result<i64, StateFault> {
+    let count = sqlx::query_scalar!(
+        "SELECT count(*) AS \"count!\"
+         FROM access_keys leaked
+         JOIN access_keys other USING (principal_id)
+         WHERE leaked.access_key_id = $1
+           AND other.access_key_id <> $1
+           AND other.status = 'Active'",
+        access_key_id.as_str()
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(count)
 }
 
 async fn reports(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<(Uuid, ReportView)>, StateFault> {

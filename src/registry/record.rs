@@ -9,6 +9,7 @@ use crate::{
     access_key::{AccessKeyId, AccessKeySecret},
     audit::{self, Actor, Deed, Entry},
     directory::{StateFault, keys, revision, sealing::KeyRing},
+    outbox,
     restriction::Cause,
 };
 
@@ -66,7 +67,10 @@ pub async fn record(
         None => account_of_session(&mut tx, &report.access_key_id).await?,
     };
     let restriction_id = match in_force(&mut tx, &report.access_key_id).await? {
-        Some(id) => id,
+        Some(id) => {
+            outbox::repeat(&mut tx, id, now).await?;
+            id
+        }
         None => {
             let imposition = Imposition {
                 access_key_id: &report.access_key_id,

@@ -8,6 +8,7 @@
 pub mod access_key;
 pub mod evidence;
 pub mod fault;
+pub mod ladder;
 pub mod operation;
 pub mod request;
 pub mod restriction;

@@ -1,9 +1,12 @@
 //! A restriction and its life: `Imposed → Remediated → Lifted`.
 //!
-//! `Remediated` is a statement of the owner, not a proof; only an operator lifts. A new report after
-//! `Lifted` opens a new restriction. Delivery of letters is no state of it.
+//! `Remediated` is a statement of the owner, not a proof, and can be withdrawn: back to `Imposed`. An operator lifts
+//! after it; where [`LiftRule::AutoLift`] says so, facts alone do. A new report after `Lifted` opens a new
+//! restriction. Delivery of letters is no state of it.
 
-use serde::Serialize;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
 
 /// Where a restriction stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -66,6 +69,44 @@ impl Cause {
     }
 }
 
+/// Who lifts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiftRule {
+    /// Operators alone.
+    #[default]
+    Operator,
+    /// Operators, and the policy where facts allow it: [`may_lift_by_policy`].
+    AutoLift,
+}
+
+impl LiftRule {
+    /// The name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::AutoLift => "auto_lift",
+        }
+    }
+}
+
+/// A text that names no rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is none of operator, auto_lift")]
+pub struct UnknownLiftRule(String);
+
+impl FromStr for LiftRule {
+    type Err = UnknownLiftRule;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Operator, Self::AutoLift]
+            .into_iter()
+            .find(|rule| rule.as_str() == text)
+            .ok_or_else(|| UnknownLiftRule(text.to_owned()))
+    }
+}
+
 /// Why a restriction is not lifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LiftRefused {
@@ -107,6 +148,17 @@ pub fn may_lift(
     }
 }
 
+/// What facts alone lift, confirmed or not: the pair is disabled or deleted, and the owner has looked at everything
+/// that it made and changed. `None` where they do not.
+#[must_use]
+pub fn may_lift_by_policy(
+    state: State,
+    pair_is_gone: bool,
+    all_acknowledged: bool,
+) -> Option<Lift> {
+    (state.is_in_force() && pair_is_gone && all_acknowledged).then_some(Lift { tombstone: true })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,10 +180,25 @@ mod tests {
     }
 
     #[test]
+    fn policy_lifts_on_facts_alone() {
+        for state in [State::Imposed, State::Remediated] {
+            let lift = |gone, acknowledged| may_lift_by_policy(state, gone, acknowledged);
+            assert_eq!(lift(true, true), Some(Lift { tombstone: true }));
+            assert_eq!(lift(false, true), None);
+            assert_eq!(lift(true, false), None);
+        }
+        assert_eq!(may_lift_by_policy(State::Lifted, true, true), None);
+    }
+
+    #[test]
     fn names_are_read_as_they_are_written() {
         for state in State::ALL {
             assert_eq!(State::parse(state.as_str()), Some(state));
         }
         assert_eq!(State::parse("lifted"), None);
+        for rule in [LiftRule::Operator, LiftRule::AutoLift] {
+            assert_eq!(rule.as_str().parse(), Ok(rule));
+            assert_eq!(serde_json::to_value(rule).unwrap(), rule.as_str());
+        }
     }
 }

@@ -8,12 +8,15 @@ use super::ServeError;
 use crate::{
     app::WorkerSettings,
     config::{EncryptionChoice, Secret, Sections, TransportChoice},
-    notify::mailer::{Encryption, FolderMailer, Mailer, SmtpMailer, SmtpSettings},
+    notify::{
+        facts::House,
+        mailer::{Encryption, FolderMailer, Mailer, SmtpMailer, SmtpSettings},
+    },
 };
 
 /// Makes the worker's settings.
 pub(super) fn settings(sections: &Sections) -> Result<WorkerSettings, ServeError> {
-    let mail = &sections.mail;
+    let (mail, policy) = (&sections.mail, &sections.policy);
     let from_text = mail
         .from
         .as_deref()
@@ -36,10 +39,17 @@ pub(super) fn settings(sections: &Sections) -> Result<WorkerSettings, ServeError
     Ok(WorkerSettings {
         mailer,
         from,
-        public_url: public.trim_end_matches('/').to_owned(),
-        support: mail.support.clone().unwrap_or_else(|| from_text.to_owned()),
         templates: mail.templates.clone(),
-        profile: sections.policy.profile,
+        house: House {
+            public_url: public.trim_end_matches('/').to_owned(),
+            support: mail.support.clone().unwrap_or_else(|| from_text.to_owned()),
+            hotline: mail.hotline.clone(),
+            ticket_url: mail.ticket_url.clone(),
+            profile: policy.profile,
+            enforce_from: policy.enforce_from.map(|instant| instant.0),
+            ladder: policy.escalation.ladder(),
+        },
+        lift: policy.lift,
     })
 }
 

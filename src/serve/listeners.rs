@@ -79,7 +79,7 @@ pub(super) fn bind_all(
             manners(&public.trusted_proxies),
         )?;
         let address = listener.local_addr();
-        let serving = listener.serving(node.public()?);
+        let serving = listener.serving(node.public(config.sections.policy.lift)?);
         listeners.serving.push(("public", address, serving));
     }
     if config.has(Role::Admin) {

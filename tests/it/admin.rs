@@ -4,7 +4,11 @@ use akgate::{
     clock::Clock,
     directory::contacts::{self, Language},
     operator::{Role, store},
-    outbox::{LetterKind, lease, links},
+    outbox::{
+        LetterKind, lease,
+        links::{self, Purpose},
+    },
+    restriction::LiftRule,
 };
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
@@ -51,7 +55,10 @@ impl Desk {
     ) -> (StatusCode, String, Value) {
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("/admin/v1/{path}"))
+            .uri(match path.starts_with('/') {
+                true => path.to_owned(),
+                false => format!("/admin/v1/{path}"),
+            })
             .header("content-type", "application/json");
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -315,9 +322,10 @@ async fn page(desk: &Desk, method: Method, path: &str) -> (u16, http::HeaderMap,
     let request = Request::builder()
         .method(method)
         .uri(path)
+        .header("content-type", "application/x-www-form-urlencoded")
         .body(Body::empty())
         .unwrap();
-    let public = desk.node.node.public().unwrap();
+    let public = desk.node.node.public(LiftRule::default()).unwrap();
     let answer = public.oneshot(request).await.unwrap();
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let bytes = answer.into_body().collect().await.unwrap().to_bytes();
@@ -349,7 +357,7 @@ async fn confirmation_link_changes_nothing_when_it_is_followed_and_works_once() 
     let mut paths = Vec::new();
     for letter in &letters {
         assert_eq!(letter.kind, LetterKind::Imposed);
-        let link = links::link(&node.pool, &node.ring, letter, NOW)
+        let link = links::link(&node.pool, &node.ring, letter, Purpose::Confirm, NOW)
             .await
             .unwrap();
         paths.push((letter.language, format!("/confirm/{}", link.token)));
@@ -422,13 +430,107 @@ async fn confirmation_link_ends_after_seven_days() {
     let letters = lease(&node.pool, NOW, Duration::minutes(2), 10)
         .await
         .unwrap();
-    let link = links::link(&node.pool, &node.ring, &letters[0], node.clock.now())
-        .await
-        .unwrap();
+    let link = links::link(
+        &node.pool,
+        &node.ring,
+        &letters[0],
+        Purpose::Confirm,
+        node.clock.now(),
+    )
+    .await
+    .unwrap();
     node.clock.advance(links::LIFE);
     let path = format!("/confirm/{}", link.token);
     assert_eq!(page(&desk, Method::GET, &path).await.0, 404);
     assert_eq!(page(&desk, Method::POST, &path).await.0, 404);
     let shown = desk.get(&format!("restrictions/{restriction}")).await;
     assert_eq!(shown["state"], "Imposed");
+}
+
+#[tokio::test]
+async fn programs_read_notices_and_report_bounces_and_nothing_else() {
+    let desk = Desk::new().await;
+    let node = &desk.node;
+    let mut rng = StdRng::from_rng(&mut rand::rng());
+    let service = store::add(&node.pool, "message-centre", Role::Service, NOW, &mut rng)
+        .await
+        .unwrap();
+    let service = service.expose();
+    contacts::keep(
+        &node.pool,
+        ACCOUNT,
+        "owner@example.com",
+        Language::English,
+        NOW,
+    )
+    .await
+    .unwrap();
+    node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let (_, restriction) = desk.report("LTAI5tFakeAlice", "finding-1").await;
+
+    let notices = format!("/v1/accounts/{ACCOUNT}/notices");
+    let (status, _, body) = desk.ask(service, Method::GET, &notices, None).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let first = &body["notices"][0];
+    assert_eq!(first["kind"], "Impose");
+    assert_eq!(first["access_key"], "LT****");
+    assert_eq!(first["restriction_id"], restriction);
+    let after = format!("{notices}?after={}", first["notice_id"]);
+    let (_, _, body) = desk.ask(service, Method::GET, &after, None).await;
+    assert_eq!(body["notices"], json!([]));
+    let (status, ..) = desk
+        .ask(service, Method::GET, "/v1/accounts/1/notices", None)
+        .await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+
+    let letters = lease(&node.pool, NOW, Duration::minutes(2), 10)
+        .await
+        .unwrap();
+    let sent = akgate::outbox::Settlement::Sent;
+    assert!(
+        akgate::outbox::settle(&node.pool, &letters[0], &sent, NOW)
+            .await
+            .unwrap()
+    );
+    let bounce = |id: &str| json!({ "message_id": id, "said": "550 5.1.1\u{202e} unknown" });
+    let id = format!("<{}@example.com>", letters[0].letter_id);
+    for (id, wanted) in [
+        (id.as_str(), StatusCode::NO_CONTENT),
+        (id.as_str(), StatusCode::NOT_FOUND),
+        ("<x@example.com>", StatusCode::NOT_FOUND),
+    ] {
+        let (status, ..) = desk
+            .ask(service, Method::POST, "/v1/bounces", Some(bounce(id)))
+            .await;
+        assert_eq!(status, wanted, "{id}");
+    }
+    // Nobody is left: an operator's task, which an operator closes.
+    let tasks = desk.get("tasks").await;
+    assert_eq!(tasks["tasks"][0]["kind"], "Unreachable");
+    let path = format!(
+        "/admin/v1/tasks/{}/close",
+        tasks["tasks"][0]["task_id"].as_str().unwrap()
+    );
+    let remark = Some(json!({ "remark": "called the owner" }));
+    for (token, wanted) in [
+        (service, StatusCode::FORBIDDEN),
+        (&*desk.viewer, StatusCode::FORBIDDEN),
+        (&*desk.operator, StatusCode::OK),
+        (&*desk.operator, StatusCode::NOT_FOUND),
+    ] {
+        let (status, ..) = desk.ask(token, Method::POST, &path, remark.clone()).await;
+        assert_eq!(status, wanted);
+    }
+    assert_eq!(desk.get("tasks").await["tasks"], json!([]));
+    assert_eq!(
+        desk.get("tasks?open=false").await["tasks"][0]["closed_by"],
+        "operator:olga"
+    );
+    // Each to its own.
+    let (status, ..) = desk
+        .ask(service, Method::GET, "/admin/v1/restrictions", None)
+        .await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    let (status, ..) = desk.ask(&desk.operator, Method::GET, &notices, None).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
 }

@@ -624,6 +624,7 @@ async fn revision_that_goes_backwards_loads_everything_anew() {
     node.node.feed().poll().await.unwrap();
     assert_eq!(create_user(&node, &key, "x").await, forbidden());
     for statement in [
+        "DELETE FROM operator_tasks",
         "DELETE FROM leak_reports",
         "DELETE FROM restrictions",
         "UPDATE access_keys SET revision = 1",

@@ -28,7 +28,8 @@ pub enum Command {
     ///
     /// CSV with a header line, or NDJSON. Members: account_id, user_name (empty for the account itself), user_id (as the
     /// IAM has that user; optional), access_key_id, access_key_secret, status (Active, Inactive, Deleted), owner_email,
-    /// owner_language (en, zh-CN).
+    /// owner_language (en, zh-CN), owner_rank (1, or a higher number for who is told where the first cannot be reached or do
+    /// nothing).
     Import {
         /// The file, or - for standard input
         file: PathBuf,

@@ -12,10 +12,15 @@ fn letters_read_as_they_should() {
     let templates = templates();
     let much = sample::much as fn(Language) -> Facts;
     for (kind, name, facts) in [
-        (LetterKind::Imposed, "user", much),
+        (LetterKind::Announced, "user", much),
+        (LetterKind::Imposed, "user", fresh),
         (LetterKind::Imposed, "root", sample::little),
+        (LetterKind::Repeated, "user", much),
+        (LetterKind::Reminder, "user", much),
+        (LetterKind::Widened, "user", much),
         (LetterKind::Confirmed, "contact", sample::much),
         (LetterKind::Confirmed, "operator", sample::little),
+        (LetterKind::Withdrawn, "user", fresh),
         (LetterKind::Lifted, "active", sample::much),
         (LetterKind::Lifted, "inactive", sample::reader),
     ] {
@@ -29,9 +34,19 @@ fn letters_read_as_they_should() {
     }
 }
 
+/// As it is when a key has just been found.
+fn fresh(language: Language) -> Facts {
+    Facts {
+        widened_at: None,
+        disabling_proposed: false,
+        remediated_at: None,
+        ..sample::much(language)
+    }
+}
+
 #[test]
 fn clue_is_text_and_only_the_confirmation_is_a_link() {
-    let hostile = "</code><a href=\"https://evil.example\">x</a><script>&";
+    let hostile = "</code><a href=\"https://evil.example\">x</a><script>& [y](https://evil.example) *z* `c` ![i](https://evil.example/i) | https://evil.example <https://evil.example>";
     for language in Language::ALL {
         let facts = Facts {
             user_name: Some(hostile.into()),
@@ -55,8 +70,12 @@ fn clue_is_text_and_only_the_confirmation_is_a_link() {
             links.into_iter().collect::<Vec<_>>(),
             ["https://akgate.example.com/confirm/FakeToken"]
         );
-        assert!(!letter.html.contains("<script"));
-        assert_eq!(letter.html.matches("&lt;script&gt;&amp;").count(), 3);
+        assert!(!letter.html.contains("<script") && !letter.html.contains("<img"));
+        let shown = letter
+            .html
+            .matches("&lt;script&gt;&amp; [y](https://evil.example) *z* `c`");
+        assert_eq!(shown.count(), 3);
+        assert_eq!(letter.text.matches("[y](https://evil.example)").count(), 3);
     }
 }
 
@@ -81,7 +100,7 @@ fn folder(name: &str, file: &str, text: &str) -> PathBuf {
 
 #[test]
 fn folder_overrides_a_letter_and_leaves_the_rest() {
-    let folder = folder("good", "en/lifted.txt", "Ours {{ access_key }}\n\nText\n");
+    let folder = folder("good", "en/lifted.md", "# Ours {{ access_key }}\n\nText\n");
     let templates = Templates::load(Some(&folder)).unwrap();
     fs::remove_dir_all(folder).unwrap();
     let render = |language| {
@@ -91,7 +110,7 @@ fn folder_overrides_a_letter_and_leaves_the_rest() {
     };
     let letter = render(Language::English);
     assert_eq!(letter.subject, "Ours LTAI5tFa****ly01");
-    assert_eq!(letter.text, "Text");
+    assert_eq!(letter.text, "Text\n");
     assert!(render(Language::Chinese).text.contains("您好"));
 }
 
@@ -100,26 +119,32 @@ fn faulty_override_is_found_at_the_start() {
     for (name, file, text, said) in [
         (
             "misspelt",
-            "en/lifted.txt",
-            "S\n\n{{ acess_key }}",
+            "en/lifted.md",
+            "# S\n\n{{ acess_key }}",
             "undefined value",
         ),
         (
             "subject",
-            "en/lifted.txt",
+            "en/lifted.md",
             "S\nno empty line\n\nText",
-            "the first line is the subject",
+            "a letter begins with its subject",
         ),
         (
             "unused",
-            "en/lifetd.txt",
+            "en/lifetd.md",
             "S\n\nText",
             "no letter uses this template",
         ),
         (
+            "picture",
+            "en/lifted.md",
+            "# S\n\n![a](https://h.example/pixel)",
+            "letters have no Image",
+        ),
+        (
             "branch",
-            "en/confirmed.txt",
-            "S\n\n{% if confirmed_by.who == 'operator' %}{{ tiket }}{% endif %}",
+            "en/confirmed.md",
+            "# S\n\n{% if confirmed_by.who == 'operator' %}{{ tiket }}{% endif %}",
             "undefined value",
         ),
     ] {

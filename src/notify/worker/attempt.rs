@@ -9,9 +9,12 @@ use crate::{
     notify::{
         facts::{self, Facts},
         mailer::MailFault,
-        message,
+        message::{self, MessageFault},
     },
-    outbox::{Leased, LetterKind, links},
+    outbox::{
+        Leased, LetterKind,
+        links::{self, Purpose},
+    },
 };
 
 /// Why a letter was not sent.
@@ -19,7 +22,22 @@ pub(super) enum Unsent {
     /// It may be sent later.
     Again(String),
     /// It will never be sent.
-    Never(String),
+    Never {
+        /// Why.
+        error: String,
+        /// Whether the address takes no letters.
+        unreachable: bool,
+    },
+}
+
+impl Unsent {
+    /// Not by a fault of the address.
+    pub fn never(error: impl Into<String>) -> Self {
+        Self::Never {
+            error: error.into(),
+            unreachable: false,
+        }
+    }
 }
 
 impl From<StateFault> for Unsent {
@@ -36,15 +54,21 @@ pub(super) async fn send(worker: Arc<Worker>, letter: Arc<Leased>) -> Result<(),
     let rendered = worker
         .templates
         .render(letter.kind, letter.language, &facts)
-        .map_err(|fault| Unsent::Never(fault.to_string()))?;
-    let message = message::write(&rendered, &letter, &worker.from, &worker.support, now)
-        .map_err(|fault| Unsent::Never(fault.to_string()))?;
+        .map_err(|fault| Unsent::never(fault.to_string()))?;
+    let message = message::write(&rendered, &letter, &worker.from, &worker.house.support, now)
+        .map_err(|fault| Unsent::Never {
+            unreachable: matches!(fault, MessageFault::Address(_)),
+            error: fault.to_string(),
+        })?;
     let name = letter.letter_id.to_string();
     let sent = worker.mailer.send(&name, message).await;
     let told = |said: String| discreet(&said, &letter.email, token.as_deref());
     sent.map_err(|fault| match fault {
         MailFault::Again(said) => Unsent::Again(told(said)),
-        MailFault::Never(said) => Unsent::Never(told(said)),
+        MailFault::Never(said) => Unsent::Never {
+            error: told(said),
+            unreachable: true,
+        },
     })
 }
 
@@ -53,18 +77,25 @@ async fn gather(
     letter: &Leased,
     token: &mut Option<String>,
 ) -> Result<Facts, Unsent> {
-    let gathering = facts::gather(&worker.pool, letter, &worker.support, worker.profile);
+    let now = worker.clock.now();
+    let house = &worker.house;
+    let gathering = facts::gather(&worker.pool, letter, house, now);
     let mut facts = within(worker.timeout, gathering)
         .await?
-        .ok_or_else(|| Unsent::Never("its restriction is gone".into()))?;
+        .ok_or_else(|| Unsent::never("its restriction is gone"))?;
     // A letter that was held up may come after the confirmation: it then asks for nothing.
-    if letter.kind == LetterKind::Imposed && facts.awaits_confirmation() {
-        let now = worker.clock.now();
-        let link = links::link(&worker.pool, &worker.ring, letter, now);
-        let link = within(worker.timeout, link).await?;
-        facts.ask_to_confirm(&worker.public_url, &link, letter.language);
-        *token = Some(link.token);
+    let purpose = match letter.kind {
+        kind if kind.asks_to_confirm() && facts.awaits_confirmation() => Purpose::Confirm,
+        LetterKind::Confirmed if facts.remediated_at.is_some() => Purpose::Withdraw,
+        _ => return Ok(facts),
+    };
+    let link = links::link(&worker.pool, &worker.ring, letter, purpose, now);
+    let link = within(worker.timeout, link).await?;
+    match purpose {
+        Purpose::Confirm => facts.ask_to_confirm(&house.public_url, &link, letter.language),
+        Purpose::Withdraw => facts.offer_withdrawal(&house.public_url, &link, letter.language),
     }
+    *token = Some(link.token);
     Ok(facts)
 }
 

@@ -8,7 +8,14 @@ use super::{
 };
 
 const BUILT_IN: &str = include_str!("../../../config/catalogue.csv");
-const HEADER: [&str; 5] = ["product", "version", "action", "effect", "names"];
+const HEADER: [&str; 6] = [
+    "product",
+    "version",
+    "action",
+    "effect",
+    "sensitive",
+    "names",
+];
 
 /// What every listed operation would change, and which of its parameters an audit record keeps.
 #[derive(Debug, Clone)]
@@ -25,6 +32,7 @@ struct Listed {
 #[derive(Debug, Clone)]
 struct Entry {
     effect: Effect,
+    is_sensitive: bool,
     names: Box<[Box<str>]>,
 }
 
@@ -61,12 +69,13 @@ impl Catalogue {
         Self::parse(BUILT_IN)
     }
 
-    /// Reads a catalogue: columns product, version, action, effect, names (separated by spaces).
+    /// Reads a catalogue: columns product, version, action, effect, sensitive (`yes` or nothing), names
+    /// (separated by spaces).
     ///
     /// # Errors
     /// [`DataError`] with the line of the first fault: a wrong number of columns, a product other
-    /// than the four, a version that two products share, an unknown effect, an operation listed
-    /// twice, a parameter name that may hold a secret.
+    /// than the four, a version that two products share, an unknown effect, a sensitive operation
+    /// that is no read, an operation listed twice, a parameter name that may hold a secret.
     pub fn parse(text: &str) -> Result<Self, DataError> {
         let mut catalogue = Self {
             by_version: HashMap::new(),
@@ -99,15 +108,13 @@ impl Catalogue {
     #[must_use]
     pub fn operation(&self, version: &str, action: &str) -> Option<Operation> {
         let listed = self.by_version.get(version)?;
-        let effect = listed
-            .actions
-            .get(action)
-            .map_or(Effect::Unknown, |entry| entry.effect);
+        let entry = listed.actions.get(action);
         Some(Operation {
             product: listed.product.clone(),
             version: version.into(),
             action: action.into(),
-            effect,
+            effect: entry.map_or(Effect::Unknown, |entry| entry.effect),
+            is_sensitive: entry.is_some_and(|entry| entry.is_sensitive),
         })
     }
 
@@ -143,6 +150,7 @@ impl Catalogue {
             version: version.into(),
             action: action.into(),
             effect: Effect::Uncatalogued,
+            is_sensitive: false,
         })
     }
 
@@ -163,12 +171,13 @@ impl Catalogue {
                 version: version.clone(),
                 action: action.clone(),
                 effect: entry.effect,
+                is_sensitive: entry.is_sensitive,
             })
         })
     }
 
-    fn add(&mut self, fields: [&str; 5]) -> Result<(), DataFault> {
-        let [code, version, action, effect, names] = fields;
+    fn add(&mut self, fields: [&str; 6]) -> Result<(), DataFault> {
+        let [code, version, action, effect, sensitive, names] = fields;
         let product = catalogued(code)?;
         if !is_version(version) {
             return Err(DataFault::Version(version.to_owned()));
@@ -176,8 +185,10 @@ impl Catalogue {
         if !is_name(action) {
             return Err(DataFault::Action(action.to_owned()));
         }
+        let effect = listable(effect)?;
         let entry = Entry {
-            effect: listable(effect)?,
+            effect,
+            is_sensitive: is_sensitive(sensitive, effect)?,
             names: kept(names)?,
         };
         let listed = self.listed(product, version)?;
@@ -225,6 +236,14 @@ fn listable(text: &str) -> Result<Effect, DataFault> {
         .ok()
         .filter(|effect: &Effect| effect.is_known())
         .ok_or_else(|| DataFault::Effect(text.to_owned()))
+}
+
+fn is_sensitive(text: &str, effect: Effect) -> Result<bool, DataFault> {
+    match (text, effect) {
+        ("", _) => Ok(false),
+        ("yes", Effect::Read) => Ok(true),
+        _ => Err(DataFault::Sensitive(text.to_owned())),
+    }
 }
 
 fn kept(text: &str) -> Result<Box<[Box<str>]>, DataFault> {

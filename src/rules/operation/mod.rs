@@ -27,6 +27,7 @@ pub struct Operation {
     version: Box<str>,
     action: Box<str>,
     effect: Effect,
+    is_sensitive: bool,
 }
 
 impl Operation {
@@ -52,6 +53,12 @@ impl Operation {
     #[must_use]
     pub fn effect(&self) -> Effect {
         self.effect
+    }
+
+    /// Whether it is a read with which an account is mapped: of identities, credentials, permissions, resources.
+    #[must_use]
+    pub fn is_sensitive(&self) -> bool {
+        self.is_sensitive
     }
 
     /// Whether this is one of the two calls that carry a foreign identity's proof in place of an

@@ -54,6 +54,9 @@ pub enum DataFault {
     /// An effect that is none, or one that stands for absence and cannot be listed.
     #[error("`{0}` is no effect that can be listed")]
     Effect(String),
+    /// An operation that is called sensitive with another word, or is no read.
+    #[error("`{0}`: sensitive is `yes` for a read, or empty")]
+    Sensitive(String),
     /// A parameter name with another character, or twice.
     #[error("`{0}` is no parameter name, or is there twice")]
     Name(String),

@@ -21,6 +21,8 @@
 //! operations of other products. STS and ResourceManager are not on that list, so `strict` judges
 //! them as `mutations` does.
 //!
+//! A restriction that was widened ([`Standing::Widened`]) refuses sensitive reads as well, whatever the profile.
+//!
 //! In the order in which the code checks:
 //!
 //! 1. Mode `off`: allow, nothing is judged.
@@ -53,6 +55,8 @@ pub enum Standing {
     Clear,
     /// This restriction is in force.
     Restricted(Uuid),
+    /// This restriction is in force, and was widened to sensitive reads.
+    Widened(Uuid),
     /// The registry cannot say.
     Unknown,
 }
@@ -153,7 +157,7 @@ fn judge(strict: &Blocklist, facts: &Facts<'_>) -> Result<Grounds, Refusal> {
     let standing = Lineage::of(facts.lineage);
     let grounds = match standing.restriction {
         None => Grounds::Clear,
-        Some(id) if !refuses(strict, facts.profile, facts.operation) => Grounds::Harmless(id),
+        Some(id) if !refuses(strict, facts, standing.widened) => Grounds::Harmless(id),
         Some(id) if facts.policy.self_remedy && facts.remedies_itself => Grounds::SelfRemedy(id),
         Some(id) => return Err(Refusal::RestrictedKey(id)),
     };
@@ -165,14 +169,16 @@ fn judge(strict: &Blocklist, facts: &Facts<'_>) -> Result<Grounds, Refusal> {
 }
 
 /// Whether the profile refuses this operation to a restricted key.
-fn refuses(strict: &Blocklist, profile: Profile, operation: &Operation) -> bool {
+fn refuses(strict: &Blocklist, facts: &Facts<'_>, widened: bool) -> bool {
+    let operation = facts.operation;
     let by_effect = match operation.effect() {
-        Effect::Read | Effect::MintSession | Effect::Uncatalogued => false,
+        Effect::Read => widened && operation.is_sensitive(),
+        Effect::MintSession | Effect::Uncatalogued => false,
         Effect::Mutate(Kind::Other) => false,
         Effect::Mutate(Kind::Identity | Kind::Credential | Kind::Permission) => true,
         Effect::Disclose | Effect::Unknown => true,
     };
-    match profile {
+    match facts.profile {
         Profile::Mutations => by_effect,
         Profile::Strict => by_effect || strict.lists(operation),
     }
@@ -182,6 +188,7 @@ fn refuses(strict: &Blocklist, profile: Profile, operation: &Operation) -> bool 
 /// an unknown not by a clear one.
 struct Lineage {
     restriction: Option<Uuid>,
+    widened: bool,
     all_known: bool,
 }
 
@@ -190,12 +197,18 @@ impl Lineage {
         // No lineage means that nobody asked the registry.
         let start = Self {
             restriction: None,
+            widened: false,
             all_known: !standings.is_empty(),
         };
         standings.iter().fold(start, |lineage, one| match one {
             Standing::Clear => lineage,
             Standing::Restricted(id) => Self {
                 restriction: lineage.restriction.or(Some(*id)),
+                ..lineage
+            },
+            Standing::Widened(id) => Self {
+                restriction: lineage.restriction.or(Some(*id)),
+                widened: true,
                 ..lineage
             },
             Standing::Unknown => Self {

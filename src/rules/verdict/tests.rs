@@ -80,6 +80,29 @@ fn allowed(operation: &Operation, grounds: Grounds) -> Verdict {
     })
 }
 
+#[test]
+fn widened_restriction_refuses_sensitive_reads_and_nothing_else_more() {
+    let world = World::new();
+    for operation in world.operations() {
+        for profile in Profile::ALL {
+            let decided = |standing| {
+                let verdict = world.decide(&operation, &[Standing::Clear, standing], profile);
+                matches!(verdict, Verdict::Refuse(_))
+            };
+            let (before, after) = (decided(RESTRICTED), decided(Standing::Widened(ID)));
+            assert_eq!(
+                after,
+                before || operation.is_sensitive(),
+                "{} {profile}",
+                operation.action()
+            );
+        }
+    }
+    let list = world.operation("", "2015-05-01", "ListUsers");
+    let widened = world.decide(&list, &[Standing::Widened(ID)], Profile::Mutations);
+    assert_eq!(widened, REFUSED);
+}
+
 /// The table of the module's documentation, a second time and by single operations.
 #[test]
 fn every_cell_of_the_table() {

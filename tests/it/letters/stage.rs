@@ -16,7 +16,9 @@ use akgate::{
         keys::NewKey,
         sealing::KeyRing,
     },
+    ladder::Ladder,
     notify::{
+        facts::House,
         letter::Templates,
         mailer::{MailFault, Mailer},
         worker::Worker,
@@ -27,6 +29,7 @@ use akgate::{
         keys::keep_one,
         record::{LeakReport, Recorded, record},
     },
+    restriction::LiftRule,
     verdict::Profile,
 };
 use futures_core::future::BoxFuture;
@@ -80,7 +83,7 @@ impl Sent {
     pub fn link(&self) -> Option<&str> {
         self.text
             .split_whitespace()
-            .find(|word| word.contains("/confirm/"))
+            .find(|word| word.contains("/confirm/") || word.contains("/withdraw/"))
     }
 }
 
@@ -150,15 +153,28 @@ pub struct Stage {
     pub pool: PgPool,
     pub clock: Arc<TestClock>,
     pub mailer: Arc<TestMailer>,
+    pub enforce_from: Option<OffsetDateTime>,
+    pub lift: LiftRule,
 }
 
 impl Stage {
     /// Keeps a key of alice's and so many contacts, and reports the key as leaked.
     pub async fn with_leak(pool: &PgPool, contacts: usize) -> (Self, Recorded) {
+        let emails: Vec<String> = (0..contacts)
+            .map(|n| format!("owner{n:02}@example.com"))
+            .collect();
+        let ranked: Vec<(&str, i32)> = emails.iter().map(|email| (email.as_str(), 1)).collect();
+        Self::with_leak_to(pool, &ranked).await
+    }
+
+    /// The same with these contacts, each of a rank.
+    pub async fn with_leak_to(pool: &PgPool, contacts: &[(&str, i32)]) -> (Self, Recorded) {
         let stage = Self {
             pool: pool.clone(),
             clock: Arc::new(TestClock(Mutex::new(NOW))),
             mailer: Arc::default(),
+            enforce_from: None,
+            lift: LiftRule::Operator,
         };
         let key = NewKey {
             record: KeyRecord {
@@ -173,10 +189,21 @@ impl Stage {
         keep_one(pool, &ring(), &key, NOW, &mut StdRng::seed_from_u64(1))
             .await
             .unwrap();
-        for n in 0..contacts {
-            let language = Language::ALL[n % 2];
-            let email = format!("owner{n:02}@example.com");
-            contacts::keep(pool, ACCOUNT, &email, language, NOW)
+        let ranked = contacts.iter().any(|(_, rank)| *rank > 1);
+        // Known well before the leak.
+        let known = NOW - time::Duration::days(30);
+        for (n, (email, rank)) in contacts.iter().enumerate() {
+            let language = match ranked {
+                true => Language::English,
+                false => Language::ALL[n % 2],
+            };
+            contacts::keep(pool, ACCOUNT, email, language, known)
+                .await
+                .unwrap();
+            sqlx::query("UPDATE contacts SET rank = $2 WHERE email = $1")
+                .bind(email)
+                .bind(rank)
+                .execute(pool)
                 .await
                 .unwrap();
         }
@@ -202,9 +229,16 @@ impl Stage {
             templates: Templates::load(None).unwrap(),
             mailer: Arc::clone(&self.mailer) as Arc<dyn Mailer>,
             from: "Cloud security <security@cloud.example>".parse().unwrap(),
-            public_url: "https://akgate.example/".into(),
-            support: "help@cloud.example".into(),
-            profile: Profile::Mutations,
+            house: House {
+                public_url: "https://akgate.example".into(),
+                support: "help@cloud.example".into(),
+                hotline: None,
+                ticket_url: None,
+                profile: Profile::Mutations,
+                enforce_from: self.enforce_from,
+                ladder: Ladder::default(),
+            },
+            lift: self.lift,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             randomness: Arc::new(Randomness::new(StdRng::seed_from_u64(2))),
             metrics: Arc::default(),

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::operation::Kind;
 
-const HEAD: &str = "# comment\nproduct,version,action,effect,names\n";
+const HEAD: &str = "# comment\nproduct,version,action,effect,sensitive,names\n";
 
 fn fault(rows: &str) -> String {
     Catalogue::parse(&format!("{HEAD}{rows}"))
@@ -134,6 +134,27 @@ fn catalogued_product_is_never_foreign() {
 }
 
 #[test]
+fn reads_that_map_an_account_are_sensitive() {
+    let catalogue = Catalogue::built_in().unwrap();
+    let sensitive = catalogue.operations().filter(Operation::is_sensitive);
+    assert_eq!(sensitive.count(), 84);
+    for (version, action, is_sensitive) in [
+        ("2015-05-01", "ListUsers", true),
+        ("2015-05-01", "GetPolicyVersion", true),
+        ("2019-08-15", "GetCredentialReport", true),
+        ("2020-03-31", "ListAccounts", true),
+        ("2020-03-31", "ListTagKeys", false),
+        ("2015-05-01", "GetPasswordPolicy", false),
+        ("2015-04-01", "GetCallerIdentity", false),
+        ("2015-05-01", "CreateUser", false),
+        ("2015-05-01", "NoSuchAction", false),
+    ] {
+        let operation = catalogue.operation(version, action).unwrap();
+        assert_eq!(operation.is_sensitive(), is_sensitive, "{action}");
+    }
+}
+
+#[test]
 fn names_are_kept_without_secrets() {
     let catalogue = Catalogue::built_in().unwrap();
     let kept = |version, action| -> Vec<String> {
@@ -182,64 +203,72 @@ fn faults_are_named_with_their_line() {
         ("", "line 2: there is no row"),
         (
             "RAM,2015-05-01,A,Read",
-            "line 3: 4 columns where 5 are needed",
+            "line 3: 4 columns where 6 are needed",
         ),
         (
-            "RAM,2015-05-01,A,Read,,",
-            "line 3: 6 columns where 5 are needed",
+            "RAM,2015-05-01,A,Read,,,",
+            "line 3: 7 columns where 6 are needed",
         ),
         (
-            "RAM,2015-05-01,A,Read,\"\"",
+            "RAM,2015-05-01,A,Read,,\"\"",
             "line 3: quotes are not supported",
         ),
         (
-            "Ecs,2014-05-26,A,Read,",
+            "Ecs,2014-05-26,A,Read,,",
             "line 3: `Ecs` is not a catalogued product",
         ),
         (
-            "ram,2015-05-01,A,Read,",
+            "ram,2015-05-01,A,Read,,",
             "line 3: `ram` is not a catalogued product",
         ),
         (
-            "RAM,2015-5-01,A,Read,",
+            "RAM,2015-5-01,A,Read,,",
             "line 3: `2015-5-01` is no version: YYYY-MM-DD",
         ),
-        ("RAM,2015-05-01,,Read,", "line 3: `` is no action"),
-        ("RAM,2015-05-01, A,Read,", "line 3: ` A` is no action"),
+        ("RAM,2015-05-01,,Read,,", "line 3: `` is no action"),
+        ("RAM,2015-05-01, A,Read,,", "line 3: ` A` is no action"),
         (
-            "RAM,2015-05-01,A,read,",
+            "RAM,2015-05-01,A,read,,",
             "line 3: `read` is no effect that can be listed",
         ),
         (
-            "RAM,2015-05-01,A,Unknown,",
+            "RAM,2015-05-01,A,Read,no,",
+            "line 3: `no`: sensitive is `yes` for a read, or empty",
+        ),
+        (
+            "RAM,2015-05-01,A,Disclose,yes,",
+            "line 3: `yes`: sensitive is `yes` for a read, or empty",
+        ),
+        (
+            "RAM,2015-05-01,A,Unknown,,",
             "line 3: `Unknown` is no effect that can be listed",
         ),
         (
-            "RAM,2015-05-01,A,Uncatalogued,",
+            "RAM,2015-05-01,A,Uncatalogued,,",
             "line 3: `Uncatalogued` is no effect that can be listed",
         ),
         (
-            "RAM,2015-05-01,A,Read,\n\nRAM,2015-05-01,A,Disclose,",
+            "RAM,2015-05-01,A,Read,,\n\nRAM,2015-05-01,A,Disclose,,",
             "line 5: 2015-05-01 A is listed twice",
         ),
         (
-            "RAM,2015-05-01,A,Read,X X",
+            "RAM,2015-05-01,A,Read,,X X",
             "line 3: `X` is no parameter name, or is there twice",
         ),
         (
-            "RAM,2015-05-01,A,Read,X  Y",
+            "RAM,2015-05-01,A,Read,,X  Y",
             "line 3: `` is no parameter name, or is there twice",
         ),
         (
-            "RAM,2015-05-01,A,Read,NewPassword",
+            "RAM,2015-05-01,A,Read,,NewPassword",
             "line 3: parameter `NewPassword` may hold a secret and is not to be kept",
         ),
         (
-            "RAM,2015-05-01,A,Read,\nIMS,2015-05-01,B,Read,",
+            "RAM,2015-05-01,A,Read,,\nIMS,2015-05-01,B,Read,,",
             "line 4: version 2015-05-01 is RAM's, or IMS has another one",
         ),
         (
-            "RAM,2015-05-01,A,Read,\nRAM,2016-05-01,B,Read,",
+            "RAM,2015-05-01,A,Read,,\nRAM,2016-05-01,B,Read,,",
             "line 4: version 2016-05-01 is RAM's, or RAM has another one",
         ),
     ] {
@@ -249,7 +278,7 @@ fn faults_are_named_with_their_line() {
         Catalogue::parse("RAM,2015-05-01,A,Read,")
             .unwrap_err()
             .to_string(),
-        "line 1: the header must be `product,version,action,effect,names`"
+        "line 1: the header must be `product,version,action,effect,sensitive,names`"
     );
     assert_eq!(Catalogue::parse("").unwrap_err().line, 1);
 }

@@ -1,0 +1,139 @@
+//! Who is written to: each selection gives ids of contacts, those whom no letter reaches left out.
+
+use sqlx::PgTransaction;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::directory::StateFault;
+
+/// The contacts of an account that are told at first: of those whom letters reach, those of the lowest rank.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub(super) async fn first(
+    tx: &mut PgTransaction<'_>,
+    account_id: &str,
+) -> Result<Vec<Uuid>, StateFault> {
+    let contacts = sqlx::query_scalar!(
+        "SELECT contact_id
+         FROM contacts
+         WHERE account_id = $1
+           AND unreachable_since IS NULL
+           AND rank = (
+               SELECT min(rank)
+               FROM contacts
+               WHERE account_id = $1
+                 AND unreachable_since IS NULL
+           )
+         ORDER BY contact_id",
+        account_id
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(contacts)
+}
+
+/// The next contacts: those of the lowest rank whom no letter has told of the restriction yet. Whoever became a
+/// contact after it was imposed may be the one who found the key.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub(super) async fn next(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+) -> Result<Vec<Uuid>, StateFault> {
+    let contacts = sqlx::query_scalar!(
+        "WITH untold AS (
+             SELECT c.contact_id, c.rank
+             FROM restrictions r
+             LEFT JOIN access_keys k USING (access_key_id)
+             LEFT JOIN principals p USING (principal_id)
+             LEFT JOIN sessions s USING (access_key_id)
+             JOIN contacts c ON c.account_id = COALESCE(p.account_id, s.account_id)
+             WHERE r.restriction_id = $1
+               AND c.created_at <= r.imposed_at
+               AND c.unreachable_since IS NULL
+               AND NOT EXISTS (
+                   SELECT 1
+                   FROM letters l
+                   WHERE l.restriction_id = r.restriction_id
+                     AND l.contact_id = c.contact_id
+                     AND l.kind = 'Imposed'
+               )
+         )
+         SELECT contact_id
+         FROM untold
+         WHERE rank = (SELECT min(rank) FROM untold)
+         ORDER BY contact_id",
+        restriction_id
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(contacts)
+}
+
+/// Those who were told of the restriction.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub(super) async fn told(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+) -> Result<Vec<Uuid>, StateFault> {
+    let contacts = sqlx::query_scalar!(
+        "SELECT l.contact_id
+         FROM letters l
+         JOIN contacts c USING (contact_id)
+         WHERE l.restriction_id = $1
+           AND l.kind = 'Imposed'
+           AND c.unreachable_since IS NULL
+         ORDER BY l.letter_id",
+        restriction_id
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(contacts)
+}
+
+/// Those who were told, and every other contact of the account whom it had before the key was public: what is
+/// confirmed, and what is lifted, is not for one pair of eyes.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub(super) async fn witnesses(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+    public_since: OffsetDateTime,
+) -> Result<Vec<Uuid>, StateFault> {
+    let contacts = sqlx::query_scalar!(
+        "SELECT c.contact_id
+         FROM contacts c
+         WHERE c.unreachable_since IS NULL
+           AND (
+               EXISTS (
+                   SELECT 1
+                   FROM letters l
+                   WHERE l.restriction_id = $1
+                     AND l.contact_id = c.contact_id
+                     AND l.kind = 'Imposed'
+               )
+               OR (
+                   c.created_at < $2
+                   AND c.account_id = (
+                       SELECT COALESCE(p.account_id, s.account_id)
+                       FROM restrictions r
+                       LEFT JOIN access_keys k USING (access_key_id)
+                       LEFT JOIN principals p USING (principal_id)
+                       LEFT JOIN sessions s USING (access_key_id)
+                       WHERE r.restriction_id = $1
+                   )
+               )
+           )
+         ORDER BY c.contact_id",
+        restriction_id,
+        public_since
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(contacts)
+}

@@ -1,0 +1,442 @@
+//! What an owner is told, and when: contacts in order, the ladder, repeats, and what a confirmation can become.
+
+use akgate::{
+    access_key::AccessKeyId,
+    audit::Actor,
+    directory::{KeyStatus, contacts, contacts::Language},
+    notify::mailer::MailFault,
+    outbox::{self, tasks},
+    registry::{
+        confirm::{Confirmed, Done, Statement, Withdrawn, by_link, withdraw},
+        keys::set_one_status,
+        read,
+        record::{LeakReport, record},
+    },
+    restriction::LiftRule,
+};
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::stage::{ACCOUNT, Answer, NOW, Sent, Stage, key_id, ring};
+use crate::database::TestDatabase;
+
+/// Moves the clock and does what is due; gives what was sent since the last time.
+async fn after(stage: &Stage, by: Duration) -> Vec<Sent> {
+    let before = stage.mailer.handed().len();
+    stage.clock.advance(by);
+    let worker = std::sync::Arc::new(stage.worker());
+    loop {
+        let looked = worker.escalate().await.unwrap();
+        if worker.run_once().await.unwrap() + looked == 0 {
+            return stage.mailer.handed().split_off(before);
+        }
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn told(sent: &[Sent]) -> Vec<(&str, &str)> {
+    let mut told: Vec<_> = sent
+        .iter()
+        .map(|sent| {
+            (
+                sent.to.as_str(),
+                sent.subject.split(" LTAI").next().unwrap(),
+            )
+        })
+        .collect();
+    told.sort_unstable();
+    told
+}
+
+async fn open_tasks(pool: &PgPool) -> Vec<String> {
+    let tasks = tasks::list(pool, true, None, 10).await.unwrap();
+    tasks.into_iter().map(|task| task.kind).collect()
+}
+
+async fn report(stage: &Stage, reference: &str, source: &str) {
+    let report = LeakReport {
+        access_key_id: key_id(),
+        secret: None,
+        source: source.into(),
+        reference: reference.into(),
+        url: Some(format!("https://h.example/{reference}")),
+        first_seen: None,
+        actor: Actor::Operator("olga".into()),
+    };
+    let now = akgate::clock::Clock::now(&*stage.clock);
+    record(&stage.pool, &ring(), &report, now).await.unwrap();
+}
+
+async fn set(stage: &Stage, status: KeyStatus) {
+    let now = akgate::clock::Clock::now(&*stage.clock);
+    set_one_status(&stage.pool, &key_id(), status, now)
+        .await
+        .unwrap();
+}
+
+async fn state(stage: &Stage, id: Uuid) -> String {
+    read::one(&stage.pool, id).await.unwrap().unwrap().state
+}
+
+#[tokio::test]
+async fn whom_no_letter_reaches_is_passed_over_and_at_last_an_operator_is_told() {
+    let database = TestDatabase::new().await;
+    let (stage, leak) = Stage::with_leak_to(
+        database.pool(),
+        &[("first@example.com", 1), ("second@example.com", 2)],
+    )
+    .await;
+    let never = || Answer::Fail(MailFault::Never("550 no such user".into()));
+    stage.mailer.answer([never(), Answer::Take]);
+    let sent = after(&stage, Duration::ZERO).await;
+    let to: Vec<&str> = sent.iter().map(|sent| sent.to.as_str()).collect();
+    assert_eq!(to, ["first@example.com", "second@example.com"]);
+    assert!(open_tasks(&stage.pool).await.is_empty());
+    let shown = read::one(&stage.pool, leak.restriction_id).await.unwrap();
+    assert_eq!(shown.unwrap().told_at, Some(NOW));
+
+    // The second one's comes back a day later: nobody is left.
+    let letters = stage.letters().await;
+    let sent = letters
+        .iter()
+        .find(|letter| letter.state == "Sent")
+        .unwrap();
+    let later = NOW + Duration::hours(23);
+    let bounced = outbox::bounced(&stage.pool, sent.letter_id, "550 5.1.1 unknown", later);
+    assert!(bounced.await.unwrap());
+    let again = outbox::bounced(&stage.pool, sent.letter_id, "550 5.1.1 unknown", later);
+    assert!(!again.await.unwrap(), "a bounce counts once");
+    assert_eq!(open_tasks(&stage.pool).await, ["Unreachable"]);
+    // What nobody was told of is not held against them.
+    assert!(after(&stage, Duration::days(9)).await.is_empty());
+    let shown = read::one(&stage.pool, leak.restriction_id).await.unwrap();
+    assert_eq!(shown.unwrap().widened_at, None);
+}
+
+#[tokio::test]
+async fn key_that_nobody_knows_is_an_operators_task() {
+    let database = TestDatabase::new().await;
+    let (stage, _) = Stage::with_leak(database.pool(), 1).await;
+    let unknown = LeakReport {
+        access_key_id: AccessKeyId::parse("LTAI5tFakeUnknown").unwrap(),
+        secret: None,
+        source: "github".into(),
+        reference: "unknown".into(),
+        url: None,
+        first_seen: None,
+        actor: Actor::Akgate,
+    };
+    record(&stage.pool, &ring(), &unknown, NOW).await.unwrap();
+    assert_eq!(open_tasks(&stage.pool).await, ["Unreachable"]);
+}
+
+#[tokio::test]
+async fn ladder_is_climbed_while_the_pair_works_whatever_is_clicked() {
+    let database = TestDatabase::new().await;
+    let (stage, leak) = Stage::with_leak_to(
+        database.pool(),
+        &[("first@example.com", 1), ("second@example.com", 2)],
+    )
+    .await;
+    // Whoever became a contact later may be the one who found the key.
+    let later = NOW + Duration::HOUR;
+    contacts::keep(
+        &stage.pool,
+        ACCOUNT,
+        "late@example.com",
+        Language::English,
+        later,
+    )
+    .await
+    .unwrap();
+    let sent = after(&stage, Duration::ZERO).await;
+    assert_eq!(told(&sent), [("first@example.com", "AccessKey")]);
+    for announced in [
+        "From 25 November 2026, 12:00 UTC on, reading users",
+        "On 27 November 2026, 12:00 UTC, the other contacts",
+        "On 1 December 2026, 12:00 UTC, our security team is asked to disable",
+    ] {
+        let text = one_line(&sent[0].text);
+        assert!(text.contains(announced), "{announced}: {text}");
+    }
+    let token = sent[0].link().unwrap().rsplit('/').next().unwrap();
+    let statement = Statement::default();
+    let digest = Sha256::digest(token);
+    by_link(&stage.pool, &digest, &statement, LiftRule::Operator, later)
+        .await
+        .unwrap();
+    assert_eq!(
+        after(&stage, Duration::hours(23)).await.len(),
+        2,
+        "both hear of it"
+    );
+
+    let sent = after(&stage, Duration::hours(1)).await;
+    assert_eq!(told(&sent), [("first@example.com", "AccessKey")]);
+    assert!(
+        sent[0].subject.contains("more is refused"),
+        "{}",
+        sent[0].subject
+    );
+    assert!(one_line(&sent[0].text).contains("only that makes you safe"));
+    let shown = read::one(&stage.pool, leak.restriction_id).await.unwrap();
+    assert_eq!(shown.unwrap().widened_at, Some(NOW + Duration::hours(24)));
+
+    let sent = after(&stage, Duration::hours(48)).await;
+    assert_eq!(
+        told(&sent),
+        [
+            ("first@example.com", "Reminder: the leaked AccessKey"),
+            ("second@example.com", "AccessKey"),
+        ]
+    );
+    let sent = after(&stage, Duration::hours(96)).await;
+    assert_eq!(sent.len(), 2);
+    assert!(
+        sent.iter()
+            .all(|sent| one_line(&sent.text).contains("has been asked to disable"))
+    );
+    assert_eq!(open_tasks(&stage.pool).await, ["DisablePair"]);
+    assert!(after(&stage, Duration::days(30)).await.is_empty());
+}
+
+#[tokio::test]
+async fn disabled_pair_stops_the_ladder_and_one_that_comes_back_goes_on() {
+    let database = TestDatabase::new().await;
+    let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
+    after(&stage, Duration::ZERO).await;
+    set(&stage, KeyStatus::Inactive).await;
+    assert!(after(&stage, Duration::days(2)).await.is_empty());
+    set(&stage, KeyStatus::Active).await;
+    let sent = after(&stage, Duration::ZERO).await;
+    assert_eq!(sent.len(), 1, "what was missed is one letter");
+    assert!(sent[0].subject.contains("more is refused"));
+    let shown = read::one(&stage.pool, leak.restriction_id).await.unwrap();
+    assert_eq!(shown.unwrap().widened_at, Some(NOW + Duration::days(2)));
+}
+
+#[tokio::test]
+async fn repeats_are_one_letter_with_a_table() {
+    let database = TestDatabase::new().await;
+    let (stage, _) = Stage::with_leak(database.pool(), 1).await;
+    // Before the first letter is out, they stand in that.
+    report(&stage, "early", "gitlab").await;
+    let sent = after(&stage, Duration::ZERO).await;
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].text.contains("hxxps://h[.]example/early"));
+    stage.clock.advance(Duration::MINUTE);
+    for n in 0..100 {
+        report(&stage, &format!("fork-{n}"), "github").await;
+    }
+    report(&stage, "scan", "internal-scan").await;
+    assert!(after(&stage, Duration::minutes(59)).await.is_empty());
+    let sent = after(&stage, Duration::minutes(1)).await;
+    assert_eq!(sent.len(), 1);
+    let row = |source: &str| {
+        let row = sent[0].text.lines().find(|line| line.contains(source));
+        row.map(|row| row.split_whitespace().take(2).collect::<Vec<_>>())
+    };
+    assert_eq!(row("GitHub").unwrap(), ["GitHub", "100"]);
+    assert_eq!(row("internal-scan").unwrap(), ["internal-scan", "1"]);
+    assert_eq!(row("GitLab"), None, "that was told before");
+    // The next such letter waits for a day.
+    report(&stage, "more", "github").await;
+    assert!(after(&stage, Duration::hours(2)).await.is_empty());
+    assert!(!after(&stage, Duration::hours(23)).await.is_empty());
+}
+
+#[tokio::test]
+async fn restriction_that_is_to_come_is_announced_first() {
+    let database = TestDatabase::new().await;
+    let (mut stage, _) = Stage::with_leak(database.pool(), 1).await;
+    stage.enforce_from = Some(NOW + Duration::hours(30));
+    let sent = after(&stage, Duration::ZERO).await;
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].subject.contains("will be restricted"));
+    assert!(sent[0].text.contains("From 25 November 2026, 18:00 UTC on"));
+    assert!(after(&stage, Duration::hours(29)).await.is_empty());
+    let sent = after(&stage, Duration::hours(1)).await;
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].subject.contains("please replace it"));
+    // The ladder counts from there.
+    assert!(after(&stage, Duration::hours(23)).await.is_empty());
+    assert_eq!(after(&stage, Duration::hours(1)).await.len(), 1);
+}
+
+/// The token of the link in a contact's last letter.
+fn token(sent: &[Sent], to: &str) -> Vec<u8> {
+    let letter = sent.iter().rev().find(|sent| sent.to == to).unwrap();
+    let link = letter.link().unwrap();
+    Sha256::digest(link.rsplit('/').next().unwrap()).to_vec()
+}
+
+#[tokio::test]
+async fn any_contact_takes_a_confirmation_back_and_all_hear_of_it() {
+    let database = TestDatabase::new().await;
+    let (stage, leak) = Stage::with_leak_to(
+        database.pool(),
+        &[("first@example.com", 1), ("second@example.com", 2)],
+    )
+    .await;
+    let sent = after(&stage, Duration::ZERO).await;
+    let statement = Statement {
+        done: vec![Done::Rotated, Done::Disabled],
+        remark: Some("done".into()),
+        acknowledged: vec!["call:x".into()],
+    };
+    let first = token(&sent, "first@example.com");
+    by_link(&stage.pool, &first, &statement, LiftRule::Operator, NOW)
+        .await
+        .unwrap();
+    let sent = after(&stage, Duration::MINUTE).await;
+    assert_eq!(
+        sent.len(),
+        2,
+        "the contact who was not told yet hears of it as well"
+    );
+    let second = token(&sent, "second@example.com");
+    // A link to take back confirms nothing, and the other way round.
+    let confirmed = by_link(&stage.pool, &second, &statement, LiftRule::Operator, NOW).await;
+    assert_eq!(confirmed.unwrap(), Confirmed::NotFound);
+    assert_eq!(
+        withdraw(&stage.pool, &first, NOW).await.unwrap(),
+        Withdrawn::NotFound
+    );
+    let withdrawn = withdraw(&stage.pool, &second, NOW).await.unwrap();
+    assert_eq!(withdrawn, Withdrawn::Now(leak.restriction_id));
+    assert_eq!(
+        withdraw(&stage.pool, &second, NOW).await.unwrap(),
+        Withdrawn::NotFound
+    );
+    assert_eq!(state(&stage, leak.restriction_id).await, "Imposed");
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM acknowledgements")
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap();
+    assert_eq!(kept, 0);
+    let sent = after(&stage, Duration::MINUTE).await;
+    assert_eq!(sent.len(), 2);
+    assert!(sent.iter().all(|sent| sent.subject.contains("taken back")));
+    // And can be confirmed again, by another link.
+    let first = token(&sent, "first@example.com");
+    let confirmed = by_link(&stage.pool, &first, &statement, LiftRule::Operator, NOW).await;
+    assert_eq!(confirmed.unwrap(), Confirmed::Now(leak.restriction_id));
+}
+
+/// A change that the leaked key made, as the gateway records it.
+async fn made(pool: &PgPool, at: OffsetDateTime) -> String {
+    let id = Uuid::new_v4();
+    akgate::calls::partitions::ensure(pool, at).await.unwrap();
+    sqlx::query(
+        "INSERT INTO intents (
+             access_key_id, nonce, signed_at, request_id, account_id, principal, product, version, action, effect,
+             grounds, names, source_ip, user_agent, received_at, outcome
+         )
+         VALUES ($1, $2, $3, $4, $5, 'p', 'Ram', '2015-05-01', 'CreateUser', 'Mutate(Identity)', 'clear',
+             '{\"UserName\": \"ops-backup\"}', '198.51.100.23', 'x', $3, 'Succeeded')",
+    )
+    .bind(key_id().as_str())
+    .bind(id.to_string())
+    .bind(at)
+    .bind(id)
+    .bind(ACCOUNT)
+    .execute(pool)
+    .await
+    .unwrap();
+    format!("call:{id}")
+}
+
+#[tokio::test]
+async fn policy_lifts_on_facts_and_on_nothing_less() {
+    let database = TestDatabase::new().await;
+    let (mut stage, leak) = Stage::with_leak(database.pool(), 1).await;
+    stage.lift = LiftRule::AutoLift;
+    let id = leak.restriction_id;
+    let artefact = made(&stage.pool, NOW - Duration::HOUR).await;
+    let before = made(&stage.pool, NOW - Duration::hours(5)).await;
+    let sent = after(&stage, Duration::ZERO).await;
+    assert!(
+        sent[0].text.contains("* CreateUser ops-backup"),
+        "{}",
+        sent[0].text
+    );
+    let first = token(&sent, "owner00@example.com");
+    let statement = Statement {
+        acknowledged: vec![before, artefact],
+        ..Statement::default()
+    };
+    let confirm = by_link(&stage.pool, &first, &statement, LiftRule::AutoLift, NOW);
+    assert_eq!(
+        confirm.await.unwrap(),
+        Confirmed::Now(id),
+        "the pair still works"
+    );
+    after(&stage, Duration::MINUTE).await;
+    // It goes on while the pair works.
+    let another = made(&stage.pool, NOW).await;
+    set(&stage, KeyStatus::Inactive).await;
+    after(&stage, Duration::MINUTE).await;
+    assert_eq!(
+        state(&stage, id).await,
+        "Remediated",
+        "{another} was not looked at"
+    );
+    let mut db = stage.pool.acquire().await.unwrap();
+    akgate::calls::artefacts::acknowledge(&mut db, id, &[another], "contact:x", NOW)
+        .await
+        .unwrap();
+    let sent = after(&stage, Duration::HOUR).await;
+    assert_eq!(state(&stage, id).await, "Lifted");
+    assert!(
+        sent[0].text.contains("you have looked at everything"),
+        "{}",
+        sent[0].text
+    );
+    let lifted = read::one(&stage.pool, id).await.unwrap().unwrap();
+    assert_eq!(lifted.lifted_by.as_deref(), Some("policy"));
+    assert!(lifted.tombstone);
+    // It comes back: restricted again, and the owner is told.
+    set(&stage, KeyStatus::Active).await;
+    let sent = after(&stage, Duration::ZERO).await;
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].text.contains("is in use again"));
+}
+
+#[tokio::test]
+async fn operators_rule_lifts_nothing_by_itself() {
+    let database = TestDatabase::new().await;
+    let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
+    after(&stage, Duration::ZERO).await;
+    set(&stage, KeyStatus::Deleted).await;
+    after(&stage, Duration::days(3)).await;
+    assert_eq!(state(&stage, leak.restriction_id).await, "Imposed");
+}
+
+#[tokio::test]
+async fn confirmation_that_is_taken_back_after_the_lift_is_an_operators_task() {
+    let database = TestDatabase::new().await;
+    let (mut stage, leak) = Stage::with_leak(database.pool(), 1).await;
+    stage.lift = LiftRule::AutoLift;
+    let sent = after(&stage, Duration::ZERO).await;
+    let first = token(&sent, "owner00@example.com");
+    set(&stage, KeyStatus::Deleted).await;
+    let statement = Statement::default();
+    let confirmed = by_link(&stage.pool, &first, &statement, LiftRule::AutoLift, NOW).await;
+    assert!(
+        matches!(confirmed.unwrap(), Confirmed::Lifted { restriction_id, .. } if restriction_id == leak.restriction_id)
+    );
+    let sent = after(&stage, Duration::MINUTE).await;
+    let confirmed = sent
+        .iter()
+        .find(|sent| sent.text.contains("/withdraw/"))
+        .unwrap();
+    let taken = token(std::slice::from_ref(confirmed), "owner00@example.com");
+    let withdrawn = withdraw(&stage.pool, &taken, NOW).await.unwrap();
+    assert_eq!(withdrawn, Withdrawn::Disputed(leak.restriction_id));
+    assert_eq!(open_tasks(&stage.pool).await, ["Disputed"]);
+}
