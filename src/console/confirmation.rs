@@ -2,9 +2,10 @@
 //! links, so GET changes nothing.
 
 use axum::{
-    extract::{Form, Path, State},
+    extract::{Path, State},
     response::Response,
 };
+use bytes::Bytes;
 use http::HeaderMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -126,9 +127,9 @@ pub async fn act(
     State(console): State<Console>,
     Path(token): Path<String>,
     headers: HeaderMap,
-    Form(members): Form<Vec<(String, String)>>,
+    form: Bytes,
 ) -> Response {
-    let statement = statement(members);
+    let statement = statement(&form);
     let confirmed = within(console.timeout, async {
         let now = console.clock.now();
         let digest = digest(&token);
@@ -187,16 +188,16 @@ async fn whose(
 }
 
 /// What the form says. What it does not know is left out: a form filled in by a person is never refused.
-fn statement(members: Vec<(String, String)>) -> Statement {
+fn statement(form: &[u8]) -> Statement {
     let mut statement = Statement::default();
-    for (name, value) in members {
-        match name.as_str() {
+    for (name, value) in form_urlencoded::parse(form) {
+        match &*name {
             "done" => {
-                let done = serde_json::from_value::<Done>(value.into());
+                let done = serde_json::from_value::<Done>(value.as_ref().into());
                 statement.done.extend(done.ok());
             }
             "looked_at" if statement.acknowledged.len() < ARTEFACTS => {
-                statement.acknowledged.push(value);
+                statement.acknowledged.push(value.into_owned());
             }
             "remark" => {
                 let remark = evidence::clean(value.trim());
