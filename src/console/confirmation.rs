@@ -11,7 +11,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use super::{Console, asked_for, minute, page::Page, unavailable};
+use super::{Console, asked_for, page::Page, unavailable};
 use crate::{
     access_key::AccessKeyId,
     calls::artefacts::{self, Artefact},
@@ -103,7 +103,7 @@ async fn look(console: &Console, purpose: Purpose, token: &str, headers: &Header
         let Some((language, restriction)) = language.zip(restriction) else {
             return Ok(None);
         };
-        let shown = Shown::of(console, &restriction, now).await?;
+        let shown = Shown::of(console, &restriction, language, now).await?;
         Ok::<_, StateFault>(Some((language, restriction.state, shown)))
     });
     match found.await {
@@ -225,6 +225,7 @@ impl Shown {
     async fn of(
         console: &Console,
         restriction: &RestrictionView,
+        language: Language,
         now: OffsetDateTime,
     ) -> Result<Self, StateFault> {
         let id = AccessKeyId::parse(&restriction.access_key_id)
@@ -243,17 +244,20 @@ impl Shown {
             account_id: restriction.account_id.clone(),
             user_name: restriction.user_name.clone(),
             key_status: restriction.key_status.clone(),
-            imposed_at: minute(restriction.imposed_at),
-            public_since: minute(since),
+            imposed_at: language.minute(restriction.imposed_at),
+            public_since: language.minute(since),
             sources: sources
                 .map(|report| Source {
-                    source: evidence::clean(&report.source),
+                    source: language.source(&report.source),
                     url: report.url.as_deref().map(|url| evidence::place(url, &id)),
                 })
                 .collect(),
             more_sources: restriction.reports.len().saturating_sub(SOURCES),
             other_pairs,
-            artefacts: made.iter().map(|one| Made::of(one, now)).collect(),
+            artefacts: made
+                .iter()
+                .map(|one| Made::of(one, language, now))
+                .collect(),
             more_artefacts,
             auto_lift: console.lift == LiftRule::AutoLift,
             lifted: restriction.lifted_at.is_some(),
@@ -262,15 +266,15 @@ impl Shown {
 }
 
 impl Made {
-    fn of(artefact: &Artefact, now: OffsetDateTime) -> Self {
+    fn of(artefact: &Artefact, language: Language, now: OffsetDateTime) -> Self {
         let works = artefact.expires_at.filter(|until| *until > now);
         Self {
             id: artefact.id.clone(),
             action: evidence::clean(&artefact.action),
             names: artefact.names.join(" "),
-            at: minute(artefact.at),
+            at: language.minute(artefact.at),
             source_ip: evidence::clean(&artefact.source_ip),
-            works_until: works.map(minute),
+            works_until: works.map(|until| language.minute(until)),
             is_session: artefact.expires_at.is_some(),
             is_acknowledged: artefact.is_acknowledged,
         }

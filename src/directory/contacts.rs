@@ -4,10 +4,14 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, PgTransaction};
-use time::OffsetDateTime;
+use time::{
+    OffsetDateTime, UtcOffset,
+    macros::{format_description, offset},
+};
 use uuid::Uuid;
 
 use super::{StateFault, principals};
+use crate::evidence::clean;
 
 /// The language of a letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,6 +34,32 @@ impl Language {
         match self {
             Self::English => "en",
             Self::Chinese => "zh-CN",
+        }
+    }
+
+    /// An instant as its reader writes it, to the minute; the zone is always said.
+    #[must_use]
+    pub fn minute(self, at: OffsetDateTime) -> String {
+        let text = match self {
+            Self::English => at.to_offset(UtcOffset::UTC).format(format_description!(
+                "[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"
+            )),
+            Self::Chinese => at.to_offset(offset!(+8)).format(format_description!(
+                "[year]年[month padding:none]月[day padding:none]日 [hour]:[minute]（北京时间）"
+            )),
+        };
+        text.unwrap_or_else(|_| at.to_string())
+    }
+
+    /// A source's name as its reader knows it; what is not known is cleaned.
+    #[must_use]
+    pub fn source(self, source: &str) -> String {
+        match (source, self) {
+            ("github", _) => "GitHub".to_owned(),
+            ("gitlab", _) => "GitLab".to_owned(),
+            ("operator", Self::English) => "our security team".to_owned(),
+            ("operator", Self::Chinese) => "平台安全团队".to_owned(),
+            (other, _) => clean(other),
         }
     }
 }
@@ -173,4 +203,21 @@ pub async fn language(pool: &PgPool, contact_id: Uuid) -> Result<Option<Language
     .await?;
     tag.map(|tag| tag.parse().map_err(|_| StateFault::Corrupt("language")))
         .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn instants_are_written_as_the_reader_writes_them() {
+        let at = datetime!(2026-11-05 17:04:59 UTC);
+        assert_eq!(Language::English.minute(at), "5 November 2026, 17:04 UTC");
+        assert_eq!(
+            Language::Chinese.minute(at),
+            "2026年11月6日 01:04（北京时间）"
+        );
+    }
 }

@@ -2,10 +2,7 @@
 
 use serde::Serialize;
 use sqlx::PgPool;
-use time::{
-    OffsetDateTime, UtcOffset,
-    macros::{format_description, offset},
-};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
@@ -277,7 +274,7 @@ fn repeats(
             continue;
         }
         let Clue { source, url, .. } = clue(report, &key, language);
-        let last = minute(report.reported_at, language);
+        let last = language.minute(report.reported_at);
         if let Some(repeat) = repeats.iter_mut().find(|repeat| repeat.source == source) {
             repeat.count += 1;
             repeat.last = last;
@@ -326,7 +323,7 @@ fn object(artefact: &Artefact, language: Language) -> Object {
     Object {
         action: clean(&artefact.action),
         names: artefact.names.join(" "),
-        at: minute(artefact.at, language),
+        at: language.minute(artefact.at),
         source_ip: clean(&artefact.source_ip),
     }
 }
@@ -371,7 +368,7 @@ impl Facts {
     /// What the restriction itself tells.
     fn of(restriction: &RestrictionView, language: Language) -> Result<Self, StateFault> {
         let key = key_of(restriction)?;
-        let at = |at| minute(at, language);
+        let at = |at| language.minute(at);
         let reports = &restriction.reports;
         let seen = reports.iter().filter_map(|report| report.first_seen);
         let clues = reports.iter().take(CLUES);
@@ -420,7 +417,7 @@ impl Facts {
         self.hotline.clone_from(&house.hotline);
         self.ticket_url.clone_from(&house.ticket_url);
         let later = house.enforce_from.filter(|from| now < *from);
-        self.enforce_from = later.map(|from| minute(from, language));
+        self.enforce_from = later.map(|from| language.minute(from));
         let taken = Taken {
             reminders: usize::MAX,
             widened: restriction.widened_at.is_some(),
@@ -439,7 +436,7 @@ impl Facts {
                 Step::Widen | Step::Remind => continue,
             };
             if works {
-                let at = minute(at, language);
+                let at = language.minute(at);
                 self.ahead.push(Ahead { step, at });
             }
         }
@@ -454,13 +451,13 @@ impl Facts {
     /// Puts the confirmation link in.
     pub fn ask_to_confirm(&mut self, public_url: &str, link: &Link, language: Language) {
         self.confirm_url = Some(format!("{public_url}/confirm/{}", link.token));
-        self.confirm_until = Some(minute(link.expires_at, language));
+        self.confirm_until = Some(language.minute(link.expires_at));
     }
 
     /// Puts in the link that takes a confirmation back.
     pub fn offer_withdrawal(&mut self, public_url: &str, link: &Link, language: Language) {
         self.withdraw_url = Some(format!("{public_url}/withdraw/{}", link.token));
-        self.withdraw_until = Some(minute(link.expires_at, language));
+        self.withdraw_until = Some(language.minute(link.expires_at));
     }
 }
 
@@ -501,37 +498,16 @@ fn quoted(text: &str) -> String {
 }
 
 fn clue(report: &ReportView, key: &AccessKeyId, language: Language) -> Clue {
-    let source = match (report.source.as_str(), language) {
-        ("github", _) => "GitHub".to_owned(),
-        ("gitlab", _) => "GitLab".to_owned(),
-        ("operator", Language::English) => "our security team".to_owned(),
-        ("operator", Language::Chinese) => "平台安全团队".to_owned(),
-        (other, _) => clean(other),
-    };
+    let source = language.source(&report.source);
     Clue {
         source,
         url: report.url.as_deref().map(|url| place(url, key)),
-        first_seen: report.first_seen.map(|at| minute(at, language)),
+        first_seen: report.first_seen.map(|at| language.minute(at)),
     }
-}
-
-/// An instant as its reader writes it; the zone is always said.
-pub(super) fn minute(at: OffsetDateTime, language: Language) -> String {
-    let text = match language {
-        Language::English => at.to_offset(UtcOffset::UTC).format(format_description!(
-            "[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"
-        )),
-        Language::Chinese => at.to_offset(offset!(+8)).format(format_description!(
-            "[year]年[month padding:none]月[day padding:none]日 [hour]:[minute]（北京时间）"
-        )),
-    };
-    text.unwrap_or_else(|_| at.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use time::macros::datetime;
-
     use super::*;
 
     #[test]
@@ -559,16 +535,6 @@ mod tests {
         assert_eq!(
             hostile.rotate,
             "aliyun ram CreateAccessKey --UserName 'a'\\''; rm -rf ~\u{fffd}$(id)'"
-        );
-    }
-
-    #[test]
-    fn instants_are_written_as_the_reader_writes_them() {
-        let at = datetime!(2026-11-05 17:04:59 UTC);
-        assert_eq!(minute(at, Language::English), "5 November 2026, 17:04 UTC");
-        assert_eq!(
-            minute(at, Language::Chinese),
-            "2026年11月6日 01:04（北京时间）"
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime, macros::datetime};
 
-use super::facts::{Ahead, Clue, Commands, Confirmer, Deeds, Facts, Object, Repeat, minute};
+use super::facts::{Ahead, Clue, Commands, Confirmer, Deeds, Facts, Object, Repeat};
 use crate::{calls::artefacts::Calls, directory::contacts::Language, outbox::LetterKind};
 
 const IMPOSED: OffsetDateTime = datetime!(2026-11-26 12:00 UTC);
@@ -26,7 +26,7 @@ pub(super) fn every() -> impl Iterator<Item = (LetterKind, Language, Facts)> {
 
 /// A RAM user's key that was seen in two places; another contact has confirmed.
 pub(super) fn much(language: Language) -> Facts {
-    let at = |hours| minute(IMPOSED + Duration::hours(hours), language);
+    let at = |hours| language.minute(IMPOSED + Duration::hours(hours));
     Facts {
         access_key: "LTAI5tFa****ly01".into(),
         account_id: "5123456789012345".into(),
@@ -130,7 +130,7 @@ pub(super) fn reader(language: Language) -> Facts {
         key_status: Some("Inactive".into()),
         ahead: Vec::new(),
         confirmed_by: Some(Confirmer::Reader),
-        lifted_at: Some(minute(IMPOSED + Duration::hours(7), language)),
+        lifted_at: Some(language.minute(IMPOSED + Duration::hours(7))),
         lifted_by_policy: true,
         tombstone: true,
         ..much(language)

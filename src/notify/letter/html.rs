@@ -16,7 +16,7 @@ pub(super) fn write(blocks: &[Block], language: &str, subject: &str) -> String {
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta name=\"supported-color-schemes\" content=\"light dark\">\n<title>{}</title>\n</head>\n\
          <body style=\"margin:0;padding:24px 16px;font:{FONT};\">\n\
-         <div style=\"max-width:640px;margin:0 auto;\">\n",
+         <main style=\"display:block;max-width:640px;margin:0 auto;\">\n",
         escaped(subject)
     );
     let mut small = false;
@@ -24,7 +24,7 @@ pub(super) fn write(blocks: &[Block], language: &str, subject: &str) -> String {
         small |= matches!(block, Block::Rule);
         push(&mut html, block, small);
     }
-    html.push_str("</div>\n</body>\n</html>\n");
+    html.push_str("</main>\n</body>\n</html>\n");
     html
 }
 
@@ -108,7 +108,7 @@ fn button(html: &mut String, label: &[Span], url: &str) {
     let (label, url) = (line(label), escaped(url));
     html.push_str(&format!(
         "<p style=\"margin:16px 0 8px;\"><a href=\"{url}\" style=\"display:inline-block;padding:11px 24px;border-radius:8px;background:#0b5cad;color:#ffffff;font-weight:600;text-decoration:none;\">{label}</a></p>\n\
-         <p style=\"margin:0 0 8px;font-size:13px;overflow-wrap:anywhere;\"><a href=\"{url}\">{url}</a></p>\n"
+         <p style=\"margin:0 0 8px;font-size:13px;overflow-wrap:anywhere;\"><a href=\"{url}\" style=\"color:inherit;\">{url}</a></p>\n"
     ));
 }
 
@@ -126,7 +126,11 @@ fn line(spans: &[Span]) -> String {
                 html.push_str(&format!("<code style=\"{FIXED}\">{}</code>", line(inner)));
             }
             Span::Link { label, url } => {
-                html.push_str(&format!("<a href=\"{}\">{}</a>", escaped(url), line(label)));
+                html.push_str(&format!(
+                    "<a href=\"{}\" style=\"color:inherit;\">{}</a>",
+                    escaped(url),
+                    line(label)
+                ));
             }
             Span::Break => html.push_str("<br>\n"),
         }
