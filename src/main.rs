@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use akgate::{
     clock::{Clock, SystemClock},
-    command::{Exit, classify, config, demo, keys, operators, policy, serve, verify},
+    command::{Exit, classify, config, demo, keys, letters, operators, policy, serve, verify},
 };
 use clap::{Parser, Subcommand};
 
@@ -30,6 +30,8 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
+    Letters(letters::Command),
+    #[command(subcommand)]
     Operators(operators::Command),
     #[command(subcommand)]
     Policy(policy::Command),
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args, &mut err),
         Command::Config(command) => config::run(&command, &mut out, &mut err),
         Command::Keys(command) => keys::run(&command, &mut out, &mut err),
+        Command::Letters(command) => letters::run(&command, &mut out, &mut err),
         Command::Operators(command) => operators::run(&command, &mut out, &mut err),
         Command::Policy(command) => policy::run(&command, &mut out, &mut err),
         Command::Serve(args) => serve::run(&args, &mut err),

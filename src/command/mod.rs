@@ -4,6 +4,7 @@ pub mod classify;
 pub mod config;
 pub mod demo;
 pub mod keys;
+pub mod letters;
 pub mod operators;
 pub mod policy;
 pub mod serve;

@@ -151,6 +151,14 @@ impl Templates {
         Ok(templates)
     }
 
+    /// A letter about a key that does not exist.
+    ///
+    /// # Errors
+    /// [`TemplateFault`].
+    pub fn preview(&self, kind: LetterKind, language: Language) -> Result<Letter, TemplateFault> {
+        self.render(kind, language, &sample::of(kind, language))
+    }
+
     /// Renders a letter.
     ///
     /// # Errors

@@ -24,6 +24,28 @@ pub(super) fn every() -> impl Iterator<Item = (LetterKind, Language, Facts)> {
     })
 }
 
+/// What a letter of a kind is usually sent for.
+pub(super) fn of(kind: LetterKind, language: Language) -> Facts {
+    let much = much(language);
+    match kind {
+        LetterKind::Announced
+        | LetterKind::Imposed
+        | LetterKind::Repeated
+        | LetterKind::Withdrawn => Facts {
+            widened_at: None,
+            disabling_proposed: false,
+            remediated_at: None,
+            ..much
+        },
+        LetterKind::Reminder | LetterKind::Widened => Facts {
+            remediated_at: None,
+            ..much
+        },
+        LetterKind::Confirmed => much,
+        LetterKind::Lifted => reader(language),
+    }
+}
+
 /// A RAM user's key that was seen in two places; another contact has confirmed.
 pub(super) fn much(language: Language) -> Facts {
     let at = |hours| language.minute(IMPOSED + Duration::hours(hours));

@@ -9,38 +9,31 @@ fn templates() -> Templates {
 
 #[test]
 fn letters_read_as_they_should() {
-    let templates = templates();
-    let much = sample::much as fn(Language) -> Facts;
+    let usual = |kind| move |language| sample::of(kind, language);
     for (kind, name, facts) in [
-        (LetterKind::Announced, "user", much),
-        (LetterKind::Imposed, "user", fresh),
-        (LetterKind::Imposed, "root", sample::little),
-        (LetterKind::Repeated, "user", much),
-        (LetterKind::Reminder, "user", much),
-        (LetterKind::Widened, "user", much),
-        (LetterKind::Confirmed, "contact", sample::much),
+        (
+            LetterKind::Imposed,
+            "root",
+            sample::little as fn(Language) -> Facts,
+        ),
         (LetterKind::Confirmed, "operator", sample::little),
-        (LetterKind::Withdrawn, "user", fresh),
         (LetterKind::Lifted, "active", sample::much),
-        (LetterKind::Lifted, "inactive", sample::reader),
+        (LetterKind::Reminder, "late", sample::much),
     ] {
-        for language in Language::ALL {
-            let facts = facts(language);
-            let letter = templates.render(kind, language, &facts).unwrap();
-            let shown = format!("{}\n\n{}", letter.subject, letter.text);
-            insta::assert_snapshot!(format!("{language}-{kind}-{name}.txt"), shown);
-            insta::assert_snapshot!(format!("{language}-{kind}-{name}.html"), letter.html);
-        }
+        both(kind, name, &facts);
+    }
+    for kind in LetterKind::ALL {
+        both(kind, "usual", &usual(kind));
     }
 }
 
-/// As it is when a key has just been found.
-fn fresh(language: Language) -> Facts {
-    Facts {
-        widened_at: None,
-        disabling_proposed: false,
-        remediated_at: None,
-        ..sample::much(language)
+fn both(kind: LetterKind, name: &str, facts: &dyn Fn(Language) -> Facts) {
+    let templates = templates();
+    for language in Language::ALL {
+        let letter = templates.render(kind, language, &facts(language)).unwrap();
+        let shown = format!("{}\n\n{}", letter.subject, letter.text);
+        insta::assert_snapshot!(format!("{language}-{kind}-{name}.txt"), shown);
+        insta::assert_snapshot!(format!("{language}-{kind}-{name}.html"), letter.html);
     }
 }
 
