@@ -6,9 +6,19 @@ use std::{
 };
 
 use clap::{Subcommand, ValueEnum};
+use lettre::message::Mailbox;
+use uuid::Uuid;
 
 use super::Exit;
-use crate::{directory::contacts::Language, notify::letter::Templates, outbox::LetterKind};
+use crate::{
+    clock::{Clock, SystemClock},
+    directory::contacts::Language,
+    notify::{
+        letter::{Letter, Templates},
+        message::{self, MessageFault},
+    },
+    outbox::{Leased, LetterKind},
+};
 
 /// Look at the letters
 #[derive(Debug, Clone, Subcommand)]
@@ -37,6 +47,8 @@ pub enum Part {
     Text,
     /// What most people see: open it in a browser.
     Html,
+    /// All of it, as a mail server gets it.
+    Message,
 }
 
 fn kind(text: &str) -> Result<LetterKind, String> {
@@ -74,10 +86,36 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             )?;
         }
         (Ok(letter), Part::Html) => write!(out, "{}", letter.html)?,
+        (Ok(letter), Part::Message) => match message(&letter, *kind, *language) {
+            Ok(message) => out.write_all(&message)?,
+            Err(fault) => {
+                writeln!(err, "error: {fault}")?;
+                return Ok(Exit::Failed);
+            }
+        },
         (Err(fault), _) => {
             writeln!(err, "error: {fault}")?;
             return Ok(Exit::Failed);
         }
     }
     Ok(Exit::Ok)
+}
+
+/// A message from nobody to nobody.
+fn message(letter: &Letter, kind: LetterKind, language: Language) -> Result<Vec<u8>, MessageFault> {
+    let now = SystemClock.now();
+    let leased = Leased {
+        letter_id: Uuid::now_v7(),
+        restriction_id: Uuid::now_v7(),
+        contact_id: Uuid::nil(),
+        email: "owner@example.com".into(),
+        language,
+        kind,
+        access_key: String::new(),
+        attempt: 1,
+        created_at: now,
+    };
+    let from = Mailbox::new(None, "security@example.com".parse()?);
+    let message = message::write(letter, &leased, &from, "security@example.com", now)?;
+    Ok(message.formatted())
 }

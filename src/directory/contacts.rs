@@ -59,7 +59,8 @@ impl Language {
             ("gitlab", _) => "GitLab".to_owned(),
             ("operator", Self::English) => "our security team".to_owned(),
             ("operator", Self::Chinese) => "平台安全团队".to_owned(),
-            (other, _) => clean(other),
+            // A name with dots could be taken for an address.
+            (other, _) => clean(other).replace('.', "[.]"),
         }
     }
 }

@@ -176,7 +176,8 @@ impl Templates {
             fault,
         })?;
         let subject = match blocks.first() {
-            Some(Block::Title(title)) => text::line(title),
+            // An encoded word (RFC 2047) would be read as what it stands for.
+            Some(Block::Title(title)) => text::line(title).replace("=?", "= ?"),
             _ => String::new(),
         };
         if subject.trim().is_empty() || subject.contains(char::is_control) {

@@ -9,7 +9,7 @@ use crate::{
     access_key::{AccessKeyId, AccessKeySecret},
     audit::{self, Actor, Deed, Entry},
     directory::{StateFault, keys, revision, sealing::KeyRing},
-    outbox,
+    evidence, outbox,
     restriction::Cause,
 };
 
@@ -56,6 +56,7 @@ pub async fn record(
     report: &LeakReport,
     now: OffsetDateTime,
 ) -> Result<Recorded, StateFault> {
+    let report = &discreet(pool, ring, report).await;
     let mut tx = pool.begin().await?;
     let at = revision::advance(&mut tx, now).await?;
     if let Some(earlier) = earlier(&mut tx, report).await? {
@@ -111,10 +112,7 @@ pub async fn record(
         report.reference,
         report.access_key_id.as_str(),
         restriction_id,
-        report
-            .url
-            .as_deref()
-            .map(|url| without_secret(url, report.secret.as_ref())),
+        report.url,
         report.first_seen,
         digest,
         matches,
@@ -149,10 +147,22 @@ pub async fn record(
 }
 
 /// A source may show the secret in the address of the place where it was found.
-fn without_secret(text: &str, secret: Option<&AccessKeySecret>) -> String {
-    match secret.map(AccessKeySecret::expose) {
-        Some(secret) if !secret.is_empty() => text.replace(secret, "******"),
-        Some(_) | None => text.to_owned(),
+/// A report whose texts hold nothing of its secret, nor of the one that the key has.
+async fn discreet(pool: &PgPool, ring: &KeyRing, report: &LeakReport) -> LeakReport {
+    // Where the pair cannot be read the report counts all the same.
+    let known = keys::find(pool, ring, &report.access_key_id).await;
+    let known = known.ok().flatten().map(|pair| pair.record.secret);
+    let without = |text: &str| {
+        let secrets = report.secret.iter().chain(&known);
+        secrets.fold(text.to_owned(), |text, secret| {
+            evidence::without_secret(&text, secret.expose())
+        })
+    };
+    LeakReport {
+        source: without(&report.source),
+        reference: without(&report.reference),
+        url: report.url.as_deref().map(without),
+        ..report.clone()
     }
 }
 

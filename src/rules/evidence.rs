@@ -9,10 +9,32 @@ const LONGEST: usize = 300;
 /// The length of an AccessKeySecret.
 const SECRET: usize = 30;
 
+/// As many characters of a secret as may stand anywhere.
+const HARMLESS: usize = 7;
+
 /// A text without what misleads: control characters, Unicode's bidirectional controls and what has no width
-/// are replaced, and what is too long is cut.
+/// are replaced, what mail programs would make a link of is broken, and what is too long is cut.
 #[must_use]
 pub fn clean(text: &str) -> String {
+    unlinked(&plain(text))
+}
+
+/// Breaks what mail programs make a link of by themselves.
+fn unlinked(text: &str) -> String {
+    let text = text.replace("://", "[:]//");
+    let lower = text.to_ascii_lowercase();
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = 0;
+    for (at, found) in lower.match_indices("www.") {
+        let dot = at + found.len() - 1;
+        shown.push_str(text.get(rest..dot).unwrap_or_default());
+        shown.push_str("[.]");
+        rest = dot + 1;
+    }
+    shown + text.get(rest..).unwrap_or_default()
+}
+
+fn plain(text: &str) -> String {
     let mut shown: String = text
         .chars()
         .map(|c| if misleads(c) { '\u{fffd}' } else { c })
@@ -20,6 +42,34 @@ pub fn clean(text: &str) -> String {
         .collect();
     if text.chars().nth(LONGEST).is_some() {
         shown.push('…');
+    }
+    shown
+}
+
+/// A text without a secret: no eight characters of it in a row are left.
+#[must_use]
+pub fn without_secret(text: &str, secret: &str) -> String {
+    let (bytes, window) = (text.as_bytes(), HARMLESS + 1);
+    let mut hidden = vec![false; bytes.len()];
+    for part in secret.as_bytes().windows(window) {
+        for (at, found) in bytes.windows(window).enumerate() {
+            if found == part
+                && let Some(run) = hidden.get_mut(at..at + window)
+            {
+                run.fill(true);
+            }
+        }
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut inside = false;
+    for (at, c) in text.char_indices() {
+        let is_hidden = hidden.get(at).copied().unwrap_or_default();
+        match (is_hidden, inside) {
+            (true, false) => shown.push_str("******"),
+            (true, true) => {}
+            (false, _) => shown.push(c),
+        }
+        inside = is_hidden;
     }
     shown
 }
@@ -46,8 +96,11 @@ pub fn place(url: &str, key: &AccessKeyId) -> String {
     let (url, fragment) = url.split_once('#').unwrap_or((url, ""));
     let url = url.split_once('?').map_or(url, |(before, _)| before);
     let (scheme, rest) = match url.split_once("://") {
-        Some((scheme, rest)) => (scheme.to_lowercase().replace("http", "hxxp") + "://", rest),
-        None => (String::new(), url),
+        Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => (
+            scheme.to_ascii_lowercase().replace("http", "hxxp") + "://",
+            rest,
+        ),
+        Some(_) | None => (String::new(), url),
     };
     let slash = rest.find('/').and_then(|at| rest.split_at_checked(at));
     let (authority, path) = slash.unwrap_or((rest, ""));
@@ -58,13 +111,10 @@ pub fn place(url: &str, key: &AccessKeyId) -> String {
     } else {
         String::new()
     };
-    let shown = format!(
-        "{scheme}{}{}{line}",
-        host.replace('.', "[.]"),
-        without_secrets(&path).replace("://", "[:]//")
-    );
+    let rest = format!("{}{}", host.replace('.', "[.]"), without_secrets(&path));
+    let shown = format!("{scheme}{}{line}", unlinked(&rest));
     let words: Vec<&str> = shown.split_whitespace().collect();
-    clean(&words.join("%20"))
+    plain(&words.join("%20"))
 }
 
 /// `L12`, `L12-L40`, `L12C3`: how code hosts name lines.
@@ -125,6 +175,35 @@ mod tests {
         assert_eq!(clean("ali\u{200b}ce\u{ad}"), "ali\u{fffd}ce\u{fffd}");
         assert_eq!(clean(&"x".repeat(400)).chars().count(), LONGEST + 1);
         assert_eq!(clean("张三 ok"), "张三 ok");
+    }
+
+    #[test]
+    fn nothing_of_a_secret_is_left() {
+        let secret = "FakeSecretForTestsOnly0123abcD";
+        for (text, shown) in [
+            ("FakeSecretForTestsOnly0123abcD", "******"),
+            ("a/FakeSecretForTe/b", "a/******/b"),
+            ("xestsOnly0123abcDx", "x******x"),
+            ("FakeSec FakeSecr", "FakeSec ******"),
+            ("张 FakeSecretForTestsOnly0123abcD 三", "张 ****** 三"),
+            ("nothing", "nothing"),
+            ("", ""),
+        ] {
+            assert_eq!(without_secret(text, secret), shown);
+        }
+        assert_eq!(without_secret("short", "short"), "short");
+        assert_eq!(without_secret("anything", ""), "anything");
+    }
+
+    #[test]
+    fn text_that_is_shown_is_no_link() {
+        assert_eq!(clean("https://evil.example/x"), "https[:]//evil.example/x");
+        assert_eq!(clean("WWW.evil.example"), "WWW[.]evil.example");
+        assert_eq!(clean("a www.b www.c"), "a www[.]b www[.]c");
+        assert_eq!(
+            shown("http://h/www.evil.example"),
+            "hxxp://h/www[.]evil.example"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The road out on a real PostgreSQL: from the transaction that enqueues a letter to what a reader gets.
 
+mod fuzz;
 mod owner;
 mod smtp;
 mod stage;
