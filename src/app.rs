@@ -26,7 +26,7 @@ use crate::{
         facts::House,
         letter::{TemplateFault, Templates},
         mailer::Mailer,
-        worker::Worker,
+        worker::{Rest, Worker},
     },
     operation::{Blocklist, Catalogue, DataError, Product},
     randomness::Randomness,
@@ -258,6 +258,7 @@ impl Node {
             clock,
             randomness,
             metrics,
+            rest: Rest::default(),
             timeout: database_timeout,
         })
     }

@@ -4,19 +4,23 @@
 //! A letter that the mail server may take later is tried again after 30 seconds, then twice as long each
 //! time, up to an hour; after a week it is buried, where an operator sees it
 //! (`GET /admin/v1/letters?state=Buried`). One that can never be sent is buried at once, and where that is the
-//! address's fault, another contact is told. Letters of a batch are sent side by side, each in a task of its own: none
+//! address's fault, another contact is told. While the server takes nothing at all, one batch asks
+//! after it now and then and the others wait ([`Rest`]). Letters of a batch are sent side by side, each in a task of its own: none
 //! stands in the way of another, not by a panic either.
 
 mod attempt;
+mod rest;
 
 use std::{sync::Arc, time::Duration};
 
 use lettre::message::Mailbox;
 use rand::RngExt;
 use sqlx::{PgPool, postgres::PgListener};
+use time::OffsetDateTime;
 use tokio::{sync::watch, task::JoinSet};
 
 use self::attempt::Unsent;
+pub use self::rest::Rest;
 use super::{facts::House, letter::Templates, mailer::Mailer};
 use crate::{
     clock::Clock,
@@ -68,6 +72,8 @@ pub struct Worker {
     pub randomness: Arc<Randomness>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Whether the mail server takes letters.
+    pub rest: Rest,
     /// How long one call of the database may take.
     pub timeout: Duration,
 }
@@ -111,7 +117,11 @@ impl Worker {
     /// # Errors
     /// [`StateFault`] where the outbox cannot be read.
     pub async fn run_once(self: &Arc<Self>) -> Result<usize, StateFault> {
-        let leasing = outbox::lease(&self.pool, self.clock.now(), LEASE, BATCH);
+        let now = self.clock.now();
+        if self.rest.is_on(now) {
+            return Ok(0);
+        }
+        let leasing = outbox::lease(&self.pool, now, LEASE, BATCH);
         let letters = within(self.timeout, leasing).await?;
         let taken = letters.len();
         let mut tasks = JoinSet::new();
@@ -176,17 +186,17 @@ impl Worker {
             return;
         }
         let settlement = match self.attempt(letter).await {
-            Ok(()) => Settlement::Sent,
+            Ok(()) => {
+                self.rest.end();
+                Settlement::Sent
+            }
             Err(Unsent::Again(error)) => {
                 let at = self.clock.now() + self.pause(letter.attempt);
-                if at < letter.created_at + PATIENCE {
-                    Settlement::Again { at, error }
-                } else {
-                    Settlement::Buried {
-                        error,
-                        unreachable: false,
-                    }
-                }
+                put_off(letter, at, error)
+            }
+            Err(Unsent::Away(error)) => {
+                let at = self.rest.begin(self.clock.now(), |batch| self.pause(batch));
+                put_off(letter, at, error)
             }
             Err(Unsent::Never { error, unreachable }) => Settlement::Buried { error, unreachable },
         };
@@ -230,6 +240,18 @@ impl Worker {
             .rng()
             .random_range(-seconds / 10..=seconds / 10);
         time::Duration::seconds(seconds + jitter)
+    }
+}
+
+/// Tries again at `at`, as long as there is patience.
+fn put_off(letter: &Leased, at: OffsetDateTime, error: String) -> Settlement {
+    if at < letter.created_at + PATIENCE {
+        Settlement::Again { at, error }
+    } else {
+        Settlement::Buried {
+            error,
+            unreachable: false,
+        }
     }
 }
 

@@ -20,6 +20,9 @@ pub enum MailFault {
     /// It will never be taken.
     #[error("{0}")]
     Never(String),
+    /// The mail server takes no message at all just now.
+    #[error("{0}")]
+    Away(String),
 }
 
 /// Takes messages.

@@ -116,9 +116,13 @@ async fn deliver(
         return Ok(());
     };
     let said = fault.to_string();
-    // 5xx: this message will not be taken, today or tomorrow (RFC 5321, section 4.2.1). A server that lets
-    // nobody in (a changed password, a blocked address) also answers 5xx, and has not seen the message.
-    if fault.is_permanent() && server.test_connection().await.unwrap_or(false) {
+    // A server that lets nobody in (it is away, the password has changed, our address is blocked) has not seen the
+    // message, whatever it answers.
+    if !server.test_connection().await.unwrap_or(false) {
+        return Err(MailFault::Away(said));
+    }
+    // 5xx: this message will not be taken, today or tomorrow (RFC 5321, section 4.2.1).
+    if fault.is_permanent() {
         return Err(MailFault::Never(said));
     }
     Err(MailFault::Again(said))

@@ -21,6 +21,8 @@ use crate::{
 pub(super) enum Unsent {
     /// It may be sent later.
     Again(String),
+    /// Nothing can be sent just now.
+    Away(String),
     /// It will never be sent.
     Never {
         /// Why.
@@ -65,6 +67,7 @@ pub(super) async fn send(worker: Arc<Worker>, letter: Arc<Leased>) -> Result<(),
     let told = |said: String| discreet(&said, &letter.email, token.as_deref());
     sent.map_err(|fault| match fault {
         MailFault::Again(said) => Unsent::Again(told(said)),
+        MailFault::Away(said) => Unsent::Away(told(said)),
         MailFault::Never(said) => Unsent::Never {
             error: told(said),
             unreachable: true,

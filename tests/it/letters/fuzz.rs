@@ -194,7 +194,7 @@ fn million_hostile_names_make_letters_like_any_other() {
         let mut headers: Vec<&str> = parsed
             .headers()
             .iter()
-            .map(|header| header.name())
+            .map(mail_parser::Header::name)
             .collect();
         headers.sort_unstable();
         let wanted = [

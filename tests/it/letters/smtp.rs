@@ -1,7 +1,11 @@
 //! Real conversations over TCP with a mail server of the test's own.
 
 use std::{
-    sync::{Arc, Mutex},
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -22,6 +26,9 @@ use crate::database::TestDatabase;
 
 /// What the server answers to a command; `None` for the usual.
 type Script = dyn Fn(usize, &str) -> Option<&'static str> + Send + Sync;
+
+/// In place of an answer.
+const HANGS_UP: &str = "hangs up";
 
 /// A mail server without TLS. It numbers its connections from 1.
 struct Peer {
@@ -103,9 +110,17 @@ async fn converse(
             _ => "250 ok",
         };
         let answer = script(number, line).unwrap_or(usual);
+        if answer == HANGS_UP {
+            return Ok(());
+        }
         stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
         if verb == "DATA" && answer.starts_with("354") {
             let mut body = Vec::new();
+            if script(number, "begun").is_some() {
+                // Before the final dot: the message is not taken.
+                stream.read_until(b'\n', &mut body).await?;
+                return Ok(());
+            }
             while !body.ends_with(b"\r\n.\r\n") {
                 stream.read_until(b'\n', &mut body).await?;
             }
@@ -114,6 +129,9 @@ async fn converse(
             }
             mail.lock().unwrap().push(body);
             let answer = script(number, "body").unwrap_or("250 taken");
+            if answer == HANGS_UP {
+                return Ok(());
+            }
             stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
         }
     }
@@ -237,7 +255,7 @@ async fn absent_server_is_tried_again() {
         mail: Arc::default(),
     };
     let fault = peer.mailer().send("x", message("x")).await.unwrap_err();
-    assert!(matches!(fault, MailFault::Again(_)), "{fault}");
+    assert!(matches!(fault, MailFault::Away(_)), "{fault}");
 }
 
 #[tokio::test]
@@ -250,7 +268,7 @@ async fn server_without_starttls_is_told_nothing() {
     })
     .unwrap();
     let fault = mailer.send("x", message("x")).await.unwrap_err();
-    assert!(matches!(fault, MailFault::Again(_)), "{fault}");
+    assert!(matches!(fault, MailFault::Away(_)), "{fault}");
     assert_eq!((peer.heard("AUTH"), peer.heard("MAIL")), (0, 0));
 }
 
@@ -290,4 +308,77 @@ async fn letter_that_nobody_waits_for_any_more_does_not_disturb_the_next() {
     .await
     .unwrap();
     assert_eq!(peer.mail.lock().unwrap().len(), 1);
+}
+
+/// Ten thousand letters through a bad week: a server that is away for 72 hours, and that puts off, hangs up before the
+/// final dot and after it for the rest. None is lost; only those whose answer was lost come twice (RFC 1047), with the
+/// same Message-ID.
+#[tokio::test]
+async fn no_letter_is_lost_in_a_bad_week() {
+    const LETTERS: usize = 10_000;
+    let database = TestDatabase::new().await;
+    let (stage, _) = Stage::with_leak(database.pool(), LETTERS).await;
+    let away = Arc::new(Mutex::new(true));
+    let answers_lost = Arc::new(Mutex::new(0));
+    let (is_away, lost) = (Arc::clone(&away), Arc::clone(&answers_lost));
+    let count = AtomicUsize::new(0);
+    let peer = Peer::start(move |_, line| {
+        let every = |n: usize| count.fetch_add(1, Ordering::SeqCst) % n == 0;
+        match line {
+            "" if *is_away.lock().unwrap() => Some("421 4.3.2 out of order"),
+            "begun" if every(90) => Some("yes"),
+            "body" if every(90) => {
+                *lost.lock().unwrap() += 1;
+                Some(HANGS_UP)
+            }
+            line if line.starts_with("RCPT") && every(70) => Some("451 4.7.1 later"),
+            _ => None,
+        }
+    })
+    .await;
+    let mut worker = stage.worker();
+    worker.mailer = Arc::new(peer.mailer());
+    let worker = Arc::new(worker);
+    for _ in 0..72 * 6 {
+        worker.run_once().await.unwrap();
+        stage.clock.advance(time::Duration::minutes(10));
+    }
+    assert_eq!(peer.heard("MAIL"), 0);
+    let greeted = peer.heard("EHLO");
+    assert_eq!(greeted, 0, "who is away hears nothing");
+    *away.lock().unwrap() = false;
+    let mut rounds = 0;
+    loop {
+        while worker.run_once().await.unwrap() > 0 {}
+        let due: i64 = sqlx::query_scalar("SELECT count(*) FROM letters WHERE state = 'Due'")
+            .fetch_one(&stage.pool)
+            .await
+            .unwrap();
+        if due == 0 {
+            break;
+        }
+        rounds += 1;
+        assert!(rounds < 200, "{due} letters are still due");
+        stage.clock.advance(time::Duration::minutes(10));
+    }
+    let sent: i64 = sqlx::query_scalar("SELECT count(*) FROM letters WHERE state = 'Sent'")
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap();
+    assert_eq!(sent, LETTERS as i64);
+    let mut taken: HashMap<String, HashSet<String>> = HashMap::new();
+    let mail = peer.mail.lock().unwrap();
+    for body in mail.iter() {
+        let message = MessageParser::default().parse(body).unwrap();
+        let to = message.to().unwrap().first().unwrap().address().unwrap();
+        let ids = taken.entry(to.to_owned()).or_default();
+        ids.insert(message.message_id().unwrap().to_owned());
+    }
+    assert_eq!(taken.len(), LETTERS, "a letter is lost");
+    assert!(
+        taken.values().all(|ids| ids.len() == 1),
+        "one Message-ID each"
+    );
+    assert_eq!(mail.len(), LETTERS + *answers_lost.lock().unwrap());
+    assert!(*answers_lost.lock().unwrap() > 10);
 }

@@ -21,7 +21,7 @@ use akgate::{
         facts::House,
         letter::Templates,
         mailer::{MailFault, Mailer},
-        worker::Worker,
+        worker::{Rest, Worker},
     },
     outbox::list::{LetterView, Wanted, list},
     randomness::Randomness,
@@ -242,6 +242,7 @@ impl Stage {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             randomness: Arc::new(Randomness::new(StdRng::seed_from_u64(2))),
             metrics: Arc::default(),
+            rest: Rest::default(),
             timeout: Duration::from_secs(10),
         }
     }
