@@ -23,6 +23,7 @@ use crate::{
     },
     metrics::Metrics,
     notify::{
+        dkim::Dkim,
         facts::House,
         letter::{TemplateFault, Templates},
         mailer::Mailer,
@@ -74,6 +75,8 @@ pub struct WorkerSettings {
     pub mailer: Arc<dyn Mailer>,
     /// Who writes.
     pub from: Mailbox,
+    /// Signs what is written.
+    pub dkim: Option<Dkim>,
     /// A folder of templates in place of those of the build.
     pub templates: Option<PathBuf>,
     /// What all letters tell.
@@ -253,6 +256,7 @@ impl Node {
             templates: Templates::load(settings.templates.as_deref())?,
             mailer: settings.mailer,
             from: settings.from,
+            dkim: settings.dkim,
             house: settings.house,
             lift: settings.lift,
             clock,

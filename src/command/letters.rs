@@ -14,6 +14,7 @@ use crate::{
     clock::{Clock, SystemClock},
     directory::contacts::Language,
     notify::{
+        dkim::Dkim,
         letter::{Letter, Templates},
         message::{self, MessageFault},
     },
@@ -37,6 +38,12 @@ pub enum Command {
         /// A folder of templates that take the place of the built-in ones (`mail.templates`)
         #[arg(long)]
         templates: Option<PathBuf>,
+        /// Sign the message, as for the domain example.com, with this key (`mail.dkim_key_file`)
+        #[arg(long, requires = "dkim_selector")]
+        dkim_key: Option<PathBuf>,
+        /// Where the public key is (`mail.dkim_selector`)
+        #[arg(long, requires = "dkim_key")]
+        dkim_selector: Option<String>,
     },
 }
 
@@ -73,7 +80,19 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
         language,
         part,
         templates,
+        dkim_key,
+        dkim_selector,
     } = command;
+    let dkim = match dkim_selector.as_deref().zip(dkim_key.as_deref()) {
+        None => None,
+        Some((selector, key)) => match Dkim::load("example.com", selector, key) {
+            Ok(dkim) => Some(dkim),
+            Err(fault) => {
+                writeln!(err, "error: {fault}")?;
+                return Ok(Exit::Failed);
+            }
+        },
+    };
     let letter = Templates::load(templates.as_deref())
         .and_then(|templates| templates.preview(*kind, *language));
     match (letter, part) {
@@ -86,7 +105,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             )?;
         }
         (Ok(letter), Part::Html) => write!(out, "{}", letter.html)?,
-        (Ok(letter), Part::Message) => match message(&letter, *kind, *language) {
+        (Ok(letter), Part::Message) => match message(&letter, *kind, *language, dkim.as_ref()) {
             Ok(message) => out.write_all(&message)?,
             Err(fault) => {
                 writeln!(err, "error: {fault}")?;
@@ -102,7 +121,12 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
 }
 
 /// A message from nobody to nobody.
-fn message(letter: &Letter, kind: LetterKind, language: Language) -> Result<Vec<u8>, MessageFault> {
+fn message(
+    letter: &Letter,
+    kind: LetterKind,
+    language: Language,
+    dkim: Option<&Dkim>,
+) -> Result<Vec<u8>, MessageFault> {
     let now = SystemClock.now();
     let leased = Leased {
         letter_id: Uuid::now_v7(),
@@ -117,5 +141,6 @@ fn message(letter: &Letter, kind: LetterKind, language: Language) -> Result<Vec<
     };
     let from = Mailbox::new(None, "security@example.com".parse()?);
     let message = message::write(letter, &leased, &from, "security@example.com", now)?;
-    Ok(message.formatted())
+    let signed = dkim.and_then(|dkim| dkim.sign(&message, now));
+    Ok(signed.unwrap_or(message).formatted())
 }

@@ -242,6 +242,20 @@ impl<'f> Checker<'f> {
         if from.parse::<lettre::message::Mailbox>().is_err() {
             return Err(self.wrong("mail.from", "write \"NAME <USER@HOST>\""));
         }
+        match (&mail.dkim_selector, &mail.dkim_key_file) {
+            (Some(_), None) => {
+                return Err(
+                    self.missing("mail.dkim_key_file", "the key that letters are signed with")
+                );
+            }
+            (None, Some(_)) => {
+                return Err(self.missing(
+                    "mail.dkim_selector",
+                    "the name that the public key has in the DNS",
+                ));
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
         match mail.transport {
             TransportChoice::Folder if mail.folder.is_none() => {
                 Err(self.missing("mail.folder", "the folder that letters are written to"))

@@ -63,6 +63,12 @@ pub struct MailSection {
     /// Who writes: "akgate <akgate@example.com>".
     #[config(env = "AKGATE_MAIL_FROM")]
     pub from: Option<String>,
+    /// Sign letters (DKIM) for the domain of `from`: the selector of the public key.
+    #[config(env = "AKGATE_MAIL_DKIM_SELECTOR")]
+    pub dkim_selector: Option<String>,
+    /// The private key for that, RSA or Ed25519, a PEM file.
+    #[config(env = "AKGATE_MAIL_DKIM_KEY_FILE")]
+    pub dkim_key_file: Option<PathBuf>,
     /// Whom owners ask: an address or a telephone number, as letters show it. Default: `from`.
     #[config(env = "AKGATE_MAIL_SUPPORT")]
     pub support: Option<String>,

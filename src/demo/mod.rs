@@ -303,6 +303,7 @@ async fn play<W: io::Write>(
     let worker = node.worker(WorkerSettings {
         mailer: Arc::new(FolderMailer::new(state.letters.clone())),
         from: FROM.parse()?,
+        dkim: None,
         templates: None,
         house: House {
             public_url: public_url.clone(),

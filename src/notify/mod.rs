@@ -2,6 +2,7 @@
 //!
 //! No request handler speaks SMTP; whoever changes a restriction enqueues a letter in the same transaction.
 
+pub mod dkim;
 pub mod facts;
 pub mod letter;
 pub mod mailer;

@@ -21,7 +21,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 use self::attempt::Unsent;
 pub use self::rest::Rest;
-use super::{facts::House, letter::Templates, mailer::Mailer};
+use super::{dkim::Dkim, facts::House, letter::Templates, mailer::Mailer};
 use crate::{
     clock::Clock,
     directory::{StateFault, sealing::KeyRing, within},
@@ -62,6 +62,8 @@ pub struct Worker {
     pub mailer: Arc<dyn Mailer>,
     /// Who writes.
     pub from: Mailbox,
+    /// Signs what is written.
+    pub dkim: Option<Dkim>,
     /// What all letters tell.
     pub house: House,
     /// Who lifts.

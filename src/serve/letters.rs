@@ -2,6 +2,7 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
+use lettre::message::Mailbox;
 use zeroize::Zeroizing;
 
 use super::ServeError;
@@ -9,6 +10,7 @@ use crate::{
     app::WorkerSettings,
     config::{EncryptionChoice, Secret, Sections, TransportChoice},
     notify::{
+        dkim::Dkim,
         facts::House,
         mailer::{Encryption, FolderMailer, Mailer, SmtpMailer, SmtpSettings},
     },
@@ -21,9 +23,17 @@ pub(super) fn settings(sections: &Sections) -> Result<WorkerSettings, ServeError
         .from
         .as_deref()
         .ok_or(ServeError::Unchecked("mail.from"))?;
-    let from = from_text
+    let from: Mailbox = from_text
         .parse()
         .map_err(|_| ServeError::Unchecked("mail.from"))?;
+    let dkim = match mail
+        .dkim_selector
+        .as_deref()
+        .zip(mail.dkim_key_file.as_deref())
+    {
+        Some((selector, key)) => Some(Dkim::load(from.email.domain(), selector, key)?),
+        None => None,
+    };
     let mailer: Arc<dyn Mailer> = match mail.transport {
         TransportChoice::Folder => {
             let folder = mail
@@ -39,6 +49,7 @@ pub(super) fn settings(sections: &Sections) -> Result<WorkerSettings, ServeError
     Ok(WorkerSettings {
         mailer,
         from,
+        dkim,
         templates: mail.templates.clone(),
         house: House {
             public_url: public.trim_end_matches('/').to_owned(),

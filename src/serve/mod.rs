@@ -22,7 +22,7 @@ use crate::{
     },
     health::{self, Health},
     metrics::Metrics,
-    notify::mailer::SmtpSetupFault,
+    notify::{dkim::DkimFault, mailer::SmtpSetupFault},
     postgres::MIGRATOR,
     randomness::Randomness,
     registry::feed,
@@ -69,6 +69,9 @@ pub enum ServeError {
     /// A part cannot be made.
     #[error(transparent)]
     App(#[from] AppError),
+    /// The key that signs letters cannot be used.
+    #[error(transparent)]
+    Dkim(#[from] DkimFault),
     /// The mail server cannot be set up.
     #[error(transparent)]
     Smtp(#[from] SmtpSetupFault),

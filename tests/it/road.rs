@@ -10,6 +10,7 @@ use akgate::{
     operation::{Catalogue, Effect, Kind},
     registry::{
         confirm::by_ticket,
+        escalate::{self, Rules},
         lift::{Lifting, lift},
         profile,
     },
@@ -803,4 +804,49 @@ async fn flood_of_unknown_ids_is_throttled_and_known_ids_do_not_feel_it() {
     let late = node.key("LTAI5tFakeUnknown0", Some("late")).await;
     let reply = node.call(&late, RAM, "ListUsers", &[]).await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+}
+
+#[tokio::test]
+async fn widened_restriction_refuses_sensitive_reads_until_the_lift_and_sessions_inherit_it() {
+    let node = TestNode::new(Behind::Sandbox).await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    let key = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let role = role(&node, &root, "deployer").await;
+    let restriction = node.report("LTAI5tFakeAlice").await.restriction_id;
+    node.node.feed().poll().await.unwrap();
+    let read = async |key: &Credentials, version, action| {
+        let reply = node.call(key, version, action, &[]).await;
+        reply.status.as_u16()
+    };
+    assert_eq!(read(&key, RAM, "ListUsers").await, 200);
+    // The owner is told, and a day goes by.
+    sqlx::query("UPDATE restrictions SET told_at = $1, look_at = $1")
+        .bind(node.clock.now())
+        .execute(&node.pool)
+        .await
+        .unwrap();
+    node.clock.advance(time::Duration::hours(24));
+    let rules = Rules::default();
+    let looked = escalate::look(&node.pool, restriction, &rules, node.clock.now());
+    assert!(!looked.await.unwrap().steps.is_empty());
+    node.node.feed().poll().await.unwrap();
+    assert_eq!(read(&key, RAM, "ListUsers").await, 403);
+    assert_eq!(read(&key, RAM, "ListRoles").await, 403);
+    assert_eq!(read(&key, STS, "GetCallerIdentity").await, 200);
+    assert_eq!(read(&root, RAM, "ListUsers").await, 200);
+    let fresh = assume(&node, &key, &role).await;
+    assert_eq!(
+        read(&fresh, RAM, "ListUsers").await,
+        403,
+        "a session inherits it"
+    );
+    assert_eq!(read(&fresh, STS, "GetCallerIdentity").await, 200);
+    confirm_and_lift(&node, restriction, true).await;
+    node.node.feed().poll().await.unwrap();
+    assert_eq!(read(&key, RAM, "ListUsers").await, 200);
+    assert_eq!(
+        read(&fresh, RAM, "ListUsers").await,
+        403,
+        "minted before the lift"
+    );
 }

@@ -62,6 +62,12 @@ pub(super) async fn send(worker: Arc<Worker>, letter: Arc<Leased>) -> Result<(),
             unreachable: matches!(fault, MessageFault::Address(_)),
             error: fault.to_string(),
         })?;
+    let message = match &worker.dkim {
+        None => message,
+        Some(dkim) => dkim
+            .sign(&message, now)
+            .ok_or_else(|| Unsent::Again("it cannot be signed".into()))?,
+    };
     let name = letter.letter_id.to_string();
     let sent = worker.mailer.send(&name, message).await;
     let told = |said: String| discreet(&said, &letter.email, token.as_deref());

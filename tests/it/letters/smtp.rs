@@ -323,7 +323,7 @@ async fn no_letter_is_lost_in_a_bad_week() {
     let (is_away, lost) = (Arc::clone(&away), Arc::clone(&answers_lost));
     let count = AtomicUsize::new(0);
     let peer = Peer::start(move |_, line| {
-        let every = |n: usize| count.fetch_add(1, Ordering::SeqCst) % n == 0;
+        let every = |n: usize| count.fetch_add(1, Ordering::SeqCst).is_multiple_of(n);
         match line {
             "" if *is_away.lock().unwrap() => Some("421 4.3.2 out of order"),
             "begun" if every(90) => Some("yes"),

@@ -229,6 +229,7 @@ impl Stage {
             templates: Templates::load(None).unwrap(),
             mailer: Arc::clone(&self.mailer) as Arc<dyn Mailer>,
             from: "Cloud security <security@cloud.example>".parse().unwrap(),
+            dkim: None,
             house: House {
                 public_url: "https://akgate.example".into(),
                 support: "help@cloud.example".into(),
