@@ -15,6 +15,7 @@ mod problem;
 mod restrictions;
 mod service;
 mod tasks;
+mod verbs;
 
 use std::{sync::Arc, time::Duration};
 
@@ -53,8 +54,8 @@ impl Admin {
     }
 }
 
-/// The routes, and their description: one place for both. What is asked of one restriction is routed by
-/// [`restrictions::target`] and described in [`openapi::Description`].
+/// The routes, and their description: one place for both. What is asked of one restriction or task is
+/// routed by [`verbs`] and described in [`openapi::Description`].
 fn described() -> OpenApiRouter<Admin> {
     OpenApiRouter::with_openapi(openapi::Description::openapi())
         .routes(routes!(leak_report::create))
@@ -64,7 +65,6 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(account::set_profile))
         .routes(routes!(observed::read))
         .routes(routes!(tasks::list))
-        .routes(routes!(tasks::close))
         .routes(routes!(service::list))
         .routes(routes!(service::bounce))
 }
@@ -78,9 +78,10 @@ pub fn description() -> utoipa::openapi::OpenApi {
 /// The routes.
 pub fn router(admin: Admin) -> Router {
     let (v1, api) = described().split_for_parts();
-    let restriction = restrictions::target(&admin);
+    let (restriction, task) = (verbs::of_restriction(&admin), verbs::of_task(&admin));
     v1.with_state(admin)
         .route_service("/admin/v1/restrictions/{id}", restriction)
+        .route_service("/admin/v1/tasks/{id}", task)
         .merge(openapi::router(&api))
         .fallback(|| async { Problem::not_found("The admin API lives under /admin/v1.") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })

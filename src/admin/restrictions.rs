@@ -1,31 +1,17 @@
-//! `GET /admin/v1/restrictions`, `GET /admin/v1/restrictions/{id}`, and where the verbs
-//! `POST /admin/v1/restrictions/{id}:confirm` and `:lift` are found.
+//! `GET /admin/v1/restrictions`, `GET /admin/v1/restrictions/{id}`.
 
-use std::{
-    convert::Infallible,
-    task::{Context, Poll},
-};
-
-use axum::{
-    Json as Answer,
-    extract::{Request, State},
-    response::{IntoResponse, Response},
-    routing::{MethodRouter, get, post},
-};
-use futures_core::future::BoxFuture;
+use axum::{Json as Answer, extract::State};
 use serde::{Deserialize, Serialize};
-use tower::{Service, ServiceExt};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
     Admin, Problem,
     auth::Reader,
-    confirm,
     extract::{Path, Query, cut, page_size},
-    lift,
     openapi::Faults,
     problem::Details,
+    verbs,
 };
 use crate::{
     directory::within,
@@ -135,61 +121,9 @@ pub async fn one(
     view(&admin, id).await.map(Answer)
 }
 
-/// Finds the method that a path means: the router knows no `{id}:verb`.
-pub fn target(admin: &Admin) -> Target {
-    let not_allowed = || async { Problem::method_not_allowed() };
-    Target {
-        one: get(one).fallback(not_allowed).with_state(admin.clone()),
-        confirm: post(confirm::confirm)
-            .fallback(not_allowed)
-            .with_state(admin.clone()),
-        lift: post(lift::lift)
-            .fallback(not_allowed)
-            .with_state(admin.clone()),
-    }
-}
-
-/// What can be asked of one restriction.
-#[derive(Clone)]
-pub struct Target {
-    one: MethodRouter,
-    confirm: MethodRouter,
-    lift: MethodRouter,
-}
-
-impl Service<Request> for Target {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let last = request.uri().path().rsplit('/').next().unwrap_or_default();
-        let route = match last.split_once(':') {
-            None => self.one.clone(),
-            Some((_, "confirm")) => self.confirm.clone(),
-            Some((_, "lift")) => self.lift.clone(),
-            Some(_) => {
-                let problem = Problem::not_found(
-                    "A restriction can be confirmed (:confirm) and lifted (:lift).",
-                );
-                return Box::pin(async move { Ok(problem.into_response()) });
-            }
-        };
-        Box::pin(route.oneshot(request))
-    }
-}
-
 /// The id before a verb.
 pub fn id_of(target: &str) -> Result<Uuid, Problem> {
-    target
-        .split(':')
-        .next()
-        .and_then(|id| Uuid::parse_str(id).ok())
-        .ok_or_else(|| Problem::not_found("There is no restriction of this id."))
+    verbs::id_of(target).ok_or_else(|| Problem::not_found("There is no restriction of this id."))
 }
 
 /// Reads one restriction.

@@ -1,4 +1,4 @@
-//! `GET /admin/v1/tasks`, `POST /admin/v1/tasks/{id}/close`: what an operator has to see to.
+//! `GET /admin/v1/tasks`, `POST /admin/v1/tasks/{id}:close`: what an operator has to see to.
 
 use axum::{Json as Answer, extract::State};
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use super::{
     extract::{Json, Path, Query, cut, page_size, text, text_schema},
     openapi::Faults,
     problem::Details,
+    verbs::id_of,
 };
 use crate::{
     directory::within,
@@ -94,7 +95,7 @@ pub struct Closed {
 /// Close a task
 #[utoipa::path(
     post,
-    path = "/admin/v1/tasks/{id}/close",
+    path = "/admin/v1/tasks/{id}:close",
     operation_id = "closeTask",
     tag = "tasks",
     params(("id" = Uuid, Path, description = "The task.")),
@@ -108,15 +109,15 @@ pub struct Closed {
 pub async fn close(
     State(admin): State<Admin>,
     Acting(actor): Acting,
-    Path(task_id): Path<Uuid>,
+    Path(target): Path<String>,
     Json(body): Json<Body>,
 ) -> Result<Answer<Closed>, Problem> {
+    let none = || Problem::not_found("There is no open task of this id.");
+    let task_id = id_of(&target).ok_or_else(none)?;
     text("remark", &body.remark, 1024)?;
     let now = admin.clock.now();
     let closing = tasks::close(&admin.pool, task_id, &actor, &body.remark, now);
-    let restriction_id = within(admin.timeout, closing)
-        .await?
-        .ok_or_else(|| Problem::not_found("There is no open task of this id."))?;
+    let restriction_id = within(admin.timeout, closing).await?.ok_or_else(none)?;
     Ok(Answer(Closed {
         task_id,
         restriction_id,

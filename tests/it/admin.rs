@@ -508,7 +508,7 @@ async fn programs_read_notices_and_report_bounces_and_nothing_else() {
     let tasks = desk.get("tasks").await;
     assert_eq!(tasks["tasks"][0]["kind"], "Unreachable");
     let path = format!(
-        "/admin/v1/tasks/{}/close",
+        "/admin/v1/tasks/{}:close",
         tasks["tasks"][0]["task_id"].as_str().unwrap()
     );
     let remark = Some(json!({ "remark": "called the owner" }));

@@ -1,0 +1,91 @@
+//! `{id}:verb`: what can be asked of one thing. The router knows no such paths.
+
+use std::{
+    convert::Infallible,
+    task::{Context, Poll},
+};
+
+use axum::{
+    extract::Request,
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get, post},
+};
+use futures_core::future::BoxFuture;
+use tower::{Service, ServiceExt};
+use uuid::Uuid;
+
+use super::{Admin, Problem, confirm, lift, restrictions, tasks};
+
+/// Finds the method that a path means.
+#[derive(Clone)]
+pub struct Verbs {
+    one: MethodRouter,
+    verbs: Vec<(&'static str, MethodRouter)>,
+    /// What there is, for who asks for something else.
+    told: &'static str,
+}
+
+/// What can be asked of one restriction.
+pub fn of_restriction(admin: &Admin) -> Verbs {
+    Verbs {
+        one: get(restrictions::one)
+            .fallback(not_allowed)
+            .with_state(admin.clone()),
+        verbs: vec![
+            ("confirm", verb(post(confirm::confirm), admin)),
+            ("lift", verb(post(lift::lift), admin)),
+        ],
+        told: "A restriction can be confirmed (:confirm) and lifted (:lift).",
+    }
+}
+
+/// What can be asked of one task.
+pub fn of_task(admin: &Admin) -> Verbs {
+    Verbs {
+        one: MethodRouter::new().fallback(not_allowed),
+        verbs: vec![("close", verb(post(tasks::close), admin))],
+        told: "A task can be closed (:close).",
+    }
+}
+
+fn verb(method: MethodRouter<Admin>, admin: &Admin) -> MethodRouter {
+    method.fallback(not_allowed).with_state(admin.clone())
+}
+
+async fn not_allowed() -> Problem {
+    Problem::method_not_allowed()
+}
+
+impl Service<Request> for Verbs {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let last = request.uri().path().rsplit('/').next().unwrap_or_default();
+        let route = match last.split_once(':') {
+            None => Some(&self.one),
+            Some((_, asked)) => {
+                let found = self.verbs.iter().find(|(verb, _)| *verb == asked);
+                found.map(|(_, method)| method)
+            }
+        };
+        match route {
+            Some(route) => Box::pin(route.clone().oneshot(request)),
+            None => {
+                let problem = Problem::not_found(self.told);
+                Box::pin(async move { Ok(problem.into_response()) })
+            }
+        }
+    }
+}
+
+/// The id before a verb.
+pub fn id_of(target: &str) -> Option<Uuid> {
+    let id = target.split(':').next()?;
+    Uuid::parse_str(id).ok()
+}
