@@ -29,6 +29,9 @@ use crate::{
 /// At most so many artefacts stand on the page.
 const ARTEFACTS: usize = 200;
 
+/// The longest id of an artefact, in bytes.
+const ARTEFACT_ID: usize = 160;
+
 /// The longest remark that is kept, in characters.
 const REMARK: usize = 500;
 
@@ -196,7 +199,9 @@ fn statement(form: &[u8]) -> Statement {
                 let done = serde_json::from_value::<Done>(value.as_ref().into());
                 statement.done.extend(done.ok());
             }
-            "looked_at" if statement.acknowledged.len() < ARTEFACTS => {
+            "looked_at"
+                if statement.acknowledged.len() < ARTEFACTS && value.len() <= ARTEFACT_ID =>
+            {
                 statement.acknowledged.push(value.into_owned());
             }
             "remark" => {

@@ -454,6 +454,19 @@ impl Facts {
         self.remediated_at.is_none() && self.lifted_at.is_none()
     }
 
+    /// Whether a letter that was held up has nothing left to tell: it would say that a pair still works which does not.
+    #[must_use]
+    pub fn leave_nothing_to(&self, kind: LetterKind) -> bool {
+        let is_over = self.lifted_at.is_some();
+        match kind {
+            LetterKind::Reminder | LetterKind::Widened => {
+                is_over || self.key_status.as_deref() != Some("Active")
+            }
+            LetterKind::Announced | LetterKind::Repeated | LetterKind::Withdrawn => is_over,
+            LetterKind::Imposed | LetterKind::Confirmed | LetterKind::Lifted => false,
+        }
+    }
+
     /// Puts the confirmation link in.
     pub fn ask_to_confirm(&mut self, public_url: &str, link: &Link, language: Language) {
         self.confirm_url = Some(format!("{public_url}/confirm/{}", link.token));

@@ -135,8 +135,8 @@ impl Worker {
         Ok(taken)
     }
 
-    /// Looks at the restrictions whose time has come; gives how many there were. One that cannot be looked at waits
-    /// for the next round.
+    /// Looks at the restrictions whose time has come; gives how many there were, without those that
+    /// could not be looked at.
     ///
     /// # Errors
     /// [`StateFault`] where the registry cannot be read.
@@ -147,9 +147,18 @@ impl Worker {
             ladder: self.house.ladder.clone(),
             lift: self.lift,
         };
+        let mut count = 0;
         for restriction_id in &due {
             let looking = escalate::look(&self.pool, *restriction_id, &rules, now);
-            let looked = within(self.timeout, looking).await?;
+            let looked = match within(self.timeout, looking).await {
+                Ok(looked) => looked,
+                // One that cannot be looked at holds up nothing else.
+                Err(fault) => {
+                    tracing::error!(%restriction_id, %fault, "a restriction cannot be looked at");
+                    continue;
+                }
+            };
+            count += 1;
             if looked.lifted {
                 tracing::info!(%restriction_id, "lifted by the policy");
             }
@@ -157,13 +166,13 @@ impl Worker {
                 tracing::info!(%restriction_id, ?step, "the leaked pair still works: a step is taken");
             }
         }
-        Ok(due.len())
+        Ok(count)
     }
 
     /// Letters and steps that are due.
     async fn round(self: &Arc<Self>) -> Result<usize, StateFault> {
-        let looked = self.escalate().await?;
-        Ok(self.run_once().await? + looked)
+        let sent = self.run_once().await?;
+        Ok(sent + self.escalate().await?)
     }
 
     async fn listen(&self) -> Option<PgListener> {

@@ -15,7 +15,7 @@ pub struct LetterView {
     pub letter_id: Uuid,
     /// What it is about.
     pub restriction_id: Uuid,
-    /// `Imposed`, `Confirmed` or `Lifted`.
+    /// `Announced`, `Imposed`, `Repeated`, `Reminder`, `Widened`, `Confirmed`, `Withdrawn` or `Lifted`.
     pub kind: String,
     /// Where it goes.
     pub email: String,

@@ -132,6 +132,8 @@ pub async fn impose(
     if contacts.is_empty() {
         return tasks::open(tx, TaskKind::Unreachable, restriction_id, now).await;
     }
+    // There was nobody when it was imposed; now there is.
+    tasks::settle(tx, TaskKind::Unreachable, restriction_id, now).await?;
     write(tx, restriction_id, &contacts, LetterKind::Imposed, now).await
 }
 

@@ -66,6 +66,33 @@ pub async fn open(
     Ok(())
 }
 
+/// Closes one that akgate itself has seen to.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub(super) async fn settle(
+    tx: &mut PgTransaction<'_>,
+    kind: TaskKind,
+    restriction_id: Uuid,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "UPDATE operator_tasks
+         SET closed_at = $3,
+             closed_by = $4
+         WHERE restriction_id = $1
+           AND kind = $2
+           AND closed_at IS NULL",
+        restriction_id,
+        kind.as_str(),
+        now,
+        Actor::Akgate.to_string()
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Closes what the end of a restriction makes pointless.
 ///
 /// # Errors

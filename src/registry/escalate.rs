@@ -1,7 +1,7 @@
 //! Up the ladder: what follows while a leaked pair goes on working, each step in a transaction of its own.
 //!
-//! A restriction is looked at when its next step may be due, and once an hour where its pair does not work: then there
-//! is nothing to escalate, and the policy may lift on facts.
+//! A restriction is looked at when its next step may be due, and when its pair starts or stops working. Of a pair that
+//! does not work there is nothing to escalate; the policy may lift on facts, and looks again now and then.
 
 use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
@@ -21,7 +21,12 @@ use crate::{
 };
 
 /// How often a pair that does not work is looked at again.
-const AGAIN: Duration = Duration::HOUR;
+fn again(rule: LiftRule) -> Duration {
+    match rule {
+        LiftRule::Operator => Duration::DAY,
+        LiftRule::AutoLift => Duration::HOUR,
+    }
+}
 
 /// What decides about steps and lifts.
 #[derive(Debug, Clone, Default)]
@@ -113,7 +118,7 @@ pub async fn look(
         (Some(Some(KeyStatus::Inactive | KeyStatus::Deleted)), _) => {
             looked.lifted = rules.lift == LiftRule::AutoLift
                 && lift::by_policy(&mut tx, restriction_id, at).await?;
-            Some(now + AGAIN)
+            Some(now + again(rules.lift))
         }
         // Nobody knows the pair, or nobody was told.
         (None, _) | (Some(Some(KeyStatus::Active)), None) => None,

@@ -112,6 +112,15 @@ pub async fn import(
         .filter_map(|((key, contact), _)| Some((key.account_id.as_str(), contact.as_ref()?)))
         .collect();
     contacts::keep_all(&mut tx, &contacts, now).await?;
+    // Now that their contacts are known too.
+    let new: Vec<&str> = batch
+        .keys
+        .iter()
+        .zip(&kept)
+        .filter(|(_, kept)| **kept == Kept::Inserted)
+        .map(|(key, _)| key.access_key_id.as_str())
+        .collect();
+    keys::tell_owners(&mut tx, &new, at).await?;
     tx.commit().await?;
     let mut imported = Imported::default();
     let mut rejected = Vec::new();

@@ -17,6 +17,7 @@ use crate::{
         revision::{self, At},
         sealing::KeyRing,
     },
+    outbox,
     restriction::Cause,
 };
 
@@ -70,7 +71,11 @@ pub async fn keep(
     rng: &mut (impl CryptoRng + Send),
 ) -> Result<Kept, StateFault> {
     let sealed = SealedKey::seal(key.clone(), None, ring, rng)?;
-    match keep_all(tx, &[sealed], at).await?.as_slice() {
+    let kept = keep_all(tx, &[sealed], at).await?;
+    if let [Kept::Inserted] = kept.as_slice() {
+        tell_owners(tx, &[key.record.access_key_id.as_str()], at).await?;
+    }
+    match kept.as_slice() {
         [Kept::Foreign] => Err(StateFault::OtherPrincipal),
         [kept] => Ok(*kept),
         _ => Err(StateFault::Corrupt("a pair that was just kept")),
@@ -159,6 +164,40 @@ async fn look_again(
     )
     .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+/// Tells the owners of pairs that were restricted before anybody knew whose they are.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn tell_owners(
+    tx: &mut PgTransaction<'_>,
+    access_key_ids: &[&str],
+    at: At,
+) -> Result<(), StateFault> {
+    if access_key_ids.is_empty() {
+        return Ok(());
+    }
+    let untold = sqlx::query!(
+        "SELECT r.restriction_id, p.account_id
+         FROM restrictions r
+         JOIN access_keys k USING (access_key_id)
+         JOIN principals p USING (principal_id)
+         WHERE r.access_key_id = ANY($1)
+           AND r.state <> 'Lifted'
+           AND NOT EXISTS (
+               SELECT 1
+               FROM letters l
+               WHERE l.restriction_id = r.restriction_id
+           )",
+        access_key_ids as &[&str]
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    for one in untold {
+        outbox::impose(tx, one.restriction_id, Some(&one.account_id), at.now).await?;
+    }
     Ok(())
 }
 

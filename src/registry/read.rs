@@ -38,7 +38,7 @@ pub struct RestrictionView {
     /// When it ended.
     #[serde(with = "time::serde::rfc3339::option")]
     pub lifted_at: Option<OffsetDateTime>,
-    /// `operator:NAME`.
+    /// `operator:NAME`, or `policy`.
     pub lifted_by: Option<String>,
     /// In the operator's words.
     pub lift_reason: Option<String>,

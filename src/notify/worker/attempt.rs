@@ -52,6 +52,9 @@ impl From<StateFault> for Unsent {
 pub(super) async fn send(worker: Arc<Worker>, letter: Arc<Leased>) -> Result<(), Unsent> {
     let mut token = None;
     let facts = gather(&worker, &letter, &mut token).await?;
+    if facts.leave_nothing_to(letter.kind) {
+        return Err(Unsent::never("there is nothing left to tell"));
+    }
     let now = worker.clock.now();
     let rendered = worker
         .templates
@@ -127,7 +130,7 @@ mod tests {
         let said = "550 <alice@example.com>: https://h/confirm/FakeToken is listed\r\n";
         assert_eq!(
             discreet(said, "alice@example.com", Some("FakeToken")),
-            "550 <a***@example.com>: https://h/confirm/… is listed\u{fffd}\u{fffd}"
+            "550 <a***@example.com>: https[:]//h/confirm/… is listed\u{fffd}\u{fffd}"
         );
     }
 }

@@ -1,19 +1,20 @@
 //! What an owner is told, and when: contacts in order, the ladder, repeats, and what a confirmation can become.
 
 use akgate::{
-    access_key::AccessKeyId,
+    access_key::{AccessKeyId, AccessKeySecret},
     audit::Actor,
-    directory::{KeyStatus, contacts, contacts::Language},
+    directory::{KeyRecord, KeyStatus, contacts, contacts::Language, keys::NewKey},
     notify::mailer::MailFault,
     outbox::{self, tasks},
     registry::{
         confirm::{Confirmed, Done, Statement, Withdrawn, by_link, withdraw},
-        keys::set_one_status,
+        keys::{keep_one, set_one_status},
         read,
         record::{LeakReport, record},
     },
     restriction::LiftRule,
 };
+use rand::{SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
@@ -133,6 +134,54 @@ async fn key_that_nobody_knows_is_an_operators_task() {
     };
     record(&stage.pool, &ring(), &unknown, NOW).await.unwrap();
     assert_eq!(open_tasks(&stage.pool).await, ["Unreachable"]);
+    assert_eq!(after(&stage, Duration::ZERO).await.len(), 1);
+    // Once it is known whose it is, the owner is told.
+    let key = NewKey {
+        record: KeyRecord {
+            access_key_id: unknown.access_key_id,
+            account_id: ACCOUNT.into(),
+            user_name: Some("bob".into()),
+            status: KeyStatus::Active,
+            secret: AccessKeySecret::new("FakeSecretOfBob".into()),
+        },
+        made_by: None,
+    };
+    keep_one(
+        &stage.pool,
+        &ring(),
+        &key,
+        NOW,
+        &mut StdRng::seed_from_u64(3),
+    )
+    .await
+    .unwrap();
+    assert!(open_tasks(&stage.pool).await.is_empty());
+    let sent = after(&stage, Duration::ZERO).await;
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].text.contains("bob"), "{}", sent[0].text);
+}
+
+#[tokio::test]
+async fn letter_that_was_held_up_does_not_say_what_is_over() {
+    let database = TestDatabase::new().await;
+    let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
+    after(&stage, Duration::ZERO).await;
+    // The reminder of the first day meets a busy server, and the owner disables the pair.
+    stage
+        .mailer
+        .answer([Answer::Fail(MailFault::Again("451 later".into()))]);
+    assert_eq!(after(&stage, Duration::hours(24)).await.len(), 1);
+    set(&stage, KeyStatus::Inactive).await;
+    assert!(after(&stage, Duration::minutes(5)).await.is_empty());
+    let letters = stage.letters().await;
+    let held_up = letters.iter().find(|letter| letter.kind == "Widened");
+    let held_up = held_up.unwrap();
+    assert_eq!(held_up.state, "Buried");
+    assert_eq!(
+        held_up.last_error.as_deref(),
+        Some("there is nothing left to tell")
+    );
+    assert_eq!(state(&stage, leak.restriction_id).await, "Imposed");
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ use tokio::sync::Notify;
 pub const NOW: OffsetDateTime = datetime!(2026-11-24 12:00:00 UTC);
 pub const ACCOUNT: &str = "5123456789012345";
 pub const KEY: &str = "LTAI5tFakeKeyForTestsOnly01";
-pub const SECRET: &str = "FakeSecretForTestsOnly0123abcD";
+pub const SECRET: &str = "FakeSecretOfAliceNobodyUses0a1";
 
 pub fn ring() -> KeyRing {
     let key = |byte: u8| hex::encode([byte; 32]);
