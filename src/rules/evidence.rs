@@ -93,7 +93,8 @@ fn misleads(c: char) -> bool {
 /// the secret; so is whatever looks like one, and the key is masked. A line number stays.
 #[must_use]
 pub fn place(url: &str, key: &AccessKeyId) -> String {
-    let (url, fragment) = url.split_once('#').unwrap_or((url, ""));
+    let url = url.replace(key.as_str(), &key.masked());
+    let (url, fragment) = url.split_once('#').unwrap_or((&url, ""));
     let url = url.split_once('?').map_or(url, |(before, _)| before);
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => (
@@ -105,13 +106,12 @@ pub fn place(url: &str, key: &AccessKeyId) -> String {
     let slash = rest.find('/').and_then(|at| rest.split_at_checked(at));
     let (authority, path) = slash.unwrap_or((rest, ""));
     let host = authority.rsplit('@').next().unwrap_or_default();
-    let path = path.replace(key.as_str(), &key.masked());
     let line = if is_line(fragment) {
         format!("#{fragment}")
     } else {
         String::new()
     };
-    let rest = format!("{}{}", host.replace('.', "[.]"), without_secrets(&path));
+    let rest = format!("{}{}", host.replace('.', "[.]"), without_secrets(path));
     let shown = format!("{scheme}{}{line}", unlinked(&rest));
     let words: Vec<&str> = shown.split_whitespace().collect();
     plain(&words.join("%20"))
