@@ -755,3 +755,112 @@ async fn letter_reaches_a_mail_server_over_starttls_with_a_login_from_a_file() {
     mail.kill().unwrap();
     mail.wait().unwrap();
 }
+
+/// A report that is careless with the secret that it is about, in its URL, its reference and its source: nothing of it is
+/// in any letter, page, answer or line of the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_leaked_secret_comes_out_again() {
+    const SECRET: &str = "FakeSecretOfalice";
+    let database = TestDatabase::new().await;
+    let world = World::new(&database.url(), "").await;
+    world.import(&["alice"]);
+    let token = operator(&world.config, "tester");
+    let node = Served::start(&world.config, "gateway,public,admin,worker", &[]);
+    let mut addresses = Vec::new();
+    for section in ["gateway", "public", "admin"] {
+        addresses.push(node.address(section).await);
+    }
+    let [gateway, public, admin] = addresses.as_slice() else {
+        unreachable!()
+    };
+    let mut said = Vec::new();
+    for (n, with_secret) in [true, false].into_iter().enumerate() {
+        let body = json!({
+            "access_key_id": "LTAI5tFakealice",
+            "access_key_secret": with_secret.then_some(SECRET),
+            "source": "scan of SecretOfalice",
+            "reference": format!("{n} FakeSecretOf"),
+            "url": format!("https://h.example/{SECRET}/a/eSecretOfal?q={SECRET}#{SECRET}"),
+        });
+        let reply = world.post(admin, &token, "leak-reports", body).await;
+        assert_eq!(reply.status, 201, "{}", reply.text);
+        said.push(reply.text);
+    }
+    let marker = [("UserName", SECRET), ("Marker", SECRET)];
+    let refused = world
+        .call_with(gateway, "alice", "CreateUser", &marker)
+        .await;
+    assert_eq!(refused.status, 403);
+    said.push(refused.text);
+    let read = world
+        .call_with(gateway, "alice", "ListUsers", &marker)
+        .await;
+    assert_eq!(read.status, 200);
+
+    let letters = world.scratch.path().join("letters");
+    let until = Instant::now() + Duration::from_secs(20);
+    let letter = loop {
+        let file = std::fs::read_dir(&letters)
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.extension().is_some_and(|ending| ending == "eml"));
+        if let Some(file) = file {
+            break std::fs::read(file).unwrap();
+        }
+        assert!(Instant::now() < until, "{}", node.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let letter = mail_parser::MessageParser::default()
+        .parse(&letter)
+        .unwrap();
+    let text = letter.body_text(0).unwrap().into_owned();
+    let link = text
+        .split_whitespace()
+        .find(|word| word.contains("/confirm/"));
+    let path = link
+        .unwrap()
+        .strip_prefix("http://localhost:1")
+        .unwrap()
+        .to_owned();
+    said.push(letter.body_html(0).unwrap().into_owned());
+    said.push(letter.subject().unwrap().to_owned());
+    said.push(text);
+    let page = world.get(public, &path).await;
+    assert_eq!(page.status, 200);
+    assert!(
+        page.text.contains("h[.]example") && page.text.contains("******"),
+        "{}",
+        page.text
+    );
+    said.push(page.text);
+    for path in [
+        "restrictions",
+        "letters",
+        "tasks?open=false",
+        "policy/observed",
+    ] {
+        let url = format!("http://{admin}/admin/v1/{path}");
+        let reply = world
+            .caller
+            .plain(Method::GET, &url, Some(&token), None)
+            .await
+            .unwrap();
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+        said.push(reply.text);
+    }
+    let confirmed = world
+        .caller
+        .plain(Method::POST, &format!("http://{public}{path}"), None, None)
+        .await
+        .unwrap();
+    assert_eq!(confirmed.status, 200);
+    said.push(confirmed.text);
+    said.push(node.log());
+    for text in &said {
+        for window in SECRET.as_bytes().windows(8) {
+            let window = std::str::from_utf8(window).unwrap();
+            assert!(!text.contains(window), "{window}: {text}");
+        }
+    }
+}
