@@ -22,6 +22,7 @@ pub use self::settle::{Settlement, bounced, settle};
 use self::tasks::TaskKind;
 use crate::{
     access_key::AccessKeyId,
+    audit::Actor,
     directory::{StateFault, contacts::Language},
 };
 
@@ -133,7 +134,8 @@ pub async fn impose(
         return tasks::open(tx, TaskKind::Unreachable, restriction_id, now).await;
     }
     // There was nobody when it was imposed; now there is.
-    tasks::settle(tx, TaskKind::Unreachable, restriction_id, now).await?;
+    let kind = Some(TaskKind::Unreachable);
+    tasks::settle(tx, restriction_id, kind, &Actor::Akgate, now).await?;
     write(tx, restriction_id, &contacts, LetterKind::Imposed, now).await
 }
 

@@ -66,14 +66,15 @@ pub async fn open(
     Ok(())
 }
 
-/// Closes one that akgate itself has seen to.
+/// Closes what has become pointless about a restriction: tasks of one kind, or of all.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub(super) async fn settle(
+pub async fn settle(
     tx: &mut PgTransaction<'_>,
-    kind: TaskKind,
     restriction_id: Uuid,
+    kind: Option<TaskKind>,
+    by: &Actor,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
     sqlx::query!(
@@ -81,37 +82,12 @@ pub(super) async fn settle(
          SET closed_at = $3,
              closed_by = $4
          WHERE restriction_id = $1
-           AND kind = $2
+           AND ($2::text IS NULL OR kind = $2)
            AND closed_at IS NULL",
         restriction_id,
-        kind.as_str(),
+        kind.map(TaskKind::as_str),
         now,
-        Actor::Akgate.to_string()
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// Closes what the end of a restriction makes pointless.
-///
-/// # Errors
-/// [`StateFault::Database`].
-pub async fn close_all(
-    tx: &mut PgTransaction<'_>,
-    restriction_id: Uuid,
-    by: &str,
-    now: OffsetDateTime,
-) -> Result<(), StateFault> {
-    sqlx::query!(
-        "UPDATE operator_tasks
-         SET closed_at = $2,
-             closed_by = $3
-         WHERE restriction_id = $1
-           AND closed_at IS NULL",
-        restriction_id,
-        now,
-        by
+        by.to_string()
     )
     .execute(&mut **tx)
     .await?;

@@ -51,6 +51,23 @@ impl Default for Manners {
     }
 }
 
+/// What can be served: it answers every request.
+pub trait Site:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S> Site for S where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
 /// Serves at an address until told to stop.
 pub type Serving =
     Box<dyn FnOnce(watch::Receiver<bool>) -> BoxFuture<'static, io::Result<()>> + Send>;
@@ -86,26 +103,12 @@ impl Listener {
     }
 
     /// What serves here, to be begun later: listeners that serve different things are alike then.
-    pub fn serving<S>(self, service: S) -> Serving
-    where
-        S: Service<Request<Incoming>, Response = Response, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-    {
+    pub fn serving<S: Site>(self, service: S) -> Serving {
         Box::new(move |stop| Box::pin(self.serve(service, stop)))
     }
 
     /// As [`Self::serving`], on all cores at once, with a service made for each.
-    pub fn serving_on<S>(self, cores: &Cores, service: impl Fn() -> S) -> Serving
-    where
-        S: Service<Request<Incoming>, Response = Response, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-    {
+    pub fn serving_on<S: Site>(self, cores: &Cores, service: impl Fn() -> S) -> Serving {
         let runtimes = cores.runtimes().iter();
         let services = runtimes.map(|runtime| (runtime.clone(), service()));
         let services = services.collect();
@@ -116,31 +119,17 @@ impl Listener {
     ///
     /// # Errors
     /// That of the operating system.
-    pub async fn serve<S>(self, service: S, stop: watch::Receiver<bool>) -> io::Result<()>
-    where
-        S: Service<Request<Incoming>, Response = Response, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-    {
+    pub async fn serve<S: Site>(self, service: S, stop: watch::Receiver<bool>) -> io::Result<()> {
         self.serve_each(vec![(runtime::Handle::current(), service)], stop)
             .await
     }
 
     /// Each runtime accepts from the same socket: the one that has time takes the connection and keeps it.
-    async fn serve_each<S>(
+    async fn serve_each<S: Site>(
         self,
         services: Vec<(runtime::Handle, S)>,
         mut stop: watch::Receiver<bool>,
-    ) -> io::Result<()>
-    where
-        S: Service<Request<Incoming>, Response = Response, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-    {
+    ) -> io::Result<()> {
         let control = Control::new();
         let (config, watching) = self.tls.map(Tls::watch).unzip();
         let mut servers = JoinSet::new();
@@ -181,14 +170,7 @@ struct Server {
 }
 
 impl Server {
-    async fn serve<S>(self, service: S) -> io::Result<()>
-    where
-        S: Service<Request<Incoming>, Response = Response, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-    {
+    async fn serve<S: Site>(self, service: S) -> io::Result<()> {
         let Manners {
             head_timeout,
             trusted_proxies,
