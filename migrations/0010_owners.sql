@@ -14,18 +14,6 @@ ALTER TABLE restrictions
     ADD COLUMN next_contacts_at timestamptz,
     ADD COLUMN disabling_proposed_at timestamptz,
     ADD COLUMN look_at timestamptz;
-UPDATE restrictions r
-SET told_at = t.told_at,
-    look_at = t.told_at
-FROM (
-    SELECT restriction_id, min(settled_at) AS told_at
-    FROM letters
-    WHERE kind = 'Imposed'
-      AND state = 'Sent'
-    GROUP BY restriction_id
-) t
-WHERE t.restriction_id = r.restriction_id
-  AND r.state <> 'Lifted';
 CREATE INDEX restrictions_look_idx ON restrictions (look_at) WHERE state <> 'Lifted';
 COMMENT ON COLUMN restrictions.told_at IS 'When the first letter about it was sent: the escalation ladder counts from here.';
 COMMENT ON COLUMN restrictions.reminders IS 'Reminders that are over.';
@@ -44,6 +32,32 @@ ALTER TABLE letters ADD CONSTRAINT letters_kind_check CHECK (
     kind IN ('Announced', 'Imposed', 'Repeated', 'Reminder', 'Widened', 'Confirmed', 'Withdrawn', 'Lifted')
 );
 COMMENT ON COLUMN letters.kind IS 'What it tells: Announced (before enforce_from), Imposed, Repeated (seen again), Reminder, Widened, Confirmed, Withdrawn, Lifted.';
+
+-- Nobody was told of the ladder yet: those who know of a restriction are reminded, which announces it, and it begins.
+WITH begun AS (
+    UPDATE restrictions r
+    SET told_at = now(),
+        look_at = now()
+    FROM access_keys k
+    WHERE k.access_key_id = r.access_key_id
+      AND k.status = 'Active'
+      AND r.state <> 'Lifted'
+      AND EXISTS (
+          SELECT 1
+          FROM letters l
+          WHERE l.restriction_id = r.restriction_id
+            AND l.kind = 'Imposed'
+            AND l.state = 'Sent'
+      )
+    RETURNING r.restriction_id
+)
+INSERT INTO letters (letter_id, restriction_id, contact_id, kind, state, due_at, created_at)
+SELECT gen_random_uuid(), l.restriction_id, l.contact_id, 'Reminder', 'Due', now(), now()
+FROM begun
+JOIN letters l USING (restriction_id)
+WHERE l.kind = 'Imposed'
+  AND l.state = 'Sent';
+
 CREATE UNIQUE INDEX letters_repeated_key ON letters (restriction_id, contact_id) WHERE kind = 'Repeated' AND state = 'Due';
 
 ALTER TABLE confirmation_links

@@ -93,6 +93,8 @@ pub struct Closed {
 }
 
 /// Close a task
+///
+/// It was seen to; the remark says how.
 #[utoipa::path(
     post,
     path = "/admin/v1/tasks/{id}:close",

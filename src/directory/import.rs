@@ -254,6 +254,24 @@ mod tests {
     }
 
     #[test]
+    fn contact_has_a_rank() {
+        let ranks = |text: &str| -> Vec<Result<i32, String>> {
+            rows(Form::Csv, text.as_bytes())
+                .map(|(_, row)| match row {
+                    Ok(row) => Ok(row.contact.unwrap().rank),
+                    Err(bad) => Err(bad.reason),
+                })
+                .collect()
+        };
+        let csv = "account_id,access_key_id,access_key_secret,owner_email,owner_rank\n\
+                   1,LTAI5tFake1,FakeSecret1,a@example.com,\n\
+                   1,LTAI5tFake2,FakeSecret2,b@example.com,2\n\
+                   1,LTAI5tFake3,FakeSecret3,c@example.com,0\n";
+        let wrong = Err("owner_rank is 1 to 100".to_owned());
+        assert_eq!(ranks(csv), [Ok(1), Ok(2), wrong]);
+    }
+
+    #[test]
     fn secret_is_never_repeated() {
         for (form, text) in [
             (Form::Ndjson, r#"{"access_key_secret":"FakeSecret1""#),
