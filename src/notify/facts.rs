@@ -429,11 +429,10 @@ impl Facts {
         let works = self.key_status.as_deref() == Some("Active") && self.lifted_at.is_none();
         for (step, at) in house.ladder.ahead(told_at, taken) {
             let step = match step {
-                Step::Widen if !self.strict => "widen",
+                Step::Widen => "widen",
                 Step::TellNextContacts => "next_contacts",
                 Step::ProposeDisabling => "disabling",
-                // To whom all of RAM and IMS is refused, this changes nothing.
-                Step::Widen | Step::Remind => continue,
+                Step::Remind => continue,
             };
             if works {
                 let at = language.minute(at);
