@@ -282,6 +282,18 @@ async fn repeats_are_one_letter_with_a_table() {
     for n in 0..100 {
         report(&stage, &format!("fork-{n}"), "github").await;
     }
+    // And 9,900 more, as a batch would bring them.
+    sqlx::query(
+        "INSERT INTO leak_reports (
+             report_id, source, reference, access_key_id, restriction_id, url, reported_at, reported_by
+         )
+         SELECT gen_random_uuid(), 'github', 'batch-' || n, access_key_id, restriction_id,
+             'https://h.example/batch-' || n, imposed_at + interval '2 minutes', 'operator:olga'
+         FROM restrictions, generate_series(1, 9900) AS n",
+    )
+    .execute(&stage.pool)
+    .await
+    .unwrap();
     report(&stage, "scan", "internal-scan").await;
     assert!(after(&stage, Duration::minutes(59)).await.is_empty());
     let sent = after(&stage, Duration::minutes(1)).await;
@@ -290,7 +302,7 @@ async fn repeats_are_one_letter_with_a_table() {
         let row = sent[0].text.lines().find(|line| line.contains(source));
         row.map(|row| row.split_whitespace().take(2).collect::<Vec<_>>())
     };
-    assert_eq!(row("GitHub").unwrap(), ["GitHub", "100"]);
+    assert_eq!(row("GitHub").unwrap(), ["GitHub", "10000"]);
     assert_eq!(row("internal-scan").unwrap(), ["internal-scan", "1"]);
     assert_eq!(row("GitLab"), None, "that was told before");
     // The next such letter waits for a day.
