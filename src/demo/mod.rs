@@ -43,7 +43,7 @@ use crate::{
     restriction::LiftRule,
     sandbox::Sandbox,
     server::{Listener, Manners, Shutdown, Tls, TlsError},
-    verdict::Profile,
+    verdict::{Mode, Profile},
 };
 
 /// What the demo is asked for.
@@ -311,6 +311,7 @@ async fn play<W: io::Write>(
             hotline: None,
             ticket_url: None,
             profile: Profile::default(),
+            mode: Mode::Enforce,
             enforce_from: None,
             ladder: Ladder::default(),
         },

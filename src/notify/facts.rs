@@ -14,7 +14,7 @@ use crate::{
     outbox::{Leased, LetterKind, links::Link},
     registry::read::{self, ReportView, RestrictionView},
     restriction::Cause,
-    verdict::Profile,
+    verdict::{Mode, Profile},
 };
 
 /// At most so many places are told: a key that was copied a thousand times makes no letter of a thousand.
@@ -39,6 +39,8 @@ pub struct House {
     pub ticket_url: Option<String>,
     /// What a restricted key is refused, where its account has no profile of its own.
     pub profile: Profile,
+    /// Whether anything is refused: a letter says nothing that is not so.
+    pub mode: Mode,
     /// From when on anything is refused, where that was announced.
     pub enforce_from: Option<OffsetDateTime>,
     /// What follows while the pair goes on working.

@@ -30,6 +30,7 @@ use crate::{
     randomness::Randomness,
     registry::escalate::{self, Rules},
     restriction::LiftRule,
+    verdict::Mode,
 };
 
 /// For how long a worker has a letter. Longer than an attempt may take, with its database calls.
@@ -46,6 +47,12 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// How long a letter is tried.
 const PATIENCE: time::Duration = time::Duration::days(7);
+
+/// How often at least: one that had to wait for its day is older than that when it is tried first.
+const ATTEMPTS: i32 = 20;
+
+/// How often a letter is looked at that says what is not so yet.
+const WAIT: time::Duration = time::Duration::HOUR;
 
 /// Restrictions looked at in one round.
 const LOOKS: i64 = 100;
@@ -185,15 +192,7 @@ impl Worker {
     }
 
     async fn see_to(self: &Arc<Self>, letter: &Arc<Leased>) {
-        let now = self.clock.now();
-        let later = self.house.enforce_from.filter(|from| now < *from);
-        if let Some(from) = later
-            && letter.kind == LetterKind::Imposed
-        {
-            let announcing = outbox::announce(&self.pool, letter, from, now);
-            if let Err(fault) = within(self.timeout, announcing).await {
-                tracing::error!(letter_id = %letter.letter_id, %fault, "a letter cannot be announced: it will be tried again");
-            }
+        if letter.kind == LetterKind::Imposed && self.is_too_early(letter).await {
             return;
         }
         let settlement = match self.attempt(letter).await {
@@ -223,6 +222,28 @@ impl Worker {
                 tracing::error!(letter_id = %letter.letter_id, %fault, "a letter cannot be settled: it will be sent again");
             }
         }
+    }
+
+    /// Whether a letter that tells of a restriction has to wait, because nothing is refused yet; announces it where there
+    /// is a day to announce.
+    async fn is_too_early(&self, letter: &Leased) -> bool {
+        let now = self.clock.now();
+        let later = self.house.enforce_from.filter(|from| now < *from);
+        let waiting = match (self.house.mode, later) {
+            (Mode::Enforce, None) => return false,
+            (Mode::Enforce, Some(from)) => {
+                let announcing = outbox::announce(&self.pool, letter, from, now);
+                within(self.timeout, announcing).await
+            }
+            (Mode::Shadow | Mode::Off, _) => {
+                let waiting = outbox::wait(&self.pool, letter, now + WAIT);
+                within(self.timeout, waiting).await
+            }
+        };
+        if let Err(fault) = waiting {
+            tracing::error!(letter_id = %letter.letter_id, %fault, "a letter cannot be put off: it will be tried again");
+        }
+        true
     }
 
     /// One attempt, apart: its panic, or its hanging, is its own.
@@ -256,7 +277,7 @@ impl Worker {
 
 /// Tries again at `at`, as long as there is patience.
 fn put_off(letter: &Leased, at: OffsetDateTime, error: String) -> Settlement {
-    if at < letter.created_at + PATIENCE {
+    if at < letter.created_at + PATIENCE || letter.attempt < ATTEMPTS {
         Settlement::Again { at, error }
     } else {
         Settlement::Buried {

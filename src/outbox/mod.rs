@@ -219,6 +219,27 @@ pub async fn announce(
         .await?;
     }
     // Looked at again now and then: the day may be moved.
+    put_off(&mut tx, letter, enforce_from.min(now + Duration::HOUR)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// A letter waits until then, as if it had not been tried.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn wait(pool: &PgPool, letter: &Leased, until: OffsetDateTime) -> Result<(), StateFault> {
+    let mut tx = pool.begin().await?;
+    put_off(&mut tx, letter, until).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn put_off(
+    tx: &mut PgTransaction<'_>,
+    letter: &Leased,
+    until: OffsetDateTime,
+) -> Result<(), StateFault> {
     sqlx::query!(
         "UPDATE letters
          SET due_at = $3,
@@ -228,11 +249,10 @@ pub async fn announce(
            AND state = 'Due'",
         letter.letter_id,
         letter.attempt,
-        enforce_from.min(now + Duration::HOUR)
+        until
     )
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
-    tx.commit().await?;
     Ok(())
 }
 

@@ -57,6 +57,7 @@ pub(super) fn settings(sections: &Sections) -> Result<WorkerSettings, ServeError
             hotline: mail.hotline.clone(),
             ticket_url: mail.ticket_url.clone(),
             profile: policy.profile,
+            mode: policy.mode,
             enforce_from: policy.enforce_from.map(|instant| instant.0),
             ladder: policy.escalation.ladder(),
         },

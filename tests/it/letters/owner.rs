@@ -13,6 +13,7 @@ use akgate::{
         record::{LeakReport, record},
     },
     restriction::LiftRule,
+    verdict::Mode,
 };
 use rand::{SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
@@ -327,6 +328,25 @@ async fn restriction_that_is_to_come_is_announced_first() {
     // The ladder counts from there.
     assert!(after(&stage, Duration::hours(23)).await.is_empty());
     assert_eq!(after(&stage, Duration::hours(1)).await.len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_restriction_that_is_only_watched() {
+    let database = TestDatabase::new().await;
+    let (mut stage, _) = Stage::with_leak(database.pool(), 1).await;
+    stage.mode = Mode::Shadow;
+    assert!(after(&stage, Duration::ZERO).await.is_empty());
+    assert!(after(&stage, Duration::days(9)).await.is_empty());
+    stage.mode = Mode::Enforce;
+    // However old it is by now, a busy server does not end it.
+    stage
+        .mailer
+        .answer([Answer::Fail(MailFault::Again("451 later".into()))]);
+    assert_eq!(after(&stage, Duration::HOUR).await.len(), 1);
+    let sent = after(&stage, Duration::MINUTE).await;
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].subject.contains("please replace it"));
+    assert_eq!(stage.letters().await[0].attempts, 2);
 }
 
 /// The token of the link in a contact's last letter.

@@ -30,7 +30,7 @@ use akgate::{
         record::{LeakReport, Recorded, record},
     },
     restriction::LiftRule,
-    verdict::Profile,
+    verdict::{Mode, Profile},
 };
 use futures_core::future::BoxFuture;
 use lettre::Message;
@@ -153,6 +153,7 @@ pub struct Stage {
     pub pool: PgPool,
     pub clock: Arc<TestClock>,
     pub mailer: Arc<TestMailer>,
+    pub mode: Mode,
     pub enforce_from: Option<OffsetDateTime>,
     pub lift: LiftRule,
 }
@@ -173,6 +174,7 @@ impl Stage {
             pool: pool.clone(),
             clock: Arc::new(TestClock(Mutex::new(NOW))),
             mailer: Arc::default(),
+            mode: Mode::Enforce,
             enforce_from: None,
             lift: LiftRule::Operator,
         };
@@ -236,6 +238,7 @@ impl Stage {
                 hotline: None,
                 ticket_url: None,
                 profile: Profile::Mutations,
+                mode: self.mode,
                 enforce_from: self.enforce_from,
                 ladder: Ladder::default(),
             },
