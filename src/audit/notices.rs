@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{access_key::AccessKeyId, directory::StateFault, evidence::clean};
+use crate::{access_key::masked, directory::StateFault, evidence::clean};
 
 /// A notice.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -77,8 +77,7 @@ pub async fn of_account(
         kind: row.action,
         at: row.at,
         restriction_id: row.restriction_id,
-        access_key: AccessKeyId::parse(&row.access_key_id)
-            .map_or_else(|_| "****".into(), |id| id.masked()),
+        access_key: masked(&row.access_key_id),
         user_name: row.user_name.as_deref().map(clean),
     });
     Ok(Some(notices.collect()))

@@ -13,7 +13,6 @@ use time::OffsetDateTime;
 
 use super::{Console, asked_for, page::Page, unavailable};
 use crate::{
-    access_key::AccessKeyId,
     calls::artefacts::{self, Artefact},
     directory::{StateFault, contacts, contacts::Language, within},
     evidence,
@@ -233,10 +232,8 @@ impl Shown {
         language: Language,
         now: OffsetDateTime,
     ) -> Result<Self, StateFault> {
-        let id = AccessKeyId::parse(&restriction.access_key_id)
-            .map_err(|_| StateFault::Corrupt("access_key_id"))?;
+        let (id, since) = (restriction.key_id()?, restriction.public_since());
         let mut db = console.pool.acquire().await?;
-        let since = read::public_since(&mut db, restriction.restriction_id).await?;
         let limit = i64::try_from(ARTEFACTS + 1).unwrap_or(i64::MAX);
         let mut made =
             artefacts::since(&mut db, &id, restriction.restriction_id, since, limit).await?;

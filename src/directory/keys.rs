@@ -350,6 +350,10 @@ pub(super) fn status(text: &str) -> Result<KeyStatus, StateFault> {
     KeyStatus::parse(text).ok_or(StateFault::Corrupt("status"))
 }
 
-pub(super) fn key_id(text: &str) -> Result<AccessKeyId, StateFault> {
+/// Reads an id as the database has it.
+///
+/// # Errors
+/// [`StateFault::Corrupt`].
+pub fn key_id(text: &str) -> Result<AccessKeyId, StateFault> {
     AccessKeyId::parse(text).map_err(|_| StateFault::Corrupt("access_key_id"))
 }

@@ -269,7 +269,7 @@ fn repeats(
     since: OffsetDateTime,
     language: Language,
 ) -> Result<Vec<Repeat>, StateFault> {
-    let key = key_of(restriction)?;
+    let key = restriction.key_id()?;
     let mut repeats: Vec<Repeat> = Vec::new();
     for report in &restriction.reports {
         if report.reported_at <= since {
@@ -298,9 +298,8 @@ async fn deeds(
     restriction: &RestrictionView,
     language: Language,
 ) -> Result<Deeds, StateFault> {
-    let key = key_of(restriction)?;
+    let (key, since) = (restriction.key_id()?, restriction.public_since());
     let mut db = pool.acquire().await?;
-    let since = read::public_since(&mut db, restriction.restriction_id).await?;
     let id = restriction.restriction_id;
     let artefacts = artefacts::since(&mut db, &key, id, since, ARTEFACTS).await?;
     let calls = artefacts::calls(&mut db, &key, since).await?;
@@ -328,10 +327,6 @@ fn object(artefact: &Artefact, language: Language) -> Object {
         at: language.minute(artefact.at),
         source_ip: clean(&artefact.source_ip),
     }
-}
-
-fn key_of(restriction: &RestrictionView) -> Result<AccessKeyId, StateFault> {
-    AccessKeyId::parse(&restriction.access_key_id).map_err(|_| StateFault::Corrupt("access_key_id"))
 }
 
 async fn confirmer(
@@ -369,10 +364,9 @@ async fn confirmer(
 impl Facts {
     /// What the restriction itself tells.
     fn of(restriction: &RestrictionView, language: Language) -> Result<Self, StateFault> {
-        let key = key_of(restriction)?;
+        let key = restriction.key_id()?;
         let at = |at| language.minute(at);
         let reports = &restriction.reports;
-        let seen = reports.iter().filter_map(|report| report.first_seen);
         let clues = reports.iter().take(CLUES);
         Ok(Self {
             access_key: key.masked(),
@@ -383,7 +377,7 @@ impl Facts {
             clues: clues.map(|report| clue(report, &key, language)).collect(),
             more_clues: reports.len().saturating_sub(CLUES),
             repeats: Vec::new(),
-            exposed_since: at(seen.fold(restriction.imposed_at, OffsetDateTime::min)),
+            exposed_since: at(restriction.public_since()),
             imposed_at: at(restriction.imposed_at),
             enforce_from: None,
             widened_at: restriction.widened_at.map(at),

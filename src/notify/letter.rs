@@ -73,9 +73,11 @@ macro_rules! built_in {
     };
 }
 
-const BUILT_IN: [(&str, &str); 30] = built_in![
+const BUILT_IN: [(&str, &str); 34] = built_in![
     "en/card.md",
     "en/seen.md",
+    "en/why.md",
+    "en/operations.md",
     "en/refused.md",
     "en/deeds.md",
     "en/steps.md",
@@ -91,6 +93,8 @@ const BUILT_IN: [(&str, &str); 30] = built_in![
     "en/lifted.md",
     "zh-CN/card.md",
     "zh-CN/seen.md",
+    "zh-CN/why.md",
+    "zh-CN/operations.md",
     "zh-CN/refused.md",
     "zh-CN/deeds.md",
     "zh-CN/steps.md",

@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub use self::settle::{Settlement, bounced, settle};
 use self::tasks::TaskKind;
 use crate::{
-    access_key::AccessKeyId,
+    access_key::masked,
     audit::Actor,
     directory::{StateFault, contacts::Language},
 };
@@ -432,8 +432,7 @@ pub async fn lease(
                     .parse()
                     .map_err(|_| StateFault::Corrupt("language"))?,
                 kind: row.kind.parse().map_err(|_| StateFault::Corrupt("kind"))?,
-                access_key: AccessKeyId::parse(&row.access_key_id)
-                    .map_or_else(|_| "****".into(), |id| id.masked()),
+                access_key: masked(&row.access_key_id),
                 attempt: row.attempts,
                 created_at: row.created_at,
             })

@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::{lift, links, read};
 use crate::{
-    access_key::AccessKeyId,
     audit::{self, Actor, Deed, Entry},
     calls::artefacts,
     directory::{
         StateFault,
+        keys::key_id,
         revision::{self, At},
     },
     outbox::{self, LetterKind, links::Purpose, tasks},
@@ -307,8 +307,4 @@ async fn state(
     state
         .map(|state| State::parse(&state).ok_or(StateFault::Corrupt("state")))
         .transpose()
-}
-
-fn key_id(text: &str) -> Result<AccessKeyId, StateFault> {
-    AccessKeyId::parse(text).map_err(|_| StateFault::Corrupt("access_key_id"))
 }

@@ -13,6 +13,7 @@ use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{
         KeyStatus, StateFault,
+        keys::key_id,
         revision::{self, At},
     },
     ladder::{Ladder, Step, Taken},
@@ -96,8 +97,7 @@ pub async fn look(
     let mut looked = Looked::default();
     let look_at = match (status, row.told_at) {
         (Some(Some(KeyStatus::Active)), Some(told_at)) => {
-            let access_key_id = AccessKeyId::parse(&row.access_key_id)
-                .map_err(|_| StateFault::Corrupt("access_key_id"))?;
+            let access_key_id = key_id(&row.access_key_id)?;
             let taken = Taken {
                 reminders: usize::try_from(row.reminders).unwrap_or_default(),
                 widened: row.widened,

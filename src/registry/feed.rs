@@ -17,9 +17,9 @@ use tokio::sync::{Mutex, watch};
 
 use super::live::{Known, Live, Maps, Mark, What};
 use crate::{
-    access_key::AccessKeyId,
     directory::{
         KeyStatus, StateFault,
+        keys::key_id,
         revision::{self, CHANNEL, Epoch, Position},
         within,
     },
@@ -341,8 +341,4 @@ async fn sessions(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFau
         maps.know(key_id(&row.access_key_id)?, known);
     }
     Ok(())
-}
-
-fn key_id(text: &str) -> Result<AccessKeyId, StateFault> {
-    AccessKeyId::parse(text).map_err(|_| StateFault::Corrupt("access_key_id"))
 }

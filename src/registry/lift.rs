@@ -128,8 +128,7 @@ async fn facts(
     let Some(restriction) = restriction else {
         return Ok(None);
     };
-    let access_key_id = AccessKeyId::parse(&restriction.access_key_id)
-        .map_err(|_| StateFault::Corrupt("access_key_id"))?;
+    let access_key_id = keys::key_id(&restriction.access_key_id)?;
     let pair = keys::owned(tx, &access_key_id).await?;
     Ok(Some(Facts {
         access_key_id,

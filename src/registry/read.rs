@@ -6,7 +6,11 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{access_key::AccessKeyId, directory::StateFault, restriction::State};
+use crate::{
+    access_key::AccessKeyId,
+    directory::{StateFault, keys::key_id},
+    restriction::State,
+};
 
 /// A restriction with its key and the reports that led to it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -58,6 +62,23 @@ pub struct RestrictionView {
     pub disabling_proposed_at: Option<OffsetDateTime>,
     /// What led to it, the oldest first.
     pub reports: Vec<ReportView>,
+}
+
+impl RestrictionView {
+    /// The key's id, read.
+    ///
+    /// # Errors
+    /// [`StateFault::Corrupt`].
+    pub fn key_id(&self) -> Result<AccessKeyId, StateFault> {
+        key_id(&self.access_key_id)
+    }
+
+    /// Since when somebody may have had the key: as [`public_since`] reads it.
+    #[must_use]
+    pub fn public_since(&self) -> OffsetDateTime {
+        let seen = self.reports.iter().filter_map(|report| report.first_seen);
+        seen.fold(self.imposed_at, OffsetDateTime::min)
+    }
 }
 
 /// A leak report.

@@ -17,6 +17,12 @@ use zeroize::Zeroizing;
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccessKeyId(Box<str>);
 
+/// An id as people are shown it ([`AccessKeyId::masked`]), whatever the text is.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    AccessKeyId::parse(text).map_or_else(|_| "****".to_owned(), |id| id.masked())
+}
+
 /// Why a text is not an [`AccessKeyId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an AccessKeyId is 1 to 128 characters of A-Z a-z 0-9 . _ -")]
