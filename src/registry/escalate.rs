@@ -134,7 +134,6 @@ pub async fn look(
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    looked.revision = at.revision;
     Ok(looked)
 }
 
@@ -145,8 +144,6 @@ pub struct Looked {
     pub steps: Vec<Step>,
     /// Whether the policy lifted it.
     pub lifted: bool,
-    /// The revision of what was done.
-    pub revision: i64,
 }
 
 async fn take(
