@@ -1,6 +1,10 @@
 //! What came from outside, made safe to show: it cannot break a line, reorder what is read, be clicked, or
 //! carry a credential on.
 
+use std::borrow::Cow;
+
+use idna::{AsciiDenyList, domain_to_ascii_cow};
+
 use crate::access_key::AccessKeyId;
 
 /// The longest clue that is shown, in characters.
@@ -89,7 +93,8 @@ fn misleads(c: char) -> bool {
 }
 
 /// The place where a key was found, as `hxxps://host[.]example/path`: mail programs make a link of any
-/// address, and this one may be the attacker's. User, query and fragment are left out, since each may hold
+/// address, and this one may be the attacker's. A host in other letters than ASCII is shown as IDNA writes it (RFC
+/// 5891), `xn--…`: it cannot pass for one that it only looks like. User, query and fragment are left out, since each may hold
 /// the secret; so is whatever looks like one, and the key is masked. A line number stays.
 #[must_use]
 pub fn place(url: &str, key: &AccessKeyId) -> String {
@@ -111,10 +116,31 @@ pub fn place(url: &str, key: &AccessKeyId) -> String {
     } else {
         String::new()
     };
-    let rest = format!("{}{}", host.replace('.', "[.]"), without_secrets(path));
+    let rest = format!(
+        "{}{}",
+        ascii_host(host).replace('.', "[.]"),
+        without_secrets(path)
+    );
     let shown = format!("{scheme}{}{line}", unlinked(&rest));
     let words: Vec<&str> = shown.split_whitespace().collect();
     plain(&words.join("%20"))
+}
+
+/// A host, its port kept, without a letter that looks like another: what is no name at all loses those letters.
+fn ascii_host(host: &str) -> Cow<'_, str> {
+    if host.is_ascii() {
+        return host.into();
+    }
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (name, Some(port)),
+        Some(_) | None => (host, None),
+    };
+    let name = domain_to_ascii_cow(name.as_bytes(), AsciiDenyList::URL)
+        .unwrap_or_else(|_| name.replace(|c: char| !c.is_ascii(), "\u{fffd}").into());
+    match port {
+        Some(port) => format!("{name}:{port}").into(),
+        None => name,
+    }
 }
 
 /// `L12`, `L12-L40`, `L12C3`: how code hosts name lines.
@@ -216,6 +242,21 @@ mod tests {
             (
                 "HTTP://evil.example/https://login.example",
                 "hxxp://evil[.]example/https[:]//login.example",
+            ),
+            (
+                // A Cyrillic а.
+                "https://pаypal.example:8443/x",
+                "hxxps://xn--pypal-4ve[.]example:8443/x",
+            ),
+            (
+                "https://例え.example/张三",
+                "hxxps://xn--r8jz45g[.]example/张三",
+            ),
+            // A full stop and a solidus of full width, which IDNA maps to a point and nothing maps to a path.
+            ("https://evil．example/x", "hxxps://evil[.]example/x"),
+            (
+                "https://evil.example／é/x",
+                "hxxps://evil[.]example\u{fffd}\u{fffd}/x",
             ),
             ("evil.example/a b\r\nc", "evil[.]example/a%20b%20c"),
             ("", ""),

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::stage::{KEY, NOW, SECRET, key_id};
 
 /// Pieces that hostile texts are made of.
-const PIECES: [&str; 40] = [
+const PIECES: [&str; 42] = [
     "\r\n",
     "\n",
     "\r\n\r\n",
@@ -55,6 +55,8 @@ const PIECES: [&str; 40] = [
     "\u{200b}",
     "\0",
     "张三",
+    "https://pаypal.example/",
+    "https://ｅｖｉｌ。example:1/",
     "🔑",
     "'; rm -rf ~ #",
     "$(id)",
