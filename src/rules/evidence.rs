@@ -252,7 +252,7 @@ mod tests {
                 "https://例え.example/张三",
                 "hxxps://xn--r8jz45g[.]example/张三",
             ),
-            // A full stop and a solidus of full width, which IDNA maps to a point and nothing maps to a path.
+            // IDNA maps a full-width full stop to a point; a full-width solidus would end the host: it is no name.
             ("https://evil．example/x", "hxxps://evil[.]example/x"),
             (
                 "https://evil.example／é/x",
