@@ -6,7 +6,7 @@ mod activity;
 mod auth;
 mod confirm;
 mod extract;
-mod leak_report;
+mod leak_reports;
 mod letters;
 mod lift;
 mod observed;
@@ -58,7 +58,7 @@ impl Admin {
 /// routed by [`verbs`] and described in [`openapi::Description`].
 fn described() -> OpenApiRouter<Admin> {
     OpenApiRouter::with_openapi(openapi::Description::openapi())
-        .routes(routes!(leak_report::create))
+        .routes(routes!(leak_reports::create, leak_reports::list))
         .routes(routes!(restrictions::list))
         .routes(routes!(letters::list))
         .routes(routes!(activity::read))

@@ -17,6 +17,8 @@ pub enum Actor {
     Operator(String),
     /// A contact of the account, by id.
     Contact(Uuid),
+    /// A source of leak reports, by name.
+    Source(String),
     /// akgate itself, by rule.
     Akgate,
     /// The policy, on facts.
@@ -28,6 +30,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Operator(name) => write!(f, "operator:{name}"),
             Self::Contact(id) => write!(f, "contact:{id}"),
+            Self::Source(name) => write!(f, "source:{name}"),
             Self::Akgate => f.write_str("akgate"),
             Self::Policy => f.write_str("policy"),
         }
@@ -100,6 +103,33 @@ pub struct Entry<'a> {
 /// # Errors
 /// [`StateFault::Database`].
 pub async fn write(tx: &mut PgTransaction<'_>, entry: Entry<'_>) -> Result<(), StateFault> {
+    write_all(tx, &[entry]).await
+}
+
+/// Writes records in the transaction of their deeds.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn write_all(
+    tx: &mut PgTransaction<'_>,
+    entries: &[Entry<'_>],
+) -> Result<(), StateFault> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let actors: Vec<String> = entries
+        .iter()
+        .map(|entry| entry.actor.to_string())
+        .collect();
+    let at: Vec<OffsetDateTime> = entries.iter().map(|entry| entry.at).collect();
+    let deeds: Vec<&str> = entries.iter().map(|entry| entry.deed.as_str()).collect();
+    let keys: Vec<Option<&str>> = entries
+        .iter()
+        .map(|entry| entry.access_key_id.map(AccessKeyId::as_str))
+        .collect();
+    let restrictions: Vec<Option<Uuid>> =
+        entries.iter().map(|entry| entry.restriction_id).collect();
+    let details: Vec<&serde_json::Value> = entries.iter().map(|entry| &entry.detail).collect();
     sqlx::query!(
         "INSERT INTO audit_records (
              at,
@@ -109,13 +139,21 @@ pub async fn write(tx: &mut PgTransaction<'_>, entry: Entry<'_>) -> Result<(), S
              restriction_id,
              detail
          )
-         VALUES ($1, $2, $3, $4, $5, $6)",
-        entry.at,
-        entry.actor.to_string(),
-        entry.deed.as_str(),
-        entry.access_key_id.map(AccessKeyId::as_str),
-        entry.restriction_id,
-        entry.detail
+         SELECT *
+         FROM unnest(
+             $1::timestamptz[],
+             $2::text[],
+             $3::text[],
+             $4::text[],
+             $5::uuid[],
+             $6::jsonb[]
+         )",
+        &at,
+        &actors,
+        &deeds as &[&str],
+        &keys as &[Option<&str>],
+        &restrictions as &[Option<Uuid>],
+        &details as &[&serde_json::Value]
     )
     .execute(&mut **tx)
     .await?;

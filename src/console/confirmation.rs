@@ -251,7 +251,7 @@ impl Shown {
             sources: sources
                 .map(|report| Source {
                     source: language.source(&report.source),
-                    url: report.url.as_deref().map(|url| evidence::place(url, &id)),
+                    url: evidence::whereabouts(&report.place(), &id),
                 })
                 .collect(),
             more_sources: restriction.reports.len().saturating_sub(SOURCES),

@@ -8,7 +8,7 @@ use super::{
     revision::At,
     sealing::{KeyRing, Place, SealFault, Sealed},
 };
-use crate::access_key::{AccessKeyId, AccessKeySecret};
+use crate::access_key::AccessKeyId;
 use rand::CryptoRng;
 use sqlx::{PgPool, PgTransaction};
 
@@ -62,6 +62,12 @@ impl SealedKey {
             made_by: key.made_by,
             sealed,
         })
+    }
+
+    /// Keyed digest of its secret, by which it is found.
+    #[must_use]
+    pub fn blind_index(&self) -> &[u8] {
+        &self.blind_index
     }
 }
 
@@ -248,27 +254,6 @@ pub async fn find(
     }))
 }
 
-/// Finds the pairs that have this secret: for a leak that shows the secret alone.
-///
-/// # Errors
-/// [`StateFault`].
-pub async fn find_by_secret(
-    pool: &PgPool,
-    ring: &KeyRing,
-    secret: &AccessKeySecret,
-) -> Result<Vec<AccessKeyId>, StateFault> {
-    let ids = sqlx::query_scalar!(
-        "SELECT access_key_id
-         FROM access_keys
-         WHERE blind_index = $1
-         ORDER BY access_key_id",
-        ring.blind_index(secret)
-    )
-    .fetch_all(pool)
-    .await?;
-    ids.iter().map(|id| key_id(id)).collect()
-}
-
 /// Who owns a pair, and whether it works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owned {
@@ -278,8 +263,6 @@ pub struct Owned {
     pub user_name: Option<String>,
     /// Whether the pair works.
     pub status: KeyStatus,
-    /// Keyed digest of its secret, by which it is found.
-    pub blind_index: Vec<u8>,
 }
 
 /// Says whose a pair is; `None` where nobody knows it.
@@ -294,8 +277,7 @@ pub async fn owned(
         "SELECT
              p.account_id,
              p.user_name,
-             k.status,
-             k.blind_index
+             k.status
          FROM access_keys k
          JOIN principals p USING (principal_id)
          WHERE k.access_key_id = $1",
@@ -308,7 +290,6 @@ pub async fn owned(
             account_id: row.account_id,
             user_name: row.user_name,
             status: status(&row.status)?,
-            blind_index: row.blind_index,
         })
     })
     .transpose()

@@ -5,6 +5,7 @@
 
 pub mod contacts;
 mod fault;
+pub mod holders;
 pub mod import;
 pub mod keys;
 pub mod listing;

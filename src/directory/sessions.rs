@@ -126,9 +126,10 @@ pub async fn keep(
              minted_at,
              expires_at,
              request_id,
-             revision
+             revision,
+             blind_index
          )
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          ON CONFLICT DO NOTHING",
         id,
         record.account_id,
@@ -142,7 +143,8 @@ pub async fn keep(
         session.minted_at,
         record.expires_at,
         session.request_id,
-        at.revision
+        at.revision,
+        ring.blind_index(&record.secret)
     )
     .execute(&mut **tx)
     .await?;

@@ -9,10 +9,13 @@ use crate::{
     access_key::AccessKeyId,
     calls::artefacts::{self, Artefact, Calls},
     directory::{StateFault, contacts::Language},
-    evidence::{clean, masked_email, place},
+    evidence::{clean, masked_email, whereabouts},
     ladder::{Ladder, Step, Taken},
     outbox::{Leased, LetterKind, links::Link},
-    registry::read::{self, ReportView, RestrictionView},
+    registry::{
+        read::{self, RestrictionView},
+        reports::ReportView,
+    },
     restriction::Cause,
     verdict::{Mode, Profile},
 };
@@ -515,7 +518,7 @@ fn clue(report: &ReportView, key: &AccessKeyId, language: Language) -> Clue {
     let source = language.source(&report.source);
     Clue {
         source,
-        url: report.url.as_deref().map(|url| place(url, key)),
+        url: whereabouts(&report.place(), key),
         first_seen: report.first_seen.map(|at| language.minute(at)),
     }
 }

@@ -11,7 +11,7 @@ mod recipients;
 mod settle;
 pub mod tasks;
 
-use std::{fmt, str::FromStr};
+use std::{collections::HashSet, fmt, str::FromStr};
 
 use serde::Serialize;
 use sqlx::{PgPool, PgTransaction};
@@ -115,28 +115,27 @@ impl FromStr for LetterKind {
     }
 }
 
-/// Enqueues the letters that tell of a restriction to the first contacts of its account, and tells the workers at
-/// the commit. Where there is nobody to be told, an operator is.
+/// Enqueues the letters that tell of restrictions, each to the first contacts of its account, and tells the workers
+/// at the commit. Where there is nobody to be told, an operator is.
 ///
 /// # Errors
 /// [`StateFault::Database`].
 pub async fn impose(
     tx: &mut PgTransaction<'_>,
-    restriction_id: Uuid,
-    account_id: Option<&str>,
+    restrictions: &[(Uuid, Option<&str>)],
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
-    let contacts = match account_id {
-        Some(account_id) => recipients::first(tx, account_id).await?,
-        None => Vec::new(),
-    };
-    if contacts.is_empty() {
-        return tasks::open(tx, TaskKind::Unreachable, restriction_id, now).await;
-    }
+    let letters = recipients::first(tx, restrictions).await?;
+    let told: HashSet<Uuid> = letters.iter().map(|(id, _)| *id).collect();
+    let (told, untold): (Vec<Uuid>, Vec<Uuid>) = restrictions
+        .iter()
+        .map(|(id, _)| *id)
+        .partition(|id| told.contains(id));
+    tasks::open(tx, TaskKind::Unreachable, &untold, now).await?;
     // There was nobody when it was imposed; now there is.
     let kind = Some(TaskKind::Unreachable);
-    tasks::settle(tx, restriction_id, kind, &Actor::Akgate, now).await?;
-    write(tx, restriction_id, &contacts, LetterKind::Imposed, now).await
+    tasks::settle(tx, &told, kind, &Actor::Akgate, now).await?;
+    write_all(tx, &letters, LetterKind::Imposed, now).await
 }
 
 /// Enqueues the letter that tells of a restriction to the next contacts. False where there are none.
@@ -259,16 +258,19 @@ async fn put_off(
 /// How long repeats are gathered before they are told of: an hour, and a day after the last such letter.
 const GATHERED: [Duration; 2] = [Duration::HOUR, Duration::DAY];
 
-/// Enqueues the letter that tells those who know of the restriction of more places, however many repeats come before
-/// it is sent. Whose first letter is not sent yet finds them in that.
+/// Enqueues the letters that tell those who know of restrictions of more places, however many repeats come before
+/// one is sent. Whose first letter is not sent yet finds them in that.
 ///
 /// # Errors
 /// [`StateFault::Database`].
 pub async fn repeat(
     tx: &mut PgTransaction<'_>,
-    restriction_id: Uuid,
+    restrictions: &[Uuid],
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
+    if restrictions.is_empty() {
+        return Ok(());
+    }
     let [first, again] = GATHERED;
     sqlx::query!(
         "INSERT INTO letters (
@@ -298,11 +300,11 @@ pub async fn repeat(
              ),
              $3
          FROM letters l
-         WHERE restriction_id = $1
+         WHERE restriction_id = ANY($1)
            AND kind = 'Imposed'
            AND state = 'Sent'
          ON CONFLICT (restriction_id, contact_id) WHERE kind = 'Repeated' AND state = 'Due' DO NOTHING",
-        restriction_id,
+        restrictions,
         now + first,
         now,
         sqlx::postgres::types::PgInterval {
@@ -323,10 +325,22 @@ async fn write(
     kind: LetterKind,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
-    if contacts.is_empty() {
+    let letters: Vec<(Uuid, Uuid)> = contacts.iter().map(|id| (restriction_id, *id)).collect();
+    write_all(tx, &letters, kind, now).await
+}
+
+/// Enqueues letters, each about a restriction and to a contact.
+async fn write_all(
+    tx: &mut PgTransaction<'_>,
+    letters: &[(Uuid, Uuid)],
+    kind: LetterKind,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    if letters.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = contacts.iter().map(|_| Uuid::now_v7()).collect();
+    let ids: Vec<Uuid> = letters.iter().map(|_| Uuid::now_v7()).collect();
+    let (restrictions, contacts): (Vec<Uuid>, Vec<Uuid>) = letters.iter().copied().unzip();
     sqlx::query!(
         "WITH written AS (
              INSERT INTO letters (
@@ -338,13 +352,14 @@ async fn write(
                  due_at,
                  created_at
              )
-             SELECT n.letter_id, $3, n.contact_id, $4, 'Due', $5, $5
-             FROM unnest($1::uuid[], $2::uuid[]) AS n (letter_id, contact_id)
+             SELECT n.letter_id, n.restriction_id, n.contact_id, $4, 'Due', $5, $5
+             FROM unnest($1::uuid[], $2::uuid[], $3::uuid[])
+                 AS n (letter_id, restriction_id, contact_id)
          )
          SELECT pg_notify($6, '')",
         &ids,
-        contacts,
-        restriction_id,
+        &restrictions,
+        &contacts,
         kind.as_str(),
         now,
         CHANNEL

@@ -6,31 +6,43 @@ use uuid::Uuid;
 
 use crate::directory::StateFault;
 
-/// The contacts of an account that are told at first: of those whom letters reach, those of the lowest rank.
+/// For each restriction with its account the contacts that are told at first: of those whom letters reach, those of
+/// the lowest rank. Pairs of restriction and contact.
 ///
 /// # Errors
 /// [`StateFault::Database`].
 pub(super) async fn first(
     tx: &mut PgTransaction<'_>,
-    account_id: &str,
-) -> Result<Vec<Uuid>, StateFault> {
-    let contacts = sqlx::query_scalar!(
-        "SELECT contact_id
-         FROM contacts
-         WHERE account_id = $1
-           AND unreachable_since IS NULL
-           AND rank = (
+    restrictions: &[(Uuid, Option<&str>)],
+) -> Result<Vec<(Uuid, Uuid)>, StateFault> {
+    let (ids, accounts): (Vec<Uuid>, Vec<&str>) = restrictions
+        .iter()
+        .filter_map(|(id, account_id)| Some((*id, (*account_id)?)))
+        .unzip();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        "SELECT n.restriction_id AS \"restriction_id!\", c.contact_id
+         FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS n (restriction_id, account_id, position)
+         JOIN contacts c USING (account_id)
+         WHERE c.unreachable_since IS NULL
+           AND c.rank = (
                SELECT min(rank)
-               FROM contacts
-               WHERE account_id = $1
-                 AND unreachable_since IS NULL
+               FROM contacts o
+               WHERE o.account_id = n.account_id
+                 AND o.unreachable_since IS NULL
            )
-         ORDER BY contact_id",
-        account_id
+         ORDER BY n.position, c.contact_id",
+        &ids,
+        &accounts as &[&str]
     )
     .fetch_all(&mut **tx)
     .await?;
-    Ok(contacts)
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.restriction_id, row.contact_id))
+        .collect())
 }
 
 /// The next contacts: those of the lowest rank whom no letter has told of the restriction yet. Whoever became a

@@ -197,5 +197,5 @@ async fn instead(
     )
     .execute(&mut **tx)
     .await?;
-    tasks::open(tx, TaskKind::Unreachable, restriction_id, now).await
+    tasks::open(tx, TaskKind::Unreachable, &[restriction_id], now).await
 }

@@ -42,23 +42,28 @@ impl fmt::Display for TaskKind {
     }
 }
 
-/// Opens a task; one of its kind that is open already stays the only one.
+/// Opens a task about each of these restrictions; one of its kind that is open already stays the only one.
 ///
 /// # Errors
 /// [`StateFault::Database`].
 pub async fn open(
     tx: &mut PgTransaction<'_>,
     kind: TaskKind,
-    restriction_id: Uuid,
+    restrictions: &[Uuid],
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
+    if restrictions.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = restrictions.iter().map(|_| Uuid::now_v7()).collect();
     sqlx::query!(
         "INSERT INTO operator_tasks (task_id, kind, restriction_id, created_at)
-         VALUES ($1, $2, $3, $4)
+         SELECT n.task_id, $3, n.restriction_id, $4
+         FROM unnest($1::uuid[], $2::uuid[]) AS n (task_id, restriction_id)
          ON CONFLICT (restriction_id, kind) WHERE closed_at IS NULL DO NOTHING",
-        Uuid::now_v7(),
+        &ids,
+        restrictions,
         kind.as_str(),
-        restriction_id,
         now
     )
     .execute(&mut **tx)
@@ -66,25 +71,28 @@ pub async fn open(
     Ok(())
 }
 
-/// Closes what has become pointless about a restriction: tasks of one kind, or of all.
+/// Closes what has become pointless about restrictions: tasks of one kind, or of all.
 ///
 /// # Errors
 /// [`StateFault::Database`].
 pub async fn settle(
     tx: &mut PgTransaction<'_>,
-    restriction_id: Uuid,
+    restrictions: &[Uuid],
     kind: Option<TaskKind>,
     by: &Actor,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
+    if restrictions.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         "UPDATE operator_tasks
          SET closed_at = $3,
              closed_by = $4
-         WHERE restriction_id = $1
+         WHERE restriction_id = ANY($1)
            AND ($2::text IS NULL OR kind = $2)
            AND closed_at IS NULL",
-        restriction_id,
+        restrictions,
         kind.map(TaskKind::as_str),
         now,
         by.to_string()

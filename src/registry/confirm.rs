@@ -220,7 +220,7 @@ pub async fn withdraw(
         None => return Ok(Withdrawn::NotFound),
         Some(State::Imposed) => Withdrawn::Nothing(id),
         Some(State::Lifted) => {
-            tasks::open(&mut tx, tasks::TaskKind::Disputed, id, now).await?;
+            tasks::open(&mut tx, tasks::TaskKind::Disputed, &[id], now).await?;
             Withdrawn::Disputed(id)
         }
         Some(State::Remediated) => {

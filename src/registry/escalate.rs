@@ -171,7 +171,7 @@ async fn take(
             }
             Step::ProposeDisabling => {
                 let kind = tasks::TaskKind::DisablePair;
-                tasks::open(tx, kind, restriction_id, at.now).await?;
+                tasks::open(tx, kind, &[restriction_id], at.now).await?;
                 Deed::ProposeDisabling
             }
         };

@@ -1,5 +1,7 @@
 //! Imposing a restriction: what every road that restricts a key has in common.
 
+use std::collections::HashMap;
+
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
@@ -11,29 +13,40 @@ use crate::{
     restriction::Cause,
 };
 
-/// A restriction to be imposed.
-pub(super) struct Imposition<'a> {
+/// A restriction, and since when it is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InForce {
+    /// Its id.
+    pub restriction_id: Uuid,
+    /// The revision at which it is enforced.
+    pub revision: i64,
+}
+
+/// A key to be restricted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
     pub access_key_id: &'a AccessKeyId,
     /// The account that is written to; `None` where nobody knows the key.
     pub account_id: Option<&'a str>,
-    pub cause: Cause,
-    pub actor: &'a Actor,
-    pub at: At,
 }
 
-/// Writes restriction, audit record and letters; gives the restriction's id.
+/// Writes restrictions, audit records and letters; gives the restrictions' ids, in the order of the keys. None of the
+/// keys is restricted before, nor named twice.
 pub(super) async fn impose(
     tx: &mut PgTransaction<'_>,
-    imposition: Imposition<'_>,
-) -> Result<Uuid, StateFault> {
-    let Imposition {
-        access_key_id,
-        account_id,
-        cause,
-        actor,
-        at,
-    } = imposition;
-    let id = Uuid::now_v7();
+    targets: &[Target<'_>],
+    cause: Cause,
+    actor: &Actor,
+    at: At,
+) -> Result<Vec<Uuid>, StateFault> {
+    let ids: Vec<Uuid> = targets.iter().map(|_| Uuid::now_v7()).collect();
+    if ids.is_empty() {
+        return Ok(ids);
+    }
+    let keys: Vec<&str> = targets
+        .iter()
+        .map(|target| target.access_key_id.as_str())
+        .collect();
     sqlx::query!(
         "INSERT INTO restrictions (
              restriction_id,
@@ -43,44 +56,57 @@ pub(super) async fn impose(
              imposed_at,
              revision
          )
-         VALUES ($1, $2, 'Imposed', $3, $4, $5)",
-        id,
-        access_key_id.as_str(),
+         SELECT n.restriction_id, n.access_key_id, 'Imposed', $3, $4, $5
+         FROM unnest($1::uuid[], $2::text[]) AS n (restriction_id, access_key_id)",
+        &ids,
+        &keys as &[&str],
         cause.as_str(),
         at.now,
         at.revision
     )
     .execute(&mut **tx)
     .await?;
-    audit::write(
-        tx,
-        Entry {
+    let imposed = || targets.iter().zip(&ids);
+    let entries: Vec<Entry<'_>> = imposed()
+        .map(|(target, id)| Entry {
             at: at.now,
             actor,
             deed: Deed::Impose,
-            access_key_id: Some(access_key_id),
-            restriction_id: Some(id),
+            access_key_id: Some(target.access_key_id),
+            restriction_id: Some(*id),
             detail: serde_json::json!({ "cause": cause }),
-        },
-    )
-    .await?;
-    outbox::impose(tx, id, account_id, at.now).await?;
-    Ok(id)
+        })
+        .collect();
+    audit::write_all(tx, &entries).await?;
+    let told: Vec<(Uuid, Option<&str>)> = imposed()
+        .map(|(target, id)| (*id, target.account_id))
+        .collect();
+    outbox::impose(tx, &told, at.now).await?;
+    Ok(ids)
 }
 
-/// The restriction of a key that is in force.
+/// Those of the keys that are restricted, each with the restriction that is in force.
 pub(super) async fn in_force(
     tx: &mut PgTransaction<'_>,
-    access_key_id: &AccessKeyId,
-) -> Result<Option<Uuid>, StateFault> {
-    let id = sqlx::query_scalar!(
-        "SELECT restriction_id
+    access_key_ids: &[&str],
+) -> Result<HashMap<String, InForce>, StateFault> {
+    let rows = sqlx::query!(
+        "SELECT access_key_id, restriction_id, revision
          FROM restrictions
-         WHERE access_key_id = $1
+         WHERE access_key_id = ANY($1)
            AND state <> 'Lifted'",
-        access_key_id.as_str()
+        access_key_ids as &[&str]
     )
-    .fetch_optional(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(id)
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let restriction = InForce {
+                restriction_id: row.restriction_id,
+                revision: row.revision,
+            };
+            (row.access_key_id, restriction)
+        })
+        .collect())
 }

@@ -6,8 +6,12 @@
 use rand::CryptoRng;
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use super::impose::{Imposition, impose};
+use super::{
+    impose::{Target, impose},
+    record,
+};
 use crate::{
     access_key::AccessKeyId,
     audit::Actor,
@@ -46,6 +50,13 @@ pub async fn keep_all(
         .map(|(key, _)| (&key.access_key_id, key.account_id.as_str()))
         .collect();
     restrict_again(tx, &back, at).await?;
+    let told: Vec<&[u8]> = keys
+        .iter()
+        .zip(&kept)
+        .filter(|(_, kept)| matches!(kept, Kept::Inserted | Kept::Changed(_)))
+        .map(|(key, _)| key.blind_index())
+        .collect();
+    record::prove(tx, &told, at).await?;
     Ok(kept)
 }
 
@@ -195,10 +206,11 @@ pub async fn tell_owners(
     )
     .fetch_all(&mut **tx)
     .await?;
-    for one in untold {
-        outbox::impose(tx, one.restriction_id, Some(&one.account_id), at.now).await?;
-    }
-    Ok(())
+    let untold: Vec<(Uuid, Option<&str>)> = untold
+        .iter()
+        .map(|one| (one.restriction_id, Some(one.account_id.as_str())))
+        .collect();
+    outbox::impose(tx, &untold, at.now).await
 }
 
 /// Restricts those that a lift has left a tombstone for, and that nothing restricts now.
@@ -226,18 +238,14 @@ async fn restrict_again(
     )
     .fetch_all(&mut **tx)
     .await?;
-    for (access_key_id, account_id) in back {
-        if !again.iter().any(|id| id == access_key_id.as_str()) {
-            continue;
-        }
-        let imposition = Imposition {
+    let targets: Vec<Target<'_>> = back
+        .iter()
+        .filter(|(id, _)| again.iter().any(|again| again == id.as_str()))
+        .map(|(access_key_id, account_id)| Target {
             access_key_id,
             account_id: Some(account_id),
-            cause: Cause::Reactivated,
-            actor: &Actor::Akgate,
-            at,
-        };
-        impose(tx, imposition).await?;
-    }
+        })
+        .collect();
+    impose(tx, &targets, Cause::Reactivated, &Actor::Akgate, at).await?;
     Ok(())
 }

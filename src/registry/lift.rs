@@ -181,7 +181,7 @@ async fn carry_out(
         },
     )
     .await?;
-    tasks::settle(tx, restriction_id, None, &lifting.actor, at.now).await?;
+    tasks::settle(tx, &[restriction_id], None, &lifting.actor, at.now).await?;
     let public_since = read::public_since(tx, restriction_id).await?;
     outbox::tell_witnesses(tx, restriction_id, LetterKind::Lifted, public_since, at.now).await
 }

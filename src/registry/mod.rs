@@ -4,6 +4,7 @@
 //! what one reads is still so when it commits.
 
 pub mod confirm;
+pub mod deliveries;
 pub mod escalate;
 pub mod feed;
 pub mod import;
@@ -15,3 +16,5 @@ pub mod live;
 pub mod profile;
 pub mod read;
 pub mod record;
+pub mod reports;
+mod sighting;

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::reports::{self, ReportView};
 use crate::{
     access_key::AccessKeyId,
     directory::{StateFault, keys::key_id},
@@ -81,29 +82,6 @@ impl RestrictionView {
     }
 }
 
-/// A leak report.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct ReportView {
-    /// UUID version 7.
-    pub report_id: Uuid,
-    /// Who found it.
-    pub source: String,
-    /// The source's own id of the finding.
-    pub reference: String,
-    /// Where.
-    pub url: Option<String>,
-    /// When the source first saw it.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub first_seen: Option<OffsetDateTime>,
-    /// Whether the secret that was found is the key's; `None` where that is not known.
-    pub secret_matches: Option<bool>,
-    /// When it reached us.
-    #[serde(with = "time::serde::rfc3339")]
-    pub reported_at: OffsetDateTime,
-    /// Who delivered it.
-    pub reported_by: String,
-}
-
 /// Which restrictions are wanted, the newest first.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
@@ -164,12 +142,12 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<RestrictionView>
     .fetch_all(pool)
     .await?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.restriction_id).collect();
-    let reports = reports(pool, &ids).await?;
+    let reports = reports::of_restrictions(pool, &ids).await?;
     let views = rows.into_iter().map(|row| RestrictionView {
         reports: reports
             .iter()
-            .filter(|(id, _)| *id == row.restriction_id)
-            .map(|(_, report)| report.clone())
+            .filter(|report| report.restriction_id == Some(row.restriction_id))
+            .cloned()
             .collect(),
         restriction_id: row.restriction_id,
         access_key_id: row.access_key_id,
@@ -251,39 +229,4 @@ pub async fn other_pairs(
     .fetch_one(db)
     .await?;
     Ok(count)
-}
-
-async fn reports(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<(Uuid, ReportView)>, StateFault> {
-    let rows = sqlx::query!(
-        "SELECT
-             restriction_id,
-             report_id,
-             source,
-             reference,
-             url,
-             first_seen,
-             secret_matches,
-             reported_at,
-             reported_by
-         FROM leak_reports
-         WHERE restriction_id = ANY($1)
-         ORDER BY report_id",
-        ids
-    )
-    .fetch_all(pool)
-    .await?;
-    let reports = rows.into_iter().map(|row| {
-        let report = ReportView {
-            report_id: row.report_id,
-            source: row.source,
-            reference: row.reference,
-            url: row.url,
-            first_seen: row.first_seen,
-            secret_matches: row.secret_matches,
-            reported_at: row.reported_at,
-            reported_by: row.reported_by,
-        };
-        (row.restriction_id, report)
-    });
-    Ok(reports.collect())
 }

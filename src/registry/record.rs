@@ -1,208 +1,207 @@
-//! The leak road's one transaction: report, restriction, audit record, revision, letters.
+//! The leak road's one transaction: reports, restrictions, audit records, revision, letters.
+
+use std::collections::HashMap;
 
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
-use super::impose::{Imposition, impose, in_force};
+use super::{
+    deliveries::{self, Ledger},
+    sighting::{Finding, record_all},
+};
+pub use super::{impose::InForce, sighting::Recorded};
 use crate::{
     access_key::{AccessKeyId, AccessKeySecret},
-    audit::{self, Actor, Deed, Entry},
-    directory::{StateFault, keys, revision, sealing::KeyRing},
-    evidence, outbox,
-    restriction::Cause,
+    audit::Actor,
+    directory::{
+        StateFault, holders,
+        revision::{self, At},
+        sealing::KeyRing,
+    },
+    evidence,
+    leak::Place,
 };
 
-/// What a source tells.
-#[derive(Debug, Clone)]
+/// What a source tells of one place.
+#[derive(Debug, Clone, Default)]
 pub struct LeakReport {
-    /// The key that was found.
-    pub access_key_id: AccessKeyId,
-    /// The secret that was found with it: becomes a keyed digest here and is dropped.
+    /// The key or session that was found.
+    pub access_key_id: Option<AccessKeyId>,
+    /// The secret that was found: becomes a keyed digest here and is dropped.
     pub secret: Option<AccessKeySecret>,
-    /// Who found it.
-    pub source: String,
-    /// The source's own id of the finding.
-    pub reference: String,
+    /// The source's own id of the finding; without it, key and place are the sighting.
+    pub reference: Option<String>,
     /// Where.
-    pub url: Option<String>,
+    pub place: Place,
     /// When the source first saw it.
     pub first_seen: Option<OffsetDateTime>,
-    /// Who delivered the report.
-    pub actor: Actor,
 }
 
-/// What a report led to.
+/// Why a reported key is restricted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
-    /// The report.
-    pub report_id: Uuid,
-    /// The restriction that it led to, or joined.
-    pub restriction_id: Uuid,
-    /// Whether the report is new; a source's reference counts once.
-    pub is_new: bool,
-    /// The revision at which the restriction is in force.
-    pub revision: i64,
+pub enum Grounds {
+    /// An operator has decided it, with the secret or without.
+    Decision,
+    /// The secret proves the leak: a report without it is a suspicion.
+    Proof,
 }
 
-/// Records a report and restricts the key. The same (source, reference) again gives what it led to then,
-/// whatever has become of it: a replay restricts nothing.
+/// Reports that a source delivers together.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a> {
+    /// Who found them.
+    pub source: &'a str,
+    /// Who delivers them.
+    pub actor: &'a Actor,
+    /// Why they restrict.
+    pub grounds: Grounds,
+    /// What they arrived in; `None` for one that arrives alone.
+    pub ledger: Option<Ledger<'a>>,
+    /// The reports.
+    pub reports: &'a [LeakReport],
+}
+
+/// Records reports and restricts what is proven, all or nothing; says what became of each, in their order, `None` of
+/// one that shows neither id nor secret. A sighting that is recorded already changes nothing, whatever has become of
+/// its restriction: a replay restricts nothing.
 ///
 /// # Errors
 /// [`StateFault`]; nothing is recorded then.
 pub async fn record(
     pool: &PgPool,
     ring: &KeyRing,
-    report: &LeakReport,
+    delivery: &Delivery<'_>,
     now: OffsetDateTime,
-) -> Result<Recorded, StateFault> {
-    let report = &discreet(pool, ring, report).await;
+) -> Result<Vec<Option<Recorded>>, StateFault> {
+    let (source, reports) = discreet(pool, ring, delivery).await;
+    let digests: Vec<Option<Vec<u8>>> = reports
+        .iter()
+        .map(|report| Some(ring.blind_index(report.secret.as_ref()?)))
+        .collect();
+    let reported_by = delivery.actor.to_string();
     let mut tx = pool.begin().await?;
-    let at = revision::advance(&mut tx, now).await?;
-    if let Some(earlier) = earlier(&mut tx, report).await? {
-        return Ok(earlier);
-    }
-    let key = keys::owned(&mut tx, &report.access_key_id).await?;
-    let account_id = match &key {
-        Some(owned) => Some(owned.account_id.clone()),
-        None => account_of_session(&mut tx, &report.access_key_id).await?,
-    };
-    let restriction_id = match in_force(&mut tx, &report.access_key_id).await? {
-        Some(id) => {
-            outbox::repeat(&mut tx, id, now).await?;
-            id
+    revision::hold(&mut tx).await?;
+    let delivery_id = match &delivery.ledger {
+        Some(ledger) => {
+            Some(deliveries::keep(&mut tx, ledger, &source, delivery.actor, now).await?)
         }
-        None => {
-            let imposition = Imposition {
-                access_key_id: &report.access_key_id,
-                account_id: account_id.as_deref(),
-                cause: Cause::Reported,
-                actor: &report.actor,
-                at,
-            };
-            impose(&mut tx, imposition).await?
-        }
+        None => None,
     };
-    let digest = report
-        .secret
-        .as_ref()
-        .map(|secret| ring.blind_index(secret));
-    let matches = digest
-        .as_ref()
-        .zip(key.as_ref())
-        .map(|(digest, owned)| *digest == owned.blind_index);
-    let report_id = Uuid::now_v7();
-    sqlx::query!(
-        "INSERT INTO leak_reports (
-             report_id,
-             source,
-             reference,
-             access_key_id,
-             restriction_id,
-             url,
-             first_seen,
-             secret_digest,
-             secret_matches,
-             reported_at,
-             reported_by
-         )
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        report_id,
-        report.source,
-        report.reference,
-        report.access_key_id.as_str(),
-        restriction_id,
-        report.url,
-        report.first_seen,
-        digest,
-        matches,
-        now,
-        report.actor.to_string()
-    )
-    .execute(&mut *tx)
-    .await?;
-    audit::write(
-        &mut tx,
-        Entry {
-            at: now,
-            actor: &report.actor,
-            deed: Deed::ReportLeak,
-            access_key_id: Some(&report.access_key_id),
-            restriction_id: Some(restriction_id),
-            detail: serde_json::json!({
-                "source": report.source,
-                "reference": report.reference,
-                "secret_matches": matches,
-            }),
-        },
-    )
-    .await?;
-    tx.commit().await?;
-    Ok(Recorded {
-        report_id,
-        restriction_id,
-        is_new: true,
-        revision: at.revision,
-    })
-}
-
-/// A source may show the secret in the address of the place where it was found.
-/// A report whose texts hold nothing of its secret, nor of the one that the key has.
-async fn discreet(pool: &PgPool, ring: &KeyRing, report: &LeakReport) -> LeakReport {
-    // Where the pair cannot be read the report counts all the same.
-    let known = keys::find(pool, ring, &report.access_key_id).await;
-    let known = known.ok().flatten().map(|pair| pair.record.secret);
-    let without = |text: &str| {
-        let secrets = report.secret.iter().chain(&known);
-        secrets.fold(text.to_owned(), |text, secret| {
-            evidence::without_secret(&text, secret.expose())
+    let findings: Vec<Finding<'_>> = reports
+        .iter()
+        .zip(&digests)
+        .map(|(report, digest)| Finding {
+            source: &source,
+            reference: report.reference.as_deref(),
+            access_key_id: report.access_key_id.as_ref(),
+            digest: digest.as_deref(),
+            place: &report.place,
+            first_seen: report.first_seen,
+            reported_at: now,
+            reported_by: &reported_by,
+            delivery_id,
+            is_decided: delivery.grounds == Grounds::Decision,
         })
-    };
-    LeakReport {
-        source: without(&report.source),
-        reference: without(&report.reference),
-        url: report.url.as_deref().map(without),
-        ..report.clone()
+        .collect();
+    let recorded = record_all(&mut tx, &findings, delivery.actor, None, now).await?;
+    tx.commit().await?;
+    Ok(recorded)
+}
+
+/// Pairs have become known: what was reported of a secret while it was nobody's is proven by them, each as it was told.
+pub(super) async fn prove(
+    tx: &mut PgTransaction<'_>,
+    blind_indexes: &[&[u8]],
+    at: At,
+) -> Result<(), StateFault> {
+    if blind_indexes.is_empty() {
+        return Ok(());
     }
+    let suspicions = sqlx::query!(
+        "DELETE FROM leak_reports
+         WHERE access_key_id IS NULL
+           AND secret_digest = ANY($1)
+         RETURNING
+             source,
+             secret_digest AS \"secret_digest!\",
+             url,
+             commit_id,
+             path,
+             first_seen,
+             reported_at,
+             reported_by,
+             delivery_id",
+        blind_indexes as &[&[u8]]
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let places: Vec<Place> = suspicions
+        .iter()
+        .map(|one| {
+            Place::new(
+                one.url.as_deref(),
+                one.commit_id.as_deref(),
+                one.path.as_deref(),
+            )
+        })
+        .collect();
+    let findings: Vec<Finding<'_>> = suspicions
+        .iter()
+        .zip(&places)
+        .map(|(one, place)| Finding {
+            source: &one.source,
+            reference: None,
+            access_key_id: None,
+            digest: Some(&one.secret_digest),
+            place,
+            first_seen: one.first_seen,
+            reported_at: one.reported_at,
+            reported_by: &one.reported_by,
+            delivery_id: one.delivery_id,
+            is_decided: false,
+        })
+        .collect();
+    if findings.is_empty() {
+        return Ok(());
+    }
+    record_all(tx, &findings, &Actor::Akgate, Some(at), at.now).await?;
+    Ok(())
 }
 
-async fn earlier(
-    tx: &mut PgTransaction<'_>,
-    report: &LeakReport,
-) -> Result<Option<Recorded>, StateFault> {
-    let row = sqlx::query!(
-        "SELECT
-             report_id,
-             restriction_id,
-             revision
-         FROM leak_reports
-         JOIN restrictions USING (restriction_id)
-         WHERE source = $1
-           AND reference = $2",
-        report.source,
-        report.reference
-    )
-    .fetch_optional(&mut **tx)
-    .await?;
-    Ok(row.map(|row| Recorded {
-        report_id: row.report_id,
-        restriction_id: row.restriction_id,
-        is_new: false,
-        revision: row.revision,
-    }))
-}
-
-async fn account_of_session(
-    tx: &mut PgTransaction<'_>,
-    access_key_id: &AccessKeyId,
-) -> Result<Option<String>, StateFault> {
-    let account_id = sqlx::query_scalar!(
-        "SELECT account_id
-         FROM sessions
-         WHERE access_key_id = $1",
-        access_key_id.as_str()
-    )
-    .fetch_optional(&mut **tx)
-    .await?;
-    Ok(account_id)
+/// The source's name and the reports with nothing of a secret in their texts: neither of one that is told of the same
+/// place, nor of one that a key of theirs has. A source may show it in an address.
+async fn discreet(
+    pool: &PgPool,
+    ring: &KeyRing,
+    delivery: &Delivery<'_>,
+) -> (String, Vec<LeakReport>) {
+    let reports = delivery.reports;
+    let ids: Vec<&str> = reports
+        .iter()
+        .filter_map(|report| Some(report.access_key_id.as_ref()?.as_str()))
+        .collect();
+    // Where the pairs cannot be read the reports count all the same.
+    let known = holders::secrets(pool, ring, &ids).await.unwrap_or_default();
+    let told = reports.iter().filter_map(|report| report.secret.as_ref());
+    let without =
+        |text: String, secret: &AccessKeySecret| evidence::without_secret(&text, secret.expose());
+    let source = told
+        .chain(known.values())
+        .fold(delivery.source.to_owned(), without);
+    let mut told: HashMap<&Place, Vec<&AccessKeySecret>> = HashMap::new();
+    for report in reports {
+        let secrets = told.entry(&report.place).or_default();
+        secrets.extend(&report.secret);
+    }
+    let reports = reports.iter().map(|report| {
+        let mut discreet = report.clone();
+        let own = report.access_key_id.as_ref().and_then(|id| known.get(id));
+        let told = told.get(&report.place).into_iter().flatten().copied();
+        for secret in told.chain(own) {
+            discreet.place = discreet.place.without_secret(secret.expose());
+            discreet.reference = discreet.reference.map(|text| without(text, secret));
+        }
+        discreet
+    });
+    (source, reports.collect())
 }

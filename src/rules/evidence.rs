@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use idna::{AsciiDenyList, domain_to_ascii_cow};
 
-use crate::access_key::AccessKeyId;
+use crate::{access_key::AccessKeyId, leak::Place};
 
 /// The longest clue that is shown, in characters.
 const LONGEST: usize = 300;
@@ -124,6 +124,34 @@ pub fn place(url: &str, key: &AccessKeyId) -> String {
     let shown = format!("{scheme}{}{line}", unlinked(&rest));
     let words: Vec<&str> = shown.split_whitespace().collect();
     plain(&words.join("%20"))
+}
+
+/// Where a key was seen, in one line: the address, then the file and the commit that it does not name. `None` where
+/// the source does not tell.
+#[must_use]
+pub fn whereabouts(seen: &Place, key: &AccessKeyId) -> Option<String> {
+    let mut shown = seen.url.as_deref().map(|url| place(url, key));
+    for more in [seen.path.as_deref(), seen.commit.as_deref().map(short)] {
+        let text = without_secrets(
+            &more
+                .unwrap_or_default()
+                .replace(key.as_str(), &key.masked()),
+        );
+        let text = clean(&text);
+        shown = match shown {
+            Some(shown) if shown.contains(&text) => Some(shown),
+            Some(shown) => Some(format!("{shown}, {text}")),
+            None => (!text.is_empty()).then_some(text),
+        };
+    }
+    shown
+}
+
+/// As much of a commit's id as people read.
+fn short(commit: &str) -> &str {
+    commit
+        .get(..commit.floor_char_boundary(12))
+        .unwrap_or_default()
 }
 
 /// A host, its port kept, without a letter that looks like another: what is no name at all loses those letters.
@@ -295,6 +323,40 @@ mod tests {
         ] {
             assert_eq!(shown(url), said);
         }
+    }
+
+    #[test]
+    fn whereabouts_name_file_and_commit_once() {
+        let key = AccessKeyId::parse("LTAI5tFakeKeyForTestsOnly01").unwrap();
+        let commit = "8d969eef6ecad3c29a3a629280e686cf0c3f5d5a";
+        let blob = format!("https://h.example/blob/{commit}/app/.env");
+        for (url, path, shown) in [
+            (
+                Some(blob.as_str()),
+                Some("app/.env"),
+                "hxxps://h[.]example/blob/8d969eef6ecad3c29a3a629280e686cf0c3f5d5a/app/.env",
+            ),
+            (
+                Some("https://h.example/app"),
+                Some("app/.env"),
+                "hxxps://h[.]example/app, app/.env, 8d969eef6eca",
+            ),
+            (None, Some("app/.env"), "app/.env, 8d969eef6eca"),
+            (
+                None,
+                Some("LTAI5tFakeKeyForTestsOnly01/FakeSecretForTestsOnly0123abcD"),
+                "LTAI5tFa****ly01/******, 8d969eef6eca",
+            ),
+            (
+                None,
+                Some("https://evil.example"),
+                "https[:]//evil.example, 8d969eef6eca",
+            ),
+        ] {
+            let seen = Place::new(url, Some(commit), path);
+            assert_eq!(whereabouts(&seen, &key).as_deref(), Some(shown));
+        }
+        assert_eq!(whereabouts(&Place::default(), &key), None);
     }
 
     #[test]

@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 pub mod access_key;
+pub mod credentials;
 pub mod evidence;
 pub mod fault;
 pub mod ladder;
+pub mod leak;
 pub mod operation;
 pub mod request;
 pub mod restriction;

@@ -105,21 +105,6 @@ async fn root_key_belongs_to_the_account_and_no_key_changes_hands() {
 }
 
 #[tokio::test]
-async fn secret_alone_finds_its_keys() {
-    let database = TestDatabase::new().await;
-    let pool = database.pool();
-    keep(pool, &key("LTAI5tFake1", Some("alice"), "FakeSecret1"))
-        .await
-        .unwrap();
-    keep(pool, &key("LTAI5tFake2", Some("alice"), "FakeSecret2"))
-        .await
-        .unwrap();
-    let secret = AccessKeySecret::new("FakeSecret2".into());
-    let found = keys::find_by_secret(pool, &ring(), &secret).await.unwrap();
-    assert_eq!(found, [id("LTAI5tFake2")]);
-}
-
-#[tokio::test]
 async fn status_moves_the_revision_once() {
     let database = TestDatabase::new().await;
     let pool = database.pool();

@@ -28,7 +28,7 @@ use akgate::{
     randomness::Randomness,
     registry::{
         feed, keys,
-        record::{LeakReport, Recorded, record},
+        record::{Delivery, Grounds, InForce, LeakReport, record},
     },
     sandbox::{Sandbox, seed},
 };
@@ -239,19 +239,13 @@ impl TestNode {
     }
 
     /// Reports a leak at the database alone: this node learns of it by its feed.
-    pub async fn report(&self, access_key_id: &str) -> Recorded {
+    pub async fn report(&self, access_key_id: &str) -> InForce {
         let report = LeakReport {
-            access_key_id: id(access_key_id),
-            secret: None,
-            source: "test".into(),
-            reference: uuid::Uuid::new_v4().to_string(),
-            url: None,
-            first_seen: None,
-            actor: Actor::Operator("tester".into()),
+            access_key_id: Some(id(access_key_id)),
+            reference: Some(uuid::Uuid::new_v4().to_string()),
+            ..LeakReport::default()
         };
-        record(&self.pool, &self.ring, &report, self.clock.now())
-            .await
-            .unwrap()
+        decide(&self.pool, &self.ring, "test", report, self.clock.now()).await
     }
 
     pub async fn call(
@@ -282,6 +276,25 @@ impl TestNode {
             text,
         }
     }
+}
+
+/// An operator's report restricts the key.
+pub async fn decide(
+    pool: &PgPool,
+    ring: &KeyRing,
+    source: &str,
+    report: LeakReport,
+    now: OffsetDateTime,
+) -> InForce {
+    let delivery = Delivery {
+        source,
+        actor: &Actor::Operator("olga".into()),
+        grounds: Grounds::Decision,
+        ledger: None,
+        reports: &[report],
+    };
+    let recorded = record(pool, ring, &delivery, now).await.unwrap();
+    recorded[0].unwrap().restriction.unwrap()
 }
 
 /// A road behind every path.

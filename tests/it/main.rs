@@ -20,6 +20,7 @@ mod directory;
 mod faults;
 mod harness;
 mod keys;
+mod leaks;
 mod letters;
 mod openapi;
 mod postgres;

@@ -25,7 +25,7 @@ use proptest::{
 
 use crate::harness::{ACCOUNT, Behind, TestNode, id, in_origin_form};
 
-const RAM: &str = "2015-05-01";
+pub const RAM: &str = "2015-05-01";
 const STS: &str = "2015-04-01";
 
 async fn confirm_and_lift(node: &TestNode, restriction: uuid::Uuid, accept_active_key: bool) {
@@ -44,7 +44,7 @@ async fn confirm_and_lift(node: &TestNode, restriction: uuid::Uuid, accept_activ
     node.node.feed().poll().await.unwrap();
 }
 
-async fn role(node: &TestNode, root: &Credentials, name: &str) -> String {
+pub async fn role(node: &TestNode, root: &Credentials, name: &str) -> String {
     let trust = format!(
         r#"{{"Version":"1","Statement":[{{"Action":"sts:AssumeRole","Effect":"Allow","Principal":{{"RAM":["acs:ram::{ACCOUNT}:root"]}}}}]}}"#
     );
@@ -59,7 +59,7 @@ async fn role(node: &TestNode, root: &Credentials, name: &str) -> String {
     made.body["Role"]["Arn"].as_str().unwrap().to_owned()
 }
 
-async fn assume(node: &TestNode, key: &Credentials, role: &str) -> Credentials {
+pub async fn assume(node: &TestNode, key: &Credentials, role: &str) -> Credentials {
     let reply = node
         .call(
             key,

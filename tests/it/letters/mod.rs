@@ -46,7 +46,7 @@ async fn letter_of_a_transaction_that_fails_is_not_there() {
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     let before = stage.letters().await.len();
     let mut tx = stage.pool.begin().await.unwrap();
-    outbox::impose(&mut tx, leak.restriction_id, Some(ACCOUNT), NOW)
+    outbox::impose(&mut tx, &[(leak.restriction_id, Some(ACCOUNT))], NOW)
         .await
         .unwrap();
     tx.rollback().await.unwrap();
@@ -305,7 +305,7 @@ async fn running_worker_sends_what_comes_and_stops_when_told() {
     let news = || tokio::time::timeout(patience, stage.mailer.news.notified());
     news().await.unwrap();
     let mut tx = stage.pool.begin().await.unwrap();
-    outbox::impose(&mut tx, leak.restriction_id, Some(ACCOUNT), NOW)
+    outbox::impose(&mut tx, &[(leak.restriction_id, Some(ACCOUNT))], NOW)
         .await
         .unwrap();
     tx.commit().await.unwrap();

@@ -2,15 +2,15 @@
 
 use akgate::{
     access_key::{AccessKeyId, AccessKeySecret},
-    audit::Actor,
     directory::{KeyRecord, KeyStatus, contacts, contacts::Language, keys::NewKey},
+    leak::Place,
     notify::mailer::MailFault,
     outbox::{self, tasks},
     registry::{
         confirm::{Confirmed, Done, Statement, Withdrawn, by_link, withdraw},
         keys::{keep_one, set_one_status},
         read,
-        record::{LeakReport, record},
+        record::LeakReport,
     },
     restriction::LiftRule,
     verdict::Mode,
@@ -22,7 +22,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::stage::{ACCOUNT, Answer, NOW, Sent, Stage, key_id, ring};
-use crate::database::TestDatabase;
+use crate::{database::TestDatabase, harness::decide};
 
 /// Moves the clock and does what is due; gives what was sent since the last time.
 async fn after(stage: &Stage, by: Duration) -> Vec<Sent> {
@@ -61,17 +61,15 @@ async fn open_tasks(pool: &PgPool) -> Vec<String> {
 }
 
 async fn report(stage: &Stage, reference: &str, source: &str) {
+    let address = format!("https://h.example/{reference}");
     let report = LeakReport {
-        access_key_id: key_id(),
-        secret: None,
-        source: source.into(),
-        reference: reference.into(),
-        url: Some(format!("https://h.example/{reference}")),
-        first_seen: None,
-        actor: Actor::Operator("olga".into()),
+        access_key_id: Some(key_id()),
+        reference: Some(reference.into()),
+        place: Place::new(Some(&address), None, None),
+        ..LeakReport::default()
     };
     let now = akgate::clock::Clock::now(&*stage.clock);
-    record(&stage.pool, &ring(), &report, now).await.unwrap();
+    decide(&stage.pool, &ring(), source, report, now).await;
 }
 
 async fn set(stage: &Stage, status: KeyStatus) {
@@ -124,22 +122,19 @@ async fn whom_no_letter_reaches_is_passed_over_and_at_last_an_operator_is_told()
 async fn key_that_nobody_knows_is_an_operators_task() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 1).await;
-    let unknown = LeakReport {
-        access_key_id: AccessKeyId::parse("LTAI5tFakeUnknown").unwrap(),
-        secret: None,
-        source: "github".into(),
-        reference: "unknown".into(),
-        url: None,
-        first_seen: None,
-        actor: Actor::Akgate,
+    let unknown = AccessKeyId::parse("LTAI5tFakeUnknown").unwrap();
+    let report = LeakReport {
+        access_key_id: Some(unknown.clone()),
+        reference: Some("unknown".into()),
+        ..LeakReport::default()
     };
-    record(&stage.pool, &ring(), &unknown, NOW).await.unwrap();
+    decide(&stage.pool, &ring(), "github", report, NOW).await;
     assert_eq!(open_tasks(&stage.pool).await, ["Unreachable"]);
     assert_eq!(after(&stage, Duration::ZERO).await.len(), 1);
     // Once it is known whose it is, the owner is told.
     let key = NewKey {
         record: KeyRecord {
-            access_key_id: unknown.access_key_id,
+            access_key_id: unknown,
             account_id: ACCOUNT.into(),
             user_name: Some("bob".into()),
             status: KeyStatus::Active,
@@ -286,9 +281,9 @@ async fn repeats_are_one_letter_with_a_table() {
     // And 9,900 more, as a batch would bring them.
     sqlx::query(
         "INSERT INTO leak_reports (
-             report_id, source, reference, access_key_id, restriction_id, url, reported_at, reported_by
+             report_id, source, reference, access_key_id, restriction_id, proof, url, reported_at, reported_by
          )
-         SELECT gen_random_uuid(), 'github', 'batch-' || n, access_key_id, restriction_id,
+         SELECT gen_random_uuid(), 'github', 'batch-' || n, access_key_id, restriction_id, 'Decided',
              'https://h.example/batch-' || n, imposed_at + interval '2 minutes', 'operator:olga'
          FROM restrictions, generate_series(1, 9900) AS n",
     )

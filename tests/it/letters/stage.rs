@@ -8,7 +8,6 @@ use std::{
 
 use akgate::{
     access_key::{AccessKeyId, AccessKeySecret},
-    audit::Actor,
     clock::Clock,
     directory::{
         KeyRecord, KeyStatus,
@@ -17,6 +16,7 @@ use akgate::{
         sealing::KeyRing,
     },
     ladder::Ladder,
+    leak::Place,
     notify::{
         facts::House,
         letter::Templates,
@@ -27,7 +27,7 @@ use akgate::{
     randomness::Randomness,
     registry::{
         keys::keep_one,
-        record::{LeakReport, Recorded, record},
+        record::{InForce, LeakReport},
     },
     restriction::LiftRule,
     verdict::{Mode, Profile},
@@ -39,6 +39,8 @@ use rand::{SeedableRng, rngs::StdRng};
 use sqlx::PgPool;
 use time::{OffsetDateTime, macros::datetime};
 use tokio::sync::Notify;
+
+use crate::harness::decide;
 
 pub const NOW: OffsetDateTime = datetime!(2026-11-24 12:00:00 UTC);
 pub const ACCOUNT: &str = "5123456789012345";
@@ -160,7 +162,7 @@ pub struct Stage {
 
 impl Stage {
     /// Keeps a key of alice's and so many contacts, and reports the key as leaked.
-    pub async fn with_leak(pool: &PgPool, contacts: usize) -> (Self, Recorded) {
+    pub async fn with_leak(pool: &PgPool, contacts: usize) -> (Self, InForce) {
         let emails: Vec<String> = (0..contacts)
             .map(|n| format!("owner{n:02}@example.com"))
             .collect();
@@ -169,7 +171,7 @@ impl Stage {
     }
 
     /// The same with these contacts, each of a rank.
-    pub async fn with_leak_to(pool: &PgPool, contacts: &[(&str, i32)]) -> (Self, Recorded) {
+    pub async fn with_leak_to(pool: &PgPool, contacts: &[(&str, i32)]) -> (Self, InForce) {
         let stage = Self {
             pool: pool.clone(),
             clock: Arc::new(TestClock(Mutex::new(NOW))),
@@ -209,18 +211,15 @@ impl Stage {
                 .await
                 .unwrap();
         }
+        let address = format!("https://github.com/example/app/blob/main/{KEY}.env?q={SECRET}#L3");
         let report = LeakReport {
-            access_key_id: key_id(),
+            access_key_id: Some(key_id()),
             secret: Some(AccessKeySecret::new(SECRET.into())),
-            source: "github".into(),
-            reference: "1".into(),
-            url: Some(format!(
-                "https://github.com/example/app/blob/main/{KEY}.env?q={SECRET}#L3"
-            )),
+            reference: Some("1".into()),
+            place: Place::new(Some(&address), None, None),
             first_seen: Some(NOW - time::Duration::hours(4)),
-            actor: Actor::Operator("olga".into()),
         };
-        let recorded = record(pool, &ring(), &report, NOW).await.unwrap();
+        let recorded = decide(pool, &ring(), "github", report, NOW).await;
         (stage, recorded)
     }
 

@@ -1,0 +1,52 @@
+-- Leaks arrive from everywhere: how far each report is proven, and by which delivery it came.
+
+CREATE TABLE deliveries (
+    delivery_id uuid CONSTRAINT deliveries_pkey PRIMARY KEY,
+    source text NOT NULL,
+    body_sha256 bytea NOT NULL,
+    key_identifier text,
+    delivered_by text NOT NULL,
+    received_at timestamptz NOT NULL,
+    last_received_at timestamptz NOT NULL,
+    times integer NOT NULL DEFAULT 1,
+    CONSTRAINT deliveries_body_key UNIQUE (source, body_sha256)
+);
+COMMENT ON TABLE deliveries IS 'What arrived, each body once: bodies and files that hold any number of reports.';
+COMMENT ON COLUMN deliveries.delivery_id IS 'UUID version 7.';
+COMMENT ON COLUMN deliveries.source IS 'Who delivered: github, gitlab, …, or the name that an import gave.';
+COMMENT ON COLUMN deliveries.body_sha256 IS 'SHA-256 of the body as it was received.';
+COMMENT ON COLUMN deliveries.key_identifier IS 'Which key of the source signed it, the first time; null where none did.';
+COMMENT ON COLUMN deliveries.delivered_by IS 'source:NAME or operator:NAME.';
+COMMENT ON COLUMN deliveries.received_at IS 'When it arrived first.';
+COMMENT ON COLUMN deliveries.last_received_at IS 'When it arrived last.';
+COMMENT ON COLUMN deliveries.times IS 'How often it arrived.';
+
+ALTER TABLE leak_reports
+    ALTER COLUMN access_key_id DROP NOT NULL,
+    ALTER COLUMN restriction_id DROP NOT NULL,
+    ADD COLUMN parent_access_key_id text,
+    ADD COLUMN proof text NOT NULL DEFAULT 'Decided'
+        CONSTRAINT leak_reports_proof_check CHECK (proof IN ('Suspected', 'Secret', 'Pair', 'Decided')),
+    ADD COLUMN commit_id text,
+    ADD COLUMN path text,
+    ADD COLUMN delivery_id uuid CONSTRAINT leak_reports_delivery_fkey REFERENCES deliveries;
+ALTER TABLE leak_reports
+    ALTER COLUMN proof DROP DEFAULT,
+    ADD CONSTRAINT leak_reports_found_check CHECK (access_key_id IS NOT NULL OR secret_digest IS NOT NULL),
+    ADD CONSTRAINT leak_reports_restricts_check CHECK ((proof = 'Suspected') = (restriction_id IS NULL));
+CREATE INDEX leak_reports_nobodys_idx ON leak_reports (secret_digest) WHERE access_key_id IS NULL;
+CREATE INDEX leak_reports_delivery_idx ON leak_reports (delivery_id);
+CREATE INDEX leak_reports_key_idx ON leak_reports (access_key_id);
+COMMENT ON TABLE leak_reports IS 'What was seen where: each sighting once, by the source''s own reference, or by key and place.';
+COMMENT ON COLUMN leak_reports.reference IS 'The source''s own id of the finding, or a digest of key, URL, commit and path.';
+COMMENT ON COLUMN leak_reports.access_key_id IS 'The key or session that was found; null for a secret that is nobody''s.';
+COMMENT ON COLUMN leak_reports.parent_access_key_id IS 'The AccessKey that a found session descends from, which is what is restricted.';
+COMMENT ON COLUMN leak_reports.restriction_id IS 'The restriction that it led to, or joined; null while it is suspected alone.';
+COMMENT ON COLUMN leak_reports.proof IS 'Suspected: the id alone, or a secret that is nobody''s. Secret: found by its digest. Pair: id and secret. Decided: by an operator.';
+COMMENT ON COLUMN leak_reports.commit_id IS 'In which commit.';
+COMMENT ON COLUMN leak_reports.path IS 'In which file.';
+COMMENT ON COLUMN leak_reports.delivery_id IS 'What it arrived with; null where it arrived alone.';
+
+ALTER TABLE sessions ADD COLUMN blind_index bytea;
+CREATE INDEX sessions_blind_index_idx ON sessions (blind_index);
+COMMENT ON COLUMN sessions.blind_index IS 'HMAC of the secret, so that a leaked one can be found; null for one that was kept before there was any.';

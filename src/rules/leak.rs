@@ -1,0 +1,200 @@
+//! What a leak report tells, how far it is proven, and what makes two of them the same sighting.
+
+use std::str::FromStr;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::{access_key::AccessKeyId, evidence};
+
+/// How far a report is proven. An id is no secret: who shows it alone proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Proof {
+    /// The id alone, or a secret that is nobody's: kept, shown to operators; restricts nothing.
+    Suspected,
+    /// The secret alone, found by its keyed digest.
+    Secret,
+    /// The id with its secret.
+    Pair,
+    /// An operator's decision.
+    Decided,
+}
+
+impl Proof {
+    /// Every one, the weakest first.
+    pub const ALL: [Self; 4] = [Self::Suspected, Self::Secret, Self::Pair, Self::Decided];
+
+    /// The name in the database and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Suspected => "Suspected",
+            Self::Secret => "Secret",
+            Self::Pair => "Pair",
+            Self::Decided => "Decided",
+        }
+    }
+
+    /// Whether it restricts the key.
+    #[must_use]
+    pub fn restricts(self) -> bool {
+        match self {
+            Self::Suspected => false,
+            Self::Secret | Self::Pair | Self::Decided => true,
+        }
+    }
+}
+
+/// A text that names no proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a proof is Suspected, Secret, Pair or Decided")]
+pub struct UnknownProof;
+
+impl FromStr for Proof {
+    type Err = UnknownProof;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|proof| proof.as_str() == text)
+            .ok_or(UnknownProof)
+    }
+}
+
+/// Where something was found. Texts of the source: not fit to be shown ([`evidence::place`]).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The address.
+    pub url: Option<String>,
+    /// The commit.
+    pub commit: Option<String>,
+    /// The file.
+    pub path: Option<String>,
+}
+
+impl Place {
+    /// The longest text of a place, in bytes; more says nothing more.
+    pub const LONGEST: usize = 2048;
+
+    /// A place whose texts a database takes: cut at [`Place::LONGEST`], without NUL, and `None` in place of an empty
+    /// one.
+    #[must_use]
+    pub fn new(url: Option<&str>, commit: Option<&str>, path: Option<&str>) -> Self {
+        let text = |text: Option<&str>| {
+            let text = text?.trim();
+            let text = text
+                .get(..text.floor_char_boundary(Self::LONGEST))?
+                .replace('\0', "\u{fffd}");
+            (!text.is_empty()).then_some(text)
+        };
+        Self {
+            url: text(url),
+            commit: text(commit),
+            path: text(path),
+        }
+    }
+
+    /// The place with nothing of a secret in its texts: a source may show it in an address.
+    #[must_use]
+    pub fn without_secret(&self, secret: &str) -> Self {
+        let without = |text: &Option<String>| {
+            let text = text.as_deref()?;
+            Some(evidence::without_secret(text, secret))
+        };
+        Self {
+            url: without(&self.url),
+            commit: without(&self.commit),
+            path: without(&self.path),
+        }
+    }
+}
+
+/// What was found, as the identity of a sighting knows it.
+#[derive(Debug, Clone, Copy)]
+pub enum Found<'a> {
+    /// A key, or a session.
+    Key(&'a AccessKeyId),
+    /// A secret that is nobody's, by its keyed digest.
+    Secret(&'a [u8]),
+}
+
+/// Names a sighting where its source does not: the same thing in the same place has the same reference, and tells
+/// nothing of either. SHA-256 in hexadecimal digits, over each part after its length.
+#[must_use]
+pub fn reference(found: Found<'_>, place: &Place) -> String {
+    let (kind, what) = match found {
+        Found::Key(id) => ("key", id.as_str().as_bytes()),
+        Found::Secret(digest) => ("secret", digest),
+    };
+    let text = |text: &Option<String>| text.clone().unwrap_or_default().into_bytes();
+    let mut hash = Sha256::new();
+    for part in [
+        kind.as_bytes(),
+        what,
+        &text(&place.url),
+        &text(&place.commit),
+        &text(&place.path),
+    ] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex::encode(hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suspicion_alone_restricts_nothing() {
+        for proof in Proof::ALL {
+            assert_eq!(proof.restricts(), proof > Proof::Suspected);
+            assert_eq!(proof.as_str().parse(), Ok(proof));
+        }
+        assert!("pair".parse::<Proof>().is_err());
+    }
+
+    #[test]
+    fn sighting_is_the_key_and_the_place() {
+        let id = |text| AccessKeyId::parse(text).unwrap();
+        let (one, other) = (
+            id("LTAI5tFakeKeyForTestsOnly01"),
+            id("LTAI5tFakeKeyForTestsOnly02"),
+        );
+        let place = Place::new(Some("https://h.example/a"), Some("c0ffee"), Some(".env"));
+        let all = [
+            reference(Found::Key(&one), &place),
+            reference(Found::Key(&other), &place),
+            reference(Found::Secret(one.as_str().as_bytes()), &place),
+            reference(Found::Key(&one), &Place::default()),
+            reference(
+                Found::Key(&one),
+                &Place::new(place.url.as_deref(), None, None),
+            ),
+            reference(
+                Found::Key(&one),
+                &Place::new(None, place.url.as_deref(), None),
+            ),
+        ];
+        for (at, reference) in all.iter().enumerate() {
+            assert!(!all[..at].contains(reference), "{at}");
+        }
+        let again = Place::new(Some(" https://h.example/a\n"), Some("c0ffee"), Some(".env"));
+        assert_eq!(all[0], reference(Found::Key(&one), &again));
+    }
+
+    #[test]
+    fn place_fits_the_database_and_holds_no_secret() {
+        let long = "é".repeat(2000);
+        let place = Place::new(Some(&long), Some(""), Some("a\0b"));
+        assert_eq!(place.url.map(|url| url.len()), Some(2048));
+        assert_eq!(place.commit, None);
+        assert_eq!(place.path.as_deref(), Some("a\u{fffd}b"));
+        let secret = "FakeSecretForTestsOnly0123abcD";
+        let place = Place::new(Some(secret), Some(secret), Some(secret)).without_secret(secret);
+        assert_eq!(
+            place,
+            Place::new(Some("******"), Some("******"), Some("******"))
+        );
+    }
+}
