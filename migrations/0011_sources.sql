@@ -50,3 +50,26 @@ COMMENT ON COLUMN leak_reports.delivery_id IS 'What it arrived with; null where 
 ALTER TABLE sessions ADD COLUMN blind_index bytea;
 CREATE INDEX sessions_blind_index_idx ON sessions (blind_index);
 COMMENT ON COLUMN sessions.blind_index IS 'HMAC of the secret, so that a leaked one can be found; null for one that was kept before there was any.';
+
+CREATE TABLE sources (
+    source text CONSTRAINT sources_pkey PRIMARY KEY,
+    keys_asked_at timestamptz,
+    keys_fetched_at timestamptz
+);
+COMMENT ON TABLE sources IS 'What all nodes know together of a source of leak reports.';
+COMMENT ON COLUMN sources.source IS 'Its name.';
+COMMENT ON COLUMN sources.keys_asked_at IS 'When its signing keys were last asked for, whatever came of it: once a minute at most, by all nodes.';
+COMMENT ON COLUMN sources.keys_fetched_at IS 'When its signing keys were last read.';
+
+CREATE TABLE signing_keys (
+    source text NOT NULL CONSTRAINT signing_keys_source_fkey REFERENCES sources,
+    key_identifier text NOT NULL,
+    key text NOT NULL,
+    is_current boolean NOT NULL,
+    CONSTRAINT signing_keys_pkey PRIMARY KEY (source, key_identifier)
+);
+COMMENT ON TABLE signing_keys IS 'The last good set of the keys that a source signs its deliveries with.';
+COMMENT ON COLUMN signing_keys.source IS 'Whose.';
+COMMENT ON COLUMN signing_keys.key_identifier IS 'What its deliveries name it by.';
+COMMENT ON COLUMN signing_keys.key IS 'Public key, PEM, as the source writes it.';
+COMMENT ON COLUMN signing_keys.is_current IS 'Whether the source says that it signs with it now.';

@@ -5,7 +5,10 @@ use std::{collections::HashMap, hash::RandomState, path::PathBuf, sync::Arc, tim
 use axum::Router;
 use lettre::message::Mailbox;
 use sqlx::PgPool;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
@@ -21,6 +24,7 @@ use crate::{
         routes::{Routes, Trust},
         upstream::{Upstream, Upstreams},
     },
+    intake::{self, Fetch, Intake, Revoker, Signed, SignedOrigin, SigningKeys},
     metrics::Metrics,
     notify::{
         dkim::Dkim,
@@ -67,6 +71,36 @@ pub struct GatewaySettings {
     pub upstreams: Vec<(Product, Upstream, Trust)>,
     /// Operations of products outside the catalogue: product, version, action.
     pub listed: Vec<(String, String, String)>,
+}
+
+/// How the doors for sources of leak reports are set.
+pub struct IntakeSettings {
+    /// How long a delivery may take in the database.
+    pub timeout: Duration,
+    /// The longest body, in bytes.
+    pub body_limit: usize,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// How many bytes of bodies may be in work at a time.
+    pub room: usize,
+    /// Sources that sign, and where each publishes its keys.
+    pub signed: Vec<(SignedOrigin, Fetch)>,
+    /// Sources that have a token.
+    pub revokers: Vec<Revoker>,
+}
+
+impl Default for IntakeSettings {
+    /// No source.
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(20),
+            body_limit: 16 << 20,
+            body_timeout: Duration::from_secs(30),
+            room: 128 << 20,
+            signed: Vec::new(),
+            revokers: Vec::new(),
+        }
+    }
 }
 
 /// How the worker of a node is set.
@@ -216,11 +250,18 @@ impl Node {
         .layer(CatchPanicLayer::new())
     }
 
-    /// The owner's pages; `lift` says what follows a confirmation.
+    /// The owner's pages and the doors for sources of leak reports. `lift` says what follows a confirmation; with
+    /// `enforce`, what is proven is enforced on this node before the answer.
     ///
     /// # Errors
     /// [`AppError::Page`].
-    pub fn public(&self, lift: LiftRule) -> Result<Router, AppError> {
+    pub fn public(
+        &self,
+        lift: LiftRule,
+        sources: IntakeSettings,
+        enforce: bool,
+    ) -> Result<Router, AppError> {
+        let intake = intake::router(self.intake(sources, enforce));
         let Foundations {
             pool,
             clock,
@@ -234,7 +275,50 @@ impl Node {
             clock,
             timeout: database_timeout,
         };
-        Ok(console::public_router(console).layer(CatchPanicLayer::new()))
+        let pages = console::public_router(console);
+        Ok(pages.merge(intake).layer(CatchPanicLayer::new()))
+    }
+
+    fn intake(&self, settings: IntakeSettings, enforce: bool) -> Intake {
+        let Foundations {
+            pool,
+            ring,
+            clock,
+            metrics,
+            database_timeout,
+            ..
+        } = self.foundations.clone();
+        let signed = settings.signed.into_iter().map(|(origin, fetch)| {
+            let name = origin.name.clone();
+            let keys = SigningKeys::new(
+                name.clone(),
+                origin.id_check,
+                fetch,
+                pool.clone(),
+                Arc::clone(&clock),
+                Arc::clone(&metrics),
+                database_timeout,
+            );
+            let signed = Signed {
+                origin: Arc::new(origin),
+                keys: Arc::new(keys),
+            };
+            (name, signed)
+        });
+        Intake {
+            signed: Arc::new(signed.collect()),
+            revokers: settings.revokers.into(),
+            pool,
+            ring,
+            feed: enforce.then(|| Arc::clone(&self.feed)),
+            clock,
+            metrics,
+            timeout: settings.timeout,
+            body_limit: settings.body_limit,
+            body_timeout: settings.body_timeout,
+            // A permit per KiB.
+            room: Arc::new(Semaphore::new(settings.room >> 10)),
+        }
     }
 
     /// The worker that sends letters.

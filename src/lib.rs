@@ -26,6 +26,9 @@ pub mod registry;
 pub mod gateway;
 pub mod sandbox;
 
+// The leak road's doors.
+pub mod intake;
+
 // The relief road, and what operators use.
 pub mod admin;
 pub mod console;

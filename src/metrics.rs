@@ -14,6 +14,7 @@ use prometheus_client::{
 };
 
 use crate::{
+    leak::Proof,
     operation::{Operation, Product},
     outbox::Settlement,
 };
@@ -37,6 +38,23 @@ struct LetterLabel {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabels {
+    source: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReportLabels {
+    source: String,
+    proof: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabel {
+    source: String,
+}
+
 /// The counters of a process.
 pub struct Metrics {
     registry: Registry,
@@ -44,6 +62,10 @@ pub struct Metrics {
     duration: Histogram,
     upstream: Family<ProductLabel, Histogram, fn() -> Histogram>,
     letters: Family<LetterLabel, Counter>,
+    deliveries: Family<SourceLabels, Counter>,
+    reports: Family<ReportLabels, Counter>,
+    key_fetches: Family<SourceLabels, Counter>,
+    old_signing_keys: Family<SourceLabel, Counter>,
     revision: Gauge,
     registry_age: Gauge<f64, AtomicU64>,
     dropped_records: Gauge,
@@ -57,6 +79,10 @@ impl Default for Metrics {
         let upstream =
             Family::<ProductLabel, Histogram, fn() -> Histogram>::new_with_constructor(histogram);
         let letters = Family::<LetterLabel, Counter>::default();
+        let deliveries = Family::<SourceLabels, Counter>::default();
+        let reports = Family::<ReportLabels, Counter>::default();
+        let key_fetches = Family::<SourceLabels, Counter>::default();
+        let old_signing_keys = Family::<SourceLabel, Counter>::default();
         let revision = Gauge::default();
         let registry_age = Gauge::<f64, AtomicU64>::default();
         let dropped_records = Gauge::default();
@@ -72,6 +98,26 @@ impl Default for Metrics {
             upstream.clone(),
         );
         registry.register("letters", "Attempts to send a letter", letters.clone());
+        registry.register(
+            "deliveries",
+            "Deliveries of sources of leak reports",
+            deliveries.clone(),
+        );
+        registry.register(
+            "leak_reports",
+            "New leak reports of sources",
+            reports.clone(),
+        );
+        registry.register(
+            "signing_key_fetches",
+            "Requests for the keys that a source signs with",
+            key_fetches.clone(),
+        );
+        registry.register(
+            "old_signing_keys",
+            "Deliveries signed with a key that is listed, but no longer current",
+            old_signing_keys.clone(),
+        );
         registry.register(
             "registry_revision",
             "Revision of the registry that this node enforces; -1 before the first load",
@@ -93,6 +139,10 @@ impl Default for Metrics {
             duration,
             upstream,
             letters,
+            deliveries,
+            reports,
+            key_fetches,
+            old_signing_keys,
             revision,
             registry_age,
             dropped_records,
@@ -153,6 +203,35 @@ impl Metrics {
             Settlement::Buried { .. } => "buried",
         };
         self.letters.get_or_create(&LetterLabel { outcome }).inc();
+    }
+
+    /// Counts a delivery of a source that is configured.
+    pub fn delivery(&self, source: &str, outcome: &'static str) {
+        let source = source.to_owned();
+        let labels = SourceLabels { source, outcome };
+        self.deliveries.get_or_create(&labels).inc();
+    }
+
+    /// Counts a report that is new.
+    pub fn report(&self, source: &str, proof: Proof) {
+        let source = source.to_owned();
+        let proof = proof.as_str();
+        let labels = ReportLabels { source, proof };
+        self.reports.get_or_create(&labels).inc();
+    }
+
+    /// Counts a request for a source's keys.
+    pub fn key_fetch(&self, source: &str, outcome: &'static str) {
+        let source = source.to_owned();
+        let labels = SourceLabels { source, outcome };
+        self.key_fetches.get_or_create(&labels).inc();
+    }
+
+    /// Counts a delivery by a key that is no longer current.
+    pub fn old_signing_key(&self, source: &str) {
+        let source = source.to_owned();
+        let label = SourceLabel { source };
+        self.old_signing_keys.get_or_create(&label).inc();
     }
 
     /// Sets what is read when somebody looks.

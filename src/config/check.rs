@@ -1,12 +1,15 @@
 //! What no single value can tell: what belongs together, what excludes each other, what a role needs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use toml::de::DeTable;
 
 use super::{
-    Config, ConfigError, CredentialsChoice, Role, Secret, Sections, TransportChoice,
-    upstreams::UpstreamView,
+    Config, ConfigError, CredentialsChoice, Role, Secret, Sections, SignedSource, SourcesSection,
+    TransportChoice, upstreams::UpstreamView,
 };
 use crate::directory::sealing::KeyRing;
 
@@ -70,6 +73,9 @@ impl<'f> Checker<'f> {
         if has(Role::Public) || has(Role::Worker) {
             self.public_url(&sections)?;
         }
+        if has(Role::Public) {
+            self.sources(&sections.sources)?;
+        }
         if has(Role::Worker) {
             self.mail(&sections)?;
         }
@@ -107,6 +113,18 @@ impl<'f> Checker<'f> {
             (
                 "gateway.body_timeout_seconds",
                 sections.gateway.body_timeout_seconds > 0,
+            ),
+            (
+                "sources.timeout_seconds",
+                sections.sources.timeout_seconds > 0,
+            ),
+            (
+                "sources.body_timeout_seconds",
+                sections.sources.body_timeout_seconds > 0,
+            ),
+            (
+                "sources.room_bytes",
+                sections.sources.room_bytes >= sections.sources.body_limit_bytes,
             ),
             (
                 "database.timeout_seconds",
@@ -222,8 +240,7 @@ impl<'f> Checker<'f> {
         let uri: http::Uri = url
             .parse()
             .map_err(|_| self.wrong(key, "write \"https://HOST\""))?;
-        let host = uri.host().unwrap_or_default();
-        let loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        let loopback = uri.host().is_some_and(is_loopback);
         match uri.scheme_str() {
             Some("https") => Ok(()),
             Some("http") if loopback => Ok(()),
@@ -232,6 +249,76 @@ impl<'f> Checker<'f> {
                 "write \"https://HOST\": the links in letters are secrets (http is for this machine alone)",
             )),
         }
+    }
+
+    fn sources(&self, sources: &SourcesSection) -> Result<(), ConfigError> {
+        let names = sources.signed.iter().map(|one| one.name.as_str());
+        let names = names.chain(sources.revocation.iter().map(|one| one.name.as_str()));
+        let mut seen = HashSet::new();
+        for name in names {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+            if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+                return Err(self.wrong(
+                    "sources.signed",
+                    &format!("the name \"{name}\" is not 1 to 64 letters, digits, points, hyphens and underscores"),
+                ));
+            }
+            if !seen.insert(name) {
+                let message = format!("two sources are named \"{name}\"");
+                return Err(self.wrong("sources.signed", &message));
+            }
+        }
+        for one in &sources.signed {
+            self.signed_source(one)?;
+        }
+        for one in &sources.revocation {
+            let key = "sources.revocation.token";
+            if one.token.is_none() && one.token_file.is_none() {
+                let message = format!("\"{}\": set `token`, or `token_file`", one.name);
+                return Err(self.wrong("sources.revocation", &message));
+            }
+            let token = self.must_secret(key, one.token.as_ref(), one.token_file.as_ref())?;
+            if token.expose().len() < 20 {
+                return Err(self.wrong(
+                    "sources.revocation",
+                    "a token of fewer than 20 characters can be guessed: `openssl rand -hex 32`",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn signed_source(&self, one: &SignedSource) -> Result<(), ConfigError> {
+        let key = "sources.signed";
+        let wrong = |what: &str| self.wrong(key, &format!("\"{}\": {what}", one.name));
+        let view = one.view();
+        for (name, header) in [
+            ("id_header", view.id_header),
+            ("signature_header", view.signature_header),
+        ] {
+            let named = header.is_some_and(|header| header.parse::<http::HeaderName>().is_ok());
+            if !named {
+                return Err(wrong(&format!(
+                    "`{name}` is the name of a header, or set `preset`"
+                )));
+            }
+        }
+        let uri = view.keys_url.and_then(|url| url.parse::<http::Uri>().ok());
+        let is_fit = uri.is_some_and(|uri| match uri.scheme_str() {
+            Some("https") => uri.host().is_some(),
+            Some("http") => uri.host().is_some_and(is_loopback),
+            _ => false,
+        });
+        if !is_fit {
+            return Err(wrong(
+                "`keys_url` is \"https://…\": whoever can answer there can report any leak (http is for this machine alone)",
+            ));
+        }
+        if one.keys_token.is_some() || one.keys_token_file.is_some() {
+            let key = "sources.signed.keys_token";
+            self.must_secret(key, one.keys_token.as_ref(), one.keys_token_file.as_ref())?;
+        }
+        Ok(())
     }
 
     fn mail(&self, sections: &Sections) -> Result<(), ConfigError> {
@@ -387,6 +474,10 @@ impl<'f> Checker<'f> {
         let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1;
         Some((line + 1, column, self.text.lines().nth(line)?))
     }
+}
+
+fn is_loopback(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
 /// The environment variable of a key.

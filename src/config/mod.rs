@@ -10,6 +10,7 @@ mod listeners;
 mod mail;
 mod policy;
 mod secret;
+mod sources;
 mod storage;
 mod telemetry;
 mod upstreams;
@@ -25,6 +26,7 @@ pub use self::{
     mail::{EncryptionChoice, MailSection, TransportChoice},
     policy::{EscalationSection, FreshnessSection, Instant, PolicySection},
     secret::Secret,
+    sources::{Preset, RevocationSource, SignedSource, SignedView, SourcesSection},
     storage::{DatabaseSection, DirectorySection, RecordsSection, RegistrySection},
     telemetry::TelemetrySection,
     upstreams::{CredentialsChoice, OtherUpstream, UpstreamView, UpstreamsSection},
@@ -84,6 +86,9 @@ pub struct Sections {
     /// How nodes follow what changes.
     #[config(nested)]
     pub registry: RegistrySection,
+    /// Who reports leaks, on the public listener.
+    #[config(nested)]
+    pub sources: SourcesSection,
     /// What a leaked AccessKey is refused.
     #[config(nested)]
     pub policy: PolicySection,

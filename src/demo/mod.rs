@@ -27,7 +27,7 @@ use self::{
     walk::{Walk, WalkFault},
 };
 use crate::{
-    app::{AppError, Foundations, GatewaySettings, Node, WorkerSettings},
+    app::{AppError, Foundations, GatewaySettings, IntakeSettings, Node, WorkerSettings},
     clock::{Clock, SystemClock},
     directory::StateFault,
     gateway::{gate, lookup, nonce::NONCES_PER_KEY, road::road, routes::Trust, upstream::Upstream},
@@ -324,7 +324,7 @@ async fn play<W: io::Write>(
     let road = road(gate, upstreams, Arc::new(Semaphore::new(CONCURRENT)));
     let mut listeners = vec![
         gateway.serving(road.clone()),
-        public.serving(node.public(LiftRule::default())?),
+        public.serving(node.public(LiftRule::default(), IntakeSettings::default(), true)?),
         admin.serving(node.admin(true)),
     ];
     listeners.extend(with_tls.map(|listener| listener.serving(road)));

@@ -112,6 +112,14 @@ impl Feed {
         self.advance(&mut at).await
     }
 
+    /// Makes this node enforce what was committed at `revision`. The others follow within a second; so does this one
+    /// where the database fails just now, since the change itself is committed.
+    pub async fn enforce(&self, revision: i64) {
+        if let Err(fault) = self.reach(revision).await {
+            tracing::warn!(%fault, revision, "committed, but not enforced on this node yet");
+        }
+    }
+
     /// Reads what has changed since the last time.
     ///
     /// # Errors

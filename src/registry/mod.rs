@@ -18,3 +18,4 @@ pub mod read;
 pub mod record;
 pub mod reports;
 mod sighting;
+pub mod sources;

@@ -137,19 +137,23 @@ fn http_upstream(url: &str, view: UpstreamView<'_>) -> Result<HttpUpstream, Serv
         .authority()
         .cloned()
         .ok_or(ServeError::Unchecked("upstreams"))?;
+    let tls = client_tls(view.ca.map(AsRef::as_ref))?;
+    let timeout = Duration::from_secs(view.timeout_seconds);
+    HttpUpstream::new(scheme, authority, tls, timeout)
+        .map_err(|_| ServeError::Unchecked("upstreams"))
+}
+
+/// How servers that we call are known: by a certificate authority of one's own, or by those of the web.
+pub(super) fn client_tls(ca: Option<&Path>) -> Result<rustls::ClientConfig, ServeError> {
     let mut roots = RootCertStore::empty();
-    match view.ca {
+    match ca {
         Some(path) => add_authority(&mut roots, path)?,
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
     }
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|_| ServeError::Unchecked("upstreams"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let timeout = Duration::from_secs(view.timeout_seconds);
-    HttpUpstream::new(scheme, authority, tls, timeout)
-        .map_err(|_| ServeError::Unchecked("upstreams"))
+        .map_err(|_| ServeError::Unchecked("ca"))?;
+    Ok(tls.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn add_authority(roots: &mut RootCertStore, path: &Path) -> Result<(), ServeError> {

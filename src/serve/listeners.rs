@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use super::{ServeError, gateway};
+use super::{ServeError, gateway, sources};
 use crate::{
     app::{Foundations, Node},
     config::{Config, Role, Sections},
@@ -79,7 +79,11 @@ pub(super) fn bind_all(
             manners(&public.trusted_proxies),
         )?;
         let address = listener.local_addr();
-        let serving = listener.serving(node.public(config.sections.policy.lift)?);
+        let serving = listener.serving(node.public(
+            config.sections.policy.lift,
+            sources::settings(&config.sections)?,
+            config.judges(),
+        )?);
         listeners.serving.push(("public", address, serving));
     }
     if config.has(Role::Admin) {

@@ -3,6 +3,7 @@
 mod gateway;
 mod letters;
 mod listeners;
+mod sources;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -1,6 +1,7 @@
 //! The admin API and the owner's pages, as their clients see them.
 
 use akgate::{
+    app::IntakeSettings,
     clock::Clock,
     directory::contacts::{self, Language},
     operator::{Role, store},
@@ -325,7 +326,11 @@ async fn page(desk: &Desk, method: Method, path: &str) -> (u16, http::HeaderMap,
         .header("content-type", "application/x-www-form-urlencoded")
         .body(Body::empty())
         .unwrap();
-    let public = desk.node.node.public(LiftRule::default()).unwrap();
+    let public = desk
+        .node
+        .node
+        .public(LiftRule::default(), IntakeSettings::default(), false)
+        .unwrap();
     let answer = public.oneshot(request).await.unwrap();
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let bytes = answer.into_body().collect().await.unwrap().to_bytes();

@@ -82,6 +82,7 @@ pub struct TestNode {
     pub pool: PgPool,
     pub clock: Arc<TestClock>,
     pub ring: Arc<KeyRing>,
+    pub metrics: Arc<Metrics>,
     pub node: Node,
     pub router: Router,
     /// Requests that reached the stand-in upstream.
@@ -144,13 +145,14 @@ impl TestNode {
     ) -> Self {
         let pool = database.pool().clone();
         let ring = Arc::new(ring());
+        let metrics = Arc::new(Metrics::default());
         let randomness = Arc::new(Randomness::new(StdRng::from_rng(&mut rand::rng())));
         let foundations = Foundations {
             pool: pool.clone(),
             ring: Arc::clone(&ring),
             clock: clock.clone(),
             randomness: Arc::clone(&randomness),
-            metrics: Arc::new(Metrics::default()),
+            metrics: Arc::clone(&metrics),
             database_timeout: Duration::from_secs(5),
         };
         let node = Node::new(foundations, feed::Settings::default());
@@ -197,6 +199,7 @@ impl TestNode {
             pool,
             clock,
             ring,
+            metrics,
             node,
             router,
             reached,

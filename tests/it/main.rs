@@ -29,6 +29,7 @@ mod road;
 mod sandbox;
 mod sandbox_wide;
 mod serve;
+mod sources;
 mod tricks;
 mod vectors;
 mod verify;

@@ -28,7 +28,7 @@ use crate::harness::{ACCOUNT, Behind, TestNode, id, in_origin_form};
 pub const RAM: &str = "2015-05-01";
 const STS: &str = "2015-04-01";
 
-async fn confirm_and_lift(node: &TestNode, restriction: uuid::Uuid, accept_active_key: bool) {
+pub async fn confirm_and_lift(node: &TestNode, restriction: uuid::Uuid, accept_active_key: bool) {
     let actor = Actor::Operator("tester".into());
     by_ticket(&node.pool, restriction, &actor, "T-1", node.clock.now())
         .await

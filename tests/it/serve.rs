@@ -580,6 +580,54 @@ fn wrong_configuration_is_told_with_line_and_caret() {
 }
 
 #[test]
+fn source_without_its_contract_is_told() {
+    let scratch = Scratch::new();
+    let good = secrets(&scratch, "postgresql://localhost/akgate")
+        + "[public]\nurl = \"https://akgate.example\"\n";
+    for (text, said) in [
+        (
+            "[[sources.signed]]\nname = \"github\"\npreset = \"github\"\n",
+            "",
+        ),
+        (
+            "[[sources.signed]]\nname = \"gitlab\"\npreset = \"gitlab\"\n",
+            "\"gitlab\": `keys_url` is \"https://…\"",
+        ),
+        (
+            "[[sources.signed]]\nname = \"x\"\nkeys_url = \"https://x.example\"\n",
+            "\"x\": `id_header` is the name of a header, or set `preset`",
+        ),
+        (
+            "[[sources.signed]]\nname = \"x\"\npreset = \"github\"\nkeys_url = \"http://x.example\"\n",
+            "whoever can answer there can report any leak",
+        ),
+        (
+            "[[sources.signed]]\nname = \"a/b\"\npreset = \"github\"\n",
+            "the name \"a/b\" is not 1 to 64 letters",
+        ),
+        (
+            "[[sources.signed]]\nname = \"x\"\npreset = \"github\"\n[[sources.revocation]]\nname = \"x\"\n",
+            "two sources are named \"x\"",
+        ),
+        (
+            "[[sources.revocation]]\nname = \"x\"\n",
+            "\"x\": set `token`, or `token_file`",
+        ),
+        (
+            "[[sources.revocation]]\nname = \"x\"\ntoken = \"short\"\n",
+            "can be guessed",
+        ),
+        ("[sources]\nroom_bytes = 1\n", "too small to work with"),
+    ] {
+        let file = scratch.write("akgate.toml", &format!("{good}{text}"));
+        let output = akgate(&["config", "check", "--roles", "public"], &file);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.success(), said.is_empty(), "{text}{told}");
+        assert!(told.contains(said), "{text}{told}");
+    }
+}
+
+#[test]
 fn file_to_start_from_is_the_template() {
     let template = akgate::config::template();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/akgate.toml");

@@ -1,0 +1,161 @@
+//! `[sources]`: who reports leaks on the public listener.
+
+use std::path::PathBuf;
+
+use confique::Config;
+use serde::Deserialize;
+
+use super::Secret;
+use crate::intake::origin::IdCheck;
+
+/// A source whose contract is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Preset {
+    /// GitHub secret scanning, as a partner.
+    #[serde(rename = "github")]
+    GitHub,
+    /// The GitLab partner API.
+    #[serde(rename = "gitlab")]
+    GitLab,
+    /// deps.dev.
+    #[serde(rename = "deps.dev")]
+    DepsDev,
+}
+
+/// A source that signs its deliveries.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedSource {
+    /// Its name, in the path and in every record.
+    pub name: String,
+    /// The contract that it keeps; what is given besides counts before it.
+    #[serde(default)]
+    pub preset: Option<Preset>,
+    /// The header that names the key.
+    #[serde(default)]
+    pub id_header: Option<String>,
+    /// The header that holds the signature.
+    #[serde(default)]
+    pub signature_header: Option<String>,
+    /// Where it publishes its keys.
+    #[serde(default)]
+    pub keys_url: Option<String>,
+    /// A bearer token for that address.
+    #[serde(default)]
+    pub keys_token: Option<Secret>,
+    /// A file that holds that token.
+    #[serde(default)]
+    pub keys_token_file: Option<PathBuf>,
+    /// A certificate authority of your own for that address, a PEM file.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// What binds a key to its identifier.
+    #[serde(default)]
+    pub id_check: Option<IdCheck>,
+    /// Whether it is told what became of each element.
+    #[serde(default)]
+    pub feedback: Option<bool>,
+}
+
+/// A self-managed GitLab that uses the Token Revocation API.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationSource {
+    /// Its name, in every record.
+    pub name: String,
+    /// The token that was agreed on.
+    #[serde(default)]
+    pub token: Option<Secret>,
+    /// A file that holds that token.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+}
+
+/// `[sources]`.
+#[derive(Debug, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct SourcesSection {
+    /// The longest delivery, in bytes.
+    #[config(env = "AKGATE_SOURCES_BODY_LIMIT_BYTES", default = 16777216)]
+    pub body_limit_bytes: usize,
+    /// How long a delivery may take to arrive, in seconds.
+    #[config(env = "AKGATE_SOURCES_BODY_TIMEOUT_SECONDS", default = 30)]
+    pub body_timeout_seconds: u64,
+    /// How many bytes of deliveries are in work at a time; more are told to come back (503).
+    #[config(env = "AKGATE_SOURCES_ROOM_BYTES", default = 134217728)]
+    pub room_bytes: usize,
+    /// How long a delivery may take in the database, in seconds. GitHub waits for 30 in all.
+    #[config(env = "AKGATE_SOURCES_TIMEOUT_SECONDS", default = 20)]
+    pub timeout_seconds: u64,
+    /// Sources that sign, at POST /v1/leaks/NAME, each as [[sources.signed]]: name, and preset = "github", "gitlab" or
+    /// "deps.dev". Besides, or in place of a preset: id_header, signature_header, keys_url, keys_token (or
+    /// keys_token_file), ca, id_check = "none", "sha256_pem" or "sha1_pem", feedback = true or false.
+    #[config(default = [])]
+    pub signed: Vec<SignedSource>,
+    /// Self-managed GitLabs that report by the Token Revocation API, each as [[sources.revocation]]: name, token (or
+    /// token_file).
+    #[config(default = [])]
+    pub revocation: Vec<RevocationSource>,
+}
+
+/// A signed source's contract, with what its preset says.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedView<'a> {
+    /// The header that names the key.
+    pub id_header: Option<&'a str>,
+    /// The header that holds the signature.
+    pub signature_header: Option<&'a str>,
+    /// Where it publishes its keys.
+    pub keys_url: Option<&'a str>,
+    /// What binds a key to its identifier.
+    pub id_check: IdCheck,
+    /// Whether it is told what became of each element.
+    pub feedback: bool,
+}
+
+impl SignedSource {
+    /// What is given, and else what the preset says: the contracts are those of the sources' own documentation.
+    #[must_use]
+    pub fn view(&self) -> SignedView<'_> {
+        let preset = match self.preset {
+            Some(Preset::GitHub) => SignedView {
+                id_header: Some("github-public-key-identifier"),
+                signature_header: Some("github-public-key-signature"),
+                keys_url: Some("https://api.github.com/meta/public_keys/secret_scanning"),
+                id_check: IdCheck::Sha256Pem,
+                feedback: true,
+            },
+            // GitLab hands the address out on request.
+            Some(Preset::GitLab) => SignedView {
+                id_header: Some("gitlab-public-key-identifier"),
+                signature_header: Some("gitlab-public-key-signature"),
+                keys_url: None,
+                id_check: IdCheck::Sha1Pem,
+                feedback: false,
+            },
+            Some(Preset::DepsDev) => SignedView {
+                id_header: Some("gosst-public-key-identifier"),
+                signature_header: Some("gosst-public-key-signature"),
+                keys_url: Some(
+                    "https://storage.googleapis.com/depsdev-gcp-public-keys/secret_scanning",
+                ),
+                id_check: IdCheck::None,
+                feedback: false,
+            },
+            None => SignedView {
+                id_header: None,
+                signature_header: None,
+                keys_url: None,
+                id_check: IdCheck::None,
+                feedback: false,
+            },
+        };
+        SignedView {
+            id_header: self.id_header.as_deref().or(preset.id_header),
+            signature_header: self.signature_header.as_deref().or(preset.signature_header),
+            keys_url: self.keys_url.as_deref().or(preset.keys_url),
+            id_check: self.id_check.unwrap_or(preset.id_check),
+            feedback: self.feedback.unwrap_or(preset.feedback),
+        }
+    }
+}

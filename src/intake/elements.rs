@@ -1,0 +1,166 @@
+//! The body of a signed delivery: an array of matches. A bad one never sinks the others.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use super::Refusal;
+use crate::{
+    credentials::{self, Credential},
+    leak::Place,
+    registry::record::{LeakReport, Recorded},
+};
+
+/// A match, as GitHub and GitLab tell it, its place as `url` or `location`. Whatever else it holds is ignored.
+#[derive(Deserialize)]
+pub(super) struct Element<'b> {
+    #[serde(borrow)]
+    token: Cow<'b, str>,
+    #[serde(default, borrow, rename = "type", deserialize_with = "text")]
+    kind: Option<Cow<'b, str>>,
+    #[serde(default, borrow, deserialize_with = "text")]
+    url: Option<Cow<'b, str>>,
+    #[serde(default, borrow, deserialize_with = "text")]
+    location: Option<Cow<'b, str>>,
+}
+
+/// A text, or nothing in place of anything else.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+    let raw: &RawValue = Deserialize::deserialize(deserializer)?;
+    Ok(serde_json::from_str(raw.get()).ok())
+}
+
+/// What becomes of an element, told to the source.
+#[derive(Debug, Serialize)]
+pub(super) struct Label<'b> {
+    token_hash: String,
+    token_type: &'b str,
+    label: &'static str,
+}
+
+/// The elements of a body, and how many of them cannot be read.
+pub(super) fn parse(body: &[u8]) -> Result<(Vec<Element<'_>>, usize), Refusal> {
+    let raw: Vec<&RawValue> = serde_json::from_slice(body)
+        .map_err(|_| Refusal::Malformed("the body is a JSON array of objects"))?;
+    let count = raw.len();
+    let elements: Vec<Element<'_>> = raw
+        .into_iter()
+        .filter_map(|one| serde_json::from_str(one.get()).ok())
+        .collect();
+    let bad = count - elements.len();
+    Ok((elements, bad))
+}
+
+impl<'b> Element<'b> {
+    /// What the match tells: an id and a secret that stand together are a pair.
+    pub fn reports(&self) -> Vec<LeakReport> {
+        let address = self.url.as_deref().or(self.location.as_deref());
+        reports(&self.token, &Place::new(address, None, None))
+    }
+
+    /// What became of it, by what became of its reports.
+    pub fn label<'r>(&self, recorded: impl IntoIterator<Item = &'r Recorded>) -> Label<'_> {
+        let is_real = recorded
+            .into_iter()
+            .any(|one| one.is_known || one.proof.restricts());
+        Label {
+            token_hash: hex::encode(Sha256::digest(self.token.as_bytes())),
+            token_type: self.kind.as_deref().unwrap_or_default(),
+            label: if is_real {
+                "true_positive"
+            } else {
+                "false_positive"
+            },
+        }
+    }
+}
+
+/// The reports of a text that a source says is a credential.
+pub(super) fn reports(token: &str, place: &Place) -> Vec<LeakReport> {
+    let (mut ids, mut secrets) = (Vec::new(), Vec::new());
+    for credential in credentials::read(token) {
+        match credential {
+            Credential::Id(id) => ids.push(id),
+            Credential::Secret(secret) => secrets.push(secret),
+        }
+    }
+    let report = |access_key_id, secret| LeakReport {
+        access_key_id,
+        secret,
+        place: place.clone(),
+        ..LeakReport::default()
+    };
+    if let ([id], [secret]) = (ids.as_slice(), secrets.as_slice()) {
+        return vec![report(Some(id.clone()), Some(secret.clone()))];
+    }
+    let ids = ids.into_iter().map(|id| report(Some(id), None));
+    let secrets = secrets.into_iter().map(|secret| report(None, Some(secret)));
+    ids.chain(secrets).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(body: &str) -> Result<(Vec<String>, usize), Refusal> {
+        let (elements, bad) = parse(body.as_bytes())?;
+        Ok((
+            elements.iter().map(|one| one.token.to_string()).collect(),
+            bad,
+        ))
+    }
+
+    #[test]
+    fn array_is_required_and_an_empty_one_is_fine() {
+        assert_eq!(tokens("[]"), Ok((vec![], 0)));
+        for body in [
+            "{}",
+            "",
+            "null",
+            "[",
+            "[{}",
+            "\"x\"",
+            "{\"token\":\"x\"}",
+            "\u{feff}[]",
+        ] {
+            assert!(matches!(tokens(body), Err(Refusal::Malformed(_))), "{body}");
+        }
+    }
+
+    #[test]
+    fn bad_element_does_not_sink_the_others() {
+        let body = r#"[
+            {"token":"a","type":"t","url":"u","source":"commit"},
+            {"type":"t"},
+            {"token":7},
+            null,
+            [],
+            {"token":"b","type":7,"url":null,"more":{"deep":[1]}},
+            {"token":"c","token":"d"},
+            {"token":"\u0065\ud83d\ude00"}
+        ]"#;
+        let expected = vec!["a".to_owned(), "b".to_owned(), "e😀".to_owned()];
+        assert_eq!(tokens(body), Ok((expected, 5)));
+    }
+
+    #[test]
+    fn pair_that_stands_together_is_told_together() {
+        let id = "LTAI5tFakeKeyForTestsOnly01";
+        let secret = "FakeSecretForTestsOnly0123abcD";
+        let told = |token: &str| -> Vec<(bool, bool)> {
+            let reports = reports(token, &Place::default());
+            let shown = |one: &LeakReport| (one.access_key_id.is_some(), one.secret.is_some());
+            reports.iter().map(shown).collect()
+        };
+        assert_eq!(told(&format!("{id}:{secret}")), [(true, true)]);
+        assert_eq!(told(id), [(true, false)]);
+        assert_eq!(told(secret), [(false, true)]);
+        assert_eq!(
+            told(&format!("{id} {id} {secret}")),
+            [(true, false), (true, false), (false, true)]
+        );
+        assert!(told("some_token").is_empty());
+    }
+}

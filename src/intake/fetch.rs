@@ -1,0 +1,123 @@
+//! Asking a source for its keys: one fixed address, a short answer, no redirects.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Request, StatusCode, Uri,
+    header::{ACCEPT, AUTHORIZATION, USER_AGENT},
+};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::Deserialize;
+
+use crate::registry::sources::SigningKeyText;
+
+/// The longest answer, in bytes: a set of keys takes some hundreds.
+const LONGEST: usize = 1 << 20;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where a source publishes its keys.
+#[derive(Clone)]
+pub struct Fetch {
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    url: Uri,
+    token: Option<HeaderValue>,
+}
+
+/// Why a set of keys is not to be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchFault {
+    /// Nobody answers.
+    #[error("the keys' address does not answer: {0}")]
+    NoAnswer(String),
+    /// Not in time.
+    #[error("the keys' address does not answer in {} s", PATIENCE.as_secs())]
+    TooSlow,
+    /// It answers with something else.
+    #[error("the keys' address answers with status {0}")]
+    Status(StatusCode),
+    /// It is no set of keys.
+    #[error("the answer is no set of keys: {0}")]
+    NoKeys(String),
+}
+
+/// What the address answers.
+#[derive(Deserialize)]
+struct Answer {
+    public_keys: Vec<Key>,
+}
+
+#[derive(Deserialize)]
+struct Key {
+    key_identifier: String,
+    key: String,
+    #[serde(default = "yes")]
+    is_current: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Fetch {
+    /// Asks `url`, with a bearer token where there is one.
+    #[must_use]
+    pub fn new(url: Uri, token: Option<HeaderValue>, tls: rustls::ClientConfig) -> Self {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(PATIENCE));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            url,
+            token,
+        }
+    }
+
+    /// Asks for the keys.
+    ///
+    /// # Errors
+    /// [`FetchFault`].
+    pub async fn keys(&self) -> Result<Arc<[SigningKeyText]>, FetchFault> {
+        tokio::time::timeout(PATIENCE, self.ask())
+            .await
+            .map_err(|_| FetchFault::TooSlow)?
+    }
+
+    async fn ask(&self) -> Result<Arc<[SigningKeyText]>, FetchFault> {
+        let mut request = Request::get(&self.url)
+            .header(USER_AGENT, concat!("akgate/", env!("CARGO_PKG_VERSION")))
+            .header(ACCEPT, "application/json")
+            .body(Empty::new())
+            .map_err(|fault| FetchFault::NoAnswer(fault.to_string()))?;
+        if let Some(token) = &self.token {
+            request.headers_mut().insert(AUTHORIZATION, token.clone());
+        }
+        let answer = self.client.request(request).await;
+        let answer = answer.map_err(|fault| FetchFault::NoAnswer(fault.to_string()))?;
+        if answer.status() != StatusCode::OK {
+            return Err(FetchFault::Status(answer.status()));
+        }
+        let body = Limited::new(answer.into_body(), LONGEST).collect().await;
+        let body = body.map_err(|fault| FetchFault::NoKeys(fault.to_string()))?;
+        let answer: Answer = serde_json::from_slice(&body.to_bytes())
+            .map_err(|fault| FetchFault::NoKeys(fault.to_string()))?;
+        let keys = answer.public_keys.into_iter().map(|key| SigningKeyText {
+            key_identifier: key.key_identifier,
+            key: key.key,
+            is_current: key.is_current,
+        });
+        Ok(keys.collect())
+    }
+}

@@ -1,0 +1,116 @@
+//! The leak road's doors on the public listener: what sources deliver. One file per kind of source.
+//!
+//! What a source says is a claim like any other: it is restricted what is proven, and nothing else.
+
+mod body;
+mod elements;
+mod fetch;
+pub mod origin;
+mod refusal;
+pub mod revocation;
+mod signature;
+mod signed;
+pub mod signing_keys;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+
+pub use self::{
+    fetch::Fetch, origin::SignedOrigin, refusal::Refusal, revocation::Revoker,
+    signature::VerifyingKey, signing_keys::SigningKeys,
+};
+use crate::{
+    audit::Actor,
+    clock::Clock,
+    directory::{sealing::KeyRing, within},
+    metrics::Metrics,
+    registry::{
+        deliveries::Ledger,
+        feed::Feed,
+        record::{Delivery, Grounds, LeakReport, Recorded, record},
+    },
+};
+
+/// What the doors stand on.
+#[derive(Clone)]
+pub struct Intake {
+    /// The database.
+    pub pool: PgPool,
+    /// Digests leaked secrets at the border.
+    pub ring: Arc<KeyRing>,
+    /// Enforces on this node before the answer; `None` where this process has no gateway.
+    pub feed: Option<Arc<Feed>>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// How long a delivery may take in the database.
+    pub timeout: Duration,
+    /// The longest body, in bytes.
+    pub body_limit: usize,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// Room for the bodies of all deliveries that are in work, a permit per KiB: more are told to come back.
+    pub room: Arc<Semaphore>,
+    /// Sources that sign, by name.
+    pub signed: Arc<HashMap<String, Signed>>,
+    /// Sources that have a token.
+    pub revokers: Arc<[Revoker]>,
+}
+
+/// A source that signs.
+#[derive(Clone)]
+pub struct Signed {
+    /// How it delivers.
+    pub origin: Arc<SignedOrigin>,
+    /// What it signs with.
+    pub keys: Arc<SigningKeys>,
+}
+
+/// The routes.
+pub fn router(intake: Intake) -> Router {
+    Router::new()
+        .route("/v1/leaks/{source}", post(signed::deliver))
+        .route("/v1/revocable_token_types", get(revocation::types))
+        .route("/v1/revoke_tokens", post(revocation::revoke))
+        .with_state(intake)
+}
+
+impl Intake {
+    /// Records what a source delivered, and makes this node enforce it before the answer.
+    async fn take(
+        &self,
+        source: &str,
+        ledger: Ledger<'_>,
+        reports: &[LeakReport],
+    ) -> Result<Vec<Option<Recorded>>, Refusal> {
+        let delivery = Delivery {
+            source,
+            actor: &Actor::Source(source.to_owned()),
+            grounds: Grounds::Proof,
+            ledger: Some(ledger),
+            reports,
+        };
+        let recording = record(&self.pool, &self.ring, &delivery, self.clock.now());
+        let recorded = within(self.timeout, recording).await.map_err(|fault| {
+            tracing::error!(source, %fault, "a delivery cannot be recorded: its source has to try again");
+            Refusal::Unavailable
+        })?;
+        let in_force = recorded.iter().flatten().filter_map(|one| one.restriction);
+        if let Some(feed) = &self.feed
+            && let Some(revision) = in_force.map(|one| one.revision).max()
+        {
+            feed.enforce(revision).await;
+        }
+        for one in recorded.iter().flatten().filter(|one| one.is_new) {
+            self.metrics.report(source, one.proof);
+        }
+        Ok(recorded)
+    }
+}

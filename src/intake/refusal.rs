@@ -1,0 +1,90 @@
+//! Why a delivery is not taken, told to its source. What is our fault is never the source's: it tries again.
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
+use serde_json::json;
+
+/// Why a delivery is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such source.
+    NoSource,
+    /// It is not as the contract has it.
+    Malformed(&'static str),
+    /// It is not proven to come from the source.
+    Unproven(&'static str),
+    /// It is too long.
+    TooLong,
+    /// It did not arrive in time.
+    TooSlow,
+    /// Its source tries too often.
+    TooOften,
+    /// We cannot take it now; it is to come again.
+    Unavailable,
+}
+
+impl Refusal {
+    fn parts(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::NoSource => (
+                StatusCode::NOT_FOUND,
+                "no source of this name is configured",
+            ),
+            Self::Malformed(what) => (StatusCode::BAD_REQUEST, what),
+            Self::Unproven(what) => (StatusCode::UNAUTHORIZED, what),
+            Self::TooLong => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the body is longer than sources.body_limit_bytes: deliver fewer at a time",
+            ),
+            Self::TooSlow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not arrive in time",
+            ),
+            Self::TooOften => (StatusCode::TOO_MANY_REQUESTS, "come back later"),
+            Self::Unavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the delivery cannot be taken now: deliver it again",
+            ),
+        }
+    }
+
+    /// Seconds after which trying again may help.
+    fn retry_after(self) -> Option<HeaderValue> {
+        match self {
+            Self::Unavailable | Self::TooOften => Some(HeaderValue::from_static("60")),
+            Self::NoSource
+            | Self::Malformed(_)
+            | Self::Unproven(_)
+            | Self::TooLong
+            | Self::TooSlow => None,
+        }
+    }
+
+    /// How it is counted.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::NoSource => "no_source",
+            Self::Malformed(_) => "malformed",
+            Self::Unproven(_) => "unproven",
+            Self::TooLong => "too_long",
+            Self::TooSlow => "too_slow",
+            Self::TooOften => "too_often",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, detail) = self.parts();
+        let mut answer = (status, Json(json!({ "error": detail }))).into_response();
+        if let Some(seconds) = self.retry_after() {
+            answer.headers_mut().insert(RETRY_AFTER, seconds);
+        }
+        answer
+    }
+}

@@ -1,0 +1,105 @@
+//! GitLab's Token Revocation API: any self-managed GitLab is a source, known by a token that both sides hold.
+//!
+//! `GET /v1/revocable_token_types` says what we want to hear of, `POST /v1/revoke_tokens` takes it. The token stands in
+//! `Authorization` as it is, without a scheme.
+
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::{Intake, Refusal, body, elements};
+use crate::registry::deliveries::Ledger;
+
+/// What GitLab calls the findings of its rules "Alibaba AccessKey ID" and "Alibaba Secret Key".
+const TYPES: [&str; 2] = [
+    "gitleaks_rule_id_alibaba_accesskey_id",
+    "gitleaks_rule_id_alibaba_secret_key",
+];
+
+/// A source that has a token.
+#[derive(Debug, Clone)]
+pub struct Revoker {
+    /// Its name, in every record.
+    pub name: String,
+    /// SHA-256 of its token.
+    pub token_sha256: [u8; 32],
+}
+
+/// `GET /v1/revocable_token_types`.
+pub(super) async fn types(State(intake): State<Intake>, headers: HeaderMap) -> Response {
+    match known(&intake, &headers) {
+        Ok(_) => Json(json!({ "types": TYPES })).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// `POST /v1/revoke_tokens`.
+pub(super) async fn revoke(
+    State(intake): State<Intake>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let revoker = match known(&intake, &headers) {
+        Ok(revoker) => revoker,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let taken = take(&intake, revoker, body).await;
+    let outcome = taken.as_ref().err().map_or("taken", |one| one.label());
+    intake.metrics.delivery(&revoker.name, outcome);
+    match taken {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// Whose token it is: each is compared, so that nothing is learnt from the time that it takes.
+fn known<'i>(intake: &'i Intake, headers: &HeaderMap) -> Result<&'i Revoker, Refusal> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let (Some(token), None) = (given.next(), given.next()) else {
+        return Err(Refusal::Unproven(
+            "`Authorization` holds the token that was agreed on",
+        ));
+    };
+    let digest = Sha256::digest(token.as_bytes());
+    let mut found = None;
+    for revoker in intake.revokers.iter() {
+        if bool::from(revoker.token_sha256.ct_eq(digest.as_slice())) {
+            found = Some(revoker);
+        }
+    }
+    found.ok_or(Refusal::Unproven("nobody has this token"))
+}
+
+async fn take(intake: &Intake, revoker: &Revoker, body: Body) -> Result<(), Refusal> {
+    let body = body::read(intake, body).await?;
+    let (elements, bad) = elements::parse(body.bytes())?;
+    if bad > 0 {
+        tracing::warn!(
+            source = revoker.name,
+            bad,
+            "elements of a delivery cannot be read"
+        );
+    }
+    if bad > 0 && elements.is_empty() {
+        return Err(Refusal::Malformed(
+            "every element is an object with `type`, `token` and `location`",
+        ));
+    }
+    let reports: Vec<_> = elements
+        .iter()
+        .flat_map(elements::Element::reports)
+        .collect();
+    let ledger = Ledger {
+        body_sha256: &Sha256::digest(body.bytes()).into(),
+        key_identifier: None,
+    };
+    intake.take(&revoker.name, ledger, &reports).await?;
+    Ok(())
+}

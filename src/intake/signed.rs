@@ -1,0 +1,91 @@
+//! `POST /v1/leaks/{source}`: a signed delivery.
+//!
+//! The order is that of what an attacker can make us pay for: headers, then the key that they name, then the body,
+//! then the signature, then what the body says.
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode};
+use sha2::{Digest, Sha256};
+
+use super::{Intake, Refusal, Signed, body, elements, signing_keys::NoKey};
+use crate::registry::deliveries::Ledger;
+
+pub(super) async fn deliver(
+    State(intake): State<Intake>,
+    Path(source): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let Some(signed) = intake.signed.get(&source) else {
+        return Refusal::NoSource.into_response();
+    };
+    let answered = answer(&intake, signed, &headers, body).await;
+    let outcome = answered.as_ref().err().map_or("taken", |one| one.label());
+    intake.metrics.delivery(&source, outcome);
+    answered.unwrap_or_else(Refusal::into_response)
+}
+
+async fn answer(
+    intake: &Intake,
+    signed: &Signed,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let origin = &signed.origin;
+    let claim = origin.claim(headers)?;
+    let key = signed.keys.find(&claim.key_identifier).await;
+    let key = key.map_err(|fault| match fault {
+        NoKey::Unknown => Refusal::Unproven("the source does not publish this key"),
+        NoKey::NotNow => Refusal::Unavailable,
+    })?;
+    let body = body::read(intake, body).await?;
+    if !key.key.verifies(body.bytes(), &claim.signature) {
+        return Err(Refusal::Unproven(
+            "the signature is not that of this key over this body",
+        ));
+    }
+    if !key.is_current {
+        tracing::warn!(
+            source = origin.name,
+            key_identifier = claim.key_identifier,
+            "a delivery is signed with a key that is listed, but no longer current"
+        );
+        intake.metrics.old_signing_key(&origin.name);
+    }
+    let (elements, bad) = elements::parse(body.bytes())?;
+    if bad > 0 {
+        tracing::warn!(
+            source = origin.name,
+            bad,
+            "elements of a delivery cannot be read"
+        );
+    }
+    let mut reports = Vec::new();
+    let mut ends = Vec::with_capacity(elements.len());
+    for element in &elements {
+        reports.extend(element.reports());
+        ends.push(reports.len());
+    }
+    let ledger = Ledger {
+        body_sha256: &Sha256::digest(body.bytes()).into(),
+        key_identifier: Some(&claim.key_identifier),
+    };
+    let recorded = intake.take(&origin.name, ledger, &reports).await?;
+    if !origin.feedback {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let mut rest = recorded.as_slice();
+    let mut start = 0;
+    let labels = elements.iter().zip(ends).map(|(element, end)| {
+        let (mine, after) = rest.split_at_checked(end - start).unwrap_or_default();
+        (rest, start) = (after, end);
+        element.label(mine.iter().flatten())
+    });
+    let labels: Vec<_> = labels.collect();
+    Ok(Json(labels).into_response())
+}

@@ -1,0 +1,247 @@
+//! The keys that a source signs with: in memory, in the database for all nodes, and asked for once a minute at most.
+//!
+//! Who knows no key of ours can make us ask: so an identifier that nobody knows leads to one request a minute by all
+//! nodes together, whoever waits for it is counted, and a delivery by a key that is known never waits.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use tokio::sync::Semaphore;
+
+use super::{Fetch, VerifyingKey, origin::IdCheck};
+use crate::{
+    clock::Clock,
+    directory::{StateFault, within},
+    metrics::Metrics,
+    registry::sources::{self, SigningKeyText},
+};
+
+/// From which age on a set is asked for again, while it goes on being used.
+const OLD: time::Duration = time::Duration::HOUR;
+
+/// How many deliveries may wait for an answer about an identifier that is not known.
+const WAITING: usize = 64;
+
+/// Between two looks into the database for a set that another node has read.
+const LOOKS: time::Duration = time::Duration::SECOND;
+
+/// A key, ready to verify.
+#[derive(Debug, Clone)]
+pub struct SigningKey {
+    /// The key.
+    pub key: VerifyingKey,
+    /// Whether the source says that it signs with it now.
+    pub is_current: bool,
+}
+
+/// Why a key is not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoKey {
+    /// The source has just said that it has no such key.
+    Unknown,
+    /// It cannot be asked now.
+    NotNow,
+}
+
+#[derive(Default)]
+struct Known {
+    keys: HashMap<String, SigningKey>,
+    fetched_at: Option<OffsetDateTime>,
+}
+
+/// The keys of one source.
+pub struct SigningKeys {
+    source: String,
+    id_check: IdCheck,
+    fetch: Fetch,
+    pool: PgPool,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    timeout: Duration,
+    known: ArcSwap<Known>,
+    turn: tokio::sync::Mutex<()>,
+    waiting: Semaphore,
+    looked_at: Mutex<Option<OffsetDateTime>>,
+}
+
+impl SigningKeys {
+    /// Knows none yet: the first delivery asks.
+    #[must_use]
+    pub fn new(
+        source: String,
+        id_check: IdCheck,
+        fetch: Fetch,
+        pool: PgPool,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            source,
+            id_check,
+            fetch,
+            pool,
+            clock,
+            metrics,
+            timeout,
+            known: ArcSwap::default(),
+            turn: tokio::sync::Mutex::default(),
+            waiting: Semaphore::new(WAITING),
+            looked_at: Mutex::default(),
+        }
+    }
+
+    /// The key of this identifier. A set that is old is asked for again behind the delivery's back.
+    ///
+    /// # Errors
+    /// [`NoKey`].
+    pub async fn find(self: &Arc<Self>, key_identifier: &str) -> Result<SigningKey, NoKey> {
+        let known = self.known.load();
+        let now = self.clock.now();
+        if let Some(key) = known.keys.get(key_identifier) {
+            if known.fetched_at.is_none_or(|at| at + OLD <= now) {
+                let this = Arc::clone(self);
+                tokio::spawn(async move {
+                    // Somebody asks already.
+                    if let Ok(_turn) = this.turn.try_lock() {
+                        this.refresh(now - OLD).await;
+                    }
+                });
+            }
+            return Ok(key.clone());
+        }
+        let _waiting = self.waiting.try_acquire().map_err(|_| NoKey::NotNow)?;
+        drop(known);
+        let _turn = self.turn.lock().await;
+        let known = self.known.load();
+        let mut is_fresh = known.fetched_at >= Some(now);
+        if !is_fresh && !known.keys.contains_key(key_identifier) {
+            is_fresh = self.refresh(now).await;
+        }
+        let known = self.known.load();
+        let key = known.keys.get(key_identifier).cloned();
+        key.ok_or(if is_fresh {
+            NoKey::Unknown
+        } else {
+            NoKey::NotNow
+        })
+    }
+
+    /// Brings a set that was read after `since`: from the database, or from the source where its turn has come. Says
+    /// whether there is one now that the source has just told.
+    async fn refresh(&self, since: OffsetDateTime) -> bool {
+        let now = self.clock.now();
+        if !self.may_look(now) {
+            return false;
+        }
+        match self.look().await {
+            Ok(Some(at)) if at > since => return true,
+            Ok(_) => {}
+            Err(fault) => {
+                tracing::error!(source = self.source, %fault, "the signing keys cannot be read");
+                return false;
+            }
+        }
+        let claim = sources::claim_request(&self.pool, &self.source, now);
+        match within(self.timeout, claim).await {
+            Ok(true) => {}
+            Ok(false) => return false,
+            Err(fault) => {
+                tracing::error!(source = self.source, %fault, "the source's keys cannot be asked for");
+                return false;
+            }
+        }
+        self.ask(now).await
+    }
+
+    fn may_look(&self, now: OffsetDateTime) -> bool {
+        let mut looked_at = self
+            .looked_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let may = looked_at.is_none_or(|at| now >= at + LOOKS || now < at);
+        if may {
+            *looked_at = Some(now);
+        }
+        may
+    }
+
+    /// Reads the set that some node has kept; gives when that was read from the source.
+    async fn look(&self) -> Result<Option<OffsetDateTime>, StateFault> {
+        let kept = within(self.timeout, sources::keys(&self.pool, &self.source)).await?;
+        let Some((texts, fetched_at)) = kept else {
+            return Ok(None);
+        };
+        if self.known.load().fetched_at < Some(fetched_at) {
+            self.take(&texts, fetched_at);
+        }
+        Ok(Some(fetched_at))
+    }
+
+    /// Asks the source; on a failure the last good set stays.
+    async fn ask(&self, now: OffsetDateTime) -> bool {
+        let texts = match self.fetch.keys().await {
+            Ok(texts) if self.read(&texts).is_empty() => {
+                tracing::error!(
+                    source = self.source,
+                    "the source tells no key that can be used"
+                );
+                self.metrics.key_fetch(&self.source, "empty");
+                return false;
+            }
+            Ok(texts) => texts,
+            Err(fault) => {
+                tracing::error!(source = self.source, %fault, "the last good set of signing keys stays");
+                self.metrics.key_fetch(&self.source, "failed");
+                return false;
+            }
+        };
+        self.metrics.key_fetch(&self.source, "read");
+        self.take(&texts, now);
+        let keep = sources::keep_keys(&self.pool, &self.source, &texts, now);
+        if let Err(fault) = within(self.timeout, keep).await {
+            tracing::error!(source = self.source, %fault, "the signing keys cannot be kept");
+        }
+        true
+    }
+
+    fn take(&self, texts: &[SigningKeyText], fetched_at: OffsetDateTime) {
+        self.known.store(Arc::new(Known {
+            keys: self.read(texts),
+            fetched_at: Some(fetched_at),
+        }));
+    }
+
+    /// Those of the keys that can be used.
+    fn read(&self, texts: &[SigningKeyText]) -> HashMap<String, SigningKey> {
+        let mut keys = HashMap::new();
+        for text in texts {
+            let id = &text.key_identifier;
+            if !self.id_check.holds(id, &text.key) {
+                tracing::error!(
+                    source = self.source,
+                    key_identifier = id,
+                    "the identifier of a signing key is not its digest: it is left out"
+                );
+                continue;
+            }
+            let Some(key) = VerifyingKey::from_pem(&text.key) else {
+                tracing::error!(
+                    source = self.source,
+                    key_identifier = id,
+                    "a signing key is no P-256 key in PEM: it is left out"
+                );
+                continue;
+            };
+            let is_current = text.is_current;
+            keys.insert(id.clone(), SigningKey { key, is_current });
+        }
+        keys
+    }
+}

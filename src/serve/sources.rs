@@ -1,0 +1,68 @@
+//! The intake's part of the configuration: who reports leaks, and how each is known.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use sha2::{Digest, Sha256};
+
+use super::{ServeError, gateway::client_tls};
+use crate::{
+    app::IntakeSettings,
+    config::{RevocationSource, Secret, Sections, SignedSource},
+    intake::{Fetch, Revoker, SignedOrigin},
+};
+
+const UNCHECKED: ServeError = ServeError::Unchecked("sources");
+
+/// Makes the intake's settings.
+pub(super) fn settings(sections: &Sections) -> Result<IntakeSettings, ServeError> {
+    let sources = &sections.sources;
+    let signed: Result<Vec<_>, _> = sources.signed.iter().map(signed).collect();
+    let revokers: Result<Vec<_>, _> = sources.revocation.iter().map(revoker).collect();
+    Ok(IntakeSettings {
+        timeout: Duration::from_secs(sources.timeout_seconds),
+        body_limit: sources.body_limit_bytes,
+        body_timeout: Duration::from_secs(sources.body_timeout_seconds),
+        room: sources.room_bytes,
+        signed: signed?,
+        revokers: revokers?,
+    })
+}
+
+fn signed(source: &SignedSource) -> Result<(SignedOrigin, Fetch), ServeError> {
+    let view = source.view();
+    let header = |name: Option<&str>| -> Result<HeaderName, ServeError> {
+        name.and_then(|name| name.parse().ok()).ok_or(UNCHECKED)
+    };
+    let url = view.keys_url.and_then(|url| url.parse().ok());
+    let token = Secret::resolve(
+        source.keys_token.as_ref(),
+        source.keys_token_file.as_deref(),
+    )?;
+    let token = token.map(|token| {
+        let value = HeaderValue::try_from(format!("Bearer {}", token.expose()));
+        value.map(|mut value| {
+            value.set_sensitive(true);
+            value
+        })
+    });
+    let token = token.transpose().map_err(|_| UNCHECKED)?;
+    let tls = client_tls(source.ca.as_deref())?;
+    let origin = SignedOrigin {
+        name: source.name.clone(),
+        id_header: header(view.id_header)?,
+        signature_header: header(view.signature_header)?,
+        id_check: view.id_check,
+        feedback: view.feedback,
+    };
+    Ok((origin, Fetch::new(url.ok_or(UNCHECKED)?, token, tls)))
+}
+
+fn revoker(source: &RevocationSource) -> Result<Revoker, ServeError> {
+    let token = Secret::resolve(source.token.as_ref(), source.token_file.as_deref())?;
+    let token = token.ok_or(UNCHECKED)?;
+    Ok(Revoker {
+        name: source.name.clone(),
+        token_sha256: Sha256::digest(token.expose()).into(),
+    })
+}
