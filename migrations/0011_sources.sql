@@ -3,23 +3,30 @@
 CREATE TABLE deliveries (
     delivery_id uuid CONSTRAINT deliveries_pkey PRIMARY KEY,
     source text NOT NULL,
-    body_sha256 bytea NOT NULL,
+    body_sha256 bytea,
     key_identifier text,
     delivered_by text NOT NULL,
     received_at timestamptz NOT NULL,
     last_received_at timestamptz NOT NULL,
     times integer NOT NULL DEFAULT 1,
-    CONSTRAINT deliveries_body_key UNIQUE (source, body_sha256)
+    undone_at timestamptz,
+    undone_by text,
+    undone_reason text,
+    CONSTRAINT deliveries_body_key UNIQUE (source, body_sha256),
+    CONSTRAINT deliveries_undone_check CHECK ((undone_at IS NULL) = (undone_by IS NULL) AND (undone_at IS NULL) = (undone_reason IS NULL))
 );
 COMMENT ON TABLE deliveries IS 'What arrived, each body once: bodies and files that hold any number of reports.';
 COMMENT ON COLUMN deliveries.delivery_id IS 'UUID version 7.';
 COMMENT ON COLUMN deliveries.source IS 'Who delivered: github, gitlab, …, or the name that an import gave.';
-COMMENT ON COLUMN deliveries.body_sha256 IS 'SHA-256 of the body as it was received.';
+COMMENT ON COLUMN deliveries.body_sha256 IS 'SHA-256 of the body as it was received; null for a file that was imported.';
 COMMENT ON COLUMN deliveries.key_identifier IS 'Which key of the source signed it, the first time; null where none did.';
 COMMENT ON COLUMN deliveries.delivered_by IS 'source:NAME or operator:NAME.';
 COMMENT ON COLUMN deliveries.received_at IS 'When it arrived first.';
 COMMENT ON COLUMN deliveries.last_received_at IS 'When it arrived last.';
 COMMENT ON COLUMN deliveries.times IS 'How often it arrived.';
+COMMENT ON COLUMN deliveries.undone_at IS 'When the restrictions that it alone had led to were lifted again.';
+COMMENT ON COLUMN deliveries.undone_by IS 'By whom: operator:NAME.';
+COMMENT ON COLUMN deliveries.undone_reason IS 'Why, in their words.';
 
 ALTER TABLE leak_reports
     ALTER COLUMN access_key_id DROP NOT NULL,
@@ -73,3 +80,4 @@ COMMENT ON COLUMN signing_keys.source IS 'Whose.';
 COMMENT ON COLUMN signing_keys.key_identifier IS 'What its deliveries name it by.';
 COMMENT ON COLUMN signing_keys.key IS 'Public key, PEM, as the source writes it.';
 COMMENT ON COLUMN signing_keys.is_current IS 'Whether the source says that it signs with it now.';
+COMMENT ON COLUMN restrictions.lifted_revision IS 'Sessions asked for before this revision stay restricted; 0 where its delivery was undone: none does.';

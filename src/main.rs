@@ -4,7 +4,9 @@ use std::{io, process::ExitCode};
 
 use akgate::{
     clock::{Clock, SystemClock},
-    command::{Exit, classify, config, demo, keys, letters, operators, policy, serve, verify},
+    command::{
+        Exit, classify, config, demo, keys, letters, operators, policy, reports, serve, verify,
+    },
 };
 use clap::{Parser, Subcommand};
 
@@ -35,6 +37,8 @@ enum Command {
     Operators(operators::Command),
     #[command(subcommand)]
     Policy(policy::Command),
+    #[command(subcommand)]
+    Reports(reports::Command),
     Serve(serve::Args),
     Verify(verify::Args),
 }
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         Command::Letters(command) => letters::run(&command, &mut out, &mut err),
         Command::Operators(command) => operators::run(&command, &mut out, &mut err),
         Command::Policy(command) => policy::run(&command, &mut out, &mut err),
+        Command::Reports(command) => reports::run(&command, &mut out, &mut err),
         Command::Serve(args) => serve::run(&args, &mut err),
         Command::Verify(args) => verify::run(&args, SystemClock.now(), &mut out, &mut err),
     };

@@ -5,6 +5,7 @@ mod account;
 mod activity;
 mod auth;
 mod confirm;
+mod deliveries;
 mod extract;
 mod leak_reports;
 mod letters;
@@ -56,6 +57,7 @@ impl Admin {
 fn described() -> OpenApiRouter<Admin> {
     OpenApiRouter::with_openapi(openapi::Description::openapi())
         .routes(routes!(leak_reports::create, leak_reports::list))
+        .routes(routes!(deliveries::list))
         .routes(routes!(restrictions::list))
         .routes(routes!(letters::list))
         .routes(routes!(activity::read))
@@ -76,8 +78,10 @@ pub fn description() -> utoipa::openapi::OpenApi {
 pub fn router(admin: Admin) -> Router {
     let (v1, api) = described().split_for_parts();
     let (restriction, task) = (verbs::of_restriction(&admin), verbs::of_task(&admin));
+    let delivery = verbs::of_delivery(&admin);
     v1.with_state(admin)
         .route_service("/admin/v1/restrictions/{id}", restriction)
+        .route_service("/admin/v1/deliveries/{id}", delivery)
         .route_service("/admin/v1/tasks/{id}", task)
         .merge(openapi::router(&api))
         .fallback(|| async { Problem::not_found("The admin API lives under /admin/v1.") })

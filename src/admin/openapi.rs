@@ -18,7 +18,7 @@ use utoipa::{
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{confirm, lift, problem::Details, restrictions, tasks};
+use super::{confirm, deliveries, lift, problem::Details, restrictions, tasks};
 
 /// What is said of the API as a whole.
 #[derive(OpenApi)]
@@ -40,7 +40,13 @@ use super::{confirm, lift, problem::Details, restrictions, tasks};
         (name = "tasks", description = "What an operator has to see to"),
         (name = "service", description = "For the cloud's own programs: notices and bounces"),
     ),
-    paths(restrictions::one, confirm::confirm, lift::lift, tasks::close),
+    paths(
+        deliveries::undo,
+        restrictions::one,
+        confirm::confirm,
+        lift::lift,
+        tasks::close
+    ),
     components(schemas(Details)),
     modifiers(&Token),
     security(("token" = []))

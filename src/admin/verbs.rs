@@ -14,7 +14,7 @@ use futures_core::future::BoxFuture;
 use tower::{Service, ServiceExt};
 use uuid::Uuid;
 
-use super::{Admin, Problem, confirm, lift, restrictions, tasks};
+use super::{Admin, Problem, confirm, deliveries, lift, restrictions, tasks};
 
 /// Finds the method that a path means.
 #[derive(Clone)]
@@ -36,6 +36,15 @@ pub fn of_restriction(admin: &Admin) -> Verbs {
             ("lift", verb(post(lift::lift), admin)),
         ],
         told: "A restriction can be confirmed (:confirm) and lifted (:lift).",
+    }
+}
+
+/// What can be asked of one delivery.
+pub fn of_delivery(admin: &Admin) -> Verbs {
+    Verbs {
+        one: MethodRouter::new().fallback(not_allowed),
+        verbs: vec![("undo", verb(post(deliveries::undo), admin))],
+        told: "A delivery can be undone (:undo).",
     }
 }
 

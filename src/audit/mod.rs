@@ -54,6 +54,8 @@ pub enum Deed {
     ProposeDisabling,
     /// A restriction was lifted.
     Lift,
+    /// A delivery was undone.
+    UndoDelivery,
     /// An operator's task was closed.
     CloseTask,
     /// An operator was added.
@@ -74,6 +76,7 @@ impl Deed {
             Self::Widen => "Widen",
             Self::ProposeDisabling => "ProposeDisabling",
             Self::Lift => "Lift",
+            Self::UndoDelivery => "UndoDelivery",
             Self::CloseTask => "CloseTask",
             Self::AddOperator => "AddOperator",
             Self::SetProfile => "SetProfile",

@@ -59,6 +59,16 @@ fn find(catalogue: &Catalogue, args: &Args) -> Result<Operation, String> {
     if action.is_empty() {
         return Err("ACTION must not be empty".to_owned());
     }
+    self::operation(catalogue, product, version, action)
+}
+
+/// The operation of this name.
+pub(super) fn operation(
+    catalogue: &Catalogue,
+    product: &str,
+    version: &str,
+    action: &str,
+) -> Result<Operation, String> {
     let product = Product::from_code(product);
     match (
         catalogue.version_of(&product),
@@ -139,8 +149,15 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// The verdict on a restricted key, as enforced now.
 fn verdict(strict: &Blocklist, operation: &Operation, profile: Profile) -> &'static str {
+    match is_refused(strict, operation, profile) {
+        true => "refuse",
+        false => "allow",
+    }
+}
+
+/// The verdict on a restricted key, as enforced now.
+pub(super) fn is_refused(strict: &Blocklist, operation: &Operation, profile: Profile) -> bool {
     let facts = Facts {
         operation,
         lineage: &[Standing::Restricted(Uuid::nil())],
@@ -151,8 +168,8 @@ fn verdict(strict: &Blocklist, operation: &Operation, profile: Profile) -> &'sta
         now: OffsetDateTime::UNIX_EPOCH,
     };
     match decide(strict, &facts) {
-        Verdict::Allow(_) => "allow",
-        Verdict::Refuse(_) => "refuse",
+        Verdict::Allow(_) => false,
+        Verdict::Refuse(_) => true,
     }
 }
 

@@ -3,10 +3,12 @@
 pub mod classify;
 pub mod config;
 pub mod demo;
+mod input;
 pub mod keys;
 pub mod letters;
 pub mod operators;
 pub mod policy;
+pub mod reports;
 pub mod serve;
 mod settings;
 pub mod verify;

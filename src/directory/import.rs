@@ -104,7 +104,7 @@ fn csv_rows(input: impl Read) -> impl Iterator<Item = (u64, Result<Row, BadLine>
 }
 
 /// The fault without the value that it met: it may be a secret.
-fn csv_reason(fault: &csv::Error) -> String {
+pub(crate) fn csv_reason(fault: &csv::Error) -> String {
     match fault.kind() {
         csv::ErrorKind::Deserialize { err, .. } => err.kind().to_string(),
         csv::ErrorKind::UnequalLengths {
@@ -129,7 +129,7 @@ fn ndjson_rows(input: impl BufRead) -> impl Iterator<Item = (u64, Result<Row, Ba
     })
 }
 
-fn json_reason(fault: &serde_json::Error) -> String {
+pub(crate) fn json_reason(fault: &serde_json::Error) -> String {
     match fault.classify() {
         // Names members, never values: every value is a text.
         serde_json::error::Category::Data => {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 
 use super::Refusal;
 use crate::{
@@ -79,8 +80,34 @@ impl<'b> Element<'b> {
 
 /// The reports of a text that a source says is a credential.
 pub(super) fn reports(token: &str, place: &Place) -> Vec<LeakReport> {
+    pair_up(credentials::read(token), place)
+}
+
+/// The reports of a text that a scanner has found by this rule. Where the rule is about us, the scanner is believed
+/// about what is a secret; scanners find much else.
+pub(super) fn found(
+    text: &str,
+    rule: &str,
+    place: &Place,
+    first_seen: Option<OffsetDateTime>,
+) -> Vec<LeakReport> {
+    let is_ours = ["alibaba", "aliyun"]
+        .iter()
+        .any(|name| rule.to_ascii_lowercase().contains(name));
+    let credentials = match is_ours {
+        true => credentials::read(text),
+        false => credentials::find(text).collect(),
+    };
+    let mut reports = pair_up(credentials, place);
+    for report in &mut reports {
+        report.first_seen = first_seen;
+    }
+    reports
+}
+
+fn pair_up(credentials: Vec<Credential>, place: &Place) -> Vec<LeakReport> {
     let (mut ids, mut secrets) = (Vec::new(), Vec::new());
-    for credential in credentials::read(token) {
+    for credential in credentials {
         match credential {
             Credential::Id(id) => ids.push(id),
             Credential::Secret(secret) => secrets.push(secret),

@@ -7,6 +7,7 @@ mod elements;
 mod fetch;
 pub mod origin;
 mod refusal;
+pub mod report_file;
 pub mod revocation;
 mod signature;
 mod signed;

@@ -96,8 +96,8 @@ async fn take(intake: &Intake, revoker: &Revoker, body: Body) -> Result<(), Refu
         .iter()
         .flat_map(elements::Element::reports)
         .collect();
-    let ledger = Ledger {
-        body_sha256: &Sha256::digest(body.bytes()).into(),
+    let ledger = Ledger::Body {
+        sha256: &Sha256::digest(body.bytes()).into(),
         key_identifier: None,
     };
     intake.take(&revoker.name, ledger, &reports).await?;

@@ -71,8 +71,8 @@ async fn answer(
         reports.extend(element.reports());
         ends.push(reports.len());
     }
-    let ledger = Ledger {
-        body_sha256: &Sha256::digest(body.bytes()).into(),
+    let ledger = Ledger::Body {
+        sha256: &Sha256::digest(body.bytes()).into(),
         key_identifier: Some(&claim.key_identifier),
     };
     let recorded = intake.take(&origin.name, ledger, &reports).await?;

@@ -162,8 +162,31 @@ pub async fn tell(
     kind: LetterKind,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
-    let contacts = recipients::told(tx, restriction_id).await?;
-    write(tx, restriction_id, &contacts, kind, now).await
+    let letters = recipients::told(tx, &[restriction_id]).await?;
+    write_all(tx, &letters, kind, now).await
+}
+
+/// Takes back what restrictions that were a mistake have enqueued: letters that nobody has tried to send yet go, and
+/// everybody who was told is told that it is over.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn take_back(
+    tx: &mut PgTransaction<'_>,
+    restrictions: &[Uuid],
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "DELETE FROM letters
+         WHERE restriction_id = ANY($1)
+           AND state = 'Due'
+           AND attempts = 0",
+        restrictions
+    )
+    .execute(&mut **tx)
+    .await?;
+    let letters = recipients::told(tx, restrictions).await?;
+    write_all(tx, &letters, LetterKind::Lifted, now).await
 }
 
 /// Enqueues a letter to everybody who was told, and to every contact whom the account had before the key was

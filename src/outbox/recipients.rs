@@ -84,27 +84,30 @@ pub(super) async fn next(
     Ok(contacts)
 }
 
-/// Those who were told of the restriction.
+/// Those who were told of the restrictions. Pairs of restriction and contact.
 ///
 /// # Errors
 /// [`StateFault::Database`].
 pub(super) async fn told(
     tx: &mut PgTransaction<'_>,
-    restriction_id: Uuid,
-) -> Result<Vec<Uuid>, StateFault> {
-    let contacts = sqlx::query_scalar!(
-        "SELECT l.contact_id
+    restrictions: &[Uuid],
+) -> Result<Vec<(Uuid, Uuid)>, StateFault> {
+    let rows = sqlx::query!(
+        "SELECT l.restriction_id, l.contact_id
          FROM letters l
          JOIN contacts c USING (contact_id)
-         WHERE l.restriction_id = $1
+         WHERE l.restriction_id = ANY($1)
            AND l.kind = 'Imposed'
            AND c.unreachable_since IS NULL
          ORDER BY l.letter_id",
-        restriction_id
+        restrictions
     )
     .fetch_all(&mut **tx)
     .await?;
-    Ok(contacts)
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.restriction_id, row.contact_id))
+        .collect())
 }
 
 /// Those who were told, and every other contact of the account whom it had before the key was public: what is

@@ -19,3 +19,4 @@ pub mod record;
 pub mod reports;
 mod sighting;
 pub mod sources;
+pub mod undo;

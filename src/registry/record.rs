@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{
     deliveries::{self, Ledger},
@@ -73,6 +74,65 @@ pub async fn record(
     delivery: &Delivery<'_>,
     now: OffsetDateTime,
 ) -> Result<Vec<Option<Recorded>>, StateFault> {
+    let (tx, recorded) = act(pool, ring, delivery, now).await?;
+    tx.commit().await?;
+    Ok(recorded)
+}
+
+/// A key that would be restricted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Struck {
+    /// The key.
+    pub access_key_id: String,
+    /// Its account; `None` where nobody knows the key.
+    pub account_id: Option<String>,
+    /// Its RAM user; `None` for the account itself.
+    pub user_name: Option<String>,
+}
+
+/// Does what [`record`] does and takes all of it back: says what would become of each report, and which keys would be
+/// restricted that are not.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn rehearse(
+    pool: &PgPool,
+    ring: &KeyRing,
+    delivery: &Delivery<'_>,
+    now: OffsetDateTime,
+) -> Result<(Vec<Option<Recorded>>, Vec<Struck>), StateFault> {
+    let (mut tx, recorded) = act(pool, ring, delivery, now).await?;
+    let imposed: Vec<Uuid> = recorded
+        .iter()
+        .flatten()
+        .filter(|one| one.is_imposed)
+        .filter_map(|one| Some(one.restriction?.restriction_id))
+        .collect();
+    let struck = sqlx::query_as!(
+        Struck,
+        "SELECT
+             r.access_key_id AS \"access_key_id!\",
+             COALESCE(p.account_id, s.account_id) AS account_id,
+             p.user_name AS \"user_name?\"
+         FROM restrictions r
+         LEFT JOIN access_keys k USING (access_key_id)
+         LEFT JOIN principals p USING (principal_id)
+         LEFT JOIN sessions s USING (access_key_id)
+         WHERE r.restriction_id = ANY($1)",
+        &imposed
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.rollback().await?;
+    Ok((recorded, struck))
+}
+
+async fn act<'p>(
+    pool: &'p PgPool,
+    ring: &KeyRing,
+    delivery: &Delivery<'_>,
+    now: OffsetDateTime,
+) -> Result<(PgTransaction<'p>, Vec<Option<Recorded>>), StateFault> {
     let (source, reports) = discreet(pool, ring, delivery).await;
     let digests: Vec<Option<Vec<u8>>> = reports
         .iter()
@@ -83,7 +143,7 @@ pub async fn record(
     revision::hold(&mut tx).await?;
     let delivery_id = match &delivery.ledger {
         Some(ledger) => {
-            Some(deliveries::keep(&mut tx, ledger, &source, delivery.actor, now).await?)
+            Some(deliveries::keep(&mut tx, *ledger, &source, delivery.actor, now).await?)
         }
         None => None,
     };
@@ -104,8 +164,7 @@ pub async fn record(
         })
         .collect();
     let recorded = record_all(&mut tx, &findings, delivery.actor, None, now).await?;
-    tx.commit().await?;
-    Ok(recorded)
+    Ok((tx, recorded))
 }
 
 /// Pairs have become known: what was reported of a secret while it was nobody's is proven by them, each as it was told.

@@ -51,6 +51,8 @@ pub struct Recorded {
     pub is_known: bool,
     /// The restriction that it led to, or joined; `None` for a suspicion.
     pub restriction: Option<InForce>,
+    /// Whether the restriction was imposed for it now.
+    pub is_imposed: bool,
     /// Whether the report is new; a sighting counts once.
     pub is_new: bool,
 }
@@ -113,7 +115,10 @@ pub(super) async fn record_all(
             report_id: earlier.map_or_else(Uuid::now_v7, |earlier| earlier.report_id),
             proof: earlier.map_or(sighting.proof, |earlier| earlier.proof.max(sighting.proof)),
             is_known: sighting.holder.is_some(),
-            restriction: restriction.or(earlier.and_then(|earlier| earlier.restriction)),
+            is_imposed: restriction.is_some_and(|one| one.is_fresh),
+            restriction: restriction
+                .map(|one| one.in_force)
+                .or(earlier.and_then(|earlier| earlier.restriction)),
             is_new: earlier.is_none(),
         })
         .collect();
@@ -287,6 +292,14 @@ async fn earlier(
     Ok(earlier)
 }
 
+/// The restriction that a sighting leads to.
+#[derive(Debug, Clone, Copy)]
+struct LedTo {
+    in_force: InForce,
+    /// Whether it was imposed now.
+    is_fresh: bool,
+}
+
 /// Restricts what is proven now and was not before; gives for each sighting the restriction that it leads to.
 async fn restrict(
     tx: &mut PgTransaction<'_>,
@@ -295,7 +308,7 @@ async fn restrict(
     actor: &Actor,
     at: Option<At>,
     now: OffsetDateTime,
-) -> Result<Vec<Option<InForce>>, StateFault> {
+) -> Result<Vec<Option<LedTo>>, StateFault> {
     let targets: Vec<Option<Target<'_>>> = sightings
         .iter()
         .zip(earlier)
@@ -312,9 +325,21 @@ async fn restrict(
     if ids.is_empty() {
         return Ok(vec![None; sightings.len()]);
     }
-    let mut of: HashMap<String, InForce> = in_force(tx, &ids).await?;
-    let again: HashSet<Uuid> = of.values().map(|one| one.restriction_id).collect();
+    let before = in_force(tx, &ids).await?;
+    let again: HashSet<Uuid> = before.values().map(|one| one.restriction_id).collect();
     outbox::repeat(tx, &Vec::from_iter(again), now).await?;
+    let mut of: HashMap<String, LedTo> = before
+        .into_iter()
+        .map(|(id, in_force)| {
+            (
+                id,
+                LedTo {
+                    in_force,
+                    is_fresh: false,
+                },
+            )
+        })
+        .collect();
     let mut fresh: Vec<Target<'_>> = Vec::new();
     let mut named = HashSet::new();
     for target in targets.iter().flatten() {
@@ -331,12 +356,15 @@ async fn restrict(
         let imposed = impose(tx, &fresh, Cause::Reported, actor, at).await?;
         for (target, restriction_id) in fresh.iter().zip(imposed) {
             let id = target.access_key_id.as_str().to_owned();
-            let revision = at.revision;
+            let in_force = InForce {
+                restriction_id,
+                revision: at.revision,
+            };
             of.insert(
                 id,
-                InForce {
-                    restriction_id,
-                    revision,
+                LedTo {
+                    in_force,
+                    is_fresh: true,
                 },
             );
         }

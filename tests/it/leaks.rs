@@ -344,8 +344,8 @@ async fn delivery_is_in_the_ledger_once_and_no_text_keeps_a_secret() {
             source: "github",
             actor: &Actor::Source("github".into()),
             grounds: Grounds::Proof,
-            ledger: Some(Ledger {
-                body_sha256: &[7; 32],
+            ledger: Some(Ledger::Body {
+                sha256: &[7; 32],
                 key_identifier: Some("90a4"),
             }),
             reports: &reports,

@@ -25,6 +25,7 @@ mod letters;
 mod openapi;
 mod postgres;
 mod process;
+mod reports;
 mod road;
 mod sandbox;
 mod sandbox_wide;

@@ -58,7 +58,7 @@ async fn every_operation_tells_of_its_faults_and_wants_a_token() {
             assert!(operation["operationId"].is_string());
         }
     }
-    assert_eq!(count, 14);
+    assert_eq!(count, 16);
 }
 
 #[tokio::test]

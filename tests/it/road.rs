@@ -26,7 +26,7 @@ use proptest::{
 use crate::harness::{ACCOUNT, Behind, TestNode, id, in_origin_form};
 
 pub const RAM: &str = "2015-05-01";
-const STS: &str = "2015-04-01";
+pub const STS: &str = "2015-04-01";
 
 pub async fn confirm_and_lift(node: &TestNode, restriction: uuid::Uuid, accept_active_key: bool) {
     let actor = Actor::Operator("tester".into());

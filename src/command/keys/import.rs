@@ -1,8 +1,7 @@
 //! `akgate keys import`: one thread reads and seals, the database takes batches meanwhile.
 
 use std::{
-    fs::File,
-    io::{self, BufReader, Read, Write},
+    io::{BufReader, Read, Write},
     path::Path,
     time::Instant,
 };
@@ -11,9 +10,10 @@ use indicatif::ProgressBar;
 use sqlx::PgPool;
 use tokio::sync::mpsc;
 
-use super::{Exit, KeysError, bar};
+use super::{Exit, KeysError};
 use crate::{
     clock::{Clock, SystemClock},
+    command::input::{open, show_rate},
     config::Config,
     directory::{
         StateFault,
@@ -67,7 +67,10 @@ pub(super) async fn run(
     let form = format
         .or_else(|| Form::of_name(&path.to_string_lossy()))
         .ok_or(KeysError::Form)?;
-    let (bar, input) = open(path)?;
+    let (bar, input) = open(path).map_err(|fault| KeysError::File {
+        path: path.display().to_string(),
+        fault,
+    })?;
     let pool = open_database(config).await?;
     let ring = KeyRing::parse(config.key_ring.expose())?;
     let began = Instant::now();
@@ -158,30 +161,8 @@ async fn take(
             outcome.reject(bad);
         }
         count += batch.len();
-        let rate = count as f64 / bar.elapsed().as_secs_f64().max(0.001);
-        bar.set_message(format!("{count} keys, {rate:.0}/s"));
+        show_rate(bar, count, "keys");
     }
     reader.await.map_err(|_| KeysError::Reader)??;
     Ok(outcome)
-}
-
-/// The input, and a bar that follows how much of it was read.
-fn open(path: &Path) -> Result<(ProgressBar, Box<dyn Read + Send>), KeysError> {
-    let wrong = |fault| KeysError::File {
-        path: path.display().to_string(),
-        fault,
-    };
-    let (length, input): (Option<u64>, Box<dyn Read + Send>) = if path == Path::new("-") {
-        (None, Box::new(io::stdin()))
-    } else {
-        let file = File::open(path).map_err(wrong)?;
-        let length = file.metadata().map_err(wrong)?.len();
-        (Some(length), Box::new(file))
-    };
-    let bar = bar(
-        length,
-        "{bar:40} {msg}, {bytes} of {total_bytes}, {eta} left",
-    );
-    let input = bar.wrap_read(input);
-    Ok((bar, Box::new(input)))
 }

@@ -6,12 +6,11 @@ mod reseal;
 mod show;
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::PathBuf,
 };
 
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Exit, settings::Settings};
 use crate::{
@@ -146,20 +145,6 @@ async fn act(
         } => show::run(config, access_key_id, *json, out).await,
         Command::Reseal { .. } => reseal::run(config, out).await,
     }
-}
-
-/// A bar on standard error, where a person sees it.
-fn bar(length: Option<u64>, form: &str) -> ProgressBar {
-    let target = if io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(length, target);
-    if let Ok(style) = ProgressStyle::with_template(form) {
-        bar.set_style(style);
-    }
-    bar
 }
 
 fn status(text: &str) -> Result<KeyStatus, String> {

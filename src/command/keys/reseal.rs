@@ -2,8 +2,9 @@
 
 use std::io::Write;
 
-use super::{Exit, KeysError, bar};
+use super::{Exit, KeysError};
 use crate::{
+    command::input::bar,
     config::Config,
     directory::{
         reseal::{self, Table},

@@ -1,0 +1,150 @@
+//! `GET /admin/v1/deliveries`, `POST /admin/v1/deliveries/{id}:undo`: what arrived, and taking it back.
+
+use axum::{Json as Answer, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{
+    Admin, Problem,
+    auth::{Acting, Reader},
+    extract::{Json, Path, Query, cut, page_size, text, text_schema},
+    openapi::Faults,
+    problem::Details,
+    verbs::id_of,
+};
+use crate::{
+    directory::within,
+    registry::{
+        deliveries::{DeliveryView, list as read},
+        undo::{self, UndoFault},
+    },
+};
+
+/// Which deliveries are wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 100, default = 20, nullable = false)]
+    page_size: Option<i64>,
+    /// Where the last page ended.
+    #[param(nullable = false)]
+    page_token: Option<Uuid>,
+}
+
+/// One page.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Deliveries)]
+pub struct Page {
+    /// The newest first.
+    deliveries: Vec<DeliveryView>,
+    /// Where the next page begins; null where there is none.
+    next_page_token: Option<Uuid>,
+}
+
+/// List deliveries
+///
+/// The newest first: webhooks by their bodies, imports by their batches.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/deliveries",
+    operation_id = "listDeliveries",
+    tag = "leaks",
+    params(Filter),
+    responses((status = 200, description = "A page.", body = Page), Faults)
+)]
+pub async fn list(
+    State(admin): State<Admin>,
+    _: Reader,
+    Query(filter): Query<Filter>,
+) -> Result<Answer<Page>, Problem> {
+    let size = page_size(filter.page_size.or(Some(20)), 100)?;
+    let reading = read(&admin.pool, None, filter.page_token, size + 1);
+    let mut deliveries = within(admin.timeout, reading).await?;
+    let next_page_token = cut(&mut deliveries, size, |one| one.delivery_id);
+    Ok(Answer(Page {
+        deliveries,
+        next_page_token,
+    }))
+}
+
+/// Why.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Undoing)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    /// Why, for the audit and the letters.
+    #[schema(schema_with = text_schema::<1024>)]
+    reason: String,
+}
+
+/// What was taken back.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Undone)]
+pub struct Receipt {
+    /// Restrictions that are lifted.
+    lifted: usize,
+    /// Restrictions that stay, since other reports restrict the key as well.
+    kept: usize,
+    /// The revision from which on every node enforces it.
+    revision: i64,
+}
+
+/// Undo a delivery
+///
+/// The restrictions that it alone has led to are lifted as if they had never been, before any owner has confirmed. Its
+/// reports stay, so that the same sightings told again change nothing.
+#[utoipa::path(
+    post,
+    path = "/admin/v1/deliveries/{id}:undo",
+    operation_id = "undoDelivery",
+    tag = "leaks",
+    params(("id" = Uuid, Path, description = "The delivery.")),
+    request_body = Body,
+    responses(
+        (status = 200, description = "It is undone.", body = Receipt),
+        (status = 404, description = "There is no such delivery.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "An owner has confirmed a clean-up, or it was undone before.", body = Details, content_type = "application/problem+json"),
+        Faults,
+    )
+)]
+pub async fn undo(
+    State(admin): State<Admin>,
+    Acting(actor): Acting,
+    Path(target): Path<String>,
+    Json(body): Json<Body>,
+) -> Result<Answer<Receipt>, Problem> {
+    let missing = || Problem::not_found("There is no delivery of this id.");
+    let id = id_of(&target).ok_or_else(missing)?;
+    text("reason", &body.reason, 1024)?;
+    let now = admin.clock.now();
+    let undoing = undo::undo(&admin.pool, id, &actor, &body.reason, now);
+    // Ten thousand keys take their time.
+    let undone = tokio::time::timeout(admin.timeout * 4, undoing).await;
+    match undone.map_err(crate::directory::StateFault::from)? {
+        Ok(undone) => {
+            admin.enforce(undone.revision).await;
+            Ok(Answer(Receipt {
+                lifted: undone.lifted,
+                kept: undone.kept,
+                revision: undone.revision,
+            }))
+        }
+        Err(UndoFault::NotFound) => Err(missing()),
+        Err(UndoFault::Undone) => Err(Problem::conflict(
+            "already-undone",
+            "It is undone already.",
+            "This delivery was undone before.",
+        )),
+        Err(UndoFault::Confirmed(keys)) => Err(Problem::conflict(
+            "confirmed",
+            "An owner has confirmed.",
+            format!(
+                "Owners of {keys} of its keys have confirmed a clean-up: lift the restrictions one by one."
+            ),
+        )),
+        Err(UndoFault::State(fault)) => Err(fault.into()),
+    }
+}

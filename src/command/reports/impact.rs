@@ -1,0 +1,147 @@
+//! What restricting some keys would refuse: told before anything is written.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+};
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+use sqlx::PgPool;
+use time::Duration;
+
+use super::ReportsError;
+use crate::{
+    access_key::masked,
+    calls::impact::asked_since,
+    clock::{Clock, SystemClock},
+    command::classify,
+    config::Config,
+    operation::{Blocklist, Catalogue},
+    registry::record::Struck,
+};
+
+/// How far back calls are looked at.
+const BACK: Duration = Duration::days(7);
+
+/// Rows that are shown to a person.
+const SHOWN: usize = 20;
+
+/// What would be restricted, the keys first that it would hit the hardest.
+#[derive(Serialize)]
+pub(super) struct Impact {
+    accounts: usize,
+    keys: Vec<Key>,
+}
+
+/// One AccessKey.
+#[derive(Serialize)]
+struct Key {
+    access_key_id: String,
+    account_id: Option<String>,
+    user_name: Option<String>,
+    /// Calls of the last 7 days, its sessions' included.
+    calls: i64,
+    /// Those of them that would have been refused.
+    would_be_refused: i64,
+}
+
+/// Looks at the calls of the last 7 days.
+pub(super) async fn of(
+    pool: &PgPool,
+    struck: &BTreeSet<Struck>,
+    config: &Config,
+) -> Result<Impact, ReportsError> {
+    let catalogue = Catalogue::built_in()?;
+    let strict = Blocklist::strict()?;
+    let ids: Vec<&str> = struck
+        .iter()
+        .map(|one| one.access_key_id.as_str())
+        .collect();
+    let asked = asked_since(pool, &ids, SystemClock.now() - BACK).await?;
+    let mut counts: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+    for one in asked {
+        let profile = one
+            .profile
+            .and_then(|name| name.parse().ok())
+            .unwrap_or(config.sections.policy.profile);
+        let operation = classify::operation(&catalogue, &one.product, &one.version, &one.action);
+        // What cannot even be named is refused.
+        let refused = operation.map_or(true, |operation| {
+            classify::is_refused(&strict, &operation, profile)
+        });
+        let (calls, would_be_refused) = counts.entry(one.access_key_id).or_default();
+        *calls += one.calls;
+        *would_be_refused += if refused { one.calls } else { 0 };
+    }
+    let accounts: BTreeSet<&str> = struck
+        .iter()
+        .filter_map(|one| one.account_id.as_deref())
+        .collect();
+    let mut keys: Vec<Key> = struck
+        .iter()
+        .map(|one| {
+            let (calls, would_be_refused) =
+                counts.get(&one.access_key_id).copied().unwrap_or_default();
+            Key {
+                access_key_id: one.access_key_id.clone(),
+                account_id: one.account_id.clone(),
+                user_name: one.user_name.clone(),
+                calls,
+                would_be_refused,
+            }
+        })
+        .collect();
+    keys.sort_by_key(|key| (-key.would_be_refused, -key.calls));
+    Ok(Impact {
+        accounts: accounts.len(),
+        keys,
+    })
+}
+
+impl Impact {
+    pub fn tell(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let (keys, accounts) = (self.keys.len(), self.accounts);
+        writeln!(
+            out,
+            "{keys} AccessKeys of {accounts} accounts would be restricted."
+        )?;
+        if self.keys.is_empty() {
+            return Ok(());
+        }
+        let refused: i64 = self.keys.iter().map(|key| key.would_be_refused).sum();
+        let calls: i64 = self.keys.iter().map(|key| key.calls).sum();
+        writeln!(
+            out,
+            "Of their {calls} calls of the last 7 days, {refused} would have been refused."
+        )?;
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_FULL_CONDENSED).set_header([
+            "AccessKey",
+            "account",
+            "user",
+            "calls",
+            "refused",
+        ]);
+        for key in self.keys.iter().take(SHOWN) {
+            table.add_row([
+                masked(&key.access_key_id),
+                key.account_id.clone().unwrap_or_else(|| "-".into()),
+                key.user_name.clone().unwrap_or_else(|| "-".into()),
+                key.calls.to_string(),
+                key.would_be_refused.to_string(),
+            ]);
+        }
+        for column in [3, 4] {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        writeln!(out, "{table}")?;
+        if self.keys.len() > SHOWN {
+            let more = self.keys.len() - SHOWN;
+            writeln!(out, "… and {more} more: --json lists them all")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,341 @@
+//! `akgate reports import`: one thread reads, the database takes batches meanwhile.
+
+use std::{
+    collections::BTreeSet,
+    fs::{File, OpenOptions},
+    io::{BufReader, BufWriter, Read, Write},
+    path::Path,
+    time::Instant,
+};
+
+use indicatif::ProgressBar;
+use serde::Serialize;
+use sqlx::PgPool;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::{Command, Exit, ReportsError, impact};
+use crate::{
+    audit::Actor,
+    clock::{Clock, SystemClock},
+    command::input::{open, show_rate},
+    config::Config,
+    directory::{import::BadLine, sealing::KeyRing},
+    intake::report_file::{Format, Piece},
+    leak::Proof,
+    registry::{
+        deliveries::{self, Ledger},
+        record::{Delivery, Grounds, LeakReport, Recorded, Struck, record, rehearse},
+    },
+    serve::open_database,
+};
+
+/// Reports in one transaction: a leak that arrives meanwhile waits for one at most.
+const BATCH: usize = 5_000;
+
+/// Batches that may wait for the database.
+const AHEAD: usize = 2;
+
+/// What cannot be read and is told one by one.
+const SHOWN: usize = 20;
+
+/// What the reader hands over.
+enum Handed {
+    Format(Format),
+    Reports(Vec<LeakReport>, usize),
+    Bad(BadLine, Vec<u8>),
+}
+
+/// What came of a file.
+#[derive(Default, Serialize)]
+struct Outcome {
+    /// What it was taken as.
+    source: String,
+    /// By which it can be undone; `None` of a rehearsal.
+    batch: Option<Uuid>,
+    /// Pieces that were read.
+    read: usize,
+    /// Findings of AccessKeys among them.
+    findings: usize,
+    /// Findings that a secret proves.
+    proven: usize,
+    /// Findings that prove nothing: kept.
+    suspected: usize,
+    /// Findings that were recorded before.
+    known: usize,
+    /// AccessKeys that are restricted for it now and were not before.
+    restricted: usize,
+    /// Pieces that could not be read.
+    rejected: usize,
+    /// What a rehearsal tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    impact: Option<impact::Impact>,
+    #[serde(skip)]
+    struck: BTreeSet<Struck>,
+    #[serde(skip)]
+    shown: Vec<BadLine>,
+}
+
+impl Outcome {
+    fn add(&mut self, recorded: &[Option<Recorded>]) {
+        for one in recorded.iter().flatten() {
+            self.findings += 1;
+            match one.proof {
+                _ if !one.is_new => self.known += 1,
+                Proof::Suspected => self.suspected += 1,
+                Proof::Secret | Proof::Pair | Proof::Decided => self.proven += 1,
+            }
+        }
+    }
+}
+
+pub(super) async fn run(
+    config: &Config,
+    command: &Command,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> Result<Exit, ReportsError> {
+    let Command::Import {
+        file,
+        rejects,
+        json,
+        dry_run,
+        ..
+    } = command;
+    let at = |path: &Path, fault| ReportsError::File {
+        path: path.display().to_string(),
+        fault,
+    };
+    let (bar, input) = open(file).map_err(|fault| at(file, fault))?;
+    let mut rejected = match rejects {
+        Some(path) => Some(BufWriter::new(
+            private(path).map_err(|fault| at(path, fault))?,
+        )),
+        None => None,
+    };
+    let pool = open_database(config).await?;
+    let ring = KeyRing::parse(config.key_ring.expose())?;
+    let began = Instant::now();
+    let mut outcome = Outcome::default();
+    let taken = take(
+        &pool,
+        &ring,
+        command,
+        input,
+        &bar,
+        &mut outcome,
+        &mut rejected,
+    )
+    .await;
+    bar.finish_and_clear();
+    let told = match (&taken, *dry_run) {
+        (Ok(()), true) => Some(impact::of(&pool, &outcome.struck, config).await?),
+        _ => None,
+    };
+    outcome.impact = told;
+    pool.close().await;
+    if let Some(rejected) = &mut rejected {
+        rejected.flush()?;
+    }
+    for bad in &outcome.shown {
+        writeln!(err, "{bad}")?;
+    }
+    if outcome.rejected > outcome.shown.len() {
+        writeln!(err, "… and {} more", outcome.rejected - outcome.shown.len())?;
+    }
+    if let Err(fault) = taken {
+        if let Some(batch) = outcome.batch {
+            writeln!(
+                err,
+                "{} findings are recorded. To go on: the same command with --batch {batch}",
+                outcome.findings
+            )?;
+        }
+        return Err(fault);
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    writeln!(
+        err,
+        "{} in {seconds:.1} s, {:.0} per second",
+        outcome.read,
+        outcome.read as f64 / seconds
+    )?;
+    if *json {
+        serde_json::to_writer_pretty(&mut *out, &outcome).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        tell(&outcome, out)?;
+    }
+    Ok(match outcome.rejected {
+        0 => Exit::Ok,
+        _ => Exit::Partial,
+    })
+}
+
+fn tell(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
+    let Outcome {
+        proven,
+        suspected,
+        known,
+        restricted,
+        rejected,
+        ..
+    } = outcome;
+    if let Some(impact) = &outcome.impact {
+        writeln!(out, "A rehearsal: nothing was written.")?;
+        impact.tell(out)?;
+    }
+    writeln!(
+        out,
+        "{proven} proven, {suspected} suspected, {known} recorded before, {rejected} not readable"
+    )?;
+    match outcome.batch {
+        Some(batch) => writeln!(out, "{restricted} AccessKeys restricted. Batch {batch}"),
+        None => Ok(()),
+    }
+}
+
+/// A file that nobody else reads: what could not be read may hold secrets.
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+async fn take(
+    pool: &PgPool,
+    ring: &KeyRing,
+    command: &Command,
+    input: Box<dyn Read + Send>,
+    bar: &ProgressBar,
+    outcome: &mut Outcome,
+    rejected: &mut Option<BufWriter<File>>,
+) -> Result<(), ReportsError> {
+    let Command::Import {
+        format,
+        source,
+        batch,
+        dry_run,
+        ..
+    } = command;
+    let (give, mut pieces) = mpsc::channel(AHEAD);
+    let format = *format;
+    let reader = tokio::task::spawn_blocking(move || read(format, input, &give));
+    let mut actor = Actor::Akgate;
+    while let Some(handed) = pieces.recv().await {
+        let (reports, read) = match handed {
+            Handed::Format(format) => {
+                outcome.source = source.clone().unwrap_or_else(|| format.source().to_owned());
+                if !dry_run {
+                    let (name, id) =
+                        batch_of(pool, *batch, source.as_deref(), &outcome.source).await?;
+                    outcome.source = name;
+                    outcome.batch = Some(id);
+                }
+                actor = Actor::Source(outcome.source.clone());
+                continue;
+            }
+            Handed::Bad(bad, text) => {
+                outcome.read += 1;
+                outcome.rejected += 1;
+                if let Some(file) = rejected {
+                    file.write_all(&text)?;
+                    file.write_all(b"\n")?;
+                }
+                if outcome.shown.len() < SHOWN {
+                    outcome.shown.push(bad);
+                }
+                continue;
+            }
+            Handed::Reports(reports, read) => (reports, read),
+        };
+        let delivery = Delivery {
+            source: &outcome.source,
+            actor: &actor,
+            grounds: Grounds::Proof,
+            ledger: outcome.batch.map(Ledger::Batch),
+            reports: &reports,
+        };
+        let now = SystemClock.now();
+        let recorded = if *dry_run {
+            let (recorded, struck) = rehearse(pool, ring, &delivery, now).await?;
+            outcome.struck.extend(struck);
+            recorded
+        } else {
+            record(pool, ring, &delivery, now).await?
+        };
+        outcome.add(&recorded);
+        outcome.restricted += recorded_anew(&recorded);
+        outcome.read += read;
+        show_rate(bar, outcome.read, "findings");
+    }
+    reader.await.map_err(|_| ReportsError::Reader)?
+}
+
+/// How many restrictions a batch has imposed.
+fn recorded_anew(recorded: &[Option<Recorded>]) -> usize {
+    let imposed: BTreeSet<Uuid> = recorded
+        .iter()
+        .flatten()
+        .filter(|one| one.is_imposed)
+        .filter_map(|one| one.restriction)
+        .map(|one| one.restriction_id)
+        .collect();
+    imposed.len()
+}
+
+/// The batch that the reports belong to, and its source.
+async fn batch_of(
+    pool: &PgPool,
+    batch: Option<Uuid>,
+    given: Option<&str>,
+    source: &str,
+) -> Result<(String, Uuid), ReportsError> {
+    let now = SystemClock.now();
+    let Some(id) = batch else {
+        let by = Actor::Source(source.to_owned());
+        let id = deliveries::begin(pool, source, &by, now).await?;
+        return Ok((source.to_owned(), id));
+    };
+    let name = deliveries::go_on(pool, id, now)
+        .await?
+        .ok_or(ReportsError::NoBatch(id))?;
+    if given.is_some_and(|given| given != name) {
+        return Err(ReportsError::OtherSource(id, name));
+    }
+    Ok((name, id))
+}
+
+/// Reads the file to its end, or until nobody takes any more: the database has failed then, and says so itself.
+fn read(
+    format: Option<Format>,
+    input: Box<dyn Read + Send>,
+    give: &mpsc::Sender<Handed>,
+) -> Result<(), ReportsError> {
+    let (detected, input) = Format::detect(BufReader::with_capacity(1 << 20, input))?;
+    let format = format.or(detected).ok_or(ReportsError::Format)?;
+    if give.blocking_send(Handed::Format(format)).is_err() {
+        return Ok(());
+    }
+    let (mut reports, mut count) = (Vec::with_capacity(BATCH), 0);
+    for piece in format.pieces(input) {
+        let handed = match piece {
+            Piece::Reports(more) => {
+                count += 1;
+                reports.extend(more);
+                if reports.len() < BATCH && count < 4 * BATCH {
+                    continue;
+                }
+                Handed::Reports(std::mem::take(&mut reports), std::mem::take(&mut count))
+            }
+            Piece::Rejected { bad, text } => Handed::Bad(bad, text),
+        };
+        if give.blocking_send(handed).is_err() {
+            return Ok(());
+        }
+    }
+    give.blocking_send(Handed::Reports(reports, count)).ok();
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! `akgate reports`: takes what scanners have found.
+
+mod impact;
+mod import;
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use clap::Subcommand;
+use uuid::Uuid;
+
+use super::{Exit, settings::Settings};
+use crate::{
+    directory::{StateFault, sealing::KeyRingFault},
+    intake::report_file::Format,
+    operation::DataError,
+    serve::ServeError,
+};
+
+/// Take what scanners have found
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Take a report file: what is proven restricts, the rest is kept as suspicion
+    ///
+    /// gitleaks JSON, SARIF, TruffleHog NDJSON, CSV with a header line, or NDJSON; which of them, the file itself tells.
+    /// Members of CSV and NDJSON: access_key_id, access_key_secret (one of the two at least), url, commit, path, first_seen
+    /// (RFC 3339), reference. An AccessKeyId alone restricts nothing. Taking a file twice changes nothing; one that was
+    /// broken off is taken again whole, with --batch so that it stays one batch. Ends with 3 where some of it could not be
+    /// read.
+    Import {
+        /// The file, or - for standard input
+        file: PathBuf,
+        /// Its form, where it does not tell itself
+        #[arg(long, value_enum)]
+        format: Option<Format>,
+        /// Who has found it; by default the scanner
+        #[arg(long, value_name = "NAME", value_parser = source)]
+        source: Option<String>,
+        /// Say what would be restricted, and which calls of the last 7 days would have been refused; write nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Go on with this batch
+        #[arg(long, value_name = "ID", conflicts_with = "dry_run")]
+        batch: Option<Uuid>,
+        /// Write what could not be read to this file
+        #[arg(long, value_name = "FILE")]
+        rejects: Option<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Where the configuration is
+        #[command(flatten)]
+        settings: Settings,
+    },
+}
+
+/// Why a command does not end well.
+#[derive(Debug, thiserror::Error)]
+enum ReportsError {
+    #[error("{path}: {fault}")]
+    File { path: String, fault: io::Error },
+    #[error(
+        "the file does not tell what it is: say --format gitleaks, sarif, trufflehog, csv or ndjson"
+    )]
+    Format,
+    #[error("there is no batch {0} that an import has begun and nobody has undone")]
+    NoBatch(Uuid),
+    #[error("batch {0} is of the source \"{1}\": say --source {1}, or nothing")]
+    OtherSource(Uuid, String),
+    #[error("the file's reader has ended early")]
+    Reader,
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error("the key ring: {0}")]
+    KeyRing(#[from] KeyRingFault),
+    #[error(transparent)]
+    State(#[from] StateFault),
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error("the output cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Does what is asked. 0 where all of it was taken, 3 where some of it could not be read, 1 where it broke off.
+///
+/// # Errors
+/// That of the outputs.
+pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let Command::Import { settings, .. } = command;
+    let config = match settings.load_or_say(&[], err)? {
+        Ok(config) => config,
+        Err(exit) => return Ok(exit),
+    };
+    let runtime = tokio::runtime::Runtime::new()?;
+    match runtime.block_on(import::run(&config, command, out, err)) {
+        Ok(exit) => Ok(exit),
+        Err(ReportsError::Output(fault)) => Err(fault),
+        Err(fault) => {
+            writeln!(err, "error: {fault}")?;
+            Ok(match fault {
+                ReportsError::Format | ReportsError::NoBatch(_) | ReportsError::OtherSource(..) => {
+                    Exit::Usage
+                }
+                _ => Exit::Failed,
+            })
+        }
+    }
+}
+
+fn source(text: &str) -> Result<String, String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("1 to 64 letters, digits, points, hyphens and underscores".to_owned())
+    }
+}

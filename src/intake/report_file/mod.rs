@@ -1,0 +1,199 @@
+//! Report files of scanners, read piece by piece, so that their size does not matter: gitleaks JSON, SARIF, TruffleHog
+//! NDJSON, and CSV and NDJSON of our own. A piece that cannot be read is a fault of its own; the others are read all
+//! the same.
+
+mod gitleaks;
+mod json;
+mod plain;
+mod sarif;
+mod trufflehog;
+
+use std::io::{self, BufRead, Cursor, Read};
+
+use serde::de::DeserializeOwned;
+
+use self::json::{Elements, Step};
+use crate::{
+    directory::import::{BadLine, json_reason},
+    registry::record::LeakReport,
+};
+
+/// The form of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// A JSON array of gitleaks' findings
+    Gitleaks,
+    /// SARIF 2.1.0, of any scanner
+    Sarif,
+    /// A TruffleHog finding per line, JSON
+    Trufflehog,
+    /// A header line, then a finding per line
+    Csv,
+    /// A JSON object per line
+    Ndjson,
+}
+
+/// A piece of a file.
+#[derive(Debug)]
+pub enum Piece {
+    /// What it tells; nothing where it is of no AccessKey.
+    Reports(Vec<LeakReport>),
+    /// It cannot be read.
+    Rejected {
+        /// Where, and why.
+        bad: BadLine,
+        /// What it holds, as it stands in the file.
+        text: Vec<u8>,
+    },
+}
+
+/// How much of a file tells its form, in bytes.
+const TELLING: u64 = 64 << 10;
+
+/// The longest piece, in bytes: a finding takes some hundreds.
+const LONGEST: usize = 4 << 20;
+
+impl Format {
+    /// How its findings' source is named where nobody says.
+    #[must_use]
+    pub fn source(self) -> &'static str {
+        match self {
+            Self::Gitleaks => "gitleaks",
+            Self::Sarif => "sarif",
+            Self::Trufflehog => "trufflehog",
+            Self::Csv | Self::Ndjson => "import",
+        }
+    }
+
+    /// The form that the beginning of a file tells of, and the whole file again. `None` where it tells of none.
+    ///
+    /// # Errors
+    /// That of the input.
+    pub fn detect(mut input: impl BufRead) -> io::Result<(Option<Self>, impl BufRead)> {
+        let mut head = Vec::new();
+        input.by_ref().take(TELLING).read_to_end(&mut head)?;
+        let format = Self::of(&String::from_utf8_lossy(&head));
+        Ok((format, Cursor::new(head).chain(input)))
+    }
+
+    fn of(head: &str) -> Option<Self> {
+        let head = head.trim_start_matches('\u{feff}').trim_start();
+        let line = head.lines().next().unwrap_or_default();
+        if head.starts_with('[') || line.trim() == "null" {
+            return Some(Self::Gitleaks);
+        }
+        if head.starts_with('{') {
+            return if line.contains("\"DetectorName\"") || line.contains("\"SourceMetadata\"") {
+                Some(Self::Trufflehog)
+            } else if line.contains("\"access_key_id\"") || line.contains("\"access_key_secret\"") {
+                Some(Self::Ndjson)
+            } else {
+                head.contains("\"runs\"").then_some(Self::Sarif)
+            };
+        }
+        let mut names = line.split(',').map(|name| name.trim().trim_matches('"'));
+        let is_ours = names.any(|name| matches!(name, "access_key_id" | "access_key_secret"));
+        is_ours.then_some(Self::Csv)
+    }
+
+    /// Reads a file of this form.
+    pub fn pieces<'r>(self, input: impl BufRead + 'r) -> Box<dyn Iterator<Item = Piece> + 'r> {
+        match self {
+            Self::Gitleaks => elements(input, &[Step::Array], gitleaks::Finding::reports),
+            Self::Sarif => elements(input, sarif::RESULTS, sarif::Outcome::reports),
+            Self::Trufflehog => lines(input, trufflehog::Finding::reports),
+            Self::Ndjson => lines(input, plain::Row::reports),
+            Self::Csv => plain::csv(input),
+        }
+    }
+}
+
+/// What one piece tells, or what is wrong with it; never what it holds.
+type Told = Result<Vec<LeakReport>, String>;
+
+fn piece<T: DeserializeOwned>(line: u64, text: &[u8], reports: fn(T) -> Told) -> Piece {
+    let told = serde_json::from_slice(text)
+        .map_err(|fault| json_reason(&fault))
+        .and_then(reports);
+    match told {
+        Ok(reports) => Piece::Reports(reports),
+        Err(reason) => Piece::Rejected {
+            bad: BadLine { line, reason },
+            text: text.to_vec(),
+        },
+    }
+}
+
+fn elements<'r, T: DeserializeOwned + 'r>(
+    input: impl BufRead + 'r,
+    path: &'static [Step],
+    reports: fn(T) -> Told,
+) -> Box<dyn Iterator<Item = Piece> + 'r> {
+    let pieces = Elements::new(input, path).map(move |element| match element {
+        Ok((line, text)) => piece(line, &text, reports),
+        Err(bad) => Piece::Rejected {
+            bad,
+            text: Vec::new(),
+        },
+    });
+    Box::new(pieces)
+}
+
+fn lines<'r, T: DeserializeOwned + 'r>(
+    mut input: impl BufRead + 'r,
+    reports: fn(T) -> Told,
+) -> Box<dyn Iterator<Item = Piece> + 'r> {
+    let mut line = 0;
+    let mut broken = false;
+    let next = move || {
+        loop {
+            if broken {
+                return None;
+            }
+            line += 1;
+            let mut text = Vec::new();
+            let limit = LONGEST as u64 + 1;
+            let reason = match input.by_ref().take(limit).read_until(b'\n', &mut text) {
+                Ok(0) => return None,
+                Ok(read) if read > LONGEST => {
+                    broken = skip_line(&mut input).is_err();
+                    text.clear();
+                    Some(TOO_LONG.to_owned())
+                }
+                Ok(_) => None,
+                Err(fault) => {
+                    broken = true;
+                    Some(format!("it cannot be read: {fault}"))
+                }
+            };
+            if let Some(reason) = reason {
+                let bad = BadLine { line, reason };
+                return Some(Piece::Rejected { bad, text });
+            }
+            let text = text.trim_ascii();
+            if !text.is_empty() {
+                return Some(piece(line, text, reports));
+            }
+        }
+    };
+    Box::new(std::iter::from_fn(next))
+}
+
+const TOO_LONG: &str = "it is longer than 4 MiB";
+
+fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let buffer = input.fill_buf()?;
+        let (used, is_over) = match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(at) => (at + 1, true),
+            None => (buffer.len(), buffer.is_empty()),
+        };
+        input.consume(used);
+        if is_over {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

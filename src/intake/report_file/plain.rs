@@ -1,0 +1,121 @@
+//! Findings as we would write them: CSV with a header line, or NDJSON, of the same members.
+
+use std::io::Read;
+
+use serde::Deserialize;
+
+use super::{Piece, Told, gitleaks::instant};
+use crate::{
+    access_key::{AccessKeyId, AccessKeySecret},
+    directory::import::{BadLine, csv_reason},
+    leak::Place,
+    registry::record::LeakReport,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Row {
+    #[serde(default)]
+    access_key_id: Option<String>,
+    #[serde(default)]
+    access_key_secret: Option<String>,
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    commit: Option<String>,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    first_seen: Option<String>,
+    #[serde(default)]
+    reference: Option<String>,
+}
+
+impl Row {
+    pub fn reports(self) -> Told {
+        let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        let access_key_id = given(self.access_key_id)
+            .map(|text| AccessKeyId::parse(text.trim()))
+            .transpose()
+            .map_err(|fault| format!("access_key_id: {fault}"))?;
+        let secret =
+            given(self.access_key_secret).map(|text| AccessKeySecret::new(text.trim().to_owned()));
+        if access_key_id.is_none() && secret.is_none() {
+            return Err("access_key_id, access_key_secret or both are given".to_owned());
+        }
+        let first_seen = given(self.first_seen)
+            .map(|text| instant(&text).ok_or("first_seen is a time as in RFC 3339"))
+            .transpose()?;
+        let reference = given(self.reference);
+        if reference.as_ref().is_some_and(|text| text.len() > 256) {
+            return Err("reference is longer than 256 bytes".to_owned());
+        }
+        Ok(vec![LeakReport {
+            access_key_id,
+            secret,
+            reference,
+            place: Place::new(
+                self.url.as_deref(),
+                self.commit.as_deref(),
+                self.path.as_deref(),
+            ),
+            first_seen,
+        }])
+    }
+}
+
+/// Reads CSV.
+pub(super) fn csv<'r>(input: impl Read + 'r) -> Box<dyn Iterator<Item = Piece> + 'r> {
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(input);
+    let mut is_over = false;
+    let next = move || {
+        if is_over {
+            return None;
+        }
+        let rejected = |line, reason, text| {
+            let bad = BadLine { line, reason };
+            Some(Piece::Rejected { bad, text })
+        };
+        let header = match reader.headers() {
+            Ok(header) => header.clone(),
+            Err(fault) => {
+                is_over = true;
+                return rejected(1, csv_reason(&fault), Vec::new());
+            }
+        };
+        let mut record = csv::StringRecord::new();
+        match reader.read_record(&mut record) {
+            Ok(false) => None,
+            Ok(true) => {
+                let line = record.position().map_or(0, csv::Position::line);
+                let told = record
+                    .deserialize::<Row>(Some(&header))
+                    .map_err(|fault| csv_reason(&fault))
+                    .and_then(Row::reports);
+                match told {
+                    Ok(reports) => Some(Piece::Reports(reports)),
+                    Err(reason) => rejected(line, reason, as_text(&record)),
+                }
+            }
+            Err(fault) => {
+                let line = fault.position().map_or(0, csv::Position::line);
+                is_over = matches!(fault.kind(), csv::ErrorKind::Io(_));
+                rejected(line, csv_reason(&fault), as_text(&record))
+            }
+        }
+    };
+    Box::new(std::iter::from_fn(next))
+}
+
+fn as_text(record: &csv::StringRecord) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // Writing into memory cannot fail.
+    writer.write_record(record).ok();
+    let mut text = writer.into_inner().unwrap_or_default();
+    while text.last().is_some_and(|byte| *byte == b'\n') {
+        text.pop();
+    }
+    text
+}

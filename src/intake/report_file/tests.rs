@@ -1,0 +1,234 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const ID: &str = "LTAI5tFakeKeyForTestsOnly01";
+const SECRET: &str = "FakeSecretForTestsOnly0123abcD";
+
+/// Each piece as a person would note it.
+fn read(format: Format, text: &str) -> Vec<String> {
+    let show = |piece| match piece {
+        Piece::Reports(reports) => reports
+            .iter()
+            .map(|one: &LeakReport| {
+                let place = &one.place;
+                let parts = [
+                    one.access_key_id.as_ref().map(|id| id.as_str().to_owned()),
+                    one.secret.as_ref().map(|one| one.expose().to_owned()),
+                    place.url.clone(),
+                    place.commit.clone(),
+                    place.path.clone(),
+                    one.first_seen.map(|at| at.date().to_string()),
+                ];
+                parts
+                    .map(|part| part.unwrap_or_else(|| "-".into()))
+                    .join(" ")
+            })
+            .collect::<Vec<_>>()
+            .join(" | "),
+        Piece::Rejected { bad, .. } => bad.to_string(),
+    };
+    format.pieces(text.as_bytes()).map(show).collect()
+}
+
+fn detected(text: &str) -> Option<Format> {
+    let (format, mut whole) = Format::detect(text.as_bytes()).unwrap();
+    let mut again = String::new();
+    whole.read_to_string(&mut again).unwrap();
+    assert_eq!(again, text);
+    format
+}
+
+#[test]
+fn gitleaks_report_is_read() {
+    let text = format!(
+        r#"[
+ {{"RuleID":"alibaba-access-key-id","Description":"x","StartLine":2,"Match":"id={ID}","Secret":"{ID}",
+   "File":"app/.env","SymlinkFile":"","Commit":"c0ffee","Entropy":4.1,"Author":"a","Email":"a@example.com",
+   "Date":"2024-04-18T09:00:00Z","Message":"\"[{{ not yet","Tags":[],"Fingerprint":"c0ffee:app/.env:x:2"}},
+ {{"RuleID":"alibaba-secret-key","Secret":"{SECRET}","File":"app/.env","Commit":"c0ffee","Link":"https://h.example/x"}},
+ {{"RuleID":"aws-access-token","Secret":"AKIAFAKEFAKEFAKEFAKE"}},
+ {{"RuleID":"alibaba-secret-key"}},
+ 7
+]
+"#
+    );
+    assert_eq!(detected(&text), Some(Format::Gitleaks));
+    assert_eq!(
+        read(Format::Gitleaks, &text),
+        [
+            format!("{ID} - - c0ffee app/.env 2024-04-18"),
+            format!("- {SECRET} https://h.example/x c0ffee app/.env -"),
+            String::new(),
+            "line 7: missing field `Secret`".to_owned(),
+            "line 8: invalid type: integer `7`, expected struct Finding".to_owned(),
+        ]
+    );
+    for nothing in ["[]", " [ ] \n", "null"] {
+        assert_eq!(detected(nothing), Some(Format::Gitleaks));
+        assert!(read(Format::Gitleaks, nothing).is_empty(), "{nothing}");
+    }
+}
+
+#[test]
+fn file_that_breaks_off_tells_what_came_before() {
+    let text = format!(r#"[{{"RuleID":"alibaba","Secret":"{ID}"}},{{"Secret":"x"#);
+    let read = read(Format::Gitleaks, &text);
+    assert_eq!(
+        read,
+        [
+            format!("{ID} - - - - -"),
+            "line 1: the file breaks off".to_owned()
+        ]
+    );
+    assert_eq!(
+        self::read(Format::Gitleaks, ""),
+        ["line 1: the file breaks off"]
+    );
+    assert_eq!(self::read(Format::Gitleaks, "]"), ["line 1: it is no JSON"]);
+}
+
+#[test]
+fn sarif_log_is_read() {
+    let text = format!(
+        r#"{{"$schema":"x","version":"2.1.0","runs":[{{"tool":{{"driver":{{"name":"gitleaks","rules":[{{"id":"results"}}]}}}},
+"results":[
+ {{"message":{{"text":"alibaba-secret-key has detected secret"}},"ruleId":"alibaba-secret-key","locations":[{{"physicalLocation":{{
+   "artifactLocation":{{"uri":"app/.env"}},"region":{{"startLine":1,"snippet":{{"text":"{SECRET}"}}}}}}}}],
+   "partialFingerprints":{{"commitSha":"c0ffee"}}}},
+ {{"message":{{"text":"found {ID}"}},"locations":[{{"physicalLocation":{{"artifactLocation":{{"uri":"https://h.example/x"}}}}}}]}},
+ {{"message":{{"text":"{ID}"}}}},
+ {{"locations":7}}
+]}},{{"results":[{{"message":{{"text":"{ID} {SECRET}"}}}}]}}]}}"#
+    );
+    assert_eq!(detected(&text), Some(Format::Sarif));
+    assert_eq!(
+        read(Format::Sarif, &text),
+        [
+            format!("- {SECRET} - c0ffee app/.env -"),
+            format!("{ID} - https://h.example/x - - -"),
+            format!("{ID} - - - - -"),
+            "line 8: invalid type: integer `7`, expected a sequence".to_owned(),
+            format!("{ID} {SECRET} - - - -"),
+        ]
+    );
+}
+
+#[test]
+fn trufflehog_lines_are_read() {
+    let metadata = r#""SourceMetadata":{"Data":{"Git":{"commit":"c0ffee","file":".env","repository":"https://h.example/r","timestamp":"2024-04-18 09:00:00 +0000","line":3}}}"#;
+    let text = format!(
+        "{{{metadata},\"DetectorName\":\"Alibaba\",\"Verified\":false,\"Raw\":\"{ID}\",\"RawV2\":\"{ID}{SECRET}\",\"Redacted\":\"{ID}\"}}\n\
+         \n\
+         {{{metadata},\"DetectorName\":\"Alibaba\",\"Raw\":\"{ID}\",\"RawV2\":\"{SECRET}\"}}\n\
+         {{\"DetectorName\":\"Alibaba\",\"Raw\":\"{ID}\"}}\n\
+         {{\"DetectorName\":\"AWS\",\"Raw\":\"AKIAFAKEFAKEFAKEFAKE\"}}\n\
+         {{\"DetectorName\":\n"
+    );
+    assert_eq!(detected(&text), Some(Format::Trufflehog));
+    assert_eq!(
+        read(Format::Trufflehog, &text),
+        [
+            format!("{ID} {SECRET} https://h.example/r c0ffee .env -"),
+            format!("{ID} {SECRET} https://h.example/r c0ffee .env -"),
+            format!("{ID} - - - - -"),
+            String::new(),
+            "line 6: it is no JSON object (column 16)".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn our_own_forms_are_read() {
+    let csv = format!(
+        "access_key_id,access_key_secret,url,first_seen\n{ID},{SECRET},https://h.example,2024-04-18T09:00:00Z\n,,x,\n\"a b\",,,\n{ID},\n,{SECRET},,\n"
+    );
+    let expected = [
+        format!("{ID} {SECRET} https://h.example - - 2024-04-18"),
+        "line 3: access_key_id, access_key_secret or both are given".to_owned(),
+        "line 4: access_key_id: an AccessKeyId is 1 to 128 characters of A-Z a-z 0-9 . _ -"
+            .to_owned(),
+        "line 5: it has 2 fields, the header has 4".to_owned(),
+        format!("- {SECRET} - - - -"),
+    ];
+    assert_eq!(detected(&csv), Some(Format::Csv));
+    assert_eq!(read(Format::Csv, &csv), expected);
+    let ndjson = format!(
+        "{{\"access_key_id\":\"{ID}\",\"path\":\"a\"}}\n{{\"access_key_id\":\"{ID}\",\"first_seen\":\"yesterday\"}}\n{{\"secret\":\"x\"}}\n"
+    );
+    assert_eq!(detected(&ndjson), Some(Format::Ndjson));
+    let read = read(Format::Ndjson, &ndjson);
+    assert_eq!(read[0], format!("{ID} - - - a -"));
+    assert_eq!(read[1], "line 2: first_seen is a time as in RFC 3339");
+    assert!(
+        read[2].starts_with("line 3: unknown field `secret`"),
+        "{}",
+        read[2]
+    );
+}
+
+#[test]
+fn form_is_told_apart() {
+    for text in ["", "hello\n", "a,b\n", "{\"x\":1}\n", "<xml>"] {
+        assert_eq!(detected(text), None, "{text}");
+    }
+    assert_eq!(detected("\u{feff}access_key_secret\n"), Some(Format::Csv));
+}
+
+#[test]
+fn line_that_is_too_long_is_skipped_alone() {
+    let long = "x".repeat(LONGEST + 10);
+    let good = format!("{{\"DetectorName\":\"Alibaba\",\"Raw\":\"{ID}\"}}");
+    let text = format!("{good}\n{{\"Raw\":\"{long}\"}}\n{good}\n");
+    let expected = format!("{ID} - - - - -");
+    assert_eq!(
+        read(Format::Trufflehog, &text),
+        [
+            expected.clone(),
+            "line 2: it is longer than 4 MiB".to_owned(),
+            expected.clone()
+        ]
+    );
+    let good = format!(r#"{{"RuleID":"alibaba","Secret":"{ID}"}}"#);
+    let text = format!("[{good},{{\"Secret\":\"{long}\"}},{good}]");
+    assert_eq!(
+        read(Format::Gitleaks, &text),
+        [
+            expected.clone(),
+            "line 1: it is longer than 4 MiB".to_owned(),
+            expected
+        ]
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        for format in [Format::Gitleaks, Format::Sarif, Format::Trufflehog, Format::Csv, Format::Ndjson] {
+            prop_assert!(format.pieces(bytes.as_slice()).count() <= bytes.len() + 1);
+        }
+    }
+
+    /// Whatever stands between and around, as many elements are read as there are.
+    #[test]
+    fn elements_are_those_that_serde_sees(values in prop::collection::vec("\\PC{0,20}", 0..10), pretty: bool) {
+        let findings: Vec<_> = values
+            .iter()
+            .map(|text| serde_json::json!({ "Secret": ID, "File": text, "More": [text, { "x": text }] }))
+            .collect();
+        let text = match pretty {
+            true => serde_json::to_string_pretty(&findings),
+            false => serde_json::to_string(&findings),
+        };
+        let files: Vec<Option<String>> = Format::Gitleaks
+            .pieces(text.unwrap().as_bytes())
+            .map(|piece| match piece {
+                Piece::Reports(reports) => reports[0].place.path.clone(),
+                Piece::Rejected { bad, .. } => panic!("{bad}"),
+            })
+            .collect();
+        let expected: Vec<Option<String>> =
+            values.iter().map(|text| crate::leak::Place::new(None, None, Some(text)).path).collect();
+        prop_assert_eq!(files, expected);
+    }
+}

@@ -1,0 +1,359 @@
+//! `akgate reports import`: files of scanners, rehearsed, taken, taken again, and taken back.
+
+use akgate::{
+    audit::Actor,
+    registry::{
+        confirm::by_ticket,
+        undo::{UndoFault, undo},
+    },
+};
+use http::StatusCode;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{
+    database::TestDatabase,
+    harness::{Behind, NOW, TestNode},
+    process::{Scratch, akgate, secrets},
+    road::{RAM, STS, assume, role},
+};
+
+const KEYS: &str = "account_id,user_name,access_key_id,access_key_secret,status,owner_email
+5123456789012345,alice,LTAI5tFakeOfAlice1,FakeSecretOfAliceForTests01xYz,Active,alice@example.com
+5123456789012345,bob,LTAI5tFakeOfBob001,FakeSecretOfBobForTestsOnly1xY,Active,
+6123456789012345,carol,LTAI5tFakeOfCarol1,FakeSecretOfCarolForTests01xYz,Active,
+";
+
+/// A database with three keys, and a folder with a configuration for it.
+struct Desk {
+    _database: TestDatabase,
+    pool: PgPool,
+    scratch: Scratch,
+    config: std::path::PathBuf,
+}
+
+impl Desk {
+    async fn new() -> Self {
+        let database = TestDatabase::new().await;
+        let scratch = Scratch::new();
+        let config = scratch.write("akgate.toml", &secrets(&scratch, &database.url()));
+        let keys = scratch.write("keys.csv", KEYS);
+        let output = akgate(&["keys", "import", keys.to_str().unwrap()], &config);
+        assert!(output.status.success(), "{output:?}");
+        Self {
+            pool: database.pool().clone(),
+            _database: database,
+            scratch,
+            config,
+        }
+    }
+
+    /// Exit status, output, errors.
+    fn import(&self, file: &str, text: &str, arguments: &[&str]) -> (i32, String, String) {
+        let path = self.scratch.write(file, text);
+        let head = ["reports", "import", path.to_str().unwrap()];
+        let output = akgate(&[&head, arguments].concat(), &self.config);
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code().unwrap(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    }
+
+    fn import_json(&self, file: &str, text: &str, arguments: &[&str]) -> Value {
+        let (code, out, err) = self.import(file, text, &[arguments, &["--json"]].concat());
+        assert!(matches!(code, 0 | 3), "{err}");
+        serde_json::from_str(&out).unwrap()
+    }
+
+    async fn restricted(&self) -> Vec<String> {
+        sqlx::query_scalar(
+            "SELECT access_key_id FROM restrictions WHERE state <> 'Lifted' ORDER BY access_key_id",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .unwrap()
+    }
+}
+
+fn gitleaks() -> String {
+    json!([
+        { "RuleID": "alibaba-access-key-id", "Secret": "LTAI5tFakeOfAlice1", "File": ".env", "Commit": "c0ffee" },
+        { "RuleID": "alibaba-secret-key", "Secret": "FakeSecretOfAliceForTests01xYz", "File": ".env", "Commit": "c0ffee" },
+        { "RuleID": "alibaba-access-key-id", "Secret": "LTAI5tFakeOfBob001", "File": "bob", "Commit": "c0ffee" },
+        { "RuleID": "aws", "Secret": "AKIAFAKEFAKEFAKEFAKE" },
+    ])
+    .to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_form_is_taken_and_twice_is_once() {
+    let desk = Desk::new().await;
+    let secret = "FakeSecretOfCarolForTests01xYz";
+    let id = "LTAI5tFakeOfCarol1";
+    for (file, text, source) in [
+        ("leaks.json", gitleaks(), "gitleaks"),
+        (
+            "results.sarif",
+            json!({ "runs": [{ "results": [{ "ruleId": "alibaba-secret-key", "locations": [{ "physicalLocation": {
+                "artifactLocation": { "uri": "carol" }, "region": { "snippet": { "text": secret } } } }] }] }] })
+            .to_string(),
+            "sarif",
+        ),
+        (
+            "hog.ndjson",
+            json!({ "SourceMetadata": { "Data": { "Git": { "file": "x" } } }, "DetectorName": "Alibaba", "Raw": id, "RawV2": format!("{id}{secret}") })
+                .to_string(),
+            "trufflehog",
+        ),
+        ("mine.csv", format!("access_key_id,url\n{id},https://h.example\n"), "import"),
+        ("mine.txt", json!({ "access_key_secret": secret, "path": "y" }).to_string(), "import"),
+    ] {
+        let (code, out, err) = desk.import(file, &text, &[]);
+        assert_eq!(code, 0, "{file}: {err}");
+        assert!(out.contains(" 0 recorded before, 0 not readable"), "{out}");
+        let before: i64 = revision(&desk.pool).await;
+        let again = desk.import_json(file, &text, &[]);
+        assert_eq!(again["source"], source);
+        assert_eq!(again["known"], again["findings"], "{file}: {again}");
+        assert_eq!(again["restricted"], 0);
+        assert_eq!(revision(&desk.pool).await, before);
+    }
+    assert_eq!(desk.restricted().await, ["LTAI5tFakeOfAlice1", id]);
+}
+
+async fn revision(pool: &PgPool) -> i64 {
+    sqlx::query_scalar("SELECT revision FROM registry_revision")
+        .fetch_one(pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_pieces_are_told_kept_and_make_a_partial_success() {
+    let desk = Desk::new().await;
+    let rejects = desk.scratch.path().join("rejects");
+    let text = "access_key_id,access_key_secret\nLTAI5tFakeOfAlice1,FakeSecretOfAliceForTests01xYz\n,\n\"a b\",FakeSecretOfNobody\n";
+    let (code, out, err) = desk.import("bad.csv", text, &["--rejects", rejects.to_str().unwrap()]);
+    assert_eq!(code, 3);
+    assert!(
+        out.contains("1 proven, 0 suspected, 0 recorded before, 2 not readable"),
+        "{out}"
+    );
+    assert!(
+        err.contains("line 3: access_key_id, access_key_secret or both are given"),
+        "{err}"
+    );
+    assert!(
+        err.contains("line 4: access_key_id: an AccessKeyId is"),
+        "{err}"
+    );
+    assert!(!err.contains("FakeSecret"), "{err}");
+    assert_eq!(
+        std::fs::read_to_string(&rejects).unwrap(),
+        ",\na b,FakeSecretOfNobody\n"
+    );
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(&rejects).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "it may hold secrets");
+    for (text, arguments, said) in [
+        ("hello", vec![], "say --format"),
+        (
+            "[]",
+            vec!["--batch", "018f0000-0000-7000-8000-000000000000"],
+            "there is no batch",
+        ),
+        ("[]", vec!["--source", "a b"], "1 to 64 letters"),
+    ] {
+        let (code, _, err) = desk.import("x", text, &arguments);
+        assert_eq!(code, 2, "{err}");
+        assert!(err.contains(said), "{err}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rehearsal_tells_what_would_be_refused_and_writes_nothing() {
+    let desk = Desk::new().await;
+    sqlx::query(
+        "INSERT INTO call_counts (access_key_id, hour, product, version, action, forwarded, refused)
+         VALUES
+             ('LTAI5tFakeOfAlice1', now() - interval '2 hours', 'RAM', '2015-05-01', 'CreateUser', 7, 0),
+             ('LTAI5tFakeOfAlice1', now() - interval '2 hours', 'RAM', '2015-05-01', 'ListUsers', 30, 0),
+             ('LTAI5tFakeOfAlice1', now() - interval '9 days', 'RAM', '2015-05-01', 'CreateUser', 100, 0),
+             ('STS.FakeSession', now() - interval '1 hour', 'RAM', '2015-05-01', 'NoSuchAction', 2, 0)",
+    )
+    .execute(&desk.pool)
+    .await
+    .unwrap();
+    sqlx::query(
+        "INSERT INTO sessions (access_key_id, account_id, principal, ancestors, mint_revisions, account_ids, sealed_secret,
+             seal_key_id, token_sha256, minted_at, expires_at, request_id, revision)
+         VALUES ('STS.FakeSession', '5123456789012345', 'x', '{LTAI5tFakeOfAlice1}', '{1}', '{}', '', 1, '', now(), now(),
+             gen_random_uuid(), 1)",
+    )
+    .execute(&desk.pool)
+    .await
+    .unwrap();
+    let before = revision(&desk.pool).await;
+    let told = desk.import_json("leaks.json", &gitleaks(), &["--dry-run"]);
+    assert_eq!(told["batch"], Value::Null);
+    assert_eq!(told["impact"]["accounts"], 1);
+    assert_eq!(
+        told["impact"]["keys"],
+        json!([{
+            "access_key_id": "LTAI5tFakeOfAlice1",
+            "account_id": "5123456789012345",
+            "user_name": "alice",
+            "calls": 39,
+            "would_be_refused": 9,
+        }])
+    );
+    let (code, out, _) = desk.import("leaks.json", &gitleaks(), &["--dry-run"]);
+    assert_eq!(code, 0);
+    assert!(
+        out.contains("Of their 39 calls of the last 7 days, 9 would have been refused."),
+        "{out}"
+    );
+    assert_eq!(revision(&desk.pool).await, before);
+    for table in [
+        "leak_reports",
+        "deliveries",
+        "restrictions",
+        "letters",
+        "audit_records",
+    ] {
+        let count: i64 =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+                .fetch_one(&desk.pool)
+                .await
+                .unwrap();
+        assert_eq!(count, 0, "{table}");
+    }
+}
+
+fn batch(told: &Value) -> Uuid {
+    told["batch"].as_str().unwrap().parse().unwrap()
+}
+
+fn olga() -> Actor {
+    Actor::Operator("olga".into())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batch_is_taken_back_as_if_it_had_never_been() {
+    let desk = Desk::new().await;
+    let all = KEYS.replace("account_id,user_name,", "x,y,");
+    let csv: String = all
+        .lines()
+        .map(|line| {
+            let parts: Vec<&str> = line.split(',').collect();
+            format!("{},{}\n", parts[2], parts[3])
+        })
+        .collect();
+    // Carol's is leaked anyway.
+    let carol = "access_key_secret,path\nFakeSecretOfCarolForTests01xYz,elsewhere\n";
+    desk.import_json("carol.csv", carol, &[]);
+    let told = desk.import_json("inventory.csv", &csv, &[]);
+    assert_eq!(told["restricted"], 2, "{told}");
+    assert_eq!(desk.restricted().await.len(), 3);
+    // One of the two letters has gone out.
+    let sent = sqlx::query(
+        "UPDATE letters l
+         SET state = 'Sent'
+         FROM restrictions r
+         WHERE r.restriction_id = l.restriction_id
+           AND r.access_key_id = 'LTAI5tFakeOfAlice1'",
+    )
+    .execute(&desk.pool)
+    .await
+    .unwrap();
+    assert_eq!(sent.rows_affected(), 1);
+    let undone = undo(
+        &desk.pool,
+        batch(&told),
+        &olga(),
+        "an inventory, no leak",
+        NOW,
+    )
+    .await
+    .unwrap();
+    assert_eq!((undone.lifted, undone.kept), (2, 1));
+    assert_eq!(desk.restricted().await, ["LTAI5tFakeOfCarol1"]);
+    let letters: Vec<(String, String)> =
+        sqlx::query_as("SELECT kind, state FROM letters ORDER BY kind")
+            .fetch_all(&desk.pool)
+            .await
+            .unwrap();
+    let expected = [("Imposed", "Sent"), ("Lifted", "Due")];
+    assert_eq!(
+        letters,
+        expected.map(|(kind, state)| (kind.to_owned(), state.to_owned())),
+        "what nobody has tried to send is not sent"
+    );
+    let again = undo(&desk.pool, batch(&told), &olga(), "again", NOW).await;
+    assert!(matches!(again, Err(UndoFault::Undone)));
+    // The same file changes nothing.
+    let told = desk.import_json("inventory.csv", &csv, &[]);
+    assert_eq!(
+        (&told["restricted"], &told["known"]),
+        (&json!(0), &json!(3))
+    );
+    assert_eq!(desk.restricted().await, ["LTAI5tFakeOfCarol1"]);
+    let none = undo(&desk.pool, Uuid::nil(), &olga(), "x", NOW).await;
+    assert!(matches!(none, Err(UndoFault::NotFound)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batch_that_an_owner_has_confirmed_stays() {
+    let desk = Desk::new().await;
+    let told = desk.import_json("leaks.json", &gitleaks(), &[]);
+    let restriction: Uuid = sqlx::query_scalar("SELECT restriction_id FROM restrictions")
+        .fetch_one(&desk.pool)
+        .await
+        .unwrap();
+    by_ticket(&desk.pool, restriction, &olga(), "T-1", NOW)
+        .await
+        .unwrap();
+    let undone = undo(&desk.pool, batch(&told), &olga(), "x", NOW).await;
+    assert!(matches!(undone, Err(UndoFault::Confirmed(1))), "{undone:?}");
+    assert_eq!(desk.restricted().await, ["LTAI5tFakeOfAlice1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_of_an_undone_restriction_are_free_as_well() {
+    let node = TestNode::new(Behind::Sandbox).await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    let alice = node.key("LTAI5tFakeOfAlice1", Some("alice")).await;
+    let role = role(&node, &root, "deployer").await;
+    let before = assume(&node, &alice, &role).await;
+    let scratch = Scratch::new();
+    let config = scratch.write("akgate.toml", &secrets(&scratch, &node.database.url()));
+    let csv = format!("access_key_secret\n{}\n", alice.access_key_secret);
+    let file = scratch.write("leaks.csv", &csv);
+    let output = akgate(
+        &["reports", "import", file.to_str().unwrap(), "--json"],
+        &config,
+    );
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["restricted"], 1, "{output:?}");
+    node.node.feed().poll().await.unwrap();
+    let during = assume(&node, &alice, &role).await;
+    let create = async |key, name| {
+        let name = [("UserName", name)];
+        node.call(key, RAM, "CreateUser", &name).await.status
+    };
+    for key in [&alice, &before, &during] {
+        assert_eq!(create(key, "no").await, StatusCode::FORBIDDEN);
+    }
+    undo(&node.pool, batch(&told), &olga(), "a drill", NOW)
+        .await
+        .unwrap();
+    node.node.feed().poll().await.unwrap();
+    for (key, name) in [(&alice, "a"), (&before, "b"), (&during, "c")] {
+        let reply = node.call(key, STS, "GetCallerIdentity", &[]).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+        assert_ne!(create(key, name).await, StatusCode::FORBIDDEN);
+    }
+}
