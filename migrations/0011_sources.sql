@@ -36,6 +36,7 @@ ALTER TABLE leak_reports
         CONSTRAINT leak_reports_proof_check CHECK (proof IN ('Suspected', 'Secret', 'Pair', 'Decided')),
     ADD COLUMN commit_id text,
     ADD COLUMN path text,
+    ADD COLUMN held boolean NOT NULL DEFAULT false,
     ADD COLUMN delivery_id uuid CONSTRAINT leak_reports_delivery_fkey REFERENCES deliveries;
 ALTER TABLE leak_reports
     ALTER COLUMN proof DROP DEFAULT,
@@ -52,6 +53,7 @@ COMMENT ON COLUMN leak_reports.restriction_id IS 'The restriction that it led to
 COMMENT ON COLUMN leak_reports.proof IS 'Suspected: the id alone, or a secret that is nobody''s. Secret: found by its digest. Pair: id and secret. Decided: by an operator.';
 COMMENT ON COLUMN leak_reports.commit_id IS 'In which commit.';
 COMMENT ON COLUMN leak_reports.path IS 'In which file.';
+COMMENT ON COLUMN leak_reports.held IS 'A suspicion that came while its source was paused: nobody is told of it before an operator has seen to that.';
 COMMENT ON COLUMN leak_reports.delivery_id IS 'What it arrived with; null where it arrived alone.';
 
 ALTER TABLE sessions ADD COLUMN blind_index bytea;
@@ -61,12 +63,18 @@ COMMENT ON COLUMN sessions.blind_index IS 'HMAC of the secret, so that a leaked 
 CREATE TABLE sources (
     source text CONSTRAINT sources_pkey PRIMARY KEY,
     keys_asked_at timestamptz,
-    keys_fetched_at timestamptz
+    keys_fetched_at timestamptz,
+    suspected_hour timestamptz,
+    suspected bigint NOT NULL DEFAULT 0,
+    paused_at timestamptz
 );
 COMMENT ON TABLE sources IS 'What all nodes know together of a source of leak reports.';
 COMMENT ON COLUMN sources.source IS 'Its name.';
 COMMENT ON COLUMN sources.keys_asked_at IS 'When its signing keys were last asked for, whatever came of it: once a minute at most, by all nodes.';
 COMMENT ON COLUMN sources.keys_fetched_at IS 'When its signing keys were last read.';
+COMMENT ON COLUMN sources.suspected_hour IS 'The hour (UTC) that suspected counts.';
+COMMENT ON COLUMN sources.suspected IS 'New suspicions in that hour.';
+COMMENT ON COLUMN sources.paused_at IS 'Since when its suspicions are held, because there were too many; null while they are not. What is proven is never held.';
 
 CREATE TABLE signing_keys (
     source text NOT NULL CONSTRAINT signing_keys_source_fkey REFERENCES sources,
@@ -81,3 +89,14 @@ COMMENT ON COLUMN signing_keys.key_identifier IS 'What its deliveries name it by
 COMMENT ON COLUMN signing_keys.key IS 'Public key, PEM, as the source writes it.';
 COMMENT ON COLUMN signing_keys.is_current IS 'Whether the source says that it signs with it now.';
 COMMENT ON COLUMN restrictions.lifted_revision IS 'Sessions asked for before this revision stay restricted; 0 where its delivery was undone: none does.';
+
+ALTER TABLE operator_tasks
+    ALTER COLUMN restriction_id DROP NOT NULL,
+    ADD COLUMN source text CONSTRAINT operator_tasks_source_fkey REFERENCES sources,
+    DROP CONSTRAINT operator_tasks_kind_check,
+    ADD CONSTRAINT operator_tasks_kind_check CHECK (kind IN ('Unreachable', 'DisablePair', 'Disputed', 'SourcePaused')),
+    ADD CONSTRAINT operator_tasks_about_check CHECK ((restriction_id IS NULL) <> (source IS NULL));
+CREATE UNIQUE INDEX operator_tasks_source_key ON operator_tasks (source, kind) WHERE closed_at IS NULL;
+COMMENT ON COLUMN operator_tasks.kind IS 'Unreachable: no letter reaches the owner. DisablePair: the pair still works after the whole ladder. Disputed: a contact took a confirmation back after the lift. SourcePaused: a source has told too many suspicions.';
+COMMENT ON COLUMN operator_tasks.restriction_id IS 'The restriction that it is about; null where it is about a source.';
+COMMENT ON COLUMN operator_tasks.source IS 'The source of leak reports that it is about; null where it is about a restriction.';

@@ -83,6 +83,8 @@ pub struct IntakeSettings {
     pub body_timeout: Duration,
     /// How many bytes of bodies may be in work at a time.
     pub room: usize,
+    /// How many new suspicions an hour a source may tell before it is paused.
+    pub suspected_per_hour: i64,
     /// Sources that sign, and where each publishes its keys.
     pub signed: Vec<(SignedOrigin, Fetch)>,
     /// Sources that have a token.
@@ -97,6 +99,7 @@ impl Default for IntakeSettings {
             body_limit: 16 << 20,
             body_timeout: Duration::from_secs(30),
             room: 128 << 20,
+            suspected_per_hour: 10_000,
             signed: Vec::new(),
             revokers: Vec::new(),
         }
@@ -316,6 +319,7 @@ impl Node {
             timeout: settings.timeout,
             body_limit: settings.body_limit,
             body_timeout: settings.body_timeout,
+            suspected_per_hour: settings.suspected_per_hour,
             // A permit per KiB.
             room: Arc::new(Semaphore::new(settings.room >> 10)),
         }

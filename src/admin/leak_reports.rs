@@ -109,6 +109,7 @@ pub async fn create(
         source: &body.source,
         actor: &actor,
         grounds: Grounds::Decision,
+        suspected_per_hour: None,
         ledger: None,
         reports: &[report],
     };

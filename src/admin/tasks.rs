@@ -88,8 +88,10 @@ pub struct Body {
 pub struct Closed {
     /// Which one.
     task_id: Uuid,
-    /// What it was about.
-    restriction_id: Uuid,
+    /// The restriction that it was about; null where it was about a source.
+    restriction_id: Option<Uuid>,
+    /// The source of leak reports that it was about, which goes on.
+    source: Option<String>,
 }
 
 /// Close a task
@@ -119,9 +121,10 @@ pub async fn close(
     text("remark", &body.remark, 1024)?;
     let now = admin.clock.now();
     let closing = tasks::close(&admin.pool, task_id, &actor, &body.remark, now);
-    let restriction_id = within(admin.timeout, closing).await?.ok_or_else(none)?;
+    let about = within(admin.timeout, closing).await?.ok_or_else(none)?;
     Ok(Answer(Closed {
         task_id,
-        restriction_id,
+        restriction_id: about.restriction_id,
+        source: about.source,
     }))
 }

@@ -87,6 +87,10 @@ pub struct SourcesSection {
     /// How long a delivery may take in the database, in seconds. GitHub waits for 30 in all.
     #[config(env = "AKGATE_SOURCES_TIMEOUT_SECONDS", default = 20)]
     pub timeout_seconds: u64,
+    /// How many new suspicions (findings that prove nothing) an hour a source may tell. With more it is paused: its
+    /// suspicions are held until an operator has closed the task about it; what is proven is never held.
+    #[config(env = "AKGATE_SOURCES_SUSPECTED_PER_HOUR", default = 10000)]
+    pub suspected_per_hour: u32,
     /// Sources that sign, at POST /v1/leaks/NAME, each as [[sources.signed]]: name, and preset = "github", "gitlab" or
     /// "deps.dev". Besides, or in place of a preset: id_header, signature_header, keys_url, keys_token (or
     /// keys_token_file), ca, id_check = "none", "sha256_pem" or "sha1_pem", feedback = true or false.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     audit::{self, Actor, Deed, Entry},
-    directory::StateFault,
+    directory::{StateFault, revision},
 };
 
 /// What is to be done.
@@ -22,6 +22,8 @@ pub enum TaskKind {
     DisablePair,
     /// A contact took a confirmation back after the restriction was lifted.
     Disputed,
+    /// A source has told too many suspicions: they are held until the task is closed.
+    SourcePaused,
 }
 
 impl TaskKind {
@@ -32,6 +34,7 @@ impl TaskKind {
             Self::Unreachable => "Unreachable",
             Self::DisablePair => "DisablePair",
             Self::Disputed => "Disputed",
+            Self::SourcePaused => "SourcePaused",
         }
     }
 }
@@ -64,6 +67,29 @@ pub async fn open(
         &ids,
         restrictions,
         kind.as_str(),
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Opens the task about a source that is paused; one that is open already stays the only one.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn open_about_source(
+    tx: &mut PgTransaction<'_>,
+    source: &str,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "INSERT INTO operator_tasks (task_id, kind, source, created_at)
+         VALUES ($1, $2, $3, $4)
+         ON CONFLICT (source, kind) WHERE closed_at IS NULL DO NOTHING",
+        Uuid::now_v7(),
+        TaskKind::SourcePaused.as_str(),
+        source,
         now
     )
     .execute(&mut **tx)
@@ -107,12 +133,14 @@ pub async fn settle(
 pub struct TaskView {
     /// UUID version 7.
     pub task_id: Uuid,
-    /// `Unreachable`, `DisablePair` or `Disputed`.
+    /// `Unreachable`, `DisablePair`, `Disputed` or `SourcePaused`.
     pub kind: String,
-    /// What it is about.
-    pub restriction_id: Uuid,
+    /// The restriction that it is about; `None` where it is about a source.
+    pub restriction_id: Option<Uuid>,
     /// The key.
-    pub access_key_id: String,
+    pub access_key_id: Option<String>,
+    /// The source of leak reports that it is about.
+    pub source: Option<String>,
     /// When it came up.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
@@ -141,13 +169,14 @@ pub async fn list(
              t.task_id,
              t.kind,
              t.restriction_id,
-             r.access_key_id,
+             r.access_key_id AS \"access_key_id?\",
+             t.source,
              t.created_at,
              t.closed_at,
              t.closed_by,
              t.remark
          FROM operator_tasks t
-         JOIN restrictions r USING (restriction_id)
+         LEFT JOIN restrictions r USING (restriction_id)
          WHERE (NOT $1 OR t.closed_at IS NULL)
            AND ($2::uuid IS NULL OR t.task_id < $2)
          ORDER BY t.task_id DESC
@@ -161,7 +190,17 @@ pub async fn list(
     Ok(tasks)
 }
 
-/// Closes one; gives what it was about, or `None` where there is none of that id that is open.
+/// What a task was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// The restriction; `None` where it was about a source.
+    pub restriction_id: Option<Uuid>,
+    /// The source of leak reports.
+    pub source: Option<String>,
+}
+
+/// Closes one; gives what it was about, or `None` where there is none of that id that is open. A source that it was
+/// about goes on, and what was held of it is held no more.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -171,16 +210,19 @@ pub async fn close(
     actor: &Actor,
     remark: &str,
     now: OffsetDateTime,
-) -> Result<Option<Uuid>, StateFault> {
+) -> Result<Option<About>, StateFault> {
     let mut tx = pool.begin().await?;
-    let closed = sqlx::query_scalar!(
+    // What is reported meanwhile is held, or not: nothing in between.
+    revision::hold(&mut tx).await?;
+    let closed = sqlx::query_as!(
+        About,
         "UPDATE operator_tasks
          SET closed_at = $2,
              closed_by = $3,
              remark = $4
          WHERE task_id = $1
            AND closed_at IS NULL
-         RETURNING restriction_id",
+         RETURNING restriction_id, source",
         task_id,
         now,
         actor.to_string(),
@@ -188,9 +230,12 @@ pub async fn close(
     )
     .fetch_optional(&mut *tx)
     .await?;
-    let Some(restriction_id) = closed else {
+    let Some(about) = closed else {
         return Ok(None);
     };
+    if let Some(source) = &about.source {
+        go_on(&mut tx, source).await?;
+    }
     audit::write(
         &mut tx,
         Entry {
@@ -198,11 +243,34 @@ pub async fn close(
             actor,
             deed: Deed::CloseTask,
             access_key_id: None,
-            restriction_id: Some(restriction_id),
-            detail: serde_json::json!({ "task_id": task_id, "remark": remark }),
+            restriction_id: about.restriction_id,
+            detail: serde_json::json!({
+                "task_id": task_id,
+                "source": about.source,
+                "remark": remark,
+            }),
         },
     )
     .await?;
     tx.commit().await?;
-    Ok(Some(restriction_id))
+    Ok(Some(about))
+}
+
+async fn go_on(tx: &mut PgTransaction<'_>, source: &str) -> Result<(), StateFault> {
+    sqlx::query!(
+        "WITH going_on AS (
+             UPDATE sources
+             SET paused_at = NULL,
+                 suspected = 0
+             WHERE source = $1
+         )
+         UPDATE leak_reports
+         SET held = false
+         WHERE source = $1
+           AND held",
+        source
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{
     deliveries::{self, Ledger},
     sighting::{Finding, record_all},
+    sources,
 };
 pub use super::{impose::InForce, sighting::Recorded};
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
         sealing::KeyRing,
     },
     evidence,
-    leak::Place,
+    leak::{Place, Proof},
 };
 
 /// What a source tells of one place.
@@ -56,6 +57,8 @@ pub struct Delivery<'a> {
     pub actor: &'a Actor,
     /// Why they restrict.
     pub grounds: Grounds,
+    /// How many new suspicions an hour the source may tell before it is paused; `None`: any number.
+    pub suspected_per_hour: Option<i64>,
     /// What they arrived in; `None` for one that arrives alone.
     pub ledger: Option<Ledger<'a>>,
     /// The reports.
@@ -147,6 +150,7 @@ async fn act<'p>(
         }
         None => None,
     };
+    let is_held = sources::is_paused(&mut tx, &source).await?;
     let findings: Vec<Finding<'_>> = reports
         .iter()
         .zip(&digests)
@@ -160,10 +164,19 @@ async fn act<'p>(
             reported_at: now,
             reported_by: &reported_by,
             delivery_id,
+            is_held,
             is_decided: delivery.grounds == Grounds::Decision,
         })
         .collect();
     let recorded = record_all(&mut tx, &findings, delivery.actor, None, now).await?;
+    if let Some(most) = delivery.suspected_per_hour {
+        let new = recorded.iter().flatten().filter(|one| one.is_new);
+        let count = new.filter(|one| one.proof == Proof::Suspected).count();
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        if count > 0 {
+            sources::count_suspicions(&mut tx, &source, count, most, now).await?;
+        }
+    }
     Ok((tx, recorded))
 }
 
@@ -217,6 +230,7 @@ pub(super) async fn prove(
             reported_at: one.reported_at,
             reported_by: &one.reported_by,
             delivery_id: one.delivery_id,
+            is_held: false,
             is_decided: false,
         })
         .collect();

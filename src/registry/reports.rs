@@ -41,6 +41,8 @@ pub struct ReportView {
     pub secret_matches: Option<bool>,
     /// The delivery that it arrived with; `None` where it arrived alone.
     pub delivery_id: Option<Uuid>,
+    /// Whether it is a suspicion of a source that is paused.
+    pub held: bool,
     /// When it reached us.
     #[serde(with = "time::serde::rfc3339")]
     pub reported_at: OffsetDateTime,
@@ -98,6 +100,7 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<ReportView>, Sta
              first_seen,
              secret_matches,
              delivery_id,
+             held,
              reported_at,
              reported_by
          FROM leak_reports
@@ -144,6 +147,7 @@ pub(super) async fn of_restrictions(
              first_seen,
              secret_matches,
              delivery_id,
+             held,
              reported_at,
              reported_by
          FROM leak_reports

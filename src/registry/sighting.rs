@@ -36,6 +36,8 @@ pub(super) struct Finding<'a> {
     pub reported_at: OffsetDateTime,
     pub reported_by: &'a str,
     pub delivery_id: Option<Uuid>,
+    /// Its source is paused: nobody is told of it while it is a suspicion.
+    pub is_held: bool,
     /// An operator decides that the key is restricted, proven or not.
     pub is_decided: bool,
 }
@@ -407,7 +409,8 @@ async fn write(
              secret_matches,
              delivery_id,
              reported_at,
-             reported_by
+             reported_by,
+             held
          )
          SELECT *
          FROM unnest(
@@ -426,7 +429,8 @@ async fn write(
              $13::boolean[],
              $14::uuid[],
              $15::timestamptz[],
-             $16::text[]
+             $16::text[],
+             $17::boolean[]
          )",
         &map(&new, |(_, one)| one.report_id),
         &map(&new, |(one, _)| one.finding.source) as &[&str],
@@ -443,7 +447,10 @@ async fn write(
         &map(&new, |(one, _)| one.matches) as &[Option<bool>],
         &map(&new, |(one, _)| one.finding.delivery_id) as &[Option<Uuid>],
         &map(&new, |(one, _)| one.finding.reported_at),
-        &map(&new, |(one, _)| one.finding.reported_by) as &[&str]
+        &map(&new, |(one, _)| one.finding.reported_by) as &[&str],
+        &map(&new, |(one, _)| {
+            one.finding.is_held && !one.proof.restricts()
+        })
     )
     .execute(&mut **tx)
     .await?;
@@ -473,7 +480,8 @@ async fn prove(
              restriction_id = n.restriction_id,
              secret_digest = n.secret_digest,
              secret_matches = n.secret_matches,
-             delivery_id = n.delivery_id
+             delivery_id = n.delivery_id,
+             held = false
          FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bytea[], $5::boolean[], $6::uuid[])
              AS n (report_id, proof, restriction_id, secret_digest, secret_matches, delivery_id)
          WHERE l.report_id = n.report_id",

@@ -1,9 +1,9 @@
 //! What all nodes know together of a source: the keys that it signs with, and when it was asked for them.
 
-use sqlx::PgPool;
+use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
 
-use crate::directory::StateFault;
+use crate::{directory::StateFault, outbox::tasks};
 
 /// The time between two requests for the keys of one source, by all nodes together.
 pub const BETWEEN: Duration = Duration::MINUTE;
@@ -126,4 +126,65 @@ pub async fn keys(
     .fetch_all(pool)
     .await?;
     Ok(Some((keys, fetched_at)))
+}
+
+/// Whether the suspicions of a source are held.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub(super) async fn is_paused(
+    tx: &mut PgTransaction<'_>,
+    source: &str,
+) -> Result<bool, StateFault> {
+    let paused = sqlx::query_scalar!(
+        "SELECT paused_at IS NOT NULL AS \"paused!\"
+         FROM sources
+         WHERE source = $1",
+        source
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(paused.unwrap_or_default())
+}
+
+/// Counts new suspicions of a source; with more than `most` in an hour it is paused, and an operator asked.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub(super) async fn count_suspicions(
+    tx: &mut PgTransaction<'_>,
+    source: &str,
+    count: i64,
+    most: i64,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    let hour = now - Duration::nanoseconds(now.nanosecond().into());
+    let hour = hour - Duration::seconds(i64::from(now.minute()) * 60 + i64::from(now.second()));
+    let is_paused = sqlx::query_scalar!(
+        "INSERT INTO sources AS s (source, suspected_hour, suspected, paused_at)
+         VALUES ($1, $2, $3, CASE WHEN $3::bigint > $4::bigint THEN $5::timestamptz END)
+         ON CONFLICT (source) DO UPDATE
+         SET suspected_hour = $2,
+             suspected = CASE WHEN s.suspected_hour = $2 THEN s.suspected ELSE 0 END + $3,
+             paused_at = COALESCE(
+                 s.paused_at,
+                 CASE WHEN CASE WHEN s.suspected_hour = $2 THEN s.suspected ELSE 0 END + $3 > $4 THEN $5 END
+             )
+         RETURNING paused_at = $5 AS \"is_paused\"",
+        source,
+        hour,
+        count,
+        most,
+        now
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    if is_paused == Some(true) {
+        tracing::warn!(
+            source,
+            "a source has told too many suspicions: it is paused"
+        );
+        tasks::open_about_source(tx, source, now).await?;
+    }
+    Ok(())
 }

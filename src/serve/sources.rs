@@ -24,6 +24,7 @@ pub(super) fn settings(sections: &Sections) -> Result<IntakeSettings, ServeError
         body_limit: sources.body_limit_bytes,
         body_timeout: Duration::from_secs(sources.body_timeout_seconds),
         room: sources.room_bytes,
+        suspected_per_hour: sources.suspected_per_hour.into(),
         signed: signed?,
         revokers: revokers?,
     })

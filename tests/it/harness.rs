@@ -293,6 +293,7 @@ pub async fn decide(
         source,
         actor: &Actor::Operator("olga".into()),
         grounds: Grounds::Decision,
+        suspected_per_hour: None,
         ledger: None,
         reports: &[report],
     };

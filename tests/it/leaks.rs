@@ -5,6 +5,7 @@ use akgate::{
     audit::Actor,
     directory::{KeyRecord, KeyStatus, keys::NewKey},
     leak::{Place, Proof},
+    outbox::tasks,
     registry::{
         deliveries::Ledger,
         keys::{keep_one, set_one_status},
@@ -66,6 +67,7 @@ async fn deliver(pool: &PgPool, reports: &[LeakReport]) -> Vec<Option<Recorded>>
         source: "github",
         actor: &Actor::Source("github".into()),
         grounds: Grounds::Proof,
+        suspected_per_hour: Some(10_000),
         ledger: None,
         reports,
     };
@@ -344,6 +346,7 @@ async fn delivery_is_in_the_ledger_once_and_no_text_keeps_a_secret() {
             source: "github",
             actor: &Actor::Source("github".into()),
             grounds: Grounds::Proof,
+            suspected_per_hour: None,
             ledger: Some(Ledger::Body {
                 sha256: &[7; 32],
                 key_identifier: Some("90a4"),
@@ -449,4 +452,84 @@ async fn session_that_has_ended_proves_nothing() {
         );
     }
     assert!(restricted(&node.pool).await.is_empty());
+}
+
+#[tokio::test]
+async fn source_that_cries_wolf_is_paused_and_what_is_proven_is_not() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool();
+    key(pool, ALICE, ALICES).await;
+    let tell = async |reports: Vec<LeakReport>, now| {
+        let delivery = Delivery {
+            source: "github",
+            actor: &Actor::Source("github".into()),
+            grounds: Grounds::Proof,
+            suspected_per_hour: Some(100),
+            ledger: None,
+            reports: &reports,
+        };
+        record(pool, &ring(), &delivery, now).await.unwrap()
+    };
+    let throw_away = |from: usize, count: usize| -> Vec<LeakReport> {
+        (from..from + count)
+            .map(|n| found(Some(&format!("LTAI5tFakeThrowAway{n:04}")), None, ".env"))
+            .collect()
+    };
+    let held = async || {
+        let all: Vec<(bool, i64)> =
+            sqlx::query_as("SELECT held, count(*) FROM leak_reports GROUP BY held ORDER BY held")
+                .fetch_all(pool)
+                .await
+                .unwrap();
+        all
+    };
+    let next_hour = NOW + time::Duration::HOUR;
+    tell(throw_away(0, 100), NOW).await;
+    tell(throw_away(100, 100), next_hour).await;
+    // Told again it is no more.
+    tell(throw_away(0, 100), next_hour).await;
+    assert!(tasks::list(pool, true, None, 10).await.unwrap().is_empty());
+    tell(throw_away(200, 1), next_hour).await;
+    let [task] = tasks::list(pool, true, None, 10)
+        .await
+        .unwrap()
+        .try_into()
+        .unwrap();
+    assert_eq!(
+        (task.kind.as_str(), task.source.as_deref()),
+        ("SourcePaused", Some("github"))
+    );
+    let mut more = throw_away(300, 50);
+    more.push(found(None, Some(ALICES), ".env"));
+    let recorded = tell(more, next_hour + time::Duration::HOUR).await;
+    assert_eq!(recorded.last().unwrap().unwrap().proof, Proof::Secret);
+    assert_eq!(
+        restricted(pool).await,
+        [ALICE],
+        "what is proven is never held"
+    );
+    assert_eq!(held().await, [(false, 202), (true, 50)]);
+    let open = tasks::list(pool, true, None, 10).await.unwrap();
+    let about = open.iter().filter(|task| task.source.is_some()).count();
+    assert_eq!(about, 1);
+    // Another source goes on.
+    let other = Delivery {
+        source: "gitlab",
+        actor: &Actor::Source("gitlab".into()),
+        grounds: Grounds::Proof,
+        suspected_per_hour: Some(100),
+        ledger: None,
+        reports: &throw_away(0, 1),
+    };
+    record(pool, &ring(), &other, next_hour).await.unwrap();
+    assert_eq!(held().await, [(false, 203), (true, 50)]);
+    let olga = Actor::Operator("olga".into());
+    let about = tasks::close(pool, task.task_id, &olga, "a scanner's fault", next_hour);
+    assert_eq!(
+        about.await.unwrap().unwrap().source.as_deref(),
+        Some("github")
+    );
+    assert_eq!(held().await, [(false, 253)]);
+    tell(throw_away(400, 1), next_hour).await;
+    assert_eq!(held().await, [(false, 254)]);
 }

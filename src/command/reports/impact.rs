@@ -12,7 +12,6 @@ use time::Duration;
 
 use super::ReportsError;
 use crate::{
-    access_key::masked,
     calls::impact::asked_since,
     clock::{Clock, SystemClock},
     command::classify,
@@ -125,7 +124,7 @@ impl Impact {
         ]);
         for key in self.keys.iter().take(SHOWN) {
             table.add_row([
-                masked(&key.access_key_id),
+                key.access_key_id.clone(),
                 key.account_id.clone().unwrap_or_else(|| "-".into()),
                 key.user_name.clone().unwrap_or_else(|| "-".into()),
                 key.calls.to_string(),

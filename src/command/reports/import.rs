@@ -117,16 +117,13 @@ pub(super) async fn run(
     let ring = KeyRing::parse(config.key_ring.expose())?;
     let began = Instant::now();
     let mut outcome = Outcome::default();
-    let taken = take(
-        &pool,
-        &ring,
+    let import = Import {
+        pool: &pool,
+        ring: &ring,
         command,
-        input,
-        &bar,
-        &mut outcome,
-        &mut rejected,
-    )
-    .await;
+        suspected_per_hour: config.sections.sources.suspected_per_hour.into(),
+    };
+    let taken = import.take(input, &bar, &mut outcome, &mut rejected).await;
     bar.finish_and_clear();
     let told = match (&taken, *dry_run) {
         (Ok(()), true) => Some(impact::of(&pool, &outcome.struck, config).await?),
@@ -190,7 +187,10 @@ fn tell(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
         "{proven} proven, {suspected} suspected, {known} recorded before, {rejected} not readable"
     )?;
     match outcome.batch {
-        Some(batch) => writeln!(out, "{restricted} AccessKeys restricted. Batch {batch}"),
+        Some(batch) => writeln!(
+            out,
+            "{restricted} AccessKeys restricted. If that was a mistake: POST /admin/v1/deliveries/{batch}:undo"
+        ),
         None => Ok(()),
     }
 }
@@ -204,74 +204,83 @@ fn private(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-async fn take(
-    pool: &PgPool,
-    ring: &KeyRing,
-    command: &Command,
-    input: Box<dyn Read + Send>,
-    bar: &ProgressBar,
-    outcome: &mut Outcome,
-    rejected: &mut Option<BufWriter<File>>,
-) -> Result<(), ReportsError> {
-    let Command::Import {
-        format,
-        source,
-        batch,
-        dry_run,
-        ..
-    } = command;
-    let (give, mut pieces) = mpsc::channel(AHEAD);
-    let format = *format;
-    let reader = tokio::task::spawn_blocking(move || read(format, input, &give));
-    let mut actor = Actor::Akgate;
-    while let Some(handed) = pieces.recv().await {
-        let (reports, read) = match handed {
-            Handed::Format(format) => {
-                outcome.source = source.clone().unwrap_or_else(|| format.source().to_owned());
-                if !dry_run {
-                    let (name, id) =
-                        batch_of(pool, *batch, source.as_deref(), &outcome.source).await?;
-                    outcome.source = name;
-                    outcome.batch = Some(id);
+/// An import, on what it stands.
+struct Import<'a> {
+    pool: &'a PgPool,
+    ring: &'a KeyRing,
+    command: &'a Command,
+    suspected_per_hour: i64,
+}
+
+impl Import<'_> {
+    async fn take(
+        &self,
+        input: Box<dyn Read + Send>,
+        bar: &ProgressBar,
+        outcome: &mut Outcome,
+        rejected: &mut Option<BufWriter<File>>,
+    ) -> Result<(), ReportsError> {
+        let Command::Import {
+            format,
+            source,
+            batch,
+            dry_run,
+            ..
+        } = self.command;
+        let (give, mut pieces) = mpsc::channel(AHEAD);
+        let format = *format;
+        let reader = tokio::task::spawn_blocking(move || read(format, input, &give));
+        let mut actor = Actor::Akgate;
+        while let Some(handed) = pieces.recv().await {
+            let (reports, read) = match handed {
+                Handed::Format(format) => {
+                    outcome.source = source.clone().unwrap_or_else(|| format.source().to_owned());
+                    if !dry_run {
+                        let (name, id) =
+                            batch_of(self.pool, *batch, source.as_deref(), &outcome.source).await?;
+                        outcome.source = name;
+                        outcome.batch = Some(id);
+                    }
+                    actor = Actor::Source(outcome.source.clone());
+                    continue;
                 }
-                actor = Actor::Source(outcome.source.clone());
-                continue;
-            }
-            Handed::Bad(bad, text) => {
-                outcome.read += 1;
-                outcome.rejected += 1;
-                if let Some(file) = rejected {
-                    file.write_all(&text)?;
-                    file.write_all(b"\n")?;
+                Handed::Bad(bad, text) => {
+                    outcome.read += 1;
+                    outcome.rejected += 1;
+                    if let Some(file) = rejected {
+                        file.write_all(&text)?;
+                        file.write_all(b"\n")?;
+                    }
+                    if outcome.shown.len() < SHOWN {
+                        outcome.shown.push(bad);
+                    }
+                    continue;
                 }
-                if outcome.shown.len() < SHOWN {
-                    outcome.shown.push(bad);
-                }
-                continue;
-            }
-            Handed::Reports(reports, read) => (reports, read),
-        };
-        let delivery = Delivery {
-            source: &outcome.source,
-            actor: &actor,
-            grounds: Grounds::Proof,
-            ledger: outcome.batch.map(Ledger::Batch),
-            reports: &reports,
-        };
-        let now = SystemClock.now();
-        let recorded = if *dry_run {
-            let (recorded, struck) = rehearse(pool, ring, &delivery, now).await?;
-            outcome.struck.extend(struck);
-            recorded
-        } else {
-            record(pool, ring, &delivery, now).await?
-        };
-        outcome.add(&recorded);
-        outcome.restricted += recorded_anew(&recorded);
-        outcome.read += read;
-        show_rate(bar, outcome.read, "findings");
+                Handed::Reports(reports, read) => (reports, read),
+            };
+            let delivery = Delivery {
+                source: &outcome.source,
+                actor: &actor,
+                grounds: Grounds::Proof,
+                suspected_per_hour: Some(self.suspected_per_hour),
+                ledger: outcome.batch.map(Ledger::Batch),
+                reports: &reports,
+            };
+            let now = SystemClock.now();
+            let recorded = if *dry_run {
+                let (recorded, struck) = rehearse(self.pool, self.ring, &delivery, now).await?;
+                outcome.struck.extend(struck);
+                recorded
+            } else {
+                record(self.pool, self.ring, &delivery, now).await?
+            };
+            outcome.add(&recorded);
+            outcome.restricted += recorded_anew(&recorded);
+            outcome.read += read;
+            show_rate(bar, outcome.read, "findings");
+        }
+        reader.await.map_err(|_| ReportsError::Reader)?
     }
-    reader.await.map_err(|_| ReportsError::Reader)?
 }
 
 /// How many restrictions a batch has imposed.
