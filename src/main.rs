@@ -5,7 +5,8 @@ use std::{io, process::ExitCode};
 use akgate::{
     clock::{Clock, SystemClock},
     command::{
-        Exit, classify, config, demo, keys, letters, operators, policy, reports, serve, verify,
+        Exit, classify, config, demo, keys, letters, operators, policy, reports, scan, serve,
+        verify,
     },
 };
 use clap::{Parser, Subcommand};
@@ -39,6 +40,7 @@ enum Command {
     Policy(policy::Command),
     #[command(subcommand)]
     Reports(reports::Command),
+    Scan(scan::Args),
     Serve(serve::Args),
     Verify(verify::Args),
 }
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Operators(command) => operators::run(&command, &mut out, &mut err),
         Command::Policy(command) => policy::run(&command, &mut out, &mut err),
         Command::Reports(command) => reports::run(&command, &mut out, &mut err),
+        Command::Scan(args) => scan::run(&args, &mut out, &mut err),
         Command::Serve(args) => serve::run(&args, &mut err),
         Command::Verify(args) => verify::run(&args, SystemClock.now(), &mut out, &mut err),
     };

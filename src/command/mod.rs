@@ -9,6 +9,7 @@ pub mod letters;
 pub mod operators;
 pub mod policy;
 pub mod reports;
+pub mod scan;
 pub mod serve;
 mod settings;
 pub mod verify;

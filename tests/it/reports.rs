@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     database::TestDatabase,
     harness::{Behind, NOW, TestNode},
-    process::{Scratch, akgate, secrets},
+    process::{AKGATE, Scratch, akgate, secrets},
     road::{RAM, STS, assume, role},
 };
 
@@ -356,4 +356,40 @@ async fn sessions_of_an_undone_restriction_are_free_as_well() {
         assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
         assert_ne!(create(key, name).await, StatusCode::FORBIDDEN);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_scan_finds_can_be_taken() {
+    let desk = Desk::new().await;
+    let folder = desk.scratch.path().join("app");
+    std::fs::create_dir_all(folder.join(".git")).unwrap();
+    let pair = "id = LTAI5tFakeOfAlice1\nsecret = FakeSecretOfAliceForTests01xYz\n";
+    std::fs::write(folder.join("config.py"), pair).unwrap();
+    std::fs::write(folder.join("image.png"), format!("\0{pair}")).unwrap();
+    std::fs::write(folder.join(".git").join("packed"), pair).unwrap();
+    let scan = |arguments: &[&str]| {
+        let path = folder.to_str().unwrap();
+        let output = std::process::Command::new(AKGATE)
+            .args(["scan", path])
+            .args(arguments)
+            .output()
+            .unwrap();
+        (
+            output.status.code().unwrap(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (code, shown) = scan(&[]);
+    assert_eq!(code, 1);
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+    assert!(!shown.contains("FakeSecret"), "{shown}");
+    let (code, reported) = scan(&["--report"]);
+    assert_eq!(code, 0);
+    let told = desk.import_json("found", &reported, &["--source", "scan"]);
+    assert_eq!(
+        (&told["proven"], &told["restricted"]),
+        (&json!(2), &json!(1)),
+        "{told}"
+    );
+    assert_eq!(desk.restricted().await, ["LTAI5tFakeOfAlice1"]);
 }

@@ -1,0 +1,154 @@
+//! `akgate scan`: finds AccessKeys in a folder, a git history or any text, for a person or for `akgate reports import`.
+
+mod text;
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use walkdir::WalkDir;
+
+use self::text::{Finding, Scanner};
+use super::Exit;
+use crate::credentials::Credential;
+
+/// Find AccessKeys in a folder, a file or standard input
+///
+/// Looks for AccessKeyIds (LTAI…, STS.…) and for secrets that stand near one or are called so. Standard input may be the
+/// output of `git log -p`: then commit and file of each are told. Nothing is asked of anybody, and secrets are not
+/// shown. Ends with 1 where something was found. To prove and report what was found:
+/// `akgate scan PATH --report | akgate reports import -`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The folder or file, or - for standard input
+    path: PathBuf,
+    /// Print one JSON object per finding, for `akgate reports import`: it HOLDS THE SECRETS
+    #[arg(long)]
+    report: bool,
+}
+
+/// What is printed for an import.
+#[derive(Serialize)]
+struct Reported<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_key_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_key_secret: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<&'a str>,
+    path: &'a str,
+}
+
+/// What was looked at and found.
+#[derive(Default)]
+struct Tally {
+    files: u64,
+    findings: u64,
+    unread: u64,
+}
+
+/// Scans. 0 where nothing was found, 1 where something was, 3 where some of it could not be read.
+///
+/// # Errors
+/// That of the outputs.
+pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let mut tally = Tally::default();
+    if args.path == Path::new("-") {
+        tally.files = 1;
+        let scanned = scan("-", io::stdin().lock(), args.report, &mut tally, out)?;
+        if let Err(fault) = scanned {
+            writeln!(err, "error: standard input: {fault}")?;
+            return Ok(Exit::Failed);
+        }
+    } else {
+        let is_git = |entry: &walkdir::DirEntry| entry.depth() > 0 && entry.file_name() == ".git";
+        let walk = WalkDir::new(&args.path).sort_by_file_name();
+        for entry in walk.into_iter().filter_entry(|entry| !is_git(entry)) {
+            let entry = match entry {
+                Ok(entry) if entry.file_type().is_file() => entry,
+                Ok(_) => continue,
+                Err(fault) if fault.depth() == 0 => {
+                    writeln!(err, "error: {fault}")?;
+                    return Ok(Exit::Failed);
+                }
+                Err(fault) => {
+                    tally.unread += 1;
+                    writeln!(err, "{fault}")?;
+                    continue;
+                }
+            };
+            tally.files += 1;
+            let name = entry.path().display().to_string();
+            let scanned = match File::open(entry.path()) {
+                Ok(file) => scan(&name, BufReader::new(file), args.report, &mut tally, out)?,
+                Err(fault) => Err(fault),
+            };
+            if let Err(fault) = scanned {
+                tally.unread += 1;
+                writeln!(err, "{name}: {fault}")?;
+            }
+        }
+    }
+    let Tally {
+        files,
+        findings,
+        unread,
+    } = tally;
+    writeln!(
+        err,
+        "{findings} found in {files} files; {unread} could not be read"
+    )?;
+    Ok(match (unread, findings) {
+        (1.., _) => Exit::Partial,
+        (0, 1..) if !args.report => Exit::Failed,
+        (0, _) => Exit::Ok,
+    })
+}
+
+/// Scans one input; the outer fault is that of the output, the inner that of the input.
+fn scan(
+    name: &str,
+    input: impl BufRead,
+    report: bool,
+    tally: &mut Tally,
+    out: &mut impl Write,
+) -> io::Result<io::Result<()>> {
+    for finding in Scanner::new(name, input) {
+        let finding = match finding {
+            Ok(finding) => finding,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        tally.findings += 1;
+        tell(&finding, report, out)?;
+    }
+    Ok(Ok(()))
+}
+
+fn tell(finding: &Finding, report: bool, out: &mut impl Write) -> io::Result<()> {
+    let (id, secret) = match &finding.credential {
+        Credential::Id(id) => (Some(id), None),
+        Credential::Secret(secret) => (None, Some(secret)),
+    };
+    if report {
+        let reported = Reported {
+            access_key_id: id.map(crate::access_key::AccessKeyId::as_str),
+            access_key_secret: secret.map(crate::access_key::AccessKeySecret::expose),
+            commit: finding.commit.as_deref(),
+            path: &finding.path,
+        };
+        serde_json::to_writer(&mut *out, &reported)?;
+        return writeln!(out);
+    }
+    let what = match id {
+        Some(id) => format!("AccessKeyId {}", id.masked()),
+        None => "AccessKeySecret ******".to_owned(),
+    };
+    let place = format!("{}:{}", finding.path, finding.line);
+    match &finding.commit {
+        Some(commit) => writeln!(out, "{place}: {what} (commit {commit})"),
+        None => writeln!(out, "{place}: {what}"),
+    }
+}
