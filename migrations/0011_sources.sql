@@ -100,3 +100,29 @@ CREATE UNIQUE INDEX operator_tasks_source_key ON operator_tasks (source, kind) W
 COMMENT ON COLUMN operator_tasks.kind IS 'Unreachable: no letter reaches the owner. DisablePair: the pair still works after the whole ladder. Disputed: a contact took a confirmation back after the lift. SourcePaused: a source has told too many suspicions.';
 COMMENT ON COLUMN operator_tasks.restriction_id IS 'The restriction that it is about; null where it is about a source.';
 COMMENT ON COLUMN operator_tasks.source IS 'The source of leak reports that it is about; null where it is about a restriction.';
+
+CREATE TABLE possession_claims (
+    claim_id uuid CONSTRAINT possession_claims_pkey PRIMARY KEY,
+    access_key_id text,
+    nonce text,
+    mac bytea,
+    secret_digest bytea,
+    url text,
+    commit_id text,
+    path text,
+    received_at timestamptz NOT NULL,
+    CONSTRAINT possession_claims_shown_check CHECK (
+        (mac IS NOT NULL AND access_key_id IS NOT NULL AND nonce IS NOT NULL AND secret_digest IS NULL)
+        OR (mac IS NULL AND secret_digest IS NOT NULL)
+    )
+);
+COMMENT ON TABLE possession_claims IS 'What the public has reported and nobody has looked into yet: written before any look-up, gone afterwards.';
+COMMENT ON COLUMN possession_claims.claim_id IS 'UUID version 7.';
+COMMENT ON COLUMN possession_claims.access_key_id IS 'The key that somebody says they hold.';
+COMMENT ON COLUMN possession_claims.nonce IS 'Chosen by them: a MAC counts once.';
+COMMENT ON COLUMN possession_claims.mac IS 'HMAC-SHA256 by the secret over our host and the nonce.';
+COMMENT ON COLUMN possession_claims.secret_digest IS 'Keyed digest of the secret, where that itself was sent.';
+COMMENT ON COLUMN possession_claims.url IS 'Where they found it.';
+COMMENT ON COLUMN possession_claims.commit_id IS 'In which commit.';
+COMMENT ON COLUMN possession_claims.path IS 'In which file.';
+COMMENT ON COLUMN possession_claims.received_at IS 'When it arrived.';

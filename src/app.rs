@@ -24,7 +24,7 @@ use crate::{
         routes::{Routes, Trust},
         upstream::{Upstream, Upstreams},
     },
-    intake::{self, Fetch, Intake, Revoker, Signed, SignedOrigin, SigningKeys},
+    intake::{self, Door, Fetch, Intake, Revoker, Signed, SignedOrigin, SigningKeys},
     metrics::Metrics,
     notify::{
         dkim::Dkim,
@@ -89,6 +89,8 @@ pub struct IntakeSettings {
     pub signed: Vec<(SignedOrigin, Fetch)>,
     /// Sources that have a token.
     pub revokers: Vec<Revoker>,
+    /// The door for the public; `None` while it is shut.
+    pub door: Option<Arc<Door>>,
 }
 
 impl Default for IntakeSettings {
@@ -102,6 +104,7 @@ impl Default for IntakeSettings {
             suspected_per_hour: 10_000,
             signed: Vec::new(),
             revokers: Vec::new(),
+            door: None,
         }
     }
 }
@@ -253,18 +256,11 @@ impl Node {
         .layer(CatchPanicLayer::new())
     }
 
-    /// The owner's pages and the doors for sources of leak reports. `lift` says what follows a confirmation; with
-    /// `enforce`, what is proven is enforced on this node before the answer.
+    /// The owner's pages and the doors for sources of leak reports; `lift` says what follows a confirmation.
     ///
     /// # Errors
     /// [`AppError::Page`].
-    pub fn public(
-        &self,
-        lift: LiftRule,
-        sources: IntakeSettings,
-        enforce: bool,
-    ) -> Result<Router, AppError> {
-        let intake = intake::router(self.intake(sources, enforce));
+    pub fn public(&self, lift: LiftRule, intake: Intake) -> Result<Router, AppError> {
         let Foundations {
             pool,
             clock,
@@ -279,10 +275,14 @@ impl Node {
             timeout: database_timeout,
         };
         let pages = console::public_router(console);
-        Ok(pages.merge(intake).layer(CatchPanicLayer::new()))
+        Ok(pages
+            .merge(intake::router(intake))
+            .layer(CatchPanicLayer::new()))
     }
 
-    fn intake(&self, settings: IntakeSettings, enforce: bool) -> Intake {
+    /// The doors for sources of leak reports. With `enforce`, what is proven is enforced on this node before the answer.
+    #[must_use]
+    pub fn intake(&self, settings: IntakeSettings, enforce: bool) -> Intake {
         let Foundations {
             pool,
             ring,
@@ -311,6 +311,7 @@ impl Node {
         Intake {
             signed: Arc::new(signed.collect()),
             revokers: settings.revokers.into(),
+            door: settings.door,
             pool,
             ring,
             feed: enforce.then(|| Arc::clone(&self.feed)),

@@ -26,7 +26,9 @@ pub use self::{
     mail::{EncryptionChoice, MailSection, TransportChoice},
     policy::{EscalationSection, FreshnessSection, Instant, PolicySection},
     secret::Secret,
-    sources::{Preset, RevocationSource, SignedSource, SignedView, SourcesSection},
+    sources::{
+        Preset, PublicReportSection, RevocationSource, SignedSource, SignedView, SourcesSection,
+    },
     storage::{DatabaseSection, DirectorySection, RecordsSection, RegistrySection},
     telemetry::TelemetrySection,
     upstreams::{CredentialsChoice, OtherUpstream, UpstreamView, UpstreamsSection},

@@ -1,6 +1,6 @@
 //! `[sources]`: who reports leaks on the public listener.
 
-use std::path::PathBuf;
+use std::{num::NonZeroU32, path::PathBuf};
 
 use confique::Config;
 use serde::Deserialize;
@@ -100,6 +100,24 @@ pub struct SourcesSection {
     /// token_file).
     #[config(default = [])]
     pub revocation: Vec<RevocationSource>,
+    /// Reports of the public, at POST /report.
+    #[config(nested)]
+    pub public_report: PublicReportSection,
+}
+
+/// `[sources.public_report]`.
+#[derive(Debug, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct PublicReportSection {
+    /// Whether anybody who shows that they hold a secret has its key restricted.
+    #[config(env = "AKGATE_SOURCES_PUBLIC_REPORT_ENABLED", default = false)]
+    pub enabled: bool,
+    /// How many reports a minute a node takes from all together; more are told to come back (429).
+    #[config(env = "AKGATE_SOURCES_PUBLIC_REPORT_PER_MINUTE", default = 120)]
+    pub per_minute: NonZeroU32,
+    /// How many from one address, or one IPv6 network of 64 bits.
+    #[config(env = "AKGATE_SOURCES_PUBLIC_REPORT_PER_MINUTE_EACH", default = 6)]
+    pub per_minute_each: NonZeroU32,
 }
 
 /// A signed source's contract, with what its preset says.

@@ -321,10 +321,11 @@ async fn play<W: io::Write>(
         let stopped = stopped.clone();
         async move { worker.run(stopped).await }
     });
+    let intake = node.intake(IntakeSettings::default(), true);
     let road = road(gate, upstreams, Arc::new(Semaphore::new(CONCURRENT)));
     let mut listeners = vec![
         gateway.serving(road.clone()),
-        public.serving(node.public(LiftRule::default(), IntakeSettings::default(), true)?),
+        public.serving(node.public(LiftRule::default(), intake)?),
         admin.serving(node.admin(true)),
     ];
     listeners.extend(with_tls.map(|listener| listener.serving(road)));

@@ -23,12 +23,17 @@ impl Held {
 
 /// Reads a body. Room is taken as it arrives: who announces much and sends nothing holds none.
 pub(super) async fn read(intake: &Intake, body: Body) -> Result<Held, Refusal> {
-    let reading = gather(intake, body);
+    read_up_to(intake, body, intake.body_limit).await
+}
+
+/// Reads a body of at most so many bytes.
+pub(super) async fn read_up_to(intake: &Intake, body: Body, limit: usize) -> Result<Held, Refusal> {
+    let reading = gather(intake, body, limit);
     let read = tokio::time::timeout(intake.body_timeout, reading).await;
     read.map_err(|_| Refusal::TooSlow)?
 }
 
-async fn gather(intake: &Intake, mut body: Body) -> Result<Held, Refusal> {
+async fn gather(intake: &Intake, mut body: Body, limit: usize) -> Result<Held, Refusal> {
     let mut bytes = Zeroizing::new(Vec::new());
     let mut room: Option<OwnedSemaphorePermit> = None;
     while let Some(frame) = body.frame().await {
@@ -36,7 +41,7 @@ async fn gather(intake: &Intake, mut body: Body) -> Result<Held, Refusal> {
         let Ok(chunk) = frame.into_data() else {
             continue;
         };
-        if bytes.len() + chunk.len() > intake.body_limit {
+        if bytes.len() + chunk.len() > limit {
             return Err(Refusal::TooLong);
         }
         bytes.extend_from_slice(&chunk);

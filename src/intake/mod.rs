@@ -6,6 +6,7 @@ mod body;
 mod elements;
 mod fetch;
 pub mod origin;
+pub mod possession;
 mod refusal;
 pub mod report_file;
 pub mod revocation;
@@ -23,7 +24,7 @@ use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
 pub use self::{
-    fetch::Fetch, origin::SignedOrigin, refusal::Refusal, revocation::Revoker,
+    fetch::Fetch, origin::SignedOrigin, possession::Door, refusal::Refusal, revocation::Revoker,
     signature::VerifyingKey, signing_keys::SigningKeys,
 };
 use crate::{
@@ -65,6 +66,8 @@ pub struct Intake {
     pub signed: Arc<HashMap<String, Signed>>,
     /// Sources that have a token.
     pub revokers: Arc<[Revoker]>,
+    /// The door for the public; `None` while it is shut.
+    pub door: Option<Arc<Door>>,
 }
 
 /// A source that signs.
@@ -80,6 +83,7 @@ pub struct Signed {
 pub fn router(intake: Intake) -> Router {
     Router::new()
         .route("/v1/leaks/{source}", post(signed::deliver))
+        .route("/report", post(possession::report))
         .route("/v1/revocable_token_types", get(revocation::types))
         .route("/v1/revoke_tokens", post(revocation::revoke))
         .with_state(intake)
@@ -106,15 +110,21 @@ impl Intake {
             tracing::error!(source, %fault, "a delivery cannot be recorded: its source has to try again");
             Refusal::Unavailable
         })?;
-        let in_force = recorded.iter().flatten().filter_map(|one| one.restriction);
+        let new: Vec<Recorded> = recorded.iter().copied().flatten().collect();
+        self.enforce(&new).await;
+        for one in new.iter().filter(|one| one.is_new) {
+            self.metrics.report(source, one.proof);
+        }
+        Ok(recorded)
+    }
+
+    /// Makes this node enforce what reports have led to.
+    async fn enforce(&self, recorded: &[Recorded]) {
+        let in_force = recorded.iter().filter_map(|one| one.restriction);
         if let Some(feed) = &self.feed
             && let Some(revision) = in_force.map(|one| one.revision).max()
         {
             feed.enforce(revision).await;
         }
-        for one in recorded.iter().flatten().filter(|one| one.is_new) {
-            self.metrics.report(source, one.proof);
-        }
-        Ok(recorded)
     }
 }

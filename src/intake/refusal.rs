@@ -37,7 +37,7 @@ impl Refusal {
             Self::Unproven(what) => (StatusCode::UNAUTHORIZED, what),
             Self::TooLong => (
                 StatusCode::PAYLOAD_TOO_LARGE,
-                "the body is longer than sources.body_limit_bytes: deliver fewer at a time",
+                "the body is too long: deliver less at a time",
             ),
             Self::TooSlow => (
                 StatusCode::REQUEST_TIMEOUT,

@@ -2,10 +2,14 @@
 
 use std::str::FromStr;
 
+use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::{access_key::AccessKeyId, evidence};
+use crate::{
+    access_key::{AccessKeyId, AccessKeySecret},
+    evidence,
+};
 
 /// How far a report is proven. An id is no secret: who shows it alone proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -141,6 +145,18 @@ pub fn reference(found: Found<'_>, place: &Place) -> String {
     hex::encode(hash.finalize())
 }
 
+/// Whether a MAC shows that who made it holds the secret: HMAC-SHA256 (RFC 2104) by it over
+/// `akgate-leak-report-v1\n<host>\n<nonce>`. Compared in constant time.
+#[must_use]
+pub fn shows_possession(secret: &AccessKeySecret, host: &str, nonce: &str, mac: &[u8]) -> bool {
+    let Ok(key) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else {
+        return false;
+    };
+    key.chain_update(format!("akgate-leak-report-v1\n{host}\n{nonce}"))
+        .verify_slice(mac)
+        .is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +168,29 @@ mod tests {
             assert_eq!(proof.as_str().parse(), Ok(proof));
         }
         assert!("pair".parse::<Proof>().is_err());
+    }
+
+    /// The MAC is that of `printf 'akgate-leak-report-v1\nakgate.example\nnonce-0123456789' | openssl dgst -sha256 -hmac …`.
+    #[test]
+    fn mac_shows_possession_of_one_secret_to_one_host_once() {
+        let secret = AccessKeySecret::new("FakeSecretForTestsOnly0123abcD".into());
+        let mac = hex::decode("158ae3c88d72c21b06588a22d6576d1e9cb6433eeb81ec59eba2485e6a52513c")
+            .unwrap();
+        let shows = |secret: &AccessKeySecret, host, nonce, mac: &[u8]| {
+            shows_possession(secret, host, nonce, mac)
+        };
+        assert!(shows(&secret, "akgate.example", "nonce-0123456789", &mac));
+        assert!(!shows(&secret, "other.example", "nonce-0123456789", &mac));
+        assert!(!shows(&secret, "akgate.example", "nonce-0123456780", &mac));
+        assert!(!shows(
+            &secret,
+            "akgate.example",
+            "nonce-0123456789",
+            &mac[..31]
+        ));
+        assert!(!shows(&secret, "akgate.example", "nonce-0123456789", b""));
+        let other = AccessKeySecret::new("FakeSecretForTestsOnly0123abcE".into());
+        assert!(!shows(&other, "akgate.example", "nonce-0123456789", &mac));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::{
         gate::Gate,
         road::{mirror, road},
     },
+    intake::Intake,
     server::{Cores, Listener, Manners, Serving, Tls, TrustedProxies},
 };
 
@@ -21,6 +22,8 @@ pub(super) struct Listeners {
     pub serving: Vec<(&'static str, SocketAddr, Serving)>,
     /// The gate, where this process has one.
     pub gate: Option<Arc<Gate>>,
+    /// The doors for sources of leak reports, where this process has them.
+    pub intake: Option<Intake>,
 }
 
 /// Binds the listeners of the process's roles. The gateway's serves on the cores.
@@ -43,6 +46,7 @@ pub(super) fn bind_all(
     let mut listeners = Listeners {
         serving: Vec::new(),
         gate: None,
+        intake: None,
     };
     if config.judges() {
         let tls = tls(gateway.tls_cert.as_deref(), gateway.tls_key.as_deref())?;
@@ -79,11 +83,9 @@ pub(super) fn bind_all(
             manners(&public.trusted_proxies),
         )?;
         let address = listener.local_addr();
-        let serving = listener.serving(node.public(
-            config.sections.policy.lift,
-            sources::settings(&config.sections)?,
-            config.judges(),
-        )?);
+        let intake = node.intake(sources::settings(&config.sections)?, config.judges());
+        let serving = listener.serving(node.public(config.sections.policy.lift, intake.clone())?);
+        listeners.intake = Some(intake);
         listeners.serving.push(("public", address, serving));
     }
     if config.has(Role::Admin) {

@@ -22,6 +22,7 @@ use crate::{
         sealing::{KeyRing, KeyRingFault},
     },
     health::{self, Health},
+    intake::possession,
     metrics::Metrics,
     notify::{dkim::DkimFault, mailer::SmtpSetupFault},
     postgres::MIGRATOR,
@@ -186,6 +187,9 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     if judges {
         let (node, gate, stopped) = (Arc::clone(&node), bound.gate, records_stopped.clone());
         working.spawn(async move { node.run(gate, stopped).await });
+    }
+    if let Some(intake) = bound.intake {
+        working.spawn(possession::look_into(intake, stopped.clone()));
     }
     if let Some(worker) = worker {
         let stopped = stopped.clone();

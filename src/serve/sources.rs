@@ -1,15 +1,15 @@
 //! The intake's part of the configuration: who reports leaks, and how each is known.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Uri};
 use sha2::{Digest, Sha256};
 
 use super::{ServeError, gateway::client_tls};
 use crate::{
     app::IntakeSettings,
     config::{RevocationSource, Secret, Sections, SignedSource},
-    intake::{Fetch, Revoker, SignedOrigin},
+    intake::{Door, Fetch, Revoker, SignedOrigin},
 };
 
 const UNCHECKED: ServeError = ServeError::Unchecked("sources");
@@ -27,7 +27,23 @@ pub(super) fn settings(sections: &Sections) -> Result<IntakeSettings, ServeError
         suspected_per_hour: sources.suspected_per_hour.into(),
         signed: signed?,
         revokers: revokers?,
+        door: door(sections)?,
     })
+}
+
+fn door(sections: &Sections) -> Result<Option<Arc<Door>>, ServeError> {
+    let public = &sections.sources.public_report;
+    if !public.enabled {
+        return Ok(None);
+    }
+    let url = sections.public.url.as_deref().unwrap_or_default();
+    let url: Uri = url.parse().map_err(|_| UNCHECKED)?;
+    let host = url.authority().ok_or(UNCHECKED)?.to_string();
+    Ok(Some(Door::new(
+        host,
+        public.per_minute,
+        public.per_minute_each,
+    )))
 }
 
 fn signed(source: &SignedSource) -> Result<(SignedOrigin, Fetch), ServeError> {

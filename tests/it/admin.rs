@@ -9,7 +9,6 @@ use akgate::{
         LetterKind, lease,
         links::{self, Purpose},
     },
-    restriction::LiftRule,
 };
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
@@ -326,11 +325,7 @@ async fn page(desk: &Desk, method: Method, path: &str) -> (u16, http::HeaderMap,
         .header("content-type", "application/x-www-form-urlencoded")
         .body(Body::empty())
         .unwrap();
-    let public = desk
-        .node
-        .node
-        .public(LiftRule::default(), IntakeSettings::default(), false)
-        .unwrap();
+    let public = desk.node.public(IntakeSettings::default());
     let answer = public.oneshot(request).await.unwrap();
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let bytes = answer.into_body().collect().await.unwrap().to_bytes();

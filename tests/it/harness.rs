@@ -10,7 +10,7 @@ use std::{
 
 use akgate::{
     access_key::{AccessKeyId, AccessKeySecret},
-    app::{Foundations, GatewaySettings, Node},
+    app::{Foundations, GatewaySettings, IntakeSettings, Node},
     audit::Actor,
     clock::Clock,
     demo::client::{Api, Credentials, sign},
@@ -30,6 +30,7 @@ use akgate::{
         feed, keys,
         record::{Delivery, Grounds, InForce, LeakReport, record},
     },
+    restriction::LiftRule,
     sandbox::{Sandbox, seed},
 };
 use axum::{Router, body::Body};
@@ -249,6 +250,12 @@ impl TestNode {
             ..LeakReport::default()
         };
         decide(&self.pool, &self.ring, "test", report, self.clock.now()).await
+    }
+
+    /// The public listener.
+    pub fn public(&self, sources: IntakeSettings) -> Router {
+        let intake = self.node.intake(sources, true);
+        self.node.public(LiftRule::default(), intake).unwrap()
     }
 
     pub async fn call(

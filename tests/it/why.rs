@@ -5,7 +5,6 @@ use std::sync::Arc;
 use akgate::{
     app::IntakeSettings,
     gateway::gate::{Recommend, Settings},
-    restriction::LiftRule,
 };
 use axum::{Router, body::Body};
 use http::{Request, StatusCode};
@@ -86,10 +85,7 @@ async fn holder_of_a_refusal_is_told_why_and_nobody_else_learns_anything() {
     );
     let by_session = request_id(&node.call(&session, RAM, "CreateUser", &user).await);
     node.node.recorder().flush().await.unwrap();
-    let page = node
-        .node
-        .public(LiftRule::default(), IntakeSettings::default(), false)
-        .unwrap();
+    let page = node.public(IntakeSettings::default());
 
     let form = Request::get(format!("/leaked-access-key?RequestId={id}"));
     let (status, html) = ask(&page, form.body(Body::empty()).unwrap()).await;
@@ -154,10 +150,7 @@ async fn what_shadow_mode_let_pass_is_no_refusal() {
         .unwrap()
         .to_owned();
     shadow.node.recorder().flush().await.unwrap();
-    let page = shadow
-        .node
-        .public(LiftRule::default(), IntakeSettings::default(), false)
-        .unwrap();
+    let page = shadow.public(IntakeSettings::default());
     let (status, _) = why(&page, "en", &id, "LTAI5tFakeAlice").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }

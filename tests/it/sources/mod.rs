@@ -2,6 +2,7 @@
 //! publishes.
 
 mod keys;
+mod possession;
 mod publisher;
 mod revocation;
 mod signed;
@@ -11,7 +12,6 @@ use std::sync::Arc;
 use akgate::{
     app::IntakeSettings,
     intake::{Fetch, Revoker, SignedOrigin, origin::IdCheck},
-    restriction::LiftRule,
 };
 use axum::{Router, body::Body};
 use http::{Request, StatusCode};
@@ -82,9 +82,7 @@ impl Post {
             }],
             ..IntakeSettings::default()
         };
-        node.node
-            .public(LiftRule::default(), settings, true)
-            .unwrap()
+        node.public(settings)
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

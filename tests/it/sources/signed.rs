@@ -5,7 +5,6 @@ use akgate::{
     clock::Clock,
     intake::{VerifyingKey, origin::IdCheck},
     registry::sources::{SigningKeyText, keep_keys},
-    restriction::LiftRule,
 };
 use axum::body::Body;
 use base64::{
@@ -363,8 +362,7 @@ async fn too_long_or_too_much_at_a_time_is_told_so() {
         signed: vec![(origin, fetch)],
         ..IntakeSettings::default()
     };
-    let public = &post.node.node;
-    let router = public.public(LiftRule::default(), settings, true).unwrap();
+    let router = post.node.public(settings);
     let large = format!("[{}]", " ".repeat(65 << 10));
     let answer = send(&router, post.publisher.delivery("github", &large)).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
