@@ -10,6 +10,7 @@ mod letters;
 mod paste;
 mod report;
 mod seed;
+mod sources;
 mod state;
 mod walk;
 
@@ -23,14 +24,16 @@ use tokio::{
 
 use self::{
     report::{Report, Stage},
+    sources::Source,
     state::{State, StateError},
     walk::{Walk, WalkFault},
 };
 use crate::{
-    app::{AppError, Foundations, GatewaySettings, IntakeSettings, Node, WorkerSettings},
+    app::{AppError, Foundations, GatewaySettings, Node, WorkerSettings},
     clock::{Clock, SystemClock},
     directory::StateFault,
     gateway::{gate, lookup, nonce::NONCES_PER_KEY, road::road, routes::Trust, upstream::Upstream},
+    intake::possession,
     ladder::Ladder,
     mac_key::MacKey,
     metrics::Metrics,
@@ -321,11 +324,16 @@ async fn play<W: io::Write>(
         let stopped = stopped.clone();
         async move { worker.run(stopped).await }
     });
-    let intake = node.intake(IntakeSettings::default(), true);
+    let source = Source::new(state.folder())?;
+    let intake = node.intake(source.settings(&public_url)?, true);
+    tasks.spawn(possession::look_into(intake.clone(), stopped.clone()));
+    let pages = node
+        .public(LiftRule::default(), intake)?
+        .merge(source.router());
     let road = road(gate, upstreams, Arc::new(Semaphore::new(CONCURRENT)));
     let mut listeners = vec![
         gateway.serving(road.clone()),
-        public.serving(node.public(LiftRule::default(), intake)?),
+        public.serving(pages),
         admin.serving(node.admin(true)),
     ];
     listeners.extend(with_tls.map(|listener| listener.serving(road)));
@@ -347,6 +355,7 @@ async fn play<W: io::Write>(
         letters_dir: state.letters.display().to_string(),
         accounts: cast.accounts(),
     };
+    let variables = source.write_variables(state.folder(), &stage, &cast)?;
     report.stage(&stage)?;
     let failed = if args.attack {
         attack::run(&stage, &cast, report, Arc::clone(&clock)).await?
@@ -356,7 +365,7 @@ async fn play<W: io::Write>(
     };
     if !args.once && !args.attack {
         report.ready()?;
-        report.say(&paste::snippets(&stage, &cast))?;
+        report.say(&paste::snippets(&stage, &cast, &variables))?;
         Shutdown::requested().await;
     }
     stop.send_replace(true);

@@ -4,7 +4,7 @@ use super::{report::Stage, seed::Cast};
 
 /// The text: a call that passes and one that is refused, in Python, Node and with curl.
 #[must_use]
-pub fn snippets(stage: &Stage, cast: &Cast) -> String {
+pub fn snippets(stage: &Stage, cast: &Cast, variables: &str) -> String {
     let Stage {
         gateway_url,
         admin_url,
@@ -43,6 +43,14 @@ Operators:
   curl -s -H "Authorization: Bearer {operator_token}" -H "Content-Type: application/json" \
     -d '{{"access_key_id":"{clean_id}","source":"operator","reference":"my-first-report"}}' \
     {admin_url}/admin/v1/leak-reports
+
+Sources of leaks (docs/sources.md has more of them):
+
+  . {variables}
+  printf '[{{"token":"%s","type":"secret","url":"https://github.com/example/app/blob/main/.env"}}]' "$LEAKED_SECRET" > delivery.json
+  curl -sS -H "Github-Public-Key-Identifier: $KEY_ID" \
+    -H "Github-Public-Key-Signature: $(openssl dgst -sha256 -sign "$KEY_FILE" delivery.json | base64 -w0)" \
+    --data-binary @delivery.json "$PUBLIC/v1/leaks/github"
 
 Letters: {letters_dir}
 "#,

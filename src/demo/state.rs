@@ -21,7 +21,7 @@ pub struct State {
     pub ring: KeyRing,
     /// Where letters are written.
     pub letters: PathBuf,
-    _folder: Folder,
+    folder: Folder,
 }
 
 /// Why there is no state.
@@ -64,6 +64,12 @@ impl Drop for Folder {
 }
 
 impl State {
+    /// The folder of it all, for its owner alone.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder.path
+    }
+
     /// Starts the database and reads, or makes, the rest. Blocks.
     ///
     /// # Errors
@@ -96,7 +102,7 @@ impl State {
             postgres,
             ring,
             letters,
-            _folder: folder,
+            folder,
         })
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 
 /// A match, as GitHub and GitLab tell it, its place as `url` or `location`. Whatever else it holds is ignored.
 #[derive(Deserialize)]
-pub(super) struct Element<'b> {
+pub struct Element<'b> {
     #[serde(borrow)]
     token: Cow<'b, str>,
     #[serde(default, borrow, rename = "type", deserialize_with = "text")]
@@ -35,14 +35,17 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, st
 
 /// What becomes of an element, told to the source.
 #[derive(Debug, Serialize)]
-pub(super) struct Label<'b> {
+pub struct Label<'b> {
     token_hash: String,
     token_type: &'b str,
     label: &'static str,
 }
 
 /// The elements of a body, and how many of them cannot be read.
-pub(super) fn parse(body: &[u8]) -> Result<(Vec<Element<'_>>, usize), Refusal> {
+///
+/// # Errors
+/// [`Refusal::Malformed`] where it is no array.
+pub fn parse(body: &[u8]) -> Result<(Vec<Element<'_>>, usize), Refusal> {
     let raw: Vec<&RawValue> = serde_json::from_slice(body)
         .map_err(|_| Refusal::Malformed("the body is a JSON array of objects"))?;
     let count = raw.len();
@@ -56,12 +59,14 @@ pub(super) fn parse(body: &[u8]) -> Result<(Vec<Element<'_>>, usize), Refusal> {
 
 impl<'b> Element<'b> {
     /// What the match tells: an id and a secret that stand together are a pair.
+    #[must_use]
     pub fn reports(&self) -> Vec<LeakReport> {
         let address = self.url.as_deref().or(self.location.as_deref());
         reports(&self.token, &Place::new(address, None, None))
     }
 
     /// What became of it, by what became of its reports.
+    #[must_use]
     pub fn label<'r>(&self, recorded: impl IntoIterator<Item = &'r Recorded>) -> Label<'_> {
         let is_real = recorded
             .into_iter()
@@ -79,13 +84,15 @@ impl<'b> Element<'b> {
 }
 
 /// The reports of a text that a source says is a credential.
-pub(super) fn reports(token: &str, place: &Place) -> Vec<LeakReport> {
+#[must_use]
+pub fn reports(token: &str, place: &Place) -> Vec<LeakReport> {
     pair_up(credentials::read(token), place)
 }
 
 /// The reports of a text that a scanner has found by this rule. Where the rule is about us, the scanner is believed
 /// about what is a secret; scanners find much else.
-pub(super) fn found(
+#[must_use]
+pub fn found(
     text: &str,
     rule: &str,
     place: &Place,

@@ -3,7 +3,7 @@
 //! What a source says is a claim like any other: it is restricted what is proven, and nothing else.
 
 mod body;
-mod elements;
+pub mod elements;
 mod fetch;
 pub mod origin;
 pub mod possession;
@@ -24,8 +24,13 @@ use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
 pub use self::{
-    fetch::Fetch, origin::SignedOrigin, possession::Door, refusal::Refusal, revocation::Revoker,
-    signature::VerifyingKey, signing_keys::SigningKeys,
+    fetch::Fetch,
+    origin::SignedOrigin,
+    possession::Door,
+    refusal::Refusal,
+    revocation::Revoker,
+    signature::{VerifyingKey, is_der},
+    signing_keys::SigningKeys,
 };
 use crate::{
     audit::Actor,

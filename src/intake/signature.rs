@@ -32,7 +32,8 @@ impl VerifyingKey {
 
 /// Whether bytes have the shape of an `Ecdsa-Sig-Value` (RFC 3279, section 2.2.3) of a curve of 256 bits: a sequence of
 /// two integers, short ones included.
-pub(super) fn is_der(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn is_der(bytes: &[u8]) -> bool {
     let Some((content, [])) = element(bytes, 0x30) else {
         return false;
     };

@@ -17,6 +17,7 @@ mod byte_positions;
 mod captures;
 mod database;
 mod directory;
+mod docs;
 mod faults;
 mod harness;
 mod keys;

@@ -1,6 +1,6 @@
 //! `akgate scan`: finds AccessKeys in a folder, a git history or any text, for a person or for `akgate reports import`.
 
-mod text;
+pub mod text;
 
 use std::{
     fs::File,

@@ -18,7 +18,7 @@ const HINTS: [&str; 5] = ["secret", "aliyun", "alibaba", "access_key", "accesske
 
 /// A credential, and where.
 #[derive(Debug)]
-pub(super) struct Finding {
+pub struct Finding {
     /// The file; `-` for standard input.
     pub path: String,
     /// The line in it, or in the history.
@@ -36,7 +36,7 @@ struct Waiting {
 }
 
 /// Finds credentials in a text. A binary file has none.
-pub(super) struct Scanner<R> {
+pub struct Scanner<R> {
     input: R,
     path: String,
     line: u64,
@@ -49,6 +49,7 @@ pub(super) struct Scanner<R> {
 }
 
 impl<R: BufRead> Scanner<R> {
+    /// Begins at the first line.
     pub fn new(path: &str, input: R) -> Self {
         Self {
             input,

@@ -5,4 +5,5 @@ pub mod load;
 pub mod peers;
 pub mod report;
 pub mod sign;
+pub mod signer;
 pub mod stats;

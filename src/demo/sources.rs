@@ -1,0 +1,154 @@
+//! Sources of leak reports to try: one that signs, with a key of the demo's own that it publishes itself, a GitLab with
+//! a token, and the public. What they need stands in a file of shell variables.
+
+use std::{fs, io, num::NonZeroU32, path::Path, sync::Arc};
+
+use aws_lc_rs::{
+    encoding::AsDer,
+    error::Unspecified,
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair},
+};
+use axum::{Json, Router, routing::get};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::Uri;
+use rustls::{RootCertStore, crypto};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{report::Stage, seed::Cast};
+use crate::{
+    app::IntakeSettings,
+    intake::{Door, Fetch, Revoker, SignedOrigin, origin::IdCheck},
+};
+
+/// The token of the GitLab.
+const GITLAB_TOKEN: &str = "demo-token-that-both-sides-have-agreed-on";
+
+/// Where the demo publishes the key that its source signs with.
+const KEYS: &str = "/demo/signing-keys";
+
+/// How many reports a minute the public may send.
+const PUBLIC: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
+
+/// A source that signs.
+pub struct Source {
+    key_file: String,
+    key_identifier: String,
+    published: Value,
+}
+
+impl Source {
+    /// Makes a key pair and writes its private half into a file of the folder, for `openssl`.
+    ///
+    /// # Errors
+    /// Where no key is to be had, or the file cannot be written.
+    pub fn new(folder: &Path) -> io::Result<Self> {
+        let (private, public) = pair().map_err(|_| io::Error::other("no key pair can be made"))?;
+        let file = folder.join("source-key.pem");
+        fs::write(&file, private)?;
+        let key_identifier = hex::encode(Sha256::digest(&public));
+        Ok(Self {
+            key_file: file.display().to_string(),
+            published: json!({ "public_keys": [
+                { "key_identifier": key_identifier, "key": public, "is_current": true }
+            ] }),
+            key_identifier,
+        })
+    }
+
+    /// Publishes the key.
+    pub fn router(&self) -> Router {
+        let published = self.published.clone();
+        Router::new().route(KEYS, get(|| async move { Json(published) }))
+    }
+
+    /// What the intake has to know of all sources.
+    ///
+    /// # Errors
+    /// Where the address of the public listener is none.
+    pub fn settings(&self, public_url: &str) -> io::Result<IntakeSettings> {
+        let url: Uri = format!("{public_url}{KEYS}")
+            .parse()
+            .map_err(io::Error::other)?;
+        let host = url.authority().map_or("", |host| host.as_str()).to_owned();
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(
+            crypto::aws_lc_rs::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+        let origin = SignedOrigin {
+            name: "github".to_owned(),
+            id_header: http::HeaderName::from_static("github-public-key-identifier"),
+            signature_header: http::HeaderName::from_static("github-public-key-signature"),
+            id_check: IdCheck::Sha256Pem,
+            feedback: true,
+        };
+        Ok(IntakeSettings {
+            signed: vec![(origin, Fetch::new(url, None, tls))],
+            revokers: vec![Revoker {
+                name: "gitlab".to_owned(),
+                token_sha256: Sha256::digest(GITLAB_TOKEN).into(),
+            }],
+            door: Some(Door::new(host, PUBLIC, PUBLIC)),
+            ..IntakeSettings::default()
+        })
+    }
+
+    /// Writes down what a shell needs to play the sources; gives the file.
+    ///
+    /// # Errors
+    /// That of the file.
+    pub fn write_variables(&self, folder: &Path, stage: &Stage, cast: &Cast) -> io::Result<String> {
+        let file = folder.join("env");
+        let variables = [
+            ("GATEWAY", stage.gateway_url.as_str()),
+            ("PUBLIC", &stage.public_url),
+            ("ADMIN", &stage.admin_url),
+            ("TOKEN", &stage.operator_token),
+            ("KEY_FILE", &self.key_file),
+            ("KEY_ID", &self.key_identifier),
+            ("GITLAB_TOKEN", GITLAB_TOKEN),
+            ("LEAKED_ID", &cast.bob.access_key_id),
+            ("LEAKED_SECRET", &cast.bob.access_key_secret),
+        ];
+        let text: String = variables
+            .iter()
+            .map(|(name, value)| format!("{name}='{value}'\n"))
+            .collect();
+        fs::write(&file, text)?;
+        Ok(file.display().to_string())
+    }
+}
+
+/// A P-256 key pair, both halves as PEM.
+fn pair() -> Result<(String, String), Unspecified> {
+    let document =
+        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())?;
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref())
+        .map_err(|_| Unspecified)?;
+    let public = pair.public_key().as_der()?;
+    Ok((
+        pem("PRIVATE KEY", document.as_ref()),
+        pem("PUBLIC KEY", public.as_ref()),
+    ))
+}
+
+/// Text of RFC 7468: lines of 64 characters between a head and a foot.
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut lines = String::new();
+    let mut rest = text.as_str();
+    while let Some((line, after)) = rest.split_at_checked(64) {
+        lines.push_str(line);
+        lines.push('\n');
+        rest = after;
+    }
+    if !rest.is_empty() {
+        lines.push_str(rest);
+        lines.push('\n');
+    }
+    format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n")
+}

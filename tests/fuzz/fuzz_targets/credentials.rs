@@ -1,0 +1,15 @@
+//! Telling credentials from other text.
+#![no_main]
+
+use akgate::credentials::{Credential, find, read};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    for credential in find(text).chain(read(text)) {
+        let found = match &credential {
+            Credential::Id(id) => id.as_str(),
+            Credential::Secret(secret) => secret.expose(),
+        };
+        assert!(text.contains(found));
+    }
+});

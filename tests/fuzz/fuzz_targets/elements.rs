@@ -1,0 +1,22 @@
+//! Bodies of signed deliveries.
+#![no_main]
+
+use akgate::intake::elements::{parse, reports};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    let Ok((elements, bad)) = parse(body) else {
+        return;
+    };
+    // As many as a whole parser sees.
+    let all: Vec<serde_json::Value> = serde_json::from_slice(body).unwrap_or_default();
+    assert!(all.is_empty() || all.len() == elements.len() + bad);
+    for element in &elements {
+        let label = serde_json::to_value(element.label([])).unwrap();
+        assert_eq!(label["token_hash"].as_str().unwrap().len(), 64);
+        assert!(element.reports().len() <= body.len());
+    }
+    if let Ok(text) = std::str::from_utf8(body) {
+        drop(reports(text, &akgate::leak::Place::default()));
+    }
+});

@@ -1,0 +1,22 @@
+//! What letters and pages show of a place: no link, no secret, one line.
+#![no_main]
+
+use akgate::{access_key::AccessKeyId, evidence, leak::Place};
+use libfuzzer_sys::fuzz_target;
+
+const SECRET: &str = "FakeSecretForTestsOnly0123abcD";
+
+fuzz_target!(|data: (&str, &str, &str)| {
+    let (url, commit, path) = data;
+    let key = AccessKeyId::parse("LTAI5tFakeKeyForTestsOnly01").unwrap();
+    let place = Place::new(Some(url), Some(commit), Some(path)).without_secret(SECRET);
+    let Some(shown) = evidence::whereabouts(&place, &key) else {
+        return;
+    };
+    assert!(shown.chars().count() < 1000);
+    assert!(!shown.contains("://") || shown.starts_with("hxxp") || !shown.contains("http"));
+    assert!(!shown.contains(|c: char| c.is_control()));
+    for window in SECRET.as_bytes().windows(8) {
+        assert!(!shown.as_bytes().windows(8).any(|part| part == window));
+    }
+});

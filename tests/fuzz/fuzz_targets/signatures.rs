@@ -1,0 +1,21 @@
+//! Keys and signatures as sources send them: a PEM text, then a signature.
+#![no_main]
+
+use akgate::intake::{VerifyingKey, is_der, origin::IdCheck};
+use libfuzzer_sys::fuzz_target;
+
+const PEM: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEYAGMWO8XgCamYKMJS6jc/qgvSlAd
+AjPuDPRcXU22YxgBrz+zoN19MzuRyW87qEt9/AmtoNP5GrobzUvQSyJFVw==
+-----END PUBLIC KEY-----
+";
+
+fuzz_target!(|data: (&str, &[u8])| {
+    let (pem, signature) = data;
+    drop(VerifyingKey::from_pem(pem));
+    let known = VerifyingKey::from_pem(PEM).unwrap();
+    assert!(!known.verifies(b"nothing of this was ever signed", signature));
+    // What is refused for its shape would not have been verified either.
+    drop(is_der(signature));
+    drop(IdCheck::Sha256Pem.holds(pem, pem));
+});
