@@ -2,6 +2,7 @@
 //! publishes.
 
 mod keys;
+mod kills;
 mod possession;
 mod publisher;
 mod revocation;
