@@ -126,3 +126,16 @@ COMMENT ON COLUMN possession_claims.url IS 'Where they found it.';
 COMMENT ON COLUMN possession_claims.commit_id IS 'In which commit.';
 COMMENT ON COLUMN possession_claims.path IS 'In which file.';
 COMMENT ON COLUMN possession_claims.received_at IS 'When it arrived.';
+
+ALTER TABLE letters
+    ALTER COLUMN restriction_id DROP NOT NULL,
+    ADD COLUMN access_key_id text,
+    DROP CONSTRAINT letters_kind_check,
+    ADD CONSTRAINT letters_kind_check CHECK (
+        kind IN ('Announced', 'Imposed', 'Repeated', 'Reminder', 'Widened', 'Confirmed', 'Withdrawn', 'Lifted', 'Suspected')
+    ),
+    ADD CONSTRAINT letters_about_check CHECK ((restriction_id IS NULL) = (kind = 'Suspected') AND (access_key_id IS NULL) <> (kind = 'Suspected'));
+CREATE INDEX letters_suspected_idx ON letters (access_key_id, contact_id) WHERE kind = 'Suspected';
+COMMENT ON COLUMN letters.restriction_id IS 'The restriction that it is about; null of a suspicion.';
+COMMENT ON COLUMN letters.access_key_id IS 'The key that is suspected to have leaked; null of a letter about a restriction.';
+COMMENT ON COLUMN letters.kind IS 'What it tells: Announced (before enforce_from), Imposed, Repeated (seen again), Reminder, Widened, Confirmed, Withdrawn, Lifted; Suspected (the id alone was seen: nothing is restricted).';

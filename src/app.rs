@@ -38,6 +38,7 @@ use crate::{
     registry::{
         feed::{self, Feed},
         live::Live,
+        record::Suspicions,
     },
     restriction::LiftRule,
 };
@@ -83,8 +84,8 @@ pub struct IntakeSettings {
     pub body_timeout: Duration,
     /// How many bytes of bodies may be in work at a time.
     pub room: usize,
-    /// How many new suspicions an hour a source may tell before it is paused.
-    pub suspected_per_hour: i64,
+    /// What becomes of suspicions.
+    pub suspicions: Suspicions,
     /// Sources that sign, and where each publishes its keys.
     pub signed: Vec<(SignedOrigin, Fetch)>,
     /// Sources that have a token.
@@ -101,7 +102,10 @@ impl Default for IntakeSettings {
             body_limit: 16 << 20,
             body_timeout: Duration::from_secs(30),
             room: 128 << 20,
-            suspected_per_hour: 10_000,
+            suspicions: Suspicions {
+                most_per_hour: Some(10_000),
+                tell_owners: false,
+            },
             signed: Vec::new(),
             revokers: Vec::new(),
             door: None,
@@ -320,7 +324,7 @@ impl Node {
             timeout: settings.timeout,
             body_limit: settings.body_limit,
             body_timeout: settings.body_timeout,
-            suspected_per_hour: settings.suspected_per_hour,
+            suspicions: settings.suspicions,
             // A permit per KiB.
             room: Arc::new(Semaphore::new(settings.room >> 10)),
         }

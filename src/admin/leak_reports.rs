@@ -19,7 +19,7 @@ use crate::{
     directory::{StateFault, within},
     leak::{Place, Proof},
     registry::{
-        record::{Delivery, Grounds, LeakReport, record},
+        record::{Delivery, Grounds, LeakReport, Suspicions, record},
         reports::{ReportView, Wanted, list as read},
     },
 };
@@ -109,7 +109,7 @@ pub async fn create(
         source: &body.source,
         actor: &actor,
         grounds: Grounds::Decision,
-        suspected_per_hour: None,
+        suspicions: Suspicions::default(),
         ledger: None,
         reports: &[report],
     };

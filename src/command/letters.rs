@@ -18,7 +18,7 @@ use crate::{
         letter::{Letter, Templates},
         message::{self, MessageFault},
     },
-    outbox::{Leased, LetterKind},
+    outbox::{About, Leased, LetterKind},
 };
 
 /// Look at the letters
@@ -130,7 +130,7 @@ fn message(
     let now = SystemClock.now();
     let leased = Leased {
         letter_id: Uuid::now_v7(),
-        restriction_id: Uuid::now_v7(),
+        about: About::Restriction(Uuid::now_v7()),
         contact_id: Uuid::nil(),
         email: "owner@example.com".into(),
         language,

@@ -48,6 +48,10 @@ pub struct PolicySection {
     /// facts alone: the pair is disabled or deleted, and the owner has looked at everything that it made and changed.
     #[config(env = "AKGATE_POLICY_LIFT", default = "operator")]
     pub lift: LiftRule,
+    /// Whether owners are told of suspicions: that the id of an AccessKey was seen, without its secret. Nothing is restricted
+    /// then; of one key at most once in 30 days.
+    #[config(env = "AKGATE_POLICY_TELL_SUSPECTED", default = false)]
+    pub tell_suspected: bool,
     /// What follows while a leaked pair goes on working, in hours since its owner was told. 0: never.
     #[config(nested)]
     pub escalation: EscalationSection,

@@ -9,7 +9,10 @@ use super::{
     KeyRecord, KeyStatus,
     contacts::{Contact, Language},
 };
-use crate::access_key::{AccessKeyId, AccessKeySecret};
+use crate::{
+    access_key::{AccessKeyId, AccessKeySecret},
+    evidence::clean,
+};
 
 /// The form of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -106,13 +109,24 @@ fn csv_rows(input: impl Read) -> impl Iterator<Item = (u64, Result<Row, BadLine>
 /// The fault without the value that it met: it may be a secret.
 pub(crate) fn csv_reason(fault: &csv::Error) -> String {
     match fault.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => err.kind().to_string(),
+        csv::ErrorKind::Deserialize { err, .. } => discreet(&err.kind().to_string()),
         csv::ErrorKind::UnequalLengths {
             expected_len, len, ..
         } => format!("it has {len} fields, the header has {expected_len}"),
         csv::ErrorKind::Utf8 { .. } => "it is not UTF-8".to_owned(),
         csv::ErrorKind::Io(fault) => format!("it cannot be read: {fault}"),
         _ => "it is no CSV".to_owned(),
+    }
+}
+
+/// What a parser says, where it names members alone; made safe to show, since the file names them.
+fn discreet(said: &str) -> String {
+    let names_members = ["missing field", "unknown field", "duplicate field"]
+        .iter()
+        .any(|start| said.starts_with(start));
+    match names_members {
+        true => clean(said),
+        false => "a member is not of the kind that it has to be".to_owned(),
     }
 }
 
@@ -131,10 +145,9 @@ fn ndjson_rows(input: impl BufRead) -> impl Iterator<Item = (u64, Result<Row, Ba
 
 pub(crate) fn json_reason(fault: &serde_json::Error) -> String {
     match fault.classify() {
-        // Names members, never values: every value is a text.
         serde_json::error::Category::Data => {
             let text = fault.to_string();
-            text.split(" at line ").next().unwrap_or(&text).to_owned()
+            discreet(text.split(" at line ").next().unwrap_or(&text))
         }
         _ => format!("it is no JSON object (column {})", fault.column()),
     }

@@ -40,7 +40,7 @@ use crate::{
     registry::{
         deliveries::Ledger,
         feed::Feed,
-        record::{Delivery, Grounds, LeakReport, Recorded, record},
+        record::{Delivery, Grounds, LeakReport, Recorded, Suspicions, record},
     },
 };
 
@@ -65,8 +65,8 @@ pub struct Intake {
     pub body_timeout: Duration,
     /// Room for the bodies of all deliveries that are in work, a permit per KiB: more are told to come back.
     pub room: Arc<Semaphore>,
-    /// How many new suspicions an hour a source may tell before it is paused.
-    pub suspected_per_hour: i64,
+    /// What becomes of suspicions.
+    pub suspicions: Suspicions,
     /// Sources that sign, by name.
     pub signed: Arc<HashMap<String, Signed>>,
     /// Sources that have a token.
@@ -106,7 +106,7 @@ impl Intake {
             source,
             actor: &Actor::Source(source.to_owned()),
             grounds: Grounds::Proof,
-            suspected_per_hour: Some(self.suspected_per_hour),
+            suspicions: self.suspicions,
             ledger: Some(ledger),
             reports,
         };

@@ -11,10 +11,11 @@ use crate::{
     directory::{StateFault, contacts::Language},
     evidence::{clean, masked_email, whereabouts},
     ladder::{Ladder, Step, Taken},
-    outbox::{Leased, LetterKind, links::Link},
+    leak::Proof,
+    outbox::{About, Leased, LetterKind, links::Link},
     registry::{
         read::{self, RestrictionView},
-        reports::ReportView,
+        reports::{self, ReportView},
     },
     restriction::Cause,
     verdict::{Mode, Profile},
@@ -22,6 +23,9 @@ use crate::{
 
 /// At most so many places are told: a key that was copied a thousand times makes no letter of a thousand.
 const CLUES: usize = 20;
+
+/// At most so many suspicions are counted.
+const SUSPICIONS: i64 = 1000;
 
 /// At most so many objects are told by name.
 const OBJECTS: usize = 20;
@@ -51,7 +55,7 @@ pub struct House {
 }
 
 /// What a letter tells. A key is masked; a secret is not even known here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Facts {
     /// The key, masked.
     pub access_key: String,
@@ -170,7 +174,7 @@ pub struct Object {
 }
 
 /// Finished `aliyun` commands, with the real names. The key's id stays masked: the first command finds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Commands {
     /// Makes a new pair.
     pub rotate: String,
@@ -221,7 +225,11 @@ pub async fn gather(
     house: &House,
     now: OffsetDateTime,
 ) -> Result<Option<Facts>, StateFault> {
-    let Some(restriction) = read::one(pool, letter.restriction_id).await? else {
+    let restriction_id = match &letter.about {
+        About::Restriction(id) => *id,
+        About::Suspicion(key) => return suspicion(pool, key, letter.language, house).await,
+    };
+    let Some(restriction) = read::one(pool, restriction_id).await? else {
         return Ok(None);
     };
     let account = sqlx::query!(
@@ -250,6 +258,57 @@ pub async fn gather(
     Ok(Some(facts))
 }
 
+/// What a letter about a suspicion tells; `None` where there is nothing left to tell: the key is restricted by now, or does not
+/// work.
+async fn suspicion(
+    pool: &PgPool,
+    key: &AccessKeyId,
+    language: Language,
+    house: &House,
+) -> Result<Option<Facts>, StateFault> {
+    let owner = sqlx::query!(
+        "SELECT p.account_id, p.user_name, k.status
+         FROM access_keys k
+         JOIN principals p USING (principal_id)
+         WHERE k.access_key_id = $1
+           AND k.status = 'Active'
+           AND NOT EXISTS (
+               SELECT 1
+               FROM restrictions r
+               WHERE r.access_key_id = k.access_key_id
+                 AND r.state <> 'Lifted'
+           )",
+        key.as_str()
+    )
+    .fetch_optional(pool)
+    .await?;
+    let Some(owner) = owner else {
+        return Ok(None);
+    };
+    let wanted = reports::Wanted {
+        proof: Some(Proof::Suspected),
+        access_key_id: Some(key.as_str().to_owned()),
+        limit: SUSPICIONS,
+        ..reports::Wanted::default()
+    };
+    let mut seen = reports::list(pool, &wanted).await?;
+    seen.retain(|report| !report.held);
+    let clues = seen.iter().take(CLUES);
+    Ok(Some(Facts {
+        access_key: key.masked(),
+        account_id: clean(&owner.account_id),
+        user_name: owner.user_name.as_deref().map(clean),
+        key_status: Some(owner.status),
+        clues: clues.map(|report| clue(report, key, language)).collect(),
+        more_clues: seen.len().saturating_sub(CLUES),
+        commands: Commands::of(&key.masked(), owner.user_name.as_deref()),
+        support: house.support.clone(),
+        hotline: house.hotline.clone(),
+        ticket_url: house.ticket_url.clone(),
+        ..Facts::default()
+    }))
+}
+
 /// When the reader was last told of places.
 async fn last_told(pool: &PgPool, letter: &Leased) -> Result<OffsetDateTime, StateFault> {
     let last = sqlx::query_scalar!(
@@ -259,7 +318,7 @@ async fn last_told(pool: &PgPool, letter: &Leased) -> Result<OffsetDateTime, Sta
            AND contact_id = $2
            AND kind IN ('Imposed', 'Repeated')
            AND state = 'Sent'",
-        letter.restriction_id,
+        letter.about.restriction(),
         letter.contact_id
     )
     .fetch_one(pool)
@@ -461,7 +520,10 @@ impl Facts {
                 is_over || self.key_status.as_deref() != Some("Active")
             }
             LetterKind::Announced | LetterKind::Repeated | LetterKind::Withdrawn => is_over,
-            LetterKind::Imposed | LetterKind::Confirmed | LetterKind::Lifted => false,
+            LetterKind::Imposed
+            | LetterKind::Confirmed
+            | LetterKind::Lifted
+            | LetterKind::Suspected => false,
         }
     }
 

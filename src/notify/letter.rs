@@ -73,7 +73,7 @@ macro_rules! built_in {
     };
 }
 
-const BUILT_IN: [(&str, &str); 34] = built_in![
+const BUILT_IN: [(&str, &str); 36] = built_in![
     "en/card.md",
     "en/seen.md",
     "en/why.md",
@@ -91,6 +91,7 @@ const BUILT_IN: [(&str, &str); 34] = built_in![
     "en/confirmed.md",
     "en/withdrawn.md",
     "en/lifted.md",
+    "en/suspected.md",
     "zh-CN/card.md",
     "zh-CN/seen.md",
     "zh-CN/why.md",
@@ -108,6 +109,7 @@ const BUILT_IN: [(&str, &str); 34] = built_in![
     "zh-CN/confirmed.md",
     "zh-CN/withdrawn.md",
     "zh-CN/lifted.md",
+    "zh-CN/suspected.md",
 ];
 
 fn names() -> String {

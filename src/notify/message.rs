@@ -53,7 +53,8 @@ pub fn write(
     now: OffsetDateTime,
 ) -> Result<Message, MessageFault> {
     let domain = from.email.domain();
-    let thread = format!("<{}@{domain}>", leased.restriction_id);
+    let about = leased.about.restriction().unwrap_or(leased.letter_id);
+    let thread = format!("<{about}@{domain}>");
     let mut builder = Message::builder()
         .from(from.clone())
         .to(Mailbox::new(None, leased.email.parse()?))

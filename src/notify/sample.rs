@@ -31,6 +31,7 @@ pub(super) fn of(kind: LetterKind, language: Language) -> Facts {
         LetterKind::Announced
         | LetterKind::Imposed
         | LetterKind::Repeated
+        | LetterKind::Suspected
         | LetterKind::Withdrawn => Facts {
             widened_at: None,
             disabling_proposed: false,

@@ -291,7 +291,7 @@ fn put_off(letter: &Leased, at: OffsetDateTime, error: String) -> Settlement {
 fn say(letter: &Leased, settlement: &Settlement) {
     let Leased {
         letter_id,
-        restriction_id,
+        about,
         access_key,
         kind,
         attempt,
@@ -299,13 +299,13 @@ fn say(letter: &Leased, settlement: &Settlement) {
     } = letter;
     match settlement {
         Settlement::Sent => {
-            tracing::info!(%letter_id, %restriction_id, access_key, %kind, attempt, "a letter is sent");
+            tracing::info!(%letter_id, ?about, access_key, %kind, attempt, "a letter is sent");
         }
         Settlement::Again { at, error } => {
-            tracing::warn!(%letter_id, %restriction_id, access_key, %kind, attempt, %at, error, "a letter is tried again later");
+            tracing::warn!(%letter_id, ?about, access_key, %kind, attempt, %at, error, "a letter is tried again later");
         }
         Settlement::Buried { error, .. } => {
-            tracing::error!(%letter_id, %restriction_id, access_key, %kind, attempt, error, "a letter is given up: see GET /admin/v1/letters");
+            tracing::error!(%letter_id, ?about, access_key, %kind, attempt, error, "a letter is given up: see GET /admin/v1/letters");
         }
     }
 }

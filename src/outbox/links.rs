@@ -52,7 +52,11 @@ pub async fn link(
     purpose: Purpose,
     now: OffsetDateTime,
 ) -> Result<Link, StateFault> {
-    let (restriction_id, contact_id) = (letter.restriction_id, letter.contact_id);
+    let restriction_id = letter
+        .about
+        .restriction()
+        .ok_or(StateFault::Corrupt("a link for no restriction"))?;
+    let contact_id = letter.contact_id;
     let token = |generation| ring.confirmation_token(restriction_id, contact_id, generation);
     let mut tx = pool.begin().await?;
     // Two workers with letters to the same contact: one makes the link, the other finds it.

@@ -13,9 +13,11 @@ use crate::directory::StateFault;
 pub struct LetterView {
     /// UUID version 7.
     pub letter_id: Uuid,
-    /// What it is about.
-    pub restriction_id: Uuid,
-    /// `Announced`, `Imposed`, `Repeated`, `Reminder`, `Widened`, `Confirmed`, `Withdrawn` or `Lifted`.
+    /// The restriction that it is about; `None` of a suspicion.
+    pub restriction_id: Option<Uuid>,
+    /// The key that is suspected to have leaked; `None` of a restriction.
+    pub access_key_id: Option<String>,
+    /// `Announced`, `Imposed`, `Repeated`, `Reminder`, `Widened`, `Confirmed`, `Withdrawn`, `Lifted` or `Suspected`.
     pub kind: String,
     /// Where it goes.
     pub email: String,
@@ -61,6 +63,7 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<LetterView>, Sta
         "SELECT
              l.letter_id,
              l.restriction_id,
+             l.access_key_id,
              l.kind,
              c.email,
              c.language,

@@ -21,9 +21,9 @@ use uuid::Uuid;
 pub use self::settle::{Settlement, bounced, settle};
 use self::tasks::TaskKind;
 use crate::{
-    access_key::masked,
+    access_key::{AccessKeyId, masked},
     audit::Actor,
-    directory::{StateFault, contacts::Language},
+    directory::{StateFault, contacts::Language, keys::key_id},
 };
 
 /// The channel of the hints that a letter is due. The poll is the guarantee.
@@ -48,11 +48,13 @@ pub enum LetterKind {
     Withdrawn,
     /// The restriction is lifted.
     Lifted,
+    /// The id of a key was seen, its secret was not: nothing is restricted.
+    Suspected,
 }
 
 impl LetterKind {
     /// Every kind, in the order of a restriction's life.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Announced,
         Self::Imposed,
         Self::Repeated,
@@ -61,6 +63,7 @@ impl LetterKind {
         Self::Confirmed,
         Self::Withdrawn,
         Self::Lifted,
+        Self::Suspected,
     ];
 
     /// The name in the database and in JSON.
@@ -75,6 +78,7 @@ impl LetterKind {
             Self::Confirmed => "Confirmed",
             Self::Withdrawn => "Withdrawn",
             Self::Lifted => "Lifted",
+            Self::Suspected => "Suspected",
         }
     }
 
@@ -88,7 +92,7 @@ impl LetterKind {
             | Self::Reminder
             | Self::Widened
             | Self::Withdrawn => true,
-            Self::Confirmed | Self::Lifted => false,
+            Self::Confirmed | Self::Lifted | Self::Suspected => false,
         }
     }
 }
@@ -215,6 +219,9 @@ pub async fn announce(
     enforce_from: OffsetDateTime,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
+    let Some(restriction_id) = letter.about.restriction() else {
+        return Err(StateFault::Corrupt("an announcement of no restriction"));
+    };
     let mut tx = pool.begin().await?;
     let is_announced = sqlx::query_scalar!(
         "SELECT EXISTS (
@@ -224,21 +231,14 @@ pub async fn announce(
                AND contact_id = $2
                AND kind = 'Announced'
          ) AS \"is_announced!\"",
-        letter.restriction_id,
+        restriction_id,
         letter.contact_id
     )
     .fetch_one(&mut *tx)
     .await?;
     if !is_announced {
         let kind = LetterKind::Announced;
-        write(
-            &mut tx,
-            letter.restriction_id,
-            &[letter.contact_id],
-            kind,
-            now,
-        )
-        .await?;
+        write(&mut tx, restriction_id, &[letter.contact_id], kind, now).await?;
     }
     // Looked at again now and then: the day may be moved.
     put_off(&mut tx, letter, enforce_from.min(now + Duration::HOUR)).await?;
@@ -392,13 +392,99 @@ async fn write_all(
     Ok(())
 }
 
+/// For how long an owner is not told again that a key of theirs is suspected.
+const SUSPECTED_AGAIN: Duration = Duration::days(30);
+
+/// Enqueues the letters that tell owners of suspicions, to the first contacts of each account: of a key that works, that
+/// nothing restricts, and that they were not told of lately.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn suspect(
+    tx: &mut PgTransaction<'_>,
+    reports: &[Uuid],
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    if reports.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "WITH suspected AS (
+             SELECT DISTINCT k.access_key_id, p.account_id
+             FROM leak_reports l
+             JOIN access_keys k
+                 ON k.access_key_id = COALESCE(l.parent_access_key_id, l.access_key_id)
+             JOIN principals p USING (principal_id)
+             WHERE l.report_id = ANY($1)
+               AND l.proof = 'Suspected'
+               AND NOT l.held
+               AND k.status = 'Active'
+               AND NOT EXISTS (
+                   SELECT 1
+                   FROM restrictions r
+                   WHERE r.access_key_id = k.access_key_id
+                     AND r.state <> 'Lifted'
+               )
+         ),
+         written AS (
+             INSERT INTO letters (letter_id, access_key_id, contact_id, kind, state, due_at, created_at)
+             SELECT gen_random_uuid(), s.access_key_id, c.contact_id, 'Suspected', 'Due', $2, $2
+             FROM suspected s
+             JOIN contacts c USING (account_id)
+             WHERE c.unreachable_since IS NULL
+               AND c.rank = (
+                   SELECT min(rank)
+                   FROM contacts o
+                   WHERE o.account_id = s.account_id
+                     AND o.unreachable_since IS NULL
+               )
+               AND NOT EXISTS (
+                   SELECT 1
+                   FROM letters l
+                   WHERE l.access_key_id = s.access_key_id
+                     AND l.contact_id = c.contact_id
+                     AND l.kind = 'Suspected'
+                     AND l.created_at > $3
+               )
+         )
+         SELECT pg_notify($4, '')",
+        reports,
+        now,
+        now - SUSPECTED_AGAIN,
+        CHANNEL
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// What a letter is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// A restriction.
+    Restriction(Uuid),
+    /// A key that is suspected to have leaked.
+    Suspicion(AccessKeyId),
+}
+
+impl About {
+    /// The restriction; `None` of a suspicion.
+    #[must_use]
+    pub fn restriction(&self) -> Option<Uuid> {
+        match self {
+            Self::Restriction(id) => Some(*id),
+            Self::Suspicion(_) => None,
+        }
+    }
+}
+
 /// A letter that a worker has taken.
 #[derive(Debug, Clone)]
 pub struct Leased {
     /// Its id, and its Message-ID on every attempt.
     pub letter_id: Uuid,
     /// What it is about.
-    pub restriction_id: Uuid,
+    pub about: About,
     /// Who is written to.
     pub contact_id: Uuid,
     /// Where.
@@ -436,12 +522,13 @@ pub async fn lease(
              FOR UPDATE SKIP LOCKED
          )
          UPDATE letters l
-         SET attempts = attempts + 1,
+         SET attempts = l.attempts + 1,
              due_at = $2
-         FROM due, contacts c, restrictions r
+         FROM due
+         JOIN letters o USING (letter_id)
+         JOIN contacts c USING (contact_id)
+         LEFT JOIN restrictions r USING (restriction_id)
          WHERE l.letter_id = due.letter_id
-           AND c.contact_id = l.contact_id
-           AND r.restriction_id = l.restriction_id
          RETURNING
              l.letter_id,
              l.restriction_id,
@@ -451,7 +538,7 @@ pub async fn lease(
              l.created_at,
              c.email,
              c.language,
-             r.access_key_id",
+             COALESCE(l.access_key_id, r.access_key_id) AS \"access_key_id!\"",
         now,
         now + lease,
         limit
@@ -462,7 +549,10 @@ pub async fn lease(
         .map(|row| {
             Ok(Leased {
                 letter_id: row.letter_id,
-                restriction_id: row.restriction_id,
+                about: match row.restriction_id {
+                    Some(id) => About::Restriction(id),
+                    None => About::Suspicion(key_id(&row.access_key_id)?),
+                },
                 contact_id: row.contact_id,
                 email: row.email,
                 language: row

@@ -93,7 +93,7 @@ pub(super) async fn told(
     restrictions: &[Uuid],
 ) -> Result<Vec<(Uuid, Uuid)>, StateFault> {
     let rows = sqlx::query!(
-        "SELECT l.restriction_id, l.contact_id
+        "SELECT l.restriction_id AS \"restriction_id!\", l.contact_id
          FROM letters l
          JOIN contacts c USING (contact_id)
          WHERE l.restriction_id = ANY($1)

@@ -78,11 +78,16 @@ pub async fn settle(
     }
     match settlement {
         Settlement::Sent if letter.kind == LetterKind::Imposed => {
-            told(&mut tx, letter.restriction_id, now).await?;
+            if let Some(restriction_id) = letter.about.restriction() {
+                told(&mut tx, restriction_id, now).await?;
+            }
         }
         Settlement::Buried {
             unreachable: true, ..
-        } => instead(&mut tx, letter.restriction_id, letter.contact_id, now).await?,
+        } => {
+            let restriction_id = letter.about.restriction();
+            instead(&mut tx, restriction_id, letter.contact_id, now).await?;
+        }
         Settlement::Sent | Settlement::Again { .. } | Settlement::Buried { .. } => {}
     }
     tx.commit().await?;
@@ -143,11 +148,11 @@ async fn told(
     Ok(())
 }
 
-/// No letter reaches a contact: the next are told. Where nobody is left who was, or is about to be, told, the ladder
+/// No letter reaches a contact: the next are told of a restriction. Where nobody is left who was, or is about to be, told, the ladder
 /// waits and an operator is told.
 async fn instead(
     tx: &mut PgTransaction<'_>,
-    restriction_id: Uuid,
+    restriction_id: Option<Uuid>,
     contact_id: Uuid,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
@@ -160,6 +165,9 @@ async fn instead(
     )
     .execute(&mut **tx)
     .await?;
+    let Some(restriction_id) = restriction_id else {
+        return Ok(());
+    };
     let is_lifted = sqlx::query_scalar!(
         "SELECT state = 'Lifted' AS \"is_lifted!\"
          FROM restrictions

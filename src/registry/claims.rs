@@ -5,7 +5,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::record::{Delivery, Grounds, LeakReport, Recorded, record};
+use super::record::{Delivery, Grounds, LeakReport, Recorded, Suspicions, record};
 use crate::{
     access_key::AccessKeyId,
     audit::Actor,
@@ -157,7 +157,7 @@ pub async fn look_into(
             source: SOURCE,
             actor: &Actor::Source(SOURCE.to_owned()),
             grounds: Grounds::Proof,
-            suspected_per_hour: None,
+            suspicions: Suspicions::default(),
             ledger: None,
             reports: &reports,
         };

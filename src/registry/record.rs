@@ -22,6 +22,7 @@ use crate::{
     },
     evidence,
     leak::{Place, Proof},
+    outbox,
 };
 
 /// What a source tells of one place.
@@ -48,6 +49,15 @@ pub enum Grounds {
     Proof,
 }
 
+/// What becomes of what proves nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Suspicions {
+    /// How many new ones an hour a source may tell before it is paused; `None`: any number.
+    pub most_per_hour: Option<i64>,
+    /// Whether owners are told of them.
+    pub tell_owners: bool,
+}
+
 /// Reports that a source delivers together.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivery<'a> {
@@ -57,8 +67,8 @@ pub struct Delivery<'a> {
     pub actor: &'a Actor,
     /// Why they restrict.
     pub grounds: Grounds,
-    /// How many new suspicions an hour the source may tell before it is paused; `None`: any number.
-    pub suspected_per_hour: Option<i64>,
+    /// What becomes of suspicions.
+    pub suspicions: Suspicions,
     /// What they arrived in; `None` for one that arrives alone.
     pub ledger: Option<Ledger<'a>>,
     /// The reports.
@@ -169,13 +179,19 @@ async fn act<'p>(
         })
         .collect();
     let recorded = record_all(&mut tx, &findings, delivery.actor, None, now).await?;
-    if let Some(most) = delivery.suspected_per_hour {
-        let new = recorded.iter().flatten().filter(|one| one.is_new);
-        let count = new.filter(|one| one.proof == Proof::Suspected).count();
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        if count > 0 {
-            sources::count_suspicions(&mut tx, &source, count, most, now).await?;
-        }
+    let new = recorded.iter().flatten().filter(|one| one.is_new);
+    let suspected: Vec<Uuid> = new
+        .filter(|one| one.proof == Proof::Suspected)
+        .map(|one| one.report_id)
+        .collect();
+    if let Some(most) = delivery.suspicions.most_per_hour
+        && !suspected.is_empty()
+    {
+        let count = i64::try_from(suspected.len()).unwrap_or(i64::MAX);
+        sources::count_suspicions(&mut tx, &source, count, most, now).await?;
+    }
+    if delivery.suspicions.tell_owners {
+        outbox::suspect(&mut tx, &suspected, now).await?;
     }
     Ok((tx, recorded))
 }

@@ -3,7 +3,7 @@
 mod gateway;
 mod letters;
 mod listeners;
-mod sources;
+pub(crate) mod sources;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -10,6 +10,7 @@ use crate::{
     app::IntakeSettings,
     config::{RevocationSource, Secret, Sections, SignedSource},
     intake::{Door, Fetch, Revoker, SignedOrigin},
+    registry::record::Suspicions,
 };
 
 const UNCHECKED: ServeError = ServeError::Unchecked("sources");
@@ -24,11 +25,19 @@ pub(super) fn settings(sections: &Sections) -> Result<IntakeSettings, ServeError
         body_limit: sources.body_limit_bytes,
         body_timeout: Duration::from_secs(sources.body_timeout_seconds),
         room: sources.room_bytes,
-        suspected_per_hour: sources.suspected_per_hour.into(),
+        suspicions: suspicions(sections),
         signed: signed?,
         revokers: revokers?,
         door: door(sections)?,
     })
+}
+
+/// What becomes of suspicions.
+pub(crate) fn suspicions(sections: &Sections) -> Suspicions {
+    Suspicions {
+        most_per_hour: Some(sections.sources.suspected_per_hour.into()),
+        tell_owners: sections.policy.tell_suspected,
+    }
 }
 
 fn door(sections: &Sections) -> Result<Option<Arc<Door>>, ServeError> {

@@ -28,7 +28,7 @@ use akgate::{
     randomness::Randomness,
     registry::{
         feed, keys,
-        record::{Delivery, Grounds, InForce, LeakReport, record},
+        record::{Delivery, Grounds, InForce, LeakReport, Suspicions, record},
     },
     restriction::LiftRule,
     sandbox::{Sandbox, seed},
@@ -300,7 +300,7 @@ pub async fn decide(
         source,
         actor: &Actor::Operator("olga".into()),
         grounds: Grounds::Decision,
-        suspected_per_hour: None,
+        suspicions: Suspicions::default(),
         ledger: None,
         reports: &[report],
     };

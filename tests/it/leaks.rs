@@ -10,7 +10,7 @@ use akgate::{
         deliveries::Ledger,
         keys::{keep_one, set_one_status},
         lift::{Lifting, lift},
-        record::{Delivery, Grounds, LeakReport, Recorded, record},
+        record::{Delivery, Grounds, LeakReport, Recorded, Suspicions, record},
         reports::{self, ReportView},
     },
 };
@@ -50,6 +50,13 @@ async fn key(pool: &PgPool, name: &str, text: &str) {
     keep_one(pool, &ring(), &key, NOW, &mut rng).await.unwrap();
 }
 
+fn most(per_hour: i64) -> Suspicions {
+    Suspicions {
+        most_per_hour: Some(per_hour),
+        tell_owners: false,
+    }
+}
+
 /// What is found in a file of a repository.
 fn found(access_key_id: Option<&str>, text: Option<&str>, file: &str) -> LeakReport {
     let url = format!("https://h.example/blob/{file}");
@@ -67,7 +74,7 @@ async fn deliver(pool: &PgPool, reports: &[LeakReport]) -> Vec<Option<Recorded>>
         source: "github",
         actor: &Actor::Source("github".into()),
         grounds: Grounds::Proof,
-        suspected_per_hour: Some(10_000),
+        suspicions: most(10_000),
         ledger: None,
         reports,
     };
@@ -346,7 +353,7 @@ async fn delivery_is_in_the_ledger_once_and_no_text_keeps_a_secret() {
             source: "github",
             actor: &Actor::Source("github".into()),
             grounds: Grounds::Proof,
-            suspected_per_hour: None,
+            suspicions: Suspicions::default(),
             ledger: Some(Ledger::Body {
                 sha256: &[7; 32],
                 key_identifier: Some("90a4"),
@@ -464,7 +471,7 @@ async fn source_that_cries_wolf_is_paused_and_what_is_proven_is_not() {
             source: "github",
             actor: &Actor::Source("github".into()),
             grounds: Grounds::Proof,
-            suspected_per_hour: Some(100),
+            suspicions: most(100),
             ledger: None,
             reports: &reports,
         };
@@ -517,7 +524,7 @@ async fn source_that_cries_wolf_is_paused_and_what_is_proven_is_not() {
         source: "gitlab",
         actor: &Actor::Source("gitlab".into()),
         grounds: Grounds::Proof,
-        suspected_per_hour: Some(100),
+        suspicions: most(100),
         ledger: None,
         reports: &throw_away(0, 1),
     };

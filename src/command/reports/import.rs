@@ -25,9 +25,9 @@ use crate::{
     leak::Proof,
     registry::{
         deliveries::{self, Ledger},
-        record::{Delivery, Grounds, LeakReport, Recorded, Struck, record, rehearse},
+        record::{Delivery, Grounds, LeakReport, Recorded, Struck, Suspicions, record, rehearse},
     },
-    serve::open_database,
+    serve::{open_database, sources::suspicions},
 };
 
 /// Reports in one transaction: a leak that arrives meanwhile waits for one at most.
@@ -121,7 +121,7 @@ pub(super) async fn run(
         pool: &pool,
         ring: &ring,
         command,
-        suspected_per_hour: config.sections.sources.suspected_per_hour.into(),
+        suspicions: suspicions(&config.sections),
     };
     let taken = import.take(input, &bar, &mut outcome, &mut rejected).await;
     bar.finish_and_clear();
@@ -209,7 +209,7 @@ struct Import<'a> {
     pool: &'a PgPool,
     ring: &'a KeyRing,
     command: &'a Command,
-    suspected_per_hour: i64,
+    suspicions: Suspicions,
 }
 
 impl Import<'_> {
@@ -262,7 +262,7 @@ impl Import<'_> {
                 source: &outcome.source,
                 actor: &actor,
                 grounds: Grounds::Proof,
-                suspected_per_hour: Some(self.suspected_per_hour),
+                suspicions: self.suspicions,
                 ledger: outcome.batch.map(Ledger::Batch),
                 reports: &reports,
             };

@@ -61,7 +61,7 @@ fn gitleaks_report_is_read() {
             format!("- {SECRET} https://h.example/x c0ffee app/.env -"),
             String::new(),
             "line 7: missing field `Secret`".to_owned(),
-            "line 8: invalid type: integer `7`, expected struct Finding".to_owned(),
+            "line 8: a member is not of the kind that it has to be".to_owned(),
         ]
     );
     for nothing in ["[]", " [ ] \n", "null"] {
@@ -108,7 +108,7 @@ fn sarif_log_is_read() {
             format!("- {SECRET} - c0ffee app/.env -"),
             format!("{ID} - https://h.example/x - - -"),
             format!("{ID} - - - - -"),
-            "line 8: invalid type: integer `7`, expected a sequence".to_owned(),
+            "line 8: a member is not of the kind that it has to be".to_owned(),
             format!("{ID} {SECRET} - - - -"),
         ]
     );
@@ -164,6 +164,41 @@ fn our_own_forms_are_read() {
         read[2].starts_with("line 3: unknown field `secret`"),
         "{}",
         read[2]
+    );
+}
+
+#[test]
+fn what_is_wrong_tells_nothing_of_what_the_file_holds() {
+    for (format, text) in [
+        (Format::Gitleaks, format!("[\"{SECRET}\"]")),
+        (
+            Format::Gitleaks,
+            format!("[{{\"Secret\":{{\"x\":\"{SECRET}\"}}}}]"),
+        ),
+        (
+            Format::Sarif,
+            format!("{{\"runs\":[{{\"results\":[\"{SECRET}\"]}}]}}"),
+        ),
+        (
+            Format::Trufflehog,
+            format!("{{\"SourceMetadata\":\"{SECRET}\"}}\n"),
+        ),
+        (Format::Ndjson, format!("\"{SECRET}\"\n")),
+        (Format::Csv, format!("access_key_id\n\"{SECRET}\",x\n")),
+    ] {
+        let [said] = read(format, &text).try_into().unwrap();
+        assert!(
+            said.starts_with("line ") && !said.contains("Fake"),
+            "{said}"
+        );
+    }
+    // Names of members are the file's too: they break no line and steer no terminal.
+    let [said] = read(Format::Csv, "access_key_id,\"a\n\u{1b}[31m\"\nx,y\n")
+        .try_into()
+        .unwrap();
+    assert!(
+        said.contains("unknown field") && !said.contains(char::is_control),
+        "{said:?}"
     );
 }
 

@@ -11,7 +11,7 @@ use akgate::{
         letter::{Letter, Templates},
         message,
     },
-    outbox::{Leased, LetterKind},
+    outbox::{About, Leased, LetterKind},
 };
 use mail_parser::MessageParser;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
@@ -181,7 +181,7 @@ fn million_hostile_names_make_letters_like_any_other() {
         }
         let leased = Leased {
             letter_id: Uuid::from_u128(letters as u128),
-            restriction_id: Uuid::from_u128(1),
+            about: About::Restriction(Uuid::from_u128(1)),
             contact_id: Uuid::from_u128(2),
             email: "owner@example.com".into(),
             language: Language::English,

@@ -2,15 +2,17 @@
 
 use akgate::{
     access_key::{AccessKeyId, AccessKeySecret},
+    audit::Actor,
     directory::{KeyRecord, KeyStatus, contacts, contacts::Language, keys::NewKey},
     leak::Place,
     notify::mailer::MailFault,
     outbox::{self, tasks},
     registry::{
-        confirm::{Confirmed, Done, Statement, Withdrawn, by_link, withdraw},
+        confirm::{Confirmed, Done, Statement, Withdrawn, by_link, by_ticket, withdraw},
         keys::{keep_one, set_one_status},
+        lift::{Lifting, lift},
         read,
-        record::LeakReport,
+        record::{Delivery, Grounds, LeakReport, Suspicions, record},
     },
     restriction::LiftRule,
     verdict::Mode,
@@ -515,4 +517,101 @@ async fn confirmation_that_is_taken_back_after_the_lift_is_an_operators_task() {
     let withdrawn = withdraw(&stage.pool, &taken, NOW).await.unwrap();
     assert_eq!(withdrawn, Withdrawn::Disputed(leak.restriction_id));
     assert_eq!(open_tasks(&stage.pool).await, ["Disputed"]);
+}
+
+/// The id of the key is seen in these files.
+async fn suspect(stage: &Stage, files: &[&str], tell_owners: bool) {
+    let reports: Vec<LeakReport> = files
+        .iter()
+        .map(|file| {
+            let address = format!("https://h.example/{file}");
+            LeakReport {
+                access_key_id: Some(key_id()),
+                place: Place::new(Some(&address), None, None),
+                ..LeakReport::default()
+            }
+        })
+        .collect();
+    let delivery = Delivery {
+        source: "github",
+        actor: &Actor::Source("github".into()),
+        grounds: Grounds::Proof,
+        suspicions: Suspicions {
+            most_per_hour: Some(2),
+            tell_owners,
+        },
+        ledger: None,
+        reports: &reports,
+    };
+    let now = akgate::clock::Clock::now(&*stage.clock);
+    record(&stage.pool, &ring(), &delivery, now).await.unwrap();
+}
+
+#[tokio::test]
+async fn owner_is_told_of_a_suspicion_where_the_policy_says_so_and_nothing_is_restricted() {
+    let database = TestDatabase::new().await;
+    let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
+    after(&stage, Duration::ZERO).await;
+    // What is restricted is no suspicion any more.
+    suspect(&stage, &["a"], true).await;
+    assert!(after(&stage, Duration::MINUTE).await.is_empty());
+    confirm_and_lift(&stage, leak.restriction_id).await;
+    after(&stage, Duration::ZERO).await;
+
+    suspect(&stage, &["b"], false).await;
+    assert!(after(&stage, Duration::ZERO).await.is_empty());
+    suspect(&stage, &["c"], true).await;
+    let [letter] = after(&stage, Duration::ZERO).await.try_into().unwrap();
+    assert!(
+        letter.subject.contains("was seen in public"),
+        "{}",
+        letter.subject
+    );
+    let words: Vec<&str> = letter.text.split_whitespace().collect();
+    let said = words.join(" ").to_lowercase();
+    assert!(said.contains("nothing is restricted"), "{said}");
+    for file in ["a", "b", "c"] {
+        assert!(
+            letter.text.contains(&format!("hxxps://h[.]example/{file}")),
+            "{file}"
+        );
+    }
+    assert!(!letter.text.contains("/confirm/"));
+    assert_eq!(state(&stage, leak.restriction_id).await, "Lifted");
+    let kept = stage.letters().await;
+    let suspected = kept
+        .iter()
+        .find(|letter| letter.kind == "Suspected")
+        .unwrap();
+    assert_eq!(suspected.restriction_id, None);
+    assert_eq!(suspected.access_key_id.as_deref(), Some(key_id().as_str()));
+    // Not again for a month.
+    suspect(&stage, &["d"], true).await;
+    assert!(after(&stage, Duration::days(29)).await.is_empty());
+    // Held ones are not told; a pair that was disabled meanwhile needs no letter.
+    stage.clock.advance(Duration::days(2));
+    suspect(&stage, &["e", "f", "g"], true).await;
+    set(&stage, KeyStatus::Inactive).await;
+    assert!(after(&stage, Duration::ZERO).await.is_empty());
+    set(&stage, KeyStatus::Active).await;
+    stage.clock.advance(Duration::days(31));
+    suspect(&stage, &["h"], true).await;
+    assert!(
+        after(&stage, Duration::ZERO).await.is_empty(),
+        "its source is paused"
+    );
+}
+
+async fn confirm_and_lift(stage: &Stage, id: Uuid) {
+    let (now, olga) = (
+        akgate::clock::Clock::now(&*stage.clock),
+        Actor::Operator("olga".into()),
+    );
+    by_ticket(&stage.pool, id, &olga, "T-1", now).await.unwrap();
+    let lifting = Lifting {
+        actor: olga,
+        reason: "cleaned up".into(),
+        accept_active_key: true,
+    };
+    lift(&stage.pool, id, &lifting, now).await.unwrap();
 }
