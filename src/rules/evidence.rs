@@ -102,6 +102,7 @@ pub fn place(url: &str, key: &AccessKeyId) -> String {
     let (url, fragment) = url.split_once('#').unwrap_or((&url, ""));
     let url = url.split_once('?').map_or(url, |(before, _)| before);
     let (scheme, rest) = match url.split_once("://") {
+        Some(("", rest)) => (String::new(), rest),
         Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => (
             scheme.to_ascii_lowercase().replace("http", "hxxp") + "://",
             rest,
@@ -287,6 +288,7 @@ mod tests {
                 "hxxps://evil[.]example\u{fffd}\u{fffd}/x",
             ),
             ("evil.example/a b\r\nc", "evil[.]example/a%20b%20c"),
+            ("://evil.example", "evil[.]example"),
             ("", ""),
         ] {
             assert_eq!(shown(url), said);
