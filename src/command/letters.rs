@@ -26,7 +26,7 @@ use crate::{
 pub enum Command {
     /// Print a letter about a key that does not exist, as the templates make it
     Preview {
-        /// Announced, Imposed, Repeated, Reminder, Widened, Confirmed, Withdrawn or Lifted
+        /// Announced, Imposed, Repeated, Reminder, Widened, Confirmed, Withdrawn, Lifted or Suspected
         #[arg(ignore_case = true, value_parser = kind)]
         kind: LetterKind,
         /// en or zh-CN

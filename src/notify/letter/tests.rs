@@ -73,6 +73,19 @@ fn clue_is_text_and_only_the_confirmation_is_a_link() {
 }
 
 #[test]
+fn no_mark_of_the_template_is_left() {
+    let templates = templates();
+    for (kind, language, facts) in sample::every() {
+        let letter = templates.render(kind, language, &facts).unwrap();
+        // A masked key has four, a masked address three.
+        let html = letter.html.replace("****", "").replace("***", "");
+        for mark in ["**", "](<", "{{", "{%"] {
+            assert!(!html.contains(mark), "{language} {kind}: {mark}");
+        }
+    }
+}
+
+#[test]
 fn letter_has_no_form_and_loads_nothing() {
     let templates = templates();
     for (kind, language, facts) in sample::every() {
