@@ -24,7 +24,7 @@ use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
 pub use self::{
-    fetch::Fetch,
+    fetch::{Fetch, FetchFault},
     origin::SignedOrigin,
     possession::Door,
     refusal::Refusal,

@@ -358,13 +358,14 @@ fn import_file(args: &Args, folder: &Path, config: &Path, from: usize) -> Result
         }
         let took = began.elapsed().as_secs_f64();
         let told: Value = serde_json::from_reader(child.stdout.take().ok_or("no output")?)?;
+        let of = |name| told.get(name).and_then(Value::as_u64).unwrap_or_default();
         println!(
             "{what} of {} lines: {took:.1} s, {:.0} lines a second, {} MiB at most; {} restricted, {} recorded before",
             args.lines,
             args.lines as f64 / took,
             peak >> 10,
-            told["restricted"],
-            told["known"],
+            of("restricted"),
+            of("known"),
         );
     }
     Ok(())
