@@ -263,6 +263,12 @@ impl<'f> Checker<'f> {
                     &format!("the name \"{name}\" is not 1 to 64 letters, digits, points, hyphens and underscores"),
                 ));
             }
+            if name == "public" {
+                return Err(self.wrong(
+                    "sources.signed",
+                    "\"public\" is how reports at POST /report are named",
+                ));
+            }
             if !seen.insert(name) {
                 let message = format!("two sources are named \"{name}\"");
                 return Err(self.wrong("sources.signed", &message));

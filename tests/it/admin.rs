@@ -1,13 +1,20 @@
 //! The admin API and the owner's pages, as their clients see them.
 
 use akgate::{
+    access_key::{AccessKeyId, AccessKeySecret},
     app::IntakeSettings,
+    audit::Actor,
     clock::Clock,
     directory::contacts::{self, Language},
+    leak::Place,
     operator::{Role, store},
     outbox::{
         LetterKind, lease,
         links::{self, Purpose},
+    },
+    registry::{
+        deliveries::Ledger,
+        record::{Delivery, Grounds, LeakReport, Suspicions, record},
     },
 };
 use axum::body::Body;
@@ -533,4 +540,74 @@ async fn programs_read_notices_and_report_bounces_and_nothing_else() {
     assert_eq!(status, StatusCode::FORBIDDEN);
     let (status, ..) = desk.ask(&desk.operator, Method::GET, &notices, None).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn reports_and_deliveries_are_listed_and_a_delivery_is_undone_by_an_operator() {
+    let desk = Desk::new().await;
+    let alice = desk.node.key("LTAI5tFakeOfAlice1", Some("alice")).await;
+    let report = |access_key_id: Option<&str>, file: &str| LeakReport {
+        secret: access_key_id
+            .is_none()
+            .then(|| AccessKeySecret::new(alice.access_key_secret.clone())),
+        access_key_id: access_key_id.map(|id| AccessKeyId::parse(id).unwrap()),
+        place: Place::new(None, None, Some(file)),
+        ..LeakReport::default()
+    };
+    let delivery = Delivery {
+        source: "github",
+        actor: &Actor::Source("github".into()),
+        grounds: Grounds::Proof,
+        suspicions: Suspicions::default(),
+        ledger: Some(Ledger::Body {
+            sha256: &[7; 32],
+            key_identifier: Some("90a4"),
+        }),
+        reports: &[report(None, "a"), report(Some("LTAI5tFakeNobody1"), "b")],
+    };
+    record(&desk.node.pool, &desk.node.ring, &delivery, NOW)
+        .await
+        .unwrap();
+    let proofs = |body: Value| -> Vec<String> {
+        let reports = body["reports"].as_array().unwrap();
+        let proof = |one: &Value| one["proof"].as_str().unwrap().to_owned();
+        reports.iter().map(proof).collect()
+    };
+    assert_eq!(
+        proofs(desk.get("leak-reports").await),
+        ["Suspected", "Secret"]
+    );
+    for (filter, expected) in [
+        ("proof=Suspected", vec!["Suspected"]),
+        ("access_key_id=LTAI5tFakeOfAlice1", vec!["Secret"]),
+        ("source=gitlab", vec![]),
+        ("page_size=1", vec!["Suspected"]),
+    ] {
+        let reports = desk.get(&format!("leak-reports?{filter}")).await;
+        assert_eq!(proofs(reports), expected, "{filter}");
+    }
+    let listed = desk.get("deliveries").await;
+    let one = &listed["deliveries"][0];
+    assert_eq!(
+        (&one["reports"], &one["proven"], &one["restrictions"]),
+        (&json!(2), &json!(1), &json!(1))
+    );
+    let undo = format!("deliveries/{}:undo", one["delivery_id"].as_str().unwrap());
+    let reason = || Some(json!({ "reason": "a drill" }));
+    let (refused, ..) = desk.ask(&desk.viewer, Method::POST, &undo, reason()).await;
+    assert_eq!(refused, StatusCode::FORBIDDEN);
+    assert_eq!(desk.post(&undo, json!({ "reason": "" })).await.0, 400);
+    let (status, undone) = desk.post(&undo, reason().unwrap()).await;
+    assert_eq!((status, &undone["lifted"]), (200, &json!(1)));
+    let name = [("UserName", "new")];
+    let reply = desk
+        .node
+        .call(&alice, "2015-05-01", "CreateUser", &name)
+        .await;
+    assert_eq!(reply.status, StatusCode::OK, "enforced before the answer");
+    let (status, problem) = desk.post(&undo, reason().unwrap()).await;
+    assert_eq!(
+        (status, problem["type"].as_str()),
+        (409, Some("urn:akgate:problem:already-undone"))
+    );
 }

@@ -617,6 +617,10 @@ fn source_without_its_contract_is_told() {
             "[[sources.revocation]]\nname = \"x\"\ntoken = \"short\"\n",
             "can be guessed",
         ),
+        (
+            "[[sources.signed]]\nname = \"public\"\npreset = \"github\"\n",
+            "how reports at POST /report are named",
+        ),
         ("[sources]\nroom_bytes = 1\n", "too small to work with"),
     ] {
         let file = scratch.write("akgate.toml", &format!("{good}{text}"));
