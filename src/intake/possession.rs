@@ -26,6 +26,7 @@ use super::{Intake, Refusal, body};
 use crate::{
     access_key::{AccessKeyId, AccessKeySecret},
     directory::within,
+    evidence::Pieces,
     leak::Place,
     peer::Peer,
     registry::claims::{self, Claim, SOURCE, Shown},
@@ -146,7 +147,7 @@ fn claim(intake: &Intake, report: Report) -> Result<Claim, Refusal> {
     let secret = report.access_key_secret.map(AccessKeySecret::new);
     // What is sent must not stand beside it.
     let place = match &secret {
-        Some(secret) => place.without_secret(secret.expose()),
+        Some(secret) => place.without(&Pieces::of([secret])),
         None => place,
     };
     let shown = match (secret, report.access_key_id, report.nonce, report.mac) {

@@ -20,7 +20,7 @@ use crate::{
         revision::{self, At},
         sealing::KeyRing,
     },
-    evidence,
+    evidence::Pieces,
     leak::{Place, Proof},
     outbox,
 };
@@ -272,24 +272,26 @@ async fn discreet(
     // Where the pairs cannot be read the reports count all the same.
     let known = holders::secrets(pool, ring, &ids).await.unwrap_or_default();
     let told = reports.iter().filter_map(|report| report.secret.as_ref());
-    let without =
-        |text: String, secret: &AccessKeySecret| evidence::without_secret(&text, secret.expose());
-    let source = told
-        .chain(known.values())
-        .fold(delivery.source.to_owned(), without);
+    let source = Pieces::of(told.chain(known.values())).hidden_in(delivery.source);
     let mut told: HashMap<&Place, Vec<&AccessKeySecret>> = HashMap::new();
     for report in reports {
         let secrets = told.entry(&report.place).or_default();
         secrets.extend(&report.secret);
     }
+    // Each place once, however much was found there.
+    let places: HashMap<&Place, Place> = told
+        .into_iter()
+        .map(|(place, secrets)| (place, place.without(&Pieces::of(secrets))))
+        .collect();
     let reports = reports.iter().map(|report| {
         let mut discreet = report.clone();
-        let own = report.access_key_id.as_ref().and_then(|id| known.get(id));
-        let told = told.get(&report.place).into_iter().flatten().copied();
-        for secret in told.chain(own) {
-            discreet.place = discreet.place.without_secret(secret.expose());
-            discreet.reference = discreet.reference.map(|text| without(text, secret));
+        if let Some(place) = places.get(&report.place) {
+            discreet.place = place.clone();
         }
+        let own = report.access_key_id.as_ref().and_then(|id| known.get(id));
+        let own = Pieces::of(report.secret.iter().chain(own));
+        discreet.place = discreet.place.without(&own);
+        discreet.reference = discreet.reference.map(|text| own.hidden_in(&text));
         discreet
     });
     (source, reports.collect())

@@ -1,11 +1,15 @@
 //! What came from outside, made safe to show: it cannot break a line, reorder what is read, be clicked, or
 //! carry a credential on.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use idna::{AsciiDenyList, domain_to_ascii_cow};
+use zeroize::Zeroize;
 
-use crate::{access_key::AccessKeyId, leak::Place};
+use crate::{
+    access_key::{AccessKeyId, AccessKeySecret},
+    leak::Place,
+};
 
 /// The longest clue that is shown, in characters.
 const LONGEST: usize = 300;
@@ -50,20 +54,64 @@ fn plain(text: &str) -> String {
     shown
 }
 
-/// A text without a secret: no eight characters of it in a row are left.
-#[must_use]
-pub fn without_secret(text: &str, secret: &str) -> String {
-    let (bytes, window) = (text.as_bytes(), HARMLESS + 1);
-    let mut hidden = vec![false; bytes.len()];
-    for part in secret.as_bytes().windows(window) {
-        for (at, found) in bytes.windows(window).enumerate() {
-            if found == part
-                && let Some(run) = hidden.get_mut(at..at + window)
+/// As many characters of a secret as must not stand anywhere.
+type Piece = [u8; HARMLESS + 1];
+
+/// All pieces of some secrets: none of them is to be left in a text.
+#[derive(Clone, Default)]
+pub struct Pieces(Vec<Piece>);
+
+impl Pieces {
+    /// The pieces of these secrets.
+    #[must_use]
+    pub fn of<'s>(secrets: impl IntoIterator<Item = &'s AccessKeySecret>) -> Self {
+        let mut pieces: Vec<Piece> = secrets
+            .into_iter()
+            .flat_map(|secret| windows(secret.expose().as_bytes()))
+            .collect();
+        pieces.sort_unstable();
+        pieces.dedup();
+        Self(pieces)
+    }
+
+    /// A text without them.
+    #[must_use]
+    pub fn hidden_in(&self, text: &str) -> String {
+        if self.0.is_empty() {
+            return text.to_owned();
+        }
+        let mut hidden = vec![false; text.len()];
+        for (at, found) in windows(text.as_bytes()).enumerate() {
+            if self.0.binary_search(&found).is_ok()
+                && let Some(run) = hidden.get_mut(at..at + found.len())
             {
                 run.fill(true);
             }
         }
+        hide(text, &hidden)
     }
+}
+
+impl fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pieces(…)")
+    }
+}
+
+impl Drop for Pieces {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+fn windows(bytes: &[u8]) -> impl Iterator<Item = Piece> {
+    bytes
+        .windows(HARMLESS + 1)
+        .filter_map(|window| window.try_into().ok())
+}
+
+/// A text with its hidden bytes replaced, run by run.
+fn hide(text: &str, hidden: &[bool]) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut inside = false;
     for (at, c) in text.char_indices() {
@@ -234,6 +282,13 @@ mod tests {
 
     #[test]
     fn nothing_of_a_secret_is_left() {
+        let without_secret = |text: &str, secret: &str| {
+            let secrets = [
+                AccessKeySecret::new(secret.to_owned()),
+                AccessKeySecret::new("AnotherSecret".to_owned()),
+            ];
+            Pieces::of(&secrets).hidden_in(text)
+        };
         let secret = "FakeSecretForTestsOnly0123abcD";
         for (text, shown) in [
             ("FakeSecretForTestsOnly0123abcD", "******"),
@@ -242,6 +297,7 @@ mod tests {
             ("FakeSec FakeSecr", "FakeSec ******"),
             ("张 FakeSecretForTestsOnly0123abcD 三", "张 ****** 三"),
             ("nothing", "nothing"),
+            ("a therSecre b", "a ****** b"),
             ("", ""),
         ] {
             assert_eq!(without_secret(text, secret), shown);

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     access_key::{AccessKeyId, AccessKeySecret},
-    evidence,
+    evidence::Pieces,
 };
 
 /// How far a report is proven. An id is no secret: who shows it alone proves nothing.
@@ -65,7 +65,7 @@ impl FromStr for Proof {
     }
 }
 
-/// Where something was found. Texts of the source: not fit to be shown ([`evidence::place`]).
+/// Where something was found. Texts of the source: not fit to be shown ([`crate::evidence::whereabouts`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The address.
@@ -98,13 +98,10 @@ impl Place {
         }
     }
 
-    /// The place with nothing of a secret in its texts: a source may show it in an address.
+    /// The place with nothing of some secrets in its texts: a source may show one in an address.
     #[must_use]
-    pub fn without_secret(&self, secret: &str) -> Self {
-        let without = |text: &Option<String>| {
-            let text = text.as_deref()?;
-            Some(evidence::without_secret(text, secret))
-        };
+    pub fn without(&self, secrets: &Pieces) -> Self {
+        let without = |text: &Option<String>| Some(secrets.hidden_in(text.as_deref()?));
         Self {
             url: without(&self.url),
             commit: without(&self.commit),
@@ -230,7 +227,8 @@ mod tests {
         assert_eq!(place.commit, None);
         assert_eq!(place.path.as_deref(), Some("a\u{fffd}b"));
         let secret = "FakeSecretForTestsOnly0123abcD";
-        let place = Place::new(Some(secret), Some(secret), Some(secret)).without_secret(secret);
+        let pieces = Pieces::of(&[AccessKeySecret::new(secret.into())]);
+        let place = Place::new(Some(secret), Some(secret), Some(secret)).without(&pieces);
         assert_eq!(
             place,
             Place::new(Some("******"), Some("******"), Some("******"))

@@ -26,8 +26,8 @@ pub enum Command {
     ///
     /// gitleaks JSON, SARIF, TruffleHog NDJSON, CSV with a header line, or NDJSON; which of them, the file itself tells.
     /// Members of CSV and NDJSON: access_key_id, access_key_secret (one of the two at least), url, commit, path, first_seen
-    /// (RFC 3339), reference. An AccessKeyId alone restricts nothing. Taking a file twice changes nothing; one that was
-    /// broken off is taken again whole, with --batch so that it stays one batch. Ends with 3 where some of it could not be
+    /// (RFC 3339). An AccessKeyId alone restricts nothing. Taking a file twice changes nothing; one that was broken off is
+    /// taken again whole, with --batch so that it stays one batch. Ends with 3 where some of it could not be
     /// read.
     Import {
         /// The file, or - for standard input

@@ -27,8 +27,6 @@ pub(super) struct Row {
     path: Option<String>,
     #[serde(default)]
     first_seen: Option<String>,
-    #[serde(default)]
-    reference: Option<String>,
 }
 
 impl Row {
@@ -46,14 +44,10 @@ impl Row {
         let first_seen = given(self.first_seen)
             .map(|text| instant(&text).ok_or("first_seen is a time as in RFC 3339"))
             .transpose()?;
-        let reference = given(self.reference);
-        if reference.as_ref().is_some_and(|text| text.len() > 256) {
-            return Err("reference is longer than 256 bytes".to_owned());
-        }
         Ok(vec![LeakReport {
             access_key_id,
             secret,
-            reference,
+            reference: None,
             place: Place::new(
                 self.url.as_deref(),
                 self.commit.as_deref(),

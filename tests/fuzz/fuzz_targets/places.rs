@@ -1,7 +1,11 @@
 //! What letters and pages show of a place: no link, no secret, one line.
 #![no_main]
 
-use akgate::{access_key::AccessKeyId, evidence, leak::Place};
+use akgate::{
+    access_key::{AccessKeyId, AccessKeySecret},
+    evidence::{self, Pieces},
+    leak::Place,
+};
 use libfuzzer_sys::fuzz_target;
 
 const SECRET: &str = "FakeSecretForTestsOnly0123abcD";
@@ -9,7 +13,8 @@ const SECRET: &str = "FakeSecretForTestsOnly0123abcD";
 fuzz_target!(|data: (&str, &str, &str)| {
     let (url, commit, path) = data;
     let key = AccessKeyId::parse("LTAI5tFakeKeyForTestsOnly01").unwrap();
-    let place = Place::new(Some(url), Some(commit), Some(path)).without_secret(SECRET);
+    let secret = AccessKeySecret::new(SECRET.to_owned());
+    let place = Place::new(Some(url), Some(commit), Some(path)).without(&Pieces::of([&secret]));
     let Some(shown) = evidence::whereabouts(&place, &key) else {
         return;
     };

@@ -2,10 +2,10 @@
 //! nothing of a secret.
 
 use akgate::{
-    access_key::AccessKeyId,
+    access_key::{AccessKeyId, AccessKeySecret},
     calls::artefacts::Calls,
     directory::contacts::Language,
-    evidence::{clean, place, without_secret},
+    evidence::{Pieces, clean, place},
     notify::{
         facts::{Clue, Deeds, Facts, Object, Repeat},
         letter::{Letter, Templates},
@@ -77,13 +77,18 @@ fn hostile(rng: &mut impl Rng) -> String {
     text
 }
 
+fn without_secret(text: &str) -> String {
+    let secret = AccessKeySecret::new(SECRET.to_owned());
+    Pieces::of([&secret]).hidden_in(text)
+}
+
 /// A name as the registry gives it: what a report told has lost its secret when it was recorded.
 fn named(rng: &mut impl Rng) -> String {
-    clean(&without_secret(&hostile(rng), SECRET))
+    clean(&without_secret(&hostile(rng)))
 }
 
 fn placed(rng: &mut impl Rng) -> String {
-    let place = place(&without_secret(&hostile(rng), SECRET), &key_id());
+    let place = place(&without_secret(&hostile(rng)), &key_id());
     assert!(!place.contains(KEY), "{place}");
     place
 }

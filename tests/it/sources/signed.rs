@@ -339,6 +339,30 @@ async fn ten_thousand_elements_are_one_transaction() {
     assert_eq!(written, 1);
 }
 
+/// A file full of secrets: as many as a delivery holds, all in one place with a long address.
+#[tokio::test]
+async fn many_secrets_in_one_place_are_no_burden() {
+    let post = Post::new().await;
+    let alice = post.node.key(ALICE, Some("alice")).await;
+    let secret = &alice.access_key_secret;
+    let url = format!("https://h.example/{}{secret}", "x".repeat(2000));
+    let mut elements: Vec<Value> = (0..7_000)
+        .map(
+            |n| json!({ "token": format!("FakeSecretOfNobody{n:010}xY"), "type": "t", "url": url }),
+        )
+        .collect();
+    elements.push(json!({ "token": secret, "type": "t", "url": url }));
+    let answer = post.deliver(&json!(elements)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_eq!(post.restricted().await, [ALICE]);
+    let kept: Option<String> =
+        sqlx::query_scalar("SELECT url FROM leak_reports WHERE access_key_id IS NOT NULL")
+            .fetch_one(&post.node.pool)
+            .await
+            .unwrap();
+    assert!(kept.unwrap().ends_with("x******"), "it is cut, and clean");
+}
+
 #[tokio::test]
 async fn too_long_or_too_much_at_a_time_is_told_so() {
     let post = Post::new().await;
