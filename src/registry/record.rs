@@ -289,9 +289,11 @@ async fn discreet(
             discreet.place = place.clone();
         }
         let own = report.access_key_id.as_ref().and_then(|id| known.get(id));
-        let own = Pieces::of(report.secret.iter().chain(own));
-        discreet.place = discreet.place.without(&own);
-        discreet.reference = discreet.reference.map(|text| own.hidden_in(&text));
+        if own.is_some() {
+            discreet.place = discreet.place.without(&Pieces::of(own));
+        }
+        let both = || Pieces::of(report.secret.iter().chain(own));
+        discreet.reference = discreet.reference.map(|text| both().hidden_in(&text));
         discreet
     });
     (source, reports.collect())
