@@ -100,10 +100,14 @@ async fn whatever_is_not_as_it_was_signed_is_refused() {
     let signed_object = STANDARD.encode(signer.sign(object.as_bytes()));
     let signed_garbage = STANDARD.encode(signer.sign(b"[{"));
     let unknown = "0".repeat(64);
+    // A line's end cannot even stand in a header.
+    assert!(http::HeaderValue::try_from(format!("{encoded}\n")).is_err());
     let malformed = [
         raw(&signer.id, &url_safe, body),
         raw(&signer.id, &unpadded, body),
         raw(&signer.id, "AAAA", body),
+        raw(&signer.id, &format!("{encoded} "), body),
+        raw(&signer.id, &format!("{encoded}\t"), body),
         raw(&signer.id, "", body),
         raw("", &encoded, body),
         raw("a b", &encoded, body),
