@@ -20,10 +20,7 @@ pub(super) fn open(path: &Path) -> io::Result<(ProgressBar, Box<dyn Read + Send>
         let length = file.metadata()?.len();
         (Some(length), Box::new(file))
     };
-    let bar = bar(
-        length,
-        "{bar:40} {msg}, {bytes} of {total_bytes}, {eta} left",
-    );
+    let bar = bar(length, "{bar:20} {msg}, {bytes}/{total_bytes}, {eta} left");
     let input = bar.wrap_read(input);
     Ok((bar, Box::new(input)))
 }

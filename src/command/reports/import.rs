@@ -187,6 +187,9 @@ fn tell(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
         "{proven} proven, {suspected} suspected, {known} recorded before, {rejected} not readable"
     )?;
     match outcome.batch {
+        Some(batch) if *restricted == 0 => {
+            writeln!(out, "0 AccessKeys restricted. Batch {batch}")
+        }
         Some(batch) => writeln!(
             out,
             "{restricted} AccessKeys restricted. If that was a mistake: POST /admin/v1/deliveries/{batch}:undo"
