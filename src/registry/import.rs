@@ -137,3 +137,15 @@ pub async fn import(
     }
     Ok((imported, rejected))
 }
+
+/// Has PostgreSQL learn of the tables that an import has filled, as after any bulk load: until it does by itself, a
+/// minute later, every look-up by many keys takes a poor plan.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn analyze(pool: &PgPool) -> Result<(), StateFault> {
+    sqlx::query("ANALYZE accounts, contacts, principals, access_keys")
+        .execute(pool)
+        .await?;
+    Ok(())
+}

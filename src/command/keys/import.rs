@@ -21,7 +21,7 @@ use crate::{
         sealing::KeyRing,
     },
     randomness::Randomness,
-    registry::import::{Batch, Imported, import},
+    registry::import::{Batch, Imported, analyze, import},
     serve::open_database,
 };
 
@@ -164,5 +164,6 @@ async fn take(
         show_rate(bar, count, "keys");
     }
     reader.await.map_err(|_| KeysError::Reader)??;
+    analyze(pool).await?;
     Ok(outcome)
 }
