@@ -61,7 +61,7 @@ pub async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Answer<Page>, Problem> {
     let size = page_size(filter.page_size.or(Some(20)), 100)?;
-    let reading = read(&admin.pool, None, filter.page_token, size + 1);
+    let reading = read(&admin.pool, filter.page_token, size + 1);
     let mut deliveries = within(admin.timeout, reading).await?;
     let next_page_token = cut(&mut deliveries, size, |one| one.delivery_id);
     Ok(Answer(Page {

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{CallRecord, Outcome};
-use crate::directory::StateFault;
+use crate::directory::{StateFault, column};
 
 /// What came of an intent.
 #[derive(Debug, Clone)]
@@ -115,12 +115,12 @@ async fn write_settled(pool: &PgPool, settled: &[Settled]) -> Result<(), StateFa
          WHERE i.request_id = n.request_id
            AND i.signed_at = n.signed_at
            AND i.signed_at BETWEEN $7 AND $8",
-        &map(settled, |one| one.request_id),
-        &map(settled, |one| one.signed_at),
-        &map(settled, |one| one.outcome.as_str().to_owned()),
-        &map(settled, |one| one.status.map(i32::from)) as &[Option<i32>],
-        &map(settled, |one| one.code.clone()) as &[Option<String>],
-        &map(settled, |one| one.at),
+        &column(settled, |one| one.request_id),
+        &column(settled, |one| one.signed_at),
+        &column(settled, |one| one.outcome.as_str().to_owned()),
+        &column(settled, |one| one.status.map(i32::from)) as &[Option<i32>],
+        &column(settled, |one| one.code.clone()) as &[Option<String>],
+        &column(settled, |one| one.at),
         first,
         last
     )
@@ -167,21 +167,21 @@ async fn write_refused(pool: &PgPool, refused: &[Refused]) -> Result<(), StateFa
              $13::timestamptz[]
          )
          ON CONFLICT DO NOTHING",
-        &map(refused, |one| one.call.request_id),
-        &map(refused, |one| one.call.key().to_owned()),
-        &map(refused, |one| one.restriction_id) as &[Option<Uuid>],
-        &map(refused, |one| one.call.account_id.clone()),
-        &map(refused, |one| one.call.product.clone()),
-        &map(refused, |one| one.call.version.clone()),
-        &map(refused, |one| one.call.action.clone()),
-        &map(refused, |one| one.call.effect.to_owned()),
-        &map(refused, |one| one.withheld),
-        &map(refused, |one| serde_json::Value::Object(
+        &column(refused, |one| one.call.request_id),
+        &column(refused, |one| one.call.key().to_owned()),
+        &column(refused, |one| one.restriction_id) as &[Option<Uuid>],
+        &column(refused, |one| one.call.account_id.clone()),
+        &column(refused, |one| one.call.product.clone()),
+        &column(refused, |one| one.call.version.clone()),
+        &column(refused, |one| one.call.action.clone()),
+        &column(refused, |one| one.call.effect.to_owned()),
+        &column(refused, |one| one.withheld),
+        &column(refused, |one| serde_json::Value::Object(
             one.call.names.clone()
         )),
-        &map(refused, |one| one.call.source_ip.clone()),
-        &map(refused, |one| one.call.user_agent.clone()),
-        &map(refused, |one| one.call.received_at)
+        &column(refused, |one| one.call.source_ip.clone()),
+        &column(refused, |one| one.call.user_agent.clone()),
+        &column(refused, |one| one.call.received_at)
     )
     .execute(pool)
     .await?;
@@ -216,19 +216,15 @@ async fn add_counts(pool: &PgPool, counts: &[(CountKey, Count)]) -> Result<(), S
          ON CONFLICT (access_key_id, hour, product, version, action) DO UPDATE
          SET forwarded = c.forwarded + excluded.forwarded,
              refused = c.refused + excluded.refused",
-        &map(counts, |(key, _)| key.access_key_id.as_str().to_owned()),
-        &map(counts, |(key, _)| key.hour),
-        &map(counts, |(key, _)| key.product.clone()),
-        &map(counts, |(key, _)| key.version.clone()),
-        &map(counts, |(key, _)| key.action.clone()),
-        &map(counts, |(_, count)| count.forwarded),
-        &map(counts, |(_, count)| count.refused)
+        &column(counts, |(key, _)| key.access_key_id.as_str().to_owned()),
+        &column(counts, |(key, _)| key.hour),
+        &column(counts, |(key, _)| key.product.clone()),
+        &column(counts, |(key, _)| key.version.clone()),
+        &column(counts, |(key, _)| key.action.clone()),
+        &column(counts, |(_, count)| count.forwarded),
+        &column(counts, |(_, count)| count.refused)
     )
     .execute(pool)
     .await?;
     Ok(())
-}
-
-fn map<T, U>(all: &[T], one: impl Fn(&T) -> U) -> Vec<U> {
-    all.iter().map(one).collect()
 }

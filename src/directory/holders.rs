@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sqlx::{PgPool, PgTransaction};
+use sqlx::{PgConnection, PgPool};
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 
@@ -69,7 +69,7 @@ impl Holders {
 /// # Errors
 /// [`StateFault`].
 pub async fn find(
-    tx: &mut PgTransaction<'_>,
+    db: &mut PgConnection,
     ids: &[&str],
     digests: &[&[u8]],
     now: OffsetDateTime,
@@ -115,7 +115,7 @@ pub async fn find(
         digests as &[&[u8]],
         now
     )
-    .fetch_all(&mut **tx)
+    .fetch_all(db)
     .await?;
     let mut holders = Holders::default();
     for row in rows {

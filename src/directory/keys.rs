@@ -4,7 +4,7 @@
 //! a status runs in its caller's transaction: [`crate::registry::keys`].
 
 use super::{
-    KeyRecord, KeyStatus, StateFault, principals,
+    KeyRecord, KeyStatus, StateFault, column, principals,
     revision::At,
     sealing::{KeyRing, Place, SealFault, Sealed},
 };
@@ -94,9 +94,9 @@ pub async fn keep_all(
     keys: &[SealedKey],
     at: At,
 ) -> Result<Vec<Kept>, StateFault> {
-    let accounts = map(keys, |key| key.account_id.as_str());
-    let users = map(keys, |key| key.user_name.as_deref());
-    let user_ids = map(keys, |key| key.user_id.as_deref());
+    let accounts = column(keys, |key| key.account_id.as_str());
+    let users = column(keys, |key| key.user_name.as_deref());
+    let user_ids = column(keys, |key| key.user_id.as_deref());
     principals::keep_all(tx, &accounts, &users, &user_ids, at.now).await?;
     // Equal secrets have equal indexes: nothing has to be opened to compare them.
     let found = sqlx::query!(
@@ -113,10 +113,10 @@ pub async fn keep_all(
              AND p.deleted_at IS NULL
          LEFT JOIN access_keys k ON k.access_key_id = n.access_key_id
          ORDER BY n.position",
-        &map(keys, |key| key.access_key_id.as_str()) as &[&str],
+        &column(keys, |key| key.access_key_id.as_str()) as &[&str],
         &accounts as &[&str],
         &users as &[Option<&str>],
-        &map(keys, |key| key.blind_index.as_slice()) as &[&[u8]]
+        &column(keys, |key| key.blind_index.as_slice()) as &[&[u8]]
     )
     .fetch_all(&mut **tx)
     .await?;
@@ -180,13 +180,13 @@ async fn write(
              seal_key_id = excluded.seal_key_id,
              blind_index = excluded.blind_index,
              revision = excluded.revision",
-        &map(keys, |(key, _)| key.access_key_id.as_str()) as &[&str],
-        &map(keys, |(_, principal_id)| *principal_id),
-        &map(keys, |(key, _)| key.status.as_str()) as &[&str],
-        &map(keys, |(key, _)| key.sealed.bytes.as_slice()) as &[&[u8]],
-        &map(keys, |(key, _)| key.sealed.key_id),
-        &map(keys, |(key, _)| key.blind_index.as_slice()) as &[&[u8]],
-        &map(keys, |(key, _)| key
+        &column(keys, |(key, _)| key.access_key_id.as_str()) as &[&str],
+        &column(keys, |(_, principal_id)| *principal_id),
+        &column(keys, |(key, _)| key.status.as_str()) as &[&str],
+        &column(keys, |(key, _)| key.sealed.bytes.as_slice()) as &[&[u8]],
+        &column(keys, |(key, _)| key.sealed.key_id),
+        &column(keys, |(key, _)| key.blind_index.as_slice()) as &[&[u8]],
+        &column(keys, |(key, _)| key
             .made_by
             .as_ref()
             .map(AccessKeyId::as_str)) as &[Option<&str>],
@@ -196,10 +196,6 @@ async fn write(
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-fn map<'k, T, U>(all: &'k [T], one: impl Fn(&'k T) -> U) -> Vec<U> {
-    all.iter().map(one).collect()
 }
 
 /// A pair that was found, at the revision of its last change.

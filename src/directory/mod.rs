@@ -19,6 +19,11 @@ pub use fault::{StateFault, within};
 
 use crate::access_key::{AccessKeyId, AccessKeySecret};
 
+/// One column of many rows, as `unnest` takes it.
+pub fn column<'r, T, U>(rows: &'r [T], one: impl Fn(&'r T) -> U) -> Vec<U> {
+    rows.iter().map(one).collect()
+}
+
 /// Whether a pair works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyStatus {

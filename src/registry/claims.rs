@@ -111,9 +111,9 @@ pub async fn look_into(
         .iter()
         .filter_map(|claim| claim.secret_digest.as_deref())
         .collect();
-    let mut tx = pool.begin().await?;
-    let holders = holders::find(&mut tx, &ids, &digests, now).await?;
-    tx.rollback().await?;
+    let mut db = pool.acquire().await?;
+    let holders = holders::find(&mut db, &ids, &digests, now).await?;
+    drop(db);
     let sent = digests.iter().flat_map(|digest| holders.of_digest(digest));
     let mut known: Vec<&str> = sent.map(|holder| holder.access_key_id.as_str()).collect();
     known.extend(&ids);

@@ -148,13 +148,12 @@ pub struct DeliveryView {
     pub undone_reason: Option<String>,
 }
 
-/// Reads deliveries, the newest first; of one id alone where it is given.
+/// Reads deliveries, the newest first, from those before `before` on.
 ///
 /// # Errors
 /// [`StateFault::Database`].
 pub async fn list(
     pool: &PgPool,
-    delivery_id: Option<Uuid>,
     before: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<DeliveryView>, StateFault> {
@@ -183,11 +182,9 @@ pub async fn list(
              FROM leak_reports
              WHERE delivery_id = d.delivery_id
          ) AS l
-         WHERE ($1::uuid IS NULL OR d.delivery_id = $1)
-           AND ($2::uuid IS NULL OR d.delivery_id < $2)
+         WHERE ($1::uuid IS NULL OR d.delivery_id < $1)
          ORDER BY d.delivery_id DESC
-         LIMIT $3",
-        delivery_id,
+         LIMIT $2",
         before,
         limit
     )

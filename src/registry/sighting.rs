@@ -14,7 +14,7 @@ use crate::{
     access_key::AccessKeyId,
     audit::{self, Actor, Deed, Entry},
     directory::{
-        StateFault,
+        StateFault, column,
         holders::{self, Holder, Holders},
         revision::{self, At},
     },
@@ -432,23 +432,23 @@ async fn write(
              $16::text[],
              $17::boolean[]
          )",
-        &map(&new, |(_, one)| one.report_id),
-        &map(&new, |(one, _)| one.finding.source) as &[&str],
-        &map(&new, |(one, _)| one.reference.as_str()) as &[&str],
-        &map(&new, |(one, _)| one.access_key_id.map(AccessKeyId::as_str)) as &[Option<&str>],
-        &map(&new, |(one, _)| parent(one)) as &[Option<&str>],
-        &map(&new, |(_, one)| one.restriction.map(|of| of.restriction_id)) as &[Option<Uuid>],
-        &map(&new, |(one, _)| one.proof.as_str()) as &[&str],
-        &map(&new, |(one, _)| one.finding.place.url.as_deref()) as &[Option<&str>],
-        &map(&new, |(one, _)| one.finding.place.commit.as_deref()) as &[Option<&str>],
-        &map(&new, |(one, _)| one.finding.place.path.as_deref()) as &[Option<&str>],
-        &map(&new, |(one, _)| one.finding.first_seen) as &[Option<OffsetDateTime>],
-        &map(&new, |(one, _)| one.digest) as &[Option<&[u8]>],
-        &map(&new, |(one, _)| one.matches) as &[Option<bool>],
-        &map(&new, |(one, _)| one.finding.delivery_id) as &[Option<Uuid>],
-        &map(&new, |(one, _)| one.finding.reported_at),
-        &map(&new, |(one, _)| one.finding.reported_by) as &[&str],
-        &map(&new, |(one, _)| {
+        &column(&new, |(_, one)| one.report_id),
+        &column(&new, |(one, _)| one.finding.source) as &[&str],
+        &column(&new, |(one, _)| one.reference.as_str()) as &[&str],
+        &column(&new, |(one, _)| one.access_key_id.map(AccessKeyId::as_str)) as &[Option<&str>],
+        &column(&new, |(one, _)| parent(one)) as &[Option<&str>],
+        &column(&new, |(_, one)| one.restriction.map(|of| of.restriction_id)) as &[Option<Uuid>],
+        &column(&new, |(one, _)| one.proof.as_str()) as &[&str],
+        &column(&new, |(one, _)| one.finding.place.url.as_deref()) as &[Option<&str>],
+        &column(&new, |(one, _)| one.finding.place.commit.as_deref()) as &[Option<&str>],
+        &column(&new, |(one, _)| one.finding.place.path.as_deref()) as &[Option<&str>],
+        &column(&new, |(one, _)| one.finding.first_seen) as &[Option<OffsetDateTime>],
+        &column(&new, |(one, _)| one.digest) as &[Option<&[u8]>],
+        &column(&new, |(one, _)| one.matches) as &[Option<bool>],
+        &column(&new, |(one, _)| one.finding.delivery_id) as &[Option<Uuid>],
+        &column(&new, |(one, _)| one.finding.reported_at),
+        &column(&new, |(one, _)| one.finding.reported_by) as &[&str],
+        &column(&new, |(one, _)| {
             one.finding.is_held && !one.proof.restricts()
         })
     )
@@ -485,14 +485,14 @@ async fn prove(
          FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bytea[], $5::boolean[], $6::uuid[])
              AS n (report_id, proof, restriction_id, secret_digest, secret_matches, delivery_id)
          WHERE l.report_id = n.report_id",
-        &map(&proven, |(_, one)| one.report_id),
-        &map(&proven, |(one, _)| one.proof.as_str()) as &[&str],
-        &map(&proven, |(_, one)| one
+        &column(&proven, |(_, one)| one.report_id),
+        &column(&proven, |(one, _)| one.proof.as_str()) as &[&str],
+        &column(&proven, |(_, one)| one
             .restriction
             .map(|of| of.restriction_id)) as &[Option<Uuid>],
-        &map(&proven, |(one, _)| one.digest) as &[Option<&[u8]>],
-        &map(&proven, |(one, _)| one.matches) as &[Option<bool>],
-        &map(&proven, |(one, _)| one.finding.delivery_id) as &[Option<Uuid>]
+        &column(&proven, |(one, _)| one.digest) as &[Option<&[u8]>],
+        &column(&proven, |(one, _)| one.matches) as &[Option<bool>],
+        &column(&proven, |(one, _)| one.finding.delivery_id) as &[Option<Uuid>]
     )
     .execute(&mut **tx)
     .await?;
@@ -501,8 +501,4 @@ async fn prove(
 
 fn parent<'a>(sighting: &Sighting<'a>) -> Option<&'a str> {
     Some(sighting.holder?.parent.as_ref()?.as_str())
-}
-
-fn map<T, U>(all: &[T], one: impl Fn(&T) -> U) -> Vec<U> {
-    all.iter().map(one).collect()
 }

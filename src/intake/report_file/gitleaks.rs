@@ -1,9 +1,8 @@
 //! A finding of gitleaks' JSON report.
 
 use serde::Deserialize;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::Told;
+use super::{Told, instant};
 use crate::{intake::elements, leak::Place};
 
 #[derive(Deserialize)]
@@ -37,8 +36,4 @@ impl Finding {
             first_seen,
         ))
     }
-}
-
-pub(super) fn instant(text: &str) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(text, &Rfc3339).ok()
 }

@@ -11,6 +11,7 @@ mod trufflehog;
 use std::io::{self, BufRead, Cursor, Read};
 
 use serde::de::DeserializeOwned;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use self::json::{Elements, Step};
 use crate::{
@@ -110,6 +111,10 @@ impl Format {
 
 /// What one piece tells, or what is wrong with it; never what it holds.
 type Told = Result<Vec<LeakReport>, String>;
+
+fn instant(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339).ok()
+}
 
 fn piece<T: DeserializeOwned>(line: u64, text: &[u8], reports: fn(T) -> Told) -> Piece {
     let told = serde_json::from_slice(text)

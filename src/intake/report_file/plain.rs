@@ -4,7 +4,7 @@ use std::io::Read;
 
 use serde::Deserialize;
 
-use super::{Piece, Told, gitleaks::instant};
+use super::{Piece, Told, instant};
 use crate::{
     access_key::{AccessKeyId, AccessKeySecret},
     directory::import::{BadLine, csv_reason},

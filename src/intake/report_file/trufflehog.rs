@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Told, gitleaks::instant};
+use super::{Told, instant};
 use crate::{access_key::AccessKeyId, intake::elements, leak::Place};
 
 #[derive(Deserialize)]
