@@ -98,23 +98,22 @@ pub async fn create(
     if let Some(url) = &body.url {
         text("url", url, 2048)?;
     }
-    let report = LeakReport {
+    let reports = [LeakReport {
         access_key_id: Some(body.access_key_id),
         secret: body.access_key_secret.map(|Secret(secret)| secret),
         reference: Some(body.reference),
         place: Place::new(body.url.as_deref(), None, None),
         first_seen: body.first_seen,
-    };
+    }];
     let delivery = Delivery {
         source: &body.source,
         actor: &actor,
         grounds: Grounds::Decision,
         suspicions: Suspicions::default(),
         ledger: None,
-        reports: &[report],
     };
     let now = admin.clock.now();
-    let recording = record(&admin.pool, &admin.ring, &delivery, now);
+    let recording = record(&admin.pool, &admin.ring, &delivery, &reports, now);
     let recorded = within(admin.timeout, recording).await?;
     let (recorded, restriction) = recorded
         .first()

@@ -108,9 +108,8 @@ impl Intake {
             grounds: Grounds::Proof,
             suspicions: self.suspicions,
             ledger: Some(ledger),
-            reports,
         };
-        let recording = record(&self.pool, &self.ring, &delivery, self.clock.now());
+        let recording = record(&self.pool, &self.ring, &delivery, reports, self.clock.now());
         let recorded = within(self.timeout, recording).await.map_err(|fault| {
             tracing::error!(source, %fault, "a delivery cannot be recorded: its source has to try again");
             Refusal::Unavailable

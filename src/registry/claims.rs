@@ -159,9 +159,8 @@ pub async fn look_into(
             grounds: Grounds::Proof,
             suspicions: Suspicions::default(),
             ledger: None,
-            reports: &reports,
         };
-        record(pool, ring, &delivery, now).await?
+        record(pool, ring, &delivery, &reports, now).await?
     };
     let done: Vec<Uuid> = claims.iter().map(|claim| claim.claim_id).collect();
     sqlx::query!(

@@ -71,8 +71,14 @@ pub struct Delivery<'a> {
     pub suspicions: Suspicions,
     /// What they arrived in; `None` for one that arrives alone.
     pub ledger: Option<Ledger<'a>>,
-    /// The reports.
-    pub reports: &'a [LeakReport],
+}
+
+/// Reports that have nothing of a secret in their texts any more, and their secrets as keyed digests.
+#[derive(Debug)]
+pub struct Discreet {
+    source: String,
+    reports: Vec<LeakReport>,
+    digests: Vec<Option<Vec<u8>>>,
 }
 
 /// Records reports and restricts what is proven, all or nothing; says what became of each, in their order, `None` of
@@ -85,9 +91,24 @@ pub async fn record(
     pool: &PgPool,
     ring: &KeyRing,
     delivery: &Delivery<'_>,
+    reports: &[LeakReport],
     now: OffsetDateTime,
 ) -> Result<Vec<Option<Recorded>>, StateFault> {
-    let (tx, recorded) = act(pool, ring, delivery, now).await?;
+    let discreet = discreet(pool, ring, delivery.source, reports).await;
+    record_discreet(pool, delivery, &discreet, now).await
+}
+
+/// The same for reports that went through [`discreet`], which needs no turn among the writers.
+///
+/// # Errors
+/// [`StateFault`]; nothing is recorded then.
+pub async fn record_discreet(
+    pool: &PgPool,
+    delivery: &Delivery<'_>,
+    discreet: &Discreet,
+    now: OffsetDateTime,
+) -> Result<Vec<Option<Recorded>>, StateFault> {
+    let (tx, recorded) = act(pool, delivery, discreet, now).await?;
     tx.commit().await?;
     Ok(recorded)
 }
@@ -103,18 +124,18 @@ pub struct Struck {
     pub user_name: Option<String>,
 }
 
-/// Does what [`record`] does and takes all of it back: says what would become of each report, and which keys would be
+/// Does what [`record_discreet`] does and takes all of it back: says what would become of each report, and which keys would be
 /// restricted that are not.
 ///
 /// # Errors
 /// [`StateFault`].
 pub async fn rehearse(
     pool: &PgPool,
-    ring: &KeyRing,
     delivery: &Delivery<'_>,
+    discreet: &Discreet,
     now: OffsetDateTime,
 ) -> Result<(Vec<Option<Recorded>>, Vec<Struck>), StateFault> {
-    let (mut tx, recorded) = act(pool, ring, delivery, now).await?;
+    let (mut tx, recorded) = act(pool, delivery, discreet, now).await?;
     let imposed: Vec<Uuid> = recorded
         .iter()
         .flatten()
@@ -142,30 +163,30 @@ pub async fn rehearse(
 
 async fn act<'p>(
     pool: &'p PgPool,
-    ring: &KeyRing,
     delivery: &Delivery<'_>,
+    discreet: &Discreet,
     now: OffsetDateTime,
 ) -> Result<(PgTransaction<'p>, Vec<Option<Recorded>>), StateFault> {
-    let (source, reports) = discreet(pool, ring, delivery).await;
-    let digests: Vec<Option<Vec<u8>>> = reports
-        .iter()
-        .map(|report| Some(ring.blind_index(report.secret.as_ref()?)))
-        .collect();
+    let Discreet {
+        source,
+        reports,
+        digests,
+    } = discreet;
     let reported_by = delivery.actor.to_string();
     let mut tx = pool.begin().await?;
     revision::hold(&mut tx).await?;
     let delivery_id = match &delivery.ledger {
         Some(ledger) => {
-            Some(deliveries::keep(&mut tx, *ledger, &source, delivery.actor, now).await?)
+            Some(deliveries::keep(&mut tx, *ledger, source, delivery.actor, now).await?)
         }
         None => None,
     };
-    let is_held = sources::is_paused(&mut tx, &source).await?;
+    let is_held = sources::is_paused(&mut tx, source).await?;
     let findings: Vec<Finding<'_>> = reports
         .iter()
-        .zip(&digests)
+        .zip(digests)
         .map(|(report, digest)| Finding {
-            source: &source,
+            source,
             reference: report.reference.as_deref(),
             access_key_id: report.access_key_id.as_ref(),
             digest: digest.as_deref(),
@@ -188,7 +209,7 @@ async fn act<'p>(
         && !suspected.is_empty()
     {
         let count = i64::try_from(suspected.len()).unwrap_or(i64::MAX);
-        sources::count_suspicions(&mut tx, &source, count, most, now).await?;
+        sources::count_suspicions(&mut tx, source, count, most, now).await?;
     }
     if delivery.suspicions.tell_owners {
         outbox::suspect(&mut tx, &suspected, now).await?;
@@ -257,14 +278,14 @@ pub(super) async fn prove(
     Ok(())
 }
 
-/// The source's name and the reports with nothing of a secret in their texts: neither of one that is told of the same
-/// place, nor of one that a key of theirs has. A source may show it in an address.
-async fn discreet(
+/// Takes secrets out of reports: out of the source's name and every text what is of a secret that is told of the same
+/// place, or of one that a key of theirs has. A source may show it in an address.
+pub async fn discreet(
     pool: &PgPool,
     ring: &KeyRing,
-    delivery: &Delivery<'_>,
-) -> (String, Vec<LeakReport>) {
-    let reports = delivery.reports;
+    source: &str,
+    reports: &[LeakReport],
+) -> Discreet {
     let ids: Vec<&str> = reports
         .iter()
         .filter_map(|report| Some(report.access_key_id.as_ref()?.as_str()))
@@ -272,7 +293,7 @@ async fn discreet(
     // Where the pairs cannot be read the reports count all the same.
     let known = holders::secrets(pool, ring, &ids).await.unwrap_or_default();
     let told = reports.iter().filter_map(|report| report.secret.as_ref());
-    let source = Pieces::of(told.chain(known.values())).hidden_in(delivery.source);
+    let source = Pieces::of(told.chain(known.values())).hidden_in(source);
     let mut told: HashMap<&Place, Vec<&AccessKeySecret>> = HashMap::new();
     for report in reports {
         let secrets = told.entry(&report.place).or_default();
@@ -296,5 +317,14 @@ async fn discreet(
         discreet.reference = discreet.reference.map(|text| both().hidden_in(&text));
         discreet
     });
-    (source, reports.collect())
+    let reports: Vec<LeakReport> = reports.collect();
+    let digests = reports
+        .iter()
+        .map(|report| Some(ring.blind_index(report.secret.as_ref()?)))
+        .collect();
+    Discreet {
+        source,
+        reports,
+        digests,
+    }
 }

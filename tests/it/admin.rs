@@ -563,9 +563,9 @@ async fn reports_and_deliveries_are_listed_and_a_delivery_is_undone_by_an_operat
             sha256: &[7; 32],
             key_identifier: Some("90a4"),
         }),
-        reports: &[report(None, "a"), report(Some("LTAI5tFakeNobody1"), "b")],
     };
-    record(&desk.node.pool, &desk.node.ring, &delivery, NOW)
+    let reports = [report(None, "a"), report(Some("LTAI5tFakeNobody1"), "b")];
+    record(&desk.node.pool, &desk.node.ring, &delivery, &reports, NOW)
         .await
         .unwrap();
     let proofs = |body: Value| -> Vec<String> {

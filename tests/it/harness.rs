@@ -302,9 +302,8 @@ pub async fn decide(
         grounds: Grounds::Decision,
         suspicions: Suspicions::default(),
         ledger: None,
-        reports: &[report],
     };
-    let recorded = record(pool, ring, &delivery, now).await.unwrap();
+    let recorded = record(pool, ring, &delivery, &[report], now).await.unwrap();
     recorded[0].unwrap().restriction.unwrap()
 }
 

@@ -76,9 +76,10 @@ async fn deliver(pool: &PgPool, reports: &[LeakReport]) -> Vec<Option<Recorded>>
         grounds: Grounds::Proof,
         suspicions: most(10_000),
         ledger: None,
-        reports,
     };
-    record(pool, &ring(), &delivery, NOW).await.unwrap()
+    record(pool, &ring(), &delivery, reports, NOW)
+        .await
+        .unwrap()
 }
 
 async fn one(pool: &PgPool, report: LeakReport) -> Recorded {
@@ -358,11 +359,16 @@ async fn delivery_is_in_the_ledger_once_and_no_text_keeps_a_secret() {
                 sha256: &[7; 32],
                 key_identifier: Some("90a4"),
             }),
-            reports: &reports,
         };
-        record(pool, &ring(), &delivery, NOW + time::Duration::HOUR * times)
-            .await
-            .unwrap();
+        record(
+            pool,
+            &ring(),
+            &delivery,
+            &reports,
+            NOW + time::Duration::HOUR * times,
+        )
+        .await
+        .unwrap();
         let ledger: Vec<(i32, OffsetDateTime)> =
             sqlx::query_as("SELECT times, received_at FROM deliveries")
                 .fetch_all(pool)
@@ -473,9 +479,10 @@ async fn source_that_cries_wolf_is_paused_and_what_is_proven_is_not() {
             grounds: Grounds::Proof,
             suspicions: most(100),
             ledger: None,
-            reports: &reports,
         };
-        record(pool, &ring(), &delivery, now).await.unwrap()
+        record(pool, &ring(), &delivery, &reports, now)
+            .await
+            .unwrap()
     };
     let throw_away = |from: usize, count: usize| -> Vec<LeakReport> {
         (from..from + count)
@@ -526,9 +533,10 @@ async fn source_that_cries_wolf_is_paused_and_what_is_proven_is_not() {
         grounds: Grounds::Proof,
         suspicions: most(100),
         ledger: None,
-        reports: &throw_away(0, 1),
     };
-    record(pool, &ring(), &other, next_hour).await.unwrap();
+    record(pool, &ring(), &other, &throw_away(0, 1), next_hour)
+        .await
+        .unwrap();
     assert_eq!(held().await, [(false, 203), (true, 50)]);
     let olga = Actor::Operator("olga".into());
     let about = tasks::close(pool, task.task_id, &olga, "a scanner's fault", next_hour);

@@ -20,12 +20,15 @@ use crate::{
     clock::{Clock, SystemClock},
     command::input::{open, show_rate},
     config::Config,
-    directory::{import::BadLine, sealing::KeyRing},
+    directory::{StateFault, import::BadLine, sealing::KeyRing},
     intake::report_file::{Format, Piece},
     leak::Proof,
     registry::{
         deliveries::{self, Ledger},
-        record::{Delivery, Grounds, LeakReport, Recorded, Struck, Suspicions, record, rehearse},
+        record::{
+            Delivery, Discreet, Grounds, LeakReport, Recorded, Struck, Suspicions, discreet,
+            record_discreet, rehearse,
+        },
     },
     serve::{open_database, sources::suspicions},
 };
@@ -216,6 +219,7 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
+    /// Takes a file to its end. While the database has a batch, the next one is read and made ready.
     async fn take(
         &self,
         input: Box<dyn Read + Send>,
@@ -233,20 +237,69 @@ impl Import<'_> {
         let (give, mut pieces) = mpsc::channel(AHEAD);
         let format = *format;
         let reader = tokio::task::spawn_blocking(move || read(format, input, &give));
-        let mut actor = Actor::Akgate;
+        let Some(Handed::Format(format)) = pieces.recv().await else {
+            return reader.await.map_err(|_| ReportsError::Reader)?;
+        };
+        let name = source.clone().unwrap_or_else(|| format.source().to_owned());
+        let (name, id) = match dry_run {
+            true => (name, None),
+            false => batch_of(self.pool, *batch, source.as_deref(), name).await?,
+        };
+        outcome.source.clone_from(&name);
+        outcome.batch = id;
+        let actor = Actor::Source(name.clone());
+        let delivery = Delivery {
+            source: &name,
+            actor: &actor,
+            grounds: Grounds::Proof,
+            suspicions: self.suspicions,
+            ledger: id.map(Ledger::Batch),
+        };
+        let mut upcoming = self.next(&name, &mut pieces, outcome, rejected).await?;
+        while let Some((discreet, read)) = upcoming {
+            let (recorded, next) = tokio::join!(
+                self.keep(&delivery, &discreet),
+                self.next(&name, &mut pieces, outcome, rejected)
+            );
+            let (recorded, struck) = recorded?;
+            outcome.struck.extend(struck);
+            outcome.add(&recorded);
+            outcome.restricted += recorded_anew(&recorded);
+            outcome.read += read;
+            show_rate(bar, outcome.read, "findings");
+            upcoming = next?;
+        }
+        reader.await.map_err(|_| ReportsError::Reader)?
+    }
+
+    /// Records a batch, or rehearses it.
+    async fn keep(
+        &self,
+        delivery: &Delivery<'_>,
+        discreet: &Discreet,
+    ) -> Result<(Vec<Option<Recorded>>, Vec<Struck>), StateFault> {
+        let now = SystemClock.now();
+        match delivery.ledger {
+            Some(_) => {
+                let recorded = record_discreet(self.pool, delivery, discreet, now).await?;
+                Ok((recorded, Vec::new()))
+            }
+            None => rehearse(self.pool, delivery, discreet, now).await,
+        }
+    }
+
+    /// The next batch, ready to be recorded, and how many pieces were read for it; `None` at the end. Notes what cannot
+    /// be read on the way.
+    async fn next(
+        &self,
+        source: &str,
+        pieces: &mut mpsc::Receiver<Handed>,
+        outcome: &mut Outcome,
+        rejected: &mut Option<BufWriter<File>>,
+    ) -> Result<Option<(Discreet, usize)>, ReportsError> {
         while let Some(handed) = pieces.recv().await {
-            let (reports, read) = match handed {
-                Handed::Format(format) => {
-                    outcome.source = source.clone().unwrap_or_else(|| format.source().to_owned());
-                    if !dry_run {
-                        let (name, id) =
-                            batch_of(self.pool, *batch, source.as_deref(), &outcome.source).await?;
-                        outcome.source = name;
-                        outcome.batch = Some(id);
-                    }
-                    actor = Actor::Source(outcome.source.clone());
-                    continue;
-                }
+            match handed {
+                Handed::Format(_) => {}
                 Handed::Bad(bad, text) => {
                     outcome.read += 1;
                     outcome.rejected += 1;
@@ -257,32 +310,14 @@ impl Import<'_> {
                     if outcome.shown.len() < SHOWN {
                         outcome.shown.push(bad);
                     }
-                    continue;
                 }
-                Handed::Reports(reports, read) => (reports, read),
-            };
-            let delivery = Delivery {
-                source: &outcome.source,
-                actor: &actor,
-                grounds: Grounds::Proof,
-                suspicions: self.suspicions,
-                ledger: outcome.batch.map(Ledger::Batch),
-                reports: &reports,
-            };
-            let now = SystemClock.now();
-            let recorded = if *dry_run {
-                let (recorded, struck) = rehearse(self.pool, self.ring, &delivery, now).await?;
-                outcome.struck.extend(struck);
-                recorded
-            } else {
-                record(self.pool, self.ring, &delivery, now).await?
-            };
-            outcome.add(&recorded);
-            outcome.restricted += recorded_anew(&recorded);
-            outcome.read += read;
-            show_rate(bar, outcome.read, "findings");
+                Handed::Reports(reports, read) => {
+                    let discreet = discreet(self.pool, self.ring, source, &reports).await;
+                    return Ok(Some((discreet, read)));
+                }
+            }
         }
-        reader.await.map_err(|_| ReportsError::Reader)?
+        Ok(None)
     }
 }
 
@@ -303,13 +338,13 @@ async fn batch_of(
     pool: &PgPool,
     batch: Option<Uuid>,
     given: Option<&str>,
-    source: &str,
-) -> Result<(String, Uuid), ReportsError> {
+    source: String,
+) -> Result<(String, Option<Uuid>), ReportsError> {
     let now = SystemClock.now();
     let Some(id) = batch else {
-        let by = Actor::Source(source.to_owned());
-        let id = deliveries::begin(pool, source, &by, now).await?;
-        return Ok((source.to_owned(), id));
+        let by = Actor::Source(source.clone());
+        let id = deliveries::begin(pool, &source, &by, now).await?;
+        return Ok((source, Some(id)));
     };
     let name = deliveries::go_on(pool, id, now)
         .await?
@@ -317,7 +352,7 @@ async fn batch_of(
     if given.is_some_and(|given| given != name) {
         return Err(ReportsError::OtherSource(id, name));
     }
-    Ok((name, id))
+    Ok((name, Some(id)))
 }
 
 /// Reads the file to its end, or until nobody takes any more: the database has failed then, and says so itself.

@@ -541,10 +541,11 @@ async fn suspect(stage: &Stage, files: &[&str], tell_owners: bool) {
             tell_owners,
         },
         ledger: None,
-        reports: &reports,
     };
     let now = akgate::clock::Clock::now(&*stage.clock);
-    record(&stage.pool, &ring(), &delivery, now).await.unwrap();
+    record(&stage.pool, &ring(), &delivery, &reports, now)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
