@@ -36,6 +36,7 @@ use crate::{
     operation::{Blocklist, Catalogue, DataError, Product},
     randomness::Randomness,
     registry::{
+        approvals::FourEyes,
         feed::{self, Feed},
         live::Live,
         record::Suspicions,
@@ -242,10 +243,11 @@ impl Node {
     }
 
     /// The admin API. With `enforce`, what it changes is enforced on this node before the answer.
-    pub fn admin(&self, enforce: bool) -> Router {
+    pub fn admin(&self, enforce: bool, four_eyes: FourEyes) -> Router {
         let Foundations {
             pool,
             ring,
+            randomness,
             clock,
             database_timeout,
             ..
@@ -253,8 +255,10 @@ impl Node {
         admin::router(Admin {
             pool,
             ring,
+            randomness,
             feed: enforce.then(|| Arc::clone(&self.feed)),
             clock,
+            four_eyes,
             timeout: database_timeout,
         })
         .layer(CatchPanicLayer::new())

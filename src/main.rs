@@ -1,15 +1,15 @@
 //! The command line: one role per process, and the only place that exits.
 
-use std::{io, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use akgate::{
     clock::{Clock, SystemClock},
     command::{
-        Exit, classify, config, demo, keys, letters, operators, policy, reports, scan, serve,
+        Exit, api, classify, config, demo, keys, letters, operators, policy, reports, scan, serve,
         verify,
     },
 };
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// A call allocates some hundred times: what that costs is measured in docs/PERFORMANCE.md.
 #[global_allocator]
@@ -25,7 +25,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(subcommand)]
+    Approvals(api::approvals::Command),
     Classify(classify::Args),
+    /// Print what a shell needs to complete commands: akgate completions bash > /etc/bash_completion.d/akgate
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
     /// Run the whole product on this machine: a private PostgreSQL, a sandbox, two accounts and the story of two leaked keys
     Demo(akgate::demo::Args),
     #[command(subcommand)]
@@ -34,12 +41,19 @@ enum Command {
     Keys(keys::Command),
     #[command(subcommand)]
     Letters(letters::Command),
+    /// Write the manual's pages, one for each command
+    Man {
+        /// Where to: /usr/local/share/man/man1
+        folder: PathBuf,
+    },
     #[command(subcommand)]
     Operators(operators::Command),
     #[command(subcommand)]
     Policy(policy::Command),
     #[command(subcommand)]
     Reports(reports::Command),
+    #[command(subcommand)]
+    Restrictions(api::restrictions::Command),
     Scan(scan::Args),
     Serve(serve::Args),
     Verify(verify::Args),
@@ -48,18 +62,40 @@ enum Command {
 fn main() -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let ended = match Cli::parse().command {
+        Command::Approvals(command) => api::approvals::run(&command, &mut out, &mut err),
         Command::Classify(args) => classify::run(&args, &mut out, &mut err),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "akgate", &mut out);
+            Ok(Exit::Ok)
+        }
         Command::Demo(args) => demo::run(&args, &mut err),
         Command::Config(command) => config::run(&command, &mut out, &mut err),
         Command::Keys(command) => keys::run(&command, &mut out, &mut err),
         Command::Letters(command) => letters::run(&command, &mut out, &mut err),
+        Command::Man { folder } => manual(&folder),
         Command::Operators(command) => operators::run(&command, &mut out, &mut err),
         Command::Policy(command) => policy::run(&command, &mut out, &mut err),
         Command::Reports(command) => reports::run(&command, &mut out, &mut err),
+        Command::Restrictions(command) => api::restrictions::run(&command, &mut out, &mut err),
         Command::Scan(args) => scan::run(&args, &mut out, &mut err),
         Command::Serve(args) => serve::run(&args, &mut err),
         Command::Verify(args) => verify::run(&args, SystemClock.now(), &mut out, &mut err),
     };
     // Output that nobody reads any more (a closed pipe) is no verdict.
     ExitCode::from(ended.unwrap_or(Exit::Failed) as u8)
+}
+
+fn manual(folder: &std::path::Path) -> io::Result<Exit> {
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
+    match written {
+        Ok(()) => Ok(Exit::Ok),
+        Err(fault) => {
+            io::Write::write_fmt(
+                &mut io::stderr(),
+                format_args!("error: {}: {fault}\n", folder.display()),
+            )?;
+            Ok(Exit::Failed)
+        }
+    }
 }

@@ -1,20 +1,32 @@
-//! Who asks: an operator, by bearer token (RFC 6750).
+//! Who asks: an operator, by bearer token (RFC 6750), and how far their role goes.
 
 use axum::extract::FromRequestParts;
 use http::{header::AUTHORIZATION, request::Parts};
+use time::format_description::well_known::Rfc3339;
 
 use super::{Admin, Problem};
 use crate::{
     audit::Actor,
-    directory::within,
-    operator::{Operator, Role, store, token::Token},
+    directory::StateFault,
+    operator::{
+        Operator, Right,
+        login::{LoginRefused, login},
+        token::Token,
+    },
+    peer::Peer,
 };
 
 /// An operator who may read.
-pub struct Reader;
+pub struct Reader(pub Operator);
 
 /// An operator who may act.
 pub struct Acting(pub Actor);
+
+/// An operator who may decide what others ask for.
+pub struct Approving(pub Operator);
+
+/// An operator who may manage operators.
+pub struct Managing(pub Actor);
 
 /// A program that reads notices and reports bounces.
 pub struct Service;
@@ -23,10 +35,7 @@ impl FromRequestParts<Admin> for Reader {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Problem> {
-        match operator(parts, admin).await?.role {
-            Role::Viewer | Role::Operator => Ok(Self),
-            Role::Service => Err(Problem::forbidden()),
-        }
+        allowed(parts, admin, Right::Read).await.map(Self)
     }
 }
 
@@ -34,11 +43,25 @@ impl FromRequestParts<Admin> for Acting {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Problem> {
-        let operator = operator(parts, admin).await?;
-        match operator.role {
-            Role::Operator => Ok(Self(Actor::Operator(operator.name))),
-            Role::Viewer | Role::Service => Err(Problem::forbidden()),
-        }
+        let operator = allowed(parts, admin, Right::Act).await?;
+        Ok(Self(operator.actor()))
+    }
+}
+
+impl FromRequestParts<Admin> for Approving {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Problem> {
+        allowed(parts, admin, Right::Approve).await.map(Self)
+    }
+}
+
+impl FromRequestParts<Admin> for Managing {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Problem> {
+        let operator = allowed(parts, admin, Right::Manage).await?;
+        Ok(Self(operator.actor()))
     }
 }
 
@@ -46,10 +69,15 @@ impl FromRequestParts<Admin> for Service {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Problem> {
-        match operator(parts, admin).await?.role {
-            Role::Service => Ok(Self),
-            Role::Viewer | Role::Operator => Err(Problem::forbidden()),
-        }
+        allowed(parts, admin, Right::Serve).await.map(|_| Self)
+    }
+}
+
+async fn allowed(parts: &Parts, admin: &Admin, right: Right) -> Result<Operator, Problem> {
+    let operator = operator(parts, admin).await?;
+    match operator.role.may(right) {
+        true => Ok(operator),
+        false => Err(Problem::forbidden(operator.role, right)),
     }
 }
 
@@ -67,7 +95,24 @@ async fn operator(parts: &Parts, admin: &Admin) -> Result<Operator, Problem> {
             )
         })?;
     let token = Token::parse(token).map_err(|fault| Problem::unauthorized(fault.to_string()))?;
-    within(admin.timeout, store::find(&admin.pool, &token))
-        .await?
-        .ok_or_else(|| Problem::unauthorized("The token is nobody's, or was revoked."))
+    let peer = parts.extensions.get::<Peer>().copied().unwrap_or_default();
+    let now = admin.clock.now();
+    let login = login(&admin.pool, &token, peer.ip, now);
+    let refused = match tokio::time::timeout(admin.timeout, login).await {
+        Ok(Ok(operator)) => return Ok(operator),
+        Ok(Err(refused)) => refused,
+        Err(late) => StateFault::from(late).into(),
+    };
+    Err(match refused {
+        LoginRefused::Wrong => Problem::unauthorized("The token is nobody's."),
+        LoginRefused::Revoked => {
+            Problem::unauthorized("The token was revoked: ask an admin for another one.")
+        }
+        LoginRefused::Expired(at) => Problem::unauthorized(format!(
+            "The token has expired at {}: ask an admin for another one.",
+            at.format(&Rfc3339).unwrap_or_default()
+        )),
+        LoginRefused::TooMany { until } => Problem::too_many_guesses(until - now),
+        LoginRefused::State(fault) => fault.into(),
+    })
 }

@@ -1,12 +1,17 @@
 //! `GET /admin/v1/deliveries`, `POST /admin/v1/deliveries/{id}:undo`: what arrived, and taking it back.
 
-use axum::{Json as Answer, extract::State};
+use axum::{
+    Json as Answer,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
     Admin, Problem,
+    approvals::waits,
     auth::{Acting, Reader},
     extract::{Json, Path, Query, cut, page_size, text, text_schema},
     openapi::Faults,
@@ -14,8 +19,9 @@ use super::{
     verbs::id_of,
 };
 use crate::{
-    directory::within,
+    directory::{StateFault, within},
     registry::{
+        approvals::{ApprovalView, Outcome},
         deliveries::{DeliveryView, list as read},
         undo::{self, UndoFault},
     },
@@ -95,7 +101,8 @@ pub struct Receipt {
 /// Undo a delivery
 ///
 /// The restrictions that it alone has led to are lifted as if they had never been, before any owner has confirmed. Its
-/// reports stay, so that the same sightings told again change nothing.
+/// reports stay, so that the same sightings told again change nothing. What would lift many restrictions takes a second
+/// operator.
 #[utoipa::path(
     post,
     path = "/admin/v1/deliveries/{id}:undo",
@@ -105,6 +112,7 @@ pub struct Receipt {
     request_body = Body,
     responses(
         (status = 200, description = "It is undone.", body = Receipt),
+        (status = 202, description = "It waits for a second operator.", body = ApprovalView),
         (status = 404, description = "There is no such delivery.", body = Details, content_type = "application/problem+json"),
         (status = 409, description = "An owner has confirmed a clean-up, or it was undone before.", body = Details, content_type = "application/problem+json"),
         Faults,
@@ -115,36 +123,51 @@ pub async fn undo(
     Acting(actor): Acting,
     Path(target): Path<String>,
     Json(body): Json<Body>,
-) -> Result<Answer<Receipt>, Problem> {
-    let missing = || Problem::not_found("There is no delivery of this id.");
+) -> Result<Response, Problem> {
     let id = id_of(&target).ok_or_else(missing)?;
     text("reason", &body.reason, 1024)?;
     let now = admin.clock.now();
-    let undoing = undo::undo(&admin.pool, id, &actor, &body.reason, now);
+    let undoing = undo::undo(&admin.pool, id, &body.reason, &actor, admin.four_eyes, now);
     // Ten thousand keys take their time.
     let undone = tokio::time::timeout(admin.timeout * 4, undoing).await;
-    match undone.map_err(crate::directory::StateFault::from)? {
-        Ok(undone) => {
+    match undone.map_err(StateFault::from)?? {
+        Outcome::Done(undone) => {
             admin.enforce(undone.revision).await;
-            Ok(Answer(Receipt {
+            let receipt = Receipt {
                 lifted: undone.lifted,
                 kept: undone.kept,
                 revision: undone.revision,
-            }))
+            };
+            Ok(Answer(receipt).into_response())
         }
-        Err(UndoFault::NotFound) => Err(missing()),
-        Err(UndoFault::Undone) => Err(Problem::conflict(
-            "already-undone",
-            "It is undone already.",
-            "This delivery was undone before.",
-        )),
-        Err(UndoFault::Confirmed(keys)) => Err(Problem::conflict(
-            "confirmed",
-            "An owner has confirmed.",
-            format!(
-                "Owners of {keys} of its keys have confirmed a clean-up: lift the restrictions one by one."
+        Outcome::Waits(approval) => Ok(waits(&admin, approval).await?.into_response()),
+    }
+}
+
+fn missing() -> Problem {
+    Problem::not_found("There is no delivery of this id.")
+}
+
+impl From<UndoFault> for Problem {
+    fn from(fault: UndoFault) -> Self {
+        match fault {
+            UndoFault::NotFound => missing(),
+            UndoFault::Undone => Self::conflict(
+                "already-undone",
+                "It is undone already.",
+                "This delivery was undone before.",
             ),
-        )),
-        Err(UndoFault::State(fault)) => Err(fault.into()),
+            UndoFault::Confirmed(keys) => Self::conflict(
+                "confirmed",
+                "An owner has confirmed.",
+                format!(
+                    "Owners of {keys} of its keys have confirmed a clean-up: lift the restrictions one by one."
+                ),
+            ),
+            UndoFault::NeedsTwo(_) => {
+                StateFault::Corrupt("an undoing that nobody was asked about").into()
+            }
+            UndoFault::State(fault) => fault.into(),
+        }
     }
 }

@@ -1,11 +1,16 @@
-//! `POST /admin/v1/restrictions/{id}:lift`: an operator's decision, with a reason.
+//! `POST /admin/v1/restrictions/{id}:lift`: an operator's decision, with a reason, or two operators'.
 
-use axum::{Json as Answer, extract::State};
+use axum::{
+    Json as Answer,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
     Admin, Problem,
+    approvals::waits,
     auth::Acting,
     extract::{Json, Path, text, text_schema},
     openapi::Faults,
@@ -13,11 +18,13 @@ use super::{
     restrictions::{id_of, view},
 };
 use crate::{
-    directory::within,
+    directory::StateFault,
     registry::{
+        approvals::{ApprovalView, Outcome},
         lift::{self, LiftFault, Lifting},
         read::RestrictionView,
     },
+    restriction::{Accepts, Closing},
 };
 
 /// Why.
@@ -25,18 +32,38 @@ use crate::{
 #[schema(as = Lifting)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
-    /// Why, for the audit and the letter.
+    /// Why, in a word.
+    #[schema(value_type = ClosingName)]
+    closing: Closing,
+    /// Why, for the audit.
     #[schema(schema_with = text_schema::<1024>)]
     reason: String,
-    /// Lift although the leaked pair still works.
+    /// Lift although the leaked pair still works: takes a second operator.
     #[serde(default)]
     accept_active_key: bool,
+    /// Lift although the owner has not confirmed the clean-up: takes a second operator.
+    #[serde(default)]
+    accept_no_confirmation: bool,
+}
+
+/// Why a restriction is closed.
+#[derive(ToSchema)]
+#[schema(as = Closing)]
+#[expect(dead_code, reason = "the schema of a text")]
+enum ClosingName {
+    Rotated,
+    Disabled,
+    Deleted,
+    FalsePositive,
+    UsedInTests,
+    AcceptedRisk,
 }
 
 /// Lift a restriction
 ///
-/// After the owner's confirmation. It frees the key, never the sessions that it minted before. It is enforced on this
-/// node before the answer.
+/// After the owner's confirmation, of a pair that works no more. Where it is otherwise and that is accepted, a second
+/// operator has to approve. It frees the key, never the sessions that it minted before. It is enforced on this node
+/// before the answer.
 #[utoipa::path(
     post,
     path = "/admin/v1/restrictions/{id}:lift",
@@ -46,6 +73,7 @@ pub struct Body {
     request_body = Body,
     responses(
         (status = 200, description = "It is lifted.", body = RestrictionView),
+        (status = 202, description = "It waits for a second operator.", body = ApprovalView),
         (status = 404, description = "There is no such restriction.", body = Details, content_type = "application/problem+json"),
         (status = 409, description = "The clean-up is not confirmed, the pair still works, or it is lifted already.", body = Details, content_type = "application/problem+json"),
         Faults,
@@ -56,26 +84,36 @@ pub async fn lift(
     Acting(actor): Acting,
     Path(target): Path<String>,
     Json(body): Json<Body>,
-) -> Result<Answer<RestrictionView>, Problem> {
+) -> Result<Response, Problem> {
     let id = id_of(&target)?;
     text("reason", &body.reason, 1024)?;
     let lifting = Lifting {
-        actor,
+        closing: body.closing,
         reason: body.reason,
-        accept_active_key: body.accept_active_key,
+        accepts: Accepts {
+            active_key: body.accept_active_key,
+            no_confirmation: body.accept_no_confirmation,
+        },
     };
     let now = admin.clock.now();
-    let lifted = within(admin.timeout, async {
-        Ok::<_, crate::directory::StateFault>(lift::lift(&admin.pool, id, &lifting, now).await)
-    })
-    .await?;
-    match lifted {
-        Ok(revision) => {
+    let lifting = lift::lift(&admin.pool, id, &lifting, &actor, admin.four_eyes, now);
+    let lifted = tokio::time::timeout(admin.timeout, lifting).await;
+    match lifted.map_err(StateFault::from)?? {
+        Outcome::Done(revision) => {
             admin.enforce(revision).await;
-            view(&admin, id).await.map(Answer)
+            Ok(Answer(view(&admin, id).await?).into_response())
         }
-        Err(LiftFault::NotFound) => Err(Problem::not_found("There is no restriction of this id.")),
-        Err(LiftFault::Refused(refused)) => Err(refused.into()),
-        Err(LiftFault::State(fault)) => Err(fault.into()),
+        Outcome::Waits(approval) => Ok(waits(&admin, approval).await?.into_response()),
+    }
+}
+
+impl From<LiftFault> for Problem {
+    fn from(fault: LiftFault) -> Self {
+        match fault {
+            LiftFault::NotFound => Self::not_found("There is no restriction of this id."),
+            LiftFault::Refused(refused) => refused.into(),
+            LiftFault::NeedsTwo => StateFault::Corrupt("a lift that nobody was asked about").into(),
+            LiftFault::State(fault) => fault.into(),
+        }
     }
 }

@@ -18,7 +18,9 @@ use utoipa::{
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{confirm, deliveries, lift, problem::Details, restrictions, tasks};
+use super::{
+    approvals, confirm, deliveries, lift, operators, problem::Details, restrictions, tasks,
+};
 
 /// What is said of the API as a whole.
 #[derive(OpenApi)]
@@ -27,7 +29,9 @@ use super::{confirm, deliveries, lift, problem::Details, restrictions, tasks};
         title = "akgate admin API",
         description = "Operators report leaked AccessKeys, look at restrictions, letters and what keys did, record an \
                        owner's confirmation and lift. A token is made by `akgate operators add`; the role `viewer` \
-                       reads, `operator` also acts, `service` is for programs and reaches /v1 alone. A list gives `next_page_token`, which the next request sends as \
+                       reads, `operator` also acts, `approver` also decides what needs two people, `admin` also manages \
+                       operators; `service` is for programs and reaches /v1 alone. A token may do less than its \
+                       operator, and ends. A list gives `next_page_token`, which the next request sends as \
                        `page_token`; null means that there is no more.",
         contact(name = "The operators of this akgate"),
     ),
@@ -35,9 +39,11 @@ use super::{confirm, deliveries, lift, problem::Details, restrictions, tasks};
     tags(
         (name = "leaks", description = "Reporting leaked AccessKeys"),
         (name = "restrictions", description = "What is restricted, and its way out"),
+        (name = "approvals", description = "What takes two operators"),
         (name = "records", description = "What keys did, what was refused, what was written"),
         (name = "policy", description = "What restricted keys are refused"),
         (name = "tasks", description = "What an operator has to see to"),
+        (name = "operators", description = "Who may use this API, and with which tokens"),
         (name = "service", description = "For the cloud's own programs: notices and bounces"),
     ),
     paths(
@@ -45,7 +51,13 @@ use super::{confirm, deliveries, lift, problem::Details, restrictions, tasks};
         restrictions::one,
         confirm::confirm,
         lift::lift,
-        tasks::close
+        approvals::one,
+        approvals::approve,
+        approvals::reject,
+        approvals::withdraw,
+        tasks::close,
+        operators::revoke,
+        operators::revoke_token
     ),
     components(schemas(Details)),
     modifiers(&Token),
@@ -78,6 +90,7 @@ impl IntoResponses for Faults {
             ("400", "The request is not valid."),
             ("401", "There is no token, or none that works."),
             ("403", "The operator's role does not go that far."),
+            ("429", "Too many wrong tokens: this one was not looked at."),
             ("503", "The registry does not answer; nothing was changed."),
         ])
     }

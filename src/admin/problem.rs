@@ -6,9 +6,14 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
+use time::Duration;
 use utoipa::ToSchema;
 
-use crate::{directory::StateFault, restriction::LiftRefused};
+use crate::{
+    directory::StateFault,
+    operator::{Right, Role},
+    restriction::LiftRefused,
+};
 
 /// Why a request was not done, and what to do: problem details (RFC 9457).
 #[derive(Serialize, ToSchema)]
@@ -34,6 +39,8 @@ pub struct Problem {
     kind: &'static str,
     title: &'static str,
     detail: String,
+    /// When the same request may do better, in seconds.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -58,13 +65,38 @@ impl Problem {
     }
 
     /// The operator's role does not go that far.
-    pub fn forbidden() -> Self {
+    pub fn forbidden(role: Role, right: Right) -> Self {
+        let needed = match right {
+            Right::Serve => "a token of the role `service`",
+            Right::Read => "the role `viewer` or more",
+            Right::Act => "the role `operator` or more",
+            Right::Approve => "the role `approver` or more",
+            Right::Manage => "the role `admin`",
+        };
         Self::new(
             StatusCode::FORBIDDEN,
             "forbidden",
             "Your role does not allow this.",
-            "The role `viewer` reads; reporting, confirming and lifting need `operator`.",
+            format!("This needs {needed}; the token's is `{role}`."),
         )
+    }
+
+    /// Too many wrong tokens: this one was not looked at.
+    pub fn too_many_guesses(rest: Duration) -> Self {
+        let seconds = u64::try_from(rest.whole_seconds())
+            .unwrap_or_default()
+            .max(1);
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-guesses",
+                "Too many wrong tokens.",
+                format!(
+                    "The token was not looked at. Try again in {seconds} seconds, or from where it was used within a day."
+                ),
+            )
+        }
     }
 
     /// There is no such thing.
@@ -103,6 +135,7 @@ impl Problem {
             kind,
             title,
             detail: detail.into(),
+            retry_after: None,
         }
     }
 }
@@ -111,12 +144,15 @@ impl From<StateFault> for Problem {
     /// The cause goes to the log, not to the operator's client.
     fn from(fault: StateFault) -> Self {
         tracing::error!(%fault, "an admin request met a fault of the database");
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "unavailable",
-            "The registry does not answer.",
-            "Nothing was changed. Try again; the log names the cause.",
-        )
+        Self {
+            retry_after: Some(1),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "The registry does not answer.",
+                "Nothing was changed. Try again; the log names the cause.",
+            )
+        }
     }
 }
 
@@ -126,7 +162,7 @@ impl From<LiftRefused> for Problem {
             LiftRefused::NotRemediated => Self::conflict(
                 "not-remediated",
                 "The clean-up has not been confirmed.",
-                "Wait for the owner, or record the owner's confirmation with :confirm and its ticket number.",
+                "Wait for the owner, record the owner's word with :confirm and its ticket number, or ask for a second operator with \"accept_no_confirmation\": true.",
             ),
             LiftRefused::AlreadyLifted => Self::conflict(
                 "already-lifted",
@@ -136,7 +172,7 @@ impl From<LiftRefused> for Problem {
             LiftRefused::PairActive => Self::conflict(
                 "pair-active",
                 "The leaked pair is still active.",
-                "Have the owner disable or delete it, or repeat the lift with \"accept_active_key\": true.",
+                "Have the owner disable or delete it, or ask for a second operator with \"accept_active_key\": true.",
             ),
         }
     }
@@ -155,6 +191,10 @@ impl IntoResponse for Problem {
             CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
+        if let Some(seconds) = self.retry_after {
+            let headers = response.headers_mut();
+            headers.insert(http::header::RETRY_AFTER, seconds.into());
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(
                 http::header::WWW_AUTHENTICATE,

@@ -14,7 +14,7 @@ use futures_core::future::BoxFuture;
 use tower::{Service, ServiceExt};
 use uuid::Uuid;
 
-use super::{Admin, Problem, confirm, deliveries, lift, restrictions, tasks};
+use super::{Admin, Problem, approvals, confirm, deliveries, lift, operators, restrictions, tasks};
 
 /// Finds the method that a path means.
 #[derive(Clone)]
@@ -48,12 +48,45 @@ pub fn of_delivery(admin: &Admin) -> Verbs {
     }
 }
 
+/// What can be asked of one request for a second operator.
+pub fn of_approval(admin: &Admin) -> Verbs {
+    Verbs {
+        one: get(approvals::one)
+            .fallback(not_allowed)
+            .with_state(admin.clone()),
+        verbs: vec![
+            ("approve", verb(post(approvals::approve), admin)),
+            ("reject", verb(post(approvals::reject), admin)),
+            ("withdraw", verb(post(approvals::withdraw), admin)),
+        ],
+        told: "A request can be approved (:approve), rejected (:reject) and withdrawn (:withdraw).",
+    }
+}
+
 /// What can be asked of one task.
 pub fn of_task(admin: &Admin) -> Verbs {
     Verbs {
         one: MethodRouter::new().fallback(not_allowed),
         verbs: vec![("close", verb(post(tasks::close), admin))],
         told: "A task can be closed (:close).",
+    }
+}
+
+/// What can be asked of one operator.
+pub fn of_operator(admin: &Admin) -> Verbs {
+    Verbs {
+        one: MethodRouter::new().fallback(not_allowed),
+        verbs: vec![("revoke", verb(post(operators::revoke), admin))],
+        told: "An operator can be revoked (:revoke).",
+    }
+}
+
+/// What can be asked of one token.
+pub fn of_token(admin: &Admin) -> Verbs {
+    Verbs {
+        one: MethodRouter::new().fallback(not_allowed),
+        verbs: vec![("revoke", verb(post(operators::revoke_token), admin))],
+        told: "A token can be revoked (:revoke).",
     }
 }
 
@@ -93,8 +126,12 @@ impl Service<Request> for Verbs {
     }
 }
 
+/// What stands before a verb.
+pub fn before_verb(target: &str) -> &str {
+    target.split(':').next().unwrap_or_default()
+}
+
 /// The id before a verb.
 pub fn id_of(target: &str) -> Option<Uuid> {
-    let id = target.split(':').next()?;
-    Uuid::parse_str(id).ok()
+    Uuid::parse_str(before_verb(target)).ok()
 }

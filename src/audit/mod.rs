@@ -58,8 +58,20 @@ pub enum Deed {
     UndoDelivery,
     /// An operator's task was closed.
     CloseTask,
+    /// Something was asked for that takes two.
+    Ask,
+    /// It was rejected.
+    Reject,
+    /// It was taken back by who asked.
+    WithdrawRequest,
     /// An operator was added.
     AddOperator,
+    /// An operator was revoked, with all tokens.
+    RevokeOperator,
+    /// Another token was made for an operator.
+    MakeToken,
+    /// A token was revoked.
+    RevokeToken,
     /// The profile of an account was set.
     SetProfile,
 }
@@ -78,7 +90,13 @@ impl Deed {
             Self::Lift => "Lift",
             Self::UndoDelivery => "UndoDelivery",
             Self::CloseTask => "CloseTask",
+            Self::Ask => "Ask",
+            Self::Reject => "Reject",
+            Self::WithdrawRequest => "WithdrawRequest",
             Self::AddOperator => "AddOperator",
+            Self::RevokeOperator => "RevokeOperator",
+            Self::MakeToken => "MakeToken",
+            Self::RevokeToken => "RevokeToken",
             Self::SetProfile => "SetProfile",
         }
     }

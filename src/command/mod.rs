@@ -1,5 +1,6 @@
 //! The commands of the binary: each takes its arguments and its outputs, and says how it ended.
 
+pub mod api;
 pub mod classify;
 pub mod config;
 pub mod demo;
@@ -26,4 +27,6 @@ pub enum Exit {
     Usage = 2,
     /// Some of what was asked for is so, some is not.
     Partial = 3,
+    /// The token does not open that.
+    Denied = 4,
 }

@@ -4,28 +4,40 @@ use std::io::{self, Write};
 
 use clap::Subcommand;
 
-use super::{Exit, settings::Settings};
+use super::{Exit, api, settings::Settings};
 use crate::{
+    audit::Actor,
     clock::{Clock, SystemClock},
-    operator::{Role, store},
+    operator::{
+        Role,
+        store::{self, MOST_TOKEN_DAYS, NewToken, TOKEN_DAYS},
+    },
     randomness::Randomness,
     serve::{ServeError, open_database},
 };
 
-/// Add those who may use the admin API
+/// Add those who may use the admin API, look at them and their tokens, and end them
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Add an operator and print the token, once
+    /// Add an operator on a node, by its configuration, and print the token, once
     Add {
         /// How the audit names them
         name: String,
-        /// service reads notices and reports bounces; viewer reads; operator also reports, confirms and lifts
+        /// service reads notices and reports bounces; viewer reads; operator also reports, confirms and lifts;
+        /// approver also decides what needs two people; admin also manages operators
         #[arg(long)]
         role: Role,
+        /// How long the token lasts
+        #[arg(long, value_name = "DAYS", default_value_t = TOKEN_DAYS,
+            value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_TOKEN_DAYS)))]
+        token_days: u16,
         /// Where the configuration is
         #[command(flatten)]
         settings: Settings,
     },
+    /// Over the admin API
+    #[command(flatten)]
+    OverApi(api::operators::Command),
 }
 
 /// Why no operator was added.
@@ -34,7 +46,7 @@ enum AddError {
     #[error(transparent)]
     Database(#[from] ServeError),
     #[error(transparent)]
-    Add(#[from] store::AddFault),
+    Add(#[from] store::OperatorFault),
     #[error(transparent)]
     Randomness(#[from] rand::rngs::SysError),
 }
@@ -44,13 +56,20 @@ enum AddError {
 /// # Errors
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let Command::Add {
-        name,
-        role,
-        settings,
-    } = command;
-    if name.trim().is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
-        writeln!(err, "error: a name has 1 to 64 characters, none of control")?;
+    let (name, role, token_days, settings) = match command {
+        Command::Add {
+            name,
+            role,
+            token_days,
+            settings,
+        } => (name, role, token_days, settings),
+        Command::OverApi(command) => return api::operators::run(command, out, err),
+    };
+    if !store::is_name(name) {
+        writeln!(
+            err,
+            "error: a name is 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@` and `-`"
+        )?;
         return Ok(Exit::Usage);
     }
     let config = match settings.load_or_say(&[], err)? {
@@ -61,17 +80,23 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
     let added = runtime.block_on(async {
         let pool = open_database(&config).await?;
         let mut rng = Randomness::from_system()?.rng();
-        let token = store::add(&pool, name, *role, SystemClock.now(), &mut rng).await?;
+        let new = NewToken {
+            role: *role,
+            days: *token_days,
+        };
+        let (by, now) = (Actor::Akgate, SystemClock.now());
+        let made = store::add(&pool, name, new, &by, now, &mut rng).await?;
         pool.close().await;
-        Ok::<_, AddError>(token)
+        Ok::<_, AddError>(made)
     });
     match added {
-        Ok(token) => {
+        Ok(made) => {
             writeln!(
                 err,
-                "{name} may use the admin API as {role}. The token is shown once:"
+                "{name} may use the admin API as {role} until {}. The token is shown once:",
+                made.expires_at.date()
             )?;
-            writeln!(out, "{}", token.expose())?;
+            writeln!(out, "{}", made.token.expose())?;
             Ok(Exit::Ok)
         }
         Err(fault) => {

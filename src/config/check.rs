@@ -115,6 +115,10 @@ impl<'f> Checker<'f> {
                 sections.gateway.body_timeout_seconds > 0,
             ),
             (
+                "admin.requests_expire_hours",
+                sections.admin.requests_expire_hours > 0,
+            ),
+            (
                 "sources.timeout_seconds",
                 sections.sources.timeout_seconds > 0,
             ),

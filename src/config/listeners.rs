@@ -97,4 +97,10 @@ pub struct AdminSection {
     /// Networks of the proxies whose X-Forwarded-For is believed.
     #[config(env = "AKGATE_ADMIN_TRUSTED_PROXIES", default = [], parse_env = list_by_comma)]
     pub trusted_proxies: Vec<IpNet>,
+    /// How long a request that takes a second operator waits for one, in hours.
+    #[config(env = "AKGATE_ADMIN_REQUESTS_EXPIRE_HOURS", default = 24)]
+    pub requests_expire_hours: u16,
+    /// What lifts more restrictions than this at once takes a second operator.
+    #[config(env = "AKGATE_ADMIN_BULK_ABOVE", default = 100)]
+    pub bulk_above: usize,
 }

@@ -16,7 +16,9 @@ mod walk;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use rand::rngs::StdRng;
 use sqlx::{PgPool, postgres::PgPoolOptions};
+use time::OffsetDateTime;
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -30,6 +32,7 @@ use self::{
 };
 use crate::{
     app::{AppError, Foundations, GatewaySettings, Node, WorkerSettings},
+    audit::Actor,
     clock::{Clock, SystemClock},
     directory::StateFault,
     gateway::{gate, lookup, nonce::NONCES_PER_KEY, road::road, routes::Trust, upstream::Upstream},
@@ -39,10 +42,13 @@ use crate::{
     metrics::Metrics,
     notify::{facts::House, mailer::FolderMailer},
     operation::Product,
-    operator::{Role, store::AddFault},
+    operator::{
+        Role,
+        store::{self, NewToken, OperatorFault, TOKEN_DAYS},
+    },
     postgres::MIGRATOR,
     randomness::Randomness,
-    registry::feed,
+    registry::{approvals::FourEyes, feed},
     restriction::LiftRule,
     sandbox::Sandbox,
     server::{Listener, Manners, Shutdown, Tls, TlsError},
@@ -128,7 +134,7 @@ pub enum DemoError {
     Seed(#[from] seed::SeedFault),
     /// No operator can be made.
     #[error(transparent)]
-    Operator(#[from] AddFault),
+    Operator(#[from] OperatorFault),
     /// The walk ends early.
     #[error(transparent)]
     Walk(#[from] WalkFault),
@@ -283,14 +289,9 @@ async fn play<W: io::Write>(
     let (gate, upstreams) = node.gate(gateway_settings(&sandbox, &identity_key, recommend))?;
 
     let cast = seed::seed(pool, &ring, randomness, clock.now()).await?;
-    let token = crate::operator::store::add(
-        pool,
-        &format!("demo-{}", uuid::Uuid::new_v4()),
-        Role::Operator,
-        clock.now(),
-        &mut randomness.rng(),
-    )
-    .await?;
+    let operator = |role| operator(pool, role, clock.now(), randomness.rng());
+    let operator_token = operator(Role::Operator).await?;
+    let approver_token = operator(Role::Admin).await?;
     node.feed().poll().await?;
 
     let (stop, stopped) = watch::channel(false);
@@ -334,7 +335,7 @@ async fn play<W: io::Write>(
     let mut listeners = vec![
         gateway.serving(road.clone()),
         public.serving(pages),
-        admin.serving(node.admin(true)),
+        admin.serving(node.admin(true, FourEyes::default())),
     ];
     listeners.extend(with_tls.map(|listener| listener.serving(road)));
     for serving in listeners {
@@ -351,7 +352,8 @@ async fn play<W: io::Write>(
         gateway_tls_url,
         public_url,
         admin_url,
-        operator_token: token.expose().to_owned(),
+        operator_token,
+        approver_token,
         letters_dir: state.letters.display().to_string(),
         accounts: cast.accounts(),
     };
@@ -371,4 +373,18 @@ async fn play<W: io::Write>(
     stop.send_replace(true);
     while tasks.join_next().await.is_some() {}
     Ok(failed == 0)
+}
+
+/// Adds somebody who may use the admin API; gives the token.
+async fn operator(
+    pool: &PgPool,
+    role: Role,
+    now: OffsetDateTime,
+    mut rng: StdRng,
+) -> Result<String, OperatorFault> {
+    let name = format!("demo-{role}-{}", uuid::Uuid::new_v4().simple());
+    let days = TOKEN_DAYS;
+    let new = NewToken { role, days };
+    let made = store::add(pool, &name, new, &Actor::Akgate, now, &mut rng).await?;
+    Ok(made.token.expose().to_owned())
 }

@@ -9,6 +9,7 @@ pub fn snippets(stage: &Stage, cast: &Cast, variables: &str) -> String {
         gateway_url,
         admin_url,
         operator_token,
+        approver_token,
         letters_dir,
         ..
     } = stage;
@@ -36,7 +37,10 @@ Node (npm install @alicloud/pop-core):
   client("{clean_id}", "{clean_secret}").request("ListUsers").then(console.log)
   client("{leaked_id}", "{leaked_secret}").request("CreateUser", {{ UserName: "refused" }}).catch(e => console.log(e.code, e.message))
 
-Operators:
+Operators (docs/operators.md; what takes two people is approved with AKGATE_TOKEN={approver_token}):
+
+  export AKGATE_SERVER={admin_url} AKGATE_TOKEN={operator_token}
+  akgate restrictions list
 
   curl -s -H "Authorization: Bearer {operator_token}" {admin_url}/admin/v1/restrictions
   curl -s -H "Authorization: Bearer {operator_token}" {admin_url}/admin/v1/keys/{leaked_id}/activity

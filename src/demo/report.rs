@@ -23,6 +23,8 @@ pub struct Stage {
     pub admin_url: String,
     /// An operator's token.
     pub operator_token: String,
+    /// The token of another one, an admin, who approves what takes two.
+    pub approver_token: String,
     /// Where the letters lie.
     pub letters_dir: String,
     /// The accounts.

@@ -181,13 +181,14 @@ impl<'w, W: Write> Walk<'w, W> {
             "409 The leaked pair is still active.",
         )
         .await?;
-        self.lift(
+        let waits = self.lift(
             "The operator accepts the active pair",
             &restriction,
             true,
-            "200",
-        )
-        .await?;
+            "202",
+        );
+        let waits = waits.await?;
+        self.approve(&waits).await?;
         self.create_user("CreateUser with the same key", &zhang, "200")
             .await?;
         self.create_user("CreateUser with the session from before", &before, REFUSED)
@@ -308,13 +309,26 @@ impl<'w, W: Write> Walk<'w, W> {
         restriction: &str,
         accept_active_key: bool,
         expected: &str,
-    ) -> Result<(), WalkFault> {
+    ) -> Result<Reply, WalkFault> {
         let body = json!({
+            "closing": if accept_active_key { "AcceptedRisk" } else { "Rotated" },
             "reason": "demo: the owner has cleaned up",
             "accept_active_key": accept_active_key,
         });
         let path = format!("/admin/v1/restrictions/{restriction}:lift");
-        self.admin(step, &path, &body, expected).await?;
+        self.admin(step, &path, &body, expected).await
+    }
+
+    async fn approve(&mut self, waits: &Reply) -> Result<(), WalkFault> {
+        let id = waits.text(&["approval_id"]);
+        let id = id.ok_or(WalkFault::Lacking("approval_id"))?;
+        let path = format!("/admin/v1/approvals/{id}:approve");
+        let own = "The same operator approves of that";
+        self.admin(own, &path, &json!({}), "403 Your role does not allow this.")
+            .await?;
+        let token = self.stage.approver_token.clone();
+        self.post("Another operator does", &path, &token, &json!({}), "200")
+            .await?;
         Ok(())
     }
 
@@ -374,12 +388,23 @@ impl<'w, W: Write> Walk<'w, W> {
         body: &Value,
         expected: &str,
     ) -> Result<Reply, WalkFault> {
+        let token = self.stage.operator_token.clone();
+        self.post(step, path, &token, body, expected).await
+    }
+
+    async fn post(
+        &mut self,
+        step: &str,
+        path: &str,
+        token: &str,
+        body: &Value,
+        expected: &str,
+    ) -> Result<Reply, WalkFault> {
         let url = format!("{}{path}", self.stage.admin_url);
-        let token = Some(self.stage.operator_token.as_str());
         let began = Instant::now();
         let reply = self
             .caller
-            .plain(Method::POST, &url, token, Some(body))
+            .plain(Method::POST, &url, Some(token), Some(body))
             .await?;
         self.done(step, expected, reply.summary(), began)?;
         Ok(reply)

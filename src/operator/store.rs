@@ -1,53 +1,94 @@
-//! Operators in Postgres.
+//! Operators and their tokens in Postgres.
 
 use rand::CryptoRng;
-use sqlx::PgPool;
-use subtle::ConstantTimeEq;
-use time::OffsetDateTime;
+use serde::Serialize;
+use sqlx::{PgPool, PgTransaction};
+use time::{Duration, OffsetDateTime};
+use utoipa::ToSchema;
 
-use super::{Operator, Role, token::Token};
+use super::{Role, token::Token};
 use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::StateFault,
 };
 
-/// Why an operator is not added.
+/// How long a token lasts where nothing else is asked for.
+pub const TOKEN_DAYS: u16 = 90;
+
+/// How long a token lasts at most.
+pub const MOST_TOKEN_DAYS: u16 = 366;
+
+/// Why operators are not changed.
 #[derive(Debug, thiserror::Error)]
-pub enum AddFault {
+pub enum OperatorFault {
     /// There is one of that name.
     #[error("there is an operator of that name already")]
     NameTaken,
+    /// There is none of that name or token.
+    #[error("there is no such operator or token, or it is revoked already")]
+    NotFound,
+    /// The token would do more than its operator may.
+    #[error("the operator's role is {0}: a token of theirs may do no more")]
+    BeyondRole(Role),
+    /// Nobody could manage operators any more.
+    #[error("this is the last admin: name another one first")]
+    LastAdmin,
     /// The database does not do it.
     #[error(transparent)]
     State(#[from] StateFault),
 }
 
-/// Adds an operator; gives the token, which is shown once.
+impl From<sqlx::Error> for OperatorFault {
+    fn from(fault: sqlx::Error) -> Self {
+        Self::State(fault.into())
+    }
+}
+
+/// Whether an operator may be called that: it stands in paths and in the audit.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
+    (1..=64).contains(&text.len()) && text.chars().all(fits)
+}
+
+/// A token that is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct NewToken {
+    /// What it may do at most.
+    pub role: Role,
+    /// How long it lasts.
+    pub days: u16,
+}
+
+/// A token, before it is forgotten.
+#[derive(Debug)]
+pub struct MadeToken {
+    /// What is shown once.
+    pub token: Token,
+    /// From when on it is worth nothing.
+    pub expires_at: OffsetDateTime,
+}
+
+/// Adds an operator with a first token.
 ///
 /// # Errors
-/// [`AddFault`]; nobody is added then.
+/// [`OperatorFault`]; nobody is added then.
 pub async fn add(
     pool: &PgPool,
     name: &str,
-    role: Role,
+    new: NewToken,
+    by: &Actor,
     now: OffsetDateTime,
     rng: &mut (impl CryptoRng + Send),
-) -> Result<Token, AddFault> {
+) -> Result<MadeToken, OperatorFault> {
     let token = Token::make(rng);
-    let mut tx = pool.begin().await.map_err(StateFault::from)?;
+    let mut tx = pool.begin().await?;
     let added = sqlx::query!(
-        "INSERT INTO operators (
-             operator_id,
-             name,
-             role,
-             token_sha256,
-             created_at
-         )
-         VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO operators (operator_id, name, role, created_at)
+         VALUES ($1, $2, $3, $4)",
         token.id(),
         name,
-        role.as_str(),
-        &token.digest()[..],
+        new.role.as_str(),
         now
     )
     .execute(&mut *tx)
@@ -55,47 +96,310 @@ pub async fn add(
     .map_err(StateFault::from);
     match added {
         Err(fault) if fault.constraint() == Some("operators_name_key") => {
-            return Err(AddFault::NameTaken);
+            return Err(OperatorFault::NameTaken);
         }
         added => added?,
     };
-    audit::write(
-        &mut tx,
-        Entry {
-            at: now,
-            actor: &Actor::Akgate,
-            deed: Deed::AddOperator,
-            access_key_id: None,
-            restriction_id: None,
-            detail: serde_json::json!({ "name": name, "role": role }),
-        },
-    )
-    .await?;
-    tx.commit().await.map_err(StateFault::from)?;
-    Ok(token)
+    let operator_id = token.id().to_owned();
+    let made = keep(&mut tx, &operator_id, token, new, by, now).await?;
+    let detail = serde_json::json!({ "name": name, "role": new.role });
+    tell(&mut tx, by, Deed::AddOperator, detail, now).await?;
+    tx.commit().await?;
+    Ok(made)
 }
 
-/// The operator whose token this is; `None` where it is nobody's, or revoked.
+/// Makes another token for an operator.
+///
+/// # Errors
+/// [`OperatorFault`]; there is none then.
+pub async fn add_token(
+    pool: &PgPool,
+    name: &str,
+    new: NewToken,
+    by: &Actor,
+    now: OffsetDateTime,
+    rng: &mut (impl CryptoRng + Send),
+) -> Result<MadeToken, OperatorFault> {
+    let mut tx = pool.begin().await?;
+    let operator = sqlx::query!(
+        "SELECT operator_id, role
+         FROM operators
+         WHERE name = $1
+           AND revoked_at IS NULL
+         FOR UPDATE",
+        name
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(OperatorFault::NotFound)?;
+    let role = parse(&operator.role)?;
+    // A program's token is no person's, nor the other way round.
+    if new.role > role || (new.role == Role::Service) != (role == Role::Service) {
+        return Err(OperatorFault::BeyondRole(role));
+    }
+    let token = Token::make(rng);
+    let detail = serde_json::json!({ "name": name, "token_id": token.id(), "role": new.role });
+    let made = keep(&mut tx, &operator.operator_id, token, new, by, now).await?;
+    tell(&mut tx, by, Deed::MakeToken, detail, now).await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+/// Ends a token.
+///
+/// # Errors
+/// [`OperatorFault`].
+pub async fn revoke_token(
+    pool: &PgPool,
+    token_id: &str,
+    by: &Actor,
+    now: OffsetDateTime,
+) -> Result<(), OperatorFault> {
+    let mut tx = pool.begin().await?;
+    let name = sqlx::query_scalar!(
+        "UPDATE operator_tokens t
+         SET revoked_at = $2,
+             revoked_by = $3
+         FROM operators o
+         WHERE t.token_id = $1
+           AND t.revoked_at IS NULL
+           AND o.operator_id = t.operator_id
+         RETURNING o.name",
+        token_id,
+        now,
+        by.to_string()
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(OperatorFault::NotFound)?;
+    let detail = serde_json::json!({ "name": name, "token_id": token_id });
+    tell(&mut tx, by, Deed::RevokeToken, detail, now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Ends an operator with all their tokens. The name stays theirs in the audit, and is not given again.
+///
+/// # Errors
+/// [`OperatorFault`].
+pub async fn revoke(
+    pool: &PgPool,
+    name: &str,
+    by: &Actor,
+    now: OffsetDateTime,
+) -> Result<(), OperatorFault> {
+    let mut tx = pool.begin().await?;
+    // Two admins who revoke each other at the same time wait for one another here.
+    let admins = sqlx::query_scalar!(
+        "SELECT name
+         FROM operators
+         WHERE role = 'admin'
+           AND revoked_at IS NULL
+         ORDER BY name
+         FOR UPDATE"
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    if matches!(&admins[..], [last] if last == name) {
+        return Err(OperatorFault::LastAdmin);
+    }
+    let operator_id = sqlx::query_scalar!(
+        "UPDATE operators
+         SET revoked_at = $2,
+             revoked_by = $3
+         WHERE name = $1
+           AND revoked_at IS NULL
+         RETURNING operator_id",
+        name,
+        now,
+        by.to_string()
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(OperatorFault::NotFound)?;
+    sqlx::query!(
+        "UPDATE operator_tokens
+         SET revoked_at = $2,
+             revoked_by = $3
+         WHERE operator_id = $1
+           AND revoked_at IS NULL",
+        operator_id,
+        now,
+        by.to_string()
+    )
+    .execute(&mut *tx)
+    .await?;
+    let detail = serde_json::json!({ "name": name });
+    tell(&mut tx, by, Deed::RevokeOperator, detail, now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn keep(
+    tx: &mut PgTransaction<'_>,
+    operator_id: &str,
+    token: Token,
+    new: NewToken,
+    by: &Actor,
+    now: OffsetDateTime,
+) -> Result<MadeToken, StateFault> {
+    let expires_at = now + Duration::days(i64::from(new.days));
+    sqlx::query!(
+        "INSERT INTO operator_tokens (
+             token_id,
+             operator_id,
+             role,
+             token_sha256,
+             created_at,
+             created_by,
+             expires_at
+         )
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        token.id(),
+        operator_id,
+        new.role.as_str(),
+        &token.digest()[..],
+        now,
+        by.to_string(),
+        expires_at
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(MadeToken { token, expires_at })
+}
+
+async fn tell(
+    tx: &mut PgTransaction<'_>,
+    actor: &Actor,
+    deed: Deed,
+    detail: serde_json::Value,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    let entry = Entry {
+        at: now,
+        actor,
+        deed,
+        access_key_id: None,
+        restriction_id: None,
+        detail,
+    };
+    audit::write(tx, entry).await
+}
+
+pub(super) fn parse(role: &str) -> Result<Role, StateFault> {
+    role.parse().map_err(|_| StateFault::Corrupt("role"))
+}
+
+/// An operator, as admins are shown one.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct OperatorView {
+    /// How the audit names them.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Since when they are one.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// Since when they are one no more.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub revoked_at: Option<OffsetDateTime>,
+    /// Their tokens, the newest first.
+    pub tokens: Vec<TokenView>,
+}
+
+/// A token, as admins and its operator are shown it: never the token itself.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TokenView {
+    /// The part of the token that names it: what follows `akg_`.
+    pub token_id: String,
+    /// What it may do at most.
+    pub role: Role,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// `operator:NAME`, or `akgate` at the command line.
+    pub created_by: String,
+    /// From when on it is worth nothing.
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires_at: OffsetDateTime,
+    /// Since when it is revoked.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub revoked_at: Option<OffsetDateTime>,
+    /// When it was last good, to the minute.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub last_used_at: Option<OffsetDateTime>,
+    /// From which address.
+    pub last_used_from: Option<String>,
+}
+
+/// Reads operators by name, after `after`; those who are revoked too.
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn find(pool: &PgPool, token: &Token) -> Result<Option<Operator>, StateFault> {
-    let row = sqlx::query!(
-        "SELECT name, role, token_sha256
+pub async fn list(
+    pool: &PgPool,
+    name: Option<&str>,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<OperatorView>, StateFault> {
+    let operators = sqlx::query!(
+        "SELECT operator_id, name, role, created_at, revoked_at
          FROM operators
-         WHERE operator_id = $1
-           AND revoked_at IS NULL",
-        token.id()
+         WHERE ($1::text IS NULL OR name = $1)
+           AND ($2::text IS NULL OR name > $2)
+         ORDER BY name
+         LIMIT $3",
+        name,
+        after,
+        limit
     )
-    .fetch_optional(pool)
+    .fetch_all(pool)
     .await?;
-    let Some(row) = row else {
-        return Ok(None);
-    };
-    let role = row.role.parse().map_err(|_| StateFault::Corrupt("role"))?;
-    let good: bool = token.digest().ct_eq(row.token_sha256.as_slice()).into();
-    Ok(good.then_some(Operator {
-        name: row.name,
-        role,
-    }))
+    let ids: Vec<String> = operators
+        .iter()
+        .map(|one| one.operator_id.clone())
+        .collect();
+    let tokens = sqlx::query!(
+        "SELECT
+             operator_id,
+             token_id,
+             role,
+             created_at,
+             created_by,
+             expires_at,
+             revoked_at,
+             last_used_at,
+             last_used_from
+         FROM operator_tokens
+         WHERE operator_id = ANY($1)
+         ORDER BY created_at DESC, token_id",
+        &ids
+    )
+    .fetch_all(pool)
+    .await?;
+    let views = operators.into_iter().map(|operator| {
+        let own = tokens
+            .iter()
+            .filter(|token| token.operator_id == operator.operator_id);
+        let own = own.map(|token| {
+            Ok(TokenView {
+                token_id: token.token_id.clone(),
+                role: parse(&token.role)?,
+                created_at: token.created_at,
+                created_by: token.created_by.clone(),
+                expires_at: token.expires_at,
+                revoked_at: token.revoked_at,
+                last_used_at: token.last_used_at,
+                last_used_from: token.last_used_from.clone(),
+            })
+        });
+        Ok(OperatorView {
+            role: parse(&operator.role)?,
+            name: operator.name,
+            created_at: operator.created_at,
+            revoked_at: operator.revoked_at,
+            tokens: own.collect::<Result<_, StateFault>>()?,
+        })
+    });
+    views.collect()
 }

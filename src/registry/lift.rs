@@ -1,10 +1,14 @@
-//! Lifting a restriction: an operator's decision, with a reason, or the policy's, on facts.
+//! Lifting a restriction: an operator's decision, with a reason, or two operators', or the policy's, on facts.
 
+use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::read;
+use super::{
+    approvals::{self, Asked, FourEyes, Hands, Outcome},
+    read,
+};
 use crate::{
     access_key::AccessKeyId,
     audit::{self, Actor, Deed, Entry},
@@ -14,18 +18,18 @@ use crate::{
         revision::{self, At},
     },
     outbox::{self, LetterKind, tasks},
-    restriction::{Lift, LiftRefused, State, may_lift, may_lift_by_policy},
+    restriction::{Accepts, Closing, Lift, LiftRefused, State, may_lift, may_lift_by_policy},
 };
 
-/// Who lifts, and why.
-#[derive(Debug, Clone)]
+/// How a restriction is lifted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Lifting {
-    /// The operator.
-    pub actor: Actor,
-    /// Why.
+    /// Why, in a word.
+    pub closing: Closing,
+    /// Why, in the operator's words.
     pub reason: String,
-    /// The pair may still work.
-    pub accept_active_key: bool,
+    /// What may be against it.
+    pub accepts: Accepts,
 }
 
 /// Why a restriction is not lifted.
@@ -37,6 +41,9 @@ pub enum LiftFault {
     /// Its state, or its pair's, forbids it.
     #[error(transparent)]
     Refused(#[from] LiftRefused),
+    /// It takes a second operator.
+    #[error("a second operator is needed")]
+    NeedsTwo,
     /// The database does not do it.
     #[error(transparent)]
     State(#[from] StateFault),
@@ -56,8 +63,8 @@ struct Facts {
     pair: Option<KeyStatus>,
 }
 
-/// Lifts a restriction; gives the revision from which on the key is free. The sessions that it has handed
-/// out before stay restricted.
+/// Lifts a restriction, or asks for a second operator where it takes two; gives the revision from which on the key is
+/// free. The sessions that it has handed out before stay restricted.
 ///
 /// # Errors
 /// [`LiftFault`]; nothing is changed then.
@@ -65,17 +72,48 @@ pub async fn lift(
     pool: &PgPool,
     restriction_id: Uuid,
     lifting: &Lifting,
+    actor: &Actor,
+    eyes: FourEyes,
+    now: OffsetDateTime,
+) -> Result<Outcome<i64>, LiftFault> {
+    let mut tx = pool.begin().await?;
+    revision::hold(&mut tx).await?;
+    let alone = Hands {
+        actor,
+        approver: None,
+    };
+    let outcome = match in_turn(&mut tx, restriction_id, lifting, alone, now).await {
+        Err(LiftFault::NeedsTwo) => {
+            let asked = Asked::Lift {
+                restriction_id,
+                lifting: lifting.clone(),
+            };
+            Outcome::Waits(approvals::ask(&mut tx, &asked, actor, eyes, now).await?)
+        }
+        lifted => Outcome::Done(lifted?),
+    };
+    tx.commit().await?;
+    Ok(outcome)
+}
+
+/// The same in the caller's transaction, which has its turn among the writers. Nothing is written where it fails.
+pub(super) async fn in_turn(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+    lifting: &Lifting,
+    hands: Hands<'_>,
     now: OffsetDateTime,
 ) -> Result<i64, LiftFault> {
-    let mut tx = pool.begin().await?;
-    let at = revision::advance(&mut tx, now).await?;
-    let facts = facts(&mut tx, restriction_id)
+    let facts = facts(tx, restriction_id)
         .await?
         .ok_or(LiftFault::NotFound)?;
     let is_active = facts.pair == Some(KeyStatus::Active);
-    let lift = may_lift(facts.state, is_active, lifting.accept_active_key)?;
-    carry_out(&mut tx, restriction_id, &facts, lift, lifting, at).await?;
-    tx.commit().await?;
+    let lift = may_lift(facts.state, is_active, lifting.accepts)?;
+    if lift.needs_two && hands.approver.is_none() {
+        return Err(LiftFault::NeedsTwo);
+    }
+    let at = revision::advance(tx, now).await?;
+    carry_out(tx, restriction_id, &facts, lift, lifting, hands, at).await?;
     Ok(at.revision)
 }
 
@@ -103,13 +141,20 @@ pub async fn by_policy(
         return Ok(false);
     };
     let lifting = Lifting {
-        actor: Actor::Policy,
+        closing: match facts.pair {
+            Some(KeyStatus::Deleted) => Closing::Deleted,
+            _ => Closing::Disabled,
+        },
         reason:
             "The pair is disabled or deleted, and the owner has looked at everything that it made."
                 .into(),
-        accept_active_key: false,
+        accepts: Accepts::default(),
     };
-    carry_out(tx, restriction_id, &facts, lift, &lifting, at).await?;
+    let hands = Hands {
+        actor: &Actor::Policy,
+        approver: None,
+    };
+    carry_out(tx, restriction_id, &facts, lift, &lifting, hands, at).await?;
     Ok(true)
 }
 
@@ -143,9 +188,10 @@ async fn carry_out(
     facts: &Facts,
     lift: Lift,
     lifting: &Lifting,
+    hands: Hands<'_>,
     at: At,
 ) -> Result<(), StateFault> {
-    let by = lifting.actor.to_string();
+    let approved_by = hands.approver.map(Actor::to_string);
     sqlx::query!(
         "UPDATE restrictions
          SET state = 'Lifted',
@@ -154,14 +200,18 @@ async fn carry_out(
              lift_reason = $4,
              lifted_revision = $5,
              tombstone = $6,
+             closing = $7,
+             approved_by = $8,
              revision = $5
          WHERE restriction_id = $1",
         restriction_id,
         at.now,
-        by,
+        hands.actor.to_string(),
         lifting.reason,
         at.revision,
-        lift.tombstone
+        lift.tombstone,
+        lifting.closing.as_str(),
+        approved_by
     )
     .execute(&mut **tx)
     .await?;
@@ -169,19 +219,21 @@ async fn carry_out(
         tx,
         Entry {
             at: at.now,
-            actor: &lifting.actor,
+            actor: hands.actor,
             deed: Deed::Lift,
             access_key_id: Some(&facts.access_key_id),
             restriction_id: Some(restriction_id),
             detail: serde_json::json!({
+                "closing": lifting.closing,
                 "reason": lifting.reason,
+                "approved_by": approved_by,
                 "pair_was_active": facts.pair == Some(KeyStatus::Active),
-                "accept_active_key": lifting.accept_active_key,
+                "was_confirmed": facts.state == State::Remediated,
             }),
         },
     )
     .await?;
-    tasks::settle(tx, &[restriction_id], None, &lifting.actor, at.now).await?;
+    tasks::settle(tx, &[restriction_id], None, hands.actor, at.now).await?;
     let public_since = read::public_since(tx, restriction_id).await?;
     outbox::tell_witnesses(tx, restriction_id, LetterKind::Lifted, public_since, at.now).await
 }

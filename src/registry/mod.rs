@@ -3,6 +3,7 @@
 //! A writer advances the revision first ([`crate::directory::revision`]), so writers wait for each other and
 //! what one reads is still so when it commits.
 
+pub mod approvals;
 pub mod claims;
 pub mod confirm;
 pub mod deliveries;

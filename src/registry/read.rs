@@ -47,6 +47,10 @@ pub struct RestrictionView {
     pub lifted_by: Option<String>,
     /// In the operator's words.
     pub lift_reason: Option<String>,
+    /// `Rotated`, `Disabled`, `Deleted`, `FalsePositive`, `UsedInTests` or `AcceptedRisk`.
+    pub closing: Option<String>,
+    /// `operator:NAME` of the second operator, where the lift took two.
+    pub approved_by: Option<String>,
     /// Should the pair come back, it is restricted again.
     pub tombstone: bool,
     /// When the owner was first told; the ladder counts from here.
@@ -118,6 +122,8 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<RestrictionView>
              r.lifted_at,
              r.lifted_by,
              r.lift_reason,
+             r.closing,
+             r.approved_by,
              r.tombstone,
              r.told_at,
              r.widened_at,
@@ -163,6 +169,8 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<RestrictionView>
         lifted_at: row.lifted_at,
         lifted_by: row.lifted_by,
         lift_reason: row.lift_reason,
+        closing: row.closing,
+        approved_by: row.approved_by,
         tombstone: row.tombstone,
         told_at: row.told_at,
         widened_at: row.widened_at,

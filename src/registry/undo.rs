@@ -5,6 +5,7 @@ use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::approvals::{self, Asked, FourEyes, Hands, Outcome};
 use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{
@@ -27,6 +28,9 @@ pub enum UndoFault {
     /// An owner has confirmed a clean-up: so it was none.
     #[error("owners of {0} of its keys have confirmed a clean-up")]
     Confirmed(i64),
+    /// It concerns so many restrictions that it takes a second operator.
+    #[error("it concerns {0} restrictions: a second operator is needed")]
+    NeedsTwo(usize),
     /// State gives no answer.
     #[error(transparent)]
     State(#[from] StateFault),
@@ -49,21 +53,52 @@ pub struct Undone {
     pub revision: i64,
 }
 
-/// Takes a delivery back. Whoever was told of a restriction is told that it is lifted; letters that were not sent yet
-/// are not.
+/// Takes a delivery back, or asks for a second operator where that concerns many restrictions. Whoever was told of a
+/// restriction is told that it is lifted; letters that were not sent yet are not.
 ///
 /// # Errors
 /// [`UndoFault`]; nothing is changed then.
 pub async fn undo(
     pool: &PgPool,
     delivery_id: Uuid,
-    actor: &Actor,
     reason: &str,
+    actor: &Actor,
+    eyes: FourEyes,
+    now: OffsetDateTime,
+) -> Result<Outcome<Undone>, UndoFault> {
+    let mut tx = pool.begin().await?;
+    revision::hold(&mut tx).await?;
+    let alone = Hands {
+        actor,
+        approver: None,
+    };
+    let most = eyes.bulk_above;
+    let outcome = match in_turn(&mut tx, delivery_id, reason, alone, most, now).await {
+        Err(UndoFault::NeedsTwo(_)) => {
+            let asked = Asked::UndoDelivery {
+                delivery_id,
+                reason: reason.to_owned(),
+            };
+            Outcome::Waits(approvals::ask(&mut tx, &asked, actor, eyes, now).await?)
+        }
+        undone => Outcome::Done(undone?),
+    };
+    tx.commit().await?;
+    Ok(outcome)
+}
+
+/// The same in the caller's transaction, which has its turn among the writers, where no more than `most` restrictions
+/// would be lifted. Nothing is written where it fails.
+pub(super) async fn in_turn(
+    tx: &mut PgTransaction<'_>,
+    delivery_id: Uuid,
+    reason: &str,
+    hands: Hands<'_>,
+    most: usize,
     now: OffsetDateTime,
 ) -> Result<Undone, UndoFault> {
-    let mut tx = pool.begin().await?;
-    let at = revision::advance(&mut tx, now).await?;
-    mark(&mut tx, delivery_id, actor, reason, now).await?;
+    let actor = hands.actor;
+    may_undo(tx, delivery_id).await?;
     let led_to = sqlx::query!(
         "SELECT
              r.restriction_id,
@@ -89,7 +124,7 @@ pub async fn undo(
          ORDER BY r.restriction_id",
         delivery_id
     )
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut **tx)
     .await?;
     let (kept, lifted): (Vec<_>, Vec<_>) = led_to.into_iter().partition(|one| one.others);
     let confirmed = lifted.iter().filter(|one| one.confirmed).count();
@@ -98,20 +133,26 @@ pub async fn undo(
             confirmed.try_into().unwrap_or(i64::MAX),
         ));
     }
+    if lifted.len() > most {
+        return Err(UndoFault::NeedsTwo(lifted.len()));
+    }
+    let at = revision::advance(tx, now).await?;
+    mark(tx, delivery_id, actor, reason, now).await?;
     let ids: Vec<Uuid> = lifted.iter().map(|one| one.restriction_id).collect();
-    lift(&mut tx, &ids, actor, reason, at).await?;
+    lift(tx, &ids, hands, reason, at).await?;
     let keys: Result<Vec<_>, _> = lifted
         .iter()
         .map(|one| key_id(&one.access_key_id))
         .collect();
     let keys = keys?;
+    let approved_by = hands.approver.map(Actor::to_string);
     let entry = |(access_key_id, restriction_id)| Entry {
         at: now,
         actor,
         deed: Deed::Lift,
         access_key_id: Some(access_key_id),
         restriction_id: Some(restriction_id),
-        detail: serde_json::json!({ "reason": reason, "undone_delivery": delivery_id }),
+        detail: serde_json::json!({ "reason": reason, "undone_delivery": delivery_id, "approved_by": approved_by }),
     };
     let mut entries = vec![Entry {
         at: now,
@@ -124,13 +165,13 @@ pub async fn undo(
             "reason": reason,
             "lifted": lifted.len(),
             "kept": kept.len(),
+            "approved_by": approved_by,
         }),
     }];
     entries.extend(keys.iter().zip(ids.iter().copied()).map(entry));
-    audit::write_all(&mut tx, &entries).await?;
-    tasks::settle(&mut tx, &ids, None, actor, now).await?;
-    outbox::take_back(&mut tx, &ids, now).await?;
-    tx.commit().await?;
+    audit::write_all(tx, &entries).await?;
+    tasks::settle(tx, &ids, None, actor, now).await?;
+    outbox::take_back(tx, &ids, now).await?;
     Ok(Undone {
         lifted: lifted.len(),
         kept: kept.len(),
@@ -138,13 +179,7 @@ pub async fn undo(
     })
 }
 
-async fn mark(
-    tx: &mut PgTransaction<'_>,
-    delivery_id: Uuid,
-    actor: &Actor,
-    reason: &str,
-    now: OffsetDateTime,
-) -> Result<(), UndoFault> {
+async fn may_undo(tx: &mut PgTransaction<'_>, delivery_id: Uuid) -> Result<(), UndoFault> {
     let undone_at = sqlx::query_scalar!(
         "SELECT undone_at
          FROM deliveries
@@ -154,9 +189,19 @@ async fn mark(
     .fetch_optional(&mut **tx)
     .await?
     .ok_or(UndoFault::NotFound)?;
-    if undone_at.is_some() {
-        return Err(UndoFault::Undone);
+    match undone_at {
+        Some(_) => Err(UndoFault::Undone),
+        None => Ok(()),
     }
+}
+
+async fn mark(
+    tx: &mut PgTransaction<'_>,
+    delivery_id: Uuid,
+    actor: &Actor,
+    reason: &str,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
     sqlx::query!(
         "UPDATE deliveries
          SET undone_at = $2,
@@ -177,7 +222,7 @@ async fn mark(
 async fn lift(
     tx: &mut PgTransaction<'_>,
     restrictions: &[Uuid],
-    actor: &Actor,
+    hands: Hands<'_>,
     reason: &str,
     at: At,
 ) -> Result<(), StateFault> {
@@ -188,13 +233,16 @@ async fn lift(
              lifted_by = $3,
              lift_reason = $4,
              lifted_revision = 0,
+             closing = 'FalsePositive',
+             approved_by = $6,
              revision = $5
          WHERE restriction_id = ANY($1)",
         restrictions,
         at.now,
-        actor.to_string(),
+        hands.actor.to_string(),
         reason,
-        at.revision
+        at.revision,
+        hands.approver.map(Actor::to_string)
     )
     .execute(&mut **tx)
     .await?;

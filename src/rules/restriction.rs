@@ -1,7 +1,7 @@
 //! A restriction and its life: `Imposed → Remediated → Lifted`.
 //!
 //! `Remediated` is a statement of the owner, not a proof, and can be withdrawn: back to `Imposed`. An operator lifts
-//! after it; where [`LiftRule::AutoLift`] says so, facts alone do. A new report after `Lifted` opens a new
+//! after it, and two without it; where [`LiftRule::AutoLift`] says so, facts alone do. A new report after `Lifted` opens a new
 //! restriction. Delivery of letters is no state of it.
 
 use std::str::FromStr;
@@ -121,31 +121,87 @@ pub enum LiftRefused {
     PairActive,
 }
 
-/// What a lift leaves behind.
+/// Why a restriction is closed, in the operator's judgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Closing {
+    /// Another pair has taken the leaked one's place.
+    Rotated,
+    /// The pair is disabled.
+    Disabled,
+    /// The pair is deleted.
+    Deleted,
+    /// It was no leak.
+    FalsePositive,
+    /// The pair is a test's and opens nothing.
+    UsedInTests,
+    /// The owner knows, and lives with it.
+    AcceptedRisk,
+}
+
+impl Closing {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::Rotated,
+        Self::Disabled,
+        Self::Deleted,
+        Self::FalsePositive,
+        Self::UsedInTests,
+        Self::AcceptedRisk,
+    ];
+
+    /// The name in the database and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rotated => "Rotated",
+            Self::Disabled => "Disabled",
+            Self::Deleted => "Deleted",
+            Self::FalsePositive => "FalsePositive",
+            Self::UsedInTests => "UsedInTests",
+            Self::AcceptedRisk => "AcceptedRisk",
+        }
+    }
+}
+
+/// What an operator knows and lifts all the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepts {
+    /// The leaked pair may still work.
+    pub active_key: bool,
+    /// The owner may not have confirmed.
+    pub no_confirmation: bool,
+}
+
+/// What a lift needs, and what it leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lift {
     /// Should the pair come back, it is restricted again.
     pub tombstone: bool,
+    /// One operator is not enough.
+    pub needs_two: bool,
 }
 
-/// Whether a restriction may be lifted: after the confirmation, and of a pair that still works only where
-/// the operator accepts that.
+/// Whether a restriction may be lifted: after the confirmation, and of a pair that works no more. Where the operator
+/// accepts that it is otherwise, it takes two.
 ///
 /// # Errors
 /// [`LiftRefused`].
-pub fn may_lift(
-    state: State,
-    pair_is_active: bool,
-    accept_active_key: bool,
-) -> Result<Lift, LiftRefused> {
-    match state {
-        State::Imposed => Err(LiftRefused::NotRemediated),
-        State::Lifted => Err(LiftRefused::AlreadyLifted),
-        State::Remediated if pair_is_active && !accept_active_key => Err(LiftRefused::PairActive),
-        State::Remediated => Ok(Lift {
-            tombstone: !pair_is_active,
-        }),
+pub fn may_lift(state: State, pair_is_active: bool, accepts: Accepts) -> Result<Lift, LiftRefused> {
+    let is_confirmed = match state {
+        State::Imposed => false,
+        State::Remediated => true,
+        State::Lifted => return Err(LiftRefused::AlreadyLifted),
+    };
+    if !is_confirmed && !accepts.no_confirmation {
+        return Err(LiftRefused::NotRemediated);
     }
+    if pair_is_active && !accepts.active_key {
+        return Err(LiftRefused::PairActive);
+    }
+    Ok(Lift {
+        tombstone: !pair_is_active,
+        needs_two: pair_is_active || !is_confirmed,
+    })
 }
 
 /// What facts alone lift, confirmed or not: the pair is disabled or deleted, and the owner has looked at everything
@@ -156,7 +212,10 @@ pub fn may_lift_by_policy(
     pair_is_gone: bool,
     all_acknowledged: bool,
 ) -> Option<Lift> {
-    (state.is_in_force() && pair_is_gone && all_acknowledged).then_some(Lift { tombstone: true })
+    (state.is_in_force() && pair_is_gone && all_acknowledged).then_some(Lift {
+        tombstone: true,
+        needs_two: false,
+    })
 }
 
 #[cfg(test)]
@@ -164,26 +223,87 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lift_needs_a_confirmation_and_a_pair_that_is_gone_or_accepted() {
-        for active in [false, true] {
-            for accept in [false, true] {
-                let refused = |state| may_lift(state, active, accept).unwrap_err();
-                assert_eq!(refused(State::Imposed), LiftRefused::NotRemediated);
-                assert_eq!(refused(State::Lifted), LiftRefused::AlreadyLifted);
-            }
+    fn lift_needs_a_confirmation_and_a_pair_that_is_gone_or_two_people_who_accept_that_it_is_not() {
+        let two = |tombstone| {
+            Ok(Lift {
+                tombstone,
+                needs_two: true,
+            })
+        };
+        let one = Ok(Lift {
+            tombstone: true,
+            needs_two: false,
+        });
+        for (state, active, unaccepted, accepted) in [
+            (
+                State::Imposed,
+                true,
+                Err(LiftRefused::NotRemediated),
+                two(false),
+            ),
+            (
+                State::Imposed,
+                false,
+                Err(LiftRefused::NotRemediated),
+                two(true),
+            ),
+            (
+                State::Remediated,
+                true,
+                Err(LiftRefused::PairActive),
+                two(false),
+            ),
+            (State::Remediated, false, one, one),
+            (
+                State::Lifted,
+                true,
+                Err(LiftRefused::AlreadyLifted),
+                Err(LiftRefused::AlreadyLifted),
+            ),
+            (
+                State::Lifted,
+                false,
+                Err(LiftRefused::AlreadyLifted),
+                Err(LiftRefused::AlreadyLifted),
+            ),
+        ] {
+            let lift = |active_key, no_confirmation| {
+                may_lift(
+                    state,
+                    active,
+                    Accepts {
+                        active_key,
+                        no_confirmation,
+                    },
+                )
+            };
+            assert_eq!(lift(false, false), unaccepted, "{state:?} {active}");
+            assert_eq!(lift(true, true), accepted, "{state:?} {active}");
         }
-        let lift = |active, accept| may_lift(State::Remediated, active, accept);
-        assert_eq!(lift(true, false), Err(LiftRefused::PairActive));
-        assert_eq!(lift(true, true), Ok(Lift { tombstone: false }));
-        assert_eq!(lift(false, false), Ok(Lift { tombstone: true }));
-        assert_eq!(lift(false, true), Ok(Lift { tombstone: true }));
+        // One acceptance stands for no other.
+        let lift = |active_key, no_confirmation| {
+            may_lift(
+                State::Imposed,
+                true,
+                Accepts {
+                    active_key,
+                    no_confirmation,
+                },
+            )
+        };
+        assert_eq!(lift(true, false), Err(LiftRefused::NotRemediated));
+        assert_eq!(lift(false, true), Err(LiftRefused::PairActive));
     }
 
     #[test]
     fn policy_lifts_on_facts_alone() {
+        let alone = Some(Lift {
+            tombstone: true,
+            needs_two: false,
+        });
         for state in [State::Imposed, State::Remediated] {
             let lift = |gone, acknowledged| may_lift_by_policy(state, gone, acknowledged);
-            assert_eq!(lift(true, true), Some(Lift { tombstone: true }));
+            assert_eq!(lift(true, true), alone);
             assert_eq!(lift(false, true), None);
             assert_eq!(lift(true, false), None);
         }
@@ -196,6 +316,9 @@ mod tests {
             assert_eq!(State::parse(state.as_str()), Some(state));
         }
         assert_eq!(State::parse("lifted"), None);
+        for closing in Closing::ALL {
+            assert_eq!(serde_json::to_value(closing).unwrap(), closing.as_str());
+        }
         for rule in [LiftRule::Operator, LiftRule::AutoLift] {
             assert_eq!(rule.as_str().parse(), Ok(rule));
             assert_eq!(serde_json::to_value(rule).unwrap(), rule.as_str());

@@ -144,7 +144,7 @@ fn http_upstream(url: &str, view: UpstreamView<'_>) -> Result<HttpUpstream, Serv
 }
 
 /// How servers that we call are known: by a certificate authority of one's own, or by those of the web.
-pub(super) fn client_tls(ca: Option<&Path>) -> Result<rustls::ClientConfig, ServeError> {
+pub(crate) fn client_tls(ca: Option<&Path>) -> Result<rustls::ClientConfig, ServeError> {
     let mut roots = RootCertStore::empty();
     match ca {
         Some(path) => add_authority(&mut roots, path)?,

@@ -7,12 +7,13 @@ use tokio::sync::Semaphore;
 use super::{ServeError, gateway, sources};
 use crate::{
     app::{Foundations, Node},
-    config::{Config, Role, Sections},
+    config::{AdminSection, Config, Role, Sections},
     gateway::{
         gate::Gate,
         road::{mirror, road},
     },
     intake::Intake,
+    registry::approvals::FourEyes,
     server::{Cores, Listener, Manners, Serving, Tls, TrustedProxies},
 };
 
@@ -92,10 +93,17 @@ pub(super) fn bind_all(
         let tls = tls(admin.tls_cert.as_deref(), admin.tls_key.as_deref())?;
         let listener = bind("admin", admin.listen, tls, manners(&admin.trusted_proxies))?;
         let address = listener.local_addr();
-        let serving = listener.serving(node.admin(config.judges()));
+        let serving = listener.serving(node.admin(config.judges(), four_eyes(admin)));
         listeners.serving.push(("admin", address, serving));
     }
     Ok(listeners)
+}
+
+fn four_eyes(admin: &AdminSection) -> FourEyes {
+    FourEyes {
+        expires_after: time::Duration::hours(admin.requests_expire_hours.into()),
+        bulk_above: admin.bulk_above,
+    }
 }
 
 /// Binds one address.

@@ -1,6 +1,6 @@
 //! `akgate serve`: the production role. What the configuration says is made into parts here, and only here.
 
-mod gateway;
+pub(crate) mod gateway;
 mod letters;
 mod listeners;
 pub(crate) mod sources;

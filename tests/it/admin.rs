@@ -7,7 +7,6 @@ use akgate::{
     clock::Clock,
     directory::contacts::{self, Language},
     leak::Place,
-    operator::{Role, store},
     outbox::{
         LetterKind, lease,
         links::{self, Purpose},
@@ -20,117 +19,14 @@ use akgate::{
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use time::Duration;
 use tower::ServiceExt;
 
-use crate::harness::{ACCOUNT, Behind, NOW, TestNode};
-
-struct Desk {
-    node: TestNode,
-    operator: String,
-    viewer: String,
-}
-
-impl Desk {
-    async fn new() -> Self {
-        let node = TestNode::new(Behind::Yes).await;
-        let mut tokens = Vec::new();
-        for (name, role) in [("olga", Role::Operator), ("victor", Role::Viewer)] {
-            let mut rng = StdRng::from_rng(&mut rand::rng());
-            let token = store::add(&node.pool, name, role, NOW, &mut rng)
-                .await
-                .unwrap();
-            tokens.push(token.expose().to_owned());
-        }
-        let viewer = tokens.pop().unwrap();
-        let operator = tokens.pop().unwrap();
-        Self {
-            node,
-            operator,
-            viewer,
-        }
-    }
-
-    async fn ask(
-        &self,
-        token: &str,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> (StatusCode, String, Value) {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(match path.starts_with('/') {
-                true => path.to_owned(),
-                false => format!("/admin/v1/{path}"),
-            })
-            .header("content-type", "application/json");
-        if !token.is_empty() {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let answer = self
-            .node
-            .node
-            .admin(true)
-            .oneshot(request.body(body).unwrap())
-            .await
-            .unwrap();
-        let kind = answer
-            .headers()
-            .get("content-type")
-            .map(|value| value.to_str().unwrap().to_owned())
-            .unwrap_or_default();
-        let status = answer.status();
-        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-        (
-            status,
-            kind,
-            serde_json::from_slice(&bytes).unwrap_or_default(),
-        )
-    }
-
-    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
-        let (status, kind, body) = self
-            .ask(&self.operator, Method::POST, path, Some(body))
-            .await;
-        if !status.is_success() {
-            assert_problem(status, &kind, &body);
-        }
-        (status.as_u16(), body)
-    }
-
-    async fn report(&self, key: &str, reference: &str) -> (u16, String) {
-        let body = json!({
-            "access_key_id": key,
-            "access_key_secret": "FakeLeakedSecret",
-            "source": "github",
-            "reference": reference,
-            "url": "https://github.com/example/app?secret=FakeLeakedSecret",
-        });
-        let (status, body) = self.post("leak-reports", body).await;
-        (status, body["restriction_id"].as_str().unwrap().to_owned())
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        let (status, _, body) = self.ask(&self.viewer, Method::GET, path, None).await;
-        assert_eq!(status, StatusCode::OK, "{path}: {body}");
-        body
-    }
-}
-
-fn assert_problem(status: StatusCode, kind: &str, body: &Value) {
-    assert_eq!(kind, "application/problem+json", "{body}");
-    assert_eq!(body["status"], status.as_u16());
-    for member in ["type", "title", "detail"] {
-        assert!(
-            body[member].as_str().is_some_and(|text| !text.is_empty()),
-            "{body}"
-        );
-    }
-}
+use crate::{
+    desk::{Desk, assert_problem},
+    harness::{ACCOUNT, NOW},
+};
 
 #[tokio::test]
 async fn nobody_acts_without_a_token_that_may() {
@@ -153,14 +49,6 @@ async fn nobody_acts_without_a_token_that_may() {
         assert_eq!(got.as_u16(), status, "{body}");
         assert_problem(got, &kind, &body);
     }
-    sqlx::query("UPDATE operators SET revoked_at = now()")
-        .execute(&desk.node.pool)
-        .await
-        .unwrap();
-    let (got, ..) = desk
-        .ask(&desk.operator, Method::GET, "restrictions", None)
-        .await;
-    assert_eq!(got, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -241,19 +129,25 @@ async fn report_counts_once_by_its_reference_and_a_replay_after_the_lift_restric
     );
 
     let lift = format!("restrictions/{first}:lift");
-    let reason = json!({ "reason": "cleaned up", "accept_active_key": true });
+    let reason = json!({ "closing": "Rotated", "reason": "cleaned up", "accept_active_key": true });
     assert_eq!(desk.post(&lift, reason.clone()).await.0, 409);
     let confirm = format!("restrictions/{first}:confirm");
     assert_eq!(desk.post(&confirm, json!({ "ticket": "T-1" })).await.0, 200);
     assert_eq!(desk.post(&confirm, json!({ "ticket": "T-1" })).await.0, 409);
-    let active = desk.post(&lift, json!({ "reason": "cleaned up" })).await;
+    let unaware = json!({ "closing": "Rotated", "reason": "cleaned up" });
+    let active = desk.post(&lift, unaware).await;
     assert_eq!(
         (active.0, active.1["type"].as_str()),
         (409, Some("urn:akgate:problem:pair-active"))
     );
-    let (status, lifted) = desk.post(&lift, reason.clone()).await;
-    assert_eq!((status, lifted["state"].as_str()), (200, Some("Lifted")));
-    assert_eq!(lifted["lifted_by"], "operator:olga");
+    let (status, waits) = desk.post(&lift, reason.clone()).await;
+    assert_eq!((status, waits["state"].as_str()), (202, Some("Waiting")));
+    desk.approve(&waits).await;
+    let lifted = desk.get(&format!("restrictions/{first}")).await;
+    assert_eq!(
+        ["state", "lifted_by", "approved_by", "closing"].map(|name| lifted[name].as_str().unwrap()),
+        ["Lifted", "operator:olga", "operator:anna", "Rotated"]
+    );
     assert_eq!(desk.post(&lift, reason).await.0, 409);
 
     assert_eq!(
@@ -458,11 +352,7 @@ async fn confirmation_link_ends_after_seven_days() {
 async fn programs_read_notices_and_report_bounces_and_nothing_else() {
     let desk = Desk::new().await;
     let node = &desk.node;
-    let mut rng = StdRng::from_rng(&mut rand::rng());
-    let service = store::add(&node.pool, "message-centre", Role::Service, NOW, &mut rng)
-        .await
-        .unwrap();
-    let service = service.expose();
+    let service = desk.service.as_str();
     contacts::keep(
         &node.pool,
         ACCOUNT,

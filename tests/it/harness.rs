@@ -27,10 +27,12 @@ use akgate::{
     operation::Product,
     randomness::Randomness,
     registry::{
+        approvals::{FourEyes, Outcome, approve},
         feed, keys,
+        lift::{Lifting, lift},
         record::{Delivery, Grounds, InForce, LeakReport, Suspicions, record},
     },
-    restriction::LiftRule,
+    restriction::{Accepts, Closing, LiftRule},
     sandbox::{Sandbox, seed},
 };
 use axum::{Router, body::Body};
@@ -42,6 +44,7 @@ use sqlx::PgPool;
 use time::{OffsetDateTime, macros::datetime};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::database::TestDatabase;
@@ -53,6 +56,10 @@ pub const ACCOUNT: &str = "5123456789012345";
 pub struct TestClock(Mutex<OffsetDateTime>);
 
 impl TestClock {
+    pub fn set(&self, to: OffsetDateTime) {
+        *self.0.lock().unwrap() = to;
+    }
+
     pub fn advance(&self, by: time::Duration) {
         *self.0.lock().unwrap() += by;
     }
@@ -328,4 +335,34 @@ pub fn in_origin_form(mut request: Request<Body>) -> Request<Body> {
     let target = request.uri().path_and_query().unwrap().clone();
     *request.uri_mut() = target.into();
     request
+}
+
+/// Lifts a confirmed restriction, by two operators where the pair still works.
+pub async fn lift_by_two(pool: &PgPool, restriction_id: Uuid, now: OffsetDateTime) {
+    sqlx::query(
+        "INSERT INTO operators (operator_id, name, role, created_at)
+         VALUES ('olga', 'olga', 'operator', $1)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(now)
+    .execute(pool)
+    .await
+    .unwrap();
+    let lifting = Lifting {
+        closing: Closing::Rotated,
+        reason: "rotated".into(),
+        accepts: Accepts {
+            active_key: true,
+            no_confirmation: false,
+        },
+    };
+    let (olga, anna) = (
+        Actor::Operator("olga".into()),
+        Actor::Operator("anna".into()),
+    );
+    let eyes = FourEyes::default();
+    let lifted = lift(pool, restriction_id, &lifting, &olga, eyes, now).await;
+    if let Outcome::Waits(id) = lifted.unwrap() {
+        approve(pool, id, &anna, None, now).await.unwrap();
+    }
 }

@@ -9,7 +9,6 @@ use akgate::{
     registry::{
         deliveries::Ledger,
         keys::{keep_one, set_one_status},
-        lift::{Lifting, lift},
         record::{Delivery, Grounds, LeakReport, Recorded, Suspicions, record},
         reports::{self, ReportView},
     },
@@ -21,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     database::TestDatabase,
-    harness::{ACCOUNT, Behind, NOW, TestNode, id, ring},
+    harness::{ACCOUNT, Behind, NOW, TestNode, id, lift_by_two, ring},
     road::{RAM, assume, role},
 };
 
@@ -119,12 +118,7 @@ async fn free(pool: &PgPool, restriction_id: Uuid) {
     .execute(pool)
     .await
     .unwrap();
-    let lifting = Lifting {
-        actor: Actor::Operator("olga".into()),
-        reason: "rotated".into(),
-        accept_active_key: true,
-    };
-    lift(pool, restriction_id, &lifting, NOW).await.unwrap();
+    lift_by_two(pool, restriction_id, NOW).await;
 }
 
 #[tokio::test]

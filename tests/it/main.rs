@@ -12,10 +12,13 @@
 )]
 
 mod admin;
+mod approvals;
 mod architecture;
 mod byte_positions;
 mod captures;
+mod cli;
 mod database;
+mod desk;
 mod directory;
 mod docs;
 mod faults;
@@ -23,7 +26,9 @@ mod harness;
 mod keys;
 mod leaks;
 mod letters;
+mod manual;
 mod openapi;
+mod operators;
 mod postgres;
 mod process;
 mod reports;

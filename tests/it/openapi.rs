@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use akgate::registry::approvals::FourEyes;
 use axum::body::Body;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -15,7 +16,12 @@ const KEPT: &str = "docs/openapi.json";
 async fn get(path: &str) -> (StatusCode, http::HeaderMap, Vec<u8>) {
     let node = TestNode::new(Behind::Yes).await;
     let request = Request::get(path).body(Body::empty()).unwrap();
-    let answer = node.node.admin(true).oneshot(request).await.unwrap();
+    let answer = node
+        .node
+        .admin(true, FourEyes::default())
+        .oneshot(request)
+        .await
+        .unwrap();
     let (head, body) = answer.into_parts();
     let body = body.collect().await.unwrap().to_bytes().to_vec();
     (head.status, head.headers, body)
@@ -58,7 +64,7 @@ async fn every_operation_tells_of_its_faults_and_wants_a_token() {
             assert!(operation["operationId"].is_string());
         }
     }
-    assert_eq!(count, 16);
+    assert_eq!(count, 27);
 }
 
 #[tokio::test]

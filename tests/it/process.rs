@@ -158,7 +158,12 @@ pub fn akgate(arguments: &[&str], config: &Path) -> Output {
 
 /// Adds an operator; gives the token.
 pub fn operator(config: &Path, name: &str) -> String {
-    let added = akgate(&["operators", "add", name, "--role", "operator"], config);
+    operator_as(config, name, "operator")
+}
+
+/// The same in another role.
+pub fn operator_as(config: &Path, name: &str, role: &str) -> String {
+    let added = akgate(&["operators", "add", name, "--role", role], config);
     assert!(added.status.success(), "{added:?}");
     String::from_utf8(added.stdout).unwrap().trim().to_owned()
 }

@@ -11,7 +11,6 @@ use akgate::{
     registry::{
         confirm::by_ticket,
         escalate::{self, Rules},
-        lift::{Lifting, lift},
         profile,
     },
     verdict::Profile,
@@ -23,24 +22,17 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
-use crate::harness::{ACCOUNT, Behind, TestNode, id, in_origin_form};
+use crate::harness::{ACCOUNT, Behind, TestNode, id, in_origin_form, lift_by_two};
 
 pub const RAM: &str = "2015-05-01";
 pub const STS: &str = "2015-04-01";
 
-pub async fn confirm_and_lift(node: &TestNode, restriction: uuid::Uuid, accept_active_key: bool) {
+pub async fn confirm_and_lift(node: &TestNode, restriction: uuid::Uuid) {
     let actor = Actor::Operator("tester".into());
     by_ticket(&node.pool, restriction, &actor, "T-1", node.clock.now())
         .await
         .unwrap();
-    let lifting = Lifting {
-        actor,
-        reason: "test".into(),
-        accept_active_key,
-    };
-    lift(&node.pool, restriction, &lifting, node.clock.now())
-        .await
-        .unwrap();
+    lift_by_two(&node.pool, restriction, node.clock.now()).await;
     node.node.feed().poll().await.unwrap();
 }
 
@@ -209,7 +201,7 @@ async fn session_inherits_through_chains_of_three_and_stays_restricted_after_the
     }
     // A session of a session that is asked for while restricted, and one that is asked for after the lift.
     let during = assume(&node, &third, &role).await;
-    confirm_and_lift(&node, recorded.restriction_id, true).await;
+    confirm_and_lift(&node, recorded.restriction_id).await;
     assert_eq!(create_user(&node, &alice, "free").await, passed());
     let of_old = assume(&node, &second, &role).await;
     for session in [&first, &second, &third, &during, &of_old] {
@@ -263,7 +255,7 @@ async fn session_asked_for_before_a_lift_and_answered_after_it_stays_restricted(
         })
     };
     at_upstream.await.unwrap();
-    confirm_and_lift(&node, recorded.restriction_id, true).await;
+    confirm_and_lift(&node, recorded.restriction_id).await;
     go.send(()).unwrap();
     let session = asking.await.unwrap().session();
     assert_eq!(create_user(&node, &session, "no").await, forbidden());
@@ -289,7 +281,7 @@ async fn lifted_pair_that_comes_back_is_restricted_again() {
     set("Inactive").await;
     let refused = node.call(&alice, RAM, "ListUsers", &[]).await;
     assert_eq!(refused.code(), "InvalidAccessKeyId.Inactive");
-    confirm_and_lift(&node, recorded.restriction_id, false).await;
+    confirm_and_lift(&node, recorded.restriction_id).await;
     set("Active").await;
     assert_eq!(create_user(&node, &alice, "no").await, forbidden());
     let list = node.call(&alice, RAM, "ListUsers", &[]).await;
@@ -841,7 +833,7 @@ async fn widened_restriction_refuses_sensitive_reads_until_the_lift_and_sessions
         "a session inherits it"
     );
     assert_eq!(read(&fresh, STS, "GetCallerIdentity").await, 200);
-    confirm_and_lift(&node, restriction, true).await;
+    confirm_and_lift(&node, restriction).await;
     node.node.feed().poll().await.unwrap();
     assert_eq!(read(&key, RAM, "ListUsers").await, 200);
     assert_eq!(

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     database::TestDatabase,
-    process::{Scratch, Served, akgate, kill, operator, secrets},
+    process::{Scratch, Served, akgate, kill, operator, operator_as, secrets},
 };
 
 const RAM: &str = "2015-05-01";
@@ -202,8 +202,15 @@ async fn two_nodes_enforce_each_others_changes_within_a_second_without_notificat
         .await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     let path = format!("restrictions/{restriction}:lift");
-    let body = json!({ "reason": "test", "accept_active_key": true });
+    let body = json!({ "closing": "Rotated", "reason": "test", "accept_active_key": true });
     let reply = world.post(&admin, &token, &path, body).await;
+    assert_eq!(reply.status, 202, "{}", reply.text);
+    let approver = operator_as(&world.config, "second", "approver");
+    let path = format!(
+        "approvals/{}:approve",
+        reply.text(&["approval_id"]).unwrap()
+    );
+    let reply = world.post(&admin, &approver, &path, json!({})).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     took.insert(
         "lift",

@@ -10,7 +10,6 @@ use akgate::{
     registry::{
         confirm::{Confirmed, Done, Statement, Withdrawn, by_link, by_ticket, withdraw},
         keys::{keep_one, set_one_status},
-        lift::{Lifting, lift},
         read,
         record::{Delivery, Grounds, LeakReport, Suspicions, record},
     },
@@ -24,7 +23,10 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::stage::{ACCOUNT, Answer, NOW, Sent, Stage, key_id, ring};
-use crate::{database::TestDatabase, harness::decide};
+use crate::{
+    database::TestDatabase,
+    harness::{decide, lift_by_two},
+};
 
 /// Moves the clock and does what is due; gives what was sent since the last time.
 async fn after(stage: &Stage, by: Duration) -> Vec<Sent> {
@@ -609,10 +611,5 @@ async fn confirm_and_lift(stage: &Stage, id: Uuid) {
         Actor::Operator("olga".into()),
     );
     by_ticket(&stage.pool, id, &olga, "T-1", now).await.unwrap();
-    let lifting = Lifting {
-        actor: olga,
-        reason: "cleaned up".into(),
-        accept_active_key: true,
-    };
-    lift(&stage.pool, id, &lifting, now).await.unwrap();
+    lift_by_two(&stage.pool, id, now).await;
 }

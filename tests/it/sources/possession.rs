@@ -101,7 +101,7 @@ async fn whoever_holds_the_secret_has_the_key_restricted_and_nobody_else() {
     let [(restriction, key)] = restricted(&node).await.try_into().unwrap();
     assert_eq!(key, ALICE);
     // Who has only seen the MAC cannot use it again, whatever place they name.
-    confirm_and_lift(&node, restriction, true).await;
+    confirm_and_lift(&node, restriction).await;
     report(&router, &shown(ALICE, good, "https://other.example")).await;
     look_into(&node).await;
     assert!(restricted(&node).await.is_empty());

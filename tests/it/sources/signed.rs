@@ -300,7 +300,7 @@ async fn replay_after_a_lift_changes_nothing_and_a_new_sighting_does() {
         .fetch_one(&post.node.pool)
         .await
         .unwrap();
-    confirm_and_lift(&post.node, restriction, true).await;
+    confirm_and_lift(&post.node, restriction).await;
     let before = post.node.node.feed().revision();
     // Byte for byte, signed anew, and by another source.
     let again = post.send(replay()).await;

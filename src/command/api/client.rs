@@ -1,0 +1,242 @@
+//! The admin API's client.
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    Method, Request, StatusCode, Uri,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde_json::Value;
+
+use super::{
+    Exit,
+    profile::{Connection, ProfileFault},
+};
+use crate::{
+    operator::token::Token,
+    serve::{ServeError, gateway::client_tls},
+};
+
+/// How long an answer may take: an undoing of thousands of keys takes its time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The longest answer, in bytes.
+const LONGEST: usize = 64 << 20;
+
+/// Asks one akgate, as one operator.
+pub(super) struct Client {
+    client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    server: Uri,
+    token: Token,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClientFault {
+    #[error(transparent)]
+    Profile(#[from] ProfileFault),
+    #[error(transparent)]
+    Tls(#[from] ServeError),
+}
+
+impl ClientFault {
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Profile(ProfileFault::NoToken(_) | ProfileFault::Token(..)) => Exit::Denied,
+            Self::Profile(_) | Self::Tls(_) => Exit::Usage,
+        }
+    }
+}
+
+/// Why a request was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiFault {
+    /// Nobody answers.
+    #[error("{server} does not answer: {reason}")]
+    NoAnswer {
+        /// Who.
+        server: String,
+        /// Why.
+        reason: String,
+    },
+    /// It was refused, with problem details (RFC 9457).
+    #[error("{title} {detail}")]
+    Problem {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The stable kind, without `urn:akgate:problem:`.
+        kind: String,
+        /// The kind in words.
+        title: String,
+        /// What was wrong, and what to do.
+        detail: String,
+    },
+    /// Something else than akgate answers.
+    #[error("{server} answers with status {status}, and not as akgate's admin API does")]
+    NotAkgate {
+        /// Who.
+        server: String,
+        /// With what.
+        status: StatusCode,
+    },
+    /// There is nothing of that kind.
+    #[error("{0}")]
+    NotFound(String),
+    /// Nobody reads the output.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+}
+
+impl ApiFault {
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Problem { status, .. } => match *status {
+                StatusCode::UNAUTHORIZED
+                | StatusCode::FORBIDDEN
+                | StatusCode::TOO_MANY_REQUESTS => Exit::Denied,
+                StatusCode::BAD_REQUEST => Exit::Usage,
+                _ => Exit::Failed,
+            },
+            _ => Exit::Failed,
+        }
+    }
+
+    /// The command that helps.
+    pub(super) fn next(&self) -> Option<&'static str> {
+        let Self::Problem { kind, .. } = self else {
+            return match self {
+                Self::NotFound(_) => Some("akgate restrictions list"),
+                Self::NoAnswer { .. } | Self::NotAkgate { .. } => {
+                    Some("look at --server, and at `akgate serve` there")
+                }
+                _ => None,
+            };
+        };
+        match kind.as_str() {
+            "unauthorized" | "forbidden" => Some(
+                "ask an admin for `akgate operators token NAME --role ROLE`, or add yourself on a node",
+            ),
+            "not-remediated" => Some(
+                "akgate restrictions confirm ID --ticket NUMBER, or lift with --accept-no-confirmation",
+            ),
+            "pair-active" => Some("akgate restrictions lift ID … --accept-active-key"),
+            "own-request" => Some("akgate approvals withdraw ID"),
+            "request-over" | "request-expired" | "asker-gone" => Some("akgate approvals list"),
+            _ => None,
+        }
+    }
+}
+
+impl Client {
+    pub fn new(connection: &Connection) -> Result<Self, ClientFault> {
+        let target = connection.resolve()?;
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(Duration::from_secs(10)));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(client_tls(target.ca.as_deref())?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        Ok(Self {
+            client: legacy::Client::builder(TokioExecutor::new()).build(connector),
+            server: target.server,
+            token: target.token,
+        })
+    }
+
+    pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, ApiFault> {
+        let mut pairs = form_urlencoded::Serializer::new(String::new());
+        pairs.extend_pairs(query);
+        let query = pairs.finish();
+        let separator = if query.is_empty() { "" } else { "?" };
+        let path = format!("{path}{separator}{query}");
+        self.ask(Method::GET, &path, None).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ApiFault> {
+        self.ask(Method::POST, path, Some(body)).await
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, ApiFault> {
+        let server = self.server.to_string();
+        let server = server.trim_end_matches('/');
+        let silent = |reason: String| ApiFault::NoAnswer {
+            server: server.to_owned(),
+            reason,
+        };
+        let text = body.map(Value::to_string).unwrap_or_default();
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{server}/admin/v1/{path}"))
+            .header(USER_AGENT, concat!("akgate/", env!("CARGO_PKG_VERSION")))
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/json")
+            .header(AUTHORIZATION, format!("Bearer {}", self.token.expose()))
+            .body(Full::from(text))
+            .map_err(|fault| silent(fault.to_string()))?;
+        let asking = async {
+            let answer = self.client.request(request).await;
+            let answer = answer.map_err(|fault| silent(root_cause(&fault)))?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), LONGEST).collect().await;
+            let body = body.map_err(|fault| silent(fault.to_string()))?;
+            Ok::<_, ApiFault>((status, body.to_bytes()))
+        };
+        let (status, body) = tokio::time::timeout(PATIENCE, asking)
+            .await
+            .map_err(|_| silent(format!("not in {} s", PATIENCE.as_secs())))??;
+        let answer: Option<Value> = serde_json::from_slice(&body).ok();
+        match answer {
+            Some(answer) if status.is_success() => Ok(answer),
+            Some(problem) => Err(problem_of(status, &problem)),
+            None => Err(ApiFault::NotAkgate {
+                server: server.to_owned(),
+                status,
+            }),
+        }
+    }
+}
+
+fn problem_of(status: StatusCode, problem: &Value) -> ApiFault {
+    let member = |name| {
+        problem
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    ApiFault::Problem {
+        status,
+        kind: member("type")
+            .trim_start_matches("urn:akgate:problem:")
+            .to_owned(),
+        title: member("title").to_owned(),
+        detail: member("detail").to_owned(),
+    }
+}
+
+/// A part of a path, whatever it is made of.
+pub(super) fn segment(text: &str) -> impl std::fmt::Display + '_ {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+}
+
+/// The innermost reason: the outer ones say only that a request failed.
+fn root_cause(fault: &dyn std::error::Error) -> String {
+    let mut cause = fault;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

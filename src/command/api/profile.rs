@@ -1,0 +1,196 @@
+//! Which akgate is meant, and by whose token: a flag before the environment before a profile.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::shown::Output;
+use crate::operator::token::{InvalidToken, Token};
+
+/// The file of profiles, below the folder for settings.
+const FILE: &str = "akgate/profiles.toml";
+
+/// Which akgate is meant, and how its answers are shown.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Connection {
+    /// The admin API: https://akgate.example.com:8082. The token comes from AKGATE_TOKEN or --token-file
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "AKGATE_SERVER",
+        hide_env_values = true
+    )]
+    server: Option<String>,
+    /// A file that holds your token
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AKGATE_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    token_file: Option<PathBuf>,
+    /// Certificate authority of the admin API, a PEM file
+    #[arg(long, value_name = "FILE", env = "AKGATE_CA", hide_env_values = true)]
+    ca: Option<PathBuf>,
+    /// A profile of ~/.config/akgate/profiles.toml: a table with server, token_file and ca
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "AKGATE_PROFILE",
+        hide_env_values = true
+    )]
+    profile: Option<String>,
+    /// How answers are shown
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(super) output: Output,
+}
+
+/// One profile.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Profile {
+    server: Option<String>,
+    token_file: Option<PathBuf>,
+    ca: Option<PathBuf>,
+}
+
+/// What a client needs.
+pub(super) struct Target {
+    pub server: http::Uri,
+    pub token: Token,
+    pub ca: Option<PathBuf>,
+}
+
+/// Why nobody can be asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProfileFault {
+    #[error("which akgate? Give --server URL, AKGATE_SERVER, or a profile with `server` in {0}")]
+    NoServer(String),
+    #[error("`{0}` is no address of an admin API: https://HOST[:PORT]")]
+    Server(String),
+    #[error(
+        "`{0}` would show the token to the network: use https (http is for this machine alone)"
+    )]
+    Plain(String),
+    #[error("whose token? Set AKGATE_TOKEN, give --token-file FILE, or `token_file` in {0}")]
+    NoToken(String),
+    #[error("{0}: {1}")]
+    File(String, std::io::Error),
+    #[error("{0}: {1}")]
+    Profiles(String, toml::de::Error),
+    #[error("{0} has no profile `{1}`")]
+    NoProfile(String, String),
+    #[error("{0}: {1}")]
+    Token(String, InvalidToken),
+}
+
+impl Connection {
+    pub(super) fn resolve(&self) -> Result<Target, ProfileFault> {
+        let file = profiles_file();
+        let shown = file.display().to_string();
+        let profile = self.profile(&file, &shown)?;
+        let server = self.server.clone().or(profile.server);
+        let server = server.ok_or_else(|| ProfileFault::NoServer(shown.clone()))?;
+        let token = match env::var("AKGATE_TOKEN") {
+            Ok(token) => parse("AKGATE_TOKEN", &token),
+            Err(_) => {
+                let file = self.token_file.clone().or(profile.token_file);
+                let file = file.ok_or(ProfileFault::NoToken(shown))?;
+                let name = file.display().to_string();
+                let text = fs::read_to_string(&file);
+                parse(
+                    &name.clone(),
+                    &text.map_err(|fault| ProfileFault::File(name, fault))?,
+                )
+            }
+        };
+        Ok(Target {
+            server: address(&server)?,
+            token: token?,
+            ca: self.ca.clone().or(profile.ca),
+        })
+    }
+
+    /// The named profile, or `default` where there is one.
+    fn profile(&self, file: &Path, shown: &str) -> Result<Profile, ProfileFault> {
+        let missing = |name: &str| ProfileFault::NoProfile(shown.to_owned(), name.to_owned());
+        let text = match (fs::read_to_string(file), &self.profile) {
+            (Ok(text), _) => text,
+            (Err(_), None) => return Ok(Profile::default()),
+            (Err(_), Some(name)) => return Err(missing(name)),
+        };
+        let mut profiles: BTreeMap<String, Profile> =
+            toml::from_str(&text).map_err(|fault| ProfileFault::Profiles(shown.into(), fault))?;
+        match &self.profile {
+            Some(name) => profiles.remove(name).ok_or_else(|| missing(name)),
+            None => Ok(profiles.remove("default").unwrap_or_default()),
+        }
+    }
+}
+
+fn parse(name: &str, text: &str) -> Result<Token, ProfileFault> {
+    Token::parse(text.trim()).map_err(|fault| ProfileFault::Token(name.to_owned(), fault))
+}
+
+/// Where profiles are kept: `AKGATE_PROFILES`, or the user's folder for settings (XDG Base Directory).
+fn profiles_file() -> PathBuf {
+    if let Some(file) = env::var_os("AKGATE_PROFILES") {
+        return file.into();
+    }
+    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
+    let folder = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    folder.or_else(home).unwrap_or_default().join(FILE)
+}
+
+fn address(text: &str) -> Result<http::Uri, ProfileFault> {
+    let wrong = || ProfileFault::Server(text.to_owned());
+    let uri: http::Uri = text.trim_end_matches('/').parse().map_err(|_| wrong())?;
+    let host = uri.host().ok_or_else(wrong)?;
+    if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+        return Err(wrong());
+    }
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    let is_here = host == "localhost" || address.is_ok_and(|ip| ip.is_loopback());
+    match uri.scheme_str() {
+        Some("https") => Ok(uri),
+        Some("http") if is_here => Ok(uri),
+        Some("http") => Err(ProfileFault::Plain(text.to_owned())),
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_goes_over_tls_or_stays_on_this_machine() {
+        for good in [
+            "https://akgate.example.com",
+            "https://akgate.example.com:8082/",
+            "http://localhost:8082",
+            "http://127.0.0.1:8082",
+            "http://[::1]:8082",
+        ] {
+            assert!(address(good).is_ok(), "{good}");
+        }
+        assert!(matches!(
+            address("http://192.0.2.1:8082"),
+            Err(ProfileFault::Plain(_))
+        ));
+        for bad in [
+            "akgate.example.com",
+            "https://h/admin/v1",
+            "ftp://h",
+            "https://",
+            "http://localhost.example.com@x:1/y",
+        ] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+        assert!(address("http://localhost.example.com").is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! How answers are shown: a table on a terminal, JSON or YAML for programs.
+
+use std::io::Write;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::ApiFault;
+
+/// How answers are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Output {
+    Table,
+    Json,
+    Yaml,
+}
+
+/// A column's header and the member that it shows.
+pub(super) type Column = (&'static str, &'static str);
+
+/// Shows answers in one way.
+pub(super) struct Shown<'w, W> {
+    pub output: Output,
+    pub out: &'w mut W,
+}
+
+impl<W: Write> Shown<'_, W> {
+    /// Things of one kind, `none` where there are none, and how to see more where there are more.
+    pub fn list(
+        &mut self,
+        things: &[Value],
+        columns: &[Column],
+        none: &str,
+        more: Option<&str>,
+    ) -> Result<(), ApiFault> {
+        match self.output {
+            Output::Json | Output::Yaml => return self.value(&things),
+            Output::Table if things.is_empty() => writeln!(self.out, "{none}")?,
+            Output::Table => {
+                let mut table = table();
+                table.set_header(columns.iter().map(|(header, _)| *header));
+                for thing in things {
+                    table.add_row(columns.iter().map(|(_, member)| cell(thing.get(member))));
+                }
+                writeln!(self.out, "{table}")?;
+                if let Some(more) = more {
+                    writeln!(self.out, "There are more: {more}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One thing: what it has of these members.
+    pub fn one(&mut self, thing: &Value, rows: &[Column]) -> Result<(), ApiFault> {
+        if self.output != Output::Table {
+            return self.value(thing);
+        }
+        let mut table = table();
+        for (header, member) in rows {
+            let value = thing.get(member).filter(|value| !value.is_null());
+            if let Some(value) = value {
+                table.add_row([(*header).to_owned(), cell(Some(value))]);
+            }
+        }
+        writeln!(self.out, "{table}")?;
+        Ok(())
+    }
+
+    fn value(&mut self, value: &impl serde::Serialize) -> Result<(), ApiFault> {
+        match self.output {
+            Output::Yaml => {
+                let text = serde_saphyr::to_string(value).map_err(std::io::Error::other)?;
+                write!(self.out, "{text}")?;
+                if !text.ends_with('\n') {
+                    writeln!(self.out)?;
+                }
+            }
+            Output::Json | Output::Table => {
+                serde_json::to_writer_pretty(&mut *self.out, value)
+                    .map_err(std::io::Error::from)?;
+                writeln!(self.out)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn table() -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table
+}
+
+/// A value in a table; times to the second, nothing of a control character of somebody else's text.
+fn cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => instant(text).unwrap_or_else(|| plain(text)),
+        Some(Value::Array(values)) => {
+            let texts: Vec<String> = values.iter().map(|value| cell(Some(value))).collect();
+            texts.join("\n")
+        }
+        Some(Value::Object(members)) => {
+            let lines = members.iter().map(|(name, value)| match value {
+                Value::Object(_) => cell(Some(value)),
+                value => format!("{name}: {}", cell(Some(value))),
+            });
+            lines.collect::<Vec<_>>().join("\n")
+        }
+        Some(value) => value.to_string(),
+    }
+}
+
+/// A time, to the second.
+fn instant(text: &str) -> Option<String> {
+    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    let at = at.replace_nanosecond(0).ok()?.format(&Rfc3339).ok()?;
+    Some(at.replace('T', " "))
+}
+
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}

@@ -1,0 +1,462 @@
+//! Four eyes: what one operator asks for, another decides, once, in time, and by the facts of that moment.
+
+use std::sync::Arc;
+
+use akgate::{
+    audit::Actor,
+    operator::Role,
+    registry::{
+        approvals,
+        deliveries::{self, Ledger},
+        record::{Delivery, Grounds, LeakReport, Suspicions, record},
+    },
+};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use time::Duration;
+use uuid::Uuid;
+
+use crate::{
+    desk::{Desk, assert_problem, token},
+    harness::{NOW, id, ring},
+};
+
+const KEY: &str = "LTAI5tFakeAlice";
+
+/// A desk where a key that works is restricted; gives the restriction.
+async fn desk() -> (Desk, String) {
+    let desk = Desk::new().await;
+    desk.node.key(KEY, Some("alice")).await;
+    let (_, restriction) = desk.report(KEY, "finding-1").await;
+    (desk, restriction)
+}
+
+fn how(active_key: bool, no_confirmation: bool) -> Value {
+    json!({
+        "closing": "AcceptedRisk",
+        "reason": "the owner cannot be reached",
+        "accept_active_key": active_key,
+        "accept_no_confirmation": no_confirmation,
+    })
+}
+
+async fn ask_to_lift(desk: &Desk, restriction: &str) -> String {
+    let path = format!("restrictions/{restriction}:lift");
+    let (status, waits) = desk.post(&path, how(true, true)).await;
+    assert_eq!(status, 202, "{waits}");
+    waits["approval_id"].as_str().unwrap().to_owned()
+}
+
+/// Decides; gives the status, and the type of the problem or the state of the request.
+async fn decide(desk: &Desk, token: &str, id: &str, verb: &str) -> (u16, String) {
+    let body = match verb {
+        "approve" => Some(json!({ "remark": "looked at it" })),
+        "reject" => Some(json!({ "remark": "ask the owner first" })),
+        _ => None,
+    };
+    let path = format!("approvals/{id}:{verb}");
+    let (status, kind, answer) = desk.ask(token, Method::POST, &path, body).await;
+    if !status.is_success() {
+        assert_problem(status, &kind, &answer);
+    }
+    let said = answer["type"]
+        .as_str()
+        .or(answer["state"].as_str())
+        .unwrap();
+    (
+        status.as_u16(),
+        said.trim_start_matches("urn:akgate:problem:").to_owned(),
+    )
+}
+
+async fn state(desk: &Desk, restriction: &str) -> String {
+    let view = desk.get(&format!("restrictions/{restriction}")).await;
+    view["state"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn lift_without_confirmation_or_of_a_working_pair_takes_two() {
+    let (desk, restriction) = desk().await;
+    let path = format!("restrictions/{restriction}:lift");
+    for (active_key, no_confirmation, expected) in [
+        (false, false, "not-remediated"),
+        (true, false, "not-remediated"),
+        (false, true, "pair-active"),
+    ] {
+        let (status, problem) = desk.post(&path, how(active_key, no_confirmation)).await;
+        assert_eq!(status, 409);
+        assert_eq!(problem["type"], format!("urn:akgate:problem:{expected}"));
+    }
+    let id = ask_to_lift(&desk, &restriction).await;
+    assert_eq!(
+        state(&desk, &restriction).await,
+        "Imposed",
+        "nothing is done yet"
+    );
+    let waiting = desk.get("approvals?state=Waiting").await;
+    let one = &waiting["approvals"][0];
+    assert_eq!(
+        [
+            "approval_id",
+            "kind",
+            "subject_id",
+            "access_key_id",
+            "asked_by",
+            "reason"
+        ]
+        .map(|name| one[name].as_str().unwrap()),
+        [
+            &id[..],
+            "Lift",
+            &restriction,
+            KEY,
+            "operator:olga",
+            "the owner cannot be reached"
+        ]
+    );
+    // The same again is the same request.
+    assert_eq!(ask_to_lift(&desk, &restriction).await, id);
+
+    assert_eq!(
+        decide(&desk, &desk.approver, &id, "approve").await,
+        (200, "Approved".into())
+    );
+    let lifted = desk.get(&format!("restrictions/{restriction}")).await;
+    assert_eq!(
+        [
+            "state",
+            "closing",
+            "lifted_by",
+            "approved_by",
+            "lift_reason"
+        ]
+        .map(|name| lifted[name].as_str().unwrap()),
+        [
+            "Lifted",
+            "AcceptedRisk",
+            "operator:olga",
+            "operator:anna",
+            "the owner cannot be reached"
+        ]
+    );
+    assert_eq!(
+        decide(&desk, &desk.approver, &id, "approve").await,
+        (409, "request-over".into())
+    );
+    // One record for each change, and the lift's names both.
+    let audited: Vec<(String, String, Option<String>)> = sqlx::query_as(
+        "SELECT action, actor, detail->>'approved_by'
+         FROM audit_records
+         WHERE action <> 'AddOperator'
+         ORDER BY audit_id",
+    )
+    .fetch_all(&desk.node.pool)
+    .await
+    .unwrap();
+    let olga = "operator:olga".to_owned();
+    let lift = (
+        "Lift".to_owned(),
+        olga.clone(),
+        Some("operator:anna".to_owned()),
+    );
+    assert!(
+        audited.contains(&("Ask".to_owned(), olga, None)),
+        "{audited:?}"
+    );
+    assert_eq!(
+        audited.iter().filter(|one| **one == lift).count(),
+        1,
+        "{audited:?}"
+    );
+}
+
+#[tokio::test]
+async fn who_asks_cannot_approve_with_any_token_and_others_cannot_withdraw() {
+    let (desk, restriction) = desk().await;
+    let path = format!("restrictions/{restriction}:lift");
+    let (status, _, waits) = desk
+        .ask(&desk.approver, Method::POST, &path, Some(how(true, true)))
+        .await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let id = waits["approval_id"].as_str().unwrap();
+    assert_eq!(
+        decide(&desk, &desk.approver, id, "approve").await,
+        (409, "own-request".into())
+    );
+    let (_, _, other) = desk
+        .ask(
+            &desk.admin,
+            Method::POST,
+            "operators/anna/tokens",
+            Some(json!({ "role": "approver" })),
+        )
+        .await;
+    let other = other["token"].as_str().unwrap();
+    assert_eq!(
+        decide(&desk, other, id, "approve").await,
+        (409, "own-request".into())
+    );
+    assert_eq!(
+        decide(&desk, &desk.approver, id, "reject").await,
+        (409, "own-request".into())
+    );
+    for token in [&desk.operator, &desk.viewer] {
+        assert_eq!(
+            decide(&desk, token, id, "approve").await,
+            (403, "forbidden".into())
+        );
+    }
+    assert_eq!(
+        decide(&desk, &desk.operator, id, "withdraw").await,
+        (409, "not-your-request".into())
+    );
+    assert_eq!(
+        decide(&desk, other, id, "withdraw").await,
+        (200, "Withdrawn".into())
+    );
+    assert_eq!(
+        decide(&desk, &desk.admin, id, "approve").await,
+        (409, "request-over".into())
+    );
+    assert_eq!(state(&desk, &restriction).await, "Imposed");
+}
+
+#[tokio::test]
+async fn request_ends_by_rejection_by_time_and_with_its_asker() {
+    let (desk, restriction) = desk().await;
+    let id = ask_to_lift(&desk, &restriction).await;
+    assert_eq!(
+        decide(&desk, &desk.approver, &id, "reject").await,
+        (200, "Rejected".into())
+    );
+    assert_eq!(
+        decide(&desk, &desk.admin, &id, "approve").await,
+        (409, "request-over".into())
+    );
+
+    let id = ask_to_lift(&desk, &restriction).await;
+    desk.node.clock.advance(Duration::hours(24));
+    assert_eq!(
+        decide(&desk, &desk.approver, &id, "approve").await,
+        (409, "request-expired".into())
+    );
+    let shown = desk.get(&format!("approvals/{id}")).await;
+    assert_eq!(shown["state"], "Expired");
+    assert_eq!(
+        desk.get("approvals?state=Waiting").await["approvals"],
+        json!([])
+    );
+    let anew = ask_to_lift(&desk, &restriction).await;
+    assert_ne!(anew, id);
+
+    let (status, ..) = desk
+        .ask(&desk.admin, Method::POST, "operators/olga:revoke", None)
+        .await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        decide(&desk, &desk.approver, &anew, "approve").await,
+        (409, "asker-gone".into())
+    );
+    assert_eq!(state(&desk, &restriction).await, "Imposed");
+}
+
+#[tokio::test]
+async fn facts_of_the_moment_decide_and_what_was_asked_for_cannot_grow() {
+    let (desk, restriction) = desk().await;
+    // Asked for a pair that works no more: approval of that is none of a pair that works again.
+    let status = |status: &'static str| {
+        let pool = desk.node.pool.clone();
+        async move {
+            sqlx::query("UPDATE access_keys SET status = $1 WHERE access_key_id = $2")
+                .bind(status)
+                .bind(KEY)
+                .execute(&pool)
+                .await
+                .unwrap();
+        }
+    };
+    status("Inactive").await;
+    let path = format!("restrictions/{restriction}:lift");
+    let (_, waits) = desk.post(&path, how(false, true)).await;
+    let id = waits["approval_id"].as_str().unwrap().to_owned();
+    status("Active").await;
+    assert_eq!(
+        decide(&desk, &desk.approver, &id, "approve").await,
+        (409, "pair-active".into())
+    );
+    assert_eq!(
+        desk.get(&format!("approvals/{id}")).await["state"],
+        "Waiting"
+    );
+    // Asked for anew with more, the old request is over.
+    let more = ask_to_lift(&desk, &restriction).await;
+    assert_eq!(
+        decide(&desk, &desk.approver, &id, "approve").await,
+        (409, "request-over".into())
+    );
+    assert_eq!(
+        decide(&desk, &desk.approver, &more, "approve").await,
+        (200, "Approved".into())
+    );
+    assert_eq!(state(&desk, &restriction).await, "Lifted");
+}
+
+#[tokio::test]
+async fn undoing_more_than_a_hundred_restrictions_takes_two() {
+    let desk = Desk::new().await;
+    let pool = &desk.node.pool;
+    let mut undo = Vec::new();
+    for (name, count) in [("few", 100), ("many", 101)] {
+        let by = Actor::Source(name.into());
+        let batch = deliveries::begin(pool, name, &by, NOW).await.unwrap();
+        let delivery = Delivery {
+            source: name,
+            actor: &by,
+            grounds: Grounds::Decision,
+            suspicions: Suspicions::default(),
+            ledger: Some(Ledger::Batch(batch)),
+        };
+        let report = |n| LeakReport {
+            access_key_id: Some(id(&format!("LTAI5tFake{name}{n}"))),
+            ..LeakReport::default()
+        };
+        let reports: Vec<LeakReport> = (0..count).map(report).collect();
+        record(pool, &ring(), &delivery, &reports, NOW)
+            .await
+            .unwrap();
+        undo.push(format!("deliveries/{batch}:undo"));
+    }
+    let reason = || json!({ "reason": "an inventory" });
+    let (status, undone) = desk.post(&undo[0], reason()).await;
+    assert_eq!((status, &undone["lifted"]), (200, &json!(100)));
+    let (status, waits) = desk.post(&undo[1], reason()).await;
+    assert_eq!(
+        (status, waits["kind"].as_str()),
+        (202, Some("UndoDelivery"))
+    );
+    let in_force = async || -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM restrictions WHERE state <> 'Lifted'")
+            .fetch_one(pool)
+            .await
+            .unwrap()
+    };
+    assert_eq!(in_force().await, 101);
+    desk.approve(&waits).await;
+    assert_eq!(in_force().await, 0);
+    let approved: Vec<Option<String>> =
+        sqlx::query_scalar("SELECT DISTINCT approved_by FROM restrictions ORDER BY 1")
+            .fetch_all(pool)
+            .await
+            .unwrap();
+    assert_eq!(approved, [Some("operator:anna".to_owned()), None]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_approvers_at_once_one_lifts() {
+    let (desk, restriction) = desk().await;
+    let id: Uuid = ask_to_lift(&desk, &restriction).await.parse().unwrap();
+    let pool = desk.node.pool.clone();
+    let approvers = (0..16).map(|n| {
+        let pool = pool.clone();
+        tokio::spawn(async move {
+            let approver = akgate::audit::Actor::Operator(format!("approver{n}"));
+            approvals::approve(&pool, id, &approver, None, NOW)
+                .await
+                .is_ok()
+        })
+    });
+    let mut approved = 0;
+    for approver in approvers.collect::<Vec<_>>() {
+        approved += usize::from(approver.await.unwrap());
+    }
+    assert_eq!(approved, 1);
+    let lifts: i64 = sqlx::query_scalar("SELECT count(*) FROM audit_records WHERE action = 'Lift'")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(lifts, 1);
+}
+
+/// Sixteen operators report and lift the same key at once: whoever comes first, the history is a line, and each step of
+/// it is told of once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixteen_operators_on_one_key_make_a_linear_history() {
+    let desk = Arc::new(Desk::new().await);
+    akgate::directory::contacts::keep(
+        &desk.node.pool,
+        crate::harness::ACCOUNT,
+        "owner@example.com",
+        akgate::directory::contacts::Language::English,
+        NOW,
+    )
+    .await
+    .unwrap();
+    desk.node.key(KEY, Some("alice")).await;
+    let mut tokens = Vec::new();
+    for n in 0..16 {
+        tokens.push(token(&desk.node, &format!("operator{n}"), Role::Approver).await);
+    }
+    let operators = tokens.into_iter().enumerate().map(|(n, token)| {
+        let desk = Arc::clone(&desk);
+        tokio::spawn(async move {
+            for turn in 0..4 {
+                let report = json!({ "access_key_id": KEY, "source": "test", "reference": format!("{n}-{turn}") });
+                let (status, _, reported) = desk.ask(&token, Method::POST, "leak-reports", Some(report)).await;
+                assert!(status.is_success(), "{reported}");
+                let id = reported["restriction_id"].as_str().unwrap();
+                let lift = format!("restrictions/{id}:lift");
+                let (status, _, waits) = desk.ask(&token, Method::POST, &lift, Some(how(true, true))).await;
+                assert!([202, 409].contains(&status.as_u16()), "{status} {waits}");
+                let (_, _, open) = desk.ask(&token, Method::GET, "approvals?state=Waiting", None).await;
+                for one in open["approvals"].as_array().unwrap() {
+                    let approve = format!("approvals/{}:approve", one["approval_id"].as_str().unwrap());
+                    let (status, _, said) = desk.ask(&token, Method::POST, &approve, Some(json!({}))).await;
+                    assert!([200, 409].contains(&status.as_u16()), "{status} {said}");
+                }
+            }
+        })
+    });
+    for operator in operators.collect::<Vec<_>>() {
+        operator.await.unwrap();
+    }
+    let history: Vec<(String, Uuid)> = sqlx::query_as(
+        "SELECT action, restriction_id
+         FROM audit_records
+         WHERE action IN ('Impose', 'Lift')
+         ORDER BY audit_id",
+    )
+    .fetch_all(&desk.node.pool)
+    .await
+    .unwrap();
+    assert!(history.len() > 2, "{history:?}");
+    for (n, (action, restriction)) in history.iter().enumerate() {
+        let expected = if n % 2 == 0 { "Impose" } else { "Lift" };
+        assert_eq!(action, expected, "{history:?}");
+        if n % 2 == 1 {
+            assert_eq!(history[n - 1].1, *restriction, "{history:?}");
+        }
+    }
+    let letters: Vec<(String, Uuid, i64)> = sqlx::query_as(
+        "SELECT kind, restriction_id, count(*)
+         FROM letters
+         WHERE kind IN ('Imposed', 'Lifted')
+         GROUP BY kind, restriction_id",
+    )
+    .fetch_all(&desk.node.pool)
+    .await
+    .unwrap();
+    let imposed = history
+        .iter()
+        .filter(|(action, _)| action == "Impose")
+        .count();
+    assert_eq!(
+        letters
+            .iter()
+            .filter(|(kind, ..)| kind == "Imposed")
+            .count(),
+        imposed
+    );
+    for (kind, restriction, count) in letters {
+        assert_eq!(count, 1, "{kind} {restriction}");
+    }
+}

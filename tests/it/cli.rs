@@ -1,0 +1,624 @@
+//! The command line over the admin API, as a person types it and reads it.
+
+use std::time::Duration;
+
+use akgate::registry::approvals::FourEyes;
+use snapbox::{cmd::Command, str};
+use tokio::net::TcpListener;
+
+use crate::{
+    desk::Desk,
+    process::{AKGATE, Scratch},
+};
+
+const KEY: &str = "LTAI5tFakeAlice";
+
+/// A desk that is served, and a key of it that is restricted.
+struct Office {
+    desk: Desk,
+    server: String,
+    scratch: Scratch,
+}
+
+impl Office {
+    async fn new() -> Self {
+        let desk = Desk::new().await;
+        desk.node.key(KEY, Some("alice")).await;
+        desk.report(KEY, "finding-1").await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        let admin = desk.node.node.admin(true, FourEyes::default());
+        tokio::spawn(async move { axum::serve(listener, admin).await });
+        Self {
+            desk,
+            server,
+            scratch: Scratch::new(),
+        }
+    }
+
+    /// The binary, with nothing of whoever runs the tests around it.
+    fn akgate(&self, token: &str, line: &str) -> Command {
+        Command::new(AKGATE)
+            .args(line.split_whitespace().map(|word| word.replace('~', " ")))
+            .env_clear()
+            .env("HOME", self.scratch.path())
+            .env("AKGATE_SERVER", &self.server)
+            .env("AKGATE_TOKEN", token)
+            .stdin(Vec::<u8>::new())
+            .timeout(Duration::from_secs(60))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_queue_to_the_lift_in_four_commands() {
+    let office = Office::new().await;
+    let olga = |line: &str| office.akgate(&office.desk.operator, line);
+    olga("restrictions list --state Imposed")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+┌──────────────────────────────────────┬─────────────────┬──────────────────┬───────┬────────┬─────────┬──────────────────────┐
+│ restriction                          ┆ AccessKey       ┆ account          ┆ user  ┆ pair   ┆ state   ┆ since                │
+╞══════════════════════════════════════╪═════════════════╪══════════════════╪═══════╪════════╪═════════╪══════════════════════╡
+│ [..] ┆ LTAI5tFakeAlice ┆ 5123456789012345 ┆ alice ┆ Active ┆ Imposed ┆ 2026-11-26 12:00:00Z │
+└──────────────────────────────────────┴─────────────────┴──────────────────┴───────┴────────┴─────────┴──────────────────────┘
+
+"#]])
+        .stderr_eq(str![]);
+    olga("restrictions show LTAI5tFakeAlice")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+┌─────────────┬──────────────────────────────────────┐
+│ restriction ┆ [..] │
+│ AccessKey   ┆ LTAI5tFakeAlice                      │
+│ account     ┆ 5123456789012345                     │
+│ user        ┆ alice                                │
+│ pair        ┆ Active                               │
+│ state       ┆ Imposed                              │
+│ cause       ┆ Reported                             │
+│ imposed     ┆ 2026-11-26 12:00:00Z                 │
+└─────────────┴──────────────────────────────────────┘
+┌──────────────────────┬────────┬─────────┬──────────────────────────────────────────────┬────────────┐
+│ reported             ┆ source ┆ proof   ┆ where                                        ┆ first seen │
+╞══════════════════════╪════════╪═════════╪══════════════════════════════════════════════╪════════════╡
+│ 2026-11-26 12:00:00Z ┆ github ┆ Decided ┆ https://github.com/example/app?secret=****** ┆ -          │
+└──────────────────────┴────────┴─────────┴──────────────────────────────────────────────┴────────────┘
+
+"#]])
+        .stderr_eq(str![]);
+    olga("restrictions confirm LTAI5tFakeAlice --ticket T-1")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+┌──────────────┬──────────────────────────────────────┐
+│ restriction  ┆ [..] │
+│ AccessKey    ┆ LTAI5tFakeAlice                      │
+│ account      ┆ 5123456789012345                     │
+│ user         ┆ alice                                │
+│ pair         ┆ Active                               │
+│ state        ┆ Remediated                           │
+│ cause        ┆ Reported                             │
+│ imposed      ┆ 2026-11-26 12:00:00Z                 │
+│ confirmed    ┆ 2026-11-26 12:00:00Z                 │
+│ confirmed by ┆ operator:olga                        │
+│ ticket       ┆ T-1                                  │
+└──────────────┴──────────────────────────────────────┘
+┌──────────────────────┬────────┬─────────┬──────────────────────────────────────────────┬────────────┐
+│ reported             ┆ source ┆ proof   ┆ where                                        ┆ first seen │
+╞══════════════════════╪════════╪═════════╪══════════════════════════════════════════════╪════════════╡
+│ 2026-11-26 12:00:00Z ┆ github ┆ Decided ┆ https://github.com/example/app?secret=****** ┆ -          │
+└──────────────────────┴────────┴─────────┴──────────────────────────────────────────────┴────────────┘
+
+"#]])
+        .stderr_eq(str![]);
+    sqlx::query("UPDATE access_keys SET status = 'Inactive'")
+        .execute(&office.desk.node.pool)
+        .await
+        .unwrap();
+    olga("restrictions lift LTAI5tFakeAlice --closing disabled --reason cleaned~up --yes")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+┌──────────────┬──────────────────────────────────────┐
+│ restriction  ┆ [..] │
+│ AccessKey    ┆ LTAI5tFakeAlice                      │
+│ account      ┆ 5123456789012345                     │
+│ user         ┆ alice                                │
+│ pair         ┆ Inactive                             │
+│ state        ┆ Lifted                               │
+│ cause        ┆ Reported                             │
+│ imposed      ┆ 2026-11-26 12:00:00Z                 │
+│ confirmed    ┆ 2026-11-26 12:00:00Z                 │
+│ confirmed by ┆ operator:olga                        │
+│ ticket       ┆ T-1                                  │
+│ lifted       ┆ 2026-11-26 12:00:00Z                 │
+│ lifted by    ┆ operator:olga                        │
+│ closed as    ┆ Disabled                             │
+│ reason       ┆ cleaned up                           │
+└──────────────┴──────────────────────────────────────┘
+┌──────────────────────┬────────┬─────────┬──────────────────────────────────────────────┬────────────┐
+│ reported             ┆ source ┆ proof   ┆ where                                        ┆ first seen │
+╞══════════════════════╪════════╪═════════╪══════════════════════════════════════════════╪════════════╡
+│ 2026-11-26 12:00:00Z ┆ github ┆ Decided ┆ https://github.com/example/app?secret=****** ┆ -          │
+└──────────────────────┴────────┴─────────┴──────────────────────────────────────────────┴────────────┘
+
+"#]])
+        .stderr_eq(str![]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lift_that_takes_two_says_how_it_goes_on() {
+    let office = Office::new().await;
+    let olga = |line: &str| office.akgate(&office.desk.operator, line);
+    let anna = |line: &str| office.akgate(&office.desk.approver, line);
+    let lift =
+        "restrictions lift LTAI5tFakeAlice --closing acceptedrisk --reason the~owner~insists";
+    // Nobody is asked where there is no terminal, and nothing is done.
+    olga(lift)
+        .assert()
+        .code(2)
+        .stdout_eq(str![])
+        .stderr_eq(str![[r#"
+error: Lift the restriction of LTAI5tFakeAlice? Nobody is asked here.
+next: the same command with --yes
+
+"#]]);
+    olga(&format!("{lift} --yes"))
+        .assert()
+        .code(1)
+        .stdout_eq(str![])
+        .stderr_eq(str![[r#"
+error: The clean-up has not been confirmed. Wait for the owner, record the owner's word with :confirm and its ticket number, or ask for a second operator with "accept_no_confirmation": true.
+next: akgate restrictions confirm ID --ticket NUMBER, or lift with --accept-no-confirmation
+
+"#]]);
+    olga(&format!("{lift} --yes --accept-no-confirmation"))
+        .assert()
+        .code(1)
+        .stdout_eq(str![])
+        .stderr_eq(str![[r#"
+error: The leaked pair is still active. Have the owner disable or delete it, or ask for a second operator with "accept_active_key": true.
+next: akgate restrictions lift ID … --accept-active-key
+
+"#]]);
+    olga(&format!("{lift} --dry-run"))
+        .assert()
+        .success()
+        .stderr_eq(str![[r#"
+This would be lifted as AcceptedRisk; nothing was changed.
+
+"#]]);
+    olga(&format!(
+        "{lift} --yes --accept-no-confirmation --accept-active-key"
+    ))
+    .assert()
+    .success()
+    .stdout_eq(str![[r#"
+┌───────────┬──────────────────────────────────────────────────────┐
+│ request   ┆ [..]                 │
+│ what      ┆ Lift                                                 │
+│ of        ┆ [..]                 │
+│ AccessKey ┆ LTAI5tFakeAlice                                      │
+│ how       ┆ active_key: true                                     │
+│           ┆ no_confirmation: true                                │
+│           ┆ closing: AcceptedRisk                                │
+│           ┆ kind: Lift                                           │
+│           ┆ reason: the owner insists                            │
+│           ┆ restriction_id: [..] │
+│ reason    ┆ the owner insists                                    │
+│ asked by  ┆ operator:olga                                        │
+│ asked     ┆ 2026-11-26 12:00:00Z                                 │
+│ until     ┆ 2026-11-27 12:00:00Z                                 │
+│ state     ┆ Waiting                                              │
+└───────────┴──────────────────────────────────────────────────────┘
+
+"#]])
+    .stderr_eq(str![[r#"
+It waits for a second operator: akgate approvals approve [..]
+
+"#]]);
+    let waiting = office.desk.get("approvals").await;
+    let id = waiting["approvals"][0]["approval_id"].as_str().unwrap();
+    anna("approvals list")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+┌──────────────────────────────────────┬──────┬─────────────────┬───────────────┬───────────────────┬──────────────────────┬─────────┐
+│ request                              ┆ what ┆ AccessKey       ┆ asked by      ┆ reason            ┆ until                ┆ state   │
+╞══════════════════════════════════════╪══════╪═════════════════╪═══════════════╪═══════════════════╪══════════════════════╪═════════╡
+│ [..] ┆ Lift ┆ LTAI5tFakeAlice ┆ operator:olga ┆ the owner insists ┆ 2026-11-27 12:00:00Z ┆ Waiting │
+└──────────────────────────────────────┴──────┴─────────────────┴───────────────┴───────────────────┴──────────────────────┴─────────┘
+
+"#]])
+        .stderr_eq(str![]);
+    olga(&format!("approvals approve {id}"))
+        .assert()
+        .code(4)
+        .stdout_eq(str![])
+        .stderr_eq(str![[r#"
+error: Your role does not allow this. This needs the role `approver` or more; the token's is `operator`.
+next: ask an admin for `akgate operators token NAME --role ROLE`, or add yourself on a node
+
+"#]]);
+    anna(&format!(
+        "approvals approve {id} --remark asked~the~owner -o yaml"
+    ))
+    .assert()
+    .success()
+    .stdout_eq(str![[r#"
+access_key_id: LTAI5tFakeAlice
+approval_id: [..]
+asked_at: "2026-11-26T12:00:00Z"
+asked_by: operator:olga
+decided_at: "2026-11-26T12:00:00Z"
+decided_by: operator:anna
+expires_at: "2026-11-27T12:00:00Z"
+kind: Lift
+reason: the owner insists
+remark: asked the owner
+request:
+  accepts:
+    active_key: true
+    no_confirmation: true
+  closing: AcceptedRisk
+  kind: Lift
+  reason: the owner insists
+  restriction_id: [..]
+state: Approved
+subject_id: [..]
+
+"#]])
+    .stderr_eq(str![]);
+    anna(&format!("approvals reject {id} --remark no"))
+        .assert()
+        .code(1)
+        .stdout_eq(str![])
+        .stderr_eq(str![[r#"
+error: The request waits no more. It is Approved. Ask anew if it is still needed.
+next: akgate approvals list
+
+"#]]);
+    anna("approvals list")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+Nothing waits for a second operator.
+
+"#]])
+        .stderr_eq(str![]);
+    olga("restrictions show LTAI5tFakeAlice -o json")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+{
+  "access_key_id": "LTAI5tFakeAlice",
+  "account_id": "5123456789012345",
+  "approved_by": "operator:anna",
+  "cause": "Reported",
+  "closing": "AcceptedRisk",
+  "confirmed_by": null,
+  "disabling_proposed_at": null,
+  "imposed_at": "2026-11-26T12:00:00Z",
+  "key_status": "Active",
+  "lift_reason": "the owner insists",
+  "lifted_at": "2026-11-26T12:00:00Z",
+  "lifted_by": "operator:olga",
+  "next_contacts_at": null,
+  "remediated_at": null,
+  "reports": [
+    {
+      "access_key_id": "LTAI5tFakeAlice",
+      "commit": null,
+      "delivery_id": null,
+      "first_seen": null,
+      "held": false,
+      "parent_access_key_id": null,
+      "path": null,
+      "proof": "Decided",
+      "reference": "finding-1",
+      "report_id": "[..]",
+      "reported_at": "2026-11-26T12:00:00Z",
+      "reported_by": "operator:olga",
+      "restriction_id": "[..]",
+      "secret_matches": false,
+      "source": "github",
+      "url": "https://github.com/example/app?secret=******"
+    }
+  ],
+  "restriction_id": "[..]",
+  "state": "Lifted",
+  "ticket": null,
+  "told_at": null,
+  "tombstone": false,
+  "user_name": "alice",
+  "widened_at": null
+}
+
+"#]])
+        .stderr_eq(str![]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admin_sees_operators_makes_tokens_and_ends_them() {
+    let office = Office::new().await;
+    let ada = |line: &str| office.akgate(&office.desk.admin, line);
+    ada("operators list --limit 5")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+┌────────────────┬──────────┬─────────┬────────────┬──────────┬──────────────────────┬───────┬──────────────────────┬─────────┐
+│ operator       ┆ role     ┆ revoked ┆ token      ┆ may      ┆ until                ┆ ended ┆ last used            ┆ from    │
+╞════════════════╪══════════╪═════════╪════════════╪══════════╪══════════════════════╪═══════╪══════════════════════╪═════════╡
+│ ada            ┆ admin    ┆ -       ┆ [..] ┆ admin    ┆ 2027-02-24 12:00:00Z ┆ -     ┆ 2026-11-26 12:00:00Z ┆ 0.0.0.0 │
+│ anna           ┆ approver ┆ -       ┆ [..] ┆ approver ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -       │
+│ message-centre ┆ service  ┆ -       ┆ [..] ┆ service  ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -       │
+│ olga           ┆ operator ┆ -       ┆ [..] ┆ operator ┆ 2027-02-24 12:00:00Z ┆ -     ┆ 2026-11-26 12:00:00Z ┆ 0.0.0.0 │
+│ victor         ┆ viewer   ┆ -       ┆ [..] ┆ viewer   ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -       │
+└────────────────┴──────────┴─────────┴────────────┴──────────┴──────────────────────┴───────┴──────────────────────┴─────────┘
+
+"#]])
+        .stderr_eq(str![]);
+    ada("operators me")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+┌──────────┬────────────────────────────────────┐
+│ operator ┆ ada                                │
+│ role     ┆ admin                              │
+│ token    ┆ created_at: 2026-11-26 12:00:00Z   │
+│          ┆ created_by: akgate                 │
+│          ┆ expires_at: 2027-02-24 12:00:00Z   │
+│          ┆ last_used_at: 2026-11-26 12:00:00Z │
+│          ┆ last_used_from: 0.0.0.0            │
+│          ┆ revoked_at: -                      │
+│          ┆ role: admin                        │
+│          ┆ token_id: [..]               │
+└──────────┴────────────────────────────────────┘
+
+"#]])
+        .stderr_eq(str![]);
+    let made = ada("operators token olga --role viewer --token-days 7")
+        .assert()
+        .success()
+        .stderr_eq(str![[r#"
+A token of olga as viewer until 2026-12-03T12:00:00Z. It is shown once:
+
+"#]]);
+    let token = String::from_utf8(made.get_output().stdout.clone()).unwrap();
+    let token = token.trim();
+    office.akgate(token, "approvals list").assert().success();
+    let id = token.split('_').nth(1).unwrap();
+    office
+        .akgate(token, &format!("operators revoke-token {id}"))
+        .assert()
+        .success()
+        .stderr_eq(str![[r#"
+The token [..] is worth nothing any more.
+
+"#]]);
+    office
+        .akgate(token, "approvals list")
+        .assert()
+        .code(4)
+        .stderr_eq(str![[r#"
+error: An operator token is needed. The token was revoked: ask an admin for another one.
+next: ask an admin for `akgate operators token NAME --role ROLE`, or add yourself on a node
+
+"#]]);
+    ada("operators revoke olga")
+        .assert()
+        .code(2)
+        .stderr_eq(str![[r#"
+error: End olga and all their tokens? Nobody is asked here.
+next: the same command with --yes
+
+"#]]);
+    ada("operators revoke olga --yes")
+        .assert()
+        .success()
+        .stderr_eq(str![[r#"
+olga may do nothing any more.
+
+"#]]);
+    ada("operators revoke ../operators/ada --yes")
+        .assert()
+        .code(1)
+        .stderr_eq(str![[r#"
+error: There is no such thing. There is no such operator or token, or it is revoked already.
+
+"#]]);
+    ada("operators revoke ada --yes")
+        .assert()
+        .code(1)
+        .stderr_eq(str![[r#"
+error: This is the last admin. Add another admin first.
+
+"#]]);
+}
+
+#[test]
+fn shells_complete_and_the_manual_has_a_page_for_each_command() {
+    let scratch = Scratch::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let done = Command::new(AKGATE)
+            .args(["completions", shell])
+            .assert()
+            .success();
+        let text = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+        assert!(text.contains("accept-active-key"), "{shell}");
+    }
+    let folder = scratch.path().join("man1");
+    Command::new(AKGATE)
+        .arg("man")
+        .arg(&folder)
+        .assert()
+        .success();
+    let page = std::fs::read_to_string(folder.join("akgate-restrictions-lift.1")).unwrap();
+    assert!(page.contains("second operator"), "{page}");
+    assert!(folder.join("akgate.1").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_are_told_with_what_helps() {
+    let office = Office::new().await;
+    let desk = &office.desk;
+    let victor = |line: &str| office.akgate(&desk.viewer, line);
+    victor("restrictions impose LTAI5tFakeBob --source me --reference r --yes")
+        .assert()
+        .code(4)
+        .stderr_eq(str![[r#"
+error: Your role does not allow this. This needs the role `operator` or more; the token's is `viewer`.
+next: ask an admin for `akgate operators token NAME --role ROLE`, or add yourself on a node
+
+"#]]);
+    victor("restrictions show LTAI5tFakeBob")
+        .assert()
+        .code(1)
+        .stderr_eq(str![[r#"
+error: `LTAI5tFakeBob` has no restriction.
+next: akgate restrictions list
+
+"#]]);
+    victor("restrictions list --state Open")
+        .assert()
+        .code(2)
+        .stderr_eq(str![[r#"
+error: The request is not valid. `state` is Imposed, Remediated or Lifted.
+
+"#]]);
+    victor("restrictions lift LTAI5tFakeAlice --closing gone --reason x")
+        .assert()
+        .code(2)
+        .stderr_eq(str![[r#"
+error: invalid value 'gone' for '--closing <CLOSING>': it is one of Rotated, Disabled, Deleted, FalsePositive, UsedInTests, AcceptedRisk
+
+For more information, try '--help'.
+
+"#]]);
+    office
+        .akgate("akg_nonsense", "approvals list")
+        .assert()
+        .code(4)
+        .stderr_eq(str![[r#"
+error: AKGATE_TOKEN: this is no operator token: one looks like akg_…, 61 characters long
+
+"#]]);
+    victor("approvals list --server http://192.0.2.1:8082")
+        .assert()
+        .code(2)
+        .stderr_eq(str![[r#"
+error: `http://192.0.2.1:8082` would show the token to the network: use https (http is for this machine alone)
+
+"#]]);
+    victor("approvals list --server http://127.0.0.1:1")
+        .assert()
+        .code(1)
+        .stderr_eq(str![[r#"
+error: http://127.0.0.1:1 does not answer: Connection refused (os error 111)
+next: look at --server, and at `akgate serve` there
+
+"#]]);
+    victor("approvals list --profile work")
+        .assert()
+        .code(2)
+        .stderr_eq(str![[r#"
+error: [..]/.config/akgate/profiles.toml has no profile `work`
+
+"#]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn profile_says_which_akgate_and_whose_token() {
+    let office = Office::new().await;
+    let token = office
+        .scratch
+        .write("token", &format!("{}\n", office.desk.viewer));
+    let profiles = office.scratch.write(
+        "profiles.toml",
+        &format!(
+            "[default]\nserver = {:?}\ntoken_file = {token:?}\n",
+            office.server
+        ),
+    );
+    let bare = |line: &str| {
+        Command::new(AKGATE)
+            .args(line.split(' '))
+            .env_clear()
+            .env("AKGATE_PROFILES", &profiles)
+    };
+    bare("approvals list")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+Nothing waits for a second operator.
+
+"#]])
+        .stderr_eq(str![]);
+    bare("approvals list --profile home")
+        .assert()
+        .code(2)
+        .stderr_eq(str![[r#"
+error: [..]/profiles.toml has no profile `home`
+
+"#]]);
+    Command::new(AKGATE)
+        .args(["approvals", "list"])
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .assert()
+        .code(2)
+        .stderr_eq(str![[r#"
+error: which akgate? Give --server URL, AKGATE_SERVER, or a profile with `server` in /nonexistent/.config/akgate/profiles.toml
+
+"#]]);
+}
+
+#[test]
+fn help_tells_what_there_is() {
+    Command::new(AKGATE)
+        .args(["restrictions", "--help"])
+        .env_clear()
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+Look at restrictions, impose, confirm and lift them
+
+Usage: akgate restrictions <COMMAND>
+
+Commands:
+  list     List restrictions, the newest first
+  show     Show one restriction and the reports that led to it
+  impose   Restrict an AccessKey: your decision, proven or not
+  confirm  Record the owner's word that came another way than by the letter's link
+  lift     Lift a restriction; without confirmation, or of a pair that still works, a second
+           operator has to approve
+  help     Print this message or the help of the given subcommand(s)
+
+Options:
+  -h, --help  Print help
+
+"#]]);
+    Command::new(AKGATE)
+        .args(["approvals", "--help"])
+        .env_clear()
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+Decide what takes two people: one asks, another approves
+
+Usage: akgate approvals <COMMAND>
+
+Commands:
+  list      List what waits for a second operator
+  show      Show one request
+  approve   Approve of another operator's request: it is done at once
+  reject    Reject another operator's request
+  withdraw  Take your own request back
+  help      Print this message or the help of the given subcommand(s)
+
+Options:
+  -h, --help  Print help
+
+"#]]);
+}

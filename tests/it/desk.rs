@@ -1,0 +1,144 @@
+//! The admin API, as its clients see it.
+
+use akgate::{
+    audit::Actor,
+    operator::{
+        Role,
+        store::{self, NewToken, TOKEN_DAYS},
+    },
+    registry::approvals::FourEyes,
+};
+use axum::body::Body;
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use rand::{SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::harness::{Behind, NOW, TestNode};
+
+/// A node, and an operator of each role, by their tokens.
+pub struct Desk {
+    pub node: TestNode,
+    pub service: String,
+    pub viewer: String,
+    pub operator: String,
+    pub approver: String,
+    pub admin: String,
+}
+
+impl Desk {
+    pub async fn new() -> Self {
+        let node = TestNode::new(Behind::Yes).await;
+        Self {
+            service: token(&node, "message-centre", Role::Service).await,
+            viewer: token(&node, "victor", Role::Viewer).await,
+            operator: token(&node, "olga", Role::Operator).await,
+            approver: token(&node, "anna", Role::Approver).await,
+            admin: token(&node, "ada", Role::Admin).await,
+            node,
+        }
+    }
+
+    pub async fn ask(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, String, Value) {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(match path.starts_with('/') {
+                true => path.to_owned(),
+                false => format!("/admin/v1/{path}"),
+            })
+            .header("content-type", "application/json");
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let answer = self
+            .node
+            .node
+            .admin(true, FourEyes::default())
+            .oneshot(request.body(body).unwrap())
+            .await
+            .unwrap();
+        let kind = answer
+            .headers()
+            .get("content-type")
+            .map(|value| value.to_str().unwrap().to_owned())
+            .unwrap_or_default();
+        let status = answer.status();
+        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        (
+            status,
+            kind,
+            serde_json::from_slice(&bytes).unwrap_or_default(),
+        )
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        let (status, kind, body) = self
+            .ask(&self.operator, Method::POST, path, Some(body))
+            .await;
+        if !status.is_success() {
+            assert_problem(status, &kind, &body);
+        }
+        (status.as_u16(), body)
+    }
+
+    pub async fn report(&self, key: &str, reference: &str) -> (u16, String) {
+        let body = json!({
+            "access_key_id": key,
+            "access_key_secret": "FakeLeakedSecret",
+            "source": "github",
+            "reference": reference,
+            "url": "https://github.com/example/app?secret=FakeLeakedSecret",
+        });
+        let (status, body) = self.post("leak-reports", body).await;
+        (status, body["restriction_id"].as_str().unwrap().to_owned())
+    }
+
+    /// The second operator approves.
+    pub async fn approve(&self, waits: &Value) {
+        let id = waits["approval_id"].as_str().unwrap();
+        let path = format!("approvals/{id}:approve");
+        let (status, _, approved) = self
+            .ask(&self.approver, Method::POST, &path, Some(json!({})))
+            .await;
+        assert_eq!(status, StatusCode::OK, "{approved}");
+        assert_eq!(approved["state"], "Approved");
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, _, body) = self.ask(&self.viewer, Method::GET, path, None).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+}
+
+pub fn assert_problem(status: StatusCode, kind: &str, body: &Value) {
+    assert_eq!(kind, "application/problem+json", "{body}");
+    assert_eq!(body["status"], status.as_u16());
+    for member in ["type", "title", "detail"] {
+        assert!(
+            body[member].as_str().is_some_and(|text| !text.is_empty()),
+            "{body}"
+        );
+    }
+}
+
+/// A new operator's token.
+pub async fn token(node: &TestNode, name: &str, role: Role) -> String {
+    let mut rng = StdRng::from_rng(&mut rand::rng());
+    let new = NewToken {
+        role,
+        days: TOKEN_DAYS,
+    };
+    let made = store::add(&node.pool, name, new, &Actor::Akgate, NOW, &mut rng)
+        .await
+        .unwrap();
+    made.token.expose().to_owned()
+}

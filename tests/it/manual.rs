@@ -1,0 +1,116 @@
+//! `docs/operators.md`: every command of it is run, and prints what stands there.
+//!
+//! Ids are made anew each time: the first one that is printed where the page has its first one is taken for it from then on,
+//! and so forth. `SNAPSHOTS=overwrite` writes what was printed.
+
+use std::{collections::HashMap, fmt::Write as _, fs, process::Command};
+
+use akgate::registry::approvals::FourEyes;
+use tokio::net::TcpListener;
+
+use crate::{
+    desk::Desk,
+    process::{AKGATE, Scratch},
+};
+
+const PAGE: &str = "docs/operators.md";
+
+/// The ids and token ids in a text, in their order.
+fn ids(text: &str) -> Vec<String> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let words = text.split(|c| !word(c)).map(str::to_owned);
+    words
+        .filter(|word| uuid::Uuid::parse_str(word).is_ok() && word.len() == 36)
+        .collect()
+}
+
+fn replaced(text: &str, names: &HashMap<String, String>) -> String {
+    names
+        .iter()
+        .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_prints_what_the_manual_shows() {
+    let desk = Desk::new().await;
+    for name in ["Alice", "Bob"] {
+        let key = format!("LTAI5tFake{name}");
+        desk.node.key(&key, Some(&name.to_lowercase())).await;
+        desk.report(&key, name).await;
+    }
+    let scratch = Scratch::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    let admin = desk.node.node.admin(true, FourEyes::default());
+    tokio::spawn(async move { axum::serve(listener, admin).await });
+    let page = fs::read_to_string(PAGE).unwrap();
+    let tokens: Vec<String> = [
+        &desk.operator,
+        &desk.approver,
+        &desk.admin,
+        &desk.service,
+        &desk.viewer,
+    ]
+    .map(|token| token[4..14].to_owned())
+    .into();
+
+    // The page's ids by those of this run, and the other way round.
+    let (mut real, mut shown) = (HashMap::new(), HashMap::new());
+    let (mut written, mut ran) = (String::new(), 0);
+    let mut lines = page.lines().peekable();
+    while let Some(line) = lines.next() {
+        writeln!(written, "{line}").unwrap();
+        if let Some(sql) = line.strip_prefix("<!-- meanwhile: ") {
+            let sql = sql.trim_end_matches(" -->").to_owned();
+            sqlx::query(sqlx::AssertSqlSafe(sql))
+                .execute(&desk.node.pool)
+                .await
+                .unwrap();
+        }
+        if line != "```console" {
+            continue;
+        }
+        let command = lines.next().unwrap();
+        let mut expected = String::new();
+        for line in lines.by_ref().take_while(|line| *line != "```") {
+            writeln!(expected, "{line}").unwrap();
+        }
+        let (who, rest) = command.split_once("$ akgate ").unwrap();
+        let token = match who {
+            "olga" => &desk.operator,
+            "anna" => &desk.approver,
+            "ada" => &desk.admin,
+            other => panic!("{other}"),
+        };
+        let done = Command::new(AKGATE)
+            .args(replaced(rest, &real).split_whitespace())
+            .env_clear()
+            .env("HOME", scratch.path())
+            .env("AKGATE_SERVER", &server)
+            .env("AKGATE_TOKEN", token)
+            .output()
+            .unwrap();
+        ran += 1;
+        let printed = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
+        // Token ids differ each time, and are as long.
+        let printed = tokens
+            .iter()
+            .fold(printed, |text, id| text.replace(id, "0123456789"));
+        for (page, run) in ids(&expected).into_iter().zip(ids(&printed)) {
+            if !shown.contains_key(&run) && !real.contains_key(&page) {
+                real.insert(page.clone(), run.clone());
+                shown.insert(run, page);
+            }
+        }
+        let printed = replaced(&printed, &shown);
+        if std::env::var("SNAPSHOTS").is_ok_and(|how| how == "overwrite") {
+            writeln!(written, "{command}\n{printed}```").unwrap();
+        } else {
+            assert_eq!(printed, expected, "{command}");
+        }
+    }
+    assert!(ran >= 12, "{ran}");
+    if std::env::var("SNAPSHOTS").is_ok_and(|how| how == "overwrite") {
+        fs::write(PAGE, written).unwrap();
+    }
+}
