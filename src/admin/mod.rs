@@ -18,6 +18,7 @@ mod problem;
 mod restrictions;
 mod service;
 mod tasks;
+mod timeline;
 mod verbs;
 
 use std::{sync::Arc, time::Duration};
@@ -70,6 +71,7 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(leak_reports::create, leak_reports::list))
         .routes(routes!(deliveries::list))
         .routes(routes!(restrictions::list))
+        .routes(routes!(timeline::read))
         .routes(routes!(approvals::list))
         .routes(routes!(letters::list))
         .routes(routes!(activity::read))

@@ -21,4 +21,5 @@ pub mod record;
 pub mod reports;
 mod sighting;
 pub mod sources;
+pub mod timeline;
 pub mod undo;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use akgate::{
     audit::Actor,
+    directory::contacts::{self, Language},
     operator::Role,
     registry::{
         approvals,
@@ -18,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     desk::{Desk, assert_problem, token},
-    harness::{NOW, id, ring},
+    harness::{ACCOUNT, NOW, id, ring},
 };
 
 const KEY: &str = "LTAI5tFakeAlice";
@@ -382,11 +383,11 @@ async fn of_many_approvers_at_once_one_lifts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixteen_operators_on_one_key_make_a_linear_history() {
     let desk = Arc::new(Desk::new().await);
-    akgate::directory::contacts::keep(
+    contacts::keep(
         &desk.node.pool,
-        crate::harness::ACCOUNT,
+        ACCOUNT,
         "owner@example.com",
-        akgate::directory::contacts::Language::English,
+        Language::English,
         NOW,
     )
     .await
@@ -459,4 +460,77 @@ async fn sixteen_operators_on_one_key_make_a_linear_history() {
     for (kind, restriction, count) in letters {
         assert_eq!(count, 1, "{kind} {restriction}");
     }
+}
+
+#[tokio::test]
+async fn timeline_tells_the_whole_story_in_order() {
+    let desk = Desk::new().await;
+    contacts::keep(
+        &desk.node.pool,
+        ACCOUNT,
+        "owner@example.com",
+        Language::English,
+        NOW,
+    )
+    .await
+    .unwrap();
+    let alice = desk.node.key(KEY, Some("alice")).await;
+    let body = json!({
+        "access_key_id": KEY,
+        "source": "github",
+        "reference": "finding-1",
+        "url": "https://github.com/example/app",
+        "first_seen": "2026-11-25T12:00:00Z",
+    });
+    let (_, receipt) = desk.post("leak-reports", body).await;
+    let restriction = receipt["restriction_id"].as_str().unwrap().to_owned();
+    for name in ["a", "b"] {
+        let reply = desk
+            .node
+            .call(&alice, "2015-05-01", "CreateUser", &[("UserName", name)])
+            .await;
+        assert_eq!(reply.status, StatusCode::FORBIDDEN);
+    }
+    desk.node.clock.advance(Duration::HOUR);
+    desk.post(
+        &format!("restrictions/{restriction}:confirm"),
+        json!({ "ticket": "T-1" }),
+    )
+    .await;
+    desk.node.clock.advance(Duration::HOUR);
+    let id = ask_to_lift(&desk, &restriction).await;
+    desk.node.clock.advance(Duration::HOUR);
+    decide(&desk, &desk.approver, &id, "approve").await;
+    desk.node.node.recorder().flush().await.unwrap();
+    let path = format!("restrictions/{restriction}/timeline");
+    let told = |history: &Value| -> Vec<String> {
+        let events = history["events"].as_array().unwrap().iter();
+        let text = |event: &Value, name: &str| event[name].as_str().unwrap_or("-").to_owned();
+        let line = |event| {
+            ["event", "by", "detail"]
+                .map(|name| text(event, name))
+                .join(" | ")
+        };
+        events.map(line).collect()
+    };
+    let history = desk.get(&path).await;
+    assert_eq!(
+        told(&history),
+        [
+            "Found | github | https://github.com/example/app",
+            "Reported | github | Decided",
+            "Imposed | - | Reported",
+            "CallsRefused | - | 2: CreateUser",
+            "Confirmed | operator:olga | -",
+            "Asked | operator:olga | the owner cannot be reached",
+            "Decided | operator:anna | Approved",
+            "Lifted | operator:olga | AcceptedRisk: the owner cannot be reached",
+        ]
+    );
+    let newest = desk.get(&format!("{path}?page_size=1")).await;
+    assert_eq!(newest["events"].as_array().unwrap().len(), 1);
+    assert_eq!(newest["events"][0]["event"], "Lifted");
+    let none = format!("restrictions/{}/timeline", Uuid::nil());
+    let (status, ..) = desk.ask(&desk.viewer, Method::GET, &none, None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
 }

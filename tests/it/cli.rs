@@ -587,13 +587,14 @@ Look at restrictions, impose, confirm and lift them
 Usage: akgate restrictions <COMMAND>
 
 Commands:
-  list     List restrictions, the newest first
-  show     Show one restriction and the reports that led to it
-  impose   Restrict an AccessKey: your decision, proven or not
-  confirm  Record the owner's word that came another way than by the letter's link
-  lift     Lift a restriction; without confirmation, or of a pair that still works, a second
-           operator has to approve
-  help     Print this message or the help of the given subcommand(s)
+  list      List restrictions, the newest first
+  show      Show one restriction and the reports that led to it
+  timeline  Show what happened to a restriction, in order
+  impose    Restrict an AccessKey: your decision, proven or not
+  confirm   Record the owner's word that came another way than by the letter's link
+  lift      Lift a restriction; without confirmation, or of a pair that still works, a second
+            operator has to approve
+  help      Print this message or the help of the given subcommand(s)
 
 Options:
   -h, --help  Print help

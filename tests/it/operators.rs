@@ -68,6 +68,12 @@ fn operations() -> Vec<(Method, String, Value, Right)> {
             Right::Read,
         ),
         (
+            Method::GET,
+            format!("/admin/v1/restrictions/{NOBODY}/timeline"),
+            Value::Null,
+            Right::Read,
+        ),
+        (
             Method::POST,
             format!("/admin/v1/restrictions/{NOBODY}:confirm"),
             json!({ "ticket": "T-1" }),

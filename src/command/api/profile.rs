@@ -17,7 +17,7 @@ const FILE: &str = "akgate/profiles.toml";
 /// Which akgate is meant, and how its answers are shown.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Connection {
-    /// The admin API: https://akgate.example.com:8082. The token comes from AKGATE_TOKEN or --token-file
+    /// Where the admin API is, an https address. The token comes from AKGATE_TOKEN or --token-file
     #[arg(
         long,
         value_name = "URL",

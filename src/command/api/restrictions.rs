@@ -37,6 +37,17 @@ pub enum Command {
         #[command(flatten)]
         connection: Connection,
     },
+    /// Show what happened to a restriction, in order
+    Timeline {
+        /// The restriction, or its AccessKey
+        id: String,
+        /// At most so many events, the newest ones
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
     /// Restrict an AccessKey: your decision, proven or not
     Impose {
         /// The AccessKey
@@ -143,11 +154,19 @@ const REPORTS: &[Column] = &[
     ("first seen", "first_seen"),
 ];
 
+const EVENTS: &[Column] = &[
+    ("when", "at"),
+    ("what", "event"),
+    ("who", "by"),
+    ("", "detail"),
+];
+
 impl Command {
     fn connection(&self) -> &Connection {
         match self {
             Self::List { connection, .. }
             | Self::Show { connection, .. }
+            | Self::Timeline { connection, .. }
             | Self::Impose { connection, .. }
             | Self::Confirm { connection, .. }
             | Self::Lift { connection, .. } => connection,
@@ -171,6 +190,16 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 state, key, limit, ..
             } => list(client, &mut shown, state.as_deref(), key.as_deref(), *limit).await,
             Command::Show { id, .. } => show(&mut shown, &find(client, id).await?),
+            Command::Timeline { id, limit, .. } => {
+                let found = find(client, id).await?;
+                let path = format!("restrictions/{}/timeline", member(&found, "restriction_id"));
+                let asked = [("page_size", limit.to_string())];
+                let history = client.get(&path, &asked).await?;
+                let none = Vec::new();
+                let events = history.get("events").and_then(Value::as_array);
+                shown.list(events.unwrap_or(&none), EVENTS, "Nothing happened.", None)?;
+                Ok(Exit::Ok)
+            }
             Command::Impose {
                 key,
                 source,

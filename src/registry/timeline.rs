@@ -1,0 +1,111 @@
+//! What happened to a restriction, in order: found, reported, imposed, refused calls, letters, confirmed, lifted.
+
+use serde::Serialize;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::directory::StateFault;
+
+/// One step of a restriction's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = TimelineEvent)]
+pub struct Event {
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// `Found`, `Reported`, `Imposed`, `CallsRefused` (of one hour), `LetterSent`, `LetterBuried`, `Widened`, `Confirmed`,
+    /// `Withdrawn`, `Asked`, `Decided` or `Lifted`.
+    pub event: String,
+    /// Who: a source, `operator:NAME`, `contact:ID`, `policy`; `None` where nobody in particular.
+    pub by: Option<String>,
+    /// What else is worth knowing, in words.
+    pub detail: Option<String>,
+}
+
+/// Reads the history of a restriction, the oldest first; of refused calls one event for each hour. At most `limit` events,
+/// the newest ones.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn read(
+    pool: &PgPool,
+    restriction_id: Uuid,
+    limit: i64,
+) -> Result<Vec<Event>, StateFault> {
+    let mut events = sqlx::query_as!(
+        Event,
+        "SELECT
+             at AS \"at!\",
+             event AS \"event!\",
+             by,
+             detail
+         FROM (
+             SELECT l.first_seen AS at, 'Found' AS event, l.source AS by, l.url AS detail, 0 AS step
+             FROM leak_reports l
+             WHERE l.restriction_id = $1
+               AND l.first_seen IS NOT NULL
+             UNION ALL
+             SELECT l.reported_at, 'Reported', l.source, l.proof, 1
+             FROM leak_reports l
+             WHERE l.restriction_id = $1
+             UNION ALL
+             SELECT r.imposed_at, 'Imposed', NULL, r.cause, 2
+             FROM restrictions r
+             WHERE r.restriction_id = $1
+             UNION ALL
+             SELECT
+                 min(c.refused_at),
+                 'CallsRefused',
+                 NULL,
+                 count(*) || ': ' || string_agg(DISTINCT c.action, ', '),
+                 3
+             FROM refusals c
+             WHERE c.restriction_id = $1
+               AND NOT c.withheld
+             GROUP BY date_trunc('hour', c.refused_at)
+             UNION ALL
+             SELECT t.settled_at, 'Letter' || t.state, NULL, t.kind, 4
+             FROM letters t
+             WHERE t.restriction_id = $1
+               AND t.settled_at IS NOT NULL
+             UNION ALL
+             SELECT r.widened_at, 'Widened', 'akgate', NULL, 5
+             FROM restrictions r
+             WHERE r.restriction_id = $1
+               AND r.widened_at IS NOT NULL
+             UNION ALL
+             SELECT c.confirmed_at, 'Confirmed', c.confirmed_by, c.remark, 6
+             FROM confirmations c
+             WHERE c.restriction_id = $1
+             UNION ALL
+             SELECT c.withdrawn_at, 'Withdrawn', c.withdrawn_by, NULL, 7
+             FROM confirmations c
+             WHERE c.restriction_id = $1
+               AND c.withdrawn_at IS NOT NULL
+             UNION ALL
+             SELECT a.asked_at, 'Asked', a.asked_by, a.reason, 8
+             FROM approvals a
+             WHERE a.subject_id = $1
+             UNION ALL
+             SELECT a.decided_at, 'Decided', a.decided_by, a.state, 9
+             FROM approvals a
+             WHERE a.subject_id = $1
+               AND a.decided_at IS NOT NULL
+             UNION ALL
+             SELECT r.lifted_at, 'Lifted', r.lifted_by, concat_ws(': ', r.closing, r.lift_reason), 10
+             FROM restrictions r
+             WHERE r.restriction_id = $1
+               AND r.lifted_at IS NOT NULL
+         ) AS history
+         ORDER BY at DESC, step DESC
+         LIMIT $2",
+        restriction_id,
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    events.reverse();
+    Ok(events)
+}
