@@ -57,6 +57,7 @@ enum Command {
     Scan(scan::Args),
     Serve(serve::Args),
     Verify(verify::Args),
+    Why(api::why::Args),
 }
 
 fn main() -> ExitCode {
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
         Command::Restrictions(command) => api::restrictions::run(&command, &mut out, &mut err),
         Command::Scan(args) => scan::run(&args, &mut out, &mut err),
         Command::Serve(args) => serve::run(&args, &mut err),
+        Command::Why(args) => api::why::run(&args, &mut out, &mut err),
         Command::Verify(args) => verify::run(&args, SystemClock.now(), &mut out, &mut err),
     };
     // Output that nobody reads any more (a closed pipe) is no verdict.

@@ -6,6 +6,7 @@ mod activity;
 mod approvals;
 mod auth;
 mod confirm;
+mod decisions;
 mod deliveries;
 mod extract;
 mod leak_reports;
@@ -75,6 +76,7 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(approvals::list))
         .routes(routes!(letters::list))
         .routes(routes!(activity::read))
+        .routes(routes!(decisions::read))
         .routes(routes!(account::set_profile))
         .routes(routes!(observed::read))
         .routes(routes!(tasks::list))

@@ -128,7 +128,7 @@ impl Service<Request> for Verbs {
 
 /// What stands before a verb.
 pub fn before_verb(target: &str) -> &str {
-    target.split(':').next().unwrap_or_default()
+    target.rsplit_once(':').map_or(target, |(thing, _)| thing)
 }
 
 /// The id before a verb.

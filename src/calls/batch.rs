@@ -5,7 +5,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{CallRecord, Outcome};
-use crate::directory::{StateFault, column};
+use crate::{
+    directory::{StateFault, column},
+    verdict::Profile,
+};
 
 /// What came of an intent.
 #[derive(Debug, Clone)]
@@ -33,6 +36,10 @@ pub struct Refused {
     pub restriction_id: Option<Uuid>,
     /// It passed: the policy is in shadow or not yet in force.
     pub withheld: bool,
+    /// The profile by which it was decided.
+    pub profile: Profile,
+    /// The revision of the registry that the node knew.
+    pub revision: i64,
 }
 
 /// What calls are counted by.
@@ -148,7 +155,9 @@ async fn write_refused(pool: &PgPool, refused: &[Refused]) -> Result<(), StateFa
              names,
              source_ip,
              user_agent,
-             refused_at
+             refused_at,
+             profile,
+             revision
          )
          SELECT *
          FROM unnest(
@@ -164,7 +173,9 @@ async fn write_refused(pool: &PgPool, refused: &[Refused]) -> Result<(), StateFa
              $10::jsonb[],
              $11::text[],
              $12::text[],
-             $13::timestamptz[]
+             $13::timestamptz[],
+             $14::text[],
+             $15::bigint[]
          )
          ON CONFLICT DO NOTHING",
         &column(refused, |one| one.call.request_id),
@@ -181,7 +192,9 @@ async fn write_refused(pool: &PgPool, refused: &[Refused]) -> Result<(), StateFa
         )),
         &column(refused, |one| one.call.source_ip.clone()),
         &column(refused, |one| one.call.user_agent.clone()),
-        &column(refused, |one| one.call.received_at)
+        &column(refused, |one| one.call.received_at),
+        &column(refused, |one| one.profile.as_str().to_owned()),
+        &column(refused, |one| one.revision)
     )
     .execute(pool)
     .await?;

@@ -7,6 +7,7 @@
 pub mod activity;
 pub mod artefacts;
 pub mod batch;
+pub mod decision;
 pub mod impact;
 pub mod intents;
 pub mod observed;

@@ -271,6 +271,8 @@ fn record_refusal(
         call: record(gate, authenticated),
         restriction_id,
         withheld,
+        profile: profile(gate, caller),
+        revision: gate.feed.revision(),
     };
     gate.recorder
         .refused(count_key(authenticated, caller), refused);

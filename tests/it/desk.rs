@@ -29,7 +29,11 @@ pub struct Desk {
 
 impl Desk {
     pub async fn new() -> Self {
-        let node = TestNode::new(Behind::Yes).await;
+        Self::behind(Behind::Yes).await
+    }
+
+    pub async fn behind(behind: Behind) -> Self {
+        let node = TestNode::new(behind).await;
         Self {
             service: token(&node, "message-centre", Role::Service).await,
             viewer: token(&node, "victor", Role::Viewer).await,

@@ -33,11 +33,14 @@ fn replaced(text: &str, names: &HashMap<String, String>) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_prints_what_the_manual_shows() {
     let desk = Desk::new().await;
-    for name in ["Alice", "Bob"] {
+    let mut alice = None;
+    for name in ["Bob", "Alice"] {
         let key = format!("LTAI5tFake{name}");
-        desk.node.key(&key, Some(&name.to_lowercase())).await;
+        alice = Some(desk.node.key(&key, Some(&name.to_lowercase())).await);
         desk.report(&key, name).await;
     }
+    let alice = alice.unwrap();
+    let mut refused = None;
     let scratch = Scratch::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
@@ -67,6 +70,13 @@ async fn every_command_prints_what_the_manual_shows() {
                 .await
                 .unwrap();
         }
+        if let Some(action) = line.strip_prefix("<!-- alice calls: ") {
+            let action = action.trim_end_matches(" -->");
+            let user = [("UserName", "mallory")];
+            let reply = desk.node.call(&alice, "2015-05-01", action, &user).await;
+            desk.node.node.recorder().flush().await.unwrap();
+            refused = Some(reply.body["RequestId"].as_str().unwrap().to_owned());
+        }
         if line != "```console" {
             continue;
         }
@@ -82,6 +92,12 @@ async fn every_command_prints_what_the_manual_shows() {
             "ada" => &desk.admin,
             other => panic!("{other}"),
         };
+        if let Some(refused) = refused.take() {
+            let page = ids(rest).pop().unwrap();
+            shown.insert(refused.clone(), page.clone());
+            shown.insert(refused.to_lowercase(), page.clone());
+            real.insert(page, refused);
+        }
         let done = Command::new(AKGATE)
             .args(replaced(rest, &real).split_whitespace())
             .env_clear()

@@ -64,7 +64,7 @@ async fn every_operation_tells_of_its_faults_and_wants_a_token() {
             assert!(operation["operationId"].is_string());
         }
     }
-    assert_eq!(count, 28);
+    assert_eq!(count, 29);
 }
 
 #[tokio::test]

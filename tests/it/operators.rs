@@ -128,6 +128,12 @@ fn operations() -> Vec<(Method, String, Value, Right)> {
             Right::Read,
         ),
         (
+            Method::GET,
+            format!("/admin/v1/decisions/{NOBODY}"),
+            Value::Null,
+            Right::Read,
+        ),
+        (
             Method::PUT,
             "/admin/v1/accounts/nobody/profile".into(),
             json!({ "profile": null }),

@@ -12,8 +12,13 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use time::Duration;
 use tower::ServiceExt;
+use uuid::Uuid;
 
-use crate::harness::{ACCOUNT, Behind, Reply, TestNode};
+use crate::{
+    desk::Desk,
+    harness::{ACCOUNT, Behind, Reply, TestNode},
+    road::{assume, confirm_and_lift, role},
+};
 
 const RAM: &str = "2015-05-01";
 const STS: &str = "2015-04-01";
@@ -152,5 +157,69 @@ async fn what_shadow_mode_let_pass_is_no_refusal() {
     shadow.node.recorder().flush().await.unwrap();
     let page = shadow.public(IntakeSettings::default());
     let (status, _) = why(&page, "en", &id, "LTAI5tFakeAlice").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn operator_is_told_the_rule_the_lineage_the_evidence_and_what_would_make_it_pass() {
+    let desk = Desk::behind(Behind::Sandbox).await;
+    let node = &desk.node;
+    let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    let role = role(node, &root, "deployer").await;
+    let before = node
+        .call(&alice, RAM, "CreateUser", &[("UserName", "early")])
+        .await;
+    let passed = before.body["RequestId"].as_str().unwrap();
+    let session = assume(node, &alice, &role).await;
+    let (_, restriction) = desk.report("LTAI5tFakeAlice", "finding-1").await;
+    let user = [("UserName", "mallory")];
+    let by_session = request_id(&node.call(&session, RAM, "CreateUser", &user).await);
+    let by_key = request_id(&node.call(&alice, RAM, "CreateAccessKey", &[]).await);
+    node.node.recorder().flush().await.unwrap();
+
+    let why = desk.get(&format!("decisions/{by_session}")).await;
+    assert_eq!(why["decision"], "Refused");
+    assert_eq!(why["access_key_id"], session.access_key_id);
+    assert_eq!(why["lineage"], serde_json::json!(["LTAI5tFakeAlice"]));
+    assert_eq!(
+        ["action", "effect", "profile", "restriction_id"].map(|name| why[name].as_str().unwrap()),
+        ["CreateUser", "Mutate(Identity)", "mutations", &restriction]
+    );
+    assert!(why["revision"].as_i64().unwrap() > 0);
+    assert_eq!(
+        why["rule"],
+        "A restriction was in force on LTAI5tFakeAlice: it refuses what changes identities, credentials or permissions."
+    );
+    assert_eq!(why["names"]["UserName"], "mallory");
+    assert_eq!(why["restriction"]["reports"][0]["source"], "github");
+    let ways = |why: &serde_json::Value| -> String {
+        let ways = why["to_pass"].as_array().unwrap().iter();
+        ways.map(|way| way.as_str().unwrap())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert!(ways(&why).contains("confirms"), "{why}");
+    assert!(
+        ways(&why).contains(&format!("akgate restrictions lift {restriction}")),
+        "{why}"
+    );
+
+    confirm_and_lift(node, restriction.parse().unwrap()).await;
+    let why = desk.get(&format!("decisions/{by_session}")).await;
+    assert!(ways(&why).contains("a new session passes"), "{why}");
+    let why = desk.get(&format!("decisions/{by_key}")).await;
+    assert!(ways(&why).contains("the same call passes now"), "{why}");
+
+    let why = desk.get(&format!("decisions/{passed}")).await;
+    assert_eq!(
+        ["decision", "grounds", "outcome"].map(|name| why[name].as_str().unwrap()),
+        ["Permitted", "clear", "Succeeded"]
+    );
+    assert_eq!(why["to_pass"], serde_json::json!([]));
+    let nobodys = format!("decisions/{}", Uuid::nil());
+    let (status, ..) = desk
+        .ask(&desk.viewer, http::Method::GET, &nobodys, None)
+        .await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 }

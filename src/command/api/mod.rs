@@ -6,6 +6,7 @@ pub mod operators;
 mod profile;
 pub mod restrictions;
 mod shown;
+pub mod why;
 
 use std::io::{self, IsTerminal, Write};
 

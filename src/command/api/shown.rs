@@ -59,7 +59,7 @@ impl<W: Write> Shown<'_, W> {
         }
         let mut table = table();
         for (header, member) in rows {
-            let value = thing.get(member).filter(|value| !value.is_null());
+            let value = thing.get(member).filter(|value| !is_empty(value));
             if let Some(value) = value {
                 table.add_row([(*header).to_owned(), cell(Some(value))]);
             }
@@ -84,6 +84,16 @@ impl<W: Write> Shown<'_, W> {
             }
         }
         Ok(())
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(values) => values.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

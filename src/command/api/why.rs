@@ -1,0 +1,60 @@
+//! `akgate why`: why a call was refused.
+
+use std::io::{self, Write};
+
+use uuid::Uuid;
+
+use super::{
+    Connection, Exit, run as over_api,
+    shown::{Column, Shown},
+};
+
+/// Tell why a call was refused, or not, by the RequestId that its caller got
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// The RequestId
+    request_id: Uuid,
+    /// Which akgate
+    #[command(flatten)]
+    connection: Connection,
+}
+
+const ROWS: &[Column] = &[
+    ("decision", "decision"),
+    ("why", "rule"),
+    ("to pass", "to_pass"),
+    ("call", "action"),
+    ("of", "product"),
+    ("effect", "effect"),
+    ("about", "names"),
+    ("signed by", "access_key_id"),
+    ("descends from", "lineage"),
+    ("account", "account_id"),
+    ("from", "source_ip"),
+    ("by", "user_agent"),
+    ("at", "received_at"),
+    ("profile", "profile"),
+    ("revision", "revision"),
+    ("outcome", "outcome"),
+    ("status", "status"),
+    ("code", "code"),
+    ("restriction", "restriction_id"),
+];
+
+/// Runs the command.
+///
+/// # Errors
+/// That of the outputs.
+pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let connection = &args.connection;
+    over_api(connection, err, async |client, _| {
+        let path = format!("decisions/{}", args.request_id);
+        let why = client.get(&path, &[]).await?;
+        let mut shown = Shown {
+            output: connection.output,
+            out,
+        };
+        shown.one(&why, ROWS)?;
+        Ok(Exit::Ok)
+    })
+}
