@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     directory::{StateFault, within},
-    registry::approvals::{self, ApprovalView, DecideFault, Wanted},
+    registry::approvals::{self, ApprovalView, AskedBefore, DecideFault, Wanted},
 };
 
 /// Which requests are wanted.
@@ -261,6 +261,22 @@ pub async fn withdraw(
     let withdrawn = tokio::time::timeout(admin.timeout, withdrawing).await;
     withdrawn.map_err(StateFault::from)??;
     view(&admin, id).await.map(Answer)
+}
+
+impl From<AskedBefore> for Problem {
+    fn from(before: AskedBefore) -> Self {
+        let AskedBefore {
+            approval_id,
+            asked_by,
+        } = before;
+        Self::conflict(
+            "asked-before",
+            "Another operator has asked for it.",
+            format!(
+                "The request {approval_id} of {asked_by} waits: approve it, reject it, or wait."
+            ),
+        )
+    }
 }
 
 impl From<DecideFault> for Problem {

@@ -114,7 +114,7 @@ pub struct Receipt {
         (status = 200, description = "It is undone.", body = Receipt),
         (status = 202, description = "It waits for a second operator.", body = ApprovalView),
         (status = 404, description = "There is no such delivery.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "An owner has confirmed a clean-up, or it was undone before.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "An owner has confirmed a clean-up, it was undone before, or another operator has asked for it.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -164,6 +164,7 @@ impl From<UndoFault> for Problem {
                     "Owners of {keys} of its keys have confirmed a clean-up: lift the restrictions one by one."
                 ),
             ),
+            UndoFault::AskedBefore(before) => before.into(),
             UndoFault::NeedsTwo(_) => {
                 StateFault::Corrupt("an undoing that nobody was asked about").into()
             }

@@ -75,7 +75,7 @@ enum ClosingName {
         (status = 200, description = "It is lifted.", body = RestrictionView),
         (status = 202, description = "It waits for a second operator.", body = ApprovalView),
         (status = 404, description = "There is no such restriction.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "The clean-up is not confirmed, the pair still works, or it is lifted already.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "The clean-up is not confirmed, the pair still works, it is lifted already, or another operator has asked for it.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -112,6 +112,7 @@ impl From<LiftFault> for Problem {
         match fault {
             LiftFault::NotFound => Self::not_found("There is no restriction of this id."),
             LiftFault::Refused(refused) => refused.into(),
+            LiftFault::AskedBefore(before) => before.into(),
             LiftFault::NeedsTwo => StateFault::Corrupt("a lift that nobody was asked about").into(),
             LiftFault::State(fault) => fault.into(),
         }

@@ -103,18 +103,40 @@ pub enum Outcome<T> {
     Waits(Uuid),
 }
 
-/// Asks for it in the caller's transaction, which has its turn among the writers. What waits already for the same
-/// subject goes on waiting: its id is given.
-///
-/// # Errors
-/// [`StateFault`].
+/// Another operator has asked for something to be done to the same subject, and that waits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{asked_by} has asked already: the request {approval_id} waits")]
+pub struct AskedBefore {
+    /// The request.
+    pub approval_id: Uuid,
+    /// `operator:NAME`.
+    pub asked_by: String,
+}
+
+/// Why something is not asked for.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AskFault {
+    #[error(transparent)]
+    Before(#[from] AskedBefore),
+    #[error(transparent)]
+    State(#[from] StateFault),
+}
+
+impl From<sqlx::Error> for AskFault {
+    fn from(fault: sqlx::Error) -> Self {
+        Self::State(fault.into())
+    }
+}
+
+/// Asks for it in the caller's transaction, which has its turn among the writers. The same again is the same request;
+/// asked for in another way, it takes the place of one's own.
 pub(super) async fn ask(
     tx: &mut PgTransaction<'_>,
     asked: &Asked,
     by: &Actor,
     eyes: FourEyes,
     now: OffsetDateTime,
-) -> Result<Uuid, StateFault> {
+) -> Result<Uuid, AskFault> {
     let request = serde_json::to_value(asked).map_err(|_| StateFault::Corrupt("request"))?;
     sqlx::query!(
         "UPDATE approvals
@@ -129,41 +151,33 @@ pub(super) async fn ask(
     )
     .execute(&mut **tx)
     .await?;
-    let waiting = sqlx::query_scalar!(
-        "SELECT approval_id
+    let waiting = sqlx::query!(
+        "SELECT approval_id, asked_by, request
          FROM approvals
-         WHERE kind = $1
-           AND subject_id = $2
-           AND state = 'Waiting'
-           AND asked_by = $3
-           AND request = $4",
-        asked.kind(),
-        asked.subject(),
-        by.to_string(),
-        &request
-    )
-    .fetch_optional(&mut **tx)
-    .await?;
-    if let Some(approval_id) = waiting {
-        return Ok(approval_id);
-    }
-    // Whoever asks anew, or for something else, takes the place of what was asked for before.
-    sqlx::query!(
-        "UPDATE approvals
-         SET state = 'Withdrawn',
-             decided_by = $3,
-             decided_at = $4,
-             remark = 'Asked for anew.'
          WHERE kind = $1
            AND subject_id = $2
            AND state = 'Waiting'",
         asked.kind(),
-        asked.subject(),
-        by.to_string(),
-        now
+        asked.subject()
     )
-    .execute(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await?;
+    let before = match waiting {
+        Some(waiting) if waiting.asked_by != by.to_string() => {
+            let before = AskedBefore {
+                approval_id: waiting.approval_id,
+                asked_by: waiting.asked_by,
+            };
+            return Err(before.into());
+        }
+        Some(waiting) if waiting.request == request => return Ok(waiting.approval_id),
+        Some(waiting) => {
+            let anew = Some("Asked for in another way.");
+            settle(tx, waiting.approval_id, "Withdrawn", by, anew, now).await?;
+            Some(waiting.approval_id)
+        }
+        None => None,
+    };
     let approval_id = Uuid::now_v7();
     sqlx::query!(
         "INSERT INTO approvals (
@@ -189,7 +203,7 @@ pub(super) async fn ask(
     )
     .execute(&mut **tx)
     .await?;
-    note(tx, Deed::Ask, by, approval_id, asked, now).await?;
+    note(tx, Deed::Ask, by, approval_id, before, asked, now).await?;
     Ok(approval_id)
 }
 
@@ -298,7 +312,16 @@ pub async fn reject(
         return Err(DecideFault::Own);
     }
     settle(&mut tx, approval_id, "Rejected", by, Some(remark), now).await?;
-    note(&mut tx, Deed::Reject, by, approval_id, &waiting.asked, now).await?;
+    note(
+        &mut tx,
+        Deed::Reject,
+        by,
+        approval_id,
+        None,
+        &waiting.asked,
+        now,
+    )
+    .await?;
     tx.commit().await?;
     Ok(())
 }
@@ -325,6 +348,7 @@ pub async fn withdraw(
         Deed::WithdrawRequest,
         by,
         approval_id,
+        None,
         &waiting.asked,
         now,
     )
@@ -412,6 +436,7 @@ async fn note(
     deed: Deed,
     actor: &Actor,
     approval_id: Uuid,
+    in_place_of: Option<Uuid>,
     asked: &Asked,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
@@ -421,7 +446,11 @@ async fn note(
         deed,
         access_key_id: None,
         restriction_id: asked.restriction_id(),
-        detail: serde_json::json!({ "approval_id": approval_id, "request": asked }),
+        detail: serde_json::json!({
+            "approval_id": approval_id,
+            "in_place_of": in_place_of,
+            "request": asked,
+        }),
     };
     audit::write(tx, entry).await
 }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    approvals::{self, Asked, FourEyes, Hands, Outcome},
+    approvals::{self, AskFault, Asked, AskedBefore, FourEyes, Hands, Outcome},
     read,
 };
 use crate::{
@@ -41,12 +41,24 @@ pub enum LiftFault {
     /// Its state, or its pair's, forbids it.
     #[error(transparent)]
     Refused(#[from] LiftRefused),
+    /// Another operator has asked for it.
+    #[error(transparent)]
+    AskedBefore(AskedBefore),
     /// It takes a second operator.
     #[error("a second operator is needed")]
     NeedsTwo,
     /// The database does not do it.
     #[error(transparent)]
     State(#[from] StateFault),
+}
+
+impl From<AskFault> for LiftFault {
+    fn from(fault: AskFault) -> Self {
+        match fault {
+            AskFault::Before(before) => Self::AskedBefore(before),
+            AskFault::State(fault) => Self::State(fault),
+        }
+    }
 }
 
 impl From<sqlx::Error> for LiftFault {

@@ -5,7 +5,7 @@ use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::approvals::{self, Asked, FourEyes, Hands, Outcome};
+use super::approvals::{self, AskFault, Asked, AskedBefore, FourEyes, Hands, Outcome};
 use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{
@@ -28,12 +28,24 @@ pub enum UndoFault {
     /// An owner has confirmed a clean-up: so it was none.
     #[error("owners of {0} of its keys have confirmed a clean-up")]
     Confirmed(i64),
+    /// Another operator has asked for it.
+    #[error(transparent)]
+    AskedBefore(AskedBefore),
     /// It concerns so many restrictions that it takes a second operator.
     #[error("it concerns {0} restrictions: a second operator is needed")]
     NeedsTwo(usize),
     /// State gives no answer.
     #[error(transparent)]
     State(#[from] StateFault),
+}
+
+impl From<AskFault> for UndoFault {
+    fn from(fault: AskFault) -> Self {
+        match fault {
+            AskFault::Before(before) => Self::AskedBefore(before),
+            AskFault::State(fault) => Self::State(fault),
+        }
+    }
 }
 
 impl From<sqlx::Error> for UndoFault {

@@ -115,8 +115,18 @@ async fn lift_without_confirmation_or_of_a_working_pair_takes_two() {
             "the owner cannot be reached"
         ]
     );
-    // The same again is the same request.
+    // The same again is the same request, and another operator's is none of one's own.
     assert_eq!(ask_to_lift(&desk, &restriction).await, id);
+    let (status, _, problem) = desk
+        .ask(&desk.admin, Method::POST, &path, Some(how(true, true)))
+        .await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert_eq!(problem["type"], "urn:akgate:problem:asked-before");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains(&id) && detail.contains("operator:olga"),
+        "{detail}"
+    );
 
     assert_eq!(
         decide(&desk, &desk.approver, &id, "approve").await,

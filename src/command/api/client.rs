@@ -128,7 +128,9 @@ impl ApiFault {
             ),
             "pair-active" => Some("akgate restrictions lift ID … --accept-active-key"),
             "own-request" => Some("akgate approvals withdraw ID"),
-            "request-over" | "request-expired" | "asker-gone" => Some("akgate approvals list"),
+            "asked-before" | "request-over" | "request-expired" | "asker-gone" => {
+                Some("akgate approvals list")
+            }
             _ => None,
         }
     }
