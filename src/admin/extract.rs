@@ -28,6 +28,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        without_nul(parts.uri.query().unwrap_or_default())?;
         match axum::extract::Query::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(rejection) => Err(Problem::invalid(rejection.body_text())),
@@ -42,10 +43,19 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        without_nul(parts.uri.path())?;
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             Err(rejection) => Err(Problem::invalid(rejection.body_text())),
         }
+    }
+}
+
+/// A text of PostgreSQL's holds no NUL: nothing is called like that.
+fn without_nul(encoded: &str) -> Result<(), Problem> {
+    match encoded.contains("%00") {
+        true => Err(Problem::invalid("The address has a NUL character (%00).")),
+        false => Ok(()),
     }
 }
 

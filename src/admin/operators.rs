@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Admin, Problem,
     auth::{Managing, Reader},
-    extract::{Json, Path, Query, cut, page_size},
+    extract::{Json, Path, Query, cut, page_size, text, text_schema},
     openapi::Faults,
     problem::Details,
     verbs::before_verb,
@@ -34,7 +34,7 @@ pub struct Filter {
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
     /// Where the last page ended.
-    #[param(nullable = false)]
+    #[param(schema_with = text_schema::<64>)]
     page_token: Option<String>,
 }
 
@@ -65,6 +65,9 @@ pub async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Answer<Page>, Problem> {
     let size = page_size(filter.page_size, 500)?;
+    if let Some(token) = &filter.page_token {
+        text("page_token", token, 64)?;
+    }
     let reading = store::list(&admin.pool, None, filter.page_token.as_deref(), size + 1);
     let mut operators = within(admin.timeout, reading).await?;
     let next_page_token = cut(&mut operators, size, |one| one.name.clone());
@@ -85,13 +88,24 @@ pub struct New {
     /// What they may do.
     role: Role,
     /// How long the first token lasts.
-    #[serde(default = "token_days")]
+    #[serde(default = "token_days", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 366, default = 90)]
     token_days: u16,
 }
 
 fn token_days() -> u16 {
     TOKEN_DAYS
+}
+
+/// A whole number, however it is written: to JSON Schema 7.0 is one.
+fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let days = number.as_u64().or_else(|| {
+        let days = number.as_f64().filter(|days| days.fract() == 0.0)?;
+        format!("{days}").parse().ok()
+    });
+    days.and_then(|days| u16::try_from(days).ok())
+        .ok_or_else(|| serde::de::Error::custom("`token_days` is a whole number"))
 }
 
 /// A token, shown this once.
@@ -177,7 +191,7 @@ pub struct Another {
     /// What it may do at most: no more than its operator.
     role: Role,
     /// How long it lasts.
-    #[serde(default = "token_days")]
+    #[serde(default = "token_days", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 366, default = 90)]
     token_days: u16,
 }
@@ -191,7 +205,7 @@ pub struct Another {
     path = "/admin/v1/operators/{name}/tokens",
     operation_id = "makeToken",
     tag = "operators",
-    params(("name" = String, Path, description = "The operator.")),
+    params(("name" = String, Path, description = "The operator.", pattern = "^[A-Za-z0-9._@-]+$", min_length = 1, max_length = 64)),
     request_body = Another,
     responses(
         (status = 201, description = "It is made.", body = Receipt),
@@ -206,6 +220,7 @@ pub async fn make_token(
     Path(name): Path<String>,
     Json(body): Json<Another>,
 ) -> Result<(StatusCode, Answer<Receipt>), Problem> {
+    text("name", &name, 64)?;
     let new = NewToken {
         role: body.role,
         days: checked(body.token_days)?,
@@ -234,7 +249,7 @@ pub struct Revoked {
     path = "/admin/v1/operators/{name}:revoke",
     operation_id = "revokeOperator",
     tag = "operators",
-    params(("name" = String, Path, description = "The operator.")),
+    params(("name" = String, Path, description = "The operator.", pattern = "^[A-Za-z0-9._@-]+$", min_length = 1, max_length = 64)),
     responses(
         (status = 200, description = "They may do nothing any more.", body = Revoked),
         (status = 404, description = "There is no such operator.", body = Details, content_type = "application/problem+json"),
@@ -248,6 +263,7 @@ pub async fn revoke(
     Path(target): Path<String>,
 ) -> Result<Answer<Revoked>, Problem> {
     let name = before_verb(&target);
+    text("name", name, 64)?;
     let revoking = store::revoke(&admin.pool, name, &by, admin.clock.now());
     finished(&admin, revoking).await?;
     let revoked = name.to_owned();
@@ -262,7 +278,7 @@ pub async fn revoke(
     path = "/admin/v1/tokens/{id}:revoke",
     operation_id = "revokeToken",
     tag = "operators",
-    params(("id" = String, Path, description = "The token: what follows `akg_`.")),
+    params(("id" = String, Path, description = "The token: what follows `akg_`.", pattern = "^[A-Za-z0-9]+$", min_length = 1, max_length = 64)),
     responses(
         (status = 200, description = "It is worth nothing any more.", body = Revoked),
         (status = 404, description = "There is no such token, or it is revoked already.", body = Details, content_type = "application/problem+json"),
@@ -275,6 +291,7 @@ pub async fn revoke_token(
     Path(target): Path<String>,
 ) -> Result<Answer<Revoked>, Problem> {
     let token_id = before_verb(&target);
+    text("id", token_id, 64)?;
     if token_id != operator.token_id && !operator.role.may(Right::Manage) {
         return Err(Problem::forbidden(operator.role, Right::Manage));
     }

@@ -93,6 +93,14 @@ async fn bad_input_gets_a_problem_that_says_what_to_do() {
             None,
             "Due, Sent or Buried",
         ),
+        (Method::GET, "restrictions?access_key_id=%00", None, "NUL"),
+        (Method::GET, "leak-reports?source=a%00", None, "NUL"),
+        (
+            Method::PUT,
+            "accounts/%00/profile",
+            Some(json!({ "profile": null })),
+            "NUL",
+        ),
         (Method::GET, "nowhere", None, "/admin/v1"),
         (Method::DELETE, "restrictions", None, "methods"),
         (

@@ -420,7 +420,7 @@ async fn admin_adds_operators_whose_tokens_end() {
     let desk = Desk::new().await;
     let add = |body: Value| desk.ask(&desk.admin, Method::POST, "operators", Some(body));
     let (status, _, made) =
-        add(json!({ "name": "otto", "role": "operator", "token_days": 7 })).await;
+        add(json!({ "name": "otto", "role": "operator", "token_days": 7.0 })).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
     let token = made["token"].as_str().unwrap();
     assert!(token.starts_with(&format!("akg_{}_", made["token_id"].as_str().unwrap())));
