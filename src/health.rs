@@ -83,9 +83,8 @@ async fn metrics(State(health): State<Health>) -> Response {
 impl Health {
     async fn database(&self) -> Result<(), String> {
         let asked = within(self.timeout, async {
-            sqlx::query_scalar!("SELECT 1 AS \"one!\"")
-                .fetch_one(&self.pool)
-                .await
+            let one = sqlx::query_scalar!("SELECT 1 AS \"one!\"");
+            Ok::<_, StateFault>(one.fetch_one(&self.pool).await?)
         });
         match asked.await {
             Ok(_) => Ok(()),

@@ -15,7 +15,7 @@ use super::{
     verbs::id_of,
 };
 use crate::{
-    directory::{StateFault, within},
+    directory::within,
     registry::approvals::{self, ApprovalView, AskedBefore, DecideFault, Wanted},
 };
 
@@ -187,8 +187,7 @@ pub async fn approve(
     let remark = body.remark.as_deref();
     let approving = approvals::approve(&admin.pool, id, &approver, remark, admin.clock.now());
     // Ten thousand keys take their time.
-    let approved = tokio::time::timeout(admin.timeout * 4, approving).await;
-    let revision = approved.map_err(StateFault::from)??;
+    let revision = within(admin.timeout * 4, approving).await?;
     admin.enforce(revision).await;
     view(&admin, id).await.map(Answer)
 }
@@ -230,8 +229,7 @@ pub async fn reject(
     text("remark", &body.remark, 1024)?;
     let by = by.actor();
     let rejecting = approvals::reject(&admin.pool, id, &by, &body.remark, admin.clock.now());
-    let rejected = tokio::time::timeout(admin.timeout, rejecting).await;
-    rejected.map_err(StateFault::from)??;
+    within(admin.timeout, rejecting).await?;
     view(&admin, id).await.map(Answer)
 }
 
@@ -258,8 +256,7 @@ pub async fn withdraw(
 ) -> Result<Answer<ApprovalView>, Problem> {
     let id = id_of(&target).ok_or_else(missing)?;
     let withdrawing = approvals::withdraw(&admin.pool, id, &by, admin.clock.now());
-    let withdrawn = tokio::time::timeout(admin.timeout, withdrawing).await;
-    withdrawn.map_err(StateFault::from)??;
+    within(admin.timeout, withdrawing).await?;
     view(&admin, id).await.map(Answer)
 }
 

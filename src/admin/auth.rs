@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 use super::{Admin, Problem};
 use crate::{
     audit::Actor,
-    directory::StateFault,
+    directory::within,
     operator::{
         Operator, Right,
         login::{LoginRefused, login},
@@ -98,21 +98,18 @@ async fn operator(parts: &Parts, admin: &Admin) -> Result<Operator, Problem> {
     let peer = parts.extensions.get::<Peer>().copied().unwrap_or_default();
     let now = admin.clock.now();
     let login = login(&admin.pool, &token, peer.ip, now);
-    let refused = match tokio::time::timeout(admin.timeout, login).await {
-        Ok(Ok(operator)) => return Ok(operator),
-        Ok(Err(refused)) => refused,
-        Err(late) => StateFault::from(late).into(),
-    };
-    Err(match refused {
-        LoginRefused::Wrong => Problem::unauthorized("The token is nobody's."),
-        LoginRefused::Revoked => {
-            Problem::unauthorized("The token was revoked: ask an admin for another one.")
-        }
-        LoginRefused::Expired(at) => Problem::unauthorized(format!(
-            "The token has expired at {}: ask an admin for another one.",
-            at.format(&Rfc3339).unwrap_or_default()
-        )),
-        LoginRefused::TooMany { until } => Problem::too_many_guesses(until - now),
-        LoginRefused::State(fault) => fault.into(),
-    })
+    within(admin.timeout, login)
+        .await
+        .map_err(|refused| match refused {
+            LoginRefused::Wrong => Problem::unauthorized("The token is nobody's."),
+            LoginRefused::Revoked => {
+                Problem::unauthorized("The token was revoked: ask an admin for another one.")
+            }
+            LoginRefused::Expired(at) => Problem::unauthorized(format!(
+                "The token has expired at {}: ask an admin for another one.",
+                at.format(&Rfc3339).unwrap_or_default()
+            )),
+            LoginRefused::TooMany { until } => Problem::too_many_guesses(until - now),
+            LoginRefused::State(fault) => fault.into(),
+        })
 }

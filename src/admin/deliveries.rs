@@ -129,8 +129,7 @@ pub async fn undo(
     let now = admin.clock.now();
     let undoing = undo::undo(&admin.pool, id, &body.reason, &actor, admin.four_eyes, now);
     // Ten thousand keys take their time.
-    let undone = tokio::time::timeout(admin.timeout * 4, undoing).await;
-    match undone.map_err(StateFault::from)?? {
+    match within(admin.timeout * 4, undoing).await? {
         Outcome::Done(undone) => {
             admin.enforce(undone.revision).await;
             let receipt = Receipt {

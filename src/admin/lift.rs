@@ -18,7 +18,7 @@ use super::{
     restrictions::{id_of, view},
 };
 use crate::{
-    directory::StateFault,
+    directory::{StateFault, within},
     registry::{
         approvals::{ApprovalView, Outcome},
         lift::{self, LiftFault, Lifting},
@@ -97,8 +97,7 @@ pub async fn lift(
     };
     let now = admin.clock.now();
     let lifting = lift::lift(&admin.pool, id, &lifting, &actor, admin.four_eyes, now);
-    let lifted = tokio::time::timeout(admin.timeout, lifting).await;
-    match lifted.map_err(StateFault::from)?? {
+    match within(admin.timeout, lifting).await? {
         Outcome::Done(revision) => {
             admin.enforce(revision).await;
             Ok(Answer(view(&admin, id).await?).into_response())

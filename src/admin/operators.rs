@@ -169,7 +169,7 @@ pub async fn add(
     let mut rng = admin.randomness.rng();
     let now = admin.clock.now();
     let adding = store::add(&admin.pool, &body.name, new, &by, now, &mut rng);
-    let made = finished(&admin, adding).await?;
+    let made = within(admin.timeout, adding).await?;
     let receipt = Receipt::new(body.name, body.role, &made);
     Ok((StatusCode::CREATED, Answer(receipt)))
 }
@@ -228,7 +228,7 @@ pub async fn make_token(
     let mut rng = admin.randomness.rng();
     let now = admin.clock.now();
     let making = store::add_token(&admin.pool, &name, new, &by, now, &mut rng);
-    let made = finished(&admin, making).await?;
+    let made = within(admin.timeout, making).await?;
     let receipt = Receipt::new(name, body.role, &made);
     Ok((StatusCode::CREATED, Answer(receipt)))
 }
@@ -265,7 +265,7 @@ pub async fn revoke(
     let name = before_verb(&target);
     text("name", name, 64)?;
     let revoking = store::revoke(&admin.pool, name, &by, admin.clock.now());
-    finished(&admin, revoking).await?;
+    within(admin.timeout, revoking).await?;
     let revoked = name.to_owned();
     Ok(Answer(Revoked { revoked }))
 }
@@ -297,7 +297,7 @@ pub async fn revoke_token(
     }
     let by = operator.actor();
     let revoking = store::revoke_token(&admin.pool, token_id, &by, admin.clock.now());
-    finished(&admin, revoking).await?;
+    within(admin.timeout, revoking).await?;
     let revoked = token_id.to_owned();
     Ok(Answer(Revoked { revoked }))
 }
@@ -339,15 +339,6 @@ pub async fn me(
         role: operator.role,
         token,
     }))
-}
-
-/// Waits for a change as long as any request may take.
-async fn finished<T>(
-    admin: &Admin,
-    change: impl Future<Output = Result<T, OperatorFault>>,
-) -> Result<T, Problem> {
-    let done = tokio::time::timeout(admin.timeout, change).await;
-    done.map_err(StateFault::from)?.map_err(Problem::from)
 }
 
 impl From<OperatorFault> for Problem {

@@ -62,12 +62,10 @@ impl StateFault {
 ///
 /// # Errors
 /// [`StateFault::TimedOut`], or the work's own.
-pub async fn within<T, E>(
+pub async fn within<T, E: From<StateFault>>(
     limit: std::time::Duration,
     work: impl Future<Output = Result<T, E>>,
-) -> Result<T, StateFault>
-where
-    StateFault: From<E>,
-{
-    Ok(tokio::time::timeout(limit, work).await??)
+) -> Result<T, E> {
+    let done = tokio::time::timeout(limit, work).await;
+    done.map_err(StateFault::from)?
 }

@@ -4,6 +4,7 @@
 //! the commit, makes writers wait for each other: what one reads is still so when it commits, nothing
 //! else need be locked, there is no deadlock, and revisions become visible in their order and without gaps.
 
+use super::StateFault;
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 
@@ -78,8 +79,8 @@ pub async fn hold(tx: &mut PgTransaction<'_>) -> Result<(), sqlx::Error> {
 /// Reads the counter.
 ///
 /// # Errors
-/// That of the database.
-pub async fn position(pool: &PgPool) -> Result<Position, sqlx::Error> {
+/// [`StateFault::Database`].
+pub async fn position(pool: &PgPool) -> Result<Position, StateFault> {
     let row = sqlx::query!(
         "SELECT
              revision,

@@ -186,7 +186,7 @@ impl Worker {
         let connected = within(self.timeout, async {
             let mut listener = PgListener::connect_with(&self.pool).await?;
             listener.listen(CHANNEL).await?;
-            Ok::<_, sqlx::Error>(listener)
+            Ok::<_, StateFault>(listener)
         });
         connected.await.ok()
     }

@@ -168,7 +168,7 @@ impl Feed {
         let connected = within(self.settings.timeout, async {
             let mut listener = PgListener::connect_with(&self.pool).await?;
             listener.listen(CHANNEL).await?;
-            Ok::<_, sqlx::Error>(listener)
+            Ok::<_, StateFault>(listener)
         });
         connected.await.ok()
     }

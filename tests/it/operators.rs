@@ -261,7 +261,7 @@ async fn every_operation_is_open_to_the_roles_that_may_and_to_no_other() {
     let api = serde_json::to_value(akgate::admin::description()).unwrap();
     let mut missing = Vec::new();
     for (path, item) in api["paths"].as_object().unwrap() {
-        let braces = regex_free(path);
+        let braces = without_names(path);
         for method in item.as_object().unwrap().keys() {
             if !tried.contains(&(method.clone(), braces.clone())) {
                 missing.push(format!("{method} {path}"));
@@ -276,7 +276,7 @@ async fn every_operation_is_open_to_the_roles_that_may_and_to_no_other() {
 }
 
 /// The names of parameters left out.
-fn regex_free(path: &str) -> String {
+fn without_names(path: &str) -> String {
     let mut parts = path.split('{');
     let mut text = parts.next().unwrap().to_owned();
     for part in parts {
