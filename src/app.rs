@@ -36,7 +36,6 @@ use crate::{
     operation::{Blocklist, Catalogue, DataError, Product},
     randomness::Randomness,
     registry::{
-        approvals::FourEyes,
         feed::{self, Feed},
         live::Live,
         record::Suspicions,
@@ -243,7 +242,10 @@ impl Node {
     }
 
     /// The admin API. With `enforce`, what it changes is enforced on this node before the answer.
-    pub fn admin(&self, enforce: bool, four_eyes: FourEyes) -> Router {
+    ///
+    /// # Errors
+    /// [`AppError::Data`].
+    pub fn admin(&self, enforce: bool, settings: admin::Settings) -> Result<Router, AppError> {
         let Foundations {
             pool,
             ring,
@@ -252,16 +254,17 @@ impl Node {
             database_timeout,
             ..
         } = self.foundations.clone();
-        admin::router(Admin {
+        let admin = Admin {
             pool,
             ring,
             randomness,
             feed: enforce.then(|| Arc::clone(&self.feed)),
             clock,
-            four_eyes,
+            settings,
+            rules: Arc::new(admin::Rules::built_in()?),
             timeout: database_timeout,
-        })
-        .layer(CatchPanicLayer::new())
+        };
+        Ok(admin::router(admin).layer(CatchPanicLayer::new()))
     }
 
     /// The owner's pages and the doors for sources of leak reports; `lift` says what follows a confirmation.

@@ -26,7 +26,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     #[command(subcommand)]
+    Accounts(api::accounts::Command),
+    #[command(subcommand)]
     Approvals(api::approvals::Command),
+    Audit(api::audit::Args),
     Classify(classify::Args),
     /// Print what a shell needs to complete commands: akgate completions bash > /etc/bash_completion.d/akgate
     Completions {
@@ -37,6 +40,8 @@ enum Command {
     Demo(akgate::demo::Args),
     #[command(subcommand)]
     Config(config::Command),
+    #[command(subcommand)]
+    Exceptions(api::exceptions::Command),
     #[command(subcommand)]
     Keys(keys::Command),
     #[command(subcommand)]
@@ -63,6 +68,9 @@ enum Command {
 fn main() -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let ended = match Cli::parse().command {
+        Command::Accounts(command) => api::accounts::run(&command, &mut out, &mut err),
+        Command::Audit(args) => api::audit::run(&args, &mut out, &mut err),
+        Command::Exceptions(command) => api::exceptions::run(&command, &mut out, &mut err),
         Command::Approvals(command) => api::approvals::run(&command, &mut out, &mut err),
         Command::Classify(args) => classify::run(&args, &mut out, &mut err),
         Command::Completions { shell } => {

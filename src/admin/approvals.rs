@@ -307,6 +307,8 @@ impl From<DecideFault> for Problem {
             ),
             DecideFault::Lift(fault) => fault.into(),
             DecideFault::Undo(fault) => fault.into(),
+            DecideFault::Except(fault) => fault.into(),
+            DecideFault::Disable(fault) => fault.into(),
             DecideFault::State(fault) => fault.into(),
         }
     }

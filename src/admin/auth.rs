@@ -81,7 +81,11 @@ async fn allowed(parts: &Parts, admin: &Admin, right: Right) -> Result<Operator,
     }
 }
 
-async fn operator(parts: &Parts, admin: &Admin) -> Result<Operator, Problem> {
+/// Who asks, by the token; asked once for each request.
+pub(super) async fn operator(parts: &Parts, admin: &Admin) -> Result<Operator, Problem> {
+    if let Some(operator) = parts.extensions.get::<Operator>() {
+        return Ok(operator.clone());
+    }
     let token = parts
         .headers
         .get(AUTHORIZATION)

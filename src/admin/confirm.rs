@@ -1,6 +1,6 @@
 //! `POST /admin/v1/restrictions/{id}:confirm`: the owner's word came by ticket or hotline.
 
-use axum::{Json as Answer, extract::State};
+use axum::extract::State;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -11,6 +11,7 @@ use super::{
     openapi::Faults,
     problem::Details,
     restrictions::{id_of, view},
+    tagged::{IfMatch, Tagged},
 };
 use crate::{
     directory::within,
@@ -39,10 +40,11 @@ pub struct Body {
     path = "/admin/v1/restrictions/{id}:confirm",
     operation_id = "confirmRestriction",
     tag = "restrictions",
-    params(("id" = Uuid, Path, description = "The restriction.")),
+    params(("id" = Uuid, Path, description = "The restriction."), IfMatch),
     request_body = Body,
     responses(
-        (status = 200, description = "It is confirmed.", body = RestrictionView),
+        (status = 200, description = "It is confirmed.", body = RestrictionView, headers(("ETag", description = "For If-Match."))),
+        (status = 412, description = "It has changed since it was looked at.", body = Details, content_type = "application/problem+json"),
         (status = 404, description = "There is no such restriction.", body = Details, content_type = "application/problem+json"),
         (status = 409, description = "It is confirmed or lifted already.", body = Details, content_type = "application/problem+json"),
         Faults,
@@ -52,14 +54,15 @@ pub async fn confirm(
     State(admin): State<Admin>,
     Acting(actor): Acting,
     Path(target): Path<String>,
+    IfMatch(seen): IfMatch,
     Json(body): Json<Body>,
-) -> Result<Answer<RestrictionView>, Problem> {
+) -> Result<Tagged<RestrictionView>, Problem> {
     let id = id_of(&target)?;
     text("ticket", &body.ticket, 128)?;
     let now = admin.clock.now();
-    let confirming = by_ticket(&admin.pool, id, &actor, &body.ticket, now);
+    let confirming = by_ticket(&admin.pool, id, &actor, &body.ticket, seen.as_deref(), now);
     match within(admin.timeout, confirming).await? {
-        Confirmed::Now(_) | Confirmed::Lifted { .. } => view(&admin, id).await.map(Answer),
+        Confirmed::Now(_) | Confirmed::Lifted { .. } => view(&admin, id).await.map(Tagged),
         Confirmed::Before(_, restriction::State::Lifted) => Err(Problem::conflict(
             "already-lifted",
             "The restriction is lifted already.",
@@ -70,6 +73,7 @@ pub async fn confirm(
             "The clean-up is confirmed already.",
             "The restriction can be lifted.",
         )),
+        Confirmed::Changed => Err(Problem::precondition_failed()),
         Confirmed::NotFound => Err(Problem::not_found("There is no restriction of this id.")),
     }
 }

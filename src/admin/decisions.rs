@@ -78,6 +78,9 @@ fn rule(decision: &DecisionView, restriction: Option<&RestrictionView>) -> Strin
                 "A restriction was in force, and its profile lets this operation pass."
             }
             Some("self-remedy") => "The leaked key took itself out of service.",
+            Some("excepted") => {
+                "A restriction was in force, and an exception from it covered the call."
+            }
             Some("off") => "The policy was off.",
             Some("anonymous") => "The call carries no AccessKey that could have leaked.",
             _ => "It was not refused by a restriction.",

@@ -127,7 +127,14 @@ pub async fn undo(
     let id = id_of(&target).ok_or_else(missing)?;
     text("reason", &body.reason, 1024)?;
     let now = admin.clock.now();
-    let undoing = undo::undo(&admin.pool, id, &body.reason, &actor, admin.four_eyes, now);
+    let undoing = undo::undo(
+        &admin.pool,
+        id,
+        &body.reason,
+        &actor,
+        admin.settings.four_eyes,
+        now,
+    );
     // Ten thousand keys take their time.
     match within(admin.timeout * 4, undoing).await? {
         Outcome::Done(undone) => {

@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use utoipa::openapi::{Object, ObjectBuilder, Type, schema::SchemaType};
 
 use super::Problem;
@@ -57,6 +57,18 @@ fn without_nul(encoded: &str) -> Result<(), Problem> {
         true => Err(Problem::invalid("The address has a NUL character (%00).")),
         false => Ok(()),
     }
+}
+
+/// A whole number, however it is written: to JSON Schema 7.0 is one.
+pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    let whole = number.as_u64().or_else(|| {
+        let whole = number.as_f64().filter(|number| number.fract() == 0.0)?;
+        format!("{whole}").parse().ok()
+    });
+    whole
+        .and_then(|whole| u16::try_from(whole).ok())
+        .ok_or_else(|| serde::de::Error::custom("it takes a whole number from 0 to 65535"))
 }
 
 /// Checks a text of an operator or a source: something must be there, nothing may break a line, and it

@@ -1,7 +1,6 @@
 //! `POST /admin/v1/restrictions/{id}:lift`: an operator's decision, with a reason, or two operators'.
 
 use axum::{
-    Json as Answer,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -16,6 +15,7 @@ use super::{
     openapi::Faults,
     problem::Details,
     restrictions::{id_of, view},
+    tagged::{IfMatch, Tagged},
 };
 use crate::{
     directory::{StateFault, within},
@@ -69,11 +69,12 @@ enum ClosingName {
     path = "/admin/v1/restrictions/{id}:lift",
     operation_id = "liftRestriction",
     tag = "restrictions",
-    params(("id" = Uuid, Path, description = "The restriction.")),
+    params(("id" = Uuid, Path, description = "The restriction."), IfMatch),
     request_body = Body,
     responses(
-        (status = 200, description = "It is lifted.", body = RestrictionView),
+        (status = 200, description = "It is lifted.", body = RestrictionView, headers(("ETag", description = "For If-Match."))),
         (status = 202, description = "It waits for a second operator.", body = ApprovalView),
+        (status = 412, description = "It has changed since it was looked at.", body = Details, content_type = "application/problem+json"),
         (status = 404, description = "There is no such restriction.", body = Details, content_type = "application/problem+json"),
         (status = 409, description = "The clean-up is not confirmed, the pair still works, it is lifted already, or another operator has asked for it.", body = Details, content_type = "application/problem+json"),
         Faults,
@@ -83,6 +84,7 @@ pub async fn lift(
     State(admin): State<Admin>,
     Acting(actor): Acting,
     Path(target): Path<String>,
+    IfMatch(seen): IfMatch,
     Json(body): Json<Body>,
 ) -> Result<Response, Problem> {
     let id = id_of(&target)?;
@@ -96,11 +98,12 @@ pub async fn lift(
         },
     };
     let now = admin.clock.now();
-    let lifting = lift::lift(&admin.pool, id, &lifting, &actor, admin.four_eyes, now);
+    let (eyes, seen) = (admin.settings.four_eyes, seen.as_deref());
+    let lifting = lift::lift(&admin.pool, id, &lifting, &actor, eyes, seen, now);
     match within(admin.timeout, lifting).await? {
         Outcome::Done(revision) => {
             admin.enforce(revision).await;
-            Ok(Answer(view(&admin, id).await?).into_response())
+            Ok(Tagged(view(&admin, id).await?).into_response())
         }
         Outcome::Waits(approval) => Ok(waits(&admin, approval).await?.into_response()),
     }
@@ -111,6 +114,7 @@ impl From<LiftFault> for Problem {
         match fault {
             LiftFault::NotFound => Self::not_found("There is no restriction of this id."),
             LiftFault::Refused(refused) => refused.into(),
+            LiftFault::Changed(changed) => changed.into(),
             LiftFault::AskedBefore(before) => before.into(),
             LiftFault::NeedsTwo => StateFault::Corrupt("a lift that nobody was asked about").into(),
             LiftFault::State(fault) => fault.into(),

@@ -1,40 +1,48 @@
 //! The admin API, `/admin/v1`: operators report, look, confirm and lift; and `/v1`, for the cloud's own programs. One
 //! file per endpoint.
 
-mod account;
+mod accounts;
 mod activity;
 mod approvals;
+mod audit;
 mod auth;
 mod confirm;
 mod decisions;
 mod deliveries;
+mod exceptions;
 mod extract;
+mod keys;
 mod leak_reports;
 mod letters;
 mod lift;
 mod observed;
+mod once;
 pub mod openapi;
 mod operators;
+mod policy;
 mod problem;
 mod restrictions;
 mod service;
+mod tagged;
 mod tasks;
 mod timeline;
 mod verbs;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
-use sqlx::PgPool;
+use axum::{Router, middleware, routing::post};
+use sqlx::{PgConnection, PgPool};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::problem::Problem;
 use crate::{
     clock::Clock,
-    directory::sealing::KeyRing,
+    directory::{StateFault, sealing::KeyRing, within},
+    operation::{Blocklist, Catalogue, DataError},
     randomness::Randomness,
     registry::{approvals::FourEyes, feed::Feed},
+    verdict::{Policy, Profile},
 };
 
 /// What the endpoints stand on.
@@ -50,13 +58,57 @@ pub struct Admin {
     pub feed: Option<Arc<Feed>>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// When it takes two operators.
-    pub four_eyes: FourEyes,
+    /// How it is set.
+    pub settings: Settings,
+    /// What every operation would change, and what the profiles refuse.
+    pub rules: Arc<Rules>,
     /// How long a request may take in the database.
     pub timeout: Duration,
 }
 
+/// How the admin API is set.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Settings {
+    /// When it takes two operators.
+    pub four_eyes: FourEyes,
+    /// The policy that this node is configured to.
+    pub policy: Policy,
+    /// The profile of accounts that have none of their own.
+    pub profile: Profile,
+}
+
+/// What every operation would change, and what the profiles refuse.
+pub struct Rules {
+    catalogue: Catalogue,
+    strict: Blocklist,
+}
+
+impl Rules {
+    /// Those that come with this build.
+    ///
+    /// # Errors
+    /// [`DataError`] where the embedded data is wrong; the tests keep that from being released.
+    pub fn built_in() -> Result<Self, DataError> {
+        Ok(Self {
+            catalogue: Catalogue::built_in()?,
+            strict: Blocklist::strict()?,
+        })
+    }
+}
+
 impl Admin {
+    /// Reads on one connection, in the time that a request has.
+    async fn reading<T>(
+        &self,
+        read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StateFault>,
+    ) -> Result<T, StateFault> {
+        let reading = async {
+            let mut db = self.pool.acquire().await?;
+            read(&mut db).await
+        };
+        within(self.timeout, reading).await
+    }
+
     /// Makes this node enforce what was committed.
     async fn enforce(&self, revision: i64) {
         if let Some(feed) = &self.feed {
@@ -75,9 +127,20 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(timeline::read))
         .routes(routes!(approvals::list))
         .routes(routes!(letters::list))
+        .routes(routes!(audit::list))
         .routes(routes!(activity::read))
         .routes(routes!(decisions::read))
-        .routes(routes!(account::set_profile))
+        .routes(routes!(accounts::list))
+        .routes(routes!(accounts::one))
+        .routes(routes!(accounts::set_profile))
+        .routes(routes!(accounts::set_self_remedy))
+        .routes(routes!(keys::list))
+        .routes(routes!(keys::lineage))
+        .routes(routes!(exceptions::list, exceptions::ask))
+        .routes(routes!(policy::show))
+        .routes(routes!(policy::check))
+        .routes(routes!(policy::diff))
+        .routes(routes!(policy::replay))
         .routes(routes!(observed::read))
         .routes(routes!(tasks::list))
         .routes(routes!(operators::list, operators::add))
@@ -99,14 +162,25 @@ pub fn router(admin: Admin) -> Router {
     let (restriction, task) = (verbs::of_restriction(&admin), verbs::of_task(&admin));
     let delivery = verbs::of_delivery(&admin);
     let approval = verbs::of_approval(&admin);
+    let (letter, key, exception) = (
+        verbs::of_letter(&admin),
+        verbs::of_key(&admin),
+        verbs::of_exception(&admin),
+    );
     let (operator, token) = (verbs::of_operator(&admin), verbs::of_token(&admin));
-    v1.with_state(admin)
+    let once = middleware::from_fn_with_state(admin.clone(), once::once);
+    v1.route("/admin/v1/policy:switch_mode", post(policy::switch_mode))
+        .with_state(admin)
         .route_service("/admin/v1/restrictions/{id}", restriction)
         .route_service("/admin/v1/deliveries/{id}", delivery)
         .route_service("/admin/v1/approvals/{id}", approval)
         .route_service("/admin/v1/tasks/{id}", task)
+        .route_service("/admin/v1/letters/{id}", letter)
+        .route_service("/admin/v1/keys/{id}", key)
+        .route_service("/admin/v1/exceptions/{id}", exception)
         .route_service("/admin/v1/operators/{name}", operator)
         .route_service("/admin/v1/tokens/{id}", token)
+        .layer(once)
         .merge(openapi::router(&api))
         .fallback(|| async { Problem::not_found("The admin API lives under /admin/v1.") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })

@@ -12,14 +12,16 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::{
     IntoResponses, Modify, OpenApi, ToSchema,
     openapi::{
-        Components, Content, Ref, RefOr, ResponseBuilder,
+        Components, Content, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder, Type,
+        path::{ParameterBuilder, ParameterIn},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    approvals, confirm, deliveries, lift, operators, problem::Details, restrictions, tasks,
+    approvals, confirm, deliveries, exceptions, keys, letters, lift, operators, policy,
+    problem::Details, restrictions, tasks,
 };
 
 /// What is said of the API as a whole.
@@ -39,8 +41,10 @@ use super::{
     tags(
         (name = "leaks", description = "Reporting leaked AccessKeys"),
         (name = "restrictions", description = "What is restricted, and its way out"),
+        (name = "exceptions", description = "What a restricted key may do all the same"),
         (name = "approvals", description = "What takes two operators"),
         (name = "records", description = "What keys did, what was refused, what was written"),
+        (name = "directory", description = "Accounts and AccessKeys, and where keys come from"),
         (name = "policy", description = "What restricted keys are refused"),
         (name = "tasks", description = "What an operator has to see to"),
         (name = "operators", description = "Who may use this API, and with which tokens"),
@@ -56,11 +60,19 @@ use super::{
         approvals::reject,
         approvals::withdraw,
         tasks::close,
+        letters::one,
+        letters::resend,
+        letters::bury,
+        keys::one,
+        keys::disable,
+        exceptions::one,
+        exceptions::revoke,
+        policy::switch_mode,
         operators::revoke,
         operators::revoke_token
     ),
     components(schemas(Details)),
-    modifiers(&Token),
+    modifiers(&Token, &Once),
     security(("token" = []))
 )]
 pub struct Description;
@@ -78,6 +90,46 @@ impl Modify for Token {
         api.components
             .get_or_insert_with(Components::default)
             .add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
+
+/// What every change may carry.
+struct Once;
+
+impl Modify for Once {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(255))
+            .pattern(Some("^[!#-~]+$"));
+        let key = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "Of your making, one for each request. The same request again under the same key is made once, and answered as before for a day.",
+            ))
+            .schema(Some(schema))
+            .build();
+        let told = faults(&[
+            ("409", "The same request is being made."),
+            ("422", "The Idempotency-Key went with another request."),
+        ]);
+        for item in api.paths.paths.values_mut() {
+            for change in [&mut item.post, &mut item.put].into_iter().flatten() {
+                change
+                    .parameters
+                    .get_or_insert_default()
+                    .push(key.clone().into());
+                for (status, response) in &told {
+                    let responses = &mut change.responses.responses;
+                    responses
+                        .entry(status.clone())
+                        .or_insert_with(|| response.clone());
+                }
+            }
+        }
     }
 }
 

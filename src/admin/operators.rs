@@ -1,6 +1,6 @@
 //! `/admin/v1/operators`, `/admin/v1/tokens`, `/admin/v1/me`: who may use this API, and with which tokens.
 
-use axum::{Json as Answer, extract::State};
+use axum::{Extension, Json as Answer, extract::State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -9,7 +9,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Admin, Problem,
     auth::{Managing, Reader},
-    extract::{Json, Path, Query, cut, page_size, text, text_schema},
+    extract::{Json, Path, Query, cut, page_size, text, text_schema, whole},
+    once::ShownOnce,
     openapi::Faults,
     problem::Details,
     verbs::before_verb,
@@ -97,17 +98,6 @@ fn token_days() -> u16 {
     TOKEN_DAYS
 }
 
-/// A whole number, however it is written: to JSON Schema 7.0 is one.
-fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
-    let number = serde_json::Number::deserialize(deserializer)?;
-    let days = number.as_u64().or_else(|| {
-        let days = number.as_f64().filter(|days| days.fract() == 0.0)?;
-        format!("{days}").parse().ok()
-    });
-    days.and_then(|days| u16::try_from(days).ok())
-        .ok_or_else(|| serde::de::Error::custom("`token_days` is a whole number"))
-}
-
 /// A token, shown this once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NewTokenReceipt)]
@@ -156,7 +146,7 @@ pub async fn add(
     State(admin): State<Admin>,
     Managing(by): Managing,
     Json(body): Json<New>,
-) -> Result<(StatusCode, Answer<Receipt>), Problem> {
+) -> Result<(StatusCode, Extension<ShownOnce>, Answer<Receipt>), Problem> {
     if !store::is_name(&body.name) {
         return Err(Problem::invalid(
             "`name` takes 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@` and `-`.",
@@ -171,7 +161,7 @@ pub async fn add(
     let adding = store::add(&admin.pool, &body.name, new, &by, now, &mut rng);
     let made = within(admin.timeout, adding).await?;
     let receipt = Receipt::new(body.name, body.role, &made);
-    Ok((StatusCode::CREATED, Answer(receipt)))
+    Ok((StatusCode::CREATED, Extension(ShownOnce), Answer(receipt)))
 }
 
 fn checked(days: u16) -> Result<u16, Problem> {
@@ -219,7 +209,7 @@ pub async fn make_token(
     Managing(by): Managing,
     Path(name): Path<String>,
     Json(body): Json<Another>,
-) -> Result<(StatusCode, Answer<Receipt>), Problem> {
+) -> Result<(StatusCode, Extension<ShownOnce>, Answer<Receipt>), Problem> {
     text("name", &name, 64)?;
     let new = NewToken {
         role: body.role,
@@ -230,7 +220,7 @@ pub async fn make_token(
     let making = store::add_token(&admin.pool, &name, new, &by, now, &mut rng);
     let made = within(admin.timeout, making).await?;
     let receipt = Receipt::new(name, body.role, &made);
-    Ok((StatusCode::CREATED, Answer(receipt)))
+    Ok((StatusCode::CREATED, Extension(ShownOnce), Answer(receipt)))
 }
 
 /// What is over.

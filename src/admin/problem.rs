@@ -114,6 +114,56 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, kind, title, detail)
     }
 
+    /// It has changed since the operator looked.
+    pub fn precondition_failed() -> Self {
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            "changed-meanwhile",
+            "It has changed since you looked at it.",
+            "Nothing was changed. Get it again, decide anew, and send its new ETag.",
+        )
+    }
+
+    /// The same request is being made.
+    pub fn still_running() -> Self {
+        Self {
+            retry_after: Some(1),
+            ..Self::conflict(
+                "still-running",
+                "The same request is being made.",
+                "Send it again with the same Idempotency-Key to get its answer.",
+            )
+        }
+    }
+
+    /// The Idempotency-Key went with another request.
+    pub fn key_reused() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency-key-reused",
+            "This Idempotency-Key went with another request.",
+            "Nothing was changed. Every request takes a key of its own; only the very same one is sent again under it.",
+        )
+    }
+
+    /// The answer was shown once.
+    pub fn shown_once() -> Self {
+        Self::conflict(
+            "shown-once",
+            "It is done, and its answer was shown once alone.",
+            "A token is kept nowhere: revoke the one that was lost (:revoke), and make another.",
+        )
+    }
+
+    /// Nothing restricts the key.
+    pub fn not_restricted() -> Self {
+        Self::conflict(
+            "not-restricted",
+            "No restriction of the key is in force.",
+            "Report the leak first (POST /admin/v1/leak-reports); see GET /admin/v1/restrictions?access_key_id=ID.",
+        )
+    }
+
     /// The path exists, the method does not.
     pub fn method_not_allowed() -> Self {
         Self::new(

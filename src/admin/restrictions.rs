@@ -8,13 +8,13 @@ use uuid::Uuid;
 use super::{
     Admin, Problem,
     auth::Reader,
-    extract::{Path, Query, cut, page_size},
+    extract::{Path, Query, cut, page_size, text},
     openapi::Faults,
     problem::Details,
+    tagged::Tagged,
     verbs,
 };
 use crate::{
-    directory::within,
     registry::read::{self, RestrictionView, Wanted},
     restriction,
 };
@@ -30,6 +30,18 @@ pub struct Filter {
     /// Of this key.
     #[param(nullable = false)]
     access_key_id: Option<String>,
+    /// Of this account.
+    #[param(nullable = false)]
+    account_id: Option<String>,
+    /// Of which something begins with this: the key, its account or user, the ticket, the source's number, the address
+    /// where it was found (`https://` may be left out).
+    #[param(
+        nullable = false,
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
+    q: Option<String>,
     /// How many at most.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
@@ -81,16 +93,22 @@ pub async fn list(
                 .ok_or_else(|| Problem::invalid("`state` is Imposed, Remediated or Lifted."))
         })
         .transpose()?;
+    if let Some(query) = &filter.q {
+        text("q", query, 128)?;
+    }
     let size = page_size(filter.page_size, 500)?;
     let wanted = Wanted {
         restriction_id: None,
         state,
         access_key_id: filter.access_key_id,
+        account_id: filter.account_id,
+        query: filter.q,
         before: filter.page_token,
         // One more than asked for tells whether there is another page.
         limit: size + 1,
     };
-    let mut restrictions = within(admin.timeout, read::list(&admin.pool, &wanted)).await?;
+    let reading = admin.reading(async |db| read::list(db, &wanted).await);
+    let mut restrictions = reading.await?;
     let next_page_token = cut(&mut restrictions, size, |one| one.restriction_id);
     Ok(Answer(Page {
         restrictions,
@@ -108,7 +126,7 @@ pub async fn list(
     tag = "restrictions",
     params(("id" = Uuid, Path, description = "The restriction.")),
     responses(
-        (status = 200, description = "The restriction.", body = RestrictionView),
+        (status = 200, description = "The restriction.", body = RestrictionView, headers(("ETag", description = "For If-Match."))),
         (status = 404, description = "There is no such restriction.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
@@ -117,8 +135,8 @@ pub async fn one(
     State(admin): State<Admin>,
     _: Reader,
     Path(id): Path<Uuid>,
-) -> Result<Answer<RestrictionView>, Problem> {
-    view(&admin, id).await.map(Answer)
+) -> Result<Tagged<RestrictionView>, Problem> {
+    view(&admin, id).await.map(Tagged)
 }
 
 /// The id before a verb.
@@ -128,7 +146,8 @@ pub fn id_of(target: &str) -> Result<Uuid, Problem> {
 
 /// Reads one restriction.
 pub async fn view(admin: &Admin, id: Uuid) -> Result<RestrictionView, Problem> {
-    within(admin.timeout, read::one(&admin.pool, id))
+    let reading = admin.reading(async |db| read::one(db, id).await);
+    reading
         .await?
         .ok_or_else(|| Problem::not_found("There is no restriction of this id."))
 }

@@ -14,7 +14,10 @@ use futures_core::future::BoxFuture;
 use tower::{Service, ServiceExt};
 use uuid::Uuid;
 
-use super::{Admin, Problem, approvals, confirm, deliveries, lift, operators, restrictions, tasks};
+use super::{
+    Admin, Problem, approvals, confirm, deliveries, exceptions, keys, letters, lift, operators,
+    restrictions, tasks,
+};
 
 /// Finds the method that a path means.
 #[derive(Clone)]
@@ -69,6 +72,42 @@ pub fn of_task(admin: &Admin) -> Verbs {
         one: MethodRouter::new().fallback(not_allowed),
         verbs: vec![("close", verb(post(tasks::close), admin))],
         told: "A task can be closed (:close).",
+    }
+}
+
+/// What can be asked of one letter.
+pub fn of_letter(admin: &Admin) -> Verbs {
+    Verbs {
+        one: get(letters::one)
+            .fallback(not_allowed)
+            .with_state(admin.clone()),
+        verbs: vec![
+            ("resend", verb(post(letters::resend), admin)),
+            ("bury", verb(post(letters::bury), admin)),
+        ],
+        told: "A letter can be sent again (:resend) and given up (:bury).",
+    }
+}
+
+/// What can be asked of one AccessKey.
+pub fn of_key(admin: &Admin) -> Verbs {
+    Verbs {
+        one: get(keys::one)
+            .fallback(not_allowed)
+            .with_state(admin.clone()),
+        verbs: vec![("disable", verb(post(keys::disable), admin))],
+        told: "An AccessKey can be disabled (:disable).",
+    }
+}
+
+/// What can be asked of one exception.
+pub fn of_exception(admin: &Admin) -> Verbs {
+    Verbs {
+        one: get(exceptions::one)
+            .fallback(not_allowed)
+            .with_state(admin.clone()),
+        verbs: vec![("revoke", verb(post(exceptions::revoke), admin))],
+        told: "An exception can be ended (:revoke).",
     }
 }
 

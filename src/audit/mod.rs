@@ -1,5 +1,6 @@
 //! The audit: who did what. A record commits with the deed that it tells of.
 
+pub mod list;
 pub mod notices;
 
 use std::fmt;
@@ -74,6 +75,20 @@ pub enum Deed {
     RevokeToken,
     /// The profile of an account was set.
     SetProfile,
+    /// The lane in which an account's keys may take themselves out of service was opened or shut.
+    SetSelfRemedy,
+    /// An exception from a restriction was made.
+    MakeException,
+    /// It was ended early.
+    RevokeException,
+    /// A pair was disabled.
+    DisableKey,
+    /// The mode was switched.
+    SwitchMode,
+    /// A letter was sent again.
+    ResendLetter,
+    /// A letter was given up.
+    BuryLetter,
 }
 
 impl Deed {
@@ -98,6 +113,13 @@ impl Deed {
             Self::MakeToken => "MakeToken",
             Self::RevokeToken => "RevokeToken",
             Self::SetProfile => "SetProfile",
+            Self::SetSelfRemedy => "SetSelfRemedy",
+            Self::MakeException => "MakeException",
+            Self::RevokeException => "RevokeException",
+            Self::DisableKey => "DisableKey",
+            Self::SwitchMode => "SwitchMode",
+            Self::ResendLetter => "ResendLetter",
+            Self::BuryLetter => "BuryLetter",
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{access_key::masked, directory::StateFault, evidence::clean};
 pub struct Notice {
     /// Rises with every notice: the next request asks for what comes after the last one.
     pub notice_id: i64,
-    /// `Impose`, `Widen`, `Confirm`, `Withdraw`, `ProposeDisabling` or `Lift`.
+    /// `Impose`, `Widen`, `Confirm`, `Withdraw`, `ProposeDisabling`, `DisableKey` or `Lift`.
     pub kind: String,
     /// When.
     #[serde(with = "time::serde::rfc3339")]
@@ -49,7 +49,7 @@ pub async fn of_account(
          JOIN restrictions r USING (access_key_id)
          JOIN audit_records a USING (restriction_id)
          WHERE p.account_id = $1
-           AND a.action IN ('Impose', 'Widen', 'Confirm', 'Withdraw', 'ProposeDisabling', 'Lift')
+           AND a.action IN ('Impose', 'Widen', 'Confirm', 'Withdraw', 'ProposeDisabling', 'DisableKey', 'Lift')
            AND a.audit_id > $2
          ORDER BY a.audit_id
          LIMIT $3",

@@ -21,7 +21,7 @@ pub struct DecisionView {
     pub decision: String,
     /// The key or session that signed.
     pub access_key_id: String,
-    /// What a session descends from, the nearest first; empty of a key.
+    /// What a session descends from: the AccessKey, then the sessions between; empty of a key.
     pub lineage: Vec<String>,
     /// The account.
     pub account_id: String,
@@ -43,7 +43,7 @@ pub struct DecisionView {
     pub profile: Option<String>,
     /// The revision of the registry that the node knew; `None` where it was not refused, or before this was kept.
     pub revision: Option<i64>,
-    /// Why it was permitted: `clear`, `harmless`, `self-remedy`, `withheld`, `off` or `anonymous`.
+    /// Why it was permitted: `clear`, `harmless`, `self-remedy`, `excepted`, `withheld`, `off` or `anonymous`.
     pub grounds: Option<String>,
     /// What came of it upstream: `Succeeded`, `Failed`, `NotForwarded`, `Unknown` or `NotRecorded`.
     pub outcome: Option<String>,

@@ -13,6 +13,7 @@ pub mod intents;
 pub mod observed;
 pub mod partitions;
 pub mod recorder;
+pub mod replay;
 pub mod why;
 
 use serde_json::{Map, Value};

@@ -6,13 +6,11 @@
 use std::io;
 
 use serde::Serialize;
-use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::Exit;
 use crate::{
-    operation::{Blocklist, Catalogue, Effect, Operation, Product},
-    verdict::{Facts, Policy, Profile, Standing, Verdict, decide},
+    operation::{Blocklist, Catalogue, Effect, Operation},
+    verdict::{Profile, refuses},
 };
 
 /// Say what an operation would change and whether a restricted AccessKey may call it.
@@ -59,34 +57,9 @@ fn find(catalogue: &Catalogue, args: &Args) -> Result<Operation, String> {
     if action.is_empty() {
         return Err("ACTION must not be empty".to_owned());
     }
-    self::operation(catalogue, product, version, action)
-}
-
-/// The operation of this name.
-pub(super) fn operation(
-    catalogue: &Catalogue,
-    product: &str,
-    version: &str,
-    action: &str,
-) -> Result<Operation, String> {
-    let product = Product::from_code(product);
-    match (
-        catalogue.version_of(&product),
-        catalogue.product_of(version),
-    ) {
-        (Some(right), _) if right != version => {
-            Err(format!("{product} has version {right}, not {version}"))
-        }
-        (Some(_), _) => catalogue
-            .operation(version, action)
-            .ok_or_else(|| format!("{product} is not in the catalogue")),
-        (None, Some(owner)) => Err(format!(
-            "version {version} is that of {owner}, not of {product}"
-        )),
-        (None, None) => catalogue
-            .foreign(product.code(), version, action)
-            .map_err(|fault| fault.to_string()),
-    }
+    catalogue
+        .named(product, version, action)
+        .map_err(|fault| fault.to_string())
 }
 
 #[derive(Serialize)]
@@ -150,26 +123,9 @@ impl<'a> Answer<'a> {
 }
 
 fn verdict(strict: &Blocklist, operation: &Operation, profile: Profile) -> &'static str {
-    match is_refused(strict, operation, profile) {
+    match refuses(strict, operation, profile, false) {
         true => "refuse",
         false => "allow",
-    }
-}
-
-/// The verdict on a restricted key, as enforced now.
-pub(super) fn is_refused(strict: &Blocklist, operation: &Operation, profile: Profile) -> bool {
-    let facts = Facts {
-        operation,
-        lineage: &[Standing::Restricted(Uuid::nil())],
-        profile,
-        policy: Policy::default(),
-        remedies_itself: false,
-        // Without an announced date the instant does not matter.
-        now: OffsetDateTime::UNIX_EPOCH,
-    };
-    match decide(strict, &facts) {
-        Verdict::Allow(_) => false,
-        Verdict::Refuse(_) => true,
     }
 }
 

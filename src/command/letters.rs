@@ -9,7 +9,7 @@ use clap::{Subcommand, ValueEnum};
 use lettre::message::Mailbox;
 use uuid::Uuid;
 
-use super::Exit;
+use super::{Exit, api};
 use crate::{
     clock::{Clock, SystemClock},
     directory::contacts::Language,
@@ -45,6 +45,9 @@ pub enum Command {
         #[arg(long, requires = "dkim_key")]
         dkim_selector: Option<String>,
     },
+    /// Over the admin API
+    #[command(flatten)]
+    OverApi(api::letters::Command),
 }
 
 /// A part of a letter.
@@ -75,14 +78,17 @@ fn kind(text: &str) -> Result<LetterKind, String> {
 /// # Errors
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let Command::Preview {
-        kind,
-        language,
-        part,
-        templates,
-        dkim_key,
-        dkim_selector,
-    } = command;
+    let (kind, language, part, templates, dkim_key, dkim_selector) = match command {
+        Command::Preview {
+            kind,
+            language,
+            part,
+            templates,
+            dkim_key,
+            dkim_selector,
+        } => (kind, language, part, templates, dkim_key, dkim_selector),
+        Command::OverApi(command) => return api::letters::run(command, out, err),
+    };
     let dkim = match dkim_selector.as_deref().zip(dkim_key.as_deref()) {
         None => None,
         Some((selector, key)) => match Dkim::load("example.com", selector, key) {

@@ -1,4 +1,4 @@
-//! `akgate policy observed`: what would have become of calls while nothing is refused yet.
+//! `akgate policy observed`: what would have become of calls while nothing is refused yet; the others over the admin API.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use clap::Subcommand;
 use comfy_table::{ContentArrangement, Table, presets};
 use time::Duration;
 
-use super::{Exit, settings::Settings};
+use super::{Exit, api, settings::Settings};
 use crate::{
     calls::observed::{self, Report, Watch},
     clock::{Clock, SystemClock, utc_minute},
@@ -14,7 +14,7 @@ use crate::{
     serve::{ServeError, open_database},
 };
 
-/// Look at what the policy does
+/// Look at what the policy does, and would do; switch its mode
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Show which calls failed verification, and what would have been refused for whom
@@ -37,6 +37,9 @@ pub enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Over the admin API
+    #[command(flatten)]
+    OverApi(api::policy::Command),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -52,13 +55,16 @@ enum ReportError {
 /// # Errors
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let Command::Observed {
-        hours,
-        watch,
-        rows,
-        json,
-        settings,
-    } = command;
+    let (hours, watch, rows, json, settings) = match command {
+        Command::Observed {
+            hours,
+            watch,
+            rows,
+            json,
+            settings,
+        } => (hours, watch, rows, json, settings),
+        Command::OverApi(command) => return api::policy::run(command, out, err),
+    };
     let config = match settings.load_or_say(&[], err)? {
         Ok(config) => config,
         Err(exit) => return Ok(exit),

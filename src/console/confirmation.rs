@@ -101,7 +101,8 @@ async fn look(console: &Console, purpose: Purpose, token: &str, headers: &Header
             return Ok(None);
         };
         let language = contacts::language(&console.pool, link.contact_id).await?;
-        let restriction = read::one(&console.pool, link.restriction_id).await?;
+        let restriction =
+            read::one(&mut *console.pool.acquire().await?, link.restriction_id).await?;
         let Some((language, restriction)) = language.zip(restriction) else {
             return Ok(None);
         };
@@ -143,7 +144,9 @@ pub async fn act(
         Ok((language, Confirmed::Now(_))) => (language, Page::Confirmed, false),
         Ok((language, Confirmed::Lifted { .. })) => (language, Page::Confirmed, true),
         Ok((language, Confirmed::Before(..))) => (language, Page::AlreadyConfirmed, false),
-        Ok((language, Confirmed::NotFound)) => (language, Page::LinkExpired, false),
+        Ok((language, Confirmed::NotFound | Confirmed::Changed)) => {
+            (language, Page::LinkExpired, false)
+        }
         Err(fault) => return unavailable(&console, &headers, &fault),
     };
     let facts = minijinja::context! { lifted };

@@ -48,7 +48,7 @@ use crate::{
     },
     postgres::MIGRATOR,
     randomness::Randomness,
-    registry::{approvals::FourEyes, feed},
+    registry::feed,
     restriction::LiftRule,
     sandbox::Sandbox,
     server::{Listener, Manners, Shutdown, Tls, TlsError},
@@ -335,7 +335,7 @@ async fn play<W: io::Write>(
     let mut listeners = vec![
         gateway.serving(road.clone()),
         public.serving(pages),
-        admin.serving(node.admin(true, FourEyes::default())),
+        admin.serving(node.admin(true, crate::admin::Settings::default())?),
     ];
     listeners.extend(with_tls.map(|listener| listener.serving(road)));
     for serving in listeners {

@@ -104,6 +104,7 @@ pub async fn keep_all(
              p.principal_id,
              k.principal_id AS \"owner?\",
              k.status AS \"status?\",
+             k.disabled_at IS NOT NULL AS \"is_held!\",
              k.blind_index = n.blind_index AS \"same_secret?\"
          FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[])
              WITH ORDINALITY AS n (access_key_id, account_id, user_name, blind_index, position)
@@ -127,10 +128,12 @@ pub async fn keep_all(
     let mut written = Vec::new();
     for (key, row) in keys.iter().zip(&found) {
         let before = row.status.as_deref().map(status).transpose()?;
+        // What operators have disabled stays so, whatever a list of before says.
+        let is_held = row.is_held && key.status == KeyStatus::Active;
         let what = match before {
             None => Kept::Inserted,
             Some(_) if row.owner != Some(row.principal_id) => Kept::Foreign,
-            Some(before) if before == key.status && row.same_secret == Some(true) => {
+            Some(before) if row.same_secret == Some(true) && (is_held || before == key.status) => {
                 Kept::Unchanged
             }
             Some(before) => Kept::Changed(before),
@@ -175,7 +178,10 @@ async fn write(
              $7::text[]
          )
          ON CONFLICT (access_key_id) DO UPDATE
-         SET status = excluded.status,
+         SET status = CASE
+                 WHEN access_keys.disabled_at IS NOT NULL AND excluded.status = 'Active' THEN access_keys.status
+                 ELSE excluded.status
+             END,
              sealed_secret = excluded.sealed_secret,
              seal_key_id = excluded.seal_key_id,
              blind_index = excluded.blind_index,
@@ -291,6 +297,34 @@ pub async fn owned(
     .transpose()
 }
 
+/// Disables an active pair, and holds it so until its owner sets its status. False where it is not active.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn disable(
+    tx: &mut PgTransaction<'_>,
+    access_key_id: &AccessKeyId,
+    by: &str,
+    at: At,
+) -> Result<bool, StateFault> {
+    let disabled = sqlx::query!(
+        "UPDATE access_keys
+         SET status = 'Inactive',
+             disabled_at = $2,
+             disabled_by = $3,
+             revision = $4
+         WHERE access_key_id = $1
+           AND status = 'Active'",
+        access_key_id.as_str(),
+        at.now,
+        by,
+        at.revision
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(disabled.rows_affected() > 0)
+}
+
 /// Sets the status of a pair.
 ///
 /// # Errors
@@ -304,6 +338,8 @@ pub async fn set_status(
     sqlx::query!(
         "UPDATE access_keys
          SET status = $2,
+             disabled_at = NULL,
+             disabled_by = NULL,
              revision = $3
          WHERE access_key_id = $1",
         access_key_id.as_str(),

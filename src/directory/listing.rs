@@ -3,6 +3,7 @@
 use serde::Serialize;
 use sqlx::PgPool;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{KeyStatus, StateFault};
@@ -26,7 +27,8 @@ pub struct Wanted<'a> {
 }
 
 /// An AccessKey in a list.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = ListedKey)]
 pub struct Listed {
     /// The public half.
     pub access_key_id: String,
@@ -41,7 +43,8 @@ pub struct Listed {
 }
 
 /// An AccessKey with everything around it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Key)]
 pub struct Shown {
     /// The public half.
     pub access_key_id: String,
@@ -56,6 +59,11 @@ pub struct Shown {
     pub created_at: OffsetDateTime,
     /// The AccessKey that made it; null where nobody knows.
     pub made_by_access_key_id: Option<String>,
+    /// Since when operators hold it disabled; null where they do not.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub disabled_at: Option<OffsetDateTime>,
+    /// `operator:NAME`, who asked for that.
+    pub disabled_by: Option<String>,
     /// Which key of the ring has sealed its secret.
     pub seal_key_id: i32,
     /// Whom letters about it go to.
@@ -69,7 +77,7 @@ pub struct Shown {
 }
 
 /// A restriction of a key.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RestrictionOf {
     /// UUID version 7.
     pub restriction_id: Uuid,
@@ -121,7 +129,11 @@ pub async fn list(pool: &PgPool, wanted: &Wanted<'_>) -> Result<Vec<Listed>, Sta
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn show(pool: &PgPool, access_key_id: &AccessKeyId) -> Result<Option<Shown>, StateFault> {
+pub async fn show(
+    pool: &PgPool,
+    access_key_id: &AccessKeyId,
+    now: OffsetDateTime,
+) -> Result<Option<Shown>, StateFault> {
     let id = access_key_id.as_str();
     let row = sqlx::query!(
         "SELECT
@@ -130,6 +142,8 @@ pub async fn show(pool: &PgPool, access_key_id: &AccessKeyId) -> Result<Option<S
              k.status,
              k.created_at,
              k.made_by_access_key_id,
+             k.disabled_at,
+             k.disabled_by,
              k.seal_key_id,
              ARRAY(
                  SELECT email
@@ -141,7 +155,7 @@ pub async fn show(pool: &PgPool, access_key_id: &AccessKeyId) -> Result<Option<S
                  SELECT count(*)
                  FROM sessions s
                  WHERE s.ancestors @> ARRAY[k.access_key_id]
-                   AND s.expires_at > now()
+                   AND s.expires_at > $2
              ) AS \"sessions!\",
              (
                  SELECT count(*)
@@ -151,7 +165,8 @@ pub async fn show(pool: &PgPool, access_key_id: &AccessKeyId) -> Result<Option<S
          FROM access_keys k
          JOIN principals p USING (principal_id)
          WHERE k.access_key_id = $1",
-        id
+        id,
+        now
     )
     .fetch_optional(pool)
     .await?;
@@ -175,6 +190,8 @@ pub async fn show(pool: &PgPool, access_key_id: &AccessKeyId) -> Result<Option<S
         status: row.status,
         created_at: row.created_at,
         made_by_access_key_id: row.made_by_access_key_id,
+        disabled_at: row.disabled_at,
+        disabled_by: row.disabled_by,
         seal_key_id: row.seal_key_id,
         contacts: row.contacts,
         restrictions,

@@ -8,6 +8,7 @@ mod fault;
 pub mod holders;
 pub mod import;
 pub mod keys;
+pub mod lineage;
 pub mod listing;
 pub mod principals;
 pub mod reseal;

@@ -30,7 +30,7 @@ use crate::{
     fault::Fault,
     operation::{Effect, Operation},
     request::ApiRequest,
-    verdict::{self, Facts, Grounds, Permit, Profile, Refusal, Verdict},
+    verdict::{self, Facts, Grounds, Permit, Policy, Profile, Refusal, Standing, Verdict},
 };
 
 /// The verdict on a call that is refused.
@@ -212,24 +212,44 @@ fn weigh(gate: &Gate, authenticated: &Authenticated, caller: &Credentials) -> Ve
     let operation = &authenticated.operation;
     let lineage = gate.live.lineage(&caller.access_key_id, caller.ancestors());
     let parameters = authenticated.verified.request().parameters();
+    let now = gate.clock.now();
+    // A clear key does not pay for what only a restricted one is asked.
+    let is_clear = lineage.iter().all(|one| *one == Standing::Clear);
+    let id = &caller.access_key_id;
+    let source = authenticated.call.peer.ip;
     let facts = Facts {
         operation,
         lineage: &lineage,
         profile: profile(gate, caller),
-        policy: gate.settings.policy,
+        policy: match is_clear {
+            true => gate.policy(),
+            false => policy(gate, caller),
+        },
+        is_excepted: !is_clear && gate.live.is_excepted(id, operation, source, now),
         remedies_itself: verdict::remedies_itself(operation, &caller.access_key_id, |name| {
             parameters.get(name)
         }),
-        now: gate.clock.now(),
+        now,
     };
     verdict::decide(&gate.strict, &facts)
+}
+
+/// The policy in force, with the lane of the caller's account.
+fn policy(gate: &Gate, caller: &Credentials) -> Policy {
+    let policy = gate.policy();
+    let own = gate.live.account(&caller.account_id).self_remedy;
+    Policy {
+        self_remedy: own.unwrap_or(policy.self_remedy),
+        ..policy
+    }
 }
 
 /// The strictest profile of the accounts that the lineage runs through.
 fn profile(gate: &Gate, caller: &Credentials) -> Profile {
     let of = |account_id: &String| {
         gate.live
-            .profile(account_id)
+            .account(account_id)
+            .profile
             .unwrap_or(gate.settings.profile)
     };
     caller
@@ -358,6 +378,7 @@ fn grounds(why: Grounds) -> &'static str {
         Grounds::Clear => "clear",
         Grounds::Harmless(_) => "harmless",
         Grounds::SelfRemedy(_) => "self-remedy",
+        Grounds::Excepted(_) => "excepted",
         Grounds::Withheld(_) => WITHHELD,
         Grounds::Off => "off",
         Grounds::Anonymous => "anonymous",

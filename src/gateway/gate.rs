@@ -114,6 +114,19 @@ pub struct Gate {
     pub metrics: Arc<Metrics>,
 }
 
+impl Gate {
+    /// The policy in force: as it is configured, but for the mode, where operators have switched it. A mirror refuses
+    /// nothing whatever they do.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let configured = self.settings.policy;
+        match self.live.mode() {
+            Some(mode) if !self.settings.is_mirror => Policy { mode, ..configured },
+            Some(_) | None => configured,
+        }
+    }
+}
+
 /// Puts the gate in front of an upstream: any axum handler, or the client of a remote one. What reaches it
 /// was printed by akgate and carries an [`super::identity::Identity`].
 #[derive(Clone)]

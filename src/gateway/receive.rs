@@ -87,7 +87,7 @@ where
                 call.format = Format::asked_for(query, &raw.body, &raw.head.headers);
             }
             let call = Arc::new(call);
-            let watching = watch::watch(&gate.settings, call.received_at);
+            let watching = watch::watch(&gate, call.received_at);
             let mut asked = None;
             let answered = match raw.and_then(|raw| ApiRequest::parse(&raw)) {
                 Ok(request) => {

@@ -146,14 +146,12 @@ fn reason(fault: &Fault) -> String {
 
 /// From where this gate watches, if it does.
 #[must_use]
-pub fn watch(settings: &super::gate::Settings, now: OffsetDateTime) -> Option<Watch> {
-    match settings.policy.mode {
-        _ if settings.is_mirror => Some(Watch::Mirror),
+pub fn watch(gate: &Gate, now: OffsetDateTime) -> Option<Watch> {
+    let policy = gate.policy();
+    match policy.mode {
+        _ if gate.settings.is_mirror => Some(Watch::Mirror),
         Mode::Shadow => Some(Watch::Shadow),
-        Mode::Enforce => settings
-            .policy
-            .is_announced_for_later(now)
-            .then_some(Watch::Shadow),
+        Mode::Enforce => policy.is_announced_for_later(now).then_some(Watch::Shadow),
         Mode::Off => None,
     }
 }

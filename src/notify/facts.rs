@@ -229,7 +229,7 @@ pub async fn gather(
         About::Restriction(id) => *id,
         About::Suspicion(key) => return suspicion(pool, key, letter.language, house).await,
     };
-    let Some(restriction) = read::one(pool, restriction_id).await? else {
+    let Some(restriction) = read::one(&mut *pool.acquire().await?, restriction_id).await? else {
         return Ok(None);
     };
     let account = sqlx::query!(

@@ -28,7 +28,10 @@ use crate::{
     metrics::Metrics,
     outbox::{self, CHANNEL, Leased, LetterKind, Settlement},
     randomness::Randomness,
-    registry::escalate::{self, Rules},
+    registry::{
+        escalate::{self, Rules},
+        mode,
+    },
     restriction::LiftRule,
     verdict::Mode,
 };
@@ -229,7 +232,15 @@ impl Worker {
     async fn is_too_early(&self, letter: &Leased) -> bool {
         let now = self.clock.now();
         let later = self.house.enforce_from.filter(|from| now < *from);
-        let waiting = match (self.house.mode, later) {
+        let switched = within(self.timeout, mode::current(&self.pool)).await;
+        let mode = match switched {
+            Ok(switched) => switched.unwrap_or(self.house.mode),
+            Err(fault) => {
+                tracing::error!(letter_id = %letter.letter_id, %fault, "the mode cannot be read: the letter waits");
+                return true;
+            }
+        };
+        let waiting = match (mode, later) {
             (Mode::Enforce, None) => return false,
             (Mode::Enforce, Some(from)) => {
                 let announcing = outbox::announce(&self.pool, letter, from, now);

@@ -2,6 +2,7 @@
 
 pub mod guesses;
 pub mod login;
+pub mod once;
 pub mod store;
 pub mod token;
 

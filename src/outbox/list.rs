@@ -43,6 +43,8 @@ pub struct LetterView {
 /// Which letters are wanted, the newest first.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
+    /// This one alone.
+    pub letter_id: Option<Uuid>,
     /// In this state.
     pub state: Option<String>,
     /// About this restriction.
@@ -78,11 +80,13 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<LetterView>, Sta
          WHERE ($1::text IS NULL OR l.state = $1)
            AND ($2::uuid IS NULL OR l.restriction_id = $2)
            AND ($3::uuid IS NULL OR l.letter_id < $3)
+           AND ($4::uuid IS NULL OR l.letter_id = $4)
          ORDER BY l.letter_id DESC
-         LIMIT $4",
+         LIMIT $5",
         wanted.state,
         wanted.restriction_id,
         wanted.before,
+        wanted.letter_id,
         wanted.limit
     )
     .fetch_all(pool)

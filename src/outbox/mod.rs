@@ -5,6 +5,7 @@
 //! worker whose lease ran out cannot settle what another has taken over: the number of the attempt
 //! guards it.
 
+pub mod again;
 pub mod links;
 pub mod list;
 mod recipients;

@@ -8,7 +8,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    disable::{self, DisableFault},
+    exceptions::{self, ExceptFault, Excepting},
     lift::{self, LiftFault, Lifting},
+    mode::{self, Switching},
     undo::{self, UndoFault},
 };
 use crate::{
@@ -62,6 +65,23 @@ pub enum Asked {
         /// Why.
         reason: String,
     },
+    /// To except from a restriction.
+    Exception {
+        /// Which one.
+        restriction_id: Uuid,
+        /// How.
+        #[serde(flatten)]
+        excepting: Excepting,
+    },
+    /// To disable the pair of a restriction.
+    DisableKey {
+        /// Which one.
+        restriction_id: Uuid,
+        /// Why.
+        reason: String,
+    },
+    /// To switch the mode.
+    SwitchMode(Switching),
 }
 
 impl Asked {
@@ -69,27 +89,38 @@ impl Asked {
         match self {
             Self::Lift { .. } => "Lift",
             Self::UndoDelivery { .. } => "UndoDelivery",
+            Self::Exception { .. } => "Exception",
+            Self::DisableKey { .. } => "DisableKey",
+            Self::SwitchMode(_) => "SwitchMode",
         }
     }
 
+    /// One request of a kind waits for each of these at a time.
     fn subject(&self) -> Uuid {
         match self {
-            Self::Lift { restriction_id, .. } => *restriction_id,
+            Self::Lift { restriction_id, .. }
+            | Self::Exception { restriction_id, .. }
+            | Self::DisableKey { restriction_id, .. } => *restriction_id,
             Self::UndoDelivery { delivery_id, .. } => *delivery_id,
+            Self::SwitchMode(_) => Uuid::nil(),
         }
     }
 
     fn reason(&self) -> &str {
         match self {
             Self::Lift { lifting, .. } => &lifting.reason,
-            Self::UndoDelivery { reason, .. } => reason,
+            Self::Exception { excepting, .. } => &excepting.reason,
+            Self::UndoDelivery { reason, .. } | Self::DisableKey { reason, .. } => reason,
+            Self::SwitchMode(switching) => &switching.reason,
         }
     }
 
     fn restriction_id(&self) -> Option<Uuid> {
         match self {
-            Self::Lift { restriction_id, .. } => Some(*restriction_id),
-            Self::UndoDelivery { .. } => None,
+            Self::Lift { restriction_id, .. }
+            | Self::Exception { restriction_id, .. }
+            | Self::DisableKey { restriction_id, .. } => Some(*restriction_id),
+            Self::UndoDelivery { .. } | Self::SwitchMode(_) => None,
         }
     }
 }
@@ -115,9 +146,11 @@ pub struct AskedBefore {
 
 /// Why something is not asked for.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AskFault {
+pub enum AskFault {
+    /// Another operator has asked for it.
     #[error(transparent)]
     Before(#[from] AskedBefore),
+    /// The database does not do it.
     #[error(transparent)]
     State(#[from] StateFault),
 }
@@ -234,6 +267,12 @@ pub enum DecideFault {
     /// The delivery does not allow it now.
     #[error(transparent)]
     Undo(#[from] UndoFault),
+    /// The restriction does not allow an exception now.
+    #[error(transparent)]
+    Except(#[from] ExceptFault),
+    /// The pair is not to be disabled now.
+    #[error(transparent)]
+    Disable(#[from] DisableFault),
     /// The database does not do it.
     #[error(transparent)]
     State(#[from] StateFault),
@@ -287,6 +326,20 @@ pub async fn approve(
             let all = usize::MAX;
             let undone = undo::in_turn(&mut tx, *delivery_id, reason, hands, all, now).await?;
             undone.revision
+        }
+        Asked::Exception {
+            restriction_id,
+            excepting,
+        } => {
+            let by = &waiting.by;
+            exceptions::in_turn(&mut tx, *restriction_id, excepting, by, approver, now).await?
+        }
+        Asked::DisableKey {
+            restriction_id,
+            reason,
+        } => disable::in_turn(&mut tx, *restriction_id, reason, &waiting.by, approver, now).await?,
+        Asked::SwitchMode(switching) => {
+            mode::in_turn(&mut tx, switching, &waiting.by, approver, now).await?
         }
     };
     settle(&mut tx, approval_id, "Approved", approver, remark, now).await?;
@@ -461,9 +514,9 @@ async fn note(
 pub struct ApprovalView {
     /// UUID version 7.
     pub approval_id: Uuid,
-    /// `Lift` or `UndoDelivery`.
+    /// `Lift`, `UndoDelivery`, `Exception`, `DisableKey` or `SwitchMode`.
     pub kind: String,
-    /// The restriction or the delivery.
+    /// The restriction or the delivery; all zeros for the mode.
     pub subject_id: Uuid,
     /// The key, where it is about one.
     pub access_key_id: Option<String>,

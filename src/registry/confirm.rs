@@ -6,7 +6,10 @@ use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{lift, links, read};
+use super::{
+    lift, links, read,
+    seen::{Seen, unchanged},
+};
 use crate::{
     audit::{self, Actor, Deed, Entry},
     calls::artefacts,
@@ -59,6 +62,8 @@ pub enum Confirmed {
     },
     /// It was so before, or is lifted.
     Before(Uuid, State),
+    /// It is otherwise than the operator saw it.
+    Changed,
     /// There is no such restriction, or the link is no good: unknown, used or out of date.
     NotFound,
 }
@@ -94,7 +99,7 @@ pub async fn by_link(
     Ok(confirmed)
 }
 
-/// An operator records a confirmation that came another way.
+/// An operator records a confirmation that came another way, of a restriction that is still as it was `seen`.
 ///
 /// # Errors
 /// [`StateFault`].
@@ -103,10 +108,19 @@ pub async fn by_ticket(
     restriction_id: Uuid,
     actor: &Actor,
     ticket: &str,
+    seen: Option<&[Seen]>,
     now: OffsetDateTime,
 ) -> Result<Confirmed, StateFault> {
     let mut tx = pool.begin().await?;
     let at = revision::advance(&mut tx, now).await?;
+    if seen.is_some() {
+        let Some(view) = read::one(&mut tx, restriction_id).await? else {
+            return Ok(Confirmed::NotFound);
+        };
+        if unchanged(seen, &view).is_err() {
+            return Ok(Confirmed::Changed);
+        }
+    }
     let statement = Statement::default();
     let confirmed = confirm(&mut tx, restriction_id, actor, Some(ticket), &statement, at).await?;
     tx.commit().await?;

@@ -4,6 +4,7 @@
 //! [`Epoch`], is another history: everything is loaded anew.
 
 use std::{
+    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -15,7 +16,10 @@ use futures_util::TryStreamExt;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::sync::{Mutex, watch};
 
-use super::live::{Known, Live, Maps, Mark, What};
+use super::{
+    live::{Known, Live, Made, Maps, Mark, OfAccount, What},
+    mode,
+};
 use crate::{
     directory::{
         KeyStatus, StateFault,
@@ -23,7 +27,9 @@ use crate::{
         revision::{self, CHANNEL, Epoch, Position},
         within,
     },
+    exception::{Exception, Scope},
     restriction::State,
+    verdict::Mode,
 };
 
 /// How the revision is followed.
@@ -235,7 +241,7 @@ async fn load_all(pool: &PgPool) -> Result<Arc<Maps>, StateFault> {
         let (pool, maps) = (pool.clone(), Arc::clone(&maps));
         async move { restrictions(&pool, &maps, ALL).await }
     });
-    profiles(pool, &maps, ALL).await?;
+    policy(pool, &maps, ALL).await?;
     pairs(pool, &maps, ALL).await?;
     sessions(pool, &maps, ALL).await?;
     beside
@@ -248,7 +254,7 @@ async fn load_all(pool: &PgPool) -> Result<Arc<Maps>, StateFault> {
 async fn load(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
     // Restrictions first: a key must not be known for a moment without its restriction.
     restrictions(pool, maps, after).await?;
-    profiles(pool, maps, after).await?;
+    policy(pool, maps, after).await?;
     pairs(pool, maps, after).await?;
     sessions(pool, maps, after).await
 }
@@ -293,25 +299,92 @@ async fn restrictions(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), Stat
     Ok(())
 }
 
-async fn profiles(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
+/// What accounts have of their own, the mode, and the exceptions.
+async fn policy(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
+    accounts(pool, maps, after).await?;
+    let switched = sqlx::query_scalar!(
+        "SELECT mode
+         FROM policy_switch
+         WHERE revision > $1",
+        after
+    )
+    .fetch_optional(pool)
+    .await?;
+    if let Some(switched) = switched {
+        let mode = mode::parse(switched.as_deref())?;
+        if maps.mode.set(mode) {
+            let to = mode.map_or("what is configured", Mode::as_str);
+            tracing::warn!(to, "operators have switched the mode");
+        }
+    }
+    exceptions(pool, maps, after).await
+}
+
+async fn accounts(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
     let rows = sqlx::query!(
-        "SELECT account_id, profile
+        "SELECT account_id, profile, self_remedy
          FROM accounts
          WHERE revision > $1
-           AND (profile IS NOT NULL OR $1 >= 0)",
+           AND (profile IS NOT NULL OR self_remedy IS NOT NULL OR $1 >= 0)",
         after
     )
     .fetch_all(pool)
     .await?;
-    let profiles = maps.profiles.pin();
+    let accounts = maps.accounts.pin();
     for row in rows {
-        match row.profile.as_deref().map(str::parse) {
-            None => profiles.remove(row.account_id.as_str()),
-            Some(Ok(profile)) => profiles.insert(row.account_id.into(), profile),
-            Some(Err(_)) => return Err(StateFault::Corrupt("profile")),
+        let profile = row.profile.as_deref().map(str::parse).transpose();
+        let own = OfAccount {
+            profile: profile.map_err(|_| StateFault::Corrupt("profile"))?,
+            self_remedy: row.self_remedy,
+        };
+        match own == OfAccount::default() {
+            true => accounts.remove(row.account_id.as_str()),
+            false => accounts.insert(row.account_id.into(), own),
         };
     }
     Ok(())
+}
+
+async fn exceptions(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
+    let rows = sqlx::query!(
+        "SELECT
+             e.exception_id,
+             e.restriction_id,
+             r.access_key_id,
+             e.operations,
+             e.networks,
+             e.expires_at,
+             e.revoked_at IS NOT NULL AS \"is_revoked!\"
+         FROM exceptions e
+         JOIN restrictions r USING (restriction_id)
+         WHERE e.revision > $1
+           AND r.state <> 'Lifted'",
+        after
+    )
+    .fetch_all(pool)
+    .await?;
+    for row in rows {
+        let made = Made {
+            exception_id: row.exception_id,
+            restriction_id: row.restriction_id,
+            exception: Exception {
+                scope: Scope {
+                    operations: parsed(&row.operations, "operations")?,
+                    networks: parsed(&row.networks, "networks")?,
+                },
+                expires_at: row.expires_at,
+            },
+        };
+        let id = key_id(&row.access_key_id)?;
+        maps.except(id, row.exception_id, (!row.is_revoked).then_some(&made));
+    }
+    Ok(())
+}
+
+fn parsed<T: FromStr>(texts: &[String], what: &'static str) -> Result<Vec<T>, StateFault> {
+    let parsed = texts.iter().map(|text| text.parse());
+    let parsed: Result<_, _> = parsed.collect();
+    parsed.map_err(|_| StateFault::Corrupt(what))
 }
 
 async fn pairs(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {

@@ -157,7 +157,7 @@ pub async fn set_one_status(
 }
 
 /// Whether a pair works is what the ladder and the policy go by: both look at once.
-async fn look_again(
+pub(super) async fn look_again(
     tx: &mut PgTransaction<'_>,
     access_key_ids: &[&str],
     at: At,

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     approvals::{self, AskFault, Asked, AskedBefore, FourEyes, Hands, Outcome},
     read,
+    seen::{Changed, Seen, unchanged},
 };
 use crate::{
     access_key::AccessKeyId,
@@ -41,6 +42,9 @@ pub enum LiftFault {
     /// Its state, or its pair's, forbids it.
     #[error(transparent)]
     Refused(#[from] LiftRefused),
+    /// It is otherwise than it was seen.
+    #[error(transparent)]
+    Changed(#[from] Changed),
     /// Another operator has asked for it.
     #[error(transparent)]
     AskedBefore(AskedBefore),
@@ -75,7 +79,7 @@ struct Facts {
     pair: Option<KeyStatus>,
 }
 
-/// Lifts a restriction, or asks for a second operator where it takes two; gives the revision from which on the key is
+/// Lifts a restriction that is still as it was `seen`, or asks for a second operator where it takes two; gives the revision from which on the key is
 /// free. The sessions that it has handed out before stay restricted.
 ///
 /// # Errors
@@ -86,10 +90,15 @@ pub async fn lift(
     lifting: &Lifting,
     actor: &Actor,
     eyes: FourEyes,
+    seen: Option<&[Seen]>,
     now: OffsetDateTime,
 ) -> Result<Outcome<i64>, LiftFault> {
     let mut tx = pool.begin().await?;
     revision::hold(&mut tx).await?;
+    if seen.is_some() {
+        let view = read::one(&mut tx, restriction_id).await?;
+        unchanged(seen, &view.ok_or(LiftFault::NotFound)?)?;
+    }
     let alone = Hands {
         actor,
         approver: None,

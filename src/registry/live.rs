@@ -3,7 +3,13 @@
 //! Only [`super::feed`] writes here, in the order of revisions; the request road reads without waiting for
 //! anybody. Before the first load nothing has a standing.
 
-use std::sync::Arc;
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
 
 use arc_swap::ArcSwapOption;
 use papaya::HashMap;
@@ -13,7 +19,9 @@ use uuid::Uuid;
 use crate::{
     access_key::AccessKeyId,
     directory::{KeyStatus, sessions::Ancestor},
-    verdict::{Profile, Standing},
+    exception::Exception,
+    operation::Operation,
+    verdict::{Mode, Profile, Standing},
 };
 
 /// What is known of an AccessKeyId.
@@ -51,12 +59,50 @@ pub(super) struct Mark {
     pub is_widened: bool,
 }
 
+/// What an account has of its own, in place of the configured default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OfAccount {
+    /// What its restricted keys are refused.
+    pub profile: Option<Profile>,
+    /// Whether its restricted keys may disable or delete themselves.
+    pub self_remedy: Option<bool>,
+}
+
+/// An exception that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Made {
+    pub exception_id: Uuid,
+    /// The restriction that it is an exception from.
+    pub restriction_id: Uuid,
+    pub exception: Exception,
+}
+
 /// The maps of one history. A new history gets new ones.
 #[derive(Debug, Default)]
 pub(super) struct Maps {
     pub known: HashMap<AccessKeyId, Known>,
     pub marks: HashMap<AccessKeyId, Marks>,
-    pub profiles: HashMap<Box<str>, Profile>,
+    pub exceptions: HashMap<AccessKeyId, Arc<[Made]>>,
+    pub accounts: HashMap<Box<str>, OfAccount>,
+    pub mode: SwitchedMode,
+}
+
+/// The mode that operators have switched to, if any.
+#[derive(Debug, Default)]
+pub(super) struct SwitchedMode(AtomicU8);
+
+impl SwitchedMode {
+    fn get(&self) -> Option<Mode> {
+        let place = usize::from(self.0.load(Ordering::Acquire));
+        Mode::ALL.get(place.checked_sub(1)?).copied()
+    }
+
+    /// Says whether it was another before.
+    pub fn set(&self, mode: Option<Mode>) -> bool {
+        let of = |mode: Mode| Mode::ALL.iter().zip(1..).find(|(one, _)| **one == mode);
+        let place = mode.and_then(of).map_or(0, |(_, place)| place);
+        self.0.swap(place, Ordering::AcqRel) != place
+    }
 }
 
 /// What this node knows.
@@ -131,11 +177,48 @@ impl Live {
             .collect()
     }
 
-    /// The profile of an account that has one of its own.
+    /// Whether an exception from the restriction in force on this key covers a call from there. A session has none:
+    /// it may be another's who found the key.
     #[must_use]
-    pub fn profile(&self, account_id: &str) -> Option<Profile> {
+    pub fn is_excepted(
+        &self,
+        id: &AccessKeyId,
+        operation: &Operation,
+        source: IpAddr,
+        now: OffsetDateTime,
+    ) -> bool {
         let maps = self.maps.load();
-        maps.as_ref()?.profiles.pin().get(account_id).copied()
+        let Some(maps) = maps.as_ref() else {
+            return false;
+        };
+        let marks = maps.marks.pin();
+        let Some(mark) = marks.get(id).and_then(|marks| marks.in_force) else {
+            return false;
+        };
+        let covers = |made: &Made| {
+            made.restriction_id == mark.restriction_id
+                && made.exception.covers(operation, source, now)
+        };
+        let exceptions = maps.exceptions.pin();
+        exceptions
+            .get(id)
+            .is_some_and(|made| made.iter().any(covers))
+    }
+
+    /// What an account has of its own.
+    #[must_use]
+    pub fn account(&self, account_id: &str) -> OfAccount {
+        let maps = self.maps.load();
+        let own = maps
+            .as_ref()
+            .and_then(|maps| maps.accounts.pin().get(account_id).copied());
+        own.unwrap_or_default()
+    }
+
+    /// The mode that operators have switched to.
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        self.maps.load().as_ref()?.mode.get()
     }
 
     /// How many AccessKeyIds are known, and how many of them have been restricted.
@@ -147,7 +230,7 @@ impl Live {
         }
     }
 
-    /// Forgets the sessions that have ended.
+    /// Forgets the sessions and the exceptions that have ended.
     pub fn sweep(&self, now: OffsetDateTime) {
         if let Some(maps) = self.maps.load().as_ref() {
             let known = maps.known.pin();
@@ -155,6 +238,8 @@ impl Live {
                 What::Pair(_) => true,
                 What::Session(expires_at) => now < expires_at,
             });
+            let exceptions = maps.exceptions.pin();
+            exceptions.retain(|_, made| made.iter().any(|one| now < one.exception.expires_at));
         }
     }
 
@@ -173,8 +258,21 @@ impl Maps {
         Self {
             known: HashMap::with_capacity(keys),
             marks: HashMap::with_capacity(restrictions),
-            profiles: HashMap::new(),
+            ..Self::default()
         }
+    }
+
+    /// Puts an exception in the place of what was known of it, or takes it out.
+    pub fn except(&self, id: AccessKeyId, exception_id: Uuid, made: Option<&Made>) {
+        let others = |earlier: &Arc<[Made]>| {
+            let others = earlier
+                .iter()
+                .filter(|one| one.exception_id != exception_id);
+            others.chain(made).cloned().collect::<Arc<[Made]>>()
+        };
+        let none = Arc::from([]);
+        let exceptions = self.exceptions.pin();
+        exceptions.update_or_insert_with(id, others, || others(&none));
     }
 
     /// The later of two revisions counts: a look-up may be overtaken by the feed.

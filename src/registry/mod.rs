@@ -3,11 +3,14 @@
 //! A writer advances the revision first ([`crate::directory::revision`]), so writers wait for each other and
 //! what one reads is still so when it commits.
 
+pub mod accounts;
 pub mod approvals;
 pub mod claims;
 pub mod confirm;
 pub mod deliveries;
+pub mod disable;
 pub mod escalate;
+pub mod exceptions;
 pub mod feed;
 pub mod import;
 mod impose;
@@ -15,10 +18,11 @@ pub mod keys;
 pub mod lift;
 pub mod links;
 pub mod live;
-pub mod profile;
+pub mod mode;
 pub mod read;
 pub mod record;
 pub mod reports;
+pub mod seen;
 mod sighting;
 pub mod sources;
 pub mod timeline;

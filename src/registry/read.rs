@@ -1,7 +1,7 @@
 //! What operators and owners are shown of restrictions.
 
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -95,6 +95,11 @@ pub struct Wanted {
     pub state: Option<State>,
     /// Of this key.
     pub access_key_id: Option<String>,
+    /// Of this account.
+    pub account_id: Option<String>,
+    /// Of which something begins with this: the key, its account or user, the ticket, where or under which number it was
+    /// found.
+    pub query: Option<String>,
     /// Older than this one: where the last page ended.
     pub before: Option<Uuid>,
     /// At most so many.
@@ -105,7 +110,14 @@ pub struct Wanted {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<RestrictionView>, StateFault> {
+pub async fn list(
+    db: &mut PgConnection,
+    wanted: &Wanted,
+) -> Result<Vec<RestrictionView>, StateFault> {
+    let found = match &wanted.query {
+        Some(query) => Some(found(db, query, wanted).await?),
+        None => None,
+    };
     let rows = sqlx::query!(
         "SELECT
              r.restriction_id,
@@ -137,18 +149,22 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<RestrictionView>
            AND ($2::text IS NULL OR r.state = $2)
            AND ($3::text IS NULL OR r.access_key_id = $3)
            AND ($4::uuid IS NULL OR r.restriction_id < $4)
+           AND ($5::uuid[] IS NULL OR r.restriction_id = ANY($5))
+           AND ($6::text IS NULL OR COALESCE(p.account_id, s.account_id) = $6)
          ORDER BY r.restriction_id DESC
-         LIMIT $5",
+         LIMIT $7",
         wanted.restriction_id,
         wanted.state.map(State::as_str),
         wanted.access_key_id.as_deref(),
         wanted.before,
+        found.as_deref(),
+        wanted.account_id.as_deref(),
         wanted.limit
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *db)
     .await?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.restriction_id).collect();
-    let reports = reports::of_restrictions(pool, &ids).await?;
+    let reports = reports::of_restrictions(db, &ids).await?;
     let views = rows.into_iter().map(|row| RestrictionView {
         reports: reports
             .iter()
@@ -180,12 +196,76 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<RestrictionView>
     Ok(views.collect())
 }
 
+/// Restrictions of which something begins with a text, the newest first.
+async fn found(
+    db: &mut PgConnection,
+    query: &str,
+    wanted: &Wanted,
+) -> Result<Vec<Uuid>, StateFault> {
+    // In the order of code points, everything that begins with a text stands from it to before this one.
+    let end = |text: &str| format!("{text}\u{10ffff}");
+    let by_url = format!("https://{query}");
+    let ids = sqlx::query_scalar!(
+        "SELECT r.restriction_id
+         FROM restrictions r
+         WHERE r.restriction_id IN (
+             SELECT restriction_id
+             FROM restrictions
+             WHERE access_key_id COLLATE \"C\" BETWEEN $1 AND $2
+             UNION ALL
+             SELECT restriction_id
+             FROM restrictions
+             WHERE ticket COLLATE \"C\" BETWEEN $1 AND $2
+             UNION ALL
+             SELECT r.restriction_id
+             FROM principals p
+             JOIN access_keys k USING (principal_id)
+             JOIN restrictions r USING (access_key_id)
+             WHERE p.account_id COLLATE \"C\" BETWEEN $1 AND $2
+             UNION ALL
+             SELECT r.restriction_id
+             FROM principals p
+             JOIN access_keys k USING (principal_id)
+             JOIN restrictions r USING (access_key_id)
+             WHERE p.user_name COLLATE \"C\" BETWEEN $1 AND $2
+             UNION ALL
+             SELECT restriction_id
+             FROM leak_reports
+             WHERE restriction_id IS NOT NULL
+               AND left(reference, 200) COLLATE \"C\" BETWEEN $1 AND $2
+             UNION ALL
+             SELECT restriction_id
+             FROM leak_reports
+             WHERE restriction_id IS NOT NULL
+               AND url IS NOT NULL
+               AND (
+                   left(url, 200) COLLATE \"C\" BETWEEN $1 AND $2
+                   OR left(url, 200) COLLATE \"C\" BETWEEN $3 AND $4
+               )
+         )
+           AND ($5::text IS NULL OR r.state = $5)
+           AND ($6::uuid IS NULL OR r.restriction_id < $6)
+         ORDER BY r.restriction_id DESC
+         LIMIT $7",
+        query,
+        end(query),
+        by_url,
+        end(&by_url),
+        wanted.state.map(State::as_str),
+        wanted.before,
+        wanted.limit
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(ids)
+}
+
 /// Reads one restriction.
 ///
 /// # Errors
 /// [`StateFault::Database`].
 pub async fn one(
-    pool: &PgPool,
+    db: &mut PgConnection,
     restriction_id: Uuid,
 ) -> Result<Option<RestrictionView>, StateFault> {
     let wanted = Wanted {
@@ -193,7 +273,7 @@ pub async fn one(
         limit: 1,
         ..Wanted::default()
     };
-    Ok(list(pool, &wanted).await?.pop())
+    Ok(list(db, &wanted).await?.pop())
 }
 
 /// Since when somebody may have had the key: the first sighting, or the restriction.

@@ -1,7 +1,7 @@
 //! What operators and owners are shown of leak reports.
 
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -128,7 +128,7 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<ReportView>, Sta
 /// # Errors
 /// [`StateFault::Database`].
 pub(super) async fn of_restrictions(
-    pool: &PgPool,
+    db: &mut PgConnection,
     restrictions: &[Uuid],
 ) -> Result<Vec<ReportView>, StateFault> {
     let reports = sqlx::query_as!(
@@ -155,7 +155,7 @@ pub(super) async fn of_restrictions(
          ORDER BY report_id",
         restrictions
     )
-    .fetch_all(pool)
+    .fetch_all(db)
     .await?;
     Ok(reports)
 }

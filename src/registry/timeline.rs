@@ -16,7 +16,7 @@ pub struct Event {
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
     /// `Found`, `Reported`, `Imposed`, `CallsRefused` (of one hour), `LetterSent`, `LetterBuried`, `Widened`, `Confirmed`,
-    /// `Withdrawn`, `Asked`, `Decided` or `Lifted`.
+    /// `Withdrawn`, `Asked`, `Decided`, `ExceptionRevoked` or `Lifted`.
     pub event: String,
     /// Who: a source, `operator:NAME`, `contact:ID`, `policy`; `None` where nobody in particular.
     pub by: Option<String>,
@@ -85,14 +85,19 @@ pub async fn read(
              WHERE c.restriction_id = $1
                AND c.withdrawn_at IS NOT NULL
              UNION ALL
-             SELECT a.asked_at, 'Asked', a.asked_by, a.reason, 8
+             SELECT a.asked_at, 'Asked', a.asked_by, a.kind || ': ' || a.reason, 8
              FROM approvals a
              WHERE a.subject_id = $1
              UNION ALL
-             SELECT a.decided_at, 'Decided', a.decided_by, a.state, 9
+             SELECT a.decided_at, 'Decided', a.decided_by, a.kind || ': ' || a.state, 9
              FROM approvals a
              WHERE a.subject_id = $1
                AND a.decided_at IS NOT NULL
+             UNION ALL
+             SELECT e.revoked_at, 'ExceptionRevoked', e.revoked_by, array_to_string(e.operations, ', '), 9
+             FROM exceptions e
+             WHERE e.restriction_id = $1
+               AND e.revoked_at IS NOT NULL
              UNION ALL
              SELECT r.lifted_at, 'Lifted', r.lifted_by, concat_ws(': ', r.closing, r.lift_reason), 10
              FROM restrictions r

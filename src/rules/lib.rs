@@ -8,6 +8,7 @@
 pub mod access_key;
 pub mod credentials;
 pub mod evidence;
+pub mod exception;
 pub mod fault;
 pub mod ladder;
 pub mod leak;

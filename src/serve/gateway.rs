@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::ServeError;
 use crate::{
     app::{Foundations, GatewaySettings},
-    config::{CredentialsChoice, Secret, Sections, UpstreamView},
+    config::{CredentialsChoice, PolicySection, Secret, Sections, UpstreamView},
     gateway::{
         gate::{self, Recommend},
         lookup,
@@ -91,11 +91,7 @@ pub(super) fn settings(
             body_limit: gateway.body_limit_bytes,
             body_timeout: Duration::from_secs(gateway.body_timeout_seconds),
             is_mirror: false,
-            policy: Policy {
-                mode: policy.mode,
-                enforce_from: policy.enforce_from.map(|instant| instant.0),
-                self_remedy: policy.self_remedy,
-            },
+            policy: self::policy(policy),
             profile: policy.profile,
             anonymous: gateway.anonymous.clone(),
             recommend,
@@ -111,6 +107,15 @@ pub(super) fn settings(
         upstreams: made,
         listed,
     })
+}
+
+/// The policy as it is configured.
+pub(super) fn policy(section: &PolicySection) -> Policy {
+    Policy {
+        mode: section.mode,
+        enforce_from: section.enforce_from.map(|instant| instant.0),
+        self_remedy: section.self_remedy,
+    }
 }
 
 /// Makes the settings of a gate that watches beside the path: every product is judged, none is forwarded,

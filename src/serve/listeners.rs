@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::{ServeError, gateway, sources};
 use crate::{
+    admin::Settings,
     app::{Foundations, Node},
     config::{AdminSection, Config, Role, Sections},
     gateway::{
@@ -35,10 +36,7 @@ pub(super) fn bind_all(
     cores: &Cores,
 ) -> Result<Listeners, ServeError> {
     let Sections {
-        gateway,
-        public,
-        admin,
-        ..
+        gateway, public, ..
     } = &config.sections;
     let manners = |proxies: &[ipnet::IpNet]| Manners {
         head_timeout: Duration::from_secs(gateway.head_timeout_seconds),
@@ -90,19 +88,30 @@ pub(super) fn bind_all(
         listeners.serving.push(("public", address, serving));
     }
     if config.has(Role::Admin) {
-        let tls = tls(admin.tls_cert.as_deref(), admin.tls_key.as_deref())?;
-        let listener = bind("admin", admin.listen, tls, manners(&admin.trusted_proxies))?;
+        let section = &config.sections.admin;
+        let tls = tls(section.tls_cert.as_deref(), section.tls_key.as_deref())?;
+        let listener = bind(
+            "admin",
+            section.listen,
+            tls,
+            manners(&section.trusted_proxies),
+        )?;
         let address = listener.local_addr();
-        let serving = listener.serving(node.admin(config.judges(), four_eyes(admin)));
+        let settings = Settings {
+            four_eyes: four_eyes(section),
+            policy: gateway::policy(&config.sections.policy),
+            profile: config.sections.policy.profile,
+        };
+        let serving = listener.serving(node.admin(config.judges(), settings)?);
         listeners.serving.push(("admin", address, serving));
     }
     Ok(listeners)
 }
 
-fn four_eyes(admin: &AdminSection) -> FourEyes {
+fn four_eyes(section: &AdminSection) -> FourEyes {
     FourEyes {
-        expires_after: time::Duration::hours(admin.requests_expire_hours.into()),
-        bulk_above: admin.bulk_above,
+        expires_after: time::Duration::hours(section.requests_expire_hours.into()),
+        bulk_above: section.bulk_above,
     }
 }
 

@@ -532,8 +532,8 @@ async fn timeline_tells_the_whole_story_in_order() {
             "Imposed | - | Reported",
             "CallsRefused | - | 2: CreateUser",
             "Confirmed | operator:olga | -",
-            "Asked | operator:olga | the owner cannot be reached",
-            "Decided | operator:anna | Approved",
+            "Asked | operator:olga | Lift: the owner cannot be reached",
+            "Decided | operator:anna | Lift: Approved",
             "Lifted | operator:olga | AcceptedRisk: the owner cannot be reached",
         ]
     );

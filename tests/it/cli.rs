@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use akgate::registry::approvals::FourEyes;
+use akgate::admin::Settings;
 use snapbox::{cmd::Command, str};
 use tokio::net::TcpListener;
 
@@ -27,7 +27,7 @@ impl Office {
         desk.report(KEY, "finding-1").await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = format!("http://{}", listener.local_addr().unwrap());
-        let admin = desk.node.node.admin(true, FourEyes::default());
+        let admin = desk.node.node.admin(true, Settings::default()).unwrap();
         tokio::spawn(async move { axum::serve(listener, admin).await });
         Self {
             desk,
@@ -590,6 +590,7 @@ Commands:
   list      List restrictions, the newest first
   show      Show one restriction and the reports that led to it
   timeline  Show what happened to a restriction, in order
+  watch     Follow what happens to restrictions, a line for each change; Ctrl-C ends
   impose    Restrict an AccessKey: your decision, proven or not
   confirm   Record the owner's word that came another way than by the letter's link
   lift      Lift a restriction; without confirmation, or of a pair that still works, a second

@@ -1,15 +1,15 @@
 //! The admin API, as its clients see it.
 
 use akgate::{
+    admin::Settings,
     audit::Actor,
     operator::{
         Role,
         store::{self, NewToken, TOKEN_DAYS},
     },
-    registry::approvals::FourEyes,
 };
 use axum::body::Body;
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
@@ -51,6 +51,20 @@ impl Desk {
         path: &str,
         body: Option<Value>,
     ) -> (StatusCode, String, Value) {
+        let (status, headers, body) = self.ask_with(token, method, path, &[], body).await;
+        let kind = headers.get("content-type");
+        let kind = kind.map(|value| value.to_str().unwrap().to_owned());
+        (status, kind.unwrap_or_default(), body)
+    }
+
+    pub async fn ask_with(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> (StatusCode, HeaderMap, Value) {
         let mut request = Request::builder()
             .method(method)
             .uri(match path.starts_with('/') {
@@ -58,6 +72,9 @@ impl Desk {
                 false => format!("/admin/v1/{path}"),
             })
             .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -65,20 +82,17 @@ impl Desk {
         let answer = self
             .node
             .node
-            .admin(true, FourEyes::default())
+            .admin(true, Settings::default())
+            .unwrap()
             .oneshot(request.body(body).unwrap())
             .await
             .unwrap();
-        let kind = answer
-            .headers()
-            .get("content-type")
-            .map(|value| value.to_str().unwrap().to_owned())
-            .unwrap_or_default();
+        let headers = answer.headers().clone();
         let status = answer.status();
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
         (
             status,
-            kind,
+            headers,
             serde_json::from_slice(&bytes).unwrap_or_default(),
         )
     }

@@ -361,7 +361,7 @@ pub async fn lift_by_two(pool: &PgPool, restriction_id: Uuid, now: OffsetDateTim
         Actor::Operator("anna".into()),
     );
     let eyes = FourEyes::default();
-    let lifted = lift(pool, restriction_id, &lifting, &olga, eyes, now).await;
+    let lifted = lift(pool, restriction_id, &lifting, &olga, eyes, None, now).await;
     if let Outcome::Waits(id) = lifted.unwrap() {
         approve(pool, id, &anna, None, now).await.unwrap();
     }

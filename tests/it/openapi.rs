@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use akgate::registry::approvals::FourEyes;
+use akgate::admin::Settings;
 use axum::body::Body;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -18,7 +18,8 @@ async fn get(path: &str) -> (StatusCode, http::HeaderMap, Vec<u8>) {
     let request = Request::get(path).body(Body::empty()).unwrap();
     let answer = node
         .node
-        .admin(true, FourEyes::default())
+        .admin(true, Settings::default())
+        .unwrap()
         .oneshot(request)
         .await
         .unwrap();
@@ -64,7 +65,7 @@ async fn every_operation_tells_of_its_faults_and_wants_a_token() {
             assert!(operation["operationId"].is_string());
         }
     }
-    assert_eq!(count, 29);
+    assert_eq!(count, 49);
 }
 
 #[tokio::test]

@@ -6,13 +6,13 @@ use std::{
 };
 
 use akgate::{
+    admin::Settings,
     operator::{
         Right, Role,
         login::{LoginRefused, login},
         token::Token,
     },
     peer::Peer,
-    registry::approvals::FourEyes,
 };
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
@@ -190,6 +190,126 @@ fn operations() -> Vec<(Method, String, Value, Right)> {
         (Method::GET, "/admin/v1/me".into(), Value::Null, Right::Read),
         (
             Method::GET,
+            "/admin/v1/audit".into(),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::GET,
+            "/admin/v1/accounts".into(),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::GET,
+            "/admin/v1/accounts/nobody".into(),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::GET,
+            "/admin/v1/keys".into(),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::GET,
+            "/admin/v1/keys/LTAI5tFakeNobody".into(),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::GET,
+            "/admin/v1/keys/LTAI5tFakeNobody/lineage".into(),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::GET,
+            "/admin/v1/exceptions".into(),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::GET,
+            format!("/admin/v1/exceptions/{NOBODY}"),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::GET,
+            format!("/admin/v1/letters/{NOBODY}"),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::GET,
+            "/admin/v1/policy".into(),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::GET,
+            "/admin/v1/policy/check?product=RAM&action=GetUser".into(),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::GET,
+            "/admin/v1/policy/diff".into(),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::GET,
+            "/admin/v1/policy/replay?profile=strict".into(),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::PUT,
+            "/admin/v1/accounts/nobody/self-remedy".into(),
+            json!({ "open": null }),
+            Right::Act,
+        ),
+        (
+            Method::POST,
+            "/admin/v1/keys/LTAI5tFakeNobody:disable".into(),
+            reason(),
+            Right::Act,
+        ),
+        (
+            Method::POST,
+            "/admin/v1/exceptions".into(),
+            json!({ "access_key_id": "LTAI5tFakeNobody", "operations": ["RAM:GetUser"], "networks": ["10.0.0.1"], "hours": 1, "reason": "test" }),
+            Right::Act,
+        ),
+        (
+            Method::POST,
+            format!("/admin/v1/exceptions/{NOBODY}:revoke"),
+            Value::Null,
+            Right::Act,
+        ),
+        (
+            Method::POST,
+            format!("/admin/v1/letters/{NOBODY}:resend"),
+            Value::Null,
+            Right::Act,
+        ),
+        (
+            Method::POST,
+            format!("/admin/v1/letters/{NOBODY}:bury"),
+            reason(),
+            Right::Act,
+        ),
+        (
+            Method::POST,
+            "/admin/v1/policy:switch_mode".into(),
+            json!({ "mode": null, "reason": "test" }),
+            Right::Act,
+        ),
+        (
+            Method::GET,
             "/v1/accounts/nobody/notices".into(),
             Value::Null,
             Right::Serve,
@@ -300,7 +420,8 @@ async fn from(desk: &Desk, ip: &str, token: &str, at: OffsetDateTime) -> (u16, O
     let answer = desk
         .node
         .node
-        .admin(true, FourEyes::default())
+        .admin(true, Settings::default())
+        .unwrap()
         .oneshot(request)
         .await
         .unwrap();

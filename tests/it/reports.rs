@@ -315,7 +315,7 @@ async fn batch_that_an_owner_has_confirmed_stays() {
         .fetch_one(&desk.pool)
         .await
         .unwrap();
-    by_ticket(&desk.pool, restriction, &olga(), "T-1", NOW)
+    by_ticket(&desk.pool, restriction, &olga(), "T-1", None, NOW)
         .await
         .unwrap();
     let undone = take_back(&desk.pool, batch(&told)).await;

@@ -9,9 +9,9 @@ use akgate::{
     demo::client::{Api, Credentials, sign},
     operation::{Catalogue, Effect, Kind},
     registry::{
+        accounts::{self, Setting},
         confirm::by_ticket,
         escalate::{self, Rules},
-        profile,
     },
     verdict::Profile,
 };
@@ -29,9 +29,16 @@ pub const STS: &str = "2015-04-01";
 
 pub async fn confirm_and_lift(node: &TestNode, restriction: uuid::Uuid) {
     let actor = Actor::Operator("tester".into());
-    by_ticket(&node.pool, restriction, &actor, "T-1", node.clock.now())
-        .await
-        .unwrap();
+    by_ticket(
+        &node.pool,
+        restriction,
+        &actor,
+        "T-1",
+        None,
+        node.clock.now(),
+    )
+    .await
+    .unwrap();
     lift_by_two(&node.pool, restriction, node.clock.now()).await;
     node.node.feed().poll().await.unwrap();
 }
@@ -121,12 +128,9 @@ fn restricted_key_never_gets_through_and_clean_key_is_never_refused() {
         .run(&strategy, |((version, action), strict, status_given)| {
             runtime.block_on(async {
                 let actor = Actor::Operator("tester".into());
-                let wanted = profile::SetProfile {
-                    account_id: ACCOUNT,
-                    profile: strict.then_some(Profile::Strict),
-                    actor: &actor,
-                };
-                profile::set(&node.pool, wanted, node.clock.now())
+                let setting = Setting::Profile(strict.then_some(Profile::Strict));
+                let now = node.clock.now();
+                accounts::set(&node.pool, ACCOUNT, setting, &actor, None, now)
                     .await
                     .unwrap();
                 node.node.feed().poll().await.unwrap();

@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Connection, Exit, pages, run as over_api,
+    Connection, Exit, List, list, run as over_api,
     shown::{Column, Shown},
 };
 
@@ -117,18 +117,14 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
         };
         let view = match command {
             Command::List { all, limit, .. } => {
-                let state = (!all).then(|| ("state", "Waiting".to_owned()));
-                let asked = state.into_iter().collect();
-                let (found, more) =
-                    pages(client, "approvals", asked, "approvals", (*limit).into()).await?;
-                let more = more.then(|| format!("--limit {}", u32::from(*limit) * 2));
-                shown.list(
-                    &found,
-                    COLUMNS,
-                    "Nothing waits for a second operator.",
-                    more.as_deref(),
-                )?;
-                return Ok(Exit::Ok);
+                let given = [("state", (!all).then(|| "Waiting".to_owned()))];
+                let what = List {
+                    path: "approvals",
+                    member: "approvals",
+                    columns: COLUMNS,
+                    none: "Nothing waits for a second operator.",
+                };
+                return list(client, &mut shown, &what, given, *limit).await;
             }
             Command::Show { id, .. } => client.get(&format!("approvals/{id}"), &[]).await?,
             Command::Approve { id, remark, .. } => {

@@ -127,6 +127,9 @@ impl ApiFault {
                 "akgate restrictions confirm ID --ticket NUMBER, or lift with --accept-no-confirmation",
             ),
             "pair-active" => Some("akgate restrictions lift ID … --accept-active-key"),
+            "not-restricted" => Some("akgate restrictions list --key ID"),
+            "exception-over" => Some("akgate exceptions list --all"),
+            "letter-due" | "letter-settled" => Some("akgate letters show ID"),
             "own-request" => Some("akgate approvals withdraw ID"),
             "asked-before" | "request-over" | "request-expired" | "asker-gone" => {
                 Some("akgate approvals list")
@@ -164,14 +167,28 @@ impl Client {
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ApiFault> {
-        self.ask(Method::POST, path, Some(body)).await
+        self.change(Method::POST, path, body).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value, ApiFault> {
+        self.change(Method::PUT, path, body).await
+    }
+
+    /// Sent once more where no answer came: the key tells that it is the same request.
+    async fn change(&self, method: Method, path: &str, body: &Value) -> Result<Value, ApiFault> {
+        let key = uuid::Uuid::new_v4().to_string();
+        let send = async || self.ask(method.clone(), path, Some((body, &key))).await;
+        match send().await {
+            Err(ApiFault::NoAnswer { .. }) => send().await,
+            answer => answer,
+        }
     }
 
     async fn ask(
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<(&Value, &str)>,
     ) -> Result<Value, ApiFault> {
         let server = self.server.to_string();
         let server = server.trim_end_matches('/');
@@ -179,14 +196,18 @@ impl Client {
             server: server.to_owned(),
             reason,
         };
-        let text = body.map(Value::to_string).unwrap_or_default();
-        let request = Request::builder()
+        let text = body.map(|(body, _)| body.to_string()).unwrap_or_default();
+        let mut request = Request::builder()
             .method(method)
             .uri(format!("{server}/admin/v1/{path}"))
             .header(USER_AGENT, concat!("akgate/", env!("CARGO_PKG_VERSION")))
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/json")
-            .header(AUTHORIZATION, format!("Bearer {}", self.token.expose()))
+            .header(AUTHORIZATION, format!("Bearer {}", self.token.expose()));
+        if let Some((_, key)) = body {
+            request = request.header("idempotency-key", key);
+        }
+        let request = request
             .body(Full::from(text))
             .map_err(|fault| silent(fault.to_string()))?;
         let asking = async {

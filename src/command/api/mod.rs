@@ -1,19 +1,30 @@
 //! What an operator does from a terminal: the admin API's client, its profiles, and how answers are shown.
 
+pub mod accounts;
 pub mod approvals;
+pub mod audit;
 mod client;
+pub mod exceptions;
+pub mod keys;
+pub mod letters;
 pub mod operators;
+pub mod policy;
 mod profile;
+pub mod reports;
 pub mod restrictions;
 mod shown;
+mod watch;
 pub mod why;
 
 use std::io::{self, IsTerminal, Write};
 
 use serde_json::Value;
 
-use self::client::Client;
 pub use self::{client::ApiFault, profile::Connection};
+use self::{
+    client::Client,
+    shown::{Column, Shown},
+};
 use super::Exit;
 
 /// Runs a command against the API, and says what went wrong with the command that helps.
@@ -65,6 +76,63 @@ fn agreed(question: &str, yes: bool, err: &mut impl Write) -> io::Result<bool> {
     Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
+/// A list of the API, and how it is shown.
+struct List<'a> {
+    path: &'a str,
+    /// The member of a page that holds the things.
+    member: &'a str,
+    columns: &'a [Column],
+    /// What is said where there are none.
+    none: &'a str,
+}
+
+/// Shows what is asked for, at most `limit` things, and how to see more where there are more.
+async fn list<W: Write>(
+    client: &Client,
+    shown: &mut Shown<'_, W>,
+    what: &List<'_>,
+    given: impl IntoIterator<Item = (&'static str, Option<String>)>,
+    limit: u16,
+) -> Result<Exit, ApiFault> {
+    let asked = given.into_iter();
+    let asked = asked.filter_map(|(name, value)| Some((name, value?)));
+    let (found, more) = pages(
+        client,
+        what.path,
+        asked.collect(),
+        what.member,
+        limit.into(),
+    )
+    .await?;
+    let more = more.then(|| format!("--limit {}", u32::from(limit) * 2));
+    shown.list(&found, what.columns, what.none, more.as_deref())?;
+    Ok(Exit::Ok)
+}
+
+/// Shows what was done, or the request that waits for a second operator.
+fn answer_or_waiting<W: Write>(
+    shown: &mut Shown<'_, W>,
+    err: &mut impl Write,
+    answer: &Value,
+    rows: &[Column],
+) -> Result<Exit, ApiFault> {
+    let Some(approval) = answer.get("approval_id").and_then(Value::as_str) else {
+        shown.one(answer, rows)?;
+        return Ok(Exit::Ok);
+    };
+    shown.one(answer, approvals::ROWS)?;
+    writeln!(
+        err,
+        "It waits for a second operator: akgate approvals approve {approval}"
+    )?;
+    Ok(Exit::Ok)
+}
+
+/// A text of an answer; empty where there is none.
+fn member<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
 /// All pages of a list, at most `limit` things; says whether there are more.
 async fn pages(
     client: &Client,
@@ -75,7 +143,7 @@ async fn pages(
 ) -> Result<(Vec<Value>, bool), ApiFault> {
     let mut all = Vec::new();
     loop {
-        let size = (limit - all.len()).min(500);
+        let size = (limit - all.len()).min(100);
         let mut asked = query.clone();
         asked.push(("page_size", size.to_string()));
         let mut page = client.get(path, &asked).await?;
@@ -88,13 +156,13 @@ async fn pages(
                 })
                 .unwrap_or_default(),
         );
-        match page.get("next_page_token").and_then(Value::as_str) {
+        let next = match page.get("next_page_token") {
+            None | Some(Value::Null) => return Ok((all, false)),
             Some(_) if all.len() >= limit => return Ok((all, true)),
-            Some(next) => {
-                query.retain(|(name, _)| *name != "page_token");
-                query.push(("page_token", next.to_owned()));
-            }
-            None => return Ok((all, false)),
-        }
+            Some(Value::String(next)) => next.clone(),
+            Some(next) => next.to_string(),
+        };
+        query.retain(|(name, _)| *name != "page_token");
+        query.push(("page_token", next));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Connection, Exit, agreed,
     client::segment,
-    pages, run as over_api,
+    member, pages, run as over_api,
     shown::{Column, Output, Shown},
 };
 use crate::operator::{
@@ -135,7 +135,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 let made = client
                     .post(&format!("operators/{}/tokens", segment(name)), &body)
                     .await?;
-                let of = |member| made.get(member).and_then(Value::as_str).unwrap_or_default();
+                let of = |name| member(&made, name);
                 writeln!(
                     err,
                     "A token of {name} as {role} until {}. It is shown once:",

@@ -6,8 +6,10 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
-    ApiFault, Client, Connection, Exit, agreed, pages, run as over_api,
+    ApiFault, Client, Connection, Exit, List, agreed, answer_or_waiting, list, member,
+    run as over_api,
     shown::{Column, Output, Shown},
+    watch,
 };
 use crate::restriction::Closing;
 
@@ -16,12 +18,18 @@ use crate::restriction::Closing;
 pub enum Command {
     /// List restrictions, the newest first
     List {
+        /// Of which something begins with this: the AccessKey, its account or user, the ticket, the source's number, the
+        /// address where it was found
+        search: Option<String>,
         /// Imposed, Remediated or Lifted
         #[arg(long)]
         state: Option<String>,
         /// Of this AccessKey
         #[arg(long, value_name = "ID")]
         key: Option<String>,
+        /// Of this account
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
         /// At most so many
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
@@ -44,6 +52,18 @@ pub enum Command {
         /// At most so many events, the newest ones
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Follow what happens to restrictions, a line for each change; Ctrl-C ends
+    Watch {
+        /// Of this AccessKey
+        #[arg(long, value_name = "ID")]
+        key: Option<String>,
+        /// End after so many
+        #[arg(long)]
+        count: Option<u32>,
         /// Which akgate
         #[command(flatten)]
         connection: Connection,
@@ -167,6 +187,7 @@ impl Command {
             Self::List { connection, .. }
             | Self::Show { connection, .. }
             | Self::Timeline { connection, .. }
+            | Self::Watch { connection, .. }
             | Self::Impose { connection, .. }
             | Self::Confirm { connection, .. }
             | Self::Lift { connection, .. } => connection,
@@ -187,8 +208,30 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
         };
         match command {
             Command::List {
-                state, key, limit, ..
-            } => list(client, &mut shown, state.as_deref(), key.as_deref(), *limit).await,
+                search,
+                state,
+                key,
+                account,
+                limit,
+                ..
+            } => {
+                let given = [
+                    ("q", search.clone()),
+                    ("state", state.clone()),
+                    ("access_key_id", key.clone()),
+                    ("account_id", account.clone()),
+                ];
+                let what = List {
+                    path: "restrictions",
+                    member: "restrictions",
+                    columns: COLUMNS,
+                    none: "No restriction is like that.",
+                };
+                list(client, &mut shown, &what, given, *limit).await
+            }
+            Command::Watch { key, count, .. } => {
+                watch::run(client, &mut shown, err, key.as_deref(), *count).await
+            }
             Command::Show { id, .. } => show(&mut shown, &find(client, id).await?),
             Command::Timeline { id, limit, .. } => {
                 let found = find(client, id).await?;
@@ -233,29 +276,6 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             Command::Lift { .. } => lift(client, &mut shown, command, err).await,
         }
     })
-}
-
-async fn list<W: Write>(
-    client: &Client,
-    shown: &mut Shown<'_, W>,
-    state: Option<&str>,
-    key: Option<&str>,
-    limit: u16,
-) -> Result<Exit, ApiFault> {
-    let given = [("state", state), ("access_key_id", key)];
-    let given = given
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?.to_owned())));
-    let asked = given.collect();
-    let (found, more) = pages(client, "restrictions", asked, "restrictions", limit.into()).await?;
-    let more = more.then(|| format!("--limit {}", u32::from(limit) * 2));
-    shown.list(
-        &found,
-        COLUMNS,
-        "No restriction is like that.",
-        more.as_deref(),
-    )?;
-    Ok(Exit::Ok)
 }
 
 fn show<W: Write>(shown: &mut Shown<'_, W>, restriction: &Value) -> Result<Exit, ApiFault> {
@@ -314,19 +334,10 @@ async fn lift<W: Write>(
     });
     let path = format!("restrictions/{}:lift", member(&found, "restriction_id"));
     let answer = client.post(&path, &body).await?;
-    match answer.get("approval_id").and_then(Value::as_str) {
-        Some(approval) => {
-            shown.one(&answer, super::approvals::ROWS)?;
-            writeln!(
-                err,
-                "It waits for a second operator: akgate approvals approve {approval}"
-            )?;
-        }
-        None => {
-            show(shown, &answer)?;
-        }
+    match answer.get("approval_id") {
+        Some(_) => answer_or_waiting(shown, err, &answer, ROWS),
+        None => show(shown, &answer),
     }
-    Ok(Exit::Ok)
 }
 
 /// A restriction by its id, or by its key: the one in force, else the last.
@@ -341,8 +352,4 @@ async fn find(client: &Client, id: &str) -> Result<Value, ApiFault> {
     let mut page = client.get("restrictions", &asked).await?;
     let found = page.pointer_mut("/restrictions/0").map(Value::take);
     found.ok_or_else(|| ApiFault::NotFound(format!("`{id}` has no restriction.")))
-}
-
-fn member<'v>(value: &'v Value, name: &str) -> &'v str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }

@@ -106,7 +106,7 @@ fn table() -> Table {
 }
 
 /// A value in a table; times to the second, nothing of a control character of somebody else's text.
-fn cell(value: Option<&Value>) -> String {
+pub(super) fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "-".to_owned(),
         Some(Value::String(text)) => instant(text).unwrap_or_else(|| plain(text)),

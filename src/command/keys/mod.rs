@@ -1,9 +1,7 @@
-//! `akgate keys`: fills the directory from a file, shows what is in it, seals it again.
+//! `akgate keys`: fills the directory from a file, seals it again; looks into it over the admin API.
 
 mod import;
-mod list;
 mod reseal;
-mod show;
 
 use std::{
     io::{self, Write},
@@ -12,11 +10,10 @@ use std::{
 
 use clap::Subcommand;
 
-use super::{Exit, settings::Settings};
+use super::{Exit, api, settings::Settings};
 use crate::{
-    access_key::AccessKeyId,
     config::Config,
-    directory::{KeyStatus, StateFault, import::Form, sealing::KeyRingFault},
+    directory::{StateFault, import::Form, sealing::KeyRingFault},
     serve::ServeError,
 };
 
@@ -39,30 +36,6 @@ pub enum Command {
         #[command(flatten)]
         settings: Settings,
     },
-    /// List AccessKeys
-    List {
-        /// Which
-        #[command(flatten)]
-        filter: list::Filter,
-        /// Print one JSON object per line
-        #[arg(long)]
-        json: bool,
-        /// Where the configuration is
-        #[command(flatten)]
-        settings: Settings,
-    },
-    /// Show an AccessKey: whose it is, whether it works, what restricts it, what it made
-    Show {
-        /// The AccessKeyId
-        #[arg(value_parser = AccessKeyId::parse)]
-        access_key_id: AccessKeyId,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        /// Where the configuration is
-        #[command(flatten)]
-        settings: Settings,
-    },
     /// Seal every secret again under the newest key of the key ring, while nodes serve
     ///
     /// To change the sealing key: add a `seal` line of a higher id to the key ring of every node and restart them, run
@@ -72,6 +45,9 @@ pub enum Command {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Over the admin API
+    #[command(flatten)]
+    OverApi(api::keys::Command),
 }
 
 /// Why a command does not end well.
@@ -81,8 +57,6 @@ enum KeysError {
     File { path: String, fault: io::Error },
     #[error("say what the file is: --format csv or --format ndjson")]
     Form,
-    #[error("there is no AccessKey {0} in the directory")]
-    NotFound(String),
     #[error("the file's reader has ended early")]
     Reader,
     #[error(transparent)]
@@ -102,16 +76,32 @@ enum KeysError {
 /// # Errors
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let (Command::Import { settings, .. }
-    | Command::List { settings, .. }
-    | Command::Show { settings, .. }
-    | Command::Reseal { settings }) = command;
+    match command {
+        Command::Import {
+            file,
+            format,
+            settings,
+        } => on_node(settings, err, async |config, err| {
+            import::run(config, file, *format, out, err).await
+        }),
+        Command::Reseal { settings } => on_node(settings, err, async |config, _| {
+            reseal::run(config, out).await
+        }),
+        Command::OverApi(command) => api::keys::run(command, out, err),
+    }
+}
+
+fn on_node<E: Write>(
+    settings: &Settings,
+    err: &mut E,
+    act: impl AsyncFnOnce(&Config, &mut E) -> Result<Exit, KeysError>,
+) -> io::Result<Exit> {
     let config = match settings.load_or_say(&[], err)? {
         Ok(config) => config,
         Err(exit) => return Ok(exit),
     };
     let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(act(command, &config, out, err)) {
+    match runtime.block_on(act(&config, err)) {
         Ok(exit) => Ok(exit),
         Err(KeysError::Output(fault)) => Err(fault),
         Err(fault @ KeysError::Form) => {
@@ -127,26 +117,4 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             Ok(Exit::Failed)
         }
     }
-}
-
-async fn act(
-    command: &Command,
-    config: &Config,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> Result<Exit, KeysError> {
-    match command {
-        Command::Import { file, format, .. } => import::run(config, file, *format, out, err).await,
-        Command::List { filter, json, .. } => list::run(config, filter, *json, out).await,
-        Command::Show {
-            access_key_id,
-            json,
-            ..
-        } => show::run(config, access_key_id, *json, out).await,
-        Command::Reseal { .. } => reseal::run(config, out).await,
-    }
-}
-
-fn status(text: &str) -> Result<KeyStatus, String> {
-    KeyStatus::parse(text).ok_or_else(|| "Active, Inactive or Deleted".to_owned())
 }

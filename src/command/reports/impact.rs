@@ -14,10 +14,10 @@ use super::ReportsError;
 use crate::{
     calls::impact::asked_since,
     clock::{Clock, SystemClock},
-    command::classify,
     config::Config,
     operation::{Blocklist, Catalogue},
     registry::record::Struck,
+    verdict::refuses,
 };
 
 /// How far back calls are looked at.
@@ -64,10 +64,10 @@ pub(super) async fn of(
             .profile
             .and_then(|name| name.parse().ok())
             .unwrap_or(config.sections.policy.profile);
-        let operation = classify::operation(&catalogue, &one.product, &one.version, &one.action);
+        let operation = catalogue.named(&one.product, &one.version, &one.action);
         // What cannot even be named is refused.
         let refused = operation.map_or(true, |operation| {
-            classify::is_refused(&strict, &operation, profile)
+            refuses(&strict, &operation, profile, false)
         });
         let (calls, would_be_refused) = counts.entry(one.access_key_id).or_default();
         *calls += one.calls;

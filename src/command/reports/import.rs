@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     fs::{File, OpenOptions},
     io::{BufReader, BufWriter, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
     time::Instant,
 };
 
@@ -14,11 +14,14 @@ use sqlx::PgPool;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{Command, Exit, ReportsError, impact};
+use super::{Exit, ReportsError, impact};
 use crate::{
     audit::Actor,
     clock::{Clock, SystemClock},
-    command::input::{open, show_rate},
+    command::{
+        input::{open, show_rate},
+        settings::Settings,
+    },
     config::Config,
     directory::{StateFault, import::BadLine, sealing::KeyRing},
     intake::report_file::{Format, Piece},
@@ -92,19 +95,56 @@ impl Outcome {
     }
 }
 
+/// What `akgate reports import` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// The file, or - for standard input
+    file: PathBuf,
+    /// Its form, where it does not tell itself
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Who has found it; by default the scanner
+    #[arg(long, value_name = "NAME", value_parser = source)]
+    source: Option<String>,
+    /// Say what would be restricted, and which calls of the last 7 days would have been refused; write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Go on with this batch
+    #[arg(long, value_name = "ID", conflicts_with = "dry_run")]
+    batch: Option<Uuid>,
+    /// Write what could not be read to this file
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Where the configuration is
+    #[command(flatten)]
+    pub(super) settings: Settings,
+}
+
+fn source(text: &str) -> Result<String, String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("1 to 64 letters, digits, points, hyphens and underscores".to_owned())
+    }
+}
+
 pub(super) async fn run(
     config: &Config,
-    command: &Command,
+    args: &Args,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Result<Exit, ReportsError> {
-    let Command::Import {
+    let Args {
         file,
         rejects,
         json,
         dry_run,
         ..
-    } = command;
+    } = args;
     let at = |path: &Path, fault| ReportsError::File {
         path: path.display().to_string(),
         fault,
@@ -123,7 +163,7 @@ pub(super) async fn run(
     let import = Import {
         pool: &pool,
         ring: &ring,
-        command,
+        args,
         suspicions: suspicions(&config.sections),
     };
     let taken = import.take(input, &bar, &mut outcome, &mut rejected).await;
@@ -214,7 +254,7 @@ fn private(path: &Path) -> std::io::Result<File> {
 struct Import<'a> {
     pool: &'a PgPool,
     ring: &'a KeyRing,
-    command: &'a Command,
+    args: &'a Args,
     suspicions: Suspicions,
 }
 
@@ -227,13 +267,13 @@ impl Import<'_> {
         outcome: &mut Outcome,
         rejected: &mut Option<BufWriter<File>>,
     ) -> Result<(), ReportsError> {
-        let Command::Import {
+        let Args {
             format,
             source,
             batch,
             dry_run,
             ..
-        } = self.command;
+        } = self.args;
         let (give, mut pieces) = mpsc::channel(AHEAD);
         let format = *format;
         let reader = tokio::task::spawn_blocking(move || read(format, input, &give));

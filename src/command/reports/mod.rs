@@ -3,23 +3,19 @@
 mod impact;
 mod import;
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::io::{self, Write};
 
 use clap::Subcommand;
 use uuid::Uuid;
 
-use super::{Exit, settings::Settings};
+use super::{Exit, api};
 use crate::{
     directory::{StateFault, sealing::KeyRingFault},
-    intake::report_file::Format,
     operation::DataError,
     serve::ServeError,
 };
 
-/// Take what scanners have found
+/// Take what scanners have found, look at it, take a batch back
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Take a report file: what is proven restricts, the rest is kept as suspicion
@@ -29,31 +25,10 @@ pub enum Command {
     /// (RFC 3339). An AccessKeyId alone restricts nothing. Taking a file twice changes nothing; one that was broken off is
     /// taken again whole, with --batch so that it stays one batch. Ends with 3 where some of it could not be
     /// read.
-    Import {
-        /// The file, or - for standard input
-        file: PathBuf,
-        /// Its form, where it does not tell itself
-        #[arg(long, value_enum)]
-        format: Option<Format>,
-        /// Who has found it; by default the scanner
-        #[arg(long, value_name = "NAME", value_parser = source)]
-        source: Option<String>,
-        /// Say what would be restricted, and which calls of the last 7 days would have been refused; write nothing
-        #[arg(long)]
-        dry_run: bool,
-        /// Go on with this batch
-        #[arg(long, value_name = "ID", conflicts_with = "dry_run")]
-        batch: Option<Uuid>,
-        /// Write what could not be read to this file
-        #[arg(long, value_name = "FILE")]
-        rejects: Option<PathBuf>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        /// Where the configuration is
-        #[command(flatten)]
-        settings: Settings,
-    },
+    Import(import::Args),
+    /// Over the admin API
+    #[command(flatten)]
+    OverApi(api::reports::Command),
 }
 
 /// Why a command does not end well.
@@ -88,13 +63,16 @@ enum ReportsError {
 /// # Errors
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let Command::Import { settings, .. } = command;
-    let config = match settings.load_or_say(&[], err)? {
+    let args = match command {
+        Command::Import(args) => args,
+        Command::OverApi(command) => return api::reports::run(command, out, err),
+    };
+    let config = match args.settings.load_or_say(&[], err)? {
         Ok(config) => config,
         Err(exit) => return Ok(exit),
     };
     let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(import::run(&config, command, out, err)) {
+    match runtime.block_on(import::run(&config, args, out, err)) {
         Ok(exit) => Ok(exit),
         Err(ReportsError::Output(fault)) => Err(fault),
         Err(fault) => {
@@ -106,14 +84,5 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 _ => Exit::Failed,
             })
         }
-    }
-}
-
-fn source(text: &str) -> Result<String, String> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
-        Ok(text.to_owned())
-    } else {
-        Err("1 to 64 letters, digits, points, hyphens and underscores".to_owned())
     }
 }

@@ -32,6 +32,17 @@ pub enum Source {
     Unofficial,
 }
 
+/// An operation that is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Product code, in lower case.
+    pub product: &'a str,
+    /// API version.
+    pub version: &'a str,
+    /// Action; `*` for all of the version.
+    pub action: &'a str,
+}
+
 impl Blocklist {
     /// The list of the profile `strict` that comes with this build.
     ///
@@ -70,6 +81,19 @@ impl Blocklist {
     #[must_use]
     pub fn lists(&self, operation: &Operation) -> bool {
         self.source_of(operation).is_some()
+    }
+
+    /// What it lists, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.by_product.iter().flat_map(|(product, versions)| {
+            versions.iter().flat_map(move |(version, actions)| {
+                actions.keys().map(move |action| Entry {
+                    product,
+                    version,
+                    action,
+                })
+            })
+        })
     }
 
     fn add(&mut self, fields: [&str; 5]) -> Result<(), DataFault> {

@@ -40,16 +40,20 @@ struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotForeign {
     /// The version is that of a catalogued product.
-    #[error("version {version} is that of {product}")]
+    #[error("version {version} is that of {product}, not of {given}")]
     Version {
+        /// The product given.
+        given: Product,
         /// The version given.
         version: String,
         /// Whose it is.
         product: Product,
     },
     /// The product is a catalogued one, at another version.
-    #[error("{product} has version {version}")]
+    #[error("{product} has version {version}, not {given}")]
     Product {
+        /// The version given.
+        given: String,
         /// The product given.
         product: Product,
         /// Its version.
@@ -135,12 +139,14 @@ impl Catalogue {
         let product = Product::from_code(product);
         if let Some(right) = self.version_of(&product) {
             return Err(NotForeign::Product {
+                given: version.to_owned(),
                 version: right.to_owned(),
                 product,
             });
         }
         if let Some(owner) = self.product_of(version) {
             return Err(NotForeign::Version {
+                given: product,
                 version: version.to_owned(),
                 product: owner.clone(),
             });
@@ -152,6 +158,26 @@ impl Catalogue {
             effect: Effect::Uncatalogued,
             is_sensitive: false,
         })
+    }
+
+    /// The operation that is named so, whoever serves it.
+    ///
+    /// # Errors
+    /// [`NotForeign`] where product and version do not go together, or a part is empty.
+    pub fn named(
+        &self,
+        product: &str,
+        version: &str,
+        action: &str,
+    ) -> Result<Operation, NotForeign> {
+        let product = Product::from_code(product);
+        match self.version_of(&product) {
+            Some(right) if right == version && !action.is_empty() => {
+                let found = self.operation(version, action);
+                found.ok_or(NotForeign::Empty)
+            }
+            Some(_) | None => self.foreign(product.code(), version, action),
+        }
     }
 
     /// The names of the parameters that an audit record of this operation keeps, sorted.

@@ -14,7 +14,7 @@ mod effect;
 mod product;
 mod table;
 
-pub use blocklist::{Blocklist, Source};
+pub use blocklist::{Blocklist, Entry, Source};
 pub use catalogue::{Catalogue, NotForeign};
 pub use effect::{Effect, InvalidEffect, Kind};
 pub use product::Product;

@@ -28,7 +28,8 @@
 //! 1. Mode `off`: allow, nothing is judged.
 //! 2. A restricted key in the lineage and an effect that its profile refuses: refuse with
 //!    [`Refusal::RestrictedKey`] (403), unless the key disables or deletes itself and the policy
-//!    opens that lane.
+//!    opens that lane, or an exception that two operators have made covers the call
+//!    ([`crate::exception`]).
 //! 3. An unknown standing in the lineage, or no lineage at all: refuse with
 //!    [`Refusal::StandingUnknown`] (503), reads included. A road that may serve reads from the last
 //!    known state says so by passing that state, never by passing [`Standing::Unknown`].
@@ -74,6 +75,8 @@ pub struct Facts<'a> {
     pub policy: Policy,
     /// Whether the key disables or deletes itself: [`remedies_itself`].
     pub remedies_itself: bool,
+    /// Whether an exception from the restriction covers the call: [`crate::exception::Exception::covers`].
+    pub is_excepted: bool,
     /// The present instant.
     pub now: OffsetDateTime,
 }
@@ -105,6 +108,8 @@ pub enum Grounds {
     Harmless(Uuid),
     /// A restriction is in force, and the key disables or deletes itself.
     SelfRemedy(Uuid),
+    /// A restriction is in force, and an exception from it covers the call.
+    Excepted(Uuid),
     /// It would have been refused, but the policy is not enforced (yet).
     Withheld(Refusal),
     /// The policy is off.
@@ -157,8 +162,11 @@ fn judge(strict: &Blocklist, facts: &Facts<'_>) -> Result<Grounds, Refusal> {
     let standing = Lineage::of(facts.lineage);
     let grounds = match standing.restriction {
         None => Grounds::Clear,
-        Some(id) if !refuses(strict, facts, standing.widened) => Grounds::Harmless(id),
+        Some(id) if !refuses(strict, facts.operation, facts.profile, standing.widened) => {
+            Grounds::Harmless(id)
+        }
         Some(id) if facts.policy.self_remedy && facts.remedies_itself => Grounds::SelfRemedy(id),
+        Some(id) if facts.is_excepted => Grounds::Excepted(id),
         Some(id) => return Err(Refusal::RestrictedKey(id)),
     };
     if standing.all_known {
@@ -168,9 +176,9 @@ fn judge(strict: &Blocklist, facts: &Facts<'_>) -> Result<Grounds, Refusal> {
     }
 }
 
-/// Whether the profile refuses this operation to a restricted key.
-fn refuses(strict: &Blocklist, facts: &Facts<'_>, widened: bool) -> bool {
-    let operation = facts.operation;
+/// Whether a profile refuses this operation to a restricted key, or to one whose restriction was widened.
+#[must_use]
+pub fn refuses(strict: &Blocklist, operation: &Operation, profile: Profile, widened: bool) -> bool {
     let by_effect = match operation.effect() {
         Effect::Read => widened && operation.is_sensitive(),
         Effect::MintSession | Effect::Uncatalogued => false,
@@ -178,7 +186,7 @@ fn refuses(strict: &Blocklist, facts: &Facts<'_>, widened: bool) -> bool {
         Effect::Mutate(Kind::Identity | Kind::Credential | Kind::Permission) => true,
         Effect::Disclose | Effect::Unknown => true,
     };
-    match facts.profile {
+    match profile {
         Profile::Mutations => by_effect,
         Profile::Strict => by_effect || strict.lists(operation),
     }
@@ -240,6 +248,7 @@ impl Permit {
             Grounds::Clear
             | Grounds::Harmless(_)
             | Grounds::SelfRemedy(_)
+            | Grounds::Excepted(_)
             | Grounds::Off
             | Grounds::Anonymous => None,
         }

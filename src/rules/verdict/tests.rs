@@ -67,6 +67,7 @@ impl World {
             profile,
             policy,
             remedies_itself,
+            is_excepted: false,
             now: NOW,
         };
         decide(&self.strict, &facts)
@@ -249,6 +250,33 @@ fn session_is_judged_by_its_worst_ancestor() {
 }
 
 #[test]
+fn exception_lets_pass_what_a_known_restriction_refuses() {
+    let world = World::new();
+    let create = world.operation("", "2015-05-01", "CreateUser");
+    for profile in Profile::ALL {
+        let decide = |lineage: &[Standing]| {
+            let facts = Facts {
+                operation: &create,
+                lineage,
+                profile,
+                policy: ENFORCE,
+                remedies_itself: false,
+                is_excepted: true,
+                now: NOW,
+            };
+            super::decide(&world.strict, &facts)
+        };
+        assert_eq!(
+            decide(&[RESTRICTED]),
+            allowed(&create, Grounds::Excepted(ID))
+        );
+        assert_eq!(decide(&[Standing::Clear]), allowed(&create, Grounds::Clear));
+        assert_eq!(decide(&[RESTRICTED, Standing::Unknown]), UNKNOWN);
+        assert_eq!(decide(&[]), UNKNOWN);
+    }
+}
+
+#[test]
 fn key_disables_itself_only_where_the_lane_is_open() {
     let world = World::new();
     let update = world.operation("", "2015-05-01", "UpdateAccessKey");
@@ -335,6 +363,7 @@ fn permit_tells_what_was_withheld() {
         (Grounds::Clear, None),
         (Grounds::Harmless(ID), None),
         (Grounds::SelfRemedy(ID), None),
+        (Grounds::Excepted(ID), None),
         (Grounds::Off, None),
         (Grounds::Anonymous, None),
         (Grounds::Withheld(refusal), Some(refusal)),

@@ -59,6 +59,7 @@ fn decide(c: &mut Criterion) {
         profile: Profile::default(),
         policy: Policy::default(),
         remedies_itself: false,
+        is_excepted: false,
         now: OffsetDateTime::UNIX_EPOCH,
     };
     c.bench_function("verdict", |b| {

@@ -255,7 +255,7 @@ async fn letter_that_comes_after_the_confirmation_asks_for_none() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     let actor = Actor::Operator("olga".into());
-    by_ticket(&stage.pool, leak.restriction_id, &actor, "T-1", NOW)
+    by_ticket(&stage.pool, leak.restriction_id, &actor, "T-1", None, NOW)
         .await
         .unwrap();
     assert_eq!(stage.run_once().await, 2);

@@ -84,7 +84,11 @@ async fn set(stage: &Stage, status: KeyStatus) {
 }
 
 async fn state(stage: &Stage, id: Uuid) -> String {
-    read::one(&stage.pool, id).await.unwrap().unwrap().state
+    read::one(&mut stage.pool.acquire().await.unwrap(), id)
+        .await
+        .unwrap()
+        .unwrap()
+        .state
 }
 
 #[tokio::test]
@@ -101,7 +105,12 @@ async fn whom_no_letter_reaches_is_passed_over_and_at_last_an_operator_is_told()
     let to: Vec<&str> = sent.iter().map(|sent| sent.to.as_str()).collect();
     assert_eq!(to, ["first@example.com", "second@example.com"]);
     assert!(open_tasks(&stage.pool).await.is_empty());
-    let shown = read::one(&stage.pool, leak.restriction_id).await.unwrap();
+    let shown = read::one(
+        &mut stage.pool.acquire().await.unwrap(),
+        leak.restriction_id,
+    )
+    .await
+    .unwrap();
     assert_eq!(shown.unwrap().told_at, Some(NOW));
 
     // The second one's comes back a day later: nobody is left.
@@ -118,7 +127,12 @@ async fn whom_no_letter_reaches_is_passed_over_and_at_last_an_operator_is_told()
     assert_eq!(open_tasks(&stage.pool).await, ["Unreachable"]);
     // What nobody was told of is not held against them.
     assert!(after(&stage, Duration::days(9)).await.is_empty());
-    let shown = read::one(&stage.pool, leak.restriction_id).await.unwrap();
+    let shown = read::one(
+        &mut stage.pool.acquire().await.unwrap(),
+        leak.restriction_id,
+    )
+    .await
+    .unwrap();
     assert_eq!(shown.unwrap().widened_at, None);
 }
 
@@ -233,7 +247,12 @@ async fn ladder_is_climbed_while_the_pair_works_whatever_is_clicked() {
         sent[0].subject
     );
     assert!(one_line(&sent[0].text).contains("only that makes you safe"));
-    let shown = read::one(&stage.pool, leak.restriction_id).await.unwrap();
+    let shown = read::one(
+        &mut stage.pool.acquire().await.unwrap(),
+        leak.restriction_id,
+    )
+    .await
+    .unwrap();
     assert_eq!(shown.unwrap().widened_at, Some(NOW + Duration::hours(24)));
 
     let sent = after(&stage, Duration::hours(48)).await;
@@ -265,7 +284,12 @@ async fn disabled_pair_stops_the_ladder_and_one_that_comes_back_goes_on() {
     let sent = after(&stage, Duration::ZERO).await;
     assert_eq!(sent.len(), 1, "what was missed is one letter");
     assert!(sent[0].subject.contains("more is refused"));
-    let shown = read::one(&stage.pool, leak.restriction_id).await.unwrap();
+    let shown = read::one(
+        &mut stage.pool.acquire().await.unwrap(),
+        leak.restriction_id,
+    )
+    .await
+    .unwrap();
     assert_eq!(shown.unwrap().widened_at, Some(NOW + Duration::days(2)));
 }
 
@@ -477,7 +501,10 @@ async fn policy_lifts_on_facts_and_on_nothing_less() {
         "{}",
         sent[0].text
     );
-    let lifted = read::one(&stage.pool, id).await.unwrap().unwrap();
+    let lifted = read::one(&mut stage.pool.acquire().await.unwrap(), id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(lifted.lifted_by.as_deref(), Some("policy"));
     assert!(lifted.tombstone);
     // It comes back: restricted again, and the owner is told.
@@ -610,6 +637,8 @@ async fn confirm_and_lift(stage: &Stage, id: Uuid) {
         akgate::clock::Clock::now(&*stage.clock),
         Actor::Operator("olga".into()),
     );
-    by_ticket(&stage.pool, id, &olga, "T-1", now).await.unwrap();
+    by_ticket(&stage.pool, id, &olga, "T-1", None, now)
+        .await
+        .unwrap();
     lift_by_two(&stage.pool, id, now).await;
 }

@@ -122,6 +122,7 @@ fn catalogued_product_is_never_foreign() {
     assert_eq!(
         catalogue.foreign("Ecs", "2015-05-01", "CreateUser"),
         Err(NotForeign::Version {
+            given: Product::from_code("Ecs"),
             version: "2015-05-01".to_owned(),
             product: Product::Ram
         })

@@ -1,0 +1,294 @@
+//! `/admin/v1/exceptions`: what a restricted key may do all the same, from where, and until when.
+
+use std::net::IpAddr;
+
+use axum::{Json as Answer, extract::State};
+use http::StatusCode;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{
+    Admin, Problem,
+    approvals::waits,
+    auth::{Acting, Reader},
+    extract::{Json, Path, Query, cut, page_size, text, text_schema, whole},
+    openapi::Faults,
+    problem::Details,
+    verbs::id_of,
+};
+use crate::{
+    access_key::AccessKeyId,
+    directory::within,
+    exception::{LONGEST, Named, Scope, ScopeFault},
+    registry::{
+        approvals::{ApprovalView, AskFault},
+        exceptions::{self, ExceptFault, Excepting, ExceptionView, RevokeFault, Wanted},
+    },
+};
+
+/// Which exceptions are wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// Of this key.
+    #[param(nullable = false)]
+    access_key_id: Option<String>,
+    /// In this state.
+    #[param(value_type = Option<StateName>, inline, nullable = false)]
+    state: Option<String>,
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
+    page_size: Option<i64>,
+    /// Where the last page ended.
+    #[param(nullable = false)]
+    page_token: Option<Uuid>,
+}
+
+/// State of an exception.
+#[derive(ToSchema)]
+#[schema(as = ExceptionState)]
+#[expect(dead_code, reason = "the schema of a text")]
+enum StateName {
+    Holds,
+    Revoked,
+    Expired,
+    Over,
+}
+
+const STATES: [&str; 4] = ["Holds", "Revoked", "Expired", "Over"];
+
+/// One page.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Exceptions)]
+pub struct Page {
+    /// The newest first.
+    exceptions: Vec<ExceptionView>,
+    /// Where the next page begins; null where there is none.
+    next_page_token: Option<Uuid>,
+}
+
+/// List exceptions
+///
+/// The newest first, those that are over as well.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/exceptions",
+    operation_id = "listExceptions",
+    tag = "exceptions",
+    params(Filter),
+    responses((status = 200, description = "A page.", body = Page), Faults)
+)]
+pub async fn list(
+    State(admin): State<Admin>,
+    _: Reader,
+    Query(filter): Query<Filter>,
+) -> Result<Answer<Page>, Problem> {
+    if let Some(state) = &filter.state
+        && !STATES.contains(&state.as_str())
+    {
+        let states = STATES.join(", ");
+        return Err(Problem::invalid(format!("`state` is one of {states}.")));
+    }
+    let size = page_size(filter.page_size, 500)?;
+    let wanted = Wanted {
+        exception_id: None,
+        access_key_id: filter.access_key_id,
+        state: filter.state,
+        before: filter.page_token,
+        limit: size + 1,
+    };
+    let reading = exceptions::list(&admin.pool, &wanted, admin.clock.now());
+    let mut exceptions = within(admin.timeout, reading).await?;
+    let next_page_token = cut(&mut exceptions, size, |one| one.exception_id);
+    Ok(Answer(Page {
+        exceptions,
+        next_page_token,
+    }))
+}
+
+/// Show an exception
+///
+/// What passes, from where, who made it, and whether it holds.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/exceptions/{id}",
+    operation_id = "getException",
+    tag = "exceptions",
+    params(("id" = Uuid, Path, description = "The exception.")),
+    responses(
+        (status = 200, description = "The exception.", body = ExceptionView),
+        (status = 404, description = "There is no such exception.", body = Details, content_type = "application/problem+json"),
+        Faults,
+    )
+)]
+pub async fn one(
+    State(admin): State<Admin>,
+    _: Reader,
+    Path(id): Path<Uuid>,
+) -> Result<Answer<ExceptionView>, Problem> {
+    view(&admin, id).await.map(Answer)
+}
+
+async fn view(admin: &Admin, id: Uuid) -> Result<ExceptionView, Problem> {
+    let wanted = Wanted {
+        exception_id: Some(id),
+        limit: 1,
+        ..Wanted::default()
+    };
+    let reading = exceptions::list(&admin.pool, &wanted, admin.clock.now());
+    let mut found = within(admin.timeout, reading).await?;
+    found.pop().ok_or_else(missing)
+}
+
+fn missing() -> Problem {
+    Problem::not_found("There is no exception of this id.")
+}
+
+/// What is to pass.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewException)]
+#[serde(deny_unknown_fields)]
+pub struct New {
+    /// The restricted key.
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)]
+    access_key_id: AccessKeyId,
+    /// What passes, one by one: `RAM:CreateAccessKey`.
+    #[schema(value_type = Vec<String>, min_items = 1, max_items = 20)]
+    operations: Vec<Named>,
+    /// From where: CIDR, /16 at the widest (IPv6: /32), or single addresses.
+    #[schema(min_items = 1, max_items = 16)]
+    networks: Vec<String>,
+    /// For how many hours since it is approved.
+    #[serde(deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 72)]
+    hours: u16,
+    /// Why, for the audit.
+    #[schema(schema_with = text_schema::<1024>)]
+    reason: String,
+}
+
+/// Ask for an exception
+///
+/// It waits for a second operator. It holds for the restricted key itself, never for its sessions, and ends with its
+/// restriction at the latest.
+#[utoipa::path(
+    post,
+    path = "/admin/v1/exceptions",
+    operation_id = "askForException",
+    tag = "exceptions",
+    request_body = New,
+    responses(
+        (status = 202, description = "It waits for a second operator.", body = ApprovalView),
+        (status = 409, description = "The key is not restricted, or another operator has asked for one.", body = Details, content_type = "application/problem+json"),
+        Faults,
+    )
+)]
+pub async fn ask(
+    State(admin): State<Admin>,
+    Acting(actor): Acting,
+    Json(body): Json<New>,
+) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
+    text("reason", &body.reason, 1024)?;
+    let most = LONGEST.whole_hours();
+    let hours = u8::try_from(body.hours)
+        .ok()
+        .filter(|hours| (1..=most).contains(&i64::from(*hours)))
+        .ok_or_else(|| Problem::invalid(format!("`hours` is 1 to {most}.")))?;
+    let excepting = Excepting {
+        scope: Scope {
+            operations: body.operations,
+            networks: body
+                .networks
+                .iter()
+                .map(network)
+                .collect::<Result<_, _>>()?,
+        },
+        hours,
+        reason: body.reason,
+    };
+    excepting.scope.check(&admin.rules.catalogue)?;
+    let (id, now) = (&body.access_key_id, admin.clock.now());
+    let eyes = admin.settings.four_eyes;
+    let asking = exceptions::ask(&admin.pool, id, &excepting, &actor, eyes, now);
+    let approval = within(admin.timeout, asking).await?;
+    waits(&admin, approval).await
+}
+
+fn network(text: &String) -> Result<IpNet, Problem> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse::<IpNet>().or_else(|_| address());
+    network.map(|network| network.trunc()).map_err(|_| {
+        Problem::invalid(format!(
+            "`{text}` is no network: write it as CIDR, 192.0.2.0/24, or as an address."
+        ))
+    })
+}
+
+/// End an exception
+///
+/// Early, by one operator alone. It is enforced on this node before the answer.
+#[utoipa::path(
+    post,
+    path = "/admin/v1/exceptions/{id}:revoke",
+    operation_id = "revokeException",
+    tag = "exceptions",
+    params(("id" = Uuid, Path, description = "The exception.")),
+    responses(
+        (status = 200, description = "It holds no more.", body = ExceptionView),
+        (status = 404, description = "There is no such exception.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "It is over already.", body = Details, content_type = "application/problem+json"),
+        Faults,
+    )
+)]
+pub async fn revoke(
+    State(admin): State<Admin>,
+    Acting(actor): Acting,
+    Path(target): Path<String>,
+) -> Result<Answer<ExceptionView>, Problem> {
+    let id = id_of(&target).ok_or_else(missing)?;
+    let revoking = exceptions::revoke(&admin.pool, id, &actor, admin.clock.now());
+    let revision = within(admin.timeout, revoking).await?;
+    admin.enforce(revision).await;
+    view(&admin, id).await.map(Answer)
+}
+
+impl From<ScopeFault> for Problem {
+    fn from(fault: ScopeFault) -> Self {
+        Self::invalid(format!("{fault}."))
+    }
+}
+
+impl From<AskFault> for Problem {
+    fn from(fault: AskFault) -> Self {
+        match fault {
+            AskFault::Before(before) => before.into(),
+            AskFault::State(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<ExceptFault> for Problem {
+    fn from(fault: ExceptFault) -> Self {
+        match fault {
+            ExceptFault::NotRestricted => Self::not_restricted(),
+            ExceptFault::Ask(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<RevokeFault> for Problem {
+    fn from(fault: RevokeFault) -> Self {
+        match fault {
+            RevokeFault::NotFound => missing(),
+            RevokeFault::Over => Self::conflict(
+                "exception-over",
+                "The exception is over.",
+                "There is nothing to end.",
+            ),
+            RevokeFault::State(fault) => fault.into(),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! `ETag` and `If-Match` (RFC 9110 sections 8.8.3 and 13.1.1): a change may be bound to what its operator has seen.
+
+use axum::{
+    Json,
+    extract::FromRequestParts,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderValue,
+    header::{ETAG, IF_MATCH},
+    request::Parts,
+};
+use serde::Serialize;
+use utoipa::{
+    IntoParams,
+    openapi::{
+        ObjectBuilder, Required, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
+
+use super::{Admin, Problem};
+use crate::registry::seen::{Changed, Seen};
+
+/// An answer with its tag.
+pub struct Tagged<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Tagged<T> {
+    fn into_response(self) -> Response {
+        let tag = HeaderValue::from_str(&format!("\"{}\"", Seen::of(&self.0).as_str()));
+        let mut response = Json(self.0).into_response();
+        if let Ok(tag) = tag {
+            response.headers_mut().insert(ETAG, tag);
+        }
+        response
+    }
+}
+
+/// What the operator has seen; `None` where the change is bound to nothing.
+pub struct IfMatch(pub Option<Vec<Seen>>);
+
+impl FromRequestParts<Admin> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Admin) -> Result<Self, Problem> {
+        let mut seen = Vec::new();
+        let mut is_any = true;
+        for given in parts.headers.get_all(IF_MATCH) {
+            let given = given.to_str().map_err(|_| unreadable())?;
+            for tag in given.split(',').map(str::trim) {
+                if tag == "*" {
+                    return Ok(Self(None));
+                }
+                is_any = false;
+                seen.extend(read(tag)?);
+            }
+        }
+        Ok(Self((!is_any).then_some(seen)))
+    }
+}
+
+/// A tag of ours; `None` where it is one, but none that we ever made.
+fn read(tag: &str) -> Result<Option<Seen>, Problem> {
+    let opaque = tag.strip_prefix("W/").unwrap_or(tag);
+    let inner = opaque
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .filter(|inner| !inner.contains('"'))
+        .ok_or_else(unreadable)?;
+    // A weak tag matches nothing here.
+    Ok(Seen::parse(inner).filter(|_| opaque == tag))
+}
+
+fn unreadable() -> Problem {
+    Problem::invalid("`If-Match` takes the ETag of what you have looked at, in its quotes, or *.")
+}
+
+impl IntoParams for IfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^(\\*|\"[0-9a-f]{32}\")$"));
+        let parameter = ParameterBuilder::new()
+            .name("If-Match")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "The ETag of what was looked at: nothing is changed where it is otherwise by then.",
+            ))
+            .schema(Some(schema));
+        vec![parameter.build()]
+    }
+}
+
+impl From<Changed> for Problem {
+    fn from(_: Changed) -> Self {
+        Self::precondition_failed()
+    }
+}

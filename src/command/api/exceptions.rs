@@ -1,0 +1,181 @@
+//! `akgate exceptions`: what a restricted key may do all the same.
+
+use std::io::{self, Write};
+
+use clap::Subcommand;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    Connection, Exit, List, agreed, answer_or_waiting, list, run as over_api,
+    shown::{Column, Shown},
+};
+
+/// Let a restricted AccessKey do single things, from where its owner works, for hours: takes a second operator
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// List exceptions that hold
+    List {
+        /// Those that are over as well
+        #[arg(long)]
+        all: bool,
+        /// Of this AccessKey
+        #[arg(long, value_name = "ID")]
+        key: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
+        limit: u16,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show one exception
+    Show {
+        /// The exception
+        id: Uuid,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Ask for an exception
+    ///
+    /// It holds for the AccessKey itself, never for its sessions, and ends with its restriction at the latest.
+    Add {
+        /// The restricted AccessKey
+        key: String,
+        /// What passes: RAM:CreateAccessKey. Several by commas, or given again
+        #[arg(
+            long = "operation",
+            value_name = "PRODUCT:ACTION",
+            value_delimiter = ',',
+            required = true
+        )]
+        operations: Vec<String>,
+        /// From where: CIDR, /16 at the widest (IPv6: /32), or an address. Several by commas, or given again
+        #[arg(
+            long = "network",
+            value_name = "CIDR",
+            value_delimiter = ',',
+            required = true
+        )]
+        networks: Vec<String>,
+        /// For how long since it is approved
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=72))]
+        hours: u8,
+        /// Why, for the audit
+        #[arg(long)]
+        reason: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// End an exception early
+    Revoke {
+        /// The exception
+        id: Uuid,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+const COLUMNS: &[Column] = &[
+    ("exception", "exception_id"),
+    ("AccessKey", "access_key_id"),
+    ("may", "operations"),
+    ("from", "networks"),
+    ("until", "expires_at"),
+    ("state", "state"),
+];
+
+const ROWS: &[Column] = &[
+    ("exception", "exception_id"),
+    ("AccessKey", "access_key_id"),
+    ("restriction", "restriction_id"),
+    ("may", "operations"),
+    ("from", "networks"),
+    ("since", "made_at"),
+    ("until", "expires_at"),
+    ("state", "state"),
+    ("reason", "reason"),
+    ("asked by", "asked_by"),
+    ("approved by", "approved_by"),
+    ("revoked", "revoked_at"),
+    ("revoked by", "revoked_by"),
+];
+
+impl Command {
+    fn connection(&self) -> &Connection {
+        match self {
+            Self::List { connection, .. }
+            | Self::Show { connection, .. }
+            | Self::Add { connection, .. }
+            | Self::Revoke { connection, .. } => connection,
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// That of the outputs.
+pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let connection = command.connection();
+    over_api(connection, err, async |client, err| {
+        let mut shown = Shown {
+            output: connection.output,
+            out,
+        };
+        let exception = match command {
+            Command::List {
+                all, key, limit, ..
+            } => {
+                let given = [
+                    ("state", (!all).then(|| "Holds".to_owned())),
+                    ("access_key_id", key.clone()),
+                ];
+                let what = List {
+                    path: "exceptions",
+                    member: "exceptions",
+                    columns: COLUMNS,
+                    none: "No exception is like that.",
+                };
+                return list(client, &mut shown, &what, given, *limit).await;
+            }
+            Command::Show { id, .. } => client.get(&format!("exceptions/{id}"), &[]).await?,
+            Command::Add {
+                key,
+                operations,
+                networks,
+                hours,
+                reason,
+                yes,
+                ..
+            } => {
+                let what = operations.join(", ");
+                let question = format!("Let {key} do {what} for {hours} h, though it has leaked?");
+                if !agreed(&question, *yes, err)? {
+                    return Ok(Exit::Usage);
+                }
+                let body = json!({
+                    "access_key_id": key,
+                    "operations": operations,
+                    "networks": networks,
+                    "hours": hours,
+                    "reason": reason,
+                });
+                let answer = client.post("exceptions", &body).await?;
+                return answer_or_waiting(&mut shown, err, &answer, ROWS);
+            }
+            Command::Revoke { id, .. } => {
+                let path = format!("exceptions/{id}:revoke");
+                client.post(&path, &json!({})).await?
+            }
+        };
+        shown.one(&exception, ROWS)?;
+        Ok(Exit::Ok)
+    })
+}

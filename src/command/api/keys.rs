@@ -1,0 +1,264 @@
+//! `akgate keys list`, `show`, `lineage`, `activity`, `disable`: AccessKeys and what came of them.
+
+use std::io::{self, Write};
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{
+    Connection, Exit, List, agreed, answer_or_waiting,
+    client::segment,
+    list, run as over_api,
+    shown::{Column, Output, Shown},
+};
+use crate::{access_key::AccessKeyId, directory::KeyStatus};
+
+/// Look at AccessKeys and where they come from; ask for a leaked one to be disabled
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// List AccessKeys
+    List {
+        /// Of this account
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+        /// Of this RAM user
+        #[arg(long, value_name = "NAME", requires = "account")]
+        user: Option<String>,
+        /// Active, Inactive or Deleted
+        #[arg(long, value_parser = status)]
+        status: Option<KeyStatus>,
+        /// Restricted ones alone
+        #[arg(long)]
+        restricted: bool,
+        /// At most so many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
+        limit: u16,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show an AccessKey: whose it is, whether it works, what restricts it, how much it made
+    Show {
+        /// The AccessKeyId
+        #[arg(value_parser = AccessKeyId::parse)]
+        key: AccessKeyId,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show where a key or session comes from, and what came of it
+    Lineage {
+        /// The id of the AccessKey or session
+        #[arg(value_parser = AccessKeyId::parse)]
+        key: AccessKeyId,
+        /// At most so many of what came of it
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show what a key or session did: what it changed, what was refused
+    Activity {
+        /// The id of the AccessKey or session
+        #[arg(value_parser = AccessKeyId::parse)]
+        key: AccessKeyId,
+        /// At most so many records of each kind
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Ask for a leaked AccessKey to be disabled: takes a second operator
+    ///
+    /// The gateway then refuses whatever it signs. In the IAM it stays as its owner left it, who can bring it back by
+    /// UpdateAccessKey with another key.
+    Disable {
+        /// The AccessKeyId
+        #[arg(value_parser = AccessKeyId::parse)]
+        key: AccessKeyId,
+        /// Why, for the audit
+        #[arg(long)]
+        reason: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+fn status(text: &str) -> Result<KeyStatus, String> {
+    KeyStatus::parse(text).ok_or_else(|| "it is Active, Inactive or Deleted".to_owned())
+}
+
+const COLUMNS: &[Column] = &[
+    ("AccessKey", "access_key_id"),
+    ("account", "account_id"),
+    ("user", "user_name"),
+    ("status", "status"),
+    ("restriction", "restriction"),
+];
+
+const ROWS: &[Column] = &[
+    ("AccessKey", "access_key_id"),
+    ("account", "account_id"),
+    ("user", "user_name"),
+    ("status", "status"),
+    ("disabled", "disabled_at"),
+    ("disabled by", "disabled_by"),
+    ("known since", "created_at"),
+    ("made by", "made_by_access_key_id"),
+    ("sealed by key", "seal_key_id"),
+    ("owners", "contacts"),
+    ("live sessions", "sessions"),
+    ("keys that it made", "made"),
+];
+
+const RESTRICTIONS: &[Column] = &[
+    ("restriction", "restriction_id"),
+    ("state", "state"),
+    ("since", "imposed_at"),
+];
+
+const RELATIVES: &[Column] = &[
+    ("", "distance"),
+    ("id", "access_key_id"),
+    ("is", "kind"),
+    ("status", "status"),
+    ("made by", "made_by"),
+    ("ends", "expires_at"),
+    ("restriction", "restriction"),
+];
+
+const CHANGES: &[Column] = &[
+    ("when", "received_at"),
+    ("changed", "action"),
+    ("of", "product"),
+    ("about", "names"),
+    ("from", "source_ip"),
+    ("outcome", "outcome"),
+    ("RequestId", "request_id"),
+];
+
+const REFUSALS: &[Column] = &[
+    ("when", "refused_at"),
+    ("refused", "action"),
+    ("of", "product"),
+    ("about", "names"),
+    ("from", "source_ip"),
+    ("RequestId", "request_id"),
+];
+
+impl Command {
+    fn connection(&self) -> &Connection {
+        match self {
+            Self::List { connection, .. }
+            | Self::Show { connection, .. }
+            | Self::Lineage { connection, .. }
+            | Self::Activity { connection, .. }
+            | Self::Disable { connection, .. } => connection,
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// That of the outputs.
+pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let connection = command.connection();
+    over_api(connection, err, async |client, err| {
+        let mut shown = Shown {
+            output: connection.output,
+            out,
+        };
+        match command {
+            Command::List {
+                account,
+                user,
+                status,
+                restricted,
+                limit,
+                ..
+            } => {
+                let given = [
+                    ("account_id", account.clone()),
+                    ("user_name", user.clone()),
+                    ("status", status.map(|status| status.as_str().to_owned())),
+                    ("restricted", restricted.then(|| "true".to_owned())),
+                ];
+                let what = List {
+                    path: "keys",
+                    member: "keys",
+                    columns: COLUMNS,
+                    none: "No AccessKey is like that.",
+                };
+                list(client, &mut shown, &what, given, *limit).await
+            }
+            Command::Show { key, .. } => {
+                let key = client.get(&path(key, ""), &[]).await?;
+                shown.one(&key, ROWS)?;
+                if shown.output == Output::Table {
+                    shown.list(
+                        members(&key, "restrictions"),
+                        RESTRICTIONS,
+                        "Nothing restricts it.",
+                        None,
+                    )?;
+                }
+                Ok(Exit::Ok)
+            }
+            Command::Lineage { key, limit, .. } => {
+                let asked = [("page_size", limit.to_string())];
+                let lineage = client.get(&path(key, "/lineage"), &asked).await?;
+                shown.list(
+                    members(&lineage, "relatives"),
+                    RELATIVES,
+                    "Nothing is known of it.",
+                    None,
+                )?;
+                Ok(Exit::Ok)
+            }
+            Command::Activity { key, limit, .. } => {
+                let asked = [("page_size", limit.to_string())];
+                let activity = client.get(&path(key, "/activity"), &asked).await?;
+                if shown.output != Output::Table {
+                    shown.one(&activity, &[])?;
+                    return Ok(Exit::Ok);
+                }
+                for (member, columns, none) in [
+                    ("intents", CHANGES, "It changed nothing."),
+                    ("refusals", REFUSALS, "Nothing of it was refused."),
+                ] {
+                    shown.list(members(&activity, member), columns, none, None)?;
+                }
+                Ok(Exit::Ok)
+            }
+            Command::Disable {
+                key, reason, yes, ..
+            } => {
+                let question = format!("Ask for {} to be disabled?", key.as_str());
+                if !agreed(&question, *yes, err)? {
+                    return Ok(Exit::Usage);
+                }
+                let body = json!({ "reason": reason });
+                let answer = client.post(&path(key, ":disable"), &body).await?;
+                answer_or_waiting(&mut shown, err, &answer, ROWS)
+            }
+        }
+    })
+}
+
+fn path(key: &AccessKeyId, what: &str) -> String {
+    format!("keys/{}{what}", segment(key.as_str()))
+}
+
+fn members<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    value
+        .get(name)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}

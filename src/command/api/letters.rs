@@ -1,0 +1,140 @@
+//! `akgate letters list`, `show`, `resend`, `bury`: what owners were written.
+
+use std::io::{self, Write};
+
+use clap::Subcommand;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    Connection, Exit, List, list, run as over_api,
+    shown::{Column, Shown},
+};
+
+/// Look at the letters, send one again, give one up
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// List letters, the newest first
+    List {
+        /// Due, Sent or Buried: given up
+        #[arg(long)]
+        state: Option<String>,
+        /// About this restriction
+        #[arg(long, value_name = "ID")]
+        restriction: Option<Uuid>,
+        /// At most so many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
+        limit: u16,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Show one letter, and what the last attempt met
+    Show {
+        /// The letter
+        id: Uuid,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Send a letter again that was sent or given up, with the facts of now
+    Resend {
+        /// The letter
+        id: Uuid,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Give a letter up that waits to be sent
+    Bury {
+        /// The letter
+        id: Uuid,
+        /// Why, for the audit
+        #[arg(long)]
+        reason: String,
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+const COLUMNS: &[Column] = &[
+    ("letter", "letter_id"),
+    ("tells", "kind"),
+    ("to", "email"),
+    ("state", "state"),
+    ("attempts", "attempts"),
+    ("written", "created_at"),
+    ("last error", "last_error"),
+];
+
+const ROWS: &[Column] = &[
+    ("letter", "letter_id"),
+    ("tells", "kind"),
+    ("to", "email"),
+    ("language", "language"),
+    ("restriction", "restriction_id"),
+    ("AccessKey", "access_key_id"),
+    ("state", "state"),
+    ("attempts", "attempts"),
+    ("written", "created_at"),
+    ("due", "due_at"),
+    ("settled", "settled_at"),
+    ("last error", "last_error"),
+];
+
+impl Command {
+    fn connection(&self) -> &Connection {
+        match self {
+            Self::List { connection, .. }
+            | Self::Show { connection, .. }
+            | Self::Resend { connection, .. }
+            | Self::Bury { connection, .. } => connection,
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// That of the outputs.
+pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let connection = command.connection();
+    over_api(connection, err, async |client, _| {
+        let mut shown = Shown {
+            output: connection.output,
+            out,
+        };
+        let letter = match command {
+            Command::List {
+                state,
+                restriction,
+                limit,
+                ..
+            } => {
+                let given = [
+                    ("state", state.clone()),
+                    ("restriction_id", restriction.map(|id| id.to_string())),
+                ];
+                let what = List {
+                    path: "letters",
+                    member: "letters",
+                    columns: COLUMNS,
+                    none: "No letter is like that.",
+                };
+                return list(client, &mut shown, &what, given, *limit).await;
+            }
+            Command::Show { id, .. } => client.get(&format!("letters/{id}"), &[]).await?,
+            Command::Resend { id, .. } => {
+                let path = format!("letters/{id}:resend");
+                client.post(&path, &json!({})).await?
+            }
+            Command::Bury { id, reason, .. } => {
+                let path = format!("letters/{id}:bury");
+                client.post(&path, &json!({ "reason": reason })).await?
+            }
+        };
+        shown.one(&letter, ROWS)?;
+        Ok(Exit::Ok)
+    })
+}

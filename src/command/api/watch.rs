@@ -1,0 +1,104 @@
+//! `akgate restrictions watch`: what happens to restrictions, as it happens.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use super::{
+    ApiFault, Client, Exit, member,
+    shown::{Output, Shown},
+};
+
+/// How often the audit is looked at.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The newest records that are looked at each time. One that commits late is among them still.
+const WINDOW: usize = 200;
+
+/// Prints what happens from now on, a line for each record: until `count` of them, or for ever. A server that does not
+/// answer for a while is told of once, and asked again.
+pub(super) async fn run<W: Write>(
+    client: &Client,
+    shown: &mut Shown<'_, W>,
+    err: &mut impl Write,
+    key: Option<&str>,
+    count: Option<u32>,
+) -> Result<Exit, ApiFault> {
+    let mut seen: BTreeSet<i64> = records(client, key).await?.into_keys().collect();
+    let mut printed = 0;
+    let mut is_silent = false;
+    writeln!(err, "Watching; Ctrl-C ends.")?;
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let newest = match records(client, key).await {
+            Ok(newest) => newest,
+            Err(fault @ ApiFault::NoAnswer { .. }) => {
+                if !std::mem::replace(&mut is_silent, true) {
+                    writeln!(err, "{fault}: asking again")?;
+                }
+                continue;
+            }
+            Err(fault) => return Err(fault),
+        };
+        if std::mem::replace(&mut is_silent, false) {
+            writeln!(err, "It answers again.")?;
+        }
+        for (id, record) in &newest {
+            if !seen.insert(*id) || record.get("restriction_id").is_none_or(Value::is_null) {
+                continue;
+            }
+            print(shown, record)?;
+            printed += 1;
+            if count.is_some_and(|count| printed >= count) {
+                return Ok(Exit::Ok);
+            }
+        }
+        while seen.len() > WINDOW * 2 {
+            seen.pop_first();
+        }
+    }
+}
+
+/// The newest records, the oldest of them first.
+async fn records(client: &Client, key: Option<&str>) -> Result<BTreeMap<i64, Value>, ApiFault> {
+    let mut asked = vec![("page_size", WINDOW.to_string())];
+    asked.extend(key.map(|key| ("access_key_id", key.to_owned())));
+    let mut page = client.get("audit", &asked).await?;
+    let records = page.get_mut("records").map(Value::take);
+    let records = match records {
+        Some(Value::Array(records)) => records,
+        _ => Vec::new(),
+    };
+    let numbered = records.into_iter().filter_map(|record| {
+        let id = record.get("audit_id").and_then(Value::as_i64)?;
+        Some((id, record))
+    });
+    Ok(numbered.collect())
+}
+
+fn print<W: Write>(shown: &mut Shown<'_, W>, record: &Value) -> Result<(), ApiFault> {
+    match shown.output {
+        Output::Json => writeln!(shown.out, "{record}")?,
+        Output::Yaml => {
+            writeln!(shown.out, "---")?;
+            shown.one(record, &[])?;
+        }
+        Output::Table => {
+            let at = super::shown::cell(record.get("at"));
+            writeln!(
+                shown.out,
+                "{at}  {:<16} {:<24} {:<24} {}",
+                member(record, "action"),
+                member(record, "access_key_id"),
+                member(record, "actor"),
+                member(record, "restriction_id"),
+            )?;
+        }
+    }
+    shown.out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Requests that are made once however often they are sent: the `Idempotency-Key` of an operator
+//! (draft-ietf-httpapi-idempotency-key-header).
+//!
+//! What succeeded is kept for [`KEPT`] and answered again. What failed has changed nothing and may be tried again under
+//! the same key.
+
+use sqlx::PgPool;
+use time::{Duration, OffsetDateTime};
+
+use crate::{audit::Actor, directory::StateFault};
+
+/// For how long an answer is kept.
+pub const KEPT: Duration = Duration::DAY;
+
+/// After this time nobody is at work on a request any more: whoever was has ended.
+const ABANDONED: Duration = Duration::minutes(5);
+
+/// A key of an operator, and the request that it goes with.
+#[derive(Debug, Clone)]
+pub struct Once {
+    /// Whose key it is.
+    pub operator: Actor,
+    /// As it was sent.
+    pub key: String,
+    /// SHA-256 of the request.
+    pub fingerprint: Vec<u8>,
+}
+
+/// What is known of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// It was never made: now it is.
+    Now,
+    /// It is being made.
+    Running,
+    /// It was made, and this was the answer.
+    Before(Kept),
+    /// Another request was made under this key.
+    Other,
+}
+
+/// An answer that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// HTTP status.
+    pub status: u16,
+    /// JSON; `None` where it was shown once alone.
+    pub body: Option<Vec<u8>>,
+}
+
+/// Begins a request, unless it was made before.
+///
+/// # Errors
+/// [`StateFault::Database`]; it has not begun then.
+pub async fn begin(pool: &PgPool, once: &Once, now: OffsetDateTime) -> Result<Begun, StateFault> {
+    let operator = once.operator.to_string();
+    sqlx::query!(
+        "DELETE FROM idempotency_keys
+         WHERE begun_at < $1
+            OR (status IS NULL AND begun_at < $2)",
+        now - KEPT,
+        now - ABANDONED
+    )
+    .execute(pool)
+    .await?;
+    let begun = sqlx::query!(
+        "INSERT INTO idempotency_keys (operator, idempotency_key, fingerprint, begun_at)
+         VALUES ($1, $2, $3, $4)
+         ON CONFLICT DO NOTHING",
+        operator,
+        once.key,
+        once.fingerprint,
+        now
+    )
+    .execute(pool)
+    .await?;
+    if begun.rows_affected() == 1 {
+        return Ok(Begun::Now);
+    }
+    let before = sqlx::query!(
+        "SELECT fingerprint, status, body
+         FROM idempotency_keys
+         WHERE operator = $1
+           AND idempotency_key = $2",
+        operator,
+        once.key
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(match before {
+        // It has failed in this moment.
+        None => Begun::Running,
+        Some(before) if before.fingerprint != once.fingerprint => Begun::Other,
+        Some(before) => match before.status.map(u16::try_from) {
+            None => Begun::Running,
+            Some(status) => Begun::Before(Kept {
+                status: status.map_err(|_| StateFault::Corrupt("status"))?,
+                body: before.body,
+            }),
+        },
+    })
+}
+
+/// Keeps the answer of a request that has succeeded.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn keep(pool: &PgPool, once: &Once, kept: &Kept) -> Result<(), StateFault> {
+    sqlx::query!(
+        "UPDATE idempotency_keys
+         SET status = $3,
+             body = $4
+         WHERE operator = $1
+           AND idempotency_key = $2",
+        once.operator.to_string(),
+        once.key,
+        i32::from(kept.status),
+        kept.body
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Forgets a request that has failed.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn forget(pool: &PgPool, once: &Once) -> Result<(), StateFault> {
+    sqlx::query!(
+        "DELETE FROM idempotency_keys
+         WHERE operator = $1
+           AND idempotency_key = $2
+           AND status IS NULL",
+        once.operator.to_string(),
+        once.key
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

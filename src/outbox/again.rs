@@ -1,0 +1,162 @@
+//! What an operator does with a letter: sends it again, or gives it up.
+
+use sqlx::{PgPool, PgTransaction};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::CHANNEL;
+use crate::{
+    audit::{self, Actor, Deed, Entry},
+    directory::{StateFault, keys::key_id},
+};
+
+/// Why a letter is neither sent again nor given up.
+#[derive(Debug, thiserror::Error)]
+pub enum LetterFault {
+    /// There is none of that id.
+    #[error("there is no such letter")]
+    NotFound,
+    /// It waits to be sent: nothing to send again.
+    #[error("the letter is due already")]
+    Due,
+    /// It is sent, or given up: nothing to give up.
+    #[error("the letter is settled already")]
+    Settled,
+    /// The database does not do it.
+    #[error(transparent)]
+    State(#[from] StateFault),
+}
+
+impl From<sqlx::Error> for LetterFault {
+    fn from(fault: sqlx::Error) -> Self {
+        Self::State(fault.into())
+    }
+}
+
+struct Letter {
+    restriction_id: Option<Uuid>,
+    access_key_id: String,
+    is_due: bool,
+}
+
+/// Sends a letter again that was sent or given up, with the facts of now; gives the new letter. It is another one, with a
+/// Message-ID of its own, since mail programs hide what they have had before.
+///
+/// # Errors
+/// [`LetterFault`]; nothing is changed then.
+pub async fn resend(
+    pool: &PgPool,
+    letter_id: Uuid,
+    by: &Actor,
+    now: OffsetDateTime,
+) -> Result<Uuid, LetterFault> {
+    let mut tx = pool.begin().await?;
+    let letter = find(&mut tx, letter_id).await?;
+    if letter.is_due {
+        return Err(LetterFault::Due);
+    }
+    let again = Uuid::now_v7();
+    let made = sqlx::query!(
+        "INSERT INTO letters (
+             letter_id,
+             restriction_id,
+             access_key_id,
+             contact_id,
+             kind,
+             state,
+             due_at,
+             created_at
+         )
+         SELECT $2, restriction_id, access_key_id, contact_id, kind, 'Due', $3, $3
+         FROM letters
+         WHERE letter_id = $1
+         ON CONFLICT DO NOTHING",
+        letter_id,
+        again,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    if made.rows_affected() == 0 {
+        return Err(LetterFault::Due);
+    }
+    sqlx::query!("SELECT pg_notify($1, '')", CHANNEL)
+        .execute(&mut *tx)
+        .await?;
+    let detail = serde_json::json!({ "letter_id": letter_id, "new_letter_id": again });
+    note(&mut tx, Deed::ResendLetter, by, &letter, detail, now).await?;
+    tx.commit().await?;
+    Ok(again)
+}
+
+/// Gives a letter up that waits to be sent. A worker that has it in hand may still send it.
+///
+/// # Errors
+/// [`LetterFault`]; nothing is changed then.
+pub async fn bury(
+    pool: &PgPool,
+    letter_id: Uuid,
+    reason: &str,
+    by: &Actor,
+    now: OffsetDateTime,
+) -> Result<(), LetterFault> {
+    let mut tx = pool.begin().await?;
+    let letter = find(&mut tx, letter_id).await?;
+    if !letter.is_due {
+        return Err(LetterFault::Settled);
+    }
+    sqlx::query!(
+        "UPDATE letters
+         SET state = 'Buried',
+             last_error = $2,
+             settled_at = $3
+         WHERE letter_id = $1",
+        letter_id,
+        format!("given up by {by}: {reason}"),
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    let detail = serde_json::json!({ "letter_id": letter_id, "reason": reason });
+    note(&mut tx, Deed::BuryLetter, by, &letter, detail, now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn find(tx: &mut PgTransaction<'_>, letter_id: Uuid) -> Result<Letter, LetterFault> {
+    let found = sqlx::query_as!(
+        Letter,
+        "SELECT
+             l.restriction_id,
+             COALESCE(l.access_key_id, r.access_key_id) AS \"access_key_id!\",
+             l.state = 'Due' AS \"is_due!\"
+         FROM letters l
+         LEFT JOIN restrictions r USING (restriction_id)
+         WHERE l.letter_id = $1
+         FOR UPDATE OF l",
+        letter_id
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    found.ok_or(LetterFault::NotFound)
+}
+
+async fn note(
+    tx: &mut PgTransaction<'_>,
+    deed: Deed,
+    actor: &Actor,
+    letter: &Letter,
+    detail: serde_json::Value,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    let access_key_id = key_id(&letter.access_key_id)?;
+    let entry = Entry {
+        at: now,
+        actor,
+        deed,
+        access_key_id: Some(&access_key_id),
+        restriction_id: letter.restriction_id,
+        detail,
+    };
+    audit::write(tx, entry).await
+}

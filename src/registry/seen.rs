@@ -1,0 +1,49 @@
+//! What an operator has seen: a change may be bound to it (`If-Match`, RFC 9110 section 13.1.1), and is not made where
+//! something is otherwise by then.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// A digest of what is shown of one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen(String);
+
+impl Seen {
+    /// Of a view.
+    #[must_use]
+    pub fn of(view: &impl Serialize) -> Self {
+        // What can be answered serialises; else it matches nothing that was ever sent.
+        let text = serde_json::to_vec(view).unwrap_or_default();
+        let digest: String = hex::encode(Sha256::digest(text));
+        Self(digest.chars().take(32).collect())
+    }
+
+    /// Reads what [`Seen::as_str`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex.then(|| Self(text.to_owned()))
+    }
+
+    /// 32 hexadecimal digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// It is otherwise by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it has changed since it was looked at")]
+pub struct Changed;
+
+/// Whether a thing is still as it was seen, where anybody asks.
+///
+/// # Errors
+/// [`Changed`].
+pub fn unchanged(seen: Option<&[Seen]>, view: &impl Serialize) -> Result<(), Changed> {
+    match seen {
+        Some(seen) if !seen.contains(&Seen::of(view)) => Err(Changed),
+        Some(_) | None => Ok(()),
+    }
+}

@@ -1,0 +1,245 @@
+//! An exception from a restriction: what the leaked AccessKey may do all the same, from where, and until when.
+//!
+//! It is narrow on purpose: whoever found the key is held back by nothing but the network. So operations are named one
+//! by one, networks are those that the owner works from, and after [`LONGEST`] it has to be asked for anew. It holds
+//! for the AccessKey itself, never for a session that descends from it.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use crate::operation::{Catalogue, Operation, Product};
+
+/// The longest time that an exception may last.
+pub const LONGEST: Duration = Duration::hours(72);
+
+/// The most operations that one may name.
+pub const MOST_OPERATIONS: usize = 20;
+
+/// The most networks that one may name.
+pub const MOST_NETWORKS: usize = 16;
+
+/// The shortest prefix of an IPv4 network, in bits.
+const WIDEST_V4: u8 = 16;
+
+/// The shortest prefix of an IPv6 network, in bits.
+const WIDEST_V6: u8 = 32;
+
+/// An operation by its product and action, whatever the version: `RAM:CreateUser`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Named {
+    product: Product,
+    action: Box<str>,
+}
+
+/// What an exception lets pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// These operations.
+    pub operations: Vec<Named>,
+    /// Asked for from these networks.
+    pub networks: Vec<IpNet>,
+}
+
+/// A scope with its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exception {
+    /// What passes.
+    pub scope: Scope,
+    /// From then on nothing does.
+    pub expires_at: OffsetDateTime,
+}
+
+/// Why there is no such exception.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScopeFault {
+    /// A text that names no operation.
+    #[error("`{0}` is not written as PRODUCT:Action, as in RAM:CreateAccessKey")]
+    NotNamed(String),
+    /// A product of the catalogue has no such action.
+    #[error("{0} is no operation of the catalogue; `akgate classify` lists what there is")]
+    Unlisted(Named),
+    /// None, or too many.
+    #[error("an exception takes 1 to {MOST_OPERATIONS} operations; there are {0}")]
+    Operations(usize),
+    /// None, or too many.
+    #[error("an exception takes 1 to {MOST_NETWORKS} networks; there are {0}")]
+    Networks(usize),
+    /// The finder of the key may be in it as well.
+    #[error(
+        "{0} is too wide: name where the owner works from, /{WIDEST_V4} at the widest (IPv6: /{WIDEST_V6})"
+    )]
+    TooWide(IpNet),
+}
+
+impl Exception {
+    /// Whether it lets a call pass that comes from there now.
+    #[must_use]
+    pub fn covers(&self, operation: &Operation, source: IpAddr, now: OffsetDateTime) -> bool {
+        let source = source.to_canonical();
+        let named = |named: &Named| {
+            named.product == *operation.product() && *named.action == *operation.action()
+        };
+        now < self.expires_at
+            && self.scope.operations.iter().any(named)
+            && self.scope.networks.iter().any(|one| one.contains(&source))
+    }
+}
+
+impl Scope {
+    /// Whether it is narrow enough, and names what there is.
+    ///
+    /// # Errors
+    /// [`ScopeFault`].
+    pub fn check(&self, catalogue: &Catalogue) -> Result<(), ScopeFault> {
+        let (operations, networks) = (self.operations.len(), self.networks.len());
+        if !(1..=MOST_OPERATIONS).contains(&operations) {
+            return Err(ScopeFault::Operations(operations));
+        }
+        if !(1..=MOST_NETWORKS).contains(&networks) {
+            return Err(ScopeFault::Networks(networks));
+        }
+        if let Some(unlisted) = self.operations.iter().find(|one| !one.is_listed(catalogue)) {
+            return Err(ScopeFault::Unlisted(unlisted.clone()));
+        }
+        let wide = |network: &&IpNet| match network {
+            IpNet::V4(network) => network.prefix_len() < WIDEST_V4,
+            IpNet::V6(network) => network.prefix_len() < WIDEST_V6,
+        };
+        match self.networks.iter().find(wide) {
+            Some(wide) => Err(ScopeFault::TooWide(*wide)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Named {
+    fn is_listed(&self, catalogue: &Catalogue) -> bool {
+        match catalogue.version_of(&self.product) {
+            None => true,
+            Some(version) => catalogue
+                .operation(version, &self.action)
+                .is_some_and(|operation| operation.effect().is_known()),
+        }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.product, self.action)
+    }
+}
+
+impl FromStr for Named {
+    type Err = ScopeFault;
+
+    fn from_str(text: &str) -> Result<Self, ScopeFault> {
+        let wrong = || ScopeFault::NotNamed(text.to_owned());
+        let (product, action) = text.split_once(':').ok_or_else(wrong)?;
+        let is_name = |part: &str| {
+            let of_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            (1..=64).contains(&part.len()) && part.chars().all(of_name)
+        };
+        if !is_name(product) || !is_name(action) {
+            return Err(wrong());
+        }
+        Ok(Self {
+            product: Product::from_code(product),
+            action: action.into(),
+        })
+    }
+}
+
+impl TryFrom<String> for Named {
+    type Error = ScopeFault;
+
+    fn try_from(text: String) -> Result<Self, ScopeFault> {
+        text.parse()
+    }
+}
+
+impl From<Named> for String {
+    fn from(named: Named) -> Self {
+        named.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2024-04-18 09:00 +8);
+
+    fn scope(operations: &[&str], networks: &[&str]) -> Scope {
+        Scope {
+            operations: operations.iter().map(|one| one.parse().unwrap()).collect(),
+            networks: networks.iter().map(|one| one.parse().unwrap()).collect(),
+        }
+    }
+
+    fn check(operations: &[&str], networks: &[&str]) -> Result<(), ScopeFault> {
+        scope(operations, networks).check(&Catalogue::built_in().unwrap())
+    }
+
+    #[test]
+    fn covers_its_operations_from_its_networks_until_its_end_and_nothing_else() {
+        let catalogue = Catalogue::built_in().unwrap();
+        let exception = Exception {
+            scope: scope(&["ram:CreateUser"], &["192.0.2.0/24", "2001:db8::/32"]),
+            expires_at: NOW,
+        };
+        let earlier = NOW - Duration::nanoseconds(1);
+        let (ram, ims) = ("2015-05-01", "2019-08-15");
+        for (version, action, from, now, expected) in [
+            (ram, "CreateUser", "192.0.2.7", earlier, true),
+            (ram, "CreateUser", "::ffff:192.0.2.7", earlier, true),
+            (ram, "CreateUser", "2001:db8::7", earlier, true),
+            (ram, "CreateUser", "192.0.2.7", NOW, false),
+            (ram, "CreateUser", "192.0.3.7", earlier, false),
+            (ram, "CreateUser", "::ffff:192.0.3.7", earlier, false),
+            (ram, "createuser", "192.0.2.7", earlier, false),
+            (ram, "CreateAccessKey", "192.0.2.7", earlier, false),
+            (ims, "CreateUser", "192.0.2.7", earlier, false),
+        ] {
+            let operation = catalogue.operation(version, action).unwrap();
+            let covers = exception.covers(&operation, from.parse().unwrap(), now);
+            assert_eq!(covers, expected, "{version} {action} {from}");
+        }
+    }
+
+    #[test]
+    fn names_what_there_is_and_no_more_networks_than_an_owner_has() {
+        assert_eq!(check(&["RAM:CreateUser"], &["10.1.0.0/16"]), Ok(()));
+        assert_eq!(check(&["Ecs:RunInstances"], &["10.1.2.3/32"]), Ok(()));
+        let unlisted = "IMS:createUser".parse().unwrap();
+        let fault = check(&["IMS:createUser"], &["10.1.0.0/16"]);
+        assert_eq!(fault, Err(ScopeFault::Unlisted(unlisted)));
+        for wide in ["0.0.0.0/0", "10.0.0.0/8", "::/0", "::ffff:0:0/31"] {
+            let fault = check(&["RAM:CreateUser"], &["10.1.0.0/16", wide]);
+            assert_eq!(fault, Err(ScopeFault::TooWide(wide.parse().unwrap())));
+        }
+        assert_eq!(check(&[], &["10.1.0.0/16"]), Err(ScopeFault::Operations(0)));
+        assert_eq!(
+            check(&["RAM:GetUser"; 21], &[]),
+            Err(ScopeFault::Operations(21))
+        );
+        assert_eq!(check(&["RAM:GetUser"], &[]), Err(ScopeFault::Networks(0)));
+    }
+
+    #[test]
+    fn name_is_read_as_it_is_written() {
+        for (text, written) in [("ram:GetUser", "RAM:GetUser"), ("Ecs:X", "Ecs:X")] {
+            assert_eq!(text.parse::<Named>().unwrap().to_string(), written);
+        }
+        for wrong in [
+            "", "GetUser", "RAM:", ":GetUser", "RAM:Get*", "RAM:*", "RAM:a b",
+        ] {
+            assert!(wrong.parse::<Named>().is_err(), "{wrong}");
+        }
+    }
+}
