@@ -5,8 +5,8 @@ use std::{io, path::PathBuf, process::ExitCode};
 use akgate::{
     clock::{Clock, SystemClock},
     command::{
-        Exit, api, classify, config, demo, keys, letters, operators, policy, reports, scan, serve,
-        verify,
+        Exit, api, classify, config, demo, doctor, keys, letters, operators, policy, reports, scan,
+        serve, verify,
     },
 };
 use clap::{CommandFactory, Parser, Subcommand};
@@ -40,6 +40,7 @@ enum Command {
     Demo(akgate::demo::Args),
     #[command(subcommand)]
     Config(config::Command),
+    Doctor(doctor::Args),
     #[command(subcommand)]
     Exceptions(api::exceptions::Command),
     #[command(subcommand)]
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
             Ok(Exit::Ok)
         }
         Command::Demo(args) => demo::run(&args, &mut err),
+        Command::Doctor(args) => doctor::run(&args, &mut out, &mut err),
         Command::Config(command) => config::run(&command, &mut out, &mut err),
         Command::Keys(command) => keys::run(&command, &mut out, &mut err),
         Command::Letters(command) => letters::run(&command, &mut out, &mut err),

@@ -4,6 +4,7 @@ pub mod api;
 pub mod classify;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 mod input;
 pub mod keys;
 pub mod letters;

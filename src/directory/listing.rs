@@ -199,3 +199,22 @@ pub async fn show(
         made: row.made,
     }))
 }
+
+/// The keys of the ring that secrets are sealed with, in order.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn sealed_by(pool: &PgPool) -> Result<Vec<i32>, StateFault> {
+    let keys = sqlx::query_scalar!(
+        "SELECT DISTINCT seal_key_id AS \"seal_key_id!\"
+         FROM (
+             SELECT seal_key_id FROM access_keys
+             UNION ALL
+             SELECT seal_key_id FROM sessions
+         ) AS sealed
+         ORDER BY seal_key_id"
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(keys)
+}

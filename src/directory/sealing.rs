@@ -149,6 +149,12 @@ impl KeyRing {
         self.newest
     }
 
+    /// Whether it has the sealing key of this id.
+    #[must_use]
+    pub fn has(&self, seal_key_id: i32) -> bool {
+        self.seals.contains_key(&seal_key_id)
+    }
+
     /// Seals a secret for one place, with the newest key.
     ///
     /// # Errors

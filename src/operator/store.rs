@@ -403,3 +403,24 @@ pub async fn list(
     });
     views.collect()
 }
+
+/// How many operators have a token with which they may decide what takes two.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn deciding(pool: &PgPool, now: OffsetDateTime) -> Result<i64, StateFault> {
+    let count = sqlx::query_scalar!(
+        "SELECT count(DISTINCT o.operator_id) AS \"count!\"
+         FROM operators o
+         JOIN operator_tokens t USING (operator_id)
+         WHERE o.revoked_at IS NULL
+           AND o.role IN ('approver', 'admin')
+           AND t.role IN ('approver', 'admin')
+           AND t.revoked_at IS NULL
+           AND t.expires_at > $1",
+        now
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(count)
+}

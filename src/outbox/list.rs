@@ -93,3 +93,36 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<LetterView>, Sta
     .await?;
     Ok(letters)
 }
+
+/// Letters that somebody has to see to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Due for a long time without being tried, or tried for a long time.
+    pub late: i64,
+    /// Given up lately.
+    pub buried: i64,
+}
+
+/// Counts the letters that are due, or have been tried, since before `late`, and those that were given up after `lately`.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn backlog(
+    pool: &PgPool,
+    late: OffsetDateTime,
+    lately: OffsetDateTime,
+) -> Result<Backlog, StateFault> {
+    let backlog = sqlx::query_as!(
+        Backlog,
+        "SELECT
+             count(*) FILTER (WHERE state = 'Due' AND (due_at < $1 OR last_error IS NOT NULL AND created_at < $1)) AS \"late!\",
+             count(*) FILTER (WHERE state = 'Buried' AND settled_at > $2) AS \"buried!\"
+         FROM letters
+         WHERE state IN ('Due', 'Buried')",
+        late,
+        lately
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(backlog)
+}

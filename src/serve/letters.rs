@@ -65,7 +65,8 @@ pub(super) fn settings(sections: &Sections) -> Result<WorkerSettings, ServeError
     })
 }
 
-fn smtp_settings(sections: &Sections) -> Result<SmtpSettings, ServeError> {
+/// Makes the mail server's settings.
+pub(crate) fn smtp_settings(sections: &Sections) -> Result<SmtpSettings, ServeError> {
     let mail = &sections.mail;
     let password = Secret::resolve(mail.password.as_ref(), mail.password_file.as_deref())?;
     let login = mail

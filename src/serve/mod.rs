@@ -1,7 +1,7 @@
 //! `akgate serve`: the production role. What the configuration says is made into parts here, and only here.
 
 pub(crate) mod gateway;
-mod letters;
+pub(crate) mod letters;
 mod listeners;
 pub(crate) mod sources;
 

@@ -1,6 +1,9 @@
 //! The command line over the admin API, as a person types it and reads it.
 
-use std::time::Duration;
+use std::{
+    io::{BufRead, BufReader},
+    time::Duration,
+};
 
 use akgate::admin::Settings;
 use snapbox::{cmd::Command, str};
@@ -371,9 +374,8 @@ async fn admin_sees_operators_makes_tokens_and_ends_them() {
 │          ┆ expires_at: 2027-02-24 12:00:00Z   │
 │          ┆ last_used_at: 2026-11-26 12:00:00Z │
 │          ┆ last_used_from: 0.0.0.0            │
-│          ┆ revoked_at: -                      │
 │          ┆ role: admin                        │
-│          ┆ token_id: [..]               │
+│          ┆ token_id: iwRm3kG8Co               │
 └──────────┴────────────────────────────────────┘
 
 "#]])
@@ -621,6 +623,105 @@ Commands:
 
 Options:
   -h, --help  Print help
+
+"#]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watch_prints_what_happens_as_it_happens() {
+    let office = Office::new().await;
+    let mut watch = std::process::Command::new(AKGATE)
+        .args(["restrictions", "watch", "--count", "2"])
+        .env_clear()
+        .env("HOME", office.scratch.path())
+        .env("AKGATE_SERVER", &office.server)
+        .env("AKGATE_TOKEN", &office.desk.viewer)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut said = BufReader::new(watch.stderr.take().unwrap()).lines();
+    assert_eq!(said.next().unwrap().unwrap(), "Watching; Ctrl-C ends.");
+    // What is about no restriction is no line.
+    crate::desk::token(&office.desk.node, "nina", akgate::operator::Role::Viewer).await;
+    office.desk.node.key("LTAI5tFakeBob", Some("bob")).await;
+    let (_, bob) = office.desk.report("LTAI5tFakeBob", "finding-2").await;
+    let imposed = [lines.next(), lines.next()].map(|line| line.unwrap().unwrap());
+    for (line, deed) in imposed.iter().zip(["Impose", "ReportLeak"]) {
+        let words: Vec<&str> = line.split_whitespace().skip(2).collect();
+        assert_eq!(
+            words,
+            [deed, "LTAI5tFakeBob", "operator:olga", &bob],
+            "{line}"
+        );
+    }
+    assert!(lines.next().is_none());
+    assert!(watch.wait().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_exceptions_keys_and_letters_end_with_the_next_command() {
+    let office = Office::new().await;
+    let olga = |line: &str| office.akgate(&office.desk.operator, line);
+    let wide = "--operation RAM:CreateUser --network 0.0.0.0/0 --hours 1 --reason x --yes";
+    olga(&format!("exceptions add LTAI5tFakeAlice {wide}"))
+        .assert()
+        .code(2)
+        .stderr_eq(str![[r#"
+error: The request is not valid. 0.0.0.0/0 is too wide: name where the owner works from, /16 at the widest (IPv6: /32).
+
+"#]]);
+    let narrow = "--operation RAM:CreateUser --network 192.0.2.7 --hours 1 --reason x --yes";
+    olga(&format!("exceptions add LTAI5tFakeNobody {narrow}"))
+        .assert()
+        .code(1)
+        .stderr_eq(str![[r#"
+error: No restriction of the key is in force. Report the leak first (POST /admin/v1/leak-reports); see GET /admin/v1/restrictions?access_key_id=ID.
+next: akgate restrictions list --key ID
+
+"#]]);
+    olga(&format!("exceptions add LTAI5tFakeAlice {narrow}").replace(" --yes", ""))
+        .assert()
+        .code(2)
+        .stderr_eq(str![[r#"
+error: Let LTAI5tFakeAlice do RAM:CreateUser for 1 h, though it has leaked? Nobody is asked here.
+next: the same command with --yes
+
+"#]]);
+    olga("keys show LTAI5tFakeNobody")
+        .assert()
+        .code(1)
+        .stderr_eq(str![[r#"
+error: There is no such thing. The directory has no AccessKey of this id; a session is found under /lineage and /activity.
+
+"#]]);
+    olga("keys list --status Gone").assert().code(2);
+    olga("letters resend 019ac000-0000-7000-8000-000000000000")
+        .assert()
+        .code(1)
+        .stderr_eq(str![[r#"
+error: There is no such thing. There is no letter of this id.
+
+"#]]);
+    olga("restrictions list alice -o json")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+[
+  {
+...
+    "access_key_id": "LTAI5tFakeAlice",
+...
+  }
+]
+
+"#]]);
+    olga("restrictions list mallory")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+No restriction is like that.
 
 "#]]);
 }

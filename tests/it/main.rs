@@ -21,6 +21,7 @@ mod database;
 mod desk;
 mod directory;
 mod docs;
+mod doctor;
 mod exceptions;
 mod faults;
 mod harness;

@@ -256,7 +256,7 @@ pub(super) fn segment(text: &str) -> impl std::fmt::Display + '_ {
 }
 
 /// The innermost reason: the outer ones say only that a request failed.
-fn root_cause(fault: &dyn std::error::Error) -> String {
+pub(in crate::command) fn root_cause(fault: &dyn std::error::Error) -> String {
     let mut cause = fault;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -20,7 +20,8 @@ use std::io::{self, IsTerminal, Write};
 
 use serde_json::Value;
 
-pub use self::{client::ApiFault, profile::Connection};
+pub(super) use self::client::root_cause;
+pub use self::{client::ApiFault, profile::Connection, shown::Output};
 use self::{
     client::Client,
     shown::{Column, Shown},

@@ -10,9 +10,12 @@ use super::ApiFault;
 
 /// How answers are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Output {
+pub enum Output {
+    /// For reading.
     Table,
+    /// For programs.
     Json,
+    /// For both.
     Yaml,
 }
 
@@ -115,7 +118,8 @@ pub(super) fn cell(value: Option<&Value>) -> String {
             texts.join("\n")
         }
         Some(Value::Object(members)) => {
-            let lines = members.iter().map(|(name, value)| match value {
+            let told = members.iter().filter(|(_, value)| !is_empty(value));
+            let lines = told.map(|(name, value)| match value {
                 Value::Object(_) => cell(Some(value)),
                 value => format!("{name}: {}", cell(Some(value))),
             });

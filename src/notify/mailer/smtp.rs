@@ -92,6 +92,18 @@ impl SmtpMailer {
         }
         Ok(Self(builder.build()))
     }
+
+    /// Goes as far as the server lets us in, and sends nothing.
+    ///
+    /// # Errors
+    /// What the server said, or why it could not be asked, in words.
+    pub async fn check(&self) -> Result<(), String> {
+        match self.0.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("the server does not take what we say".to_owned()),
+            Err(fault) => Err(said(&fault)),
+        }
+    }
 }
 
 impl Mailer for SmtpMailer {
@@ -126,4 +138,18 @@ async fn deliver(
         return Err(MailFault::Never(said));
     }
     Err(MailFault::Again(said))
+}
+
+/// With its causes: the outermost says only which step failed.
+fn said(fault: &dyn std::error::Error) -> String {
+    let mut said = fault.to_string();
+    let mut cause = fault.source();
+    while let Some(fault) = cause {
+        let text = fault.to_string();
+        if !said.contains(&text) {
+            said = format!("{said}: {text}");
+        }
+        cause = fault.source();
+    }
+    said
 }

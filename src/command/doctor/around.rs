@@ -1,0 +1,162 @@
+//! What a node talks to: the mail server and the upstreams.
+
+use std::{path::Path, time::Instant};
+
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri, header::DATE};
+use http_body_util::Empty;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use lettre::message::Mailbox;
+use time::OffsetDateTime;
+
+use super::{Finding, in_time, state::skew};
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{Config, MailSection, Role, TransportChoice},
+    notify::{dkim::Dkim, mailer::SmtpMailer},
+    serve::{gateway::client_tls, letters::smtp_settings},
+};
+
+pub(super) async fn look(config: &Config, findings: &mut Vec<Finding>) {
+    if config.has(Role::Worker) {
+        mail(config, findings).await;
+    }
+    if config.has(Role::Gateway) {
+        upstreams(config, findings).await;
+    }
+}
+
+async fn mail(config: &Config, findings: &mut Vec<Finding>) {
+    let mail = &config.sections.mail;
+    if mail.transport == TransportChoice::Folder {
+        let folder = mail.folder.as_deref().unwrap_or(Path::new(""));
+        findings.push(Finding::care(
+            "mail",
+            format!(
+                "letters are written to {}, and reach nobody",
+                folder.display()
+            ),
+            "set mail.transport = \"smtp\" and mail.host, unless this is for looking at them",
+        ));
+        return;
+    }
+    let server = format!("{}:{}", mail.host.as_deref().unwrap_or_default(), mail.port);
+    let checking = async {
+        let settings = smtp_settings(&config.sections).map_err(|fault| fault.to_string())?;
+        let mailer = SmtpMailer::new(settings).map_err(|fault| fault.to_string())?;
+        mailer.check().await
+    };
+    findings.push(match in_time(checking).await {
+        Ok(()) => Finding::good("mail", format!("{server} lets us in")),
+        Err(fault) => Finding::wrong(
+            "mail",
+            format!("{server}: {fault}"),
+            "look at [mail]: host, port, encryption, username and password",
+        ),
+    });
+    findings.push(dkim(mail));
+}
+
+fn dkim(mail: &MailSection) -> Finding {
+    let what = "mail, signed";
+    let key = mail
+        .dkim_selector
+        .as_deref()
+        .zip(mail.dkim_key_file.as_deref());
+    let from: Option<Mailbox> = mail.from.as_deref().and_then(|from| from.parse().ok());
+    match key.zip(from) {
+        None => Finding::care(
+            what,
+            "letters are not signed: many mail servers take them for spam",
+            "set mail.dkim_key_file and mail.dkim_selector, unless the mail server signs",
+        ),
+        Some(((selector, key), from)) => {
+            let domain = from.email.domain();
+            match Dkim::load(domain, selector, key) {
+                Ok(_) => Finding::good(
+                    what,
+                    format!("for {domain}, by {selector}._domainkey.{domain}"),
+                ),
+                Err(fault) => Finding::wrong(what, fault.to_string(), "look at mail.dkim_key_file"),
+            }
+        }
+    }
+}
+
+async fn upstreams(config: &Config, findings: &mut Vec<Finding>) {
+    let upstreams = &config.sections.upstreams;
+    let catalogued = [
+        ("RAM", upstreams.ram.view()),
+        ("IMS", upstreams.ims.view()),
+        ("STS", upstreams.sts.view()),
+        ("ResourceManager", upstreams.resourcemanager.view()),
+    ];
+    let others = upstreams
+        .other
+        .iter()
+        .map(|other| (other.product.as_str(), other.view()));
+    let mut told = false;
+    for (product, view) in catalogued.into_iter().chain(others) {
+        let what = format!("upstream {product}");
+        match view.url {
+            None => {}
+            Some("sandbox") => findings.push(Finding::good(what, "the sandbox of this process")),
+            Some(url) => {
+                let before = SystemClock.now();
+                match in_time(ask(url, view.ca.map(AsRef::as_ref))).await {
+                    Err(fault) => findings.push(Finding::wrong(
+                        what,
+                        format!("{url}: {fault}"),
+                        format!("look at upstreams.{}: url and ca", product.to_lowercase()),
+                    )),
+                    Ok(answer) => {
+                        findings.push(Finding::good(&what, format!("{url} {}", answer.found)));
+                        let theirs = answer.date.filter(|_| !std::mem::replace(&mut told, true));
+                        if let Some(theirs) = theirs {
+                            let middle = before + (SystemClock.now() - before) / 2;
+                            let what = format!("clock, by {product}");
+                            findings.push(skew(&what, middle - theirs));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Answer {
+    found: String,
+    /// To the second.
+    date: Option<OffsetDateTime>,
+}
+
+/// Whatever an upstream says to a request that says nothing, it is there.
+async fn ask(url: &str, ca: Option<&Path>) -> Result<Answer, String> {
+    let uri: Uri = url.parse().map_err(|_| "no URL".to_owned())?;
+    let tls = client_tls(ca).map_err(|fault| fault.to_string())?;
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(http);
+    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+    let request = Request::head(uri).body(Empty::new());
+    let request = request.map_err(|fault| fault.to_string())?;
+    let began = Instant::now();
+    let answer = client.request(request).await;
+    let answer = answer.map_err(|fault| super::super::api::root_cause(&fault))?;
+    let took = began.elapsed();
+    let date = answer.headers().get(DATE);
+    let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+    let status: StatusCode = answer.status();
+    Ok(Answer {
+        found: format!("answers with {} in {took:.1?}", status.as_u16()),
+        date: date.map(OffsetDateTime::from),
+    })
+}

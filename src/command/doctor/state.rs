@@ -1,0 +1,276 @@
+//! What a node stands on in its database: the key ring that opens it, the migrations, the clock, who can decide, which
+//! letters wait.
+
+use std::{collections::BTreeSet, str::FromStr, time::Instant};
+
+use sqlx::{
+    Connection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use time::{Duration, OffsetDateTime};
+
+use super::{Finding, in_time};
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{Config, Role},
+    directory::{listing, sealing::KeyRing},
+    operator::store,
+    outbox::list,
+    postgres::MIGRATOR,
+    registry::mode,
+    verdict::Mode,
+};
+
+/// A clock that is off by more than this is told of.
+const SKEW: Duration = Duration::seconds(2);
+
+/// A clock that is off by more than this refuses good signatures soon: they count for fifteen minutes.
+const MOST_SKEW: Duration = Duration::minutes(5);
+
+/// A letter that waits longer than this is told of.
+const LATE: Duration = Duration::hours(1);
+
+pub(super) fn key_ring(config: &Config, findings: &mut Vec<Finding>) -> Option<KeyRing> {
+    match KeyRing::parse(config.key_ring.expose()) {
+        Ok(ring) => {
+            let found = format!("seals with key {}", ring.newest());
+            findings.push(Finding::good("key ring", found));
+            Some(ring)
+        }
+        Err(fault) => {
+            findings.push(Finding::wrong(
+                "key ring",
+                fault.to_string(),
+                "give the key ring that this database was sealed with; without it no secret opens",
+            ));
+            None
+        }
+    }
+}
+
+pub(super) async fn look(config: &Config, ring: Option<&KeyRing>, findings: &mut Vec<Finding>) {
+    let pool = match in_time(connect(config)).await {
+        Ok((pool, found)) => {
+            findings.push(Finding::good("database", found));
+            pool
+        }
+        Err(fault) => {
+            findings.push(Finding::wrong(
+                "database",
+                fault,
+                "look at database.url, and whether PostgreSQL runs there and lets this machine in",
+            ));
+            return;
+        }
+    };
+    let is_migrated = migrations(&pool, findings).await;
+    clock(&pool, findings).await;
+    if is_migrated {
+        secrets(&pool, ring, findings).await;
+        policy(&pool, config, findings).await;
+        operators(&pool, findings).await;
+        letters(&pool, findings).await;
+    }
+    pool.close().await;
+}
+
+async fn connect(config: &Config) -> Result<(PgPool, String), String> {
+    let options = PgConnectOptions::from_str(config.database_url.expose());
+    let options = options.map_err(|fault| fault.to_string())?;
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(super::PATIENCE)
+        .connect_with(options.application_name("akgate doctor"));
+    let pool = pool.await.map_err(|fault| fault.to_string())?;
+    let version: String = sqlx::query_scalar("SHOW server_version")
+        .fetch_one(&pool)
+        .await
+        .map_err(|fault| fault.to_string())?;
+    let mut connection = pool.acquire().await.map_err(|fault| fault.to_string())?;
+    let began = Instant::now();
+    connection.ping().await.map_err(|fault| fault.to_string())?;
+    let took = began.elapsed();
+    drop(connection);
+    Ok((pool, format!("PostgreSQL {version}, answers in {took:.1?}")))
+}
+
+/// Whether the tables are those of this build.
+async fn migrations(pool: &PgPool, findings: &mut Vec<Finding>) -> bool {
+    let applied = async {
+        let is_there: bool =
+            sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+                .fetch_one(pool)
+                .await?;
+        if !is_there {
+            return Ok(Vec::new());
+        }
+        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version")
+            .fetch_all(pool)
+            .await
+    };
+    let applied = in_time(async {
+        applied
+            .await
+            .map_err(|fault: sqlx::Error| fault.to_string())
+    });
+    let applied: BTreeSet<i64> = match applied.await {
+        Ok(applied) => applied.into_iter().collect(),
+        Err(fault) => {
+            let next = "let the database's user read its tables";
+            findings.push(Finding::wrong("migrations", fault, next));
+            return false;
+        }
+    };
+    let known: BTreeSet<i64> = MIGRATOR.iter().map(|one| one.version).collect();
+    let (missing, newer) = (
+        known.difference(&applied).count(),
+        applied.difference(&known).count(),
+    );
+    let finding = match (missing, newer) {
+        (0, 0) => Finding::good("migrations", format!("all {} are applied", known.len())),
+        (0, newer) => Finding::care(
+            "migrations",
+            format!("{newer} are of a newer akgate"),
+            "update this node",
+        ),
+        (missing, _) => Finding::wrong(
+            "migrations",
+            format!("{missing} of {} are missing", known.len()),
+            "start `akgate serve` with database.migrate = true once, or have the database's owner do it",
+        ),
+    };
+    findings.push(finding);
+    missing == 0
+}
+
+async fn clock(pool: &PgPool, findings: &mut Vec<Finding>) {
+    let before = SystemClock.now();
+    let asked = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(pool);
+    let asked = in_time(async { asked.await.map_err(|fault| fault.to_string()) });
+    let theirs: OffsetDateTime = match asked.await {
+        Ok(theirs) => theirs,
+        Err(fault) => {
+            let next = "look at the database";
+            findings.push(Finding::wrong("clock", fault, next));
+            return;
+        }
+    };
+    let middle = before + (SystemClock.now() - before) / 2;
+    findings.push(skew("clock, by the database", middle - theirs));
+}
+
+/// What a difference between two clocks means.
+pub(super) fn skew(what: &str, difference: Duration) -> Finding {
+    let found = format!("{:+.1} s", difference.as_seconds_f64());
+    let next = "let both machines follow a time server (chrony, systemd-timesyncd)";
+    match difference.abs() {
+        off if off > MOST_SKEW => Finding::wrong(what, found, next),
+        off if off > SKEW => Finding::care(what, found, next),
+        _ => Finding::good(what, found),
+    }
+}
+
+async fn secrets(pool: &PgPool, ring: Option<&KeyRing>, findings: &mut Vec<Finding>) {
+    let Some(ring) = ring else { return };
+    let sealed = listing::sealed_by(pool);
+    let sealed = in_time(async { sealed.await.map_err(|fault| fault.to_string()) }).await;
+    let what = "sealed secrets";
+    findings.push(match sealed {
+        Err(fault) => Finding::wrong(what, fault, "look at the database"),
+        Ok(sealed) => {
+            let keys: Vec<String> = sealed.iter().map(i32::to_string).collect();
+            let strange: Vec<String> = sealed
+                .iter()
+                .filter(|key| !ring.has(**key))
+                .map(i32::to_string)
+                .collect();
+            match (keys.as_slice(), strange.as_slice()) {
+                ([], _) => Finding::good(what, "there are none yet"),
+                (_, []) => Finding::good(what, format!("by key {}", keys.join(", "))),
+                (_, strange) => Finding::wrong(
+                    what,
+                    format!("key {} is not in the key ring", strange.join(", ")),
+                    "put the missing `seal` lines back: what they have sealed opens with nothing else",
+                ),
+            }
+        }
+    });
+}
+
+async fn policy(pool: &PgPool, config: &Config, findings: &mut Vec<Finding>) {
+    if !config.has(Role::Gateway) {
+        return;
+    }
+    let policy = &config.sections.policy;
+    let switched = in_time(async { mode::current(pool).await.map_err(|fault| fault.to_string()) });
+    let switched = match switched.await {
+        Ok(switched) => switched,
+        Err(fault) => {
+            let next = "look at the database";
+            findings.push(Finding::wrong("policy", fault, next));
+            return;
+        }
+    };
+    let by = match switched {
+        Some(_) => "operators have switched to",
+        None => "configured is",
+    };
+    let mode = switched.unwrap_or(policy.mode);
+    let later = policy.enforce_from.map(|from| from.0);
+    let later = later.filter(|from| *from > SystemClock.now());
+    findings.push(match (mode, later) {
+        (Mode::Enforce, None) => Finding::good(
+            "policy",
+            format!("leaked keys are refused, by the profile {}", policy.profile),
+        ),
+        (Mode::Enforce, Some(from)) => Finding::care(
+            "policy",
+            format!("leaked keys are not refused before {from}"),
+            "nothing, if that day was announced (policy.enforce_from)",
+        ),
+        (mode @ (Mode::Shadow | Mode::Off), _) => Finding::care(
+            "policy",
+            format!("leaked keys are NOT refused: {by} {mode}"),
+            "when watching is over: policy.mode = \"enforce\", or akgate policy mode enforce",
+        ),
+    });
+}
+
+async fn operators(pool: &PgPool, findings: &mut Vec<Finding>) {
+    let deciding = store::deciding(pool, SystemClock.now());
+    let deciding = in_time(async { deciding.await.map_err(|fault| fault.to_string()) });
+    findings.push(match deciding.await {
+        Err(fault) => Finding::wrong("operators", fault, "look at the database"),
+        Ok(0) => Finding::care(
+            "operators",
+            "nobody has a token that lets them decide what takes two",
+            "akgate operators add NAME --role admin on a node, for two people at least",
+        ),
+        Ok(1) => Finding::care(
+            "operators",
+            "one alone can decide what takes two: what they ask for themselves, nobody can approve",
+            "akgate operators add NAME --role approver",
+        ),
+        Ok(count) => Finding::good("operators", format!("{count} can decide what takes two")),
+    });
+}
+
+async fn letters(pool: &PgPool, findings: &mut Vec<Finding>) {
+    let now = SystemClock.now();
+    let backlog = list::backlog(pool, now - LATE, now - Duration::weeks(1));
+    let backlog = in_time(async { backlog.await.map_err(|fault| fault.to_string()) });
+    findings.push(match backlog.await {
+        Err(fault) => Finding::wrong("letters", fault, "look at the database"),
+        Ok(backlog) if backlog.late > 0 => Finding::care(
+            "letters",
+            format!("{} wait for more than an hour", backlog.late),
+            "see that a process with the role worker runs; akgate letters list --state Due tells what they met",
+        ),
+        Ok(backlog) if backlog.buried > 0 => Finding::care(
+            "letters",
+            format!("{} were given up in the last week", backlog.buried),
+            "akgate letters list --state Buried, and reach those owners in another way",
+        ),
+        Ok(_) => Finding::good("letters", "none is late"),
+    });
+}

@@ -1,0 +1,252 @@
+//! `akgate doctor`, well and ill: each illness is told with what to do, and nothing is changed.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    thread,
+};
+
+use akgate::postgres::MIGRATOR;
+use axum::Router;
+use serde_json::Value;
+
+use crate::{
+    database::TestDatabase,
+    process::{Scratch, akgate, operator_as, secrets},
+};
+
+/// A mail server that lets everybody in and takes nothing.
+fn mail_server() -> u16 {
+    fn talk(stream: TcpStream) -> std::io::Result<()> {
+        let mut out = stream.try_clone()?;
+        out.write_all(b"220 mail.test ESMTP\r\n")?;
+        for line in BufReader::new(stream).lines() {
+            let said = match line?.split(' ').next().unwrap_or_default() {
+                "EHLO" => "250 mail.test",
+                "NOOP" => "250 OK",
+                "QUIT" => "221 Bye",
+                _ => "502 Not here",
+            };
+            write!(out, "{said}\r\n")?;
+        }
+        Ok(())
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = talk(stream.unwrap());
+        }
+    });
+    port
+}
+
+/// A port that nobody listens on.
+fn silent_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+struct Patient {
+    database: TestDatabase,
+    scratch: Scratch,
+}
+
+impl Patient {
+    async fn new() -> Self {
+        let database = TestDatabase::new().await;
+        MIGRATOR.run(database.pool()).await.unwrap();
+        Self {
+            database,
+            scratch: Scratch::new(),
+        }
+    }
+
+    fn config(&self, mail_port: u16, upstream_port: u16, more: &str) -> PathBuf {
+        let text = format!(
+            "{}{more}
+             [upstreams.ram]\nurl = \"http://127.0.0.1:{upstream_port}\"\ncredentials = \"keep\"\n
+             [upstreams.sts]\nurl = \"sandbox\"\n
+             [public]\nurl = \"https://akgate.example\"\n
+             [mail]\nhost = \"127.0.0.1\"\nport = {mail_port}\nencryption = \"none\"\nfrom = \"akgate@example.com\"\n",
+            secrets(&self.scratch, &self.database.url())
+        );
+        self.scratch.write("akgate.toml", &text)
+    }
+
+    /// How it ended, and what was found: by what was looked at, how it is, what was found and what to do.
+    fn examine(&self, config: &std::path::Path) -> (i32, Vec<(String, String, String, String)>) {
+        let done = akgate(&["doctor", "-o", "json"], config);
+        let out = String::from_utf8(done.stdout).unwrap();
+        let err = String::from_utf8(done.stderr).unwrap();
+        let found: Vec<Value> =
+            serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out} {err}"));
+        let text = |one: &Value, name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        let found = found
+            .iter()
+            .map(|one| {
+                (
+                    text(one, "what"),
+                    text(one, "is"),
+                    text(one, "found"),
+                    text(one, "next"),
+                )
+            })
+            .collect();
+        (done.status.code().unwrap(), found)
+    }
+}
+
+async fn upstream() -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { axum::serve(listener, Router::new()).await });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_well_is_told_so_and_with_one_illness_after_another_what_to_do() {
+    let patient = Patient::new().await;
+    let config = patient.config(mail_server(), upstream().await, "");
+    for name in ["anna", "ada"] {
+        operator_as(&config, name, "admin");
+    }
+    let (code, found) = patient.examine(&config);
+    assert_eq!(code, 3, "letters that nobody signs need care: {found:?}");
+    let well: Vec<&str> = found
+        .iter()
+        .filter(|(_, is, ..)| is == "good")
+        .map(|(what, ..)| what.as_str())
+        .collect();
+    assert_eq!(
+        well,
+        [
+            "configuration",
+            "key ring",
+            "database",
+            "migrations",
+            "clock, by the database",
+            "sealed secrets",
+            "policy",
+            "operators",
+            "letters",
+            "mail",
+            "upstream RAM",
+            "clock, by RAM",
+            "upstream STS",
+        ],
+        "{found:?}"
+    );
+
+    let shadow = "[policy]\nmode = \"shadow\"\n";
+    let config = patient.config(silent_port(), silent_port(), shadow);
+    let pool = patient.database.pool();
+    for ill in [
+        "UPDATE operators SET revoked_at = now() WHERE name = 'anna'",
+        "DELETE FROM _sqlx_migrations WHERE version = (SELECT min(version) FROM _sqlx_migrations)",
+    ] {
+        let (code, found) = patient.examine(&config);
+        assert_eq!(code, 1, "{found:?}");
+        for (what, said, next) in [
+            (
+                "policy",
+                "NOT refused: configured is shadow",
+                "policy mode enforce",
+            ),
+            ("mail", "refused", "[mail]"),
+            ("upstream RAM", "refused", "upstreams.ram"),
+        ] {
+            let one = found.iter().find(|one| one.0 == what).unwrap();
+            assert!(one.2.contains(said) && one.3.contains(next), "{one:?}");
+        }
+        sqlx::query(sqlx::AssertSqlSafe(ill))
+            .execute(pool)
+            .await
+            .unwrap();
+    }
+    let (_, found) = patient.examine(&config);
+    let migrations = found.iter().find(|one| one.0 == "migrations").unwrap();
+    assert_eq!(migrations.1, "wrong");
+    assert!(migrations.2.starts_with("1 of "), "{migrations:?}");
+    assert!(
+        found.iter().all(|one| one.0 != "operators"),
+        "not asked of such a database"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn database_that_is_empty_stays_so_and_one_approver_is_too_few() {
+    let patient = Patient::new().await;
+    let config = patient.config(silent_port(), silent_port(), "");
+    for emptying in [
+        "DROP SCHEMA public, sandbox CASCADE",
+        "CREATE SCHEMA public",
+    ] {
+        let emptying = sqlx::query(emptying).execute(patient.database.pool());
+        emptying.await.unwrap();
+    }
+    let (code, found) = patient.examine(&config);
+    assert_eq!(code, 1);
+    assert!(
+        found
+            .iter()
+            .any(|one| one.0 == "migrations" && one.1 == "wrong"),
+        "{found:?}"
+    );
+    let tables: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_tables WHERE schemaname IN ('public', 'sandbox')",
+    )
+    .fetch_one(patient.database.pool())
+    .await
+    .unwrap();
+    assert_eq!(tables, 0);
+
+    MIGRATOR.run(patient.database.pool()).await.unwrap();
+    let one_of = |what: &str| {
+        let (_, found) = patient.examine(&config);
+        found.into_iter().find(|one| one.0 == what).unwrap()
+    };
+    assert!(one_of("operators").2.starts_with("nobody has a token"));
+    operator_as(&config, "anna", "approver");
+    assert!(one_of("operators").2.starts_with("one alone"));
+
+    let done = akgate(&["doctor"], &config);
+    let out = String::from_utf8(done.stdout).unwrap();
+    assert!(
+        out.contains("WRONG  mail") || out.contains("WRONG   mail"),
+        "{out}"
+    );
+    assert!(
+        out.contains("\noperators: akgate operators add NAME --role approver\n"),
+        "{out}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn database_that_is_away_and_a_ring_that_is_another_are_told() {
+    let patient = Patient::new().await;
+    let config = patient.config(silent_port(), silent_port(), "");
+    sqlx::query(
+        "INSERT INTO sessions (access_key_id, account_id, principal, ancestors, mint_revisions, account_ids,
+             sealed_secret, seal_key_id, token_sha256, minted_at, expires_at, request_id, revision)
+         VALUES ('STS.x', '1', 'p', '{}', '{}', '{}', '', 7, '', now(), now(), gen_random_uuid(), 1)",
+    )
+    .execute(patient.database.pool())
+    .await
+    .unwrap();
+    let (_, found) = patient.examine(&config);
+    let sealed = found.iter().find(|one| one.0 == "sealed secrets").unwrap();
+    assert_eq!(
+        (sealed.1.as_str(), sealed.2.as_str()),
+        ("wrong", "key 7 is not in the key ring")
+    );
+
+    let away = format!("postgres://nobody@127.0.0.1:{}/none", silent_port());
+    std::fs::write(patient.scratch.path().join("database-url"), away).unwrap();
+    let (code, found) = patient.examine(&config);
+    assert_eq!(code, 1);
+    let database = found.iter().find(|one| one.0 == "database").unwrap();
+    assert_eq!(database.1, "wrong");
+    assert!(!database.2.contains("nobody"), "{database:?}");
+}
