@@ -29,11 +29,13 @@ use crate::{
     notify::{
         dkim::Dkim,
         facts::House,
+        hooks::{Hook, HookWorker},
         letter::{TemplateFault, Templates},
         mailer::Mailer,
         worker::{Rest, Worker},
     },
     operation::{Blocklist, Catalogue, DataError, Product},
+    outbox::events,
     randomness::Randomness,
     registry::{
         feed::{self, Feed},
@@ -367,6 +369,27 @@ impl Node {
         })
     }
 
+    /// The worker that sends events.
+    #[must_use]
+    pub fn hooks(&self, hooks: Vec<Arc<Hook>>) -> HookWorker {
+        let Foundations {
+            pool,
+            clock,
+            randomness,
+            metrics,
+            database_timeout,
+            ..
+        } = self.foundations.clone();
+        HookWorker {
+            hooks,
+            pool,
+            clock,
+            randomness,
+            metrics,
+            timeout: database_timeout,
+        }
+    }
+
     /// Follows the registry, writes records and forgets what has ended, until told to stop. Returns when
     /// everything that was gathered is written, or could not be.
     pub async fn run(&self, gate: Option<Arc<Gate>>, stop: watch::Receiver<bool>) {
@@ -399,6 +422,7 @@ impl Node {
                 let old = now - retention;
                 within(*database_timeout, partitions::drop_before(pool, old)).await?;
                 within(*database_timeout, observed::forget(pool, old)).await?;
+                within(*database_timeout, events::forget(pool, old)).await?;
                 let ended = now - time::Duration::days(1);
                 within(*database_timeout, sessions::forget(pool, ended)).await
             };

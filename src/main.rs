@@ -42,6 +42,8 @@ enum Command {
     Config(config::Command),
     Doctor(doctor::Args),
     #[command(subcommand)]
+    Events(api::events::Command),
+    #[command(subcommand)]
     Exceptions(api::exceptions::Command),
     #[command(subcommand)]
     Keys(keys::Command),
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Accounts(command) => api::accounts::run(&command, &mut out, &mut err),
         Command::Audit(args) => api::audit::run(&args, &mut out, &mut err),
+        Command::Events(command) => api::events::run(&command, &mut out, &mut err),
         Command::Exceptions(command) => api::exceptions::run(&command, &mut out, &mut err),
         Command::Approvals(command) => api::approvals::run(&command, &mut out, &mut err),
         Command::Classify(args) => classify::run(&args, &mut out, &mut err),

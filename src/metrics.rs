@@ -16,7 +16,7 @@ use prometheus_client::{
 use crate::{
     leak::Proof,
     operation::{Operation, Product},
-    outbox::Settlement,
+    outbox::{Settlement, events},
 };
 
 /// How a call ended.
@@ -34,7 +34,7 @@ struct ProductLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LetterLabel {
+struct OutcomeLabel {
     outcome: &'static str,
 }
 
@@ -61,7 +61,8 @@ pub struct Metrics {
     calls: Family<CallLabels, Counter>,
     duration: Histogram,
     upstream: Family<ProductLabel, Histogram, fn() -> Histogram>,
-    letters: Family<LetterLabel, Counter>,
+    letters: Family<OutcomeLabel, Counter>,
+    events: Family<OutcomeLabel, Counter>,
     deliveries: Family<SourceLabels, Counter>,
     reports: Family<ReportLabels, Counter>,
     key_fetches: Family<SourceLabels, Counter>,
@@ -78,7 +79,8 @@ impl Default for Metrics {
         let duration = histogram();
         let upstream =
             Family::<ProductLabel, Histogram, fn() -> Histogram>::new_with_constructor(histogram);
-        let letters = Family::<LetterLabel, Counter>::default();
+        let letters = Family::<OutcomeLabel, Counter>::default();
+        let events = Family::<OutcomeLabel, Counter>::default();
         let deliveries = Family::<SourceLabels, Counter>::default();
         let reports = Family::<ReportLabels, Counter>::default();
         let key_fetches = Family::<SourceLabels, Counter>::default();
@@ -98,6 +100,7 @@ impl Default for Metrics {
             upstream.clone(),
         );
         registry.register("letters", "Attempts to send a letter", letters.clone());
+        registry.register("events", "Attempts to send an event", events.clone());
         registry.register(
             "deliveries",
             "Deliveries of sources of leak reports",
@@ -139,6 +142,7 @@ impl Default for Metrics {
             duration,
             upstream,
             letters,
+            events,
             deliveries,
             reports,
             key_fetches,
@@ -202,7 +206,17 @@ impl Metrics {
             Settlement::Again { .. } => "again",
             Settlement::Buried { .. } => "buried",
         };
-        self.letters.get_or_create(&LetterLabel { outcome }).inc();
+        self.letters.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Counts an attempt to send an event to a hook.
+    pub fn event(&self, outcome: &events::Outcome) {
+        let outcome = match outcome {
+            events::Outcome::Sent => "sent",
+            events::Outcome::Again { .. } => "again",
+            events::Outcome::Buried { .. } => "buried",
+        };
+        self.events.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// Counts a delivery of a source that is configured.

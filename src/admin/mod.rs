@@ -9,6 +9,7 @@ mod auth;
 mod confirm;
 mod decisions;
 mod deliveries;
+mod events;
 mod exceptions;
 mod extract;
 mod keys;
@@ -127,6 +128,7 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(timeline::read))
         .routes(routes!(approvals::list))
         .routes(routes!(letters::list))
+        .routes(routes!(events::list))
         .routes(routes!(audit::list))
         .routes(routes!(activity::read))
         .routes(routes!(decisions::read))
@@ -167,6 +169,7 @@ pub fn router(admin: Admin) -> Router {
         verbs::of_key(&admin),
         verbs::of_exception(&admin),
     );
+    let hook = verbs::of_hook(&admin);
     let (operator, token) = (verbs::of_operator(&admin), verbs::of_token(&admin));
     let once = middleware::from_fn_with_state(admin.clone(), once::once);
     v1.route("/admin/v1/policy:switch_mode", post(policy::switch_mode))
@@ -177,6 +180,7 @@ pub fn router(admin: Admin) -> Router {
         .route_service("/admin/v1/tasks/{id}", task)
         .route_service("/admin/v1/letters/{id}", letter)
         .route_service("/admin/v1/keys/{id}", key)
+        .route_service("/admin/v1/hooks/{name}", hook)
         .route_service("/admin/v1/exceptions/{id}", exception)
         .route_service("/admin/v1/operators/{name}", operator)
         .route_service("/admin/v1/tokens/{id}", token)

@@ -20,7 +20,7 @@ use utoipa::{
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    approvals, confirm, deliveries, exceptions, keys, letters, lift, operators, policy,
+    approvals, confirm, deliveries, events, exceptions, keys, letters, lift, operators, policy,
     problem::Details, restrictions, tasks,
 };
 
@@ -63,6 +63,7 @@ use super::{
         letters::one,
         letters::resend,
         letters::bury,
+        events::revive,
         keys::one,
         keys::disable,
         exceptions::one,

@@ -15,8 +15,8 @@ use tower::{Service, ServiceExt};
 use uuid::Uuid;
 
 use super::{
-    Admin, Problem, approvals, confirm, deliveries, exceptions, keys, letters, lift, operators,
-    restrictions, tasks,
+    Admin, Problem, approvals, confirm, deliveries, events, exceptions, keys, letters, lift,
+    operators, restrictions, tasks,
 };
 
 /// Finds the method that a path means.
@@ -86,6 +86,15 @@ pub fn of_letter(admin: &Admin) -> Verbs {
             ("bury", verb(post(letters::bury), admin)),
         ],
         told: "A letter can be sent again (:resend) and given up (:bury).",
+    }
+}
+
+/// What can be asked of one hook.
+pub fn of_hook(admin: &Admin) -> Verbs {
+    Verbs {
+        one: MethodRouter::new().fallback(not_allowed),
+        verbs: vec![("revive", verb(post(events::revive), admin))],
+        told: "A hook can be tried again (:revive).",
     }
 }
 

@@ -9,7 +9,7 @@ use sqlx::PgTransaction;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{access_key::AccessKeyId, directory::StateFault};
+use crate::{access_key::AccessKeyId, directory::StateFault, outbox::events};
 
 /// Who did something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +89,8 @@ pub enum Deed {
     ResendLetter,
     /// A letter was given up.
     BuryLetter,
+    /// What was given up for a hook was made due again.
+    ReviveHook,
 }
 
 impl Deed {
@@ -120,6 +122,7 @@ impl Deed {
             Self::SwitchMode => "SwitchMode",
             Self::ResendLetter => "ResendLetter",
             Self::BuryLetter => "BuryLetter",
+            Self::ReviveHook => "ReviveHook",
         }
     }
 }
@@ -149,7 +152,7 @@ pub async fn write(tx: &mut PgTransaction<'_>, entry: Entry<'_>) -> Result<(), S
     write_all(tx, &[entry]).await
 }
 
-/// Writes records in the transaction of their deeds.
+/// Writes records in the transaction of their deeds, and enqueues what hooks are to be told of.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -174,29 +177,56 @@ pub async fn write_all(
         entries.iter().map(|entry| entry.restriction_id).collect();
     let details: Vec<&serde_json::Value> = entries.iter().map(|entry| &entry.detail).collect();
     sqlx::query!(
-        "INSERT INTO audit_records (
-             at,
-             actor,
-             action,
-             access_key_id,
-             restriction_id,
-             detail
+        "WITH written AS (
+             INSERT INTO audit_records (
+                 at,
+                 actor,
+                 action,
+                 access_key_id,
+                 restriction_id,
+                 detail
+             )
+             SELECT *
+             FROM unnest(
+                 $1::timestamptz[],
+                 $2::text[],
+                 $3::text[],
+                 $4::text[],
+                 $5::uuid[],
+                 $6::jsonb[]
+             )
+             RETURNING audit_id, at, action, access_key_id, detail
+         ),
+         enqueued AS (
+             INSERT INTO event_deliveries (audit_id, hook, kind, due_at)
+             SELECT w.audit_id, h.hook, t.kind, w.at
+             FROM written w
+             CROSS JOIN LATERAL (
+                 SELECT CASE w.action
+                     WHEN 'Impose' THEN 'imposed'
+                     WHEN 'Widen' THEN 'widened'
+                     WHEN 'Confirm' THEN 'confirmed'
+                     WHEN 'Withdraw' THEN 'withdrawn'
+                     WHEN 'Lift' THEN 'lifted'
+                     WHEN 'ReportLeak' THEN 'suspected'
+                 END
+             ) AS t (kind)
+             JOIN event_hooks h ON t.kind = ANY(h.kinds)
+             LEFT JOIN access_keys k ON k.access_key_id = w.access_key_id
+             WHERE t.kind <> 'suspected'
+                OR (w.detail->>'proof' = 'Suspected' AND k.access_key_id IS NOT NULL)
+             RETURNING 1
          )
-         SELECT *
-         FROM unnest(
-             $1::timestamptz[],
-             $2::text[],
-             $3::text[],
-             $4::text[],
-             $5::uuid[],
-             $6::jsonb[]
-         )",
+         SELECT pg_notify($7, '')
+         FROM enqueued
+         LIMIT 1",
         &at,
         &actors,
         &deeds as &[&str],
         &keys as &[Option<&str>],
         &restrictions as &[Option<Uuid>],
-        &details as &[&serde_json::Value]
+        &details as &[&serde_json::Value],
+        events::CHANNEL
     )
     .execute(&mut **tx)
     .await?;

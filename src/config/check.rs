@@ -8,10 +8,10 @@ use std::{
 use toml::de::DeTable;
 
 use super::{
-    Config, ConfigError, CredentialsChoice, Role, Secret, Sections, SignedSource, SourcesSection,
-    TransportChoice, upstreams::UpstreamView,
+    Config, ConfigError, CredentialsChoice, EventsSection, HookFormat, Role, Secret, Sections,
+    SignedSource, SourcesSection, TransportChoice, upstreams::UpstreamView,
 };
-use crate::directory::sealing::KeyRing;
+use crate::{directory::sealing::KeyRing, notify::hooks::WebhookSecret};
 
 /// Checks a configuration, with its text at hand to point into.
 pub(super) struct Checker<'f> {
@@ -78,6 +78,7 @@ impl<'f> Checker<'f> {
         }
         if has(Role::Worker) {
             self.mail(&sections)?;
+            self.hooks(&sections.events)?;
         }
         Ok(Config {
             roles: roles.to_vec(),
@@ -258,25 +259,13 @@ impl<'f> Checker<'f> {
     fn sources(&self, sources: &SourcesSection) -> Result<(), ConfigError> {
         let names = sources.signed.iter().map(|one| one.name.as_str());
         let names = names.chain(sources.revocation.iter().map(|one| one.name.as_str()));
-        let mut seen = HashSet::new();
-        for name in names {
-            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-            if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-                return Err(self.wrong(
-                    "sources.signed",
-                    &format!("the name \"{name}\" is not 1 to 64 letters, digits, points, hyphens and underscores"),
-                ));
-            }
-            if name == "public" {
-                return Err(self.wrong(
-                    "sources.signed",
-                    "\"public\" is how reports at POST /report are named",
-                ));
-            }
-            if !seen.insert(name) {
-                let message = format!("two sources are named \"{name}\"");
-                return Err(self.wrong("sources.signed", &message));
-            }
+        let names: Vec<&str> = names.collect();
+        self.names("sources.signed", &names)?;
+        if names.contains(&"public") {
+            return Err(self.wrong(
+                "sources.signed",
+                "\"public\" is how reports at POST /report are named",
+            ));
         }
         for one in &sources.signed {
             self.signed_source(one)?;
@@ -298,6 +287,69 @@ impl<'f> Checker<'f> {
         Ok(())
     }
 
+    /// Names that stand in records: plain, and each once.
+    fn names(&self, key: &str, names: &[&str]) -> Result<(), ConfigError> {
+        let mut seen = HashSet::new();
+        for name in names {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+            if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+                let message = format!(
+                    "the name \"{name}\" is not 1 to 64 letters, digits, points, hyphens and underscores"
+                );
+                return Err(self.wrong(key, &message));
+            }
+            if !seen.insert(name) {
+                return Err(self.wrong(key, &format!("two are named \"{name}\"")));
+            }
+        }
+        Ok(())
+    }
+
+    fn hooks(&self, events: &EventsSection) -> Result<(), ConfigError> {
+        let key = "events.hooks";
+        let names: Vec<&str> = events.hooks.iter().map(|one| one.name.as_str()).collect();
+        self.names(key, &names)?;
+        for one in &events.hooks {
+            let wrong = |what: &str| self.wrong(key, &format!("\"{}\": {what}", one.name));
+            let url =
+                self.must_secret("events.hooks.url", one.url.as_ref(), one.url_file.as_ref())?;
+            if !is_fit(url.expose().trim()) {
+                return Err(wrong(
+                    "`url` is \"https://…\": events tell of leaked keys (http is for this machine alone)",
+                ));
+            }
+            if one.kinds.as_ref().is_some_and(Vec::is_empty) {
+                return Err(wrong("`kinds` names no event: leave it out for all"));
+            }
+            let secrets = one
+                .secrets()
+                .map_err(|fault| wrong(&format!("`secrets_file`: {fault}")))?;
+            match (one.format, secrets.as_slice()) {
+                (HookFormat::CloudEvents, [] | [_, _, _, ..]) => {
+                    return Err(wrong(
+                        "`secrets` takes one secret, or two while one takes the other's place",
+                    ));
+                }
+                (HookFormat::CloudEvents, secrets) => {
+                    for secret in secrets {
+                        WebhookSecret::parse(secret.expose())
+                            .map_err(|fault| wrong(&fault.to_string()))?;
+                    }
+                }
+                (HookFormat::DingTalk, [] | [_]) | (HookFormat::Slack, []) => {}
+                (HookFormat::DingTalk, _) => {
+                    return Err(wrong("`secrets` takes the robot's one secret, SEC…"));
+                }
+                (HookFormat::Slack, _) => {
+                    return Err(wrong(
+                        "of Slack the address is the secret: leave `secrets` out",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn signed_source(&self, one: &SignedSource) -> Result<(), ConfigError> {
         let key = "sources.signed";
         let wrong = |what: &str| self.wrong(key, &format!("\"{}\": {what}", one.name));
@@ -313,13 +365,7 @@ impl<'f> Checker<'f> {
                 )));
             }
         }
-        let uri = view.keys_url.and_then(|url| url.parse::<http::Uri>().ok());
-        let is_fit = uri.is_some_and(|uri| match uri.scheme_str() {
-            Some("https") => uri.host().is_some(),
-            Some("http") => uri.host().is_some_and(is_loopback),
-            _ => false,
-        });
-        if !is_fit {
+        if !view.keys_url.is_some_and(is_fit) {
             return Err(wrong(
                 "`keys_url` is \"https://…\": whoever can answer there can report any leak (http is for this machine alone)",
             ));
@@ -484,6 +530,16 @@ impl<'f> Checker<'f> {
         let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1;
         Some((line + 1, column, self.text.lines().nth(line)?))
     }
+}
+
+/// Whether secrets may go to this address: https, or http on this machine.
+fn is_fit(url: &str) -> bool {
+    let uri = url.parse::<http::Uri>();
+    uri.is_ok_and(|uri| match uri.scheme_str() {
+        Some("https") => uri.host().is_some(),
+        Some("http") => uri.host().is_some_and(is_loopback),
+        _ => false,
+    })
 }
 
 fn is_loopback(host: &str) -> bool {

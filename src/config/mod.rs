@@ -6,6 +6,7 @@
 
 mod check;
 mod error;
+mod events;
 mod listeners;
 mod mail;
 mod policy;
@@ -22,6 +23,7 @@ use confique::{Config as _, toml::FormatOptions};
 use self::check::Checker;
 pub use self::{
     error::ConfigError,
+    events::{EventsSection, HookFormat, HookSection},
     listeners::{AdminSection, GatewaySection, PublicSection},
     mail::{EncryptionChoice, MailSection, TransportChoice},
     policy::{EscalationSection, FreshnessSection, Instant, PolicySection},
@@ -100,6 +102,9 @@ pub struct Sections {
     /// Letters to account owners.
     #[config(nested)]
     pub mail: MailSection,
+    /// Events to other programs.
+    #[config(nested)]
+    pub events: EventsSection,
     /// Records of calls.
     #[config(nested)]
     pub records: RecordsSection,

@@ -4,6 +4,7 @@
 
 pub mod dkim;
 pub mod facts;
+pub mod hooks;
 pub mod letter;
 pub mod mailer;
 pub mod message;

@@ -6,6 +6,7 @@
 //! guards it.
 
 pub mod again;
+pub mod events;
 pub mod links;
 pub mod list;
 mod recipients;

@@ -114,9 +114,9 @@ pub async fn list(
     db: &mut PgConnection,
     wanted: &Wanted,
 ) -> Result<Vec<RestrictionView>, StateFault> {
-    let found = match &wanted.query {
-        Some(query) => Some(found(db, query, wanted).await?),
-        None => None,
+    let found = match (&wanted.query, &wanted.account_id) {
+        (None, None) => None,
+        (query, account) => Some(found(db, query.as_deref(), account.as_deref(), wanted).await?),
     };
     let rows = sqlx::query!(
         "SELECT
@@ -150,15 +150,13 @@ pub async fn list(
            AND ($3::text IS NULL OR r.access_key_id = $3)
            AND ($4::uuid IS NULL OR r.restriction_id < $4)
            AND ($5::uuid[] IS NULL OR r.restriction_id = ANY($5))
-           AND ($6::text IS NULL OR COALESCE(p.account_id, s.account_id) = $6)
          ORDER BY r.restriction_id DESC
-         LIMIT $7",
+         LIMIT $6",
         wanted.restriction_id,
         wanted.state.map(State::as_str),
         wanted.access_key_id.as_deref(),
         wanted.before,
         found.as_deref(),
-        wanted.account_id.as_deref(),
         wanted.limit
     )
     .fetch_all(&mut *db)
@@ -196,15 +194,17 @@ pub async fn list(
     Ok(views.collect())
 }
 
-/// Restrictions of which something begins with a text, the newest first.
+/// Restrictions of which something begins with a text, or of an account, or both: the newest first. The text finds them by
+/// indexes, or the account does; what is found is then looked at.
 async fn found(
     db: &mut PgConnection,
-    query: &str,
+    query: Option<&str>,
+    account_id: Option<&str>,
     wanted: &Wanted,
 ) -> Result<Vec<Uuid>, StateFault> {
     // In the order of code points, everything that begins with a text stands from it to before this one.
     let end = |text: &str| format!("{text}\u{10ffff}");
-    let by_url = format!("https://{query}");
+    let by_url = query.map(|query| format!("https://{query}"));
     let ids = sqlx::query_scalar!(
         "SELECT r.restriction_id
          FROM restrictions r
@@ -242,18 +242,42 @@ async fn found(
                    left(url, 200) COLLATE \"C\" BETWEEN $1 AND $2
                    OR left(url, 200) COLLATE \"C\" BETWEEN $3 AND $4
                )
+             UNION ALL
+             SELECT r.restriction_id
+             FROM principals p
+             JOIN access_keys k USING (principal_id)
+             JOIN restrictions r USING (access_key_id)
+             WHERE $1::text IS NULL
+               AND p.account_id = $8
+             UNION ALL
+             SELECT r.restriction_id
+             FROM sessions s
+             JOIN restrictions r USING (access_key_id)
+             WHERE $1::text IS NULL
+               AND s.account_id = $8
          )
+           AND ($8::text IS NULL OR r.access_key_id IN (
+             SELECT k.access_key_id
+             FROM principals p
+             JOIN access_keys k USING (principal_id)
+             WHERE p.account_id = $8
+             UNION ALL
+             SELECT s.access_key_id
+             FROM sessions s
+             WHERE s.account_id = $8
+         ))
            AND ($5::text IS NULL OR r.state = $5)
            AND ($6::uuid IS NULL OR r.restriction_id < $6)
          ORDER BY r.restriction_id DESC
          LIMIT $7",
         query,
-        end(query),
+        query.map(end),
         by_url,
-        end(&by_url),
+        by_url.as_deref().map(end),
         wanted.state.map(State::as_str),
         wanted.before,
-        wanted.limit
+        wanted.limit,
+        account_id
     )
     .fetch_all(db)
     .await?;

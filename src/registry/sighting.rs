@@ -130,7 +130,9 @@ pub(super) async fn record_all(
         .iter()
         .zip(&earlier)
         .zip(&recorded)
-        .filter(|((sighting, earlier), _)| is_news(sighting, earlier.as_ref()))
+        .filter(|((sighting, earlier), _)| {
+            is_news(sighting, earlier.as_ref()) || is_suspicion(sighting, earlier.as_ref())
+        })
         .map(|((sighting, _), recorded)| Entry {
             at: now,
             actor,
@@ -246,6 +248,15 @@ fn sightings_of<'a>(finding: &'a Finding<'a>, holders: &'a Holders) -> Vec<Sight
 /// Whether a sighting restricts something that nothing like it has restricted before.
 fn is_news(sighting: &Sighting<'_>, earlier: Option<&Earlier>) -> bool {
     sighting.proof.restricts() && earlier.is_none_or(|earlier| !earlier.proof.restricts())
+}
+
+/// Whether a sighting is the first of its kind to say that a key which somebody has may have leaked. What is held is not
+/// told: the task about its source is.
+fn is_suspicion(sighting: &Sighting<'_>, earlier: Option<&Earlier>) -> bool {
+    !sighting.proof.restricts()
+        && earlier.is_none()
+        && sighting.holder.is_some()
+        && !sighting.finding.is_held
 }
 
 async fn earlier(

@@ -1,6 +1,7 @@
 //! `akgate serve`: the production role. What the configuration says is made into parts here, and only here.
 
 pub(crate) mod gateway;
+mod hooks;
 pub(crate) mod letters;
 mod listeners;
 pub(crate) mod sources;
@@ -154,7 +155,10 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         Manners::default(),
     )?;
     let worker = match config.has(Role::Worker) {
-        true => Some(node.worker(letters::settings(sections)?)?),
+        true => Some((
+            node.worker(letters::settings(sections)?)?,
+            node.hooks(hooks::hooks(sections)?),
+        )),
         false => None,
     };
 
@@ -191,7 +195,9 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     if let Some(intake) = bound.intake {
         working.spawn(possession::look_into(intake, stopped.clone()));
     }
-    if let Some(worker) = worker {
+    if let Some((worker, hooks)) = worker {
+        let hooks_stopped = stopped.clone();
+        working.spawn(async move { hooks.run(hooks_stopped).await });
         let stopped = stopped.clone();
         working.spawn(async move { worker.run(stopped).await });
         let (node, stopped) = (Arc::clone(&node), stop.subscribe());

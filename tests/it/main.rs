@@ -22,6 +22,7 @@ mod desk;
 mod directory;
 mod docs;
 mod doctor;
+mod events;
 mod exceptions;
 mod faults;
 mod harness;

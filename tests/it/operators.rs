@@ -190,6 +190,18 @@ fn operations() -> Vec<(Method, String, Value, Right)> {
         (Method::GET, "/admin/v1/me".into(), Value::Null, Right::Read),
         (
             Method::GET,
+            "/admin/v1/events".into(),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::POST,
+            "/admin/v1/hooks/nobody:revive".into(),
+            Value::Null,
+            Right::Act,
+        ),
+        (
+            Method::GET,
             "/admin/v1/audit".into(),
             Value::Null,
             Right::Read,

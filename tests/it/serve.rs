@@ -614,7 +614,7 @@ fn source_without_its_contract_is_told() {
         ),
         (
             "[[sources.signed]]\nname = \"x\"\npreset = \"github\"\n[[sources.revocation]]\nname = \"x\"\n",
-            "two sources are named \"x\"",
+            "two are named \"x\"",
         ),
         (
             "[[sources.revocation]]\nname = \"x\"\n",

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod approvals;
 pub mod audit;
 mod client;
+pub mod events;
 pub mod exceptions;
 pub mod keys;
 pub mod letters;

@@ -1,0 +1,91 @@
+//! `[events]`: other programs that are told of what happens to restrictions.
+
+use std::{fs, io, path::PathBuf};
+
+use confique::Config;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::Secret;
+use crate::{directory::contacts::Language, outbox::events::EventKind};
+
+/// What a hook is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HookFormat {
+    /// CloudEvents, signed as Standard Webhooks say.
+    #[default]
+    CloudEvents,
+    /// A message of DingTalk's custom robot.
+    DingTalk,
+    /// A message of Slack's incoming webhook.
+    Slack,
+}
+
+/// Whom events are sent to.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookSection {
+    /// Its name, in every record.
+    pub name: String,
+    /// Where; of a chat room it is a secret.
+    #[serde(default)]
+    pub url: Option<Secret>,
+    /// A file that holds that address.
+    #[serde(default)]
+    pub url_file: Option<PathBuf>,
+    /// What it is told.
+    #[serde(default)]
+    pub format: HookFormat,
+    /// Secrets that sign, one or two: the newest first.
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
+    /// A file that holds them, a line for each.
+    #[serde(default)]
+    pub secrets_file: Option<PathBuf>,
+    /// Which events; all where nothing is said.
+    #[serde(default)]
+    pub kinds: Option<Vec<EventKind>>,
+    /// The language of a chat's messages.
+    #[serde(default = "english")]
+    pub language: Language,
+    /// A certificate authority of your own for that address, a PEM file.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+}
+
+fn english() -> Language {
+    Language::English
+}
+
+impl HookSection {
+    /// Its secrets, from the file or as they are given.
+    ///
+    /// # Errors
+    /// That of the file.
+    pub fn secrets(&self) -> io::Result<Vec<Secret>> {
+        let Some(path) = &self.secrets_file else {
+            return Ok(self.secrets.clone());
+        };
+        let text = Zeroizing::new(fs::read_to_string(path)?);
+        let lines = text.lines().map(str::trim);
+        let secrets = lines.filter(|line| !line.is_empty());
+        Ok(secrets.map(|line| Secret::new(line.to_owned())).collect())
+    }
+}
+
+/// `[events]`.
+#[derive(Debug, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct EventsSection {
+    /// Where events come from, the `source` of a CloudEvent: public.url where nothing is said.
+    #[config(env = "AKGATE_EVENTS_SOURCE")]
+    pub source: Option<String>,
+    /// Programs that are told of what happens to restrictions, by the workers, each as [[events.hooks]]: name, url (or
+    /// url_file); format = "cloudevents" (the default, Standard Webhooks), "dingtalk" or "slack"; secrets =
+    /// ["whsec_…"] (or secrets_file, a line for each; two while one takes the other's place; of dingtalk the robot's
+    /// "SEC…"); kinds = ["imposed", "widened", "confirmed", "withdrawn", "lifted", "suspected"], all by default;
+    /// language = "en" or "zh-CN" of a chat's messages; ca.
+    #[config(default = [])]
+    pub hooks: Vec<HookSection>,
+}
