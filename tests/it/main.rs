@@ -26,6 +26,7 @@ mod events;
 mod exceptions;
 mod faults;
 mod harness;
+mod intruders;
 mod keys;
 mod leaks;
 mod letters;

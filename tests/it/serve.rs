@@ -639,6 +639,71 @@ fn source_without_its_contract_is_told() {
 }
 
 #[test]
+fn hook_without_what_it_needs_is_told() {
+    let scratch = Scratch::new();
+    let good = secrets(&scratch, "postgresql://localhost/akgate")
+        + "[public]\nurl = \"https://akgate.example\"\n\
+           [mail]\nhost = \"mail.example\"\nfrom = \"akgate@example.com\"\n";
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let two = scratch.write("two", &format!("{secret}\n{secret}\n"));
+    for (text, said) in [
+        (
+            format!("name = \"a\"\nurl = \"https://x.example\"\nsecrets = [\"{secret}\"]"),
+            "",
+        ),
+        (
+            format!("name = \"a\"\nurl = \"https://x.example\"\nsecrets_file = {two:?}"),
+            "",
+        ),
+        (
+            "name = \"a\"\nurl = \"https://x.example\"\nformat = \"slack\"".into(),
+            "",
+        ),
+        (
+            "name = \"a\"\nurl = \"https://x.example\"".into(),
+            "`secrets` takes one secret",
+        ),
+        (
+            format!("name = \"a\"\nurl = \"http://x.example\"\nsecrets = [\"{secret}\"]"),
+            "`url` is \"https://",
+        ),
+        (
+            "name = \"a\"\nurl = \"https://x.example\"\nsecrets = [\"guess\"]".into(),
+            "whsec_ and 24 to 64",
+        ),
+        (
+            "name = \"a\"\nurl = \"https://x.example\"\nformat = \"slack\"\nsecrets = [\"x\"]"
+                .into(),
+            "leave `secrets` out",
+        ),
+        (
+            "name = \"a\"\nformat = \"slack\"".into(),
+            "events.hooks.url",
+        ),
+        (
+            "name = \"a b\"\nurl = \"https://x.example\"\nformat = \"slack\"".into(),
+            "the name \"a b\"",
+        ),
+        (
+            "name = \"a\"\nurl = \"https://x.example\"\nformat = \"slack\"\nkinds = []".into(),
+            "names no event",
+        ),
+        (
+            "name = \"a\"\nurl = \"https://x.example\"\nformat = \"slack\"\nkinds = [\"leaked\"]"
+                .into(),
+            "leaked",
+        ),
+    ] {
+        let file = scratch.write("akgate.toml", &format!("{good}[[events.hooks]]\n{text}\n"));
+        let output = akgate(&["config", "check", "--roles", "worker"], &file);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.success(), said.is_empty(), "{text}{told}");
+        assert!(told.contains(said), "{text}: {told}");
+        assert!(!told.contains("guess"), "{told}");
+    }
+}
+
+#[test]
 fn file_to_start_from_is_the_template() {
     let template = akgate::config::template();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/akgate.toml");
