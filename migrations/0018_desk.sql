@@ -19,6 +19,8 @@ COMMENT ON COLUMN idempotency_keys.begun_at IS 'When the request began.';
 COMMENT ON COLUMN idempotency_keys.status IS 'The answer''s HTTP status; null while it runs. Only what succeeded is kept.';
 COMMENT ON COLUMN idempotency_keys.body IS 'The answer; null while it runs, and where it is shown once alone.';
 
+CREATE INDEX access_keys_principal_idx ON access_keys (principal_id);
+
 -- Prefixes, whatever the database''s collation.
 CREATE INDEX restrictions_key_prefix_idx ON restrictions (access_key_id COLLATE "C");
 CREATE INDEX restrictions_ticket_prefix_idx ON restrictions (ticket COLLATE "C") WHERE ticket IS NOT NULL;

@@ -114,10 +114,7 @@ pub async fn list(
     db: &mut PgConnection,
     wanted: &Wanted,
 ) -> Result<Vec<RestrictionView>, StateFault> {
-    let found = match (&wanted.query, &wanted.account_id) {
-        (None, None) => None,
-        (query, account) => Some(found(db, query.as_deref(), account.as_deref(), wanted).await?),
-    };
+    let found = where_to_look(db, wanted).await?;
     let rows = sqlx::query!(
         "SELECT
              r.restriction_id,
@@ -194,94 +191,177 @@ pub async fn list(
     Ok(views.collect())
 }
 
-/// Restrictions of which something begins with a text, or of an account, or both: the newest first. The text finds them by
-/// indexes, or the account does; what is found is then looked at.
-async fn found(
+/// With more restrictions than these that a text finds, they are looked through from the newest on.
+const FEW: i64 = 5000;
+
+/// In the order of code points, everything that begins with a text stands from it to before this one.
+fn end(text: &str) -> String {
+    format!("{text}\u{10ffff}")
+}
+
+/// Restrictions of which something begins with a text, in no order: each place is looked up by its index. More than
+/// [`FEW`] are not all of them.
+async fn found(db: &mut PgConnection, text: &str) -> Result<Vec<Uuid>, StateFault> {
+    let by_url = format!("https://{text}");
+    let ids = sqlx::query_scalar!(
+        "SELECT restriction_id AS \"restriction_id!\"
+         FROM (
+             (
+                 SELECT restriction_id
+                 FROM restrictions
+                 WHERE access_key_id COLLATE \"C\" BETWEEN $1 AND $2
+                 LIMIT $5
+             )
+             UNION
+             (
+                 SELECT restriction_id
+                 FROM restrictions
+                 WHERE ticket COLLATE \"C\" BETWEEN $1 AND $2
+                 LIMIT $5
+             )
+             UNION
+             (
+                 SELECT r.restriction_id
+                 FROM principals p
+                 JOIN access_keys k USING (principal_id)
+                 JOIN restrictions r USING (access_key_id)
+                 WHERE p.account_id COLLATE \"C\" BETWEEN $1 AND $2
+                 LIMIT $5
+             )
+             UNION
+             (
+                 SELECT r.restriction_id
+                 FROM principals p
+                 JOIN access_keys k USING (principal_id)
+                 JOIN restrictions r USING (access_key_id)
+                 WHERE p.user_name COLLATE \"C\" BETWEEN $1 AND $2
+                 LIMIT $5
+             )
+             UNION
+             (
+                 SELECT restriction_id
+                 FROM leak_reports
+                 WHERE restriction_id IS NOT NULL
+                   AND left(reference, 200) COLLATE \"C\" BETWEEN $1 AND $2
+                 LIMIT $5
+             )
+             UNION
+             (
+                 SELECT restriction_id
+                 FROM leak_reports
+                 WHERE restriction_id IS NOT NULL
+                   AND url IS NOT NULL
+                   AND (
+                       left(url, 200) COLLATE \"C\" BETWEEN $1 AND $2
+                       OR left(url, 200) COLLATE \"C\" BETWEEN $3 AND $4
+                   )
+                 LIMIT $5
+             )
+         ) AS found
+         LIMIT $5",
+        text,
+        end(text),
+        by_url,
+        end(&by_url),
+        FEW + 1
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(ids)
+}
+
+/// The same of many, from the newest on, as far as a page goes.
+async fn newest(
     db: &mut PgConnection,
-    query: Option<&str>,
-    account_id: Option<&str>,
+    text: &str,
     wanted: &Wanted,
 ) -> Result<Vec<Uuid>, StateFault> {
-    // In the order of code points, everything that begins with a text stands from it to before this one.
-    let end = |text: &str| format!("{text}\u{10ffff}");
-    let by_url = query.map(|query| format!("https://{query}"));
+    let by_url = format!("https://{text}");
     let ids = sqlx::query_scalar!(
         "SELECT r.restriction_id
          FROM restrictions r
-         WHERE r.restriction_id IN (
-             SELECT restriction_id
-             FROM restrictions
-             WHERE access_key_id COLLATE \"C\" BETWEEN $1 AND $2
-             UNION ALL
-             SELECT restriction_id
-             FROM restrictions
-             WHERE ticket COLLATE \"C\" BETWEEN $1 AND $2
-             UNION ALL
-             SELECT r.restriction_id
-             FROM principals p
-             JOIN access_keys k USING (principal_id)
-             JOIN restrictions r USING (access_key_id)
-             WHERE p.account_id COLLATE \"C\" BETWEEN $1 AND $2
-             UNION ALL
-             SELECT r.restriction_id
-             FROM principals p
-             JOIN access_keys k USING (principal_id)
-             JOIN restrictions r USING (access_key_id)
-             WHERE p.user_name COLLATE \"C\" BETWEEN $1 AND $2
-             UNION ALL
-             SELECT restriction_id
-             FROM leak_reports
-             WHERE restriction_id IS NOT NULL
-               AND left(reference, 200) COLLATE \"C\" BETWEEN $1 AND $2
-             UNION ALL
-             SELECT restriction_id
-             FROM leak_reports
-             WHERE restriction_id IS NOT NULL
-               AND url IS NOT NULL
-               AND (
-                   left(url, 200) COLLATE \"C\" BETWEEN $1 AND $2
-                   OR left(url, 200) COLLATE \"C\" BETWEEN $3 AND $4
-               )
-             UNION ALL
-             SELECT r.restriction_id
-             FROM principals p
-             JOIN access_keys k USING (principal_id)
-             JOIN restrictions r USING (access_key_id)
-             WHERE $1::text IS NULL
-               AND p.account_id = $8
-             UNION ALL
-             SELECT r.restriction_id
-             FROM sessions s
-             JOIN restrictions r USING (access_key_id)
-             WHERE $1::text IS NULL
-               AND s.account_id = $8
-         )
-           AND ($8::text IS NULL OR r.access_key_id IN (
-             SELECT k.access_key_id
-             FROM principals p
-             JOIN access_keys k USING (principal_id)
-             WHERE p.account_id = $8
-             UNION ALL
-             SELECT s.access_key_id
-             FROM sessions s
-             WHERE s.account_id = $8
-         ))
-           AND ($5::text IS NULL OR r.state = $5)
+         LEFT JOIN LATERAL (
+             SELECT p.account_id, p.user_name
+             FROM access_keys k
+             JOIN principals p USING (principal_id)
+             WHERE k.access_key_id = r.access_key_id
+             -- Asked of each restriction as it comes, never of all of them before.
+             OFFSET 0
+         ) AS p ON true
+         WHERE ($5::text IS NULL OR r.state = $5)
            AND ($6::uuid IS NULL OR r.restriction_id < $6)
+           AND ($7::text IS NULL OR p.account_id = $7)
+           AND (
+               r.access_key_id COLLATE \"C\" BETWEEN $1 AND $2
+               OR r.ticket COLLATE \"C\" BETWEEN $1 AND $2
+               OR p.account_id COLLATE \"C\" BETWEEN $1 AND $2
+               OR p.user_name COLLATE \"C\" BETWEEN $1 AND $2
+               OR EXISTS (
+                   SELECT 1
+                   FROM leak_reports l
+                   WHERE l.restriction_id = r.restriction_id
+                     AND (
+                         left(l.reference, 200) COLLATE \"C\" BETWEEN $1 AND $2
+                         OR left(l.url, 200) COLLATE \"C\" BETWEEN $1 AND $2
+                         OR left(l.url, 200) COLLATE \"C\" BETWEEN $3 AND $4
+                     )
+                   OFFSET 0
+               )
+           )
          ORDER BY r.restriction_id DESC
-         LIMIT $7",
-        query,
-        query.map(end),
+         LIMIT $8",
+        text,
+        end(text),
         by_url,
-        by_url.as_deref().map(end),
+        end(&by_url),
         wanted.state.map(State::as_str),
         wanted.before,
-        wanted.limit,
+        wanted.account_id,
+        wanted.limit
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(ids)
+}
+
+/// The restrictions of an account, in no order.
+async fn of_account(db: &mut PgConnection, account_id: &str) -> Result<Vec<Uuid>, StateFault> {
+    let ids = sqlx::query_scalar!(
+        "SELECT r.restriction_id
+         FROM principals p
+         JOIN access_keys k USING (principal_id)
+         JOIN restrictions r USING (access_key_id)
+         WHERE p.account_id COLLATE \"C\" = $1",
         account_id
     )
     .fetch_all(db)
     .await?;
     Ok(ids)
+}
+
+/// Where to look: `None` for everywhere.
+async fn where_to_look(
+    db: &mut PgConnection,
+    wanted: &Wanted,
+) -> Result<Option<Vec<Uuid>>, StateFault> {
+    let Some(text) = wanted.query.as_deref() else {
+        return match wanted.account_id.as_deref() {
+            Some(account_id) => of_account(db, account_id).await.map(Some),
+            None => Ok(None),
+        };
+    };
+    let found = found(db, text).await?;
+    if i64::try_from(found.len()).is_ok_and(|count| count > FEW) {
+        return newest(db, text, wanted).await.map(Some);
+    }
+    match wanted.account_id.as_deref() {
+        None => Ok(Some(found)),
+        Some(account_id) => {
+            let of_account = of_account(db, account_id).await?;
+            let both = found.into_iter().filter(|id| of_account.contains(id));
+            Ok(Some(both.collect()))
+        }
+    }
 }
 
 /// Reads one restriction.
