@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, hash::RandomState, path::PathBuf, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, response::IntoResponse};
 use lettre::message::Mailbox;
 use sqlx::PgPool;
 use tokio::{
@@ -266,7 +266,8 @@ impl Node {
             rules: Arc::new(admin::Rules::built_in()?),
             timeout: database_timeout,
         };
-        Ok(admin::router(admin).layer(CatchPanicLayer::new()))
+        let failed = |_| admin::Problem::internal().into_response();
+        Ok(admin::router(admin).layer(CatchPanicLayer::custom(failed)))
     }
 
     /// The owner's pages and the doors for sources of leak reports; `lift` says what follows a confirmation.

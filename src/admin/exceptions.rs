@@ -6,7 +6,10 @@ use axum::{Json as Answer, extract::State};
 use http::StatusCode;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{Array, ArrayBuilder, ObjectBuilder, Type},
+};
 use uuid::Uuid;
 
 use super::{
@@ -21,7 +24,7 @@ use super::{
 use crate::{
     access_key::AccessKeyId,
     directory::within,
-    exception::{LONGEST, Named, Scope, ScopeFault},
+    exception::{LONGEST, MOST_NETWORKS, MOST_OPERATIONS, Named, Scope, ScopeFault},
     registry::{
         approvals::{ApprovalView, AskFault},
         exceptions::{self, ExceptFault, Excepting, ExceptionView, RevokeFault, Wanted},
@@ -156,10 +159,10 @@ pub struct New {
     #[schema(value_type = String, pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)]
     access_key_id: AccessKeyId,
     /// What passes, one by one: `RAM:CreateAccessKey`.
-    #[schema(value_type = Vec<String>, min_items = 1, max_items = 20)]
+    #[schema(schema_with = operations_schema)]
     operations: Vec<Named>,
     /// From where: CIDR, /16 at the widest (IPv6: /32), or single addresses.
-    #[schema(min_items = 1, max_items = 16)]
+    #[schema(schema_with = networks_schema)]
     networks: Vec<String>,
     /// For how many hours since it is approved.
     #[serde(deserialize_with = "whole")]
@@ -168,6 +171,30 @@ pub struct New {
     /// Why, for the audit.
     #[schema(schema_with = text_schema::<1024>)]
     reason: String,
+}
+
+fn operations_schema() -> Array {
+    const PATTERN: &str = "^[A-Za-z0-9_-]{1,64}:[A-Za-z0-9_-]{1,64}$";
+    list_of(129, PATTERN, MOST_OPERATIONS)
+}
+
+fn networks_schema() -> Array {
+    // An IPv4 address or network; an IPv6 one, in full or with `::` once.
+    const PATTERN: &str = "^((((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(/(1[6-9]|2[0-9]|3[0-2]))?)\
+        |(([0-9A-Fa-f]{1,4}(:[0-9A-Fa-f]{1,4}){7}|([0-9A-Fa-f]{1,4}:){1,6}:([0-9A-Fa-f]{1,4})?|([0-9A-Fa-f]{1,4}:){1,4}(:[0-9A-Fa-f]{1,4}){1,3})(/(3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-8]))?))$";
+    list_of(64, PATTERN, MOST_NETWORKS)
+}
+
+fn list_of(longest: usize, pattern: &str, most: usize) -> Array {
+    let item = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(longest))
+        .pattern(Some(pattern));
+    ArrayBuilder::new()
+        .items(item)
+        .min_items(Some(1))
+        .max_items(Some(most))
+        .build()
 }
 
 /// Ask for an exception

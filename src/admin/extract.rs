@@ -28,7 +28,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        without_nul(parts.uri.query().unwrap_or_default())?;
+        let query = parts.uri.query().unwrap_or_default();
+        without_nul(query)?;
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            short(&name, &value)?;
+        }
         match axum::extract::Query::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(rejection) => Err(Problem::invalid(rejection.body_text())),
@@ -44,10 +48,29 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         without_nul(parts.uri.path())?;
+        for part in parts.uri.path().split('/') {
+            short(
+                "path",
+                &percent_encoding::percent_decode_str(part).decode_utf8_lossy(),
+            )?;
+        }
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
             Err(rejection) => Err(Problem::invalid(rejection.body_text())),
         }
+    }
+}
+
+/// The longest value of a parameter, in characters: no id, name or address to look for is longer.
+pub const LONGEST_PARAMETER: usize = 256;
+
+fn short(name: &str, value: &str) -> Result<(), Problem> {
+    let length = value.chars().count();
+    match length > LONGEST_PARAMETER {
+        true => Err(Problem::invalid(format!(
+            "`{name}` takes {LONGEST_PARAMETER} characters at most; it has {length}."
+        ))),
+        false => Ok(()),
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Body {
     access_key_id: AccessKeyId,
     /// The secret that was found with it: compared, kept as a keyed digest, and forgotten.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 1024)]
     access_key_secret: Option<Secret>,
     /// Who found it.
     #[schema(schema_with = text_schema::<64>)]
@@ -56,7 +56,15 @@ struct Secret(AccessKeySecret);
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(AccessKeySecret::new(text)))
+        let text = String::deserialize(deserializer)?;
+        let length = text.chars().count();
+        let secret = AccessKeySecret::new(text);
+        match length <= 1024 {
+            true => Ok(Self(secret)),
+            false => Err(serde::de::Error::custom(
+                "a secret has 1024 characters at most",
+            )),
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod observed;
 mod once;
 pub mod openapi;
 mod operators;
+mod pace;
 mod policy;
 mod problem;
 mod restrictions;
@@ -29,13 +30,14 @@ mod tasks;
 mod timeline;
 mod verbs;
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use axum::{Router, middleware, routing::post};
 use sqlx::{PgConnection, PgPool};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::pace::Pace;
 pub use self::problem::Problem;
 use crate::{
     clock::Clock,
@@ -68,7 +70,7 @@ pub struct Admin {
 }
 
 /// How the admin API is set.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// When it takes two operators.
     pub four_eyes: FourEyes,
@@ -76,6 +78,19 @@ pub struct Settings {
     pub policy: Policy,
     /// The profile of accounts that have none of their own.
     pub profile: Profile,
+    /// How many requests a second one source may make, and ten times as many at once.
+    pub requests_per_second: NonZeroU32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            four_eyes: FourEyes::default(),
+            policy: Policy::default(),
+            profile: Profile::default(),
+            requests_per_second: NonZeroU32::MIN.saturating_add(99),
+        }
+    }
 }
 
 /// What every operation would change, and what the profiles refuse.
@@ -154,8 +169,8 @@ fn described() -> OpenApiRouter<Admin> {
 
 /// The description of the API.
 #[must_use]
-pub fn description() -> utoipa::openapi::OpenApi {
-    described().split_for_parts().1
+pub fn description() -> serde_json::Value {
+    openapi::bounded(&described().split_for_parts().1)
 }
 
 /// The routes.
@@ -171,6 +186,7 @@ pub fn router(admin: Admin) -> Router {
     );
     let hook = verbs::of_hook(&admin);
     let (operator, token) = (verbs::of_operator(&admin), verbs::of_token(&admin));
+    let pace = Arc::new(Pace::new(admin.settings.requests_per_second));
     let once = middleware::from_fn_with_state(admin.clone(), once::once);
     v1.route("/admin/v1/policy:switch_mode", post(policy::switch_mode))
         .with_state(admin)
@@ -185,7 +201,8 @@ pub fn router(admin: Admin) -> Router {
         .route_service("/admin/v1/operators/{name}", operator)
         .route_service("/admin/v1/tokens/{id}", token)
         .layer(once)
-        .merge(openapi::router(&api))
+        .merge(openapi::router(&openapi::bounded(&api)))
         .fallback(|| async { Problem::not_found("The admin API lives under /admin/v1.") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(middleware::from_fn_with_state(pace, pace::pace))
 }

@@ -43,7 +43,7 @@ pub async fn once(State(admin): State<Admin>, request: Request, next: Next) -> R
     match made {
         Ok(Ok(response)) => response,
         Ok(Err(problem)) => problem.into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(_) => Problem::internal().into_response(),
     }
 }
 

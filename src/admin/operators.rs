@@ -84,7 +84,7 @@ pub async fn list(
 #[serde(deny_unknown_fields)]
 pub struct New {
     /// How the audit names them; never given again.
-    #[schema(pattern = "^[A-Za-z0-9._@-]{1,64}$")]
+    #[schema(pattern = "^[A-Za-z0-9._@-]{1,64}$", max_length = 64)]
     name: String,
     /// What they may do.
     role: Role,

@@ -210,7 +210,11 @@ pub struct Check {
     operation_id = "checkOperation",
     tag = "policy",
     params(Which),
-    responses((status = 200, description = "What becomes of it.", body = Check), Faults)
+    responses(
+        (status = 200, description = "What becomes of it.", body = Check),
+        (status = 404, description = "There is no such operation: product and version do not go together.", body = Details, content_type = "application/problem+json"),
+        Faults,
+    )
 )]
 pub async fn check(
     State(admin): State<Admin>,
@@ -225,15 +229,15 @@ pub async fn check(
         (Some(given), _) => given,
         (None, Some(own)) => own,
         (None, None) => {
-            return Err(Problem::invalid(format!(
-                "`version` is needed: the catalogue does not enumerate {}.",
+            return Err(Problem::not_found(format!(
+                "The catalogue does not enumerate {}: give its `version` as well.",
                 which.product
             )));
         }
     };
     let operation = catalogue
         .named(&which.product, version, &which.action)
-        .map_err(|fault| Problem::invalid(format!("{fault}.")))?;
+        .map_err(|fault| Problem::not_found(format!("{fault}.")))?;
     let judged = |widened| PerProfile {
         mutations: judge(&admin, &operation, Profile::Mutations, widened),
         strict: judge(&admin, &operation, Profile::Strict, widened),

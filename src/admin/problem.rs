@@ -99,6 +99,30 @@ impl Problem {
         }
     }
 
+    /// The source has asked for too much.
+    pub fn too_many_requests(wait: std::time::Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(1);
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "Too many requests.",
+                format!("Nothing was done. Try again in {seconds} s (admin.requests_per_second)."),
+            )
+        }
+    }
+
+    /// akgate has failed.
+    pub fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "akgate has failed.",
+            "Look at the audit whether it is done (GET /admin/v1/audit); the log names the cause.",
+        )
+    }
+
     /// There is no such thing.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(
@@ -120,7 +144,7 @@ impl Problem {
             StatusCode::PRECONDITION_FAILED,
             "changed-meanwhile",
             "It has changed since you looked at it.",
-            "Nothing was changed. Get it again, decide anew, and send its new ETag.",
+            "Nothing was changed. Get it again, decide anew, and send its new ETag as If-Match, in its quotes.",
         )
     }
 

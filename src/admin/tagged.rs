@@ -46,40 +46,31 @@ impl FromRequestParts<Admin> for IfMatch {
         let mut seen = Vec::new();
         let mut is_any = true;
         for given in parts.headers.get_all(IF_MATCH) {
-            let given = given.to_str().map_err(|_| unreadable())?;
+            let given = given.to_str().unwrap_or_default();
             for tag in given.split(',').map(str::trim) {
                 if tag == "*" {
                     return Ok(Self(None));
                 }
                 is_any = false;
-                seen.extend(read(tag)?);
+                seen.extend(read(tag));
             }
         }
         Ok(Self((!is_any).then_some(seen)))
     }
 }
 
-/// A tag of ours; `None` where it is one, but none that we ever made.
-fn read(tag: &str) -> Result<Option<Seen>, Problem> {
-    let opaque = tag.strip_prefix("W/").unwrap_or(tag);
-    let inner = opaque
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .filter(|inner| !inner.contains('"'))
-        .ok_or_else(unreadable)?;
-    // A weak tag matches nothing here.
-    Ok(Seen::parse(inner).filter(|_| opaque == tag))
-}
-
-fn unreadable() -> Problem {
-    Problem::invalid("`If-Match` takes the ETag of what you have looked at, in its quotes, or *.")
+/// A tag of ours. Anything else, a weak tag too, matches nothing that was ever seen.
+fn read(tag: &str) -> Option<Seen> {
+    Seen::parse(tag.strip_prefix('"')?.strip_suffix('"')?)
 }
 
 impl IntoParams for IfMatch {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let schema = ObjectBuilder::new()
             .schema_type(Type::String)
-            .pattern(Some("^(\\*|\"[0-9a-f]{32}\")$"));
+            .min_length(Some(34))
+            .max_length(Some(34))
+            .pattern(Some("^\"[0-9a-f]{32}\"$"));
         let parameter = ParameterBuilder::new()
             .name("If-Match")
             .parameter_in(ParameterIn::Header)

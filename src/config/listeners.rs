@@ -5,7 +5,12 @@
     reason = "the comments are printed into the template of the file"
 )]
 
-use std::{net::SocketAddr, num::NonZero, path::PathBuf, thread};
+use std::{
+    net::SocketAddr,
+    num::{NonZero, NonZeroU32},
+    path::PathBuf,
+    thread,
+};
 
 use confique::{Config, env::parse::list_by_comma};
 use ipnet::IpNet;
@@ -97,6 +102,10 @@ pub struct AdminSection {
     /// Networks of the proxies whose X-Forwarded-For is believed.
     #[config(env = "AKGATE_ADMIN_TRUSTED_PROXIES", default = [], parse_env = list_by_comma)]
     pub trusted_proxies: Vec<IpNet>,
+    /// How many requests a second one address (one IPv6 network of 64 bits) may make, and ten times as many at once; more
+    /// are told to come back (429).
+    #[config(env = "AKGATE_ADMIN_REQUESTS_PER_SECOND", default = 100)]
+    pub requests_per_second: NonZeroU32,
     /// How long a request that takes a second operator waits for one, in hours.
     #[config(env = "AKGATE_ADMIN_REQUESTS_EXPIRE_HOURS", default = 24)]
     pub requests_expire_hours: u16,

@@ -101,6 +101,7 @@ pub(super) fn bind_all(
             four_eyes: four_eyes(section),
             policy: gateway::policy(&config.sections.policy),
             profile: config.sections.policy.profile,
+            requests_per_second: section.requests_per_second,
         };
         let serving = listener.serving(node.admin(config.judges(), settings)?);
         listeners.serving.push(("admin", address, serving));

@@ -286,11 +286,11 @@ async fn policy_is_shown_checked_compared_and_replayed() {
             "product=RAM&version=2019-08-15&action=ListUsers",
             "RAM has version 2015-05-01",
         ),
-        ("product=Ecs&action=RunInstances", "`version` is needed"),
+        ("product=Ecs&action=RunInstances", "give its `version`"),
     ] {
         let path = format!("policy/check?{query}");
         let (status, _, problem) = desk.ask(&desk.viewer, Method::GET, &path, None).await;
-        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert_eq!(status, StatusCode::NOT_FOUND);
         assert!(
             problem["detail"].as_str().unwrap().contains(said),
             "{problem}"

@@ -228,7 +228,7 @@ async fn change_that_is_bound_to_what_was_seen_is_not_made_on_anything_else() {
         let (status, problem) = bound(&desk, Method::POST, &confirm, wrong, ticket.clone()).await;
         assert_eq!(
             (status, kind(&problem)),
-            (400, "invalid-request"),
+            (412, "changed-meanwhile"),
             "{wrong}"
         );
     }

@@ -110,9 +110,9 @@ impl Hook {
     /// [`Unsent`].
     pub async fn send(&self, event: &LeasedEvent, now: OffsetDateTime) -> Result<(), Unsent> {
         let message = match &self.manner {
-            Manner::Webhook(webhook) => webhook.message(event, now).map_err(never),
-            Manner::DingTalk(robot) => robot.message(event, now).map_err(never),
-            Manner::Slack(slack) => slack.message(event).map_err(never),
+            Manner::Webhook(webhook) => webhook.message(event, now).map_err(|fault| never(&fault)),
+            Manner::DingTalk(robot) => robot.message(event, now).map_err(|fault| never(&fault)),
+            Manner::Slack(slack) => slack.message(event).map_err(|fault| never(&fault)),
         }?;
         let sending = tokio::time::timeout(PATIENCE, self.post(message)).await;
         let (status, headers, body) = match sending {
@@ -168,7 +168,7 @@ impl Hook {
 }
 
 /// What cannot be written today cannot be tomorrow.
-fn never(fault: impl ToString) -> Unsent {
+fn never(fault: &dyn std::error::Error) -> Unsent {
     Unsent::Never(fault.to_string())
 }
 

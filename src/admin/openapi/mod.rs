@@ -1,5 +1,7 @@
 //! The description of the API (OpenAPI 3.1) at `/admin/openapi.json`, and the page that shows it.
 
+mod bounds;
+
 use std::collections::BTreeMap;
 
 use axum::{Router, routing::get};
@@ -8,6 +10,7 @@ use http::{
     HeaderValue,
     header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
 };
+use serde_json::Value;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::{
     IntoResponses, Modify, OpenApi, ToSchema,
@@ -37,7 +40,7 @@ use super::{
                        `page_token`; null means that there is no more.",
         contact(name = "The operators of this akgate"),
     ),
-    servers((url = "/", description = "The admin listener")),
+    servers((url = "/", description = "The admin listener of this akgate, in production or wherever it runs")),
     tags(
         (name = "leaks", description = "Reporting leaked AccessKeys"),
         (name = "restrictions", description = "What is restricted, and its way out"),
@@ -103,7 +106,7 @@ impl Modify for Once {
             .schema_type(Type::String)
             .min_length(Some(1))
             .max_length(Some(255))
-            .pattern(Some("^[!#-~]+$"));
+            .pattern(Some("^[!-~]+$"));
         let key = ParameterBuilder::new()
             .name("Idempotency-Key")
             .parameter_in(ParameterIn::Header)
@@ -143,7 +146,14 @@ impl IntoResponses for Faults {
             ("400", "The request is not valid."),
             ("401", "There is no token, or none that works."),
             ("403", "The operator's role does not go that far."),
-            ("429", "Too many wrong tokens: this one was not looked at."),
+            (
+                "429",
+                "Too many requests, or too many wrong tokens: this one was not looked at.",
+            ),
+            (
+                "500",
+                "akgate has failed; whether anything was changed the audit tells.",
+            ),
             ("503", "The registry does not answer; nothing was changed."),
         ])
     }
@@ -165,8 +175,19 @@ fn fault(description: &str) -> utoipa::openapi::Response {
         .build()
 }
 
+/// The description as it is served: with the bounds of everything.
+pub fn bounded(api: &utoipa::openapi::OpenApi) -> Value {
+    let mut api = serde_json::to_value(api).unwrap_or_default();
+    bounds::write(&mut api);
+    if let Some(server) = api.pointer_mut("/servers/0").and_then(Value::as_object_mut) {
+        // For operators of this cloud alone.
+        server.insert("x-internal".to_owned(), Value::Bool(true));
+    }
+    api
+}
+
 /// The routes of the description. Nobody needs a token to read it: it tells nothing of what it describes.
-pub fn router(api: &utoipa::openapi::OpenApi) -> Router {
+pub fn router(api: &Value) -> Router {
     // A description always serialises.
     let document = Bytes::from(serde_json::to_vec(api).unwrap_or_default());
     let document = move || {

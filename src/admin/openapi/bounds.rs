@@ -1,0 +1,129 @@
+//! What the description says of every schema and answer alike: how long a text and a list can be, how large a number, what
+//! every answer carries. Whoever makes a client, a gateway or a test of it can rely on that.
+
+use serde_json::{Map, Value, json};
+
+use crate::admin::extract::LONGEST_PARAMETER;
+
+/// The longest text of an answer, in characters: what is kept of foreign texts is far shorter.
+const LONGEST_TEXT: u64 = 65_536;
+
+/// The longest list of an answer.
+const LONGEST_LIST: u64 = 100_000;
+
+/// Writes it into a description.
+pub fn write(api: &mut Value) {
+    let of_api = api.as_object_mut();
+    let Some(paths) = of_api.and_then(|api| api.get_mut("paths")?.as_object_mut()) else {
+        return;
+    };
+    for operation in paths
+        .values_mut()
+        .filter_map(Value::as_object_mut)
+        .flat_map(Map::values_mut)
+    {
+        let parameters = operation
+            .get_mut("parameters")
+            .and_then(Value::as_array_mut);
+        for schema in parameters
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one.get_mut("schema"))
+        {
+            bound(schema, LONGEST_PARAMETER as u64, "^[^\\u0000]*$");
+        }
+        let responses = operation
+            .get_mut("responses")
+            .and_then(Value::as_object_mut);
+        for (status, response) in responses.into_iter().flatten() {
+            headers(status, response);
+        }
+    }
+    walk(api);
+}
+
+/// What every answer carries: how much one source may still ask.
+fn headers(status: &str, response: &mut Value) {
+    let Some(response) = response.as_object_mut() else {
+        return;
+    };
+    let headers = response.entry("headers").or_insert_with(|| json!({}));
+    let Some(headers) = headers.as_object_mut() else {
+        return;
+    };
+    let number = |description: &str| {
+        json!({
+            "description": description,
+            "schema": { "type": "integer", "format": "int64", "minimum": 0, "maximum": u32::MAX },
+        })
+    };
+    for (name, description) in [
+        (
+            "RateLimit-Limit",
+            "How many requests one source may make at once.",
+        ),
+        ("RateLimit-Remaining", "How many of them are left."),
+        ("RateLimit-Reset", "In how many seconds there is one more."),
+    ] {
+        headers.insert(name.to_owned(), number(description));
+    }
+    if status == "429" {
+        headers.insert(
+            "Retry-After".to_owned(),
+            number("When to try again, in seconds."),
+        );
+    }
+    if let Some(tag) = headers
+        .get_mut("ETag")
+        .and_then(|tag| tag.get_mut("schema"))
+    {
+        *tag = json!({ "type": "string", "pattern": "^\"[0-9a-f]{32}\"$", "maxLength": 34 });
+    }
+}
+
+/// Every schema, wherever it stands.
+fn walk(value: &mut Value) {
+    bound(value, LONGEST_TEXT, "^[\\s\\S]*$");
+    match value {
+        Value::Object(members) => members.values_mut().for_each(walk),
+        Value::Array(values) => values.iter_mut().for_each(walk),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Bounds one schema, where it is one and says nothing else.
+fn bound(schema: &mut Value, longest: u64, pattern: &str) {
+    let Some(schema) = schema.as_object_mut() else {
+        return;
+    };
+    let is = |schema: &Map<String, Value>, name: &str| match schema.get("type") {
+        Some(Value::String(kind)) => kind == name,
+        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == name),
+        _ => false,
+    };
+    let says = |schema: &Map<String, Value>, names: &[&str]| {
+        names.iter().any(|name| schema.contains_key(*name))
+    };
+    if is(schema, "string") && !says(schema, &["enum", "const"]) {
+        let longest = match schema.get("format").and_then(Value::as_str) {
+            Some("uuid") => 36,
+            // RFC 3339, to the nanosecond, with an offset.
+            Some("date-time") => 35,
+            _ => longest,
+        };
+        schema.entry("maxLength").or_insert_with(|| json!(longest));
+        if !says(schema, &["format", "pattern"]) {
+            schema.insert("pattern".to_owned(), json!(pattern));
+        }
+    }
+    if is(schema, "integer") {
+        schema.entry("format").or_insert_with(|| json!("int64"));
+        schema.entry("minimum").or_insert_with(|| json!(i64::MIN));
+        schema.entry("maximum").or_insert_with(|| json!(i64::MAX));
+    }
+    if is(schema, "array") {
+        schema
+            .entry("maxItems")
+            .or_insert_with(|| json!(LONGEST_LIST));
+    }
+}
