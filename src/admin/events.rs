@@ -28,7 +28,7 @@ pub struct Filter {
     /// In this state; those that were given up are `Buried`.
     #[param(value_type = Option<StateName>, inline, nullable = false)]
     state: Option<String>,
-    /// How many records at most, each with all its hooks.
+    /// How many at most; what is of one record stays together.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
     /// Where the last page ended.

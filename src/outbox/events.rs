@@ -323,7 +323,7 @@ pub struct Wanted {
     pub state: Option<String>,
     /// Older than this record: where the last page ended.
     pub before: Option<i64>,
-    /// At most so many records, each with all its hooks.
+    /// So many at most, and what else is of the last one's record.
     pub limit: i64,
 }
 

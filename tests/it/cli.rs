@@ -375,7 +375,7 @@ async fn admin_sees_operators_makes_tokens_and_ends_them() {
 │          ┆ last_used_at: 2026-11-26 12:00:00Z │
 │          ┆ last_used_from: 0.0.0.0            │
 │          ┆ role: admin                        │
-│          ┆ token_id: nCaonBsg9K               │
+│          ┆ token_id: [..]               │
 └──────────┴────────────────────────────────────┘
 
 "#]])
