@@ -122,6 +122,12 @@ pub async fn revive(
     Path(target): Path<String>,
 ) -> Result<Answer<Revived>, Problem> {
     let hook = before_verb(&target);
+    let of_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if hook.is_empty() || hook.len() > 64 || !hook.chars().all(of_name) {
+        return Err(Problem::invalid(
+            "A hook's name is 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`.",
+        ));
+    }
     let reviving = events::revive(&admin.pool, hook, &actor, admin.clock.now());
     let events = within(admin.timeout, reviving).await?;
     Ok(Answer(Revived { events }))
