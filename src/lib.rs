@@ -48,6 +48,7 @@ pub mod serve;
 // Plumbing.
 pub mod clock;
 pub mod health;
+pub mod https;
 pub mod mac_key;
 pub mod metrics;
 pub mod peer;

@@ -235,7 +235,7 @@ impl From<SetFault> for Problem {
     fn from(fault: SetFault) -> Self {
         match fault {
             SetFault::NotFound => missing(),
-            SetFault::Changed(changed) => changed.into(),
+            SetFault::Changed => Self::precondition_failed(),
             SetFault::State(fault) => fault.into(),
         }
     }

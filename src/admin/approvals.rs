@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     directory::within,
-    registry::approvals::{self, ApprovalView, AskedBefore, DecideFault, Wanted},
+    registry::{
+        approvals::{self, ApprovalView, AskFault, AskedBefore, DecideFault, Wanted},
+        leaked::LeakedFault,
+    },
 };
 
 /// Which requests are wanted.
@@ -276,6 +279,33 @@ impl From<AskedBefore> for Problem {
     }
 }
 
+impl From<AskFault> for Problem {
+    fn from(fault: AskFault) -> Self {
+        match fault {
+            AskFault::Before(before) => before.into(),
+            AskFault::State(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<LeakedFault> for Problem {
+    fn from(fault: LeakedFault) -> Self {
+        match fault {
+            LeakedFault::NotRestricted => Self::conflict(
+                "not-restricted",
+                "No restriction of the key is in force.",
+                "Report the leak first (POST /admin/v1/leak-reports); see GET /admin/v1/restrictions?access_key_id=ID.",
+            ),
+            LeakedFault::NotActive => Self::conflict(
+                "not-active",
+                "The pair is not active.",
+                "It is disabled or deleted already, or the directory does not know it.",
+            ),
+            LeakedFault::Ask(fault) => fault.into(),
+        }
+    }
+}
+
 impl From<DecideFault> for Problem {
     fn from(fault: DecideFault) -> Self {
         match fault {
@@ -307,8 +337,7 @@ impl From<DecideFault> for Problem {
             ),
             DecideFault::Lift(fault) => fault.into(),
             DecideFault::Undo(fault) => fault.into(),
-            DecideFault::Except(fault) => fault.into(),
-            DecideFault::Disable(fault) => fault.into(),
+            DecideFault::Leaked(fault) => fault.into(),
             DecideFault::State(fault) => fault.into(),
         }
     }

@@ -13,6 +13,7 @@ use super::{
     verbs::before_verb,
 };
 use crate::{
+    audit::is_name,
     directory::within,
     outbox::events::{self, EventView, Wanted},
 };
@@ -122,8 +123,7 @@ pub async fn revive(
     Path(target): Path<String>,
 ) -> Result<Answer<Revived>, Problem> {
     let hook = before_verb(&target);
-    let of_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if hook.is_empty() || hook.len() > 64 || !hook.chars().all(of_name) {
+    if !is_name(hook) {
         return Err(Problem::invalid(
             "A hook's name is 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`.",
         ));

@@ -26,8 +26,8 @@ use crate::{
     directory::within,
     exception::{LONGEST, MOST_NETWORKS, MOST_OPERATIONS, Named, Scope, ScopeFault},
     registry::{
-        approvals::{ApprovalView, AskFault},
-        exceptions::{self, ExceptFault, Excepting, ExceptionView, RevokeFault, Wanted},
+        approvals::ApprovalView,
+        exceptions::{self, Excepting, ExceptionView, RevokeFault, Wanted},
     },
 };
 
@@ -285,24 +285,6 @@ pub async fn revoke(
 impl From<ScopeFault> for Problem {
     fn from(fault: ScopeFault) -> Self {
         Self::invalid(format!("{fault}."))
-    }
-}
-
-impl From<AskFault> for Problem {
-    fn from(fault: AskFault) -> Self {
-        match fault {
-            AskFault::Before(before) => before.into(),
-            AskFault::State(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<ExceptFault> for Problem {
-    fn from(fault: ExceptFault) -> Self {
-        match fault {
-            ExceptFault::NotRestricted => Self::not_restricted(),
-            ExceptFault::Ask(fault) => fault.into(),
-        }
     }
 }
 

@@ -22,10 +22,7 @@ use crate::{
         listing::{self, Listed, Shown, Wanted},
         within,
     },
-    registry::{
-        approvals::ApprovalView,
-        disable::{self, DisableFault},
-    },
+    registry::{approvals::ApprovalView, disable},
 };
 
 /// Which keys are wanted.
@@ -243,18 +240,4 @@ pub async fn disable(
     let asking = disable::ask(&admin.pool, &id, &body.reason, &actor, eyes, now);
     let approval = within(admin.timeout, asking).await?;
     waits(&admin, approval).await
-}
-
-impl From<DisableFault> for Problem {
-    fn from(fault: DisableFault) -> Self {
-        match fault {
-            DisableFault::NotRestricted => Self::not_restricted(),
-            DisableFault::NotActive => Self::conflict(
-                "not-active",
-                "The pair is not active.",
-                "It is disabled or deleted already, or the directory does not know it.",
-            ),
-            DisableFault::Ask(fault) => fault.into(),
-        }
-    }
 }

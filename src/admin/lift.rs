@@ -114,7 +114,7 @@ impl From<LiftFault> for Problem {
         match fault {
             LiftFault::NotFound => Self::not_found("There is no restriction of this id."),
             LiftFault::Refused(refused) => refused.into(),
-            LiftFault::Changed(changed) => changed.into(),
+            LiftFault::Changed => Self::precondition_failed(),
             LiftFault::AskedBefore(before) => before.into(),
             LiftFault::NeedsTwo => StateFault::Corrupt("a lift that nobody was asked about").into(),
             LiftFault::State(fault) => fault.into(),

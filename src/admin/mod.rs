@@ -176,30 +176,15 @@ pub fn description() -> serde_json::Value {
 /// The routes.
 pub fn router(admin: Admin) -> Router {
     let (v1, api) = described().split_for_parts();
-    let (restriction, task) = (verbs::of_restriction(&admin), verbs::of_task(&admin));
-    let delivery = verbs::of_delivery(&admin);
-    let approval = verbs::of_approval(&admin);
-    let (letter, key, exception) = (
-        verbs::of_letter(&admin),
-        verbs::of_key(&admin),
-        verbs::of_exception(&admin),
-    );
-    let hook = verbs::of_hook(&admin);
-    let (operator, token) = (verbs::of_operator(&admin), verbs::of_token(&admin));
     let pace = Arc::new(Pace::new(admin.settings.requests_per_second));
     let once = middleware::from_fn_with_state(admin.clone(), once::once);
-    v1.route("/admin/v1/policy:switch_mode", post(policy::switch_mode))
-        .with_state(admin)
-        .route_service("/admin/v1/restrictions/{id}", restriction)
-        .route_service("/admin/v1/deliveries/{id}", delivery)
-        .route_service("/admin/v1/approvals/{id}", approval)
-        .route_service("/admin/v1/tasks/{id}", task)
-        .route_service("/admin/v1/letters/{id}", letter)
-        .route_service("/admin/v1/keys/{id}", key)
-        .route_service("/admin/v1/hooks/{name}", hook)
-        .route_service("/admin/v1/exceptions/{id}", exception)
-        .route_service("/admin/v1/operators/{name}", operator)
-        .route_service("/admin/v1/tokens/{id}", token)
+    let verbs = verbs::all(&admin);
+    let v1 = v1
+        .route("/admin/v1/policy:switch_mode", post(policy::switch_mode))
+        .with_state(admin);
+    verbs
+        .into_iter()
+        .fold(v1, |v1, (path, verbs)| v1.route_service(path, verbs))
         .layer(once)
         .merge(openapi::router(&openapi::bounded(&api)))
         .fallback(|| async { Problem::not_found("The admin API lives under /admin/v1.") })

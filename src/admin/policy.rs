@@ -83,13 +83,9 @@ enum ModeName {
     responses((status = 200, description = "The policy.", body = PolicyView), Faults)
 )]
 pub async fn show(State(admin): State<Admin>, _: Reader) -> Result<Answer<PolicyView>, Problem> {
-    let switching = async {
-        let mode = mode::current(&admin.pool).await?;
-        Ok::<_, crate::directory::StateFault>((mode, mode::view(&admin.pool).await?))
-    };
-    let (switched_mode, switched) = within(admin.timeout, switching).await?;
+    let switched = within(admin.timeout, mode::view(&admin.pool)).await?;
     let configured = admin.settings.policy;
-    let mode = switched_mode.unwrap_or(configured.mode);
+    let mode = switched.mode.unwrap_or(configured.mode);
     let (catalogue, strict) = (&admin.rules.catalogue, &admin.rules.strict);
     let refused = |profile| {
         let operations = catalogue.operations();

@@ -179,15 +179,6 @@ impl Problem {
         )
     }
 
-    /// Nothing restricts the key.
-    pub fn not_restricted() -> Self {
-        Self::conflict(
-            "not-restricted",
-            "No restriction of the key is in force.",
-            "Report the leak first (POST /admin/v1/leak-reports); see GET /admin/v1/restrictions?access_key_id=ID.",
-        )
-    }
-
     /// The path exists, the method does not.
     pub fn method_not_allowed() -> Self {
         Self::new(

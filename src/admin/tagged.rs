@@ -20,7 +20,7 @@ use utoipa::{
 };
 
 use super::{Admin, Problem};
-use crate::registry::seen::{Changed, Seen};
+use crate::registry::seen::Seen;
 
 /// An answer with its tag.
 pub struct Tagged<T>(pub T);
@@ -80,11 +80,5 @@ impl IntoParams for IfMatch {
             ))
             .schema(Some(schema));
         vec![parameter.build()]
-    }
-}
-
-impl From<Changed> for Problem {
-    fn from(_: Changed) -> Self {
-        Self::precondition_failed()
     }
 }

@@ -28,118 +28,113 @@ pub struct Verbs {
     told: &'static str,
 }
 
-/// What can be asked of one restriction.
-pub fn of_restriction(admin: &Admin) -> Verbs {
-    Verbs {
-        one: get(restrictions::one)
-            .fallback(not_allowed)
-            .with_state(admin.clone()),
-        verbs: vec![
-            ("confirm", verb(post(confirm::confirm), admin)),
-            ("lift", verb(post(lift::lift), admin)),
-        ],
-        told: "A restriction can be confirmed (:confirm) and lifted (:lift).",
-    }
-}
-
-/// What can be asked of one delivery.
-pub fn of_delivery(admin: &Admin) -> Verbs {
-    Verbs {
-        one: MethodRouter::new().fallback(not_allowed),
-        verbs: vec![("undo", verb(post(deliveries::undo), admin))],
-        told: "A delivery can be undone (:undo).",
-    }
-}
-
-/// What can be asked of one request for a second operator.
-pub fn of_approval(admin: &Admin) -> Verbs {
-    Verbs {
-        one: get(approvals::one)
-            .fallback(not_allowed)
-            .with_state(admin.clone()),
-        verbs: vec![
-            ("approve", verb(post(approvals::approve), admin)),
-            ("reject", verb(post(approvals::reject), admin)),
-            ("withdraw", verb(post(approvals::withdraw), admin)),
-        ],
-        told: "A request can be approved (:approve), rejected (:reject) and withdrawn (:withdraw).",
-    }
-}
-
-/// What can be asked of one task.
-pub fn of_task(admin: &Admin) -> Verbs {
-    Verbs {
-        one: MethodRouter::new().fallback(not_allowed),
-        verbs: vec![("close", verb(post(tasks::close), admin))],
-        told: "A task can be closed (:close).",
-    }
-}
-
-/// What can be asked of one letter.
-pub fn of_letter(admin: &Admin) -> Verbs {
-    Verbs {
-        one: get(letters::one)
-            .fallback(not_allowed)
-            .with_state(admin.clone()),
-        verbs: vec![
-            ("resend", verb(post(letters::resend), admin)),
-            ("bury", verb(post(letters::bury), admin)),
-        ],
-        told: "A letter can be sent again (:resend) and given up (:bury).",
-    }
-}
-
-/// What can be asked of one hook.
-pub fn of_hook(admin: &Admin) -> Verbs {
-    Verbs {
-        one: MethodRouter::new().fallback(not_allowed),
-        verbs: vec![("revive", verb(post(events::revive), admin))],
-        told: "A hook can be tried again (:revive).",
-    }
-}
-
-/// What can be asked of one AccessKey.
-pub fn of_key(admin: &Admin) -> Verbs {
-    Verbs {
-        one: get(keys::one)
-            .fallback(not_allowed)
-            .with_state(admin.clone()),
-        verbs: vec![("disable", verb(post(keys::disable), admin))],
-        told: "An AccessKey can be disabled (:disable).",
-    }
-}
-
-/// What can be asked of one exception.
-pub fn of_exception(admin: &Admin) -> Verbs {
-    Verbs {
-        one: get(exceptions::one)
-            .fallback(not_allowed)
-            .with_state(admin.clone()),
-        verbs: vec![("revoke", verb(post(exceptions::revoke), admin))],
-        told: "An exception can be ended (:revoke).",
-    }
-}
-
-/// What can be asked of one operator.
-pub fn of_operator(admin: &Admin) -> Verbs {
-    Verbs {
-        one: MethodRouter::new().fallback(not_allowed),
-        verbs: vec![("revoke", verb(post(operators::revoke), admin))],
-        told: "An operator can be revoked (:revoke).",
-    }
-}
-
-/// What can be asked of one token.
-pub fn of_token(admin: &Admin) -> Verbs {
-    Verbs {
-        one: MethodRouter::new().fallback(not_allowed),
-        verbs: vec![("revoke", verb(post(operators::revoke_token), admin))],
-        told: "A token can be revoked (:revoke).",
-    }
-}
-
-fn verb(method: MethodRouter<Admin>, admin: &Admin) -> MethodRouter {
-    method.fallback(not_allowed).with_state(admin.clone())
+/// What can be asked of one thing, by the path of each kind.
+pub fn all(admin: &Admin) -> Vec<(&'static str, Verbs)> {
+    let of = |one: MethodRouter<Admin>, verbs: Vec<(&'static str, MethodRouter<Admin>)>, told| {
+        let method =
+            |method: MethodRouter<Admin>| method.fallback(not_allowed).with_state(admin.clone());
+        Verbs {
+            one: method(one),
+            verbs: verbs
+                .into_iter()
+                .map(|(verb, asked)| (verb, method(asked)))
+                .collect(),
+            told,
+        }
+    };
+    let nothing = MethodRouter::new;
+    vec![
+        (
+            "/admin/v1/restrictions/{id}",
+            of(
+                get(restrictions::one),
+                vec![
+                    ("confirm", post(confirm::confirm)),
+                    ("lift", post(lift::lift)),
+                ],
+                "A restriction can be confirmed (:confirm) and lifted (:lift).",
+            ),
+        ),
+        (
+            "/admin/v1/deliveries/{id}",
+            of(
+                nothing(),
+                vec![("undo", post(deliveries::undo))],
+                "A delivery can be undone (:undo).",
+            ),
+        ),
+        (
+            "/admin/v1/approvals/{id}",
+            of(
+                get(approvals::one),
+                vec![
+                    ("approve", post(approvals::approve)),
+                    ("reject", post(approvals::reject)),
+                    ("withdraw", post(approvals::withdraw)),
+                ],
+                "A request can be approved (:approve), rejected (:reject) and withdrawn (:withdraw).",
+            ),
+        ),
+        (
+            "/admin/v1/exceptions/{id}",
+            of(
+                get(exceptions::one),
+                vec![("revoke", post(exceptions::revoke))],
+                "An exception can be ended (:revoke).",
+            ),
+        ),
+        (
+            "/admin/v1/keys/{id}",
+            of(
+                get(keys::one),
+                vec![("disable", post(keys::disable))],
+                "An AccessKey can be disabled (:disable).",
+            ),
+        ),
+        (
+            "/admin/v1/letters/{id}",
+            of(
+                get(letters::one),
+                vec![
+                    ("resend", post(letters::resend)),
+                    ("bury", post(letters::bury)),
+                ],
+                "A letter can be sent again (:resend) and given up (:bury).",
+            ),
+        ),
+        (
+            "/admin/v1/hooks/{name}",
+            of(
+                nothing(),
+                vec![("revive", post(events::revive))],
+                "A hook can be tried again (:revive).",
+            ),
+        ),
+        (
+            "/admin/v1/tasks/{id}",
+            of(
+                nothing(),
+                vec![("close", post(tasks::close))],
+                "A task can be closed (:close).",
+            ),
+        ),
+        (
+            "/admin/v1/operators/{name}",
+            of(
+                nothing(),
+                vec![("revoke", post(operators::revoke))],
+                "An operator can be revoked (:revoke).",
+            ),
+        ),
+        (
+            "/admin/v1/tokens/{id}",
+            of(
+                nothing(),
+                vec![("revoke", post(operators::revoke_token))],
+                "A token can be revoked (:revoke).",
+            ),
+        ),
+    ]
 }
 
 async fn not_allowed() -> Problem {

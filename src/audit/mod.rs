@@ -11,6 +11,13 @@ use uuid::Uuid;
 
 use crate::{access_key::AccessKeyId, directory::StateFault, outbox::events};
 
+/// Whether a source, or a hook, may be called so: in records, addresses and configurations alike.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
+}
+
 /// Who did something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {

@@ -11,7 +11,7 @@ use super::{
     Config, ConfigError, CredentialsChoice, EventsSection, HookFormat, Role, Secret, Sections,
     SignedSource, SourcesSection, TransportChoice, upstreams::UpstreamView,
 };
-use crate::{directory::sealing::KeyRing, notify::hooks::WebhookSecret};
+use crate::{audit::is_name, directory::sealing::KeyRing, notify::hooks::WebhookSecret};
 
 /// Checks a configuration, with its text at hand to point into.
 pub(super) struct Checker<'f> {
@@ -291,8 +291,7 @@ impl<'f> Checker<'f> {
     fn names(&self, key: &str, names: &[&str]) -> Result<(), ConfigError> {
         let mut seen = HashSet::new();
         for name in names {
-            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-            if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+            if !is_name(name) {
                 let message = format!(
                     "the name \"{name}\" is not 1 to 64 letters, digits, points, hyphens and underscores"
                 );

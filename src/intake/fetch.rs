@@ -8,14 +8,9 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, USER_AGENT},
 };
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use serde::Deserialize;
 
-use crate::registry::sources::SigningKeyText;
+use crate::{https, registry::sources::SigningKeyText};
 
 /// The longest answer, in bytes: a set of keys takes some hundreds.
 const LONGEST: usize = 1 << 20;
@@ -26,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Where a source publishes its keys.
 #[derive(Clone)]
 pub struct Fetch {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: https::Client<Empty<Bytes>>,
     url: Uri,
     token: Option<HeaderValue>,
 }
@@ -70,16 +65,8 @@ impl Fetch {
     /// Asks `url`, with a bearer token where there is one.
     #[must_use]
     pub fn new(url: Uri, token: Option<HeaderValue>, tls: rustls::ClientConfig) -> Self {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(PATIENCE));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
         Self {
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client: https::client(tls, PATIENCE),
             url,
             token,
         }

@@ -54,23 +54,22 @@ pub struct Kept {
 /// [`StateFault::Database`]; it has not begun then.
 pub async fn begin(pool: &PgPool, once: &Once, now: OffsetDateTime) -> Result<Begun, StateFault> {
     let operator = once.operator.to_string();
-    sqlx::query!(
-        "DELETE FROM idempotency_keys
-         WHERE begun_at < $1
-            OR (status IS NULL AND begun_at < $2)",
-        now - KEPT,
-        now - ABANDONED
-    )
-    .execute(pool)
-    .await?;
     let begun = sqlx::query!(
-        "INSERT INTO idempotency_keys (operator, idempotency_key, fingerprint, begun_at)
+        "INSERT INTO idempotency_keys AS k (operator, idempotency_key, fingerprint, begun_at)
          VALUES ($1, $2, $3, $4)
-         ON CONFLICT DO NOTHING",
+         ON CONFLICT (operator, idempotency_key) DO UPDATE
+         SET fingerprint = excluded.fingerprint,
+             begun_at = excluded.begun_at,
+             status = NULL,
+             body = NULL
+         WHERE k.begun_at < $5
+            OR (k.status IS NULL AND k.begun_at < $6)",
         operator,
         once.key,
         once.fingerprint,
-        now
+        now,
+        now - KEPT,
+        now - ABANDONED
     )
     .execute(pool)
     .await?;
@@ -134,6 +133,20 @@ pub async fn forget(pool: &PgPool, once: &Once) -> Result<(), StateFault> {
            AND status IS NULL",
         once.operator.to_string(),
         once.key
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Forgets what is kept no longer.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn purge(pool: &PgPool, now: OffsetDateTime) -> Result<(), StateFault> {
+    sqlx::query!(
+        "DELETE FROM idempotency_keys WHERE begun_at < $1",
+        now - KEPT
     )
     .execute(pool)
     .await?;

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgPool, PgTransaction};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::seen::{Changed, Seen, unchanged};
+use super::seen::Seen;
 use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{StateFault, revision},
@@ -28,8 +28,8 @@ pub enum SetFault {
     #[error("there is no such account")]
     NotFound,
     /// It is otherwise than it was seen.
-    #[error(transparent)]
-    Changed(#[from] Changed),
+    #[error("it has changed since it was looked at")]
+    Changed,
     /// The database does not do it.
     #[error(transparent)]
     State(#[from] StateFault),
@@ -56,7 +56,9 @@ pub async fn set(
     let mut tx = pool.begin().await?;
     let at = revision::advance(&mut tx, now).await?;
     let view = one(&mut tx, account_id).await?.ok_or(SetFault::NotFound)?;
-    unchanged(seen, &view)?;
+    if seen.is_some_and(|seen| !seen.contains(&Seen::of(&view))) {
+        return Err(SetFault::Changed);
+    }
     let (deed, detail) = match setting {
         Setting::Profile(profile) => {
             sqlx::query!(

@@ -8,8 +8,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    disable::{self, DisableFault},
-    exceptions::{self, ExceptFault, Excepting},
+    disable,
+    exceptions::{self, Excepting},
+    leaked::LeakedFault,
     lift::{self, LiftFault, Lifting},
     mode::{self, Switching},
     undo::{self, UndoFault},
@@ -267,12 +268,9 @@ pub enum DecideFault {
     /// The delivery does not allow it now.
     #[error(transparent)]
     Undo(#[from] UndoFault),
-    /// The restriction does not allow an exception now.
+    /// The key does not allow it now.
     #[error(transparent)]
-    Except(#[from] ExceptFault),
-    /// The pair is not to be disabled now.
-    #[error(transparent)]
-    Disable(#[from] DisableFault),
+    Leaked(#[from] LeakedFault),
     /// The database does not do it.
     #[error(transparent)]
     State(#[from] StateFault),

@@ -6,10 +6,7 @@ use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{
-    lift, links, read,
-    seen::{Seen, unchanged},
-};
+use super::{lift, links, read, seen::Seen};
 use crate::{
     audit::{self, Actor, Deed, Entry},
     calls::artefacts,
@@ -113,13 +110,8 @@ pub async fn by_ticket(
 ) -> Result<Confirmed, StateFault> {
     let mut tx = pool.begin().await?;
     let at = revision::advance(&mut tx, now).await?;
-    if seen.is_some() {
-        let Some(view) = read::one(&mut tx, restriction_id).await? else {
-            return Ok(Confirmed::NotFound);
-        };
-        if unchanged(seen, &view).is_err() {
-            return Ok(Confirmed::Changed);
-        }
+    if !read::is_as_seen(&mut tx, restriction_id, seen).await? {
+        return Ok(Confirmed::Changed);
     }
     let statement = Statement::default();
     let confirmed = confirm(&mut tx, restriction_id, actor, Some(ticket), &statement, at).await?;

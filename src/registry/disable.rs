@@ -6,46 +6,20 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    approvals::{self, AskFault, Asked, FourEyes},
-    exceptions::{in_force, key_of},
+    approvals::{self, Asked, FourEyes},
+    leaked::{LeakedFault, in_force, key_of},
 };
 use crate::{
     access_key::AccessKeyId,
     audit::{self, Actor, Deed, Entry},
-    directory::{KeyStatus, StateFault, keys, revision},
+    directory::{KeyStatus, keys, revision},
     outbox::tasks::{self, TaskKind},
 };
-
-/// Why a pair is not disabled.
-#[derive(Debug, thiserror::Error)]
-pub enum DisableFault {
-    /// It has not leaked, as far as anybody knows.
-    #[error("no restriction of the key is in force")]
-    NotRestricted,
-    /// It does not work, or nobody knows it.
-    #[error("the pair is not active")]
-    NotActive,
-    /// It is not asked for.
-    #[error(transparent)]
-    Ask(#[from] AskFault),
-}
-
-impl From<sqlx::Error> for DisableFault {
-    fn from(fault: sqlx::Error) -> Self {
-        Self::Ask(fault.into())
-    }
-}
-
-impl From<StateFault> for DisableFault {
-    fn from(fault: StateFault) -> Self {
-        Self::Ask(fault.into())
-    }
-}
 
 /// Asks for a leaked pair to be disabled; gives the request.
 ///
 /// # Errors
-/// [`DisableFault`]; nothing is asked for then.
+/// [`LeakedFault`]; nothing is asked for then.
 pub async fn ask(
     pool: &PgPool,
     access_key_id: &AccessKeyId,
@@ -53,15 +27,13 @@ pub async fn ask(
     by: &Actor,
     eyes: FourEyes,
     now: OffsetDateTime,
-) -> Result<Uuid, DisableFault> {
+) -> Result<Uuid, LeakedFault> {
     let mut tx = pool.begin().await?;
     revision::hold(&mut tx).await?;
-    let restriction_id = in_force(&mut tx, access_key_id)
-        .await?
-        .ok_or(DisableFault::NotRestricted)?;
+    let restriction_id = in_force(&mut tx, access_key_id).await?;
     let pair = keys::owned(&mut tx, access_key_id).await?;
     if pair.is_none_or(|pair| pair.status != KeyStatus::Active) {
-        return Err(DisableFault::NotActive);
+        return Err(LeakedFault::NotActive);
     }
     let asked = Asked::DisableKey {
         restriction_id,
@@ -80,13 +52,11 @@ pub(super) async fn in_turn(
     by: &Actor,
     approver: &Actor,
     now: OffsetDateTime,
-) -> Result<i64, DisableFault> {
-    let access_key_id = key_of(tx, restriction_id)
-        .await?
-        .ok_or(DisableFault::NotRestricted)?;
+) -> Result<i64, LeakedFault> {
+    let access_key_id = key_of(tx, restriction_id).await?;
     let at = revision::advance(tx, now).await?;
     if !keys::disable(tx, &access_key_id, &by.to_string(), at).await? {
-        return Err(DisableFault::NotActive);
+        return Err(LeakedFault::NotActive);
     }
     super::keys::look_again(tx, &[access_key_id.as_str()], at).await?;
     tasks::settle(tx, &[restriction_id], Some(TaskKind::DisablePair), by, now).await?;

@@ -6,7 +6,10 @@ use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::approvals::{self, AskFault, Asked, FourEyes};
+use super::{
+    approvals::{self, Asked, FourEyes},
+    leaked::{LeakedFault, in_force, key_of},
+};
 use crate::{
     access_key::AccessKeyId,
     audit::{self, Actor, Deed, Entry},
@@ -26,33 +29,10 @@ pub struct Excepting {
     pub reason: String,
 }
 
-/// Why there is no exception.
-#[derive(Debug, thiserror::Error)]
-pub enum ExceptFault {
-    /// Nothing restricts the key: there is nothing to except from.
-    #[error("no restriction of the key is in force")]
-    NotRestricted,
-    /// It is not asked for.
-    #[error(transparent)]
-    Ask(#[from] AskFault),
-}
-
-impl From<sqlx::Error> for ExceptFault {
-    fn from(fault: sqlx::Error) -> Self {
-        Self::Ask(fault.into())
-    }
-}
-
-impl From<StateFault> for ExceptFault {
-    fn from(fault: StateFault) -> Self {
-        Self::Ask(fault.into())
-    }
-}
-
 /// Asks for an exception from the restriction of a key; gives the request.
 ///
 /// # Errors
-/// [`ExceptFault`]; nothing is asked for then.
+/// [`LeakedFault`]; nothing is asked for then.
 pub async fn ask(
     pool: &PgPool,
     access_key_id: &AccessKeyId,
@@ -60,12 +40,11 @@ pub async fn ask(
     by: &Actor,
     eyes: FourEyes,
     now: OffsetDateTime,
-) -> Result<Uuid, ExceptFault> {
+) -> Result<Uuid, LeakedFault> {
     let mut tx = pool.begin().await?;
     revision::hold(&mut tx).await?;
-    let restriction_id = in_force(&mut tx, access_key_id).await?;
     let asked = Asked::Exception {
-        restriction_id: restriction_id.ok_or(ExceptFault::NotRestricted)?,
+        restriction_id: in_force(&mut tx, access_key_id).await?,
         excepting: excepting.clone(),
     };
     let approval_id = approvals::ask(&mut tx, &asked, by, eyes, now).await?;
@@ -81,10 +60,8 @@ pub(super) async fn in_turn(
     by: &Actor,
     approver: &Actor,
     now: OffsetDateTime,
-) -> Result<i64, ExceptFault> {
-    let access_key_id = key_of(tx, restriction_id)
-        .await?
-        .ok_or(ExceptFault::NotRestricted)?;
+) -> Result<i64, LeakedFault> {
+    let access_key_id = key_of(tx, restriction_id).await?;
     let at = revision::advance(tx, now).await?;
     let exception_id = Uuid::now_v7();
     let operations: Vec<String> = texts(&excepting.scope.operations);
@@ -313,40 +290,6 @@ pub async fn list(
     .fetch_all(pool)
     .await?;
     Ok(views)
-}
-
-/// The restriction of a key that is in force.
-pub(super) async fn in_force(
-    tx: &mut PgTransaction<'_>,
-    access_key_id: &AccessKeyId,
-) -> Result<Option<Uuid>, StateFault> {
-    let found = sqlx::query_scalar!(
-        "SELECT restriction_id
-         FROM restrictions
-         WHERE access_key_id = $1
-           AND state <> 'Lifted'",
-        access_key_id.as_str()
-    )
-    .fetch_optional(&mut **tx)
-    .await?;
-    Ok(found)
-}
-
-/// The key of a restriction that is in force.
-pub(super) async fn key_of(
-    tx: &mut PgTransaction<'_>,
-    restriction_id: Uuid,
-) -> Result<Option<AccessKeyId>, StateFault> {
-    let found = sqlx::query_scalar!(
-        "SELECT access_key_id
-         FROM restrictions
-         WHERE restriction_id = $1
-           AND state <> 'Lifted'",
-        restriction_id
-    )
-    .fetch_optional(&mut **tx)
-    .await?;
-    found.as_deref().map(key_id).transpose()
 }
 
 fn texts<T: ToString>(values: &[T]) -> Vec<String> {

@@ -253,8 +253,8 @@ async fn load_all(pool: &PgPool) -> Result<Arc<Maps>, StateFault> {
 /// Applies everything after a revision. What commits meanwhile may be applied in part; it comes again.
 async fn load(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
     // Restrictions first: a key must not be known for a moment without its restriction.
-    restrictions(pool, maps, after).await?;
-    policy(pool, maps, after).await?;
+    let restrictions = restrictions(pool, maps, after);
+    tokio::try_join!(restrictions, policy(pool, maps, after))?;
     pairs(pool, maps, after).await?;
     sessions(pool, maps, after).await
 }
@@ -299,9 +299,14 @@ async fn restrictions(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), Stat
     Ok(())
 }
 
-/// What accounts have of their own, the mode, and the exceptions.
+/// What accounts have of their own, the mode, and the exceptions: none waits for another.
 async fn policy(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
-    accounts(pool, maps, after).await?;
+    let (accounts, switched) = (accounts(pool, maps, after), switched(pool, maps, after));
+    tokio::try_join!(accounts, switched, exceptions(pool, maps, after))?;
+    Ok(())
+}
+
+async fn switched(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
     let switched = sqlx::query_scalar!(
         "SELECT mode
          FROM policy_switch
@@ -310,14 +315,15 @@ async fn policy(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault
     )
     .fetch_optional(pool)
     .await?;
-    if let Some(switched) = switched {
-        let mode = mode::parse(switched.as_deref())?;
-        if maps.mode.set(mode) {
-            let to = mode.map_or("what is configured", Mode::as_str);
-            tracing::warn!(to, "operators have switched the mode");
-        }
+    let Some(switched) = switched else {
+        return Ok(());
+    };
+    let mode = mode::parse(switched.as_deref())?;
+    if maps.mode.set(mode) {
+        let to = mode.map_or("what is configured", Mode::as_str);
+        tracing::warn!(to, "operators have switched the mode");
     }
-    exceptions(pool, maps, after).await
+    Ok(())
 }
 
 async fn accounts(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     approvals::{self, AskFault, Asked, AskedBefore, FourEyes, Hands, Outcome},
     read,
-    seen::{Changed, Seen, unchanged},
+    seen::Seen,
 };
 use crate::{
     access_key::AccessKeyId,
@@ -43,8 +43,8 @@ pub enum LiftFault {
     #[error(transparent)]
     Refused(#[from] LiftRefused),
     /// It is otherwise than it was seen.
-    #[error(transparent)]
-    Changed(#[from] Changed),
+    #[error("it has changed since it was looked at")]
+    Changed,
     /// Another operator has asked for it.
     #[error(transparent)]
     AskedBefore(AskedBefore),
@@ -95,9 +95,8 @@ pub async fn lift(
 ) -> Result<Outcome<i64>, LiftFault> {
     let mut tx = pool.begin().await?;
     revision::hold(&mut tx).await?;
-    if seen.is_some() {
-        let view = read::one(&mut tx, restriction_id).await?;
-        unchanged(seen, &view.ok_or(LiftFault::NotFound)?)?;
+    if !read::is_as_seen(&mut tx, restriction_id, seen).await? {
+        return Err(LiftFault::Changed);
     }
     let alone = Hands {
         actor,

@@ -15,6 +15,7 @@ pub mod feed;
 pub mod import;
 mod impose;
 pub mod keys;
+pub mod leaked;
 pub mod lift;
 pub mod links;
 pub mod live;

@@ -107,7 +107,8 @@ pub(super) fn parse(mode: Option<&str>) -> Result<Option<Mode>, StateFault> {
 #[schema(as = ModeSwitch)]
 pub struct SwitchView {
     /// `enforce`, `shadow` or `off`, at every node; null for what each is configured to.
-    pub mode: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub mode: Option<Mode>,
     /// Why, in the asking operator's words; null where nobody ever switched.
     pub reason: Option<String>,
     /// `operator:NAME`.
@@ -122,14 +123,19 @@ pub struct SwitchView {
 /// Reads the last switch.
 ///
 /// # Errors
-/// [`StateFault::Database`].
+/// [`StateFault`].
 pub async fn view(pool: &PgPool) -> Result<SwitchView, StateFault> {
-    let view = sqlx::query_as!(
-        SwitchView,
+    let row = sqlx::query!(
         "SELECT mode, reason, asked_by, approved_by, switched_at
          FROM policy_switch"
     )
     .fetch_one(pool)
     .await?;
-    Ok(view)
+    Ok(SwitchView {
+        mode: parse(row.mode.as_deref())?,
+        reason: row.reason,
+        asked_by: row.asked_by,
+        approved_by: row.approved_by,
+        switched_at: row.switched_at,
+    })
 }

@@ -6,7 +6,10 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::reports::{self, ReportView};
+use super::{
+    reports::{self, ReportView},
+    seen::Seen,
+};
 use crate::{
     access_key::AccessKeyId,
     directory::{StateFault, keys::key_id},
@@ -378,6 +381,23 @@ pub async fn one(
         ..Wanted::default()
     };
     Ok(list(db, &wanted).await?.pop())
+}
+
+/// Whether a restriction is still as somebody has `seen` it, where anybody asks. Of one that is not there nothing is
+/// otherwise: what wants to change it finds that out.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub(super) async fn is_as_seen(
+    db: &mut PgConnection,
+    restriction_id: Uuid,
+    seen: Option<&[Seen]>,
+) -> Result<bool, StateFault> {
+    let Some(seen) = seen else {
+        return Ok(true);
+    };
+    let view = one(db, restriction_id).await?;
+    Ok(view.is_none_or(|view| seen.contains(&Seen::of(&view))))
 }
 
 /// Since when somebody may have had the key: the first sighting, or the restriction.

@@ -31,19 +31,3 @@ impl Seen {
         &self.0
     }
 }
-
-/// It is otherwise by now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it has changed since it was looked at")]
-pub struct Changed;
-
-/// Whether a thing is still as it was seen, where anybody asks.
-///
-/// # Errors
-/// [`Changed`].
-pub fn unchanged(seen: Option<&[Seen]>, view: &impl Serialize) -> Result<(), Changed> {
-    match seen {
-        Some(seen) if !seen.contains(&Seen::of(view)) => Err(Changed),
-        Some(_) | None => Ok(()),
-    }
-}

@@ -5,9 +5,7 @@ use std::{
     time::Duration,
 };
 
-use akgate::admin::Settings;
 use snapbox::{cmd::Command, str};
-use tokio::net::TcpListener;
 
 use crate::{
     desk::Desk,
@@ -28,10 +26,7 @@ impl Office {
         let desk = Desk::new().await;
         desk.node.key(KEY, Some("alice")).await;
         desk.report(KEY, "finding-1").await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = format!("http://{}", listener.local_addr().unwrap());
-        let admin = desk.node.node.admin(true, Settings::default()).unwrap();
-        tokio::spawn(async move { axum::serve(listener, admin).await });
+        let server = desk.serve().await;
         Self {
             desk,
             server,

@@ -13,6 +13,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use crate::harness::{Behind, NOW, TestNode};
@@ -42,6 +43,15 @@ impl Desk {
             admin: token(&node, "ada", Role::Admin).await,
             node,
         }
+    }
+
+    /// Serves the admin API on this machine; gives its address.
+    pub async fn serve(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        let admin = self.node.node.admin(true, Settings::default()).unwrap();
+        tokio::spawn(async move { axum::serve(listener, admin).await });
+        server
     }
 
     pub async fn ask(
@@ -146,6 +156,12 @@ pub fn assert_problem(status: StatusCode, kind: &str, body: &Value) {
             "{body}"
         );
     }
+}
+
+/// The kind of a problem, without what all have in common.
+pub fn kind(problem: &Value) -> &str {
+    let kind = problem["type"].as_str().unwrap();
+    kind.trim_start_matches("urn:akgate:problem:")
 }
 
 /// A new operator's token.

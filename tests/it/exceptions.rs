@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use crate::{
-    desk::{Desk, assert_problem},
+    desk::{Desk, assert_problem, kind},
     harness::{ACCOUNT, Behind, TestNode, id, in_origin_form},
     road::{assume, role},
 };
@@ -79,15 +79,11 @@ fn exception() -> Value {
 }
 
 async fn refused(desk: &Desk, path: &str, body: Value) -> (u16, String) {
-    let (status, kind, problem) = desk
+    let (status, content, problem) = desk
         .ask(&desk.operator, Method::POST, path, Some(body))
         .await;
-    assert_problem(status, &kind, &problem);
-    let kind = problem["type"].as_str().unwrap();
-    (
-        status.as_u16(),
-        kind.trim_start_matches("urn:akgate:problem:").to_owned(),
-    )
+    assert_problem(status, &content, &problem);
+    (status.as_u16(), kind(&problem).to_owned())
 }
 
 #[tokio::test]

@@ -10,18 +10,13 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use crate::{
-    desk::{Desk, assert_problem},
+    desk::{Desk, assert_problem, kind},
     harness::{ACCOUNT, Behind},
     road::{assume, role},
 };
 
 const KEY: &str = "LTAI5tFakeAlice";
 const RAM: &str = "2015-05-01";
-
-fn kind(problem: &Value) -> &str {
-    let kind = problem["type"].as_str().unwrap();
-    kind.trim_start_matches("urn:akgate:problem:")
-}
 
 async fn found(desk: &Desk, query: &str) -> Vec<String> {
     let list = desk.get(&format!("restrictions?{query}")).await;

@@ -5,9 +5,6 @@
 
 use std::{collections::HashMap, fmt::Write as _, fs, process::Command};
 
-use akgate::admin::Settings;
-use tokio::net::TcpListener;
-
 use crate::{
     desk::Desk,
     process::{AKGATE, Scratch},
@@ -42,10 +39,7 @@ async fn every_command_prints_what_the_manual_shows() {
     let alice = alice.unwrap();
     let mut refused = None;
     let scratch = Scratch::new();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = format!("http://{}", listener.local_addr().unwrap());
-    let admin = desk.node.node.admin(true, Settings::default()).unwrap();
-    tokio::spawn(async move { axum::serve(listener, admin).await });
+    let server = desk.serve().await;
     let page = fs::read_to_string(PAGE).unwrap();
     let tokens: Vec<String> = [
         &desk.operator,

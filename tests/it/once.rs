@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use crate::{
-    desk::{Desk, assert_problem},
+    desk::{Desk, assert_problem, kind},
     harness::ACCOUNT,
 };
 
@@ -39,11 +39,6 @@ async fn post(
         assert_problem(status, kind, &answer);
     }
     (status.as_u16(), headers, answer)
-}
-
-fn kind(problem: &Value) -> &str {
-    let kind = problem["type"].as_str().unwrap();
-    kind.trim_start_matches("urn:akgate:problem:")
 }
 
 async fn audited(desk: &Desk, action: &str) -> i64 {

@@ -5,12 +5,7 @@ use std::io::{self, Write};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{
-    Connection, Exit, List,
-    client::segment,
-    list, run as over_api,
-    shown::{Column, Shown},
-};
+use super::{Connection, Exit, List, client::segment, list, run as over_api, shown::Column};
 use crate::verdict::Profile;
 
 /// Look at accounts, and set what their restricted keys are refused
@@ -109,11 +104,7 @@ impl Command {
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let connection = command.connection();
-    over_api(connection, err, async |client, _| {
-        let mut shown = Shown {
-            output: connection.output,
-            out,
-        };
+    over_api(connection, out, err, async |client, shown, _| {
         let account = match command {
             Command::List { own, limit, .. } => {
                 let given = [("own", own.then(|| "true".to_owned()))];
@@ -123,7 +114,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     columns: COLUMNS,
                     none: "No account is like that.",
                 };
-                return list(client, &mut shown, &what, given, *limit).await;
+                return list(client, shown, &what, given, *limit).await;
             }
             Command::Show { id, .. } => client.get(&path(id, ""), &[]).await?,
             Command::Profile { id, wanted, .. } => {

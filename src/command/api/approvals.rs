@@ -6,10 +6,7 @@ use clap::Subcommand;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{
-    Connection, Exit, List, list, run as over_api,
-    shown::{Column, Shown},
-};
+use super::{Connection, Exit, List, list, run as over_api, shown::Column};
 
 /// Decide what takes two people: one asks, another approves
 #[derive(Debug, Clone, Subcommand)]
@@ -110,11 +107,7 @@ impl Command {
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let connection = command.connection();
-    over_api(connection, err, async |client, _| {
-        let mut shown = Shown {
-            output: connection.output,
-            out,
-        };
+    over_api(connection, out, err, async |client, shown, _| {
         let view = match command {
             Command::List { all, limit, .. } => {
                 let given = [("state", (!all).then(|| "Waiting".to_owned()))];
@@ -124,7 +117,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     columns: COLUMNS,
                     none: "Nothing waits for a second operator.",
                 };
-                return list(client, &mut shown, &what, given, *limit).await;
+                return list(client, shown, &what, given, *limit).await;
             }
             Command::Show { id, .. } => client.get(&format!("approvals/{id}"), &[]).await?,
             Command::Approve { id, remark, .. } => {

@@ -4,10 +4,7 @@ use std::io::{self, Write};
 
 use uuid::Uuid;
 
-use super::{
-    Connection, Exit, List, list, run as over_api,
-    shown::{Column, Shown},
-};
+use super::{Connection, Exit, List, list, run as over_api, shown::Column};
 
 /// List who did what, the newest first
 #[derive(Debug, Clone, clap::Args)]
@@ -46,11 +43,7 @@ pub(super) const COLUMNS: &[Column] = &[
 /// That of the outputs.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let connection = &args.connection;
-    over_api(connection, err, async |client, _| {
-        let mut shown = Shown {
-            output: connection.output,
-            out,
-        };
+    over_api(connection, out, err, async |client, shown, _| {
         let given = [
             ("actor", args.by.clone()),
             ("action", args.action.clone()),
@@ -63,6 +56,6 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
             columns: COLUMNS,
             none: "Nothing of that is on record.",
         };
-        list(client, &mut shown, &what, given, args.limit).await
+        list(client, shown, &what, given, args.limit).await
     })
 }

@@ -8,11 +8,6 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
 };
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{self, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use serde_json::Value;
 
 use super::{
@@ -20,6 +15,7 @@ use super::{
     profile::{Connection, ProfileFault},
 };
 use crate::{
+    https,
     operator::token::Token,
     serve::{ServeError, gateway::client_tls},
 };
@@ -32,7 +28,7 @@ const LONGEST: usize = 64 << 20;
 
 /// Asks one akgate, as one operator.
 pub(super) struct Client {
-    client: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: https::Client<Full<Bytes>>,
     server: Uri,
     token: Token,
 }
@@ -142,16 +138,9 @@ impl ApiFault {
 impl Client {
     pub fn new(connection: &Connection) -> Result<Self, ClientFault> {
         let target = connection.resolve()?;
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(Duration::from_secs(10)));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(client_tls(target.ca.as_deref())?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
+        let tls = client_tls(target.ca.as_deref())?;
         Ok(Self {
-            client: legacy::Client::builder(TokioExecutor::new()).build(connector),
+            client: https::client(tls, Duration::from_secs(10)),
             server: target.server,
             token: target.token,
         })
@@ -212,7 +201,7 @@ impl Client {
             .map_err(|fault| silent(fault.to_string()))?;
         let asking = async {
             let answer = self.client.request(request).await;
-            let answer = answer.map_err(|fault| silent(root_cause(&fault)))?;
+            let answer = answer.map_err(|fault| silent(https::root_cause(&fault)))?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), LONGEST).collect().await;
             let body = body.map_err(|fault| silent(fault.to_string()))?;
@@ -253,13 +242,4 @@ fn problem_of(status: StatusCode, problem: &Value) -> ApiFault {
 /// A part of a path, whatever it is made of.
 pub(super) fn segment(text: &str) -> impl std::fmt::Display + '_ {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
-}
-
-/// The innermost reason: the outer ones say only that a request failed.
-pub(in crate::command) fn root_cause(fault: &dyn std::error::Error) -> String {
-    let mut cause = fault;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

@@ -5,12 +5,7 @@ use std::io::{self, Write};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{
-    Connection, Exit, List,
-    client::segment,
-    list, run as over_api,
-    shown::{Column, Shown},
-};
+use super::{Connection, Exit, List, client::segment, list, run as over_api, shown::Column};
 
 /// Look at what other programs were told, and try again what a hook did not take
 #[derive(Debug, Clone, Subcommand)]
@@ -65,12 +60,11 @@ impl Command {
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let connection = command.connection();
-    over_api(connection, err, async |client, _| {
-        let mut shown = Shown {
-            output: connection.output,
-            out,
-        };
-        match command {
+    over_api(
+        connection,
+        out,
+        err,
+        async |client, shown, _| match command {
             Command::List {
                 state, hook, limit, ..
             } => {
@@ -81,7 +75,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     columns: COLUMNS,
                     none: "No event is like that.",
                 };
-                list(client, &mut shown, &what, given, *limit).await
+                list(client, shown, &what, given, *limit).await
             }
             Command::Revive { hook, .. } => {
                 let path = format!("hooks/{}:revive", segment(hook));
@@ -89,6 +83,6 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 shown.one(&revived, &[("events that are tried again", "events")])?;
                 Ok(Exit::Ok)
             }
-        }
-    })
+        },
+    )
 }

@@ -7,8 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Connection, Exit, List, agreed, answer_or_waiting, list, run as over_api,
-    shown::{Column, Shown},
+    Connection, Exit, List, agreed, answer_or_waiting, list, run as over_api, shown::Column,
 };
 
 /// Let a restricted AccessKey do single things, from where its owner works, for hours: takes a second operator
@@ -124,11 +123,7 @@ impl Command {
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let connection = command.connection();
-    over_api(connection, err, async |client, err| {
-        let mut shown = Shown {
-            output: connection.output,
-            out,
-        };
+    over_api(connection, out, err, async |client, shown, err| {
         let exception = match command {
             Command::List {
                 all, key, limit, ..
@@ -143,7 +138,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     columns: COLUMNS,
                     none: "No exception is like that.",
                 };
-                return list(client, &mut shown, &what, given, *limit).await;
+                return list(client, shown, &what, given, *limit).await;
             }
             Command::Show { id, .. } => client.get(&format!("exceptions/{id}"), &[]).await?,
             Command::Add {
@@ -168,7 +163,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     "reason": reason,
                 });
                 let answer = client.post("exceptions", &body).await?;
-                return answer_or_waiting(&mut shown, err, &answer, ROWS);
+                return answer_or_waiting(shown, err, &answer, ROWS);
             }
             Command::Revoke { id, .. } => {
                 let path = format!("exceptions/{id}:revoke");

@@ -9,7 +9,7 @@ use super::{
     Connection, Exit, List, agreed, answer_or_waiting,
     client::segment,
     list, run as over_api,
-    shown::{Column, Output, Shown},
+    shown::{Column, Output},
 };
 use crate::{access_key::AccessKeyId, directory::KeyStatus};
 
@@ -170,12 +170,11 @@ impl Command {
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let connection = command.connection();
-    over_api(connection, err, async |client, err| {
-        let mut shown = Shown {
-            output: connection.output,
-            out,
-        };
-        match command {
+    over_api(
+        connection,
+        out,
+        err,
+        async |client, shown, err| match command {
             Command::List {
                 account,
                 user,
@@ -196,7 +195,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     columns: COLUMNS,
                     none: "No AccessKey is like that.",
                 };
-                list(client, &mut shown, &what, given, *limit).await
+                list(client, shown, &what, given, *limit).await
             }
             Command::Show { key, .. } => {
                 let key = client.get(&path(key, ""), &[]).await?;
@@ -246,10 +245,10 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 }
                 let body = json!({ "reason": reason });
                 let answer = client.post(&path(key, ":disable"), &body).await?;
-                answer_or_waiting(&mut shown, err, &answer, ROWS)
+                answer_or_waiting(shown, err, &answer, ROWS)
             }
-        }
-    })
+        },
+    )
 }
 
 fn path(key: &AccessKeyId, what: &str) -> String {

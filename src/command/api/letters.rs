@@ -6,10 +6,7 @@ use clap::Subcommand;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{
-    Connection, Exit, List, list, run as over_api,
-    shown::{Column, Shown},
-};
+use super::{Connection, Exit, List, list, run as over_api, shown::Column};
 
 /// Look at the letters, send one again, give one up
 #[derive(Debug, Clone, Subcommand)]
@@ -100,11 +97,7 @@ impl Command {
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let connection = command.connection();
-    over_api(connection, err, async |client, _| {
-        let mut shown = Shown {
-            output: connection.output,
-            out,
-        };
+    over_api(connection, out, err, async |client, shown, _| {
         let letter = match command {
             Command::List {
                 state,
@@ -122,7 +115,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     columns: COLUMNS,
                     none: "No letter is like that.",
                 };
-                return list(client, &mut shown, &what, given, *limit).await;
+                return list(client, shown, &what, given, *limit).await;
             }
             Command::Show { id, .. } => client.get(&format!("letters/{id}"), &[]).await?,
             Command::Resend { id, .. } => {

@@ -21,7 +21,6 @@ use std::io::{self, IsTerminal, Write};
 
 use serde_json::Value;
 
-pub(super) use self::client::root_cause;
 pub use self::{client::ApiFault, profile::Connection, shown::Output};
 use self::{
     client::Client,
@@ -33,10 +32,11 @@ use super::Exit;
 ///
 /// # Errors
 /// That of the outputs.
-fn run<E, F>(connection: &Connection, err: &mut E, command: F) -> io::Result<Exit>
+fn run<W, E, F>(connection: &Connection, out: &mut W, err: &mut E, command: F) -> io::Result<Exit>
 where
+    W: Write,
     E: Write,
-    F: AsyncFnOnce(&Client, &mut E) -> Result<Exit, ApiFault>,
+    F: AsyncFnOnce(&Client, &mut Shown<'_, W>, &mut E) -> Result<Exit, ApiFault>,
 {
     let client = match Client::new(connection) {
         Ok(client) => client,
@@ -48,7 +48,11 @@ where
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    match runtime.block_on(command(&client, err)) {
+    let mut shown = Shown {
+        output: connection.output,
+        out,
+    };
+    match runtime.block_on(command(&client, &mut shown, err)) {
         Ok(exit) => Ok(exit),
         Err(ApiFault::Output(fault)) => Err(fault),
         Err(fault) => {

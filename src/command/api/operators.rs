@@ -9,7 +9,7 @@ use super::{
     Connection, Exit, agreed,
     client::segment,
     member, pages, run as over_api,
-    shown::{Column, Output, Shown},
+    shown::{Column, Output},
 };
 use crate::operator::{
     Role,
@@ -102,11 +102,7 @@ impl Command {
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let connection = command.connection();
-    over_api(connection, err, async |client, err| {
-        let mut shown = Shown {
-            output: connection.output,
-            out,
-        };
+    over_api(connection, out, err, async |client, shown, err| {
         match command {
             Command::List { limit, .. } => {
                 let (found, more) = pages(

@@ -147,11 +147,7 @@ impl Command {
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let connection = command.connection();
-    over_api(connection, err, async |client, err| {
-        let mut shown = Shown {
-            output: connection.output,
-            out,
-        };
+    over_api(connection, out, err, async |client, shown, err| {
         match command {
             Command::Show { .. } => shown.one(&client.get("policy", &[]).await?, ROWS)?,
             Command::Check {
@@ -166,13 +162,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             }
             Command::Diff { .. } => {
                 let diff = client.get("policy/diff", &[]).await?;
-                rows(
-                    &mut shown,
-                    &diff,
-                    "differences",
-                    DIFF,
-                    "They refuse the same.",
-                )?;
+                rows(shown, &diff, "differences", DIFF, "They refuse the same.")?;
             }
             Command::Replay {
                 under,
@@ -190,7 +180,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 ];
                 let replay = client.get("policy/replay", &asked).await?;
                 rows(
-                    &mut shown,
+                    shown,
                     &replay,
                     "calls",
                     REPLAY,
@@ -211,7 +201,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 }
                 let body = json!({ "mode": mode.0, "reason": reason });
                 let answer = client.post("policy:switch_mode", &body).await?;
-                return answer_or_waiting(&mut shown, err, &answer, ROWS);
+                return answer_or_waiting(shown, err, &answer, ROWS);
             }
         }
         Ok(Exit::Ok)

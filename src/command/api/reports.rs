@@ -7,8 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Connection, Exit, List, agreed, answer_or_waiting, list, run as over_api,
-    shown::{Column, Shown},
+    Connection, Exit, List, agreed, answer_or_waiting, list, run as over_api, shown::Column,
 };
 
 /// Look at what was found, and take a delivery back
@@ -96,12 +95,11 @@ impl Command {
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let connection = command.connection();
-    over_api(connection, err, async |client, err| {
-        let mut shown = Shown {
-            output: connection.output,
-            out,
-        };
-        match command {
+    over_api(
+        connection,
+        out,
+        err,
+        async |client, shown, err| match command {
             Command::List {
                 proof,
                 source,
@@ -122,7 +120,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     columns: REPORTS,
                     none: "No report is like that.",
                 };
-                list(client, &mut shown, &what, given, *limit).await
+                list(client, shown, &what, given, *limit).await
             }
             Command::Batches { limit, .. } => {
                 let what = List {
@@ -131,7 +129,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     columns: BATCHES,
                     none: "Nothing has arrived yet.",
                 };
-                list(client, &mut shown, &what, [], *limit).await
+                list(client, shown, &what, [], *limit).await
             }
             Command::Undo {
                 id, reason, yes, ..
@@ -142,8 +140,8 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 }
                 let path = format!("deliveries/{id}:undo");
                 let answer = client.post(&path, &json!({ "reason": reason })).await?;
-                answer_or_waiting(&mut shown, err, &answer, UNDONE)
+                answer_or_waiting(shown, err, &answer, UNDONE)
             }
-        }
-    })
+        },
+    )
 }

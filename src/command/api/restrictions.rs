@@ -201,12 +201,11 @@ impl Command {
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let connection = command.connection();
-    over_api(connection, err, async |client, err| {
-        let mut shown = Shown {
-            output: connection.output,
-            out,
-        };
-        match command {
+    over_api(
+        connection,
+        out,
+        err,
+        async |client, shown, err| match command {
             Command::List {
                 search,
                 state,
@@ -227,12 +226,12 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     columns: COLUMNS,
                     none: "No restriction is like that.",
                 };
-                list(client, &mut shown, &what, given, *limit).await
+                list(client, shown, &what, given, *limit).await
             }
             Command::Watch { key, count, .. } => {
-                watch::run(client, &mut shown, err, key.as_deref(), *count).await
+                watch::run(client, shown, err, key.as_deref(), *count).await
             }
-            Command::Show { id, .. } => show(&mut shown, &find(client, id).await?),
+            Command::Show { id, .. } => show(shown, &find(client, id).await?),
             Command::Timeline { id, limit, .. } => {
                 let found = find(client, id).await?;
                 let path = format!("restrictions/{}/timeline", member(&found, "restriction_id"));
@@ -263,19 +262,19 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 let receipt = client.post("leak-reports", &report).await?;
                 let id = member(&receipt, "restriction_id");
                 let path = format!("restrictions/{id}");
-                show(&mut shown, &client.get(&path, &[]).await?)
+                show(shown, &client.get(&path, &[]).await?)
             }
             Command::Confirm { id, ticket, .. } => {
                 let found = find(client, id).await?;
                 let path = format!("restrictions/{}:confirm", member(&found, "restriction_id"));
                 show(
-                    &mut shown,
+                    shown,
                     &client.post(&path, &json!({ "ticket": ticket })).await?,
                 )
             }
-            Command::Lift { .. } => lift(client, &mut shown, command, err).await,
-        }
-    })
+            Command::Lift { .. } => lift(client, shown, command, err).await,
+        },
+    )
 }
 
 fn show<W: Write>(shown: &mut Shown<'_, W>, restriction: &Value) -> Result<Exit, ApiFault> {

@@ -4,10 +4,7 @@ use std::io::{self, Write};
 
 use uuid::Uuid;
 
-use super::{
-    Connection, Exit, run as over_api,
-    shown::{Column, Shown},
-};
+use super::{Connection, Exit, run as over_api, shown::Column};
 
 /// Tell why a call was refused, or not, by the RequestId that its caller got
 #[derive(Debug, Clone, clap::Args)]
@@ -47,13 +44,9 @@ const ROWS: &[Column] = &[
 /// That of the outputs.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let connection = &args.connection;
-    over_api(connection, err, async |client, _| {
+    over_api(connection, out, err, async |client, shown, _| {
         let path = format!("decisions/{}", args.request_id);
         let why = client.get(&path, &[]).await?;
-        let mut shown = Shown {
-            output: connection.output,
-            out,
-        };
         shown.one(&why, ROWS)?;
         Ok(Exit::Ok)
     })

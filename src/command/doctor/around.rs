@@ -5,11 +5,6 @@ use std::{path::Path, time::Instant};
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header::DATE};
 use http_body_util::Empty;
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use lettre::message::Mailbox;
 use time::OffsetDateTime;
 
@@ -17,6 +12,7 @@ use super::{Finding, in_time, state::skew};
 use crate::{
     clock::{Clock, SystemClock},
     config::{Config, MailSection, Role, TransportChoice},
+    https,
     notify::{dkim::Dkim, mailer::SmtpMailer},
     serve::{gateway::client_tls, letters::smtp_settings},
 };
@@ -138,19 +134,12 @@ struct Answer {
 async fn ask(url: &str, ca: Option<&Path>) -> Result<Answer, String> {
     let uri: Uri = url.parse().map_err(|_| "no URL".to_owned())?;
     let tls = client_tls(ca).map_err(|fault| fault.to_string())?;
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(http);
-    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+    let client: https::Client<Empty<Bytes>> = https::client(tls, super::PATIENCE);
     let request = Request::head(uri).body(Empty::new());
     let request = request.map_err(|fault| fault.to_string())?;
     let began = Instant::now();
     let answer = client.request(request).await;
-    let answer = answer.map_err(|fault| super::super::api::root_cause(&fault))?;
+    let answer = answer.map_err(|fault| https::root_cause(&fault))?;
     let took = began.elapsed();
     let date = answer.headers().get(DATE);
     let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());

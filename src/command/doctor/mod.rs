@@ -4,6 +4,7 @@ mod around;
 mod state;
 
 use std::{
+    fmt::Display,
     future::Future,
     io::{self, Write},
     time::Duration,
@@ -121,10 +122,11 @@ async fn look(config: &Config) -> Vec<Finding> {
 }
 
 /// Looks for a while; what takes longer is as good as not there.
-async fn in_time<T>(look: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    let late = || format!("no answer in {} s", PATIENCE.as_secs());
-    let looked = tokio::time::timeout(PATIENCE, look).await;
-    looked.unwrap_or_else(|_| Err(late()))
+async fn in_time<T, E: Display>(look: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    match tokio::time::timeout(PATIENCE, look).await {
+        Ok(looked) => looked.map_err(|fault| fault.to_string()),
+        Err(_) => Err(format!("no answer in {} s", PATIENCE.as_secs())),
+    }
 }
 
 fn show(findings: &[Finding], output: Output, out: &mut impl Write) -> io::Result<()> {

@@ -74,21 +74,19 @@ pub(super) async fn look(config: &Config, ring: Option<&KeyRing>, findings: &mut
     pool.close().await;
 }
 
-async fn connect(config: &Config) -> Result<(PgPool, String), String> {
-    let options = PgConnectOptions::from_str(config.database_url.expose());
-    let options = options.map_err(|fault| fault.to_string())?;
+async fn connect(config: &Config) -> Result<(PgPool, String), sqlx::Error> {
+    let options = PgConnectOptions::from_str(config.database_url.expose())?;
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(super::PATIENCE)
-        .connect_with(options.application_name("akgate doctor"));
-    let pool = pool.await.map_err(|fault| fault.to_string())?;
+        .connect_with(options.application_name("akgate doctor"))
+        .await?;
     let version: String = sqlx::query_scalar("SHOW server_version")
         .fetch_one(&pool)
-        .await
-        .map_err(|fault| fault.to_string())?;
-    let mut connection = pool.acquire().await.map_err(|fault| fault.to_string())?;
+        .await?;
+    let mut connection = pool.acquire().await?;
     let began = Instant::now();
-    connection.ping().await.map_err(|fault| fault.to_string())?;
+    connection.ping().await?;
     let took = began.elapsed();
     drop(connection);
     Ok((pool, format!("PostgreSQL {version}, answers in {took:.1?}")))
@@ -108,12 +106,7 @@ async fn migrations(pool: &PgPool, findings: &mut Vec<Finding>) -> bool {
             .fetch_all(pool)
             .await
     };
-    let applied = in_time(async {
-        applied
-            .await
-            .map_err(|fault: sqlx::Error| fault.to_string())
-    });
-    let applied: BTreeSet<i64> = match applied.await {
+    let applied: BTreeSet<i64> = match in_time(applied).await {
         Ok(applied) => applied.into_iter().collect(),
         Err(fault) => {
             let next = "let the database's user read its tables";
@@ -146,8 +139,7 @@ async fn migrations(pool: &PgPool, findings: &mut Vec<Finding>) -> bool {
 async fn clock(pool: &PgPool, findings: &mut Vec<Finding>) {
     let before = SystemClock.now();
     let asked = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(pool);
-    let asked = in_time(async { asked.await.map_err(|fault| fault.to_string()) });
-    let theirs: OffsetDateTime = match asked.await {
+    let theirs: OffsetDateTime = match in_time(asked).await {
         Ok(theirs) => theirs,
         Err(fault) => {
             let next = "look at the database";
@@ -172,8 +164,7 @@ pub(super) fn skew(what: &str, difference: Duration) -> Finding {
 
 async fn secrets(pool: &PgPool, ring: Option<&KeyRing>, findings: &mut Vec<Finding>) {
     let Some(ring) = ring else { return };
-    let sealed = listing::sealed_by(pool);
-    let sealed = in_time(async { sealed.await.map_err(|fault| fault.to_string()) }).await;
+    let sealed = in_time(listing::sealed_by(pool)).await;
     let what = "sealed secrets";
     findings.push(match sealed {
         Err(fault) => Finding::wrong(what, fault, "look at the database"),
@@ -202,8 +193,7 @@ async fn policy(pool: &PgPool, config: &Config, findings: &mut Vec<Finding>) {
         return;
     }
     let policy = &config.sections.policy;
-    let switched = in_time(async { mode::current(pool).await.map_err(|fault| fault.to_string()) });
-    let switched = match switched.await {
+    let switched = match in_time(mode::current(pool)).await {
         Ok(switched) => switched,
         Err(fault) => {
             let next = "look at the database";
@@ -238,8 +228,7 @@ async fn policy(pool: &PgPool, config: &Config, findings: &mut Vec<Finding>) {
 
 async fn operators(pool: &PgPool, findings: &mut Vec<Finding>) {
     let deciding = store::deciding(pool, SystemClock.now());
-    let deciding = in_time(async { deciding.await.map_err(|fault| fault.to_string()) });
-    findings.push(match deciding.await {
+    findings.push(match in_time(deciding).await {
         Err(fault) => Finding::wrong("operators", fault, "look at the database"),
         Ok(0) => Finding::care(
             "operators",
@@ -258,8 +247,7 @@ async fn operators(pool: &PgPool, findings: &mut Vec<Finding>) {
 async fn letters(pool: &PgPool, findings: &mut Vec<Finding>) {
     let now = SystemClock.now();
     let backlog = list::backlog(pool, now - LATE, now - Duration::weeks(1));
-    let backlog = in_time(async { backlog.await.map_err(|fault| fault.to_string()) });
-    findings.push(match backlog.await {
+    findings.push(match in_time(backlog).await {
         Err(fault) => Finding::wrong("letters", fault, "look at the database"),
         Ok(backlog) if backlog.late > 0 => Finding::care(
             "letters",

@@ -12,11 +12,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Uri, header::RETRY_AFTER};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use time::OffsetDateTime;
 
 pub use self::{
@@ -24,7 +19,10 @@ pub use self::{
     webhook::{InvalidWebhookSecret, StandardWebhook, WebhookSecret},
     worker::HookWorker,
 };
-use crate::outbox::events::{EventKind, LeasedEvent};
+use crate::{
+    https,
+    outbox::events::{EventKind, LeasedEvent},
+};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -42,7 +40,7 @@ pub struct Hook {
     pub manner: Manner,
     /// Where.
     url: Uri,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: https::Client<Full<Bytes>>,
 }
 
 /// What a hook is told.
@@ -87,20 +85,12 @@ impl Hook {
         url: Uri,
         tls: rustls::ClientConfig,
     ) -> Self {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(PATIENCE));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
         Self {
             name,
             kinds,
             manner,
             url,
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client: https::client(tls, PATIENCE),
         }
     }
 
@@ -157,7 +147,7 @@ impl Hook {
         request.headers_mut().extend(message.headers);
         let answer = self.client.request(request).await;
         // The outer error names the address, which may hold the token of a chat room.
-        let answer = answer.map_err(|fault| again(cause(&fault)))?;
+        let answer = answer.map_err(|fault| again(https::root_cause(&fault)))?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, LONGEST).collect().await;
         let body = body
@@ -170,12 +160,4 @@ impl Hook {
 /// What cannot be written today cannot be tomorrow.
 fn never(fault: &dyn std::error::Error) -> Unsent {
     Unsent::Never(fault.to_string())
-}
-
-fn cause(fault: &dyn std::error::Error) -> String {
-    let mut cause = fault;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
