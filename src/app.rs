@@ -35,7 +35,7 @@ use crate::{
         worker::{Rest, Worker},
     },
     operation::{Blocklist, Catalogue, DataError, Product},
-    operator::once,
+    operator::{once, store},
     outbox::events,
     randomness::Randomness,
     registry::{
@@ -426,6 +426,7 @@ impl Node {
                 within(*database_timeout, observed::forget(pool, old)).await?;
                 within(*database_timeout, events::forget(pool, old)).await?;
                 within(*database_timeout, once::purge(pool, now)).await?;
+                within(*database_timeout, store::purge_tokens(pool, now)).await?;
                 let ended = now - time::Duration::days(1);
                 within(*database_timeout, sessions::forget(pool, ended)).await
             };

@@ -1,7 +1,7 @@
 //! Clients of servers that we call now and then: http or https, HTTP/1.1, no redirects. The gateway's upstreams have
 //! connections of their own.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, fs, path::Path, sync::Arc, time::Duration};
 
 use http_body::Body;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -9,13 +9,91 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 
 /// A client whose requests have this body.
 pub type Client<B> = legacy::Client<HttpsConnector<HttpConnector>, B>;
 
+/// Why nobody could be trusted.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {reason}")]
+pub struct TrustFault {
+    path: String,
+    reason: String,
+}
+
+impl TrustFault {
+    fn new(path: &Path, reason: impl Into<String>) -> Self {
+        Self {
+            path: path.display().to_string(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// How servers are known: by a certificate authority of one's own, a PEM file, or by those of the web.
+///
+/// # Errors
+/// [`TrustFault`].
+pub fn trust(ca: Option<&Path>) -> Result<ClientConfig, TrustFault> {
+    Ok(known(ca)?.with_no_client_auth())
+}
+
+/// As [`trust`]; and how we are known to them: by a certificate chain and its key, both PEM files.
+///
+/// # Errors
+/// [`TrustFault`].
+pub fn mutual_trust(
+    ca: Option<&Path>,
+    certificate: &Path,
+    key: &Path,
+) -> Result<ClientConfig, TrustFault> {
+    let chain = certificates(certificate)?;
+    let secret = PrivateKeyDer::from_pem_file(key)
+        .map_err(|fault| TrustFault::new(key, fault.to_string()))?;
+    known(ca)?
+        .with_client_auth_cert(chain, secret)
+        .map_err(|fault| TrustFault::new(certificate, fault.to_string()))
+}
+
+fn known(
+    ca: Option<&Path>,
+) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>, TrustFault> {
+    let mut roots = RootCertStore::empty();
+    match ca {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(path) => {
+            for certificate in certificates(path)? {
+                roots
+                    .add(certificate)
+                    .map_err(|fault| TrustFault::new(path, fault.to_string()))?;
+            }
+        }
+    }
+    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|fault| TrustFault::new(ca.unwrap_or(Path::new("TLS")), fault.to_string()))?;
+    Ok(tls.with_root_certificates(roots))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustFault> {
+    let pem = fs::read(path).map_err(|fault| TrustFault::new(path, fault.to_string()))?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .unwrap_or_default();
+    match found.is_empty() {
+        true => Err(TrustFault::new(path, "no certificate in PEM form")),
+        false => Ok(found),
+    }
+}
+
 /// A client that has not connected yet.
 #[must_use]
-pub fn client<B>(tls: rustls::ClientConfig, connect_timeout: Duration) -> Client<B>
+pub fn client<B>(tls: ClientConfig, connect_timeout: Duration) -> Client<B>
 where
     B: Body + Send,
     B::Data: Send,

@@ -49,6 +49,7 @@ enum Command {
     Keys(keys::Command),
     #[command(subcommand)]
     Letters(letters::Command),
+    Login(api::login::Args),
     /// Write the manual's pages, one for each command
     Man {
         /// Where to: /usr/local/share/man/man1
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         Command::Config(command) => config::run(&command, &mut out, &mut err),
         Command::Keys(command) => keys::run(&command, &mut out, &mut err),
         Command::Letters(command) => letters::run(&command, &mut out, &mut err),
+        Command::Login(args) => api::login::run(&args, &mut out, &mut err),
         Command::Man { folder } => manual(&folder),
         Command::Operators(command) => operators::run(&command, &mut out, &mut err),
         Command::Policy(command) => policy::run(&command, &mut out, &mut err),

@@ -1,16 +1,20 @@
-//! Who asks: an operator, by bearer token (RFC 6750), and how far their role goes.
+//! Who asks: an operator, by bearer token (RFC 6750) or by the certificate of the connection, and how far their role goes.
+
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use axum_server::tls::TlsInfo;
 use http::{header::AUTHORIZATION, request::Parts};
-use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Admin, Problem};
 use crate::{
     audit::Actor,
     directory::within,
     operator::{
-        Operator, Right,
-        login::{LoginRefused, login},
+        Operator, Right, Role,
+        certificate::holder as holder_of,
+        login::{LoginRefused, by_certificate, login},
         token::Token,
     },
     peer::Peer,
@@ -81,39 +85,88 @@ async fn allowed(parts: &Parts, admin: &Admin, right: Right) -> Result<Operator,
     }
 }
 
-/// Who asks, by the token; asked once for each request.
+/// Who asks, by the token or the certificate; asked once for each request.
 pub(super) async fn operator(parts: &Parts, admin: &Admin) -> Result<Operator, Problem> {
     if let Some(operator) = parts.extensions.get::<Operator>() {
         return Ok(operator.clone());
     }
-    let token = parts
-        .headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
+    let now = admin.clock.now();
+    let holder = holder(parts, now)?;
+    let operator = match (bearer(parts)?, &holder) {
+        (Some(token), _) => {
+            let peer = parts.extensions.get::<Peer>().copied().unwrap_or_default();
+            within(admin.timeout, login(&admin.pool, &token, peer.ip, now)).await
+        }
+        (None, Some(name)) => within(admin.timeout, by_certificate(&admin.pool, name)).await,
+        (None, None) => {
+            return Err(Problem::unauthorized(format!(
+                "Send `Authorization: Bearer akg_…`; {} makes a token.",
+                admin.maker()
+            )));
+        }
+    };
+    let operator = operator.map_err(|refused| told(refused, admin, now))?;
+    match holder {
+        Some(name) if name != operator.name => Err(Problem::unauthorized(
+            "The token is not of the operator whom the certificate names.",
+        )),
+        None if admin.settings.certificates && operator.role != Role::Service => {
+            Err(Problem::unauthorized(
+                "People show a certificate here (admin.client_ca): `--client-cert` and `--client-key`.",
+            ))
+        }
+        _ => Ok(operator),
+    }
+}
+
+impl Admin {
+    /// What a person gets a token by.
+    fn maker(&self) -> &'static str {
+        match self.settings.sign_in {
+            Some(_) => "`akgate login`",
+            None => "an admin's `akgate operators token`",
+        }
+    }
+}
+
+/// Whom the connection's certificate names, where it has shown one.
+fn holder(parts: &Parts, now: OffsetDateTime) -> Result<Option<String>, Problem> {
+    let tls = parts.extensions.get::<Arc<TlsInfo>>();
+    let shown = tls.and_then(|tls| tls.peer_certificates.first());
+    let holder = shown.map(|certificate| holder_of(certificate, now));
+    holder
+        .transpose()
+        .map_err(|fault| Problem::unauthorized(fault.to_string()))
+}
+
+fn bearer(parts: &Parts) -> Result<Option<Token>, Problem> {
+    let Some(given) = parts.headers.get(AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let token = given
+        .to_str()
+        .ok()
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
-        .ok_or_else(|| {
-            Problem::unauthorized(
-                "Send `Authorization: Bearer akg_…`; `akgate operators add` makes a token.",
-            )
-        })?;
-    let token = Token::parse(token).map_err(|fault| Problem::unauthorized(fault.to_string()))?;
-    let peer = parts.extensions.get::<Peer>().copied().unwrap_or_default();
-    let now = admin.clock.now();
-    let login = login(&admin.pool, &token, peer.ip, now);
-    within(admin.timeout, login)
-        .await
-        .map_err(|refused| match refused {
-            LoginRefused::Wrong => Problem::unauthorized("The token is nobody's."),
-            LoginRefused::Revoked => {
-                Problem::unauthorized("The token was revoked: ask an admin for another one.")
-            }
-            LoginRefused::Expired(at) => Problem::unauthorized(format!(
-                "The token has expired at {}: ask an admin for another one.",
-                at.format(&Rfc3339).unwrap_or_default()
-            )),
-            LoginRefused::TooMany { until } => Problem::too_many_guesses(until - now),
-            LoginRefused::State(fault) => fault.into(),
-        })
+        .ok_or_else(|| Problem::unauthorized("`Authorization` takes `Bearer akg_…`."))?;
+    Token::parse(token)
+        .map(Some)
+        .map_err(|fault| Problem::unauthorized(fault.to_string()))
+}
+
+fn told(refused: LoginRefused, admin: &Admin, now: OffsetDateTime) -> Problem {
+    match refused {
+        LoginRefused::Wrong => Problem::unauthorized("The token, or the certificate, is nobody's."),
+        LoginRefused::Revoked => {
+            Problem::unauthorized("The token was revoked: ask an admin for another one.")
+        }
+        LoginRefused::Expired(at) => Problem::unauthorized(format!(
+            "The token has expired at {}: {} makes another one.",
+            at.format(&Rfc3339).unwrap_or_default(),
+            admin.maker()
+        )),
+        LoginRefused::TooMany { until } => Problem::too_many_guesses(until - now),
+        LoginRefused::State(fault) => fault.into(),
+    }
 }

@@ -10,7 +10,10 @@ use super::{
     restrictions::view,
 };
 use crate::{
-    calls::decision::{self, DecisionView},
+    calls::{
+        decision::{self, DecisionView},
+        why::Forbidden,
+    },
     directory::within,
     registry::read::RestrictionView,
     restriction,
@@ -90,17 +93,14 @@ fn rule(decision: &DecisionView, restriction: Option<&RestrictionView>) -> Strin
     let was_widened = restriction
         .widened_at
         .is_some_and(|at| at <= decision.received_at);
-    let of_strict = decision.profile.as_deref() == Some("strict");
-    let why = match decision.effect.as_str() {
-        "Read" if was_widened => "sensitive reads, since it was widened",
-        "Read" => "reads of RAM and IMS, by the profile `strict`",
-        "Disclose" => "what shows a secret",
-        "Unknown" => "what the catalogue does not know: it is judged like a change",
-        effect if effect.starts_with("Mutate") && effect != "Mutate(Other)" => {
-            "what changes identities, credentials or permissions"
-        }
-        _ if of_strict => "what the profile `strict` lists",
-        _ => "this operation",
+    let why = match Forbidden::of(&decision.effect, decision.profile.as_deref(), was_widened) {
+        Forbidden::SensitiveRead => "sensitive reads, since it was widened",
+        Forbidden::StrictRead => "reads of RAM and IMS, by the profile `strict`",
+        Forbidden::Disclosure => "what shows a secret",
+        Forbidden::Unknown => "what the catalogue does not know: it is judged like a change",
+        Forbidden::Change => "what changes identities, credentials or permissions",
+        Forbidden::Listed => "what the profile `strict` lists",
+        Forbidden::Other => "this operation",
     };
     format!(
         "A restriction was in force on {}: it refuses {why}.",
@@ -127,6 +127,10 @@ fn to_pass(decision: &DecisionView, restriction: Option<&RestrictionView>) -> Ve
         Some(restriction::State::Remediated) => ways.push(format!(
             "The owner has confirmed; an operator lifts it: akgate restrictions lift {id}."
         )),
+        Some(restriction::State::Lifted) if restriction.undone => ways.push(
+            "It was undone, as if it had never been: the same call passes now, of a session too."
+                .to_owned(),
+        ),
         Some(restriction::State::Lifted) if is_session => ways.push(
             "It is lifted, but the session was asked for before: a new session passes.".to_owned(),
         ),

@@ -25,6 +25,7 @@ mod policy;
 mod problem;
 mod restrictions;
 mod service;
+mod sign_in;
 mod tagged;
 mod tasks;
 mod timeline;
@@ -33,16 +34,18 @@ mod verbs;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use axum::{Router, middleware, routing::post};
+use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
-use utoipa::OpenApi;
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::pace::Pace;
-pub use self::problem::Problem;
+pub use self::{problem::Problem, sign_in::REDIRECT_PATH};
 use crate::{
     clock::Clock,
     directory::{StateFault, sealing::KeyRing, within},
     operation::{Blocklist, Catalogue, DataError},
+    operator::sign_in::SignIn,
     randomness::Randomness,
     registry::{approvals::FourEyes, feed::Feed},
     verdict::{Policy, Profile},
@@ -70,7 +73,7 @@ pub struct Admin {
 }
 
 /// How the admin API is set.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct Settings {
     /// When it takes two operators.
     pub four_eyes: FourEyes,
@@ -80,6 +83,10 @@ pub struct Settings {
     pub profile: Profile,
     /// How many requests a second one source may make, and ten times as many at once.
     pub requests_per_second: NonZeroU32,
+    /// People show a certificate.
+    pub certificates: bool,
+    /// Where people sign in, if anywhere.
+    pub sign_in: Option<Arc<SignIn>>,
 }
 
 impl Default for Settings {
@@ -89,6 +96,8 @@ impl Default for Settings {
             policy: Policy::default(),
             profile: Profile::default(),
             requests_per_second: NonZeroU32::MIN.saturating_add(99),
+            certificates: false,
+            sign_in: None,
         }
     }
 }
@@ -167,18 +176,33 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(service::bounce))
 }
 
+/// What those use who are not known yet.
+fn door() -> OpenApiRouter<Admin> {
+    OpenApiRouter::new().routes(routes!(sign_in::page, sign_in::redeem))
+}
+
+/// The routes of operators, those of the door, and the description of all.
+fn parts() -> (Router<Admin>, Router<Admin>, Value) {
+    let (v1, mut api) = described().split_for_parts();
+    openapi::Once.modify(&mut api);
+    let (door, more) = door().split_for_parts();
+    api.merge(more);
+    (v1, door, openapi::bounded(&api))
+}
+
 /// The description of the API.
 #[must_use]
-pub fn description() -> serde_json::Value {
-    openapi::bounded(&described().split_for_parts().1)
+pub fn description() -> Value {
+    parts().2
 }
 
 /// The routes.
 pub fn router(admin: Admin) -> Router {
-    let (v1, api) = described().split_for_parts();
+    let (v1, door, api) = parts();
     let pace = Arc::new(Pace::new(admin.settings.requests_per_second));
     let once = middleware::from_fn_with_state(admin.clone(), once::once);
     let verbs = verbs::all(&admin);
+    let door = door.with_state(admin.clone());
     let v1 = v1
         .route("/admin/v1/policy:switch_mode", post(policy::switch_mode))
         .with_state(admin);
@@ -186,7 +210,8 @@ pub fn router(admin: Admin) -> Router {
         .into_iter()
         .fold(v1, |v1, (path, verbs)| v1.route_service(path, verbs))
         .layer(once)
-        .merge(openapi::router(&openapi::bounded(&api)))
+        .merge(door)
+        .merge(openapi::router(&api))
         .fallback(|| async { Problem::not_found("The admin API lives under /admin/v1.") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(middleware::from_fn_with_state(pace, pace::pace))

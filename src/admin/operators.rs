@@ -16,7 +16,7 @@ use super::{
     verbs::before_verb,
 };
 use crate::{
-    directory::{StateFault, within},
+    directory::within,
     operator::{
         Right, Role,
         store::{
@@ -116,7 +116,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    fn new(name: String, role: Role, made: &MadeToken) -> Self {
+    pub(super) fn new(name: String, role: Role, made: &MadeToken) -> Self {
         Self {
             name,
             role,
@@ -152,10 +152,7 @@ pub async fn add(
             "`name` takes 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@` and `-`.",
         ));
     }
-    let new = NewToken {
-        role: body.role,
-        days: checked(body.token_days)?,
-    };
+    let new = NewToken::of_days(body.role, checked(body.token_days)?);
     let mut rng = admin.randomness.rng();
     let now = admin.clock.now();
     let adding = store::add(&admin.pool, &body.name, new, &by, now, &mut rng);
@@ -211,10 +208,7 @@ pub async fn make_token(
     Json(body): Json<Another>,
 ) -> Result<(StatusCode, Extension<ShownOnce>, Answer<Receipt>), Problem> {
     text("name", &name, 64)?;
-    let new = NewToken {
-        role: body.role,
-        days: checked(body.token_days)?,
-    };
+    let new = NewToken::of_days(body.role, checked(body.token_days)?);
     let mut rng = admin.randomness.rng();
     let now = admin.clock.now();
     let making = store::add_token(&admin.pool, &name, new, &by, now, &mut rng);
@@ -282,7 +276,7 @@ pub async fn revoke_token(
 ) -> Result<Answer<Revoked>, Problem> {
     let token_id = before_verb(&target);
     text("id", token_id, 64)?;
-    if token_id != operator.token_id && !operator.role.may(Right::Manage) {
+    if Some(token_id) != operator.token_id.as_deref() && !operator.role.may(Right::Manage) {
         return Err(Problem::forbidden(operator.role, Right::Manage));
     }
     let by = operator.actor();
@@ -300,8 +294,8 @@ pub struct Me {
     name: String,
     /// What they may do with this token.
     role: Role,
-    /// The token of this request.
-    token: TokenView,
+    /// The token of this request; null where a certificate says who asks.
+    token: Option<TokenView>,
 }
 
 /// Show who asks
@@ -321,9 +315,7 @@ pub async fn me(
     let reading = store::list(&admin.pool, Some(&operator.name), None, 1);
     let views = within(admin.timeout, reading).await?;
     let mut tokens = views.into_iter().flat_map(|view| view.tokens);
-    let token = tokens
-        .find(|token| token.token_id == operator.token_id)
-        .ok_or(StateFault::Corrupt("a token of nobody"))?;
+    let token = tokens.find(|token| Some(&token.token_id) == operator.token_id.as_ref());
     Ok(Answer(Me {
         name: operator.name,
         role: operator.role,

@@ -1,5 +1,7 @@
 //! Faults of the admin API, as problem details (RFC 9457).
 
+use std::fmt::Display;
+
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -79,6 +81,31 @@ impl Problem {
             "Your role does not allow this.",
             format!("This needs {needed}; the token's is `{role}`."),
         )
+    }
+
+    /// Who signed in is no operator.
+    pub fn no_operator(name: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "no-operator",
+            "You are no operator here.",
+            format!(
+                "The provider calls you `{name}`: ask an admin for `akgate operators add {name} --role ROLE`."
+            ),
+        )
+    }
+
+    /// The provider of identities does not do its part.
+    pub fn provider(reason: impl Display) -> Self {
+        Self {
+            retry_after: Some(10),
+            ..Self::new(
+                StatusCode::BAD_GATEWAY,
+                "provider",
+                "The provider does not do its part.",
+                format!("{reason}: look at [admin.oidc], or try again."),
+            )
+        }
     }
 
     /// Too many wrong tokens: this one was not looked at.

@@ -78,6 +78,8 @@ pub enum Deed {
     RevokeOperator,
     /// Another token was made for an operator.
     MakeToken,
+    /// A person has signed in at a provider and got a token.
+    SignIn,
     /// A token was revoked.
     RevokeToken,
     /// The profile of an account was set.
@@ -120,6 +122,7 @@ impl Deed {
             Self::AddOperator => "AddOperator",
             Self::RevokeOperator => "RevokeOperator",
             Self::MakeToken => "MakeToken",
+            Self::SignIn => "SignIn",
             Self::RevokeToken => "RevokeToken",
             Self::SetProfile => "SetProfile",
             Self::SetSelfRemedy => "SetSelfRemedy",

@@ -80,10 +80,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
     let added = runtime.block_on(async {
         let pool = open_database(&config).await?;
         let mut rng = Randomness::from_system()?.rng();
-        let new = NewToken {
-            role: *role,
-            days: *token_days,
-        };
+        let new = NewToken::of_days(*role, *token_days);
         let (by, now) = (Actor::Akgate, SystemClock.now());
         let made = store::add(&pool, name, new, &by, now, &mut rng).await?;
         pool.close().await;

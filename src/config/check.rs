@@ -8,8 +8,8 @@ use std::{
 use toml::de::DeTable;
 
 use super::{
-    Config, ConfigError, CredentialsChoice, EventsSection, HookFormat, Role, Secret, Sections,
-    SignedSource, SourcesSection, TransportChoice, upstreams::UpstreamView,
+    AdminSection, Config, ConfigError, CredentialsChoice, EventsSection, HookFormat, Role, Secret,
+    Sections, SignedSource, SourcesSection, TransportChoice, upstreams::UpstreamView,
 };
 use crate::{audit::is_name, directory::sealing::KeyRing, notify::hooks::WebhookSecret};
 
@@ -66,6 +66,9 @@ impl<'f> Checker<'f> {
             ("admin", &sections.admin.tls_cert, &sections.admin.tls_key),
         ] {
             self.both_or_none(name, certificate.as_ref(), key.as_ref())?;
+        }
+        if has(Role::Admin) {
+            self.people(&sections.admin)?;
         }
         if has(Role::Gateway) {
             self.gateway(&sections)?;
@@ -147,6 +150,53 @@ impl<'f> Checker<'f> {
         match positive.into_iter().find(|(_, good)| !good) {
             Some((key, _)) => Err(self.wrong(key, "it is too small to work with")),
             None => Ok(()),
+        }
+    }
+
+    /// How people are known to the admin API.
+    fn people(&self, admin: &AdminSection) -> Result<(), ConfigError> {
+        if admin.client_ca.is_some() && admin.tls_cert.is_none() {
+            return Err(self.wrong(
+                "admin.client_ca",
+                "certificates are shown in TLS: set admin.tls_cert and admin.tls_key",
+            ));
+        }
+        if admin.client_crl.is_some() && admin.client_ca.is_none() {
+            return Err(self.wrong("admin.client_crl", "whose list is it? Set admin.client_ca"));
+        }
+        let oidc = &admin.oidc;
+        let Some(issuer) = &oidc.issuer else {
+            return match oidc.client_id {
+                Some(_) => Err(self.missing(
+                    "admin.oidc.issuer",
+                    "the provider, as it calls itself: \"https://login.example.com\"",
+                )),
+                None => Ok(()),
+            };
+        };
+        if !is_fit(issuer) {
+            return Err(self.wrong(
+                "admin.oidc.issuer",
+                "write \"https://HOST\": whoever answers there says who is an operator (http is for this machine alone)",
+            ));
+        }
+        if oidc.client_id.as_ref().is_none_or(String::is_empty) {
+            return Err(self.missing(
+                "admin.oidc.client_id",
+                "how akgate is registered at the provider",
+            ));
+        }
+        if !oidc.scopes.iter().any(|scope| scope == "openid") {
+            return Err(self.wrong("admin.oidc.scopes", "\"openid\" has to be among them"));
+        }
+        if !(1..=24).contains(&oidc.token_hours) {
+            return Err(self.wrong("admin.oidc.token_hours", "it is 1 to 24"));
+        }
+        match (&oidc.client_secret, &oidc.client_secret_file) {
+            (None, None) => Ok(()),
+            (given, file) => self
+                .must_secret("admin.oidc.client_secret", given.as_ref(), file.as_ref())
+                .map(drop),
         }
     }
 

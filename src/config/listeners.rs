@@ -15,6 +15,8 @@ use std::{
 use confique::{Config, env::parse::list_by_comma};
 use ipnet::IpNet;
 
+use super::oidc::OidcSection;
+
 /// `[gateway]`.
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
@@ -99,6 +101,14 @@ pub struct AdminSection {
     /// Its private key, a PEM file.
     #[config(env = "AKGATE_ADMIN_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
+    /// Certificate authority of operators, a PEM file; read again when it changes. With it people show a certificate whose
+    /// common name is the operator's name, and need no token; one that they send has to be theirs. Programs (the role
+    /// `service`) may go on with a token alone.
+    #[config(env = "AKGATE_ADMIN_CLIENT_CA")]
+    pub client_ca: Option<PathBuf>,
+    /// Revocation lists of that authority, a PEM file; read again when it changes.
+    #[config(env = "AKGATE_ADMIN_CLIENT_CRL")]
+    pub client_crl: Option<PathBuf>,
     /// Networks of the proxies whose X-Forwarded-For is believed.
     #[config(env = "AKGATE_ADMIN_TRUSTED_PROXIES", default = [], parse_env = list_by_comma)]
     pub trusted_proxies: Vec<IpNet>,
@@ -112,4 +122,7 @@ pub struct AdminSection {
     /// What lifts more restrictions than this at once takes a second operator.
     #[config(env = "AKGATE_ADMIN_BULK_ABOVE", default = 100)]
     pub bulk_above: usize,
+    /// Signing in at an OpenID Connect provider.
+    #[config(nested)]
+    pub oidc: OidcSection,
 }

@@ -9,6 +9,7 @@ mod error;
 mod events;
 mod listeners;
 mod mail;
+mod oidc;
 mod policy;
 mod secret;
 mod sources;
@@ -26,6 +27,7 @@ pub use self::{
     events::{EventsSection, HookFormat, HookSection},
     listeners::{AdminSection, GatewaySection, PublicSection},
     mail::{EncryptionChoice, MailSection, TransportChoice},
+    oidc::OidcSection,
     policy::{EscalationSection, FreshnessSection, Instant, PolicySection},
     secret::Secret,
     sources::{

@@ -15,7 +15,7 @@ use crate::{
     access_key::AccessKeyId,
     calls::{
         shown_request_id,
-        why::{self, Why},
+        why::{self, Forbidden, Why},
     },
     directory::within,
 };
@@ -42,12 +42,15 @@ struct Told {
     request_id: String,
     product: String,
     action: String,
+    forbidden: Forbidden,
     refused_at: String,
     access_key_id: String,
     /// The restricted key, where a session of it signed.
     parent: Option<String>,
     restricted_since: String,
     state: String,
+    /// As if the restriction had never been.
+    undone: bool,
 }
 
 /// Shows what to do, and asks for the key where a RequestId is given.
@@ -97,6 +100,8 @@ impl Told {
             .filter(|restricted| restricted != key);
         Self {
             request_id: shown_request_id(request_id),
+            forbidden: why.forbidden(),
+            undone: why.undone,
             product: why.product,
             action: why.action,
             refused_at: minute(why.refused_at),

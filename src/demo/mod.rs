@@ -256,7 +256,7 @@ async fn play<W: io::Write>(
     let gateway = listen(args.listen, None, "--listen")?;
     let with_tls = match (args.tls_listen, &args.tls_cert, &args.tls_key) {
         (Some(address), Some(certificate), Some(key)) => {
-            let tls = Tls::load(certificate, key)?;
+            let tls = Tls::load(certificate, key, None)?;
             Some(listen(address, Some(tls), "--tls-listen")?)
         }
         _ => None,
@@ -384,7 +384,7 @@ async fn operator(
 ) -> Result<String, OperatorFault> {
     let name = format!("demo-{role}-{}", uuid::Uuid::new_v4().simple());
     let days = TOKEN_DAYS;
-    let new = NewToken { role, days };
+    let new = NewToken::of_days(role, days);
     let made = store::add(pool, &name, new, &Actor::Akgate, now, &mut rng).await?;
     Ok(made.token.expose().to_owned())
 }

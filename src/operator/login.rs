@@ -1,4 +1,4 @@
-//! Whose token it is.
+//! Whose token, or certificate, it is.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    Operator,
+    Operator, Role,
     guesses::{self, Budget, PER_TOKEN, WINDOW, give_back, take},
     store::parse,
     token::Token,
@@ -115,8 +115,34 @@ pub async fn login(
         operator_id: row.operator_id,
         name: row.name,
         role: parse(&row.operator_role)?.min(parse(&row.token_role)?),
-        token_id: token.id().to_owned(),
+        token_id: Some(token.id().to_owned()),
     })
+}
+
+/// The operator whom a certificate names: a person, since programs have tokens.
+///
+/// # Errors
+/// [`LoginRefused::Wrong`] and [`LoginRefused::State`].
+pub async fn by_certificate(pool: &PgPool, name: &str) -> Result<Operator, LoginRefused> {
+    let row = sqlx::query!(
+        "SELECT operator_id, role
+         FROM operators
+         WHERE name = $1
+           AND revoked_at IS NULL",
+        name
+    )
+    .fetch_optional(pool)
+    .await?
+    .ok_or(LoginRefused::Wrong)?;
+    match parse(&row.role)? {
+        Role::Service => Err(LoginRefused::Wrong),
+        role => Ok(Operator {
+            operator_id: row.operator_id,
+            name: name.to_owned(),
+            role,
+            token_id: None,
+        }),
+    }
 }
 
 async fn wrong(pool: &PgPool, budget: &Budget, now: OffsetDateTime) -> LoginRefused {

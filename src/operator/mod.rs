@@ -1,8 +1,12 @@
-//! Operators: who may use the admin API, and with which token.
+//! Operators: who may use the admin API, and how each is known: by a token, by a certificate, or by a provider of
+//! identities that a token is made for.
 
+pub mod certificate;
 pub mod guesses;
 pub mod login;
+pub mod oidc;
 pub mod once;
+pub mod sign_in;
 pub mod store;
 pub mod token;
 
@@ -103,7 +107,7 @@ impl FromStr for Role {
     }
 }
 
-/// An operator whose token was good.
+/// An operator whose token or certificate was good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
     /// Which one: names can be given again, this cannot.
@@ -112,8 +116,8 @@ pub struct Operator {
     pub name: String,
     /// What they may do with this token.
     pub role: Role,
-    /// The token.
-    pub token_id: String,
+    /// The token; `None` where a certificate says who it is.
+    pub token_id: Option<String>,
 }
 
 impl Operator {

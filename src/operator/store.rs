@@ -18,6 +18,9 @@ pub const TOKEN_DAYS: u16 = 90;
 /// How long a token lasts at most.
 pub const MOST_TOKEN_DAYS: u16 = 366;
 
+/// For how long a token that has ended is listed.
+pub const SHOWN: Duration = Duration::days(30);
+
 /// Why operators are not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorFault {
@@ -57,7 +60,18 @@ pub struct NewToken {
     /// What it may do at most.
     pub role: Role,
     /// How long it lasts.
-    pub days: u16,
+    pub lasts: Duration,
+}
+
+impl NewToken {
+    /// One that lasts so many days.
+    #[must_use]
+    pub fn of_days(role: Role, days: u16) -> Self {
+        Self {
+            role,
+            lasts: Duration::days(days.into()),
+        }
+    }
 }
 
 /// A token, before it is forgotten.
@@ -143,6 +157,68 @@ pub async fn add_token(
     tell(&mut tx, by, Deed::MakeToken, detail, now).await?;
     tx.commit().await?;
     Ok(made)
+}
+
+/// Makes a token for a person who has signed in at a provider, with all that they may do; `None` where no person is
+/// called so.
+///
+/// # Errors
+/// [`StateFault::Database`]; there is none then.
+pub async fn sign_in(
+    pool: &PgPool,
+    name: &str,
+    lasts: Duration,
+    now: OffsetDateTime,
+    rng: &mut (impl CryptoRng + Send),
+) -> Result<Option<(Role, MadeToken)>, StateFault> {
+    let mut tx = pool.begin().await?;
+    let Some(operator) = sqlx::query!(
+        "SELECT operator_id, role
+         FROM operators
+         WHERE name = $1
+           AND role <> 'service'
+           AND revoked_at IS NULL
+         FOR UPDATE",
+        name
+    )
+    .fetch_optional(&mut *tx)
+    .await?
+    else {
+        return Ok(None);
+    };
+    let role = parse(&operator.role)?;
+    let token = Token::make(rng);
+    let by = Actor::Operator(name.to_owned());
+    let detail = serde_json::json!({ "name": name, "token_id": token.id(), "role": role });
+    let new = NewToken { role, lasts };
+    let made = keep(&mut tx, &operator.operator_id, token, new, &by, now).await?;
+    tell(&mut tx, &by, Deed::SignIn, detail, now).await?;
+    tx.commit().await?;
+    Ok(Some((role, made)))
+}
+
+/// Forgets tokens that have ended a while ago; the audit still tells of them.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn purge_tokens(pool: &PgPool, now: OffsetDateTime) -> Result<(), StateFault> {
+    sqlx::query!(
+        "WITH ended AS (
+             SELECT token_id
+             FROM operator_tokens
+             WHERE expires_at < $1
+         ),
+         sources AS (
+             DELETE FROM token_sources
+             WHERE token_id IN (SELECT token_id FROM ended)
+         )
+         DELETE FROM operator_tokens
+         WHERE token_id IN (SELECT token_id FROM ended)",
+        now - SHOWN
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 /// Ends a token.
@@ -243,7 +319,7 @@ async fn keep(
     by: &Actor,
     now: OffsetDateTime,
 ) -> Result<MadeToken, StateFault> {
-    let expires_at = now + Duration::days(i64::from(new.days));
+    let expires_at = now + new.lasts;
     sqlx::query!(
         "INSERT INTO operator_tokens (
              token_id,
@@ -404,21 +480,34 @@ pub async fn list(
     views.collect()
 }
 
-/// How many operators have a token with which they may decide what takes two.
+/// How many operators may decide what takes two, and have a token for it; or need none, where people are known by a
+/// certificate or a provider.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn deciding(pool: &PgPool, now: OffsetDateTime) -> Result<i64, StateFault> {
+pub async fn deciding(
+    pool: &PgPool,
+    by_token_alone: bool,
+    now: OffsetDateTime,
+) -> Result<i64, StateFault> {
     let count = sqlx::query_scalar!(
-        "SELECT count(DISTINCT o.operator_id) AS \"count!\"
+        "SELECT count(*) AS \"count!\"
          FROM operators o
-         JOIN operator_tokens t USING (operator_id)
          WHERE o.revoked_at IS NULL
            AND o.role IN ('approver', 'admin')
-           AND t.role IN ('approver', 'admin')
-           AND t.revoked_at IS NULL
-           AND t.expires_at > $1",
-        now
+           AND (
+               NOT $2
+               OR EXISTS (
+                   SELECT 1
+                   FROM operator_tokens t
+                   WHERE t.operator_id = o.operator_id
+                     AND t.role IN ('approver', 'admin')
+                     AND t.revoked_at IS NULL
+                     AND t.expires_at > $1
+               )
+           )",
+        now,
+        by_token_alone
     )
     .fetch_one(pool)
     .await?;

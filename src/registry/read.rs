@@ -54,6 +54,8 @@ pub struct RestrictionView {
     pub closing: Option<String>,
     /// `operator:NAME` of the second operator, where the lift took two.
     pub approved_by: Option<String>,
+    /// It was undone, as if it had never been: sessions have nothing of it, nor does a pair that comes back.
+    pub undone: bool,
     /// Should the pair come back, it is restricted again.
     pub tombstone: bool,
     /// When the owner was first told; the ladder counts from here.
@@ -136,6 +138,7 @@ pub async fn list(
              r.lift_reason,
              r.closing,
              r.approved_by,
+             COALESCE(r.lifted_revision = 0, false) AS \"undone!\",
              r.tombstone,
              r.told_at,
              r.widened_at,
@@ -185,6 +188,7 @@ pub async fn list(
         lift_reason: row.lift_reason,
         closing: row.closing,
         approved_by: row.approved_by,
+        undone: row.undone,
         tombstone: row.tombstone,
         told_at: row.told_at,
         widened_at: row.widened_at,

@@ -1,13 +1,8 @@
 //! The gateway's part of the configuration: policy, look-ups, upstreams and their trust.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::uri::{Authority, Scheme};
-use rustls::{
-    RootCertStore,
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, pem::PemObject},
-};
 use zeroize::Zeroizing;
 
 use super::ServeError;
@@ -20,6 +15,7 @@ use crate::{
         routes::Trust,
         upstream::{HttpUpstream, Upstream},
     },
+    https,
     mac_key::MacKey,
     operation::Product,
     sandbox::Sandbox,
@@ -142,41 +138,10 @@ fn http_upstream(url: &str, view: UpstreamView<'_>) -> Result<HttpUpstream, Serv
         .authority()
         .cloned()
         .ok_or(ServeError::Unchecked("upstreams"))?;
-    let tls = client_tls(view.ca.map(AsRef::as_ref))?;
+    let tls = https::trust(view.ca.map(AsRef::as_ref))?;
     let timeout = Duration::from_secs(view.timeout_seconds);
     HttpUpstream::new(scheme, authority, tls, timeout)
         .map_err(|_| ServeError::Unchecked("upstreams"))
-}
-
-/// How servers that we call are known: by a certificate authority of one's own, or by those of the web.
-pub(crate) fn client_tls(ca: Option<&Path>) -> Result<rustls::ClientConfig, ServeError> {
-    let mut roots = RootCertStore::empty();
-    match ca {
-        Some(path) => add_authority(&mut roots, path)?,
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-    }
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|_| ServeError::Unchecked("ca"))?;
-    Ok(tls.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn add_authority(roots: &mut RootCertStore, path: &Path) -> Result<(), ServeError> {
-    let wrong = |reason: String| ServeError::Authority {
-        path: path.display().to_string(),
-        reason,
-    };
-    let pem = fs::read(path).map_err(|fault| wrong(fault.to_string()))?;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|_| wrong("no certificate in PEM form".into()))?;
-        roots
-            .add(certificate)
-            .map_err(|fault| wrong(fault.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(wrong("no certificate in PEM form".into()));
-    }
-    Ok(())
 }
 
 fn trust(view: UpstreamView<'_>) -> Result<Trust, ServeError> {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use http::Uri;
 use zeroize::Zeroizing;
 
-use super::{ServeError, gateway::client_tls};
+use super::ServeError;
 use crate::{
     config::{HookFormat, HookSection, Secret, Sections},
+    https,
     notify::hooks::{ChatTemplates, DingTalk, Hook, Manner, Slack, StandardWebhook, WebhookSecret},
     outbox::events::EventKind,
 };
@@ -61,6 +62,6 @@ fn hook(section: &HookSection, source: &str) -> Result<Hook, ServeError> {
         .kinds
         .clone()
         .unwrap_or_else(|| EventKind::ALL.to_vec());
-    let tls = client_tls(section.ca.as_deref())?;
+    let tls = https::trust(section.ca.as_deref())?;
     Ok(Hook::new(section.name.clone(), kinds, manner, url, tls))
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use super::{ServeError, gateway, sources};
+use super::{ServeError, gateway, sign_in, sources};
 use crate::{
     admin::Settings,
     app::{Foundations, Node},
@@ -15,7 +15,7 @@ use crate::{
     },
     intake::Intake,
     registry::approvals::FourEyes,
-    server::{Cores, Listener, Manners, Serving, Tls, TrustedProxies},
+    server::{ClientAuthority, Cores, Listener, Manners, Serving, Tls, TrustedProxies},
 };
 
 /// What is bound.
@@ -48,7 +48,11 @@ pub(super) fn bind_all(
         intake: None,
     };
     if config.judges() {
-        let tls = tls(gateway.tls_cert.as_deref(), gateway.tls_key.as_deref())?;
+        let tls = tls(
+            gateway.tls_cert.as_deref(),
+            gateway.tls_key.as_deref(),
+            None,
+        )?;
         let listener = bind(
             "gateway",
             gateway.listen,
@@ -74,7 +78,7 @@ pub(super) fn bind_all(
         listeners.serving.push(("gateway", address, serving));
     }
     if config.has(Role::Public) {
-        let tls = tls(public.tls_cert.as_deref(), public.tls_key.as_deref())?;
+        let tls = tls(public.tls_cert.as_deref(), public.tls_key.as_deref(), None)?;
         let listener = bind(
             "public",
             public.listen,
@@ -89,7 +93,15 @@ pub(super) fn bind_all(
     }
     if config.has(Role::Admin) {
         let section = &config.sections.admin;
-        let tls = tls(section.tls_cert.as_deref(), section.tls_key.as_deref())?;
+        let clients = section.client_ca.as_ref().map(|ca| ClientAuthority {
+            certificates: ca.clone(),
+            revoked: section.client_crl.clone(),
+        });
+        let tls = tls(
+            section.tls_cert.as_deref(),
+            section.tls_key.as_deref(),
+            clients,
+        )?;
         let listener = bind(
             "admin",
             section.listen,
@@ -102,6 +114,8 @@ pub(super) fn bind_all(
             policy: gateway::policy(&config.sections.policy),
             profile: config.sections.policy.profile,
             requests_per_second: section.requests_per_second,
+            certificates: section.client_ca.is_some(),
+            sign_in: sign_in::settings(&section.oidc)?,
         };
         let serving = listener.serving(node.admin(config.judges(), settings)?);
         listeners.serving.push(("admin", address, serving));
@@ -130,9 +144,13 @@ pub(super) fn bind(
     })
 }
 
-fn tls(certificate: Option<&Path>, key: Option<&Path>) -> Result<Option<Tls>, ServeError> {
+fn tls(
+    certificate: Option<&Path>,
+    key: Option<&Path>,
+    clients: Option<ClientAuthority>,
+) -> Result<Option<Tls>, ServeError> {
     match certificate.zip(key) {
-        Some((certificate, key)) => Ok(Some(Tls::load(certificate, key)?)),
+        Some((certificate, key)) => Ok(Some(Tls::load(certificate, key, clients)?)),
         None => Ok(None),
     }
 }

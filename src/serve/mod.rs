@@ -4,6 +4,7 @@ pub(crate) mod gateway;
 mod hooks;
 pub(crate) mod letters;
 mod listeners;
+pub(crate) mod sign_in;
 pub(crate) mod sources;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -23,6 +24,7 @@ use crate::{
         sealing::{KeyRing, KeyRingFault},
     },
     health::{self, Health},
+    https::TrustFault,
     intake::possession,
     metrics::Metrics,
     notify::{dkim::DkimFault, mailer::SmtpSetupFault},
@@ -62,13 +64,8 @@ pub enum ServeError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// A certificate authority cannot be used.
-    #[error("{path}: {reason}")]
-    Authority {
-        /// Its file.
-        path: String,
-        /// What is wrong.
-        reason: String,
-    },
+    #[error(transparent)]
+    Trust(#[from] TrustFault),
     /// A part cannot be made.
     #[error(transparent)]
     App(#[from] AppError),

@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderName, HeaderValue, Uri};
 use sha2::{Digest, Sha256};
 
-use super::{ServeError, gateway::client_tls};
+use super::ServeError;
 use crate::{
     app::IntakeSettings,
     config::{RevocationSource, Secret, Sections, SignedSource},
+    https,
     intake::{Door, Fetch, Revoker, SignedOrigin},
     registry::record::Suspicions,
 };
@@ -73,7 +74,7 @@ fn signed(source: &SignedSource) -> Result<(SignedOrigin, Fetch), ServeError> {
         })
     });
     let token = token.transpose().map_err(|_| UNCHECKED)?;
-    let tls = client_tls(source.ca.as_deref())?;
+    let tls = https::trust(source.ca.as_deref())?;
     let origin = SignedOrigin {
         name: source.name.clone(),
         id_header: header(view.id_header)?,

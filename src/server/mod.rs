@@ -24,7 +24,7 @@ pub use self::{
     cores::Cores,
     peers::TrustedProxies,
     shutdown::Shutdown,
-    tls::{Tls, TlsError},
+    tls::{ClientAuthority, Tls, TlsError},
 };
 
 /// Room for a head: a target of 65,000 bytes and generous headers.

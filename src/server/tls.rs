@@ -1,4 +1,4 @@
-//! Certificates: read at the start, and again when their files change.
+//! Certificates, and the authority of those that clients show: read at the start, and again when their files change.
 
 use std::{
     fs, io,
@@ -9,9 +9,10 @@ use std::{
 
 use axum_server::tls_rustls::RustlsConfig;
 use rustls::{
-    ServerConfig,
+    RootCertStore, ServerConfig,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject},
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use tokio::task::JoinHandle;
 
@@ -25,16 +26,29 @@ pub struct Tls {
     config: RustlsConfig,
 }
 
+/// Who signs the certificates that clients may show. One that shows none is served all the same; one that shows another
+/// is not.
+#[derive(Debug, Clone)]
+pub struct ClientAuthority {
+    /// Certificates of the authority, a PEM file.
+    pub certificates: PathBuf,
+    /// Its revocation lists, a PEM file.
+    pub revoked: Option<PathBuf>,
+}
+
 #[derive(Debug, Clone)]
 struct Files {
     certificate: PathBuf,
     key: PathBuf,
+    clients: Option<ClientAuthority>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
 struct Contents {
     certificate: Vec<u8>,
     key: Vec<u8>,
+    authority: Vec<u8>,
+    revoked: Vec<u8>,
 }
 
 /// Why a certificate cannot be used.
@@ -56,6 +70,14 @@ pub enum TlsError {
         /// What it should hold.
         what: &'static str,
     },
+    /// No client could be known by these.
+    #[error("{authority}: {reason}")]
+    Authority {
+        /// The authority's file.
+        authority: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// The key is not the certificate's, or of a kind that is not supported.
     #[error("{certificate} and {key}: {fault}")]
     Pair {
@@ -69,14 +91,20 @@ pub enum TlsError {
 }
 
 impl Tls {
-    /// Reads a certificate chain and its key, both PEM files.
+    /// Reads a certificate chain and its key, both PEM files, and the authority of clients where they may show
+    /// certificates.
     ///
     /// # Errors
     /// [`TlsError`].
-    pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+    pub fn load(
+        certificate: &Path,
+        key: &Path,
+        clients: Option<ClientAuthority>,
+    ) -> Result<Self, TlsError> {
         let files = Files {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
+            clients,
         };
         let contents = files.read()?;
         let config = RustlsConfig::from_config(Arc::new(files.config(&contents)?));
@@ -129,9 +157,13 @@ impl Files {
                 fault,
             })
         };
+        let read_if = |path: Option<&Path>| path.map_or(Ok(Vec::new()), read);
+        let clients = self.clients.as_ref();
         Ok(Contents {
             certificate: read(&self.certificate)?,
             key: read(&self.key)?,
+            authority: read_if(clients.map(|clients| clients.certificates.as_path()))?,
+            revoked: read_if(clients.and_then(|clients| clients.revoked.as_deref()))?,
         })
     }
 
@@ -154,14 +186,46 @@ impl Files {
             key: self.key.clone(),
             fault,
         };
-        let mut config =
-            ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-                .with_safe_default_protocol_versions()
-                .map_err(pair)?
-                .with_no_client_auth()
-                .with_single_cert(chain, key)
-                .map_err(pair)?;
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(pair)?;
+        let config = match &self.clients {
+            Some(clients) => config.with_client_cert_verifier(verifier(clients, contents)?),
+            None => config.with_no_client_auth(),
+        };
+        let mut config = config.with_single_cert(chain, key).map_err(pair)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
     }
+}
+
+/// Knows the certificates of clients.
+fn verifier(
+    clients: &ClientAuthority,
+    contents: &Contents,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let wrong = |reason: String| TlsError::Authority {
+        authority: clients.certificates.clone(),
+        reason,
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&contents.authority) {
+        let certificate = certificate.map_err(|_| wrong("no certificate in PEM form".into()))?;
+        roots
+            .add(certificate)
+            .map_err(|fault| wrong(fault.to_string()))?;
+    }
+    let lists: Vec<CertificateRevocationListDer<'static>> =
+        CertificateRevocationListDer::pem_slice_iter(&contents.revoked)
+            .collect::<Result<_, _>>()
+            .map_err(|_| wrong("its revocation list is not in PEM form".into()))?;
+    if clients.revoked.is_some() && lists.is_empty() {
+        return Err(wrong("there is no revocation list in PEM form".into()));
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .allow_unauthenticated()
+        .with_crls(lists)
+        .only_check_end_entity_revocation();
+    verifier.build().map_err(|fault| wrong(fault.to_string()))
 }

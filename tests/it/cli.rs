@@ -329,6 +329,7 @@ Nothing waits for a second operator.
   "ticket": null,
   "told_at": null,
   "tombstone": false,
+  "undone": false,
   "user_name": "alice",
   "widened_at": null
 }

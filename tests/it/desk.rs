@@ -47,9 +47,14 @@ impl Desk {
 
     /// Serves the admin API on this machine; gives its address.
     pub async fn serve(&self) -> String {
+        self.serve_as(Settings::default()).await
+    }
+
+    /// As [`Self::serve`], with other settings.
+    pub async fn serve_as(&self, settings: Settings) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = format!("http://{}", listener.local_addr().unwrap());
-        let admin = self.node.node.admin(true, Settings::default()).unwrap();
+        let admin = self.node.node.admin(true, settings).unwrap();
         tokio::spawn(async move { axum::serve(listener, admin).await });
         server
     }
@@ -167,10 +172,7 @@ pub fn kind(problem: &Value) -> &str {
 /// A new operator's token.
 pub async fn token(node: &TestNode, name: &str, role: Role) -> String {
     let mut rng = StdRng::from_rng(&mut rand::rng());
-    let new = NewToken {
-        role,
-        days: TOKEN_DAYS,
-    };
+    let new = NewToken::of_days(role, TOKEN_DAYS);
     let made = store::add(&node.pool, name, new, &Actor::Akgate, NOW, &mut rng)
         .await
         .unwrap();

@@ -139,8 +139,12 @@ async fn who_is_well_is_told_so_and_with_one_illness_after_another_what_to_do() 
         "{found:?}"
     );
 
-    let shadow = "[policy]\nmode = \"shadow\"\n";
-    let config = patient.config(silent_port(), silent_port(), shadow);
+    let ill = format!(
+        "[policy]\nmode = \"shadow\"\n
+         [admin.oidc]\nissuer = \"http://127.0.0.1:{}\"\nclient_id = \"akgate\"\n",
+        silent_port()
+    );
+    let config = patient.config(silent_port(), silent_port(), &ill);
     let pool = patient.database.pool();
     for ill in [
         "UPDATE operators SET revoked_at = now() WHERE name = 'anna'",
@@ -155,6 +159,7 @@ async fn who_is_well_is_told_so_and_with_one_illness_after_another_what_to_do() 
                 "policy mode enforce",
             ),
             ("mail", "refused", "[mail]"),
+            ("sign-in", "refused", "[admin.oidc]"),
             ("upstream RAM", "refused", "upstreams.ram"),
         ] {
             let one = found.iter().find(|one| one.0 == what).unwrap();

@@ -587,6 +587,53 @@ fn wrong_configuration_is_told_with_line_and_caret() {
 }
 
 #[test]
+fn operators_who_could_not_be_known_are_told() {
+    let scratch = Scratch::new();
+    let good = secrets(&scratch, "postgresql://localhost/akgate");
+    let oidc = |more: &str| {
+        format!("[admin.oidc]\nissuer = \"https://login.example\"\nclient_id = \"akgate\"\n{more}")
+    };
+    for (text, said) in [
+        (
+            "[admin]\nclient_ca = \"ca.pem\"\n".to_owned(),
+            "certificates are shown in TLS: set admin.tls_cert",
+        ),
+        (
+            "[admin]\nclient_crl = \"crl.pem\"\n".to_owned(),
+            "whose list is it? Set admin.client_ca",
+        ),
+        (
+            "[admin.oidc]\nissuer = \"http://login.example\"\nclient_id = \"akgate\"\n".to_owned(),
+            "whoever answers there says who is an operator",
+        ),
+        (
+            "[admin.oidc]\nissuer = \"https://login.example\"\n".to_owned(),
+            "`admin.oidc.client_id` is missing",
+        ),
+        (
+            "[admin.oidc]\nclient_id = \"akgate\"\n".to_owned(),
+            "`admin.oidc.issuer` is missing",
+        ),
+        (
+            oidc("scopes = [\"email\"]\n"),
+            "\"openid\" has to be among them",
+        ),
+        (oidc("token_hours = 25\n"), "it is 1 to 24"),
+        (
+            oidc("client_secret_file = \"/does/not/exist\"\n"),
+            "No such file",
+        ),
+        (oidc(""), ""),
+    ] {
+        let file = scratch.write("akgate.toml", &format!("{good}{text}"));
+        let output = akgate(&["config", "check", "--roles", "admin"], &file);
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(err.contains(said), "{text}: {err}");
+        assert_eq!(output.status.success(), said.is_empty(), "{text}: {err}");
+    }
+}
+
+#[test]
 fn source_without_its_contract_is_told() {
     let scratch = Scratch::new();
     let good = secrets(&scratch, "postgresql://localhost/akgate")

@@ -4,7 +4,12 @@ use std::sync::Arc;
 
 use akgate::{
     app::IntakeSettings,
+    audit::Actor,
     gateway::gate::{Recommend, Settings},
+    registry::{
+        deliveries::{self, Ledger},
+        record::{Delivery, Grounds, LeakReport, Suspicions, record},
+    },
 };
 use axum::{Router, body::Body};
 use http::{Request, StatusCode};
@@ -16,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     desk::Desk,
-    harness::{ACCOUNT, Behind, Reply, TestNode},
+    harness::{ACCOUNT, Behind, NOW, Reply, TestNode, id, ring},
     road::{assume, confirm_and_lift, role},
 };
 
@@ -99,7 +104,14 @@ async fn holder_of_a_refusal_is_told_why_and_nobody_else_learns_anything() {
 
     let (status, html) = why(&page, "en", &id.to_lowercase(), "LTAI5tFakeAlice").await;
     assert_eq!(status, StatusCode::OK, "{html}");
-    for told in ["RAM CreateUser", &id, "Restricted since", "2026-"] {
+    for told in [
+        "RAM CreateUser",
+        &id,
+        "Restricted since",
+        "2026-",
+        "what changes identities, credentials or permissions",
+        "Another AccessKey of the account",
+    ] {
         assert!(html.contains(told), "{told}: {html}");
     }
     for kept in ["LTAI5tFakeAlice", ACCOUNT, "alice", "mallory", "owner"] {
@@ -222,4 +234,53 @@ async fn operator_is_told_the_rule_the_lineage_the_evidence_and_what_would_make_
         .ask(&desk.viewer, http::Method::GET, &nobodys, None)
         .await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn of_what_was_undone_it_is_told_that_the_session_passes_too_and_it_does() {
+    let desk = Desk::behind(Behind::Sandbox).await;
+    let node = &desk.node;
+    let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    let role = role(node, &root, "deployer").await;
+    let session = assume(node, &alice, &role).await;
+    let by = Actor::Source("drill".into());
+    let pool = node.database.pool();
+    let batch = deliveries::begin(pool, "drill", &by, NOW).await.unwrap();
+    let delivery = Delivery {
+        source: "drill",
+        actor: &by,
+        grounds: Grounds::Decision,
+        suspicions: Suspicions::default(),
+        ledger: Some(Ledger::Batch(batch)),
+    };
+    let report = LeakReport {
+        access_key_id: Some(id("LTAI5tFakeAlice")),
+        ..LeakReport::default()
+    };
+    record(pool, &ring(), &delivery, &[report], NOW)
+        .await
+        .unwrap();
+    node.node.feed().poll().await.unwrap();
+    let user = [("UserName", "worker")];
+    let refused = request_id(&node.call(&session, RAM, "CreateUser", &user).await);
+    node.node.recorder().flush().await.unwrap();
+
+    let undo = format!("deliveries/{batch}:undo");
+    let (status, _) = desk.post(&undo, json!({ "reason": "a drill" })).await;
+    assert_eq!(status, 200);
+    let told = desk.get(&format!("decisions/{refused}")).await;
+    assert_eq!(told["restriction"]["undone"], true);
+    let way = told["to_pass"][0].as_str().unwrap();
+    assert!(
+        way.contains("undone") && way.contains("a session too"),
+        "{way}"
+    );
+    let page = node.public(IntakeSettings::default());
+    let (status, html) = why(&page, "en", &refused, &session.access_key_id).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(html.contains("undone: the same call passes"), "{html}");
+    assert!(!html.contains("ask for a new one"), "{html}");
+    let passed = node.call(&session, RAM, "CreateUser", &user).await;
+    assert_eq!(passed.status, StatusCode::OK, "{}", passed.text);
 }

@@ -76,7 +76,7 @@ use super::{
         operators::revoke_token
     ),
     components(schemas(Details)),
-    modifiers(&Token, &Once),
+    modifiers(&Token),
     security(("token" = []))
 )]
 pub struct Description;
@@ -98,7 +98,7 @@ impl Modify for Token {
 }
 
 /// What every change may carry.
-struct Once;
+pub struct Once;
 
 impl Modify for Once {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {

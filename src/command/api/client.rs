@@ -1,6 +1,6 @@
 //! The admin API's client.
 
-use std::{io, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -12,12 +12,11 @@ use serde_json::Value;
 
 use super::{
     Exit,
-    profile::{Connection, ProfileFault},
+    profile::{ClientCertificate, Connection, ProfileFault},
 };
 use crate::{
-    https,
+    https::{self, TrustFault},
     operator::token::Token,
-    serve::{ServeError, gateway::client_tls},
 };
 
 /// How long an answer may take: an undoing of thousands of keys takes its time.
@@ -30,7 +29,8 @@ const LONGEST: usize = 64 << 20;
 pub(super) struct Client {
     client: https::Client<Full<Bytes>>,
     server: Uri,
-    token: Token,
+    /// `None` of who is not known yet, or by a certificate alone.
+    token: Option<Token>,
 }
 
 /// Why there is no client.
@@ -39,7 +39,7 @@ pub(super) enum ClientFault {
     #[error(transparent)]
     Profile(#[from] ProfileFault),
     #[error(transparent)]
-    Tls(#[from] ServeError),
+    Tls(#[from] TrustFault),
 }
 
 impl ClientFault {
@@ -85,6 +85,9 @@ pub enum ApiFault {
     /// There is nothing of that kind.
     #[error("{0}")]
     NotFound(String),
+    /// This machine does not do its part.
+    #[error("{0}: {1}")]
+    Here(String, io::Error),
     /// Nobody reads the output.
     #[error(transparent)]
     Output(#[from] io::Error),
@@ -136,13 +139,37 @@ impl ApiFault {
 }
 
 impl Client {
+    /// As an operator, by token or certificate.
     pub fn new(connection: &Connection) -> Result<Self, ClientFault> {
         let target = connection.resolve()?;
-        let tls = client_tls(target.ca.as_deref())?;
+        let token = match target.token {
+            Err(ProfileFault::NoToken(_)) if target.certificate.is_some() => None,
+            token => Some(token?),
+        };
+        Self::of(target.server, &target.ca, &target.certificate, token)
+    }
+
+    /// As somebody who has no token yet.
+    pub fn stranger(connection: &Connection) -> Result<Self, ClientFault> {
+        let target = connection.resolve()?;
+        Self::of(target.server, &target.ca, &target.certificate, None)
+    }
+
+    fn of(
+        server: Uri,
+        ca: &Option<PathBuf>,
+        certificate: &Option<ClientCertificate>,
+        token: Option<Token>,
+    ) -> Result<Self, ClientFault> {
+        let ca = ca.as_deref();
+        let tls = match certificate {
+            Some(own) => https::mutual_trust(ca, &own.chain, &own.key)?,
+            None => https::trust(ca)?,
+        };
         Ok(Self {
             client: https::client(tls, Duration::from_secs(10)),
-            server: target.server,
-            token: target.token,
+            server,
+            token,
         })
     }
 
@@ -152,7 +179,7 @@ impl Client {
         let query = pairs.finish();
         let separator = if query.is_empty() { "" } else { "?" };
         let path = format!("{path}{separator}{query}");
-        self.ask(Method::GET, &path, None).await
+        self.ask(Method::GET, &path, None, None).await
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ApiFault> {
@@ -163,10 +190,15 @@ impl Client {
         self.change(Method::PUT, path, body).await
     }
 
+    /// Sent once, whatever comes of it.
+    pub async fn post_once(&self, path: &str, body: &Value) -> Result<Value, ApiFault> {
+        self.ask(Method::POST, path, Some(body), None).await
+    }
+
     /// Sent once more where no answer came: the key tells that it is the same request.
     async fn change(&self, method: Method, path: &str, body: &Value) -> Result<Value, ApiFault> {
         let key = uuid::Uuid::new_v4().to_string();
-        let send = async || self.ask(method.clone(), path, Some((body, &key))).await;
+        let send = async || self.ask(method.clone(), path, Some(body), Some(&key)).await;
         match send().await {
             Err(ApiFault::NoAnswer { .. }) => send().await,
             answer => answer,
@@ -177,7 +209,8 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        body: Option<(&Value, &str)>,
+        body: Option<&Value>,
+        key: Option<&str>,
     ) -> Result<Value, ApiFault> {
         let server = self.server.to_string();
         let server = server.trim_end_matches('/');
@@ -185,15 +218,17 @@ impl Client {
             server: server.to_owned(),
             reason,
         };
-        let text = body.map(|(body, _)| body.to_string()).unwrap_or_default();
+        let text = body.map(Value::to_string).unwrap_or_default();
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{server}/admin/v1/{path}"))
             .header(USER_AGENT, concat!("akgate/", env!("CARGO_PKG_VERSION")))
             .header(ACCEPT, "application/json")
-            .header(CONTENT_TYPE, "application/json")
-            .header(AUTHORIZATION, format!("Bearer {}", self.token.expose()));
-        if let Some((_, key)) = body {
+            .header(CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
+        }
+        if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
         let request = request

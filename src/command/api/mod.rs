@@ -8,6 +8,7 @@ pub mod events;
 pub mod exceptions;
 pub mod keys;
 pub mod letters;
+pub mod login;
 pub mod operators;
 pub mod policy;
 mod profile;
@@ -23,7 +24,7 @@ use serde_json::Value;
 
 pub use self::{client::ApiFault, profile::Connection, shown::Output};
 use self::{
-    client::Client,
+    client::{Client, ClientFault},
     shown::{Column, Shown},
 };
 use super::Exit;
@@ -38,7 +39,23 @@ where
     E: Write,
     F: AsyncFnOnce(&Client, &mut Shown<'_, W>, &mut E) -> Result<Exit, ApiFault>,
 {
-    let client = match Client::new(connection) {
+    run_as(Client::new(connection), connection, out, err, command)
+}
+
+/// As [`run`], as whom the client says.
+fn run_as<W, E, F>(
+    client: Result<Client, ClientFault>,
+    connection: &Connection,
+    out: &mut W,
+    err: &mut E,
+    command: F,
+) -> io::Result<Exit>
+where
+    W: Write,
+    E: Write,
+    F: AsyncFnOnce(&Client, &mut Shown<'_, W>, &mut E) -> Result<Exit, ApiFault>,
+{
+    let client = match client {
         Ok(client) => client,
         Err(fault) => {
             writeln!(err, "error: {fault}")?;

@@ -36,7 +36,23 @@ pub struct Connection {
     /// Certificate authority of the admin API, a PEM file
     #[arg(long, value_name = "FILE", env = "AKGATE_CA", hide_env_values = true)]
     ca: Option<PathBuf>,
-    /// A profile of ~/.config/akgate/profiles.toml: a table with server, token_file and ca
+    /// Your certificate, a PEM file, where the admin API asks for one
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AKGATE_CLIENT_CERT",
+        hide_env_values = true
+    )]
+    client_cert: Option<PathBuf>,
+    /// Its private key, a PEM file
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AKGATE_CLIENT_KEY",
+        hide_env_values = true
+    )]
+    client_key: Option<PathBuf>,
+    /// A profile of ~/.config/akgate/profiles.toml: a table with server, token_file, ca, client_cert and client_key
     #[arg(
         long,
         value_name = "NAME",
@@ -56,13 +72,25 @@ struct Profile {
     server: Option<String>,
     token_file: Option<PathBuf>,
     ca: Option<PathBuf>,
+    client_cert: Option<PathBuf>,
+    client_key: Option<PathBuf>,
+}
+
+/// How an operator is known by the connection.
+pub(super) struct ClientCertificate {
+    pub chain: PathBuf,
+    pub key: PathBuf,
 }
 
 /// What a client needs.
 pub(super) struct Target {
     pub server: http::Uri,
-    pub token: Token,
+    /// Not everybody has one.
+    pub token: Result<Token, ProfileFault>,
+    /// Where it is kept.
+    pub token_file: Option<PathBuf>,
     pub ca: Option<PathBuf>,
+    pub certificate: Option<ClientCertificate>,
 }
 
 /// Why nobody can be asked.
@@ -76,6 +104,8 @@ pub(super) enum ProfileFault {
         "`{0}` would show the token to the network: use https (http is for this machine alone)"
     )]
     Plain(String),
+    #[error("a certificate goes with its key: give both --client-cert and --client-key")]
+    HalfCertificate,
     #[error("whose token? Set AKGATE_TOKEN, give --token-file FILE, or `token_file` in {0}")]
     NoToken(String),
     #[error("{0}: {1}")]
@@ -95,24 +125,31 @@ impl Connection {
         let profile = self.profile(&file, &shown)?;
         let server = self.server.clone().or(profile.server);
         let server = server.ok_or_else(|| ProfileFault::NoServer(shown.clone()))?;
-        let token = match env::var("AKGATE_TOKEN") {
-            Ok(token) => parse("AKGATE_TOKEN", &token),
-            Err(_) => {
-                let file = self.token_file.clone().or(profile.token_file);
-                let file = file.ok_or(ProfileFault::NoToken(shown))?;
-                let name = file.display().to_string();
-                let text = fs::read_to_string(&file);
-                parse(
-                    &name.clone(),
-                    &text.map_err(|fault| ProfileFault::File(name, fault))?,
-                )
-            }
+        let token_file = self.token_file.clone().or(profile.token_file);
+        let token = match (env::var("AKGATE_TOKEN"), &token_file) {
+            (Ok(token), _) => parse("AKGATE_TOKEN", &token),
+            (Err(_), Some(file)) => read(file),
+            (Err(_), None) => Err(ProfileFault::NoToken(shown)),
+        };
+        let chain = self.client_cert.clone().or(profile.client_cert);
+        let key = self.client_key.clone().or(profile.client_key);
+        let certificate = match (chain, key) {
+            (Some(chain), Some(key)) => Some(ClientCertificate { chain, key }),
+            (None, None) => None,
+            _ => return Err(ProfileFault::HalfCertificate),
         };
         Ok(Target {
             server: address(&server)?,
-            token: token?,
+            token,
+            token_file,
             ca: self.ca.clone().or(profile.ca),
+            certificate,
         })
+    }
+
+    /// Where the token is kept, if in a file.
+    pub(super) fn token_file(&self) -> Option<PathBuf> {
+        self.resolve().ok()?.token_file
     }
 
     /// The named profile, or `default` where there is one.
@@ -129,6 +166,14 @@ impl Connection {
             Some(name) => profiles.remove(name).ok_or_else(|| missing(name)),
             None => Ok(profiles.remove("default").unwrap_or_default()),
         }
+    }
+}
+
+fn read(file: &Path) -> Result<Token, ProfileFault> {
+    let name = file.display().to_string();
+    match fs::read_to_string(file) {
+        Ok(text) => parse(&name, &text),
+        Err(fault) => Err(ProfileFault::File(name, fault)),
     }
 }
 

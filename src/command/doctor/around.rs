@@ -14,15 +14,44 @@ use crate::{
     config::{Config, MailSection, Role, TransportChoice},
     https,
     notify::{dkim::Dkim, mailer::SmtpMailer},
-    serve::{gateway::client_tls, letters::smtp_settings},
+    serve::{letters::smtp_settings, sign_in},
 };
 
 pub(super) async fn look(config: &Config, findings: &mut Vec<Finding>) {
     if config.has(Role::Worker) {
         mail(config, findings).await;
     }
+    if config.has(Role::Admin) {
+        provider(config, findings).await;
+    }
     if config.has(Role::Gateway) {
         upstreams(config, findings).await;
+    }
+}
+
+/// Where people sign in, if anywhere.
+async fn provider(config: &Config, findings: &mut Vec<Finding>) {
+    let section = &config.sections.admin.oidc;
+    let looking = async {
+        match sign_in::settings(section).map_err(|fault| fault.to_string())? {
+            None => Ok(None),
+            Some(sign_in) => {
+                let looked = sign_in.provider.check().await;
+                looked.map_err(|fault| fault.to_string())?;
+                Ok(Some(sign_in.provider.issuer().to_owned()))
+            }
+        }
+    };
+    match in_time::<_, String>(looking).await {
+        Ok(None) => {}
+        Ok(Some(issuer)) => {
+            findings.push(Finding::good("sign-in", format!("{issuer} is there")));
+        }
+        Err(fault) => findings.push(Finding::wrong(
+            "sign-in",
+            fault,
+            "look at [admin.oidc]: issuer and ca",
+        )),
     }
 }
 
@@ -133,7 +162,7 @@ struct Answer {
 /// Whatever an upstream says to a request that says nothing, it is there.
 async fn ask(url: &str, ca: Option<&Path>) -> Result<Answer, String> {
     let uri: Uri = url.parse().map_err(|_| "no URL".to_owned())?;
-    let tls = client_tls(ca).map_err(|fault| fault.to_string())?;
+    let tls = https::trust(ca).map_err(|fault| fault.to_string())?;
     let client: https::Client<Empty<Bytes>> = https::client(tls, super::PATIENCE);
     let request = Request::head(uri).body(Empty::new());
     let request = request.map_err(|fault| fault.to_string())?;

@@ -68,7 +68,7 @@ pub(super) async fn look(config: &Config, ring: Option<&KeyRing>, findings: &mut
     if is_migrated {
         secrets(&pool, ring, findings).await;
         policy(&pool, config, findings).await;
-        operators(&pool, findings).await;
+        operators(&pool, config, findings).await;
         letters(&pool, findings).await;
     }
     pool.close().await;
@@ -226,8 +226,10 @@ async fn policy(pool: &PgPool, config: &Config, findings: &mut Vec<Finding>) {
     });
 }
 
-async fn operators(pool: &PgPool, findings: &mut Vec<Finding>) {
-    let deciding = store::deciding(pool, SystemClock.now());
+async fn operators(pool: &PgPool, config: &Config, findings: &mut Vec<Finding>) {
+    let admin = &config.sections.admin;
+    let by_token_alone = admin.client_ca.is_none() && admin.oidc.issuer.is_none();
+    let deciding = store::deciding(pool, by_token_alone, SystemClock.now());
     findings.push(match in_time(deciding).await {
         Err(fault) => Finding::wrong("operators", fault, "look at the database"),
         Ok(0) => Finding::care(

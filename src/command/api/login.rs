@@ -1,0 +1,229 @@
+//! `akgate login`: a token by signing in at the operators' provider, in the browser (RFC 8252).
+
+use std::{
+    env, fs,
+    future::IntoFuture,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{Query, State},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::StatusCode;
+use rand::Rng;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::{net::TcpListener, sync::mpsc, time::timeout};
+
+use super::{ApiFault, Connection, Exit, client::Client, member, run_as};
+use crate::{admin::REDIRECT_PATH, randomness::Randomness};
+
+/// How long a person may take at the provider's page.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Sign in at your provider, in the browser, and get a token for some hours
+///
+/// Where akgate has a provider (admin.oidc). The token goes to the token file that is configured (--token-file,
+/// AKGATE_TOKEN_FILE or `token_file` of the profile), or to the standard output where none is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// The port that the browser comes back to; a free one by default. For providers that want to know it beforehand
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Which akgate
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// What ties the browser's answer to this command.
+struct Ties {
+    state: String,
+    nonce: String,
+    code_verifier: String,
+}
+
+/// What a browser comes back with (RFC 6749, sections 4.1.2 and 4.1.2.1).
+#[derive(Debug, Deserialize)]
+struct Back {
+    state: Option<String>,
+    code: Option<String>,
+    error: Option<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// That of the outputs.
+pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let connection = &args.connection;
+    let ties = Ties::new(&Randomness::from_system().map_err(io::Error::other)?);
+    let client = Client::stranger(connection);
+    run_as(client, connection, out, err, async |client, shown, err| {
+        let listener = TcpListener::bind(("127.0.0.1", args.port)).await;
+        let listener = listener.map_err(|fault| {
+            ApiFault::Here(format!("port {} of this machine", args.port), fault)
+        })?;
+        let redirect_uri = format!("http://{}{REDIRECT_PATH}", listener.local_addr()?);
+        let wanted = [
+            ("redirect_uri", redirect_uri.clone()),
+            ("state", ties.state.clone()),
+            ("nonce", ties.nonce.clone()),
+            ("code_challenge", ties.challenge()),
+        ];
+        let page = client.get("sign-in", &wanted).await?;
+        writeln!(
+            err,
+            "Open this page in the browser of this machine, and sign in:\n"
+        )?;
+        writeln!(err, "  {}\n", member(&page, "authorization_url"))?;
+        let back = timeout(PATIENCE, come_back(listener, &ties.state)).await;
+        let code = match back {
+            Ok(Ok(code)) => code,
+            Ok(Err(said)) => {
+                writeln!(err, "error: the provider says: {said}")?;
+                return Ok(Exit::Denied);
+            }
+            Err(_) => {
+                writeln!(err, "error: nobody came back in {} s", PATIENCE.as_secs())?;
+                writeln!(err, "next: akgate login")?;
+                return Ok(Exit::Failed);
+            }
+        };
+        let body = json!({
+            "code": code,
+            "code_verifier": ties.code_verifier,
+            "nonce": ties.nonce,
+            "redirect_uri": redirect_uri,
+        });
+        let receipt = client.post_once("sign-in", &body).await?;
+        let token = member(&receipt, "token");
+        match connection.token_file() {
+            Some(file) => {
+                let name = file.display().to_string();
+                keep(&file, token).map_err(|fault| ApiFault::Here(name.clone(), fault))?;
+                writeln!(err, "{} The token is in {name}.", welcome(&receipt))?;
+                if env::var_os("AKGATE_TOKEN").is_some() {
+                    writeln!(
+                        err,
+                        "AKGATE_TOKEN is set, and counts before that file: unset it."
+                    )?;
+                }
+            }
+            None => {
+                writeln!(err, "{} The token is shown once:", welcome(&receipt))?;
+                writeln!(shown.out, "{token}")?;
+            }
+        }
+        Ok(Exit::Ok)
+    })
+}
+
+fn welcome(receipt: &Value) -> String {
+    let of = |name| member(receipt, name);
+    format!(
+        "You are {}, {} until {}.",
+        of("name"),
+        of("role"),
+        of("expires_at")
+    )
+}
+
+impl Ties {
+    fn new(randomness: &Randomness) -> Self {
+        let mut rng = randomness.rng();
+        let mut text = || {
+            let mut bytes = [0; 32];
+            rng.fill_bytes(&mut bytes);
+            BASE64_URL_SAFE_NO_PAD.encode(bytes)
+        };
+        Self {
+            state: text(),
+            nonce: text(),
+            code_verifier: text(),
+        }
+    }
+
+    /// RFC 7636, section 4.2.
+    fn challenge(&self) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(&self.code_verifier))
+    }
+}
+
+/// Waits for the browser: gives the code, or what the provider says instead. Whoever does not know the state is told so
+/// and waited past: anybody on this machine may ask.
+async fn come_back(listener: TcpListener, state: &str) -> Result<String, String> {
+    let (sender, mut receiver) = mpsc::channel(1);
+    let page = Router::new()
+        .route(REDIRECT_PATH, get(back))
+        .with_state((state.to_owned(), sender));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = axum::serve(listener, page).with_graceful_shutdown(async {
+        stopped.await.ok();
+    });
+    let serving = tokio::spawn(serving.into_future());
+    let came = receiver.recv().await;
+    // The page is shown to its end.
+    drop(stop);
+    timeout(Duration::from_secs(2), serving).await.ok();
+    came.unwrap_or_else(|| Err("nothing".to_owned()))
+}
+
+type Waiting = (String, mpsc::Sender<Result<String, String>>);
+
+async fn back(State((state, sender)): State<Waiting>, Query(back): Query<Back>) -> Response {
+    let came = match back {
+        Back { state: given, .. } if given.as_deref() != Some(&state) => {
+            return (
+                StatusCode::BAD_REQUEST,
+                "This is not the answer that is waited for.",
+            )
+                .into_response();
+        }
+        Back {
+            code: Some(code),
+            error: None,
+            ..
+        } => Ok(code),
+        Back { error, .. } => {
+            let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+            let error = error.unwrap_or_default();
+            Err(error.chars().filter(plain).take(64).collect())
+        }
+    };
+    let text = match came {
+        Ok(_) => "You may close this page: the terminal goes on.",
+        Err(_) => "The provider has refused. The terminal says why.",
+    };
+    sender.try_send(came).ok();
+    Html(format!(
+        "<!doctype html><meta charset=\"utf-8\"><title>akgate</title><p>{text}"
+    ))
+    .into_response()
+}
+
+/// Writes the token for its owner alone, in place of the one before.
+fn keep(file: &Path, token: &str) -> io::Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = Path::new(&beside);
+    fs::remove_file(beside).ok();
+    let mut written = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(beside)?;
+    writeln!(written, "{token}")?;
+    fs::rename(beside, file)?;
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! The operators' part of the configuration: where people sign in.
+
+use std::sync::Arc;
+
+use time::Duration;
+use zeroize::Zeroizing;
+
+use super::ServeError;
+use crate::{
+    config::{OidcSection, Secret},
+    https,
+    operator::{
+        oidc::{Provider, Settings},
+        sign_in::SignIn,
+    },
+};
+
+/// Makes the provider, where there is one.
+pub(crate) fn settings(section: &OidcSection) -> Result<Option<Arc<SignIn>>, ServeError> {
+    let Some(issuer) = &section.issuer else {
+        return Ok(None);
+    };
+    let secret = Secret::resolve(
+        section.client_secret.as_ref(),
+        section.client_secret_file.as_deref(),
+    )?;
+    let settings = Settings {
+        issuer: issuer.clone(),
+        client_id: section.client_id.clone().unwrap_or_default(),
+        client_secret: secret.map(|secret| Zeroizing::new(secret.expose().to_owned())),
+        scopes: section.scopes.join(" "),
+        claim: section.claim.clone(),
+    };
+    Ok(Some(Arc::new(SignIn {
+        provider: Provider::new(settings, https::trust(section.ca.as_deref())?),
+        lasts: Duration::hours(section.token_hours.into()),
+    })))
+}
