@@ -3,7 +3,7 @@
 use axum::{Extension, Json as Answer, extract::State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -92,6 +92,9 @@ pub struct New {
     #[serde(default = "token_days", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 366, default = 90)]
     token_days: u16,
+    /// Without a first token: for who signs in at a provider, or shows a certificate.
+    #[serde(default)]
+    no_token: bool,
 }
 
 fn token_days() -> u16 {
@@ -106,30 +109,30 @@ pub struct Receipt {
     name: String,
     /// What it may do at most.
     role: Role,
-    /// The part that names it.
-    token_id: String,
+    /// The part that names it; null where none was made.
+    token_id: Option<String>,
     /// The token: it is kept nowhere.
-    token: String,
+    token: Option<String>,
     /// From when on it is worth nothing.
-    #[serde(with = "time::serde::rfc3339")]
-    expires_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
 }
 
 impl Receipt {
-    pub(super) fn new(name: String, role: Role, made: &MadeToken) -> Self {
+    pub(super) fn new(name: String, role: Role, made: Option<&MadeToken>) -> Self {
         Self {
             name,
             role,
-            token_id: made.token.id().to_owned(),
-            token: made.token.expose().to_owned(),
-            expires_at: made.expires_at,
+            token_id: made.map(|made| made.token.id().to_owned()),
+            token: made.map(|made| made.token.expose().to_owned()),
+            expires_at: made.map(|made| made.expires_at),
         }
     }
 }
 
 /// Add an operator
 ///
-/// With a first token, which is shown this once.
+/// With a first token, which is shown this once, or without any.
 #[utoipa::path(
     post,
     path = "/admin/v1/operators",
@@ -152,18 +155,19 @@ pub async fn add(
             "`name` takes 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@` and `-`.",
         ));
     }
-    let new = NewToken::of_days(body.role, checked(body.token_days)?);
+    let lasts = checked(body.token_days)?;
+    let lasts = (!body.no_token).then_some(lasts);
     let mut rng = admin.randomness.rng();
-    let now = admin.clock.now();
-    let adding = store::add(&admin.pool, &body.name, new, &by, now, &mut rng);
+    let (now, role) = (admin.clock.now(), body.role);
+    let adding = store::add(&admin.pool, &body.name, role, lasts, &by, now, &mut rng);
     let made = within(admin.timeout, adding).await?;
-    let receipt = Receipt::new(body.name, body.role, &made);
+    let receipt = Receipt::new(body.name, role, made.as_ref());
     Ok((StatusCode::CREATED, Extension(ShownOnce), Answer(receipt)))
 }
 
-fn checked(days: u16) -> Result<u16, Problem> {
+fn checked(days: u16) -> Result<Duration, Problem> {
     match (1..=MOST_TOKEN_DAYS).contains(&days) {
-        true => Ok(days),
+        true => Ok(Duration::days(days.into())),
         false => Err(Problem::invalid(format!(
             "`token_days` is 1 to {MOST_TOKEN_DAYS}."
         ))),
@@ -208,12 +212,15 @@ pub async fn make_token(
     Json(body): Json<Another>,
 ) -> Result<(StatusCode, Extension<ShownOnce>, Answer<Receipt>), Problem> {
     text("name", &name, 64)?;
-    let new = NewToken::of_days(body.role, checked(body.token_days)?);
+    let new = NewToken {
+        role: body.role,
+        lasts: checked(body.token_days)?,
+    };
     let mut rng = admin.randomness.rng();
     let now = admin.clock.now();
     let making = store::add_token(&admin.pool, &name, new, &by, now, &mut rng);
     let made = within(admin.timeout, making).await?;
-    let receipt = Receipt::new(name, body.role, &made);
+    let receipt = Receipt::new(name, body.role, Some(&made));
     Ok((StatusCode::CREATED, Extension(ShownOnce), Answer(receipt)))
 }
 

@@ -164,7 +164,7 @@ pub async fn redeem(
             SignInRefused::TooMany { until } => Problem::too_many_guesses(until - now),
             SignInRefused::State(fault) => fault.into(),
         })?;
-    let receipt = Receipt::new(signed_in.name, signed_in.role, &signed_in.made);
+    let receipt = Receipt::new(signed_in.name, signed_in.role, Some(&signed_in.made));
     Ok((StatusCode::CREATED, Answer(receipt)))
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use clap::Subcommand;
+use time::Duration;
 
 use super::{Exit, api, settings::Settings};
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     clock::{Clock, SystemClock},
     operator::{
         Role,
-        store::{self, MOST_TOKEN_DAYS, NewToken, TOKEN_DAYS},
+        store::{self, MOST_TOKEN_DAYS, TOKEN_DAYS},
     },
     randomness::Randomness,
     serve::{ServeError, open_database},
@@ -31,6 +32,9 @@ pub enum Command {
         #[arg(long, value_name = "DAYS", default_value_t = TOKEN_DAYS,
             value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_TOKEN_DAYS)))]
         token_days: u16,
+        /// Without a token: for who signs in at a provider, or shows a certificate
+        #[arg(long, conflicts_with = "token_days")]
+        no_token: bool,
         /// Where the configuration is
         #[command(flatten)]
         settings: Settings,
@@ -56,13 +60,17 @@ enum AddError {
 /// # Errors
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let (name, role, token_days, settings) = match command {
+    let (name, role, token, settings) = match command {
         Command::Add {
             name,
             role,
             token_days,
+            no_token,
             settings,
-        } => (name, role, token_days, settings),
+        } => {
+            let lasts = Duration::days((*token_days).into());
+            (name, *role, (!no_token).then_some(lasts), settings)
+        }
         Command::OverApi(command) => return api::operators::run(command, out, err),
     };
     if !store::is_name(name) {
@@ -80,14 +88,17 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
     let added = runtime.block_on(async {
         let pool = open_database(&config).await?;
         let mut rng = Randomness::from_system()?.rng();
-        let new = NewToken::of_days(*role, *token_days);
         let (by, now) = (Actor::Akgate, SystemClock.now());
-        let made = store::add(&pool, name, new, &by, now, &mut rng).await?;
+        let made = store::add(&pool, name, role, token, &by, now, &mut rng).await?;
         pool.close().await;
         Ok::<_, AddError>(made)
     });
     match added {
-        Ok(made) => {
+        Ok(None) => {
+            writeln!(err, "{name} may use the admin API as {role}.")?;
+            Ok(Exit::Ok)
+        }
+        Ok(Some(made)) => {
             writeln!(
                 err,
                 "{name} may use the admin API as {role} until {}. The token is shown once:",

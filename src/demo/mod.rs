@@ -44,7 +44,7 @@ use crate::{
     operation::Product,
     operator::{
         Role,
-        store::{self, NewToken, OperatorFault, TOKEN_DAYS},
+        store::{self, OperatorFault, TOKEN_DAYS},
     },
     postgres::MIGRATOR,
     randomness::Randomness,
@@ -383,8 +383,7 @@ async fn operator(
     mut rng: StdRng,
 ) -> Result<String, OperatorFault> {
     let name = format!("demo-{role}-{}", uuid::Uuid::new_v4().simple());
-    let days = TOKEN_DAYS;
-    let new = NewToken::of_days(role, days);
-    let made = store::add(pool, &name, new, &Actor::Akgate, now, &mut rng).await?;
-    Ok(made.token.expose().to_owned())
+    let lasts = Some(time::Duration::days(TOKEN_DAYS.into()));
+    let made = store::add(pool, &name, role, lasts, &Actor::Akgate, now, &mut rng).await?;
+    Ok(made.map_or_else(String::new, |made| made.token.expose().to_owned()))
 }

@@ -12,7 +12,7 @@ use crate::{
     directory::StateFault,
 };
 
-/// How long a token lasts where nothing else is asked for.
+/// How long a token lasts where nothing else is asked for, in days.
 pub const TOKEN_DAYS: u16 = 90;
 
 /// How long a token lasts at most.
@@ -63,17 +63,6 @@ pub struct NewToken {
     pub lasts: Duration,
 }
 
-impl NewToken {
-    /// One that lasts so many days.
-    #[must_use]
-    pub fn of_days(role: Role, days: u16) -> Self {
-        Self {
-            role,
-            lasts: Duration::days(days.into()),
-        }
-    }
-}
-
 /// A token, before it is forgotten.
 #[derive(Debug)]
 pub struct MadeToken {
@@ -83,18 +72,19 @@ pub struct MadeToken {
     pub expires_at: OffsetDateTime,
 }
 
-/// Adds an operator with a first token.
+/// Adds an operator, with a first token that lasts so long; with none for who is known otherwise.
 ///
 /// # Errors
 /// [`OperatorFault`]; nobody is added then.
 pub async fn add(
     pool: &PgPool,
     name: &str,
-    new: NewToken,
+    role: Role,
+    token_lasts: Option<Duration>,
     by: &Actor,
     now: OffsetDateTime,
     rng: &mut (impl CryptoRng + Send),
-) -> Result<MadeToken, OperatorFault> {
+) -> Result<Option<MadeToken>, OperatorFault> {
     let token = Token::make(rng);
     let mut tx = pool.begin().await?;
     let added = sqlx::query!(
@@ -102,7 +92,7 @@ pub async fn add(
          VALUES ($1, $2, $3, $4)",
         token.id(),
         name,
-        new.role.as_str(),
+        role.as_str(),
         now
     )
     .execute(&mut *tx)
@@ -115,8 +105,14 @@ pub async fn add(
         added => added?,
     };
     let operator_id = token.id().to_owned();
-    let made = keep(&mut tx, &operator_id, token, new, by, now).await?;
-    let detail = serde_json::json!({ "name": name, "role": new.role });
+    let made = match token_lasts {
+        Some(lasts) => {
+            let new = NewToken { role, lasts };
+            Some(keep(&mut tx, &operator_id, token, new, by, now).await?)
+        }
+        None => None,
+    };
+    let detail = serde_json::json!({ "name": name, "role": role });
     tell(&mut tx, by, Deed::AddOperator, detail, now).await?;
     tx.commit().await?;
     Ok(made)

@@ -1,4 +1,4 @@
-"""A demo of the binary under test, and a node beside it for operators alone, without the pace of one address."""
+"""A demo of the binary under test, and a node beside it that does not hold one address to a pace."""
 
 import json
 import os
@@ -25,19 +25,19 @@ def demo(*arguments):
     return process, stage
 
 
-def unhurried(data):
-    """A node on the database of the demo that keeps its data there; gives its address."""
+def node(data, roles="admin", more=""):
+    """A node on the database of the demo that keeps its data there; gives the address of its admin API."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     sockets = urllib.parse.quote(str((data / "postgres").resolve() / "run"), safe="")
-    config = data / "unhurried.toml"
+    config = data / "node.toml"
     config.write_text(
         f'[admin]\nlisten = "127.0.0.1:{port}"\nrequests_per_second = 100000\n'
         f'[database]\nurl = "postgresql:///akgate?host={sockets}&user=postgres&sslmode=disable"\n'
         f'[directory]\nkey_ring_file = "{data / "key-ring"}"\n'
-        '[telemetry]\nlisten = "127.0.0.1:0"\nlog_filter = "error"\n'
+        f'[telemetry]\nlisten = "127.0.0.1:0"\nlog_filter = "error"\n{more}'
     )
-    process = subprocess.Popen([AKGATE, "serve", "--roles", "admin", "--config", config])
+    process = subprocess.Popen([AKGATE, "serve", "--roles", roles, "--config", config])
     url = f"http://127.0.0.1:{port}"
     for _ in range(100):
         try:
@@ -49,8 +49,10 @@ def unhurried(data):
     raise RuntimeError("the node does not answer")
 
 
-def who(url, token):
-    """Whose token it is; an error where it is nobody's any more."""
-    request = urllib.request.Request(f"{url}/admin/v1/me", headers={"Authorization": f"Bearer {token}"})
+def ask(url, token, path, body=None):
+    """What the admin API answers; an error where it refuses."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{url}/admin/v1/{path}", data=data, headers=headers)
     with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)["name"]
+        return json.load(answer)

@@ -5,7 +5,7 @@ use akgate::{
     audit::Actor,
     operator::{
         Role,
-        store::{self, NewToken, TOKEN_DAYS},
+        store::{self, TOKEN_DAYS},
     },
 };
 use axum::body::Body;
@@ -172,9 +172,7 @@ pub fn kind(problem: &Value) -> &str {
 /// A new operator's token.
 pub async fn token(node: &TestNode, name: &str, role: Role) -> String {
     let mut rng = StdRng::from_rng(&mut rand::rng());
-    let new = NewToken::of_days(role, TOKEN_DAYS);
-    let made = store::add(&node.pool, name, new, &Actor::Akgate, NOW, &mut rng)
-        .await
-        .unwrap();
-    made.token.expose().to_owned()
+    let lasts = Some(time::Duration::days(TOKEN_DAYS.into()));
+    let made = store::add(&node.pool, name, role, lasts, &Actor::Akgate, NOW, &mut rng);
+    made.await.unwrap().unwrap().token.expose().to_owned()
 }

@@ -44,7 +44,7 @@ use tower::ServiceExt;
 use zeroize::Zeroizing;
 
 use crate::{
-    desk::{Desk, kind, token},
+    desk::{Desk, kind},
     harness::NOW,
     process::{AKGATE, Scratch},
 };
@@ -289,8 +289,16 @@ async fn browse(url: &str) -> String {
     location.map_or_else(String::new, |to| to.to_str().unwrap().to_owned())
 }
 
+/// An operator who has no token.
 async fn operator(desk: &Desk, name: &str, role: Role) {
-    token(&desk.node, name, role).await;
+    let body = json!({ "name": name, "role": role, "no_token": true });
+    let (status, _, added) = desk
+        .ask(&desk.admin, http::Method::POST, "operators", Some(body))
+        .await;
+    assert_eq!(
+        (status, &added["token"]),
+        (StatusCode::CREATED, &Value::Null)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -360,6 +368,15 @@ async fn operator_signs_in_by_the_browser_and_goes_on_with_the_token() {
     let later = ended + store::SHOWN + Duration::SECOND;
     store::purge_tokens(pool, later).await.unwrap();
     assert_eq!(count().await, 0);
+    let list = akgate("operators list")
+        .env("AKGATE_TOKEN", &desk.admin)
+        .output()
+        .unwrap();
+    let list = String::from_utf8(list.stdout).unwrap();
+    assert!(
+        list.contains("olga@example.com"),
+        "without a token they are one all the same: {list}"
+    );
 }
 
 #[tokio::test]

@@ -159,7 +159,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
     })
 }
 
-/// A line for each token of an operator, the operator on the first.
+/// A line for each token of an operator, the operator on the first; one line where there is none.
 fn lines(operator: &Value) -> Vec<Value> {
     let none = Vec::new();
     let tokens = operator
@@ -184,5 +184,8 @@ fn lines(operator: &Value) -> Vec<Value> {
             "last_used_from": member(token, "last_used_from"),
         })
     };
-    tokens.iter().enumerate().map(line).collect()
+    match tokens.as_slice() {
+        [] => vec![line((0, &Value::Null))],
+        tokens => tokens.iter().enumerate().map(line).collect(),
+    }
 }
