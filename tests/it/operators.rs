@@ -553,6 +553,19 @@ async fn guesses_at_the_same_time_are_counted_before_they_are_looked_at() {
 }
 
 #[tokio::test]
+async fn sixteen_requests_at_once_from_a_new_place_are_no_guesses_where_the_token_is_good() {
+    let desk = Desk::new().await;
+    let ip: IpAddr = "198.51.100.7".parse().unwrap();
+    let uses = (0..16).map(|_| {
+        let (pool, token) = (desk.node.pool.clone(), Token::parse(&desk.admin).unwrap());
+        tokio::spawn(async move { login(&pool, &token, ip, NOW).await })
+    });
+    for one in uses.collect::<Vec<_>>() {
+        assert_eq!(one.await.unwrap().unwrap().name, "ada");
+    }
+}
+
+#[tokio::test]
 async fn admin_adds_operators_whose_tokens_end() {
     let desk = Desk::new().await;
     let add = |body: Value| desk.ask(&desk.admin, Method::POST, "operators", Some(body));
