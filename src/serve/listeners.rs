@@ -1,6 +1,6 @@
 //! The listeners of the roles, bound before anything is served.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -48,11 +48,7 @@ pub(super) fn bind_all(
         intake: None,
     };
     if config.judges() {
-        let tls = tls(
-            gateway.tls_cert.as_deref(),
-            gateway.tls_key.as_deref(),
-            None,
-        )?;
+        let tls = tls(&gateway.tls_cert, &gateway.tls_key, None)?;
         let listener = bind(
             "gateway",
             gateway.listen,
@@ -78,7 +74,7 @@ pub(super) fn bind_all(
         listeners.serving.push(("gateway", address, serving));
     }
     if config.has(Role::Public) {
-        let tls = tls(public.tls_cert.as_deref(), public.tls_key.as_deref(), None)?;
+        let tls = tls(&public.tls_cert, &public.tls_key, None)?;
         let listener = bind(
             "public",
             public.listen,
@@ -93,15 +89,7 @@ pub(super) fn bind_all(
     }
     if config.has(Role::Admin) {
         let section = &config.sections.admin;
-        let clients = section.client_ca.as_ref().map(|ca| ClientAuthority {
-            certificates: ca.clone(),
-            revoked: section.client_crl.clone(),
-        });
-        let tls = tls(
-            section.tls_cert.as_deref(),
-            section.tls_key.as_deref(),
-            clients,
-        )?;
+        let tls = tls(&section.tls_cert, &section.tls_key, clients(section))?;
         let listener = bind(
             "admin",
             section.listen,
@@ -144,13 +132,22 @@ pub(super) fn bind(
     })
 }
 
-fn tls(
-    certificate: Option<&Path>,
-    key: Option<&Path>,
+/// The certificate of a listener, where it has one.
+pub(crate) fn tls(
+    certificate: &Option<PathBuf>,
+    key: &Option<PathBuf>,
     clients: Option<ClientAuthority>,
 ) -> Result<Option<Tls>, ServeError> {
-    match certificate.zip(key) {
+    match certificate.as_ref().zip(key.as_ref()) {
         Some((certificate, key)) => Ok(Some(Tls::load(certificate, key, clients)?)),
         None => Ok(None),
     }
+}
+
+/// Whose certificates operators may show.
+pub(crate) fn clients(section: &AdminSection) -> Option<ClientAuthority> {
+    section.client_ca.as_ref().map(|ca| ClientAuthority {
+        certificates: ca.clone(),
+        revoked: section.client_crl.clone(),
+    })
 }

@@ -3,7 +3,7 @@
 pub(crate) mod gateway;
 mod hooks;
 pub(crate) mod letters;
-mod listeners;
+pub(crate) mod listeners;
 pub(crate) mod sign_in;
 pub(crate) mod sources;
 

@@ -14,7 +14,9 @@ use rustls::{
     pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject},
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
+use time::OffsetDateTime;
 use tokio::task::JoinHandle;
+use x509_parser::parse_x509_certificate;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -113,6 +115,15 @@ impl Tls {
             contents,
             config,
         })
+    }
+
+    /// When the certificate ends; `None` where it does not say.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<OffsetDateTime> {
+        let chain = CertificateDer::pem_slice_iter(&self.contents.certificate);
+        let own = chain.flatten().next()?;
+        let (_, certificate) = parse_x509_certificate(&own).ok()?;
+        Some(certificate.validity().not_after.to_datetime())
     }
 
     /// Starts looking at the files. A certificate that is broken is logged and the one before kept.

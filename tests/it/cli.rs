@@ -470,6 +470,13 @@ error: Your role does not allow this. This needs the role `operator` or more; th
 next: ask an admin for `akgate operators token NAME --role ROLE`, or add yourself on a node
 
 "#]]);
+    victor("login")
+        .assert()
+        .code(1)
+        .stderr_eq(str![[r#"
+error: There is no such thing. Nobody signs in here (admin.oidc): a token is made by `akgate operators add`.
+
+"#]]);
     victor("restrictions show LTAI5tFakeBob")
         .assert()
         .code(1)

@@ -7,7 +7,10 @@ use std::{
     thread,
 };
 
-use akgate::postgres::MIGRATOR;
+use akgate::{
+    clock::{Clock, SystemClock},
+    postgres::MIGRATOR,
+};
 use axum::Router;
 use serde_json::Value;
 
@@ -254,4 +257,32 @@ async fn database_that_is_away_and_a_ring_that_is_another_are_told() {
     let database = found.iter().find(|one| one.0 == "database").unwrap();
     assert_eq!(database.1, "wrong");
     assert!(!database.2.contains("nobody"), "{database:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificate_that_ends_soon_or_cannot_be_used_is_told() {
+    let patient = Patient::new().await;
+    let key = rcgen::KeyPair::generate().unwrap();
+    let key_file = patient.scratch.write("tls.key", &key.serialize_pem());
+    let other = rcgen::KeyPair::generate().unwrap();
+    let other_file = patient.scratch.write("other.key", &other.serialize_pem());
+    let now = SystemClock.now();
+    for (days, key_file, is, said) in [
+        (30, &key_file, "good", "ends on"),
+        (13, &key_file, "care", "ends on"),
+        (-1, &key_file, "wrong", "has ended on"),
+        (30, &other_file, "wrong", "tls.pem"),
+    ] {
+        let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
+        params.not_before = now - time::Duration::days(100);
+        params.not_after = now + time::Duration::days(days);
+        let certificate = params.self_signed(&key).unwrap().pem();
+        let file = patient.scratch.write("tls.pem", &certificate);
+        let more = format!("[admin]\ntls_cert = {file:?}\ntls_key = {key_file:?}\n");
+        let config = patient.config(silent_port(), silent_port(), &more);
+        let (_, found) = patient.examine(&config);
+        let one = found.iter().find(|one| one.0 == "certificate of admin");
+        let one = one.unwrap();
+        assert!(one.1 == is && one.2.contains(said), "{days}: {one:?}");
+    }
 }

@@ -6,18 +6,26 @@ use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header::DATE};
 use http_body_util::Empty;
 use lettre::message::Mailbox;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{Finding, in_time, state::skew};
 use crate::{
     clock::{Clock, SystemClock},
-    config::{Config, MailSection, Role, TransportChoice},
+    config::{Config, MailSection, Role, Sections, TransportChoice},
     https,
     notify::{dkim::Dkim, mailer::SmtpMailer},
-    serve::{letters::smtp_settings, sign_in},
+    serve::{
+        letters::smtp_settings,
+        listeners::{clients, tls},
+        sign_in,
+    },
 };
 
+/// A certificate that ends within this time needs care.
+const SOON: Duration = Duration::days(14);
+
 pub(super) async fn look(config: &Config, findings: &mut Vec<Finding>) {
+    certificates(config, findings);
     if config.has(Role::Worker) {
         mail(config, findings).await;
     }
@@ -26,6 +34,65 @@ pub(super) async fn look(config: &Config, findings: &mut Vec<Finding>) {
     }
     if config.has(Role::Gateway) {
         upstreams(config, findings).await;
+    }
+}
+
+/// Those of the listeners.
+fn certificates(config: &Config, findings: &mut Vec<Finding>) {
+    let Sections {
+        gateway,
+        public,
+        admin,
+        ..
+    } = &config.sections;
+    let now = SystemClock.now();
+    for (section, role, certificate, key, clients) in [
+        (
+            "gateway",
+            Role::Gateway,
+            &gateway.tls_cert,
+            &gateway.tls_key,
+            None,
+        ),
+        (
+            "public",
+            Role::Public,
+            &public.tls_cert,
+            &public.tls_key,
+            None,
+        ),
+        (
+            "admin",
+            Role::Admin,
+            &admin.tls_cert,
+            &admin.tls_key,
+            clients(admin),
+        ),
+    ] {
+        if !config.has(role) {
+            continue;
+        }
+        let what = format!("certificate of {section}");
+        let ends_at = match tls(certificate, key, clients) {
+            Ok(None) => continue,
+            Ok(Some(tls)) => tls.ends_at(),
+            Err(fault) => {
+                let next = format!("look at [{section}]: tls_cert and tls_key");
+                findings.push(Finding::wrong(what, fault.to_string(), next));
+                continue;
+            }
+        };
+        let next = "put the new one in its place: it is read again within a second";
+        findings.push(match ends_at {
+            None => Finding::good(what, "can be used"),
+            Some(end) if end <= now => {
+                Finding::wrong(what, format!("has ended on {}", end.date()), next)
+            }
+            Some(end) if end <= now + SOON => {
+                Finding::care(what, format!("ends on {}", end.date()), next)
+            }
+            Some(end) => Finding::good(what, format!("ends on {}", end.date())),
+        });
     }
 }
 
