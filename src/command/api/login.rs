@@ -107,8 +107,13 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         let token = member(&receipt, "token");
         match connection.token_file() {
             Some(file) => {
-                let name = file.display().to_string();
-                keep(&file, token).map_err(|fault| ApiFault::Here(name.clone(), fault))?;
+                let name = file.display();
+                if let Err(fault) = keep(&file, token) {
+                    writeln!(err, "error: {name}: {fault}")?;
+                    writeln!(err, "next: keep the token yourself, it is shown once:")?;
+                    writeln!(shown.out, "{token}")?;
+                    return Ok(Exit::Failed);
+                }
                 writeln!(err, "{} The token is in {name}.", welcome(&receipt))?;
                 if env::var_os("AKGATE_TOKEN").is_some() {
                     writeln!(

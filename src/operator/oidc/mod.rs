@@ -4,11 +4,7 @@
 
 mod id_token;
 
-use std::{
-    fmt::Write,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt::Write, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -21,6 +17,7 @@ use jsonwebtoken::jwk::Jwk;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use self::id_token::Expected;
@@ -35,6 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// For how long what a provider publishes of itself is taken for true.
 const FRESH: time::Duration = time::Duration::minutes(5);
+
+/// For how long a provider that does not say it is not asked again.
+const SILENT: time::Duration = time::Duration::seconds(5);
 
 /// How akgate is registered there.
 pub struct Settings {
@@ -54,9 +54,12 @@ pub struct Settings {
 pub struct Provider {
     client: https::Client<Full<Bytes>>,
     settings: Settings,
-    /// When it was read, and what it was: whoever comes to the door does not have it asked each time.
-    metadata: Mutex<Option<(OffsetDateTime, Arc<Metadata>)>>,
+    /// Read by one at a time: whoever comes to the door, and however many, do not have it asked each time.
+    metadata: Mutex<Option<Read>>,
 }
+
+/// When what a provider publishes of itself was read, and what it was.
+type Read = (OffsetDateTime, Result<Arc<Metadata>, OidcFault>);
 
 /// Where a browser is to be sent back to, and what ties the answer to whoever asks.
 #[derive(Debug, Clone, Copy)]
@@ -247,16 +250,16 @@ impl Provider {
     }
 
     async fn metadata(&self, now: OffsetDateTime) -> Result<Arc<Metadata>, OidcFault> {
-        let last = || self.metadata.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = last().clone();
-        match known {
-            Some((at, metadata)) if (at..at + FRESH).contains(&now) => Ok(metadata),
-            _ => {
-                let metadata = Arc::new(self.read_metadata().await?);
-                *last() = Some((now, Arc::clone(&metadata)));
-                Ok(metadata)
+        let mut last = self.metadata.lock().await;
+        if let Some((at, read)) = &*last {
+            let fresh = if read.is_ok() { FRESH } else { SILENT };
+            if (*at..*at + fresh).contains(&now) {
+                return read.clone();
             }
         }
+        let read = self.read_metadata().await.map(Arc::new);
+        *last = Some((now, read.clone()));
+        read
     }
 
     async fn read_metadata(&self) -> Result<Metadata, OidcFault> {
