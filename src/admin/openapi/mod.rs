@@ -33,7 +33,9 @@ use super::{
     info(
         title = "akgate admin API",
         description = "Operators report leaked AccessKeys, look at restrictions, letters and what keys did, record an \
-                       owner's confirmation and lift. A token is made by `akgate operators add`; the role `viewer` \
+                       owner's confirmation and lift. A token is made by `akgate operators add`, or by signing in where there \
+                       is a provider (`/admin/v1/sign-in`); where there is an authority of operators, people show a \
+                       certificate (mutual TLS), whose common name is the operator's. The role `viewer` \
                        reads, `operator` also acts, `approver` also decides what needs two people, `admin` also manages \
                        operators; `service` is for programs and reaches /v1 alone. A token may do less than its \
                        operator, and ends. A list gives `next_page_token`, which the next request sends as \
