@@ -197,6 +197,14 @@ pub struct Check {
     widened: PerProfile<Judged>,
 }
 
+fn is_version(given: &str) -> bool {
+    given.len() == 10
+        && given.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        })
+}
+
 /// Check an operation
 ///
 /// What it would change, and what each profile says of it where the key has leaked.
@@ -219,6 +227,13 @@ pub async fn check(
 ) -> Result<Answer<Check>, Problem> {
     text("product", &which.product, 64)?;
     text("action", &which.action, 128)?;
+    if which
+        .version
+        .as_deref()
+        .is_some_and(|given| !is_version(given))
+    {
+        return Err(Problem::invalid("`version` is a date: 2015-05-01."));
+    }
     let catalogue = &admin.rules.catalogue;
     let own = catalogue.version_of(&Product::from_code(&which.product));
     let version = match (which.version.as_deref(), own) {

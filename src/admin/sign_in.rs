@@ -4,10 +4,7 @@
 use axum::{Json as Answer, extract::State};
 use http::{Extensions, StatusCode};
 use serde::{Deserialize, Serialize};
-use utoipa::{
-    IntoParams, ToSchema,
-    openapi::{Object, ObjectBuilder, Type},
-};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Admin, Problem,
@@ -36,16 +33,20 @@ const LONGEST_CODE: usize = 4096;
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
     /// On this machine: `http://127.0.0.1:PORT/signed-in`.
-    #[param(schema_with = redirect_schema)]
+    #[param(
+        min_length = 24,
+        max_length = 32,
+        pattern = "^http://(127\\.0\\.0\\.1|\\[::1\\]):(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})/signed-in$"
+    )]
     redirect_uri: String,
     /// Comes back with the code: 32 random bytes, base64url.
-    #[param(schema_with = random_schema)]
+    #[param(min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
     state: String,
     /// Comes back in the ID token: 32 random bytes, base64url.
-    #[param(schema_with = random_schema)]
+    #[param(min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
     nonce: String,
     /// SHA-256 of the code verifier, base64url (RFC 7636).
-    #[param(schema_with = random_schema)]
+    #[param(min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
     code_challenge: String,
 }
 
@@ -107,13 +108,17 @@ pub struct Redeemed {
     #[schema(schema_with = text_schema::<LONGEST_CODE>)]
     code: String,
     /// What the challenge was made of (RFC 7636).
-    #[schema(schema_with = random_schema)]
+    #[schema(min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
     code_verifier: String,
     /// As it was asked with.
-    #[schema(schema_with = random_schema)]
+    #[schema(min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
     nonce: String,
     /// As it was asked with.
-    #[schema(schema_with = redirect_schema)]
+    #[schema(
+        min_length = 24,
+        max_length = 32,
+        pattern = "^http://(127\\.0\\.0\\.1|\\[::1\\]):(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})/signed-in$"
+    )]
     redirect_uri: String,
 }
 
@@ -190,8 +195,10 @@ fn redirect(given: &str) -> Result<(), Problem> {
     let port = ["http://127.0.0.1:", "http://[::1]:"]
         .into_iter()
         .find_map(|start| given.strip_prefix(start)?.strip_suffix(REDIRECT_PATH));
-    let is_port =
-        |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let is_port = |port: &str| {
+        let has_digits_alone = port.bytes().all(|byte| byte.is_ascii_digit());
+        has_digits_alone && !port.starts_with('0') && port.parse::<u16>().is_ok()
+    };
     match port.is_some_and(is_port) {
         true => Ok(()),
         false => Err(Problem::invalid(
@@ -208,24 +215,4 @@ fn random(name: &str, given: &str) -> Result<(), Problem> {
             "`{name}` takes 43 to 128 characters of base64url: 32 random bytes or more."
         ))),
     }
-}
-
-fn random_schema() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .min_length(Some(43))
-        .max_length(Some(128))
-        .pattern(Some("^[A-Za-z0-9_-]+$"))
-        .build()
-}
-
-fn redirect_schema() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .min_length(Some(28))
-        .max_length(Some(32))
-        .pattern(Some(
-            "^http://(127\\.0\\.0\\.1|\\[::1\\]):[1-9][0-9]{0,3}/signed-in$",
-        ))
-        .build()
 }

@@ -276,16 +276,22 @@ async fn policy_is_shown_checked_compared_and_replayed() {
         check["restricted"],
         json!({ "mutations": "allow", "strict": "refuse" })
     );
-    for (query, said) in [
+    for (query, expected, said) in [
         (
             "product=RAM&version=2019-08-15&action=ListUsers",
+            404,
             "RAM has version 2015-05-01",
         ),
-        ("product=Ecs&action=RunInstances", "give its `version`"),
+        ("product=Ecs&action=RunInstances", 404, "give its `version`"),
+        (
+            "product=Ecs&version=2014&action=RunInstances",
+            400,
+            "is a date",
+        ),
     ] {
         let path = format!("policy/check?{query}");
         let (status, _, problem) = desk.ask(&desk.viewer, Method::GET, &path, None).await;
-        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert_eq!(status, expected);
         assert!(
             problem["detail"].as_str().unwrap().contains(said),
             "{problem}"

@@ -516,6 +516,9 @@ async fn nothing_leads_the_browser_or_the_code_anywhere_else() {
         "http://127.0.0.1:4711/signed-in?x=y",
         "http://127.0.0.1/signed-in",
         "http://localhost:4711/signed-in",
+        "http://127.0.0.1:0/signed-in",
+        "http://127.0.0.1:65536/signed-in",
+        "http://127.0.0.1:+80/signed-in",
         "http://127.0.0.1:4711/signed-in#x",
         "",
     ] {
