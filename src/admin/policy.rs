@@ -227,6 +227,20 @@ pub async fn check(
 ) -> Result<Answer<Check>, Problem> {
     text("product", &which.product, 64)?;
     text("action", &which.action, 128)?;
+    let is_plain = |given: &str, mark: u8| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == mark;
+        given.bytes().all(fits)
+    };
+    if !is_plain(&which.product, b'-') {
+        return Err(Problem::invalid(
+            "`product` takes letters, digits and `-`: RAM.",
+        ));
+    }
+    if !is_plain(&which.action, b'_') {
+        return Err(Problem::invalid(
+            "`action` takes letters, digits and `_`: CreateUser.",
+        ));
+    }
     if which
         .version
         .as_deref()

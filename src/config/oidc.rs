@@ -1,5 +1,10 @@
 //! `[admin.oidc]`: people who sign in at a provider of their own.
 
+#![allow(
+    rustdoc::bare_urls,
+    reason = "the comments are printed into the template of the file"
+)]
+
 use std::path::PathBuf;
 
 use confique::{Config, env::parse::list_by_comma};

@@ -288,6 +288,8 @@ async fn policy_is_shown_checked_compared_and_replayed() {
             400,
             "is a date",
         ),
+        ("product=E.cs&action=RunInstances", 400, "`product`"),
+        ("product=Ecs&action=Run.Instances", 400, "`action`"),
     ] {
         let path = format!("policy/check?{query}");
         let (status, _, problem) = desk.ask(&desk.viewer, Method::GET, &path, None).await;
