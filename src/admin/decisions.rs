@@ -90,10 +90,13 @@ fn rule(decision: &DecisionView, restriction: Option<&RestrictionView>) -> Strin
         };
         return why.to_owned();
     };
-    let was_widened = restriction
-        .widened_at
-        .is_some_and(|at| at <= decision.received_at);
-    let why = match Forbidden::of(&decision.effect, decision.profile.as_deref(), was_widened) {
+    let forbidden = Forbidden::of(
+        &decision.effect,
+        decision.profile.as_deref(),
+        restriction.widened_at,
+        decision.received_at,
+    );
+    let why = match forbidden {
         Forbidden::SensitiveRead => "sensitive reads, since it was widened",
         Forbidden::StrictRead => "reads of RAM and IMS, by the profile `strict`",
         Forbidden::Disclosure => "what shows a secret",

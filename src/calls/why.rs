@@ -29,9 +29,15 @@ pub enum Forbidden {
 }
 
 impl Forbidden {
-    /// By the effect and the profile on record, and whether the restriction was widened when the call came.
+    /// By the effect and the profile on record of a call that came `at`, and since when the restriction is widened.
     #[must_use]
-    pub fn of(effect: &str, profile: Option<&str>, was_widened: bool) -> Self {
+    pub fn of(
+        effect: &str,
+        profile: Option<&str>,
+        widened_at: Option<OffsetDateTime>,
+        at: OffsetDateTime,
+    ) -> Self {
+        let was_widened = widened_at.is_some_and(|widened_at| widened_at <= at);
         match effect {
             "Read" if was_widened => Self::SensitiveRead,
             "Read" => Self::StrictRead,
@@ -73,8 +79,8 @@ impl Why {
     /// What of the call the restriction forbids.
     #[must_use]
     pub fn forbidden(&self) -> Forbidden {
-        let was_widened = self.widened_at.is_some_and(|at| at <= self.refused_at);
-        Forbidden::of(&self.effect, self.profile.as_deref(), was_widened)
+        let profile = self.profile.as_deref();
+        Forbidden::of(&self.effect, profile, self.widened_at, self.refused_at)
     }
 }
 

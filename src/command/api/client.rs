@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     Exit,
-    profile::{ClientCertificate, Connection, ProfileFault},
+    profile::{Connection, ProfileFault, Target},
 };
 use crate::{
     https::{self, TrustFault},
@@ -31,6 +31,8 @@ pub(super) struct Client {
     server: Uri,
     /// `None` of who is not known yet, or by a certificate alone.
     token: Option<Token>,
+    /// Where it is kept, if in a file.
+    pub(super) token_file: Option<PathBuf>,
 }
 
 /// Why there is no client.
@@ -141,35 +143,31 @@ impl ApiFault {
 impl Client {
     /// As an operator, by token or certificate.
     pub fn new(connection: &Connection) -> Result<Self, ClientFault> {
-        let target = connection.resolve()?;
-        let token = match target.token {
+        let (target, token) = connection.resolve()?;
+        let token = match token {
             Err(ProfileFault::NoToken(_)) if target.certificate.is_some() => None,
             token => Some(token?),
         };
-        Self::of(target.server, &target.ca, &target.certificate, token)
+        Self::of(target, token)
     }
 
     /// As somebody who has no token yet.
     pub fn stranger(connection: &Connection) -> Result<Self, ClientFault> {
-        let target = connection.resolve()?;
-        Self::of(target.server, &target.ca, &target.certificate, None)
+        let (target, _) = connection.resolve()?;
+        Self::of(target, None)
     }
 
-    fn of(
-        server: Uri,
-        ca: &Option<PathBuf>,
-        certificate: &Option<ClientCertificate>,
-        token: Option<Token>,
-    ) -> Result<Self, ClientFault> {
-        let ca = ca.as_deref();
-        let tls = match certificate {
+    fn of(target: Target, token: Option<Token>) -> Result<Self, ClientFault> {
+        let ca = target.ca.as_deref();
+        let tls = match &target.certificate {
             Some(own) => https::mutual_trust(ca, &own.chain, &own.key)?,
             None => https::trust(ca)?,
         };
         Ok(Self {
             client: https::client(tls, Duration::from_secs(10)),
-            server,
+            server: target.server,
             token,
+            token_file: target.token_file,
         })
     }
 

@@ -105,10 +105,10 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         });
         let receipt = client.post_once("sign-in", &body).await?;
         let token = member(&receipt, "token");
-        match connection.token_file() {
+        match &client.token_file {
             Some(file) => {
                 let name = file.display();
-                if let Err(fault) = keep(&file, token) {
+                if let Err(fault) = keep(file, token) {
                     writeln!(err, "error: {name}: {fault}")?;
                     writeln!(err, "next: keep the token yourself, it is shown once:")?;
                     writeln!(shown.out, "{token}")?;

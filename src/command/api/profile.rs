@@ -85,9 +85,7 @@ pub(super) struct ClientCertificate {
 /// What a client needs.
 pub(super) struct Target {
     pub server: http::Uri,
-    /// Not everybody has one.
-    pub token: Result<Token, ProfileFault>,
-    /// Where it is kept.
+    /// Where the token is kept, if in a file.
     pub token_file: Option<PathBuf>,
     pub ca: Option<PathBuf>,
     pub certificate: Option<ClientCertificate>,
@@ -119,7 +117,8 @@ pub(super) enum ProfileFault {
 }
 
 impl Connection {
-    pub(super) fn resolve(&self) -> Result<Target, ProfileFault> {
+    /// What a client needs, and the token, which not everybody has.
+    pub(super) fn resolve(&self) -> Result<(Target, Result<Token, ProfileFault>), ProfileFault> {
         let file = profiles_file();
         let shown = file.display().to_string();
         let profile = self.profile(&file, &shown)?;
@@ -138,18 +137,13 @@ impl Connection {
             (None, None) => None,
             _ => return Err(ProfileFault::HalfCertificate),
         };
-        Ok(Target {
+        let target = Target {
             server: address(&server)?,
-            token,
             token_file,
             ca: self.ca.clone().or(profile.ca),
             certificate,
-        })
-    }
-
-    /// Where the token is kept, if in a file.
-    pub(super) fn token_file(&self) -> Option<PathBuf> {
-        self.resolve().ok()?.token_file
+        };
+        Ok((target, token))
     }
 
     /// The named profile, or `default` where there is one.
