@@ -1,0 +1,185 @@
+//! A node: an `akgate serve` as a process, with the roles `gateway` and `admin`.
+
+use std::{
+    fs,
+    io::{Read, Seek, SeekFrom},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::{sync::watch, time::Instant};
+
+use crate::{Result, process::Process};
+
+/// How long a node may take to listen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where a node listens. A node that is started again listens elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// For callers.
+    pub gateway: SocketAddr,
+    /// For operators.
+    pub admin: SocketAddr,
+}
+
+/// What a node is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It serves.
+    Up(Addresses),
+    /// It is stopped by SIGSTOP: it takes connections, and answers when it goes on.
+    Stopped(Addresses),
+    /// It does not run.
+    Down,
+}
+
+/// A node. Dropping it kills it.
+#[derive(Debug)]
+pub struct Node {
+    name: String,
+    program: PathBuf,
+    config: PathBuf,
+    log: PathBuf,
+    process: Mutex<Option<Process>>,
+    state: watch::Sender<State>,
+}
+
+impl Node {
+    /// A node of this configuration, not started yet; its log is written beside the configuration.
+    #[must_use]
+    pub fn new(name: &str, program: &Path, config: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            program: program.to_owned(),
+            log: config.with_extension("log"),
+            config,
+            process: Mutex::new(None),
+            state: watch::Sender::new(State::Down),
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its log, of all its starts.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// What it is doing; the drill itself decides that, so it is always known.
+    #[must_use]
+    pub fn state(&self) -> State {
+        *self.state.borrow()
+    }
+
+    /// Whether it is stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.state(), State::Stopped(_))
+    }
+
+    /// Starts it, and waits until it listens.
+    ///
+    /// # Errors
+    /// Where it does not listen in time.
+    pub async fn start(&self) -> Result<()> {
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)?;
+        let said = log.metadata()?.len();
+        let mut command = Command::new(&self.program);
+        command
+            .args(["serve", "--roles", "gateway,admin", "--config"])
+            .arg(&self.config)
+            .stdout(Stdio::null())
+            .stderr(log);
+        *self.process() = Some(Process::spawn(&mut command, None)?);
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let text = self.log_since(said)?;
+            if let (Some(gateway), Some(admin)) =
+                (listens(&text, "gateway"), listens(&text, "admin"))
+            {
+                self.state
+                    .send_replace(State::Up(Addresses { gateway, admin }));
+                return Ok(());
+            }
+            let ended = self.process().as_mut().and_then(Process::ended);
+            if ended.is_some() || Instant::now() > until {
+                return Err(format!("{} does not listen ({ended:?}): {text}", self.name).into());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What its log has from this byte on.
+    fn log_since(&self, start: u64) -> Result<String> {
+        let mut file = fs::File::open(&self.log)?;
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.take(1 << 20).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Stops it by SIGSTOP.
+    pub fn stop(&self) {
+        if let State::Up(addresses) = self.state() {
+            self.process().iter_mut().for_each(Process::stop);
+            self.state.send_replace(State::Stopped(addresses));
+        }
+    }
+
+    /// Lets it go on by SIGCONT.
+    pub fn cont(&self) {
+        if let State::Stopped(addresses) = self.state() {
+            self.state.send_replace(State::Up(addresses));
+            self.process().iter_mut().for_each(Process::cont);
+        }
+    }
+
+    /// Kills it by SIGKILL.
+    pub fn kill(&self) {
+        self.state.send_replace(State::Down);
+        *self.process() = None;
+    }
+
+    /// Waits until it can be reached, stopped or not; `None` where that takes longer than `patience`.
+    pub async fn reachable(&self, patience: Duration) -> Option<Addresses> {
+        let mut seen = self.state.subscribe();
+        let runs = seen.wait_for(|state| *state != State::Down);
+        match *tokio::time::timeout(patience, runs).await.ok()?.ok()? {
+            State::Up(addresses) | State::Stopped(addresses) => Some(addresses),
+            State::Down => None,
+        }
+    }
+
+    /// Waits until it is stopped or killed.
+    pub async fn gone(&self) {
+        let mut seen = self.state.subscribe();
+        let gone = seen.wait_for(|state| !matches!(state, State::Up(_)));
+        drop(gone.await);
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The address that a section listens on, as the log says.
+fn listens(log: &str, section: &str) -> Option<SocketAddr> {
+    log.lines().find_map(|line| {
+        let event: Value = serde_json::from_str(line).ok()?;
+        let is_it = event.get("message")? == "listening" && event.get("section")? == section;
+        is_it.then(|| event.get("address")?.as_str()?.parse().ok())?
+    })
+}
