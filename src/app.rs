@@ -2,7 +2,13 @@
 
 use std::{collections::HashMap, hash::RandomState, path::PathBuf, sync::Arc, time::Duration};
 
-use axum::{Router, response::IntoResponse};
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
 use lettre::message::Mailbox;
 use sqlx::PgPool;
 use tokio::{
@@ -13,8 +19,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     admin::{self, Admin},
-    calls::{observed, partitions, recorder::Recorder},
-    clock::Clock,
+    calls::{in_flight::InFlight, observed, partitions, recorder::Recorder},
+    clock::{Clock, LatestTime},
     console::{self, Console, Pages},
     directory::{sealing::KeyRing, sessions, within},
     gateway::{
@@ -39,8 +45,11 @@ use crate::{
     outbox::events,
     randomness::Randomness,
     registry::{
+        barrier::Barrier,
         feed::{self, Feed},
         live::Live,
+        membership::{self, Membership},
+        nodes::Card,
         record::Suspicions,
     },
     restriction::LiftRule,
@@ -51,6 +60,8 @@ use crate::{
 pub struct Foundations {
     /// The database.
     pub pool: PgPool,
+    /// The same, by connections for news and leases alone: however many calls wait for the others, these do not.
+    pub news: PgPool,
     /// Seals secrets, finds them, and signs the links of letters.
     pub ring: Arc<KeyRing>,
     /// What time it is.
@@ -152,6 +163,32 @@ pub struct Node {
     live: Arc<Live>,
     feed: Arc<Feed>,
     recorder: Arc<Recorder>,
+    calls: Arc<InFlight>,
+    latest: Arc<LatestTime>,
+    membership: Arc<Membership>,
+    barrier: Arc<Barrier>,
+}
+
+/// What a process says of itself among the others.
+#[derive(Debug, Clone)]
+pub struct Duties {
+    /// What it does.
+    pub roles: Vec<String>,
+    /// Whether it judges calls that go on: changes that restrict wait for it.
+    pub enforces: bool,
+}
+
+impl Duties {
+    /// One that does everything.
+    #[must_use]
+    pub fn all() -> Self {
+        Self {
+            roles: ["gateway", "public", "admin", "worker"]
+                .map(str::to_owned)
+                .into(),
+            enforces: true,
+        }
+    }
 }
 
 /// How often what has ended is forgotten.
@@ -163,15 +200,59 @@ const UPKEEP: Duration = Duration::from_secs(3600);
 impl Node {
     /// A node that has read nothing yet.
     #[must_use]
-    pub fn new(foundations: Foundations, feed: feed::Settings) -> Self {
+    pub fn new(foundations: Foundations, feed: feed::Settings, duties: Duties) -> Self {
         let live = Arc::new(Live::default());
-        let pool = &foundations.pool;
+        let Foundations {
+            pool,
+            news,
+            ring,
+            clock,
+            database_timeout: timeout,
+            ..
+        } = &foundations;
+        let feed = Arc::new(Feed::new(news.clone(), Arc::clone(&live), feed));
+        let (calls, latest) = (Arc::<InFlight>::default(), Arc::<LatestTime>::default());
+        let membership = Membership::new(membership::Parts {
+            card: Card::new(
+                duties.roles,
+                duties.enforces,
+                ring.seal_key_ids(),
+                clock.now(),
+            ),
+            pool: news.clone(),
+            feed: duties.enforces.then(|| Arc::clone(&feed)),
+            calls: Arc::clone(&calls),
+            clock: Arc::clone(clock),
+            latest: Arc::clone(&latest),
+            timeout: *timeout,
+        });
         Self {
-            feed: Arc::new(Feed::new(pool.clone(), Arc::clone(&live), feed)),
-            recorder: Arc::new(Recorder::new(pool.clone(), foundations.database_timeout)),
+            recorder: Arc::new(Recorder::new(pool.clone(), *timeout)),
+            barrier: Arc::new(Barrier::new(
+                news.clone(),
+                pool.clone(),
+                Arc::clone(clock),
+                *timeout,
+            )),
+            membership: Arc::new(membership),
+            calls,
+            latest,
             live,
+            feed,
             foundations,
         }
+    }
+
+    /// Its place among the others.
+    #[must_use]
+    pub fn membership(&self) -> &Arc<Membership> {
+        &self.membership
+    }
+
+    /// Where changes that restrict wait for the nodes.
+    #[must_use]
+    pub fn barrier(&self) -> &Arc<Barrier> {
+        &self.barrier
     }
 
     /// What this node knows.
@@ -225,12 +306,16 @@ impl Node {
             catalogue: Catalogue::built_in()?,
             strict: Blocklist::strict()?,
             routes,
-            lookup: Lookup::new(
+            lookup: Arc::new(Lookup::new(
                 pool.clone(),
                 Arc::clone(&ring),
-                Arc::clone(&self.live),
+                Arc::clone(&self.feed),
                 settings.lookup,
-            ),
+            )),
+            lease: Arc::clone(self.membership.lease()),
+            barrier: Arc::clone(&self.barrier),
+            calls: Arc::clone(&self.calls),
+            latest: Arc::clone(&self.latest),
             live: Arc::clone(&self.live),
             feed: Arc::clone(&self.feed),
             nonces: NonceMemory::new(settings.nonces_per_key, RandomState::new()),
@@ -262,13 +347,18 @@ impl Node {
             ring,
             randomness,
             feed: enforce.then(|| Arc::clone(&self.feed)),
+            barrier: Arc::clone(&self.barrier),
+            node_id: self.membership.card().node_id,
+            latest: Arc::clone(&self.latest),
             clock,
             settings,
             rules: Arc::new(admin::Rules::built_in()?),
             timeout: database_timeout,
         };
         let failed = |_| admin::Problem::internal().into_response();
-        Ok(admin::router(admin).layer(CatchPanicLayer::custom(failed)))
+        Ok(admin::router(admin)
+            .layer(middleware::from_fn(to_the_end))
+            .layer(CatchPanicLayer::custom(failed)))
     }
 
     /// The owner's pages and the doors for sources of leak reports; `lift` says what follows a confirmation.
@@ -292,6 +382,7 @@ impl Node {
         let pages = console::public_router(console);
         Ok(pages
             .merge(intake::router(intake))
+            .layer(middleware::from_fn(to_the_end))
             .layer(CatchPanicLayer::new()))
     }
 
@@ -330,6 +421,7 @@ impl Node {
             pool,
             ring,
             feed: enforce.then(|| Arc::clone(&self.feed)),
+            barrier: Arc::clone(&self.barrier),
             clock,
             metrics,
             timeout: settings.timeout,
@@ -353,6 +445,7 @@ impl Node {
             randomness,
             metrics,
             database_timeout,
+            ..
         } = self.foundations.clone();
         Ok(Worker {
             pool,
@@ -367,6 +460,7 @@ impl Node {
             randomness,
             metrics,
             rest: Rest::default(),
+            barrier: Arc::clone(&self.barrier),
             timeout: database_timeout,
         })
     }
@@ -402,6 +496,9 @@ impl Node {
         let recorder = Arc::clone(&self.recorder);
         let stopped = stop.clone();
         tasks.spawn(async move { recorder.run(stopped).await });
+        let membership = Arc::clone(&self.membership);
+        let stopped = stop.clone();
+        tasks.spawn(async move { membership.run(stopped).await });
         if let Some(gate) = gate {
             tasks.spawn(sweep(gate, stop));
         }
@@ -438,6 +535,18 @@ impl Node {
                 _ = stop.changed() => {}
             }
         }
+    }
+}
+
+/// A request runs to its end, whether or not its client waits: a call of the database that is dropped half-way holds its
+/// connection, and what waits for the nodes is kept for the record all the same.
+async fn to_the_end(request: Request, next: Next) -> Response {
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        },
     }
 }
 

@@ -13,9 +13,13 @@ use sqlx::PgPool;
 
 use crate::{
     calls::recorder::Recorder,
+    clock::Clock,
     directory::{StateFault, within},
-    metrics::Metrics,
-    registry::feed::Feed,
+    metrics::{Metrics, Readings},
+    registry::{
+        feed::Feed,
+        membership::{ClockFault, Membership},
+    },
 };
 
 /// How long ago the registry may have been read for a node to be ready.
@@ -28,6 +32,10 @@ pub struct Health {
     pub pool: PgPool,
     /// The registry; `None` where this process has no gateway.
     pub feed: Option<Arc<Feed>>,
+    /// Its place among the nodes.
+    pub membership: Arc<Membership>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
     /// The records of calls.
     pub recorder: Arc<Recorder>,
     /// What is counted.
@@ -50,6 +58,8 @@ async fn ready(State(health): State<Health>, RawQuery(query): RawQuery) -> Respo
     let checks = [
         ("database", health.database().await),
         ("registry", health.registry()),
+        ("lease", health.lease()),
+        ("clock", health.clock()),
     ];
     let good = checks.iter().all(|(_, check)| check.is_ok());
     let status = if good {
@@ -75,7 +85,13 @@ async fn metrics(State(health): State<Health>) -> Response {
         Some(feed) => (feed.revision(), feed.age()),
         None => (-1, None),
     };
-    health.metrics.set(revision, age, health.recorder.dropped());
+    health.metrics.set(&Readings {
+        revision,
+        registry_age: age,
+        dropped_records: health.recorder.dropped(),
+        is_leased: health.lease().is_ok(),
+        clock_offset_ms: health.membership.clocks().offset(),
+    });
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(CONTENT_TYPE, content_type)], health.metrics.text()).into_response()
 }
@@ -90,6 +106,24 @@ impl Health {
             Ok(_) => Ok(()),
             Err(StateFault::TimedOut) => Err("it does not answer in time".to_owned()),
             Err(fault) => Err(fault.to_string()),
+        }
+    }
+
+    fn lease(&self) -> Result<(), String> {
+        let is_held = self.membership.lease().holds(self.clock.since_boot());
+        match is_held || !self.membership.card().enforces {
+            true => Ok(()),
+            false => {
+                Err("this node holds none: it cannot announce itself to the database".to_owned())
+            }
+        }
+    }
+
+    /// A node that is far from the others refuses correct callers.
+    fn clock(&self) -> Result<(), String> {
+        match self.membership.clocks().fault() {
+            Some(fault @ ClockFault::FarFromOthers(_)) => Err(fault.to_string()),
+            Some(ClockFault::Node(_) | ClockFault::Database(_)) | None => Ok(()),
         }
     }
 

@@ -10,8 +10,8 @@
 
 // Rules: pure and total, in a crate of their own.
 pub use akgate_rules::{
-    access_key, credentials, evidence, exception, fault, ladder, leak, operation, request,
-    restriction, signature, verdict,
+    access_key, credentials, evidence, exception, fault, ladder, leak, operation, position,
+    request, restriction, signature, verdict,
 };
 
 // State: each function is one statement or one transaction.

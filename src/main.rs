@@ -56,6 +56,8 @@ enum Command {
         folder: PathBuf,
     },
     #[command(subcommand)]
+    Nodes(api::nodes::Command),
+    #[command(subcommand)]
     Operators(operators::Command),
     #[command(subcommand)]
     Policy(policy::Command),
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
         Command::Letters(command) => letters::run(&command, &mut out, &mut err),
         Command::Login(args) => api::login::run(&args, &mut out, &mut err),
         Command::Man { folder } => manual(&folder),
+        Command::Nodes(command) => api::nodes::run(&command, &mut out, &mut err),
         Command::Operators(command) => operators::run(&command, &mut out, &mut err),
         Command::Policy(command) => policy::run(&command, &mut out, &mut err),
         Command::Reports(command) => reports::run(&command, &mut out, &mut err),

@@ -70,6 +70,8 @@ pub struct Metrics {
     revision: Gauge,
     registry_age: Gauge<f64, AtomicU64>,
     dropped_records: Gauge,
+    lease: Gauge,
+    clock_offset: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -88,6 +90,8 @@ impl Default for Metrics {
         let revision = Gauge::default();
         let registry_age = Gauge::<f64, AtomicU64>::default();
         let dropped_records = Gauge::default();
+        let lease = Gauge::default();
+        let clock_offset = Gauge::<f64, AtomicU64>::default();
         registry.register("calls", "Calls on the request road", calls.clone());
         registry.register(
             "call_duration_seconds",
@@ -136,8 +140,20 @@ impl Default for Metrics {
             "Records of calls that could not be kept, since the start",
             dropped_records.clone(),
         );
+        registry.register(
+            "lease_held",
+            "1 while this node holds a lease: whatever was answered is enforced here",
+            lease.clone(),
+        );
+        registry.register(
+            "clock_offset_seconds",
+            "How far this node's clock is ahead of the database's",
+            clock_offset.clone(),
+        );
         Self {
             registry,
+            lease,
+            clock_offset,
             calls,
             duration,
             upstream,
@@ -152,6 +168,21 @@ impl Default for Metrics {
             dropped_records,
         }
     }
+}
+
+/// What is read when somebody looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Readings {
+    /// The revision that this node enforces; -1 before the first load.
+    pub revision: i64,
+    /// Time since the registry was last read; `None` where it never was.
+    pub registry_age: Option<Duration>,
+    /// Records that could not be kept.
+    pub dropped_records: u64,
+    /// Whether this node holds a lease.
+    pub is_leased: bool,
+    /// How far its clock is ahead of the database's, in milliseconds.
+    pub clock_offset_ms: Option<i64>,
 }
 
 /// 10 µs to 10 s: from what the gate alone takes to what nobody waits for.
@@ -249,12 +280,16 @@ impl Metrics {
     }
 
     /// Sets what is read when somebody looks.
-    pub fn set(&self, revision: i64, registry_age: Option<Duration>, dropped_records: u64) {
-        self.revision.set(revision);
-        let age = registry_age.map_or(f64::INFINITY, |age| age.as_secs_f64());
-        self.registry_age.set(age);
+    pub fn set(&self, readings: &Readings) {
+        self.revision.set(readings.revision);
+        let age = readings.registry_age;
+        self.registry_age
+            .set(age.map_or(f64::INFINITY, |age| age.as_secs_f64()));
         self.dropped_records
-            .set(i64::try_from(dropped_records).unwrap_or(i64::MAX));
+            .set(i64::try_from(readings.dropped_records).unwrap_or(i64::MAX));
+        self.lease.set(i64::from(readings.is_leased));
+        let offset = readings.clock_offset_ms.unwrap_or_default();
+        self.clock_offset.set(offset as f64 / 1000.0);
     }
 
     /// The counters in the OpenMetrics text format.
@@ -276,13 +311,21 @@ mod tests {
         let metrics = Metrics::default();
         metrics.call(None, None, Some("MissingAction"), Duration::from_millis(1));
         metrics.letter(&Settlement::Sent);
-        metrics.set(7, Some(Duration::from_millis(250)), 0);
+        metrics.set(&Readings {
+            revision: 7,
+            registry_age: Some(Duration::from_millis(250)),
+            dropped_records: 0,
+            is_leased: true,
+            clock_offset_ms: Some(-1_500),
+        });
         let text = metrics.text();
         for line in [
             "akgate_calls_total{product=\"none\",effect=\"none\",verdict=\"none\",code=\"MissingAction\"} 1",
             "akgate_letters_total{outcome=\"sent\"} 1",
             "akgate_registry_revision 7",
             "akgate_registry_age_seconds 0.25",
+            "akgate_lease_held 1",
+            "akgate_clock_offset_seconds -1.5",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }

@@ -1,7 +1,7 @@
 //! `/admin/v1/accounts`: what the restricted keys of an account are refused, and whether they may take themselves out of
 //! service.
 
-use axum::{Json as Answer, extract::State};
+use axum::{Json as Answer, extract::State, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -11,6 +11,7 @@ use super::{
     extract::{Json, Path, Query, cut, page_size, text},
     openapi::Faults,
     problem::Details,
+    receipt::{Changed, Waiting},
     tagged::{IfMatch, Tagged},
 };
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     directory::within,
     registry::{
         accounts::{self, AccountView, SetFault, Setting, Wanted},
+        barrier::{Concern, Wait},
         seen::Seen,
     },
     verdict::Profile,
@@ -152,17 +154,17 @@ pub(super) enum ProfileName {
 
 /// Set an account's profile
 ///
-/// What its restricted keys are refused: `mutations`, `strict`, or null for the configured default. It is enforced on
-/// this node before the answer.
+/// What its restricted keys are refused: `mutations`, `strict`, or null for the configured default. It is answered
+/// when every node goes by it, with a receipt.
 #[utoipa::path(
     put,
     path = "/admin/v1/accounts/{id}/profile",
     operation_id = "setAccountProfile",
     tag = "directory",
-    params(("id" = String, Path, description = "The account."), IfMatch),
+    params(("id" = String, Path, description = "The account."), IfMatch, Waiting),
     request_body = OfProfile,
     responses(
-        (status = 200, description = "It is set.", body = AccountView, headers(("ETag", description = "For If-Match."))),
+        (status = 200, description = "It is set.", body = Changed<AccountView>, headers(("ETag", description = "For If-Match."))),
         (status = 404, description = "The directory knows no such account.", body = Details, content_type = "application/problem+json"),
         (status = 412, description = "It has changed since it was looked at.", body = Details, content_type = "application/problem+json"),
         Faults,
@@ -173,10 +175,19 @@ pub async fn set_profile(
     Acting(actor): Acting,
     Path(account_id): Path<String>,
     IfMatch(seen): IfMatch,
+    Query(waiting): Query<Waiting>,
     Json(body): Json<OfProfile>,
-) -> Result<Tagged<AccountView>, Problem> {
+) -> Result<Response, Problem> {
     let setting = Setting::Profile(body.profile);
-    set(&admin, &account_id, setting, &actor, seen.as_deref()).await
+    set(
+        &admin,
+        &account_id,
+        setting,
+        &actor,
+        seen.as_deref(),
+        waiting.wait,
+    )
+    .await
 }
 
 /// The lane; `null` for the configured default.
@@ -190,17 +201,17 @@ pub struct OfLane {
 
 /// Open or shut an account's self-remediation lane
 ///
-/// Whether a restricted key may disable or delete itself, and nothing else. It is enforced on this node before the
-/// answer.
+/// Whether a restricted key may disable or delete itself, and nothing else. It is answered when every node goes by
+/// it, with a receipt.
 #[utoipa::path(
     put,
     path = "/admin/v1/accounts/{id}/self-remedy",
     operation_id = "setAccountSelfRemedy",
     tag = "directory",
-    params(("id" = String, Path, description = "The account."), IfMatch),
+    params(("id" = String, Path, description = "The account."), IfMatch, Waiting),
     request_body = OfLane,
     responses(
-        (status = 200, description = "It is set.", body = AccountView, headers(("ETag", description = "For If-Match."))),
+        (status = 200, description = "It is set.", body = Changed<AccountView>, headers(("ETag", description = "For If-Match."))),
         (status = 404, description = "The directory knows no such account.", body = Details, content_type = "application/problem+json"),
         (status = 412, description = "It has changed since it was looked at.", body = Details, content_type = "application/problem+json"),
         Faults,
@@ -211,10 +222,19 @@ pub async fn set_self_remedy(
     Acting(actor): Acting,
     Path(account_id): Path<String>,
     IfMatch(seen): IfMatch,
+    Query(waiting): Query<Waiting>,
     Json(body): Json<OfLane>,
-) -> Result<Tagged<AccountView>, Problem> {
+) -> Result<Response, Problem> {
     let setting = Setting::SelfRemedy(body.open);
-    set(&admin, &account_id, setting, &actor, seen.as_deref()).await
+    set(
+        &admin,
+        &account_id,
+        setting,
+        &actor,
+        seen.as_deref(),
+        waiting.wait,
+    )
+    .await
 }
 
 async fn set(
@@ -223,12 +243,13 @@ async fn set(
     setting: Setting,
     actor: &Actor,
     seen: Option<&[Seen]>,
-) -> Result<Tagged<AccountView>, Problem> {
+    wait: Wait,
+) -> Result<Response, Problem> {
     let now = admin.clock.now();
     let setting = accounts::set(&admin.pool, account_id, setting, actor, seen, now);
-    let revision = within(admin.timeout, setting).await?;
-    admin.enforce(revision).await;
-    view(admin, account_id).await
+    let position = within(admin.timeout, setting).await?;
+    let receipt = admin.receipt(position, Concern::All, wait).await?;
+    Ok(view(admin, account_id).await?.with_receipt(receipt))
 }
 
 impl From<SetFault> for Problem {

@@ -12,6 +12,7 @@ use super::{
     extract::{Json, Path, Query, cut, optional_text_schema, page_size, text, text_schema},
     openapi::Faults,
     problem::Details,
+    receipt::{Changed, Waiting},
     verbs::id_of,
 };
 use crate::{
@@ -160,17 +161,17 @@ pub struct Remark {
 
 /// Approve
 ///
-/// By another operator than who asks. It is done at once, if it is still possible, and enforced on this node before the
-/// answer.
+/// By another operator than who asks. It is done at once, if it is still possible. What restricts is answered when every
+/// node goes by it, with a receipt; what frees, when this node does.
 #[utoipa::path(
     post,
     path = "/admin/v1/approvals/{id}:approve",
     operation_id = "approve",
     tag = "approvals",
-    params(("id" = Uuid, Path, description = "The request.")),
+    params(("id" = Uuid, Path, description = "The request."), Waiting),
     request_body = Remark,
     responses(
-        (status = 200, description = "It is done.", body = ApprovalView),
+        (status = 200, description = "It is done.", body = Changed<ApprovalView>),
         (status = 404, description = "There is no such request.", body = Details, content_type = "application/problem+json"),
         (status = 409, description = "It is your own, it waits no more, or it is not possible any more.", body = Details, content_type = "application/problem+json"),
         Faults,
@@ -180,8 +181,9 @@ pub async fn approve(
     State(admin): State<Admin>,
     Approving(approver): Approving,
     Path(target): Path<String>,
+    Query(waiting): Query<Waiting>,
     Json(body): Json<Remark>,
-) -> Result<Answer<ApprovalView>, Problem> {
+) -> Result<Answer<Changed<ApprovalView>>, Problem> {
     let id = id_of(&target).ok_or_else(missing)?;
     if let Some(remark) = &body.remark {
         text("remark", remark, 1024)?;
@@ -190,9 +192,19 @@ pub async fn approve(
     let remark = body.remark.as_deref();
     let approving = approvals::approve(&admin.pool, id, &approver, remark, admin.clock.now());
     // Ten thousand keys take their time.
-    let revision = within(admin.timeout * 4, approving).await?;
-    admin.enforce(revision).await;
-    view(&admin, id).await.map(Answer)
+    let approved = within(admin.timeout * 4, approving).await?;
+    let position = approved.position;
+    let receipt = match approved.concern {
+        Some(concern) => Some(admin.receipt(position, concern, waiting.wait).await?),
+        None => {
+            admin.enforce(position).await;
+            None
+        }
+    };
+    Ok(Answer(Changed {
+        view: view(&admin, id).await?,
+        receipt,
+    }))
 }
 
 /// Why not.

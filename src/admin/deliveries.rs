@@ -138,11 +138,11 @@ pub async fn undo(
     // Ten thousand keys take their time.
     match within(admin.timeout * 4, undoing).await? {
         Outcome::Done(undone) => {
-            admin.enforce(undone.revision).await;
+            admin.enforce(undone.position).await;
             let receipt = Receipt {
                 lifted: undone.lifted,
                 kept: undone.kept,
-                revision: undone.revision,
+                revision: undone.position.revision,
             };
             Ok(Answer(receipt).into_response())
         }

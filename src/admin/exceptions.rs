@@ -19,6 +19,7 @@ use super::{
     extract::{Json, Path, Query, cut, page_size, text, text_schema, whole},
     openapi::Faults,
     problem::Details,
+    receipt::{Changed, Waiting},
     verbs::id_of,
 };
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
     exception::{LONGEST, MOST_NETWORKS, MOST_OPERATIONS, Named, Scope, ScopeFault},
     registry::{
         approvals::ApprovalView,
+        barrier::Concern,
         exceptions::{self, Excepting, ExceptionView, RevokeFault, Wanted},
     },
 };
@@ -256,15 +258,15 @@ fn network(text: &String) -> Result<IpNet, Problem> {
 
 /// End an exception
 ///
-/// Early, by one operator alone. It is enforced on this node before the answer.
+/// Early, by one operator alone. It is answered when the restriction is whole again at every node, with a receipt.
 #[utoipa::path(
     post,
     path = "/admin/v1/exceptions/{id}:revoke",
     operation_id = "revokeException",
     tag = "exceptions",
-    params(("id" = Uuid, Path, description = "The exception.")),
+    params(("id" = Uuid, Path, description = "The exception."), Waiting),
     responses(
-        (status = 200, description = "It holds no more.", body = ExceptionView),
+        (status = 200, description = "It holds no more.", body = Changed<ExceptionView>),
         (status = 404, description = "There is no such exception.", body = Details, content_type = "application/problem+json"),
         (status = 409, description = "It is over already.", body = Details, content_type = "application/problem+json"),
         Faults,
@@ -274,12 +276,19 @@ pub async fn revoke(
     State(admin): State<Admin>,
     Acting(actor): Acting,
     Path(target): Path<String>,
-) -> Result<Answer<ExceptionView>, Problem> {
+    Query(waiting): Query<Waiting>,
+) -> Result<Answer<Changed<ExceptionView>>, Problem> {
     let id = id_of(&target).ok_or_else(missing)?;
     let revoking = exceptions::revoke(&admin.pool, id, &actor, admin.clock.now());
-    let revision = within(admin.timeout, revoking).await?;
-    admin.enforce(revision).await;
-    view(&admin, id).await.map(Answer)
+    let revoked = within(admin.timeout, revoking).await?;
+    let concern = Concern::Keys(vec![revoked.access_key_id]);
+    let receipt = admin
+        .receipt(revoked.position, concern, waiting.wait)
+        .await?;
+    Ok(Answer(Changed {
+        view: view(&admin, id).await?,
+        receipt: Some(receipt),
+    }))
 }
 
 impl From<ScopeFault> for Problem {

@@ -13,12 +13,15 @@ use super::{
     auth::{Acting, Reader},
     extract::{Json, Query, cut, optional_text_schema, page_size, text, text_schema},
     openapi::Faults,
+    receipt::Waiting,
 };
 use crate::{
     access_key::{AccessKeyId, AccessKeySecret},
     directory::{StateFault, within},
     leak::{Place, Proof},
     registry::{
+        self,
+        barrier::Concern,
         record::{Delivery, Grounds, LeakReport, Suspicions, record},
         reports::{ReportView, Wanted, list as read},
     },
@@ -78,17 +81,20 @@ pub struct Receipt {
     restriction_id: Uuid,
     /// The revision from which on every node enforces it.
     revision: i64,
+    /// Where it is enforced.
+    receipt: registry::barrier::Receipt,
 }
 
 /// Report a leaked AccessKey
 ///
-/// The report restricts the key, with the secret or without: it is the operator's decision. It is enforced on this
-/// node before the answer.
+/// The report restricts the key, with the secret or without: it is the operator's decision. It is answered when every
+/// node refuses what it refuses, with a receipt.
 #[utoipa::path(
     post,
     path = "/admin/v1/leak-reports",
     operation_id = "reportLeak",
     tag = "leaks",
+    params(Waiting),
     request_body = Body,
     responses(
         (status = 201, description = "The report is recorded, and the key restricted.", body = Receipt),
@@ -99,6 +105,7 @@ pub struct Receipt {
 pub async fn create(
     State(admin): State<Admin>,
     Acting(actor): Acting,
+    Query(waiting): Query<Waiting>,
     Json(body): Json<Body>,
 ) -> Result<(StatusCode, Answer<Receipt>), Problem> {
     text("source", &body.source, 64)?;
@@ -106,6 +113,7 @@ pub async fn create(
     if let Some(url) = &body.url {
         text("url", url, 2048)?;
     }
+    let concern = Concern::Keys(vec![body.access_key_id.clone()]);
     let reports = [LeakReport {
         access_key_id: Some(body.access_key_id),
         secret: body.access_key_secret.map(|Secret(secret)| secret),
@@ -129,7 +137,8 @@ pub async fn create(
         .flatten()
         .and_then(|recorded| Some((recorded, recorded.restriction?)))
         .ok_or(StateFault::Corrupt("a report that restricts nothing"))?;
-    admin.enforce(restriction.revision).await;
+    let position = restriction.position;
+    let receipt = admin.receipt(position, concern, waiting.wait).await?;
     let status = if recorded.is_new {
         StatusCode::CREATED
     } else {
@@ -138,7 +147,8 @@ pub async fn create(
     let receipt = Receipt {
         report_id: recorded.report_id,
         restriction_id: restriction.restriction_id,
-        revision: restriction.revision,
+        revision: position.revision,
+        receipt,
     };
     Ok((status, Answer(receipt)))
 }

@@ -101,8 +101,8 @@ pub async fn lift(
     let (eyes, seen) = (admin.settings.four_eyes, seen.as_deref());
     let lifting = lift::lift(&admin.pool, id, &lifting, &actor, eyes, seen, now);
     match within(admin.timeout, lifting).await? {
-        Outcome::Done(revision) => {
-            admin.enforce(revision).await;
+        Outcome::Done(position) => {
+            admin.enforce(position).await;
             Ok(Tagged(view(&admin, id).await?).into_response())
         }
         Outcome::Waits(approval) => Ok(waits(&admin, approval).await?.into_response()),

@@ -16,6 +16,7 @@ mod keys;
 mod leak_reports;
 mod letters;
 mod lift;
+mod nodes;
 mod observed;
 mod once;
 pub mod openapi;
@@ -23,6 +24,7 @@ mod operators;
 mod pace;
 mod policy;
 mod problem;
+mod receipt;
 mod restrictions;
 mod service;
 mod sign_in;
@@ -38,16 +40,22 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 use self::pace::Pace;
 pub use self::{problem::Problem, sign_in::REDIRECT_PATH};
 use crate::{
-    clock::Clock,
+    clock::{Clock, LatestTime},
     directory::{StateFault, sealing::KeyRing, within},
     operation::{Blocklist, Catalogue, DataError},
     operator::sign_in::SignIn,
+    position::Position,
     randomness::Randomness,
-    registry::{approvals::FourEyes, feed::Feed},
+    registry::{
+        approvals::FourEyes,
+        barrier::{Barrier, Concern, Receipt, Wait},
+        feed::Feed,
+    },
     verdict::{Policy, Profile},
 };
 
@@ -62,6 +70,12 @@ pub struct Admin {
     pub randomness: Arc<Randomness>,
     /// Enforces on this node before the answer; `None` where this process has no gateway.
     pub feed: Option<Arc<Feed>>,
+    /// Where changes that restrict wait for the nodes.
+    pub barrier: Arc<Barrier>,
+    /// This process among the nodes.
+    pub node_id: Uuid,
+    /// The latest time that was seen.
+    pub latest: Arc<LatestTime>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// How it is set.
@@ -135,10 +149,21 @@ impl Admin {
     }
 
     /// Makes this node enforce what was committed.
-    async fn enforce(&self, revision: i64) {
+    async fn enforce(&self, committed: Position) {
         if let Some(feed) = &self.feed {
-            feed.enforce(revision).await;
+            feed.enforce(committed).await;
         }
+    }
+
+    /// Waits until every node refuses what a committed change refuses.
+    async fn receipt(
+        &self,
+        committed: Position,
+        concern: Concern,
+        wait: Wait,
+    ) -> Result<Receipt, Problem> {
+        self.enforce(committed).await;
+        Ok(self.barrier.wait(committed, &concern, wait).await?)
     }
 }
 
@@ -151,6 +176,7 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(restrictions::list))
         .routes(routes!(timeline::read))
         .routes(routes!(approvals::list))
+        .routes(routes!(nodes::list))
         .routes(routes!(letters::list))
         .routes(routes!(events::list))
         .routes(routes!(audit::list))

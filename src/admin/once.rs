@@ -1,12 +1,15 @@
 //! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a change that may be sent again, where nobody knows
 //! whether it arrived, and is made once.
 
+use std::time::Duration;
+
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use backon::{ExponentialBuilder, Retryable};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
 use sha2::{Digest, Sha256};
 
@@ -73,6 +76,7 @@ async fn make(admin: Admin, request: Request, next: Next) -> Result<Response, Pr
         operator: operator.actor(),
         key,
         fingerprint: fingerprint.finalize().to_vec(),
+        node_id: admin.node_id,
     };
     parts.extensions.insert(operator);
     let begun = once::begin(&admin.pool, &once, admin.clock.now());
@@ -117,7 +121,12 @@ fn again(kept: Kept) -> Result<Response, Problem> {
 /// Keeps what succeeded; what failed may be tried again.
 async fn settle(admin: &Admin, once: &Once, response: Response) -> Result<Response, Problem> {
     if !response.status().is_success() {
-        within(admin.timeout, once::forget(&admin.pool, once)).await?;
+        if within(admin.timeout, once::forget(&admin.pool, once))
+            .await
+            .is_err()
+        {
+            tokio::spawn(forget(admin.clone(), once.clone()));
+        }
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
@@ -132,4 +141,17 @@ async fn settle(admin: &Admin, once: &Once, response: Response) -> Result<Respon
         tracing::warn!(%fault, "the answer to an Idempotency-Key cannot be kept");
     }
     Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+/// Nothing was done, and the database cannot be told now: the client may try again before a minute is over.
+async fn forget(admin: Admin, once: Once) {
+    let retries = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(Duration::from_secs(1))
+        .without_max_times()
+        .with_total_delay(Some(Duration::from_secs(60)));
+    let forgetting = || within(admin.timeout, once::forget(&admin.pool, &once));
+    if let Err(fault) = forgetting.retry(retries).await {
+        tracing::warn!(%fault, "an Idempotency-Key that failed cannot be used again for minutes");
+    }
 }

@@ -140,6 +140,16 @@ impl Problem {
         }
     }
 
+    /// A failover has lost the change.
+    pub fn lost() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "change-lost",
+            "The database has lost this change in a failover.",
+            "Send it again: nothing of it is in force.",
+        )
+    }
+
     /// akgate has failed.
     pub fn internal() -> Self {
         Self::new(

@@ -19,21 +19,40 @@ use utoipa::{
     },
 };
 
-use super::{Admin, Problem};
-use crate::registry::seen::Seen;
+use super::{Admin, Problem, receipt::Changed};
+use crate::registry::{barrier::Receipt, seen::Seen};
 
 /// An answer with its tag.
 pub struct Tagged<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Tagged<T> {
     fn into_response(self) -> Response {
-        let tag = HeaderValue::from_str(&format!("\"{}\"", Seen::of(&self.0).as_str()));
-        let mut response = Json(self.0).into_response();
-        if let Ok(tag) = tag {
-            response.headers_mut().insert(ETAG, tag);
-        }
-        response
+        let tag = tag(&self.0);
+        tagged(Json(self.0).into_response(), tag)
     }
+}
+
+impl<T: Serialize> Tagged<T> {
+    /// The answer of a change, with the tag of what it was made to.
+    pub fn with_receipt(self, receipt: Receipt) -> Response {
+        let tag = tag(&self.0);
+        let changed = Changed {
+            view: self.0,
+            receipt: Some(receipt),
+        };
+        tagged(Json(changed).into_response(), tag)
+    }
+}
+
+fn tag(view: &impl Serialize) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("\"{}\"", Seen::of(view).as_str())).ok()
+}
+
+fn tagged(mut response: Response, tag: Option<HeaderValue>) -> Response {
+    if let Some(tag) = tag {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
 }
 
 /// What the operator has seen; `None` where the change is bound to nothing.

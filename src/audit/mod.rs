@@ -194,17 +194,19 @@ pub async fn write_all(
                  action,
                  access_key_id,
                  restriction_id,
-                 detail
+                 detail,
+                 history,
+                 revision
              )
-             SELECT *
-             FROM unnest(
+             SELECT e.*, r.history, r.revision
+             FROM registry_revision r, unnest(
                  $1::timestamptz[],
                  $2::text[],
                  $3::text[],
                  $4::text[],
                  $5::uuid[],
                  $6::jsonb[]
-             )
+             ) AS e
              RETURNING audit_id, at, action, access_key_id, detail
          ),
          enqueued AS (

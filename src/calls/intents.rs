@@ -4,7 +4,10 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use super::{CallRecord, partitions};
-use crate::directory::StateFault;
+use crate::{
+    directory::StateFault,
+    position::{History, Position},
+};
 
 /// A call that is about to be forwarded.
 #[derive(Debug, Clone)]
@@ -22,8 +25,9 @@ pub struct Intent {
 /// What writing an intent gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// It is written; this is the revision of the registry at that moment.
-    At(i64),
+    /// It is written; this is where the registry stood when the statement began. `None` where the server is another
+    /// than before, and nobody has stamped its history yet.
+    At(Option<Position>),
     /// The same call was accepted before, by this node or another.
     Replay,
 }
@@ -47,8 +51,9 @@ pub async fn write(pool: &PgPool, intent: &Intent) -> Result<Written, StateFault
 
 async fn insert(pool: &PgPool, intent: &Intent) -> Result<Written, StateFault> {
     let call = &intent.call;
-    // The counter is read by the same statement: a restriction that this does not see comes after it.
-    let revision = sqlx::query_scalar!(
+    // The counter is read in the snapshot that the statement begins with, also where it waits: it shows every change
+    // that was committed before, and no more is claimed.
+    let row = sqlx::query!(
         "INSERT INTO intents (
              access_key_id,
              nonce,
@@ -68,7 +73,9 @@ async fn insert(pool: &PgPool, intent: &Intent) -> Result<Written, StateFault> {
          )
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
          ON CONFLICT DO NOTHING
-         RETURNING (SELECT revision FROM registry_revision) AS \"revision!\"",
+         RETURNING
+             (SELECT revision FROM registry_revision) AS \"revision!\",
+             (SELECT history FROM registry_revision WHERE timeline = registry_timeline()) AS history",
         call.key(),
         intent.nonce,
         intent.signed_at,
@@ -87,5 +94,10 @@ async fn insert(pool: &PgPool, intent: &Intent) -> Result<Written, StateFault> {
     )
     .fetch_optional(pool)
     .await?;
-    Ok(revision.map_or(Written::Replay, Written::At))
+    Ok(row.map_or(Written::Replay, |row| {
+        Written::At(row.history.map(|history| Position {
+            history: History(history),
+            revision: row.revision,
+        }))
+    }))
 }

@@ -9,6 +9,7 @@ pub mod artefacts;
 pub mod batch;
 pub mod decision;
 pub mod impact;
+pub mod in_flight;
 pub mod intents;
 pub mod observed;
 pub mod partitions;

@@ -5,6 +5,7 @@ pub mod classify;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+mod enforced;
 mod input;
 pub mod keys;
 pub mod letters;

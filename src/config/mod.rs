@@ -55,6 +55,18 @@ pub enum Role {
 }
 
 impl Role {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Public => "public",
+            Self::Admin => "admin",
+            Self::Worker => "worker",
+            Self::Observer => "observer",
+        }
+    }
+
     /// What a process does that is told nothing else.
     pub const ALL: [Self; 4] = [Self::Gateway, Self::Public, Self::Admin, Self::Worker];
 

@@ -44,6 +44,11 @@ pub struct PolicySection {
     /// Whether a restricted AccessKey may disable or delete itself.
     #[config(env = "AKGATE_POLICY_SELF_REMEDY", default = false)]
     pub self_remedy: bool,
+    /// Whether a node that holds no lease (it cannot reach the database) refuses every read. By default it refuses those
+    /// that "strict" lists, in accounts that are known to be strict, and sensitive reads by AccessKeys that are known to be
+    /// restricted.
+    #[config(env = "AKGATE_POLICY_REFUSE_UNLEASED_READS", default = false)]
+    pub refuse_unleased_reads: bool,
     /// Who lifts a restriction. "operator": an operator, after the owner's confirmation. "auto_lift": also the policy, on
     /// facts alone: the pair is disabled or deleted, and the owner has looked at everything that it made and changed.
     #[config(env = "AKGATE_POLICY_LIFT", default = "operator")]

@@ -16,7 +16,7 @@ pub struct DatabaseSection {
     /// A file that holds the URL.
     #[config(env = "AKGATE_DATABASE_URL_FILE")]
     pub url_file: Option<PathBuf>,
-    /// Connections at most.
+    /// Connections at most. Four of them are for news and leases, and one for notifications comes on top.
     #[config(env = "AKGATE_DATABASE_MAX_CONNECTIONS", default = 16)]
     pub max_connections: u32,
     /// How long one call may take, in seconds.

@@ -1,4 +1,4 @@
-//! The attack: whoever found alice's AccessKey races the report of the leak.
+//! The attack: whoever found alice's AccessKey races the report of the leak, at every node.
 //!
 //! Four callers go through every move again and again, half a second before the report and a second and a
 //! half after its answer. A call that was sent before the answer may still get through; none that was sent
@@ -10,7 +10,10 @@ pub mod tally;
 
 use std::{
     io::Write,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -46,7 +49,8 @@ const SIGNED_AHEAD: usize = 2_000;
 
 /// What every caller of the attack has.
 pub struct Field {
-    gateway: String,
+    gateways: Vec<String>,
+    next: AtomicUsize,
     caller: Caller,
     clock: Arc<dyn Clock>,
     loot: Loot,
@@ -70,7 +74,14 @@ impl Field {
             parameters,
         };
         let now = self.clock.now();
-        Ok(self.caller.call(&self.gateway, key, api, now).await?)
+        Ok(self.caller.call(self.gateway(), key, api, now).await?)
+    }
+
+    /// Each call goes to the next node.
+    fn gateway(&self) -> &str {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let at = next % self.gateways.len().max(1);
+        self.gateways.get(at).map_or("", String::as_str)
     }
 
     fn ms(&self) -> f64 {
@@ -91,7 +102,8 @@ pub async fn run<W: Write>(
     let caller = Caller::default();
     let loot = Loot::gather(stage, cast, &caller, clock.as_ref(), SIGNED_AHEAD).await?;
     let field = Arc::new(Field {
-        gateway: stage.gateway_url.clone(),
+        gateways: stage.gateway_urls.clone(),
+        next: AtomicUsize::new(0),
         caller,
         clock,
         loot,

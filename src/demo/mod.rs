@@ -31,10 +31,10 @@ use self::{
     walk::{Walk, WalkFault},
 };
 use crate::{
-    app::{AppError, Foundations, GatewaySettings, Node, WorkerSettings},
+    app::{AppError, Duties, Foundations, GatewaySettings, Node, WorkerSettings},
     audit::Actor,
     clock::{Clock, SystemClock},
-    directory::StateFault,
+    directory::{StateFault, pool::limits},
     gateway::{gate, lookup, nonce::NONCES_PER_KEY, road::road, routes::Trust, upstream::Upstream},
     intake::possession,
     ladder::Ladder,
@@ -65,6 +65,9 @@ pub struct Args {
     /// sent after the report's answer got through
     #[arg(long, conflicts_with = "once")]
     pub attack: bool,
+    /// So many nodes on one database, each with a gateway of its own; the attacker tries them all
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub nodes: u8,
     /// Print one JSON object per line: who plays, then every step
     #[arg(long)]
     pub json: bool,
@@ -235,13 +238,18 @@ async fn open_pool(state: &State) -> Result<PgPool, DemoError> {
             .await?;
     }
     server.close().await;
-    let pool = PgPoolOptions::new()
-        .max_connections(16)
-        .acquire_timeout(DATABASE)
-        .connect_with(state.postgres.options("akgate"))
-        .await?;
+    let pool = connect(state).await?;
     MIGRATOR.run(&pool).await?;
     Ok(pool)
+}
+
+/// A pool of one node.
+async fn connect(state: &State) -> Result<PgPool, DemoError> {
+    let pool = limits(DATABASE)
+        .max_connections(16)
+        .acquire_timeout(DATABASE)
+        .connect_with(state.postgres.options("akgate"));
+    Ok(pool.await?)
 }
 
 async fn play<W: io::Write>(
@@ -271,13 +279,18 @@ async fn play<W: io::Write>(
 
     let foundations = Foundations {
         pool: pool.clone(),
+        news: pool.clone(),
         ring: Arc::clone(&ring),
         clock: Arc::clone(&clock),
         randomness: Arc::clone(randomness),
         metrics: Arc::new(Metrics::default()),
         database_timeout: DATABASE,
     };
-    let node = Arc::new(Node::new(foundations, feed::Settings::default()));
+    let node = Arc::new(Node::new(
+        foundations.clone(),
+        feed::Settings::default(),
+        Duties::all(),
+    ));
     let identity_key = randomness.mac_key();
     let sandbox = Sandbox::new(
         pool.clone(),
@@ -286,13 +299,14 @@ async fn play<W: io::Write>(
         Arc::clone(randomness),
     );
     let recommend = format!("{public_url}/leaked-access-key");
-    let (gate, upstreams) = node.gate(gateway_settings(&sandbox, &identity_key, recommend))?;
+    let settings = || gateway_settings(&sandbox, &identity_key, recommend.clone());
+    let (gate, upstreams) = node.gate(settings())?;
 
     let cast = seed::seed(pool, &ring, randomness, clock.now()).await?;
     let operator = |role| operator(pool, role, clock.now(), randomness.rng());
     let operator_token = operator(Role::Operator).await?;
     let approver_token = operator(Role::Admin).await?;
-    node.feed().poll().await?;
+    node.membership().round().await?;
 
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -331,12 +345,30 @@ async fn play<W: io::Write>(
     let pages = node
         .public(LiftRule::default(), intake)?
         .merge(source.router());
+    let mut gateway_urls = vec![gateway_url.clone()];
+    let mut listeners = Vec::new();
+    for _ in 1..args.nodes {
+        let foundations = Foundations {
+            pool: connect(state).await?,
+            news: connect(state).await?,
+            ..foundations.clone()
+        };
+        let other = Node::new(foundations, feed::Settings::default(), Duties::all());
+        let (gate, upstreams) = other.gate(settings())?;
+        other.membership().round().await?;
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), None, "--nodes")?;
+        gateway_urls.push(url(&listener));
+        let turns = Arc::new(Semaphore::new(CONCURRENT));
+        listeners.push(listener.serving(road(Arc::clone(&gate), upstreams, turns)));
+        let stopped = stopped.clone();
+        tasks.spawn(async move { other.run(Some(gate), stopped).await });
+    }
     let road = road(gate, upstreams, Arc::new(Semaphore::new(CONCURRENT)));
-    let mut listeners = vec![
+    listeners.extend([
         gateway.serving(road.clone()),
         public.serving(pages),
         admin.serving(node.admin(true, crate::admin::Settings::default())?),
-    ];
+    ]);
     listeners.extend(with_tls.map(|listener| listener.serving(road)));
     for serving in listeners {
         let stopped = stopped.clone();
@@ -349,6 +381,7 @@ async fn play<W: io::Write>(
 
     let stage = Stage {
         gateway_url,
+        gateway_urls,
         gateway_tls_url,
         public_url,
         admin_url,

@@ -15,6 +15,8 @@ use super::attack::tally::{LeftBehind, Tally};
 pub struct Stage {
     /// Where SDKs call.
     pub gateway_url: String,
+    /// The gateways of all nodes, that one first.
+    pub gateway_urls: Vec<String>,
     /// The same with TLS, where that was asked for.
     pub gateway_tls_url: Option<String>,
     /// Where owners confirm.
@@ -114,7 +116,9 @@ impl<W: Write> Report<W> {
         let bold = self.paint("1");
         let plain = self.paint("0");
         writeln!(self.out, "\n{bold}akgate demo{plain}")?;
-        writeln!(self.out, "  gateway  {}", stage.gateway_url)?;
+        for url in &stage.gateway_urls {
+            writeln!(self.out, "  gateway  {url}")?;
+        }
         if let Some(url) = &stage.gateway_tls_url {
             writeln!(self.out, "           {url}")?;
         }

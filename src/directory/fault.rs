@@ -23,6 +23,9 @@ pub enum StateFault {
     /// A session without the key that minted it has no standing.
     #[error("the session's parent is not known")]
     UnknownParent,
+    /// The database has lost commits and goes on with another history.
+    #[error("the database has another history by now")]
+    OtherHistory,
     /// A RAM user is named by an id that the directory has never seen given.
     #[error("no RAM user of this UserId is known")]
     UnknownUser,
@@ -39,7 +42,7 @@ impl StateFault {
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Database(_) | Self::TimedOut => true,
+            Self::Database(_) | Self::TimedOut | Self::OtherHistory => true,
             Self::Seal(_)
             | Self::Corrupt(_)
             | Self::OtherPrincipal

@@ -8,7 +8,10 @@ use super::{
     revision::At,
     sealing::{KeyRing, Place, SealFault, Sealed},
 };
-use crate::access_key::AccessKeyId;
+use crate::{
+    access_key::AccessKeyId,
+    position::{History, Position},
+};
 use rand::CryptoRng;
 use sqlx::{PgPool, PgTransaction};
 
@@ -204,13 +207,13 @@ async fn write(
     Ok(())
 }
 
-/// A pair that was found, at the revision of its last change.
+/// A pair that was found.
 #[derive(Debug, Clone)]
 pub struct FoundKey {
     /// What is known of it.
     pub record: KeyRecord,
-    /// The revision of its last change.
-    pub revision: i64,
+    /// The revision of its last change, in the history in which it was read.
+    pub position: Position,
 }
 
 /// Finds a pair and opens its secret.
@@ -229,8 +232,9 @@ pub async fn find(
              k.status,
              k.sealed_secret,
              k.seal_key_id,
-             k.revision
-         FROM access_keys k
+             k.revision,
+             r.history
+         FROM registry_revision r, access_keys k
          JOIN principals p USING (principal_id)
          WHERE k.access_key_id = $1",
         access_key_id.as_str()
@@ -252,7 +256,10 @@ pub async fn find(
             status: status(&row.status)?,
             secret: ring.open(&sealed, place(access_key_id.as_str()))?,
         },
-        revision: row.revision,
+        position: Position {
+            history: History(row.history),
+            revision: row.revision,
+        },
     }))
 }
 

@@ -149,6 +149,14 @@ impl KeyRing {
         self.newest
     }
 
+    /// The keys that seal, by id.
+    #[must_use]
+    pub fn seal_key_ids(&self) -> Vec<i32> {
+        let mut ids: Vec<i32> = self.seals.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// Whether it has the sealing key of this id.
     #[must_use]
     pub fn has(&self, seal_key_id: i32) -> bool {

@@ -11,15 +11,18 @@ use super::{
     revision::At,
     sealing::{KeyRing, Place, Sealed},
 };
-use crate::access_key::{AccessKeyId, AccessKeySecret};
+use crate::{
+    access_key::{AccessKeyId, AccessKeySecret},
+    position::{History, Position},
+};
 
 /// A key that a session descends from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ancestor {
     /// The key, or the session between.
     pub access_key_id: AccessKeyId,
-    /// The revision at which it asked for its descendant: a lift after that does not free it.
-    pub minted_at: i64,
+    /// Where the registry stood when it asked for its descendant: a lift after that does not free it.
+    pub minted_at: Position,
 }
 
 /// What names a session, and what proves it.
@@ -55,7 +58,7 @@ pub struct NewSession {
 /// Who asked for a session.
 #[derive(Debug, Clone)]
 pub struct Parent {
-    /// The key or session that signed the call, and the revision at its intent.
+    /// The key or session that signed the call, and where the registry stood at its intent.
     pub ancestor: Ancestor,
     /// Its account.
     pub account_id: String,
@@ -70,8 +73,8 @@ pub struct FoundSession {
     pub ancestors: Vec<Ancestor>,
     /// Every account of the lineage.
     pub account_ids: Vec<String>,
-    /// The revision at which it became known.
-    pub revision: i64,
+    /// The revision at which it became known, in the history in which it was read.
+    pub position: Position,
 }
 
 /// Keeps a session. Its lineage is its parent's and its parent. Doing it twice changes nothing.
@@ -86,12 +89,13 @@ pub async fn keep(
     rng: &mut (impl CryptoRng + Send),
 ) -> Result<(), StateFault> {
     let (mut ancestors, mut mint_revisions) = (Vec::new(), Vec::new());
+    let mut mint_histories = Vec::new();
     let mut account_ids = vec![session.record.account_id.clone()];
     if let Some(parent) = &session.parent {
         let id = &parent.ancestor.access_key_id;
         if id.is_session() {
             let above = sqlx::query!(
-                "SELECT ancestors, mint_revisions, account_ids
+                "SELECT ancestors, mint_revisions, mint_histories, account_ids
                  FROM sessions
                  WHERE access_key_id = $1",
                 id.as_str()
@@ -101,10 +105,12 @@ pub async fn keep(
             .ok_or(StateFault::UnknownParent)?;
             ancestors = above.ancestors;
             mint_revisions = above.mint_revisions;
+            mint_histories = above.mint_histories;
             account_ids.extend(above.account_ids);
         }
         ancestors.push(id.as_str().to_owned());
-        mint_revisions.push(parent.ancestor.minted_at);
+        mint_revisions.push(parent.ancestor.minted_at.revision);
+        mint_histories.push(parent.ancestor.minted_at.history.0);
         account_ids.push(parent.account_id.clone());
     }
     account_ids.sort();
@@ -127,9 +133,10 @@ pub async fn keep(
              expires_at,
              request_id,
              revision,
-             blind_index
+             blind_index,
+             mint_histories
          )
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
          ON CONFLICT DO NOTHING",
         id,
         record.account_id,
@@ -144,7 +151,8 @@ pub async fn keep(
         record.expires_at,
         session.request_id,
         at.revision,
-        ring.blind_index(&record.secret)
+        ring.blind_index(&record.secret),
+        &mint_histories
     )
     .execute(&mut **tx)
     .await?;
@@ -166,13 +174,15 @@ pub async fn find(
              principal,
              ancestors,
              mint_revisions,
+             mint_histories,
              account_ids,
              sealed_secret,
              seal_key_id,
              token_sha256,
              expires_at,
-             revision
-         FROM sessions
+             sessions.revision,
+             r.history
+         FROM sessions, registry_revision r
          WHERE access_key_id = $1",
         access_key_id.as_str()
     )
@@ -188,11 +198,14 @@ pub async fn find(
     let ancestors = row
         .ancestors
         .iter()
-        .zip(row.mint_revisions)
-        .map(|(id, minted_at)| {
+        .zip(row.mint_revisions.iter().zip(row.mint_histories))
+        .map(|(id, (revision, history))| {
             Ok(Ancestor {
                 access_key_id: key_id(id)?,
-                minted_at,
+                minted_at: Position {
+                    history: History(history),
+                    revision: *revision,
+                },
             })
         })
         .collect::<Result<_, StateFault>>()?;
@@ -210,7 +223,10 @@ pub async fn find(
         },
         ancestors,
         account_ids: row.account_ids,
-        revision: row.revision,
+        position: Position {
+            history: History(row.history),
+            revision: row.revision,
+        },
     }))
 }
 

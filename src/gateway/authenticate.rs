@@ -24,6 +24,7 @@ use crate::{
     operation::Operation,
     request::ApiRequest,
     signature::{self, Verified, freshness},
+    verdict::Basis,
 };
 
 /// A request that is proven.
@@ -36,6 +37,8 @@ pub struct Authenticated {
     pub operation: Operation,
     /// The call.
     pub call: Arc<Call>,
+    /// What the node knew before the caller was looked up.
+    pub basis: Basis,
 }
 
 /// The station.
@@ -72,7 +75,11 @@ where
 }
 
 async fn authenticate(gate: &Gate, received: Received) -> Result<Authenticated, Fault> {
-    let Received { request, call } = received;
+    let Received {
+        request,
+        call,
+        basis,
+    } = received;
     let (verified, caller) = match &request.claim {
         Some(_) => {
             let (verified, caller) = prove(gate, request, &call).await?;
@@ -89,6 +96,7 @@ async fn authenticate(gate: &Gate, received: Received) -> Result<Authenticated, 
         caller,
         operation,
         call,
+        basis,
     })
 }
 
@@ -107,12 +115,39 @@ async fn prove(
     if id.is_session() && claim.security_token.is_none() {
         return Err(Fault::Missing("SecurityToken"));
     }
-    let caller = gate.lookup.find(id, now).await?;
+    let caller = gate.lookup.find(id, gate.latest.see(now)).await?;
     check_token(claim.security_token.as_ref(), caller.session.as_ref())?;
     let verified = signature::verify(request, &caller.secret)?;
     gate.nonces.burn(id, &claim.nonce, now)?;
     call.caller.get_or_init(|| Arc::clone(&caller));
     Ok((verified, caller))
+}
+
+/// Proves the caller of a request that was verified before once more, by what is known of it at a later `basis`.
+///
+/// # Errors
+/// What the caller is told where the key is not what it was.
+pub async fn prove_again(
+    gate: &Gate,
+    authenticated: &mut Authenticated,
+    basis: Basis,
+) -> Result<(), Fault> {
+    if let (Some(before), Some(claim)) = (
+        &authenticated.caller,
+        &authenticated.verified.request().claim,
+    ) {
+        let now = gate.clock.now();
+        freshness::check(claim.signed_at, now)?;
+        let now = gate.latest.see(now);
+        let caller = gate.lookup.find(&before.access_key_id, now).await?;
+        check_token(claim.security_token.as_ref(), caller.session.as_ref())?;
+        if !caller.secret.equals(&before.secret) {
+            authenticated.verified.verify_again(&caller.secret)?;
+        }
+        authenticated.caller = Some(caller);
+    }
+    authenticated.basis = basis;
+    Ok(())
 }
 
 /// A session proves itself with its token; a pair has none.

@@ -1,6 +1,6 @@
 //! What is known of a call from the outside, and what the stations have found out: the access log's line.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, atomic::AtomicBool};
 
 use axum::body::Body;
 use time::OffsetDateTime;
@@ -8,7 +8,10 @@ use uuid::Uuid;
 
 use super::lookup::Credentials;
 use crate::{
-    access_key::AccessKeyId, calls::shown_request_id, operation::Operation, peer::Peer,
+    access_key::AccessKeyId,
+    calls::{in_flight::Entered, shown_request_id},
+    operation::Operation,
+    peer::Peer,
     request::format::Format,
 };
 
@@ -33,6 +36,10 @@ pub struct Call {
     pub user_agent: String,
     /// When it was received.
     pub received_at: OffsetDateTime,
+    /// It is under way, until nobody is at work on it any more; `None` before it was received whole.
+    pub entered: Option<Entered>,
+    /// Whether a byte of it may have gone upstream.
+    pub was_sent: AtomicBool,
     /// The key that it claims; proven or not.
     pub access_key_id: OnceLock<AccessKeyId>,
     /// Who calls, once it is proven.
@@ -66,6 +73,8 @@ impl Call {
             peer: head.extensions.get().copied().unwrap_or_default(),
             user_agent: header(http::header::USER_AGENT).chars().take(256).collect(),
             received_at,
+            entered: None,
+            was_sent: AtomicBool::new(false),
             access_key_id: OnceLock::new(),
             caller: OnceLock::new(),
             operation: OnceLock::new(),

@@ -1,8 +1,10 @@
-//! Last station before upstream: a new request, printed from the proven value, spends the permit.
+//! Last station before upstream: a new request, printed from the proven value, spends the clearance.
+//!
+//! A clearance that is too old is worth nothing, up to the first byte that upstream gets: the call is cleared anew.
 
 use std::{
     convert::Infallible,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::Instant,
 };
@@ -13,13 +15,16 @@ use http::{HeaderName, HeaderValue, Uri};
 use tower::{Service, ServiceExt};
 
 use super::{
+    authenticate::Authenticated,
     call::Answer,
-    enforce::Permitted,
+    enforce::{Permitted, clear_anew},
     gate::Gate,
     identity::{HEADER, Identity},
     routes::Trust,
 };
-use crate::{fault::Fault, operation::Product, signature::Printed};
+use crate::{
+    clock::Clock, fault::Fault, operation::Product, position::BootInstant, signature::Printed,
+};
 
 /// Tells an upstream's client which product is called: a request extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +32,27 @@ pub struct Called(pub Product);
 
 /// In place of an answer that an upstream did not give: an extension of an empty one.
 #[derive(Debug, Clone)]
-pub struct NoAnswer(pub Fault);
+pub enum NoAnswer {
+    /// No byte was sent before the [`Deadline`].
+    TooLate,
+    /// What the caller is told.
+    Fault(Fault),
+}
+
+/// Until when the first byte of a request may be sent: a request extension for an upstream's client.
+#[derive(Clone)]
+pub struct Deadline {
+    until: BootInstant,
+    clock: Arc<dyn Clock>,
+}
+
+impl Deadline {
+    /// Whether it is too late.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.clock.since_boot() >= self.until
+    }
+}
 
 /// The station.
 #[derive(Clone)]
@@ -58,46 +83,74 @@ where
 
     fn call(&mut self, permitted: Permitted) -> Self::Future {
         let (gate, upstream) = (Arc::clone(&self.gate), self.upstream.clone());
-        Box::pin(async move {
-            let product = permitted.authenticated.operation.product().clone();
-            let request = print(&gate, permitted)?;
-            let began = Instant::now();
-            let answered = upstream.oneshot(request).await;
-            gate.metrics.upstream(&product, began.elapsed());
-            match answered {
-                Ok(mut answer) => match answer.extensions_mut().remove() {
-                    Some(NoAnswer(fault)) => Err(fault),
-                    None => Ok(answer),
-                },
-                Err(never) => match never {},
-            }
-        })
+        Box::pin(forward(gate, upstream, permitted))
     }
 }
 
-/// Prints the request for upstream. The permit ends here: it permits one call.
-fn print(gate: &Gate, permitted: Permitted) -> Result<http::Request<Body>, Fault> {
+/// How often a call is cleared anew.
+const CLEARANCES: usize = 4;
+
+async fn forward<S>(gate: Arc<Gate>, upstream: S, permitted: Permitted) -> Result<Answer, Fault>
+where
+    S: Service<http::Request<Body>, Response = Answer, Error = Infallible> + Clone,
+{
     let Permitted {
-        authenticated,
-        permit: _,
-        intent: _,
+        mut authenticated,
+        mut clearance,
+        intent,
+        under_way,
     } = permitted;
+    let product = authenticated.operation.product().clone();
+    let call = Arc::clone(&authenticated.call);
+    for _ in 0..CLEARANCES {
+        if let Ok(until) = clearance.spend(gate.clock.since_boot()) {
+            let deadline = Deadline {
+                until,
+                clock: Arc::clone(&gate.clock),
+            };
+            let request = print(&gate, &authenticated, deadline)?;
+            let began = Instant::now();
+            call.was_sent.store(true, Ordering::Relaxed);
+            let mut answer = match upstream.clone().oneshot(request).await {
+                Ok(answer) => answer,
+                Err(never) => match never {},
+            };
+            gate.metrics.upstream(&product, began.elapsed());
+            match answer.extensions_mut().remove() {
+                None => return Ok(answer),
+                Some(NoAnswer::Fault(fault)) => return Err(fault),
+                Some(NoAnswer::TooLate) => call.was_sent.store(false, Ordering::Relaxed),
+            }
+        }
+        let under_way = under_way.as_deref();
+        clearance = clear_anew(&gate, &mut authenticated, intent, under_way).await?;
+    }
+    Err(Fault::Unavailable)
+}
+
+/// Prints the request for upstream.
+fn print(
+    gate: &Gate,
+    authenticated: &Authenticated,
+    deadline: Deadline,
+) -> Result<http::Request<Body>, Fault> {
     let (_, trust) = gate
         .routes
         .find(&gate.catalogue, &authenticated.verified.request().operation)?;
     let mut printed = authenticated.verified.print(trust.credentials());
     if let Trust::Identity(key) = trust {
         let now = gate.clock.now();
-        let identity = identity(&authenticated).bound_to(&printed, now).seal(key);
+        let identity = identity(authenticated).bound_to(&printed, now).seal(key);
         printed.headers.push((HEADER.to_owned(), identity));
     }
     let called = Called(authenticated.operation.product().clone());
     let mut request = request(printed)?;
     request.extensions_mut().insert(called);
+    request.extensions_mut().insert(deadline);
     Ok(request)
 }
 
-fn identity(authenticated: &super::authenticate::Authenticated) -> Identity {
+fn identity(authenticated: &Authenticated) -> Identity {
     let (caller, call) = (authenticated.caller.as_deref(), &authenticated.call);
     let operation = &authenticated.operation;
     Identity {

@@ -5,21 +5,23 @@ use std::{borrow::Cow, sync::Arc};
 use axum::body::Body;
 use sqlx::PgPool;
 use tower::{Layer, Service};
+use uuid::Uuid;
 
 use super::{
     authenticate::Authenticate, call::Answer, enforce::Enforce, forward::Forward, learn::Learn,
     lookup::Lookup, nonce::NonceMemory, receive::Receive, routes::Routes,
 };
 use crate::{
-    calls::recorder::Recorder,
-    clock::Clock,
+    calls::{in_flight::InFlight, recorder::Recorder},
+    clock::{Clock, LatestTime},
     directory::sealing::KeyRing,
     fault::Fault,
     metrics::Metrics,
     operation::{Blocklist, Catalogue},
+    position::{History, Position},
     randomness::Randomness,
-    registry::{feed::Feed, live::Live},
-    verdict::{Policy, Profile},
+    registry::{barrier::Barrier, feed::Feed, lease::Lease, live::Live},
+    verdict::{Basis, Policy, Profile},
 };
 
 /// How the gate is set.
@@ -93,11 +95,19 @@ pub struct Gate {
     /// Which upstream serves which operation.
     pub routes: Routes,
     /// Finds keys.
-    pub lookup: Lookup,
+    pub lookup: Arc<Lookup>,
     /// What this node knows.
     pub live: Arc<Live>,
     /// What keeps it so.
     pub feed: Arc<Feed>,
+    /// Whether everything that was answered is known here.
+    pub lease: Arc<Lease>,
+    /// Where changes that restrict are waited for.
+    pub barrier: Arc<Barrier>,
+    /// The calls that this node is at work on.
+    pub calls: Arc<InFlight>,
+    /// The latest time that was seen.
+    pub latest: Arc<LatestTime>,
     /// The nonces of this node.
     pub nonces: NonceMemory<std::hash::RandomState>,
     /// Gathers records.
@@ -115,6 +125,23 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// What this node knows now: read before anything else that a call is decided by.
+    #[must_use]
+    pub fn basis(&self) -> Basis {
+        let since = self.clock.since_boot();
+        // A mirror refuses nothing, and lets nothing pass.
+        let is_leased = self.settings.is_mirror || self.lease.holds(since);
+        let position = self.live.position().unwrap_or(Position {
+            history: History(Uuid::nil()),
+            revision: -1,
+        });
+        Basis {
+            position,
+            since,
+            is_leased,
+        }
+    }
+
     /// The policy in force: as it is configured, but for the mode, where operators have switched it. A mirror refuses
     /// nothing whatever they do.
     #[must_use]

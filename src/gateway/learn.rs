@@ -1,11 +1,11 @@
 //! Fourth station: what upstream did is learnt and its outcome recorded, before the answer leaves.
 //!
-//! A call that left an intent runs to its end whether or not the caller waits for it. A commit that fails
+//! A commit that fails
 //! is tried again for 5 seconds; then the caller is told of an error though the call was executed, since a
 //! key that akgate does not know of is one that it cannot restrict.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::Duration,
 };
@@ -22,15 +22,20 @@ use super::{
     answer,
     authenticate::Authenticated,
     call::Answer,
-    enforce::{Minted, Permitted},
+    enforce::{Minted, Permitted, settle_unforwarded},
     gate::Gate,
     lesson::{Answered, Lesson, UserRef, is_taught_by},
 };
 use crate::{
+    access_key::AccessKeyId,
     calls::{Outcome, batch::Settled},
-    directory::{StateFault, principals, revision, sessions, within},
+    directory::{KeyStatus, StateFault, principals, revision, sessions, within},
     fault::Fault,
-    registry::keys,
+    position::Position,
+    registry::{
+        barrier::{Concern, Wait},
+        keys,
+    },
 };
 
 /// The longest answer to a call that left an intent, in bytes.
@@ -74,13 +79,7 @@ where
         Box::pin(async move {
             match permitted.intent {
                 None => next.oneshot(permitted).await,
-                Some(minted) => {
-                    // On a task of its own: the caller may hang up, the outcome is recorded all the same.
-                    let executed = tokio::spawn(execute(gate, next, permitted, minted));
-                    executed
-                        .await
-                        .unwrap_or(Err(Fault::Internal("a call ended in a panic")))
-                }
+                Some(minted) => execute(gate, next, permitted, minted).await,
             }
         })
     }
@@ -98,11 +97,17 @@ where
     let call = Arc::clone(&permitted.authenticated.call);
     let taught = is_taught_by(&permitted.authenticated.operation);
     let teacher = Teacher::of(&permitted.authenticated, minted);
+    // It is under way until its outcome is known.
+    let _under_way = permitted.under_way.clone();
     let answered = match next.oneshot(permitted).await {
         Ok(answer) => whole(answer).await,
         Err(fault) => Err(fault),
     };
     let (outcome, status, code) = match &answered {
+        Err(fault) if !call.was_sent.load(Ordering::Relaxed) => {
+            settle_unforwarded(&gate, &call, minted.signed_at, fault);
+            return Err(fault.clone());
+        }
         Err(_) => (Outcome::Unknown, None, None),
         Ok((head, body)) if head.status.is_success() => {
             let learnt = if taught {
@@ -211,19 +216,46 @@ async fn learn(
         .without_max_times();
     let committed =
         tokio::time::timeout(PATIENCE, commit.retry(retries).when(StateFault::may_pass)).await;
-    match committed {
-        Ok(Ok(())) => {}
+    let committed = match committed {
+        Ok(Ok(position)) => position,
         Ok(Err(fault)) => return Err(fault.to_string()),
         Err(_) => return Err("the database does not take it".to_owned()),
+    };
+    let restricted = match gate.feed.reach(committed).await {
+        Ok(()) => restricted_by(gate, &lesson),
+        Err(fault) => {
+            tracing::warn!(%fault, "what was learnt is committed, but not enforced here yet");
+            Some(Concern::All)
+        }
+    };
+    match restricted {
+        // Every node enforces it before the answer leaves.
+        Some(concern) => {
+            let waited = gate.barrier.wait(committed, &concern, Wait::Enforced);
+            waited.await.map(drop).map_err(|lost| lost.to_string())
+        }
+        None => Ok(()),
     }
-    // This node enforces it before the answer leaves; the others follow the revision.
-    if let Err(fault) = gate.feed.poll().await {
-        tracing::warn!(%fault, "what was learnt is committed, but not enforced here yet");
-    }
-    Ok(())
 }
 
-async fn commit(gate: &Gate, account_id: &str, lesson: &Lesson) -> Result<(), StateFault> {
+/// What a lesson takes away: a pair that works no more, or one that came back to a restriction.
+fn restricted_by(gate: &Gate, lesson: &Lesson) -> Option<Concern> {
+    match lesson {
+        Lesson::Status(_, KeyStatus::Inactive | KeyStatus::Deleted) | Lesson::DeletedUser(_) => {
+            Some(Concern::All)
+        }
+        Lesson::Status(id, KeyStatus::Active) => restriction_of(gate, id),
+        Lesson::NewKey(key) => restriction_of(gate, &key.record.access_key_id),
+        Lesson::NewSession(_) | Lesson::NewUser(..) | Lesson::Renamed(..) => None,
+    }
+}
+
+fn restriction_of(gate: &Gate, id: &AccessKeyId) -> Option<Concern> {
+    let is_restricted = gate.live.is_restricted(id);
+    is_restricted.then(|| Concern::Keys(vec![id.clone()]))
+}
+
+async fn commit(gate: &Gate, account_id: &str, lesson: &Lesson) -> Result<Position, StateFault> {
     let mut rng = gate.randomness.rng();
     let mut tx = gate.pool.begin().await?;
     let at = revision::advance(&mut tx, gate.clock.now()).await?;
@@ -253,7 +285,7 @@ async fn commit(gate: &Gate, account_id: &str, lesson: &Lesson) -> Result<(), St
         }
     }
     tx.commit().await?;
-    Ok(())
+    Ok(at.position())
 }
 
 async fn name_of(

@@ -202,7 +202,7 @@ impl Answered<'_> {
             parent: self.caller.map(|caller| Parent {
                 ancestor: Ancestor {
                     access_key_id: caller.access_key_id.clone(),
-                    minted_at: self.minted.revision,
+                    minted_at: self.minted.position,
                 },
                 account_id: caller.account_id.clone(),
             }),

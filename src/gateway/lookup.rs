@@ -26,7 +26,11 @@ use crate::{
         within,
     },
     fault::Fault,
-    registry::live::{Known, Live, What},
+    position::{History, Position},
+    registry::{
+        feed::Feed,
+        live::{Known, Live, What},
+    },
 };
 
 /// How keys are looked up.
@@ -71,8 +75,8 @@ pub struct Credentials {
     pub user_name: Option<String>,
     /// What more a session has.
     pub session: Option<Session>,
-    /// The revision at which this was so.
-    revision: i64,
+    /// The revision at which this was so, in the history in which it was read.
+    position: Position,
 }
 
 /// What a session has beyond a pair.
@@ -95,6 +99,18 @@ impl Credentials {
             .map_or(&[], |session| &session.ancestors)
     }
 
+    fn is_current(&self, known: Known, history: Option<History>) -> bool {
+        Some(self.position.history) == history && self.position.revision == known.revision
+    }
+
+    /// The AccessKey at the root of the lineage: its own id for a pair.
+    #[must_use]
+    pub fn root(&self) -> &AccessKeyId {
+        self.ancestors()
+            .first()
+            .map_or(&self.access_key_id, |ancestor| &ancestor.access_key_id)
+    }
+
     /// Every account whose profile counts.
     #[must_use]
     pub fn account_ids(&self) -> &[String] {
@@ -110,7 +126,7 @@ impl Credentials {
 pub struct Lookup {
     pool: PgPool,
     ring: Arc<KeyRing>,
-    live: Arc<Live>,
+    feed: Arc<Feed>,
     settings: Settings,
     secrets: Cache<AccessKeyId, Arc<Credentials>>,
     absent: Cache<AccessKeyId, Instant>,
@@ -120,11 +136,11 @@ pub struct Lookup {
 impl Lookup {
     /// A look-up with an empty cache.
     #[must_use]
-    pub fn new(pool: PgPool, ring: Arc<KeyRing>, live: Arc<Live>, settings: Settings) -> Self {
+    pub fn new(pool: PgPool, ring: Arc<KeyRing>, feed: Arc<Feed>, settings: Settings) -> Self {
         Self {
             pool,
             ring,
-            live,
+            feed,
             settings,
             secrets: Cache::new(settings.cached),
             absent: Cache::new(NEGATIVE),
@@ -139,26 +155,40 @@ impl Lookup {
     /// [`Fault::Throttled`] where too many unknown ids are looked up; [`Fault::Unavailable`] where the
     /// database does not answer.
     pub async fn find(
-        &self,
+        self: &Arc<Self>,
         id: &AccessKeyId,
         now: OffsetDateTime,
     ) -> Result<Arc<Credentials>, Fault> {
-        match self.live.known(id) {
+        let is_unknown = match self.live().known(id) {
             Some(known) => {
                 usable(known, now)?;
+                let history = self.history();
+                let is_current = |cached: &Credentials| cached.is_current(known, history);
                 match self.secrets.get(id) {
-                    Some(found) if found.revision == known.revision => Ok(found),
+                    Some(found) if is_current(&found) => return Ok(found),
                     Some(_) => {
-                        self.secrets
-                            .remove_if(id, |cached| cached.revision < known.revision);
-                        self.fetch(id, false, now).await
+                        self.secrets.remove_if(id, |cached| !is_current(cached));
                     }
-                    None => self.fetch(id, false, now).await,
+                    None => {}
                 }
+                false
             }
-            None if self.was_absent(id) => Err(Fault::AccessKeyNotFound),
-            None => self.fetch(id, true, now).await,
-        }
+            None if self.was_absent(id) => return Err(Fault::AccessKeyNotFound),
+            None => true,
+        };
+        // On a task of its own: a caller who hangs up ends no read of the database half-way.
+        let (lookup, id) = (Arc::clone(self), id.clone());
+        tokio::spawn(async move { lookup.fetch(&id, is_unknown, now).await })
+            .await
+            .unwrap_or(Err(Fault::Internal("a look-up ended in a panic")))
+    }
+
+    fn live(&self) -> &Live {
+        self.feed.live()
+    }
+
+    fn history(&self) -> Option<History> {
+        self.live().position().map(|position| position.history)
     }
 
     fn was_absent(&self, id: &AccessKeyId) -> bool {
@@ -167,22 +197,30 @@ impl Lookup {
             .is_some_and(|since| since.elapsed() < self.settings.negative)
     }
 
-    /// Reads a key; callers who ask for the same one at the same time share one read.
+    /// Reads a key; callers who ask for the same one at the same time share one read, as long as nothing newer is known
+    /// when it ends.
     async fn fetch(
         &self,
         id: &AccessKeyId,
         unknown: bool,
         now: OffsetDateTime,
     ) -> Result<Arc<Credentials>, Fault> {
-        let guard = match self.secrets.get_value_or_guard_async(id).await {
-            Ok(found) => {
-                // Fresh from the one who read it; its status is the live one, or that of the read.
-                if let Some(known) = self.live.known(id) {
-                    usable(known, now)?;
-                }
-                return Ok(found);
+        let guard = loop {
+            match self.secrets.get_value_or_guard_async(id).await {
+                // From one who began to read before this call came, maybe: what is known by now must not be newer.
+                Ok(found) => match self.live().known(id) {
+                    Some(known) if !found.is_current(known, self.history()) => {
+                        self.secrets
+                            .remove_if(id, |cached| Arc::ptr_eq(cached, &found));
+                    }
+                    Some(known) => {
+                        usable(known, now)?;
+                        return Ok(found);
+                    }
+                    None => return Ok(found),
+                },
+                Err(guard) => break guard,
             }
-            Err(guard) => guard,
         };
         let _turn = match unknown {
             true if self.was_absent(id) => return Err(Fault::AccessKeyNotFound),
@@ -190,7 +228,7 @@ impl Lookup {
             false => None,
         };
         let read = within(self.settings.timeout, self.read(id)).await;
-        let (found, known) = match read {
+        let (found, what) = match read {
             Ok(Some(found)) => found,
             Ok(None) => {
                 self.absent.insert(id.clone(), Instant::now());
@@ -201,22 +239,19 @@ impl Lookup {
                 return Err(Fault::Unavailable);
             }
         };
-        self.live.learn(id, known);
+        self.feed.learn(id, found.position, what);
         let found = Arc::new(found);
         // Nobody waits for an insertion that fails: the cache was cleared meanwhile.
         drop(guard.insert(Arc::clone(&found)));
-        usable(known, now)?;
+        usable(Known::new(found.position.revision, what), now)?;
         Ok(found)
     }
 
-    async fn read(&self, id: &AccessKeyId) -> Result<Option<(Credentials, Known)>, StateFault> {
+    async fn read(&self, id: &AccessKeyId) -> Result<Option<(Credentials, What)>, StateFault> {
         if id.is_session() {
             let found = sessions::find(&self.pool, &self.ring, id).await?;
             return Ok(found.map(|found| {
-                let known = Known {
-                    revision: found.revision,
-                    what: What::Session(found.record.expires_at),
-                };
+                let what = What::Session(found.record.expires_at.into());
                 let credentials = Credentials {
                     access_key_id: found.record.access_key_id,
                     secret: found.record.secret,
@@ -228,17 +263,14 @@ impl Lookup {
                         ancestors: found.ancestors,
                         account_ids: found.account_ids,
                     }),
-                    revision: found.revision,
+                    position: found.position,
                 };
-                (credentials, known)
+                (credentials, what)
             }));
         }
         let found = keys::find(&self.pool, &self.ring, id).await?;
         Ok(found.map(|found| {
-            let known = Known {
-                revision: found.revision,
-                what: What::Pair(found.record.status),
-            };
+            let what = What::Pair(found.record.status);
             let record = found.record;
             let credentials = Credentials {
                 access_key_id: record.access_key_id,
@@ -247,9 +279,9 @@ impl Lookup {
                 account_id: record.account_id,
                 user_name: record.user_name,
                 session: None,
-                revision: found.revision,
+                position: found.position,
             };
-            (credentials, known)
+            (credentials, what)
         }))
     }
 }

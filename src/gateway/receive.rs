@@ -25,6 +25,7 @@ use crate::{
     calls::shown_request_id,
     fault::Fault,
     request::{ApiRequest, RawRequest, format::Format},
+    verdict::Basis,
 };
 
 /// The header that repeats the RequestId, as the services that SDKs know do.
@@ -36,6 +37,8 @@ pub struct Received {
     pub request: ApiRequest,
     /// The call.
     pub call: Arc<Call>,
+    /// What the node knew when the call was received whole.
+    pub basis: Basis,
 }
 
 /// The station.
@@ -86,6 +89,9 @@ where
                 let query = raw.head.uri.query().unwrap_or_default().as_bytes();
                 call.format = Format::asked_for(query, &raw.body, &raw.head.headers);
             }
+            // It is counted before anything is read that it is decided by.
+            call.entered = Some(gate.calls.enter());
+            let basis = gate.basis();
             let call = Arc::new(call);
             let watching = watch::watch(&gate, call.received_at);
             let mut asked = None;
@@ -95,7 +101,12 @@ where
                         asked = watch::asked(&gate, &request.operation);
                     }
                     let call = Arc::clone(&call);
-                    next.oneshot(Received { request, call }).await
+                    let received = Received {
+                        request,
+                        call,
+                        basis,
+                    };
+                    next.oneshot(received).await
                 }
                 Err(fault) => Err(fault),
             };

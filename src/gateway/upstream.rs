@@ -62,13 +62,16 @@ impl Upstreams {
     async fn answer(&self, request: http::Request<Body>) -> Answer {
         let product = request.extensions().get::<Called>().map(|called| &called.0);
         let answered = match product.and_then(|product| self.0.get(product)) {
-            Some(Upstream::Sandbox(sandbox)) => in_process(sandbox, request).await,
+            Some(Upstream::Sandbox(sandbox)) => {
+                let answered = in_process(sandbox, request).await;
+                answered.map_err(NoAnswer::Fault)
+            }
             Some(Upstream::Http(upstream)) => upstream.call(request).await,
-            None => Err(Fault::InvalidVersion),
+            None => Err(NoAnswer::Fault(Fault::InvalidVersion)),
         };
-        answered.unwrap_or_else(|fault| {
+        answered.unwrap_or_else(|none| {
             let mut answer = Answer::default();
-            answer.extensions_mut().insert(NoAnswer(fault));
+            answer.extensions_mut().insert(none);
             answer
         })
     }

@@ -151,7 +151,9 @@ pub fn watch(gate: &Gate, now: OffsetDateTime) -> Option<Watch> {
     match policy.mode {
         _ if gate.settings.is_mirror => Some(Watch::Mirror),
         Mode::Shadow => Some(Watch::Shadow),
-        Mode::Enforce => policy.is_announced_for_later(now).then_some(Watch::Shadow),
+        Mode::Enforce => policy
+            .is_announced_for_later(gate.latest.see(now))
+            .then_some(Watch::Shadow),
         Mode::Off => None,
     }
 }

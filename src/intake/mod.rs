@@ -38,6 +38,7 @@ use crate::{
     directory::{sealing::KeyRing, within},
     metrics::Metrics,
     registry::{
+        barrier::{Barrier, Concern, Wait},
         deliveries::Ledger,
         feed::Feed,
         record::{Delivery, Grounds, LeakReport, Recorded, Suspicions, record},
@@ -57,6 +58,8 @@ pub struct Intake {
     pub clock: Arc<dyn Clock>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Where changes that restrict wait for the nodes.
+    pub barrier: Arc<Barrier>,
     /// How long a delivery may take in the database.
     pub timeout: Duration,
     /// The longest body, in bytes.
@@ -95,7 +98,7 @@ pub fn router(intake: Intake) -> Router {
 }
 
 impl Intake {
-    /// Records what a source delivered, and makes this node enforce it before the answer.
+    /// Records what a source delivered; every node enforces it before the answer.
     async fn take(
         &self,
         source: &str,
@@ -115,20 +118,30 @@ impl Intake {
             Refusal::Unavailable
         })?;
         let new: Vec<Recorded> = recorded.iter().copied().flatten().collect();
-        self.enforce(&new).await;
+        self.enforce(&new).await?;
         for one in new.iter().filter(|one| one.is_new) {
             self.metrics.report(source, one.proof);
         }
         Ok(recorded)
     }
 
-    /// Makes this node enforce what reports have led to.
-    async fn enforce(&self, recorded: &[Recorded]) {
+    /// Waits until every node enforces what reports have led to.
+    async fn enforce(&self, recorded: &[Recorded]) -> Result<(), Refusal> {
         let in_force = recorded.iter().filter_map(|one| one.restriction);
-        if let Some(feed) = &self.feed
-            && let Some(revision) = in_force.map(|one| one.revision).max()
-        {
-            feed.enforce(revision).await;
+        let positions = in_force.map(|one| one.position);
+        let Some(committed) = positions.max_by_key(|position| position.revision) else {
+            return Ok(());
+        };
+        if let Some(feed) = &self.feed {
+            feed.enforce(committed).await;
+        }
+        let waited = self.barrier.wait(committed, &Concern::All, Wait::Enforced);
+        match waited.await {
+            Ok(_) => Ok(()),
+            Err(lost) => {
+                tracing::error!(%lost, "a delivery has to be made again");
+                Err(Refusal::Unavailable)
+            }
         }
     }
 }

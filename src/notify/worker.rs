@@ -29,7 +29,8 @@ use crate::{
     outbox::{self, CHANNEL, Leased, LetterKind, Settlement},
     randomness::Randomness,
     registry::{
-        escalate::{self, Rules},
+        barrier::{Barrier, Concern, Wait},
+        escalate::{self, Rules, Widened},
         mode,
     },
     restriction::LiftRule,
@@ -86,6 +87,8 @@ pub struct Worker {
     pub metrics: Arc<Metrics>,
     /// Whether the mail server takes letters.
     pub rest: Rest,
+    /// Where changes that restrict wait for the nodes.
+    pub barrier: Arc<Barrier>,
     /// How long one call of the database may take.
     pub timeout: Duration,
 }
@@ -172,11 +175,28 @@ impl Worker {
             if looked.lifted {
                 tracing::info!(%restriction_id, "lifted by the policy");
             }
+            if let Some(widened) = looked.widened {
+                self.keep_receipt(widened);
+            }
             for step in looked.steps {
                 tracing::info!(%restriction_id, ?step, "the leaked pair still works: a step is taken");
             }
         }
         Ok(count)
+    }
+
+    /// The letter that tells of a widening does not wait for the nodes; the record has where it is enforced.
+    fn keep_receipt(&self, widened: Widened) {
+        let barrier = Arc::clone(&self.barrier);
+        tokio::spawn(async move {
+            let concern = Concern::Keys(vec![widened.access_key_id]);
+            if let Err(lost) = barrier
+                .wait(widened.position, &concern, Wait::Enforced)
+                .await
+            {
+                tracing::error!(%lost, "a restriction is widened again when it is looked at next");
+            }
+        });
     }
 
     /// Letters and steps that are due.

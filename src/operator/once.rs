@@ -6,6 +6,7 @@
 
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 use crate::{audit::Actor, directory::StateFault};
 
@@ -14,6 +15,10 @@ pub const KEPT: Duration = Duration::DAY;
 
 /// After this time nobody is at work on a request any more: whoever was has ended.
 const ABANDONED: Duration = Duration::minutes(5);
+
+/// A node that has not announced itself for so long, by the database's clock, has ended, or is stopped: what it was at
+/// work on may be tried elsewhere.
+const SILENT: Duration = Duration::seconds(5);
 
 /// A key of an operator, and the request that it goes with.
 #[derive(Debug, Clone)]
@@ -24,6 +29,8 @@ pub struct Once {
     pub key: String,
     /// SHA-256 of the request.
     pub fingerprint: Vec<u8>,
+    /// Who is at work on it.
+    pub node_id: Uuid,
 }
 
 /// What is known of a request.
@@ -55,21 +62,34 @@ pub struct Kept {
 pub async fn begin(pool: &PgPool, once: &Once, now: OffsetDateTime) -> Result<Begun, StateFault> {
     let operator = once.operator.to_string();
     let begun = sqlx::query!(
-        "INSERT INTO idempotency_keys AS k (operator, idempotency_key, fingerprint, begun_at)
-         VALUES ($1, $2, $3, $4)
+        "INSERT INTO idempotency_keys AS k (operator, idempotency_key, fingerprint, begun_at, node_id)
+         VALUES ($1, $2, $3, $4, $7)
          ON CONFLICT (operator, idempotency_key) DO UPDATE
          SET fingerprint = excluded.fingerprint,
              begun_at = excluded.begun_at,
+             node_id = excluded.node_id,
              status = NULL,
              body = NULL
          WHERE k.begun_at < $5
-            OR (k.status IS NULL AND k.begun_at < $6)",
+            OR (k.status IS NULL AND k.begun_at < $6)
+            OR (
+                k.status IS NULL
+                AND k.node_id <> excluded.node_id
+                AND NOT EXISTS (
+                    SELECT 1
+                    FROM nodes n
+                    WHERE n.node_id = k.node_id
+                      AND n.announced_at > clock_timestamp() - make_interval(secs => $8)
+                )
+            )",
         operator,
         once.key,
         once.fingerprint,
         now,
         now - KEPT,
-        now - ABANDONED
+        now - ABANDONED,
+        once.node_id,
+        SILENT.as_seconds_f64()
     )
     .execute(pool)
     .await?;
@@ -110,11 +130,13 @@ pub async fn keep(pool: &PgPool, once: &Once, kept: &Kept) -> Result<(), StateFa
          SET status = $3,
              body = $4
          WHERE operator = $1
-           AND idempotency_key = $2",
+           AND idempotency_key = $2
+           AND node_id = $5",
         once.operator.to_string(),
         once.key,
         i32::from(kept.status),
-        kept.body
+        kept.body,
+        once.node_id
     )
     .execute(pool)
     .await?;
@@ -130,9 +152,11 @@ pub async fn forget(pool: &PgPool, once: &Once) -> Result<(), StateFault> {
         "DELETE FROM idempotency_keys
          WHERE operator = $1
            AND idempotency_key = $2
+           AND node_id = $3
            AND status IS NULL",
         once.operator.to_string(),
-        once.key
+        once.key,
+        once.node_id
     )
     .execute(pool)
     .await?;

@@ -9,6 +9,7 @@ use super::seen::Seen;
 use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{StateFault, revision},
+    position::Position,
     verdict::Profile,
 };
 
@@ -41,7 +42,7 @@ impl From<sqlx::Error> for SetFault {
     }
 }
 
-/// Sets something of an account that is still as it was `seen`; gives the revision.
+/// Sets something of an account that is still as it was `seen`; gives the change.
 ///
 /// # Errors
 /// [`SetFault`]; nothing is changed then.
@@ -52,7 +53,7 @@ pub async fn set(
     actor: &Actor,
     seen: Option<&[Seen]>,
     now: OffsetDateTime,
-) -> Result<i64, SetFault> {
+) -> Result<Position, SetFault> {
     let mut tx = pool.begin().await?;
     let at = revision::advance(&mut tx, now).await?;
     let view = one(&mut tx, account_id).await?.ok_or(SetFault::NotFound)?;
@@ -93,7 +94,7 @@ pub async fn set(
     };
     note(&mut tx, deed, actor, detail, now).await?;
     tx.commit().await?;
-    Ok(at.revision)
+    Ok(at.position())
 }
 
 async fn note(

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    barrier::Concern,
     disable,
     exceptions::{self, Excepting},
     leaked::LeakedFault,
@@ -18,6 +19,7 @@ use super::{
 use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{StateFault, revision},
+    position::Position,
 };
 
 /// When it takes two.
@@ -113,6 +115,14 @@ impl Asked {
             Self::Exception { excepting, .. } => &excepting.reason,
             Self::UndoDelivery { reason, .. } | Self::DisableKey { reason, .. } => reason,
             Self::SwitchMode(switching) => &switching.reason,
+        }
+    }
+
+    /// What is restricted by it; `None` where something is freed.
+    fn restricts(&self) -> Option<Concern> {
+        match self {
+            Self::Lift { .. } | Self::UndoDelivery { .. } | Self::Exception { .. } => None,
+            Self::DisableKey { .. } | Self::SwitchMode(_) => Some(Concern::All),
         }
     }
 
@@ -288,7 +298,16 @@ struct Waiting {
     by: Actor,
 }
 
-/// Approves of a request and does it; gives the revision from which on it is enforced.
+/// What was done.
+#[derive(Debug, Clone)]
+pub struct Approved {
+    /// From where on it is enforced.
+    pub position: Position,
+    /// What it restricts, if anything.
+    pub concern: Option<Concern>,
+}
+
+/// Approves of a request and does it.
 ///
 /// # Errors
 /// [`DecideFault`]; nothing is done then, and the request goes on waiting.
@@ -298,7 +317,7 @@ pub async fn approve(
     approver: &Actor,
     remark: Option<&str>,
     now: OffsetDateTime,
-) -> Result<i64, DecideFault> {
+) -> Result<Approved, DecideFault> {
     let mut tx = pool.begin().await?;
     revision::hold(&mut tx).await?;
     let waiting = waiting(&mut tx, approval_id, now).await?;
@@ -312,7 +331,7 @@ pub async fn approve(
         actor: &waiting.by,
         approver: Some(approver),
     };
-    let revision = match &waiting.asked {
+    let position = match &waiting.asked {
         Asked::Lift {
             restriction_id,
             lifting,
@@ -323,7 +342,7 @@ pub async fn approve(
         } => {
             let all = usize::MAX;
             let undone = undo::in_turn(&mut tx, *delivery_id, reason, hands, all, now).await?;
-            undone.revision
+            undone.position
         }
         Asked::Exception {
             restriction_id,
@@ -342,7 +361,8 @@ pub async fn approve(
     };
     settle(&mut tx, approval_id, "Approved", approver, remark, now).await?;
     tx.commit().await?;
-    Ok(revision)
+    let concern = waiting.asked.restricts();
+    Ok(Approved { position, concern })
 }
 
 /// Rejects a request of another operator.

@@ -14,6 +14,7 @@ use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{KeyStatus, keys, revision},
     outbox::tasks::{self, TaskKind},
+    position::Position,
 };
 
 /// Asks for a leaked pair to be disabled; gives the request.
@@ -44,7 +45,7 @@ pub async fn ask(
     Ok(approval_id)
 }
 
-/// Disables it in the caller's transaction, which has its turn among the writers; gives the revision.
+/// Disables it in the caller's transaction, which has its turn among the writers; gives the change.
 pub(super) async fn in_turn(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
@@ -52,7 +53,7 @@ pub(super) async fn in_turn(
     by: &Actor,
     approver: &Actor,
     now: OffsetDateTime,
-) -> Result<i64, LeakedFault> {
+) -> Result<Position, LeakedFault> {
     let access_key_id = key_of(tx, restriction_id).await?;
     let at = revision::advance(tx, now).await?;
     if !keys::disable(tx, &access_key_id, &by.to_string(), at).await? {
@@ -72,5 +73,5 @@ pub(super) async fn in_turn(
         }),
     };
     audit::write(tx, entry).await?;
-    Ok(at.revision)
+    Ok(at.position())
 }

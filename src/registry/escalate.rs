@@ -18,6 +18,7 @@ use crate::{
     },
     ladder::{Ladder, Step, Taken},
     outbox::{self, LetterKind, tasks},
+    position::Position,
     restriction::LiftRule,
 };
 
@@ -106,6 +107,10 @@ pub async fn look(
             };
             looked.steps = rules.ladder.due(told_at, taken, now);
             take(&mut tx, restriction_id, &access_key_id, &looked.steps, at).await?;
+            looked.widened = looked.steps.contains(&Step::Widen).then(|| Widened {
+                position: at.position(),
+                access_key_id: access_key_id.clone(),
+            });
             let reminders = rules.ladder.reminders_until(told_at, now);
             remember(&mut tx, restriction_id, &looked.steps, reminders, at).await?;
             let taken = taken.after(&looked.steps, reminders);
@@ -144,6 +149,17 @@ pub struct Looked {
     pub steps: Vec<Step>,
     /// Whether the policy lifted it.
     pub lifted: bool,
+    /// Sensitive reads are refused from here on.
+    pub widened: Option<Widened>,
+}
+
+/// A restriction that was widened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Widened {
+    /// From where on.
+    pub position: Position,
+    /// The restricted key.
+    pub access_key_id: AccessKeyId,
 }
 
 async fn take(

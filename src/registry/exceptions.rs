@@ -15,6 +15,7 @@ use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{StateFault, keys::key_id, revision},
     exception::Scope,
+    position::Position,
 };
 
 /// How a restriction is excepted from.
@@ -52,7 +53,7 @@ pub async fn ask(
     Ok(approval_id)
 }
 
-/// Makes it in the caller's transaction, which has its turn among the writers; gives the revision.
+/// Makes it in the caller's transaction, which has its turn among the writers; gives the change.
 pub(super) async fn in_turn(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
@@ -60,7 +61,7 @@ pub(super) async fn in_turn(
     by: &Actor,
     approver: &Actor,
     now: OffsetDateTime,
-) -> Result<i64, LeakedFault> {
+) -> Result<Position, LeakedFault> {
     let access_key_id = key_of(tx, restriction_id).await?;
     let at = revision::advance(tx, now).await?;
     let exception_id = Uuid::now_v7();
@@ -110,7 +111,7 @@ pub(super) async fn in_turn(
         }),
     };
     audit::write(tx, entry).await?;
-    Ok(at.revision)
+    Ok(at.position())
 }
 
 /// Why an exception is not ended.
@@ -133,7 +134,16 @@ impl From<sqlx::Error> for RevokeFault {
     }
 }
 
-/// Ends an exception early; gives the revision from which on the restriction is whole again.
+/// An exception that was ended.
+#[derive(Debug, Clone)]
+pub struct Revoked {
+    /// From where on the restriction is whole again.
+    pub position: Position,
+    /// The restricted key.
+    pub access_key_id: AccessKeyId,
+}
+
+/// Ends an exception early.
 ///
 /// # Errors
 /// [`RevokeFault`]; nothing is changed then.
@@ -142,7 +152,7 @@ pub async fn revoke(
     exception_id: Uuid,
     by: &Actor,
     now: OffsetDateTime,
-) -> Result<i64, RevokeFault> {
+) -> Result<Revoked, RevokeFault> {
     let mut tx = pool.begin().await?;
     let at = revision::advance(&mut tx, now).await?;
     let row = sqlx::query!(
@@ -186,7 +196,10 @@ pub async fn revoke(
     };
     audit::write(&mut tx, entry).await?;
     tx.commit().await?;
-    Ok(at.revision)
+    Ok(Revoked {
+        position: at.position(),
+        access_key_id,
+    })
 }
 
 /// An exception, as operators are shown it.

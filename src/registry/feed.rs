@@ -1,35 +1,38 @@
 //! Following the revision: what changed in Postgres, in the order of commits, into [`Live`].
 //!
-//! A notification is a hint; the poll is the guarantee. A revision that goes backwards, or another
-//! [`Epoch`], is another history: everything is loaded anew.
+//! A notification is a hint; the poll is the guarantee. Each look reads position and changes in one snapshot. After a
+//! failover the counter has another history: what was applied after the fork is read again, key by key, and nothing
+//! else; where nobody knows any more what that was, everything is, in ranges and in place.
+
+mod applied;
+mod changes;
+mod reload;
 
 use std::{
-    str::FromStr,
     sync::{
-        Arc,
+        Arc, Mutex as BlockingMutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use futures_util::TryStreamExt;
-use sqlx::{PgPool, postgres::PgListener};
+use sqlx::{PgPool, PgTransaction, postgres::PgListener};
 use tokio::sync::{Mutex, watch};
 
-use super::{
-    live::{Known, Live, Made, Maps, Mark, OfAccount, What},
-    mode,
+use self::{
+    applied::Applied,
+    changes::{Changed, Since, load},
+    reload::{load_all, reload},
 };
+use super::live::{Live, What};
 use crate::{
+    access_key::AccessKeyId,
     directory::{
-        KeyStatus, StateFault,
-        keys::key_id,
-        revision::{self, CHANNEL, Epoch, Position},
+        StateFault,
+        revision::{self, CHANNEL},
         within,
     },
-    exception::{Exception, Scope},
-    restriction::State,
-    verdict::Mode,
+    position::Position,
 };
 
 /// How the revision is followed.
@@ -53,7 +56,7 @@ impl Default for Settings {
     }
 }
 
-/// How long the first load, or a new history, may take.
+/// How long the first load, or reading everything again, may take.
 const LOAD: Duration = Duration::from_secs(120);
 
 /// Keeps a [`Live`] as Postgres has it.
@@ -61,10 +64,10 @@ pub struct Feed {
     pool: PgPool,
     live: Arc<Live>,
     settings: Settings,
-    /// Where `live` stands; held while it is moved, so that changes are applied in order.
-    at: Mutex<Option<Position>>,
-    /// The revision of `at`, for those who only read; -1 before the first load.
-    revision: AtomicI64,
+    /// Held while `live` is moved, so that changes are applied in order.
+    turn: Mutex<()>,
+    /// What was applied last, to be read again should the history become another.
+    applied: BlockingMutex<Applied>,
     /// When the counter was last read, in milliseconds since `born`; -1 before the first time.
     read_at: AtomicI64,
     born: Instant,
@@ -78,17 +81,25 @@ impl Feed {
             pool,
             live,
             settings,
-            at: Mutex::new(None),
-            revision: AtomicI64::new(-1),
+            turn: Mutex::new(()),
+            applied: BlockingMutex::new(Applied::default()),
             read_at: AtomicI64::new(-1),
             born: Instant::now(),
         }
     }
 
+    /// What is kept as Postgres has it.
+    #[must_use]
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
     /// The revision that [`Live`] has; -1 before the first load.
     #[must_use]
     pub fn revision(&self) -> i64 {
-        self.revision.load(Ordering::Acquire)
+        self.live
+            .position()
+            .map_or(-1, |position| position.revision)
     }
 
     /// How long ago the counter was last read; `None` where it never was.
@@ -102,28 +113,55 @@ impl Feed {
         )
     }
 
-    /// Waits until [`Live`] has a revision: what was just committed, here or at another node.
+    /// Brings [`Live`] to a position: what was just committed, here or at another node. What is begun is done, whether
+    /// or not the caller waits for it.
     ///
     /// # Errors
-    /// [`StateFault`]; [`Live`] is as it was.
-    pub async fn reach(&self, revision: i64) -> Result<(), StateFault> {
-        if self.revision() >= revision {
+    /// [`StateFault`]; also where the database has another history by now.
+    pub async fn reach(self: &Arc<Self>, wanted: Position) -> Result<(), StateFault> {
+        let is_there = move |feed: &Self| {
+            let position = feed.live.position();
+            position.is_some_and(|position| position.covers(wanted))
+        };
+        if is_there(self) {
             return Ok(());
         }
-        let mut at = self.at.lock().await;
-        // Whoever held the lock may have brought it.
-        if self.revision() >= revision {
-            return Ok(());
+        let feed = Arc::clone(self);
+        let reading = tokio::spawn(async move {
+            let _turn = feed.turn.lock().await;
+            // Whoever had the turn may have brought it.
+            match is_there(&feed) {
+                true => Ok(()),
+                false => feed.advance().await,
+            }
+        });
+        // A reload of everything goes on for longer than anybody waits.
+        let read = tokio::time::timeout(self.settings.timeout, reading).await?;
+        read.map_err(|_| StateFault::Corrupt("the registry in memory"))??;
+        match is_there(self) {
+            true => Ok(()),
+            false => Err(StateFault::OtherHistory),
         }
-        self.advance(&mut at).await
     }
 
-    /// Makes this node enforce what was committed at `revision`. The others follow within a second; so does this one
-    /// where the database fails just now, since the change itself is committed.
-    pub async fn enforce(&self, revision: i64) {
-        if let Err(fault) = self.reach(revision).await {
+    /// Makes this node enforce what was committed. The others follow; so does this one where the database fails just
+    /// now, since the change itself is committed.
+    pub async fn enforce(self: &Arc<Self>, committed: Position) {
+        if let Err(fault) = self.reach(committed).await {
+            let revision = committed.revision;
             tracing::warn!(%fault, revision, "committed, but not enforced on this node yet");
         }
+    }
+
+    /// Brings [`Live`] to where the registry stands now. What is begun is done, whether or not the caller waits for it.
+    ///
+    /// # Errors
+    /// [`StateFault`].
+    pub async fn catch_up(self: &Arc<Self>) -> Result<(), StateFault> {
+        let feed = Arc::clone(self);
+        let reading = tokio::spawn(async move { feed.poll().await });
+        let read = tokio::time::timeout(self.settings.timeout, reading).await?;
+        read.map_err(|_| StateFault::Corrupt("the registry in memory"))?
     }
 
     /// Reads what has changed since the last time.
@@ -131,8 +169,15 @@ impl Feed {
     /// # Errors
     /// [`StateFault`]; [`Live`] is as it was, or has some of the changes.
     pub async fn poll(&self) -> Result<(), StateFault> {
-        let mut at = self.at.lock().await;
-        self.advance(&mut at).await
+        let _turn = self.turn.lock().await;
+        self.advance().await
+    }
+
+    /// Adds to what is known here what a look-up has found in the database.
+    pub fn learn(&self, id: &AccessKeyId, at: Position, what: What) {
+        if self.live.learn(id, at, what) {
+            self.applied().add(at.revision, Changed::Key(id.clone()));
+        }
     }
 
     /// Follows the revision until told to stop. A failure is logged once and tried again at the next poll.
@@ -179,253 +224,168 @@ impl Feed {
         connected.await.ok()
     }
 
-    async fn advance(&self, at: &mut Option<Position>) -> Result<(), StateFault> {
+    async fn advance(&self) -> Result<(), StateFault> {
         let started = self.born.elapsed();
-        let now = within(self.settings.timeout, revision::position(&self.pool)).await?;
-        match *at {
-            Some(before) if before.epoch == now.epoch && before.revision == now.revision => {}
-            Some(before) if before.epoch == now.epoch && before.revision < now.revision => {
-                let maps = self.live.maps();
-                let Some(maps) = maps.as_ref() else {
-                    return Err(StateFault::Corrupt("the registry in memory"));
-                };
-                within(
-                    self.settings.timeout,
-                    load(&self.pool, maps, before.revision),
-                )
-                .await?;
-            }
-            before => {
-                if let Some(before) = before {
-                    say_new_history(before, now);
-                }
-                let maps = within(LOAD, load_all(&self.pool)).await?;
+        let timeout = self.settings.timeout;
+        match self.live.position() {
+            None => {
+                let now = within(timeout, revision::position(&self.pool)).await?;
+                let maps = within(LOAD, load_all(&self.pool, timeout)).await?;
+                let later = self.still(now).await?;
                 self.live.replace(maps);
+                // What was committed meanwhile may have been loaded: it is not told apart.
+                self.applied().forget_up_to(later.revision);
+                self.live.publish(now);
+            }
+            Some(before) => {
+                // Each answer of the database is waited for by its own patience.
+                if let Some(now) = within(LOAD, self.follow(before)).await? {
+                    self.go_over(before, now).await?;
+                }
             }
         }
-        *at = Some(now);
-        self.revision.store(now.revision, Ordering::Release);
         let read_at = i64::try_from(started.as_millis()).unwrap_or(i64::MAX);
         self.read_at.store(read_at, Ordering::Release);
         Ok(())
     }
-}
 
-fn say_new_history(before: Position, now: Position) {
-    let Epoch { system, timeline } = now.epoch;
-    tracing::warn!(
-        before = before.revision,
-        now = now.revision,
-        system,
-        timeline,
-        "the database has another history: the registry is loaded anew"
-    );
-}
-
-/// Reads everything into new maps. Nobody sees them before they are whole, so that their parts can be read at the
-/// same time.
-async fn load_all(pool: &PgPool) -> Result<Arc<Maps>, StateFault> {
-    const ALL: i64 = -1;
-    // An estimate that costs nothing; -1 where nobody has counted yet.
-    let estimate = sqlx::query!(
-        "SELECT
-             (SELECT reltuples FROM pg_class WHERE oid = 'access_keys'::regclass)::bigint AS \"keys!\",
-             (SELECT reltuples FROM pg_class WHERE oid = 'restrictions'::regclass)::bigint AS \"restrictions!\""
-    )
-    .fetch_one(pool)
-    .await?;
-    let room = |count| usize::try_from(count).unwrap_or_default();
-    let maps = Maps::with_room(room(estimate.keys), room(estimate.restrictions));
-    let maps = Arc::new(maps);
-    let beside = tokio::spawn({
-        let (pool, maps) = (pool.clone(), Arc::clone(&maps));
-        async move { restrictions(&pool, &maps, ALL).await }
-    });
-    policy(pool, &maps, ALL).await?;
-    pairs(pool, &maps, ALL).await?;
-    sessions(pool, &maps, ALL).await?;
-    beside
-        .await
-        .map_err(|_| StateFault::Corrupt("the registry in memory"))??;
-    Ok(maps)
-}
-
-/// Applies everything after a revision. What commits meanwhile may be applied in part; it comes again.
-async fn load(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
-    // Restrictions first: a key must not be known for a moment without its restriction.
-    let restrictions = restrictions(pool, maps, after);
-    tokio::try_join!(restrictions, policy(pool, maps, after))?;
-    pairs(pool, maps, after).await?;
-    sessions(pool, maps, after).await
-}
-
-async fn restrictions(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
-    let mut rows = sqlx::query!(
-        "SELECT
-             restriction_id,
-             access_key_id,
-             state,
-             widened_at IS NOT NULL AS \"is_widened!\",
-             lifted_revision
-         FROM restrictions
-         WHERE revision > $1",
-        after
-    )
-    .fetch(pool);
-    // Each row is what has become of a restriction, so their order does not matter.
-    while let Some(row) = rows.try_next().await? {
-        let marks = maps.marks.pin();
-        let id = key_id(&row.access_key_id)?;
-        let state = State::parse(&row.state).ok_or(StateFault::Corrupt("state"))?;
-        let mut mark = marks.get(&id).copied().unwrap_or_default();
-        let this = Mark {
-            restriction_id: row.restriction_id,
-            is_widened: row.is_widened,
+    /// Applies what has changed in this history; gives the position where there is another.
+    async fn follow(&self, before: Position) -> Result<Option<Position>, StateFault> {
+        let timeout = self.settings.timeout;
+        let mut tx = within(timeout, snapshot(&self.pool)).await?;
+        let Some(now) = within(timeout, revision::read(&mut tx)).await? else {
+            drop(tx);
+            let stamping = revision::stamp(&self.pool, None);
+            return within(timeout, stamping).await.map(Some);
         };
-        match (state.is_in_force(), row.lifted_revision) {
-            (true, _) => mark.in_force = Some(this),
-            (false, Some(lifted_at)) => {
-                mark.in_force = mark
-                    .in_force
-                    .filter(|one| one.restriction_id != this.restriction_id);
-                if mark.lifted.is_none_or(|(earlier, _)| earlier <= lifted_at) {
-                    mark.lifted = Some((lifted_at, this));
-                }
-            }
-            (false, None) => return Err(StateFault::Corrupt("lifted_revision")),
+        if now.history != before.history {
+            return Ok(Some(now));
         }
-        marks.insert(id, mark);
+        if now.revision < before.revision {
+            drop(tx);
+            // A copy of before was put in the database's place.
+            let stamping = revision::stamp(&self.pool, Some(before));
+            return within(timeout, stamping).await.map(Some);
+        }
+        if now.revision > before.revision {
+            let since = Since::revision(before.revision, timeout);
+            self.apply(&mut tx, &since, now).await?;
+            self.live.publish(now);
+        }
+        within(timeout, async { Ok::<_, StateFault>(tx.commit().await?) }).await?;
+        Ok(None)
     }
-    Ok(())
-}
 
-/// What accounts have of their own, the mode, and the exceptions: none waits for another.
-async fn policy(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
-    let (accounts, switched) = (accounts(pool, maps, after), switched(pool, maps, after));
-    tokio::try_join!(accounts, switched, exceptions(pool, maps, after))?;
-    Ok(())
-}
-
-async fn switched(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
-    let switched = sqlx::query_scalar!(
-        "SELECT mode
-         FROM policy_switch
-         WHERE revision > $1",
-        after
-    )
-    .fetch_optional(pool)
-    .await?;
-    let Some(switched) = switched else {
-        return Ok(());
-    };
-    let mode = mode::parse(switched.as_deref())?;
-    if maps.mode.set(mode) {
-        let to = mode.map_or("what is configured", Mode::as_str);
-        tracing::warn!(to, "operators have switched the mode");
-    }
-    Ok(())
-}
-
-async fn accounts(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
-    let rows = sqlx::query!(
-        "SELECT account_id, profile, self_remedy
-         FROM accounts
-         WHERE revision > $1
-           AND (profile IS NOT NULL OR self_remedy IS NOT NULL OR $1 >= 0)",
-        after
-    )
-    .fetch_all(pool)
-    .await?;
-    let accounts = maps.accounts.pin();
-    for row in rows {
-        let profile = row.profile.as_deref().map(str::parse).transpose();
-        let own = OfAccount {
-            profile: profile.map_err(|_| StateFault::Corrupt("profile"))?,
-            self_remedy: row.self_remedy,
+    /// Goes over from one history to another.
+    async fn go_over(&self, before: Position, now: Position) -> Result<(), StateFault> {
+        let timeout = self.settings.timeout;
+        let fork = within(timeout, async {
+            let mut db = self.pool.acquire().await?;
+            revision::fork(&mut db, before.history, now.history).await
+        });
+        let fork = fork.await?.map(|fork| fork.min(before.revision));
+        tracing::warn!(
+            before = %before,
+            now = %now,
+            fork,
+            "the database has another history: what was applied since is read again"
+        );
+        // No position of before counts from here on, and none of now yet: whoever asks for either waits.
+        let nowhere = now.at(-1);
+        let lost = fork.and_then(|fork| Some((fork, self.applied().since(fork)?)));
+        self.live.go_over(nowhere);
+        let done = match lost {
+            Some((fork, changed)) => {
+                let since = Since::with(fork, changed, timeout);
+                within(LOAD, self.read_again(fork, &since, now)).await
+            }
+            None => within(LOAD, self.reload(now)).await,
         };
-        match own == OfAccount::default() {
-            true => accounts.remove(row.account_id.as_str()),
-            false => accounts.insert(row.account_id.into(), own),
-        };
+        match done {
+            Ok(reached) => {
+                self.live.publish(reached);
+                Ok(())
+            }
+            Err(fault) => {
+                // It is begun anew from where it began.
+                self.live.go_over(before);
+                Err(fault)
+            }
+        }
     }
-    Ok(())
+
+    /// Reads again what was applied after the fork, and what has changed since; gives where that is.
+    async fn read_again(
+        &self,
+        fork: i64,
+        since: &Since,
+        now: Position,
+    ) -> Result<Position, StateFault> {
+        let timeout = self.settings.timeout;
+        let mut tx = within(timeout, snapshot(&self.pool)).await?;
+        let seen = within(timeout, revision::read(&mut tx)).await?;
+        let seen = seen.filter(|seen| seen.history == now.history);
+        let seen = seen.ok_or(StateFault::OtherHistory)?;
+        self.apply(&mut tx, since, seen).await?;
+        self.applied().carry_over(fork, seen.revision);
+        within(timeout, async { Ok::<_, StateFault>(tx.commit().await?) }).await?;
+        Ok(seen)
+    }
+
+    async fn reload(&self, now: Position) -> Result<Position, StateFault> {
+        let maps = self.live.maps();
+        let maps = maps
+            .as_ref()
+            .ok_or(StateFault::Corrupt("the registry in memory"))?;
+        reload(&self.pool, maps, self.settings.timeout).await?;
+        let later = self.still(now).await?;
+        self.applied().forget_up_to(later.revision);
+        Ok(now)
+    }
+
+    /// Where the registry stands in the same history; an error where that has become another.
+    async fn still(&self, now: Position) -> Result<Position, StateFault> {
+        let later = within(self.settings.timeout, revision::position(&self.pool)).await?;
+        match later.history == now.history {
+            true => Ok(later),
+            false => Err(StateFault::OtherHistory),
+        }
+    }
+
+    async fn apply(
+        &self,
+        tx: &mut PgTransaction<'_>,
+        since: &Since,
+        now: Position,
+    ) -> Result<(), StateFault> {
+        let maps = self.live.maps();
+        let maps = maps
+            .as_ref()
+            .ok_or(StateFault::Corrupt("the registry in memory"))?;
+        let mut changed = Vec::new();
+        let loaded = load(tx, maps, since, now.history, &mut changed).await;
+        // Also what a load that failed has applied in part.
+        let mut applied = self.applied();
+        for one in changed {
+            applied.add(now.revision, one);
+        }
+        loaded
+    }
+
+    fn applied(&self) -> std::sync::MutexGuard<'_, Applied> {
+        // Each change is one push: a panic elsewhere leaves it whole.
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-async fn exceptions(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
-    let rows = sqlx::query!(
-        "SELECT
-             e.exception_id,
-             e.restriction_id,
-             r.access_key_id,
-             e.operations,
-             e.networks,
-             e.expires_at,
-             e.revoked_at IS NOT NULL AS \"is_revoked!\"
-         FROM exceptions e
-         JOIN restrictions r USING (restriction_id)
-         WHERE e.revision > $1
-           AND r.state <> 'Lifted'",
-        after
-    )
-    .fetch_all(pool)
-    .await?;
-    for row in rows {
-        let made = Made {
-            exception_id: row.exception_id,
-            restriction_id: row.restriction_id,
-            exception: Exception {
-                scope: Scope {
-                    operations: parsed(&row.operations, "operations")?,
-                    networks: parsed(&row.networks, "networks")?,
-                },
-                expires_at: row.expires_at,
-            },
-        };
-        let id = key_id(&row.access_key_id)?;
-        maps.except(id, row.exception_id, (!row.is_revoked).then_some(&made));
-    }
-    Ok(())
-}
-
-fn parsed<T: FromStr>(texts: &[String], what: &'static str) -> Result<Vec<T>, StateFault> {
-    let parsed = texts.iter().map(|text| text.parse());
-    let parsed: Result<_, _> = parsed.collect();
-    parsed.map_err(|_| StateFault::Corrupt(what))
-}
-
-async fn pairs(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
-    let mut rows = sqlx::query!(
-        "SELECT access_key_id, status, revision
-         FROM access_keys
-         WHERE revision > $1",
-        after
-    )
-    .fetch(pool);
-    while let Some(row) = rows.try_next().await? {
-        let status = KeyStatus::parse(&row.status).ok_or(StateFault::Corrupt("status"))?;
-        let known = Known {
-            revision: row.revision,
-            what: What::Pair(status),
-        };
-        maps.know(key_id(&row.access_key_id)?, known);
-    }
-    Ok(())
-}
-
-async fn sessions(pool: &PgPool, maps: &Maps, after: i64) -> Result<(), StateFault> {
-    let mut rows = sqlx::query!(
-        "SELECT access_key_id, expires_at, revision
-         FROM sessions
-         WHERE revision > $1",
-        after
-    )
-    .fetch(pool);
-    while let Some(row) = rows.try_next().await? {
-        let known = Known {
-            revision: row.revision,
-            what: What::Session(row.expires_at),
-        };
-        maps.know(key_id(&row.access_key_id)?, known);
-    }
-    Ok(())
+/// A transaction that sees one state of the database, and changes nothing.
+async fn snapshot(pool: &PgPool) -> Result<PgTransaction<'_>, StateFault> {
+    let mut tx = pool
+        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await?;
+    // Where much has changed a statement takes its time: whoever reads does not wait long for any row.
+    sqlx::query!("SELECT set_config('statement_timeout', '120s', true)")
+        .fetch_one(&mut *tx)
+        .await?;
+    Ok(tx)
 }

@@ -17,6 +17,7 @@ use crate::{
         revision,
         sealing::{KeyRing, SealFault},
     },
+    position::Position,
 };
 
 /// What an import did.
@@ -91,7 +92,8 @@ impl Batch {
     }
 }
 
-/// Takes a batch in one transaction; says what came of it, and which lines were not taken.
+/// Takes a batch in one transaction; says what came of it, which lines were not taken, and where the registry stands
+/// then.
 ///
 /// # Errors
 /// [`StateFault`]; none of the rows is taken then.
@@ -99,7 +101,7 @@ pub async fn import(
     pool: &PgPool,
     batch: &Batch,
     now: OffsetDateTime,
-) -> Result<(Imported, Vec<BadLine>), StateFault> {
+) -> Result<(Imported, Vec<BadLine>, Position), StateFault> {
     let mut tx = pool.begin().await?;
     let at = revision::advance(&mut tx, now).await?;
     let kept = keys::keep_all(&mut tx, &batch.keys, at).await?;
@@ -135,7 +137,7 @@ pub async fn import(
             }),
         }
     }
-    Ok((imported, rejected))
+    Ok((imported, rejected, at.position()))
 }
 
 /// Has PostgreSQL learn of the tables that an import has filled, as after any bulk load: until it does by itself, a

@@ -10,6 +10,7 @@ use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{StateFault, revision::At},
     outbox,
+    position::{History, Position},
     restriction::Cause,
 };
 
@@ -18,8 +19,8 @@ use crate::{
 pub struct InForce {
     /// Its id.
     pub restriction_id: Uuid,
-    /// The revision at which it is enforced.
-    pub revision: i64,
+    /// The change from which on it is enforced.
+    pub position: Position,
 }
 
 /// A key to be restricted.
@@ -91,7 +92,11 @@ pub(super) async fn in_force(
     access_key_ids: &[&str],
 ) -> Result<HashMap<String, InForce>, StateFault> {
     let rows = sqlx::query!(
-        "SELECT access_key_id, restriction_id, revision
+        "SELECT
+             access_key_id,
+             restriction_id,
+             revision,
+             (SELECT history FROM registry_revision) AS \"history!\"
          FROM restrictions
          WHERE access_key_id = ANY($1)
            AND state <> 'Lifted'",
@@ -104,7 +109,10 @@ pub(super) async fn in_force(
         .map(|row| {
             let restriction = InForce {
                 restriction_id: row.restriction_id,
-                revision: row.revision,
+                position: Position {
+                    history: History(row.history),
+                    revision: row.revision,
+                },
             };
             (row.access_key_id, restriction)
         })

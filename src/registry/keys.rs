@@ -22,6 +22,7 @@ use crate::{
         sealing::KeyRing,
     },
     outbox,
+    position::Position,
     restriction::Cause,
 };
 
@@ -136,7 +137,7 @@ pub async fn keep_one(
     Ok(kept)
 }
 
-/// Sets the status of one pair in a transaction of its own; gives the revision, or `None` where nothing
+/// Sets the status of one pair in a transaction of its own; gives the change, or `None` where nothing
 /// changed or nobody knows the pair.
 ///
 /// # Errors
@@ -146,14 +147,14 @@ pub async fn set_one_status(
     access_key_id: &AccessKeyId,
     status: KeyStatus,
     now: OffsetDateTime,
-) -> Result<Option<i64>, StateFault> {
+) -> Result<Option<Position>, StateFault> {
     let mut tx = pool.begin().await?;
     let at = revision::advance(&mut tx, now).await?;
     if !set_status(&mut tx, access_key_id, status, at).await? {
         return Ok(None);
     }
     tx.commit().await?;
-    Ok(Some(at.revision))
+    Ok(Some(at.position()))
 }
 
 /// Whether a pair works is what the ladder and the policy go by: both look at once.

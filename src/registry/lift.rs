@@ -19,6 +19,7 @@ use crate::{
         revision::{self, At},
     },
     outbox::{self, LetterKind, tasks},
+    position::Position,
     restriction::{Accepts, Closing, Lift, LiftRefused, State, may_lift, may_lift_by_policy},
 };
 
@@ -79,7 +80,7 @@ struct Facts {
     pair: Option<KeyStatus>,
 }
 
-/// Lifts a restriction that is still as it was `seen`, or asks for a second operator where it takes two; gives the revision from which on the key is
+/// Lifts a restriction that is still as it was `seen`, or asks for a second operator where it takes two; gives the change from which on the key is
 /// free. The sessions that it has handed out before stay restricted.
 ///
 /// # Errors
@@ -92,7 +93,7 @@ pub async fn lift(
     eyes: FourEyes,
     seen: Option<&[Seen]>,
     now: OffsetDateTime,
-) -> Result<Outcome<i64>, LiftFault> {
+) -> Result<Outcome<Position>, LiftFault> {
     let mut tx = pool.begin().await?;
     revision::hold(&mut tx).await?;
     if !read::is_as_seen(&mut tx, restriction_id, seen).await? {
@@ -123,7 +124,7 @@ pub(super) async fn in_turn(
     lifting: &Lifting,
     hands: Hands<'_>,
     now: OffsetDateTime,
-) -> Result<i64, LiftFault> {
+) -> Result<Position, LiftFault> {
     let facts = facts(tx, restriction_id)
         .await?
         .ok_or(LiftFault::NotFound)?;
@@ -134,7 +135,7 @@ pub(super) async fn in_turn(
     }
     let at = revision::advance(tx, now).await?;
     carry_out(tx, restriction_id, &facts, lift, lifting, hands, at).await?;
-    Ok(at.revision)
+    Ok(at.position())
 }
 
 /// How many artefacts of one key are looked at: with more, facts alone do not lift.
@@ -219,6 +220,7 @@ async fn carry_out(
              lifted_by = $3,
              lift_reason = $4,
              lifted_revision = $5,
+             lifted_history = $9,
              tombstone = $6,
              closing = $7,
              approved_by = $8,
@@ -231,7 +233,8 @@ async fn carry_out(
         at.revision,
         lift.tombstone,
         lifting.closing.as_str(),
-        approved_by
+        approved_by,
+        at.history.0
     )
     .execute(&mut **tx)
     .await?;

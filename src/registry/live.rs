@@ -2,18 +2,22 @@
 //!
 //! Only [`super::feed`] writes here, in the order of revisions; the request road reads without waiting for
 //! anybody. Before the first load nothing has a standing.
+//!
+//! What is known is known at a [`Position`], which is published after the changes that it stands for: whoever reads it
+//! first and the rest afterwards sees all of them, and maybe more.
 
 use std::{
     net::IpAddr,
     sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU8, AtomicU32, Ordering},
     },
 };
 
 use arc_swap::ArcSwapOption;
 use papaya::HashMap;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcDateTime};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
@@ -21,6 +25,7 @@ use crate::{
     directory::{KeyStatus, sessions::Ancestor},
     exception::Exception,
     operation::Operation,
+    position::Position,
     verdict::{Mode, Profile, Standing},
 };
 
@@ -29,8 +34,22 @@ use crate::{
 pub struct Known {
     /// The revision of its last change.
     pub revision: i64,
+    /// The reload in which it was last seen.
+    pub(super) generation: u32,
     /// What it is.
     pub what: What,
+}
+
+impl Known {
+    /// What is known at the revision of its last change.
+    #[must_use]
+    pub fn new(revision: i64, what: What) -> Self {
+        Self {
+            revision,
+            generation: 0,
+            what,
+        }
+    }
 }
 
 /// What an AccessKeyId is.
@@ -39,7 +58,7 @@ pub enum What {
     /// An AccessKey pair.
     Pair(KeyStatus),
     /// A session, until then.
-    Session(OffsetDateTime),
+    Session(UtcDateTime),
 }
 
 /// The restrictions of one key.
@@ -47,8 +66,10 @@ pub enum What {
 pub(super) struct Marks {
     /// The one in force.
     pub in_force: Option<Mark>,
-    /// The last one that was lifted, and at which revision.
-    pub lifted: Option<(i64, Mark)>,
+    /// The last one that was lifted, and where.
+    pub lifted: Option<(Position, Mark)>,
+    /// The reload in which they were last seen.
+    pub generation: u32,
 }
 
 /// A restriction.
@@ -77,9 +98,11 @@ pub(super) struct Made {
     pub exception: Exception,
 }
 
-/// The maps of one history. A new history gets new ones.
+/// What is known, in place: a new history changes what it has to, key by key.
 #[derive(Debug, Default)]
 pub(super) struct Maps {
+    /// Counts the reloads.
+    pub generation: AtomicU32,
     pub known: HashMap<AccessKeyId, Known>,
     pub marks: HashMap<AccessKeyId, Marks>,
     pub exceptions: HashMap<AccessKeyId, Arc<[Made]>>,
@@ -110,6 +133,12 @@ impl SwitchedMode {
 pub struct Live {
     /// `None` before the first load.
     maps: ArcSwapOption<Maps>,
+    /// Where all of it stands; `None` before the first load.
+    position: ArcSwapOption<Position>,
+    /// Wakes who waits for the position to move.
+    moved: watch::Sender<()>,
+    /// Held while a look-up adds what it found in the history that is known, and while that becomes another.
+    history: RwLock<()>,
 }
 
 impl Live {
@@ -134,7 +163,7 @@ impl Live {
             };
             let marks = Marks {
                 in_force: Some(mark),
-                lifted: None,
+                ..Marks::default()
             };
             maps.marks.pin().insert(access_key_id, marks);
         }
@@ -143,17 +172,58 @@ impl Live {
         live
     }
 
+    /// Up to where everything is known here; `None` before the first load.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        self.position.load().as_deref().copied()
+    }
+
+    /// Wakes whenever the position moves.
+    #[must_use]
+    pub fn moves(&self) -> watch::Receiver<()> {
+        self.moved.subscribe()
+    }
+
+    /// Publishes the position, after the changes that it stands for.
+    pub(super) fn publish(&self, position: Position) {
+        self.position.store(Some(Arc::new(position)));
+        self.moved.send_replace(());
+    }
+
+    /// Goes over to another history: from now on no look-up adds what it found in the one before.
+    pub(super) fn go_over(&self, position: Position) {
+        let _guard = self.history.write().unwrap_or_else(PoisonError::into_inner);
+        self.position.store(Some(Arc::new(position)));
+    }
+
     /// Whether the registry has been loaded.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
         self.maps.load().is_some()
     }
 
-    /// Adds what a look-up in the database has found before the feed told of it.
-    pub fn learn(&self, id: &AccessKeyId, found: Known) {
-        if let Some(maps) = self.maps.load().as_ref() {
-            maps.know(id.clone(), found);
-        }
+    /// Adds what a look-up in the database has found before the feed told of it, unless it is of another history;
+    /// says whether it is newer than what is known here.
+    pub fn learn(&self, id: &AccessKeyId, at: Position, what: What) -> bool {
+        let _guard = self.history.read().unwrap_or_else(PoisonError::into_inner);
+        let (Some(position), maps) = (self.position(), self.maps.load()) else {
+            return false;
+        };
+        let Some(maps) = maps.as_ref().filter(|_| position.history == at.history) else {
+            return false;
+        };
+        maps.know(id.clone(), Known::new(at.revision, what));
+        at.revision > position.revision
+    }
+
+    /// Whether a restriction of this key is in force.
+    #[must_use]
+    pub fn is_restricted(&self, id: &AccessKeyId) -> bool {
+        let maps = self.maps.load();
+        maps.as_ref().is_some_and(|maps| {
+            let marks = maps.marks.pin();
+            marks.get(id).is_some_and(|marks| marks.in_force.is_some())
+        })
     }
 
     /// The standing of a key or session and of everything that it descends from.
@@ -275,17 +345,36 @@ impl Maps {
         exceptions.update_or_insert_with(id, others, || others(&none));
     }
 
-    /// The later of two revisions counts: a look-up may be overtaken by the feed.
+    /// Counts the reloads.
+    pub fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Puts what is known of a key in the place of what was.
+    pub fn put(&self, id: AccessKeyId, found: Known) {
+        let generation = self.generation();
+        self.known.pin().insert(
+            id,
+            Known {
+                generation,
+                ..found
+            },
+        );
+    }
+
+    /// The later of two revisions counts, as long as both were seen since the last reload: a look-up may be overtaken
+    /// by the feed.
     pub fn know(&self, id: AccessKeyId, found: Known) {
+        let found = Known {
+            generation: self.generation(),
+            ..found
+        };
+        let is_newer = |earlier: &Known| {
+            earlier.generation == found.generation && earlier.revision > found.revision
+        };
         self.known.pin().update_or_insert_with(
             id,
-            |earlier| {
-                if earlier.revision > found.revision {
-                    *earlier
-                } else {
-                    found
-                }
-            },
+            |earlier| if is_newer(earlier) { *earlier } else { found },
             || found,
         );
     }
@@ -302,13 +391,15 @@ impl Mark {
 }
 
 impl Marks {
-    /// The standing that a key hands on to what it minted at a revision: a lift frees the key, never the
+    /// The standing that a key hands on to what it minted at a position: a lift frees the key, never the
     /// sessions that were asked for before it.
-    fn of_descendant(self, minted_at: i64) -> Standing {
+    fn of_descendant(self, minted_at: Position) -> Standing {
         match (self.in_force, self.lifted) {
             (Some(mark), _) => mark.standing(),
-            (None, Some((lifted_at, mark))) if minted_at < lifted_at => mark.standing(),
-            (None, Some(_) | None) => Standing::Clear,
+            (None, Some((lifted_at, _))) if minted_at.covers(lifted_at) => Standing::Clear,
+            // Before the lift, or in another history, where nobody can say.
+            (None, Some((_, mark))) => mark.standing(),
+            (None, None) => Standing::Clear,
         }
     }
 }
@@ -316,6 +407,7 @@ impl Marks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::position::History;
 
     fn id(text: &str) -> AccessKeyId {
         AccessKeyId::parse(text).unwrap()
@@ -331,10 +423,17 @@ mod tests {
         live
     }
 
+    fn at(revision: i64) -> Position {
+        Position {
+            history: History(Uuid::from_u128(1)),
+            revision,
+        }
+    }
+
     fn ancestor(key: &str, minted_at: i64) -> Ancestor {
         Ancestor {
             access_key_id: id(key),
-            minted_at,
+            minted_at: at(minted_at),
         }
     }
 
@@ -356,14 +455,24 @@ mod tests {
     fn lift_frees_the_key_and_not_what_it_minted_before() {
         let restriction = Uuid::from_u128(7);
         let lifted = Marks {
-            in_force: None,
-            lifted: Some((10, mark(false))),
+            lifted: Some((at(10), mark(false))),
+            ..Marks::default()
         };
         let live = live(&[("key", lifted)]);
         assert_eq!(live.lineage(&id("key"), &[]), [Standing::Clear]);
         let session = |minted_at| live.lineage(&id("STS.1"), &[ancestor("key", minted_at)])[1];
         assert_eq!(session(9), Standing::Restricted(restriction));
         assert_eq!(session(10), Standing::Clear);
+        // In another history nobody can say what came first.
+        let elsewhere = Ancestor {
+            access_key_id: id("key"),
+            minted_at: Position {
+                history: History(Uuid::from_u128(2)),
+                revision: 11,
+            },
+        };
+        let standings = live.lineage(&id("STS.1"), &[elsewhere]);
+        assert_eq!(standings[1], Standing::Restricted(restriction));
         // A session of a session that was asked for before the lift.
         let chain = [ancestor("key", 9), ancestor("STS.1", 12)];
         let standings = live.lineage(&id("STS.2"), &chain);
@@ -384,7 +493,7 @@ mod tests {
         ] {
             let imposed = Marks {
                 in_force: Some(mark(is_widened)),
-                lifted: None,
+                ..Marks::default()
             };
             let live = live(&[("key", imposed)]);
             let standings = live.lineage(&id("STS.3"), &chain);
@@ -397,12 +506,23 @@ mod tests {
     #[test]
     fn older_news_does_not_undo_newer() {
         let live = live(&[]);
-        let known = |revision, status| Known {
-            revision,
-            what: What::Pair(status),
+        live.publish(at(4));
+        let inactive = What::Pair(KeyStatus::Inactive);
+        assert!(live.learn(&id("key"), at(5), inactive));
+        assert!(!live.learn(&id("key"), at(4), What::Pair(KeyStatus::Active)));
+        assert_eq!(live.known(&id("key")), Some(Known::new(5, inactive)));
+    }
+
+    #[test]
+    fn look_up_of_another_history_adds_nothing() {
+        let live = live(&[]);
+        live.publish(at(4));
+        let elsewhere = Position {
+            history: History(Uuid::from_u128(2)),
+            revision: 9,
         };
-        live.learn(&id("key"), known(5, KeyStatus::Inactive));
-        live.learn(&id("key"), known(4, KeyStatus::Active));
-        assert_eq!(live.known(&id("key")), Some(known(5, KeyStatus::Inactive)));
+        live.go_over(elsewhere);
+        assert!(!live.learn(&id("key"), at(5), What::Pair(KeyStatus::Active)));
+        assert_eq!(live.known(&id("key")), None);
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod approvals;
+pub mod barrier;
 pub mod claims;
 pub mod confirm;
 pub mod deliveries;
@@ -16,10 +17,13 @@ pub mod import;
 mod impose;
 pub mod keys;
 pub mod leaked;
+pub mod lease;
 pub mod lift;
 pub mod links;
 pub mod live;
+pub mod membership;
 pub mod mode;
+pub mod nodes;
 pub mod read;
 pub mod record;
 pub mod reports;

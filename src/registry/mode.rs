@@ -11,6 +11,7 @@ use super::approvals::{self, AskFault, Asked, FourEyes};
 use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{StateFault, revision},
+    position::Position,
     verdict::Mode,
 };
 
@@ -42,14 +43,14 @@ pub async fn ask(
     Ok(approval_id)
 }
 
-/// Switches in the caller's transaction, which has its turn among the writers; gives the revision.
+/// Switches in the caller's transaction, which has its turn among the writers; gives where the registry stands then.
 pub(super) async fn in_turn(
     tx: &mut PgTransaction<'_>,
     switching: &Switching,
     by: &Actor,
     approver: &Actor,
     now: OffsetDateTime,
-) -> Result<i64, StateFault> {
+) -> Result<Position, StateFault> {
     let before = current(&mut **tx).await?;
     let at = revision::advance(tx, now).await?;
     sqlx::query!(
@@ -83,7 +84,7 @@ pub(super) async fn in_turn(
         }),
     };
     audit::write(tx, entry).await?;
-    Ok(at.revision)
+    Ok(at.position())
 }
 
 /// The mode that operators have switched to; `None` for what each node is configured to.

@@ -20,6 +20,7 @@ use crate::{
     },
     leak::{Found, Place, Proof, reference},
     outbox,
+    position::{History, Position},
     restriction::Cause,
 };
 
@@ -271,7 +272,8 @@ async fn earlier(
              l.report_id,
              l.proof,
              l.restriction_id,
-             r.revision AS \"revision?\"
+             r.revision AS \"revision?\",
+             (SELECT history FROM registry_revision) AS \"history!\"
          FROM unnest($1::text[], $2::text[])
              WITH ORDINALITY AS n (source, reference, position)
          JOIN leak_reports l USING (source, reference)
@@ -298,7 +300,10 @@ async fn earlier(
                 .zip(row.revision)
                 .map(|(restriction_id, revision)| InForce {
                     restriction_id,
-                    revision,
+                    position: Position {
+                        history: History(row.history),
+                        revision,
+                    },
                 }),
         });
     }
@@ -371,7 +376,7 @@ async fn restrict(
             let id = target.access_key_id.as_str().to_owned();
             let in_force = InForce {
                 restriction_id,
-                revision: at.revision,
+                position: at.position(),
             };
             of.insert(
                 id,

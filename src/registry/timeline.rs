@@ -16,7 +16,7 @@ pub struct Event {
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
     /// `Found`, `Reported`, `Imposed`, `CallsRefused` (of one hour), `LetterSent`, `LetterBuried`, `Widened`, `Confirmed`,
-    /// `Withdrawn`, `Asked`, `Decided`, `ExceptionRevoked` or `Lifted`.
+    /// `Withdrawn`, `Asked`, `Decided`, `ExceptionRevoked`, `Lifted` or `Enforced` (the receipt of what restricted it).
     pub event: String,
     /// Who: a source, `operator:NAME`, `contact:ID`, `policy`; `None` where nobody in particular.
     pub by: Option<String>,
@@ -54,6 +54,24 @@ pub async fn read(
              SELECT r.imposed_at, 'Imposed', NULL, r.cause, 2
              FROM restrictions r
              WHERE r.restriction_id = $1
+             UNION ALL
+             SELECT DISTINCT
+                 e.received_at,
+                 'Enforced',
+                 NULL,
+                 concat_ws(
+                     '; ',
+                     COALESCE(
+                         'at ' || e.nodes || CASE e.nodes WHEN 1 THEN ' node' ELSE ' nodes' END || ' in ' || e.waited_ms || ' ms',
+                         'where is not known'
+                     ),
+                     'without a lease: ' || NULLIF(array_to_string(e.fenced, ', '), ''),
+                     NULLIF(e.calls_in_flight, 0) || ' calls of before were under way'
+                 ),
+                 2.5
+             FROM audit_records a
+             JOIN receipts e USING (history, revision)
+             WHERE a.restriction_id = $1
              UNION ALL
              SELECT
                  min(c.refused_at),

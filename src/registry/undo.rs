@@ -14,6 +14,7 @@ use crate::{
         revision::{self, At},
     },
     outbox::{self, tasks},
+    position::Position,
 };
 
 /// Why a delivery is not taken back.
@@ -61,8 +62,8 @@ pub struct Undone {
     pub lifted: usize,
     /// Restrictions that stay, since other reports restrict the key as well.
     pub kept: usize,
-    /// The revision at which that is enforced.
-    pub revision: i64,
+    /// The change from which on that is enforced.
+    pub position: Position,
 }
 
 /// Takes a delivery back, or asks for a second operator where that concerns many restrictions. Whoever was told of a
@@ -187,7 +188,7 @@ pub(super) async fn in_turn(
     Ok(Undone {
         lifted: lifted.len(),
         kept: kept.len(),
-        revision: at.revision,
+        position: at.position(),
     })
 }
 
@@ -245,6 +246,7 @@ async fn lift(
              lifted_by = $3,
              lift_reason = $4,
              lifted_revision = 0,
+             lifted_history = $7,
              closing = 'FalsePositive',
              approved_by = $6,
              revision = $5
@@ -254,7 +256,8 @@ async fn lift(
         hands.actor.to_string(),
         reason,
         at.revision,
-        hands.approver.map(Actor::to_string)
+        hands.approver.map(Actor::to_string),
+        at.history.0
     )
     .execute(&mut **tx)
     .await?;

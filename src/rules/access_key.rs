@@ -110,6 +110,12 @@ impl AccessKeySecret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is the same secret, in constant time.
+    #[must_use]
+    pub fn equals(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
 }
 
 impl fmt::Debug for AccessKeySecret {

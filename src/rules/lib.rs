@@ -13,6 +13,7 @@ pub mod fault;
 pub mod ladder;
 pub mod leak;
 pub mod operation;
+pub mod position;
 pub mod request;
 pub mod restriction;
 pub mod signature;

@@ -111,6 +111,7 @@ pub(super) fn policy(section: &PolicySection) -> Policy {
         mode: section.mode,
         enforce_from: section.enforce_from.map(|instant| instant.0),
         self_remedy: section.self_remedy,
+        refuses_unleased_reads: section.refuse_unleased_reads,
     }
 }
 

@@ -9,18 +9,16 @@ pub(crate) mod sources;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use sqlx::{
-    PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    app::{AppError, Foundations, Node},
+    app::{AppError, Duties, Foundations, Node},
     clock::{Clock, SystemClock},
     config::{Config, Role, Sections},
     directory::{
         StateFault,
+        pool::limits,
         sealing::{KeyRing, KeyRingFault},
     },
     health::{self, Health},
@@ -91,18 +89,42 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`].
 pub async fn open_database(config: &Config) -> Result<PgPool, ServeError> {
+    // A command has nobody who waits for an answer.
+    let timeout = Duration::from_secs(config.sections.database.timeout_seconds);
+    let timeout = timeout.max(Duration::from_secs(60));
+    open_limited(config, timeout, database_connections(config)).await
+}
+
+/// Connections for news and leases: the feed, the announcements, what is told of them, a look at the nodes.
+const NEWS_CONNECTIONS: u32 = 4;
+
+/// Connections for everything else.
+fn database_connections(config: &Config) -> u32 {
+    let most = config.sections.database.max_connections;
+    most.saturating_sub(NEWS_CONNECTIONS).max(1)
+}
+
+/// The same where a statement may take no longer than `statement`.
+async fn open_limited(
+    config: &Config,
+    statement: Duration,
+    connections: u32,
+) -> Result<PgPool, ServeError> {
     let database = &config.sections.database;
     let timeout = Duration::from_secs(database.timeout_seconds);
     let options: PgConnectOptions = config.database_url.expose().parse()?;
-    let pool = PgPoolOptions::new()
-        .max_connections(database.max_connections)
+    let pool = limits(statement)
+        .max_connections(connections)
         .acquire_timeout(timeout)
         // A connection that was fine a moment ago is not asked whether it still is: every call has a timeout.
         .test_before_acquire(false)
         .connect_with(options.application_name("akgate"))
         .await?;
     if database.migrate {
-        MIGRATOR.run(&pool).await?;
+        // A migration may take longer than any statement of ours.
+        let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
+        MIGRATOR.run(&mut connection).await?;
+        connection.close().await?;
     }
     Ok(pool)
 }
@@ -116,9 +138,11 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     let randomness = Arc::new(Randomness::from_system()?);
     let metrics = Arc::new(Metrics::default());
     let timeout = Duration::from_secs(sections.database.timeout_seconds);
-    let pool = open_database(config).await?;
+    let pool = open_limited(config, timeout, database_connections(config)).await?;
+    let news = open_limited(config, timeout, NEWS_CONNECTIONS).await?;
     let foundations = Foundations {
         pool: pool.clone(),
+        news,
         ring: Arc::new(KeyRing::parse(config.key_ring.expose())?),
         clock: Arc::new(SystemClock),
         randomness,
@@ -130,7 +154,15 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         notify: sections.registry.notify,
         timeout,
     };
-    let node = Arc::new(Node::new(foundations.clone(), feed));
+    let duties = Duties {
+        roles: config
+            .roles
+            .iter()
+            .map(|role| role.as_str().to_owned())
+            .collect(),
+        enforces: config.has(Role::Gateway),
+    };
+    let node = Arc::new(Node::new(foundations.clone(), feed, duties));
     let judges = config.judges();
     // They outlive every call of the database: a connection of the pool lives on the core that opened it.
     let cores = Cores::start(match config.judges() {
@@ -141,6 +173,8 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     let health = Health {
         pool: pool.clone(),
         feed: judges.then(|| Arc::clone(node.feed())),
+        membership: Arc::clone(node.membership()),
+        clock: Arc::clone(&foundations.clock),
         recorder: Arc::clone(node.recorder()),
         metrics,
         timeout: Duration::from_secs(1).min(timeout),
@@ -163,6 +197,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         // Nobody is let in before the first load: it would only be told to come back.
         node.feed().poll().await?;
     }
+    node.membership().round().await?;
     if config.has(Role::Observer) {
         tracing::warn!("watching beside the path: nothing is forwarded, refused or answered");
     } else {
@@ -188,6 +223,9 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     if judges {
         let (node, gate, stopped) = (Arc::clone(&node), bound.gate, records_stopped.clone());
         working.spawn(async move { node.run(gate, stopped).await });
+    } else {
+        let (membership, stopped) = (Arc::clone(node.membership()), records_stopped.clone());
+        working.spawn(async move { membership.run(stopped).await });
     }
     if let Some(intake) = bound.intake {
         working.spawn(possession::look_into(intake, stopped.clone()));

@@ -518,7 +518,7 @@ async fn timeline_tells_the_whole_story_in_order() {
         let text = |event: &Value, name: &str| event[name].as_str().unwrap_or("-").to_owned();
         let line = |event| {
             ["event", "by", "detail"]
-                .map(|name| text(event, name))
+                .map(|name| text(event, name).split(" in ").next().unwrap().to_owned())
                 .join(" | ")
         };
         events.map(line).collect()
@@ -530,6 +530,7 @@ async fn timeline_tells_the_whole_story_in_order() {
             "Found | github | https://github.com/example/app",
             "Reported | github | Decided",
             "Imposed | - | Reported",
+            "Enforced | - | at 1 node",
             "CallsRefused | - | 2: CreateUser",
             "Confirmed | operator:olga | -",
             "Asked | operator:olga | Lift: the owner cannot be reached",

@@ -728,3 +728,28 @@ No restriction is like that.
 
 "#]]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_are_listed_with_what_they_enforce() {
+    let office = Office::new().await;
+    let olga = |line: &str| office.akgate(&office.desk.operator, line);
+    office.desk.node.node.membership().round().await.unwrap();
+    let listed = olga("nodes list -o json").assert().success();
+    let listed: serde_json::Value = serde_json::from_slice(&listed.get_output().stdout).unwrap();
+    let node = &listed[0];
+    assert_eq!(node["state"], "Leased", "{listed}");
+    assert_eq!(node["behind"], 0, "{listed}");
+    assert_eq!(node["seal_key_ids"], serde_json::json!([1]), "{listed}");
+    let table = olga("nodes list").assert().success();
+    let table = String::from_utf8(table.get_output().stdout.clone()).unwrap();
+    let widest = table.lines().map(|line| line.chars().count()).max();
+    assert!(
+        widest.unwrap() <= 80 + office.desk.node.node.membership().card().name.len(),
+        "{table}"
+    );
+    let imposed = olga("restrictions impose LTAI5tFakeBob --source olga --reference 1 --yes")
+        .assert()
+        .success();
+    let said = String::from_utf8(imposed.get_output().stderr.clone()).unwrap();
+    assert!(said.starts_with("enforced at 1 node in "), "{said}");
+}

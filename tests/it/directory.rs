@@ -7,6 +7,7 @@ use akgate::{
         keys::{self, Kept, NewKey},
         sealing::KeyRing,
     },
+    position::Position,
     registry::{
         feed::{Feed, Settings},
         keys::{keep_one, set_one_status},
@@ -113,15 +114,16 @@ async fn status_moves_the_revision_once() {
         .unwrap();
     let key_id = id("LTAI5tFake1");
     let set = |status| set_one_status(pool, &key_id, status, NOW);
+    let revision = |set: Result<Option<Position>, StateFault>| Some(set.unwrap()?.revision);
     assert_eq!(set(KeyStatus::Active).await.unwrap(), None);
-    assert_eq!(set(KeyStatus::Inactive).await.unwrap(), Some(2));
+    assert_eq!(revision(set(KeyStatus::Inactive).await), Some(2));
     assert_eq!(set(KeyStatus::Inactive).await.unwrap(), None);
-    assert_eq!(set(KeyStatus::Deleted).await.unwrap(), Some(3));
+    assert_eq!(revision(set(KeyStatus::Deleted).await), Some(3));
     let unknown = set_one_status(pool, &id("LTAI5tFake9"), KeyStatus::Inactive, NOW).await;
     assert_eq!(unknown.unwrap(), None);
     let found = keys::find(pool, &ring(), &key_id).await.unwrap().unwrap();
     assert_eq!(
-        (found.revision, found.record.status),
+        (found.position.revision, found.record.status),
         (3, KeyStatus::Deleted)
     );
 }

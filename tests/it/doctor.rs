@@ -130,6 +130,7 @@ async fn who_is_well_is_told_so_and_with_one_illness_after_another_what_to_do() 
             "database",
             "migrations",
             "clock, by the database",
+            "nodes",
             "sealed secrets",
             "policy",
             "operators",
@@ -236,9 +237,9 @@ async fn database_that_is_away_and_a_ring_that_is_another_are_told() {
     let patient = Patient::new().await;
     let config = patient.config(silent_port(), silent_port(), "");
     sqlx::query(
-        "INSERT INTO sessions (access_key_id, account_id, principal, ancestors, mint_revisions, account_ids,
+        "INSERT INTO sessions (access_key_id, account_id, principal, ancestors, mint_revisions, mint_histories, account_ids,
              sealed_secret, seal_key_id, token_sha256, minted_at, expires_at, request_id, revision)
-         VALUES ('STS.x', '1', 'p', '{}', '{}', '{}', '', 7, '', now(), now(), gen_random_uuid(), 1)",
+         VALUES ('STS.x', '1', 'p', '{}', '{}', '{}', '{}', '', 7, '', now(), now(), gen_random_uuid(), 1)",
     )
     .execute(patient.database.pool())
     .await

@@ -10,9 +10,9 @@ use std::{
 
 use akgate::{
     access_key::{AccessKeyId, AccessKeySecret},
-    app::{Foundations, GatewaySettings, IntakeSettings, Node},
+    app::{Duties, Foundations, GatewaySettings, IntakeSettings, Node},
     audit::Actor,
-    clock::Clock,
+    clock::{Clock, SystemClock},
     demo::client::{Api, Credentials, sign},
     directory::{KeyRecord, KeyStatus, keys::NewKey, sealing::KeyRing},
     gateway::{
@@ -25,6 +25,7 @@ use akgate::{
     mac_key::MacKey,
     metrics::Metrics,
     operation::Product,
+    position::BootInstant,
     randomness::Randomness,
     registry::{
         approvals::{FourEyes, Outcome, approve},
@@ -42,7 +43,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use sqlx::PgPool;
 use time::{OffsetDateTime, macros::datetime};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -52,10 +53,19 @@ use crate::database::TestDatabase;
 pub const NOW: OffsetDateTime = datetime!(2026-11-26 12:00:00 UTC);
 pub const ACCOUNT: &str = "5123456789012345";
 
-/// A clock that stands still until it is moved.
-pub struct TestClock(Mutex<OffsetDateTime>);
+/// A clock that stands still until it is moved; the one that nobody sets runs on.
+pub struct TestClock(Mutex<OffsetDateTime>, Mutex<Duration>);
 
 impl TestClock {
+    pub fn at(now: OffsetDateTime) -> Self {
+        Self(Mutex::new(now), Mutex::default())
+    }
+
+    /// As if the machine had slept.
+    pub fn sleep(&self, by: Duration) {
+        *self.1.lock().unwrap() += by;
+    }
+
     pub fn set(&self, to: OffsetDateTime) {
         *self.0.lock().unwrap() = to;
     }
@@ -68,6 +78,10 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> OffsetDateTime {
         *self.0.lock().unwrap()
+    }
+
+    fn since_boot(&self) -> BootInstant {
+        SystemClock.since_boot().after(*self.1.lock().unwrap())
     }
 }
 
@@ -95,6 +109,7 @@ pub struct TestNode {
     pub router: Router,
     /// Requests that reached the stand-in upstream.
     pub reached: Arc<AtomicUsize>,
+    _stop: watch::Sender<bool>,
 }
 
 /// What came back.
@@ -141,7 +156,7 @@ pub enum Behind {
 impl TestNode {
     pub async fn new(behind: Behind) -> Self {
         let database = Arc::new(TestDatabase::new().await);
-        let clock = Arc::new(TestClock(Mutex::new(NOW)));
+        let clock = Arc::new(TestClock::at(NOW));
         Self::on(database, clock, behind, gate::Settings::default()).await
     }
 
@@ -157,13 +172,14 @@ impl TestNode {
         let randomness = Arc::new(Randomness::new(StdRng::from_rng(&mut rand::rng())));
         let foundations = Foundations {
             pool: pool.clone(),
+            news: pool.clone(),
             ring: Arc::clone(&ring),
             clock: clock.clone(),
             randomness: Arc::clone(&randomness),
             metrics: Arc::clone(&metrics),
             database_timeout: Duration::from_secs(5),
         };
-        let node = Node::new(foundations, feed::Settings::default());
+        let node = Node::new(foundations, feed::Settings::default(), Duties::all());
         let sandbox = Sandbox::new(pool.clone(), identity_key(), clock.clone(), randomness);
         let products = [
             Product::Ram,
@@ -201,8 +217,13 @@ impl TestNode {
             Behind::Router(router) => whole(road(Arc::clone(&gate), router, turns)),
             Behind::Mirror => whole(mirror(Arc::clone(&gate), turns)),
         };
-        node.feed().poll().await.unwrap();
+        node.membership().round().await.unwrap();
+        // It says what it enforces, and takes its lease when it is called: a test decides when it follows.
+        let (stop, stopped) = watch::channel(false);
+        let membership = Arc::clone(node.membership());
+        tokio::spawn(async move { membership.keep_reporting(stopped).await });
         Self {
+            _stop: stop,
             database,
             pool,
             clock,
@@ -265,6 +286,24 @@ impl TestNode {
         self.node.public(LiftRule::default(), intake).unwrap()
     }
 
+    /// The same, by what lease it has.
+    pub async fn call_unleased(
+        &self,
+        key: &Credentials,
+        version: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Reply {
+        let api = Api {
+            version,
+            action,
+            parameters,
+        };
+        let request = sign("http://gateway.test", key, api, self.clock.now()).unwrap();
+        self.send_unleased(in_origin_form(request.map(Body::new)))
+            .await
+    }
+
     pub async fn call(
         &self,
         key: &Credentials,
@@ -281,7 +320,21 @@ impl TestNode {
         self.send(in_origin_form(request.map(Body::new))).await
     }
 
+    /// Takes a lease, where the last one has ended.
+    pub async fn lease(&self) {
+        let membership = self.node.membership();
+        if !membership.lease().holds(self.clock.since_boot()) {
+            // With the database away there is none.
+            membership.round().await.ok();
+        }
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Reply {
+        self.lease().await;
+        self.send_unleased(request).await
+    }
+
+    async fn send_unleased(&self, request: Request<Body>) -> Reply {
         let answer = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = answer.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();

@@ -47,7 +47,7 @@ async fn batch_takes_what_is_new_or_changed_and_tells_what_is_somebody_elses() {
     let first = "1,alice,71,LTAI5tFake1,FakeSecret1,Active,one@example.com\n\
                  1,,,LTAI5tFake2,FakeSecret2,Active,one@example.com\n\
                  2,bob,72,LTAI5tFake3,FakeSecret3,Inactive,two@example.com\n";
-    let (imported, rejected) = import(pool, &batch(first, &ring), NOW).await.unwrap();
+    let (imported, rejected, _) = import(pool, &batch(first, &ring), NOW).await.unwrap();
     assert_eq!(
         imported,
         Imported {
@@ -60,7 +60,7 @@ async fn batch_takes_what_is_new_or_changed_and_tells_what_is_somebody_elses() {
                   1,mallory,71,LTAI5tFake2,FakeSecret2,Active,mallory@example.com\n\
                   2,bob,72,LTAI5tFake3,FakeSecret3,Active,two@example.com\n\
                   2,bob,72,LTAI5tFake4,FakeSecret4,Active,two@example.com\n";
-    let (imported, rejected) = import(pool, &batch(second, &ring), NOW).await.unwrap();
+    let (imported, rejected, _) = import(pool, &batch(second, &ring), NOW).await.unwrap();
     assert_eq!(
         imported,
         Imported {

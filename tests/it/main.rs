@@ -50,3 +50,4 @@ mod vectors;
 mod verify;
 mod watch;
 mod why;
+mod window;

@@ -65,7 +65,7 @@ async fn every_operation_tells_of_its_faults_and_wants_a_token() {
             assert!(operation["operationId"].is_string());
         }
     }
-    assert_eq!(count, 53);
+    assert_eq!(count, 54);
 }
 
 #[tokio::test]

@@ -189,9 +189,9 @@ async fn rehearsal_tells_what_would_be_refused_and_writes_nothing() {
     .await
     .unwrap();
     sqlx::query(
-        "INSERT INTO sessions (access_key_id, account_id, principal, ancestors, mint_revisions, account_ids, sealed_secret,
+        "INSERT INTO sessions (access_key_id, account_id, principal, ancestors, mint_revisions, mint_histories, account_ids, sealed_secret,
              seal_key_id, token_sha256, minted_at, expires_at, request_id, revision)
-         VALUES ('STS.FakeSession', '5123456789012345', 'x', '{LTAI5tFakeOfAlice1}', '{1}', '{}', '', 1, '', now(), now(),
+         VALUES ('STS.FakeSession', '5123456789012345', 'x', '{LTAI5tFakeOfAlice1}', '{1}', ARRAY[gen_random_uuid()], '{}', '', 1, '', now(), now(),
              gen_random_uuid(), 1)",
     )
     .execute(&desk.pool)

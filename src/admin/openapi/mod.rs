@@ -51,6 +51,7 @@ use super::{
         (name = "records", description = "What keys did, what was refused, what was written"),
         (name = "directory", description = "Accounts and AccessKeys, and where keys come from"),
         (name = "policy", description = "What restricted keys are refused"),
+        (name = "nodes", description = "The processes that serve, and what each enforces"),
         (name = "tasks", description = "What an operator has to see to"),
         (name = "operators", description = "Who may use this API, and with which tokens"),
         (name = "service", description = "For the cloud's own programs: notices and bounces"),

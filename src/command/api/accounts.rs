@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Connection, Exit, List, client::segment, list, run as over_api, shown::Column};
+use super::{
+    Connection, Exit, List, client::segment, list, run as over_api, say_enforced, shown::Column,
+};
 use crate::verdict::Profile;
 
 /// Look at accounts, and set what their restricted keys are refused
@@ -104,7 +106,7 @@ impl Command {
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let connection = command.connection();
-    over_api(connection, out, err, async |client, shown, _| {
+    over_api(connection, out, err, async |client, shown, err| {
         let account = match command {
             Command::List { own, limit, .. } => {
                 let given = [("own", own.then(|| "true".to_owned()))];
@@ -126,6 +128,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 client.put(&path(id, "/self-remedy"), &body).await?
             }
         };
+        say_enforced(&account, err)?;
         shown.one(&account, COLUMNS)?;
         Ok(Exit::Ok)
     })

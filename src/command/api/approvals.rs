@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Connection, Exit, List, list, run as over_api, shown::Column};
+use super::{Connection, Exit, List, list, run as over_api, say_enforced, shown::Column};
 
 /// Decide what takes two people: one asks, another approves
 #[derive(Debug, Clone, Subcommand)]
@@ -107,7 +107,7 @@ impl Command {
 /// That of the outputs.
 pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let connection = command.connection();
-    over_api(connection, out, err, async |client, shown, _| {
+    over_api(connection, out, err, async |client, shown, err| {
         let view = match command {
             Command::List { all, limit, .. } => {
                 let given = [("state", (!all).then(|| "Waiting".to_owned()))];
@@ -138,6 +138,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     .await?
             }
         };
+        say_enforced(&view, err)?;
         shown.one(&view, ROWS)?;
         Ok(Exit::Ok)
     })

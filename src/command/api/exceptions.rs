@@ -7,7 +7,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Connection, Exit, List, agreed, answer_or_waiting, list, run as over_api, shown::Column,
+    Connection, Exit, List, agreed, answer_or_waiting, list, run as over_api, say_enforced,
+    shown::Column,
 };
 
 /// Let a restricted AccessKey do single things, from where its owner works, for hours: takes a second operator
@@ -170,6 +171,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 client.post(&path, &json!({})).await?
             }
         };
+        say_enforced(&exception, err)?;
         shown.one(&exception, ROWS)?;
         Ok(Exit::Ok)
     })

@@ -9,6 +9,7 @@ pub mod exceptions;
 pub mod keys;
 pub mod letters;
 pub mod login;
+pub mod nodes;
 pub mod operators;
 pub mod policy;
 mod profile;
@@ -27,7 +28,8 @@ use self::{
     client::{Client, ClientFault},
     shown::{Column, Shown},
 };
-use super::Exit;
+use super::{Exit, enforced};
+use crate::registry::barrier::Receipt;
 
 /// Runs a command against the API, and says what went wrong with the command that helps.
 ///
@@ -149,6 +151,15 @@ fn answer_or_waiting<W: Write>(
         "It waits for a second operator: akgate approvals approve {approval}"
     )?;
     Ok(Exit::Ok)
+}
+
+/// Says where a change is enforced.
+fn say_enforced(answer: &Value, err: &mut impl Write) -> io::Result<()> {
+    let receipt = answer.get("receipt").cloned().unwrap_or_default();
+    match serde_json::from_value::<Option<Receipt>>(receipt) {
+        Ok(Some(receipt)) => writeln!(err, "{}", enforced::line(&receipt, "of this key")),
+        Ok(None) | Err(_) => Ok(()),
+    }
 }
 
 /// A text of an answer; empty where there is none.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     ApiFault, Client, Connection, Exit, List, agreed, answer_or_waiting, list, member,
-    run as over_api,
+    run as over_api, say_enforced,
     shown::{Column, Output, Shown},
     watch,
 };
@@ -260,6 +260,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     "url": url,
                 });
                 let receipt = client.post("leak-reports", &report).await?;
+                say_enforced(&receipt, err)?;
                 let id = member(&receipt, "restriction_id");
                 let path = format!("restrictions/{id}");
                 show(shown, &client.get(&path, &[]).await?)

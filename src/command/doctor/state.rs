@@ -17,7 +17,7 @@ use crate::{
     operator::store,
     outbox::list,
     postgres::MIGRATOR,
-    registry::mode,
+    registry::{mode, nodes},
     verdict::Mode,
 };
 
@@ -66,6 +66,7 @@ pub(super) async fn look(config: &Config, ring: Option<&KeyRing>, findings: &mut
     let is_migrated = migrations(&pool, findings).await;
     clock(&pool, findings).await;
     if is_migrated {
+        nodes(&pool, findings).await;
         secrets(&pool, ring, findings).await;
         policy(&pool, config, findings).await;
         operators(&pool, config, findings).await;
@@ -159,6 +160,35 @@ pub(super) fn skew(what: &str, difference: Duration) -> Finding {
         off if off > MOST_SKEW => Finding::wrong(what, found, next),
         off if off > SKEW => Finding::care(what, found, next),
         _ => Finding::good(what, found),
+    }
+}
+
+/// Whether the nodes enforce, and whose clock is off.
+async fn nodes(pool: &PgPool, findings: &mut Vec<Finding>) {
+    let listed = match in_time(nodes::list(pool)).await {
+        Ok(listed) => listed,
+        Err(fault) => {
+            findings.push(Finding::wrong("nodes", fault, "look at the database"));
+            return;
+        }
+    };
+    let unwell = listed.iter().filter(|node| {
+        let state = node.state.as_str();
+        state == "Fenced" || state == "Silent"
+    });
+    let unwell: Vec<&str> = unwell.map(|node| node.name.as_str()).collect();
+    findings.push(match unwell.as_slice() {
+        [] => Finding::good("nodes", format!("{} serve", listed.len())),
+        unwell => Finding::care(
+            "nodes",
+            format!("without a lease: {}", unwell.join(", ")),
+            "look whether they run and reach the database: akgate nodes list",
+        ),
+    });
+    let offsets = listed.iter().filter_map(|node| node.clock_offset_ms);
+    if let Some(worst) = offsets.max_by_key(|offset| offset.abs()) {
+        let worst = Duration::milliseconds(worst);
+        findings.push(skew("clocks of the nodes, by the database", worst));
     }
 }
 

@@ -13,13 +13,17 @@ use tokio::sync::mpsc;
 use super::{Exit, KeysError};
 use crate::{
     clock::{Clock, SystemClock},
-    command::input::{open, show_rate},
+    command::{
+        enforced::Enforcing,
+        input::{open, show_rate},
+    },
     config::Config,
     directory::{
         StateFault,
         import::{BadLine, Form, rows},
         sealing::KeyRing,
     },
+    position::Position,
     randomness::Randomness,
     registry::import::{Batch, Imported, analyze, import},
     serve::open_database,
@@ -44,6 +48,10 @@ enum Handed {
 #[derive(Default)]
 struct Outcome {
     imported: Imported,
+    /// The last change.
+    committed: Option<Position>,
+    /// Where that is enforced.
+    enforced: Option<String>,
     rejected: usize,
     shown: Vec<BadLine>,
 }
@@ -74,7 +82,8 @@ pub(super) async fn run(
     let pool = open_database(config).await?;
     let ring = KeyRing::parse(config.key_ring.expose())?;
     let began = Instant::now();
-    let taken = take(&pool, ring, form, input, &bar).await;
+    let enforcing = Enforcing::new(&pool, config);
+    let taken = take(&pool, ring, form, input, &bar, &enforcing).await;
     bar.finish_and_clear();
     pool.close().await;
     let outcome = taken?;
@@ -96,6 +105,9 @@ pub(super) async fn run(
         "{count} in {seconds:.1} s, {:.0} per second",
         count as f64 / seconds
     )?;
+    if let Some(enforced) = &outcome.enforced {
+        writeln!(err, "{enforced}")?;
+    }
     writeln!(
         out,
         "{inserted} new, {changed} changed, {unchanged} unchanged, {} not taken",
@@ -113,6 +125,7 @@ async fn take(
     form: Form,
     input: Box<dyn Read + Send>,
     bar: &ProgressBar,
+    enforcing: &Enforcing,
 ) -> Result<Outcome, KeysError> {
     let mut rng = Randomness::from_system()?.rng();
     let (give, mut batches) = mpsc::channel(AHEAD);
@@ -155,13 +168,22 @@ async fn take(
         if batch.is_empty() {
             continue;
         }
-        let (imported, rejected) = import(pool, &batch, SystemClock.now()).await?;
+        let (imported, rejected, committed) = import(pool, &batch, SystemClock.now()).await?;
+        if let Some(last) = outcome.committed.replace(committed)
+            && last.history != committed.history
+        {
+            // A failover in between may have lost what was committed before.
+            enforcing.wait(last).await?;
+        }
         outcome.imported.add(&imported);
         for bad in rejected {
             outcome.reject(bad);
         }
         count += batch.len();
         show_rate(bar, count, "keys");
+    }
+    if let Some(committed) = outcome.committed {
+        outcome.enforced = Some(enforcing.wait(committed).await?);
     }
     reader.await.map_err(|_| KeysError::Reader)??;
     analyze(pool).await?;

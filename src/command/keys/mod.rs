@@ -11,6 +11,7 @@ use std::{
 use clap::Subcommand;
 
 use super::{Exit, api, settings::Settings};
+use crate::registry::barrier::Lost;
 use crate::{
     config::Config,
     directory::{StateFault, import::Form, sealing::KeyRingFault},
@@ -53,6 +54,9 @@ pub enum Command {
 /// Why a command does not end well.
 #[derive(Debug, thiserror::Error)]
 enum KeysError {
+    /// A failover has lost what was committed.
+    #[error("{0}: import it again")]
+    Lost(#[from] Lost),
     #[error("{path}: {fault}")]
     File { path: String, fault: io::Error },
     #[error("say what the file is: --format csv or --format ndjson")]

@@ -19,6 +19,7 @@ use crate::{
     audit::Actor,
     clock::{Clock, SystemClock},
     command::{
+        enforced::Enforcing,
         input::{open, show_rate},
         settings::Settings,
     },
@@ -26,7 +27,9 @@ use crate::{
     directory::{StateFault, import::BadLine, sealing::KeyRing},
     intake::report_file::{Format, Piece},
     leak::Proof,
+    position::Position,
     registry::{
+        barrier::Lost,
         deliveries::{self, Ledger},
         record::{
             Delivery, Discreet, Grounds, LeakReport, Recorded, Struck, Suspicions, discreet,
@@ -73,6 +76,8 @@ struct Outcome {
     restricted: usize,
     /// Pieces that could not be read.
     rejected: usize,
+    /// Where what was restricted is enforced; `None` where nothing was.
+    enforced: Option<String>,
     /// What a rehearsal tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     impact: Option<impact::Impact>,
@@ -165,6 +170,7 @@ pub(super) async fn run(
         ring: &ring,
         args,
         suspicions: suspicions(&config.sections),
+        enforcing: Enforcing::new(&pool, config),
     };
     let taken = import.take(input, &bar, &mut outcome, &mut rejected).await;
     bar.finish_and_clear();
@@ -200,6 +206,9 @@ pub(super) async fn run(
         outcome.read,
         outcome.read as f64 / seconds
     )?;
+    if let Some(enforced) = &outcome.enforced {
+        writeln!(err, "{enforced}")?;
+    }
     if *json {
         serde_json::to_writer_pretty(&mut *out, &outcome).map_err(std::io::Error::from)?;
         writeln!(out)?;
@@ -256,6 +265,7 @@ struct Import<'a> {
     ring: &'a KeyRing,
     args: &'a Args,
     suspicions: Suspicions,
+    enforcing: Enforcing,
 }
 
 impl Import<'_> {
@@ -295,13 +305,18 @@ impl Import<'_> {
             suspicions: self.suspicions,
             ledger: id.map(Ledger::Batch),
         };
+        let mut restricted = None;
         let mut upcoming = self.next(&name, &mut pieces, outcome, rejected).await?;
         while let Some((discreet, read)) = upcoming {
-            let (recorded, next) = tokio::join!(
+            // The nodes follow a batch while the next one is recorded.
+            let (recorded, next, enforced) = tokio::join!(
                 self.keep(&delivery, &discreet),
-                self.next(&name, &mut pieces, outcome, rejected)
+                self.next(&name, &mut pieces, outcome, rejected),
+                self.enforced(restricted),
             );
             let (recorded, struck) = recorded?;
+            outcome.enforced = enforced?.or(outcome.enforced.take());
+            restricted = id.and_then(|_| committed(&recorded));
             outcome.struck.extend(struck);
             outcome.add(&recorded);
             outcome.restricted += recorded_anew(&recorded);
@@ -309,7 +324,17 @@ impl Import<'_> {
             show_rate(bar, outcome.read, "findings");
             upcoming = next?;
         }
+        let enforced = self.enforced(restricted).await?;
+        outcome.enforced = enforced.or(outcome.enforced.take());
         reader.await.map_err(|_| ReportsError::Reader)?
+    }
+
+    /// Waits until what a batch has restricted is enforced; gives a line for people.
+    async fn enforced(&self, committed: Option<Position>) -> Result<Option<String>, Lost> {
+        match committed {
+            Some(committed) => Ok(Some(self.enforcing.wait(committed).await?)),
+            None => Ok(None),
+        }
     }
 
     /// Records a batch, or rehearses it.
@@ -359,6 +384,13 @@ impl Import<'_> {
         }
         Ok(None)
     }
+}
+
+/// The change that a batch has restricted with, if it has.
+fn committed(recorded: &[Option<Recorded>]) -> Option<Position> {
+    let imposed = recorded.iter().flatten().filter(|one| one.is_imposed);
+    let positions = imposed.filter_map(|one| Some(one.restriction?.position));
+    positions.max_by_key(|position| position.revision)
 }
 
 /// How many restrictions a batch has imposed.

@@ -9,6 +9,7 @@ use clap::Subcommand;
 use uuid::Uuid;
 
 use super::{Exit, api};
+use crate::registry::barrier::Lost;
 use crate::{
     directory::{StateFault, sealing::KeyRingFault},
     operation::DataError,
@@ -34,6 +35,9 @@ pub enum Command {
 /// Why a command does not end well.
 #[derive(Debug, thiserror::Error)]
 enum ReportsError {
+    /// A failover has lost what was committed.
+    #[error("{0}: import it again")]
+    Lost(#[from] Lost),
     #[error("{path}: {fault}")]
     File { path: String, fault: io::Error },
     #[error(

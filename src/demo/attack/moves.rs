@@ -194,7 +194,7 @@ impl Move {
             }
             Self::HeaderOverSignature => {
                 let mut request = sign(
-                    &field.gateway,
+                    field.gateway(),
                     key,
                     Api {
                         version: RAM,
@@ -225,7 +225,7 @@ impl Move {
             Self::OtherVersion => (STS, "CreateUser", user.to_vec()),
             Self::ForgedIdentity => {
                 let mut request = sign(
-                    &field.gateway,
+                    field.gateway(),
                     key,
                     Api {
                         version: RAM,
@@ -310,7 +310,7 @@ impl Loot {
         let session = session.session().ok_or_else(lacking)?;
         let chained = ask(&session, STS, "AssumeRole", &assume).await?;
         let chained = chained.session().ok_or_else(lacking)?;
-        let create = |name: &str| {
+        let create = |gateway: &str, name: &str| {
             let api = Api {
                 version: RAM,
                 action: "CreateUser",
@@ -318,12 +318,14 @@ impl Loot {
             };
             sign(gateway, &cast.alice, api, clock.now())
         };
-        let passed = create("mallory-first")?;
+        let passed = create(gateway, "mallory-first")?;
         if caller.send(passed.clone()).await?.status != 200 {
             return Err(WalkFault::Lacking("a call that passes"));
         }
-        let ahead: Result<_, _> = (0..ahead)
-            .map(|n| create(&format!("mallory-ahead-{n}")))
+        let everywhere = stage.gateway_urls.iter().cycle();
+        let ahead: Result<_, _> = everywhere
+            .zip(0..ahead)
+            .map(|(gateway, n)| create(gateway, &format!("mallory-ahead-{n}")))
             .collect();
         Ok(Self {
             account_id,

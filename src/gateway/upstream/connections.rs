@@ -21,11 +21,25 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use tower::ServiceExt;
 
+use crate::gateway::forward::Deadline;
+
 /// A connection that lay idle for so long is not used again: whatever stands between may have forgotten it.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Why a call has no answer.
-pub(super) type Unanswered = Box<dyn Error + Send + Sync>;
+#[derive(Debug)]
+pub(super) enum Unsent {
+    /// No byte was sent of it before its [`Deadline`].
+    TooLate,
+    /// The server, or the way there.
+    Failed(Box<dyn Error + Send + Sync>),
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Unsent {
+    fn from(fault: E) -> Self {
+        Self::Failed(fault.into())
+    }
+}
 
 /// The connections to one server. A clone shares them.
 #[derive(Clone)]
@@ -58,8 +72,14 @@ impl Connections {
 
     /// Sends a request, with a target in origin form and a `Host`. A call that no byte was sent of, because the
     /// server had closed the connection while it lay idle, is sent on another; no other call is sent twice.
-    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Unanswered> {
+    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Unsent> {
+        let deadline: Option<Deadline> = request.extensions_mut().remove();
+        let in_time = || match &deadline {
+            Some(deadline) if deadline.is_over() => Err(Unsent::TooLate),
+            Some(_) | None => Ok(()),
+        };
         while let Some(mut connection) = self.take(Instant::now()) {
+            in_time()?;
             match connection.try_send_request(request).await {
                 Ok(answer) => return Ok(self.lend(connection, answer)),
                 Err(mut fault) => match fault.take_message() {
@@ -69,11 +89,12 @@ impl Connections {
             }
         }
         let mut connection = self.connect().await?;
+        in_time()?;
         let answer = connection.send_request(request).await?;
         Ok(self.lend(connection, answer))
     }
 
-    async fn connect(&self) -> Result<SendRequest<Body>, Unanswered> {
+    async fn connect(&self) -> Result<SendRequest<Body>, Unsent> {
         let io = self.connector.clone().oneshot(self.server.clone()).await?;
         let (connection, driver) = handshake(io).await?;
         // How it ends is told to the call that is under way, if any is.

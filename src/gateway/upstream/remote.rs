@@ -11,8 +11,11 @@ use http::{
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 
-use super::connections::Connections;
-use crate::{fault::Fault, gateway::call::Answer};
+use super::connections::{Connections, Unsent};
+use crate::{
+    fault::Fault,
+    gateway::{call::Answer, forward::NoAnswer},
+};
 
 /// The server. A clone shares its connections.
 #[derive(Clone)]
@@ -66,7 +69,7 @@ impl HttpUpstream {
     }
 
     /// Sends a request; its target is in origin form. Where it names no host, the server's is named.
-    pub(super) async fn call(&self, mut request: http::Request<Body>) -> Result<Answer, Fault> {
+    pub(super) async fn call(&self, mut request: http::Request<Body>) -> Result<Answer, NoAnswer> {
         *request.version_mut() = Version::HTTP_11;
         request
             .headers_mut()
@@ -75,14 +78,15 @@ impl HttpUpstream {
         let sent = tokio::time::timeout(self.timeout, self.connections.send(request)).await;
         let mut answer = match sent {
             Ok(Ok(answer)) => answer,
-            Ok(Err(fault)) => {
+            Ok(Err(Unsent::TooLate)) => return Err(NoAnswer::TooLate),
+            Ok(Err(Unsent::Failed(fault))) => {
                 let fault = with_causes(fault.as_ref());
                 tracing::warn!(upstream = %self.authority, fault, "an upstream does not answer");
-                return Err(Fault::Unavailable);
+                return Err(NoAnswer::Fault(Fault::Unavailable));
             }
             Err(_) => {
                 tracing::warn!(upstream = %self.authority, "an upstream does not answer in time");
-                return Err(Fault::Unavailable);
+                return Err(NoAnswer::Fault(Fault::Unavailable));
             }
         };
         strip_hop_by_hop(answer.headers_mut());

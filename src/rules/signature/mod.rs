@@ -179,6 +179,15 @@ impl Verified {
         })
     }
 
+    /// Verifies the MAC of the same request by another secret: that of the pair has been replaced since.
+    ///
+    /// # Errors
+    /// As [`verify`]; nothing is changed then.
+    pub fn verify_again(&mut self, secret: &AccessKeySecret) -> Result<(), Fault> {
+        *self = verify(self.request.clone(), secret)?;
+        Ok(())
+    }
+
     /// The request that was verified.
     #[must_use]
     pub fn request(&self) -> &ApiRequest {

@@ -33,11 +33,15 @@
 //! 3. An unknown standing in the lineage, or no lineage at all: refuse with
 //!    [`Refusal::StandingUnknown`] (503), reads included. A road that may serve reads from the last
 //!    known state says so by passing that state, never by passing [`Standing::Unknown`].
-//! 4. Everything else: allow. A lineage that is clear throughout is never refused.
+//! 4. A read that a restriction could refuse, at a node without a lease ([`Basis::is_leased`]): as an unknown standing.
+//!    Those are the reads that `strict` lists, in its accounts, and sensitive reads by a key that is restricted; with
+//!    [`Policy::refuses_unleased_reads`] all reads. Whatever else is no plain read has its intent.
+//! 5. Everything else: allow. A lineage that is clear throughout is never refused.
 //!
 //! In mode `shadow`, and before `enforce_from`, a refusal becomes a permit that carries it
 //! ([`Permit::withheld`]), so that it can be recorded.
 
+mod permit;
 mod policy;
 mod remedy;
 
@@ -45,6 +49,7 @@ use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::operation::{Blocklist, Effect, Kind, Operation};
+pub use permit::{Basis, Clearance, Expired, GOOD_FOR, Outdated, Permit};
 pub use policy::{InvalidChoice, Mode, Policy, Profile};
 pub use remedy::remedies_itself;
 use time::OffsetDateTime;
@@ -77,8 +82,10 @@ pub struct Facts<'a> {
     pub remedies_itself: bool,
     /// Whether an exception from the restriction covers the call: [`crate::exception::Exception::covers`].
     pub is_excepted: bool,
-    /// The present instant.
+    /// The present instant, or the latest that was ever seen: a clock that steps back frees nothing.
     pub now: OffsetDateTime,
+    /// What all of this was read at or after.
+    pub basis: Basis,
 }
 
 /// The decision.
@@ -89,14 +96,6 @@ pub enum Verdict {
     Allow(Permit),
     /// The call must not go upstream.
     Refuse(Refusal),
-}
-
-/// Leave to forward one call. Not cloneable, so that it is spent by what it permits.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Permit {
-    effect: Effect,
-    grounds: Grounds,
 }
 
 /// Why a call was permitted.
@@ -143,6 +142,7 @@ pub fn decide(strict: &Blocklist, facts: &Facts<'_>) -> Verdict {
         Ok(grounds) => Verdict::Allow(Permit {
             effect: facts.operation.effect(),
             grounds,
+            basis: facts.basis,
         }),
         Err(refusal) => Verdict::Refuse(refusal),
     }
@@ -151,10 +151,11 @@ pub fn decide(strict: &Blocklist, facts: &Facts<'_>) -> Verdict {
 /// A permit for a call without an AccessKey: only for the two federated calls of STS, and only
 /// where the configuration lets them pass, which the caller has checked.
 #[must_use]
-pub fn permit_anonymous(operation: &Operation) -> Option<Permit> {
+pub fn permit_anonymous(operation: &Operation, basis: Basis) -> Option<Permit> {
     operation.may_be_anonymous().then(|| Permit {
         effect: operation.effect(),
         grounds: Grounds::Anonymous,
+        basis,
     })
 }
 
@@ -169,10 +170,26 @@ fn judge(strict: &Blocklist, facts: &Facts<'_>) -> Result<Grounds, Refusal> {
         Some(id) if facts.is_excepted => Grounds::Excepted(id),
         Some(id) => return Err(Refusal::RestrictedKey(id)),
     };
-    if standing.all_known {
+    if standing.all_known && (facts.basis.is_leased || !rests_on_lease(strict, facts, &standing)) {
         Ok(grounds)
     } else {
         Err(Refusal::StandingUnknown)
+    }
+}
+
+/// Whether news that this node may lack could refuse a call that leaves no intent.
+fn rests_on_lease(strict: &Blocklist, facts: &Facts<'_>, standing: &Lineage) -> bool {
+    match facts.operation.effect() {
+        Effect::Read => {
+            let is_listed = facts.profile == Profile::Strict && strict.lists(facts.operation);
+            let may_be_widened = standing.restriction.is_some() && facts.operation.is_sensitive();
+            is_listed || may_be_widened || facts.policy.refuses_unleased_reads
+        }
+        Effect::Disclose
+        | Effect::Mutate(_)
+        | Effect::MintSession
+        | Effect::Unknown
+        | Effect::Uncatalogued => false,
     }
 }
 
@@ -224,34 +241,6 @@ impl Lineage {
                 ..lineage
             },
         })
-    }
-}
-
-impl Permit {
-    /// The effect of the operation that is permitted.
-    #[must_use]
-    pub fn effect(&self) -> Effect {
-        self.effect
-    }
-
-    /// Why it is permitted.
-    #[must_use]
-    pub fn grounds(&self) -> Grounds {
-        self.grounds
-    }
-
-    /// The refusal that was withheld, where the policy is in shadow or not yet in force.
-    #[must_use]
-    pub fn withheld(&self) -> Option<Refusal> {
-        match self.grounds {
-            Grounds::Withheld(refusal) => Some(refusal),
-            Grounds::Clear
-            | Grounds::Harmless(_)
-            | Grounds::SelfRemedy(_)
-            | Grounds::Excepted(_)
-            | Grounds::Off
-            | Grounds::Anonymous => None,
-        }
     }
 }
 

@@ -38,6 +38,9 @@ pub struct Policy {
     pub enforce_from: Option<OffsetDateTime>,
     /// Whether a restricted key may disable or delete itself.
     pub self_remedy: bool,
+    /// Whether a node without a lease refuses all reads, and not only those that a restriction that it knows of, or a
+    /// profile, could refuse.
+    pub refuses_unleased_reads: bool,
 }
 
 /// A text that names no choice.
@@ -162,7 +165,8 @@ mod tests {
             Policy {
                 mode: Mode::Enforce,
                 enforce_from: None,
-                self_remedy: false
+                self_remedy: false,
+                refuses_unleased_reads: false,
             }
         );
     }

@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 use time::macros::datetime;
 
 use super::*;
 use crate::fault::Fault;
 use crate::operation::Catalogue;
+use crate::position::{BootInstant, History, Position};
 
 const NOW: OffsetDateTime = datetime!(2024-04-18 09:00 +8);
 const ID: Uuid = Uuid::from_u128(7);
@@ -15,6 +18,16 @@ const ENFORCE: Policy = Policy {
     mode: Mode::Enforce,
     enforce_from: None,
     self_remedy: false,
+    refuses_unleased_reads: false,
+};
+
+const BASIS: Basis = Basis {
+    position: Position {
+        history: History(Uuid::from_u128(1)),
+        revision: 10,
+    },
+    since: BootInstant(Duration::from_secs(100)),
+    is_leased: true,
 };
 
 struct World {
@@ -69,6 +82,7 @@ impl World {
             remedies_itself,
             is_excepted: false,
             now: NOW,
+            basis: BASIS,
         };
         decide(&self.strict, &facts)
     }
@@ -78,6 +92,7 @@ fn allowed(operation: &Operation, grounds: Grounds) -> Verdict {
     Verdict::Allow(Permit {
         effect: operation.effect(),
         grounds,
+        basis: BASIS,
     })
 }
 
@@ -263,6 +278,7 @@ fn exception_lets_pass_what_a_known_restriction_refuses() {
                 remedies_itself: false,
                 is_excepted: true,
                 now: NOW,
+                basis: BASIS,
             };
             super::decide(&world.strict, &facts)
         };
@@ -325,6 +341,7 @@ fn refusal_is_withheld_in_shadow_and_until_the_announced_instant() {
             mode,
             enforce_from,
             self_remedy: false,
+            refuses_unleased_reads: false,
         };
         let decide =
             |standing| world.decide_by(&create, &[standing], Profile::Strict, policy, false);
@@ -348,6 +365,7 @@ fn policy_that_is_off_judges_nothing() {
             mode: Mode::Off,
             enforce_from,
             self_remedy: true,
+            refuses_unleased_reads: false,
         };
         for standing in [Standing::Clear, RESTRICTED, Standing::Unknown] {
             let verdict = world.decide_by(&create, &[standing], Profile::Strict, policy, true);
@@ -369,7 +387,11 @@ fn permit_tells_what_was_withheld() {
         (Grounds::Withheld(refusal), Some(refusal)),
     ] {
         let effect = Effect::Read;
-        let permit = Permit { effect, grounds };
+        let permit = Permit {
+            effect,
+            grounds,
+            basis: BASIS,
+        };
         assert_eq!(permit.withheld(), withheld);
         assert_eq!((permit.effect(), permit.grounds()), (effect, grounds));
     }
@@ -404,7 +426,7 @@ fn only_federated_calls_are_permitted_without_a_key() {
     let world = World::new();
     for operation in world.operations() {
         let federated = ["AssumeRoleWithSAML", "AssumeRoleWithOIDC"].contains(&operation.action());
-        assert_eq!(permit_anonymous(&operation).is_some(), federated);
+        assert_eq!(permit_anonymous(&operation, BASIS).is_some(), federated);
     }
 }
 
@@ -446,6 +468,7 @@ proptest! {
             mode: Mode::Enforce,
             enforce_from: since.map(|seconds| NOW - time::Duration::seconds(seconds)),
             self_remedy,
+            refuses_unleased_reads: false,
         };
         let verdict = world.decide_by(&operation, &lineage, profile, policy, false);
         match operation.effect() {
@@ -474,6 +497,7 @@ proptest! {
             mode,
             enforce_from: offset.map(|seconds| NOW + time::Duration::seconds(seconds)),
             self_remedy,
+            refuses_unleased_reads: false,
         };
         let lineage = vec![Standing::Clear; ancestors];
         let verdict = world.decide_by(&operation, &lineage, profile, policy, remedies_itself);
@@ -495,4 +519,89 @@ proptest! {
         };
         prop_assert!(!refused(Profile::Mutations) || refused(Profile::Strict));
     }
+}
+
+/// Every cell of (effect, profile, sensitive, restricted, refusing) without a lease.
+#[test]
+fn node_without_a_lease_refuses_the_reads_that_news_could_refuse_and_nothing_else() {
+    let world = World::new();
+    for operation in world.operations() {
+        for profile in Profile::ALL {
+            for standing in [Standing::Clear, RESTRICTED] {
+                for refuses_unleased_reads in [false, true] {
+                    let leased = |is_leased| {
+                        let facts = Facts {
+                            operation: &operation,
+                            lineage: &[standing],
+                            profile,
+                            policy: Policy {
+                                refuses_unleased_reads,
+                                ..ENFORCE
+                            },
+                            remedies_itself: false,
+                            is_excepted: false,
+                            now: NOW,
+                            basis: Basis { is_leased, ..BASIS },
+                        };
+                        matches!(decide(&world.strict, &facts), Verdict::Allow(_))
+                    };
+                    let is_read = operation.effect() == Effect::Read;
+                    let could_be_refused = refuses_unleased_reads
+                        || profile == Profile::Strict && world.strict.lists(&operation)
+                        || standing == RESTRICTED && operation.is_sensitive();
+                    let wanted = leased(true) && !(is_read && could_be_refused);
+                    assert_eq!(leased(false), wanted, "{} {profile}", operation.action());
+                }
+            }
+        }
+    }
+}
+
+fn permit(operation: &Operation) -> Permit {
+    Permit {
+        effect: operation.effect(),
+        grounds: Grounds::Clear,
+        basis: BASIS,
+    }
+}
+
+#[test]
+fn permit_joins_no_intent_that_is_newer_or_of_another_history() {
+    let create = World::new().operation("", "2015-05-01", "CreateUser");
+    let at = |revision| BASIS.position.at(revision);
+    assert!(permit(&create).joined_with(at(10)).is_ok());
+    assert!(permit(&create).joined_with(at(9)).is_ok());
+    let newer = permit(&create).joined_with(at(11));
+    assert_eq!(newer, Err(Outdated { wanted: at(11) }));
+    for revision in [9, 10, 11] {
+        let other = Position {
+            history: History(Uuid::from_u128(2)),
+            revision,
+        };
+        let joined = permit(&create).joined_with(other);
+        assert_eq!(joined, Err(Outdated { wanted: other }));
+    }
+}
+
+#[test]
+fn read_alone_needs_no_intent() {
+    let world = World::new();
+    for operation in world.operations() {
+        let is_cleared = permit(&operation).of_read().is_ok();
+        assert_eq!(is_cleared, operation.effect() == Effect::Read);
+    }
+}
+
+#[test]
+fn clearance_is_worth_nothing_five_seconds_after_its_basis_was_read() {
+    let list = World::new().operation("", "2015-05-01", "ListUsers");
+    let spent = |after| {
+        let clearance = permit(&list).of_read().unwrap();
+        clearance.spend(BASIS.since.after(after))
+    };
+    let until = BASIS.since.after(GOOD_FOR);
+    assert_eq!(spent(Duration::ZERO), Ok(until));
+    assert_eq!(spent(GOOD_FOR - Duration::from_nanos(1)), Ok(until));
+    assert_eq!(spent(GOOD_FOR), Err(Expired));
+    assert_eq!(spent(Duration::from_secs(3600)), Err(Expired));
 }

@@ -10,10 +10,11 @@ use std::hint::black_box;
 use akgate::{
     access_key::{AccessKeyId, AccessKeySecret},
     operation::{Blocklist, Catalogue},
+    position::{BootInstant, History, Position},
     registry::live::Live,
     request::{ApiRequest, RawRequest},
     signature,
-    verdict::{self, Facts, Policy, Profile, Standing},
+    verdict::{self, Basis, Facts, Policy, Profile, Standing},
 };
 use akgate_bench::sign::{self, Call, Kind};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -61,6 +62,14 @@ fn decide(c: &mut Criterion) {
         remedies_itself: false,
         is_excepted: false,
         now: OffsetDateTime::UNIX_EPOCH,
+        basis: Basis {
+            position: Position {
+                history: History(Uuid::nil()),
+                revision: 1,
+            },
+            since: BootInstant::default(),
+            is_leased: true,
+        },
     };
     c.bench_function("verdict", |b| {
         b.iter(|| verdict::decide(&strict, black_box(&facts)));

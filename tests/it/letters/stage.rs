@@ -26,6 +26,7 @@ use akgate::{
     outbox::list::{LetterView, Wanted, list},
     randomness::Randomness,
     registry::{
+        barrier::Barrier,
         keys::keep_one,
         record::{InForce, LeakReport},
     },
@@ -246,6 +247,12 @@ impl Stage {
             randomness: Arc::new(Randomness::new(StdRng::seed_from_u64(2))),
             metrics: Arc::default(),
             rest: Rest::default(),
+            barrier: Arc::new(Barrier::new(
+                self.pool.clone(),
+                self.pool.clone(),
+                Arc::clone(&self.clock) as Arc<dyn Clock>,
+                Duration::from_secs(10),
+            )),
             timeout: Duration::from_secs(10),
         }
     }

@@ -1,0 +1,47 @@
+//! `akgate nodes`: the processes that serve.
+
+use std::io::{self, Write};
+
+use clap::Subcommand;
+
+use super::{Connection, Exit, List, list, run as over_api, shown::Column};
+
+/// Look at the processes that serve: what each enforces, whether it holds a lease, its keys and its clock
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// List nodes: up to which revision each enforces and how far that is behind, when it was last heard of, how far its
+    /// clock is ahead of the database's, and the keys of its key ring. `-o json` also has roles, version and more
+    List {
+        /// Which akgate
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+/// What fits a terminal of 80 columns; `-o json` has all of it.
+const COLUMNS: &[Column] = &[
+    ("node", "name"),
+    ("state", "state"),
+    ("revision", "revision"),
+    ("behind", "behind"),
+    ("ms ago", "age_ms"),
+    ("clock ms", "clock_offset_ms"),
+    ("keys", "seal_key_ids"),
+];
+
+/// Runs the command.
+///
+/// # Errors
+/// That of the outputs.
+pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let Command::List { connection } = command;
+    over_api(connection, out, err, async |client, shown, _| {
+        let what = List {
+            path: "nodes",
+            member: "nodes",
+            columns: COLUMNS,
+            none: "No node serves.",
+        };
+        list(client, shown, &what, [], u16::MAX).await
+    })
+}

@@ -1,0 +1,120 @@
+//! Where a change is enforced, in a line: of commands that commit themselves, and of those over the admin API.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::PgPool;
+
+use crate::{
+    clock::SystemClock,
+    config::Config,
+    position::Position,
+    registry::barrier::{Barrier, Concern, Lost, Receipt, Wait},
+};
+
+/// Waits for the nodes as a node itself does.
+pub struct Enforcing(Barrier);
+
+impl Enforcing {
+    /// With the configured patience.
+    #[must_use]
+    pub fn new(pool: &PgPool, config: &Config) -> Self {
+        let timeout = Duration::from_secs(config.sections.database.timeout_seconds);
+        let clock = Arc::new(SystemClock);
+        Self(Barrier::new(pool.clone(), pool.clone(), clock, timeout))
+    }
+
+    /// Waits after a commit; gives a line for people.
+    ///
+    /// # Errors
+    /// [`Lost`]: it has to be imported again.
+    pub async fn wait(&self, committed: Position) -> Result<String, Lost> {
+        let receipt = self
+            .0
+            .wait(committed, &Concern::All, Wait::Enforced)
+            .await?;
+        Ok(line(&receipt, "of restricted keys"))
+    }
+}
+
+/// "enforced at 3 nodes in 12 ms; 1 call of this key still under way".
+#[must_use]
+pub fn line(receipt: &Receipt, whose: &str) -> String {
+    let plural = |count: u64, what: &str| match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    };
+    let Some(nodes) = receipt.nodes else {
+        return "committed; which nodes enforce it is not known: see akgate nodes list".to_owned();
+    };
+    if nodes == 0 && receipt.fenced.is_empty() {
+        return "committed; no node serves".to_owned();
+    }
+    let mut line = format!(
+        "enforced at {} in {} ms",
+        plural(nodes.into(), "node"),
+        receipt.waited_ms
+    );
+    if !receipt.fenced.is_empty() {
+        let fenced = u64::try_from(receipt.fenced.len()).unwrap_or(u64::MAX);
+        line.push_str(&format!(
+            "; {} without a lease ({})",
+            plural(fenced, "node"),
+            receipt.fenced.join(", ")
+        ));
+    }
+    match receipt.calls_in_flight {
+        Some(0) => {}
+        Some(calls) => line.push_str(&format!(
+            "; {} {whose} still under way",
+            plural(calls, "call")
+        )),
+        None => line.push_str("; calls under way there are not known"),
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::History;
+
+    #[test]
+    fn line_says_where_and_what_is_not_known() {
+        let receipt = Receipt {
+            history: History(uuid::Uuid::nil()),
+            revision: 7,
+            nodes: Some(3),
+            fenced: Vec::new(),
+            may_still_let_reads_pass: Vec::new(),
+            waited_ms: 12,
+            calls_in_flight: Some(1),
+        };
+        let say = |receipt: &Receipt| line(receipt, "of this key");
+        assert_eq!(
+            say(&receipt),
+            "enforced at 3 nodes in 12 ms; 1 call of this key still under way"
+        );
+        let fenced = Receipt {
+            nodes: Some(1),
+            fenced: vec!["gw-2:77:0a1b2c3d".into()],
+            waited_ms: 2201,
+            calls_in_flight: None,
+            ..receipt.clone()
+        };
+        assert_eq!(
+            say(&fenced),
+            "enforced at 1 node in 2201 ms; 1 node without a lease (gw-2:77:0a1b2c3d); \
+             calls under way there are not known"
+        );
+        let nobody = Receipt {
+            nodes: Some(0),
+            ..receipt.clone()
+        };
+        assert_eq!(say(&nobody), "committed; no node serves");
+        let none = Receipt {
+            nodes: None,
+            ..receipt
+        };
+        assert!(say(&none).starts_with("committed; which nodes"));
+    }
+}

@@ -1,0 +1,1223 @@
+//! No open window: whatever is stalled while a restriction is answered at one node, no call that begins after the answer
+//! passes at another.
+//!
+//! Each test stops one participant at one step, by a lock of the database's or by not letting a node follow, and then
+//! calls at the node that is behind. Every case was seen to fail with the comparison of before: the revision of the
+//! intent with what the node knows when the intent is written, in place of what it knew when it decided.
+
+use std::{
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use akgate::{
+    audit::Actor,
+    clock::{Clock, SystemClock},
+    demo::client::Credentials,
+    directory::{KeyStatus, pool::limits, revision},
+    gateway::{forward::NoAnswer, gate},
+    health::{self, Health},
+    position::Position,
+    registry::{
+        accounts::{self, Setting},
+        approvals::{FourEyes, approve},
+        barrier::{Barrier, Concern, Wait},
+        exceptions::{self, Excepting},
+        keys::set_one_status,
+        lease::{DRIFT, LEASE},
+        membership::ClockFault,
+        mode::{self, Switching},
+        nodes,
+        record::InForce,
+    },
+    verdict::{Mode, Policy, Profile},
+};
+use http::Method;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use crate::{
+    database::TestDatabase,
+    desk::Desk,
+    harness::{ACCOUNT, Behind, NOW, Reply, TestClock, TestNode, id},
+    road::{RAM, STS},
+};
+
+const KEY: &str = "LTAI5tFakeAlice";
+const IMS: &str = "2019-08-15";
+
+/// Two nodes on one database: what is changed at the first is news to the second until that follows.
+struct Pair {
+    here: Arc<TestNode>,
+    there: Arc<TestNode>,
+    alice: Credentials,
+}
+
+impl Pair {
+    async fn new() -> Self {
+        Self::set(gate::Settings::default()).await
+    }
+
+    async fn set(settings: gate::Settings) -> Self {
+        let database = Arc::new(TestDatabase::new().await);
+        let clock = Arc::new(TestClock::at(NOW));
+        let node = async || {
+            let (database, clock) = (Arc::clone(&database), Arc::clone(&clock));
+            Arc::new(TestNode::on(database, clock, Behind::Yes, settings.clone()).await)
+        };
+        let (here, there) = (node().await, node().await);
+        let alice = here.key(KEY, Some("alice")).await;
+        there.node.feed().poll().await.unwrap();
+        // Its secret is in the memory of both.
+        for node in [&here, &there] {
+            assert_eq!(call(node, &alice, RAM, "ListUsers").await.status, 200);
+        }
+        Self { here, there, alice }
+    }
+
+    fn pool(&self) -> &PgPool {
+        &self.here.pool
+    }
+
+    /// How often the handlers behind the second node were reached.
+    fn reached(&self) -> usize {
+        self.there.reached.load(Ordering::SeqCst)
+    }
+
+    /// A change of the first node is answered while the second is not heard of.
+    async fn receipt(&self, committed: Position, concern: &Concern) -> Vec<String> {
+        self.here.node.feed().enforce(committed).await;
+        let waited = self
+            .here
+            .node
+            .barrier()
+            .wait(committed, concern, Wait::Enforced);
+        let receipt = waited.await.unwrap();
+        assert!(receipt.nodes.is_some(), "{receipt:?}");
+        receipt.fenced
+    }
+
+    /// The second node was not heard of for as long as a lease lasts.
+    async fn no_lease_there(&self) {
+        let lease = self.there.node.membership().lease();
+        while lease.holds(self.there.clock.since_boot()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+async fn call(node: &TestNode, key: &Credentials, version: &str, action: &str) -> Reply {
+    let parameters = [
+        ("UserName", "x"),
+        ("RoleArn", "acs:ram::5123456789012345:role/r"),
+        ("RoleSessionName", "s"),
+        ("AppId", "1"),
+    ];
+    node.call_unleased(key, version, action, &parameters).await
+}
+
+/// A statement of the test's own that holds a lock until it is let go.
+struct Held {
+    connection: PgConnection,
+}
+
+impl Held {
+    async fn by(node: &TestNode, statement: &str) -> Self {
+        let options = node.database.options();
+        let mut connection = <PgConnection as sqlx::Connection>::connect_with(&options)
+            .await
+            .unwrap();
+        run(&mut connection, "BEGIN").await;
+        run(&mut connection, statement).await;
+        Self { connection }
+    }
+
+    async fn let_go(mut self) {
+        run(&mut self.connection, "COMMIT").await;
+    }
+}
+
+async fn run(connection: &mut PgConnection, statement: &str) {
+    let statement = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()));
+    statement.execute(connection).await.unwrap();
+}
+
+/// Waits until a statement that begins so waits for a lock.
+async fn until_it_waits(pool: &PgPool, beginning: &str) {
+    for _ in 0..1_000 {
+        let waits: bool = sqlx::query_scalar(
+            "SELECT EXISTS (
+                 SELECT 1
+                 FROM pg_stat_activity
+                 WHERE datname = current_database()
+                   AND wait_event_type = 'Lock'
+                   AND query LIKE $1 || '%'
+             )",
+        )
+        .bind(beginning)
+        .fetch_one(pool)
+        .await
+        .unwrap();
+        if waits {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("nothing that begins with {beginning} waits");
+}
+
+/// What takes something away from alice's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Report,
+    Disable,
+    Delete,
+    EndException,
+    SwitchMode,
+    SwitchProfile,
+}
+
+impl Change {
+    const ALL: [Self; 6] = [
+        Self::Report,
+        Self::Disable,
+        Self::Delete,
+        Self::EndException,
+        Self::SwitchMode,
+        Self::SwitchProfile,
+    ];
+
+    /// What has to be before, known at both nodes; gives what the change needs.
+    async fn prepare(self, pair: &Pair) -> Option<Uuid> {
+        let pool = pair.pool();
+        let exception = match self {
+            Self::Report | Self::Disable | Self::Delete => None,
+            Self::EndException => {
+                let restriction = pair.here.report(KEY).await;
+                Some(make_exception(pool, restriction).await)
+            }
+            Self::SwitchMode => {
+                pair.here.report(KEY).await;
+                switch(pool, Some(Mode::Shadow)).await;
+                None
+            }
+            Self::SwitchProfile => {
+                pair.here.report(KEY).await;
+                None
+            }
+        };
+        for node in [&pair.here, &pair.there] {
+            node.node.feed().poll().await.unwrap();
+        }
+        exception
+    }
+
+    /// Commits the change; gives where the registry stands then.
+    async fn make(self, pair: &Pair, exception: Option<Uuid>) -> Position {
+        let pool = pair.pool();
+        let olga = Actor::Operator("olga".into());
+        match self {
+            Self::Report => pair.here.report(KEY).await.position,
+            Self::Disable => status(pool, KeyStatus::Inactive).await,
+            Self::Delete => status(pool, KeyStatus::Deleted).await,
+            Self::EndException => {
+                let revoked = exceptions::revoke(pool, exception.unwrap(), &olga, NOW).await;
+                revoked.unwrap().position
+            }
+            Self::SwitchMode => switch(pool, Some(Mode::Enforce)).await,
+            Self::SwitchProfile => {
+                let strict = Setting::Profile(Some(Profile::Strict));
+                let set = accounts::set(pool, ACCOUNT, strict, &olga, None, NOW).await;
+                set.unwrap()
+            }
+        }
+    }
+
+    /// Calls that pass before the change and not after it, and what they are told then.
+    fn calls(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Report | Self::SwitchMode => &[
+                (RAM, "CreateUser"),
+                (IMS, "GetAppSecret"),
+                (RAM, "NoSuchAction"),
+            ],
+            // The exception covers this one.
+            Self::EndException => &[(RAM, "CreateUser")],
+            // Whatever it calls, it calls no more.
+            Self::Disable | Self::Delete => &[
+                (RAM, "CreateUser"),
+                (IMS, "GetAppSecret"),
+                (STS, "AssumeRole"),
+            ],
+            // Of no harm by `mutations`, and refused by `strict`.
+            Self::SwitchProfile => &[(IMS, "GenerateCredentialReport")],
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Report | Self::EndException | Self::SwitchMode | Self::SwitchProfile => {
+                "Forbidden"
+            }
+            Self::Disable => "InvalidAccessKeyId.Inactive",
+            Self::Delete => "InvalidAccessKeyId.NotFound",
+        }
+    }
+}
+
+async fn status(pool: &PgPool, status: KeyStatus) -> Position {
+    let set = set_one_status(pool, &id(KEY), status, NOW).await;
+    set.unwrap().unwrap()
+}
+
+async fn operators(pool: &PgPool) {
+    sqlx::query(
+        "INSERT INTO operators (operator_id, name, role, created_at)
+         VALUES ('olga', 'olga', 'operator', $1)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(NOW)
+    .execute(pool)
+    .await
+    .unwrap();
+}
+
+async fn approved(pool: &PgPool, approval: Uuid) -> Position {
+    let anna = Actor::Operator("anna".into());
+    approve(pool, approval, &anna, None, NOW)
+        .await
+        .unwrap()
+        .position
+}
+
+async fn switch(pool: &PgPool, to: Option<Mode>) -> Position {
+    operators(pool).await;
+    let switching = Switching {
+        mode: to,
+        reason: "test".into(),
+    };
+    let olga = Actor::Operator("olga".into());
+    let asked = mode::ask(pool, &switching, &olga, FourEyes::default(), NOW).await;
+    approved(pool, asked.unwrap()).await
+}
+
+async fn make_exception(pool: &PgPool, _: InForce) -> Uuid {
+    operators(pool).await;
+    let excepting: Excepting = serde_json::from_value(serde_json::json!({
+        "operations": ["RAM:CreateUser"],
+        "networks": ["0.0.0.0/0"],
+        "hours": 72,
+        "reason": "test",
+    }))
+    .unwrap();
+    let olga = Actor::Operator("olga".into());
+    let asked = exceptions::ask(pool, &id(KEY), &excepting, &olga, FourEyes::default(), NOW).await;
+    approved(pool, asked.unwrap()).await;
+    let made = sqlx::query_scalar("SELECT exception_id FROM exceptions");
+    made.fetch_one(pool).await.unwrap()
+}
+
+/// The node that is behind decides, its intent is stalled, the news arrives meanwhile: 12 of 12 passed before.
+#[tokio::test(flavor = "multi_thread")]
+async fn stalled_intent_does_not_carry_a_decision_over_the_news() {
+    for change in Change::ALL {
+        for (version, action) in change.calls() {
+            let pair = Pair::new().await;
+            let exception = change.prepare(&pair).await;
+            let before = pair.reached();
+            let passes = call(&pair.there, &pair.alice, version, action).await;
+            assert_eq!(
+                pair.reached(),
+                before + 1,
+                "{change:?} {action}: {}",
+                passes.text
+            );
+            change.make(&pair, exception).await;
+            let reached = pair.reached();
+            let held = Held::by(&pair.there, "LOCK TABLE intents IN EXCLUSIVE MODE").await;
+            let calling = {
+                let (there, alice) = (Arc::clone(&pair.there), pair.alice.clone());
+                tokio::spawn(async move { call(&there, &alice, version, action).await })
+            };
+            until_it_waits(pair.pool(), "INSERT INTO intents").await;
+            pair.there.node.feed().poll().await.unwrap();
+            held.let_go().await;
+            let refused = calling.await.unwrap();
+            assert_eq!(
+                refused.code(),
+                change.code(),
+                "{change:?} {action}: {}",
+                refused.text
+            );
+            assert_eq!(pair.reached(), reached, "{change:?} {action}");
+        }
+    }
+}
+
+/// The same where the news does not arrive: the intent fetches it.
+#[tokio::test(flavor = "multi_thread")]
+async fn call_at_a_node_that_is_behind_is_decided_by_what_was_answered() {
+    for change in Change::ALL {
+        let pair = Pair::new().await;
+        let exception = change.prepare(&pair).await;
+        change.make(&pair, exception).await;
+        let reached = pair.reached();
+        for (version, action) in change.calls() {
+            let refused = call(&pair.there, &pair.alice, version, action).await;
+            assert_eq!(
+                refused.code(),
+                change.code(),
+                "{change:?} {action}: {}",
+                refused.text
+            );
+        }
+        assert_eq!(pair.reached(), reached, "{change:?}");
+    }
+}
+
+/// A session whose minting was under way is restricted, whatever was stalled.
+#[tokio::test(flavor = "multi_thread")]
+async fn intent_keeps_the_position_at_which_a_session_was_asked_for() {
+    let pair = Pair::new().await;
+    let held = Held::by(&pair.there, "LOCK TABLE intents IN EXCLUSIVE MODE").await;
+    let asking = {
+        let (there, alice) = (Arc::clone(&pair.there), pair.alice.clone());
+        tokio::spawn(async move { call(&there, &alice, STS, "AssumeRole").await })
+    };
+    until_it_waits(pair.pool(), "INSERT INTO intents").await;
+    pair.here.report(KEY).await;
+    held.let_go().await;
+    // Decided anew: a restricted key may mint, and what it mints is restricted.
+    asking.await.unwrap();
+    let grounds: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM intents WHERE action = 'AssumeRole'")
+            .fetch_one(pair.pool())
+            .await
+            .unwrap();
+    assert_eq!(grounds, 1, "the intent is written once");
+}
+
+/// Reads leave no intent: a node that was not heard of holds no lease, and lets none of those pass that news could refuse.
+#[tokio::test(flavor = "multi_thread")]
+async fn strict_and_widened_reads_do_not_pass_at_a_node_without_a_lease() {
+    // Strict: the account was strict before, the key is reported now.
+    let strict = gate::Settings {
+        profile: Profile::Strict,
+        ..gate::Settings::default()
+    };
+    let pair = Pair::set(strict).await;
+    let committed = pair.here.report(KEY).await.position;
+    let concern = Concern::Keys(vec![id(KEY)]);
+    let fenced = pair.receipt(committed, &concern).await;
+    assert_eq!(fenced, [pair.there.node.membership().card().name.clone()]);
+    let refused = call(&pair.there, &pair.alice, RAM, "ListUsers").await;
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    // It announces itself, follows, and only then takes a lease.
+    pair.there.node.membership().round().await.unwrap();
+    let refused = call(&pair.there, &pair.alice, RAM, "ListUsers").await;
+    assert_eq!(refused.code(), "Forbidden", "{}", refused.text);
+
+    // Widened: the key was restricted before, and sensitive reads are refused now.
+    let pair = Pair::new().await;
+    let restriction = pair.here.report(KEY).await;
+    pair.there.node.membership().round().await.unwrap();
+    let sensitive = call(&pair.there, &pair.alice, RAM, "ListAccessKeys").await;
+    assert_eq!(sensitive.status, 200, "{}", sensitive.text);
+    let committed = widen(&pair, restriction).await;
+    pair.receipt(committed, &Concern::Keys(vec![id(KEY)])).await;
+    let refused = call(&pair.there, &pair.alice, RAM, "ListAccessKeys").await;
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    let harmless = call(&pair.there, &pair.alice, STS, "GetCallerIdentity").await;
+    assert_eq!(harmless.status, 200, "{}", harmless.text);
+    pair.there.node.membership().round().await.unwrap();
+    let refused = call(&pair.there, &pair.alice, RAM, "ListAccessKeys").await;
+    assert_eq!(refused.code(), "Forbidden", "{}", refused.text);
+}
+
+async fn widen(pair: &Pair, restriction: InForce) -> Position {
+    let mut tx = pair.pool().begin().await.unwrap();
+    let at = revision::advance(&mut tx, NOW).await.unwrap();
+    sqlx::query("UPDATE restrictions SET widened_at = $2, revision = $3 WHERE restriction_id = $1")
+        .bind(restriction.restriction_id)
+        .bind(NOW)
+        .bind(at.revision)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    at.position()
+}
+
+/// A node that is asked to serves nothing that it cannot be sure of.
+#[tokio::test(flavor = "multi_thread")]
+async fn node_that_is_told_so_refuses_every_read_without_a_lease() {
+    let mut settings = gate::Settings::default();
+    settings.policy.refuses_unleased_reads = true;
+    let pair = Pair::set(settings).await;
+    pair.no_lease_there().await;
+    let refused = call(&pair.there, &pair.alice, RAM, "ListUsers").await;
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    pair.there.node.membership().round().await.unwrap();
+    assert_eq!(
+        call(&pair.there, &pair.alice, RAM, "ListUsers")
+            .await
+            .status,
+        200
+    );
+}
+
+/// Each step of a renewal is stalled while a report is answered: the lease of before has ended by then, and the next one
+/// is taken only with the news.
+#[tokio::test(flavor = "multi_thread")]
+async fn renewal_that_is_stalled_at_any_step_gives_no_lease_without_the_news() {
+    let strict = || gate::Settings {
+        profile: Profile::Strict,
+        ..gate::Settings::default()
+    };
+    // Announced, and not read yet: the feed's query waits.
+    let pair = Pair::set(strict()).await;
+    let held = Held::by(
+        &pair.there,
+        "LOCK TABLE policy_switch IN ACCESS EXCLUSIVE MODE",
+    )
+    .await;
+    // Something to be read, so that it is.
+    pair.here.report("LTAI5tFakeOther").await;
+    let renewing = {
+        let there = Arc::clone(&pair.there);
+        tokio::spawn(async move { there.node.membership().round().await })
+    };
+    until_it_waits(pair.pool(), "SELECT mode").await;
+    let committed = pair.here.report(KEY).await.position;
+    // Neither node can follow: both are fenced.
+    let barrier = pair.here.node.barrier();
+    let concern = Concern::Keys(vec![id(KEY)]);
+    let receipt = barrier
+        .wait(committed, &concern, Wait::Enforced)
+        .await
+        .unwrap();
+    assert_eq!((receipt.nodes, receipt.fenced.len()), (Some(0), 2));
+    let refused = call(&pair.there, &pair.alice, RAM, "ListUsers").await;
+    assert_ne!(refused.status, 200, "{}", refused.text);
+    held.let_go().await;
+    // What it read in the end may be of before the report: then the lease is counted from before, and has ended.
+    renewing.await.unwrap().ok();
+    let refused = call(&pair.there, &pair.alice, RAM, "ListUsers").await;
+    assert_ne!(refused.status, 200, "{}", refused.text);
+
+    // Not announced yet: its own row is held. Whoever waits cannot fence it then, and claims nothing.
+    let pair = Pair::set(strict()).await;
+    let own = pair.there.node.membership().card().node_id;
+    let hold = format!("SELECT 1 FROM nodes WHERE node_id = '{own}' FOR UPDATE");
+    let held = Held::by(&pair.there, &hold).await;
+    let renewing = {
+        let there = Arc::clone(&pair.there);
+        tokio::spawn(async move { there.node.membership().round().await })
+    };
+    until_it_waits(pair.pool(), "INSERT INTO nodes").await;
+    let committed = pair.here.report(KEY).await.position;
+    let barrier = pair.here.node.barrier();
+    let concern = Concern::Keys(vec![id(KEY)]);
+    let receipt = barrier
+        .wait(committed, &concern, Wait::Enforced)
+        .await
+        .unwrap();
+    assert_eq!(receipt.nodes, None, "{receipt:?}");
+    let refused = call(&pair.there, &pair.alice, RAM, "ListUsers").await;
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    held.let_go().await;
+    // It has waited for longer than a call of the database may take.
+    renewing.await.unwrap().ok();
+}
+
+/// A writer that is stopped between its commit and its look at the nodes does not have a node fenced that has just
+/// taken a lease: what it waits for is counted from the look.
+#[tokio::test(flavor = "multi_thread")]
+async fn node_with_a_fresh_lease_is_not_fenced_by_a_writer_that_was_stopped() {
+    let pair = Pair::new().await;
+    let committed = pair.here.report(KEY).await.position;
+    tokio::time::sleep(LEASE + DRIFT).await;
+    pair.there.node.membership().round().await.unwrap();
+    let concern = Concern::Keys(vec![id(KEY)]);
+    assert!(pair.receipt(committed, &concern).await.is_empty());
+    let refused = call(&pair.there, &pair.alice, RAM, "CreateUser").await;
+    assert_eq!(refused.code(), "Forbidden");
+}
+
+/// One node that is stopped is waited for once; then it is fenced, until it announces itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_node_is_waited_for_once_and_not_again() {
+    let pair = Pair::new().await;
+    let concern = Concern::Keys(vec![id(KEY)]);
+    let wait = async |committed| {
+        pair.here.node.feed().enforce(committed).await;
+        let barrier = pair.here.node.barrier();
+        barrier
+            .wait(committed, &concern, Wait::Enforced)
+            .await
+            .unwrap()
+    };
+    let first = wait(pair.here.report(KEY).await.position).await;
+    let (least, own) = (LEASE.as_millis() as u64, 1);
+    assert!(first.waited_ms >= least, "{first:?}");
+    assert_eq!((first.nodes, first.fenced.len()), (Some(own), 1));
+    assert_eq!(
+        first.calls_in_flight, None,
+        "the fenced node cannot be asked"
+    );
+    let second = wait(pair.here.report("LTAI5tFakeOther").await.position).await;
+    assert!(second.waited_ms < least, "{second:?}");
+    assert_eq!(second.fenced.len(), 1);
+    pair.there.node.membership().round().await.unwrap();
+    pair.here.node.feed().poll().await.unwrap();
+    let third = wait(second_position(&second)).await;
+    assert_eq!((third.nodes, third.fenced.len()), (Some(2), 0), "{third:?}");
+}
+
+fn second_position(receipt: &akgate::registry::barrier::Receipt) -> Position {
+    Position {
+        history: receipt.history,
+        revision: receipt.revision,
+    }
+}
+
+/// A receipt counts the calls of the key that were decided before and are not answered; a drain waits for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn receipt_counts_the_calls_under_way_and_a_drain_waits_for_them() {
+    let (reached, mut at_upstream) = tokio::sync::mpsc::channel(1);
+    let going = Arc::new(tokio::sync::Notify::new());
+    let gate = Arc::clone(&going);
+    let upstream = axum::Router::new().fallback(move || {
+        let (reached, going) = (reached.clone(), Arc::clone(&gate));
+        async move {
+            reached.send(()).await.unwrap();
+            going.notified().await;
+            axum::Json(serde_json::json!({ "RequestId": "x" }))
+        }
+    });
+    let node = Arc::new(TestNode::new(Behind::Router(upstream)).await);
+    let alice = node.key(KEY, Some("alice")).await;
+    let calling = {
+        let (node, alice) = (Arc::clone(&node), alice.clone());
+        tokio::spawn(async move { call(&node, &alice, RAM, "CreateUser").await })
+    };
+    at_upstream.recv().await.unwrap();
+    let committed = node.report(KEY).await.position;
+    node.node.feed().enforce(committed).await;
+    let concern = Concern::Keys(vec![id(KEY)]);
+    let barrier = node.node.barrier();
+    let receipt = barrier
+        .wait(committed, &concern, Wait::Enforced)
+        .await
+        .unwrap();
+    assert_eq!(receipt.calls_in_flight, Some(1), "{receipt:?}");
+    let draining = barrier.wait(committed, &concern, Wait::Drained);
+    tokio::pin!(draining);
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut draining).await;
+    assert!(early.is_err(), "it waits for the call");
+    going.notify_one();
+    let drained = draining.await.unwrap();
+    assert_eq!(drained.calls_in_flight, Some(0), "{drained:?}");
+    assert_eq!(calling.await.unwrap().status, 200);
+    // Another key's calls are no matter of this one's.
+    let concern = Concern::Keys(vec![id("LTAI5tFakeOther")]);
+    let other = barrier.wait(committed, &concern, Wait::Enforced);
+    assert_eq!(other.await.unwrap().calls_in_flight, Some(0));
+}
+
+/// What the database loses in a failover is read again key by key; new changes at the same revisions are no old news.
+#[tokio::test(flavor = "multi_thread")]
+async fn failover_that_lost_commits_leaves_nothing_of_them_and_hides_nothing_new() {
+    let pair = Pair::new().await;
+    pair.here.key("LTAI5tFakeBob", Some("bob")).await;
+    let bob = Credentials {
+        access_key_id: "LTAI5tFakeBob".into(),
+        access_key_secret: "FakeSecretOfLTAI5tFakeBob".into(),
+        security_token: None,
+    };
+    for node in [&pair.here, &pair.there] {
+        node.node.feed().poll().await.unwrap();
+        assert_eq!(call(node, &bob, RAM, "ListUsers").await.status, 200);
+    }
+    let before: i64 = sqlx::query_scalar("SELECT revision FROM registry_revision")
+        .fetch_one(pair.pool())
+        .await
+        .unwrap();
+    // Two changes that are lost: bob is restricted, and a key is made.
+    pair.here.report("LTAI5tFakeBob").await;
+    pair.here.key("LTAI5tFakeCarol", Some("carol")).await;
+    for node in [&pair.here, &pair.there] {
+        node.node.feed().poll().await.unwrap();
+        assert_eq!(
+            call(node, &bob, RAM, "CreateUser").await.code(),
+            "Forbidden"
+        );
+    }
+    for lost in [
+        "DELETE FROM operator_tasks".to_owned(),
+        "DELETE FROM leak_reports".to_owned(),
+        "DELETE FROM restrictions".to_owned(),
+        "DELETE FROM access_keys WHERE access_key_id = 'LTAI5tFakeCarol'".to_owned(),
+        // As a standby that is promoted: another timeline.
+        format!("UPDATE registry_revision SET revision = {before}, timeline = timeline - 1"),
+    ] {
+        sqlx::query(AssertSqlSafe(lost))
+            .execute(pair.pool())
+            .await
+            .unwrap();
+    }
+    // The same numbers again, for other things. The second node has the old ones in its memory.
+    let committed = pair.here.report(KEY).await.position;
+    assert_eq!(committed.revision, before + 1);
+    let (here, there) = (
+        pair.here.node.live().position(),
+        pair.there.node.live().position(),
+    );
+    assert_ne!(committed.history, there.unwrap().history);
+    assert_eq!(here, there);
+    let reached = pair.reached();
+    let refused = call(&pair.there, &pair.alice, RAM, "CreateUser").await;
+    assert_eq!(refused.code(), "Forbidden", "{}", refused.text);
+    assert_eq!(pair.reached(), reached);
+    // What was lost is gone from memory, and known keys are known.
+    let passes = call(&pair.there, &bob, RAM, "CreateUser").await;
+    assert_eq!(passes.status, 200, "{}", passes.text);
+    assert_eq!(pair.there.node.live().known(&id("LTAI5tFakeCarol")), None);
+    assert!(pair.there.node.live().known(&id(KEY)).is_some());
+    // In a history that has just begun announcements may be lost: the whole time is waited for.
+    let barrier = pair.here.node.barrier();
+    let concern = Concern::Keys(vec![id(KEY)]);
+    let receipt = barrier
+        .wait(committed, &concern, Wait::Enforced)
+        .await
+        .unwrap();
+    assert!(receipt.waited_ms >= LEASE.as_millis() as u64, "{receipt:?}");
+}
+
+/// A fork that nobody remembers: everything is read again, in ranges and in place, and what is gone is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn history_that_nobody_knows_is_read_whole_and_in_place() {
+    let node = TestNode::new(Behind::Yes).await;
+    let alice = node.key(KEY, Some("alice")).await;
+    node.key("LTAI5tFakeBob", Some("bob")).await;
+    node.report("LTAI5tFakeBob").await;
+    node.node.feed().poll().await.unwrap();
+    for lost in [
+        "DELETE FROM operator_tasks",
+        "DELETE FROM leak_reports",
+        "DELETE FROM restrictions",
+        "DELETE FROM access_keys WHERE access_key_id = 'LTAI5tFakeBob'",
+        "DELETE FROM registry_histories",
+        "UPDATE registry_revision SET history = gen_random_uuid(), revision = 1, parent = NULL",
+    ] {
+        sqlx::query(lost).execute(&node.pool).await.unwrap();
+    }
+    node.report(KEY).await;
+    let refused = call(&node, &alice, RAM, "CreateUser").await;
+    assert_eq!(refused.code(), "Forbidden", "{}", refused.text);
+    assert_eq!(node.node.live().known(&id("LTAI5tFakeBob")), None);
+    assert_eq!(node.node.live().len(), (1, 1));
+}
+
+/// A change that the failover lost is not said to be in force.
+#[tokio::test(flavor = "multi_thread")]
+async fn change_that_was_lost_before_its_receipt_is_told_so() {
+    let node = TestNode::new(Behind::Yes).await;
+    node.key(KEY, Some("alice")).await;
+    let kept = node.report(KEY).await.position;
+    let lost = node.report("LTAI5tFakeOther").await.position;
+    let back = "UPDATE registry_revision SET revision = revision - 1, timeline = timeline - 1";
+    sqlx::query(back).execute(&node.pool).await.unwrap();
+    node.node.feed().poll().await.unwrap();
+    let concern = Concern::All;
+    let barrier = node.node.barrier();
+    assert!(barrier.wait(lost, &concern, Wait::Enforced).await.is_err());
+    assert!(barrier.wait(kept, &concern, Wait::Enforced).await.is_ok());
+}
+
+/// A node that was stopped between its decision and the first byte forwards nothing that it decided before.
+#[tokio::test(flavor = "multi_thread")]
+async fn clearance_that_grew_old_is_cleared_anew() {
+    let pair = Pair::new().await;
+    let held = Held::by(&pair.there, "LOCK TABLE intents IN EXCLUSIVE MODE").await;
+    let calling = {
+        let (there, alice) = (Arc::clone(&pair.there), pair.alice.clone());
+        tokio::spawn(async move { call(&there, &alice, RAM, "CreateUser").await })
+    };
+    until_it_waits(pair.pool(), "INSERT INTO intents").await;
+    // Six seconds pass on the clock that a sleeping machine keeps, and the intent is written at last.
+    pair.there.clock.sleep(Duration::from_secs(6));
+    held.let_go().await;
+    let passed = calling.await.unwrap();
+    assert_eq!(passed.status, 200, "nothing has changed: {}", passed.text);
+}
+
+/// The same where it grew old on the way to the upstream, and a report was answered meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn clearance_that_grew_old_on_the_way_to_the_upstream_is_cleared_anew() {
+    let (cleared, mut until_cleared) = tokio::sync::mpsc::channel(1);
+    let going = Arc::new(tokio::sync::Notify::new());
+    let gate = Arc::clone(&going);
+    // A client of an upstream that has no connection in time.
+    let upstream = axum::Router::new().fallback(move || {
+        let (cleared, going) = (cleared.clone(), Arc::clone(&gate));
+        async move {
+            cleared.send(()).await.unwrap();
+            going.notified().await;
+            axum::Extension(NoAnswer::TooLate)
+        }
+    });
+    let node = Arc::new(TestNode::new(Behind::Router(upstream)).await);
+    let alice = node.key(KEY, Some("alice")).await;
+    let calling = {
+        let (node, alice) = (Arc::clone(&node), alice.clone());
+        tokio::spawn(async move { call(&node, &alice, RAM, "CreateUser").await })
+    };
+    until_cleared.recv().await.unwrap();
+    node.report(KEY).await;
+    going.notify_one();
+    let refused = calling.await.unwrap();
+    assert_eq!(refused.code(), "Forbidden", "{}", refused.text);
+    assert!(until_cleared.try_recv().is_err(), "it was asked once");
+    node.node.recorder().flush().await.unwrap();
+    let outcome: Option<String> = sqlx::query_scalar("SELECT outcome FROM intents")
+        .fetch_one(&node.pool)
+        .await
+        .unwrap();
+    assert_eq!(outcome.as_deref(), Some("NotForwarded"));
+}
+
+/// The nodes of a test run in one process: what one of them is told by the other is asked for by this.
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_are_listed_with_what_they_enforce() {
+    let pair = Pair::new().await;
+    let views = nodes::list(pair.pool()).await.unwrap();
+    assert_eq!(views.len(), 2);
+    for view in &views {
+        assert_eq!(view.seal_key_ids, [1]);
+        assert_eq!(view.version, env!("CARGO_PKG_VERSION"));
+        assert!(view.roles.contains(&"gateway".to_owned()));
+    }
+    let committed = pair.here.report(KEY).await.position;
+    pair.receipt(committed, &Concern::All).await;
+    let views = nodes::list(pair.pool()).await.unwrap();
+    let mut states: Vec<&str> = views.iter().map(|view| view.state.as_str()).collect();
+    states.sort_unstable();
+    assert!(states.contains(&"Fenced"), "{states:?}");
+}
+
+/// Whoever hangs up ends no call of the database half-way: the intent and its outcome are written.
+#[tokio::test(flavor = "multi_thread")]
+async fn caller_who_hangs_up_leaves_a_whole_record() {
+    let pair = Pair::new().await;
+    let held = Held::by(&pair.there, "LOCK TABLE intents IN EXCLUSIVE MODE").await;
+    let calling = {
+        let (there, alice) = (Arc::clone(&pair.there), pair.alice.clone());
+        tokio::spawn(async move { call(&there, &alice, RAM, "CreateUser").await })
+    };
+    until_it_waits(pair.pool(), "INSERT INTO intents").await;
+    calling.abort();
+    assert!(calling.await.is_err());
+    held.let_go().await;
+    let reached = pair.reached();
+    eventually(async || pair.reached() > reached || pair.reached() == 1).await;
+    eventually(async || {
+        pair.there.node.recorder().flush().await.unwrap();
+        let outcome: Option<String> =
+            sqlx::query_scalar("SELECT outcome FROM intents WHERE action = 'CreateUser'")
+                .fetch_optional(pair.pool())
+                .await
+                .unwrap()
+                .flatten();
+        outcome.as_deref() == Some("Succeeded")
+    })
+    .await;
+}
+
+async fn eventually<F: Future<Output = bool>>(mut is_so: impl FnMut() -> F) {
+    for _ in 0..400 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it does not become so");
+}
+
+/// A node whose clock is twenty minutes off refuses every correct caller: it is not ready, and the others go on. Where
+/// all nodes differ from the database alike, it is the database's clock.
+#[tokio::test(flavor = "multi_thread")]
+async fn node_whose_clock_is_off_is_not_ready() {
+    let database = Arc::new(TestDatabase::new().await);
+    let now = SystemClock.now();
+    let node = async |ahead| {
+        let (database, clock) = (Arc::clone(&database), TestClock::at(now + ahead));
+        let settings = gate::Settings::default();
+        TestNode::on(database, Arc::new(clock), Behind::Yes, settings).await
+    };
+    let minutes = time::Duration::minutes;
+    let (one, other, off) = (
+        node(minutes(0)).await,
+        node(minutes(0)).await,
+        node(minutes(20)).await,
+    );
+    // Each has measured its own clock by now, and tells it with its next announcement.
+    for _ in 0..2 {
+        for node in [&one, &other, &off] {
+            node.node.membership().round().await.unwrap();
+        }
+    }
+    let ready = async |node: &TestNode| {
+        let health = Health {
+            pool: node.pool.clone(),
+            feed: Some(Arc::clone(node.node.feed())),
+            membership: Arc::clone(node.node.membership()),
+            clock: node.clock.clone(),
+            recorder: Arc::clone(node.node.recorder()),
+            metrics: Arc::clone(&node.metrics),
+            timeout: Duration::from_secs(5),
+        };
+        let request = http::Request::get("/readyz?verbose").body(axum::body::Body::empty());
+        let answer = health::router(health)
+            .oneshot(request.unwrap())
+            .await
+            .unwrap();
+        let (head, body) = answer.into_parts();
+        let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+        (
+            head.status.as_u16(),
+            String::from_utf8(body.to_vec()).unwrap(),
+        )
+    };
+    for node in [&one, &other] {
+        assert_eq!(ready(node).await.0, 200);
+    }
+    let (status, text) = ready(&off).await;
+    assert_eq!(status, 503, "{text}");
+    assert!(
+        text.contains("[-] clock failed: the clock of this node is "),
+        "{text}"
+    );
+    assert!(text.contains("[+] lease ok"), "{text}");
+
+    let database = Arc::new(TestDatabase::new().await);
+    let off = async || {
+        let (database, clock) = (Arc::clone(&database), TestClock::at(now + minutes(20)));
+        let settings = gate::Settings::default();
+        TestNode::on(database, Arc::new(clock), Behind::Yes, settings).await
+    };
+    let (one, other) = (off().await, off().await);
+    for _ in 0..2 {
+        for node in [&one, &other] {
+            node.node.membership().round().await.unwrap();
+        }
+    }
+    let fault = one.node.membership().clocks().fault();
+    assert!(matches!(fault, Some(ClockFault::Database(_))), "{fault:?}");
+    assert_eq!(ready(&one).await.0, 200);
+}
+
+/// What has ended stays ended at a node whose clock steps back, and at one that starts then.
+#[tokio::test(flavor = "multi_thread")]
+async fn clock_that_steps_back_frees_nothing() {
+    let enforce_from = gate::Settings {
+        policy: Policy {
+            enforce_from: Some(NOW + time::Duration::HOUR),
+            ..Policy::default()
+        },
+        ..gate::Settings::default()
+    };
+    let pair = Pair::set(enforce_from.clone()).await;
+    let restriction = pair.here.report(KEY).await;
+    pair.here.node.membership().round().await.unwrap();
+    let create = async |node: &TestNode| {
+        let reply = call(node, &pair.alice, RAM, "CreateUser").await;
+        (reply.status.as_u16(), reply.code().to_owned())
+    };
+    assert_eq!(create(&pair.here).await.0, 200, "not enforced yet");
+    let forbidden = (403, "Forbidden".to_owned());
+    pair.here.clock.set(NOW + time::Duration::hours(2));
+    assert_eq!(create(&pair.here).await, forbidden);
+    pair.here.node.membership().round().await.unwrap();
+    pair.here.clock.set(NOW);
+    assert_eq!(create(&pair.here).await, forbidden);
+    // A node that starts now has seen nothing itself.
+    let (database, clock) = (Arc::clone(&pair.here.database), TestClock::at(NOW));
+    let started = TestNode::on(database, Arc::new(clock), Behind::Yes, enforce_from).await;
+    assert_eq!(create(&started).await, forbidden);
+
+    // An exception that has ended.
+    make_exception(pair.pool(), restriction).await;
+    pair.here.node.feed().poll().await.unwrap();
+    assert_eq!(create(&pair.here).await.0, 200, "the exception covers it");
+    pair.here.clock.set(NOW + time::Duration::hours(73));
+    assert_eq!(create(&pair.here).await, forbidden);
+    pair.here.clock.set(NOW);
+    assert_eq!(create(&pair.here).await, forbidden);
+}
+
+/// The answer of a report carries the receipt, the timeline keeps it, and the same Idempotency-Key gives it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn report_is_answered_with_a_receipt_that_is_kept() {
+    let desk = Desk::new().await;
+    desk.node.key(KEY, Some("alice")).await;
+    let report = json!({ "access_key_id": KEY, "source": "test", "reference": "1" });
+    let ask = async |path: &str, key: &str| {
+        let headers = [("idempotency-key", key)];
+        let (status, _, answer) = desk
+            .ask_with(
+                &desk.operator,
+                Method::POST,
+                path,
+                &headers,
+                Some(report.clone()),
+            )
+            .await;
+        (status.as_u16(), answer)
+    };
+    let (status, first) = ask("leak-reports?wait=enforced", "one").await;
+    assert_eq!(status, 201, "{first}");
+    let receipt = &first["receipt"];
+    assert_eq!(
+        (
+            &receipt["nodes"],
+            &receipt["fenced"],
+            &receipt["calls_in_flight"]
+        ),
+        (&json!(1), &json!([]), &json!(0)),
+        "{receipt}"
+    );
+    assert_eq!(receipt["revision"], first["revision"]);
+    let (_, again) = ask("leak-reports?wait=enforced", "one").await;
+    assert_eq!(again, first);
+    let (status, unwaited) = ask("leak-reports?wait=none", "two").await;
+    assert_eq!((status, &unwaited["receipt"]["nodes"]), (200, &Value::Null));
+    let (status, drained) = ask("leak-reports?wait=drained", "three").await;
+    assert_eq!(
+        (status, &drained["receipt"]["calls_in_flight"]),
+        (200, &json!(0))
+    );
+    let (status, _) = ask("leak-reports?wait=forever", "four").await;
+    assert_eq!(status, 400);
+
+    let path = format!(
+        "restrictions/{}/timeline",
+        first["restriction_id"].as_str().unwrap()
+    );
+    let (_, _, timeline) = desk.ask(&desk.viewer, Method::GET, &path, None).await;
+    let events = timeline["events"].as_array().unwrap();
+    let enforced: Vec<&str> = events
+        .iter()
+        .filter(|event| event["event"] == "Enforced")
+        .map(|event| event["detail"].as_str().unwrap())
+        .collect();
+    assert_eq!(enforced.len(), 1, "{timeline}");
+    assert!(enforced[0].starts_with("at 1 node in "), "{enforced:?}");
+
+    let (status, _, nodes) = desk.ask(&desk.viewer, Method::GET, "nodes", None).await;
+    assert_eq!(status.as_u16(), 200);
+    assert_eq!(nodes["nodes"][0]["behind"], 0, "{nodes}");
+}
+
+/// A key that was abandoned because its node has ended is taken over at once; one that is at work is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn idempotency_key_of_a_node_that_has_ended_can_be_used_again() {
+    let desk = Desk::new().await;
+    desk.node.key(KEY, Some("alice")).await;
+    let begun =
+        "INSERT INTO idempotency_keys (operator, idempotency_key, fingerprint, begun_at, node_id)
+         SELECT 'operator:olga', $1, '\\x00', $2, $3";
+    let alive = Uuid::new_v4();
+    sqlx::query(
+        "INSERT INTO nodes (node_id, name, version, roles, enforces, seal_key_ids, started_at, announcement, fenced, announced_at)
+         VALUES ($1, 'n', 'v', '{}', false, '{}', now(), gen_random_uuid(), false, clock_timestamp())",
+    )
+    .bind(alive)
+    .execute(&desk.node.pool)
+    .await
+    .unwrap();
+    for (key, node_id, wanted) in [("gone", Uuid::new_v4(), 201), ("alive", alive, 409)] {
+        sqlx::query(begun)
+            .bind(key)
+            .bind(NOW)
+            .bind(node_id)
+            .execute(&desk.node.pool)
+            .await
+            .unwrap();
+        // Another fingerprint would be told apart: whoever takes it over begins anew.
+        sqlx::query("UPDATE idempotency_keys SET fingerprint = $2 WHERE idempotency_key = $1")
+            .bind(key)
+            .bind(fingerprint(key))
+            .execute(&desk.node.pool)
+            .await
+            .unwrap();
+        let report = json!({ "access_key_id": KEY, "source": "test", "reference": key });
+        let headers = [("idempotency-key", key)];
+        let path = "leak-reports";
+        let (status, _, answer) = desk
+            .ask_with(&desk.operator, Method::POST, path, &headers, Some(report))
+            .await;
+        assert_eq!(status.as_u16(), wanted, "{key}: {answer}");
+    }
+}
+
+/// As the admin API makes it of a request.
+fn fingerprint(key: &str) -> Vec<u8> {
+    let body = json!({ "access_key_id": KEY, "source": "test", "reference": key }).to_string();
+    let mut digest = Sha256::new();
+    for part in ["POST", "/admin/v1/leak-reports", "", &body] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().to_vec()
+}
+
+/// Whoever is stopped between taking the counter and the commit holds the others up for a second; its commit is void.
+#[tokio::test(flavor = "multi_thread")]
+async fn writer_that_is_stopped_holds_the_counter_for_a_second_at_most() {
+    let database = TestDatabase::new().await;
+    let pool = limits(Duration::from_secs(5))
+        .connect_with(database.options())
+        .await
+        .unwrap();
+    let mut stopped = pool.begin().await.unwrap();
+    let first = revision::advance(&mut stopped, NOW).await.unwrap();
+    let began = Instant::now();
+    let mut other = pool.begin().await.unwrap();
+    let second = revision::advance(&mut other, NOW).await.unwrap();
+    other.commit().await.unwrap();
+    let waited = began.elapsed();
+    assert_eq!(second.revision, first.revision, "the first is void");
+    assert!(
+        Duration::from_millis(500) < waited && waited < Duration::from_secs(4),
+        "{waited:?}"
+    );
+    assert!(stopped.commit().await.is_err());
+    // A statement ends as well, and a wait for a lock.
+    let slow = sqlx::query("SELECT pg_sleep(60)").execute(&pool);
+    assert!(slow.await.is_err());
+}
+
+/// Ten million of them are kept: the history of each is that of the node.
+#[test]
+fn what_is_known_of_a_key_takes_no_more_room_with_histories() {
+    assert_eq!(size_of::<akgate::registry::live::Known>(), 24);
+}
+
+/// A report whose transaction is stalled is not answered: calls pass until it is, and not after.
+#[tokio::test(flavor = "multi_thread")]
+async fn call_passes_while_a_report_is_stalled_before_its_commit_and_not_after_its_answer() {
+    let pair = Pair::new().await;
+    let held = Held::by(&pair.there, "LOCK TABLE audit_records IN EXCLUSIVE MODE").await;
+    let reporting = {
+        let here = Arc::clone(&pair.here);
+        tokio::spawn(async move { here.report(KEY).await.position })
+    };
+    until_it_waits(pair.pool(), "WITH written AS").await;
+    let passes = call(&pair.there, &pair.alice, IMS, "GetAppSecret").await;
+    assert_eq!(passes.status, 200, "{}", passes.text);
+    held.let_go().await;
+    let committed = reporting.await.unwrap();
+    pair.receipt(committed, &Concern::All).await;
+    let refused = call(&pair.there, &pair.alice, IMS, "GetAppSecret").await;
+    assert_eq!(refused.code(), "Forbidden", "{}", refused.text);
+}
+
+/// A call that was decided in a history that a failover has ended is decided anew in the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn stalled_intent_does_not_carry_a_decision_into_another_history() {
+    let pair = Pair::new().await;
+    // A change that will be lost: the numbers of the next history come again.
+    pair.here.report("LTAI5tFakeOther").await;
+    pair.there.node.feed().poll().await.unwrap();
+    let held = Held::by(&pair.there, "LOCK TABLE intents IN EXCLUSIVE MODE").await;
+    let calling = {
+        let (there, alice) = (Arc::clone(&pair.there), pair.alice.clone());
+        tokio::spawn(async move { call(&there, &alice, RAM, "CreateUser").await })
+    };
+    until_it_waits(pair.pool(), "INSERT INTO intents").await;
+    for lost in [
+        "DELETE FROM operator_tasks",
+        "DELETE FROM leak_reports",
+        "DELETE FROM restrictions",
+        "UPDATE registry_revision SET revision = revision - 1, timeline = timeline - 1",
+    ] {
+        sqlx::query(lost).execute(pair.pool()).await.unwrap();
+    }
+    let reached = pair.reached();
+    pair.here.report(KEY).await;
+    held.let_go().await;
+    let refused = calling.await.unwrap();
+    assert_eq!(refused.code(), "Forbidden", "{}", refused.text);
+    assert_eq!(pair.reached(), reached);
+}
+
+/// A switch of the mode that a failover has lost is lost at every node.
+#[tokio::test(flavor = "multi_thread")]
+async fn mode_whose_switch_was_lost_is_the_mode_of_before() {
+    let pair = Pair::new().await;
+    let pool = pair.pool();
+    let before: i64 = sqlx::query_scalar("SELECT revision FROM policy_switch")
+        .fetch_one(pool)
+        .await
+        .unwrap();
+    switch(pool, Some(Mode::Off)).await;
+    for node in [&pair.here, &pair.there] {
+        node.node.feed().poll().await.unwrap();
+        assert_eq!(node.node.live().mode(), Some(Mode::Off));
+    }
+    for lost in [
+        format!("UPDATE policy_switch SET mode = NULL, revision = {before}"),
+        "UPDATE registry_revision SET revision = revision - 1, timeline = timeline - 1".to_owned(),
+    ] {
+        sqlx::query(AssertSqlSafe(lost))
+            .execute(pool)
+            .await
+            .unwrap();
+    }
+    pair.here.report(KEY).await;
+    let refused = call(&pair.there, &pair.alice, RAM, "CreateUser").await;
+    assert_eq!(refused.code(), "Forbidden", "{}", refused.text);
+    assert_eq!(pair.there.node.live().mode(), None);
+}
+
+/// A drain waits for longer than a call of the database may take.
+#[tokio::test(flavor = "multi_thread")]
+async fn drain_goes_on_while_the_database_is_well() {
+    let (reached, mut at_upstream) = tokio::sync::mpsc::channel(1);
+    let going = Arc::new(tokio::sync::Notify::new());
+    let gate = Arc::clone(&going);
+    let upstream = axum::Router::new().fallback(move || {
+        let (reached, going) = (reached.clone(), Arc::clone(&gate));
+        async move {
+            reached.send(()).await.unwrap();
+            going.notified().await;
+            axum::Json(json!({ "RequestId": "x" }))
+        }
+    });
+    let node = Arc::new(TestNode::new(Behind::Router(upstream)).await);
+    let alice = node.key(KEY, Some("alice")).await;
+    let calling = {
+        let (node, alice) = (Arc::clone(&node), alice.clone());
+        tokio::spawn(async move { call(&node, &alice, RAM, "CreateUser").await })
+    };
+    at_upstream.recv().await.unwrap();
+    let committed = node.report(KEY).await.position;
+    node.node.feed().enforce(committed).await;
+    let clock = Arc::clone(&node.clock);
+    let quick = Duration::from_millis(100);
+    let barrier = Barrier::new(node.pool.clone(), node.pool.clone(), clock, quick);
+    let concern = Concern::Keys(vec![id(KEY)]);
+    let draining = barrier.wait(committed, &concern, Wait::Drained);
+    tokio::pin!(draining);
+    let early = tokio::time::timeout(Duration::from_secs(4), &mut draining).await;
+    assert!(early.is_err(), "it waits for the call: {early:?}");
+    going.notify_one();
+    let drained = draining.await.unwrap();
+    assert_eq!((drained.nodes, drained.calls_in_flight), (Some(1), Some(0)));
+    assert_eq!(calling.await.unwrap().status, 200);
+}
