@@ -49,7 +49,7 @@ use crate::{
         feed::{self, Feed},
         live::Live,
         membership::{self, Membership},
-        nodes::Card,
+        nodes::{self, Card},
         record::Suspicions,
     },
     restriction::LiftRule,
@@ -559,5 +559,9 @@ async fn sweep(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
         let now = gate.clock.now();
         gate.nonces.sweep(now);
         gate.live.sweep(now);
+        let timeout = gate.settings.database_timeout;
+        if let Err(fault) = within(timeout, nodes::forget(&gate.pool)).await {
+            tracing::debug!(%fault, "nodes that have ended are listed for longer");
+        }
     }
 }

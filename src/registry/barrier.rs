@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::{
     lease::{DRIFT, LEASE},
-    nodes::{self, Census, Seen},
+    nodes::{self, Census, EnforcingNode},
 };
 use crate::{
     access_key::AccessKeyId,
@@ -172,8 +172,8 @@ impl Barrier {
             return Ok(None);
         }
         let first = look.arrived;
-        let is_pending = |node: &&Seen| is_waited_for(node, wanted);
-        let mut pending: Vec<Seen> = look
+        let is_pending = |node: &&EnforcingNode| is_waited_for(node, wanted);
+        let mut pending: Vec<EnforcingNode> = look
             .census
             .nodes
             .iter()
@@ -305,7 +305,7 @@ impl Barrier {
     }
 }
 
-fn is_waited_for(node: &Seen, wanted: Position) -> bool {
+fn is_waited_for(node: &EnforcingNode, wanted: Position) -> bool {
     let has_applied = node
         .report
         .as_ref()
@@ -341,7 +341,7 @@ struct Waited {
 
 impl Waited {
     fn of(census: &Census, wanted: Position) -> Self {
-        let (fenced, enforcing): (Vec<&Seen>, Vec<&Seen>) =
+        let (fenced, enforcing): (Vec<&EnforcingNode>, Vec<&EnforcingNode>) =
             census.nodes.iter().partition(|node| node.is_fenced);
         let reports = enforcing.iter().map(|node| {
             let report = node.report.as_ref()?;

@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::TryFutureExt;
 use sqlx::{PgPool, PgTransaction, postgres::PgListener};
 use tokio::sync::{Mutex, watch};
 
@@ -272,7 +273,7 @@ impl Feed {
             self.apply(&mut tx, &since, now).await?;
             self.live.publish(now);
         }
-        within(timeout, async { Ok::<_, StateFault>(tx.commit().await?) }).await?;
+        within(timeout, tx.commit().err_into::<StateFault>()).await?;
         Ok(None)
     }
 
@@ -328,7 +329,7 @@ impl Feed {
         let seen = seen.ok_or(StateFault::OtherHistory)?;
         self.apply(&mut tx, since, seen).await?;
         self.applied().carry_over(fork, seen.revision);
-        within(timeout, async { Ok::<_, StateFault>(tx.commit().await?) }).await?;
+        within(timeout, tx.commit().err_into::<StateFault>()).await?;
         Ok(seen)
     }
 
@@ -363,7 +364,7 @@ impl Feed {
             .as_ref()
             .ok_or(StateFault::Corrupt("the registry in memory"))?;
         let mut changed = Vec::new();
-        let loaded = load(tx, maps, since, now.history, &mut changed).await;
+        let loaded = load(tx, maps, since, &mut changed).await;
         // Also what a load that failed has applied in part.
         let mut applied = self.applied();
         for one in changed {

@@ -350,6 +350,22 @@ impl Maps {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// Puts the restrictions of a key in the place of what was known of them.
+    pub fn put_marks(&self, id: AccessKeyId, marks: Marks) {
+        let generation = self.generation();
+        let known = self.marks.pin();
+        match marks.in_force.is_none() && marks.lifted.is_none() {
+            true => known.remove(&id),
+            false => known.insert(
+                id,
+                Marks {
+                    generation,
+                    ..marks
+                },
+            ),
+        };
+    }
+
     /// Puts what is known of a key in the place of what was.
     pub fn put(&self, id: AccessKeyId, found: Known) {
         let generation = self.generation();

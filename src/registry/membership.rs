@@ -182,7 +182,6 @@ impl Membership {
         let (offsets, latest) = within(self.timeout, async {
             let offsets = nodes::clock_offsets(&self.pool).await?;
             let latest = nodes::latest_time(&self.pool, now).await?;
-            nodes::forget(&self.pool).await?;
             Ok::<_, StateFault>((offsets, latest))
         })
         .await?;

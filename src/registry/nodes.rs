@@ -166,7 +166,7 @@ pub async fn forget(pool: &PgPool) -> Result<(), StateFault> {
 
 /// A node that judges calls, as a barrier sees it.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct EnforcingNode {
     /// Its id.
     pub node_id: Uuid,
     /// Host and process.
@@ -187,7 +187,7 @@ pub struct Census {
     /// Whether every lease of another history has ended.
     pub is_settled: bool,
     /// The nodes.
-    pub nodes: Vec<Seen>,
+    pub nodes: Vec<EnforcingNode>,
 }
 
 /// Reads the nodes that judge calls; `None` where a new history is to be stamped first.
@@ -239,7 +239,7 @@ pub async fn census(db: &mut PgConnection) -> Result<Option<Census>, StateFault>
                 .and_then(|calls| serde_json::from_value(calls).ok())
                 .unwrap_or_default(),
         });
-        Some(Seen {
+        Some(EnforcingNode {
             node_id: row.node_id?,
             name: row.name?,
             announcement: row.announcement?,
@@ -258,7 +258,7 @@ pub async fn census(db: &mut PgConnection) -> Result<Option<Census>, StateFault>
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn fence(pool: &PgPool, seen: &Seen) -> Result<bool, StateFault> {
+pub async fn fence(pool: &PgPool, seen: &EnforcingNode) -> Result<bool, StateFault> {
     let fenced = sqlx::query!(
         "UPDATE nodes
          SET fenced = true

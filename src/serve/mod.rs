@@ -92,7 +92,20 @@ pub async fn open_database(config: &Config) -> Result<PgPool, ServeError> {
     // A command has nobody who waits for an answer.
     let timeout = Duration::from_secs(config.sections.database.timeout_seconds);
     let timeout = timeout.max(Duration::from_secs(60));
-    open_limited(config, timeout, database_connections(config)).await
+    let pool = open_limited(config, timeout, database_connections(config)).await?;
+    migrate(config, &pool).await?;
+    Ok(pool)
+}
+
+/// Applies migrations where the configuration says so, on a connection without limits: one may take longer than any
+/// statement of ours.
+async fn migrate(config: &Config, pool: &PgPool) -> Result<(), ServeError> {
+    if config.sections.database.migrate {
+        let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
+        MIGRATOR.run(&mut connection).await?;
+        connection.close().await?;
+    }
+    Ok(())
 }
 
 /// Connections for news and leases: the feed, the announcements, what is told of them, a look at the nodes.
@@ -120,12 +133,6 @@ async fn open_limited(
         .test_before_acquire(false)
         .connect_with(options.application_name("akgate"))
         .await?;
-    if database.migrate {
-        // A migration may take longer than any statement of ours.
-        let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
-        MIGRATOR.run(&mut connection).await?;
-        connection.close().await?;
-    }
     Ok(pool)
 }
 
@@ -139,6 +146,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     let metrics = Arc::new(Metrics::default());
     let timeout = Duration::from_secs(sections.database.timeout_seconds);
     let pool = open_limited(config, timeout, database_connections(config)).await?;
+    migrate(config, &pool).await?;
     let news = open_limited(config, timeout, NEWS_CONNECTIONS).await?;
     let foundations = Foundations {
         pool: pool.clone(),

@@ -311,13 +311,8 @@ impl TestNode {
         action: &str,
         parameters: &[(&str, &str)],
     ) -> Reply {
-        let api = Api {
-            version,
-            action,
-            parameters,
-        };
-        let request = sign("http://gateway.test", key, api, self.clock.now()).unwrap();
-        self.send(in_origin_form(request.map(Body::new))).await
+        self.lease().await;
+        self.call_unleased(key, version, action, parameters).await
     }
 
     /// Takes a lease, where the last one has ended.

@@ -37,6 +37,10 @@ use http::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -118,6 +122,33 @@ async fn call(node: &TestNode, key: &Credentials, version: &str, action: &str) -
         ("AppId", "1"),
     ];
     node.call_unleased(key, version, action, &parameters).await
+}
+
+/// Begins a call that something will stall.
+fn begin(
+    node: &Arc<TestNode>,
+    key: &Credentials,
+    version: &'static str,
+    action: &'static str,
+) -> JoinHandle<Reply> {
+    let (node, key) = (Arc::clone(node), key.clone());
+    tokio::spawn(async move { call(&node, &key, version, action).await })
+}
+
+/// A handler that says when it is reached, and answers when it is told to.
+fn held_upstream() -> (axum::Router, mpsc::Receiver<()>, Arc<Notify>) {
+    let (reached, at_upstream) = mpsc::channel(1);
+    let going = Arc::new(Notify::new());
+    let gate = Arc::clone(&going);
+    let upstream = axum::Router::new().fallback(move || {
+        let (reached, going) = (reached.clone(), Arc::clone(&gate));
+        async move {
+            reached.send(()).await.unwrap();
+            going.notified().await;
+            axum::Json(json!({ "RequestId": "x" }))
+        }
+    });
+    (upstream, at_upstream, going)
 }
 
 /// A statement of the test's own that holds a lock until it is let go.
@@ -339,10 +370,7 @@ async fn stalled_intent_does_not_carry_a_decision_over_the_news() {
             change.make(&pair, exception).await;
             let reached = pair.reached();
             let held = Held::by(&pair.there, "LOCK TABLE intents IN EXCLUSIVE MODE").await;
-            let calling = {
-                let (there, alice) = (Arc::clone(&pair.there), pair.alice.clone());
-                tokio::spawn(async move { call(&there, &alice, version, action).await })
-            };
+            let calling = begin(&pair.there, &pair.alice, version, action);
             until_it_waits(pair.pool(), "INSERT INTO intents").await;
             pair.there.node.feed().poll().await.unwrap();
             held.let_go().await;
@@ -384,10 +412,7 @@ async fn call_at_a_node_that_is_behind_is_decided_by_what_was_answered() {
 async fn intent_keeps_the_position_at_which_a_session_was_asked_for() {
     let pair = Pair::new().await;
     let held = Held::by(&pair.there, "LOCK TABLE intents IN EXCLUSIVE MODE").await;
-    let asking = {
-        let (there, alice) = (Arc::clone(&pair.there), pair.alice.clone());
-        tokio::spawn(async move { call(&there, &alice, STS, "AssumeRole").await })
-    };
+    let asking = begin(&pair.there, &pair.alice, STS, "AssumeRole");
     until_it_waits(pair.pool(), "INSERT INTO intents").await;
     pair.here.report(KEY).await;
     held.let_go().await;
@@ -588,23 +613,10 @@ fn second_position(receipt: &akgate::registry::barrier::Receipt) -> Position {
 /// A receipt counts the calls of the key that were decided before and are not answered; a drain waits for them.
 #[tokio::test(flavor = "multi_thread")]
 async fn receipt_counts_the_calls_under_way_and_a_drain_waits_for_them() {
-    let (reached, mut at_upstream) = tokio::sync::mpsc::channel(1);
-    let going = Arc::new(tokio::sync::Notify::new());
-    let gate = Arc::clone(&going);
-    let upstream = axum::Router::new().fallback(move || {
-        let (reached, going) = (reached.clone(), Arc::clone(&gate));
-        async move {
-            reached.send(()).await.unwrap();
-            going.notified().await;
-            axum::Json(serde_json::json!({ "RequestId": "x" }))
-        }
-    });
+    let (upstream, mut at_upstream, going) = held_upstream();
     let node = Arc::new(TestNode::new(Behind::Router(upstream)).await);
     let alice = node.key(KEY, Some("alice")).await;
-    let calling = {
-        let (node, alice) = (Arc::clone(&node), alice.clone());
-        tokio::spawn(async move { call(&node, &alice, RAM, "CreateUser").await })
-    };
+    let calling = begin(&node, &alice, RAM, "CreateUser");
     at_upstream.recv().await.unwrap();
     let committed = node.report(KEY).await.position;
     node.node.feed().enforce(committed).await;
@@ -744,10 +756,7 @@ async fn change_that_was_lost_before_its_receipt_is_told_so() {
 async fn clearance_that_grew_old_is_cleared_anew() {
     let pair = Pair::new().await;
     let held = Held::by(&pair.there, "LOCK TABLE intents IN EXCLUSIVE MODE").await;
-    let calling = {
-        let (there, alice) = (Arc::clone(&pair.there), pair.alice.clone());
-        tokio::spawn(async move { call(&there, &alice, RAM, "CreateUser").await })
-    };
+    let calling = begin(&pair.there, &pair.alice, RAM, "CreateUser");
     until_it_waits(pair.pool(), "INSERT INTO intents").await;
     // Six seconds pass on the clock that a sleeping machine keeps, and the intent is written at last.
     pair.there.clock.sleep(Duration::from_secs(6));
@@ -773,10 +782,7 @@ async fn clearance_that_grew_old_on_the_way_to_the_upstream_is_cleared_anew() {
     });
     let node = Arc::new(TestNode::new(Behind::Router(upstream)).await);
     let alice = node.key(KEY, Some("alice")).await;
-    let calling = {
-        let (node, alice) = (Arc::clone(&node), alice.clone());
-        tokio::spawn(async move { call(&node, &alice, RAM, "CreateUser").await })
-    };
+    let calling = begin(&node, &alice, RAM, "CreateUser");
     until_cleared.recv().await.unwrap();
     node.report(KEY).await;
     going.notify_one();
@@ -815,10 +821,7 @@ async fn nodes_are_listed_with_what_they_enforce() {
 async fn caller_who_hangs_up_leaves_a_whole_record() {
     let pair = Pair::new().await;
     let held = Held::by(&pair.there, "LOCK TABLE intents IN EXCLUSIVE MODE").await;
-    let calling = {
-        let (there, alice) = (Arc::clone(&pair.there), pair.alice.clone());
-        tokio::spawn(async move { call(&there, &alice, RAM, "CreateUser").await })
-    };
+    let calling = begin(&pair.there, &pair.alice, RAM, "CreateUser");
     until_it_waits(pair.pool(), "INSERT INTO intents").await;
     calling.abort();
     assert!(calling.await.is_err());
@@ -1135,10 +1138,7 @@ async fn stalled_intent_does_not_carry_a_decision_into_another_history() {
     pair.here.report("LTAI5tFakeOther").await;
     pair.there.node.feed().poll().await.unwrap();
     let held = Held::by(&pair.there, "LOCK TABLE intents IN EXCLUSIVE MODE").await;
-    let calling = {
-        let (there, alice) = (Arc::clone(&pair.there), pair.alice.clone());
-        tokio::spawn(async move { call(&there, &alice, RAM, "CreateUser").await })
-    };
+    let calling = begin(&pair.there, &pair.alice, RAM, "CreateUser");
     until_it_waits(pair.pool(), "INSERT INTO intents").await;
     for lost in [
         "DELETE FROM operator_tasks",
@@ -1188,23 +1188,10 @@ async fn mode_whose_switch_was_lost_is_the_mode_of_before() {
 /// A drain waits for longer than a call of the database may take.
 #[tokio::test(flavor = "multi_thread")]
 async fn drain_goes_on_while_the_database_is_well() {
-    let (reached, mut at_upstream) = tokio::sync::mpsc::channel(1);
-    let going = Arc::new(tokio::sync::Notify::new());
-    let gate = Arc::clone(&going);
-    let upstream = axum::Router::new().fallback(move || {
-        let (reached, going) = (reached.clone(), Arc::clone(&gate));
-        async move {
-            reached.send(()).await.unwrap();
-            going.notified().await;
-            axum::Json(json!({ "RequestId": "x" }))
-        }
-    });
+    let (upstream, mut at_upstream, going) = held_upstream();
     let node = Arc::new(TestNode::new(Behind::Router(upstream)).await);
     let alice = node.key(KEY, Some("alice")).await;
-    let calling = {
-        let (node, alice) = (Arc::clone(&node), alice.clone());
-        tokio::spawn(async move { call(&node, &alice, RAM, "CreateUser").await })
-    };
+    let calling = begin(&node, &alice, RAM, "CreateUser");
     at_upstream.recv().await.unwrap();
     let committed = node.report(KEY).await.position;
     node.node.feed().enforce(committed).await;

@@ -128,7 +128,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 client.put(&path(id, "/self-remedy"), &body).await?
             }
         };
-        say_enforced(&account, err)?;
+        say_enforced(&account, "of restricted keys", err)?;
         shown.one(&account, COLUMNS)?;
         Ok(Exit::Ok)
     })

@@ -138,7 +138,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     .await?
             }
         };
-        say_enforced(&view, err)?;
+        say_enforced(&view, "of restricted keys", err)?;
         shown.one(&view, ROWS)?;
         Ok(Exit::Ok)
     })

@@ -171,7 +171,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 client.post(&path, &json!({})).await?
             }
         };
-        say_enforced(&exception, err)?;
+        say_enforced(&exception, "of this key", err)?;
         shown.one(&exception, ROWS)?;
         Ok(Exit::Ok)
     })

@@ -153,11 +153,11 @@ fn answer_or_waiting<W: Write>(
     Ok(Exit::Ok)
 }
 
-/// Says where a change is enforced.
-fn say_enforced(answer: &Value, err: &mut impl Write) -> io::Result<()> {
+/// Says where a change is enforced, and how many calls of `whose` are under way.
+fn say_enforced(answer: &Value, whose: &str, err: &mut impl Write) -> io::Result<()> {
     let receipt = answer.get("receipt").cloned().unwrap_or_default();
     match serde_json::from_value::<Option<Receipt>>(receipt) {
-        Ok(Some(receipt)) => writeln!(err, "{}", enforced::line(&receipt, "of this key")),
+        Ok(Some(receipt)) => writeln!(err, "{}", enforced::line(&receipt, whose)),
         Ok(None) | Err(_) => Ok(()),
     }
 }

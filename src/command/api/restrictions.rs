@@ -260,7 +260,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     "url": url,
                 });
                 let receipt = client.post("leak-reports", &report).await?;
-                say_enforced(&receipt, err)?;
+                say_enforced(&receipt, "of this key", err)?;
                 let id = member(&receipt, "restriction_id");
                 let path = format!("restrictions/{id}");
                 show(shown, &client.get(&path, &[]).await?)

@@ -28,14 +28,14 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// Why a call has no answer.
 #[derive(Debug)]
-pub(super) enum Unsent {
+pub(super) enum Unanswered {
     /// No byte was sent of it before its [`Deadline`].
     TooLate,
     /// The server, or the way there.
     Failed(Box<dyn Error + Send + Sync>),
 }
 
-impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Unsent {
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Unanswered {
     fn from(fault: E) -> Self {
         Self::Failed(fault.into())
     }
@@ -72,10 +72,10 @@ impl Connections {
 
     /// Sends a request, with a target in origin form and a `Host`. A call that no byte was sent of, because the
     /// server had closed the connection while it lay idle, is sent on another; no other call is sent twice.
-    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Unsent> {
+    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Unanswered> {
         let deadline: Option<Deadline> = request.extensions_mut().remove();
         let in_time = || match &deadline {
-            Some(deadline) if deadline.is_over() => Err(Unsent::TooLate),
+            Some(deadline) if deadline.is_over() => Err(Unanswered::TooLate),
             Some(_) | None => Ok(()),
         };
         while let Some(mut connection) = self.take(Instant::now()) {
@@ -94,7 +94,7 @@ impl Connections {
         Ok(self.lend(connection, answer))
     }
 
-    async fn connect(&self) -> Result<SendRequest<Body>, Unsent> {
+    async fn connect(&self) -> Result<SendRequest<Body>, Unanswered> {
         let io = self.connector.clone().oneshot(self.server.clone()).await?;
         let (connection, driver) = handshake(io).await?;
         // How it ends is told to the call that is under way, if any is.

@@ -11,7 +11,7 @@ use http::{
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 
-use super::connections::{Connections, Unsent};
+use super::connections::{Connections, Unanswered};
 use crate::{
     fault::Fault,
     gateway::{call::Answer, forward::NoAnswer},
@@ -78,8 +78,8 @@ impl HttpUpstream {
         let sent = tokio::time::timeout(self.timeout, self.connections.send(request)).await;
         let mut answer = match sent {
             Ok(Ok(answer)) => answer,
-            Ok(Err(Unsent::TooLate)) => return Err(NoAnswer::TooLate),
-            Ok(Err(Unsent::Failed(fault))) => {
+            Ok(Err(Unanswered::TooLate)) => return Err(NoAnswer::TooLate),
+            Ok(Err(Unanswered::Failed(fault))) => {
                 let fault = with_causes(fault.as_ref());
                 tracing::warn!(upstream = %self.authority, fault, "an upstream does not answer");
                 return Err(NoAnswer::Fault(Fault::Unavailable));

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::TryStreamExt;
+use futures_util::{TryFutureExt, TryStreamExt};
 use sqlx::PgConnection;
 use time::UtcDateTime;
 use uuid::Uuid;
@@ -26,7 +26,7 @@ use crate::{
 
 /// Something that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(in super::super) enum Changed {
+pub(super) enum Changed {
     /// A pair, a session, its restriction or an exception from that.
     Key(AccessKeyId),
     /// What an account has of its own.
@@ -69,6 +69,14 @@ impl Since {
         }
         since
     }
+
+    /// An answer of the database, or the next of many rows: none is waited for long.
+    async fn wait_for<T>(
+        &self,
+        answer: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, StateFault> {
+        within(self.patience, answer.err_into::<StateFault>()).await
+    }
 }
 
 /// Applies it, in one snapshot; says what was changed.
@@ -76,11 +84,10 @@ pub(super) async fn load(
     db: &mut PgConnection,
     maps: &Maps,
     since: &Since,
-    history: History,
     changed: &mut Vec<Changed>,
 ) -> Result<(), StateFault> {
     // Restrictions first: a key must not be known for a moment without its restriction.
-    restrictions(db, maps, since, history, changed).await?;
+    restrictions(db, maps, since, changed).await?;
     switched(db, maps, since).await?;
     accounts(db, maps, since, changed).await?;
     exceptions(db, maps, since, changed).await?;
@@ -133,13 +140,14 @@ impl Found<'_> {
     }
 }
 
-/// What becomes of a key's restrictions by one more row of them. Their order does not matter.
+/// What becomes of a key's restrictions by one more row of them. Their order does not matter: at most
+/// one is in force.
 pub(super) fn mark(
     marks: &mut Marks,
     restriction_id: Uuid,
     state: &str,
     is_widened: bool,
-    lifted_at: Option<Position>,
+    lifted_at: Option<(i64, Uuid)>,
 ) -> Result<(), StateFault> {
     let state = State::parse(state).ok_or(StateFault::Corrupt("state"))?;
     let this = Mark {
@@ -150,7 +158,11 @@ pub(super) fn mark(
         marks.in_force = Some(this);
         return Ok(());
     }
-    let lifted_at = lifted_at.ok_or(StateFault::Corrupt("lifted_revision"))?;
+    let (revision, history) = lifted_at.ok_or(StateFault::Corrupt("lifted_revision"))?;
+    let lifted_at = Position {
+        history: History(history),
+        revision,
+    };
     marks.in_force = marks
         .in_force
         .filter(|one| one.restriction_id != restriction_id);
@@ -170,7 +182,6 @@ async fn restrictions(
     db: &mut PgConnection,
     maps: &Maps,
     since: &Since,
-    history: History,
     changed: &mut Vec<Changed>,
 ) -> Result<(), StateFault> {
     let rows = sqlx::query!(
@@ -183,13 +194,12 @@ async fn restrictions(
              lifted_history
          FROM restrictions
          WHERE revision > $1
-            OR access_key_id = ANY($2)
-         ORDER BY revision",
+            OR access_key_id = ANY($2)",
         since.after,
         &since.keys
     )
     .fetch_all(db);
-    let rows = within(since.patience, async { Ok::<_, StateFault>(rows.await?) }).await?;
+    let rows = since.wait_for(rows).await?;
     let known = maps.marks.pin();
     // Of those that are read whole nothing of before counts.
     let mut made: HashMap<AccessKeyId, Marks> = HashMap::with_capacity(rows.len());
@@ -201,36 +211,21 @@ async fn restrictions(
         let marks = made
             .entry(id)
             .or_insert_with_key(|id| known.get(id).copied().unwrap_or_default());
-        let lifted_at = row.lifted_revision.map(|revision| Position {
-            history: row.lifted_history.map_or(history, History),
-            revision,
-        });
         mark(
             marks,
             row.restriction_id,
             &row.state,
             row.is_widened,
-            lifted_at,
+            row.lifted_revision.zip(row.lifted_history),
         )?;
     }
-    let generation = maps.generation();
     for (id, marks) in made {
         changed.push(Changed::Key(id.clone()));
-        match marks.in_force.is_none() && marks.lifted.is_none() {
-            true => known.remove(&id),
-            false => known.insert(
-                id,
-                Marks {
-                    generation,
-                    ..marks
-                },
-            ),
-        };
+        maps.put_marks(id, marks);
     }
     Ok(())
 }
 
-/// The mode is one row: it is read whenever anything is.
 async fn switched(db: &mut PgConnection, maps: &Maps, since: &Since) -> Result<(), StateFault> {
     let switched = sqlx::query_scalar!(
         "SELECT mode
@@ -241,18 +236,10 @@ async fn switched(db: &mut PgConnection, maps: &Maps, since: &Since) -> Result<(
         since.mode
     )
     .fetch_optional(db);
-    let switched = within(since.patience, async {
-        Ok::<_, StateFault>(switched.await?)
-    })
-    .await?;
-    match switched {
-        Some(switched) => switch(maps, switched.as_deref()),
-        None => Ok(()),
-    }
-}
-
-pub(super) fn switch(maps: &Maps, switched: Option<&str>) -> Result<(), StateFault> {
-    let mode = mode::parse(switched)?;
+    let Some(switched) = since.wait_for(switched).await? else {
+        return Ok(());
+    };
+    let mode = mode::parse(switched.as_deref())?;
     if maps.mode.set(mode) {
         let to = mode.map_or("what is configured", Mode::as_str);
         tracing::warn!(to, "operators have switched the mode");
@@ -275,7 +262,7 @@ async fn accounts(
         &since.accounts
     )
     .fetch_all(db);
-    let rows = within(since.patience, async { Ok::<_, StateFault>(rows.await?) }).await?;
+    let rows = since.wait_for(rows).await?;
     let accounts = maps.accounts.pin();
     let mut gone: HashSet<&str> = since.accounts.iter().map(String::as_str).collect();
     for row in &rows {
@@ -322,7 +309,7 @@ async fn exceptions(
         &since.keys
     )
     .fetch_all(db);
-    let rows = within(since.patience, async { Ok::<_, StateFault>(rows.await?) }).await?;
+    let rows = since.wait_for(rows).await?;
     for id in &since.keys {
         maps.exceptions.pin().remove(&key_id(id)?);
     }
@@ -366,19 +353,11 @@ async fn pairs(
         &since.keys
     )
     .fetch(db);
-    while let Some(row) = next(since, rows.try_next()).await? {
+    while let Some(row) = since.wait_for(rows.try_next()).await? {
         let known = pair(row.revision, &row.status)?;
         found.add(maps, key_id(&row.access_key_id)?, known);
     }
     Ok(())
-}
-
-/// The next row: many take their time, but none is waited for long.
-async fn next<T>(
-    since: &Since,
-    row: impl Future<Output = Result<Option<T>, sqlx::Error>>,
-) -> Result<Option<T>, StateFault> {
-    within(since.patience, async { Ok(row.await?) }).await
 }
 
 pub(super) fn pair(revision: i64, status: &str) -> Result<Known, StateFault> {
@@ -401,7 +380,7 @@ async fn sessions(
         &since.keys
     )
     .fetch(db);
-    while let Some(row) = next(since, rows.try_next()).await? {
+    while let Some(row) = since.wait_for(rows.try_next()).await? {
         let what = What::Session(UtcDateTime::from(row.expires_at));
         let known = Known::new(row.revision, what);
         found.add(maps, key_id(&row.access_key_id)?, known);

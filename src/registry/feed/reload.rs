@@ -17,7 +17,6 @@ use super::{
 use crate::{
     access_key::AccessKeyId,
     directory::{StateFault, keys::key_id},
-    position::{History, Position},
 };
 
 /// How many rows a statement reads of everything.
@@ -82,19 +81,12 @@ async fn small(pool: &PgPool, maps: &Maps, patience: Duration) -> Result<(), Sta
 }
 
 async fn restrictions(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
-    let generation = maps.generation();
     let mut last = (String::new(), Uuid::nil());
     // The marks of the last key: the next range may have more of them.
     let mut open: Option<(AccessKeyId, Marks)> = None;
     let close = |open: Option<(AccessKeyId, Marks)>| {
         if let Some((id, marks)) = open {
-            maps.marks.pin().insert(
-                id,
-                Marks {
-                    generation,
-                    ..marks
-                },
-            );
+            maps.put_marks(id, marks);
         }
     };
     loop {
@@ -131,17 +123,12 @@ async fn restrictions(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
                 }
             };
             let (_, marks) = open.insert((id, marks));
-            let lifted_at = row.lifted_revision.zip(row.lifted_history);
-            let lifted_at = lifted_at.map(|(revision, history)| Position {
-                history: History(history),
-                revision,
-            });
             mark(
                 marks,
                 row.restriction_id,
                 &row.state,
                 row.is_widened,
-                lifted_at,
+                row.lifted_revision.zip(row.lifted_history),
             )?;
         }
     }
