@@ -17,42 +17,46 @@ use tokio::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::{
-    admin::{self, Admin},
-    calls::{in_flight::InFlight, observed, partitions, recorder::Recorder},
-    clock::{Clock, LatestTime},
-    console::{self, Console, Pages},
-    directory::{sealing::KeyRing, sessions, within},
-    gateway::{
-        gate::{self, Gate},
-        lookup::{self, Lookup},
-        nonce::NonceMemory,
-        routes::{Routes, Trust},
-        upstream::{Upstream, Upstreams},
-    },
-    intake::{self, Door, Fetch, Intake, Revoker, Signed, SignedOrigin, SigningKeys},
-    metrics::Metrics,
-    notify::{
+use akgate_admin::Admin;
+use akgate_gateway::{
+    gate::{self, Gate},
+    lookup::{self, Lookup},
+    nonce::NonceMemory,
+    routes::{Routes, Trust},
+    upstream::{Upstream, Upstreams},
+};
+use akgate_hooks::{Hook, HookWorker};
+use akgate_intake::{Door, Fetch, Intake, Revoker, Signed, SignedOrigin, SigningKeys};
+use akgate_net::metrics::Metrics;
+use akgate_owners::{
+    letters::{
         dkim::Dkim,
         facts::House,
-        hooks::{Hook, HookWorker},
         letter::{TemplateFault, Templates},
         mailer::Mailer,
         worker::{Rest, Worker},
     },
+    pages::{self, Console, Pages},
+};
+use akgate_rules::{
     operation::{Blocklist, Catalogue, DataError, Product},
-    operator::{once, store},
-    outbox::events,
-    randomness::Randomness,
-    registry::{
+    restriction::LiftRule,
+};
+use akgate_state::{
+    calls::{in_flight::InFlight, observed, partitions, recorder::Recorder},
+    clock::{Clock, LatestTime},
+    directory::{sealing::KeyRing, sessions, within},
+    leaks::record::Suspicions,
+    live::{
         barrier::Barrier,
         feed::{self, Feed},
-        live::Live,
         membership::{self, Membership},
+        memory::Live,
         nodes::{self, Card},
-        record::Suspicions,
     },
-    restriction::LiftRule,
+    operators::{once, store},
+    outbox::events,
+    randomness::Randomness,
 };
 
 /// What every role stands on.
@@ -333,7 +337,11 @@ impl Node {
     ///
     /// # Errors
     /// [`AppError::Data`].
-    pub fn admin(&self, enforce: bool, settings: admin::Settings) -> Result<Router, AppError> {
+    pub fn admin(
+        &self,
+        enforce: bool,
+        settings: akgate_admin::Settings,
+    ) -> Result<Router, AppError> {
         let Foundations {
             pool,
             ring,
@@ -352,11 +360,11 @@ impl Node {
             latest: Arc::clone(&self.latest),
             clock,
             settings,
-            rules: Arc::new(admin::Rules::built_in()?),
+            rules: Arc::new(akgate_admin::Rules::built_in()?),
             timeout: database_timeout,
         };
-        let failed = |_| admin::Problem::internal().into_response();
-        Ok(admin::router(admin)
+        let failed = |_| akgate_admin::Problem::internal().into_response();
+        Ok(akgate_admin::router(admin)
             .layer(middleware::from_fn(to_the_end))
             .layer(CatchPanicLayer::custom(failed)))
     }
@@ -379,9 +387,9 @@ impl Node {
             clock,
             timeout: database_timeout,
         };
-        let pages = console::public_router(console);
+        let pages = pages::public_router(console);
         Ok(pages
-            .merge(intake::router(intake))
+            .merge(akgate_intake::router(intake))
             .layer(middleware::from_fn(to_the_end))
             .layer(CatchPanicLayer::new()))
     }

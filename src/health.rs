@@ -11,12 +11,12 @@ use axum::{
 use http::{StatusCode, header::CONTENT_TYPE};
 use sqlx::PgPool;
 
-use crate::{
+use akgate_net::metrics::{Metrics, Readings};
+use akgate_state::{
     calls::recorder::Recorder,
     clock::Clock,
     directory::{StateFault, within},
-    metrics::{Metrics, Readings},
-    registry::{
+    live::{
         feed::Feed,
         membership::{ClockFault, Membership},
     },

@@ -2,13 +2,11 @@
 
 use std::{io, path::PathBuf, process::ExitCode};
 
-use akgate::{
-    clock::{Clock, SystemClock},
-    command::{
-        Exit, api, classify, config, demo, doctor, keys, letters, operators, policy, reports, scan,
-        serve, verify,
-    },
+use akgate::command::{
+    Exit, api, classify, config, demo, doctor, keys, letters, operators, policy, reports, scan,
+    serve, verify,
 };
+use akgate_state::clock::{Clock, SystemClock};
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// A call allocates some hundred times: what that costs is measured in docs/PERFORMANCE.md.

@@ -33,9 +33,6 @@ use self::programs::Programs;
 pub use self::start_error::StartError;
 use self::tether::Tether;
 
-/// The schema, oldest migration first. Production, tests and the demo apply the same ones.
-pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
-
 /// The only account of the server. It has no password: the socket's folder is closed to others.
 const SUPERUSER: &str = "postgres";
 /// Names the socket file; nothing listens on TCP.

@@ -14,15 +14,15 @@ use super::{
     receipt::{Changed, Waiting},
     tagged::{IfMatch, Tagged},
 };
-use crate::{
+use akgate_rules::verdict::Profile;
+use akgate_state::{
     audit::Actor,
     directory::within,
-    registry::{
+    live::barrier::{Concern, Wait},
+    restrictions::{
         accounts::{self, AccountView, SetFault, Setting, Wanted},
-        barrier::{Concern, Wait},
         seen::Seen,
     },
-    verdict::Profile,
 };
 
 /// Which accounts are wanted.

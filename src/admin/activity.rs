@@ -10,8 +10,8 @@ use super::{
     extract::{Path, Query, page_size},
     openapi::Faults,
 };
-use crate::{
-    access_key::AccessKeyId,
+use akgate_rules::access_key::AccessKeyId;
+use akgate_state::{
     calls::activity::{self, Activity},
     directory::within,
 };

@@ -15,12 +15,10 @@ use super::{
     receipt::{Changed, Waiting},
     verbs::id_of,
 };
-use crate::{
+use akgate_state::{
     directory::within,
-    registry::{
-        approvals::{self, ApprovalView, AskFault, AskedBefore, DecideFault, Wanted},
-        leaked::LeakedFault,
-    },
+    four_eyes::approvals::{self, ApprovalView, AskFault, AskedBefore, DecideFault, Wanted},
+    restrictions::leaked::LeakedFault,
 };
 
 /// Which requests are wanted.

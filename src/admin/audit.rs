@@ -11,7 +11,7 @@ use super::{
     extract::{Query, cut, page_size},
     openapi::Faults,
 };
-use crate::{
+use akgate_state::{
     audit::list::{self, AuditView, Wanted},
     directory::within,
 };

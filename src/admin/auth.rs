@@ -8,16 +8,16 @@ use http::{header::AUTHORIZATION, request::Parts};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Admin, Problem};
-use crate::{
+use akgate_net::peer::Peer;
+use akgate_state::{
     audit::Actor,
     directory::within,
-    operator::{
+    operators::{
         Operator, Right, Role,
         certificate::holder as holder_of,
         login::{LoginRefused, by_certificate, login},
         token::Token,
     },
-    peer::Peer,
 };
 
 /// An operator who may read.

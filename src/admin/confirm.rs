@@ -13,13 +13,13 @@ use super::{
     restrictions::{id_of, view},
     tagged::{IfMatch, Tagged},
 };
-use crate::{
+use akgate_rules::restriction;
+use akgate_state::{
     directory::within,
-    registry::{
+    restrictions::{
         confirm::{Confirmed, by_ticket},
         read::RestrictionView,
     },
-    restriction,
 };
 
 /// Where the owner's word is kept.

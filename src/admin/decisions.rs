@@ -9,14 +9,14 @@ use super::{
     Admin, Problem, auth::Reader, extract::Path, openapi::Faults, problem::Details,
     restrictions::view,
 };
-use crate::{
+use akgate_rules::restriction;
+use akgate_state::{
     calls::{
         decision::{self, DecisionView},
         why::Forbidden,
     },
     directory::within,
-    registry::read::RestrictionView,
-    restriction,
+    restrictions::read::RestrictionView,
 };
 
 /// A decision, its rule in words, and the restriction as it is now.

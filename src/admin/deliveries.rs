@@ -18,10 +18,10 @@ use super::{
     problem::Details,
     verbs::id_of,
 };
-use crate::{
+use akgate_state::{
     directory::{StateFault, within},
-    registry::{
-        approvals::{ApprovalView, Outcome},
+    four_eyes::approvals::{ApprovalView, Outcome},
+    leaks::{
         deliveries::{DeliveryView, list as read},
         undo::{self, UndoFault},
     },

@@ -12,7 +12,7 @@ use super::{
     openapi::Faults,
     verbs::before_verb,
 };
-use crate::{
+use akgate_state::{
     audit::is_name,
     directory::within,
     outbox::events::{self, EventView, Wanted},

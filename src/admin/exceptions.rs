@@ -22,15 +22,15 @@ use super::{
     receipt::{Changed, Waiting},
     verbs::id_of,
 };
-use crate::{
+use akgate_rules::{
     access_key::AccessKeyId,
-    directory::within,
     exception::{LONGEST, MOST_NETWORKS, MOST_OPERATIONS, Named, Scope, ScopeFault},
-    registry::{
-        approvals::ApprovalView,
-        barrier::Concern,
-        exceptions::{self, Excepting, ExceptionView, RevokeFault, Wanted},
-    },
+};
+use akgate_state::{
+    directory::within,
+    four_eyes::approvals::ApprovalView,
+    live::barrier::Concern,
+    restrictions::exceptions::{self, Excepting, ExceptionView, RevokeFault, Wanted},
 };
 
 /// Which exceptions are wanted.

@@ -14,15 +14,16 @@ use super::{
     problem::Details,
     verbs::before_verb,
 };
-use crate::{
-    access_key::AccessKeyId,
+use akgate_rules::access_key::AccessKeyId;
+use akgate_state::{
     directory::{
         KeyStatus,
         lineage::{self, Relative},
         listing::{self, Listed, Shown, Wanted},
         within,
     },
-    registry::{approvals::ApprovalView, disable},
+    four_eyes::approvals::ApprovalView,
+    restrictions::disable,
 };
 
 /// Which keys are wanted.

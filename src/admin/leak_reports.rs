@@ -15,16 +15,17 @@ use super::{
     openapi::Faults,
     receipt::Waiting,
 };
-use crate::{
+use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    directory::{StateFault, within},
     leak::{Place, Proof},
-    registry::{
-        self,
-        barrier::Concern,
+};
+use akgate_state::{
+    directory::{StateFault, within},
+    leaks::{
         record::{Delivery, Grounds, LeakReport, Suspicions, record},
         reports::{ReportView, Wanted, list as read},
     },
+    live::barrier::{self, Concern},
 };
 
 /// What is reported.
@@ -82,7 +83,7 @@ pub struct Receipt {
     /// The revision from which on every node enforces it.
     revision: i64,
     /// Where it is enforced.
-    receipt: registry::barrier::Receipt,
+    receipt: barrier::Receipt,
 }
 
 /// Report a leaked AccessKey

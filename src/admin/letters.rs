@@ -14,7 +14,7 @@ use super::{
     problem::Details,
     verbs::id_of,
 };
-use crate::{
+use akgate_state::{
     directory::within,
     outbox::{
         again::{self, LetterFault},

@@ -17,14 +17,14 @@ use super::{
     restrictions::{id_of, view},
     tagged::{IfMatch, Tagged},
 };
-use crate::{
+use akgate_rules::restriction::{Accepts, Closing};
+use akgate_state::{
     directory::{StateFault, within},
-    registry::{
-        approvals::{ApprovalView, Outcome},
+    four_eyes::approvals::{ApprovalView, Outcome},
+    restrictions::{
         lift::{self, LiftFault, Lifting},
         read::RestrictionView,
     },
-    restriction::{Accepts, Closing},
 };
 
 /// Why.

@@ -5,9 +5,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Admin, Problem, auth::Reader, openapi::Faults};
-use crate::{
+use akgate_state::{
     directory::within,
-    registry::nodes::{self, NodeView},
+    live::nodes::{self, NodeView},
 };
 
 /// All nodes.

@@ -11,7 +11,7 @@ use super::{
     extract::{Query, page_size},
     openapi::Faults,
 };
-use crate::{
+use akgate_state::{
     calls::observed::{self, Report, Watch},
     directory::within,
 };

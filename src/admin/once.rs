@@ -14,9 +14,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
 use sha2::{Digest, Sha256};
 
 use super::{Admin, Problem, auth};
-use crate::{
+use akgate_state::{
     directory::within,
-    operator::once::{self, Begun, Kept, Once},
+    operators::once::{self, Begun, Kept, Once},
 };
 
 /// The header.

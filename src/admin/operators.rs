@@ -15,9 +15,9 @@ use super::{
     problem::Details,
     verbs::before_verb,
 };
-use crate::{
+use akgate_state::{
     directory::within,
-    operator::{
+    operators::{
         Right, Role,
         store::{
             self, MOST_TOKEN_DAYS, MadeToken, NewToken, OperatorFault, OperatorView, TOKEN_DAYS,

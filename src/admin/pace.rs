@@ -17,7 +17,8 @@ use governor::{
 use http::HeaderValue;
 
 use super::Problem;
-use crate::{operator::guesses, peer::Peer};
+use akgate_net::peer::Peer;
+use akgate_state::operators::guesses;
 
 /// With more sources than these, those that have asked for nothing lately are forgotten.
 const MANY: usize = 10_000;

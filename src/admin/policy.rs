@@ -15,15 +15,15 @@ use super::{
     openapi::Faults,
     problem::Details,
 };
-use crate::{
+use akgate_rules::{
+    operation::{Effect, Operation, Product},
+    verdict::{Mode, Profile, refuses},
+};
+use akgate_state::{
     calls::replay::{self, AskedFor, Refused, Replayed},
     directory::within,
-    operation::{Effect, Operation, Product},
-    registry::{
-        approvals::ApprovalView,
-        mode::{self, SwitchView, Switching},
-    },
-    verdict::{Mode, Profile, refuses},
+    four_eyes::approvals::ApprovalView,
+    restrictions::mode::{self, SwitchView, Switching},
 };
 
 /// What is enforced.

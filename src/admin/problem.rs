@@ -11,10 +11,10 @@ use serde::Serialize;
 use time::Duration;
 use utoipa::ToSchema;
 
-use crate::{
+use akgate_rules::restriction::LiftRefused;
+use akgate_state::{
     directory::StateFault,
-    operator::{Right, Role},
-    restriction::LiftRefused,
+    operators::{Right, Role},
 };
 
 /// Why a request was not done, and what to do: problem details (RFC 9457).

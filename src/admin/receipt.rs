@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Problem;
-use crate::registry::barrier::{Lost, Receipt, Wait};
+use akgate_state::live::barrier::{Lost, Receipt, Wait};
 
 /// What the answer waits for.
 #[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]

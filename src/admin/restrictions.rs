@@ -14,10 +14,8 @@ use super::{
     tagged::Tagged,
     verbs,
 };
-use crate::{
-    registry::read::{self, RestrictionView, Wanted},
-    restriction,
-};
+use akgate_rules::restriction;
+use akgate_state::restrictions::read::{self, RestrictionView, Wanted};
 
 /// Which restrictions are wanted.
 #[derive(Deserialize, IntoParams)]

@@ -13,10 +13,10 @@ use super::{
     openapi::Faults,
     problem::Details,
 };
-use crate::{
+use akgate_rules::evidence::clean;
+use akgate_state::{
     audit::notices::{self, Notice},
     directory::within,
-    evidence::clean,
     outbox,
 };
 

@@ -14,12 +14,10 @@ use super::{
     problem::Details,
 };
 use crate::{
-    operator::{
-        oidc::{Asked, OidcFault, Returned},
-        sign_in::{SignIn, SignInRefused},
-    },
-    peer::Peer,
+    oidc::sign_in::{SignIn, SignInRefused},
+    oidc::{Asked, OidcFault, Returned},
 };
+use akgate_net::peer::Peer;
 
 /// The path of the redirect address, on the operator's own machine (RFC 8252, section 7.3).
 pub const REDIRECT_PATH: &str = "/signed-in";

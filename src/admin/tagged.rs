@@ -20,7 +20,7 @@ use utoipa::{
 };
 
 use super::{Admin, Problem, receipt::Changed};
-use crate::registry::{barrier::Receipt, seen::Seen};
+use akgate_state::{live::barrier::Receipt, restrictions::seen::Seen};
 
 /// An answer with its tag.
 pub struct Tagged<T>(pub T);

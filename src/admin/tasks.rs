@@ -13,7 +13,7 @@ use super::{
     problem::Details,
     verbs::id_of,
 };
-use crate::{
+use akgate_state::{
     directory::within,
     outbox::tasks::{self, TaskView},
 };

@@ -13,9 +13,9 @@ use super::{
     problem::Details,
     restrictions::view,
 };
-use crate::{
+use akgate_state::{
     directory::within,
-    registry::timeline::{self, Event},
+    restrictions::timeline::{self, Event},
 };
 
 /// How much is wanted.

@@ -8,7 +8,7 @@ use std::io;
 use serde::Serialize;
 
 use super::Exit;
-use crate::{
+use akgate_rules::{
     operation::{Blocklist, Catalogue, Effect, Operation},
     verdict::{Profile, refuses},
 };

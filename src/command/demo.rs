@@ -3,10 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 
 use super::Exit;
-use crate::{
-    demo::{self, Args},
-    telemetry,
-};
+use crate::demo::{self, Args};
+use akgate_net::telemetry;
 
 /// Runs the demo.
 ///

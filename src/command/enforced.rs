@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 
-use crate::{
+use crate::config::Config;
+use akgate_rules::position::Position;
+use akgate_state::{
     clock::SystemClock,
-    config::Config,
-    position::Position,
-    registry::barrier::{Barrier, Concern, Lost, Receipt, Wait},
+    live::barrier::{Barrier, Concern, Lost, Receipt, Wait},
 };
 
 /// Waits for the nodes as a node itself does.
@@ -76,7 +76,7 @@ pub fn line(receipt: &Receipt, whose: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::position::History;
+    use akgate_rules::position::History;
 
     #[test]
     fn line_says_where_and_what_is_not_known() {

@@ -10,14 +10,14 @@ use lettre::message::Mailbox;
 use uuid::Uuid;
 
 use super::{Exit, api};
-use crate::{
+use akgate_owners::letters::{
+    dkim::Dkim,
+    letter::{Letter, Templates},
+    message::{self, MessageFault},
+};
+use akgate_state::{
     clock::{Clock, SystemClock},
     directory::contacts::Language,
-    notify::{
-        dkim::Dkim,
-        letter::{Letter, Templates},
-        message::{self, MessageFault},
-    },
     outbox::{About, Leased, LetterKind},
 };
 

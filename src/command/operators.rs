@@ -6,15 +6,15 @@ use clap::Subcommand;
 use time::Duration;
 
 use super::{Exit, api, settings::Settings};
-use crate::{
+use crate::serve::{ServeError, open_database};
+use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
-    operator::{
+    operators::{
         Role,
         store::{self, MOST_TOKEN_DAYS, TOKEN_DAYS},
     },
     randomness::Randomness,
-    serve::{ServeError, open_database},
 };
 
 /// Add those who may use the admin API, look at them and their tokens, and end them

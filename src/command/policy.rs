@@ -7,11 +7,11 @@ use comfy_table::{ContentArrangement, Table, presets};
 use time::Duration;
 
 use super::{Exit, api, settings::Settings};
-use crate::{
+use crate::serve::{ServeError, open_database};
+use akgate_state::{
     calls::observed::{self, Report, Watch},
     clock::{Clock, SystemClock, utc_minute},
     directory::{StateFault, within},
-    serve::{ServeError, open_database},
 };
 
 /// Look at what the policy does, and would do; switch its mode

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::{Exit, settings::Settings};
-use crate::{config::Role, serve, telemetry};
+use crate::{config::Role, serve};
+use akgate_net::telemetry;
 
 /// Serve callers, owners and operators, and send letters, until SIGTERM
 #[derive(Debug, Clone, clap::Args)]

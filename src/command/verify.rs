@@ -12,10 +12,10 @@ use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::Exit;
-use crate::{
+use akgate_gateway::{receive::Limits, wire};
+use akgate_rules::{
     access_key::{AccessKeySecret, SecurityToken},
     fault::Fault,
-    gateway::{receive::Limits, wire},
     operation::Catalogue,
     request::{ApiRequest, RawRequest},
     signature::{self, Canonical, Credentials, Printed, Verified, freshness},

@@ -11,7 +11,8 @@ use super::{
     AdminSection, Config, ConfigError, CredentialsChoice, EventsSection, HookFormat, Role, Secret,
     Sections, SignedSource, SourcesSection, TransportChoice, upstreams::UpstreamView,
 };
-use crate::{audit::is_name, directory::sealing::KeyRing, notify::hooks::WebhookSecret};
+use akgate_hooks::WebhookSecret;
+use akgate_state::{audit::is_name, directory::sealing::KeyRing};
 
 /// Checks a configuration, with its text at hand to point into.
 pub(super) struct Checker<'f> {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::Secret;
-use crate::{directory::contacts::Language, outbox::events::EventKind};
+use akgate_state::{directory::contacts::Language, outbox::events::EventKind};
 
 /// What a hook is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]

@@ -4,7 +4,7 @@ use confique::{Config, env::parse::list_by_comma};
 use serde::{Deserialize, Deserializer};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{
+use akgate_rules::{
     ladder::Ladder,
     restriction::LiftRule,
     verdict::{Mode, Profile},

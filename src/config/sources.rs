@@ -6,7 +6,7 @@ use confique::Config;
 use serde::Deserialize;
 
 use super::Secret;
-use crate::intake::origin::IdCheck;
+use akgate_intake::origin::IdCheck;
 
 /// A source whose contract is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use confique::Config;
 
-use crate::telemetry::Format;
+use akgate_net::telemetry::Format;
 
 /// `[telemetry]`.
 #[derive(Debug, Config)]

@@ -26,12 +26,12 @@ use self::{
     tally::{Tally, Try},
 };
 use super::{
-    client::{Api, Caller, Credentials, Reply},
     report::{Report, Stage},
     seed::Cast,
     walk::WalkFault,
 };
-use crate::clock::Clock;
+use akgate_client::signer::{Api, Caller, Credentials, Reply};
+use akgate_state::clock::Clock;
 
 const RAM: &str = "2015-05-01";
 

@@ -5,7 +5,6 @@
 //! state never stands in the way.
 
 mod attack;
-pub mod client;
 mod letters;
 mod paste;
 mod report;
@@ -30,29 +29,35 @@ use self::{
     state::{State, StateError},
     walk::{Walk, WalkFault},
 };
-use crate::{
-    app::{AppError, Duties, Foundations, GatewaySettings, Node, WorkerSettings},
+use crate::app::{AppError, Duties, Foundations, GatewaySettings, Node, WorkerSettings};
+use akgate_gateway::{
+    gate, lookup, nonce::NONCES_PER_KEY, road::road, routes::Trust, upstream::Upstream,
+};
+use akgate_intake::possession;
+use akgate_net::{
+    metrics::Metrics,
+    server::{Listener, Manners, Shutdown, Tls, TlsError},
+};
+use akgate_owners::letters::{facts::House, mailer::FolderMailer};
+use akgate_rules::{
+    ladder::Ladder,
+    mac_key::MacKey,
+    operation::Product,
+    restriction::LiftRule,
+    verdict::{Mode, Profile},
+};
+use akgate_sandbox::Sandbox;
+use akgate_state::schema::MIGRATOR;
+use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
     directory::{StateFault, pool::limits},
-    gateway::{gate, lookup, nonce::NONCES_PER_KEY, road::road, routes::Trust, upstream::Upstream},
-    intake::possession,
-    ladder::Ladder,
-    mac_key::MacKey,
-    metrics::Metrics,
-    notify::{facts::House, mailer::FolderMailer},
-    operation::Product,
-    operator::{
+    live::feed,
+    operators::{
         Role,
         store::{self, OperatorFault, TOKEN_DAYS},
     },
-    postgres::MIGRATOR,
     randomness::Randomness,
-    registry::feed,
-    restriction::LiftRule,
-    sandbox::Sandbox,
-    server::{Listener, Manners, Shutdown, Tls, TlsError},
-    verdict::{Mode, Profile},
 };
 
 /// What the demo is asked for.
@@ -367,7 +372,7 @@ async fn play<W: io::Write>(
     listeners.extend([
         gateway.serving(road.clone()),
         public.serving(pages),
-        admin.serving(node.admin(true, crate::admin::Settings::default())?),
+        admin.serving(node.admin(true, akgate_admin::Settings::default())?),
     ]);
     listeners.extend(with_tls.map(|listener| listener.serving(road)));
     for serving in listeners {

@@ -7,12 +7,11 @@ use serde_json::json;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
-use super::{
-    client::Credentials,
-    report::{AccountOnStage, KeyOnStage},
-};
-use crate::{
-    access_key::{AccessKeyId, AccessKeySecret, InvalidAccessKeyId},
+use super::report::{AccountOnStage, KeyOnStage};
+use akgate_client::signer::Credentials;
+use akgate_rules::access_key::{AccessKeyId, AccessKeySecret, InvalidAccessKeyId};
+use akgate_sandbox::seed as sandbox;
+use akgate_state::{
     directory::{
         KeyRecord, KeyStatus, StateFault,
         contacts::{self, Language},
@@ -20,8 +19,7 @@ use crate::{
         sealing::KeyRing,
     },
     randomness::Randomness,
-    registry::keys,
-    sandbox::seed as sandbox,
+    restrictions::keys,
 };
 
 /// The keys of those who play.

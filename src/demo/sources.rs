@@ -17,10 +17,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{report::Stage, seed::Cast};
-use crate::{
-    app::IntakeSettings,
-    intake::{Door, Fetch, Revoker, SignedOrigin, origin::IdCheck},
-};
+use crate::app::IntakeSettings;
+use akgate_intake::{Door, Fetch, Revoker, SignedOrigin, origin::IdCheck};
 
 /// The token of the GitLab.
 const GITLAB_TOKEN: &str = "demo-token-that-both-sides-have-agreed-on";

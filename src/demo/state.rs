@@ -8,10 +8,8 @@ use std::{
 use rand::Rng;
 use uuid::Uuid;
 
-use crate::{
-    directory::sealing::{KeyRing, KeyRingFault},
-    postgres::{Options, PrivatePostgres, StartError, Tuning},
-};
+use crate::postgres::{Options, PrivatePostgres, StartError, Tuning};
+use akgate_state::directory::sealing::{KeyRing, KeyRingFault};
 
 /// The state. Dropping it stops the database and removes what was temporary.
 pub struct State {

@@ -10,12 +10,12 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    client::{Api, Caller, ClientFault, Credentials, Reply},
     letters,
     report::{Report, Stage, Step},
     seed::{Cast, trust_of},
 };
-use crate::clock::Clock;
+use akgate_client::signer::{Api, Caller, ClientFault, Credentials, Reply};
+use akgate_state::clock::Clock;
 
 const RAM: &str = "2015-05-01";
 const STS: &str = "2015-04-01";

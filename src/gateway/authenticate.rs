@@ -18,7 +18,7 @@ use super::{
     lookup::{Credentials, Session},
     receive::Received,
 };
-use crate::{
+use akgate_rules::{
     access_key::SecurityToken,
     fault::Fault,
     operation::Operation,

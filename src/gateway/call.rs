@@ -7,13 +7,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::lookup::Credentials;
-use crate::{
-    access_key::AccessKeyId,
-    calls::{in_flight::Entered, shown_request_id},
-    operation::Operation,
-    peer::Peer,
-    request::format::Format,
-};
+use akgate_net::peer::Peer;
+use akgate_rules::{access_key::AccessKeyId, operation::Operation, request::format::Format};
+use akgate_state::calls::{in_flight::Entered, shown_request_id};
 
 /// The answer that a caller gets.
 pub type Answer = http::Response<Body>;

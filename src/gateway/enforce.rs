@@ -32,14 +32,7 @@ use super::{
     gate::Gate,
     lookup::Credentials,
 };
-use crate::{
-    calls::{
-        CallRecord, Outcome,
-        batch::{CountKey, Refused, Settled},
-        in_flight::EnteredIntent,
-        intents::{self, Intent, Written},
-    },
-    directory::within,
+use akgate_rules::{
     fault::Fault,
     operation::Operation,
     position::Position,
@@ -47,6 +40,15 @@ use crate::{
     verdict::{
         self, Clearance, Facts, Grounds, Permit, Policy, Profile, Refusal, Standing, Verdict,
     },
+};
+use akgate_state::{
+    calls::{
+        CallRecord, Outcome,
+        batch::{CountKey, Refused, Settled},
+        in_flight::EnteredIntent,
+        intents::{self, Intent, Written},
+    },
+    directory::within,
 };
 
 /// The verdict on a call that is refused.

@@ -19,12 +19,11 @@ use super::{
     call::Answer,
     enforce::{Permitted, clear_anew},
     gate::Gate,
-    identity::{HEADER, Identity},
     routes::Trust,
 };
-use crate::{
-    clock::Clock, fault::Fault, operation::Product, position::BootInstant, signature::Printed,
-};
+use akgate_rules::identity::{HEADER, Identity};
+use akgate_rules::{fault::Fault, operation::Product, position::BootInstant, signature::Printed};
+use akgate_state::clock::Clock;
 
 /// Tells an upstream's client which product is called: a request extension.
 #[derive(Debug, Clone, PartialEq, Eq)]

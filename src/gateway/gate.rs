@@ -11,17 +11,19 @@ use super::{
     authenticate::Authenticate, call::Answer, enforce::Enforce, forward::Forward, learn::Learn,
     lookup::Lookup, nonce::NonceMemory, receive::Receive, routes::Routes,
 };
-use crate::{
+use akgate_net::metrics::Metrics;
+use akgate_rules::{
+    fault::Fault,
+    operation::{Blocklist, Catalogue},
+    position::{History, Position},
+    verdict::{Basis, Policy, Profile},
+};
+use akgate_state::{
     calls::{in_flight::InFlight, recorder::Recorder},
     clock::{Clock, LatestTime},
     directory::sealing::KeyRing,
-    fault::Fault,
-    metrics::Metrics,
-    operation::{Blocklist, Catalogue},
-    position::{History, Position},
+    live::{barrier::Barrier, feed::Feed, lease::Lease, memory::Live},
     randomness::Randomness,
-    registry::{barrier::Barrier, feed::Feed, lease::Lease, live::Live},
-    verdict::{Basis, Policy, Profile},
 };
 
 /// How the gate is set.

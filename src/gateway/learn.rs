@@ -26,16 +26,12 @@ use super::{
     gate::Gate,
     lesson::{Answered, Lesson, UserRef, is_taught_by},
 };
-use crate::{
-    access_key::AccessKeyId,
+use akgate_rules::{access_key::AccessKeyId, fault::Fault, position::Position};
+use akgate_state::{
     calls::{Outcome, batch::Settled},
     directory::{KeyStatus, StateFault, principals, revision, sessions, within},
-    fault::Fault,
-    position::Position,
-    registry::{
-        barrier::{Concern, Wait},
-        keys,
-    },
+    live::barrier::{Concern, Wait},
+    restrictions::keys,
 };
 
 /// The longest answer to a call that left an intent, in bytes.
@@ -160,8 +156,8 @@ async fn whole(answer: Answer) -> Result<(http::response::Parts, Bytes), Fault> 
 
 /// What a lesson is read with, kept beyond the request itself.
 struct Teacher {
-    operation: crate::operation::Operation,
-    parameters: crate::request::parameters::Parameters,
+    operation: akgate_rules::operation::Operation,
+    parameters: akgate_rules::request::parameters::Parameters,
     caller: Option<Arc<super::lookup::Credentials>>,
     minted: Minted,
     call: Arc<super::call::Call>,

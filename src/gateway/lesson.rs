@@ -4,15 +4,15 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{answer::text, enforce::Minted, lookup::Credentials};
-use crate::{
+use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret, SecurityToken},
-    directory::{
-        KeyRecord, KeyStatus,
-        keys::NewKey,
-        sessions::{Ancestor, NewSession, Parent, SessionRecord},
-    },
     operation::{Operation, Product},
     request::parameters::Parameters,
+};
+use akgate_state::directory::{
+    KeyRecord, KeyStatus,
+    keys::NewKey,
+    sessions::{Ancestor, NewSession, Parent, SessionRecord},
 };
 
 /// What the directory is to learn.

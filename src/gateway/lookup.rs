@@ -17,19 +17,21 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
-use crate::{
+use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
+    fault::Fault,
+    position::{History, Position},
+};
+use akgate_state::{
     directory::{
         KeyStatus, StateFault, keys, principals,
         sealing::KeyRing,
         sessions::{self, Ancestor},
         within,
     },
-    fault::Fault,
-    position::{History, Position},
-    registry::{
+    live::{
         feed::Feed,
-        live::{Known, Live, What},
+        memory::{Known, Live, What},
     },
 };
 

@@ -11,7 +11,7 @@ use std::{
 
 use time::OffsetDateTime;
 
-use crate::{access_key::AccessKeyId, fault::Fault, signature::freshness::NONCE_MEMORY};
+use akgate_rules::{access_key::AccessKeyId, fault::Fault, signature::freshness::NONCE_MEMORY};
 
 /// Locks are split by key, so that a busy key delays few others.
 const SHARDS: usize = 64;

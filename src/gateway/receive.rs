@@ -21,12 +21,12 @@ use super::{
     gate::Gate,
     refusal, watch,
 };
-use crate::{
-    calls::shown_request_id,
+use akgate_rules::{
     fault::Fault,
     request::{ApiRequest, RawRequest, format::Format},
     verdict::Basis,
 };
+use akgate_state::calls::shown_request_id;
 
 /// The header that repeats the RequestId, as the services that SDKs know do.
 pub const REQUEST_ID: &str = "x-acs-request-id";

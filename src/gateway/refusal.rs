@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, header::CONTENT_TYPE};
 use quick_xml::escape::escape;
 use serde::Serialize;
 
-use crate::{fault::Fault, request::format::Format};
+use akgate_rules::{fault::Fault, request::format::Format};
 
 /// The members of an error body. All are texts: two SDKs panic on anything else.
 #[derive(Debug, Serialize)]

@@ -24,7 +24,7 @@ use super::{
     receive::{self, Receive},
     watch::{self, Judge},
 };
-use crate::fault::Fault;
+use akgate_rules::fault::Fault;
 
 /// The road.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::{
+use akgate_rules::{
     fault::Fault,
     mac_key::MacKey,
     operation::{Catalogue, Operation, Product},

@@ -21,7 +21,8 @@ use super::{
     call::Answer,
     forward::{Called, NoAnswer},
 };
-use crate::{fault::Fault, operation::Product, sandbox::Sandbox};
+use akgate_rules::{fault::Fault, operation::Product};
+use akgate_sandbox::Sandbox;
 
 /// The longest printed body that the sandbox takes, in bytes: the receiving station's limit is below it.
 const SANDBOX_BODY: usize = 64 << 20;

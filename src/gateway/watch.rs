@@ -20,14 +20,14 @@ use super::{
     gate::Gate,
     receive::Receive,
 };
-use crate::{
+use akgate_rules::{
     access_key::AccessKeyId,
-    calls::observed::{Observed, ObservedKey, Sighted, Watch},
     fault::Fault,
     operation::{Effect, Operation, Product},
     request::OperationName,
     verdict::Mode,
 };
+use akgate_state::calls::observed::{Observed, ObservedKey, Sighted, Watch};
 
 /// The longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 256;

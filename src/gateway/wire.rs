@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::receive::{Limits, receive};
-use crate::{fault::Fault, request::RawRequest};
+use akgate_rules::{fault::Fault, request::RawRequest};
 
 /// Reads exactly one request: nothing may be missing, and nothing may follow it.
 ///

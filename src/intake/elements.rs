@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::Refusal;
-use crate::{
+use akgate_rules::{
     credentials::{self, Credential},
     leak::Place,
-    registry::record::{LeakReport, Recorded},
 };
+use akgate_state::leaks::record::{LeakReport, Recorded};
 
 /// A match, as GitHub and GitLab tell it, its place as `url` or `location`. Whatever else it holds is ignored.
 #[derive(Deserialize)]

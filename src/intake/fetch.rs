@@ -10,7 +10,8 @@ use http::{
 use http_body_util::{BodyExt, Empty, Limited};
 use serde::Deserialize;
 
-use crate::{https, registry::sources::SigningKeyText};
+use akgate_net::https;
+use akgate_state::leaks::sources::SigningKeyText;
 
 /// The longest answer, in bytes: a set of keys takes some hundreds.
 const LONGEST: usize = 1 << 20;

@@ -23,13 +23,15 @@ use serde_json::json;
 use tokio::sync::{Notify, watch};
 
 use super::{Intake, Refusal, body};
-use crate::{
+use akgate_net::peer::Peer;
+use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    directory::within,
     evidence::Pieces,
     leak::Place,
-    peer::Peer,
-    registry::claims::{self, Claim, SOURCE, Shown},
+};
+use akgate_state::{
+    directory::within,
+    leaks::claims::{self, Claim, SOURCE, Shown},
 };
 
 /// The longest report, in bytes.

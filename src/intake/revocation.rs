@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{Intake, Refusal, body, elements};
-use crate::registry::deliveries::Ledger;
+use akgate_state::leaks::deliveries::Ledger;
 
 /// What GitLab calls the findings of its rules "Alibaba AccessKey ID" and "Alibaba Secret Key".
 const TYPES: [&str; 2] = [

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 use sha2::{Digest, Sha256};
 
 use super::{Intake, Refusal, Signed, body, elements, signing_keys::NoKey};
-use crate::registry::deliveries::Ledger;
+use akgate_state::leaks::deliveries::Ledger;
 
 pub(super) async fn deliver(
     State(intake): State<Intake>,

@@ -15,11 +15,11 @@ use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
 use super::{Fetch, VerifyingKey, origin::IdCheck};
-use crate::{
+use akgate_net::metrics::Metrics;
+use akgate_state::{
     clock::Clock,
     directory::{StateFault, within},
-    metrics::Metrics,
-    registry::sources::{self, SigningKeyText},
+    leaks::sources::{self, SigningKeyText},
 };
 
 /// From which age on a set is asked for again, while it goes on being used.

@@ -6,7 +6,7 @@ use quick_xml::escape::escape;
 use serde_json::{Map, Value};
 
 use super::{asked::Asked, refused::Refused};
-use crate::request::format::Format;
+use akgate_rules::request::format::Format;
 
 /// The members of an answer beside its RequestId.
 pub type Tree = Map<String, Value>;

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::{caller::Caller, refused::Refused};
-use crate::{
-    gateway::identity::{HEADER, Identity},
+use akgate_rules::{
+    identity::{HEADER, Identity},
     mac_key::MacKey,
     operation::Product,
     request::{
@@ -150,7 +150,7 @@ impl Asked {
     }
 }
 
-fn malformed(fault: &crate::fault::Fault) -> Refused {
+fn malformed(fault: &akgate_rules::fault::Fault) -> Refused {
     Refused::stranger(fault.message().into_owned())
 }
 

@@ -1,6 +1,6 @@
 //! Who calls: the account itself, one of its RAM users, or a session of a role.
 
-use crate::gateway::identity::Identity;
+use akgate_rules::identity::Identity;
 
 /// Who calls.
 #[derive(Debug, Clone, PartialEq, Eq)]

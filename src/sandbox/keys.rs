@@ -13,7 +13,7 @@ use super::{
     refused::Refused,
     users,
 };
-use crate::access_key::AccessKeyId;
+use akgate_rules::access_key::AccessKeyId;
 
 /// Keys per user.
 const LIMIT: i64 = 2;

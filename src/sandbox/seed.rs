@@ -3,7 +3,7 @@
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
-use crate::access_key::AccessKeyId;
+use akgate_rules::access_key::AccessKeyId;
 
 /// Makes an account.
 ///

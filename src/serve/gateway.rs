@@ -9,18 +9,20 @@ use super::ServeError;
 use crate::{
     app::{Foundations, GatewaySettings},
     config::{CredentialsChoice, PolicySection, Secret, Sections, UpstreamView},
-    gateway::{
-        gate::{self, Recommend},
-        lookup,
-        routes::Trust,
-        upstream::{HttpUpstream, Upstream},
-    },
-    https,
+};
+use akgate_gateway::{
+    gate::{self, Recommend},
+    lookup,
+    routes::Trust,
+    upstream::{HttpUpstream, Upstream},
+};
+use akgate_net::https;
+use akgate_rules::{
     mac_key::MacKey,
     operation::Product,
-    sandbox::Sandbox,
     verdict::{Mode, Policy},
 };
+use akgate_sandbox::Sandbox;
 
 /// Makes the gateway's settings.
 pub(super) fn settings(

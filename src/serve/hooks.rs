@@ -6,12 +6,10 @@ use http::Uri;
 use zeroize::Zeroizing;
 
 use super::ServeError;
-use crate::{
-    config::{HookFormat, HookSection, Secret, Sections},
-    https,
-    notify::hooks::{ChatTemplates, DingTalk, Hook, Manner, Slack, StandardWebhook, WebhookSecret},
-    outbox::events::EventKind,
-};
+use crate::config::{HookFormat, HookSection, Secret, Sections};
+use akgate_hooks::{ChatTemplates, DingTalk, Hook, Manner, Slack, StandardWebhook, WebhookSecret};
+use akgate_net::https;
+use akgate_state::outbox::events::EventKind;
 
 const UNCHECKED: ServeError = ServeError::Unchecked("events.hooks");
 

@@ -9,11 +9,11 @@ use super::ServeError;
 use crate::{
     app::WorkerSettings,
     config::{EncryptionChoice, Secret, Sections, TransportChoice},
-    notify::{
-        dkim::Dkim,
-        facts::House,
-        mailer::{Encryption, FolderMailer, Mailer, SmtpMailer, SmtpSettings},
-    },
+};
+use akgate_owners::letters::{
+    dkim::Dkim,
+    facts::House,
+    mailer::{Encryption, FolderMailer, Mailer, SmtpMailer, SmtpSettings},
 };
 
 /// Makes the worker's settings.

@@ -6,17 +6,17 @@ use tokio::sync::Semaphore;
 
 use super::{ServeError, gateway, sign_in, sources};
 use crate::{
-    admin::Settings,
     app::{Foundations, Node},
     config::{AdminSection, Config, Role, Sections},
-    gateway::{
-        gate::Gate,
-        road::{mirror, road},
-    },
-    intake::Intake,
-    registry::approvals::FourEyes,
-    server::{ClientAuthority, Cores, Listener, Manners, Serving, Tls, TrustedProxies},
 };
+use akgate_admin::Settings;
+use akgate_gateway::{
+    gate::Gate,
+    road::{mirror, road},
+};
+use akgate_intake::Intake;
+use akgate_net::server::{ClientAuthority, Cores, Listener, Manners, Serving, Tls, TrustedProxies};
+use akgate_state::four_eyes::approvals::FourEyes;
 
 /// What is bound.
 pub(super) struct Listeners {

@@ -14,23 +14,27 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     app::{AppError, Duties, Foundations, Node},
-    clock::{Clock, SystemClock},
     config::{Config, Role, Sections},
+    health::{self, Health},
+};
+use akgate_intake::possession;
+use akgate_net::{
+    https::TrustFault,
+    metrics::Metrics,
+    server::{Cores, Manners, Shutdown, TlsError},
+};
+use akgate_owners::letters::{dkim::DkimFault, mailer::SmtpSetupFault};
+use akgate_rules::verdict::Mode;
+use akgate_state::schema::MIGRATOR;
+use akgate_state::{
+    clock::{Clock, SystemClock},
     directory::{
         StateFault,
         pool::limits,
         sealing::{KeyRing, KeyRingFault},
     },
-    health::{self, Health},
-    https::TrustFault,
-    intake::possession,
-    metrics::Metrics,
-    notify::{dkim::DkimFault, mailer::SmtpSetupFault},
-    postgres::MIGRATOR,
+    live::feed,
     randomness::Randomness,
-    registry::feed,
-    server::{Cores, Manners, Shutdown, TlsError},
-    verdict::Mode,
 };
 
 /// Why a process does not serve.

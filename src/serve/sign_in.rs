@@ -6,14 +6,12 @@ use time::Duration;
 use zeroize::Zeroizing;
 
 use super::ServeError;
-use crate::{
-    config::{OidcSection, Secret},
-    https,
-    operator::{
-        oidc::{Provider, Settings},
-        sign_in::SignIn,
-    },
+use crate::config::{OidcSection, Secret};
+use akgate_admin::{
+    oidc::sign_in::SignIn,
+    oidc::{Provider, Settings},
 };
+use akgate_net::https;
 
 /// Makes the provider, where there is one.
 pub(crate) fn settings(section: &OidcSection) -> Result<Option<Arc<SignIn>>, ServeError> {

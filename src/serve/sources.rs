@@ -9,10 +9,10 @@ use super::ServeError;
 use crate::{
     app::IntakeSettings,
     config::{RevocationSource, Secret, Sections, SignedSource},
-    https,
-    intake::{Door, Fetch, Revoker, SignedOrigin},
-    registry::record::Suspicions,
 };
+use akgate_intake::{Door, Fetch, Revoker, SignedOrigin};
+use akgate_net::https;
+use akgate_state::leaks::record::Suspicions;
 
 const UNCHECKED: ServeError = ServeError::Unchecked("sources");
 

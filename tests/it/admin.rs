@@ -1,19 +1,21 @@
 //! The admin API and the owner's pages, as their clients see them.
 
-use akgate::{
+use akgate::app::IntakeSettings;
+use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    app::IntakeSettings,
+    leak::Place,
+};
+use akgate_state::{
     audit::Actor,
     clock::Clock,
     directory::contacts::{self, Language},
-    leak::Place,
+    leaks::{
+        deliveries::Ledger,
+        record::{Delivery, Grounds, LeakReport, Suspicions, record},
+    },
     outbox::{
         LetterKind, lease,
         links::{self, Purpose},
-    },
-    registry::{
-        deliveries::Ledger,
-        record::{Delivery, Grounds, LeakReport, Suspicions, record},
     },
 };
 use axum::body::Body;
@@ -391,9 +393,9 @@ async fn programs_read_notices_and_report_bounces_and_nothing_else() {
     let letters = lease(&node.pool, NOW, Duration::minutes(2), 10)
         .await
         .unwrap();
-    let sent = akgate::outbox::Settlement::Sent;
+    let sent = akgate_state::outbox::Settlement::Sent;
     assert!(
-        akgate::outbox::settle(&node.pool, &letters[0], &sent, NOW)
+        akgate_state::outbox::settle(&node.pool, &letters[0], &sent, NOW)
             .await
             .unwrap()
     );

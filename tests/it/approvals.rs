@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use akgate::{
+use akgate_state::{
     audit::Actor,
     directory::contacts::{self, Language},
-    operator::Role,
-    registry::{
-        approvals,
+    four_eyes::approvals,
+    leaks::{
         deliveries::{self, Ledger},
         record::{Delivery, Grounds, LeakReport, Suspicions, record},
     },
+    operators::Role,
 };
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -370,7 +370,7 @@ async fn of_many_approvers_at_once_one_lifts() {
     let approvers = (0..16).map(|n| {
         let pool = pool.clone();
         tokio::spawn(async move {
-            let approver = akgate::audit::Actor::Operator(format!("approver{n}"));
+            let approver = akgate_state::audit::Actor::Operator(format!("approver{n}"));
             approvals::approve(&pool, id, &approver, None, NOW)
                 .await
                 .is_ok()

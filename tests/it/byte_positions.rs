@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use akgate::signature::{Credentials, Printed};
+use akgate_rules::signature::{Credentials, Printed};
 use time::OffsetDateTime;
 
 use crate::captures::{CAPTURES, Capture};

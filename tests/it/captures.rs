@@ -2,10 +2,10 @@
 
 use std::{fs, path::Path, sync::LazyLock};
 
-use akgate::{
+use akgate_gateway::{receive::Limits, wire};
+use akgate_rules::{
     access_key::{AccessKeySecret, SecurityToken},
     fault::Fault,
-    gateway::{receive::Limits, wire},
     request::ApiRequest,
     signature::{self, Credentials, Printed, Scheme, Verified, freshness},
 };

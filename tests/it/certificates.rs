@@ -2,11 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use akgate::{
-    admin::Settings,
-    operator::store,
-    server::{ClientAuthority, Listener, Manners, Tls},
-};
+use akgate_admin::Settings;
+use akgate_net::server::{ClientAuthority, Listener, Manners, Tls};
+use akgate_state::operators::store;
 use http::StatusCode;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType,
@@ -238,7 +236,7 @@ async fn certificate_of_another_authority_or_that_was_revoked_opens_nothing() {
 
     // The operator is one no more: the certificate names nobody.
     let pool = hall.desk.node.database.pool();
-    let by = akgate::audit::Actor::Akgate;
+    let by = akgate_state::audit::Actor::Akgate;
     let olga = hall.people.sign(&hall.scratch, "olga", 8);
     hall.akgate("operators me", "", Some(&olga)).success();
     store::revoke(pool, "olga", &by, NOW).await.unwrap();
@@ -251,11 +249,11 @@ async fn certificate_of_another_authority_or_that_was_revoked_opens_nothing() {
     assert!(said(&half.code(2)).contains("both"));
 }
 
-type Client = akgate::https::Client<http_body_util::Empty<bytes::Bytes>>;
+type Client = akgate_net::https::Client<http_body_util::Empty<bytes::Bytes>>;
 
 fn https(hall: &Hall) -> Client {
-    let tls = akgate::https::trust(Some(&hall.scratch.path().join("house.pem"))).unwrap();
-    akgate::https::client(tls, Duration::from_secs(10))
+    let tls = akgate_net::https::trust(Some(&hall.scratch.path().join("house.pem"))).unwrap();
+    akgate_net::https::client(tls, Duration::from_secs(10))
 }
 
 async fn notices(hall: &Hall, client: &Client, token: &str) -> StatusCode {

@@ -647,7 +647,12 @@ async fn watch_prints_what_happens_as_it_happens() {
     let mut said = BufReader::new(watch.stderr.take().unwrap()).lines();
     assert_eq!(said.next().unwrap().unwrap(), "Watching; Ctrl-C ends.");
     // What is about no restriction is no line.
-    crate::desk::token(&office.desk.node, "nina", akgate::operator::Role::Viewer).await;
+    crate::desk::token(
+        &office.desk.node,
+        "nina",
+        akgate_state::operators::Role::Viewer,
+    )
+    .await;
     office.desk.node.key("LTAI5tFakeBob", Some("bob")).await;
     let (_, bob) = office.desk.report("LTAI5tFakeBob", "finding-2").await;
     let imposed = [lines.next(), lines.next()].map(|line| line.unwrap().unwrap());

@@ -5,7 +5,8 @@
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use akgate::postgres::{MIGRATOR, Options, PrivatePostgres, Tuning};
+use akgate::postgres::{Options, PrivatePostgres, Tuning};
+use akgate_state::schema::MIGRATOR;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::runtime::Runtime;

@@ -1,9 +1,9 @@
 //! The admin API, as its clients see it.
 
-use akgate::{
-    admin::Settings,
+use akgate_admin::Settings;
+use akgate_state::{
     audit::Actor,
-    operator::{
+    operators::{
         Role,
         store::{self, TOKEN_DAYS},
     },

@@ -1,18 +1,20 @@
 //! The directory on a real PostgreSQL.
 
-use akgate::{
+use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
+    position::Position,
+};
+use akgate_state::{
     directory::{
         KeyRecord, KeyStatus, StateFault,
         keys::{self, Kept, NewKey},
         sealing::KeyRing,
     },
-    position::Position,
-    registry::{
+    live::{
         feed::{Feed, Settings},
-        keys::{keep_one, set_one_status},
-        live::Live,
+        memory::Live,
     },
+    restrictions::keys::{keep_one, set_one_status},
 };
 use std::sync::Arc;
 

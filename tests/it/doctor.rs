@@ -7,10 +7,8 @@ use std::{
     thread,
 };
 
-use akgate::{
-    clock::{Clock, SystemClock},
-    postgres::MIGRATOR,
-};
+use akgate_state::clock::{Clock, SystemClock};
+use akgate_state::schema::MIGRATOR;
 use axum::Router;
 use serde_json::Value;
 

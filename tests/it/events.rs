@@ -8,14 +8,14 @@ use std::{
     },
 };
 
-use akgate::{
+use akgate_hooks::{
+    ChatTemplates, DingTalk, Hook, HookWorker, Manner, Slack, StandardWebhook, WebhookSecret,
+};
+use akgate_state::{
     audit::Actor,
     directory::contacts::Language,
-    notify::hooks::{
-        ChatTemplates, DingTalk, Hook, HookWorker, Manner, Slack, StandardWebhook, WebhookSecret,
-    },
+    leaks::record::{Delivery, Grounds, LeakReport, Suspicions, record},
     outbox::events::EventKind,
-    registry::record::{Delivery, Grounds, LeakReport, Suspicions, record},
 };
 use axum::{Router, body::Bytes, extract::State, http::Uri};
 use base64::{Engine, prelude::BASE64_STANDARD};

@@ -1,9 +1,9 @@
 //! Faults are reported in the order of `docs/faults.md`.
 
-use akgate::{
+use akgate_gateway::{receive::Limits, wire};
+use akgate_rules::{
     access_key::AccessKeySecret,
     fault::Fault,
-    gateway::{receive::Limits, wire},
     request::ApiRequest,
     signature::{self, freshness},
 };

@@ -8,33 +8,36 @@ use std::{
     time::Duration,
 };
 
-use akgate::{
+use akgate::app::{Duties, Foundations, GatewaySettings, IntakeSettings, Node};
+use akgate_client::signer::{Api, Credentials, sign};
+use akgate_gateway::{
+    gate, lookup,
+    nonce::NONCES_PER_KEY,
+    road::{mirror, road},
+    routes::Trust,
+    upstream::Upstream,
+};
+use akgate_net::metrics::Metrics;
+use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    app::{Duties, Foundations, GatewaySettings, IntakeSettings, Node},
-    audit::Actor,
-    clock::{Clock, SystemClock},
-    demo::client::{Api, Credentials, sign},
-    directory::{KeyRecord, KeyStatus, keys::NewKey, sealing::KeyRing},
-    gateway::{
-        gate, lookup,
-        nonce::NONCES_PER_KEY,
-        road::{mirror, road},
-        routes::Trust,
-        upstream::Upstream,
-    },
     mac_key::MacKey,
-    metrics::Metrics,
     operation::Product,
     position::BootInstant,
-    randomness::Randomness,
-    registry::{
-        approvals::{FourEyes, Outcome, approve},
-        feed, keys,
-        lift::{Lifting, lift},
-        record::{Delivery, Grounds, InForce, LeakReport, Suspicions, record},
-    },
     restriction::{Accepts, Closing, LiftRule},
-    sandbox::{Sandbox, seed},
+};
+use akgate_sandbox::{Sandbox, seed};
+use akgate_state::{
+    audit::Actor,
+    clock::{Clock, SystemClock},
+    directory::{KeyRecord, KeyStatus, keys::NewKey, sealing::KeyRing},
+    four_eyes::approvals::{FourEyes, Outcome, approve},
+    leaks::record::{Delivery, Grounds, InForce, LeakReport, Suspicions, record},
+    live::feed,
+    randomness::Randomness,
+    restrictions::{
+        keys,
+        lift::{Lifting, lift},
+    },
 };
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode};
@@ -367,7 +370,7 @@ fn whole<S>(road: S) -> Router
 where
     S: tower::Service<
             Request<Body>,
-            Response = akgate::gateway::call::Answer,
+            Response = akgate_gateway::call::Answer,
             Error = std::convert::Infallible,
         > + Clone
         + Send

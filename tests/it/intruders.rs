@@ -165,7 +165,7 @@ async fn members_that_nobody_asked_for_are_refused() {
             "{problem}"
         );
     }
-    let described = akgate::admin::description();
+    let described = akgate_admin::description();
     let schemas = described["components"]["schemas"].as_object().unwrap();
     let mut open = Vec::new();
     for item in described["paths"].as_object().unwrap().values() {

@@ -1,15 +1,15 @@
 //! `akgate keys`: many at a time, sealed again.
 
-use akgate::{
-    access_key::AccessKeyId,
+use akgate_rules::access_key::AccessKeyId;
+use akgate_state::schema::MIGRATOR;
+use akgate_state::{
     directory::{
         import::{Form, rows},
         keys,
         reseal::{self, Table},
         sealing::KeyRing,
     },
-    postgres::MIGRATOR,
-    registry::import::{Batch, Imported, import},
+    restrictions::import::{Batch, Imported, import},
 };
 use rand::{SeedableRng, rngs::StdRng};
 

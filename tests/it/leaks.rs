@@ -1,17 +1,19 @@
 //! What a report proves, and what becomes of a sighting: on the registry itself.
 
-use akgate::{
+use akgate_rules::{
     access_key::AccessKeySecret,
+    leak::{Place, Proof},
+};
+use akgate_state::{
     audit::Actor,
     directory::{KeyRecord, KeyStatus, keys::NewKey},
-    leak::{Place, Proof},
-    outbox::tasks,
-    registry::{
+    leaks::{
         deliveries::Ledger,
-        keys::{keep_one, set_one_status},
         record::{Delivery, Grounds, LeakReport, Recorded, Suspicions, record},
         reports::{self, ReportView},
     },
+    outbox::tasks,
+    restrictions::keys::{keep_one, set_one_status},
 };
 use rand::{SeedableRng, rngs::StdRng};
 use sqlx::PgPool;

@@ -1,7 +1,7 @@
 //! What an operator finds, and how: restrictions by what is known of them, keys and where they come from, accounts,
 //! letters, and the policy with what it would have done.
 
-use akgate::{
+use akgate_state::{
     clock::Clock,
     directory::contacts::{self, Language},
 };

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use akgate::admin::Settings;
+use akgate_admin::Settings;
 use axum::body::Body;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;

@@ -5,14 +5,12 @@ use std::{
     net::IpAddr,
 };
 
-use akgate::{
-    admin::Settings,
-    operator::{
-        Right, Role,
-        login::{LoginRefused, login},
-        token::Token,
-    },
-    peer::Peer,
+use akgate_admin::Settings;
+use akgate_net::peer::Peer;
+use akgate_state::operators::{
+    Right, Role,
+    login::{LoginRefused, login},
+    token::Token,
 };
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
@@ -396,7 +394,7 @@ async fn every_operation_is_open_to_the_roles_that_may_and_to_no_other() {
         let (status, ..) = desk.ask("", method.clone(), &path, body).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
     }
-    let api = akgate::admin::description();
+    let api = akgate_admin::description();
     let (mut missing, mut open) = (Vec::new(), Vec::new());
     for (path, item) in api["paths"].as_object().unwrap() {
         let braces = without_names(path);

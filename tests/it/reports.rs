@@ -1,12 +1,10 @@
 //! `akgate reports import`: files of scanners, rehearsed, taken, taken again, and taken back.
 
-use akgate::{
+use akgate_state::{
     audit::Actor,
-    registry::{
-        approvals::{FourEyes, Outcome},
-        confirm::by_ticket,
-        undo::{UndoFault, Undone, undo},
-    },
+    four_eyes::approvals::{FourEyes, Outcome},
+    leaks::undo::{UndoFault, Undone, undo},
+    restrictions::confirm::by_ticket,
 };
 use http::StatusCode;
 use serde_json::{Value, json};

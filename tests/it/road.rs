@@ -2,18 +2,20 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use akgate::{
+use akgate_client::signer::{Api, Credentials, sign};
+use akgate_rules::{
+    operation::{Catalogue, Effect, Kind},
+    verdict::Profile,
+};
+use akgate_state::{
     audit::Actor,
     calls::activity,
     clock::Clock,
-    demo::client::{Api, Credentials, sign},
-    operation::{Catalogue, Effect, Kind},
-    registry::{
+    restrictions::{
         accounts::{self, Setting},
         confirm::by_ticket,
         escalate::{self, Rules},
     },
-    verdict::Profile,
 };
 use axum::{Router, body::Body};
 use http::StatusCode;
@@ -348,7 +350,7 @@ async fn replay_is_refused_here_and_a_mutation_at_every_node() {
         Arc::clone(&first.database),
         Arc::clone(&first.clock),
         Behind::Yes,
-        akgate::gateway::gate::Settings::default(),
+        akgate_gateway::gate::Settings::default(),
     )
     .await;
     for (action, second_node) in [("CreateUser", "SignatureNonceUsed"), ("ListUsers", "")] {
@@ -528,7 +530,7 @@ async fn federated_call_passes_without_a_key_only_where_the_configuration_says_s
     };
     let closed = TestNode::new(Behind::Router(upstream())).await;
     assert_eq!(closed.send(ask()).await.code(), "MissingAccessKeyId");
-    let settings = akgate::gateway::gate::Settings {
+    let settings = akgate_gateway::gate::Settings {
         anonymous: vec!["AssumeRoleWithSAML".into()],
         ..Default::default()
     };
@@ -545,9 +547,9 @@ async fn shadow_mode_lets_pass_and_records_what_would_have_been_refused() {
     let first = TestNode::new(Behind::Yes).await;
     let key = first.key("LTAI5tFakeAlice", Some("alice")).await;
     first.report("LTAI5tFakeAlice").await;
-    let settings = akgate::gateway::gate::Settings {
-        policy: akgate::verdict::Policy {
-            mode: akgate::verdict::Mode::Shadow,
+    let settings = akgate_gateway::gate::Settings {
+        policy: akgate_rules::verdict::Policy {
+            mode: akgate_rules::verdict::Mode::Shadow,
             ..Default::default()
         },
         ..Default::default()

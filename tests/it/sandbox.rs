@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use akgate::{demo::client::Credentials, sandbox::Sandbox};
+use akgate_client::signer::Credentials;
+use akgate_sandbox::Sandbox;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -375,7 +376,7 @@ async fn xml_says_the_same_as_json() {
 #[tokio::test]
 async fn nothing_is_done_for_who_did_not_come_through_the_gateway() {
     let cloud = Cloud::new().await;
-    let randomness = Arc::new(akgate::randomness::Randomness::from_system().unwrap());
+    let randomness = Arc::new(akgate_state::randomness::Randomness::from_system().unwrap());
     let sandbox = Sandbox::new(
         cloud.node.pool.clone(),
         identity_key(),

@@ -1,6 +1,6 @@
 //! The sandbox's other actions: roles, policies and their versions, groups, log-ins, tags, the recycle bin.
 
-use akgate::demo::client::Credentials;
+use akgate_client::signer::Credentials;
 use serde_json::{Value, json};
 
 use crate::harness::{ACCOUNT, Behind, TestNode};

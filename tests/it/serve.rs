@@ -7,11 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use akgate::{
-    clock::{Clock, SystemClock},
-    demo::client::{Api, Caller, Credentials, Reply},
-    postgres::{Options, PrivatePostgres, Tuning},
-};
+use akgate::postgres::{Options, PrivatePostgres, Tuning};
+use akgate_client::signer::{Api, Caller, Credentials, Reply};
+use akgate_state::clock::{Clock, SystemClock};
 use axum::{Router, extract::Request};
 use http::Method;
 use serde_json::json;

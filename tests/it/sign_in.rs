@@ -11,17 +11,15 @@ use std::{
     },
 };
 
-use akgate::{
-    admin::Settings,
+use akgate_admin::{
+    Settings,
+    oidc::sign_in::SignIn,
+    oidc::{self, Provider},
+};
+use akgate_net::{https, peer::Peer};
+use akgate_state::{
     audit::Actor,
-    https,
-    operator::{
-        Role,
-        oidc::{self, Provider},
-        sign_in::SignIn,
-        store,
-    },
-    peer::Peer,
+    operators::{Role, store},
 };
 use axum::{
     Form, Json, Router,

@@ -1,6 +1,6 @@
 //! Tricks that broke other gateways, each on a request that is validly signed.
 
-use akgate::{fault::Fault, signature::Credentials};
+use akgate_rules::{fault::Fault, signature::Credentials};
 
 use crate::captures::{CAPTURES, Capture, read};
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use akgate::{request::parameters::Parameters, signature::rpc};
+use akgate_rules::{request::parameters::Parameters, signature::rpc};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;

@@ -67,7 +67,10 @@ fn valid_request_ends_with_0_and_shows_what_would_be_forwarded() {
 fn refused_request_ends_with_1_and_never_shows_the_right_signature() {
     let capture = capture("pop-core-1.8.0__rpc-v1-hmac-sha1__create_access_key_get");
     let right = capture.judge(&capture.raw(), capture.signed_at()).unwrap();
-    let right = write(&right.print(akgate::signature::Credentials::Keep), "a");
+    let right = write(
+        &right.print(akgate_rules::signature::Credentials::Keep),
+        "a",
+    );
     let right = String::from_utf8(right).unwrap();
     let right = right
         .split("Signature=")

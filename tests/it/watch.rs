@@ -2,12 +2,12 @@
 
 use std::{process::Command, sync::Arc, time::Duration};
 
-use akgate::{
+use akgate_client::signer::{Api, Caller, Credentials, sign};
+use akgate_gateway::gate::Settings;
+use akgate_rules::verdict::{Mode, Policy};
+use akgate_state::{
     calls::observed::{Observed, ObservedKey, Sighted, Watch, report},
     clock::{Clock, SystemClock},
-    demo::client::{Api, Caller, Credentials, sign},
-    gateway::gate::Settings,
-    verdict::{Mode, Policy},
 };
 use axum::{Router, body::Body};
 use http::Method;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use akgate::{
-    app::IntakeSettings,
+use akgate::app::IntakeSettings;
+use akgate_gateway::gate::{Recommend, Settings};
+use akgate_state::{
     audit::Actor,
-    gateway::gate::{Recommend, Settings},
-    registry::{
+    leaks::{
         deliveries::{self, Ledger},
         record::{Delivery, Grounds, LeakReport, Suspicions, record},
     },

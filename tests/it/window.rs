@@ -11,27 +11,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-use akgate::{
+use akgate::health::{self, Health};
+use akgate_client::signer::Credentials;
+use akgate_gateway::{forward::NoAnswer, gate};
+use akgate_rules::{
+    position::Position,
+    verdict::{Mode, Policy, Profile},
+};
+use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
-    demo::client::Credentials,
     directory::{KeyStatus, pool::limits, revision},
-    gateway::{forward::NoAnswer, gate},
-    health::{self, Health},
-    position::Position,
-    registry::{
-        accounts::{self, Setting},
-        approvals::{FourEyes, approve},
+    four_eyes::approvals::{FourEyes, approve},
+    leaks::record::InForce,
+    live::{
         barrier::{Barrier, Concern, Wait},
-        exceptions::{self, Excepting},
-        keys::set_one_status,
         lease::{DRIFT, LEASE},
         membership::ClockFault,
-        mode::{self, Switching},
         nodes,
-        record::InForce,
     },
-    verdict::{Mode, Policy, Profile},
+    restrictions::{
+        accounts::{self, Setting},
+        exceptions::{self, Excepting},
+        keys::set_one_status,
+        mode::{self, Switching},
+    },
 };
 use http::Method;
 use serde_json::{Value, json};
@@ -603,7 +607,7 @@ async fn stopped_node_is_waited_for_once_and_not_again() {
     assert_eq!((third.nodes, third.fenced.len()), (Some(2), 0), "{third:?}");
 }
 
-fn second_position(receipt: &akgate::registry::barrier::Receipt) -> Position {
+fn second_position(receipt: &akgate_state::live::barrier::Receipt) -> Position {
     Position {
         history: receipt.history,
         revision: receipt.revision,
@@ -1108,7 +1112,7 @@ async fn writer_that_is_stopped_holds_the_counter_for_a_second_at_most() {
 /// Ten million of them are kept: the history of each is that of the node.
 #[test]
 fn what_is_known_of_a_key_takes_no_more_room_with_histories() {
-    assert_eq!(size_of::<akgate::registry::live::Known>(), 24);
+    assert_eq!(size_of::<akgate_state::live::memory::Known>(), 24);
 }
 
 /// A report whose transaction is stalled is not answered: calls pass until it is, and not after.

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     Connection, Exit, List, client::segment, list, run as over_api, say_enforced, shown::Column,
 };
-use crate::verdict::Profile;
+use akgate_rules::verdict::Profile;
 
 /// Look at accounts, and set what their restricted keys are refused
 #[derive(Debug, Clone, Subcommand)]

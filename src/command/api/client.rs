@@ -14,10 +14,8 @@ use super::{
     Exit,
     profile::{Connection, ProfileFault, Target},
 };
-use crate::{
-    https::{self, TrustFault},
-    operator::token::Token,
-};
+use akgate_net::https::{self, TrustFault};
+use akgate_state::operators::token::Token;
 
 /// How long an answer may take: an undoing of thousands of keys takes its time.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -11,7 +11,8 @@ use super::{
     list, run as over_api,
     shown::{Column, Output},
 };
-use crate::{access_key::AccessKeyId, directory::KeyStatus};
+use akgate_rules::access_key::AccessKeyId;
+use akgate_state::directory::KeyStatus;
 
 /// Look at AccessKeys and where they come from; ask for a leaked one to be disabled
 #[derive(Debug, Clone, Subcommand)]

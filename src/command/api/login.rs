@@ -24,7 +24,8 @@ use sha2::{Digest, Sha256};
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
 use super::{ApiFault, Connection, Exit, client::Client, member, run_as};
-use crate::{admin::REDIRECT_PATH, randomness::Randomness};
+use akgate_admin::REDIRECT_PATH;
+use akgate_state::randomness::Randomness;
 
 /// How long a person may take at the provider's page.
 const PATIENCE: Duration = Duration::from_secs(300);

@@ -11,7 +11,7 @@ use super::{
     member, pages, run as over_api,
     shown::{Column, Output},
 };
-use crate::operator::{
+use akgate_state::operators::{
     Role,
     store::{MOST_TOKEN_DAYS, TOKEN_DAYS},
 };

@@ -9,7 +9,7 @@ use super::{
     Connection, Exit, agreed, answer_or_waiting, run as over_api,
     shown::{Column, Output, Shown},
 };
-use crate::verdict::{Mode, Profile};
+use akgate_rules::verdict::{Mode, Profile};
 
 /// Look at what the policy does, and would do; switch its mode
 #[derive(Debug, Clone, Subcommand)]

@@ -9,7 +9,7 @@ use std::{
 use serde::Deserialize;
 
 use super::shown::Output;
-use crate::operator::token::{InvalidToken, Token};
+use akgate_state::operators::token::{InvalidToken, Token};
 
 /// The file of profiles, below the folder for settings.
 const FILE: &str = "akgate/profiles.toml";

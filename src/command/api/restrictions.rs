@@ -11,7 +11,7 @@ use super::{
     shown::{Column, Output, Shown},
     watch,
 };
-use crate::restriction::Closing;
+use akgate_rules::restriction::Closing;
 
 /// Look at restrictions, impose, confirm and lift them
 #[derive(Debug, Clone, Subcommand)]

@@ -10,16 +10,16 @@ use time::{Duration, OffsetDateTime};
 
 use super::{Finding, in_time, state::skew};
 use crate::{
-    clock::{Clock, SystemClock},
     config::{Config, MailSection, Role, Sections, TransportChoice},
-    https,
-    notify::{dkim::Dkim, mailer::SmtpMailer},
     serve::{
         letters::smtp_settings,
         listeners::{clients, tls},
         sign_in,
     },
 };
+use akgate_net::https;
+use akgate_owners::letters::{dkim::Dkim, mailer::SmtpMailer};
+use akgate_state::clock::{Clock, SystemClock};
 
 /// A certificate that ends within this time needs care.
 const SOON: Duration = Duration::days(14);

@@ -10,15 +10,16 @@ use sqlx::{
 use time::{Duration, OffsetDateTime};
 
 use super::{Finding, in_time};
-use crate::{
+use crate::config::{Config, Role};
+use akgate_rules::verdict::Mode;
+use akgate_state::schema::MIGRATOR;
+use akgate_state::{
     clock::{Clock, SystemClock},
-    config::{Config, Role},
     directory::{listing, sealing::KeyRing},
-    operator::store,
+    live::nodes,
+    operators::store,
     outbox::list,
-    postgres::MIGRATOR,
-    registry::{mode, nodes},
-    verdict::Mode,
+    restrictions::mode,
 };
 
 /// A clock that is off by more than this is told of.

@@ -12,21 +12,23 @@ use tokio::sync::mpsc;
 
 use super::{Exit, KeysError};
 use crate::{
-    clock::{Clock, SystemClock},
     command::{
         enforced::Enforcing,
         input::{open, show_rate},
     },
     config::Config,
+    serve::open_database,
+};
+use akgate_rules::position::Position;
+use akgate_state::{
+    clock::{Clock, SystemClock},
     directory::{
         StateFault,
         import::{BadLine, Form, rows},
         sealing::KeyRing,
     },
-    position::Position,
     randomness::Randomness,
-    registry::import::{Batch, Imported, analyze, import},
-    serve::open_database,
+    restrictions::import::{Batch, Imported, analyze, import},
 };
 
 /// Rows in one transaction. A leak report waits for one at most: some tens of milliseconds.

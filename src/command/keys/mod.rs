@@ -11,12 +11,9 @@ use std::{
 use clap::Subcommand;
 
 use super::{Exit, api, settings::Settings};
-use crate::registry::barrier::Lost;
-use crate::{
-    config::Config,
-    directory::{StateFault, import::Form, sealing::KeyRingFault},
-    serve::ServeError,
-};
+use crate::{config::Config, serve::ServeError};
+use akgate_state::directory::{StateFault, import::Form, sealing::KeyRingFault};
+use akgate_state::live::barrier::Lost;
 
 /// Fill the directory, look into it, seal it again
 #[derive(Debug, Clone, Subcommand)]

@@ -3,15 +3,13 @@
 use std::io::Write;
 
 use super::{Exit, KeysError};
-use crate::{
-    command::input::bar,
-    config::Config,
+use crate::{command::input::bar, config::Config, serve::open_database};
+use akgate_state::{
     directory::{
         reseal::{self, Table},
         sealing::KeyRing,
     },
     randomness::Randomness,
-    serve::open_database,
 };
 
 /// Secrets in one transaction: other writers wait for one at most.

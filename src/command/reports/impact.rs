@@ -11,13 +11,15 @@ use sqlx::PgPool;
 use time::Duration;
 
 use super::ReportsError;
-use crate::{
+use crate::config::Config;
+use akgate_rules::{
+    operation::{Blocklist, Catalogue},
+    verdict::refuses,
+};
+use akgate_state::{
     calls::impact::asked_since,
     clock::{Clock, SystemClock},
-    config::Config,
-    operation::{Blocklist, Catalogue},
-    registry::record::Struck,
-    verdict::refuses,
+    leaks::record::Struck,
 };
 
 /// How far back calls are looked at.

@@ -16,27 +16,28 @@ use uuid::Uuid;
 
 use super::{Exit, ReportsError, impact};
 use crate::{
-    audit::Actor,
-    clock::{Clock, SystemClock},
     command::{
         enforced::Enforcing,
         input::{open, show_rate},
         settings::Settings,
     },
     config::Config,
+    serve::{open_database, sources::suspicions},
+};
+use akgate_intake::report_file::{Format, Piece};
+use akgate_rules::{leak::Proof, position::Position};
+use akgate_state::{
+    audit::Actor,
+    clock::{Clock, SystemClock},
     directory::{StateFault, import::BadLine, sealing::KeyRing},
-    intake::report_file::{Format, Piece},
-    leak::Proof,
-    position::Position,
-    registry::{
-        barrier::Lost,
+    leaks::{
         deliveries::{self, Ledger},
         record::{
             Delivery, Discreet, Grounds, LeakReport, Recorded, Struck, Suspicions, discreet,
             record_discreet, rehearse,
         },
     },
-    serve::{open_database, sources::suspicions},
+    live::barrier::Lost,
 };
 
 /// Reports in one transaction: a leak that arrives meanwhile waits for one at most.

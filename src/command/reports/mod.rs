@@ -9,12 +9,10 @@ use clap::Subcommand;
 use uuid::Uuid;
 
 use super::{Exit, api};
-use crate::registry::barrier::Lost;
-use crate::{
-    directory::{StateFault, sealing::KeyRingFault},
-    operation::DataError,
-    serve::ServeError,
-};
+use crate::serve::ServeError;
+use akgate_rules::operation::DataError;
+use akgate_state::directory::{StateFault, sealing::KeyRingFault};
+use akgate_state::live::barrier::Lost;
 
 /// Take what scanners have found, look at it, take a batch back
 #[derive(Debug, Clone, Subcommand)]

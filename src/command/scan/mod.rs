@@ -13,7 +13,7 @@ use walkdir::WalkDir;
 
 use self::text::{Finding, Scanner};
 use super::Exit;
-use crate::credentials::Credential;
+use akgate_rules::credentials::Credential;
 
 /// Find AccessKeys in a folder, a file or standard input
 ///
@@ -134,8 +134,8 @@ fn tell(finding: &Finding, report: bool, out: &mut impl Write) -> io::Result<()>
     };
     if report {
         let reported = Reported {
-            access_key_id: id.map(crate::access_key::AccessKeyId::as_str),
-            access_key_secret: secret.map(crate::access_key::AccessKeySecret::expose),
+            access_key_id: id.map(akgate_rules::access_key::AccessKeyId::as_str),
+            access_key_secret: secret.map(akgate_rules::access_key::AccessKeySecret::expose),
             commit: finding.commit.as_deref(),
             path: &finding.path,
         };

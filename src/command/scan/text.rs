@@ -5,7 +5,7 @@ use std::{
     io::{self, BufRead, Read},
 };
 
-use crate::credentials::{self, Credential};
+use akgate_rules::credentials::{self, Credential};
 
 /// A secret is told where an id is no farther than so many lines.
 const NEAR: u64 = 20;

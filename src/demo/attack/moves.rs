@@ -7,15 +7,13 @@ use http::{HeaderValue, Request};
 use http_body_util::Full;
 
 use super::{Field, RAM};
-use crate::{
-    clock::Clock,
-    demo::{
-        client::{Api, Caller, Credentials, Reply, sign},
-        report::Stage,
-        seed::{Cast, trust_of},
-        walk::WalkFault,
-    },
+use crate::demo::{
+    report::Stage,
+    seed::{Cast, trust_of},
+    walk::WalkFault,
 };
+use akgate_client::signer::{Api, Caller, Credentials, Reply, sign};
+use akgate_state::clock::Clock;
 
 const IMS: &str = "2019-08-15";
 const STS: &str = "2015-04-01";

@@ -21,7 +21,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use tower::ServiceExt;
 
-use crate::gateway::forward::Deadline;
+use crate::forward::Deadline;
 
 /// A connection that lay idle for so long is not used again: whatever stands between may have forgotten it.
 const IDLE: Duration = Duration::from_secs(30);

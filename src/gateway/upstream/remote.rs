@@ -12,10 +12,8 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 
 use super::connections::{Connections, Unanswered};
-use crate::{
-    fault::Fault,
-    gateway::{call::Answer, forward::NoAnswer},
-};
+use crate::{call::Answer, forward::NoAnswer};
+use akgate_rules::fault::Fault;
 
 /// The server. A clone shares its connections.
 #[derive(Clone)]

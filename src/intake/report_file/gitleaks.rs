@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::{Told, instant};
-use crate::{intake::elements, leak::Place};
+use crate::elements;
+use akgate_rules::leak::Place;
 
 #[derive(Deserialize)]
 pub(super) struct Finding {

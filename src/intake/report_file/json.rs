@@ -4,7 +4,7 @@
 use std::io::BufRead;
 
 use super::{LONGEST, TOO_LONG};
-use crate::directory::import::BadLine;
+use akgate_state::directory::import::BadLine;
 
 /// One step from the document to the array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,9 +14,9 @@ use serde::de::DeserializeOwned;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use self::json::{Elements, Step};
-use crate::{
+use akgate_state::{
     directory::import::{BadLine, json_reason},
-    registry::record::LeakReport,
+    leaks::record::LeakReport,
 };
 
 /// The form of a file.

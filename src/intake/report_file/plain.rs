@@ -5,11 +5,13 @@ use std::io::Read;
 use serde::Deserialize;
 
 use super::{Piece, Told, instant};
-use crate::{
+use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    directory::import::{BadLine, csv_reason},
     leak::Place,
-    registry::record::LeakReport,
+};
+use akgate_state::{
+    directory::import::{BadLine, csv_reason},
+    leaks::record::LeakReport,
 };
 
 #[derive(Deserialize)]

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::{Told, json::Step};
-use crate::{intake::elements, leak::Place};
+use crate::elements;
+use akgate_rules::leak::Place;
 
 /// Where the results are: `runs[*].results[*]`.
 pub(super) const RESULTS: &[Step] = &[

@@ -263,7 +263,7 @@ proptest! {
             })
             .collect();
         let expected: Vec<Option<String>> =
-            values.iter().map(|text| crate::leak::Place::new(None, None, Some(text)).path).collect();
+            values.iter().map(|text| akgate_rules::leak::Place::new(None, None, Some(text)).path).collect();
         prop_assert_eq!(files, expected);
     }
 }

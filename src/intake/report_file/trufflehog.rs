@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Told, instant};
-use crate::{access_key::AccessKeyId, intake::elements, leak::Place};
+use crate::elements;
+use akgate_rules::{access_key::AccessKeyId, leak::Place};
 
 #[derive(Deserialize)]
 pub(super) struct Finding {

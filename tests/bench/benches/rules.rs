@@ -7,16 +7,16 @@
 
 use std::hint::black_box;
 
-use akgate::{
+use akgate_bench::sign::{self, Call, Kind};
+use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
     operation::{Blocklist, Catalogue},
     position::{BootInstant, History, Position},
-    registry::live::Live,
     request::{ApiRequest, RawRequest},
     signature,
     verdict::{self, Basis, Facts, Policy, Profile, Standing},
 };
-use akgate_bench::sign::{self, Call, Kind};
+use akgate_state::live::memory::Live;
 use criterion::{Criterion, criterion_group, criterion_main};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -25,7 +25,7 @@ const SECRET: &str = "FakeSecretOfTheBench";
 
 fn raw(kind: Kind) -> RawRequest {
     let call = Call {
-        key: akgate::demo::client::Credentials {
+        key: akgate_client::signer::Credentials {
             access_key_id: "LTAI5tFakeOfTheBench".to_owned(),
             access_key_secret: SECRET.to_owned(),
             security_token: None,

@@ -10,11 +10,7 @@
     reason = "it prints what it measured"
 )]
 
-use akgate::{
-    clock::{Clock, SystemClock},
-    demo::client::Credentials,
-    postgres::{Options, PrivatePostgres, Tuning},
-};
+use akgate::postgres::{Options, PrivatePostgres, Tuning};
 use akgate_bench::{
     cpu,
     load::{self, Connection, Window},
@@ -23,6 +19,8 @@ use akgate_bench::{
     sign::{Call, Kind},
     stats::{median, microseconds, quantile},
 };
+use akgate_client::signer::Credentials;
+use akgate_state::clock::{Clock, SystemClock};
 use clap::Parser;
 use std::{
     error::Error,

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use akgate::demo::client::Credentials;
+use akgate_client::signer::Credentials;
 
 /// Where the proxies run; load and origin run on the other core.
 pub const CORE: &str = "0";

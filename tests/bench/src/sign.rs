@@ -1,9 +1,7 @@
 //! Signed requests as bytes, ready to be sent: each with a nonce of its own.
 
-use akgate::{
-    demo::client::{Credentials, hmac_sha256},
-    request::{RawRequest, parameters::enc},
-};
+use akgate_client::signer::{Credentials, hmac_sha256};
+use akgate_rules::request::{RawRequest, parameters::enc};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use akgate::demo::client::Credentials;
+use akgate_client::signer::Credentials;
 
 /// How many keys an account has.
 const KEYS_PER_ACCOUNT: usize = 20;

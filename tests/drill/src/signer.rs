@@ -9,10 +9,8 @@ use std::{
     time::Duration,
 };
 
-use akgate::{
-    clock::{Clock as _, SystemClock},
-    demo::client::{Api, sign},
-};
+use akgate_client::signer::{Api, sign};
+use akgate_state::clock::{Clock as _, SystemClock};
 use http::Uri;
 use serde_json::Value;
 

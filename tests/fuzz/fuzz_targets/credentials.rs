@@ -1,7 +1,7 @@
 //! Telling credentials from other text.
 #![no_main]
 
-use akgate::credentials::{Credential, find, read};
+use akgate_rules::credentials::{Credential, find, read};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

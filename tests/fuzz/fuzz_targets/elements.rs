@@ -1,7 +1,7 @@
 //! Bodies of signed deliveries.
 #![no_main]
 
-use akgate::intake::elements::{parse, reports};
+use akgate_intake::elements::{parse, reports};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
@@ -17,6 +17,6 @@ fuzz_target!(|body: &[u8]| {
         assert!(element.reports().len() <= body.len());
     }
     if let Ok(text) = std::str::from_utf8(body) {
-        drop(reports(text, &akgate::leak::Place::default()));
+        drop(reports(text, &akgate_rules::leak::Place::default()));
     }
 });

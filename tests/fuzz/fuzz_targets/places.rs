@@ -1,11 +1,7 @@
 //! What letters and pages show of a place: no link, no secret, one line.
 #![no_main]
 
-use akgate::{
-    access_key::{AccessKeyId, AccessKeySecret},
-    evidence::{self, Pieces},
-    leak::Place,
-};
+use akgate_rules::{access_key::{AccessKeyId, AccessKeySecret}, evidence::{self, Pieces}, leak::Place};
 use libfuzzer_sys::fuzz_target;
 
 const SECRET: &str = "FakeSecretForTestsOnly0123abcD";

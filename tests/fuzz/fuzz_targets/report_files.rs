@@ -1,7 +1,7 @@
 //! Report files of every form: the first byte chooses.
 #![no_main]
 
-use akgate::intake::report_file::{Format, Piece};
+use akgate_intake::report_file::{Format, Piece};
 use libfuzzer_sys::fuzz_target;
 
 const FORMATS: [Format; 5] = [

@@ -1,7 +1,7 @@
 //! Keys and signatures as sources send them: a PEM text, then a signature.
 #![no_main]
 
-use akgate::intake::{VerifyingKey, is_der, origin::IdCheck};
+use akgate_intake::{VerifyingKey, is_der, origin::IdCheck};
 use libfuzzer_sys::fuzz_target;
 
 const PEM: &str = "-----BEGIN PUBLIC KEY-----

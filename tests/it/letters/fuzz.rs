@@ -1,16 +1,18 @@
 //! Letters about things whose names an attacker chose: whatever they are, a letter has our headers, our links and
 //! nothing of a secret.
 
-use akgate::{
+use akgate_owners::letters::{
+    facts::{Clue, Deeds, Facts, Object, Repeat},
+    letter::{Letter, Templates},
+    message,
+};
+use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
+    evidence::{Pieces, clean, place},
+};
+use akgate_state::{
     calls::artefacts::Calls,
     directory::contacts::Language,
-    evidence::{Pieces, clean, place},
-    notify::{
-        facts::{Clue, Deeds, Facts, Object, Repeat},
-        letter::{Letter, Templates},
-        message,
-    },
     outbox::{About, Leased, LetterKind},
 };
 use mail_parser::MessageParser;

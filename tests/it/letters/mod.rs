@@ -7,16 +7,16 @@ mod stage;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use akgate::{
+use akgate_owners::letters::mailer::{FolderMailer, MailFault, Mailer};
+use akgate_rules::restriction::LiftRule;
+use akgate_state::{
     audit::Actor,
     clock::Clock,
-    notify::mailer::{FolderMailer, MailFault, Mailer},
     outbox::{
         self, Settlement,
         links::{self, Purpose},
     },
-    registry::confirm::{Confirmed, Statement, by_link, by_ticket},
-    restriction::LiftRule,
+    restrictions::confirm::{Confirmed, Statement, by_link, by_ticket},
 };
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;

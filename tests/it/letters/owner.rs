@@ -1,20 +1,26 @@
 //! What an owner is told, and when: contacts in order, the ladder, repeats, and what a confirmation can become.
 
-use akgate::{
+use akgate_owners::letters::mailer::MailFault;
+use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    audit::Actor,
-    directory::{KeyRecord, KeyStatus, contacts, contacts::Language, keys::NewKey},
     leak::Place,
-    notify::mailer::MailFault,
+    restriction::LiftRule,
+    verdict::Mode,
+};
+use akgate_state::{
+    audit::Actor,
+    directory::{
+        KeyRecord, KeyStatus,
+        contacts::{self, Language},
+        keys::NewKey,
+    },
+    leaks::record::{Delivery, Grounds, LeakReport, Suspicions, record},
     outbox::{self, tasks},
-    registry::{
+    restrictions::{
         confirm::{Confirmed, Done, Statement, Withdrawn, by_link, by_ticket, withdraw},
         keys::{keep_one, set_one_status},
         read,
-        record::{Delivery, Grounds, LeakReport, Suspicions, record},
     },
-    restriction::LiftRule,
-    verdict::Mode,
 };
 use rand::{SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
@@ -72,12 +78,12 @@ async fn report(stage: &Stage, reference: &str, source: &str) {
         place: Place::new(Some(&address), None, None),
         ..LeakReport::default()
     };
-    let now = akgate::clock::Clock::now(&*stage.clock);
+    let now = akgate_state::clock::Clock::now(&*stage.clock);
     decide(&stage.pool, &ring(), source, report, now).await;
 }
 
 async fn set(stage: &Stage, status: KeyStatus) {
-    let now = akgate::clock::Clock::now(&*stage.clock);
+    let now = akgate_state::clock::Clock::now(&*stage.clock);
     set_one_status(&stage.pool, &key_id(), status, now)
         .await
         .unwrap();
@@ -435,7 +441,9 @@ async fn any_contact_takes_a_confirmation_back_and_all_hear_of_it() {
 /// A change that the leaked key made, as the gateway records it.
 async fn made(pool: &PgPool, at: OffsetDateTime) -> String {
     let id = Uuid::new_v4();
-    akgate::calls::partitions::ensure(pool, at).await.unwrap();
+    akgate_state::calls::partitions::ensure(pool, at)
+        .await
+        .unwrap();
     sqlx::query(
         "INSERT INTO intents (
              access_key_id, nonce, signed_at, request_id, account_id, principal, product, version, action, effect,
@@ -491,7 +499,7 @@ async fn policy_lifts_on_facts_and_on_nothing_less() {
         "{another} was not looked at"
     );
     let mut db = stage.pool.acquire().await.unwrap();
-    akgate::calls::artefacts::acknowledge(&mut db, id, &[another], "contact:x", NOW)
+    akgate_state::calls::artefacts::acknowledge(&mut db, id, &[another], "contact:x", NOW)
         .await
         .unwrap();
     let sent = after(&stage, Duration::HOUR).await;
@@ -571,7 +579,7 @@ async fn suspect(stage: &Stage, files: &[&str], tell_owners: bool) {
         },
         ledger: None,
     };
-    let now = akgate::clock::Clock::now(&*stage.clock);
+    let now = akgate_state::clock::Clock::now(&*stage.clock);
     record(&stage.pool, &ring(), &delivery, &reports, now)
         .await
         .unwrap();
@@ -634,7 +642,7 @@ async fn owner_is_told_of_a_suspicion_where_the_policy_says_so_and_nothing_is_re
 
 async fn confirm_and_lift(stage: &Stage, id: Uuid) {
     let (now, olga) = (
-        akgate::clock::Clock::now(&*stage.clock),
+        akgate_state::clock::Clock::now(&*stage.clock),
         Actor::Operator("olga".into()),
     );
     by_ticket(&stage.pool, id, &olga, "T-1", None, now)

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use akgate::notify::mailer::{
+use akgate_owners::letters::mailer::{
     Encryption, MailFault, Mailer, SmtpMailer, SmtpSettings, SmtpSetupFault,
 };
 use lettre::Message;

@@ -6,8 +6,20 @@ use std::{
     time::Duration,
 };
 
-use akgate::{
+use akgate_owners::letters::{
+    facts::House,
+    letter::Templates,
+    mailer::{MailFault, Mailer},
+    worker::{Rest, Worker},
+};
+use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
+    ladder::Ladder,
+    leak::Place,
+    restriction::LiftRule,
+    verdict::{Mode, Profile},
+};
+use akgate_state::{
     clock::Clock,
     directory::{
         KeyRecord, KeyStatus,
@@ -15,23 +27,11 @@ use akgate::{
         keys::NewKey,
         sealing::KeyRing,
     },
-    ladder::Ladder,
-    leak::Place,
-    notify::{
-        facts::House,
-        letter::Templates,
-        mailer::{MailFault, Mailer},
-        worker::{Rest, Worker},
-    },
+    leaks::record::{InForce, LeakReport},
+    live::barrier::Barrier,
     outbox::list::{LetterView, Wanted, list},
     randomness::Randomness,
-    registry::{
-        barrier::Barrier,
-        keys::keep_one,
-        record::{InForce, LeakReport},
-    },
-    restriction::LiftRule,
-    verdict::{Mode, Profile},
+    restrictions::keys::keep_one,
 };
 use futures_core::future::BoxFuture;
 use lettre::Message;

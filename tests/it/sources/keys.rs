@@ -1,6 +1,6 @@
 //! The keys that sources sign with: asked for seldom, kept for bad times.
 
-use akgate::registry::sources::BETWEEN;
+use akgate_state::leaks::sources::BETWEEN;
 use http::StatusCode;
 use serde_json::json;
 

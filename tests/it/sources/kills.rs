@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use akgate::demo::client::Caller;
+use akgate_client::signer::Caller;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::Request;

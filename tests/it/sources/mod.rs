@@ -10,10 +10,8 @@ mod signed;
 
 use std::sync::Arc;
 
-use akgate::{
-    app::IntakeSettings,
-    intake::{Fetch, Revoker, SignedOrigin, origin::IdCheck},
-};
+use akgate::app::IntakeSettings;
+use akgate_intake::{Fetch, Revoker, SignedOrigin, origin::IdCheck};
 use axum::{Router, body::Body};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;

@@ -2,11 +2,9 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use akgate::{
-    app::IntakeSettings,
-    intake::{Door, possession},
-    registry::claims,
-};
+use akgate::app::IntakeSettings;
+use akgate_intake::{Door, possession};
+use akgate_state::leaks::claims;
 use axum::{Router, body::Body};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, StatusCode};
@@ -42,7 +40,7 @@ fn mac(secret: &str, host: &str, nonce: &str) -> String {
 }
 
 async fn look_into(node: &TestNode) {
-    let now = akgate::clock::Clock::now(&*node.clock);
+    let now = akgate_state::clock::Clock::now(&*node.clock);
     claims::look_into(&node.pool, &node.ring, HOST, 100, now)
         .await
         .unwrap();

@@ -1,10 +1,10 @@
 //! Signed deliveries: what is taken, what is refused, and what each element is told.
 
-use akgate::{
-    app::IntakeSettings,
+use akgate::app::IntakeSettings;
+use akgate_intake::{VerifyingKey, origin::IdCheck};
+use akgate_state::{
     clock::Clock,
-    intake::{VerifyingKey, origin::IdCheck},
-    registry::sources::{SigningKeyText, keep_keys},
+    leaks::sources::{SigningKeyText, keep_keys},
 };
 use axum::body::Body;
 use base64::{
@@ -375,7 +375,7 @@ async fn too_long_or_too_much_at_a_time_is_told_so() {
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
 
     let (origin, fetch) = {
-        let origin = akgate::intake::SignedOrigin {
+        let origin = akgate_intake::SignedOrigin {
             name: "github".into(),
             id_header: "github-public-key-identifier".parse().unwrap(),
             signature_header: "github-public-key-signature".parse().unwrap(),
@@ -383,7 +383,7 @@ async fn too_long_or_too_much_at_a_time_is_told_so() {
             feedback: true,
         };
         let url = format!("{}/keys", post.publisher.url).parse().unwrap();
-        (origin, akgate::intake::Fetch::new(url, None, super::tls()))
+        (origin, akgate_intake::Fetch::new(url, None, super::tls()))
     };
     let settings = IntakeSettings {
         room: 64 << 10,

@@ -6,8 +6,9 @@
 
 use std::{hint::black_box, time::Instant};
 
-use akgate::{access_key::AccessKeyId, registry::live::Live};
 use akgate_bench::cpu;
+use akgate_rules::access_key::AccessKeyId;
+use akgate_state::live::memory::Live;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use uuid::Uuid;
 

@@ -15,15 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use akgate::{
-    clock::{Clock, SystemClock},
-    demo::client::{Api, Caller, Credentials, Reply, sign},
-    postgres::{Options, PrivatePostgres, Tuning},
-};
+use akgate::postgres::{Options, PrivatePostgres, Tuning};
 use akgate_bench::{
     signer::{Signer, publish},
     stats::quantile,
 };
+use akgate_client::signer::{Api, Caller, Credentials, Reply, sign};
+use akgate_state::clock::{Clock, SystemClock};
 use bytes::Bytes;
 use clap::Parser;
 use http::Request;

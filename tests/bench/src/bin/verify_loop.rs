@@ -2,14 +2,10 @@
 
 #![allow(clippy::print_stdout, reason = "it prints how many held")]
 
-use akgate::{
-    access_key::AccessKeySecret,
-    clock::{Clock, SystemClock},
-    demo::client::Credentials,
-    request::ApiRequest,
-    signature,
-};
 use akgate_bench::sign::{Call, Kind, raw};
+use akgate_client::signer::Credentials;
+use akgate_rules::{access_key::AccessKeySecret, request::ApiRequest, signature};
+use akgate_state::clock::{Clock, SystemClock};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);

@@ -1,0 +1,441 @@
+//! A provider of identities (OpenID Connect Core 1.0): by the authorization code flow with PKCE (RFC 7636) it says who
+//! somebody is. The browser is sent to the provider and back to the operator's own machine (RFC 8252); akgate redeems
+//! the code and looks at the ID token.
+
+mod id_token;
+pub mod sign_in;
+
+use std::{fmt::Write, sync::Arc, time::Duration};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+};
+use http_body_util::{BodyExt, Full, Limited};
+use jsonwebtoken::jwk::Jwk;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+use self::id_token::Expected;
+pub use self::id_token::IdTokenFault;
+use akgate_net::https;
+
+/// The longest answer, in bytes.
+const LONGEST: usize = 1 << 20;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// For how long what a provider publishes of itself is taken for true.
+const FRESH: time::Duration = time::Duration::minutes(5);
+
+/// For how long a provider that does not say it is not asked again.
+const SILENT: time::Duration = time::Duration::seconds(5);
+
+/// How akgate is registered there.
+pub struct Settings {
+    /// The provider, as it calls itself.
+    pub issuer: String,
+    /// akgate's name there.
+    pub client_id: String,
+    /// Its secret, where it has one.
+    pub client_secret: Option<Zeroizing<String>>,
+    /// What is asked for.
+    pub scopes: String,
+    /// The claim that is the operator's name.
+    pub claim: String,
+}
+
+/// A provider.
+pub struct Provider {
+    client: https::Client<Full<Bytes>>,
+    settings: Settings,
+    /// Read by one at a time: whoever comes to the door, and however many, do not have it asked each time.
+    metadata: Mutex<Option<Read>>,
+}
+
+/// When what a provider publishes of itself was read, and what it was.
+type Read = (OffsetDateTime, Result<Arc<Metadata>, OidcFault>);
+
+/// Where a browser is to be sent back to, and what ties the answer to whoever asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// On the operator's own machine.
+    pub redirect_uri: &'a str,
+    /// Comes back with the code.
+    pub state: &'a str,
+    /// Comes back in the ID token.
+    pub nonce: &'a str,
+    /// SHA-256 of what redeems the code, base64url.
+    pub code_challenge: &'a str,
+}
+
+/// A code that a browser has come back with.
+#[derive(Clone, Copy)]
+pub struct Returned<'a> {
+    /// The code.
+    pub code: &'a str,
+    /// What redeems it.
+    pub code_verifier: &'a str,
+    /// As it was asked with.
+    pub nonce: &'a str,
+    /// As it was asked with.
+    pub redirect_uri: &'a str,
+}
+
+/// Why a provider does not say who somebody is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OidcFault {
+    /// It cannot be asked, or does not say what one does.
+    #[error("{what} {reason}")]
+    Provider {
+        /// What was asked.
+        what: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// It does not take the code.
+    #[error("The provider does not take the code ({0}).")]
+    Refused(String),
+    /// What it says of somebody is not what counts here.
+    #[error(transparent)]
+    IdToken(#[from] IdTokenFault),
+}
+
+/// What a provider publishes of itself (OpenID Connect Discovery 1.0, section 3).
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    jwks_uri: String,
+    userinfo_endpoint: Option<String>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    id_token: Zeroized,
+    access_token: Option<Zeroized>,
+}
+
+/// A secret text of an answer.
+#[derive(Deserialize)]
+#[serde(from = "String")]
+struct Zeroized(Zeroizing<String>);
+
+impl From<String> for Zeroized {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+/// RFC 6749, section 5.2.
+#[derive(Deserialize)]
+struct TokenError {
+    error: String,
+}
+
+/// Keys of kinds that nobody here knows are no hindrance.
+#[derive(Deserialize)]
+struct Keys {
+    keys: Vec<Value>,
+}
+
+impl Provider {
+    /// A provider that has not been asked yet.
+    #[must_use]
+    pub fn new(settings: Settings, tls: rustls::ClientConfig) -> Self {
+        Self {
+            client: https::client(tls, PATIENCE),
+            settings,
+            metadata: Mutex::default(),
+        }
+    }
+
+    /// Who it is, as it calls itself.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.settings.issuer
+    }
+
+    /// The page at which people sign in.
+    ///
+    /// # Errors
+    /// [`OidcFault::Provider`].
+    pub async fn page(&self, asked: Asked<'_>, now: OffsetDateTime) -> Result<String, OidcFault> {
+        let mut page = self.metadata(now).await?.authorization_endpoint.clone();
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.settings.client_id)
+            .append_pair("redirect_uri", asked.redirect_uri)
+            .append_pair("scope", &self.settings.scopes)
+            .append_pair("state", asked.state)
+            .append_pair("nonce", asked.nonce)
+            .append_pair("code_challenge", asked.code_challenge)
+            .append_pair("code_challenge_method", "S256");
+        let separator = if page.contains('?') { '&' } else { '?' };
+        page.push(separator);
+        page.push_str(&query.finish());
+        Ok(page)
+    }
+
+    /// The name of who has signed in.
+    ///
+    /// # Errors
+    /// [`OidcFault`].
+    pub async fn name(
+        &self,
+        returned: Returned<'_>,
+        now: OffsetDateTime,
+    ) -> Result<String, OidcFault> {
+        let metadata = self.metadata(now).await?;
+        let tokens = self.redeem(&metadata, returned).await?;
+        let keys: Keys = self.get("its keys", &metadata.jwks_uri).await?;
+        let keys: Vec<Jwk> = keys
+            .keys
+            .into_iter()
+            .filter_map(|key| serde_json::from_value(key).ok())
+            .collect();
+        let expected = Expected {
+            issuer: &self.settings.issuer,
+            client_id: &self.settings.client_id,
+            nonce: returned.nonce,
+        };
+        let claims = id_token::claims(&tokens.id_token.0, &keys, expected, now)?;
+        let claim = &self.settings.claim;
+        match id_token::name(&claims, claim) {
+            // What scopes ask for, some tell there alone (OpenID Connect Core 1.0, section 5.4).
+            Err(IdTokenFault::NoName(_)) => {
+                let told = self.user_info(&metadata, &tokens, &claims).await?;
+                Ok(id_token::name(&told, claim)?)
+            }
+            named => Ok(named?),
+        }
+    }
+
+    /// What the provider tells besides of whom the ID token is about (section 5.3).
+    async fn user_info(
+        &self,
+        metadata: &Metadata,
+        tokens: &Tokens,
+        claims: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, OidcFault> {
+        const WHAT: &str = "its userinfo endpoint";
+        let (Some(url), Some(token)) = (&metadata.userinfo_endpoint, &tokens.access_token) else {
+            return Ok(Map::new());
+        };
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", *token.0))
+            .map_err(|_| provider(WHAT, "cannot be sent the access token"))?;
+        bearer.set_sensitive(true);
+        let request = Request::get(url).header(AUTHORIZATION, bearer);
+        let told: Map<String, Value> = self.read(WHAT, request).await?;
+        match told.get("sub") {
+            Some(subject) if claims.get("sub") == Some(subject) => Ok(told),
+            _ => Err(provider(WHAT, "tells of somebody else")),
+        }
+    }
+
+    /// Asks for what it publishes of itself.
+    ///
+    /// # Errors
+    /// [`OidcFault::Provider`].
+    pub async fn check(&self) -> Result<(), OidcFault> {
+        self.read_metadata().await.map(drop)
+    }
+
+    async fn metadata(&self, now: OffsetDateTime) -> Result<Arc<Metadata>, OidcFault> {
+        let mut last = self.metadata.lock().await;
+        if let Some((at, read)) = &*last {
+            let fresh = if read.is_ok() { FRESH } else { SILENT };
+            if (*at..*at + fresh).contains(&now) {
+                return read.clone();
+            }
+        }
+        let read = self.read_metadata().await.map(Arc::new);
+        *last = Some((now, read.clone()));
+        read
+    }
+
+    async fn read_metadata(&self) -> Result<Metadata, OidcFault> {
+        const WHAT: &str = "its configuration";
+        let issuer = &self.settings.issuer;
+        let url = format!(
+            "{}/.well-known/openid-configuration",
+            issuer.trim_end_matches('/')
+        );
+        let metadata: Metadata = self.get(WHAT, &url).await?;
+        if metadata.issuer != *issuer {
+            return Err(provider(WHAT, "is of another issuer"));
+        }
+        // A provider that is reached over TLS sends nobody elsewhere than that.
+        let endpoints = [
+            Some(&metadata.authorization_endpoint),
+            Some(&metadata.token_endpoint),
+            Some(&metadata.jwks_uri),
+            metadata.userinfo_endpoint.as_ref(),
+        ];
+        let is_secure = |url: &String| url.starts_with("https://");
+        if is_secure(issuer) && !endpoints.into_iter().flatten().all(is_secure) {
+            return Err(provider(WHAT, "names an address that is not https"));
+        }
+        Ok(metadata)
+    }
+
+    async fn redeem(
+        &self,
+        metadata: &Metadata,
+        returned: Returned<'_>,
+    ) -> Result<Tokens, OidcFault> {
+        const WHAT: &str = "its token endpoint";
+        let (request, form) = self.token_request(metadata, returned)?;
+        let (status, body) = self.ask(WHAT, request, form).await?;
+        if status.is_success() {
+            return read(WHAT, &body);
+        }
+        match serde_json::from_slice::<TokenError>(&body) {
+            Ok(TokenError { error }) if is_code(&error) => Err(OidcFault::Refused(error)),
+            _ => Err(provider(WHAT, format!("answers with status {status}"))),
+        }
+    }
+
+    /// RFC 6749, section 4.1.3; RFC 7636, section 4.5.
+    fn token_request(
+        &self,
+        metadata: &Metadata,
+        returned: Returned<'_>,
+    ) -> Result<(http::request::Builder, String), OidcFault> {
+        let client_id = &self.settings.client_id;
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(&metadata.token_endpoint)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "authorization_code")
+            .append_pair("code", returned.code)
+            .append_pair("code_verifier", returned.code_verifier)
+            .append_pair("redirect_uri", returned.redirect_uri);
+        match &self.settings.client_secret {
+            Some(secret) if metadata.takes_basic() => {
+                request = request.header(AUTHORIZATION, credentials(client_id, secret)?);
+            }
+            Some(secret) => {
+                form.append_pair("client_id", client_id)
+                    .append_pair("client_secret", secret);
+            }
+            None => {
+                form.append_pair("client_id", client_id);
+            }
+        }
+        Ok((request, form.finish()))
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        url: &str,
+    ) -> Result<T, OidcFault> {
+        self.read(what, Request::get(url)).await
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        request: http::request::Builder,
+    ) -> Result<T, OidcFault> {
+        let (status, body) = self.ask(what, request, String::new()).await?;
+        match status.is_success() {
+            true => read(what, &body),
+            false => Err(provider(what, format!("answers with status {status}"))),
+        }
+    }
+
+    async fn ask(
+        &self,
+        what: &'static str,
+        request: http::request::Builder,
+        body: String,
+    ) -> Result<(StatusCode, Bytes), OidcFault> {
+        let request = request
+            .header(USER_AGENT, concat!("akgate/", env!("CARGO_PKG_VERSION")))
+            .header(ACCEPT, "application/json")
+            .body(Full::from(body))
+            .map_err(|fault| provider(what, fault.to_string()))?;
+        let asking = async {
+            let answer = self.client.request(request).await;
+            let answer = answer.map_err(|fault| {
+                let reason = https::root_cause(&fault);
+                provider(what, format!("does not answer: {reason}"))
+            })?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), LONGEST).collect().await;
+            let body = body.map_err(|fault| provider(what, fault.to_string()))?;
+            Ok((status, body.to_bytes()))
+        };
+        tokio::time::timeout(PATIENCE, asking)
+            .await
+            .map_err(|_| provider(what, format!("does not answer in {} s", PATIENCE.as_secs())))?
+    }
+}
+
+impl Metadata {
+    /// Where nothing is said, it is so (OpenID Connect Discovery 1.0, section 3).
+    fn takes_basic(&self) -> bool {
+        let methods = self.token_endpoint_auth_methods_supported.as_ref();
+        methods.is_none_or(|methods| methods.iter().any(|one| one == "client_secret_basic"))
+    }
+}
+
+fn provider(what: &'static str, reason: impl Into<String>) -> OidcFault {
+    OidcFault::Provider {
+        what,
+        reason: reason.into(),
+    }
+}
+
+fn read<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, OidcFault> {
+    serde_json::from_slice(body)
+        .map_err(|fault| provider(what, format!("answers with something else: {fault}")))
+}
+
+/// As RFC 6749, section 2.3.1, has it: each form-encoded, then Basic.
+fn credentials(client_id: &str, secret: &str) -> Result<HeaderValue, OidcFault> {
+    let encoded =
+        |text: &str| -> String { form_urlencoded::byte_serialize(text.as_bytes()).collect() };
+    let mut both = Zeroizing::new(encoded(client_id));
+    // Writing to a text does not fail.
+    let _ = write!(both, ":{}", encoded(secret));
+    let value = format!("Basic {}", BASE64_STANDARD.encode(both.as_bytes()));
+    let mut value = HeaderValue::try_from(value)
+        .map_err(|_| provider("its token endpoint", "cannot be sent the client's secret"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// An error code as RFC 6749 has them; anything else is not shown.
+fn is_code(error: &str) -> bool {
+    (1..=64).contains(&error.len())
+        && error
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_form_encoded_first() {
+        let value = credentials("akgate:eu", "a b+c%").unwrap();
+        let encoded = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
+        let decoded = BASE64_STANDARD.decode(encoded).unwrap();
+        assert_eq!(decoded, b"akgate%3Aeu:a+b%2Bc%25");
+        assert!(value.is_sensitive());
+    }
+}

@@ -1,0 +1,191 @@
+//! Sends events that are due, side by side, and settles each.
+//!
+//! What a hook does not take is tried again after 30 seconds, then twice as long each time, an hour at most, for three days;
+//! then it is buried, where an operator sees it (`GET /admin/v1/events?state=Buried`). One hook that is away holds up no
+//! other: each has its own batch.
+
+use std::{sync::Arc, time::Duration};
+
+use rand::RngExt;
+use sqlx::{PgPool, postgres::PgListener};
+use tokio::{sync::watch, task::JoinSet};
+
+use super::{Hook, Unsent};
+use akgate_net::metrics::Metrics;
+use akgate_state::{
+    clock::Clock,
+    directory::{StateFault, within},
+    outbox::events::{self, CHANNEL, LeasedEvent, Outcome, Registered},
+    randomness::Randomness,
+};
+
+/// For how long a worker has an event: longer than an attempt may take, with its database calls.
+const LEASE: time::Duration = time::Duration::minutes(1);
+
+/// Events of one hook that are sent at a time.
+const BATCH: i64 = 8;
+
+/// How often the outbox is looked at without a hint.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How long an event is tried.
+const PATIENCE: time::Duration = time::Duration::days(3);
+
+/// How often at least.
+const ATTEMPTS: i32 = 10;
+
+/// The longest pause between two attempts, in seconds.
+const LONGEST_PAUSE: i64 = 3600;
+
+/// What the worker stands on.
+pub struct HookWorker {
+    /// Whom events are sent to.
+    pub hooks: Vec<Arc<Hook>>,
+    /// The database.
+    pub pool: PgPool,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// For the jitter of retries.
+    pub randomness: Arc<Randomness>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// How long one call of the database may take.
+    pub timeout: Duration,
+}
+
+impl HookWorker {
+    /// Registers the hooks and sends events until told to stop; the batch at hand is finished first. Where there are none, that
+    /// is all there is to do.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let worker = Arc::new(self);
+        let (mut listener, mut registered, mut failing) = (None, false, false);
+        while !*stop.borrow() {
+            let round = async {
+                if !registered {
+                    worker.register().await?;
+                    registered = true;
+                }
+                worker.round().await
+            };
+            match round.await {
+                Ok(_) if worker.hooks.is_empty() => break,
+                // There may be more.
+                Ok(taken) if taken > 0 => continue,
+                Ok(_) => failing = false,
+                Err(fault) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::error!(%fault, "the outbox of events cannot be read: events wait");
+                    }
+                }
+            }
+            if listener.is_none() && !failing {
+                listener = worker.listen().await;
+            }
+            let hint = async {
+                match &mut listener {
+                    Some(listener) => listener.try_recv().await.is_ok_and(|hint| hint.is_some()),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                alive = hint => if !alive { listener = None; },
+                () = tokio::time::sleep(POLL) => {}
+                _ = stop.changed() => break,
+            }
+        }
+    }
+
+    /// Says whom deeds enqueue for from now on.
+    ///
+    /// # Errors
+    /// [`StateFault`].
+    pub async fn register(&self) -> Result<(), StateFault> {
+        let hooks: Vec<Registered> = self
+            .hooks
+            .iter()
+            .map(|hook| Registered {
+                hook: hook.name.clone(),
+                kinds: hook.kinds.clone(),
+            })
+            .collect();
+        let registering = events::register(&self.pool, &hooks, self.clock.now());
+        within(self.timeout, registering).await
+    }
+
+    /// Takes the events of each hook that are due and settles them; gives how many there were.
+    ///
+    /// # Errors
+    /// [`StateFault`] where the outbox cannot be read.
+    pub async fn round(self: &Arc<Self>) -> Result<usize, StateFault> {
+        let mut tasks = JoinSet::new();
+        for hook in &self.hooks {
+            let now = self.clock.now();
+            let name = [hook.name.as_str()];
+            let leasing = events::lease(&self.pool, &name, now, LEASE, BATCH);
+            for event in within(self.timeout, leasing).await? {
+                let (worker, hook) = (Arc::clone(self), Arc::clone(hook));
+                tasks.spawn(async move { worker.see_to(&hook, &event).await });
+            }
+        }
+        let taken = tasks.len();
+        while tasks.join_next().await.is_some() {}
+        Ok(taken)
+    }
+
+    async fn see_to(&self, hook: &Hook, event: &LeasedEvent) {
+        let sent = hook.send(event, self.clock.now()).await;
+        let now = self.clock.now();
+        let outcome = match sent {
+            Ok(()) => Outcome::Sent,
+            Err(Unsent::Never(error)) => Outcome::Buried { error },
+            Err(Unsent::Again(error, after)) => {
+                let at = now + self.pause(event.attempt, after);
+                match at < event.at + PATIENCE || event.attempt < ATTEMPTS {
+                    true => Outcome::Again { at, error },
+                    false => Outcome::Buried { error },
+                }
+            }
+        };
+        self.metrics.event(outcome.as_str());
+        let settling = events::settle(&self.pool, event, &outcome, now);
+        let LeasedEvent { audit_id, hook, .. } = event;
+        match (within(self.timeout, settling).await, outcome) {
+            (Err(fault), _) => {
+                tracing::error!(audit_id, hook, %fault, "an event cannot be settled: it will be sent again");
+            }
+            (Ok(false), _) => tracing::warn!(audit_id, hook, "another worker has this event"),
+            (Ok(true), Outcome::Sent) => tracing::info!(audit_id, hook, "an event is sent"),
+            (Ok(true), Outcome::Again { at, error }) => {
+                tracing::warn!(audit_id, hook, %at, error, "an event is tried again later");
+            }
+            (Ok(true), Outcome::Buried { error }) => {
+                tracing::error!(
+                    audit_id,
+                    hook,
+                    error,
+                    "an event is given up: see GET /admin/v1/events"
+                );
+            }
+        }
+    }
+
+    /// 30 seconds, twice as long each time, an hour at most, and what the hook asks for; a tenth more or less.
+    fn pause(&self, attempt: i32, asked: Option<Duration>) -> time::Duration {
+        let doubled = 30_i64 << attempt.saturating_sub(1).clamp(0, 7);
+        let asked = asked.map_or(0, |asked| {
+            i64::try_from(asked.as_secs()).unwrap_or(i64::MAX)
+        });
+        let seconds = doubled.max(asked).min(LONGEST_PAUSE);
+        let jitter = self.randomness.rng().random_range(0..=seconds / 10);
+        time::Duration::seconds(seconds + jitter)
+    }
+
+    async fn listen(&self) -> Option<PgListener> {
+        let connected = within(self.timeout, async {
+            let mut listener = PgListener::connect_with(&self.pool).await?;
+            listener.listen(CHANNEL).await?;
+            Ok::<_, StateFault>(listener)
+        });
+        connected.await.ok()
+    }
+}

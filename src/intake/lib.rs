@@ -1,0 +1,151 @@
+//! The leak road's doors on the public listener: what sources deliver. One file per kind of source.
+//!
+//! What a source says is a claim like any other: it is restricted what is proven, and nothing else.
+
+#![forbid(unsafe_code)]
+
+mod body;
+pub mod elements;
+mod fetch;
+pub mod origin;
+pub mod possession;
+mod refusal;
+pub mod report_file;
+pub mod revocation;
+mod signature;
+mod signed;
+pub mod signing_keys;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+
+pub use self::{
+    fetch::{Fetch, FetchFault},
+    origin::SignedOrigin,
+    possession::Door,
+    refusal::Refusal,
+    revocation::Revoker,
+    signature::{VerifyingKey, is_der},
+    signing_keys::SigningKeys,
+};
+use akgate_net::metrics::Metrics;
+use akgate_state::{
+    audit::Actor,
+    clock::Clock,
+    directory::{sealing::KeyRing, within},
+    leaks::{
+        deliveries::Ledger,
+        record::{Delivery, Grounds, LeakReport, Recorded, Suspicions, record},
+    },
+    live::{
+        barrier::{Barrier, Concern, Wait},
+        feed::Feed,
+    },
+};
+
+/// What the doors stand on.
+#[derive(Clone)]
+pub struct Intake {
+    /// The database.
+    pub pool: PgPool,
+    /// Digests leaked secrets at the border.
+    pub ring: Arc<KeyRing>,
+    /// Enforces on this node before the answer; `None` where this process has no gateway.
+    pub feed: Option<Arc<Feed>>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where changes that restrict wait for the nodes.
+    pub barrier: Arc<Barrier>,
+    /// How long a delivery may take in the database.
+    pub timeout: Duration,
+    /// The longest body, in bytes.
+    pub body_limit: usize,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// Room for the bodies of all deliveries that are in work, a permit per KiB: more are told to come back.
+    pub room: Arc<Semaphore>,
+    /// What becomes of suspicions.
+    pub suspicions: Suspicions,
+    /// Sources that sign, by name.
+    pub signed: Arc<HashMap<String, Signed>>,
+    /// Sources that have a token.
+    pub revokers: Arc<[Revoker]>,
+    /// The door for the public; `None` while it is shut.
+    pub door: Option<Arc<Door>>,
+}
+
+/// A source that signs.
+#[derive(Clone)]
+pub struct Signed {
+    /// How it delivers.
+    pub origin: Arc<SignedOrigin>,
+    /// What it signs with.
+    pub keys: Arc<SigningKeys>,
+}
+
+/// The routes.
+pub fn router(intake: Intake) -> Router {
+    Router::new()
+        .route("/v1/leaks/{source}", post(signed::deliver))
+        .route("/report", post(possession::report))
+        .route("/v1/revocable_token_types", get(revocation::types))
+        .route("/v1/revoke_tokens", post(revocation::revoke))
+        .with_state(intake)
+}
+
+impl Intake {
+    /// Records what a source delivered; every node enforces it before the answer.
+    async fn take(
+        &self,
+        source: &str,
+        ledger: Ledger<'_>,
+        reports: &[LeakReport],
+    ) -> Result<Vec<Option<Recorded>>, Refusal> {
+        let delivery = Delivery {
+            source,
+            actor: &Actor::Source(source.to_owned()),
+            grounds: Grounds::Proof,
+            suspicions: self.suspicions,
+            ledger: Some(ledger),
+        };
+        let recording = record(&self.pool, &self.ring, &delivery, reports, self.clock.now());
+        let recorded = within(self.timeout, recording).await.map_err(|fault| {
+            tracing::error!(source, %fault, "a delivery cannot be recorded: its source has to try again");
+            Refusal::Unavailable
+        })?;
+        let new: Vec<Recorded> = recorded.iter().copied().flatten().collect();
+        self.enforce(&new).await?;
+        for one in new.iter().filter(|one| one.is_new) {
+            self.metrics.report(source, one.proof);
+        }
+        Ok(recorded)
+    }
+
+    /// Waits until every node enforces what reports have led to.
+    async fn enforce(&self, recorded: &[Recorded]) -> Result<(), Refusal> {
+        let in_force = recorded.iter().filter_map(|one| one.restriction);
+        let positions = in_force.map(|one| one.position);
+        let Some(committed) = positions.max_by_key(|position| position.revision) else {
+            return Ok(());
+        };
+        if let Some(feed) = &self.feed {
+            feed.enforce(committed).await;
+        }
+        let waited = self.barrier.wait(committed, &Concern::All, Wait::Enforced);
+        match waited.await {
+            Ok(_) => Ok(()),
+            Err(lost) => {
+                tracing::error!(%lost, "a delivery has to be made again");
+                Err(Refusal::Unavailable)
+            }
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! What is counted. Labels are typed: a key id cannot become one.
+
+use std::{sync::atomic::AtomicU64, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+
+use akgate_rules::{
+    leak::Proof,
+    operation::{Operation, Product},
+};
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    product: &'static str,
+    effect: &'static str,
+    verdict: &'static str,
+    code: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProductLabel {
+    product: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabels {
+    source: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReportLabels {
+    source: String,
+    proof: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabel {
+    source: String,
+}
+
+/// The counters of a process.
+pub struct Metrics {
+    registry: Registry,
+    calls: Family<CallLabels, Counter>,
+    duration: Histogram,
+    upstream: Family<ProductLabel, Histogram, fn() -> Histogram>,
+    letters: Family<OutcomeLabel, Counter>,
+    events: Family<OutcomeLabel, Counter>,
+    deliveries: Family<SourceLabels, Counter>,
+    reports: Family<ReportLabels, Counter>,
+    key_fetches: Family<SourceLabels, Counter>,
+    old_signing_keys: Family<SourceLabel, Counter>,
+    revision: Gauge,
+    registry_age: Gauge<f64, AtomicU64>,
+    dropped_records: Gauge,
+    lease: Gauge,
+    clock_offset: Gauge<f64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("akgate");
+        let calls = Family::<CallLabels, Counter>::default();
+        let duration = histogram();
+        let upstream =
+            Family::<ProductLabel, Histogram, fn() -> Histogram>::new_with_constructor(histogram);
+        let letters = Family::<OutcomeLabel, Counter>::default();
+        let events = Family::<OutcomeLabel, Counter>::default();
+        let deliveries = Family::<SourceLabels, Counter>::default();
+        let reports = Family::<ReportLabels, Counter>::default();
+        let key_fetches = Family::<SourceLabels, Counter>::default();
+        let old_signing_keys = Family::<SourceLabel, Counter>::default();
+        let revision = Gauge::default();
+        let registry_age = Gauge::<f64, AtomicU64>::default();
+        let dropped_records = Gauge::default();
+        let lease = Gauge::default();
+        let clock_offset = Gauge::<f64, AtomicU64>::default();
+        registry.register("calls", "Calls on the request road", calls.clone());
+        registry.register(
+            "call_duration_seconds",
+            "Time from the head of a call to its answer",
+            duration.clone(),
+        );
+        registry.register(
+            "upstream_duration_seconds",
+            "Time that upstreams take to begin an answer",
+            upstream.clone(),
+        );
+        registry.register("letters", "Attempts to send a letter", letters.clone());
+        registry.register("events", "Attempts to send an event", events.clone());
+        registry.register(
+            "deliveries",
+            "Deliveries of sources of leak reports",
+            deliveries.clone(),
+        );
+        registry.register(
+            "leak_reports",
+            "New leak reports of sources",
+            reports.clone(),
+        );
+        registry.register(
+            "signing_key_fetches",
+            "Requests for the keys that a source signs with",
+            key_fetches.clone(),
+        );
+        registry.register(
+            "old_signing_keys",
+            "Deliveries signed with a key that is listed, but no longer current",
+            old_signing_keys.clone(),
+        );
+        registry.register(
+            "registry_revision",
+            "Revision of the registry that this node enforces; -1 before the first load",
+            revision.clone(),
+        );
+        registry.register(
+            "registry_age_seconds",
+            "Time since this node last read the registry's revision",
+            registry_age.clone(),
+        );
+        registry.register(
+            "records_dropped",
+            "Records of calls that could not be kept, since the start",
+            dropped_records.clone(),
+        );
+        registry.register(
+            "lease_held",
+            "1 while this node holds a lease: whatever was answered is enforced here",
+            lease.clone(),
+        );
+        registry.register(
+            "clock_offset_seconds",
+            "How far this node's clock is ahead of the database's",
+            clock_offset.clone(),
+        );
+        Self {
+            registry,
+            lease,
+            clock_offset,
+            calls,
+            duration,
+            upstream,
+            letters,
+            events,
+            deliveries,
+            reports,
+            key_fetches,
+            old_signing_keys,
+            revision,
+            registry_age,
+            dropped_records,
+        }
+    }
+}
+
+/// What is read when somebody looks.
+#[derive(Debug, Clone, Copy)]
+pub struct Readings {
+    /// The revision that this node enforces; -1 before the first load.
+    pub revision: i64,
+    /// Time since the registry was last read; `None` where it never was.
+    pub registry_age: Option<Duration>,
+    /// Records that could not be kept.
+    pub dropped_records: u64,
+    /// Whether this node holds a lease.
+    pub is_leased: bool,
+    /// How far its clock is ahead of the database's, in milliseconds.
+    pub clock_offset_ms: Option<i64>,
+}
+
+/// 10 µs to 10 s: from what the gate alone takes to what nobody waits for.
+fn histogram() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_01, 1.5, 36))
+}
+
+/// Codes of other products are many, and not ours.
+fn product(product: &Product) -> &'static str {
+    match product {
+        Product::Ram => "RAM",
+        Product::Ims => "IMS",
+        Product::Sts => "STS",
+        Product::ResourceManager => "ResourceManager",
+        Product::Other(_) => "other",
+    }
+}
+
+impl Metrics {
+    /// Counts a call that is answered. `code` is that of a fault of ours.
+    pub fn call(
+        &self,
+        operation: Option<&Operation>,
+        verdict: Option<&'static str>,
+        code: Option<&str>,
+        took: Duration,
+    ) {
+        let labels = CallLabels {
+            product: operation.map_or("none", |operation| product(operation.product())),
+            effect: operation.map_or("none", |operation| operation.effect().as_str()),
+            verdict: verdict.unwrap_or("none"),
+            code: code.unwrap_or_default().to_owned(),
+        };
+        self.calls.get_or_create(&labels).inc();
+        self.duration.observe(took.as_secs_f64());
+    }
+
+    /// Counts an answer of an upstream.
+    pub fn upstream(&self, called: &Product, took: Duration) {
+        let labels = ProductLabel {
+            product: product(called),
+        };
+        self.upstream
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
+    }
+
+    /// Counts an attempt to send a letter.
+    pub fn letter(&self, outcome: &'static str) {
+        self.letters.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Counts an attempt to send an event to a hook.
+    pub fn event(&self, outcome: &'static str) {
+        self.events.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Counts a delivery of a source that is configured.
+    pub fn delivery(&self, source: &str, outcome: &'static str) {
+        let source = source.to_owned();
+        let labels = SourceLabels { source, outcome };
+        self.deliveries.get_or_create(&labels).inc();
+    }
+
+    /// Counts a report that is new.
+    pub fn report(&self, source: &str, proof: Proof) {
+        let source = source.to_owned();
+        let proof = proof.as_str();
+        let labels = ReportLabels { source, proof };
+        self.reports.get_or_create(&labels).inc();
+    }
+
+    /// Counts a request for a source's keys.
+    pub fn key_fetch(&self, source: &str, outcome: &'static str) {
+        let source = source.to_owned();
+        let labels = SourceLabels { source, outcome };
+        self.key_fetches.get_or_create(&labels).inc();
+    }
+
+    /// Counts a delivery by a key that is no longer current.
+    pub fn old_signing_key(&self, source: &str) {
+        let source = source.to_owned();
+        let label = SourceLabel { source };
+        self.old_signing_keys.get_or_create(&label).inc();
+    }
+
+    /// Sets what is read when somebody looks.
+    pub fn set(&self, readings: &Readings) {
+        self.revision.set(readings.revision);
+        let age = readings.registry_age;
+        self.registry_age
+            .set(age.map_or(f64::INFINITY, |age| age.as_secs_f64()));
+        self.dropped_records
+            .set(i64::try_from(readings.dropped_records).unwrap_or(i64::MAX));
+        self.lease.set(i64::from(readings.is_leased));
+        let offset = readings.clock_offset_ms.unwrap_or_default();
+        self.clock_offset.set(offset as f64 / 1000.0);
+    }
+
+    /// The counters in the OpenMetrics text format.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // A text takes whatever is written.
+        encode(&mut text, &self.registry).ok();
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_told_in_text() {
+        let metrics = Metrics::default();
+        metrics.call(None, None, Some("MissingAction"), Duration::from_millis(1));
+        metrics.letter("sent");
+        metrics.set(&Readings {
+            revision: 7,
+            registry_age: Some(Duration::from_millis(250)),
+            dropped_records: 0,
+            is_leased: true,
+            clock_offset_ms: Some(-1_500),
+        });
+        let text = metrics.text();
+        for line in [
+            "akgate_calls_total{product=\"none\",effect=\"none\",verdict=\"none\",code=\"MissingAction\"} 1",
+            "akgate_letters_total{outcome=\"sent\"} 1",
+            "akgate_registry_revision 7",
+            "akgate_registry_age_seconds 0.25",
+            "akgate_lease_held 1",
+            "akgate_clock_offset_seconds -1.5",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+}

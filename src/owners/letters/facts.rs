@@ -1,0 +1,619 @@
+//! What a letter tells: gathered from the registry when it is sent, in the reader's language.
+
+use serde::Serialize;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use akgate_rules::{
+    access_key::AccessKeyId,
+    evidence::{clean, masked_email, whereabouts},
+    ladder::{Ladder, Step, Taken},
+    leak::Proof,
+    restriction::Cause,
+    verdict::{Mode, Profile},
+};
+use akgate_state::{
+    calls::artefacts::{self, Artefact, Calls},
+    directory::{StateFault, contacts::Language},
+    leaks::reports::{self, ReportView},
+    outbox::{About, Leased, LetterKind, links::Link},
+    restrictions::read::{self, RestrictionView},
+};
+
+/// At most so many places are told: a key that was copied a thousand times makes no letter of a thousand.
+const CLUES: usize = 20;
+
+/// At most so many suspicions are counted.
+const SUSPICIONS: i64 = 1000;
+
+/// At most so many objects are told by name.
+const OBJECTS: usize = 20;
+
+/// At most so many artefacts are counted.
+const ARTEFACTS: i64 = 1000;
+
+/// What letters tell whatever they tell of: set once, by the configuration.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// Where owners confirm, without a slash at its end.
+    pub public_url: String,
+    /// Whom owners ask: an address or a telephone number.
+    pub support: String,
+    /// A telephone number that is always answered.
+    pub hotline: Option<String>,
+    /// Where tickets are opened.
+    pub ticket_url: Option<String>,
+    /// What a restricted key is refused, where its account has no profile of its own.
+    pub profile: Profile,
+    /// Whether anything is refused: a letter says nothing that is not so.
+    pub mode: Mode,
+    /// From when on anything is refused, where that was announced.
+    pub enforce_from: Option<OffsetDateTime>,
+    /// What follows while the pair goes on working.
+    pub ladder: Ladder,
+}
+
+/// What a letter tells. A key is masked; a secret is not even known here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Facts {
+    /// The key, masked.
+    pub access_key: String,
+    /// Its account.
+    pub account_id: String,
+    /// Its RAM user; `None` for the account itself.
+    pub user_name: Option<String>,
+    /// Whether the pair works: `Active`, `Inactive`, `Deleted`; `None` where nobody knows.
+    pub key_status: Option<String>,
+    /// Whether a lifted pair came back.
+    pub reactivated: bool,
+    /// Where the key was found.
+    pub clues: Vec<Clue>,
+    /// How many more places there are.
+    pub more_clues: usize,
+    /// Where it was found since the reader was last told, by source.
+    pub repeats: Vec<Repeat>,
+    /// Since when somebody may have had the key.
+    pub exposed_since: String,
+    /// Since when it is restricted.
+    pub imposed_at: String,
+    /// From when on anything is refused, where that is still to come.
+    pub enforce_from: Option<String>,
+    /// Since when sensitive reads are refused as well.
+    pub widened_at: Option<String>,
+    /// Whether operators have been asked to disable the pair.
+    pub disabling_proposed: bool,
+    /// What follows if the pair goes on working, the earliest first.
+    pub ahead: Vec<Ahead>,
+    /// What the key and its sessions did since it was public.
+    pub deeds: Deeds,
+    /// How to replace the pair, as commands.
+    pub commands: Commands,
+    /// When the clean-up was confirmed.
+    pub remediated_at: Option<String>,
+    /// Who confirmed it.
+    pub confirmed_by: Option<Confirmer>,
+    /// When the restriction was lifted.
+    pub lifted_at: Option<String>,
+    /// Whether facts lifted it, and nobody.
+    pub lifted_by_policy: bool,
+    /// Whether the pair is restricted again should it come back.
+    pub tombstone: bool,
+    /// Whether all of RAM and IMS is refused.
+    pub strict: bool,
+    /// The confirmation link, while there is something to confirm.
+    pub confirm_url: Option<String>,
+    /// Until when the link works.
+    pub confirm_until: Option<String>,
+    /// The link that takes a confirmation back.
+    pub withdraw_url: Option<String>,
+    /// Until when that works.
+    pub withdraw_until: Option<String>,
+    /// Whom to ask.
+    pub support: String,
+    /// A telephone number that is always answered.
+    pub hotline: Option<String>,
+    /// Where tickets are opened.
+    pub ticket_url: Option<String>,
+}
+
+/// Places of one source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Repeat {
+    /// Who found it.
+    pub source: String,
+    /// How often.
+    pub count: usize,
+    /// The last one reached us then.
+    pub last: String,
+    /// One of the places.
+    pub url: Option<String>,
+}
+
+/// What follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ahead {
+    /// `widen`, `next_contacts` or `disabling`.
+    pub step: &'static str,
+    /// When.
+    pub at: String,
+}
+
+/// What a key did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Deeds {
+    /// All calls of it and its sessions.
+    pub calls: Calls,
+    /// Changes of users, groups and roles.
+    pub identity: usize,
+    /// Changes of AccessKeys, passwords and other credentials.
+    pub credential: usize,
+    /// Changes of policies and permissions.
+    pub permission: usize,
+    /// Other changes.
+    pub other: usize,
+    /// Temporary credentials handed out.
+    pub sessions: usize,
+    /// The last changes.
+    pub objects: Vec<Object>,
+    /// How many more there are.
+    pub more_objects: usize,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Object {
+    /// The action.
+    pub action: String,
+    /// What it was done to.
+    pub names: String,
+    /// When.
+    pub at: String,
+    /// Where the call came from.
+    pub source_ip: String,
+}
+
+/// Finished `aliyun` commands, with the real names. The key's id stays masked: the first command finds it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Commands {
+    /// Makes a new pair.
+    pub rotate: String,
+    /// Puts the id of the leaked pair into `$LEAKED`.
+    pub find: String,
+    /// Disables it.
+    pub disable: String,
+    /// Deletes it.
+    pub delete: String,
+}
+
+/// Where a key was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Clue {
+    /// Who found it.
+    pub source: String,
+    /// Where: shown, never a link.
+    pub url: Option<String>,
+    /// When the source first saw it.
+    pub first_seen: Option<String>,
+}
+
+/// Who confirmed a clean-up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "who", rename_all = "lowercase")]
+pub enum Confirmer {
+    /// The reader of the letter.
+    Reader,
+    /// Another contact of the account.
+    Contact {
+        /// Their address, masked.
+        address: String,
+    },
+    /// An operator, for an owner who said so in another way.
+    Operator {
+        /// The number of the ticket.
+        ticket: Option<String>,
+    },
+}
+
+/// Gathers what a letter tells; `None` where its restriction is not there.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn gather(
+    pool: &PgPool,
+    letter: &Leased,
+    house: &House,
+    now: OffsetDateTime,
+) -> Result<Option<Facts>, StateFault> {
+    let restriction_id = match &letter.about {
+        About::Restriction(id) => *id,
+        About::Suspicion(key) => return suspicion(pool, key, letter.language, house).await,
+    };
+    let Some(restriction) = read::one(&mut *pool.acquire().await?, restriction_id).await? else {
+        return Ok(None);
+    };
+    let account = sqlx::query!(
+        "SELECT a.account_id, a.profile
+         FROM contacts c
+         JOIN accounts a USING (account_id)
+         WHERE c.contact_id = $1",
+        letter.contact_id
+    )
+    .fetch_one(pool)
+    .await?;
+    let mut facts = Facts::of(&restriction, letter.language)?;
+    let profile = match account.profile {
+        Some(name) => name.parse().map_err(|_| StateFault::Corrupt("profile"))?,
+        None => house.profile,
+    };
+    facts.strict = profile == Profile::Strict;
+    facts.account_id = clean(&account.account_id);
+    facts.confirmed_by = confirmer(pool, &restriction, letter.contact_id).await?;
+    facts.deeds = deeds(pool, &restriction, letter.language).await?;
+    if letter.kind == LetterKind::Repeated {
+        let since = last_told(pool, letter).await?;
+        facts.repeats = repeats(&restriction, since, letter.language)?;
+    }
+    facts.put_house(house, &restriction, now, letter.language);
+    Ok(Some(facts))
+}
+
+/// What a letter about a suspicion tells; `None` where there is nothing left to tell: the key is restricted by now, or does not
+/// work.
+async fn suspicion(
+    pool: &PgPool,
+    key: &AccessKeyId,
+    language: Language,
+    house: &House,
+) -> Result<Option<Facts>, StateFault> {
+    let owner = sqlx::query!(
+        "SELECT p.account_id, p.user_name, k.status
+         FROM access_keys k
+         JOIN principals p USING (principal_id)
+         WHERE k.access_key_id = $1
+           AND k.status = 'Active'
+           AND NOT EXISTS (
+               SELECT 1
+               FROM restrictions r
+               WHERE r.access_key_id = k.access_key_id
+                 AND r.state <> 'Lifted'
+           )",
+        key.as_str()
+    )
+    .fetch_optional(pool)
+    .await?;
+    let Some(owner) = owner else {
+        return Ok(None);
+    };
+    let wanted = reports::Wanted {
+        proof: Some(Proof::Suspected),
+        access_key_id: Some(key.as_str().to_owned()),
+        limit: SUSPICIONS,
+        ..reports::Wanted::default()
+    };
+    let mut seen = reports::list(pool, &wanted).await?;
+    seen.retain(|report| !report.held);
+    let clues = seen.iter().take(CLUES);
+    Ok(Some(Facts {
+        access_key: key.masked(),
+        account_id: clean(&owner.account_id),
+        user_name: owner.user_name.as_deref().map(clean),
+        key_status: Some(owner.status),
+        clues: clues.map(|report| clue(report, key, language)).collect(),
+        more_clues: seen.len().saturating_sub(CLUES),
+        commands: Commands::of(&key.masked(), owner.user_name.as_deref()),
+        support: house.support.clone(),
+        hotline: house.hotline.clone(),
+        ticket_url: house.ticket_url.clone(),
+        ..Facts::default()
+    }))
+}
+
+/// When the reader was last told of places.
+async fn last_told(pool: &PgPool, letter: &Leased) -> Result<OffsetDateTime, StateFault> {
+    let last = sqlx::query_scalar!(
+        "SELECT max(settled_at)
+         FROM letters
+         WHERE restriction_id = $1
+           AND contact_id = $2
+           AND kind IN ('Imposed', 'Repeated')
+           AND state = 'Sent'",
+        letter.about.restriction(),
+        letter.contact_id
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(last.unwrap_or(OffsetDateTime::UNIX_EPOCH))
+}
+
+fn repeats(
+    restriction: &RestrictionView,
+    since: OffsetDateTime,
+    language: Language,
+) -> Result<Vec<Repeat>, StateFault> {
+    let key = restriction.key_id()?;
+    let mut repeats: Vec<Repeat> = Vec::new();
+    for report in &restriction.reports {
+        if report.reported_at <= since {
+            continue;
+        }
+        let Clue { source, url, .. } = clue(report, &key, language);
+        let last = language.minute(report.reported_at);
+        if let Some(repeat) = repeats.iter_mut().find(|repeat| repeat.source == source) {
+            repeat.count += 1;
+            repeat.last = last;
+            repeat.url = url.or(repeat.url.take());
+        } else if repeats.len() < CLUES {
+            repeats.push(Repeat {
+                source,
+                count: 1,
+                last,
+                url,
+            });
+        }
+    }
+    Ok(repeats)
+}
+
+async fn deeds(
+    pool: &PgPool,
+    restriction: &RestrictionView,
+    language: Language,
+) -> Result<Deeds, StateFault> {
+    let (key, since) = (restriction.key_id()?, restriction.public_since());
+    let mut db = pool.acquire().await?;
+    let id = restriction.restriction_id;
+    let artefacts = artefacts::since(&mut db, &key, id, since, ARTEFACTS).await?;
+    let calls = artefacts::calls(&mut db, &key, since).await?;
+    let of = |effect: &str| artefacts.iter().filter(|one| one.effect == effect).count();
+    let changes = artefacts.iter().filter(|one| one.effect != "MintSession");
+    Ok(Deeds {
+        calls,
+        identity: of("Mutate(Identity)"),
+        credential: of("Mutate(Credential)"),
+        permission: of("Mutate(Permission)"),
+        other: of("Mutate(Other)"),
+        sessions: of("MintSession"),
+        more_objects: changes.clone().count().saturating_sub(OBJECTS),
+        objects: changes
+            .take(OBJECTS)
+            .map(|one| object(one, language))
+            .collect(),
+    })
+}
+
+fn object(artefact: &Artefact, language: Language) -> Object {
+    Object {
+        action: clean(&artefact.action),
+        names: artefact.names.join(" "),
+        at: language.minute(artefact.at),
+        source_ip: clean(&artefact.source_ip),
+    }
+}
+
+async fn confirmer(
+    pool: &PgPool,
+    restriction: &RestrictionView,
+    reader: Uuid,
+) -> Result<Option<Confirmer>, StateFault> {
+    let Some(actor) = restriction.confirmed_by.as_deref() else {
+        return Ok(None);
+    };
+    let contact = actor
+        .strip_prefix("contact:")
+        .and_then(|id| Uuid::parse_str(id).ok());
+    let Some(contact) = contact else {
+        return Ok(Some(Confirmer::Operator {
+            ticket: restriction.ticket.as_deref().map(clean),
+        }));
+    };
+    if contact == reader {
+        return Ok(Some(Confirmer::Reader));
+    }
+    let email = sqlx::query_scalar!(
+        "SELECT email
+         FROM contacts
+         WHERE contact_id = $1",
+        contact
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(Some(Confirmer::Contact {
+        address: masked_email(&email.unwrap_or_default()),
+    }))
+}
+
+impl Facts {
+    /// What the restriction itself tells.
+    fn of(restriction: &RestrictionView, language: Language) -> Result<Self, StateFault> {
+        let key = restriction.key_id()?;
+        let at = |at| language.minute(at);
+        let reports = &restriction.reports;
+        let clues = reports.iter().take(CLUES);
+        Ok(Self {
+            access_key: key.masked(),
+            account_id: String::new(),
+            user_name: restriction.user_name.as_deref().map(clean),
+            key_status: restriction.key_status.clone(),
+            reactivated: restriction.cause == Cause::Reactivated.as_str(),
+            clues: clues.map(|report| clue(report, &key, language)).collect(),
+            more_clues: reports.len().saturating_sub(CLUES),
+            repeats: Vec::new(),
+            exposed_since: at(restriction.public_since()),
+            imposed_at: at(restriction.imposed_at),
+            enforce_from: None,
+            widened_at: restriction.widened_at.map(at),
+            disabling_proposed: restriction.disabling_proposed_at.is_some(),
+            ahead: Vec::new(),
+            deeds: Deeds::default(),
+            commands: Commands::of(&key.masked(), restriction.user_name.as_deref()),
+            remediated_at: restriction.remediated_at.map(at),
+            confirmed_by: None,
+            lifted_at: restriction.lifted_at.map(at),
+            lifted_by_policy: restriction.lifted_by.as_deref() == Some("policy"),
+            tombstone: restriction.tombstone,
+            strict: false,
+            confirm_url: None,
+            confirm_until: None,
+            withdraw_url: None,
+            withdraw_until: None,
+            support: String::new(),
+            hotline: None,
+            ticket_url: None,
+        })
+    }
+
+    /// What the configuration says, and what follows from it.
+    fn put_house(
+        &mut self,
+        house: &House,
+        restriction: &RestrictionView,
+        now: OffsetDateTime,
+        language: Language,
+    ) {
+        self.support.clone_from(&house.support);
+        self.hotline.clone_from(&house.hotline);
+        self.ticket_url.clone_from(&house.ticket_url);
+        let later = house.enforce_from.filter(|from| now < *from);
+        self.enforce_from = later.map(|from| language.minute(from));
+        let taken = Taken {
+            reminders: usize::MAX,
+            widened: restriction.widened_at.is_some(),
+            next_contacts: restriction.next_contacts_at.is_some(),
+            disabling: restriction.disabling_proposed_at.is_some(),
+        };
+        // The ladder counts from the first letter: from this one, where it is the first.
+        let told_at = restriction.told_at.or(later).unwrap_or(now);
+        let works = self.key_status.as_deref() == Some("Active") && self.lifted_at.is_none();
+        for (step, at) in house.ladder.ahead(told_at, taken) {
+            let step = match step {
+                Step::Widen => "widen",
+                Step::TellNextContacts => "next_contacts",
+                Step::ProposeDisabling => "disabling",
+                Step::Remind => continue,
+            };
+            if works {
+                let at = language.minute(at);
+                self.ahead.push(Ahead { step, at });
+            }
+        }
+    }
+
+    /// Those of a letter about a key that does not exist: for previews and tests.
+    #[must_use]
+    pub fn sample(language: Language) -> Self {
+        super::sample::much(language)
+    }
+
+    /// Whether a confirmation would still change something.
+    #[must_use]
+    pub fn awaits_confirmation(&self) -> bool {
+        self.remediated_at.is_none() && self.lifted_at.is_none()
+    }
+
+    /// Whether a letter that was held up has nothing left to tell: it would say that a pair still works which does not.
+    #[must_use]
+    pub fn leave_nothing_to(&self, kind: LetterKind) -> bool {
+        let is_over = self.lifted_at.is_some();
+        match kind {
+            LetterKind::Reminder | LetterKind::Widened => {
+                is_over || self.key_status.as_deref() != Some("Active")
+            }
+            LetterKind::Announced | LetterKind::Repeated | LetterKind::Withdrawn => is_over,
+            LetterKind::Imposed
+            | LetterKind::Confirmed
+            | LetterKind::Lifted
+            | LetterKind::Suspected => false,
+        }
+    }
+
+    /// Puts the confirmation link in.
+    pub fn ask_to_confirm(&mut self, public_url: &str, link: &Link, language: Language) {
+        self.confirm_url = Some(format!("{public_url}/confirm/{}", link.token));
+        self.confirm_until = Some(language.minute(link.expires_at));
+    }
+
+    /// Puts in the link that takes a confirmation back.
+    pub fn offer_withdrawal(&mut self, public_url: &str, link: &Link, language: Language) {
+        self.withdraw_url = Some(format!("{public_url}/withdraw/{}", link.token));
+        self.withdraw_until = Some(language.minute(link.expires_at));
+    }
+}
+
+impl Commands {
+    /// For a key by its masked id.
+    pub(super) fn of(masked: &str, user_name: Option<&str>) -> Self {
+        // A key of the account itself is reached without a user's name.
+        let user = user_name.map_or_else(String::new, |name| {
+            format!(" --UserName {}", quoted(&clean(name)))
+        });
+        let (first, last) = masked.split_once("****").unwrap_or((masked, ""));
+        let pattern = format!("{first}[0-9A-Za-z]*{last}");
+        let named = |action: &str| format!("aliyun ram {action}{user}");
+        Self {
+            rotate: named("CreateAccessKey"),
+            find: format!(
+                "LEAKED=$({} | grep -o {})",
+                named("ListAccessKeys"),
+                quoted(&pattern)
+            ),
+            disable: format!(
+                "{} --UserAccessKeyId \"$LEAKED\" --Status Inactive",
+                named("UpdateAccessKey")
+            ),
+            delete: format!("{} --UserAccessKeyId \"$LEAKED\"", named("DeleteAccessKey")),
+        }
+    }
+}
+
+/// A word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@');
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+fn clue(report: &ReportView, key: &AccessKeyId, language: Language) -> Clue {
+    let source = language.source(&report.source);
+    Clue {
+        source,
+        url: whereabouts(&report.place(), key),
+        first_seen: report.first_seen.map(|at| language.minute(at)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_name_what_is_there_and_nothing_breaks_out() {
+        let key = "LTAI5tFa****ly01";
+        let commands = Commands::of(key, Some("alice"));
+        assert_eq!(
+            commands.rotate,
+            "aliyun ram CreateAccessKey --UserName alice"
+        );
+        assert_eq!(
+            commands.find,
+            "LEAKED=$(aliyun ram ListAccessKeys --UserName alice | grep -o 'LTAI5tFa[0-9A-Za-z]*ly01')"
+        );
+        assert_eq!(
+            commands.disable,
+            "aliyun ram UpdateAccessKey --UserName alice --UserAccessKeyId \"$LEAKED\" --Status Inactive"
+        );
+        let root = Commands::of(key, None);
+        assert_eq!(
+            root.delete,
+            "aliyun ram DeleteAccessKey --UserAccessKeyId \"$LEAKED\""
+        );
+        let hostile = Commands::of(key, Some("a'; rm -rf ~\n$(id)"));
+        assert_eq!(
+            hostile.rotate,
+            "aliyun ram CreateAccessKey --UserName 'a'\\''; rm -rf ~\u{fffd}$(id)'"
+        );
+    }
+}

@@ -1,0 +1,238 @@
+//! Rendering letters: one template per kind and language, of which both parts are made (`markup`).
+//!
+//! Templates come with the build; a folder may override them by the same names (`en/imposed.md`). They are
+//! read and tried once, at the start: a name that a template misspells is an error then, not an empty place
+//! in a letter.
+
+mod html;
+mod markup;
+mod text;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use minijinja::{
+    AutoEscape, Environment, Output, State, UndefinedBehavior, Value, escape_formatter,
+    syntax::SyntaxConfig, value::Serde,
+};
+
+use self::markup::Block;
+use super::{facts::Facts, sample};
+use akgate_state::{directory::contacts::Language, outbox::LetterKind};
+
+/// A letter that is ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// The subject: the template's title.
+    pub subject: String,
+    /// The text part.
+    pub text: String,
+    /// The HTML part.
+    pub html: String,
+}
+
+/// The templates, read once.
+#[derive(Debug)]
+pub struct Templates(Environment<'static>);
+
+/// A template that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateFault {
+    /// It is wrong, or a fact that it asks for is missing.
+    #[error("{0}")]
+    Template(#[from] minijinja::Error),
+    /// It cannot be read.
+    #[error("{}: {fault}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        fault: io::Error,
+    },
+    /// It overrides nothing.
+    #[error("{}: no letter uses this template; its name is one of {}", .0.display(), names())]
+    Unused(PathBuf),
+    /// It uses what letters do not have.
+    #[error("{template}: {fault}")]
+    Markup {
+        /// Which one.
+        template: String,
+        /// What.
+        fault: markup::Unsupported,
+    },
+    /// It renders no subject.
+    #[error("{0}: a letter begins with its subject: `# …`")]
+    NoSubject(String),
+}
+
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("templates/", $name)))),*]
+    };
+}
+
+const BUILT_IN: [(&str, &str); 36] = built_in![
+    "en/card.md",
+    "en/seen.md",
+    "en/why.md",
+    "en/operations.md",
+    "en/refused.md",
+    "en/deeds.md",
+    "en/steps.md",
+    "en/ahead.md",
+    "en/closing.md",
+    "en/announced.md",
+    "en/imposed.md",
+    "en/repeated.md",
+    "en/reminder.md",
+    "en/widened.md",
+    "en/confirmed.md",
+    "en/withdrawn.md",
+    "en/lifted.md",
+    "en/suspected.md",
+    "zh-CN/card.md",
+    "zh-CN/seen.md",
+    "zh-CN/why.md",
+    "zh-CN/operations.md",
+    "zh-CN/refused.md",
+    "zh-CN/deeds.md",
+    "zh-CN/steps.md",
+    "zh-CN/ahead.md",
+    "zh-CN/closing.md",
+    "zh-CN/announced.md",
+    "zh-CN/imposed.md",
+    "zh-CN/repeated.md",
+    "zh-CN/reminder.md",
+    "zh-CN/widened.md",
+    "zh-CN/confirmed.md",
+    "zh-CN/withdrawn.md",
+    "zh-CN/lifted.md",
+    "zh-CN/suspected.md",
+];
+
+fn names() -> String {
+    BUILT_IN.map(|(name, _)| name).join(", ")
+}
+
+/// The template of a kind of letter.
+fn name(kind: LetterKind, language: Language) -> String {
+    let stem = kind.as_str().to_ascii_lowercase();
+    format!("{}/{stem}.md", language.tag())
+}
+
+impl Templates {
+    /// Reads the templates, those of a folder in place of those of the build, and tries each.
+    ///
+    /// # Errors
+    /// [`TemplateFault`].
+    pub fn load(folder: Option<&Path>) -> Result<Self, TemplateFault> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_syntax(
+            SyntaxConfig::builder()
+                .trim_blocks(true)
+                .lstrip_blocks(true)
+                .keep_trailing_newline(true)
+                .build()?,
+        );
+        environment.set_formatter(format);
+        // What an included template has made is not escaped again.
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        if let Some(folder) = folder {
+            nothing_unused(folder, folder)?;
+        }
+        for (name, built_in) in BUILT_IN {
+            let source = match folder {
+                Some(folder) => read(&folder.join(name))?.unwrap_or_else(|| built_in.to_owned()),
+                None => built_in.to_owned(),
+            };
+            environment.add_template_owned(name, source)?;
+        }
+        let templates = Self(environment);
+        for (kind, language, facts) in sample::every() {
+            templates.render(kind, language, &facts)?;
+        }
+        Ok(templates)
+    }
+
+    /// A letter about a key that does not exist.
+    ///
+    /// # Errors
+    /// [`TemplateFault`].
+    pub fn preview(&self, kind: LetterKind, language: Language) -> Result<Letter, TemplateFault> {
+        self.render(kind, language, &sample::of(kind, language))
+    }
+
+    /// Renders a letter.
+    ///
+    /// # Errors
+    /// [`TemplateFault`].
+    pub fn render(
+        &self,
+        kind: LetterKind,
+        language: Language,
+        facts: &Facts,
+    ) -> Result<Letter, TemplateFault> {
+        let name = name(kind, language);
+        let rendered = self.0.get_template(&name)?.render(Serde(facts))?;
+        let blocks = markup::read(&rendered).map_err(|fault| TemplateFault::Markup {
+            template: name.clone(),
+            fault,
+        })?;
+        let subject = match blocks.first() {
+            // An encoded word (RFC 2047) would be read as what it stands for.
+            Some(Block::Title(title)) => text::line(title).replace("=?", "= ?"),
+            _ => String::new(),
+        };
+        if subject.trim().is_empty() || subject.contains(char::is_control) {
+            return Err(TemplateFault::NoSubject(name));
+        }
+        Ok(Letter {
+            text: text::write(blocks.get(1..).unwrap_or_default()),
+            html: html::write(&blocks, language.tag(), &subject),
+            subject,
+        })
+    }
+}
+
+/// Whatever a fact holds, it is text: what [`markup`] would read is escaped.
+fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), minijinja::Error> {
+    match value.as_str().filter(|_| !value.is_safe()) {
+        Some(text) => Ok(out.write_str(&markup::escape(text))?),
+        None => escape_formatter(out, state, value),
+    }
+}
+
+/// A misspelt name would leave the built-in letter in place, unnoticed.
+fn nothing_unused(root: &Path, folder: &Path) -> Result<(), TemplateFault> {
+    let fault = |fault| TemplateFault::File {
+        path: folder.to_owned(),
+        fault,
+    };
+    for entry in fs::read_dir(folder).map_err(fault)? {
+        let path = entry.map_err(fault)?.path();
+        let known = |(name, _): (&str, &str)| root.join(name) == path;
+        if path.is_dir() {
+            nothing_unused(root, &path)?;
+        } else if !BUILT_IN.into_iter().any(known) {
+            return Err(TemplateFault::Unused(path));
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Option<String>, TemplateFault> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(fault) => Err(TemplateFault::File {
+            path: path.to_owned(),
+            fault,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

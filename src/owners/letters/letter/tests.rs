@@ -1,0 +1,163 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::letters::{facts::Clue, sample};
+
+fn templates() -> Templates {
+    Templates::load(None).unwrap()
+}
+
+#[test]
+fn letters_read_as_they_should() {
+    let usual = |kind| move |language| sample::of(kind, language);
+    for (kind, name, facts) in [
+        (
+            LetterKind::Imposed,
+            "root",
+            sample::little as fn(Language) -> Facts,
+        ),
+        (LetterKind::Confirmed, "operator", sample::little),
+        (LetterKind::Lifted, "active", sample::much),
+        (LetterKind::Reminder, "late", sample::much),
+    ] {
+        both(kind, name, &facts);
+    }
+    for kind in LetterKind::ALL {
+        both(kind, "usual", &usual(kind));
+    }
+}
+
+fn both(kind: LetterKind, name: &str, facts: &dyn Fn(Language) -> Facts) {
+    let templates = templates();
+    for language in Language::ALL {
+        let letter = templates.render(kind, language, &facts(language)).unwrap();
+        let shown = format!("{}\n\n{}", letter.subject, letter.text);
+        insta::assert_snapshot!(format!("{language}-{kind}-{name}.txt"), shown);
+        insta::assert_snapshot!(format!("{language}-{kind}-{name}.html"), letter.html);
+    }
+}
+
+#[test]
+fn clue_is_text_and_only_the_confirmation_is_a_link() {
+    let hostile = "</code><a href=\"https://evil.example\">x</a><script>& [y](https://evil.example) *z* `c` ![i](https://evil.example/i) | https://evil.example <https://evil.example>";
+    for language in Language::ALL {
+        let facts = Facts {
+            user_name: Some(hostile.into()),
+            clues: vec![Clue {
+                source: hostile.into(),
+                url: Some(hostile.into()),
+                first_seen: None,
+            }],
+            ..sample::much(language)
+        };
+        let letter = templates()
+            .render(LetterKind::Imposed, language, &facts)
+            .unwrap();
+        let links: BTreeSet<&str> = letter
+            .html
+            .split("<a href=\"")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap())
+            .collect();
+        assert_eq!(
+            links.into_iter().collect::<Vec<_>>(),
+            ["https://akgate.example.com/confirm/FakeToken"]
+        );
+        assert!(!letter.html.contains("<script") && !letter.html.contains("<img"));
+        let shown = letter
+            .html
+            .matches("&lt;script&gt;&amp; [y](https://evil.example) *z* `c`");
+        assert_eq!(shown.count(), 3);
+        assert_eq!(letter.text.matches("[y](https://evil.example)").count(), 3);
+    }
+}
+
+#[test]
+fn no_mark_of_the_template_is_left() {
+    let templates = templates();
+    for (kind, language, facts) in sample::every() {
+        let letter = templates.render(kind, language, &facts).unwrap();
+        // A masked key has four, a masked address three.
+        let html = letter.html.replace("****", "").replace("***", "");
+        for mark in ["**", "](<", "{{", "{%"] {
+            assert!(!html.contains(mark), "{language} {kind}: {mark}");
+        }
+    }
+}
+
+#[test]
+fn letter_has_no_form_and_loads_nothing() {
+    let templates = templates();
+    for (kind, language, facts) in sample::every() {
+        let html = templates.render(kind, language, &facts).unwrap().html;
+        for tag in ["<form", "<input", "<img", "<link", "<script", "url("] {
+            assert!(!html.contains(tag), "{language} {kind}: {tag}");
+        }
+    }
+}
+
+fn folder(name: &str, file: &str, text: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("akgate-letter-{name}-{}", std::process::id()));
+    let path = folder.join(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    folder
+}
+
+#[test]
+fn folder_overrides_a_letter_and_leaves_the_rest() {
+    let folder = folder("good", "en/lifted.md", "# Ours {{ access_key }}\n\nText\n");
+    let templates = Templates::load(Some(&folder)).unwrap();
+    fs::remove_dir_all(folder).unwrap();
+    let render = |language| {
+        templates
+            .render(LetterKind::Lifted, language, &sample::much(language))
+            .unwrap()
+    };
+    let letter = render(Language::English);
+    assert_eq!(letter.subject, "Ours LTAI5tFa****ly01");
+    assert_eq!(letter.text, "Text\n");
+    assert!(render(Language::Chinese).text.contains("您好"));
+}
+
+#[test]
+fn faulty_override_is_found_at_the_start() {
+    for (name, file, text, said) in [
+        (
+            "misspelt",
+            "en/lifted.md",
+            "# S\n\n{{ acess_key }}",
+            "undefined value",
+        ),
+        (
+            "subject",
+            "en/lifted.md",
+            "S\nno empty line\n\nText",
+            "a letter begins with its subject",
+        ),
+        (
+            "unused",
+            "en/lifetd.md",
+            "S\n\nText",
+            "no letter uses this template",
+        ),
+        (
+            "picture",
+            "en/lifted.md",
+            "# S\n\n![a](https://h.example/pixel)",
+            "letters have no Image",
+        ),
+        (
+            "branch",
+            "en/confirmed.md",
+            "# S\n\n{% if confirmed_by.who == 'operator' %}{{ tiket }}{% endif %}",
+            "undefined value",
+        ),
+    ] {
+        let folder = folder(name, file, text);
+        let fault = Templates::load(Some(&folder)).unwrap_err().to_string();
+        fs::remove_dir_all(folder).unwrap();
+        assert!(fault.contains(said), "{name}: {fault}");
+        assert!(fault.contains(file), "{name}: {fault}");
+    }
+}

@@ -1,0 +1,341 @@
+//! The worker: takes letters that are due, sends them, and settles each; and looks at restrictions whose next step is
+//! due ([`escalate`]).
+//!
+//! A letter that the mail server may take later is tried again after 30 seconds, then twice as long each
+//! time, up to an hour; after a week it is buried, where an operator sees it
+//! (`GET /admin/v1/letters?state=Buried`). One that can never be sent is buried at once, and where that is the
+//! address's fault, another contact is told. While the server takes nothing at all, one batch asks
+//! after it now and then and the others wait ([`Rest`]). Letters of a batch are sent side by side, each in a task of its own: none
+//! stands in the way of another, not by a panic either.
+
+mod attempt;
+mod rest;
+
+use std::{sync::Arc, time::Duration};
+
+use lettre::message::Mailbox;
+use rand::RngExt;
+use sqlx::{PgPool, postgres::PgListener};
+use time::OffsetDateTime;
+use tokio::{sync::watch, task::JoinSet};
+
+use self::attempt::Unsent;
+pub use self::rest::Rest;
+use super::{dkim::Dkim, facts::House, letter::Templates, mailer::Mailer};
+use akgate_net::metrics::Metrics;
+use akgate_rules::{restriction::LiftRule, verdict::Mode};
+use akgate_state::{
+    clock::Clock,
+    directory::{StateFault, sealing::KeyRing, within},
+    live::barrier::{Barrier, Concern, Wait},
+    outbox::{self, CHANNEL, Leased, LetterKind, Settlement},
+    randomness::Randomness,
+    restrictions::{
+        escalate::{self, Rules, Widened},
+        mode,
+    },
+};
+
+/// For how long a worker has a letter. Longer than an attempt may take, with its database calls.
+const LEASE: time::Duration = time::Duration::minutes(3);
+
+/// How long an attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(90);
+
+/// Letters taken at a time, and so connections to the mail server.
+const BATCH: i64 = 8;
+
+/// How often the outbox is looked at without a hint.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How long a letter is tried.
+const PATIENCE: time::Duration = time::Duration::days(7);
+
+/// How often at least: one that had to wait for its day is older than that when it is tried first.
+const ATTEMPTS: i32 = 20;
+
+/// How often a letter is looked at that says what is not so yet.
+const WAIT: time::Duration = time::Duration::HOUR;
+
+/// Restrictions looked at in one round.
+const LOOKS: i64 = 100;
+
+/// What the worker stands on.
+pub struct Worker {
+    /// The database.
+    pub pool: PgPool,
+    /// Signs the links.
+    pub ring: Arc<KeyRing>,
+    /// The templates.
+    pub templates: Templates,
+    /// Takes the messages.
+    pub mailer: Arc<dyn Mailer>,
+    /// Who writes.
+    pub from: Mailbox,
+    /// Signs what is written.
+    pub dkim: Option<Dkim>,
+    /// What all letters tell.
+    pub house: House,
+    /// Who lifts.
+    pub lift: LiftRule,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// For the jitter of retries.
+    pub randomness: Arc<Randomness>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether the mail server takes letters.
+    pub rest: Rest,
+    /// Where changes that restrict wait for the nodes.
+    pub barrier: Arc<Barrier>,
+    /// How long one call of the database may take.
+    pub timeout: Duration,
+}
+
+impl Worker {
+    /// Sends letters until told to stop; the batch at hand is finished first.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let worker = Arc::new(self);
+        let mut listener = None;
+        let mut failing = false;
+        while !*stop.borrow() {
+            match worker.round().await {
+                // There may be more.
+                Ok(taken) if taken > 0 => continue,
+                Ok(_) => failing = false,
+                Err(fault) if failing => tracing::debug!(%fault, "the outbox cannot be read"),
+                Err(fault) => {
+                    failing = true;
+                    tracing::error!(%fault, "the outbox cannot be read: letters wait");
+                }
+            }
+            if listener.is_none() && !failing {
+                listener = worker.listen().await;
+            }
+            let hint = async {
+                match &mut listener {
+                    Some(listener) => listener.try_recv().await.is_ok_and(|hint| hint.is_some()),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                alive = hint => if !alive { listener = None; },
+                () = tokio::time::sleep(POLL) => {}
+                _ = stop.changed() => break,
+            }
+        }
+    }
+
+    /// Takes the letters that are due and settles each; gives how many there were.
+    ///
+    /// # Errors
+    /// [`StateFault`] where the outbox cannot be read.
+    pub async fn run_once(self: &Arc<Self>) -> Result<usize, StateFault> {
+        let now = self.clock.now();
+        if self.rest.is_on(now) {
+            return Ok(0);
+        }
+        let leasing = outbox::lease(&self.pool, now, LEASE, BATCH);
+        let letters = within(self.timeout, leasing).await?;
+        let taken = letters.len();
+        let mut tasks = JoinSet::new();
+        for letter in letters {
+            let worker = Arc::clone(self);
+            tasks.spawn(async move { worker.see_to(&Arc::new(letter)).await });
+        }
+        while tasks.join_next().await.is_some() {}
+        Ok(taken)
+    }
+
+    /// Looks at the restrictions whose time has come; gives how many there were, without those that
+    /// could not be looked at.
+    ///
+    /// # Errors
+    /// [`StateFault`] where the registry cannot be read.
+    pub async fn escalate(&self) -> Result<usize, StateFault> {
+        let now = self.clock.now();
+        let due = within(self.timeout, escalate::due(&self.pool, now, LOOKS)).await?;
+        let rules = Rules {
+            ladder: self.house.ladder.clone(),
+            lift: self.lift,
+        };
+        let mut count = 0;
+        for restriction_id in &due {
+            let looking = escalate::look(&self.pool, *restriction_id, &rules, now);
+            let looked = match within(self.timeout, looking).await {
+                Ok(looked) => looked,
+                // One that cannot be looked at holds up nothing else.
+                Err(fault) => {
+                    tracing::error!(%restriction_id, %fault, "a restriction cannot be looked at");
+                    continue;
+                }
+            };
+            count += 1;
+            if looked.lifted {
+                tracing::info!(%restriction_id, "lifted by the policy");
+            }
+            if let Some(widened) = looked.widened {
+                self.keep_receipt(widened);
+            }
+            for step in looked.steps {
+                tracing::info!(%restriction_id, ?step, "the leaked pair still works: a step is taken");
+            }
+        }
+        Ok(count)
+    }
+
+    /// The letter that tells of a widening does not wait for the nodes; the record has where it is enforced.
+    fn keep_receipt(&self, widened: Widened) {
+        let barrier = Arc::clone(&self.barrier);
+        tokio::spawn(async move {
+            let concern = Concern::Keys(vec![widened.access_key_id]);
+            if let Err(lost) = barrier
+                .wait(widened.position, &concern, Wait::Enforced)
+                .await
+            {
+                tracing::error!(%lost, "a restriction is widened again when it is looked at next");
+            }
+        });
+    }
+
+    /// Letters and steps that are due.
+    async fn round(self: &Arc<Self>) -> Result<usize, StateFault> {
+        let sent = self.run_once().await?;
+        Ok(sent + self.escalate().await?)
+    }
+
+    async fn listen(&self) -> Option<PgListener> {
+        let connected = within(self.timeout, async {
+            let mut listener = PgListener::connect_with(&self.pool).await?;
+            listener.listen(CHANNEL).await?;
+            Ok::<_, StateFault>(listener)
+        });
+        connected.await.ok()
+    }
+
+    async fn see_to(self: &Arc<Self>, letter: &Arc<Leased>) {
+        if letter.kind == LetterKind::Imposed && self.is_too_early(letter).await {
+            return;
+        }
+        let settlement = match self.attempt(letter).await {
+            Ok(()) => {
+                self.rest.end();
+                Settlement::Sent
+            }
+            Err(Unsent::Again(error)) => {
+                let at = self.clock.now() + self.pause(letter.attempt);
+                put_off(letter, at, error)
+            }
+            Err(Unsent::Away(error)) => {
+                let at = self.rest.begin(self.clock.now(), |batch| self.pause(batch));
+                put_off(letter, at, error)
+            }
+            Err(Unsent::Never { error, unreachable }) => Settlement::Buried { error, unreachable },
+        };
+        self.metrics.letter(settlement.as_str());
+        let now = self.clock.now();
+        let settling = outbox::settle(&self.pool, letter, &settlement, now);
+        match within(self.timeout, settling).await {
+            Ok(true) => say(letter, &settlement),
+            Ok(false) => {
+                tracing::warn!(letter_id = %letter.letter_id, "another worker has this letter");
+            }
+            Err(fault) => {
+                tracing::error!(letter_id = %letter.letter_id, %fault, "a letter cannot be settled: it will be sent again");
+            }
+        }
+    }
+
+    /// Whether a letter that tells of a restriction has to wait, because nothing is refused yet; announces it where there
+    /// is a day to announce.
+    async fn is_too_early(&self, letter: &Leased) -> bool {
+        let now = self.clock.now();
+        let later = self.house.enforce_from.filter(|from| now < *from);
+        let switched = within(self.timeout, mode::current(&self.pool)).await;
+        let mode = match switched {
+            Ok(switched) => switched.unwrap_or(self.house.mode),
+            Err(fault) => {
+                tracing::error!(letter_id = %letter.letter_id, %fault, "the mode cannot be read: the letter waits");
+                return true;
+            }
+        };
+        let waiting = match (mode, later) {
+            (Mode::Enforce, None) => return false,
+            (Mode::Enforce, Some(from)) => {
+                let announcing = outbox::announce(&self.pool, letter, from, now);
+                within(self.timeout, announcing).await
+            }
+            (Mode::Shadow | Mode::Off, _) => {
+                let waiting = outbox::wait(&self.pool, letter, now + WAIT);
+                within(self.timeout, waiting).await
+            }
+        };
+        if let Err(fault) = waiting {
+            tracing::error!(letter_id = %letter.letter_id, %fault, "a letter cannot be put off: it will be tried again");
+        }
+        true
+    }
+
+    /// One attempt, apart: its panic, or its hanging, is its own.
+    async fn attempt(self: &Arc<Self>, letter: &Arc<Leased>) -> Result<(), Unsent> {
+        let mut task = tokio::spawn(attempt::send(Arc::clone(self), Arc::clone(letter)));
+        match tokio::time::timeout(ATTEMPT, &mut task).await {
+            Ok(Ok(sent)) => sent,
+            Ok(Err(fault)) if fault.is_panic() => {
+                Err(Unsent::never("the attempt panicked: see the log"))
+            }
+            Ok(Err(fault)) => Err(Unsent::Again(fault.to_string())),
+            Err(_) => {
+                task.abort();
+                Err(Unsent::Again("the attempt took too long".into()))
+            }
+        }
+    }
+
+    /// 30 seconds, twice as long each time, an hour at most; a tenth more or less, so that letters which
+    /// failed together do not come back together.
+    fn pause(&self, attempt: i32) -> time::Duration {
+        let doubled = 30_i64 << attempt.saturating_sub(1).clamp(0, 7);
+        let seconds = doubled.min(3600);
+        let jitter = self
+            .randomness
+            .rng()
+            .random_range(-seconds / 10..=seconds / 10);
+        time::Duration::seconds(seconds + jitter)
+    }
+}
+
+/// Tries again at `at`, as long as there is patience.
+fn put_off(letter: &Leased, at: OffsetDateTime, error: String) -> Settlement {
+    if at < letter.created_at + PATIENCE || letter.attempt < ATTEMPTS {
+        Settlement::Again { at, error }
+    } else {
+        Settlement::Buried {
+            error,
+            unreachable: false,
+        }
+    }
+}
+
+/// One line per attempt: neither the address nor the link is in it.
+fn say(letter: &Leased, settlement: &Settlement) {
+    let Leased {
+        letter_id,
+        about,
+        access_key,
+        kind,
+        attempt,
+        ..
+    } = letter;
+    match settlement {
+        Settlement::Sent => {
+            tracing::info!(%letter_id, ?about, access_key, %kind, attempt, "a letter is sent");
+        }
+        Settlement::Again { at, error } => {
+            tracing::warn!(%letter_id, ?about, access_key, %kind, attempt, %at, error, "a letter is tried again later");
+        }
+        Settlement::Buried { error, .. } => {
+            tracing::error!(%letter_id, ?about, access_key, %kind, attempt, error, "a letter is given up: see GET /admin/v1/letters");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Rendering pages: one template per page and language, with one layout.
+
+use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+
+use akgate_state::directory::contacts::Language;
+
+/// A template in both languages.
+macro_rules! both {
+    ($stem:literal) => {
+        (
+            include_str!(concat!("templates/en/", $stem, ".html")),
+            include_str!(concat!("templates/zh-CN/", $stem, ".html")),
+        )
+    };
+}
+
+/// The pages, read once.
+pub struct Pages(Environment<'static>);
+
+/// The name of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Page {
+    /// What will be confirmed, and the button.
+    Confirm,
+    /// It is confirmed.
+    Confirmed,
+    /// What would be taken back, and the button.
+    Withdraw,
+    /// It is taken back.
+    Withdrawn,
+    /// It was confirmed before, or is lifted.
+    AlreadyConfirmed,
+    /// The link is no good.
+    LinkExpired,
+    /// What a refused caller should do.
+    Help,
+    /// Why a call was refused.
+    Why,
+    /// There is no such refusal.
+    WhyUnknown,
+    /// Try again.
+    Unavailable,
+}
+
+impl Page {
+    const ALL: [Self; 10] = [
+        Self::Confirm,
+        Self::Confirmed,
+        Self::Withdraw,
+        Self::Withdrawn,
+        Self::AlreadyConfirmed,
+        Self::LinkExpired,
+        Self::Help,
+        Self::Why,
+        Self::WhyUnknown,
+        Self::Unavailable,
+    ];
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::Confirm
+            | Self::Confirmed
+            | Self::Withdraw
+            | Self::Withdrawn
+            | Self::AlreadyConfirmed
+            | Self::Help
+            | Self::Why => StatusCode::OK,
+            Self::LinkExpired | Self::WhyUnknown => StatusCode::NOT_FOUND,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Its file, of each language.
+    fn stem(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Confirmed => "confirmed",
+            Self::Withdraw => "withdraw",
+            Self::Withdrawn => "withdrawn",
+            Self::AlreadyConfirmed => "already-confirmed",
+            Self::LinkExpired => "link-expired",
+            Self::Help => "help",
+            Self::Why => "why",
+            Self::WhyUnknown => "why-unknown",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    fn name(self, language: Language) -> String {
+        format!("{}/{}", language.tag(), self.stem())
+    }
+
+    fn source(self, language: Language) -> &'static str {
+        let (english, chinese) = match self {
+            Self::Confirm => both!("confirm"),
+            Self::Confirmed => both!("confirmed"),
+            Self::Withdraw => both!("withdraw"),
+            Self::Withdrawn => both!("withdrawn"),
+            Self::AlreadyConfirmed => both!("already-confirmed"),
+            Self::LinkExpired => both!("link-expired"),
+            Self::Help => both!("help"),
+            Self::Why => both!("why"),
+            Self::WhyUnknown => both!("why-unknown"),
+            Self::Unavailable => both!("unavailable"),
+        };
+        match language {
+            Language::English => english,
+            Language::Chinese => chinese,
+        }
+    }
+}
+
+impl Pages {
+    /// Reads the pages that come with this build.
+    ///
+    /// # Errors
+    /// That of a template; the tests keep that from being released.
+    pub fn built_in() -> Result<Self, minijinja::Error> {
+        let mut pages = Environment::new();
+        pages.set_undefined_behavior(UndefinedBehavior::Strict);
+        // Names without an ending would not be escaped.
+        pages.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
+        pages.add_template("layout", include_str!("templates/layout.html"))?;
+        for page in Page::ALL {
+            for language in Language::ALL {
+                pages.add_template_owned(page.name(language), page.source(language))?;
+            }
+        }
+        Ok(Self(pages))
+    }
+
+    /// Renders a page.
+    pub fn render(&self, page: Page, language: Language, facts: impl Serialize) -> Response {
+        let context = minijinja::context! { lang => language.tag(), ..minijinja::Value::from(minijinja::value::Serde(facts)) };
+        let rendered = self
+            .0
+            .get_template(&page.name(language))
+            .and_then(|template| template.render(context));
+        match rendered {
+            Ok(html) => (page.status(), Html(html)).into_response(),
+            Err(fault) => {
+                tracing::error!(%fault, ?page, "a page cannot be rendered");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+}
+
+/// The one style sheet.
+pub async fn style() -> Response {
+    let mut response = include_str!("templates/style.css").into_response();
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/css; charset=utf-8"),
+    );
+    response
+}

@@ -1,0 +1,247 @@
+//! The audit: who did what. A record commits with the deed that it tells of.
+
+pub mod list;
+pub mod notices;
+
+use std::fmt;
+
+use sqlx::PgTransaction;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{directory::StateFault, outbox::events};
+use akgate_rules::access_key::AccessKeyId;
+
+/// Whether a source, or a hook, may be called so: in records, addresses and configurations alike.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
+}
+
+/// Who did something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// An operator, by name.
+    Operator(String),
+    /// A contact of the account, by id.
+    Contact(Uuid),
+    /// A source of leak reports, by name.
+    Source(String),
+    /// akgate itself, by rule.
+    Akgate,
+    /// The policy, on facts.
+    Policy,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operator(name) => write!(f, "operator:{name}"),
+            Self::Contact(id) => write!(f, "contact:{id}"),
+            Self::Source(name) => write!(f, "source:{name}"),
+            Self::Akgate => f.write_str("akgate"),
+            Self::Policy => f.write_str("policy"),
+        }
+    }
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// A leak was reported.
+    ReportLeak,
+    /// A restriction was imposed.
+    Impose,
+    /// The clean-up was confirmed.
+    Confirm,
+    /// A confirmation was withdrawn.
+    Withdraw,
+    /// A restriction was widened to sensitive reads.
+    Widen,
+    /// Operators were asked to disable a pair.
+    ProposeDisabling,
+    /// A restriction was lifted.
+    Lift,
+    /// A delivery was undone.
+    UndoDelivery,
+    /// An operator's task was closed.
+    CloseTask,
+    /// Something was asked for that takes two.
+    Ask,
+    /// It was rejected.
+    Reject,
+    /// It was taken back by who asked.
+    WithdrawRequest,
+    /// An operator was added.
+    AddOperator,
+    /// An operator was revoked, with all tokens.
+    RevokeOperator,
+    /// Another token was made for an operator.
+    MakeToken,
+    /// A person has signed in at a provider and got a token.
+    SignIn,
+    /// A token was revoked.
+    RevokeToken,
+    /// The profile of an account was set.
+    SetProfile,
+    /// The lane in which an account's keys may take themselves out of service was opened or shut.
+    SetSelfRemedy,
+    /// An exception from a restriction was made.
+    MakeException,
+    /// It was ended early.
+    RevokeException,
+    /// A pair was disabled.
+    DisableKey,
+    /// The mode was switched.
+    SwitchMode,
+    /// A letter was sent again.
+    ResendLetter,
+    /// A letter was given up.
+    BuryLetter,
+    /// What was given up for a hook was made due again.
+    ReviveHook,
+}
+
+impl Deed {
+    /// The word in the record.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReportLeak => "ReportLeak",
+            Self::Impose => "Impose",
+            Self::Confirm => "Confirm",
+            Self::Withdraw => "Withdraw",
+            Self::Widen => "Widen",
+            Self::ProposeDisabling => "ProposeDisabling",
+            Self::Lift => "Lift",
+            Self::UndoDelivery => "UndoDelivery",
+            Self::CloseTask => "CloseTask",
+            Self::Ask => "Ask",
+            Self::Reject => "Reject",
+            Self::WithdrawRequest => "WithdrawRequest",
+            Self::AddOperator => "AddOperator",
+            Self::RevokeOperator => "RevokeOperator",
+            Self::MakeToken => "MakeToken",
+            Self::SignIn => "SignIn",
+            Self::RevokeToken => "RevokeToken",
+            Self::SetProfile => "SetProfile",
+            Self::SetSelfRemedy => "SetSelfRemedy",
+            Self::MakeException => "MakeException",
+            Self::RevokeException => "RevokeException",
+            Self::DisableKey => "DisableKey",
+            Self::SwitchMode => "SwitchMode",
+            Self::ResendLetter => "ResendLetter",
+            Self::BuryLetter => "BuryLetter",
+            Self::ReviveHook => "ReviveHook",
+        }
+    }
+}
+
+/// A record to be written.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// When it was done.
+    pub at: OffsetDateTime,
+    /// Who did it.
+    pub actor: &'a Actor,
+    /// What was done.
+    pub deed: Deed,
+    /// The key concerned.
+    pub access_key_id: Option<&'a AccessKeyId>,
+    /// The restriction concerned.
+    pub restriction_id: Option<Uuid>,
+    /// What else is worth knowing; never a secret.
+    pub detail: serde_json::Value,
+}
+
+/// Writes a record in the transaction of the deed.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn write(tx: &mut PgTransaction<'_>, entry: Entry<'_>) -> Result<(), StateFault> {
+    write_all(tx, &[entry]).await
+}
+
+/// Writes records in the transaction of their deeds, and enqueues what hooks are to be told of.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn write_all(
+    tx: &mut PgTransaction<'_>,
+    entries: &[Entry<'_>],
+) -> Result<(), StateFault> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let actors: Vec<String> = entries
+        .iter()
+        .map(|entry| entry.actor.to_string())
+        .collect();
+    let at: Vec<OffsetDateTime> = entries.iter().map(|entry| entry.at).collect();
+    let deeds: Vec<&str> = entries.iter().map(|entry| entry.deed.as_str()).collect();
+    let keys: Vec<Option<&str>> = entries
+        .iter()
+        .map(|entry| entry.access_key_id.map(AccessKeyId::as_str))
+        .collect();
+    let restrictions: Vec<Option<Uuid>> =
+        entries.iter().map(|entry| entry.restriction_id).collect();
+    let details: Vec<&serde_json::Value> = entries.iter().map(|entry| &entry.detail).collect();
+    sqlx::query!(
+        "WITH written AS (
+             INSERT INTO audit_records (
+                 at,
+                 actor,
+                 action,
+                 access_key_id,
+                 restriction_id,
+                 detail,
+                 history,
+                 revision
+             )
+             SELECT e.*, r.history, r.revision
+             FROM registry_revision r, unnest(
+                 $1::timestamptz[],
+                 $2::text[],
+                 $3::text[],
+                 $4::text[],
+                 $5::uuid[],
+                 $6::jsonb[]
+             ) AS e
+             RETURNING audit_id, at, action, access_key_id, detail
+         ),
+         enqueued AS (
+             INSERT INTO event_deliveries (audit_id, hook, kind, due_at)
+             SELECT w.audit_id, h.hook, t.kind, w.at
+             FROM written w
+             CROSS JOIN LATERAL (
+                 SELECT CASE w.action
+                     WHEN 'Impose' THEN 'imposed'
+                     WHEN 'Widen' THEN 'widened'
+                     WHEN 'Confirm' THEN 'confirmed'
+                     WHEN 'Withdraw' THEN 'withdrawn'
+                     WHEN 'Lift' THEN 'lifted'
+                     WHEN 'ReportLeak' THEN 'suspected'
+                 END
+             ) AS t (kind)
+             JOIN event_hooks h ON t.kind = ANY(h.kinds)
+             LEFT JOIN access_keys k ON k.access_key_id = w.access_key_id
+             WHERE t.kind <> 'suspected'
+                OR (w.detail->>'proof' = 'Suspected' AND k.access_key_id IS NOT NULL)
+             RETURNING 1
+         )
+         SELECT pg_notify($7, '')
+         FROM enqueued
+         LIMIT 1",
+        &at,
+        &actors,
+        &deeds as &[&str],
+        &keys as &[Option<&str>],
+        &restrictions as &[Option<Uuid>],
+        &details as &[&serde_json::Value],
+        events::CHANNEL
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! What has become of an account's leaked keys, in order: for a message centre.
+
+use serde::Serialize;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::directory::StateFault;
+use akgate_rules::{access_key::masked, evidence::clean};
+
+/// A notice.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Notice {
+    /// Rises with every notice: the next request asks for what comes after the last one.
+    pub notice_id: i64,
+    /// `Impose`, `Widen`, `Confirm`, `Withdraw`, `ProposeDisabling`, `DisableKey` or `Lift`.
+    pub kind: String,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// What it is about.
+    pub restriction_id: Uuid,
+    /// The key, masked.
+    pub access_key: String,
+    /// Its RAM user; null for the account itself.
+    pub user_name: Option<String>,
+}
+
+/// Reads an account's notices after one, the oldest first. `None` where nobody knows the account.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn of_account(
+    pool: &PgPool,
+    account_id: &str,
+    after: i64,
+    limit: i64,
+) -> Result<Option<Vec<Notice>>, StateFault> {
+    let rows = sqlx::query!(
+        "SELECT
+             a.audit_id,
+             a.action,
+             a.at,
+             r.restriction_id,
+             r.access_key_id,
+             p.user_name
+         FROM principals p
+         JOIN access_keys k USING (principal_id)
+         JOIN restrictions r USING (access_key_id)
+         JOIN audit_records a USING (restriction_id)
+         WHERE p.account_id = $1
+           AND a.action IN ('Impose', 'Widen', 'Confirm', 'Withdraw', 'ProposeDisabling', 'DisableKey', 'Lift')
+           AND a.audit_id > $2
+         ORDER BY a.audit_id
+         LIMIT $3",
+        account_id,
+        after,
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    if rows.is_empty() {
+        let known = sqlx::query_scalar!(
+            "SELECT EXISTS (
+                 SELECT 1
+                 FROM accounts
+                 WHERE account_id = $1
+             ) AS \"known!\"",
+            account_id
+        )
+        .fetch_one(pool)
+        .await?;
+        return Ok(known.then(Vec::new));
+    }
+    let notices = rows.into_iter().map(|row| Notice {
+        notice_id: row.audit_id,
+        kind: row.action,
+        at: row.at,
+        restriction_id: row.restriction_id,
+        access_key: masked(&row.access_key_id),
+        user_name: row.user_name.as_deref().map(clean),
+    });
+    Ok(Some(notices.collect()))
+}

@@ -1,0 +1,203 @@
+//! What a leaked key made and changed since it was public: what its owner has to look at before they are safe.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::directory::StateFault;
+use akgate_rules::{access_key::AccessKeyId, evidence::clean};
+
+/// A change that the key or a session of it made, or a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Artefact {
+    /// `call:REQUEST_ID` or `session:ID`.
+    pub id: String,
+    /// Product code.
+    pub product: String,
+    /// Action.
+    pub action: String,
+    /// What was changed, as `Mutate(Identity)`; `MintSession` for a session.
+    pub effect: String,
+    /// The objects' names, each ready to be shown; keys are masked.
+    pub names: Vec<String>,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Where the call came from; empty for a session.
+    pub source_ip: String,
+    /// Until when a session works.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<OffsetDateTime>,
+    /// Whether the owner has looked at it.
+    pub is_acknowledged: bool,
+}
+
+/// Reads what a key and its sessions made since then: the newest first, those first that nobody has looked at.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn since(
+    db: &mut PgConnection,
+    access_key_id: &AccessKeyId,
+    restriction_id: Uuid,
+    since: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<Artefact>, StateFault> {
+    let rows = sqlx::query!(
+        "WITH lineage AS (
+             SELECT $1::text AS access_key_id
+             UNION ALL
+             SELECT access_key_id
+             FROM sessions
+             WHERE ancestors @> ARRAY[$1]
+         ), made AS (
+             SELECT
+                 'call:' || i.request_id AS id,
+                 i.product,
+                 i.action,
+                 i.effect,
+                 i.names,
+                 i.received_at AS at,
+                 i.source_ip,
+                 NULL::timestamptz AS expires_at
+             FROM intents i
+             JOIN lineage USING (access_key_id)
+             WHERE i.received_at >= $3
+               AND i.signed_at >= $3::timestamptz - interval '1 hour'
+               AND i.effect LIKE 'Mutate(%'
+               AND i.grounds <> 'self-remedy'
+               AND COALESCE(i.outcome, 'Unknown') IN ('Succeeded', 'Unknown', 'NotRecorded')
+             UNION ALL
+             SELECT
+                 'session:' || access_key_id,
+                 'Sts',
+                 'AssumeRole',
+                 'MintSession',
+                 jsonb_build_object('RoleArn', principal),
+                 minted_at,
+                 '',
+                 expires_at
+             FROM sessions
+             WHERE ancestors @> ARRAY[$1]
+               AND minted_at >= $3
+         )
+         SELECT
+             m.id AS \"id!\",
+             m.product AS \"product!\",
+             m.action AS \"action!\",
+             m.effect AS \"effect!\",
+             m.names AS \"names!\",
+             m.at AS \"at!\",
+             m.source_ip AS \"source_ip!\",
+             m.expires_at,
+             a.artefact IS NOT NULL AS \"is_acknowledged!\"
+         FROM made m
+         LEFT JOIN acknowledgements a ON a.restriction_id = $2 AND a.artefact = m.id
+         ORDER BY a.artefact IS NOT NULL, m.at DESC, m.id
+         LIMIT $4",
+        access_key_id.as_str(),
+        restriction_id,
+        since,
+        limit
+    )
+    .fetch_all(db)
+    .await?;
+    let artefacts = rows.into_iter().map(|row| Artefact {
+        id: row.id,
+        product: row.product,
+        action: row.action,
+        effect: row.effect,
+        names: row.names.as_object().map(shown).unwrap_or_default(),
+        at: row.at,
+        source_ip: row.source_ip,
+        expires_at: row.expires_at,
+        is_acknowledged: row.is_acknowledged,
+    });
+    Ok(artefacts.collect())
+}
+
+/// Calls of a key and its sessions since then.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Calls {
+    /// That went upstream.
+    pub forwarded: i64,
+    /// That policy refused.
+    pub refused: i64,
+}
+
+/// Counts the calls of a key and its sessions since the hour of then.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn calls(
+    db: &mut PgConnection,
+    access_key_id: &AccessKeyId,
+    since: OffsetDateTime,
+) -> Result<Calls, StateFault> {
+    let calls = sqlx::query_as!(
+        Calls,
+        "SELECT
+             COALESCE(sum(forwarded), 0)::bigint AS \"forwarded!\",
+             COALESCE(sum(refused), 0)::bigint AS \"refused!\"
+         FROM call_counts
+         WHERE hour >= date_trunc('hour', $2::timestamptz)
+           AND (
+               access_key_id = $1
+               OR access_key_id IN (
+                   SELECT access_key_id
+                   FROM sessions
+                   WHERE ancestors @> ARRAY[$1]
+               )
+           )",
+        access_key_id.as_str(),
+        since
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(calls)
+}
+
+/// Remembers that somebody has looked at these. What is no artefact is remembered for nothing.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn acknowledge(
+    db: &mut PgConnection,
+    restriction_id: Uuid,
+    ids: &[String],
+    by: &str,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "INSERT INTO acknowledgements (restriction_id, artefact, acknowledged_at, acknowledged_by)
+         SELECT $1, artefact, $3, $4
+         FROM unnest($2::text[]) AS n (artefact)
+         ON CONFLICT DO NOTHING",
+        restriction_id,
+        ids,
+        now,
+        by
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The names that a record keeps, as they are shown.
+fn shown(names: &Map<String, Value>) -> Vec<String> {
+    let shown = names.iter().filter_map(|(name, value)| {
+        let value = value.as_str()?;
+        match name.as_str() {
+            "UserAccessKeyId" => {
+                Some(AccessKeyId::parse(value).map_or_else(|_| clean(value), |id| id.masked()))
+            }
+            // They say how, not what.
+            "Status" | "PolicyType" | "DurationSeconds" | "SetAsDefault" => None,
+            _ => Some(clean(value)),
+        }
+    });
+    shown.collect()
+}

@@ -1,0 +1,185 @@
+//! Calls that are under way: what a receipt counts, and what a drain waits for.
+//!
+//! Every call enters before it reads anything that it is decided by, and leaves when it is answered. It costs two
+//! additions on a counter of its core's. The counters come in two sets: whoever waits for the calls of before has new
+//! ones entered in the other set, and waits until the set of before is empty. A call that chose a set a moment before
+//! and enters a moment after reads what it is decided by still later, so that nothing that is waited for is missed.
+//!
+//! Calls that have their intent are known one by one.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
+};
+
+use akgate_rules::{access_key::AccessKeyId, position::Position};
+
+/// Counters side by side: threads are spread over them.
+const SHARDS: usize = 16;
+
+/// A counter with a cache line of its own for each set.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shard([AtomicI64; 2]);
+
+/// The calls of one node.
+#[derive(Debug, Default)]
+pub struct InFlight {
+    shards: [Shard; SHARDS],
+    /// Which of the two sets new calls enter.
+    set: AtomicUsize,
+    intended: Mutex<Intended>,
+}
+
+#[derive(Debug, Default)]
+struct Intended {
+    next: u64,
+    calls: HashMap<u64, (AccessKeyId, Position)>,
+}
+
+/// A call that is under way; it leaves when this is dropped.
+#[derive(Debug)]
+pub struct Entered {
+    calls: Arc<InFlight>,
+    shard: usize,
+    set: usize,
+}
+
+/// A call that has its intent; it leaves when this is dropped.
+#[derive(Debug)]
+pub struct EnteredIntent {
+    calls: Arc<InFlight>,
+    number: u64,
+}
+
+impl InFlight {
+    /// A call enters, before it reads anything that it is decided by.
+    #[must_use]
+    pub fn enter(self: &Arc<Self>) -> Entered {
+        let shard = shard();
+        // In one order with `turn`, whatever core it is on.
+        let set = self.set.load(Ordering::SeqCst) % 2;
+        self.add(shard, set, 1);
+        Entered {
+            calls: Arc::clone(self),
+            shard,
+            set,
+        }
+    }
+
+    /// A call of a lineage that has this AccessKey at its root writes its intent; it was decided at `position`.
+    #[must_use]
+    pub fn intend(self: &Arc<Self>, root: &AccessKeyId, position: Position) -> EnteredIntent {
+        let mut intended = self.intended();
+        let number = intended.next;
+        intended.next += 1;
+        intended.calls.insert(number, (root.clone(), position));
+        EnteredIntent {
+            calls: Arc::clone(self),
+            number,
+        }
+    }
+
+    /// The calls that have their intent, by the root of their lineage, and where they were decided.
+    #[must_use]
+    pub fn intended_calls(&self) -> Vec<(AccessKeyId, Position)> {
+        self.intended().calls.values().cloned().collect()
+    }
+
+    /// From now on calls enter the other set; gives the set of before, for [`InFlight::is_empty`]. To be called when
+    /// the last one that was turned away from is empty.
+    pub fn turn(&self) -> usize {
+        self.set.fetch_add(1, Ordering::SeqCst) % 2
+    }
+
+    /// Whether all calls of a set have left.
+    #[must_use]
+    pub fn is_empty(&self, set: usize) -> bool {
+        let counters = self.shards.iter().filter_map(|shard| shard.0.get(set % 2));
+        let sum: i64 = counters.map(|count| count.load(Ordering::SeqCst)).sum();
+        sum == 0
+    }
+
+    fn add(&self, shard: usize, set: usize, by: i64) {
+        let counter = self.shards.get(shard).and_then(|shard| shard.0.get(set));
+        if let Some(counter) = counter {
+            counter.fetch_add(by, Ordering::SeqCst);
+        }
+    }
+
+    fn intended(&self) -> std::sync::MutexGuard<'_, Intended> {
+        // Each change is one insertion or removal: a panic elsewhere leaves it whole.
+        self.intended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EnteredIntent {
+    /// The call was decided anew.
+    pub fn decided_at(&self, position: Position) {
+        if let Some(call) = self.calls.intended().calls.get_mut(&self.number) {
+            call.1 = position;
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.calls.add(self.shard, self.set, -1);
+    }
+}
+
+impl Drop for EnteredIntent {
+    fn drop(&mut self) {
+        self.calls.intended().calls.remove(&self.number);
+    }
+}
+
+/// The counter of this thread.
+fn shard() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
+    }
+    MINE.with(|mine| *mine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn set_of_before_is_empty_when_its_calls_have_left_whoever_has_come_since() {
+        let calls = Arc::new(InFlight::default());
+        let first = calls.enter();
+        let before = calls.turn();
+        let second = calls.enter();
+        assert!(!calls.is_empty(before));
+        drop(first);
+        assert!(calls.is_empty(before));
+        let before = calls.turn();
+        assert!(!calls.is_empty(before));
+        // It leaves from another thread than it entered on.
+        std::thread::spawn(move || drop(second)).join().unwrap();
+        assert!(calls.is_empty(before));
+    }
+
+    #[test]
+    fn calls_with_their_intent_are_known_one_by_one() {
+        let calls = Arc::new(InFlight::default());
+        let id = AccessKeyId::parse("LTAI5tFakeAlice").unwrap();
+        let at = |revision| Position {
+            history: akgate_rules::position::History(uuid::Uuid::from_u128(1)),
+            revision,
+        };
+        let (one, other) = (calls.intend(&id, at(1)), calls.intend(&id, at(2)));
+        one.decided_at(at(3));
+        let mut known = calls.intended_calls();
+        known.sort_by_key(|(_, position)| position.revision);
+        assert_eq!(known, [(id.clone(), at(2)), (id, at(3))]);
+        drop((one, other));
+        assert_eq!(calls.intended_calls(), []);
+    }
+}

@@ -1,0 +1,98 @@
+//! Records of calls: what letters, the console and `activity` stand on.
+//!
+//! What is to change something is written before it is forwarded ([`intents`]): the same statement is the
+//! replay protection of all nodes. What came of it, what was refused and how often a key called is gathered
+//! in memory and written in batches, off the road ([`recorder`]).
+
+pub mod activity;
+pub mod artefacts;
+pub mod batch;
+pub mod decision;
+pub mod impact;
+pub mod in_flight;
+pub mod intents;
+pub mod observed;
+pub mod partitions;
+pub mod recorder;
+pub mod replay;
+pub mod why;
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use akgate_rules::access_key::AccessKeyId;
+
+/// A RequestId in the form that callers know: in upper case.
+#[must_use]
+pub fn shown_request_id(id: Uuid) -> String {
+    id.as_hyphenated()
+        .encode_upper(&mut Uuid::encode_buffer())
+        .to_owned()
+}
+
+/// What is kept of a verified call.
+#[derive(Debug, Clone)]
+pub struct CallRecord {
+    /// The RequestId that the caller got.
+    pub request_id: Uuid,
+    /// The key that signed; `None` for a federated call.
+    pub access_key_id: Option<AccessKeyId>,
+    /// Account of the principal; empty for a federated call.
+    pub account_id: String,
+    /// ARN of the principal; empty for a federated call.
+    pub principal: String,
+    /// Product code.
+    pub product: String,
+    /// API version.
+    pub version: String,
+    /// Action.
+    pub action: String,
+    /// What it would change.
+    pub effect: &'static str,
+    /// The parameters that the catalogue lists for keeping.
+    pub names: Map<String, Value>,
+    /// Where it came from.
+    pub source_ip: String,
+    /// What the caller said it was, cut at 256 characters.
+    pub user_agent: String,
+    /// When it was received.
+    pub received_at: OffsetDateTime,
+}
+
+impl CallRecord {
+    /// The key that signed, as it is stored: empty for a federated call.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.access_key_id.as_ref().map_or("", AccessKeyId::as_str)
+    }
+}
+
+/// What came of a call that was to change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Upstream did it.
+    Succeeded,
+    /// Upstream refused it.
+    Failed,
+    /// A restriction came in between, or the registry could not be asked.
+    NotForwarded,
+    /// Upstream did not answer: it may have done it.
+    Unknown,
+    /// Upstream did it, but what it changed could not be learnt.
+    NotRecorded,
+}
+
+impl Outcome {
+    /// The word in the record.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::NotForwarded => "NotForwarded",
+            Self::Unknown => "Unknown",
+            Self::NotRecorded => "NotRecorded",
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Gathering records in memory and writing them every second, off the request road.
+//!
+//! What cannot be written is kept for the next time, up to a bound; what goes beyond it is dropped and
+//! counted. Counts are never dropped: they only grow larger.
+
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    hash::Hash,
+    mem,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+use super::{
+    batch::{Batch, Count, CountKey, Refused, Settled},
+    observed::{Observed, ObservedKey},
+};
+use crate::directory::{StateFault, within};
+use akgate_rules::access_key::AccessKeyId;
+
+/// Refusals of one key in one hour that are kept one by one; more are only counted.
+const REFUSALS_PER_HOUR: i64 = 1_000;
+
+/// What callers who proved nothing may be counted by in one hour, each by its key; more are counted without.
+const UNPROVEN: usize = 10_000;
+
+/// Records of a kind that may wait to be written.
+const WAITING: usize = 100_000;
+
+/// Records in one statement.
+const BATCH: usize = 1_000;
+
+/// How often what was gathered is written.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Gathers records.
+pub struct Recorder {
+    pool: PgPool,
+    timeout: Duration,
+    gathered: Mutex<Gathered>,
+    dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct Gathered {
+    settled: Vec<Settled>,
+    refused: Vec<Refused>,
+    counts: HashMap<CountKey, Count>,
+    /// Refusals per key in the present hour.
+    refusals: HashMap<AccessKeyId, (OffsetDateTime, i64)>,
+    observed: HashMap<ObservedKey, Observed>,
+    /// What callers who proved nothing were counted by in the present hour.
+    unproven: (Option<OffsetDateTime>, HashSet<ObservedKey>),
+}
+
+/// Adds to what was gathered under a key.
+fn add<K: Eq + Hash, V>(gathered: &mut HashMap<K, V>, key: K, more: V, sum: fn(&mut V, V)) {
+    match gathered.entry(key) {
+        Entry::Occupied(mut there) => sum(there.get_mut(), more),
+        Entry::Vacant(place) => {
+            place.insert(more);
+        }
+    }
+}
+
+impl Recorder {
+    /// An empty recorder.
+    #[must_use]
+    pub fn new(pool: PgPool, timeout: Duration) -> Self {
+        Self {
+            pool,
+            timeout,
+            gathered: Mutex::default(),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// A call went upstream.
+    pub fn forwarded(&self, key: CountKey) {
+        self.gathered().counts.entry(key).or_default().forwarded += 1;
+    }
+
+    /// Policy refused a call, or would have.
+    pub fn refused(&self, key: CountKey, refused: Refused) {
+        let mut gathered = self.gathered();
+        let hour = key.hour;
+        let id = key.access_key_id.clone();
+        let count = gathered.counts.entry(key).or_default();
+        if refused.withheld {
+            count.forwarded += 1;
+        } else {
+            count.refused += 1;
+        }
+        if gathered.refusals.len() > WAITING {
+            gathered.refusals.retain(|_, (since, _)| *since == hour);
+        }
+        let (since, kept) = gathered.refusals.entry(id).or_insert((hour, 0));
+        if *since != hour {
+            (*since, *kept) = (hour, 0);
+        }
+        *kept += 1;
+        if *kept > REFUSALS_PER_HOUR {
+            return;
+        }
+        if gathered.refused.len() < WAITING {
+            gathered.refused.push(refused);
+        } else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What came of an intent is known.
+    pub fn settled(&self, settled: Settled) {
+        let mut gathered = self.gathered();
+        if gathered.settled.len() < WAITING {
+            gathered.settled.push(settled);
+        } else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A call was seen by a node that watches.
+    pub fn observed(&self, mut key: ObservedKey, seen: Observed) {
+        let mut gathered = self.gathered();
+        if !key.sighted.is_proven() {
+            let (hour, unproven) = &mut gathered.unproven;
+            if hour.replace(key.hour) != Some(key.hour) {
+                unproven.clear();
+            }
+            if !unproven.contains(&key) {
+                if unproven.len() < UNPROVEN {
+                    unproven.insert(key.clone());
+                } else {
+                    key.access_key_id.clear();
+                }
+            }
+        }
+        add(&mut gathered.observed, key, seen, Observed::add);
+    }
+
+    /// Records that had to be dropped since the start.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Writes every second until told to stop, and once more then.
+    pub async fn run(&self, mut stop: watch::Receiver<bool>) {
+        let mut failing = false;
+        loop {
+            let stopped = *stop.borrow();
+            match self.flush().await {
+                Ok(()) => failing = false,
+                Err(fault) if failing => tracing::debug!(%fault, "records of calls wait"),
+                Err(fault) => {
+                    failing = true;
+                    tracing::error!(%fault, "records of calls cannot be written; they are kept");
+                }
+            }
+            if stopped {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// Writes what was gathered. What fails is gathered again.
+    ///
+    /// # Errors
+    /// [`StateFault`] of the first statement that failed.
+    pub async fn flush(&self) -> Result<(), StateFault> {
+        let settled = mem::take(&mut self.gathered().settled);
+        let written = self.write(&settled).await;
+        self.keep(written, settled, |gathered| &mut gathered.settled)?;
+
+        let refused = mem::take(&mut self.gathered().refused);
+        let written = self.write(&refused).await;
+        self.keep(written, refused, |gathered| &mut gathered.refused)?;
+
+        self.flush_sums(|gathered| &mut gathered.counts, Count::add)
+            .await?;
+        self.flush_sums(|gathered| &mut gathered.observed, Observed::add)
+            .await
+    }
+
+    /// Writes what was added up by key. What fails is added to what has come meanwhile.
+    async fn flush_sums<K: Eq + Hash, V>(
+        &self,
+        place: fn(&mut Gathered) -> &mut HashMap<K, V>,
+        sum: fn(&mut V, V),
+    ) -> Result<(), StateFault>
+    where
+        (K, V): Batch,
+    {
+        let sums: Vec<(K, V)> = mem::take(place(&mut self.gathered())).into_iter().collect();
+        let Err((written, fault)) = self.write(&sums).await else {
+            return Ok(());
+        };
+        let mut gathered = self.gathered();
+        for (key, more) in sums.into_iter().skip(written) {
+            add(place(&mut gathered), key, more, sum);
+        }
+        Err(fault)
+    }
+
+    /// Writes in batches; where one fails, says how many records were written before.
+    async fn write<T: Batch>(&self, all: &[T]) -> Result<(), (usize, StateFault)> {
+        let mut written = 0;
+        for some in all.chunks(BATCH) {
+            within(self.timeout, T::write(&self.pool, some))
+                .await
+                .map_err(|fault| (written, fault))?;
+            written += some.len();
+        }
+        Ok(())
+    }
+
+    fn keep<T>(
+        &self,
+        outcome: Result<(), (usize, StateFault)>,
+        mut all: Vec<T>,
+        place: impl Fn(&mut Gathered) -> &mut Vec<T>,
+    ) -> Result<(), StateFault> {
+        let Err((written, fault)) = outcome else {
+            return Ok(());
+        };
+        all.drain(..written.min(all.len()));
+        let mut gathered = self.gathered();
+        let place = place(&mut gathered);
+        all.append(place);
+        if all.len() > WAITING {
+            let over = all.len() - WAITING;
+            self.dropped.fetch_add(over as u64, Ordering::Relaxed);
+            all.drain(..over);
+        }
+        *place = all;
+        Err(fault)
+    }
+
+    /// A panic elsewhere must not end the records.
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

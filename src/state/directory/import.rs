@@ -1,0 +1,305 @@
+//! Reading AccessKeys from a file: CSV with a header line, or NDJSON. A line that cannot be read is a
+//! fault of its own; the others are read all the same.
+
+use std::io::{BufRead, Read};
+
+use serde::Deserialize;
+
+use super::{
+    KeyRecord, KeyStatus,
+    contacts::{Contact, Language},
+};
+use akgate_rules::{
+    access_key::{AccessKeyId, AccessKeySecret},
+    evidence::clean,
+};
+
+/// The form of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Form {
+    /// A header line, then a pair per line.
+    Csv,
+    /// A JSON object per line.
+    Ndjson,
+}
+
+impl Form {
+    /// The form that a file's name tells of.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        match name.rsplit_once('.')?.1.to_ascii_lowercase().as_str() {
+            "csv" => Some(Self::Csv),
+            "ndjson" | "jsonl" => Some(Self::Ndjson),
+            _ => None,
+        }
+    }
+}
+
+/// A pair, and who is written to when it leaks.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The pair.
+    pub record: KeyRecord,
+    /// The id that the IAM has its RAM user under, where it is given.
+    pub user_id: Option<String>,
+    /// A contact of its account.
+    pub contact: Option<Contact>,
+}
+
+/// A line that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {reason}")]
+pub struct BadLine {
+    /// Counted from 1.
+    pub line: u64,
+    /// What is wrong with it; never what it holds.
+    pub reason: String,
+}
+
+/// The members of a line, in both forms.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Members {
+    account_id: String,
+    #[serde(default)]
+    user_name: Option<String>,
+    #[serde(default)]
+    user_id: Option<String>,
+    access_key_id: String,
+    access_key_secret: String,
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    owner_email: Option<String>,
+    #[serde(default)]
+    owner_language: Option<String>,
+    #[serde(default)]
+    owner_rank: Option<String>,
+}
+
+/// Reads a file line by line, so that its size does not matter.
+pub fn rows<'r>(
+    form: Form,
+    input: impl BufRead + 'r,
+) -> Box<dyn Iterator<Item = (u64, Result<Row, BadLine>)> + 'r> {
+    match form {
+        Form::Csv => Box::new(csv_rows(input)),
+        Form::Ndjson => Box::new(ndjson_rows(input)),
+    }
+}
+
+fn csv_rows(input: impl Read) -> impl Iterator<Item = (u64, Result<Row, BadLine>)> {
+    let reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(input);
+    let mut last = 1;
+    reader.into_deserialize::<Members>().map(move |read| {
+        let line = match &read {
+            Ok(_) => last + 1,
+            Err(fault) => fault.position().map_or(last + 1, csv::Position::line),
+        };
+        last = line;
+        let row = read
+            .map_err(|fault| csv_reason(&fault))
+            .and_then(Members::row);
+        (line, row.map_err(|reason| BadLine { line, reason }))
+    })
+}
+
+/// The fault without the value that it met: it may be a secret.
+pub fn csv_reason(fault: &csv::Error) -> String {
+    match fault.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => discreet(&err.kind().to_string()),
+        csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => format!("it has {len} fields, the header has {expected_len}"),
+        csv::ErrorKind::Utf8 { .. } => "it is not UTF-8".to_owned(),
+        csv::ErrorKind::Io(fault) => format!("it cannot be read: {fault}"),
+        _ => "it is no CSV".to_owned(),
+    }
+}
+
+/// What a parser says, where it names members alone; made safe to show, since the file names them.
+fn discreet(said: &str) -> String {
+    let names_members = ["missing field", "unknown field", "duplicate field"]
+        .iter()
+        .any(|start| said.starts_with(start));
+    match names_members {
+        true => clean(said),
+        false => "a member is not of the kind that it has to be".to_owned(),
+    }
+}
+
+fn ndjson_rows(input: impl BufRead) -> impl Iterator<Item = (u64, Result<Row, BadLine>)> {
+    input.lines().zip(1..).filter_map(|(text, line)| {
+        let row = match text {
+            Ok(text) if text.trim().is_empty() => return None,
+            Ok(text) => serde_json::from_str::<Members>(&text)
+                .map_err(|fault| json_reason(&fault))
+                .and_then(Members::row),
+            Err(fault) => Err(format!("it cannot be read: {fault}")),
+        };
+        Some((line, row.map_err(|reason| BadLine { line, reason })))
+    })
+}
+
+/// The fault without the value that it met: it may be a secret.
+pub fn json_reason(fault: &serde_json::Error) -> String {
+    match fault.classify() {
+        serde_json::error::Category::Data => {
+            let text = fault.to_string();
+            discreet(text.split(" at line ").next().unwrap_or(&text))
+        }
+        _ => format!("it is no JSON object (column {})", fault.column()),
+    }
+}
+
+impl Members {
+    fn row(self) -> Result<Row, String> {
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        if self.account_id.is_empty() || !self.account_id.bytes().all(|b| b.is_ascii_digit()) {
+            return Err("account_id is a decimal number".to_owned());
+        }
+        let access_key_id = AccessKeyId::parse(&self.access_key_id)
+            .map_err(|fault| format!("access_key_id: {fault}"))?;
+        if access_key_id.is_session() {
+            return Err("access_key_id is that of a session; only pairs are imported".to_owned());
+        }
+        if self.access_key_secret.is_empty() {
+            return Err("access_key_secret is empty".to_owned());
+        }
+        let status = match given(self.status) {
+            None => KeyStatus::Active,
+            Some(status) => KeyStatus::parse(&status)
+                .ok_or_else(|| "status is Active, Inactive or Deleted".to_owned())?,
+        };
+        let language = match given(self.owner_language) {
+            None => Language::English,
+            Some(tag) => tag
+                .parse()
+                .map_err(|_| "owner_language is en or zh-CN".to_owned())?,
+        };
+        let rank = match given(self.owner_rank).map(|rank| rank.parse()) {
+            None => 1,
+            Some(Ok(rank @ 1..=100)) => rank,
+            Some(_) => return Err("owner_rank is 1 to 100".to_owned()),
+        };
+        let user_id = given(self.user_id);
+        if user_id
+            .as_ref()
+            .is_some_and(|id| !id.bytes().all(|b| b.is_ascii_digit()))
+        {
+            return Err("user_id is a decimal number".to_owned());
+        }
+        let email = given(self.owner_email);
+        if let Some(email) = &email {
+            email
+                .parse::<lettre::Address>()
+                .map_err(|_| "owner_email is no address".to_owned())?;
+        }
+        Ok(Row {
+            record: KeyRecord {
+                access_key_id,
+                account_id: self.account_id,
+                user_name: given(self.user_name),
+                status,
+                secret: AccessKeySecret::new(self.access_key_secret),
+            },
+            user_id,
+            contact: email.map(|email| Contact {
+                email,
+                language,
+                rank,
+            }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(form: Form, text: &str) -> Vec<Result<(String, Option<String>), String>> {
+        rows(form, text.as_bytes())
+            .map(|(_, row)| match row {
+                Ok(row) => Ok((
+                    row.record.access_key_id.as_str().to_owned(),
+                    row.record.user_name,
+                )),
+                Err(bad) => Err(bad.to_string()),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn both_forms_are_read() {
+        let wanted = [
+            Ok(("LTAI5tFake1".to_owned(), Some("alice".to_owned()))),
+            Ok(("LTAI5tFake2".to_owned(), None)),
+        ];
+        let csv = "account_id,user_name,access_key_id,access_key_secret,status\n\
+                   1,alice,LTAI5tFake1,FakeSecret1,Active\n\
+                   1,,LTAI5tFake2,FakeSecret2,\n";
+        assert_eq!(read(Form::Csv, csv), wanted);
+        let ndjson = r#"{"account_id":"1","user_name":"alice","access_key_id":"LTAI5tFake1","access_key_secret":"FakeSecret1"}
+
+{"account_id":"1","access_key_id":"LTAI5tFake2","access_key_secret":"FakeSecret2","owner_email":"a@example.com","owner_language":"zh-CN"}
+"#;
+        assert_eq!(read(Form::Ndjson, ndjson), wanted);
+    }
+
+    #[test]
+    fn bad_line_is_told_by_number_and_hides_no_other() {
+        let csv = "account_id,user_name,access_key_id,access_key_secret\n\
+                   1,alice,LTAI5tFake1,FakeSecret1\n\
+                   x,alice,LTAI5tFake2,FakeSecret2\n\
+                   1,alice\n\
+                   1,alice,LTAI5tFake3,FakeSecret3\n";
+        let rows = read(Form::Csv, csv);
+        assert!(rows[0].is_ok() && rows[3].is_ok());
+        assert_eq!(
+            rows[1],
+            Err("line 3: account_id is a decimal number".to_owned())
+        );
+        assert_eq!(
+            rows[2],
+            Err("line 4: it has 2 fields, the header has 4".to_owned())
+        );
+    }
+
+    #[test]
+    fn contact_has_a_rank() {
+        let ranks = |text: &str| -> Vec<Result<i32, String>> {
+            rows(Form::Csv, text.as_bytes())
+                .map(|(_, row)| match row {
+                    Ok(row) => Ok(row.contact.unwrap().rank),
+                    Err(bad) => Err(bad.reason),
+                })
+                .collect()
+        };
+        let csv = "account_id,access_key_id,access_key_secret,owner_email,owner_rank\n\
+                   1,LTAI5tFake1,FakeSecret1,a@example.com,\n\
+                   1,LTAI5tFake2,FakeSecret2,b@example.com,2\n\
+                   1,LTAI5tFake3,FakeSecret3,c@example.com,0\n";
+        let wrong = Err("owner_rank is 1 to 100".to_owned());
+        assert_eq!(ranks(csv), [Ok(1), Ok(2), wrong]);
+    }
+
+    #[test]
+    fn secret_is_never_repeated() {
+        for (form, text) in [
+            (Form::Ndjson, r#"{"access_key_secret":"FakeSecret1""#),
+            (
+                Form::Ndjson,
+                r#"{"account_id":"1","access_key_id":"a b","access_key_secret":"FakeSecret1"}"#,
+            ),
+            (
+                Form::Csv,
+                "account_id,access_key_id,access_key_secret,extra\n1,a,FakeSecret1,b\n",
+            ),
+        ] {
+            let fault = read(form, text).remove(0).unwrap_err();
+            assert!(!fault.contains("FakeSecret"), "{fault}");
+        }
+    }
+}

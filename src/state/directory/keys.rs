@@ -1,0 +1,379 @@
+//! AccessKey pairs in Postgres.
+//!
+//! Whether a pair may come back without being restricted again is the registry's affair, so what changes
+//! a status runs in its caller's transaction: [`crate::restrictions::keys`].
+
+use super::{
+    KeyRecord, KeyStatus, StateFault, column, principals,
+    revision::At,
+    sealing::{KeyRing, Place, SealFault, Sealed},
+};
+use akgate_rules::{
+    access_key::AccessKeyId,
+    position::{History, Position},
+};
+use rand::CryptoRng;
+use sqlx::{PgPool, PgTransaction};
+
+/// A pair to be kept.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// What is known of it.
+    pub record: KeyRecord,
+    /// The key that made it, where that is known.
+    pub made_by: Option<AccessKeyId>,
+}
+
+/// A pair whose secret is sealed: ready to be kept.
+#[derive(Debug, Clone)]
+pub struct SealedKey {
+    /// The public half.
+    pub access_key_id: AccessKeyId,
+    /// The account that owns it.
+    pub account_id: String,
+    /// The RAM user that it stands for; `None` for the account itself.
+    pub user_name: Option<String>,
+    /// The id that the IAM has that user under, where it is known.
+    pub user_id: Option<String>,
+    /// Whether it works.
+    pub status: KeyStatus,
+    made_by: Option<AccessKeyId>,
+    sealed: Sealed,
+    blind_index: Vec<u8>,
+}
+
+impl SealedKey {
+    /// Seals a pair. No database is asked, so that it can be done ahead of a transaction.
+    ///
+    /// # Errors
+    /// [`SealFault`] only where the ring itself is broken.
+    pub fn seal(
+        key: NewKey,
+        user_id: Option<String>,
+        ring: &KeyRing,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, SealFault> {
+        let record = key.record;
+        let sealed = ring.seal(&record.secret, place(record.access_key_id.as_str()), rng)?;
+        Ok(Self {
+            blind_index: ring.blind_index(&record.secret),
+            access_key_id: record.access_key_id,
+            account_id: record.account_id,
+            user_name: record.user_name,
+            user_id,
+            status: record.status,
+            made_by: key.made_by,
+            sealed,
+        })
+    }
+
+    /// Keyed digest of its secret, by which it is found.
+    #[must_use]
+    pub fn blind_index(&self) -> &[u8] {
+        &self.blind_index
+    }
+}
+
+/// What keeping a pair changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is new.
+    Inserted,
+    /// Its secret or its status was another; this was its status.
+    Changed(KeyStatus),
+    /// It was there as it is.
+    Unchanged,
+    /// It is somebody else's: nothing is written of it.
+    Foreign,
+}
+
+/// Keeps pairs, their accounts and principals, each id once in `keys`. Doing it twice changes nothing. Says what
+/// became of each, in their order.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn keep_all(
+    tx: &mut PgTransaction<'_>,
+    keys: &[SealedKey],
+    at: At,
+) -> Result<Vec<Kept>, StateFault> {
+    let accounts = column(keys, |key| key.account_id.as_str());
+    let users = column(keys, |key| key.user_name.as_deref());
+    let user_ids = column(keys, |key| key.user_id.as_deref());
+    principals::keep_all(tx, &accounts, &users, &user_ids, at.now).await?;
+    // Equal secrets have equal indexes: nothing has to be opened to compare them.
+    let found = sqlx::query!(
+        "SELECT
+             p.principal_id,
+             k.principal_id AS \"owner?\",
+             k.status AS \"status?\",
+             k.disabled_at IS NOT NULL AS \"is_held!\",
+             k.blind_index = n.blind_index AS \"same_secret?\"
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[])
+             WITH ORDINALITY AS n (access_key_id, account_id, user_name, blind_index, position)
+         JOIN principals p
+             ON p.account_id = n.account_id
+             AND COALESCE(p.user_name, '') = COALESCE(n.user_name, '')
+             AND p.deleted_at IS NULL
+         LEFT JOIN access_keys k ON k.access_key_id = n.access_key_id
+         ORDER BY n.position",
+        &column(keys, |key| key.access_key_id.as_str()) as &[&str],
+        &accounts as &[&str],
+        &users as &[Option<&str>],
+        &column(keys, |key| key.blind_index.as_slice()) as &[&[u8]]
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    if found.len() != keys.len() {
+        return Err(StateFault::Corrupt("a principal that was just kept"));
+    }
+    let mut kept = Vec::with_capacity(keys.len());
+    let mut written = Vec::new();
+    for (key, row) in keys.iter().zip(&found) {
+        let before = row.status.as_deref().map(status).transpose()?;
+        // What operators have disabled stays so, whatever a list of before says.
+        let is_held = row.is_held && key.status == KeyStatus::Active;
+        let what = match before {
+            None => Kept::Inserted,
+            Some(_) if row.owner != Some(row.principal_id) => Kept::Foreign,
+            Some(before) if row.same_secret == Some(true) && (is_held || before == key.status) => {
+                Kept::Unchanged
+            }
+            Some(before) => Kept::Changed(before),
+        };
+        if matches!(what, Kept::Inserted | Kept::Changed(_)) {
+            written.push((key, row.principal_id));
+        }
+        kept.push(what);
+    }
+    write(tx, &written, at).await?;
+    Ok(kept)
+}
+
+async fn write(
+    tx: &mut PgTransaction<'_>,
+    keys: &[(&SealedKey, i64)],
+    at: At,
+) -> Result<(), StateFault> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "INSERT INTO access_keys (
+             access_key_id,
+             principal_id,
+             status,
+             sealed_secret,
+             seal_key_id,
+             blind_index,
+             made_by_access_key_id,
+             created_at,
+             revision
+         )
+         SELECT *, $8::timestamptz, $9::bigint
+         FROM unnest(
+             $1::text[],
+             $2::bigint[],
+             $3::text[],
+             $4::bytea[],
+             $5::integer[],
+             $6::bytea[],
+             $7::text[]
+         )
+         ON CONFLICT (access_key_id) DO UPDATE
+         SET status = CASE
+                 WHEN access_keys.disabled_at IS NOT NULL AND excluded.status = 'Active' THEN access_keys.status
+                 ELSE excluded.status
+             END,
+             sealed_secret = excluded.sealed_secret,
+             seal_key_id = excluded.seal_key_id,
+             blind_index = excluded.blind_index,
+             revision = excluded.revision",
+        &column(keys, |(key, _)| key.access_key_id.as_str()) as &[&str],
+        &column(keys, |(_, principal_id)| *principal_id),
+        &column(keys, |(key, _)| key.status.as_str()) as &[&str],
+        &column(keys, |(key, _)| key.sealed.bytes.as_slice()) as &[&[u8]],
+        &column(keys, |(key, _)| key.sealed.key_id),
+        &column(keys, |(key, _)| key.blind_index.as_slice()) as &[&[u8]],
+        &column(keys, |(key, _)| key
+            .made_by
+            .as_ref()
+            .map(AccessKeyId::as_str)) as &[Option<&str>],
+        at.now,
+        at.revision,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// A pair that was found.
+#[derive(Debug, Clone)]
+pub struct FoundKey {
+    /// What is known of it.
+    pub record: KeyRecord,
+    /// The revision of its last change, in the history in which it was read.
+    pub position: Position,
+}
+
+/// Finds a pair and opens its secret.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn find(
+    pool: &PgPool,
+    ring: &KeyRing,
+    access_key_id: &AccessKeyId,
+) -> Result<Option<FoundKey>, StateFault> {
+    let row = sqlx::query!(
+        "SELECT
+             p.account_id,
+             p.user_name,
+             k.status,
+             k.sealed_secret,
+             k.seal_key_id,
+             k.revision,
+             r.history
+         FROM registry_revision r, access_keys k
+         JOIN principals p USING (principal_id)
+         WHERE k.access_key_id = $1",
+        access_key_id.as_str()
+    )
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let sealed = Sealed {
+        key_id: row.seal_key_id,
+        bytes: row.sealed_secret,
+    };
+    Ok(Some(FoundKey {
+        record: KeyRecord {
+            access_key_id: access_key_id.clone(),
+            account_id: row.account_id,
+            user_name: row.user_name,
+            status: status(&row.status)?,
+            secret: ring.open(&sealed, place(access_key_id.as_str()))?,
+        },
+        position: Position {
+            history: History(row.history),
+            revision: row.revision,
+        },
+    }))
+}
+
+/// Who owns a pair, and whether it works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owned {
+    /// The account.
+    pub account_id: String,
+    /// The RAM user; `None` for the account itself.
+    pub user_name: Option<String>,
+    /// Whether the pair works.
+    pub status: KeyStatus,
+}
+
+/// Says whose a pair is; `None` where nobody knows it.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn owned(
+    tx: &mut PgTransaction<'_>,
+    access_key_id: &AccessKeyId,
+) -> Result<Option<Owned>, StateFault> {
+    let row = sqlx::query!(
+        "SELECT
+             p.account_id,
+             p.user_name,
+             k.status
+         FROM access_keys k
+         JOIN principals p USING (principal_id)
+         WHERE k.access_key_id = $1",
+        access_key_id.as_str()
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.map(|row| {
+        Ok(Owned {
+            account_id: row.account_id,
+            user_name: row.user_name,
+            status: status(&row.status)?,
+        })
+    })
+    .transpose()
+}
+
+/// Disables an active pair, and holds it so until its owner sets its status. False where it is not active.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn disable(
+    tx: &mut PgTransaction<'_>,
+    access_key_id: &AccessKeyId,
+    by: &str,
+    at: At,
+) -> Result<bool, StateFault> {
+    let disabled = sqlx::query!(
+        "UPDATE access_keys
+         SET status = 'Inactive',
+             disabled_at = $2,
+             disabled_by = $3,
+             revision = $4
+         WHERE access_key_id = $1
+           AND status = 'Active'",
+        access_key_id.as_str(),
+        at.now,
+        by,
+        at.revision
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(disabled.rows_affected() > 0)
+}
+
+/// Sets the status of a pair.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn set_status(
+    tx: &mut PgTransaction<'_>,
+    access_key_id: &AccessKeyId,
+    status: KeyStatus,
+    at: At,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "UPDATE access_keys
+         SET status = $2,
+             disabled_at = NULL,
+             disabled_by = NULL,
+             revision = $3
+         WHERE access_key_id = $1",
+        access_key_id.as_str(),
+        status.as_str(),
+        at.revision
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+pub(super) fn place(access_key_id: &str) -> Place<'_> {
+    Place {
+        table: "access_keys",
+        column: "sealed_secret",
+        row: access_key_id,
+    }
+}
+
+pub(super) fn status(text: &str) -> Result<KeyStatus, StateFault> {
+    KeyStatus::parse(text).ok_or(StateFault::Corrupt("status"))
+}
+
+/// Reads an id as the database has it.
+///
+/// # Errors
+/// [`StateFault::Corrupt`].
+pub fn key_id(text: &str) -> Result<AccessKeyId, StateFault> {
+    AccessKeyId::parse(text).map_err(|_| StateFault::Corrupt("access_key_id"))
+}

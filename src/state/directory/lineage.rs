@@ -1,0 +1,107 @@
+//! Where a key or a session comes from, and what came of it.
+
+use serde::Serialize;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::StateFault;
+use akgate_rules::access_key::AccessKeyId;
+
+/// A key or session of a lineage.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Relative)]
+pub struct Relative {
+    /// Its id.
+    pub access_key_id: String,
+    /// How far from the one that was asked for: below 0 what made it, 0 itself, above 0 what it made.
+    pub distance: i32,
+    /// What made it; null where nobody knows.
+    pub made_by: Option<String>,
+    /// `AccessKey` or `Session`; null where the directory does not know it (any more).
+    pub kind: Option<String>,
+    /// `Active`, `Inactive` or `Deleted`; of a session `Live` or `Ended`.
+    pub status: Option<String>,
+    /// When a session ends, or has ended.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<OffsetDateTime>,
+    /// State of the restriction in force; null for none.
+    pub restriction: Option<String>,
+}
+
+/// Reads the lineage of a key or session: the ones that it comes from first, the farthest before the nearest; itself;
+/// then what it made, the nearest first. Of descendants that are sessions only those that have not ended; at most `limit`.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn of(
+    pool: &PgPool,
+    access_key_id: &AccessKeyId,
+    limit: i64,
+    now: OffsetDateTime,
+) -> Result<Vec<Relative>, StateFault> {
+    let relatives = sqlx::query_as!(
+        Relative,
+        "WITH RECURSIVE up (access_key_id, distance) AS (
+             SELECT $1::text, 0
+             UNION
+             SELECT COALESCE(s.ancestors[cardinality(s.ancestors)], k.made_by_access_key_id), up.distance - 1
+             FROM up
+             LEFT JOIN sessions s USING (access_key_id)
+             LEFT JOIN access_keys k USING (access_key_id)
+             WHERE up.distance > -32
+               AND COALESCE(s.ancestors[cardinality(s.ancestors)], k.made_by_access_key_id) IS NOT NULL
+         ),
+         down (access_key_id, distance) AS (
+             SELECT $1::text, 0
+             UNION
+             SELECT made.access_key_id, down.distance + 1
+             FROM down
+             CROSS JOIN LATERAL (
+                 SELECT s.access_key_id
+                 FROM sessions s
+                 WHERE s.ancestors @> ARRAY[down.access_key_id]
+                   AND s.ancestors[cardinality(s.ancestors)] = down.access_key_id
+                   AND s.expires_at > $2
+                 UNION ALL
+                 SELECT k.access_key_id
+                 FROM access_keys k
+                 WHERE k.made_by_access_key_id = down.access_key_id
+             ) AS made
+             WHERE down.distance < 32
+         ),
+         related AS (
+             SELECT * FROM up
+             UNION
+             SELECT * FROM (SELECT * FROM down LIMIT $3) AS nearest
+         )
+         SELECT
+             n.access_key_id AS \"access_key_id!\",
+             n.distance AS \"distance!\",
+             COALESCE(s.ancestors[cardinality(s.ancestors)], k.made_by_access_key_id) AS made_by,
+             CASE
+                 WHEN s.access_key_id IS NOT NULL THEN 'Session'
+                 WHEN k.access_key_id IS NOT NULL THEN 'AccessKey'
+             END AS kind,
+             CASE
+                 WHEN s.expires_at > $2 THEN 'Live'
+                 WHEN s.expires_at IS NOT NULL THEN 'Ended'
+                 ELSE k.status
+             END AS status,
+             s.expires_at AS \"expires_at?\",
+             r.state AS \"restriction?\"
+         FROM related n
+         LEFT JOIN sessions s USING (access_key_id)
+         LEFT JOIN access_keys k USING (access_key_id)
+         LEFT JOIN restrictions r
+             ON r.access_key_id = n.access_key_id
+             AND r.state <> 'Lifted'
+         ORDER BY n.distance, n.access_key_id",
+        access_key_id.as_str(),
+        now,
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(relatives)
+}

@@ -1,0 +1,73 @@
+//! The directory: akgate's copy of the IAM's store of accounts, principals, AccessKeys and sessions.
+//!
+//! akgate is not the IAM. What it knows was imported or learnt, and every change moves the revision that
+//! all nodes follow.
+
+pub mod contacts;
+mod fault;
+pub mod holders;
+pub mod import;
+pub mod keys;
+pub mod lineage;
+pub mod listing;
+pub mod pool;
+pub mod principals;
+pub mod reseal;
+pub mod revision;
+pub mod sealing;
+pub mod sessions;
+
+pub use fault::{StateFault, within};
+
+use akgate_rules::access_key::{AccessKeyId, AccessKeySecret};
+
+/// One column of many rows, as `unnest` takes it.
+pub fn column<'r, T, U>(rows: &'r [T], one: impl Fn(&'r T) -> U) -> Vec<U> {
+    rows.iter().map(one).collect()
+}
+
+/// Whether a pair works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyStatus {
+    /// It works.
+    Active,
+    /// It is disabled, and may be enabled again.
+    Inactive,
+    /// It is gone; a recycle bin may bring it back.
+    Deleted,
+}
+
+impl KeyStatus {
+    /// The status as it is stored, and as the API writes the first two.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Inactive => "Inactive",
+            Self::Deleted => "Deleted",
+        }
+    }
+
+    /// Reads a status.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::Inactive, Self::Deleted]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+    }
+}
+
+/// A pair as the directory knows it.
+#[derive(Debug, Clone)]
+pub struct KeyRecord {
+    /// The public half.
+    pub access_key_id: AccessKeyId,
+    /// The account that owns it.
+    pub account_id: String,
+    /// The RAM user that it stands for; `None` for the account itself.
+    pub user_name: Option<String>,
+    /// Whether it works.
+    pub status: KeyStatus,
+    /// The secret half.
+    pub secret: AccessKeySecret,
+}

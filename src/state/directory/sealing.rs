@@ -1,0 +1,398 @@
+//! Secrets at rest: sealed with XChaCha20-Poly1305 under a key ring, and found by a blind index.
+//!
+//! A sealed value is bound to its place (table, column, row) as associated data, so that it opens nowhere
+//! else. The newest key seals; older ones open, until everything is sealed again.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chacha20poly1305::{
+    XChaCha20Poly1305, XNonce,
+    aead::{Aead, KeyInit, Payload},
+};
+use hmac::Mac;
+use rand::CryptoRng;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use akgate_rules::{access_key::AccessKeySecret, mac_key::MacKey};
+
+/// Bytes of the random nonce: at 192 bits, chance never repeats one.
+const NONCE: usize = 24;
+
+/// The form of the associated data; part of it.
+const FORM: &[u8] = b"akgate-sealed-v1";
+
+/// What separates this MAC from any other use of the same key.
+const BLIND_INDEX: &[u8] = b"akgate-blind-index-v1\n";
+
+/// The same for the tokens of confirmation links.
+const CONFIRMATION: &[u8] = b"akgate-confirmation-v1\n";
+
+/// The keys that seal secrets, and the one that finds them and signs links.
+#[derive(Clone)]
+pub struct KeyRing {
+    seals: BTreeMap<i32, Zeroizing<[u8; 32]>>,
+    newest: i32,
+    index: MacKey,
+}
+
+/// Where a sealed value stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Table.
+    pub table: &'a str,
+    /// Column.
+    pub column: &'a str,
+    /// Primary key of the row.
+    pub row: &'a str,
+}
+
+/// A sealed value: its nonce, then the ciphertext with its tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// Which key of the ring sealed it.
+    pub key_id: i32,
+    /// Nonce and ciphertext.
+    pub bytes: Vec<u8>,
+}
+
+/// Why a sealed value does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealFault {
+    /// The ring has no such key.
+    #[error(
+        "the key ring has no seal key {0}: add it back, or seal everything again before removing it"
+    )]
+    UnknownKey(i32),
+    /// It was changed, moved from another row, or sealed by another key of that id.
+    #[error("a sealed secret does not open: it was changed, or the key ring is another one")]
+    Broken,
+}
+
+/// Why a key-ring file is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyRingFault {
+    /// A line is not as it should be.
+    #[error("line {line}: {reason}")]
+    Line {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong, and how it is written.
+        reason: &'static str,
+    },
+    /// A kind of key is missing.
+    #[error("the key ring has no `{0}` key")]
+    Missing(&'static str),
+}
+
+impl KeyRing {
+    /// Reads a key ring: a line `seal ID HEX` for each sealing key, one line `index HEX`; `#` starts a
+    /// comment. `HEX` is 64 digits, 32 random bytes.
+    ///
+    /// # Errors
+    /// [`KeyRingFault`], which never repeats what the line holds.
+    pub fn parse(text: &str) -> Result<Self, KeyRingFault> {
+        let mut seals = BTreeMap::new();
+        let mut index = None;
+        for (at, line) in text.lines().enumerate() {
+            let wrong = |reason| KeyRingFault::Line {
+                line: at + 1,
+                reason,
+            };
+            let words: Vec<&str> = line
+                .split('#')
+                .next()
+                .unwrap_or_default()
+                .split_whitespace()
+                .collect();
+            let (known, key) = match *words.as_slice() {
+                [] => continue,
+                ["seal", id, key] => {
+                    let id = id
+                        .parse::<i32>()
+                        .ok()
+                        .filter(|id| *id > 0)
+                        .ok_or_else(|| wrong("the id of a seal key is a number from 1"))?;
+                    (seals.contains_key(&id), (Some(id), key))
+                }
+                ["index", key] => (index.is_some(), (None, key)),
+                _ => return Err(wrong("write `seal ID HEX` or `index HEX`")),
+            };
+            if known {
+                return Err(wrong("this key is given twice"));
+            }
+            let (id, key) = key;
+            let mut bytes = Zeroizing::new([0; 32]);
+            hex::decode_to_slice(key, &mut *bytes)
+                .map_err(|_| wrong("a key is 64 hexadecimal digits"))?;
+            match id {
+                Some(id) => drop(seals.insert(id, bytes)),
+                None => index = Some(MacKey::new(bytes)),
+            }
+        }
+        let newest = *seals
+            .keys()
+            .next_back()
+            .ok_or(KeyRingFault::Missing("seal"))?;
+        let index = index.ok_or(KeyRingFault::Missing("index"))?;
+        Ok(Self {
+            seals,
+            newest,
+            index,
+        })
+    }
+
+    /// The id of the key that seals.
+    #[must_use]
+    pub fn newest(&self) -> i32 {
+        self.newest
+    }
+
+    /// The keys that seal, by id.
+    #[must_use]
+    pub fn seal_key_ids(&self) -> Vec<i32> {
+        let mut ids: Vec<i32> = self.seals.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Whether it has the sealing key of this id.
+    #[must_use]
+    pub fn has(&self, seal_key_id: i32) -> bool {
+        self.seals.contains_key(&seal_key_id)
+    }
+
+    /// Seals a secret for one place, with the newest key.
+    ///
+    /// # Errors
+    /// [`SealFault`] only where the ring itself is broken.
+    pub fn seal(
+        &self,
+        secret: &AccessKeySecret,
+        place: Place<'_>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Sealed, SealFault> {
+        let mut nonce = [0; NONCE];
+        rng.fill_bytes(&mut nonce);
+        let text = self
+            .cipher(self.newest)?
+            .encrypt(
+                &XNonce::from(nonce),
+                Payload {
+                    msg: secret.expose().as_bytes(),
+                    aad: &place.associated_data(self.newest),
+                },
+            )
+            .map_err(|_| SealFault::Broken)?;
+        Ok(Sealed {
+            key_id: self.newest,
+            bytes: [&nonce[..], &text].concat(),
+        })
+    }
+
+    /// Opens a secret that was sealed for this place.
+    ///
+    /// # Errors
+    /// [`SealFault`].
+    pub fn open(&self, sealed: &Sealed, place: Place<'_>) -> Result<AccessKeySecret, SealFault> {
+        let (nonce, text) = sealed
+            .bytes
+            .split_first_chunk::<NONCE>()
+            .ok_or(SealFault::Broken)?;
+        let secret = self
+            .cipher(sealed.key_id)?
+            .decrypt(
+                &XNonce::from(*nonce),
+                Payload {
+                    msg: text,
+                    aad: &place.associated_data(sealed.key_id),
+                },
+            )
+            .map_err(|_| SealFault::Broken)?;
+        String::from_utf8(secret)
+            .map(AccessKeySecret::new)
+            .map_err(|_| SealFault::Broken)
+    }
+
+    /// The token of a confirmation link: nobody without the ring can make one.
+    #[must_use]
+    pub fn confirmation_token(&self, restriction: Uuid, contact: Uuid, generation: i32) -> String {
+        let mac = self
+            .index
+            .mac(CONFIRMATION)
+            .chain_update(restriction.as_bytes())
+            .chain_update(contact.as_bytes())
+            .chain_update(generation.to_be_bytes())
+            .finalize()
+            .into_bytes();
+        URL_SAFE_NO_PAD.encode(mac)
+    }
+
+    /// What a leaked secret is looked up by. Equal secrets have equal indexes; without the ring nothing
+    /// can be learnt from one.
+    #[must_use]
+    pub fn blind_index(&self, secret: &AccessKeySecret) -> Vec<u8> {
+        self.index
+            .mac(BLIND_INDEX)
+            .chain_update(secret.expose())
+            .finalize()
+            .into_bytes()
+            .to_vec()
+    }
+
+    fn cipher(&self, key_id: i32) -> Result<XChaCha20Poly1305, SealFault> {
+        let key = self
+            .seals
+            .get(&key_id)
+            .ok_or(SealFault::UnknownKey(key_id))?;
+        Ok(XChaCha20Poly1305::new((&**key).into()))
+    }
+}
+
+impl Place<'_> {
+    /// Each part after its length, so that no two places read alike.
+    fn associated_data(&self, key_id: i32) -> Vec<u8> {
+        let id = key_id.to_be_bytes();
+        let parts = [
+            FORM,
+            self.table.as_bytes(),
+            self.column.as_bytes(),
+            self.row.as_bytes(),
+            &id,
+        ];
+        parts
+            .into_iter()
+            .flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part].concat())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    const PLACE: Place<'_> = Place {
+        table: "access_keys",
+        column: "sealed_secret",
+        row: "LTAI1",
+    };
+
+    fn ring(lines: &[(i32, u8)]) -> KeyRing {
+        let seals: String = lines
+            .iter()
+            .map(|(id, byte)| format!("seal {id} {}\n", hex::encode([*byte; 32])))
+            .collect();
+        KeyRing::parse(&format!("# test\n{seals}index {}", hex::encode([9; 32]))).unwrap()
+    }
+
+    fn secret() -> AccessKeySecret {
+        AccessKeySecret::new("FakeSecretForTestsOnly0123abcD".into())
+    }
+
+    #[test]
+    fn sealed_secret_opens_in_its_place_alone() {
+        let ring = ring(&[(1, 1)]);
+        let sealed = ring
+            .seal(&secret(), PLACE, &mut StdRng::seed_from_u64(1))
+            .unwrap();
+        assert_eq!(
+            ring.open(&sealed, PLACE).unwrap().expose(),
+            secret().expose()
+        );
+        for place in [
+            Place {
+                row: "LTAI2",
+                ..PLACE
+            },
+            Place {
+                column: "sealed_secre",
+                row: "tLTAI1",
+                ..PLACE
+            },
+            Place {
+                table: "sessions",
+                ..PLACE
+            },
+        ] {
+            assert_eq!(ring.open(&sealed, place).err(), Some(SealFault::Broken));
+        }
+    }
+
+    #[test]
+    fn any_changed_byte_does_not_open() {
+        let ring = ring(&[(1, 1), (2, 1)]);
+        let sealed = ring
+            .seal(&secret(), PLACE, &mut StdRng::seed_from_u64(1))
+            .unwrap();
+        for at in 0..sealed.bytes.len() {
+            let mut changed = sealed.clone();
+            changed.bytes[at] ^= 1;
+            assert_eq!(
+                ring.open(&changed, PLACE).err(),
+                Some(SealFault::Broken),
+                "{at}"
+            );
+        }
+        let other_id = Sealed {
+            key_id: 1,
+            ..sealed
+        };
+        assert_eq!(ring.open(&other_id, PLACE).err(), Some(SealFault::Broken));
+    }
+
+    #[test]
+    fn newest_key_seals_and_older_ones_open() {
+        let old = ring(&[(1, 1)]);
+        let sealed = old
+            .seal(&secret(), PLACE, &mut StdRng::seed_from_u64(1))
+            .unwrap();
+        let rotated = ring(&[(2, 2), (1, 1)]);
+        assert!(rotated.open(&sealed, PLACE).is_ok());
+        let again = rotated
+            .seal(&secret(), PLACE, &mut StdRng::seed_from_u64(1))
+            .unwrap();
+        assert_eq!(again.key_id, 2);
+        assert_eq!(
+            old.open(&again, PLACE).err(),
+            Some(SealFault::UnknownKey(2))
+        );
+    }
+
+    #[test]
+    fn faulty_key_ring_is_refused_with_its_line_and_without_its_keys() {
+        let key = hex::encode([3; 32]);
+        for (text, said) in [
+            (
+                format!("seal 1 {key}\nseal 1 {key}"),
+                "line 2: this key is given twice",
+            ),
+            (
+                format!("\nseal one {key}"),
+                "line 2: the id of a seal key is a number from 1",
+            ),
+            (
+                format!("seal 1 {key}0"),
+                "line 1: a key is 64 hexadecimal digits",
+            ),
+            (
+                format!("salt {key}"),
+                "line 1: write `seal ID HEX` or `index HEX`",
+            ),
+            (format!("seal 1 {key}"), "the key ring has no `index` key"),
+            (format!("index {key}"), "the key ring has no `seal` key"),
+        ] {
+            assert_eq!(KeyRing::parse(&text).err().unwrap().to_string(), said);
+        }
+    }
+
+    #[test]
+    fn equal_secrets_share_a_blind_index_under_one_ring() {
+        let ring = ring(&[(1, 1)]);
+        assert_eq!(ring.blind_index(&secret()), ring.blind_index(&secret()));
+        let other = AccessKeySecret::new("another".into());
+        assert_ne!(ring.blind_index(&secret()), ring.blind_index(&other));
+    }
+}

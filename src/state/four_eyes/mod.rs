@@ -1,0 +1,3 @@
+//! What takes two people: one operator asks, another decides.
+
+pub mod approvals;

@@ -1,0 +1,176 @@
+//! What the public reports: written down before anything is looked up, and looked into afterwards, so that an answer
+//! tells nothing of a key.
+
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::leaks::record::{Delivery, Grounds, LeakReport, Recorded, Suspicions, record};
+use crate::{
+    audit::Actor,
+    directory::{StateFault, holders, keys::key_id, sealing::KeyRing},
+};
+use akgate_rules::{
+    access_key::AccessKeyId,
+    leak::{Place, shows_possession},
+};
+
+/// The name of the public among the sources.
+pub const SOURCE: &str = "public";
+
+/// What somebody shows of a secret.
+#[derive(Debug, Clone)]
+pub enum Shown {
+    /// A MAC by it.
+    Mac {
+        /// The key.
+        access_key_id: AccessKeyId,
+        /// Chosen by them.
+        nonce: String,
+        /// What they made of it.
+        mac: Vec<u8>,
+    },
+    /// Itself, of which the keyed digest is left.
+    Digest(Vec<u8>),
+}
+
+/// A claim to hold a secret.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// What is shown.
+    pub shown: Shown,
+    /// Where it was found.
+    pub place: Place,
+}
+
+/// Writes a claim down.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn keep(pool: &PgPool, claim: &Claim, now: OffsetDateTime) -> Result<(), StateFault> {
+    let (access_key_id, nonce, mac, digest) = match &claim.shown {
+        Shown::Mac {
+            access_key_id,
+            nonce,
+            mac,
+        } => (Some(access_key_id.as_str()), Some(nonce), Some(mac), None),
+        Shown::Digest(digest) => (None, None, None, Some(digest)),
+    };
+    sqlx::query!(
+        "INSERT INTO possession_claims (
+             claim_id,
+             access_key_id,
+             nonce,
+             mac,
+             secret_digest,
+             url,
+             commit_id,
+             path,
+             received_at
+         )
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        Uuid::now_v7(),
+        access_key_id,
+        nonce,
+        mac,
+        digest,
+        claim.place.url,
+        claim.place.commit,
+        claim.place.path,
+        now
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Looks into the oldest claims; gives what was proven, and how many there were. What proves nothing is forgotten:
+/// anybody can claim anything. Two nodes may look into the same one, which counts once all the same.
+///
+/// # Errors
+/// [`StateFault`]; the claims that were not looked into stay.
+pub async fn look_into(
+    pool: &PgPool,
+    ring: &KeyRing,
+    host: &str,
+    limit: i64,
+    now: OffsetDateTime,
+) -> Result<(Vec<Recorded>, usize), StateFault> {
+    let claims = sqlx::query!(
+        "SELECT claim_id, access_key_id, nonce, mac, secret_digest, url, commit_id, path
+         FROM possession_claims
+         ORDER BY claim_id
+         LIMIT $1",
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    let ids: Vec<&str> = claims
+        .iter()
+        .filter_map(|claim| claim.access_key_id.as_deref())
+        .collect();
+    let digests: Vec<&[u8]> = claims
+        .iter()
+        .filter_map(|claim| claim.secret_digest.as_deref())
+        .collect();
+    let mut db = pool.acquire().await?;
+    let holders = holders::find(&mut db, &ids, &digests, now).await?;
+    drop(db);
+    let sent = digests.iter().flat_map(|digest| holders.of_digest(digest));
+    let mut known: Vec<&str> = sent.map(|holder| holder.access_key_id.as_str()).collect();
+    known.extend(&ids);
+    let secrets = holders::secrets(pool, ring, &known).await?;
+    let mut reports = Vec::new();
+    for claim in &claims {
+        let place = Place::new(
+            claim.url.as_deref(),
+            claim.commit_id.as_deref(),
+            claim.path.as_deref(),
+        );
+        let report = |access_key_id: &AccessKeyId, reference: Option<String>| {
+            Some(LeakReport {
+                secret: Some(secrets.get(access_key_id)?.clone()),
+                access_key_id: Some(access_key_id.clone()),
+                reference,
+                place: place.clone(),
+                first_seen: None,
+            })
+        };
+        if let Some(digest) = &claim.secret_digest {
+            let holders = holders.of_digest(digest);
+            reports.extend(holders.filter_map(|holder| report(&holder.access_key_id, None)));
+        }
+        if let (Some(id), Some(nonce), Some(mac)) = (&claim.access_key_id, &claim.nonce, &claim.mac)
+        {
+            let id = key_id(id)?;
+            let shows = secrets
+                .get(&id)
+                .is_some_and(|secret| shows_possession(secret, host, nonce, mac));
+            if shows {
+                // The place is not under the MAC: who has only seen one cannot use it again for another.
+                reports.extend(report(&id, Some(format!("{} {nonce}", id.as_str()))));
+            }
+        }
+    }
+    let recorded = if reports.is_empty() {
+        Vec::new()
+    } else {
+        let delivery = Delivery {
+            source: SOURCE,
+            actor: &Actor::Source(SOURCE.to_owned()),
+            grounds: Grounds::Proof,
+            suspicions: Suspicions::default(),
+            ledger: None,
+        };
+        record(pool, ring, &delivery, &reports, now).await?
+    };
+    let done: Vec<Uuid> = claims.iter().map(|claim| claim.claim_id).collect();
+    sqlx::query!(
+        "DELETE FROM possession_claims
+         WHERE claim_id = ANY($1)",
+        &done
+    )
+    .execute(pool)
+    .await?;
+    Ok((recorded.into_iter().flatten().collect(), claims.len()))
+}

@@ -1,0 +1,194 @@
+//! The ledger of deliveries: each body once, however often it arrives.
+
+use serde::Serialize;
+use sqlx::{PgPool, PgTransaction};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{audit::Actor, directory::StateFault};
+
+/// What reports arrived in.
+#[derive(Debug, Clone, Copy)]
+pub enum Ledger<'a> {
+    /// A body: each counts once.
+    Body {
+        /// SHA-256 of it as it was received.
+        sha256: &'a [u8; 32],
+        /// Which key of the source signed it.
+        key_identifier: Option<&'a str>,
+    },
+    /// A batch that was begun before ([`begin`]).
+    Batch(Uuid),
+}
+
+/// Notes an arrival; gives the delivery's id, which is that of the first arrival.
+pub(crate) async fn keep(
+    tx: &mut PgTransaction<'_>,
+    ledger: Ledger<'_>,
+    source: &str,
+    by: &Actor,
+    now: OffsetDateTime,
+) -> Result<Uuid, StateFault> {
+    let (sha256, key_identifier) = match ledger {
+        Ledger::Body {
+            sha256,
+            key_identifier,
+        } => (sha256, key_identifier),
+        Ledger::Batch(id) => return Ok(id),
+    };
+    let id = sqlx::query_scalar!(
+        "INSERT INTO deliveries AS d (
+             delivery_id,
+             source,
+             body_sha256,
+             key_identifier,
+             delivered_by,
+             received_at,
+             last_received_at
+         )
+         VALUES ($1, $2, $3, $4, $5, $6, $6)
+         ON CONFLICT (source, body_sha256) DO UPDATE
+         SET times = d.times + 1,
+             last_received_at = excluded.last_received_at
+         RETURNING delivery_id",
+        Uuid::now_v7(),
+        source,
+        &sha256[..],
+        key_identifier,
+        by.to_string(),
+        now
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(id)
+}
+
+/// Begins a batch whose reports arrive in any number of transactions.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn begin(
+    pool: &PgPool,
+    source: &str,
+    by: &Actor,
+    now: OffsetDateTime,
+) -> Result<Uuid, StateFault> {
+    let id = Uuid::now_v7();
+    sqlx::query!(
+        "INSERT INTO deliveries (delivery_id, source, delivered_by, received_at, last_received_at)
+         VALUES ($1, $2, $3, $4, $4)",
+        id,
+        source,
+        by.to_string(),
+        now
+    )
+    .execute(pool)
+    .await?;
+    Ok(id)
+}
+
+/// Goes on with a batch that was begun before; gives its source, or `None` where there is no such batch, or it was
+/// undone.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn go_on(
+    pool: &PgPool,
+    delivery_id: Uuid,
+    now: OffsetDateTime,
+) -> Result<Option<String>, StateFault> {
+    let source = sqlx::query_scalar!(
+        "UPDATE deliveries
+         SET times = times + 1,
+             last_received_at = $2
+         WHERE delivery_id = $1
+           AND body_sha256 IS NULL
+           AND undone_at IS NULL
+         RETURNING source",
+        delivery_id,
+        now
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(source)
+}
+
+/// A delivery, as operators are shown it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct DeliveryView {
+    /// UUID version 7.
+    pub delivery_id: Uuid,
+    /// Who delivered.
+    pub source: String,
+    /// `source:NAME` or `operator:NAME`.
+    pub delivered_by: String,
+    /// Which key of the source signed it; `None` where none did.
+    pub key_identifier: Option<String>,
+    /// When it arrived first.
+    #[serde(with = "time::serde::rfc3339")]
+    pub received_at: OffsetDateTime,
+    /// When it arrived last.
+    #[serde(with = "time::serde::rfc3339")]
+    pub last_received_at: OffsetDateTime,
+    /// How often.
+    pub times: i32,
+    /// Reports that arrived with it and were new.
+    pub reports: i64,
+    /// Those of them that restrict a key.
+    pub proven: i64,
+    /// Restrictions that they led to, or joined.
+    pub restrictions: i64,
+    /// When it was undone.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub undone_at: Option<OffsetDateTime>,
+    /// `operator:NAME`.
+    pub undone_by: Option<String>,
+    /// Why, in their words.
+    pub undone_reason: Option<String>,
+}
+
+/// Reads deliveries, the newest first, from those before `before` on.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn list(
+    pool: &PgPool,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<DeliveryView>, StateFault> {
+    let deliveries = sqlx::query_as!(
+        DeliveryView,
+        "SELECT
+             d.delivery_id,
+             d.source,
+             d.delivered_by,
+             d.key_identifier,
+             d.received_at,
+             d.last_received_at,
+             d.times,
+             l.reports AS \"reports!\",
+             l.proven AS \"proven!\",
+             l.restrictions AS \"restrictions!\",
+             d.undone_at,
+             d.undone_by,
+             d.undone_reason
+         FROM deliveries d
+         CROSS JOIN LATERAL (
+             SELECT
+                 count(*) AS reports,
+                 count(restriction_id) AS proven,
+                 count(DISTINCT restriction_id) AS restrictions
+             FROM leak_reports
+             WHERE delivery_id = d.delivery_id
+         ) AS l
+         WHERE ($1::uuid IS NULL OR d.delivery_id < $1)
+         ORDER BY d.delivery_id DESC
+         LIMIT $2",
+        before,
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(deliveries)
+}

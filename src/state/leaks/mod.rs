@@ -1,0 +1,9 @@
+//! The leak road: a report becomes a sighting, and what it proves becomes a restriction, in one transaction.
+
+pub mod claims;
+pub mod deliveries;
+pub mod record;
+pub mod reports;
+mod sighting;
+pub mod sources;
+pub mod undo;

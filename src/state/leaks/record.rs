@@ -1,0 +1,332 @@
+//! The leak road's one transaction: reports, restrictions, audit records, revision, letters.
+
+use std::collections::HashMap;
+
+use sqlx::{PgPool, PgTransaction};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::leaks::{
+    deliveries::{self, Ledger},
+    sighting::{Finding, record_all},
+    sources,
+};
+use crate::{
+    audit::Actor,
+    directory::{
+        StateFault, holders,
+        revision::{self, At},
+        sealing::KeyRing,
+    },
+    outbox,
+};
+pub use crate::{leaks::sighting::Recorded, restrictions::impose::InForce};
+use akgate_rules::{
+    access_key::{AccessKeyId, AccessKeySecret},
+    evidence::Pieces,
+    leak::{Place, Proof},
+};
+
+/// What a source tells of one place.
+#[derive(Debug, Clone, Default)]
+pub struct LeakReport {
+    /// The key or session that was found.
+    pub access_key_id: Option<AccessKeyId>,
+    /// The secret that was found: becomes a keyed digest here and is dropped.
+    pub secret: Option<AccessKeySecret>,
+    /// The source's own id of the finding; without it, key and place are the sighting.
+    pub reference: Option<String>,
+    /// Where.
+    pub place: Place,
+    /// When the source first saw it.
+    pub first_seen: Option<OffsetDateTime>,
+}
+
+/// Why a reported key is restricted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grounds {
+    /// An operator has decided it, with the secret or without.
+    Decision,
+    /// The secret proves the leak: a report without it is a suspicion.
+    Proof,
+}
+
+/// What becomes of what proves nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Suspicions {
+    /// How many new ones an hour a source may tell before it is paused; `None`: any number.
+    pub most_per_hour: Option<i64>,
+    /// Whether owners are told of them.
+    pub tell_owners: bool,
+}
+
+/// Reports that a source delivers together.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a> {
+    /// Who found them.
+    pub source: &'a str,
+    /// Who delivers them.
+    pub actor: &'a Actor,
+    /// Why they restrict.
+    pub grounds: Grounds,
+    /// What becomes of suspicions.
+    pub suspicions: Suspicions,
+    /// What they arrived in; `None` for one that arrives alone.
+    pub ledger: Option<Ledger<'a>>,
+}
+
+/// Reports that have nothing of a secret in their texts any more, and their secrets as keyed digests.
+#[derive(Debug)]
+pub struct Discreet {
+    source: String,
+    reports: Vec<LeakReport>,
+    digests: Vec<Option<Vec<u8>>>,
+}
+
+/// Records reports and restricts what is proven, all or nothing; says what became of each, in their order, `None` of
+/// one that shows neither id nor secret. A sighting that is recorded already changes nothing, whatever has become of
+/// its restriction: a replay restricts nothing.
+///
+/// # Errors
+/// [`StateFault`]; nothing is recorded then.
+pub async fn record(
+    pool: &PgPool,
+    ring: &KeyRing,
+    delivery: &Delivery<'_>,
+    reports: &[LeakReport],
+    now: OffsetDateTime,
+) -> Result<Vec<Option<Recorded>>, StateFault> {
+    let discreet = discreet(pool, ring, delivery.source, reports).await;
+    record_discreet(pool, delivery, &discreet, now).await
+}
+
+/// The same for reports that went through [`discreet`], which needs no turn among the writers.
+///
+/// # Errors
+/// [`StateFault`]; nothing is recorded then.
+pub async fn record_discreet(
+    pool: &PgPool,
+    delivery: &Delivery<'_>,
+    discreet: &Discreet,
+    now: OffsetDateTime,
+) -> Result<Vec<Option<Recorded>>, StateFault> {
+    let (tx, recorded) = act(pool, delivery, discreet, now).await?;
+    tx.commit().await?;
+    Ok(recorded)
+}
+
+/// A key that would be restricted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Struck {
+    /// The key.
+    pub access_key_id: String,
+    /// Its account; `None` where nobody knows the key.
+    pub account_id: Option<String>,
+    /// Its RAM user; `None` for the account itself.
+    pub user_name: Option<String>,
+}
+
+/// Does what [`record_discreet`] does and takes all of it back: says what would become of each report, and which keys would be
+/// restricted that are not.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn rehearse(
+    pool: &PgPool,
+    delivery: &Delivery<'_>,
+    discreet: &Discreet,
+    now: OffsetDateTime,
+) -> Result<(Vec<Option<Recorded>>, Vec<Struck>), StateFault> {
+    let (mut tx, recorded) = act(pool, delivery, discreet, now).await?;
+    let imposed: Vec<Uuid> = recorded
+        .iter()
+        .flatten()
+        .filter(|one| one.is_imposed)
+        .filter_map(|one| Some(one.restriction?.restriction_id))
+        .collect();
+    let struck = sqlx::query_as!(
+        Struck,
+        "SELECT
+             r.access_key_id AS \"access_key_id!\",
+             COALESCE(p.account_id, s.account_id) AS account_id,
+             p.user_name AS \"user_name?\"
+         FROM restrictions r
+         LEFT JOIN access_keys k USING (access_key_id)
+         LEFT JOIN principals p USING (principal_id)
+         LEFT JOIN sessions s USING (access_key_id)
+         WHERE r.restriction_id = ANY($1)",
+        &imposed
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.rollback().await?;
+    Ok((recorded, struck))
+}
+
+async fn act<'p>(
+    pool: &'p PgPool,
+    delivery: &Delivery<'_>,
+    discreet: &Discreet,
+    now: OffsetDateTime,
+) -> Result<(PgTransaction<'p>, Vec<Option<Recorded>>), StateFault> {
+    let Discreet {
+        source,
+        reports,
+        digests,
+    } = discreet;
+    let reported_by = delivery.actor.to_string();
+    let mut tx = pool.begin().await?;
+    revision::hold(&mut tx).await?;
+    let delivery_id = match &delivery.ledger {
+        Some(ledger) => {
+            Some(deliveries::keep(&mut tx, *ledger, source, delivery.actor, now).await?)
+        }
+        None => None,
+    };
+    let is_held = sources::is_paused(&mut tx, source).await?;
+    let findings: Vec<Finding<'_>> = reports
+        .iter()
+        .zip(digests)
+        .map(|(report, digest)| Finding {
+            source,
+            reference: report.reference.as_deref(),
+            access_key_id: report.access_key_id.as_ref(),
+            digest: digest.as_deref(),
+            place: &report.place,
+            first_seen: report.first_seen,
+            reported_at: now,
+            reported_by: &reported_by,
+            delivery_id,
+            is_held,
+            is_decided: delivery.grounds == Grounds::Decision,
+        })
+        .collect();
+    let recorded = record_all(&mut tx, &findings, delivery.actor, None, now).await?;
+    let new = recorded.iter().flatten().filter(|one| one.is_new);
+    let suspected: Vec<Uuid> = new
+        .filter(|one| one.proof == Proof::Suspected)
+        .map(|one| one.report_id)
+        .collect();
+    if let Some(most) = delivery.suspicions.most_per_hour
+        && !suspected.is_empty()
+    {
+        let count = i64::try_from(suspected.len()).unwrap_or(i64::MAX);
+        sources::count_suspicions(&mut tx, source, count, most, now).await?;
+    }
+    if delivery.suspicions.tell_owners {
+        outbox::suspect(&mut tx, &suspected, now).await?;
+    }
+    Ok((tx, recorded))
+}
+
+/// Pairs have become known: what was reported of a secret while it was nobody's is proven by them, each as it was told.
+pub(crate) async fn prove(
+    tx: &mut PgTransaction<'_>,
+    blind_indexes: &[&[u8]],
+    at: At,
+) -> Result<(), StateFault> {
+    if blind_indexes.is_empty() {
+        return Ok(());
+    }
+    let suspicions = sqlx::query!(
+        "DELETE FROM leak_reports
+         WHERE access_key_id IS NULL
+           AND secret_digest = ANY($1)
+         RETURNING
+             source,
+             secret_digest AS \"secret_digest!\",
+             url,
+             commit_id,
+             path,
+             first_seen,
+             reported_at,
+             reported_by,
+             delivery_id",
+        blind_indexes as &[&[u8]]
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let places: Vec<Place> = suspicions
+        .iter()
+        .map(|one| {
+            Place::new(
+                one.url.as_deref(),
+                one.commit_id.as_deref(),
+                one.path.as_deref(),
+            )
+        })
+        .collect();
+    let findings: Vec<Finding<'_>> = suspicions
+        .iter()
+        .zip(&places)
+        .map(|(one, place)| Finding {
+            source: &one.source,
+            reference: None,
+            access_key_id: None,
+            digest: Some(&one.secret_digest),
+            place,
+            first_seen: one.first_seen,
+            reported_at: one.reported_at,
+            reported_by: &one.reported_by,
+            delivery_id: one.delivery_id,
+            is_held: false,
+            is_decided: false,
+        })
+        .collect();
+    if findings.is_empty() {
+        return Ok(());
+    }
+    record_all(tx, &findings, &Actor::Akgate, Some(at), at.now).await?;
+    Ok(())
+}
+
+/// Takes secrets out of reports: out of the source's name and every text what is of a secret that is told of the same
+/// place, or of one that a key of theirs has. A source may show it in an address.
+pub async fn discreet(
+    pool: &PgPool,
+    ring: &KeyRing,
+    source: &str,
+    reports: &[LeakReport],
+) -> Discreet {
+    let ids: Vec<&str> = reports
+        .iter()
+        .filter_map(|report| Some(report.access_key_id.as_ref()?.as_str()))
+        .collect();
+    // Where the pairs cannot be read the reports count all the same.
+    let known = holders::secrets(pool, ring, &ids).await.unwrap_or_default();
+    let told = reports.iter().filter_map(|report| report.secret.as_ref());
+    let source = Pieces::of(told.chain(known.values())).hidden_in(source);
+    let mut told: HashMap<&Place, Vec<&AccessKeySecret>> = HashMap::new();
+    for report in reports {
+        let secrets = told.entry(&report.place).or_default();
+        secrets.extend(&report.secret);
+    }
+    // Each place once, however much was found there.
+    let places: HashMap<&Place, Place> = told
+        .into_iter()
+        .map(|(place, secrets)| (place, place.without(&Pieces::of(secrets))))
+        .collect();
+    let reports = reports.iter().map(|report| {
+        let mut discreet = report.clone();
+        if let Some(place) = places.get(&report.place) {
+            discreet.place = place.clone();
+        }
+        let own = report.access_key_id.as_ref().and_then(|id| known.get(id));
+        if own.is_some() {
+            discreet.place = discreet.place.without(&Pieces::of(own));
+        }
+        let both = || Pieces::of(report.secret.iter().chain(own));
+        discreet.reference = discreet.reference.map(|text| both().hidden_in(&text));
+        discreet
+    });
+    let reports: Vec<LeakReport> = reports.collect();
+    let digests = reports
+        .iter()
+        .map(|report| Some(ring.blind_index(report.secret.as_ref()?)))
+        .collect();
+    Discreet {
+        source,
+        reports,
+        digests,
+    }
+}

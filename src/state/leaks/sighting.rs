@@ -1,0 +1,522 @@
+//! Findings become sightings: whose each is, how far that proves the leak, and what is restricted for it.
+//!
+//! A sighting is a key in a place, told by a source, once. Told again it changes nothing, whatever has become of its
+//! restriction; only a suspicion can be proven by the same sighting later.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::PgTransaction;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::restrictions::impose::{InForce, Target, impose, in_force};
+use crate::{
+    audit::{self, Actor, Deed, Entry},
+    directory::{
+        StateFault, column,
+        holders::{self, Holder, Holders},
+        revision::{self, At},
+    },
+    outbox,
+};
+use akgate_rules::{
+    access_key::AccessKeyId,
+    leak::{Found, Place, Proof, reference},
+    position::{History, Position},
+    restriction::Cause,
+};
+
+/// What was found in one place, its secret a keyed digest already and its texts clean of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Finding<'a> {
+    pub source: &'a str,
+    /// The source's own id of it.
+    pub reference: Option<&'a str>,
+    pub access_key_id: Option<&'a AccessKeyId>,
+    pub digest: Option<&'a [u8]>,
+    pub place: &'a Place,
+    pub first_seen: Option<OffsetDateTime>,
+    pub reported_at: OffsetDateTime,
+    pub reported_by: &'a str,
+    pub delivery_id: Option<Uuid>,
+    /// Its source is paused: nobody is told of it while it is a suspicion.
+    pub is_held: bool,
+    /// An operator decides that the key is restricted, proven or not.
+    pub is_decided: bool,
+}
+
+/// What became of a finding: of the strongest of its sightings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// The report.
+    pub report_id: Uuid,
+    /// How far it is proven.
+    pub proof: Proof,
+    /// Whether the directory knows the key.
+    pub is_known: bool,
+    /// The restriction that it led to, or joined; `None` for a suspicion.
+    pub restriction: Option<InForce>,
+    /// Whether the restriction was imposed for it now.
+    pub is_imposed: bool,
+    /// Whether the report is new; a sighting counts once.
+    pub is_new: bool,
+}
+
+/// A key in a place, told by a source.
+struct Sighting<'a> {
+    finding: &'a Finding<'a>,
+    reference: String,
+    /// The key or session; `None` for a secret that is nobody's.
+    access_key_id: Option<&'a AccessKeyId>,
+    holder: Option<&'a Holder>,
+    digest: Option<&'a [u8]>,
+    matches: Option<bool>,
+    proof: Proof,
+}
+
+impl<'a> Sighting<'a> {
+    fn restricted(&self) -> Option<Target<'a>> {
+        let holder = self.holder;
+        let access_key_id = holder.map(Holder::restricted).or(self.access_key_id)?;
+        self.proof.restricts().then_some(Target {
+            access_key_id,
+            account_id: holder.map(|holder| holder.account_id.as_str()),
+        })
+    }
+}
+
+/// What is recorded of a sighting already.
+#[derive(Debug, Clone, Copy)]
+struct Earlier {
+    report_id: Uuid,
+    proof: Proof,
+    restriction: Option<InForce>,
+}
+
+/// Records findings and restricts what they prove; says what became of each, in their order, `None` of one that shows
+/// nothing. The caller's transaction has its turn among the writers ([`revision::hold`]); the revision moves where
+/// something is restricted, unless `at` says that it has already.
+pub(crate) async fn record_all(
+    tx: &mut PgTransaction<'_>,
+    findings: &[Finding<'_>],
+    actor: &Actor,
+    at: Option<At>,
+    now: OffsetDateTime,
+) -> Result<Vec<Option<Recorded>>, StateFault> {
+    let ids: Vec<&str> = findings
+        .iter()
+        .filter_map(|finding| Some(finding.access_key_id?.as_str()))
+        .collect();
+    let digests: Vec<&[u8]> = findings.iter().filter_map(|one| one.digest).collect();
+    let holders = holders::find(tx, &ids, &digests, now).await?;
+    let (sightings, of) = gather(findings, &holders);
+    let earlier = earlier(tx, &sightings).await?;
+    let restrictions = restrict(tx, &sightings, &earlier, actor, at, now).await?;
+    let recorded: Vec<Recorded> = sightings
+        .iter()
+        .zip(&earlier)
+        .zip(restrictions)
+        .map(|((sighting, earlier), restriction)| Recorded {
+            report_id: earlier.map_or_else(Uuid::now_v7, |earlier| earlier.report_id),
+            proof: earlier.map_or(sighting.proof, |earlier| earlier.proof.max(sighting.proof)),
+            is_known: sighting.holder.is_some(),
+            is_imposed: restriction.is_some_and(|one| one.is_fresh),
+            restriction: restriction
+                .map(|one| one.in_force)
+                .or(earlier.and_then(|earlier| earlier.restriction)),
+            is_new: earlier.is_none(),
+        })
+        .collect();
+    write(tx, &sightings, &recorded).await?;
+    prove(tx, &sightings, &earlier, &recorded).await?;
+    let told: Vec<Entry<'_>> = sightings
+        .iter()
+        .zip(&earlier)
+        .zip(&recorded)
+        .filter(|((sighting, earlier), _)| {
+            is_news(sighting, earlier.as_ref()) || is_suspicion(sighting, earlier.as_ref())
+        })
+        .map(|((sighting, _), recorded)| Entry {
+            at: now,
+            actor,
+            deed: Deed::ReportLeak,
+            access_key_id: sighting.access_key_id,
+            restriction_id: recorded.restriction.map(|one| one.restriction_id),
+            detail: serde_json::json!({
+                "source": sighting.finding.source,
+                "reference": sighting.reference,
+                "proof": sighting.proof,
+                "secret_matches": sighting.matches,
+            }),
+        })
+        .collect();
+    audit::write_all(tx, &told).await?;
+    let best = of.into_iter().map(|indices| {
+        let mine = indices.into_iter().filter_map(|at| recorded.get(at));
+        mine.max_by_key(|one| (one.proof, one.is_known)).copied()
+    });
+    Ok(best.collect())
+}
+
+/// Every sighting once, the strongest of its kind, and those of each finding by their indices.
+fn gather<'a>(
+    findings: &'a [Finding<'a>],
+    holders: &'a Holders,
+) -> (Vec<Sighting<'a>>, Vec<Vec<usize>>) {
+    let mut sightings: Vec<Sighting<'a>> = Vec::with_capacity(findings.len());
+    let mut seen: HashMap<(&str, String), usize> = HashMap::with_capacity(findings.len());
+    let of = findings.iter().map(|finding| {
+        let mine = sightings_of(finding, holders).into_iter().map(|sighting| {
+            let next = sightings.len();
+            let key = (finding.source, sighting.reference.clone());
+            let at = *seen.entry(key).or_insert(next);
+            match sightings.get_mut(at) {
+                Some(before) if before.proof < sighting.proof => *before = sighting,
+                Some(_) => {}
+                None => sightings.push(sighting),
+            }
+            at
+        });
+        mine.collect()
+    });
+    let of = of.collect();
+    (sightings, of)
+}
+
+/// The sightings of one finding: of the id that it names, of every other that has its secret, and of a secret that
+/// is nobody's.
+fn sightings_of<'a>(finding: &'a Finding<'a>, holders: &'a Holders) -> Vec<Sighting<'a>> {
+    let mut sightings = Vec::with_capacity(1);
+    let named = finding.access_key_id;
+    if let Some(access_key_id) = named {
+        let holder = holders.of_id(access_key_id);
+        let matches = holder
+            .zip(finding.digest)
+            .map(|(holder, digest)| holder.has(digest));
+        let works = holder.is_some_and(|holder| !holder.has_ended);
+        let proof = match matches {
+            _ if finding.is_decided => Proof::Decided,
+            Some(true) if works => Proof::Pair,
+            Some(_) | None => Proof::Suspected,
+        };
+        let kept = finding.is_decided || matches == Some(true);
+        let own = finding.reference.map(str::to_owned);
+        sightings.push(Sighting {
+            finding,
+            reference: own.unwrap_or_else(|| reference(Found::Key(access_key_id), finding.place)),
+            access_key_id: Some(access_key_id),
+            holder,
+            digest: finding.digest.filter(|_| kept),
+            matches,
+            proof,
+        });
+    }
+    let Some(digest) = finding.digest else {
+        return sightings;
+    };
+    let mut is_somebodys = false;
+    for holder in holders.of_digest(digest) {
+        is_somebodys = true;
+        if named != Some(&holder.access_key_id) {
+            sightings.push(Sighting {
+                finding,
+                reference: reference(Found::Key(&holder.access_key_id), finding.place),
+                access_key_id: Some(&holder.access_key_id),
+                holder: Some(holder),
+                digest: Some(digest),
+                matches: Some(true),
+                proof: if holder.has_ended {
+                    Proof::Suspected
+                } else {
+                    Proof::Secret
+                },
+            });
+        }
+    }
+    // Kept beside the id that it does not prove: the pair that it belongs to may become known later.
+    if !is_somebodys && !finding.is_decided {
+        sightings.push(Sighting {
+            finding,
+            reference: reference(Found::Secret(digest), finding.place),
+            access_key_id: None,
+            holder: None,
+            digest: Some(digest),
+            matches: None,
+            proof: Proof::Suspected,
+        });
+    }
+    sightings
+}
+
+/// Whether a sighting restricts something that nothing like it has restricted before.
+fn is_news(sighting: &Sighting<'_>, earlier: Option<&Earlier>) -> bool {
+    sighting.proof.restricts() && earlier.is_none_or(|earlier| !earlier.proof.restricts())
+}
+
+/// Whether a sighting is the first of its kind to say that a key which somebody has may have leaked. What is held is not
+/// told: the task about its source is.
+fn is_suspicion(sighting: &Sighting<'_>, earlier: Option<&Earlier>) -> bool {
+    !sighting.proof.restricts()
+        && earlier.is_none()
+        && sighting.holder.is_some()
+        && !sighting.finding.is_held
+}
+
+async fn earlier(
+    tx: &mut PgTransaction<'_>,
+    sightings: &[Sighting<'_>],
+) -> Result<Vec<Option<Earlier>>, StateFault> {
+    let sources: Vec<&str> = sightings.iter().map(|one| one.finding.source).collect();
+    let references: Vec<&str> = sightings.iter().map(|one| one.reference.as_str()).collect();
+    let rows = sqlx::query!(
+        "SELECT
+             n.position AS \"position!\",
+             l.report_id,
+             l.proof,
+             l.restriction_id,
+             r.revision AS \"revision?\",
+             (SELECT history FROM registry_revision) AS \"history!\"
+         FROM unnest($1::text[], $2::text[])
+             WITH ORDINALITY AS n (source, reference, position)
+         JOIN leak_reports l USING (source, reference)
+         LEFT JOIN restrictions r USING (restriction_id)",
+        &sources as &[&str],
+        &references as &[&str]
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut earlier = vec![None; sightings.len()];
+    for row in rows {
+        let at = usize::try_from(row.position - 1).ok();
+        let Some(slot) = at.and_then(|at| earlier.get_mut(at)) else {
+            continue;
+        };
+        *slot = Some(Earlier {
+            report_id: row.report_id,
+            proof: row
+                .proof
+                .parse()
+                .map_err(|_| StateFault::Corrupt("proof"))?,
+            restriction: row
+                .restriction_id
+                .zip(row.revision)
+                .map(|(restriction_id, revision)| InForce {
+                    restriction_id,
+                    position: Position {
+                        history: History(row.history),
+                        revision,
+                    },
+                }),
+        });
+    }
+    Ok(earlier)
+}
+
+/// The restriction that a sighting leads to.
+#[derive(Debug, Clone, Copy)]
+struct LedTo {
+    in_force: InForce,
+    /// Whether it was imposed now.
+    is_fresh: bool,
+}
+
+/// Restricts what is proven now and was not before; gives for each sighting the restriction that it leads to.
+async fn restrict(
+    tx: &mut PgTransaction<'_>,
+    sightings: &[Sighting<'_>],
+    earlier: &[Option<Earlier>],
+    actor: &Actor,
+    at: Option<At>,
+    now: OffsetDateTime,
+) -> Result<Vec<Option<LedTo>>, StateFault> {
+    let targets: Vec<Option<Target<'_>>> = sightings
+        .iter()
+        .zip(earlier)
+        .map(|(sighting, earlier)| {
+            let target = sighting.restricted();
+            target.filter(|_| is_news(sighting, earlier.as_ref()))
+        })
+        .collect();
+    let ids: Vec<&str> = targets
+        .iter()
+        .flatten()
+        .map(|target| target.access_key_id.as_str())
+        .collect();
+    if ids.is_empty() {
+        return Ok(vec![None; sightings.len()]);
+    }
+    let before = in_force(tx, &ids).await?;
+    let again: HashSet<Uuid> = before.values().map(|one| one.restriction_id).collect();
+    outbox::repeat(tx, &Vec::from_iter(again), now).await?;
+    let mut of: HashMap<String, LedTo> = before
+        .into_iter()
+        .map(|(id, in_force)| {
+            (
+                id,
+                LedTo {
+                    in_force,
+                    is_fresh: false,
+                },
+            )
+        })
+        .collect();
+    let mut fresh: Vec<Target<'_>> = Vec::new();
+    let mut named = HashSet::new();
+    for target in targets.iter().flatten() {
+        let id = target.access_key_id.as_str();
+        if !of.contains_key(id) && named.insert(id) {
+            fresh.push(*target);
+        }
+    }
+    if !fresh.is_empty() {
+        let at = match at {
+            Some(at) => at,
+            None => revision::advance(tx, now).await?,
+        };
+        let imposed = impose(tx, &fresh, Cause::Reported, actor, at).await?;
+        for (target, restriction_id) in fresh.iter().zip(imposed) {
+            let id = target.access_key_id.as_str().to_owned();
+            let in_force = InForce {
+                restriction_id,
+                position: at.position(),
+            };
+            of.insert(
+                id,
+                LedTo {
+                    in_force,
+                    is_fresh: true,
+                },
+            );
+        }
+    }
+    let restrictions = targets.iter().map(|target| {
+        let target = target.as_ref()?;
+        of.get(target.access_key_id.as_str()).copied()
+    });
+    Ok(restrictions.collect())
+}
+
+/// Writes the reports that are new.
+async fn write(
+    tx: &mut PgTransaction<'_>,
+    sightings: &[Sighting<'_>],
+    recorded: &[Recorded],
+) -> Result<(), StateFault> {
+    let new: Vec<(&Sighting<'_>, &Recorded)> = sightings
+        .iter()
+        .zip(recorded)
+        .filter(|(_, recorded)| recorded.is_new)
+        .collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "INSERT INTO leak_reports (
+             report_id,
+             source,
+             reference,
+             access_key_id,
+             parent_access_key_id,
+             restriction_id,
+             proof,
+             url,
+             commit_id,
+             path,
+             first_seen,
+             secret_digest,
+             secret_matches,
+             delivery_id,
+             reported_at,
+             reported_by,
+             held
+         )
+         SELECT *
+         FROM unnest(
+             $1::uuid[],
+             $2::text[],
+             $3::text[],
+             $4::text[],
+             $5::text[],
+             $6::uuid[],
+             $7::text[],
+             $8::text[],
+             $9::text[],
+             $10::text[],
+             $11::timestamptz[],
+             $12::bytea[],
+             $13::boolean[],
+             $14::uuid[],
+             $15::timestamptz[],
+             $16::text[],
+             $17::boolean[]
+         )",
+        &column(&new, |(_, one)| one.report_id),
+        &column(&new, |(one, _)| one.finding.source) as &[&str],
+        &column(&new, |(one, _)| one.reference.as_str()) as &[&str],
+        &column(&new, |(one, _)| one.access_key_id.map(AccessKeyId::as_str)) as &[Option<&str>],
+        &column(&new, |(one, _)| parent(one)) as &[Option<&str>],
+        &column(&new, |(_, one)| one.restriction.map(|of| of.restriction_id)) as &[Option<Uuid>],
+        &column(&new, |(one, _)| one.proof.as_str()) as &[&str],
+        &column(&new, |(one, _)| one.finding.place.url.as_deref()) as &[Option<&str>],
+        &column(&new, |(one, _)| one.finding.place.commit.as_deref()) as &[Option<&str>],
+        &column(&new, |(one, _)| one.finding.place.path.as_deref()) as &[Option<&str>],
+        &column(&new, |(one, _)| one.finding.first_seen) as &[Option<OffsetDateTime>],
+        &column(&new, |(one, _)| one.digest) as &[Option<&[u8]>],
+        &column(&new, |(one, _)| one.matches) as &[Option<bool>],
+        &column(&new, |(one, _)| one.finding.delivery_id) as &[Option<Uuid>],
+        &column(&new, |(one, _)| one.finding.reported_at),
+        &column(&new, |(one, _)| one.finding.reported_by) as &[&str],
+        &column(&new, |(one, _)| {
+            one.finding.is_held && !one.proof.restricts()
+        })
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Writes what a suspicion has become by what proves it.
+async fn prove(
+    tx: &mut PgTransaction<'_>,
+    sightings: &[Sighting<'_>],
+    earlier: &[Option<Earlier>],
+    recorded: &[Recorded],
+) -> Result<(), StateFault> {
+    let proven: Vec<(&Sighting<'_>, &Recorded)> = sightings
+        .iter()
+        .zip(earlier)
+        .zip(recorded)
+        .filter(|((sighting, earlier), _)| earlier.is_some() && is_news(sighting, earlier.as_ref()))
+        .map(|((sighting, _), recorded)| (sighting, recorded))
+        .collect();
+    if proven.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE leak_reports l
+         SET proof = n.proof,
+             restriction_id = n.restriction_id,
+             secret_digest = n.secret_digest,
+             secret_matches = n.secret_matches,
+             delivery_id = n.delivery_id,
+             held = false
+         FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bytea[], $5::boolean[], $6::uuid[])
+             AS n (report_id, proof, restriction_id, secret_digest, secret_matches, delivery_id)
+         WHERE l.report_id = n.report_id",
+        &column(&proven, |(_, one)| one.report_id),
+        &column(&proven, |(one, _)| one.proof.as_str()) as &[&str],
+        &column(&proven, |(_, one)| one
+            .restriction
+            .map(|of| of.restriction_id)) as &[Option<Uuid>],
+        &column(&proven, |(one, _)| one.digest) as &[Option<&[u8]>],
+        &column(&proven, |(one, _)| one.matches) as &[Option<bool>],
+        &column(&proven, |(one, _)| one.finding.delivery_id) as &[Option<Uuid>]
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+fn parent<'a>(sighting: &Sighting<'a>) -> Option<&'a str> {
+    Some(sighting.holder?.parent.as_ref()?.as_str())
+}

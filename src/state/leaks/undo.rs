@@ -1,0 +1,265 @@
+//! Taking a delivery back that was a mistake: the restrictions that it alone has led to are lifted, as if they had
+//! never been. Its reports stay, so that the same sightings told again change nothing.
+
+use sqlx::{PgPool, PgTransaction};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::four_eyes::approvals::{self, AskFault, Asked, AskedBefore, FourEyes, Hands, Outcome};
+use crate::{
+    audit::{self, Actor, Deed, Entry},
+    directory::{
+        StateFault,
+        keys::key_id,
+        revision::{self, At},
+    },
+    outbox::{self, tasks},
+};
+use akgate_rules::position::Position;
+
+/// Why a delivery is not taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum UndoFault {
+    /// There is no delivery of this id.
+    #[error("there is no delivery of this id")]
+    NotFound,
+    /// It was taken back before.
+    #[error("this delivery was undone before")]
+    Undone,
+    /// An owner has confirmed a clean-up: so it was none.
+    #[error("owners of {0} of its keys have confirmed a clean-up")]
+    Confirmed(i64),
+    /// Another operator has asked for it.
+    #[error(transparent)]
+    AskedBefore(AskedBefore),
+    /// It concerns so many restrictions that it takes a second operator.
+    #[error("it concerns {0} restrictions: a second operator is needed")]
+    NeedsTwo(usize),
+    /// State gives no answer.
+    #[error(transparent)]
+    State(#[from] StateFault),
+}
+
+impl From<AskFault> for UndoFault {
+    fn from(fault: AskFault) -> Self {
+        match fault {
+            AskFault::Before(before) => Self::AskedBefore(before),
+            AskFault::State(fault) => Self::State(fault),
+        }
+    }
+}
+
+impl From<sqlx::Error> for UndoFault {
+    fn from(fault: sqlx::Error) -> Self {
+        Self::State(fault.into())
+    }
+}
+
+/// What was taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Undone {
+    /// Restrictions that are lifted.
+    pub lifted: usize,
+    /// Restrictions that stay, since other reports restrict the key as well.
+    pub kept: usize,
+    /// The change from which on that is enforced.
+    pub position: Position,
+}
+
+/// Takes a delivery back, or asks for a second operator where that concerns many restrictions. Whoever was told of a
+/// restriction is told that it is lifted; letters that were not sent yet are not.
+///
+/// # Errors
+/// [`UndoFault`]; nothing is changed then.
+pub async fn undo(
+    pool: &PgPool,
+    delivery_id: Uuid,
+    reason: &str,
+    actor: &Actor,
+    eyes: FourEyes,
+    now: OffsetDateTime,
+) -> Result<Outcome<Undone>, UndoFault> {
+    let mut tx = pool.begin().await?;
+    revision::hold(&mut tx).await?;
+    let alone = Hands {
+        actor,
+        approver: None,
+    };
+    let most = eyes.bulk_above;
+    let outcome = match in_turn(&mut tx, delivery_id, reason, alone, most, now).await {
+        Err(UndoFault::NeedsTwo(_)) => {
+            let asked = Asked::UndoDelivery {
+                delivery_id,
+                reason: reason.to_owned(),
+            };
+            Outcome::Waits(approvals::ask(&mut tx, &asked, actor, eyes, now).await?)
+        }
+        undone => Outcome::Done(undone?),
+    };
+    tx.commit().await?;
+    Ok(outcome)
+}
+
+/// The same in the caller's transaction, which has its turn among the writers, where no more than `most` restrictions
+/// would be lifted. Nothing is written where it fails.
+pub(crate) async fn in_turn(
+    tx: &mut PgTransaction<'_>,
+    delivery_id: Uuid,
+    reason: &str,
+    hands: Hands<'_>,
+    most: usize,
+    now: OffsetDateTime,
+) -> Result<Undone, UndoFault> {
+    let actor = hands.actor;
+    may_undo(tx, delivery_id).await?;
+    let led_to = sqlx::query!(
+        "SELECT
+             r.restriction_id,
+             r.access_key_id,
+             EXISTS (
+                 SELECT 1
+                 FROM leak_reports o
+                 WHERE o.restriction_id = r.restriction_id
+                   AND o.delivery_id IS DISTINCT FROM $1
+             ) AS \"others!\",
+             EXISTS (
+                 SELECT 1
+                 FROM confirmations c
+                 WHERE c.restriction_id = r.restriction_id
+             ) AS \"confirmed!\"
+         FROM restrictions r
+         WHERE r.state <> 'Lifted'
+           AND r.restriction_id IN (
+               SELECT restriction_id
+               FROM leak_reports
+               WHERE delivery_id = $1
+           )
+         ORDER BY r.restriction_id",
+        delivery_id
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let (kept, lifted): (Vec<_>, Vec<_>) = led_to.into_iter().partition(|one| one.others);
+    let confirmed = lifted.iter().filter(|one| one.confirmed).count();
+    if confirmed > 0 {
+        return Err(UndoFault::Confirmed(
+            confirmed.try_into().unwrap_or(i64::MAX),
+        ));
+    }
+    if lifted.len() > most {
+        return Err(UndoFault::NeedsTwo(lifted.len()));
+    }
+    let at = revision::advance(tx, now).await?;
+    mark(tx, delivery_id, actor, reason, now).await?;
+    let ids: Vec<Uuid> = lifted.iter().map(|one| one.restriction_id).collect();
+    lift(tx, &ids, hands, reason, at).await?;
+    let keys: Result<Vec<_>, _> = lifted
+        .iter()
+        .map(|one| key_id(&one.access_key_id))
+        .collect();
+    let keys = keys?;
+    let approved_by = hands.approver.map(Actor::to_string);
+    let entry = |(access_key_id, restriction_id)| Entry {
+        at: now,
+        actor,
+        deed: Deed::Lift,
+        access_key_id: Some(access_key_id),
+        restriction_id: Some(restriction_id),
+        detail: serde_json::json!({ "reason": reason, "undone_delivery": delivery_id, "approved_by": approved_by }),
+    };
+    let mut entries = vec![Entry {
+        at: now,
+        actor,
+        deed: Deed::UndoDelivery,
+        access_key_id: None,
+        restriction_id: None,
+        detail: serde_json::json!({
+            "delivery_id": delivery_id,
+            "reason": reason,
+            "lifted": lifted.len(),
+            "kept": kept.len(),
+            "approved_by": approved_by,
+        }),
+    }];
+    entries.extend(keys.iter().zip(ids.iter().copied()).map(entry));
+    audit::write_all(tx, &entries).await?;
+    tasks::settle(tx, &ids, None, actor, now).await?;
+    outbox::take_back(tx, &ids, now).await?;
+    Ok(Undone {
+        lifted: lifted.len(),
+        kept: kept.len(),
+        position: at.position(),
+    })
+}
+
+async fn may_undo(tx: &mut PgTransaction<'_>, delivery_id: Uuid) -> Result<(), UndoFault> {
+    let undone_at = sqlx::query_scalar!(
+        "SELECT undone_at
+         FROM deliveries
+         WHERE delivery_id = $1",
+        delivery_id
+    )
+    .fetch_optional(&mut **tx)
+    .await?
+    .ok_or(UndoFault::NotFound)?;
+    match undone_at {
+        Some(_) => Err(UndoFault::Undone),
+        None => Ok(()),
+    }
+}
+
+async fn mark(
+    tx: &mut PgTransaction<'_>,
+    delivery_id: Uuid,
+    actor: &Actor,
+    reason: &str,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "UPDATE deliveries
+         SET undone_at = $2,
+             undone_by = $3,
+             undone_reason = $4
+         WHERE delivery_id = $1",
+        delivery_id,
+        now,
+        actor.to_string(),
+        reason
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Lifts as if there had been no restriction: neither a session nor a pair that comes back has anything of it.
+async fn lift(
+    tx: &mut PgTransaction<'_>,
+    restrictions: &[Uuid],
+    hands: Hands<'_>,
+    reason: &str,
+    at: At,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "UPDATE restrictions
+         SET state = 'Lifted',
+             lifted_at = $2,
+             lifted_by = $3,
+             lift_reason = $4,
+             lifted_revision = 0,
+             lifted_history = $7,
+             closing = 'FalsePositive',
+             approved_by = $6,
+             revision = $5
+         WHERE restriction_id = ANY($1)",
+        restrictions,
+        at.now,
+        hands.actor.to_string(),
+        reason,
+        at.revision,
+        hands.approver.map(Actor::to_string),
+        at.history.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

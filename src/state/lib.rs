@@ -1,0 +1,23 @@
+//! What akgate keeps, in PostgreSQL and in the memory of a node. The one crate that speaks SQL: each function is one
+//! statement or one transaction.
+//!
+//! A writer advances the revision first ([`directory::revision`]), so writers wait for each other, and what one of them
+//! reads still holds when it commits. Audit records, letters and events are written in the transaction of what they
+//! tell of. Every node follows the revision into its memory ([`live`]).
+
+#![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod calls;
+pub mod clock;
+pub mod directory;
+pub mod four_eyes;
+pub mod leaks;
+pub mod live;
+pub mod operators;
+pub mod outbox;
+pub mod randomness;
+pub mod restrictions;
+pub mod schema;
+
+pub use sqlx::{PgConnection as Connection, PgPool as Pool, PgTransaction as Transaction};

@@ -1,0 +1,404 @@
+//! The barrier: a change that restricts is answered when no node lets through any more what it refuses.
+//!
+//! After its commit a writer reads the nodes, and waits for each that is not fenced until it says that it has applied the
+//! change, or until a lease and a drift have run since the rows arrived: whatever lease the node held then has ended, and
+//! it takes no other before it has applied the change ([`super::membership`]). Such a node is fenced, unless it has
+//! announced itself since: the next writer does not wait for it.
+//!
+//! In a history that has just begun announcements may be lost, so that the whole time is waited for every change.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use tokio::sync::Mutex;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::live::{
+    lease::{DRIFT, LEASE},
+    nodes::{self, Census, EnforcingNode},
+};
+use crate::{
+    clock::Clock,
+    directory::{StateFault, revision, within},
+};
+use akgate_rules::{
+    access_key::AccessKeyId,
+    position::{BootInstant, History, Position},
+};
+
+/// Time between two looks at the nodes.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// How long the end of calls under way is waited for.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Wait {
+    /// Nothing: the change is committed.
+    None,
+    /// Every node refuses what the change refuses, or has no lease.
+    #[default]
+    Enforced,
+    /// That, and every call that was begun before has ended, for 30 seconds at most.
+    Drained,
+}
+
+/// What a change concerns.
+#[derive(Debug, Clone)]
+pub enum Concern {
+    /// Calls of these AccessKeys and of sessions that descend from them.
+    Keys(Vec<AccessKeyId>),
+    /// Calls of all restricted keys.
+    All,
+}
+
+/// What a change that restricts ends with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Receipt {
+    /// The history of the change: a failover that lost commits begins another.
+    #[schema(value_type = Uuid)]
+    pub history: History,
+    /// The revision of the change.
+    pub revision: i64,
+    /// How many nodes enforce it; null where that is not known: it was not waited for, or the database is gone.
+    pub nodes: Option<u32>,
+    /// Nodes that have no lease, by name: each enforces the change before it takes one.
+    pub fenced: Vec<String>,
+    /// Nodes without a lease that may still let reads pass which the change refuses, by name.
+    pub may_still_let_reads_pass: Vec<String>,
+    /// How long it took since the commit, in milliseconds.
+    pub waited_ms: u64,
+    /// Calls of the keys concerned that were decided before and have no answer yet; null where a node could not be asked.
+    pub calls_in_flight: Option<u64>,
+}
+
+/// A failover has lost the change: it has to be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the database has lost this change in a failover")]
+pub struct Lost;
+
+/// Waits for nodes. What many wait for at the same time is read once for all.
+pub struct Barrier {
+    pool: PgPool,
+    /// For receipts: what keeps them waiting keeps no lease waiting.
+    records: PgPool,
+    clock: Arc<dyn Clock>,
+    timeout: Duration,
+    last: Mutex<Option<Arc<Look>>>,
+}
+
+/// One look at the nodes.
+struct Look {
+    /// Before it was begun: what was committed by then, it shows.
+    began: BootInstant,
+    /// When it had arrived: what is waited for is counted from here. A writer that is stopped before it asks would
+    /// otherwise fence a node that has announced itself meanwhile.
+    arrived: BootInstant,
+    census: Census,
+}
+
+impl Barrier {
+    /// A barrier that nobody waits at yet. `records` keeps receipts; `timeout` is for one call of the database.
+    #[must_use]
+    pub fn new(pool: PgPool, records: PgPool, clock: Arc<dyn Clock>, timeout: Duration) -> Self {
+        Self {
+            pool,
+            records,
+            clock,
+            timeout,
+            last: Mutex::new(None),
+        }
+    }
+
+    /// Waits after a commit; keeps the receipt for the record, and gives it.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    pub async fn wait(
+        &self,
+        committed: Position,
+        concern: &Concern,
+        wait: Wait,
+    ) -> Result<Receipt, Lost> {
+        let began = self.clock.since_boot();
+        let waited = match wait {
+            Wait::None => None,
+            Wait::Enforced | Wait::Drained => self.enforced(committed, wait, began).await?,
+        };
+        let elapsed = self.clock.since_boot().since(began).as_millis();
+        let mut receipt = Receipt {
+            history: committed.history,
+            revision: committed.revision,
+            nodes: None,
+            fenced: Vec::new(),
+            may_still_let_reads_pass: Vec::new(),
+            waited_ms: u64::try_from(elapsed).unwrap_or(u64::MAX),
+            calls_in_flight: None,
+        };
+        if let Some(waited) = waited {
+            receipt.nodes = Some(waited.enforcing);
+            receipt.calls_in_flight = waited.calls_in_flight(committed, concern);
+            // They may not know yet that an account is strict, or that the mode enforces.
+            receipt.may_still_let_reads_pass.clone_from(&waited.fenced);
+            receipt.fenced = waited.fenced;
+        }
+        if wait != Wait::None
+            && let Err(fault) = within(
+                self.timeout,
+                keep(&self.records, &receipt, self.clock.now()),
+            )
+            .await
+        {
+            tracing::warn!(%fault, revision = receipt.revision, "a receipt cannot be kept");
+        }
+        Ok(receipt)
+    }
+
+    /// `None` where the database is gone.
+    async fn enforced(
+        &self,
+        committed: Position,
+        wait: Wait,
+        began: BootInstant,
+    ) -> Result<Option<Waited>, Lost> {
+        let Some(mut look) = self.look(began).await else {
+            return Ok(None);
+        };
+        let mut wanted = committed;
+        if !self.follow(&mut wanted, look.census.position).await? {
+            return Ok(None);
+        }
+        let first = look.arrived;
+        let is_pending = |node: &&EnforcingNode| is_waited_for(node, wanted);
+        let mut pending: Vec<EnforcingNode> = look
+            .census
+            .nodes
+            .iter()
+            .filter(is_pending)
+            .cloned()
+            .collect();
+        let mut is_settled = look.census.is_settled;
+        loop {
+            let is_over = self.clock.since_boot().since(first) > LEASE + DRIFT;
+            if is_over || pending.is_empty() && is_settled {
+                break;
+            }
+            let Some(next) = self.look(look.began.after(LOOK)).await else {
+                return Ok(None);
+            };
+            look = next;
+            if look.census.position.history != wanted.history {
+                // Whatever was waited for has to be waited for again.
+                if !self.follow(&mut wanted, look.census.position).await? {
+                    return Ok(None);
+                }
+                return Box::pin(self.enforced(committed, wait, self.clock.since_boot())).await;
+            }
+            is_settled |= look.census.is_settled;
+            pending.retain(|one| look.census.is_waited_for(one.node_id, wanted));
+        }
+        for node in &pending {
+            match within(self.timeout, nodes::fence(&self.pool, node)).await {
+                Ok(true) => tracing::warn!(
+                    node = node.name,
+                    revision = wanted.revision,
+                    "a node is not waited for until it announces itself again"
+                ),
+                Ok(false) => {}
+                Err(_) => return Ok(None),
+            }
+        }
+        let now = self.clock.since_boot();
+        if !pending.is_empty() {
+            let Some(fenced) = self.look(now).await else {
+                return Ok(None);
+            };
+            look = fenced;
+        }
+        if wait == Wait::Drained {
+            while !look.census.is_drained(wanted) && self.clock.since_boot().since(now) < DRAIN {
+                let next = self.look(look.began.after(LOOK)).await;
+                let Some(next) = next else {
+                    return Ok(None);
+                };
+                look = next;
+            }
+        }
+        Ok(Some(Waited::of(&look.census, wanted)))
+    }
+
+    /// Follows a change into the history that there is by now; false where the database cannot be asked.
+    async fn follow(&self, wanted: &mut Position, now: Position) -> Result<bool, Lost> {
+        if now.history == wanted.history {
+            return Ok(true);
+        }
+        let fork = within(self.timeout, async {
+            let mut db = self.pool.acquire().await?;
+            revision::fork(&mut db, wanted.history, now.history).await
+        });
+        match fork.await {
+            Ok(Some(fork)) if wanted.revision <= fork => {
+                wanted.history = now.history;
+                Ok(true)
+            }
+            Ok(Some(_) | None) => Err(Lost),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// A look that begins at `from` or later, shared with whoever wants one at the same time. `None` where the database
+    /// cannot be asked in the time that a lease and a drift take, or a call of the database.
+    async fn look(&self, from: BootInstant) -> Option<Arc<Look>> {
+        let asked = self.clock.since_boot();
+        let patience = self.timeout.max(LEASE + DRIFT);
+        let is_over = || self.clock.since_boot().since(asked) > patience;
+        loop {
+            let early = from.since(self.clock.since_boot());
+            if !early.is_zero() {
+                tokio::time::sleep(early).await;
+            }
+            let mut last = self.last.lock().await;
+            // Others may have waited for the database meanwhile.
+            if is_over() {
+                return None;
+            }
+            if let Some(look) = last.as_ref().filter(|look| look.began >= from) {
+                return Some(Arc::clone(look));
+            }
+            let now = self.clock.since_boot();
+            match within(self.timeout, self.census()).await {
+                Ok(census) => {
+                    let look = Arc::new(Look {
+                        began: now,
+                        arrived: self.clock.since_boot(),
+                        census,
+                    });
+                    *last = Some(Arc::clone(&look));
+                    return Some(look);
+                }
+                Err(fault) => {
+                    drop(last);
+                    if is_over() {
+                        tracing::warn!(%fault, "committed, but which nodes enforce it is not known");
+                        return None;
+                    }
+                    tokio::time::sleep(LOOK * 4).await;
+                }
+            }
+        }
+    }
+
+    async fn census(&self) -> Result<Census, StateFault> {
+        let mut db = self.pool.acquire().await?;
+        if let Some(census) = nodes::census(&mut db).await? {
+            return Ok(census);
+        }
+        drop(db);
+        revision::stamp(&self.pool, None).await?;
+        let mut db = self.pool.acquire().await?;
+        nodes::census(&mut db)
+            .await?
+            .ok_or(StateFault::OtherHistory)
+    }
+}
+
+fn is_waited_for(node: &EnforcingNode, wanted: Position) -> bool {
+    let has_applied = node
+        .report
+        .as_ref()
+        .is_some_and(|report| report.applied.covers(wanted));
+    !node.is_fenced && !has_applied
+}
+
+impl Census {
+    fn is_waited_for(&self, node_id: Uuid, wanted: Position) -> bool {
+        let node = self.nodes.iter().find(|node| node.node_id == node_id);
+        node.is_some_and(|node| is_waited_for(node, wanted))
+    }
+
+    /// Whether every node that can be asked has ended the calls of before.
+    fn is_drained(&self, wanted: Position) -> bool {
+        let asked = self.nodes.iter().filter(|node| !node.is_fenced);
+        asked.into_iter().all(|node| {
+            node.report.as_ref().is_some_and(|report| {
+                report.applied.covers(wanted) && report.drained_below >= wanted.revision
+            })
+        })
+    }
+}
+
+/// What the nodes say in the end.
+struct Waited {
+    /// Nodes that have applied it, or take no lease before they have.
+    enforcing: u32,
+    fenced: Vec<String>,
+    /// Calls of restricted keys; `None` where a node could not be asked.
+    calls: Option<Vec<(String, i64)>>,
+}
+
+impl Waited {
+    fn of(census: &Census, wanted: Position) -> Self {
+        let (fenced, enforcing): (Vec<&EnforcingNode>, Vec<&EnforcingNode>) =
+            census.nodes.iter().partition(|node| node.is_fenced);
+        let reports = enforcing.iter().map(|node| {
+            let report = node.report.as_ref()?;
+            report.applied.covers(wanted).then_some(report)
+        });
+        let reports: Option<Vec<_>> = reports.collect();
+        let calls = reports.filter(|_| fenced.is_empty()).map(|reports| {
+            let calls = reports.iter().flat_map(|report| &report.calls_under_way);
+            calls.cloned().collect()
+        });
+        Self {
+            enforcing: u32::try_from(enforcing.len()).unwrap_or(u32::MAX),
+            fenced: fenced.iter().map(|node| node.name.clone()).collect(),
+            calls,
+        }
+    }
+
+    fn calls_in_flight(&self, committed: Position, concern: &Concern) -> Option<u64> {
+        let calls = self.calls.as_ref()?.iter();
+        let of_before = calls.filter(|(root, decided)| {
+            let is_concerned = match concern {
+                Concern::Keys(keys) => keys.iter().any(|key| key.as_str() == root),
+                Concern::All => true,
+            };
+            *decided < committed.revision && is_concerned
+        });
+        u64::try_from(of_before.count()).ok()
+    }
+}
+
+/// Keeps a receipt for the record: the first of a change counts.
+async fn keep(pool: &PgPool, receipt: &Receipt, now: OffsetDateTime) -> Result<(), StateFault> {
+    sqlx::query!(
+        "INSERT INTO receipts (
+             history,
+             revision,
+             nodes,
+             fenced,
+             waited_ms,
+             calls_in_flight,
+             received_at
+         )
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT DO NOTHING",
+        receipt.history.0,
+        receipt.revision,
+        receipt.nodes.and_then(|nodes| i32::try_from(nodes).ok()),
+        &receipt.fenced,
+        i64::try_from(receipt.waited_ms).unwrap_or(i64::MAX),
+        receipt
+            .calls_in_flight
+            .and_then(|calls| i64::try_from(calls).ok()),
+        now
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

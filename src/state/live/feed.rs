@@ -1,0 +1,389 @@
+//! Following the revision: what changed in Postgres, in the order of commits, into [`Live`].
+//!
+//! A notification is a hint; the poll is the guarantee. Each look reads position and changes in one snapshot. After a
+//! failover the counter has another history: what was applied after the fork is read again, key by key, and nothing
+//! else; where nobody knows any more what that was, everything is, in ranges and in place.
+
+mod applied;
+mod changes;
+mod reload;
+
+use std::{
+    sync::{
+        Arc, Mutex as BlockingMutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::TryFutureExt;
+use sqlx::{PgPool, PgTransaction, postgres::PgListener};
+use tokio::sync::{Mutex, watch};
+
+use self::{
+    applied::Applied,
+    changes::{Changed, Since, load},
+    reload::{load_all, reload},
+};
+use crate::directory::{
+    StateFault,
+    revision::{self, CHANNEL},
+    within,
+};
+use crate::live::memory::{Live, What};
+use akgate_rules::{access_key::AccessKeyId, position::Position};
+
+/// How the revision is followed.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Time between two polls, at most a second.
+    pub poll: Duration,
+    /// Whether notifications are listened for.
+    pub notify: bool,
+    /// How long one call of the database may take.
+    pub timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_millis(250),
+            notify: true,
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How long the first load, or reading everything again, may take.
+const LOAD: Duration = Duration::from_secs(120);
+
+/// Keeps a [`Live`] as Postgres has it.
+pub struct Feed {
+    pool: PgPool,
+    live: Arc<Live>,
+    settings: Settings,
+    /// Held while `live` is moved, so that changes are applied in order.
+    turn: Mutex<()>,
+    /// What was applied last, to be read again should the history become another.
+    applied: BlockingMutex<Applied>,
+    /// When the counter was last read, in milliseconds since `born`; -1 before the first time.
+    read_at: AtomicI64,
+    born: Instant,
+}
+
+impl Feed {
+    /// A feed that has read nothing yet.
+    #[must_use]
+    pub fn new(pool: PgPool, live: Arc<Live>, settings: Settings) -> Self {
+        Self {
+            pool,
+            live,
+            settings,
+            turn: Mutex::new(()),
+            applied: BlockingMutex::new(Applied::default()),
+            read_at: AtomicI64::new(-1),
+            born: Instant::now(),
+        }
+    }
+
+    /// What is kept as Postgres has it.
+    #[must_use]
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// The revision that [`Live`] has; -1 before the first load.
+    #[must_use]
+    pub fn revision(&self) -> i64 {
+        self.live
+            .position()
+            .map_or(-1, |position| position.revision)
+    }
+
+    /// How long ago the counter was last read; `None` where it never was.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        let read_at = u64::try_from(self.read_at.load(Ordering::Acquire)).ok()?;
+        Some(
+            self.born
+                .elapsed()
+                .saturating_sub(Duration::from_millis(read_at)),
+        )
+    }
+
+    /// Brings [`Live`] to a position: what was just committed, here or at another node. What is begun is done, whether
+    /// or not the caller waits for it.
+    ///
+    /// # Errors
+    /// [`StateFault`]; also where the database has another history by now.
+    pub async fn reach(self: &Arc<Self>, wanted: Position) -> Result<(), StateFault> {
+        let is_there = move |feed: &Self| {
+            let position = feed.live.position();
+            position.is_some_and(|position| position.covers(wanted))
+        };
+        if is_there(self) {
+            return Ok(());
+        }
+        let feed = Arc::clone(self);
+        let reading = tokio::spawn(async move {
+            let _turn = feed.turn.lock().await;
+            // Whoever had the turn may have brought it.
+            match is_there(&feed) {
+                true => Ok(()),
+                false => feed.advance().await,
+            }
+        });
+        // A reload of everything goes on for longer than anybody waits.
+        let read = tokio::time::timeout(self.settings.timeout, reading).await?;
+        read.map_err(|_| StateFault::Corrupt("the registry in memory"))??;
+        match is_there(self) {
+            true => Ok(()),
+            false => Err(StateFault::OtherHistory),
+        }
+    }
+
+    /// Makes this node enforce what was committed. The others follow; so does this one where the database fails just
+    /// now, since the change itself is committed.
+    pub async fn enforce(self: &Arc<Self>, committed: Position) {
+        if let Err(fault) = self.reach(committed).await {
+            let revision = committed.revision;
+            tracing::warn!(%fault, revision, "committed, but not enforced on this node yet");
+        }
+    }
+
+    /// Brings [`Live`] to where the registry stands now. What is begun is done, whether or not the caller waits for it.
+    ///
+    /// # Errors
+    /// [`StateFault`].
+    pub async fn catch_up(self: &Arc<Self>) -> Result<(), StateFault> {
+        let feed = Arc::clone(self);
+        let reading = tokio::spawn(async move { feed.poll().await });
+        let read = tokio::time::timeout(self.settings.timeout, reading).await?;
+        read.map_err(|_| StateFault::Corrupt("the registry in memory"))?
+    }
+
+    /// Reads what has changed since the last time.
+    ///
+    /// # Errors
+    /// [`StateFault`]; [`Live`] is as it was, or has some of the changes.
+    pub async fn poll(&self) -> Result<(), StateFault> {
+        let _turn = self.turn.lock().await;
+        self.advance().await
+    }
+
+    /// Adds to what is known here what a look-up has found in the database.
+    pub fn learn(&self, id: &AccessKeyId, at: Position, what: What) {
+        if self.live.learn(id, at, what) {
+            self.applied().add(at.revision, Changed::Key(id.clone()));
+        }
+    }
+
+    /// Follows the revision until told to stop. A failure is logged once and tried again at the next poll.
+    pub async fn run(&self, mut stop: watch::Receiver<bool>) {
+        let mut listener = None;
+        let mut failing = false;
+        while !*stop.borrow() {
+            match self.poll().await {
+                Ok(()) if failing => {
+                    failing = false;
+                    tracing::info!(revision = self.revision(), "the registry is followed again");
+                }
+                Ok(()) => {}
+                Err(fault) if failing => tracing::debug!(%fault, "the registry cannot be read"),
+                Err(fault) => {
+                    failing = true;
+                    tracing::error!(%fault, "the registry cannot be read: mutations are refused");
+                }
+            }
+            if self.settings.notify && listener.is_none() && !failing {
+                listener = self.listen().await;
+            }
+            let hint = async {
+                match &mut listener {
+                    // `None`: the connection was lost, and with it hints. The next poll reads the table.
+                    Some(listener) => listener.try_recv().await.is_ok_and(|hint| hint.is_some()),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                alive = hint => if !alive { listener = None; },
+                () = tokio::time::sleep(self.settings.poll) => {}
+                _ = stop.changed() => break,
+            }
+        }
+    }
+
+    async fn listen(&self) -> Option<PgListener> {
+        let connected = within(self.settings.timeout, async {
+            let mut listener = PgListener::connect_with(&self.pool).await?;
+            listener.listen(CHANNEL).await?;
+            Ok::<_, StateFault>(listener)
+        });
+        connected.await.ok()
+    }
+
+    async fn advance(&self) -> Result<(), StateFault> {
+        let started = self.born.elapsed();
+        let timeout = self.settings.timeout;
+        match self.live.position() {
+            None => {
+                let now = within(timeout, revision::position(&self.pool)).await?;
+                let maps = within(LOAD, load_all(&self.pool, timeout)).await?;
+                let later = self.still(now).await?;
+                self.live.replace(maps);
+                // What was committed meanwhile may have been loaded: it is not told apart.
+                self.applied().forget_up_to(later.revision);
+                self.live.publish(now);
+            }
+            Some(before) => {
+                // Each answer of the database is waited for by its own patience.
+                if let Some(now) = within(LOAD, self.follow(before)).await? {
+                    self.go_over(before, now).await?;
+                }
+            }
+        }
+        let read_at = i64::try_from(started.as_millis()).unwrap_or(i64::MAX);
+        self.read_at.store(read_at, Ordering::Release);
+        Ok(())
+    }
+
+    /// Applies what has changed in this history; gives the position where there is another.
+    async fn follow(&self, before: Position) -> Result<Option<Position>, StateFault> {
+        let timeout = self.settings.timeout;
+        let mut tx = within(timeout, snapshot(&self.pool)).await?;
+        let Some(now) = within(timeout, revision::read(&mut tx)).await? else {
+            drop(tx);
+            let stamping = revision::stamp(&self.pool, None);
+            return within(timeout, stamping).await.map(Some);
+        };
+        if now.history != before.history {
+            return Ok(Some(now));
+        }
+        if now.revision < before.revision {
+            drop(tx);
+            // A copy of before was put in the database's place.
+            let stamping = revision::stamp(&self.pool, Some(before));
+            return within(timeout, stamping).await.map(Some);
+        }
+        if now.revision > before.revision {
+            let since = Since::revision(before.revision, timeout);
+            self.apply(&mut tx, &since, now).await?;
+            self.live.publish(now);
+        }
+        within(timeout, tx.commit().err_into::<StateFault>()).await?;
+        Ok(None)
+    }
+
+    /// Goes over from one history to another.
+    async fn go_over(&self, before: Position, now: Position) -> Result<(), StateFault> {
+        let timeout = self.settings.timeout;
+        let fork = within(timeout, async {
+            let mut db = self.pool.acquire().await?;
+            revision::fork(&mut db, before.history, now.history).await
+        });
+        let fork = fork.await?.map(|fork| fork.min(before.revision));
+        tracing::warn!(
+            before = %before,
+            now = %now,
+            fork,
+            "the database has another history: what was applied since is read again"
+        );
+        // No position of before counts from here on, and none of now yet: whoever asks for either waits.
+        let nowhere = now.at(-1);
+        let lost = fork.and_then(|fork| Some((fork, self.applied().since(fork)?)));
+        self.live.go_over(nowhere);
+        let done = match lost {
+            Some((fork, changed)) => {
+                let since = Since::with(fork, changed, timeout);
+                within(LOAD, self.read_again(fork, &since, now)).await
+            }
+            None => within(LOAD, self.reload(now)).await,
+        };
+        match done {
+            Ok(reached) => {
+                self.live.publish(reached);
+                Ok(())
+            }
+            Err(fault) => {
+                // It is begun anew from where it began.
+                self.live.go_over(before);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Reads again what was applied after the fork, and what has changed since; gives where that is.
+    async fn read_again(
+        &self,
+        fork: i64,
+        since: &Since,
+        now: Position,
+    ) -> Result<Position, StateFault> {
+        let timeout = self.settings.timeout;
+        let mut tx = within(timeout, snapshot(&self.pool)).await?;
+        let seen = within(timeout, revision::read(&mut tx)).await?;
+        let seen = seen.filter(|seen| seen.history == now.history);
+        let seen = seen.ok_or(StateFault::OtherHistory)?;
+        self.apply(&mut tx, since, seen).await?;
+        self.applied().carry_over(fork, seen.revision);
+        within(timeout, tx.commit().err_into::<StateFault>()).await?;
+        Ok(seen)
+    }
+
+    async fn reload(&self, now: Position) -> Result<Position, StateFault> {
+        let maps = self.live.maps();
+        let maps = maps
+            .as_ref()
+            .ok_or(StateFault::Corrupt("the registry in memory"))?;
+        reload(&self.pool, maps, self.settings.timeout).await?;
+        let later = self.still(now).await?;
+        self.applied().forget_up_to(later.revision);
+        Ok(now)
+    }
+
+    /// Where the registry stands in the same history; an error where that has become another.
+    async fn still(&self, now: Position) -> Result<Position, StateFault> {
+        let later = within(self.settings.timeout, revision::position(&self.pool)).await?;
+        match later.history == now.history {
+            true => Ok(later),
+            false => Err(StateFault::OtherHistory),
+        }
+    }
+
+    async fn apply(
+        &self,
+        tx: &mut PgTransaction<'_>,
+        since: &Since,
+        now: Position,
+    ) -> Result<(), StateFault> {
+        let maps = self.live.maps();
+        let maps = maps
+            .as_ref()
+            .ok_or(StateFault::Corrupt("the registry in memory"))?;
+        let mut changed = Vec::new();
+        let loaded = load(tx, maps, since, &mut changed).await;
+        // Also what a load that failed has applied in part.
+        let mut applied = self.applied();
+        for one in changed {
+            applied.add(now.revision, one);
+        }
+        loaded
+    }
+
+    fn applied(&self) -> std::sync::MutexGuard<'_, Applied> {
+        // Each change is one push: a panic elsewhere leaves it whole.
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A transaction that sees one state of the database, and changes nothing.
+async fn snapshot(pool: &PgPool) -> Result<PgTransaction<'_>, StateFault> {
+    let mut tx = pool
+        .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await?;
+    // Where much has changed a statement takes its time: whoever reads does not wait long for any row.
+    sqlx::query!("SELECT set_config('statement_timeout', '120s', true)")
+        .fetch_one(&mut *tx)
+        .await?;
+    Ok(tx)
+}

@@ -1,0 +1,389 @@
+//! What changed, from rows of Postgres into memory.
+
+use std::{
+    collections::{HashMap, HashSet},
+    str::FromStr,
+    time::Duration,
+};
+
+use futures_util::{TryFutureExt, TryStreamExt};
+use sqlx::PgConnection;
+use time::UtcDateTime;
+use uuid::Uuid;
+
+use crate::directory::{KeyStatus, StateFault, keys::key_id, within};
+use crate::{
+    live::memory::{Known, Made, Maps, Mark, Marks, OfAccount, What},
+    restrictions::mode,
+};
+use akgate_rules::{
+    access_key::AccessKeyId,
+    exception::{Exception, Scope},
+    position::{History, Position},
+    restriction::State,
+    verdict::Mode,
+};
+
+/// Something that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Changed {
+    /// A pair, a session, its restriction or an exception from that.
+    Key(AccessKeyId),
+    /// What an account has of its own.
+    Account(String),
+}
+
+/// What is to be read.
+#[derive(Debug, Default)]
+pub(crate) struct Since {
+    /// Everything that changed after this revision.
+    after: i64,
+    /// These as well, whatever is known of them: they may be gone.
+    keys: Vec<String>,
+    accounts: Vec<String>,
+    /// The mode as well: it is one row, and may be what was lost.
+    mode: bool,
+    /// How long the database may be silent.
+    patience: Duration,
+}
+
+impl Since {
+    /// Everything after a revision.
+    pub fn revision(after: i64, patience: Duration) -> Self {
+        Self {
+            after,
+            patience,
+            ..Self::default()
+        }
+    }
+
+    /// Everything after a revision, and these.
+    pub fn with(after: i64, changed: HashSet<Changed>, patience: Duration) -> Self {
+        let mut since = Self::revision(after, patience);
+        since.mode = true;
+        for one in changed {
+            match one {
+                Changed::Key(id) => since.keys.push(id.as_str().to_owned()),
+                Changed::Account(id) => since.accounts.push(id),
+            }
+        }
+        since
+    }
+
+    /// An answer of the database, or the next of many rows: none is waited for long.
+    async fn wait_for<T>(
+        &self,
+        answer: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, StateFault> {
+        within(self.patience, answer.err_into::<StateFault>()).await
+    }
+}
+
+/// Applies it, in one snapshot; says what was changed.
+pub(crate) async fn load(
+    db: &mut PgConnection,
+    maps: &Maps,
+    since: &Since,
+    changed: &mut Vec<Changed>,
+) -> Result<(), StateFault> {
+    // Restrictions first: a key must not be known for a moment without its restriction.
+    restrictions(db, maps, since, changed).await?;
+    switched(db, maps, since).await?;
+    accounts(db, maps, since, changed).await?;
+    exceptions(db, maps, since, changed).await?;
+    let whole: Result<HashSet<AccessKeyId>, _> = since.keys.iter().map(|id| key_id(id)).collect();
+    let mut found = Found {
+        whole: whole?,
+        changed,
+    };
+    pairs(db, maps, since, &mut found).await?;
+    sessions(db, maps, since, &mut found).await?;
+    for gone in found.whole {
+        maps.known.pin().remove(&gone);
+    }
+    Ok(())
+}
+
+/// Accounts, exceptions and the mode, whatever is known of them.
+pub(crate) async fn policy(
+    db: &mut PgConnection,
+    maps: &Maps,
+    patience: Duration,
+) -> Result<(), StateFault> {
+    let everything = Since::revision(-1, patience);
+    let mut changed = Vec::new();
+    switched(db, maps, &everything).await?;
+    accounts(db, maps, &everything, &mut changed).await?;
+    let own: HashSet<Changed> = changed.drain(..).collect();
+    maps.accounts
+        .pin()
+        .retain(|id, _| own.contains(&Changed::Account(id.to_string())));
+    maps.exceptions.pin().clear();
+    exceptions(db, maps, &everything, &mut changed).await
+}
+
+/// What is found of keys.
+struct Found<'a> {
+    /// Those that are read whole and were not found yet.
+    whole: HashSet<AccessKeyId>,
+    changed: &'a mut Vec<Changed>,
+}
+
+impl Found<'_> {
+    fn add(&mut self, maps: &Maps, id: AccessKeyId, known: Known) {
+        self.changed.push(Changed::Key(id.clone()));
+        match self.whole.remove(&id) {
+            // Whatever was known of it before is of another history.
+            true => maps.put(id, known),
+            false => maps.know(id, known),
+        }
+    }
+}
+
+/// What becomes of a key's restrictions by one more row of them. Their order does not matter: at most
+/// one is in force.
+pub(crate) fn mark(
+    marks: &mut Marks,
+    restriction_id: Uuid,
+    state: &str,
+    is_widened: bool,
+    lifted_at: Option<(i64, Uuid)>,
+) -> Result<(), StateFault> {
+    let state = State::parse(state).ok_or(StateFault::Corrupt("state"))?;
+    let this = Mark {
+        restriction_id,
+        is_widened,
+    };
+    if state.is_in_force() {
+        marks.in_force = Some(this);
+        return Ok(());
+    }
+    let (revision, history) = lifted_at.ok_or(StateFault::Corrupt("lifted_revision"))?;
+    let lifted_at = Position {
+        history: History(history),
+        revision,
+    };
+    marks.in_force = marks
+        .in_force
+        .filter(|one| one.restriction_id != restriction_id);
+    // One that was undone is as if it had never been.
+    let was_undone = lifted_at.revision == 0;
+    // Of the histories that this one goes back to, each has later revisions than those before.
+    let is_last = marks
+        .lifted
+        .is_none_or(|(earlier, _)| earlier.revision <= lifted_at.revision);
+    if !was_undone && is_last {
+        marks.lifted = Some((lifted_at, this));
+    }
+    Ok(())
+}
+
+async fn restrictions(
+    db: &mut PgConnection,
+    maps: &Maps,
+    since: &Since,
+    changed: &mut Vec<Changed>,
+) -> Result<(), StateFault> {
+    let rows = sqlx::query!(
+        "SELECT
+             restriction_id,
+             access_key_id,
+             state,
+             widened_at IS NOT NULL AS \"is_widened!\",
+             lifted_revision,
+             lifted_history
+         FROM restrictions
+         WHERE revision > $1
+            OR access_key_id = ANY($2)",
+        since.after,
+        &since.keys
+    )
+    .fetch_all(db);
+    let rows = since.wait_for(rows).await?;
+    let known = maps.marks.pin();
+    // Of those that are read whole nothing of before counts.
+    let mut made: HashMap<AccessKeyId, Marks> = HashMap::with_capacity(rows.len());
+    for id in &since.keys {
+        made.insert(key_id(id)?, Marks::default());
+    }
+    for row in rows {
+        let id = key_id(&row.access_key_id)?;
+        let marks = made
+            .entry(id)
+            .or_insert_with_key(|id| known.get(id).copied().unwrap_or_default());
+        mark(
+            marks,
+            row.restriction_id,
+            &row.state,
+            row.is_widened,
+            row.lifted_revision.zip(row.lifted_history),
+        )?;
+    }
+    for (id, marks) in made {
+        changed.push(Changed::Key(id.clone()));
+        maps.put_marks(id, marks);
+    }
+    Ok(())
+}
+
+async fn switched(db: &mut PgConnection, maps: &Maps, since: &Since) -> Result<(), StateFault> {
+    let switched = sqlx::query_scalar!(
+        "SELECT mode
+         FROM policy_switch
+         WHERE revision > $1
+            OR $2",
+        since.after,
+        since.mode
+    )
+    .fetch_optional(db);
+    let Some(switched) = since.wait_for(switched).await? else {
+        return Ok(());
+    };
+    let mode = mode::parse(switched.as_deref())?;
+    if maps.mode.set(mode) {
+        let to = mode.map_or("what is configured", Mode::as_str);
+        tracing::warn!(to, "operators have switched the mode");
+    }
+    Ok(())
+}
+
+async fn accounts(
+    db: &mut PgConnection,
+    maps: &Maps,
+    since: &Since,
+    changed: &mut Vec<Changed>,
+) -> Result<(), StateFault> {
+    let rows = sqlx::query!(
+        "SELECT account_id, profile, self_remedy
+         FROM accounts
+         WHERE (revision > $1 AND (profile IS NOT NULL OR self_remedy IS NOT NULL OR $1 >= 0))
+            OR account_id = ANY($2)",
+        since.after,
+        &since.accounts
+    )
+    .fetch_all(db);
+    let rows = since.wait_for(rows).await?;
+    let accounts = maps.accounts.pin();
+    let mut gone: HashSet<&str> = since.accounts.iter().map(String::as_str).collect();
+    for row in &rows {
+        gone.remove(row.account_id.as_str());
+    }
+    for account_id in gone {
+        accounts.remove(account_id);
+    }
+    for row in rows {
+        changed.push(Changed::Account(row.account_id.clone()));
+        let profile = row.profile.as_deref().map(str::parse).transpose();
+        let own = OfAccount {
+            profile: profile.map_err(|_| StateFault::Corrupt("profile"))?,
+            self_remedy: row.self_remedy,
+        };
+        match own == OfAccount::default() {
+            true => accounts.remove(row.account_id.as_str()),
+            false => accounts.insert(row.account_id.into(), own),
+        };
+    }
+    Ok(())
+}
+
+async fn exceptions(
+    db: &mut PgConnection,
+    maps: &Maps,
+    since: &Since,
+    changed: &mut Vec<Changed>,
+) -> Result<(), StateFault> {
+    let rows = sqlx::query!(
+        "SELECT
+             e.exception_id,
+             e.restriction_id,
+             r.access_key_id,
+             e.operations,
+             e.networks,
+             e.expires_at,
+             e.revoked_at IS NOT NULL AS \"is_revoked!\"
+         FROM exceptions e
+         JOIN restrictions r USING (restriction_id)
+         WHERE (e.revision > $1 OR r.access_key_id = ANY($2))
+           AND r.state <> 'Lifted'",
+        since.after,
+        &since.keys
+    )
+    .fetch_all(db);
+    let rows = since.wait_for(rows).await?;
+    for id in &since.keys {
+        maps.exceptions.pin().remove(&key_id(id)?);
+    }
+    for row in rows {
+        let made = Made {
+            exception_id: row.exception_id,
+            restriction_id: row.restriction_id,
+            exception: Exception {
+                scope: Scope {
+                    operations: parsed(&row.operations, "operations")?,
+                    networks: parsed(&row.networks, "networks")?,
+                },
+                expires_at: row.expires_at,
+            },
+        };
+        let id = key_id(&row.access_key_id)?;
+        changed.push(Changed::Key(id.clone()));
+        maps.except(id, row.exception_id, (!row.is_revoked).then_some(&made));
+    }
+    Ok(())
+}
+
+fn parsed<T: FromStr>(texts: &[String], what: &'static str) -> Result<Vec<T>, StateFault> {
+    let parsed = texts.iter().map(|text| text.parse());
+    let parsed: Result<_, _> = parsed.collect();
+    parsed.map_err(|_| StateFault::Corrupt(what))
+}
+
+async fn pairs(
+    db: &mut PgConnection,
+    maps: &Maps,
+    since: &Since,
+    found: &mut Found<'_>,
+) -> Result<(), StateFault> {
+    let mut rows = sqlx::query!(
+        "SELECT access_key_id, status, revision
+         FROM access_keys
+         WHERE revision > $1
+            OR access_key_id = ANY($2)",
+        since.after,
+        &since.keys
+    )
+    .fetch(db);
+    while let Some(row) = since.wait_for(rows.try_next()).await? {
+        let known = pair(row.revision, &row.status)?;
+        found.add(maps, key_id(&row.access_key_id)?, known);
+    }
+    Ok(())
+}
+
+pub(crate) fn pair(revision: i64, status: &str) -> Result<Known, StateFault> {
+    let status = KeyStatus::parse(status).ok_or(StateFault::Corrupt("status"))?;
+    Ok(Known::new(revision, What::Pair(status)))
+}
+
+async fn sessions(
+    db: &mut PgConnection,
+    maps: &Maps,
+    since: &Since,
+    found: &mut Found<'_>,
+) -> Result<(), StateFault> {
+    let mut rows = sqlx::query!(
+        "SELECT access_key_id, expires_at, revision
+         FROM sessions
+         WHERE revision > $1
+            OR access_key_id = ANY($2)",
+        since.after,
+        &since.keys
+    )
+    .fetch(db);
+    while let Some(row) = since.wait_for(rows.try_next()).await? {
+        let what = What::Session(UtcDateTime::from(row.expires_at));
+        let known = Known::new(row.revision, what);
+        found.add(maps, key_id(&row.access_key_id)?, known);
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! Reading everything: at the start into new maps, and after a fork that nobody remembers in ranges, in place.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use futures_util::TryStreamExt;
+use sqlx::PgPool;
+use time::UtcDateTime;
+use uuid::Uuid;
+
+use super::changes::{mark, pair, policy};
+use crate::directory::{StateFault, keys::key_id};
+use crate::live::memory::{Known, Maps, Marks, What};
+use akgate_rules::access_key::AccessKeyId;
+
+/// How many rows a statement reads of everything.
+const RANGE: i64 = 20_000;
+
+/// Reads everything into new maps. Nobody sees them before they are whole, so that their parts can be read at the
+/// same time.
+pub(crate) async fn load_all(pool: &PgPool, patience: Duration) -> Result<Arc<Maps>, StateFault> {
+    // An estimate that costs nothing; -1 where nobody has counted yet.
+    let estimate = sqlx::query!(
+        "SELECT
+             (SELECT reltuples FROM pg_class WHERE oid = 'access_keys'::regclass)::bigint AS \"keys!\",
+             (SELECT reltuples FROM pg_class WHERE oid = 'restrictions'::regclass)::bigint AS \"restrictions!\""
+    )
+    .fetch_one(pool)
+    .await?;
+    let room = |count| usize::try_from(count).unwrap_or_default();
+    let maps = Arc::new(Maps::with_room(
+        room(estimate.keys),
+        room(estimate.restrictions),
+    ));
+    let beside = tokio::spawn({
+        let (pool, maps) = (pool.clone(), Arc::clone(&maps));
+        async move { restrictions(&pool, &maps).await }
+    });
+    small(pool, &maps, patience).await?;
+    pairs_at_once(pool, &maps).await?;
+    sessions(pool, &maps).await?;
+    beside
+        .await
+        .map_err(|_| StateFault::Corrupt("the registry in memory"))??;
+    Ok(maps)
+}
+
+/// Reads everything again into the maps that there are: what is not met again is gone.
+pub(crate) async fn reload(
+    pool: &PgPool,
+    maps: &Maps,
+    patience: Duration,
+) -> Result<(), StateFault> {
+    let generation = maps
+        .generation
+        .fetch_add(1, Ordering::AcqRel)
+        .wrapping_add(1);
+    restrictions(pool, maps).await?;
+    maps.marks
+        .pin()
+        .retain(|_, marks| marks.generation == generation);
+    small(pool, maps, patience).await?;
+    pairs(pool, maps).await?;
+    sessions(pool, maps).await?;
+    maps.known
+        .pin()
+        .retain(|_, known| known.generation == generation);
+    Ok(())
+}
+
+/// Accounts, exceptions and the mode.
+async fn small(pool: &PgPool, maps: &Maps, patience: Duration) -> Result<(), StateFault> {
+    let mut db = pool.acquire().await?;
+    policy(&mut db, maps, patience).await
+}
+
+async fn restrictions(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
+    let mut last = (String::new(), Uuid::nil());
+    // The marks of the last key: the next range may have more of them.
+    let mut open: Option<(AccessKeyId, Marks)> = None;
+    let close = |open: Option<(AccessKeyId, Marks)>| {
+        if let Some((id, marks)) = open {
+            maps.put_marks(id, marks);
+        }
+    };
+    loop {
+        let rows = sqlx::query!(
+            "SELECT
+                 restriction_id,
+                 access_key_id,
+                 state,
+                 widened_at IS NOT NULL AS \"is_widened!\",
+                 lifted_revision,
+                 lifted_history
+             FROM restrictions
+             WHERE (access_key_id, restriction_id) > ($1, $2)
+             ORDER BY access_key_id, restriction_id
+             LIMIT $3",
+            last.0,
+            last.1,
+            RANGE
+        )
+        .fetch_all(pool)
+        .await?;
+        let Some(end) = rows.last() else {
+            close(open);
+            return Ok(());
+        };
+        last = (end.access_key_id.clone(), end.restriction_id);
+        for row in rows {
+            let id = key_id(&row.access_key_id)?;
+            let marks = match open.take() {
+                Some((before, marks)) if before == id => marks,
+                before => {
+                    close(before);
+                    Marks::default()
+                }
+            };
+            let (_, marks) = open.insert((id, marks));
+            mark(
+                marks,
+                row.restriction_id,
+                &row.state,
+                row.is_widened,
+                row.lifted_revision.zip(row.lifted_history),
+            )?;
+        }
+    }
+}
+
+/// All pairs by one statement, which may take longer than any other.
+async fn pairs_at_once(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
+    let mut tx = pool.begin().await?;
+    sqlx::query!("SELECT set_config('statement_timeout', '0', true)")
+        .fetch_one(&mut *tx)
+        .await?;
+    let mut rows =
+        sqlx::query!("SELECT access_key_id, status, revision FROM access_keys").fetch(&mut *tx);
+    while let Some(row) = rows.try_next().await? {
+        maps.know(
+            key_id(&row.access_key_id)?,
+            pair(row.revision, &row.status)?,
+        );
+    }
+    Ok(())
+}
+
+async fn pairs(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
+    let mut last = String::new();
+    loop {
+        let rows = sqlx::query!(
+            "SELECT access_key_id, status, revision
+             FROM access_keys
+             WHERE access_key_id > $1
+             ORDER BY access_key_id
+             LIMIT $2",
+            last,
+            RANGE
+        )
+        .fetch_all(pool)
+        .await?;
+        let Some(end) = rows.last() else {
+            return Ok(());
+        };
+        last.clone_from(&end.access_key_id);
+        for row in &rows {
+            maps.know(
+                key_id(&row.access_key_id)?,
+                pair(row.revision, &row.status)?,
+            );
+        }
+    }
+}
+
+async fn sessions(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
+    let mut last = String::new();
+    loop {
+        let rows = sqlx::query!(
+            "SELECT access_key_id, expires_at, revision
+             FROM sessions
+             WHERE access_key_id > $1
+             ORDER BY access_key_id
+             LIMIT $2",
+            last,
+            RANGE
+        )
+        .fetch_all(pool)
+        .await?;
+        let Some(end) = rows.last() else {
+            return Ok(());
+        };
+        last.clone_from(&end.access_key_id);
+        for row in &rows {
+            let what = What::Session(UtcDateTime::from(row.expires_at));
+            maps.know(key_id(&row.access_key_id)?, Known::new(row.revision, what));
+        }
+    }
+}

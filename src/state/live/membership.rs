@@ -1,0 +1,312 @@
+//! A node among the others: it announces itself, reads, and only then takes a lease; and says what it enforces.
+//!
+//! Every 500 ms:
+//!
+//! 1. It commits an announcement to its own row ([`nodes::announce`]).
+//! 2. It reads where the registry stands and applies everything up to there.
+//! 3. It holds a lease, counted from before 1.
+//!
+//! Whoever commits a change either finds the announcement, and waits until the node has applied the change or its lease
+//! has ended, or has committed before 2 and is read there. No lock is needed, and no wall clock is compared.
+
+mod clocks;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+pub use self::clocks::{ClockFault, Clocks};
+use crate::live::{
+    feed::Feed,
+    lease::{DRIFT, LEASE, Lease},
+    nodes::{self, Card, Report},
+};
+use crate::{
+    calls::in_flight::InFlight,
+    clock::{Clock, LatestTime},
+    directory::{StateFault, revision, within},
+};
+use akgate_rules::position::{BootInstant, History, Position};
+
+/// How often a node announces itself.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// After what time a round that failed is made again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// How often the end of calls is looked for while some of before a change are under way.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A node among the others.
+pub struct Membership {
+    card: Card,
+    pool: PgPool,
+    /// What it enforces; `None` for one that judges no calls.
+    feed: Option<Arc<Feed>>,
+    lease: Arc<Lease>,
+    calls: Arc<InFlight>,
+    clock: Arc<dyn Clock>,
+    latest: Arc<LatestTime>,
+    clocks: Clocks,
+    /// Since when the present history is known here.
+    since: Mutex<Option<(History, BootInstant)>>,
+    drain: Mutex<Drain>,
+    timeout: Duration,
+}
+
+/// What a [`Membership`] is made of.
+pub struct Parts {
+    /// What the node says of itself.
+    pub card: Card,
+    /// The database.
+    pub pool: PgPool,
+    /// What it enforces; `None` for one that judges no calls.
+    pub feed: Option<Arc<Feed>>,
+    /// The calls that it is at work on.
+    pub calls: Arc<InFlight>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The latest time that was seen.
+    pub latest: Arc<LatestTime>,
+    /// How long one call of the database may take.
+    pub timeout: Duration,
+}
+
+/// Which calls of before a change have ended.
+#[derive(Debug, Default)]
+struct Drain {
+    /// A position, and the set of calls that may have begun before it was known here.
+    waiting: Option<(Position, usize)>,
+    /// Every call that began before this was known here has ended.
+    done: Option<Position>,
+}
+
+impl Membership {
+    /// A node that nobody knows of yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            card: parts.card,
+            pool: parts.pool,
+            feed: parts.feed,
+            lease: Arc::default(),
+            calls: parts.calls,
+            clock: parts.clock,
+            latest: parts.latest,
+            clocks: Clocks::default(),
+            since: Mutex::default(),
+            drain: Mutex::default(),
+            timeout: parts.timeout,
+        }
+    }
+
+    /// Its lease.
+    #[must_use]
+    pub fn lease(&self) -> &Arc<Lease> {
+        &self.lease
+    }
+
+    /// What is known of its clock.
+    #[must_use]
+    pub fn clocks(&self) -> &Clocks {
+        &self.clocks
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// Announces itself and takes a lease until told to stop; then it is no node any more.
+    pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
+        let reporting = Arc::clone(&self);
+        let reports = tokio::spawn({
+            let stop = stop.clone();
+            async move { reporting.keep_reporting(stop).await }
+        });
+        self.keep_announcing(stop).await;
+        // The reports end with the same word.
+        drop(reports.await);
+        self.lease.give_back();
+        let leaving = nodes::leave(&self.pool, self.card.node_id);
+        if let Err(fault) = within(self.timeout, leaving).await {
+            tracing::debug!(%fault, "this node stays in the list of nodes until it is forgotten");
+        }
+    }
+
+    async fn keep_announcing(&self, mut stop: watch::Receiver<bool>) {
+        let mut failing = false;
+        while !*stop.borrow() {
+            match self.round().await {
+                Ok(()) if failing => {
+                    failing = false;
+                    tracing::info!("this node holds a lease again");
+                }
+                Ok(()) => {}
+                Err(fault) if failing => tracing::debug!(%fault, "this node holds no lease"),
+                Err(fault) => {
+                    failing = true;
+                    tracing::error!(%fault, "this node cannot announce itself: it holds no lease");
+                }
+            }
+            let rest = if failing { AGAIN } else { EVERY };
+            tokio::select! {
+                () = tokio::time::sleep(rest) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// Announces itself, reads, takes a lease.
+    ///
+    /// # Errors
+    /// [`StateFault`]; it holds the lease that it held before, until that ends.
+    pub async fn round(&self) -> Result<(), StateFault> {
+        let from = self.clock.since_boot();
+        let (before, offset) = (self.clock.now(), self.clocks.offset());
+        let announcing = nodes::announce(&self.pool, &self.card, offset);
+        let theirs = within(self.timeout, announcing).await?;
+        let now = self.clock.now();
+        self.clocks.measure(before, now, theirs);
+        if let Some(feed) = &self.feed {
+            feed.poll().await?;
+            self.lease.take(from);
+            self.report().await?;
+            self.settle(feed).await?;
+        }
+        let (offsets, latest) = within(self.timeout, async {
+            let offsets = nodes::clock_offsets(&self.pool).await?;
+            let latest = nodes::latest_time(&self.pool, now).await?;
+            Ok::<_, StateFault>((offsets, latest))
+        })
+        .await?;
+        self.latest.see(latest);
+        self.clocks.compare(self.card.node_id, &offsets);
+        Ok(())
+    }
+
+    /// When a history has been known here for as long as a lease lasts, no lease of before it is left.
+    async fn settle(&self, feed: &Feed) -> Result<(), StateFault> {
+        let Some(position) = feed.live().position() else {
+            return Ok(());
+        };
+        let now = self.clock.since_boot();
+        {
+            let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+            match *since {
+                Some((history, first)) if history == position.history => {
+                    if now.since(first) <= LEASE + DRIFT {
+                        return Ok(());
+                    }
+                }
+                Some(_) | None => {
+                    *since = Some((position.history, now));
+                    return Ok(());
+                }
+            }
+        }
+        within(self.timeout, revision::settle(&self.pool, position.history)).await?;
+        // Once, and again after the next history.
+        let never = BootInstant(Duration::MAX);
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = Some((position.history, never));
+        Ok(())
+    }
+
+    /// Says what it enforces as soon as that has changed, until told to stop.
+    pub async fn keep_reporting(&self, mut stop: watch::Receiver<bool>) {
+        let Some(feed) = &self.feed else {
+            return;
+        };
+        let mut moves = feed.live().moves();
+        let mut told: Option<Report> = None;
+        while !*stop.borrow() {
+            let report = self.look(feed);
+            let is_busy = report.as_ref().is_some_and(|report| {
+                report.drained_below < report.applied.revision || !report.calls_under_way.is_empty()
+            });
+            if report.is_some() && report != told {
+                let written = self.write(report.as_ref()).await;
+                match written {
+                    Ok(()) => told = report,
+                    Err(fault) => {
+                        tracing::debug!(%fault, "what this node enforces is told later");
+                        tokio::time::sleep(AGAIN).await;
+                        continue;
+                    }
+                }
+            }
+            tokio::select! {
+                _ = moves.changed() => {}
+                () = tokio::time::sleep(LOOK), if is_busy || told.is_none() => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// Says what it enforces, now.
+    ///
+    /// # Errors
+    /// [`StateFault`].
+    pub async fn report(&self) -> Result<(), StateFault> {
+        match &self.feed {
+            Some(feed) => self.write(self.look(feed).as_ref()).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn write(&self, report: Option<&Report>) -> Result<(), StateFault> {
+        let Some(report) = report else {
+            return Ok(());
+        };
+        within(
+            self.timeout,
+            nodes::report(&self.pool, self.card.node_id, report),
+        )
+        .await
+    }
+
+    fn look(&self, feed: &Feed) -> Option<Report> {
+        let applied = feed.live().position()?;
+        let calls = self.calls.intended_calls().into_iter();
+        let of_before = calls
+            .filter(|(root, decided)| !decided.covers(applied) && feed.live().is_restricted(root));
+        let calls_under_way = of_before.map(|(root, decided)| {
+            let is_same = decided.history == applied.history;
+            (
+                root.as_str().to_owned(),
+                if is_same { decided.revision } else { -1 },
+            )
+        });
+        Some(Report {
+            applied,
+            drained_below: self.drained(applied),
+            calls_under_way: calls_under_way.collect(),
+        })
+    }
+
+    /// Up to where every call of before has ended.
+    fn drained(&self, applied: Position) -> i64 {
+        let mut drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((position, set)) = drain.waiting
+            && self.calls.is_empty(set)
+        {
+            drain.done = Some(position);
+            drain.waiting = None;
+        }
+        if drain.waiting.is_none() && drain.done != Some(applied) {
+            let set = self.calls.turn();
+            match self.calls.is_empty(set) {
+                true => drain.done = Some(applied),
+                false => drain.waiting = Some((applied, set)),
+            }
+        }
+        let done = drain.done.filter(|done| done.history == applied.history);
+        done.map_or(0, |done| done.revision)
+    }
+}

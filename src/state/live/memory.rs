@@ -1,0 +1,544 @@
+//! What a node knows in memory: every AccessKeyId, every restriction, every profile of an account.
+//!
+//! Only [`super::feed`] writes here, in the order of revisions; the request road reads without waiting for
+//! anybody. Before the first load nothing has a standing.
+//!
+//! What is known is known at a [`Position`], which is published after the changes that it stands for: whoever reads it
+//! first and the rest afterwards sees all of them, and maybe more.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU8, AtomicU32, Ordering},
+    },
+};
+
+use arc_swap::ArcSwapOption;
+use papaya::HashMap;
+use time::{OffsetDateTime, UtcDateTime};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::directory::{KeyStatus, sessions::Ancestor};
+use akgate_rules::{
+    access_key::AccessKeyId,
+    exception::Exception,
+    operation::Operation,
+    position::Position,
+    verdict::{Mode, Profile, Standing},
+};
+
+/// What is known of an AccessKeyId.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// The revision of its last change.
+    pub revision: i64,
+    /// The reload in which it was last seen.
+    pub(crate) generation: u32,
+    /// What it is.
+    pub what: What,
+}
+
+impl Known {
+    /// What is known at the revision of its last change.
+    #[must_use]
+    pub fn new(revision: i64, what: What) -> Self {
+        Self {
+            revision,
+            generation: 0,
+            what,
+        }
+    }
+}
+
+/// What an AccessKeyId is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// An AccessKey pair.
+    Pair(KeyStatus),
+    /// A session, until then.
+    Session(UtcDateTime),
+}
+
+/// The restrictions of one key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// The one in force.
+    pub in_force: Option<Mark>,
+    /// The last one that was lifted, and where.
+    pub lifted: Option<(Position, Mark)>,
+    /// The reload in which they were last seen.
+    pub generation: u32,
+}
+
+/// A restriction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub restriction_id: Uuid,
+    /// Sensitive reads are refused as well.
+    pub is_widened: bool,
+}
+
+/// What an account has of its own, in place of the configured default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OfAccount {
+    /// What its restricted keys are refused.
+    pub profile: Option<Profile>,
+    /// Whether its restricted keys may disable or delete themselves.
+    pub self_remedy: Option<bool>,
+}
+
+/// An exception that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub exception_id: Uuid,
+    /// The restriction that it is an exception from.
+    pub restriction_id: Uuid,
+    pub exception: Exception,
+}
+
+/// What is known, in place: a new history changes what it has to, key by key.
+#[derive(Debug, Default)]
+pub(crate) struct Maps {
+    /// Counts the reloads.
+    pub generation: AtomicU32,
+    pub known: HashMap<AccessKeyId, Known>,
+    pub marks: HashMap<AccessKeyId, Marks>,
+    pub exceptions: HashMap<AccessKeyId, Arc<[Made]>>,
+    pub accounts: HashMap<Box<str>, OfAccount>,
+    pub mode: SwitchedMode,
+}
+
+/// The mode that operators have switched to, if any.
+#[derive(Debug, Default)]
+pub(crate) struct SwitchedMode(AtomicU8);
+
+impl SwitchedMode {
+    fn get(&self) -> Option<Mode> {
+        let place = usize::from(self.0.load(Ordering::Acquire));
+        Mode::ALL.get(place.checked_sub(1)?).copied()
+    }
+
+    /// Says whether it was another before.
+    pub fn set(&self, mode: Option<Mode>) -> bool {
+        let of = |mode: Mode| Mode::ALL.iter().zip(1..).find(|(one, _)| **one == mode);
+        let place = mode.and_then(of).map_or(0, |(_, place)| place);
+        self.0.swap(place, Ordering::AcqRel) != place
+    }
+}
+
+/// What this node knows.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// `None` before the first load.
+    maps: ArcSwapOption<Maps>,
+    /// Where all of it stands; `None` before the first load.
+    position: ArcSwapOption<Position>,
+    /// Wakes who waits for the position to move.
+    moved: watch::Sender<()>,
+    /// Held while a look-up adds what it found in the history that is known, and while that becomes another.
+    history: RwLock<()>,
+}
+
+impl Live {
+    /// What is known of an AccessKeyId; `None` where nothing is.
+    #[must_use]
+    pub fn known(&self, id: &AccessKeyId) -> Option<Known> {
+        let maps = self.maps.load();
+        maps.as_ref()?.known.pin().get(id).copied()
+    }
+
+    /// What a node would know of which these restrictions are in force and nothing else: for measurements.
+    #[must_use]
+    pub fn of_restrictions(
+        count: usize,
+        restrictions: impl Iterator<Item = (AccessKeyId, Uuid)>,
+    ) -> Self {
+        let maps = Maps::with_room(0, count);
+        for (access_key_id, restriction_id) in restrictions {
+            let mark = Mark {
+                restriction_id,
+                is_widened: false,
+            };
+            let marks = Marks {
+                in_force: Some(mark),
+                ..Marks::default()
+            };
+            maps.marks.pin().insert(access_key_id, marks);
+        }
+        let live = Self::default();
+        live.replace(Arc::new(maps));
+        live
+    }
+
+    /// Up to where everything is known here; `None` before the first load.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        self.position.load().as_deref().copied()
+    }
+
+    /// Wakes whenever the position moves.
+    #[must_use]
+    pub fn moves(&self) -> watch::Receiver<()> {
+        self.moved.subscribe()
+    }
+
+    /// Publishes the position, after the changes that it stands for.
+    pub(crate) fn publish(&self, position: Position) {
+        self.position.store(Some(Arc::new(position)));
+        self.moved.send_replace(());
+    }
+
+    /// Goes over to another history: from now on no look-up adds what it found in the one before.
+    pub(crate) fn go_over(&self, position: Position) {
+        let _guard = self.history.write().unwrap_or_else(PoisonError::into_inner);
+        self.position.store(Some(Arc::new(position)));
+    }
+
+    /// Whether the registry has been loaded.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        self.maps.load().is_some()
+    }
+
+    /// Adds what a look-up in the database has found before the feed told of it, unless it is of another history;
+    /// says whether it is newer than what is known here.
+    pub fn learn(&self, id: &AccessKeyId, at: Position, what: What) -> bool {
+        let _guard = self.history.read().unwrap_or_else(PoisonError::into_inner);
+        let (Some(position), maps) = (self.position(), self.maps.load()) else {
+            return false;
+        };
+        let Some(maps) = maps.as_ref().filter(|_| position.history == at.history) else {
+            return false;
+        };
+        maps.know(id.clone(), Known::new(at.revision, what));
+        at.revision > position.revision
+    }
+
+    /// Whether a restriction of this key is in force.
+    #[must_use]
+    pub fn is_restricted(&self, id: &AccessKeyId) -> bool {
+        let maps = self.maps.load();
+        maps.as_ref().is_some_and(|maps| {
+            let marks = maps.marks.pin();
+            marks.get(id).is_some_and(|marks| marks.in_force.is_some())
+        })
+    }
+
+    /// The standing of a key or session and of everything that it descends from.
+    #[must_use]
+    pub fn lineage(&self, id: &AccessKeyId, ancestors: &[Ancestor]) -> Vec<Standing> {
+        let maps = self.maps.load();
+        let Some(maps) = maps.as_ref() else {
+            return vec![Standing::Unknown];
+        };
+        let marks = maps.marks.pin();
+        let own = marks.get(id).and_then(|marks| marks.in_force);
+        let own = own.map_or(Standing::Clear, Mark::standing);
+        std::iter::once(own)
+            .chain(ancestors.iter().map(|ancestor| {
+                marks
+                    .get(&ancestor.access_key_id)
+                    .map_or(Standing::Clear, |marks| {
+                        marks.of_descendant(ancestor.minted_at)
+                    })
+            }))
+            .collect()
+    }
+
+    /// Whether an exception from the restriction in force on this key covers a call from there. A session has none:
+    /// it may be another's who found the key.
+    #[must_use]
+    pub fn is_excepted(
+        &self,
+        id: &AccessKeyId,
+        operation: &Operation,
+        source: IpAddr,
+        now: OffsetDateTime,
+    ) -> bool {
+        let maps = self.maps.load();
+        let Some(maps) = maps.as_ref() else {
+            return false;
+        };
+        let marks = maps.marks.pin();
+        let Some(mark) = marks.get(id).and_then(|marks| marks.in_force) else {
+            return false;
+        };
+        let covers = |made: &Made| {
+            made.restriction_id == mark.restriction_id
+                && made.exception.covers(operation, source, now)
+        };
+        let exceptions = maps.exceptions.pin();
+        exceptions
+            .get(id)
+            .is_some_and(|made| made.iter().any(covers))
+    }
+
+    /// What an account has of its own.
+    #[must_use]
+    pub fn account(&self, account_id: &str) -> OfAccount {
+        let maps = self.maps.load();
+        let own = maps
+            .as_ref()
+            .and_then(|maps| maps.accounts.pin().get(account_id).copied());
+        own.unwrap_or_default()
+    }
+
+    /// The mode that operators have switched to.
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        self.maps.load().as_ref()?.mode.get()
+    }
+
+    /// How many AccessKeyIds are known, and how many of them have been restricted.
+    #[must_use]
+    pub fn len(&self) -> (usize, usize) {
+        match self.maps.load().as_ref() {
+            Some(maps) => (maps.known.len(), maps.marks.len()),
+            None => (0, 0),
+        }
+    }
+
+    /// Forgets the sessions and the exceptions that have ended.
+    pub fn sweep(&self, now: OffsetDateTime) {
+        if let Some(maps) = self.maps.load().as_ref() {
+            let known = maps.known.pin();
+            known.retain(|_, known| match known.what {
+                What::Pair(_) => true,
+                What::Session(expires_at) => now < expires_at,
+            });
+            let exceptions = maps.exceptions.pin();
+            exceptions.retain(|_, made| made.iter().any(|one| now < one.exception.expires_at));
+        }
+    }
+
+    pub(crate) fn maps(&self) -> arc_swap::Guard<Option<Arc<Maps>>> {
+        self.maps.load()
+    }
+
+    pub(crate) fn replace(&self, maps: Arc<Maps>) {
+        self.maps.store(Some(maps));
+    }
+}
+
+impl Maps {
+    /// Empty maps with room for so many keys and restrictions: growing them costs more than filling them.
+    pub fn with_room(keys: usize, restrictions: usize) -> Self {
+        Self {
+            known: HashMap::with_capacity(keys),
+            marks: HashMap::with_capacity(restrictions),
+            ..Self::default()
+        }
+    }
+
+    /// Puts an exception in the place of what was known of it, or takes it out.
+    pub fn except(&self, id: AccessKeyId, exception_id: Uuid, made: Option<&Made>) {
+        let others = |earlier: &Arc<[Made]>| {
+            let others = earlier
+                .iter()
+                .filter(|one| one.exception_id != exception_id);
+            others.chain(made).cloned().collect::<Arc<[Made]>>()
+        };
+        let none = Arc::from([]);
+        let exceptions = self.exceptions.pin();
+        exceptions.update_or_insert_with(id, others, || others(&none));
+    }
+
+    /// Counts the reloads.
+    pub fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Puts the restrictions of a key in the place of what was known of them.
+    pub fn put_marks(&self, id: AccessKeyId, marks: Marks) {
+        let generation = self.generation();
+        let known = self.marks.pin();
+        match marks.in_force.is_none() && marks.lifted.is_none() {
+            true => known.remove(&id),
+            false => known.insert(
+                id,
+                Marks {
+                    generation,
+                    ..marks
+                },
+            ),
+        };
+    }
+
+    /// Puts what is known of a key in the place of what was.
+    pub fn put(&self, id: AccessKeyId, found: Known) {
+        let generation = self.generation();
+        self.known.pin().insert(
+            id,
+            Known {
+                generation,
+                ..found
+            },
+        );
+    }
+
+    /// The later of two revisions counts, as long as both were seen since the last reload: a look-up may be overtaken
+    /// by the feed.
+    pub fn know(&self, id: AccessKeyId, found: Known) {
+        let found = Known {
+            generation: self.generation(),
+            ..found
+        };
+        let is_newer = |earlier: &Known| {
+            earlier.generation == found.generation && earlier.revision > found.revision
+        };
+        self.known.pin().update_or_insert_with(
+            id,
+            |earlier| if is_newer(earlier) { *earlier } else { found },
+            || found,
+        );
+    }
+}
+
+impl Mark {
+    fn standing(self) -> Standing {
+        if self.is_widened {
+            Standing::Widened(self.restriction_id)
+        } else {
+            Standing::Restricted(self.restriction_id)
+        }
+    }
+}
+
+impl Marks {
+    /// The standing that a key hands on to what it minted at a position: a lift frees the key, never the
+    /// sessions that were asked for before it.
+    fn of_descendant(self, minted_at: Position) -> Standing {
+        match (self.in_force, self.lifted) {
+            (Some(mark), _) => mark.standing(),
+            (None, Some((lifted_at, _))) if minted_at.covers(lifted_at) => Standing::Clear,
+            // Before the lift, or in another history, where nobody can say.
+            (None, Some((_, mark))) => mark.standing(),
+            (None, None) => Standing::Clear,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use akgate_rules::position::History;
+
+    fn id(text: &str) -> AccessKeyId {
+        AccessKeyId::parse(text).unwrap()
+    }
+
+    fn live(marks: &[(&str, Marks)]) -> Live {
+        let maps = Maps::default();
+        for (key, one) in marks {
+            maps.marks.pin().insert(id(key), *one);
+        }
+        let live = Live::default();
+        live.replace(Arc::new(maps));
+        live
+    }
+
+    fn at(revision: i64) -> Position {
+        Position {
+            history: History(Uuid::from_u128(1)),
+            revision,
+        }
+    }
+
+    fn ancestor(key: &str, minted_at: i64) -> Ancestor {
+        Ancestor {
+            access_key_id: id(key),
+            minted_at: at(minted_at),
+        }
+    }
+
+    fn mark(is_widened: bool) -> Mark {
+        Mark {
+            restriction_id: Uuid::from_u128(7),
+            is_widened,
+        }
+    }
+
+    #[test]
+    fn nothing_has_a_standing_before_the_first_load() {
+        let live = Live::default();
+        assert!(!live.is_loaded());
+        assert_eq!(live.lineage(&id("a"), &[]), [Standing::Unknown]);
+    }
+
+    #[test]
+    fn lift_frees_the_key_and_not_what_it_minted_before() {
+        let restriction = Uuid::from_u128(7);
+        let lifted = Marks {
+            lifted: Some((at(10), mark(false))),
+            ..Marks::default()
+        };
+        let live = live(&[("key", lifted)]);
+        assert_eq!(live.lineage(&id("key"), &[]), [Standing::Clear]);
+        let session = |minted_at| live.lineage(&id("STS.1"), &[ancestor("key", minted_at)])[1];
+        assert_eq!(session(9), Standing::Restricted(restriction));
+        assert_eq!(session(10), Standing::Clear);
+        // In another history nobody can say what came first.
+        let elsewhere = Ancestor {
+            access_key_id: id("key"),
+            minted_at: Position {
+                history: History(Uuid::from_u128(2)),
+                revision: 11,
+            },
+        };
+        let standings = live.lineage(&id("STS.1"), &[elsewhere]);
+        assert_eq!(standings[1], Standing::Restricted(restriction));
+        // A session of a session that was asked for before the lift.
+        let chain = [ancestor("key", 9), ancestor("STS.1", 12)];
+        let standings = live.lineage(&id("STS.2"), &chain);
+        assert_eq!(standings[1], Standing::Restricted(restriction));
+    }
+
+    #[test]
+    fn restriction_reaches_every_descendant() {
+        let chain = [
+            ancestor("key", 1),
+            ancestor("STS.1", 2),
+            ancestor("STS.2", 3),
+        ];
+        let restriction = Uuid::from_u128(7);
+        for (is_widened, standing) in [
+            (false, Standing::Restricted(restriction)),
+            (true, Standing::Widened(restriction)),
+        ] {
+            let imposed = Marks {
+                in_force: Some(mark(is_widened)),
+                ..Marks::default()
+            };
+            let live = live(&[("key", imposed)]);
+            let standings = live.lineage(&id("STS.3"), &chain);
+            assert_eq!(standings[1], standing);
+            assert_eq!(live.lineage(&id("key"), &[]), [standing]);
+            assert_eq!(live.lineage(&id("other"), &[]), [Standing::Clear]);
+        }
+    }
+
+    #[test]
+    fn older_news_does_not_undo_newer() {
+        let live = live(&[]);
+        live.publish(at(4));
+        let inactive = What::Pair(KeyStatus::Inactive);
+        assert!(live.learn(&id("key"), at(5), inactive));
+        assert!(!live.learn(&id("key"), at(4), What::Pair(KeyStatus::Active)));
+        assert_eq!(live.known(&id("key")), Some(Known::new(5, inactive)));
+    }
+
+    #[test]
+    fn look_up_of_another_history_adds_nothing() {
+        let live = live(&[]);
+        live.publish(at(4));
+        let elsewhere = Position {
+            history: History(Uuid::from_u128(2)),
+            revision: 9,
+        };
+        live.go_over(elsewhere);
+        assert!(!live.learn(&id("key"), at(5), What::Pair(KeyStatus::Active)));
+        assert_eq!(live.known(&id("key")), None);
+    }
+}

@@ -1,0 +1,9 @@
+//! What every node knows and enforces: the registry in memory, and the protocol by which a change that restricts is
+//! answered only when every node enforces it.
+
+pub mod barrier;
+pub mod feed;
+pub mod lease;
+pub mod membership;
+pub mod memory;
+pub mod nodes;

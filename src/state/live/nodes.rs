@@ -1,0 +1,386 @@
+//! The nodes in Postgres: each announces itself in a row of its own, and says there what it enforces.
+
+use serde::Serialize;
+use sqlx::{PgConnection, PgPool};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::directory::StateFault;
+use akgate_rules::position::{History, Position};
+
+/// What a node says of itself.
+#[derive(Debug, Clone)]
+pub struct Card {
+    /// UUID version 4, another one at each start.
+    pub node_id: Uuid,
+    /// Host and process.
+    pub name: String,
+    /// Version of akgate.
+    pub version: String,
+    /// What it does.
+    pub roles: Vec<String>,
+    /// Whether it judges calls.
+    pub enforces: bool,
+    /// The keys of its key ring that seal.
+    pub seal_key_ids: Vec<i32>,
+    /// When it started, by its own clock.
+    pub started_at: OffsetDateTime,
+}
+
+impl Card {
+    /// A node of this process that starts now.
+    #[must_use]
+    pub fn new(
+        roles: Vec<String>,
+        enforces: bool,
+        seal_key_ids: Vec<i32>,
+        started_at: OffsetDateTime,
+    ) -> Self {
+        let node_id = Uuid::new_v4();
+        let host = rustix::system::uname();
+        let host = host.nodename().to_string_lossy().into_owned();
+        let (short, ..) = node_id.as_fields();
+        Self {
+            name: format!("{host}:{}:{short:08x}", std::process::id()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            node_id,
+            roles,
+            enforces,
+            seal_key_ids,
+            started_at,
+        }
+    }
+}
+
+/// Announces a node, so that whoever commits from now on waits for it; gives the database's time.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn announce(
+    pool: &PgPool,
+    card: &Card,
+    clock_offset_ms: Option<i64>,
+) -> Result<OffsetDateTime, StateFault> {
+    let now = sqlx::query_scalar!(
+        "INSERT INTO nodes (
+             node_id,
+             name,
+             version,
+             roles,
+             enforces,
+             seal_key_ids,
+             started_at,
+             announcement,
+             fenced,
+             announced_at,
+             clock_offset_ms
+         )
+         VALUES ($1, $2, $3, $4, $5, $6, $7, gen_random_uuid(), false, clock_timestamp(), $8)
+         ON CONFLICT (node_id) DO UPDATE
+         SET announcement = excluded.announcement,
+             fenced = false,
+             announced_at = excluded.announced_at,
+             clock_offset_ms = excluded.clock_offset_ms
+         RETURNING announced_at",
+        card.node_id,
+        card.name,
+        card.version,
+        &card.roles,
+        card.enforces,
+        &card.seal_key_ids,
+        card.started_at,
+        clock_offset_ms
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(now)
+}
+
+/// What a node says of what it enforces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Up to where.
+    pub applied: Position,
+    /// Every call that was begun before this revision was enforced has ended.
+    pub drained_below: i64,
+    /// Calls of restricted keys that have their intent and no answer: the root of the lineage, and the revision at which
+    /// they were decided.
+    pub calls_under_way: Vec<(String, i64)>,
+}
+
+/// Says what a node enforces. Losing that with a crash of the database costs nobody more than a wait.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn report(pool: &PgPool, node_id: Uuid, report: &Report) -> Result<(), StateFault> {
+    let calls = serde_json::to_value(&report.calls_under_way)
+        .map_err(|_| StateFault::Corrupt("calls_under_way"))?;
+    sqlx::query!(
+        "UPDATE nodes
+         SET history = $2,
+             applied = $3,
+             drained_below = $4,
+             calls_under_way = $5
+         FROM (SELECT set_config('synchronous_commit', 'off', true)) AS quick
+         WHERE node_id = $1",
+        node_id,
+        report.applied.history.0,
+        report.applied.revision,
+        report.drained_below,
+        calls
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Takes a node that has ended out of the list.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn leave(pool: &PgPool, node_id: Uuid) -> Result<(), StateFault> {
+    sqlx::query!("DELETE FROM nodes WHERE node_id = $1", node_id)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Forgets nodes that nobody has heard of for ten minutes and nobody waits for. One that comes back is listed again by
+/// its announcement, before it takes a lease.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn forget(pool: &PgPool) -> Result<(), StateFault> {
+    sqlx::query!(
+        "DELETE FROM nodes
+         WHERE (fenced OR NOT enforces)
+           AND announced_at < clock_timestamp() - interval '10 minutes'"
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// A node that judges calls, as a barrier sees it.
+#[derive(Debug, Clone)]
+pub struct EnforcingNode {
+    /// Its id.
+    pub node_id: Uuid,
+    /// Host and process.
+    pub name: String,
+    /// Its last announcement.
+    pub announcement: Uuid,
+    /// Nobody waits for it.
+    pub is_fenced: bool,
+    /// What it says that it enforces; `None` where it has said nothing yet.
+    pub report: Option<Report>,
+}
+
+/// The nodes that judge calls, and where the registry stands: one snapshot.
+#[derive(Debug, Clone)]
+pub struct Census {
+    /// Where the registry stands.
+    pub position: Position,
+    /// Whether every lease of another history has ended.
+    pub is_settled: bool,
+    /// The nodes.
+    pub nodes: Vec<EnforcingNode>,
+}
+
+/// Reads the nodes that judge calls; `None` where a new history is to be stamped first.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn census(db: &mut PgConnection) -> Result<Option<Census>, StateFault> {
+    let rows = sqlx::query!(
+        "SELECT
+             r.history,
+             r.revision,
+             (r.system_identifier, r.timeline) = (s.system_identifier, registry_timeline()) AS \"is_stamped!\",
+             COALESCE(h.is_settled, false) AS \"is_settled!\",
+             n.node_id AS \"node_id?\",
+             n.name AS \"name?\",
+             n.announcement AS \"announcement?\",
+             n.fenced AS \"fenced?\",
+             n.history AS \"node_history?\",
+             n.applied AS \"applied?\",
+             n.drained_below AS \"drained_below?\",
+             n.calls_under_way AS \"calls_under_way?\"
+         FROM registry_revision r
+         CROSS JOIN pg_control_system() s
+         LEFT JOIN registry_histories h ON h.history = r.history
+         LEFT JOIN nodes n ON n.enforces"
+    )
+    .fetch_all(db)
+    .await?;
+    let first = rows
+        .first()
+        .ok_or(StateFault::Corrupt("registry_revision"))?;
+    if !first.is_stamped {
+        return Ok(None);
+    }
+    let position = Position {
+        history: History(first.history),
+        revision: first.revision,
+    };
+    let is_settled = first.is_settled;
+    let nodes = rows.into_iter().filter_map(|row| {
+        let report = (row.node_history.zip(row.applied)).map(|(history, revision)| Report {
+            applied: Position {
+                history: History(history),
+                revision,
+            },
+            drained_below: row.drained_below.unwrap_or_default(),
+            calls_under_way: row
+                .calls_under_way
+                .and_then(|calls| serde_json::from_value(calls).ok())
+                .unwrap_or_default(),
+        });
+        Some(EnforcingNode {
+            node_id: row.node_id?,
+            name: row.name?,
+            announcement: row.announcement?,
+            is_fenced: row.fenced?,
+            report,
+        })
+    });
+    Ok(Some(Census {
+        position,
+        is_settled,
+        nodes: nodes.collect(),
+    }))
+}
+
+/// Fences a node that has not announced itself since it was seen.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn fence(pool: &PgPool, seen: &EnforcingNode) -> Result<bool, StateFault> {
+    let fenced = sqlx::query!(
+        "UPDATE nodes
+         SET fenced = true
+         WHERE node_id = $1
+           AND announcement = $2",
+        seen.node_id,
+        seen.announcement
+    )
+    .execute(pool)
+    .await?;
+    Ok(fenced.rows_affected() > 0)
+}
+
+/// How far the clocks of the live nodes are ahead of the database's, in milliseconds.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn clock_offsets(pool: &PgPool) -> Result<Vec<(Uuid, i64)>, StateFault> {
+    let rows = sqlx::query!(
+        "SELECT node_id, clock_offset_ms AS \"offset!\"
+         FROM nodes
+         WHERE clock_offset_ms IS NOT NULL
+           AND announced_at > clock_timestamp() - interval '5 seconds'"
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.node_id, row.offset))
+        .collect())
+}
+
+/// The latest time that a node and the database have both seen; moves it on to `now`, where the database agrees.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn latest_time(pool: &PgPool, now: OffsetDateTime) -> Result<OffsetDateTime, StateFault> {
+    let latest = sqlx::query_scalar!(
+        "WITH seen AS (
+             SELECT least($1, clock_timestamp()) AS at
+         ),
+         moved AS (
+             UPDATE registry_clock c
+             SET latest = s.at
+             FROM seen s
+             WHERE c.latest < s.at - interval '1 second'
+             RETURNING c.latest
+         )
+         SELECT COALESCE((SELECT latest FROM moved), (SELECT latest FROM registry_clock)) AS \"latest!\"",
+        now
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(latest)
+}
+
+/// A node, as operators are shown it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Node)]
+pub struct NodeView {
+    /// UUID version 4, another one at each start.
+    pub node_id: Uuid,
+    /// Host and process.
+    pub name: String,
+    /// Version of akgate.
+    pub version: String,
+    /// What it does: `gateway`, `public`, `admin`, `worker`, `observer`.
+    pub roles: Vec<String>,
+    /// `Leased`, `Fenced` (nobody waits for it: it enforces everything before it takes a lease again) or `Silent` (it has
+    /// not announced itself for 2 seconds); `Serving` for one that judges no calls.
+    pub state: String,
+    /// When it started, by its own clock.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+    /// How long ago it announced itself, in milliseconds.
+    pub age_ms: i64,
+    /// The history of what it enforces; null where it has said nothing yet.
+    pub history: Option<Uuid>,
+    /// The revision up to which it enforces.
+    pub revision: Option<i64>,
+    /// How far that is behind the registry; null where its history is another.
+    pub behind: Option<i64>,
+    /// Every call that was begun before this revision was enforced has ended.
+    pub drained_below: Option<i64>,
+    /// The keys of its key ring that seal secrets, by id.
+    pub seal_key_ids: Vec<i32>,
+    /// How far its clock is ahead of the database's, in milliseconds.
+    pub clock_offset_ms: Option<i64>,
+}
+
+/// Reads all nodes, by name.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn list(pool: &PgPool) -> Result<Vec<NodeView>, StateFault> {
+    let views = sqlx::query_as!(
+        NodeView,
+        "SELECT
+             n.node_id,
+             n.name,
+             n.version,
+             n.roles,
+             CASE
+                 WHEN n.fenced THEN 'Fenced'
+                 WHEN a.age > 2000 THEN 'Silent'
+                 WHEN n.enforces THEN 'Leased'
+                 ELSE 'Serving'
+             END AS \"state!\",
+             n.started_at,
+             a.age AS \"age_ms!\",
+             n.history,
+             n.applied AS revision,
+             CASE WHEN n.history = r.history THEN r.revision - n.applied END AS behind,
+             n.drained_below,
+             n.seal_key_ids,
+             n.clock_offset_ms
+         FROM registry_revision r
+         CROSS JOIN nodes n
+         CROSS JOIN LATERAL (
+             SELECT greatest(0, extract(epoch FROM clock_timestamp() - n.announced_at) * 1000)::bigint
+         ) AS a (age)
+         ORDER BY n.name, n.node_id"
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(views)
+}

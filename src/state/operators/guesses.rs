@@ -1,0 +1,147 @@
+//! Wrong tokens: at most [`PER_TOKEN`] evaluated for each token and [`PER_SOURCE`] for each source in [`WINDOW`].
+//!
+//! A token is looked at only after its guess was counted, so that guesses made at the same time do not slip through; a
+//! good one takes its count back. From where a token was good lately it goes on being looked at whatever others guess,
+//! so that nobody can lock its operator out; there its own wrong guesses count.
+
+use std::net::IpAddr;
+
+use sqlx::PgPool;
+use time::{Duration, OffsetDateTime};
+
+use crate::directory::StateFault;
+
+/// Wrong guesses of one token that are looked at.
+pub const PER_TOKEN: i32 = 5;
+
+/// Wrong guesses from one source that are looked at.
+pub const PER_SOURCE: i32 = 100;
+
+/// In this time, from the first one on.
+pub const WINDOW: Duration = Duration::minutes(15);
+
+/// Where a request comes from, as far as guesses are counted: an IPv4 address, or the /64 network of an IPv6 one, of
+/// which everybody has all addresses.
+#[must_use]
+pub fn source(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+/// Whose guesses are counted, and how many may be wrong.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    subjects: Vec<String>,
+    most: Vec<i32>,
+}
+
+impl Budget {
+    /// Of a source, for a token that nobody has.
+    pub fn of_source(source: &str) -> Self {
+        Self {
+            subjects: vec![format!("source {source}")],
+            most: vec![PER_SOURCE],
+        }
+    }
+
+    /// Of a token from anywhere.
+    pub fn of_token(token_id: &str, source: &str) -> Self {
+        let mut budget = Self::of_source(source);
+        budget.subjects.push(format!("token {token_id}"));
+        budget.most.push(PER_TOKEN);
+        budget
+    }
+
+    /// Of a token where it was good lately.
+    pub fn of_familiar(token_id: &str, source: &str) -> Self {
+        Self {
+            subjects: vec![format!("token {token_id} from {source}")],
+            most: vec![PER_TOKEN],
+        }
+    }
+}
+
+/// Counts a guess before it is looked at: all of the budget or nothing. Where it is spent, says when there is more.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn take(
+    pool: &PgPool,
+    budget: &Budget,
+    now: OffsetDateTime,
+) -> Result<Result<(), OffsetDateTime>, StateFault> {
+    let mut tx = pool.begin().await?;
+    sqlx::query!("DELETE FROM token_guesses WHERE since <= $1", now - WINDOW)
+        .execute(&mut *tx)
+        .await?;
+    // Rows are locked in one order, whoever guesses.
+    let counted = sqlx::query!(
+        "INSERT INTO token_guesses AS g (subject, since, wrong)
+         SELECT n.subject, $3, 1
+         FROM unnest($1::text[], $2::integer[]) AS n (subject, most)
+         ORDER BY n.subject
+         ON CONFLICT (subject) DO UPDATE
+         SET wrong = g.wrong + 1
+         RETURNING subject, since, wrong",
+        &budget.subjects,
+        &budget.most,
+        now
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let spent = counted.iter().filter(|row| {
+        let mut limits = budget.subjects.iter().zip(&budget.most);
+        limits.any(|(subject, most)| *subject == row.subject && row.wrong > *most)
+    });
+    if let Some(until) = spent.map(|row| row.since + WINDOW).max() {
+        tx.rollback().await?;
+        return Ok(Err(until));
+    }
+    tx.commit().await?;
+    Ok(Ok(()))
+}
+
+/// Takes a count back: the guess was none.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn give_back(pool: &PgPool, budget: &Budget) -> Result<(), StateFault> {
+    sqlx::query!(
+        "UPDATE token_guesses g
+         SET wrong = g.wrong - 1
+         FROM (
+             SELECT subject
+             FROM token_guesses
+             WHERE subject = ANY($1)
+             ORDER BY subject
+             FOR UPDATE
+         ) AS locked
+         WHERE g.subject = locked.subject
+           AND g.wrong > 0",
+        &budget.subjects
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_is_what_one_holder_has() {
+        for (ip, expected) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ] {
+            assert_eq!(source(ip.parse().unwrap()), expected);
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! Events for other programs: what the audit tells of restrictions, sent to hooks by a worker.
+//!
+//! A deed's audit record enqueues for the hooks that are registered ([`crate::audit::write_all`]), so that an event commits with
+//! what it tells of. At least once, like letters: a lease that runs out is taken by another worker, and the number of the attempt
+//! guards who settles.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+use time::{Duration, OffsetDateTime};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    audit::{self, Actor, Deed, Entry},
+    directory::StateFault,
+};
+
+/// The channel of the hints that an event is due. The poll is the guarantee.
+pub const CHANNEL: &str = "akgate_events";
+
+/// What an event tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    /// A key is restricted.
+    Imposed,
+    /// Sensitive reads are refused as well.
+    Widened,
+    /// The owner says that the leak is cleaned up.
+    Confirmed,
+    /// That was taken back.
+    Withdrawn,
+    /// The restriction is lifted.
+    Lifted,
+    /// The id of a known key was seen, its secret was not.
+    Suspected,
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Imposed,
+        Self::Widened,
+        Self::Confirmed,
+        Self::Withdrawn,
+        Self::Lifted,
+        Self::Suspected,
+    ];
+
+    /// The name in configuration, database and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Imposed => "imposed",
+            Self::Widened => "widened",
+            Self::Confirmed => "confirmed",
+            Self::Withdrawn => "withdrawn",
+            Self::Lifted => "lifted",
+            Self::Suspected => "suspected",
+        }
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A text that names no kind of event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such kind of event")]
+pub struct UnknownEvent;
+
+impl FromStr for EventKind {
+    type Err = UnknownEvent;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(UnknownEvent)
+    }
+}
+
+/// A hook that events are enqueued for.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    /// Its name.
+    pub hook: String,
+    /// Of which kinds.
+    pub kinds: Vec<EventKind>,
+}
+
+/// Registers the hooks that there are, in place of those that there were: from now on deeds enqueue for them.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn register(
+    pool: &PgPool,
+    hooks: &[Registered],
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    let names: Vec<&str> = hooks.iter().map(|one| one.hook.as_str()).collect();
+    let mut tx = pool.begin().await?;
+    sqlx::query!(
+        "DELETE FROM event_hooks WHERE hook <> ALL($1)",
+        &names as &[&str]
+    )
+    .execute(&mut *tx)
+    .await?;
+    for one in hooks {
+        let kinds: Vec<&str> = one.kinds.iter().map(|kind| kind.as_str()).collect();
+        sqlx::query!(
+            "INSERT INTO event_hooks (hook, kinds, registered_at)
+             VALUES ($1, $2, $3)
+             ON CONFLICT (hook) DO UPDATE
+             SET kinds = excluded.kinds,
+                 registered_at = excluded.registered_at",
+            one.hook,
+            &kinds as &[&str],
+            now
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// An event that a worker has taken.
+#[derive(Debug, Clone)]
+pub struct LeasedEvent {
+    /// The record that it tells of.
+    pub audit_id: i64,
+    /// Whom it is for.
+    pub hook: String,
+    /// What kind it is.
+    pub kind: EventKind,
+    /// Which attempt this is, from 1.
+    pub attempt: i32,
+    /// When the deed was done.
+    pub at: OffsetDateTime,
+    /// Who did it.
+    pub actor: String,
+    /// The key concerned.
+    pub access_key_id: String,
+    /// The restriction concerned; `None` of a suspicion.
+    pub restriction_id: Option<Uuid>,
+    /// The key's account, where it is known.
+    pub account_id: Option<String>,
+    /// Its RAM user; `None` for the account itself.
+    pub user_name: Option<String>,
+    /// What else the record tells.
+    pub detail: serde_json::Value,
+}
+
+/// Takes events of these hooks that are due, for as long as `lease`.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn lease(
+    pool: &PgPool,
+    hooks: &[&str],
+    now: OffsetDateTime,
+    lease: Duration,
+    limit: i64,
+) -> Result<Vec<LeasedEvent>, StateFault> {
+    let rows = sqlx::query!(
+        "WITH due AS (
+             SELECT audit_id, hook
+             FROM event_deliveries
+             WHERE state = 'Due'
+               AND due_at <= $2
+               AND hook = ANY($1)
+             ORDER BY due_at, audit_id
+             LIMIT $4
+             FOR UPDATE SKIP LOCKED
+         )
+         UPDATE event_deliveries e
+         SET attempts = e.attempts + 1,
+             due_at = $3
+         FROM due
+         JOIN audit_records a USING (audit_id)
+         LEFT JOIN access_keys k USING (access_key_id)
+         LEFT JOIN principals p USING (principal_id)
+         WHERE e.audit_id = due.audit_id
+           AND e.hook = due.hook
+         RETURNING
+             e.audit_id,
+             e.hook,
+             e.kind,
+             e.attempts,
+             a.at,
+             a.actor,
+             a.access_key_id AS \"access_key_id!\",
+             a.restriction_id AS \"restriction_id?\",
+             a.detail,
+             p.account_id AS \"account_id?\",
+             p.user_name AS \"user_name?\"",
+        hooks as &[&str],
+        now,
+        now + lease,
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(LeasedEvent {
+                audit_id: row.audit_id,
+                hook: row.hook,
+                kind: row.kind.parse().map_err(|_| StateFault::Corrupt("kind"))?,
+                attempt: row.attempts,
+                at: row.at,
+                actor: row.actor,
+                access_key_id: row.access_key_id,
+                restriction_id: row.restriction_id,
+                account_id: row.account_id,
+                user_name: row.user_name,
+                detail: row.detail,
+            })
+        })
+        .collect()
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The hook has it.
+    Sent,
+    /// To be tried again.
+    Again {
+        /// When.
+        at: OffsetDateTime,
+        /// What the attempt met.
+        error: String,
+    },
+    /// Given up, for a person to see to.
+    Buried {
+        /// What the attempt met.
+        error: String,
+    },
+}
+
+impl Outcome {
+    /// The outcome as it is counted.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Again { .. } => "again",
+            Self::Buried { .. } => "buried",
+        }
+    }
+}
+
+/// Settles an attempt. False where the lease had run out and another worker has taken the event.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn settle(
+    pool: &PgPool,
+    event: &LeasedEvent,
+    outcome: &Outcome,
+    now: OffsetDateTime,
+) -> Result<bool, StateFault> {
+    let (state, due_at, error) = match outcome {
+        Outcome::Sent => ("Sent", now, None),
+        Outcome::Again { at, error } => ("Due", *at, Some(error)),
+        Outcome::Buried { error } => ("Buried", now, Some(error)),
+    };
+    let settled = sqlx::query!(
+        "UPDATE event_deliveries
+         SET state = $4,
+             due_at = $5,
+             last_error = $6,
+             settled_at = CASE WHEN $4 = 'Due' THEN NULL ELSE $7::timestamptz END
+         WHERE audit_id = $1
+           AND hook = $2
+           AND attempts = $3
+           AND state = 'Due'",
+        event.audit_id,
+        event.hook,
+        event.attempt,
+        state,
+        due_at,
+        error,
+        now
+    )
+    .execute(pool)
+    .await?;
+    Ok(settled.rows_affected() == 1)
+}
+
+/// An event, as operators are shown it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = EventDelivery)]
+pub struct EventView {
+    /// The record that it tells of, and its id for whoever gets it.
+    pub audit_id: i64,
+    /// Whom it is for.
+    pub hook: String,
+    /// `imposed`, `widened`, `confirmed`, `withdrawn`, `lifted` or `suspected`.
+    pub kind: String,
+    /// The key concerned.
+    pub access_key_id: Option<String>,
+    /// The restriction concerned.
+    pub restriction_id: Option<Uuid>,
+    /// `Due`, `Sent` or `Buried`.
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// When it is tried next.
+    #[serde(with = "time::serde::rfc3339")]
+    pub due_at: OffsetDateTime,
+    /// What the last attempt met.
+    pub last_error: Option<String>,
+    /// When the deed was done.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// When it was sent or given up.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub settled_at: Option<OffsetDateTime>,
+}
+
+/// Which events are wanted, the newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// For this hook.
+    pub hook: Option<String>,
+    /// In this state.
+    pub state: Option<String>,
+    /// Older than this record: where the last page ended.
+    pub before: Option<i64>,
+    /// So many at most, and what else is of the last one's record.
+    pub limit: i64,
+}
+
+/// Reads events. A page ends with a record, never between its hooks.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<EventView>, StateFault> {
+    let views = sqlx::query_as!(
+        EventView,
+        "SELECT
+             e.audit_id,
+             e.hook,
+             e.kind,
+             a.access_key_id,
+             a.restriction_id,
+             e.state,
+             e.attempts,
+             e.due_at,
+             e.last_error,
+             a.at,
+             e.settled_at
+         FROM event_deliveries e
+         JOIN audit_records a USING (audit_id)
+         WHERE ($1::text IS NULL OR e.hook = $1)
+           AND ($2::text IS NULL OR e.state = $2)
+           AND ($3::bigint IS NULL OR e.audit_id < $3)
+         ORDER BY e.audit_id DESC
+         FETCH FIRST $4 ROWS WITH TIES",
+        wanted.hook,
+        wanted.state,
+        wanted.before,
+        wanted.limit
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(views)
+}
+
+/// Makes buried events of a hook due again; gives how many.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn revive(
+    pool: &PgPool,
+    hook: &str,
+    by: &Actor,
+    now: OffsetDateTime,
+) -> Result<u64, StateFault> {
+    let mut tx = pool.begin().await?;
+    let revived = sqlx::query!(
+        "UPDATE event_deliveries
+         SET state = 'Due',
+             attempts = 0,
+             due_at = $2,
+             settled_at = NULL
+         WHERE hook = $1
+           AND state = 'Buried'",
+        hook,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    let events = revived.rows_affected();
+    if events > 0 {
+        let entry = Entry {
+            at: now,
+            actor: by,
+            deed: Deed::ReviveHook,
+            access_key_id: None,
+            restriction_id: None,
+            detail: serde_json::json!({ "hook": hook, "events": events }),
+        };
+        audit::write(&mut tx, entry).await?;
+    }
+    tx.commit().await?;
+    Ok(events)
+}
+
+/// Forgets what was sent before then.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn forget(pool: &PgPool, before: OffsetDateTime) -> Result<(), StateFault> {
+    sqlx::query!(
+        "DELETE FROM event_deliveries
+         WHERE state = 'Sent'
+           AND settled_at < $1",
+        before
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

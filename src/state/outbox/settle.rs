@@ -1,0 +1,221 @@
+//! What becomes of letters: sent, tried again, given up; and who is told instead where one reaches nobody.
+
+use sqlx::{PgPool, PgTransaction};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{
+    Leased, LetterKind,
+    tasks::{self, TaskKind},
+    tell_next,
+};
+use crate::directory::{StateFault, revision};
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// The mail server has it.
+    Sent,
+    /// To be tried again.
+    Again {
+        /// When.
+        at: OffsetDateTime,
+        /// What the attempt met.
+        error: String,
+    },
+    /// Given up, for a person to see to.
+    Buried {
+        /// What the attempt met.
+        error: String,
+        /// Whether the address takes no letters: another contact is told then.
+        unreachable: bool,
+    },
+}
+
+impl Settlement {
+    /// The outcome as it is counted.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Again { .. } => "again",
+            Self::Buried { .. } => "buried",
+        }
+    }
+}
+
+/// Settles an attempt. False where the lease had run out and another worker has taken the letter.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn settle(
+    pool: &PgPool,
+    letter: &Leased,
+    settlement: &Settlement,
+    now: OffsetDateTime,
+) -> Result<bool, StateFault> {
+    let (state, due_at, error) = match settlement {
+        Settlement::Sent => ("Sent", now, None),
+        Settlement::Again { at, error } => ("Due", *at, Some(error)),
+        Settlement::Buried { error, .. } => ("Buried", now, Some(error)),
+    };
+    let mut tx = pool.begin().await?;
+    if let Settlement::Buried {
+        unreachable: true, ..
+    } = settlement
+    {
+        // Who is told instead depends on what the registry says.
+        revision::advance(&mut tx, now).await?;
+    }
+    let settled = sqlx::query!(
+        "UPDATE letters
+         SET state = $3,
+             due_at = $4,
+             last_error = $5,
+             settled_at = CASE WHEN $3 = 'Due' THEN NULL ELSE $6::timestamptz END
+         WHERE letter_id = $1
+           AND attempts = $2
+           AND state = 'Due'",
+        letter.letter_id,
+        letter.attempt,
+        state,
+        due_at,
+        error,
+        now
+    )
+    .execute(&mut *tx)
+    .await?;
+    if settled.rows_affected() != 1 {
+        return Ok(false);
+    }
+    match settlement {
+        Settlement::Sent if letter.kind == LetterKind::Imposed => {
+            if let Some(restriction_id) = letter.about.restriction() {
+                told(&mut tx, restriction_id, now).await?;
+            }
+        }
+        Settlement::Buried {
+            unreachable: true, ..
+        } => {
+            let restriction_id = letter.about.restriction();
+            instead(&mut tx, restriction_id, letter.contact_id, now).await?;
+        }
+        Settlement::Sent | Settlement::Again { .. } | Settlement::Buried { .. } => {}
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// A letter that was sent has come back. False where there is no such letter, or it was not sent.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn bounced(
+    pool: &PgPool,
+    letter_id: Uuid,
+    said: &str,
+    now: OffsetDateTime,
+) -> Result<bool, StateFault> {
+    let mut tx = pool.begin().await?;
+    revision::advance(&mut tx, now).await?;
+    let letter = sqlx::query!(
+        "UPDATE letters
+         SET state = 'Buried',
+             last_error = $2,
+             settled_at = $3
+         WHERE letter_id = $1
+           AND state = 'Sent'
+         RETURNING restriction_id, contact_id",
+        letter_id,
+        said,
+        now
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(letter) = letter else {
+        return Ok(false);
+    };
+    instead(&mut tx, letter.restriction_id, letter.contact_id, now).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Somebody knows of the restriction now: the ladder begins.
+async fn told(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "UPDATE restrictions
+         SET told_at = $2,
+             look_at = $2
+         WHERE restriction_id = $1
+           AND told_at IS NULL",
+        restriction_id,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// No letter reaches a contact: the next are told of a restriction. Where nobody is left who was, or is about to be, told, the ladder
+/// waits and an operator is told.
+async fn instead(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Option<Uuid>,
+    contact_id: Uuid,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "UPDATE contacts
+         SET unreachable_since = COALESCE(unreachable_since, $2)
+         WHERE contact_id = $1",
+        contact_id,
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    let Some(restriction_id) = restriction_id else {
+        return Ok(());
+    };
+    let is_lifted = sqlx::query_scalar!(
+        "SELECT state = 'Lifted' AS \"is_lifted!\"
+         FROM restrictions
+         WHERE restriction_id = $1",
+        restriction_id
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    if is_lifted || tell_next(tx, restriction_id, now).await? {
+        return Ok(());
+    }
+    let others = sqlx::query_scalar!(
+        "SELECT EXISTS (
+             SELECT 1
+             FROM letters l
+             JOIN contacts c USING (contact_id)
+             WHERE l.restriction_id = $1
+               AND l.kind = 'Imposed'
+               AND l.state <> 'Buried'
+               AND c.unreachable_since IS NULL
+         ) AS \"others!\"",
+        restriction_id
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    if others {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE restrictions
+         SET told_at = NULL,
+             look_at = NULL
+         WHERE restriction_id = $1",
+        restriction_id
+    )
+    .execute(&mut **tx)
+    .await?;
+    tasks::open(tx, TaskKind::Unreachable, &[restriction_id], now).await
+}

@@ -1,0 +1,214 @@
+//! Accounts: what their restricted keys are refused, and how many there are.
+
+use serde::Serialize;
+use sqlx::{PgConnection, PgPool, PgTransaction};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::restrictions::seen::Seen;
+use crate::{
+    audit::{self, Actor, Deed, Entry},
+    directory::{StateFault, revision},
+};
+use akgate_rules::{position::Position, verdict::Profile};
+
+/// What of an account is set; `None` for the configured default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// What its restricted keys are refused.
+    Profile(Option<Profile>),
+    /// Whether they may disable or delete themselves.
+    SelfRemedy(Option<bool>),
+}
+
+/// Why an account is not set.
+#[derive(Debug, thiserror::Error)]
+pub enum SetFault {
+    /// Nobody knows the account.
+    #[error("there is no such account")]
+    NotFound,
+    /// It is otherwise than it was seen.
+    #[error("it has changed since it was looked at")]
+    Changed,
+    /// The database does not do it.
+    #[error(transparent)]
+    State(#[from] StateFault),
+}
+
+impl From<sqlx::Error> for SetFault {
+    fn from(fault: sqlx::Error) -> Self {
+        Self::State(fault.into())
+    }
+}
+
+/// Sets something of an account that is still as it was `seen`; gives the change.
+///
+/// # Errors
+/// [`SetFault`]; nothing is changed then.
+pub async fn set(
+    pool: &PgPool,
+    account_id: &str,
+    setting: Setting,
+    actor: &Actor,
+    seen: Option<&[Seen]>,
+    now: OffsetDateTime,
+) -> Result<Position, SetFault> {
+    let mut tx = pool.begin().await?;
+    let at = revision::advance(&mut tx, now).await?;
+    let view = one(&mut tx, account_id).await?.ok_or(SetFault::NotFound)?;
+    if seen.is_some_and(|seen| !seen.contains(&Seen::of(&view))) {
+        return Err(SetFault::Changed);
+    }
+    let (deed, detail) = match setting {
+        Setting::Profile(profile) => {
+            sqlx::query!(
+                "UPDATE accounts
+                 SET profile = $2,
+                     revision = $3
+                 WHERE account_id = $1",
+                account_id,
+                profile.map(Profile::as_str),
+                at.revision
+            )
+            .execute(&mut *tx)
+            .await?;
+            let detail = serde_json::json!({ "account_id": account_id, "profile": profile });
+            (Deed::SetProfile, detail)
+        }
+        Setting::SelfRemedy(open) => {
+            sqlx::query!(
+                "UPDATE accounts
+                 SET self_remedy = $2,
+                     revision = $3
+                 WHERE account_id = $1",
+                account_id,
+                open,
+                at.revision
+            )
+            .execute(&mut *tx)
+            .await?;
+            let detail = serde_json::json!({ "account_id": account_id, "self_remedy": open });
+            (Deed::SetSelfRemedy, detail)
+        }
+    };
+    note(&mut tx, deed, actor, detail, now).await?;
+    tx.commit().await?;
+    Ok(at.position())
+}
+
+async fn note(
+    tx: &mut PgTransaction<'_>,
+    deed: Deed,
+    actor: &Actor,
+    detail: serde_json::Value,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    let entry = Entry {
+        at: now,
+        actor,
+        deed,
+        access_key_id: None,
+        restriction_id: None,
+        detail,
+    };
+    audit::write(tx, entry).await
+}
+
+/// An account, as operators are shown it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Account)]
+pub struct AccountView {
+    /// Decimal id of the account.
+    pub account_id: String,
+    /// `mutations` or `strict`; null for the configured default.
+    pub profile: Option<String>,
+    /// Whether its restricted keys may disable or delete themselves; null for the configured default.
+    pub self_remedy: Option<bool>,
+    /// Whom letters go to, the first ones first.
+    pub contacts: Vec<String>,
+    /// AccessKey pairs that are known, deleted ones included.
+    pub keys: i64,
+    /// Restrictions that are in force.
+    pub restrictions: i64,
+    /// When akgate first heard of it.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}
+
+/// Which accounts are wanted, in the order of their ids.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// This one alone.
+    pub account_id: Option<String>,
+    /// Those alone that have something of their own in place of the configured default.
+    pub own: bool,
+    /// After this one: where the last page ended.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// Reads accounts.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn list(db: &mut PgConnection, wanted: &Wanted) -> Result<Vec<AccountView>, StateFault> {
+    let views = sqlx::query_as!(
+        AccountView,
+        "SELECT
+             a.account_id,
+             a.profile,
+             a.self_remedy,
+             ARRAY(
+                 SELECT c.email
+                 FROM contacts c
+                 WHERE c.account_id = a.account_id
+                 ORDER BY c.rank, c.email
+             ) AS \"contacts!\",
+             k.keys AS \"keys!\",
+             k.restrictions AS \"restrictions!\",
+             a.created_at
+         FROM (
+             SELECT *
+             FROM accounts
+             WHERE ($1::text IS NULL OR account_id = $1)
+               AND (NOT $2 OR profile IS NOT NULL OR self_remedy IS NOT NULL)
+               AND ($3::text IS NULL OR account_id > $3)
+             ORDER BY account_id
+             LIMIT $4
+         ) AS a
+         CROSS JOIN LATERAL (
+             SELECT count(*) AS keys, count(r.restriction_id) AS restrictions
+             FROM principals p
+             JOIN access_keys k USING (principal_id)
+             LEFT JOIN restrictions r
+                 ON r.access_key_id = k.access_key_id
+                 AND r.state <> 'Lifted'
+             WHERE p.account_id = a.account_id
+         ) AS k
+         ORDER BY a.account_id",
+        wanted.account_id.as_deref(),
+        wanted.own,
+        wanted.after.as_deref(),
+        wanted.limit
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(views)
+}
+
+/// Reads one account.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn one(
+    db: &mut PgConnection,
+    account_id: &str,
+) -> Result<Option<AccountView>, StateFault> {
+    let wanted = Wanted {
+        account_id: Some(account_id.to_owned()),
+        limit: 1,
+        ..Wanted::default()
+    };
+    Ok(list(db, &wanted).await?.pop())
+}

@@ -1,0 +1,316 @@
+//! Confirming the clean-up, and taking that back: a statement, not a proof. Facts may lift afterwards, where the
+//! policy says so.
+
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, PgTransaction};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::restrictions::{lift, links, read, seen::Seen};
+use crate::{
+    audit::{self, Actor, Deed, Entry},
+    calls::artefacts,
+    directory::{
+        StateFault,
+        keys::key_id,
+        revision::{self, At},
+    },
+    outbox::{self, LetterKind, links::Purpose, tasks},
+};
+use akgate_rules::restriction::{LiftRule, State};
+
+/// What an owner says that they did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Done {
+    /// Made a new pair and switched to it.
+    Rotated,
+    /// Disabled the leaked pair.
+    Disabled,
+    /// Deleted it.
+    Deleted,
+    /// Removed it from where it was found.
+    Removed,
+    /// Looked for what they did not make.
+    Reviewed,
+}
+
+/// A confirmation.
+#[derive(Debug, Clone, Default)]
+pub struct Statement {
+    /// What was done.
+    pub done: Vec<Done>,
+    /// In their words.
+    pub remark: Option<String>,
+    /// The artefacts that they have looked at, by [`artefacts::Artefact::id`].
+    pub acknowledged: Vec<String>,
+}
+
+/// What came of a confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmed {
+    /// The restriction is remediated now.
+    Now(Uuid),
+    /// So it was, and facts have lifted it.
+    Lifted {
+        /// Which one.
+        restriction_id: Uuid,
+        /// The revision from which on the key is free.
+        revision: i64,
+    },
+    /// It was so before, or is lifted.
+    Before(Uuid, State),
+    /// It is otherwise than the operator saw it.
+    Changed,
+    /// There is no such restriction, or the link is no good: unknown, used or out of date.
+    NotFound,
+}
+
+/// The owner confirms, by the link of a letter. The link is spent, whatever state it meets.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn by_link(
+    pool: &PgPool,
+    token_sha256: &[u8],
+    statement: &Statement,
+    rule: LiftRule,
+    now: OffsetDateTime,
+) -> Result<Confirmed, StateFault> {
+    let mut tx = pool.begin().await?;
+    let at = revision::advance(&mut tx, now).await?;
+    let Some(link) = links::spend(&mut tx, Purpose::Confirm, token_sha256, now).await? else {
+        return Ok(Confirmed::NotFound);
+    };
+    let actor = Actor::Contact(link.contact_id);
+    let confirmed = confirm(&mut tx, link.restriction_id, &actor, None, statement, at).await?;
+    let confirmed = match (confirmed, rule) {
+        (Confirmed::Now(id), LiftRule::AutoLift) if lift::by_policy(&mut tx, id, at).await? => {
+            Confirmed::Lifted {
+                restriction_id: id,
+                revision: at.revision,
+            }
+        }
+        (confirmed, LiftRule::AutoLift | LiftRule::Operator) => confirmed,
+    };
+    tx.commit().await?;
+    Ok(confirmed)
+}
+
+/// An operator records a confirmation that came another way, of a restriction that is still as it was `seen`.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn by_ticket(
+    pool: &PgPool,
+    restriction_id: Uuid,
+    actor: &Actor,
+    ticket: &str,
+    seen: Option<&[Seen]>,
+    now: OffsetDateTime,
+) -> Result<Confirmed, StateFault> {
+    let mut tx = pool.begin().await?;
+    let at = revision::advance(&mut tx, now).await?;
+    if !read::is_as_seen(&mut tx, restriction_id, seen).await? {
+        return Ok(Confirmed::Changed);
+    }
+    let statement = Statement::default();
+    let confirmed = confirm(&mut tx, restriction_id, actor, Some(ticket), &statement, at).await?;
+    tx.commit().await?;
+    Ok(confirmed)
+}
+
+async fn confirm(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+    actor: &Actor,
+    ticket: Option<&str>,
+    statement: &Statement,
+    At { now, .. }: At,
+) -> Result<Confirmed, StateFault> {
+    let by = actor.to_string();
+    let changed = sqlx::query_scalar!(
+        "UPDATE restrictions
+         SET state = 'Remediated',
+             remediated_at = $2,
+             confirmed_by = $3,
+             ticket = $4
+         WHERE restriction_id = $1
+           AND state = 'Imposed'
+         RETURNING access_key_id",
+        restriction_id,
+        now,
+        by,
+        ticket
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(access_key_id) = changed else {
+        let state = state(tx, restriction_id).await?;
+        return Ok(state.map_or(Confirmed::NotFound, |state| {
+            Confirmed::Before(restriction_id, state)
+        }));
+    };
+    let access_key_id = key_id(&access_key_id)?;
+    artefacts::acknowledge(tx, restriction_id, &statement.acknowledged, &by, now).await?;
+    sqlx::query!(
+        "INSERT INTO confirmations (
+             confirmation_id,
+             restriction_id,
+             confirmed_at,
+             confirmed_by,
+             done,
+             remark
+         )
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        Uuid::now_v7(),
+        restriction_id,
+        now,
+        by,
+        serde_json::json!(statement.done),
+        statement.remark
+    )
+    .execute(&mut **tx)
+    .await?;
+    audit::write(
+        tx,
+        Entry {
+            at: now,
+            actor,
+            deed: Deed::Confirm,
+            access_key_id: Some(&access_key_id),
+            restriction_id: Some(restriction_id),
+            detail: serde_json::json!({
+                "ticket": ticket,
+                "done": statement.done,
+                "acknowledged": statement.acknowledged.len(),
+            }),
+        },
+    )
+    .await?;
+    let public_since = read::public_since(tx, restriction_id).await?;
+    outbox::tell_witnesses(tx, restriction_id, LetterKind::Confirmed, public_since, now).await?;
+    Ok(Confirmed::Now(restriction_id))
+}
+
+/// What came of a withdrawal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// The restriction waits for a confirmation again.
+    Now(Uuid),
+    /// There was no confirmation left to take back.
+    Nothing(Uuid),
+    /// It is lifted already: an operator is asked to look.
+    Disputed(Uuid),
+    /// The link is no good.
+    NotFound,
+}
+
+/// A contact takes a confirmation back, by the link of the letter that told of it. What was acknowledged with it
+/// counts for nothing any more: it may not have been the owner who looked.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn withdraw(
+    pool: &PgPool,
+    token_sha256: &[u8],
+    now: OffsetDateTime,
+) -> Result<Withdrawn, StateFault> {
+    let mut tx = pool.begin().await?;
+    revision::advance(&mut tx, now).await?;
+    let Some(link) = links::spend(&mut tx, Purpose::Withdraw, token_sha256, now).await? else {
+        return Ok(Withdrawn::NotFound);
+    };
+    let id = link.restriction_id;
+    let actor = Actor::Contact(link.contact_id);
+    let withdrawn = match state(&mut tx, id).await? {
+        None => return Ok(Withdrawn::NotFound),
+        Some(State::Imposed) => Withdrawn::Nothing(id),
+        Some(State::Lifted) => {
+            tasks::open(&mut tx, tasks::TaskKind::Disputed, &[id], now).await?;
+            Withdrawn::Disputed(id)
+        }
+        Some(State::Remediated) => {
+            take_back(&mut tx, id, &actor, now).await?;
+            Withdrawn::Now(id)
+        }
+    };
+    let access_key_id = sqlx::query_scalar!(
+        "SELECT access_key_id
+         FROM restrictions
+         WHERE restriction_id = $1",
+        id
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    audit::write(
+        &mut tx,
+        Entry {
+            at: now,
+            actor: &actor,
+            deed: Deed::Withdraw,
+            access_key_id: Some(&key_id(&access_key_id)?),
+            restriction_id: Some(id),
+            detail: serde_json::json!({ "lifted_already": matches!(withdrawn, Withdrawn::Disputed(_)) }),
+        },
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(withdrawn)
+}
+
+async fn take_back(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+    actor: &Actor,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "UPDATE restrictions
+         SET state = 'Imposed',
+             remediated_at = NULL,
+             confirmed_by = NULL,
+             ticket = NULL
+         WHERE restriction_id = $1",
+        restriction_id
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "UPDATE confirmations
+         SET withdrawn_at = $2,
+             withdrawn_by = $3
+         WHERE restriction_id = $1
+           AND withdrawn_at IS NULL",
+        restriction_id,
+        now,
+        actor.to_string()
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "DELETE FROM acknowledgements
+         WHERE restriction_id = $1",
+        restriction_id
+    )
+    .execute(&mut **tx)
+    .await?;
+    let public_since = read::public_since(tx, restriction_id).await?;
+    outbox::tell_witnesses(tx, restriction_id, LetterKind::Withdrawn, public_since, now).await
+}
+
+async fn state(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+) -> Result<Option<State>, StateFault> {
+    let state = sqlx::query_scalar!(
+        "SELECT state
+         FROM restrictions
+         WHERE restriction_id = $1",
+        restriction_id
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    state
+        .map(|state| State::parse(&state).ok_or(StateFault::Corrupt("state")))
+        .transpose()
+}

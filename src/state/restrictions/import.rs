@@ -1,0 +1,150 @@
+//! Importing AccessKeys: many in one transaction, each once, however often the file is read.
+
+use std::collections::HashSet;
+
+use rand::CryptoRng;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+
+use crate::directory::{
+    StateFault,
+    contacts::{self, Contact},
+    import::{BadLine, Row},
+    keys::{Kept, NewKey, SealedKey},
+    revision,
+    sealing::{KeyRing, SealFault},
+};
+use crate::restrictions::keys;
+use akgate_rules::{access_key::AccessKeyId, position::Position};
+
+/// What an import did.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// Pairs that are new.
+    pub inserted: u64,
+    /// Pairs whose secret or status was another.
+    pub changed: u64,
+    /// Pairs that were there as they are.
+    pub unchanged: u64,
+}
+
+impl Imported {
+    /// Adds what another batch did.
+    pub fn add(&mut self, other: &Self) {
+        self.inserted += other.inserted;
+        self.changed += other.changed;
+        self.unchanged += other.unchanged;
+    }
+}
+
+/// Rows that are sealed and ready for one transaction: each AccessKeyId once.
+#[derive(Debug, Default)]
+pub struct Batch {
+    lines: Vec<u64>,
+    keys: Vec<SealedKey>,
+    contacts: Vec<Option<Contact>>,
+    ids: HashSet<AccessKeyId>,
+}
+
+impl Batch {
+    /// How many pairs it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Whether it holds this id already: a second row for it belongs into the next batch.
+    #[must_use]
+    pub fn holds(&self, access_key_id: &AccessKeyId) -> bool {
+        self.ids.contains(access_key_id)
+    }
+
+    /// Seals a row and adds it.
+    ///
+    /// # Errors
+    /// [`SealFault`] only where the ring itself is broken.
+    pub fn add(
+        &mut self,
+        line: u64,
+        row: Row,
+        ring: &KeyRing,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), SealFault> {
+        let key = NewKey {
+            record: row.record,
+            made_by: None,
+        };
+        let key = SealedKey::seal(key, row.user_id, ring, rng)?;
+        self.ids.insert(key.access_key_id.clone());
+        self.lines.push(line);
+        self.contacts.push(row.contact);
+        self.keys.push(key);
+        Ok(())
+    }
+}
+
+/// Takes a batch in one transaction; says what came of it, which lines were not taken, and where the registry stands
+/// then.
+///
+/// # Errors
+/// [`StateFault`]; none of the rows is taken then.
+pub async fn import(
+    pool: &PgPool,
+    batch: &Batch,
+    now: OffsetDateTime,
+) -> Result<(Imported, Vec<BadLine>, Position), StateFault> {
+    let mut tx = pool.begin().await?;
+    let at = revision::advance(&mut tx, now).await?;
+    let kept = keys::keep_all(&mut tx, &batch.keys, at).await?;
+    let contacts: Vec<(&str, &Contact)> = batch
+        .keys
+        .iter()
+        .zip(&batch.contacts)
+        .zip(&kept)
+        .filter(|(_, kept)| **kept != Kept::Foreign)
+        .filter_map(|((key, contact), _)| Some((key.account_id.as_str(), contact.as_ref()?)))
+        .collect();
+    contacts::keep_all(&mut tx, &contacts, now).await?;
+    // Now that their contacts are known too.
+    let new: Vec<&str> = batch
+        .keys
+        .iter()
+        .zip(&kept)
+        .filter(|(_, kept)| **kept == Kept::Inserted)
+        .map(|(key, _)| key.access_key_id.as_str())
+        .collect();
+    keys::tell_owners(&mut tx, &new, at).await?;
+    tx.commit().await?;
+    let mut imported = Imported::default();
+    let mut rejected = Vec::new();
+    for (line, kept) in batch.lines.iter().zip(kept) {
+        match kept {
+            Kept::Inserted => imported.inserted += 1,
+            Kept::Changed(_) => imported.changed += 1,
+            Kept::Unchanged => imported.unchanged += 1,
+            Kept::Foreign => rejected.push(BadLine {
+                line: *line,
+                reason: "this AccessKeyId belongs to another principal".to_owned(),
+            }),
+        }
+    }
+    Ok((imported, rejected, at.position()))
+}
+
+/// Has PostgreSQL learn of the tables that an import has filled, as after any bulk load: until it does by itself, a
+/// minute later, every look-up by many keys takes a poor plan.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn analyze(pool: &PgPool) -> Result<(), StateFault> {
+    sqlx::query("ANALYZE accounts, contacts, principals, access_keys")
+        .execute(pool)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Imposing a restriction: what every road that restricts a key has in common.
+
+use std::collections::HashMap;
+
+use sqlx::PgTransaction;
+use uuid::Uuid;
+
+use crate::{
+    audit::{self, Actor, Deed, Entry},
+    directory::{StateFault, revision::At},
+    outbox,
+};
+use akgate_rules::{
+    access_key::AccessKeyId,
+    position::{History, Position},
+    restriction::Cause,
+};
+
+/// A restriction, and since when it is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InForce {
+    /// Its id.
+    pub restriction_id: Uuid,
+    /// The change from which on it is enforced.
+    pub position: Position,
+}
+
+/// A key to be restricted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub access_key_id: &'a AccessKeyId,
+    /// The account that is written to; `None` where nobody knows the key.
+    pub account_id: Option<&'a str>,
+}
+
+/// Writes restrictions, audit records and letters; gives the restrictions' ids, in the order of the keys. None of the
+/// keys is restricted before, nor named twice.
+pub(crate) async fn impose(
+    tx: &mut PgTransaction<'_>,
+    targets: &[Target<'_>],
+    cause: Cause,
+    actor: &Actor,
+    at: At,
+) -> Result<Vec<Uuid>, StateFault> {
+    let ids: Vec<Uuid> = targets.iter().map(|_| Uuid::now_v7()).collect();
+    if ids.is_empty() {
+        return Ok(ids);
+    }
+    let keys: Vec<&str> = targets
+        .iter()
+        .map(|target| target.access_key_id.as_str())
+        .collect();
+    sqlx::query!(
+        "INSERT INTO restrictions (
+             restriction_id,
+             access_key_id,
+             state,
+             cause,
+             imposed_at,
+             revision
+         )
+         SELECT n.restriction_id, n.access_key_id, 'Imposed', $3, $4, $5
+         FROM unnest($1::uuid[], $2::text[]) AS n (restriction_id, access_key_id)",
+        &ids,
+        &keys as &[&str],
+        cause.as_str(),
+        at.now,
+        at.revision
+    )
+    .execute(&mut **tx)
+    .await?;
+    let imposed = || targets.iter().zip(&ids);
+    let entries: Vec<Entry<'_>> = imposed()
+        .map(|(target, id)| Entry {
+            at: at.now,
+            actor,
+            deed: Deed::Impose,
+            access_key_id: Some(target.access_key_id),
+            restriction_id: Some(*id),
+            detail: serde_json::json!({ "cause": cause }),
+        })
+        .collect();
+    audit::write_all(tx, &entries).await?;
+    let told: Vec<(Uuid, Option<&str>)> = imposed()
+        .map(|(target, id)| (*id, target.account_id))
+        .collect();
+    outbox::impose(tx, &told, at.now).await?;
+    Ok(ids)
+}
+
+/// Those of the keys that are restricted, each with the restriction that is in force.
+pub(crate) async fn in_force(
+    tx: &mut PgTransaction<'_>,
+    access_key_ids: &[&str],
+) -> Result<HashMap<String, InForce>, StateFault> {
+    let rows = sqlx::query!(
+        "SELECT
+             access_key_id,
+             restriction_id,
+             revision,
+             (SELECT history FROM registry_revision) AS \"history!\"
+         FROM restrictions
+         WHERE access_key_id = ANY($1)
+           AND state <> 'Lifted'",
+        access_key_ids as &[&str]
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let restriction = InForce {
+                restriction_id: row.restriction_id,
+                position: Position {
+                    history: History(row.history),
+                    revision: row.revision,
+                },
+            };
+            (row.access_key_id, restriction)
+        })
+        .collect())
+}

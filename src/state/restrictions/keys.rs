@@ -1,0 +1,250 @@
+//! What happens to pairs, and what that means for their restrictions.
+//!
+//! A lift of a pair that was not active leaves a tombstone: when the pair comes back, it is restricted
+//! again in the transaction that brings it back.
+
+use rand::CryptoRng;
+use sqlx::{PgPool, PgTransaction};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    audit::Actor,
+    directory::{
+        KeyStatus, StateFault,
+        keys::{self, Kept, NewKey, SealedKey},
+        revision::{self, At},
+        sealing::KeyRing,
+    },
+    outbox,
+};
+use crate::{
+    leaks::record,
+    restrictions::impose::{Target, impose},
+};
+use akgate_rules::{access_key::AccessKeyId, position::Position, restriction::Cause};
+
+/// Keeps pairs in the caller's transaction, each id once. Doing it twice changes nothing. Says what became of
+/// each, in their order.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn keep_all(
+    tx: &mut PgTransaction<'_>,
+    keys: &[SealedKey],
+    at: At,
+) -> Result<Vec<Kept>, StateFault> {
+    let kept = keys::keep_all(tx, keys, at).await?;
+    let changed: Vec<&str> = keys
+        .iter()
+        .zip(&kept)
+        .filter(|(_, kept)| matches!(kept, Kept::Changed(_)))
+        .map(|(key, _)| key.access_key_id.as_str())
+        .collect();
+    look_again(tx, &changed, at).await?;
+    let back: Vec<(&AccessKeyId, &str)> = keys
+        .iter()
+        .zip(&kept)
+        .filter(|(key, kept)| comes_back(key.status, **kept))
+        .map(|(key, _)| (&key.access_key_id, key.account_id.as_str()))
+        .collect();
+    restrict_again(tx, &back, at).await?;
+    let told: Vec<&[u8]> = keys
+        .iter()
+        .zip(&kept)
+        .filter(|(_, kept)| matches!(kept, Kept::Inserted | Kept::Changed(_)))
+        .map(|(key, _)| key.blind_index())
+        .collect();
+    record::prove(tx, &told, at).await?;
+    Ok(kept)
+}
+
+/// Whether a pair works that did not before.
+fn comes_back(status: KeyStatus, kept: Kept) -> bool {
+    match kept {
+        Kept::Inserted | Kept::Changed(KeyStatus::Inactive | KeyStatus::Deleted) => {
+            status == KeyStatus::Active
+        }
+        Kept::Changed(KeyStatus::Active) | Kept::Unchanged | Kept::Foreign => false,
+    }
+}
+
+/// Keeps one pair in the caller's transaction.
+///
+/// # Errors
+/// [`StateFault`]; [`StateFault::OtherPrincipal`] where it is somebody else's.
+pub async fn keep(
+    tx: &mut PgTransaction<'_>,
+    ring: &KeyRing,
+    key: &NewKey,
+    at: At,
+    rng: &mut (impl CryptoRng + Send),
+) -> Result<Kept, StateFault> {
+    let sealed = SealedKey::seal(key.clone(), None, ring, rng)?;
+    let kept = keep_all(tx, &[sealed], at).await?;
+    if let [Kept::Inserted] = kept.as_slice() {
+        tell_owners(tx, &[key.record.access_key_id.as_str()], at).await?;
+    }
+    match kept.as_slice() {
+        [Kept::Foreign] => Err(StateFault::OtherPrincipal),
+        [kept] => Ok(*kept),
+        _ => Err(StateFault::Corrupt("a pair that was just kept")),
+    }
+}
+
+/// Sets the status of a pair in the caller's transaction. False where nothing changed or nobody knows the
+/// pair.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn set_status(
+    tx: &mut PgTransaction<'_>,
+    access_key_id: &AccessKeyId,
+    status: KeyStatus,
+    at: At,
+) -> Result<bool, StateFault> {
+    let pair = keys::owned(tx, access_key_id).await?;
+    let Some(pair) = pair.filter(|pair| pair.status != status) else {
+        return Ok(false);
+    };
+    keys::set_status(tx, access_key_id, status, at).await?;
+    look_again(tx, &[access_key_id.as_str()], at).await?;
+    if status == KeyStatus::Active {
+        restrict_again(tx, &[(access_key_id, &pair.account_id)], at).await?;
+    }
+    Ok(true)
+}
+
+/// Keeps one pair in a transaction of its own.
+///
+/// # Errors
+/// [`StateFault`]; nothing is kept then.
+pub async fn keep_one(
+    pool: &PgPool,
+    ring: &KeyRing,
+    key: &NewKey,
+    now: OffsetDateTime,
+    rng: &mut (impl CryptoRng + Send),
+) -> Result<Kept, StateFault> {
+    let mut tx = pool.begin().await?;
+    let at = revision::advance(&mut tx, now).await?;
+    let kept = keep(&mut tx, ring, key, at, rng).await?;
+    if kept != Kept::Unchanged {
+        tx.commit().await?;
+    }
+    Ok(kept)
+}
+
+/// Sets the status of one pair in a transaction of its own; gives the change, or `None` where nothing
+/// changed or nobody knows the pair.
+///
+/// # Errors
+/// [`StateFault`]; nothing is changed then.
+pub async fn set_one_status(
+    pool: &PgPool,
+    access_key_id: &AccessKeyId,
+    status: KeyStatus,
+    now: OffsetDateTime,
+) -> Result<Option<Position>, StateFault> {
+    let mut tx = pool.begin().await?;
+    let at = revision::advance(&mut tx, now).await?;
+    if !set_status(&mut tx, access_key_id, status, at).await? {
+        return Ok(None);
+    }
+    tx.commit().await?;
+    Ok(Some(at.position()))
+}
+
+/// Whether a pair works is what the ladder and the policy go by: both look at once.
+pub(crate) async fn look_again(
+    tx: &mut PgTransaction<'_>,
+    access_key_ids: &[&str],
+    at: At,
+) -> Result<(), StateFault> {
+    if access_key_ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE restrictions
+         SET look_at = $2
+         WHERE access_key_id = ANY($1)
+           AND state <> 'Lifted'",
+        access_key_ids as &[&str],
+        at.now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Tells the owners of pairs that were restricted before anybody knew whose they are.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn tell_owners(
+    tx: &mut PgTransaction<'_>,
+    access_key_ids: &[&str],
+    at: At,
+) -> Result<(), StateFault> {
+    if access_key_ids.is_empty() {
+        return Ok(());
+    }
+    let untold = sqlx::query!(
+        "SELECT r.restriction_id, p.account_id
+         FROM restrictions r
+         JOIN access_keys k USING (access_key_id)
+         JOIN principals p USING (principal_id)
+         WHERE r.access_key_id = ANY($1)
+           AND r.state <> 'Lifted'
+           AND NOT EXISTS (
+               SELECT 1
+               FROM letters l
+               WHERE l.restriction_id = r.restriction_id
+           )",
+        access_key_ids as &[&str]
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let untold: Vec<(Uuid, Option<&str>)> = untold
+        .iter()
+        .map(|one| (one.restriction_id, Some(one.account_id.as_str())))
+        .collect();
+    outbox::impose(tx, &untold, at.now).await
+}
+
+/// Restricts those that a lift has left a tombstone for, and that nothing restricts now.
+async fn restrict_again(
+    tx: &mut PgTransaction<'_>,
+    back: &[(&AccessKeyId, &str)],
+    at: At,
+) -> Result<(), StateFault> {
+    if back.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = back.iter().map(|(id, _)| id.as_str()).collect();
+    let again = sqlx::query_scalar!(
+        "SELECT DISTINCT t.access_key_id
+         FROM restrictions t
+         WHERE t.access_key_id = ANY($1)
+           AND t.tombstone
+           AND NOT EXISTS (
+               SELECT 1
+               FROM restrictions r
+               WHERE r.access_key_id = t.access_key_id
+                 AND r.state <> 'Lifted'
+           )",
+        &ids as &[&str]
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let targets: Vec<Target<'_>> = back
+        .iter()
+        .filter(|(id, _)| again.iter().any(|again| again == id.as_str()))
+        .map(|(access_key_id, account_id)| Target {
+            access_key_id,
+            account_id: Some(account_id),
+        })
+        .collect();
+    impose(tx, &targets, Cause::Reactivated, &Actor::Akgate, at).await?;
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! The key of a restriction that is in force, for what two operators do about it.
+
+use sqlx::PgTransaction;
+use uuid::Uuid;
+
+use crate::directory::{StateFault, keys::key_id};
+use crate::four_eyes::approvals::AskFault;
+use akgate_rules::access_key::AccessKeyId;
+
+/// Why nothing is done about a key.
+#[derive(Debug, thiserror::Error)]
+pub enum LeakedFault {
+    /// Nothing restricts it: it has not leaked, as far as anybody knows.
+    #[error("no restriction of the key is in force")]
+    NotRestricted,
+    /// It does not work, or nobody knows it.
+    #[error("the pair is not active")]
+    NotActive,
+    /// It is not asked for.
+    #[error(transparent)]
+    Ask(#[from] AskFault),
+}
+
+impl From<sqlx::Error> for LeakedFault {
+    fn from(fault: sqlx::Error) -> Self {
+        Self::Ask(fault.into())
+    }
+}
+
+impl From<StateFault> for LeakedFault {
+    fn from(fault: StateFault) -> Self {
+        Self::Ask(fault.into())
+    }
+}
+
+/// The restriction of a key that is in force.
+pub(crate) async fn in_force(
+    tx: &mut PgTransaction<'_>,
+    access_key_id: &AccessKeyId,
+) -> Result<Uuid, LeakedFault> {
+    let found = sqlx::query_scalar!(
+        "SELECT restriction_id
+         FROM restrictions
+         WHERE access_key_id = $1
+           AND state <> 'Lifted'",
+        access_key_id.as_str()
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    found.ok_or(LeakedFault::NotRestricted)
+}
+
+/// The key of a restriction that is in force.
+pub(crate) async fn key_of(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+) -> Result<AccessKeyId, LeakedFault> {
+    let found = sqlx::query_scalar!(
+        "SELECT access_key_id
+         FROM restrictions
+         WHERE restriction_id = $1
+           AND state <> 'Lifted'",
+        restriction_id
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let found = found.ok_or(LeakedFault::NotRestricted)?;
+    Ok(key_id(&found)?)
+}

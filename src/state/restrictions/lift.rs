@@ -1,0 +1,263 @@
+//! Lifting a restriction: an operator's decision, with a reason, or two operators', or the policy's, on facts.
+
+use serde::{Deserialize, Serialize};
+use sqlx::{PgPool, PgTransaction};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    audit::{self, Actor, Deed, Entry},
+    calls::artefacts,
+    directory::{
+        KeyStatus, StateFault, keys,
+        revision::{self, At},
+    },
+    outbox::{self, LetterKind, tasks},
+};
+use crate::{
+    four_eyes::approvals::{self, AskFault, Asked, AskedBefore, FourEyes, Hands, Outcome},
+    restrictions::{read, seen::Seen},
+};
+use akgate_rules::{
+    access_key::AccessKeyId,
+    position::Position,
+    restriction::{Accepts, Closing, Lift, LiftRefused, State, may_lift, may_lift_by_policy},
+};
+
+/// How a restriction is lifted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Lifting {
+    /// Why, in a word.
+    pub closing: Closing,
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// What may be against it.
+    pub accepts: Accepts,
+}
+
+/// Why a restriction is not lifted.
+#[derive(Debug, thiserror::Error)]
+pub enum LiftFault {
+    /// There is none of that id.
+    #[error("there is no such restriction")]
+    NotFound,
+    /// Its state, or its pair's, forbids it.
+    #[error(transparent)]
+    Refused(#[from] LiftRefused),
+    /// It is otherwise than it was seen.
+    #[error("it has changed since it was looked at")]
+    Changed,
+    /// Another operator has asked for it.
+    #[error(transparent)]
+    AskedBefore(AskedBefore),
+    /// It takes a second operator.
+    #[error("a second operator is needed")]
+    NeedsTwo,
+    /// The database does not do it.
+    #[error(transparent)]
+    State(#[from] StateFault),
+}
+
+impl From<AskFault> for LiftFault {
+    fn from(fault: AskFault) -> Self {
+        match fault {
+            AskFault::Before(before) => Self::AskedBefore(before),
+            AskFault::State(fault) => Self::State(fault),
+        }
+    }
+}
+
+impl From<sqlx::Error> for LiftFault {
+    fn from(fault: sqlx::Error) -> Self {
+        Self::State(fault.into())
+    }
+}
+
+/// What decides about a lift.
+struct Facts {
+    access_key_id: AccessKeyId,
+    state: State,
+    /// `None` where nobody knows the pair: not active to an operator, and never gone to the policy.
+    pair: Option<KeyStatus>,
+}
+
+/// Lifts a restriction that is still as it was `seen`, or asks for a second operator where it takes two; gives the change from which on the key is
+/// free. The sessions that it has handed out before stay restricted.
+///
+/// # Errors
+/// [`LiftFault`]; nothing is changed then.
+pub async fn lift(
+    pool: &PgPool,
+    restriction_id: Uuid,
+    lifting: &Lifting,
+    actor: &Actor,
+    eyes: FourEyes,
+    seen: Option<&[Seen]>,
+    now: OffsetDateTime,
+) -> Result<Outcome<Position>, LiftFault> {
+    let mut tx = pool.begin().await?;
+    revision::hold(&mut tx).await?;
+    if !read::is_as_seen(&mut tx, restriction_id, seen).await? {
+        return Err(LiftFault::Changed);
+    }
+    let alone = Hands {
+        actor,
+        approver: None,
+    };
+    let outcome = match in_turn(&mut tx, restriction_id, lifting, alone, now).await {
+        Err(LiftFault::NeedsTwo) => {
+            let asked = Asked::Lift {
+                restriction_id,
+                lifting: lifting.clone(),
+            };
+            Outcome::Waits(approvals::ask(&mut tx, &asked, actor, eyes, now).await?)
+        }
+        lifted => Outcome::Done(lifted?),
+    };
+    tx.commit().await?;
+    Ok(outcome)
+}
+
+/// The same in the caller's transaction, which has its turn among the writers. Nothing is written where it fails.
+pub(crate) async fn in_turn(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+    lifting: &Lifting,
+    hands: Hands<'_>,
+    now: OffsetDateTime,
+) -> Result<Position, LiftFault> {
+    let facts = facts(tx, restriction_id)
+        .await?
+        .ok_or(LiftFault::NotFound)?;
+    let is_active = facts.pair == Some(KeyStatus::Active);
+    let lift = may_lift(facts.state, is_active, lifting.accepts)?;
+    if lift.needs_two && hands.approver.is_none() {
+        return Err(LiftFault::NeedsTwo);
+    }
+    let at = revision::advance(tx, now).await?;
+    carry_out(tx, restriction_id, &facts, lift, lifting, hands, at).await?;
+    Ok(at.position())
+}
+
+/// How many artefacts of one key are looked at: with more, facts alone do not lift.
+const ARTEFACTS: i64 = 1000;
+
+/// Lifts in the caller's transaction where facts alone allow it; says whether they do.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn by_policy(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+    at: At,
+) -> Result<bool, StateFault> {
+    let Some(facts) = facts(tx, restriction_id).await? else {
+        return Ok(false);
+    };
+    let since = read::public_since(tx, restriction_id).await?;
+    let made = artefacts::since(tx, &facts.access_key_id, restriction_id, since, ARTEFACTS).await?;
+    let all = i64::try_from(made.len()).is_ok_and(|count| count < ARTEFACTS)
+        && made.iter().all(|artefact| artefact.is_acknowledged);
+    let is_gone = matches!(facts.pair, Some(KeyStatus::Inactive | KeyStatus::Deleted));
+    let Some(lift) = may_lift_by_policy(facts.state, is_gone, all) else {
+        return Ok(false);
+    };
+    let lifting = Lifting {
+        closing: match facts.pair {
+            Some(KeyStatus::Deleted) => Closing::Deleted,
+            _ => Closing::Disabled,
+        },
+        reason:
+            "The pair is disabled or deleted, and the owner has looked at everything that it made."
+                .into(),
+        accepts: Accepts::default(),
+    };
+    let hands = Hands {
+        actor: &Actor::Policy,
+        approver: None,
+    };
+    carry_out(tx, restriction_id, &facts, lift, &lifting, hands, at).await?;
+    Ok(true)
+}
+
+async fn facts(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+) -> Result<Option<Facts>, StateFault> {
+    let restriction = sqlx::query!(
+        "SELECT access_key_id, state
+         FROM restrictions
+         WHERE restriction_id = $1",
+        restriction_id
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(restriction) = restriction else {
+        return Ok(None);
+    };
+    let access_key_id = keys::key_id(&restriction.access_key_id)?;
+    let pair = keys::owned(tx, &access_key_id).await?;
+    Ok(Some(Facts {
+        access_key_id,
+        state: State::parse(&restriction.state).ok_or(StateFault::Corrupt("state"))?,
+        pair: pair.map(|pair| pair.status),
+    }))
+}
+
+async fn carry_out(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+    facts: &Facts,
+    lift: Lift,
+    lifting: &Lifting,
+    hands: Hands<'_>,
+    at: At,
+) -> Result<(), StateFault> {
+    let approved_by = hands.approver.map(Actor::to_string);
+    sqlx::query!(
+        "UPDATE restrictions
+         SET state = 'Lifted',
+             lifted_at = $2,
+             lifted_by = $3,
+             lift_reason = $4,
+             lifted_revision = $5,
+             lifted_history = $9,
+             tombstone = $6,
+             closing = $7,
+             approved_by = $8,
+             revision = $5
+         WHERE restriction_id = $1",
+        restriction_id,
+        at.now,
+        hands.actor.to_string(),
+        lifting.reason,
+        at.revision,
+        lift.tombstone,
+        lifting.closing.as_str(),
+        approved_by,
+        at.history.0
+    )
+    .execute(&mut **tx)
+    .await?;
+    audit::write(
+        tx,
+        Entry {
+            at: at.now,
+            actor: hands.actor,
+            deed: Deed::Lift,
+            access_key_id: Some(&facts.access_key_id),
+            restriction_id: Some(restriction_id),
+            detail: serde_json::json!({
+                "closing": lifting.closing,
+                "reason": lifting.reason,
+                "approved_by": approved_by,
+                "pair_was_active": facts.pair == Some(KeyStatus::Active),
+                "was_confirmed": facts.state == State::Remediated,
+            }),
+        },
+    )
+    .await?;
+    tasks::settle(tx, &[restriction_id], None, hands.actor, at.now).await?;
+    let public_since = read::public_since(tx, restriction_id).await?;
+    outbox::tell_witnesses(tx, restriction_id, LetterKind::Lifted, public_since, at.now).await
+}

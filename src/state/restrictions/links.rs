@@ -1,0 +1,71 @@
+//! The links in letters by which an owner confirms, or takes a confirmation back: stored as a hash, each usable once.
+
+use sqlx::{PgPool, PgTransaction};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{directory::StateFault, outbox::links::Purpose};
+
+/// A link that works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// What it confirms.
+    pub restriction_id: Uuid,
+    /// Whose it is.
+    pub contact_id: Uuid,
+}
+
+/// Looks a link up without using it: a mail scanner may have followed it.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn look(
+    pool: &PgPool,
+    purpose: Purpose,
+    token_sha256: &[u8],
+    now: OffsetDateTime,
+) -> Result<Option<Link>, StateFault> {
+    let link = sqlx::query_as!(
+        Link,
+        "SELECT restriction_id, contact_id
+         FROM confirmation_links
+         WHERE token_sha256 = $1
+           AND purpose = $3
+           AND used_at IS NULL
+           AND expires_at > $2",
+        token_sha256,
+        now,
+        purpose.as_str()
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(link)
+}
+
+/// Uses a link up.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub(crate) async fn spend(
+    tx: &mut PgTransaction<'_>,
+    purpose: Purpose,
+    token_sha256: &[u8],
+    now: OffsetDateTime,
+) -> Result<Option<Link>, StateFault> {
+    let link = sqlx::query_as!(
+        Link,
+        "UPDATE confirmation_links
+         SET used_at = $2
+         WHERE token_sha256 = $1
+           AND purpose = $3
+           AND used_at IS NULL
+           AND expires_at > $2
+         RETURNING restriction_id, contact_id",
+        token_sha256,
+        now,
+        purpose.as_str()
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(link)
+}

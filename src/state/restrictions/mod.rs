@@ -1,0 +1,17 @@
+//! Restrictions, from imposing to lifting, and what operators and owners see of them.
+
+pub mod accounts;
+pub mod confirm;
+pub mod disable;
+pub mod escalate;
+pub mod exceptions;
+pub mod import;
+pub mod impose;
+pub mod keys;
+pub mod leaked;
+pub mod lift;
+pub mod links;
+pub mod mode;
+pub mod read;
+pub mod seen;
+pub mod timeline;
