@@ -567,7 +567,7 @@ pub struct ApprovalView {
 pub struct Wanted {
     /// This one alone.
     pub approval_id: Option<Uuid>,
-    /// In this state.
+    /// Only those in this state.
     pub state: Option<String>,
     /// Older than this one: where the last page ended.
     pub before: Option<Uuid>,
