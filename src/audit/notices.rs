@@ -11,14 +11,14 @@ use crate::{access_key::masked, directory::StateFault, evidence::clean};
 /// A notice.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Notice {
-    /// Rises with every notice: the next request asks for what comes after the last one.
+    /// Increases with every notice: pass the last one as `after` to get later ones.
     pub notice_id: i64,
     /// `Impose`, `Widen`, `Confirm`, `Withdraw`, `ProposeDisabling`, `DisableKey` or `Lift`.
     pub kind: String,
-    /// When.
+    /// When it happened.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// What it is about.
+    /// The restriction that it is about.
     pub restriction_id: Uuid,
     /// The key, masked.
     pub access_key: String,
