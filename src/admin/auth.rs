@@ -158,7 +158,9 @@ fn bearer(parts: &Parts) -> Result<Option<Token>, Problem> {
 
 fn told(refused: LoginRefused, admin: &Admin, now: OffsetDateTime) -> Problem {
     match refused {
-        LoginRefused::Wrong => Problem::unauthorized("The token or the certificate belongs to no operator."),
+        LoginRefused::Wrong => {
+            Problem::unauthorized("The token or the certificate belongs to no operator.")
+        }
         LoginRefused::Revoked => {
             Problem::unauthorized("The token was revoked: ask an admin for a new one.")
         }

@@ -76,14 +76,14 @@ pub async fn read(
 fn rule(decision: &DecisionView, restriction: Option<&RestrictionView>) -> String {
     let Some(restriction) = restriction else {
         let why = match decision.grounds.as_deref() {
-            Some("clear") => "No restriction was in force on the key or on a key that it descends from.",
+            Some("clear") => {
+                "No restriction was in force on the key or on a key that it descends from."
+            }
             Some("harmless") => {
                 "A restriction was in force, and its profile allows this operation."
             }
             Some("self-remedy") => "The leaked key disabled or deleted itself.",
-            Some("excepted") => {
-                "A restriction was in force, and an exception allowed the call."
-            }
+            Some("excepted") => "A restriction was in force, and an exception allowed the call.",
             Some("off") => "The policy was off.",
             Some("anonymous") => "The call was not signed with an AccessKey.",
             _ => "No restriction refused the call.",

@@ -95,7 +95,9 @@ pub async fn list(
         && !STATES.contains(&state.as_str())
     {
         let states = STATES.join(", ");
-        return Err(Problem::invalid(format!("`state` must be one of {states}.")));
+        return Err(Problem::invalid(format!(
+            "`state` must be one of {states}."
+        )));
     }
     let size = page_size(filter.page_size, 500)?;
     let wanted = Wanted {

@@ -138,7 +138,9 @@ pub fn page_size(asked: Option<i64>, most: i64) -> Result<i64, Problem> {
     if (1..=most).contains(&size) {
         Ok(size)
     } else {
-        Err(Problem::invalid(format!("`page_size` must be 1 to {most}.")))
+        Err(Problem::invalid(format!(
+            "`page_size` must be 1 to {most}."
+        )))
     }
 }
 

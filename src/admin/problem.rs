@@ -135,7 +135,9 @@ impl Problem {
                 StatusCode::TOO_MANY_REQUESTS,
                 "too-many-requests",
                 "Too many requests.",
-                format!("Nothing has changed. Try again in {seconds} s (admin.requests_per_second)."),
+                format!(
+                    "Nothing has changed. Try again in {seconds} s (admin.requests_per_second)."
+                ),
             )
         }
     }
@@ -162,12 +164,7 @@ impl Problem {
 
     /// Not found.
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "not-found",
-            "Not found.",
-            detail,
-        )
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found.", detail)
     }
 
     /// The state of the thing forbids it.

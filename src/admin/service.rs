@@ -110,7 +110,11 @@ pub async fn bounce(
 ) -> Result<StatusCode, Problem> {
     text("message_id", &body.message_id, 256)?;
     text("said", &body.said, 1024)?;
-    let unknown = || Problem::not_found("No letter with this Message-ID was sent, or its bounce is already recorded.");
+    let unknown = || {
+        Problem::not_found(
+            "No letter with this Message-ID was sent, or its bounce is already recorded.",
+        )
+    };
     let id = body.message_id.trim().trim_start_matches('<');
     let id = id.split('@').next().unwrap_or_default();
     let letter_id = Uuid::parse_str(id).map_err(|_| unknown())?;

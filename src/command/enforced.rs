@@ -44,10 +44,10 @@ pub fn line(receipt: &Receipt, whose: &str) -> String {
         count => format!("{count} {what}s"),
     };
     let Some(nodes) = receipt.nodes else {
-        return "committed; which nodes enforce it is not known: see akgate nodes list".to_owned();
+        return "committed; it is unknown which nodes enforce it: see akgate nodes list".to_owned();
     };
     if nodes == 0 && receipt.fenced.is_empty() {
-        return "committed; no node serves".to_owned();
+        return "committed; no node is running".to_owned();
     }
     let mut line = format!(
         "enforced at {} in {} ms",
@@ -65,10 +65,10 @@ pub fn line(receipt: &Receipt, whose: &str) -> String {
     match receipt.calls_in_flight {
         Some(0) => {}
         Some(calls) => line.push_str(&format!(
-            "; {} {whose} still under way",
+            "; {} {whose} still in progress",
             plural(calls, "call")
         )),
-        None => line.push_str("; calls under way there are not known"),
+        None => line.push_str("; it is unknown which calls are still in progress"),
     }
     line
 }

@@ -325,7 +325,7 @@ pub struct NodeView {
     pub name: String,
     /// Version of akgate.
     pub version: String,
-    /// What it does: `gateway`, `public`, `admin`, `worker`, `observer`.
+    /// Its roles: `gateway`, `public`, `admin`, `worker`, `observer`.
     pub roles: Vec<String>,
     /// `Leased`; `Fenced` (nobody waits for it; it applies all changes before it takes a lease again); `Silent` (no
     /// announcement for 2 seconds); or `Serving` for a node that judges no calls.

@@ -15,8 +15,8 @@ pub struct Event {
     /// When it happened.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// `Found`, `Reported`, `Imposed`, `CallsRefused` (in one hour), `LetterSent`, `LetterBuried`, `Widened`, `Confirmed`,
-    /// `Withdrawn`, `Asked`, `Decided`, `ExceptionRevoked`, `Lifted` or `Enforced` (the receipt of the change).
+    /// `Found`, `Reported`, `Imposed`, `CallsRefused` (in one hour), `LetterSent`, `LetterBuried`, `Widened`,
+    /// `Confirmed`, `Withdrawn`, `Asked`, `Decided`, `ExceptionRevoked`, `Lifted` or `Enforced` (a change's receipt).
     pub event: String,
     /// Who: a source, `operator:NAME`, `contact:ID` or `policy`; null for nobody in particular.
     pub by: Option<String>,

@@ -92,7 +92,9 @@ impl Modify for Token {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("akg_…")
-            .description(Some("An operator's token; get one with `akgate operators add`."))
+            .description(Some(
+                "An operator's token; get one with `akgate operators add`.",
+            ))
             .build();
         api.components
             .get_or_insert_with(Components::default)

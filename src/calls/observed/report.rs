@@ -77,7 +77,7 @@ pub struct Refused {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = FailedVerification)]
 pub struct Failed {
-    /// The key that was claimed; empty for none, or for more than are told apart.
+    /// The key that was claimed; empty if none was, or if there are too many to list separately.
     pub access_key_id: String,
     /// Product code; empty if the operation is not known.
     pub product: String,
