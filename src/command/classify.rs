@@ -193,16 +193,16 @@ mod tests {
         let (_, unknown, _) = classify("IMS 2019-08-15 NoSuchAction");
         insta::assert_snapshot!(unknown, @r"
         IMS 2019-08-15 NoSuchAction
-        effect     Unknown: not in the catalogue, taken for a mutation
-        A restricted AccessKey under the profile
+        effect     Unknown: not in the catalogue, treated as a mutation
+        For a restricted AccessKey, by profile
         mutations  refuse
         strict     refuse
         ");
         let (_, listed, _) = classify("Rds 2014-08-15 DescribeBackups");
         insta::assert_snapshot!(listed, @r"
         Rds 2014-08-15 DescribeBackups
-        effect     not catalogued, but listed by a profile
-        A restricted AccessKey under the profile
+        effect     product not catalogued, but the operation is listed in a profile
+        For a restricted AccessKey, by profile
         mutations  allow
         strict     refuse
         ");
@@ -221,7 +221,7 @@ mod tests {
             ),
             (
                 "Ecs 2015-05-01 RunInstances",
-                "error: version 2015-05-01 is that of RAM, not of Ecs\n",
+                "error: version 2015-05-01 belongs to RAM, not to Ecs\n",
             ),
         ] {
             let (code, out, err) = classify(line);

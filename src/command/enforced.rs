@@ -36,7 +36,7 @@ impl Enforcing {
     }
 }
 
-/// "enforced at 3 nodes in 12 ms; 1 call of this key still under way".
+/// "enforced at 3 nodes in 12 ms; 1 call of this key still in progress".
 #[must_use]
 pub fn line(receipt: &Receipt, whose: &str) -> String {
     let plural = |count: u64, what: &str| match count {
@@ -92,7 +92,7 @@ mod tests {
         let say = |receipt: &Receipt| line(receipt, "of this key");
         assert_eq!(
             say(&receipt),
-            "enforced at 3 nodes in 12 ms; 1 call of this key still under way"
+            "enforced at 3 nodes in 12 ms; 1 call of this key still in progress"
         );
         let fenced = Receipt {
             nodes: Some(1),
@@ -110,11 +110,11 @@ mod tests {
             nodes: Some(0),
             ..receipt.clone()
         };
-        assert_eq!(say(&nobody), "committed; no node serves");
+        assert_eq!(say(&nobody), "committed; no node is running");
         let none = Receipt {
             nodes: None,
             ..receipt
         };
-        assert!(say(&none).starts_with("committed; which nodes"));
+        assert!(say(&none).starts_with("committed; it is unknown which nodes"));
     }
 }

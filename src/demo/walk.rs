@@ -105,12 +105,8 @@ impl<'w, W: Write> Walk<'w, W> {
             .await?;
         self.list_users("ListUsers with the leaked key", &alice)
             .await?;
-        self.create_user(
-            "CreateUser with a session minted before",
-            &session,
-            REFUSED,
-        )
-        .await?;
+        self.create_user("CreateUser with a session minted before", &session, REFUSED)
+            .await?;
         let link = self
             .letter("The owner gets a letter", &self.cast.english_owner.clone())
             .await?;

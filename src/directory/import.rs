@@ -162,7 +162,9 @@ impl Members {
         let access_key_id = AccessKeyId::parse(&self.access_key_id)
             .map_err(|fault| format!("access_key_id: {fault}"))?;
         if access_key_id.is_session() {
-            return Err("access_key_id belongs to a session; only AccessKeys can be imported".to_owned());
+            return Err(
+                "access_key_id belongs to a session; only AccessKeys can be imported".to_owned(),
+            );
         }
         if self.access_key_secret.is_empty() {
             return Err("access_key_secret is empty".to_owned());
@@ -258,7 +260,7 @@ mod tests {
         assert!(rows[0].is_ok() && rows[3].is_ok());
         assert_eq!(
             rows[1],
-            Err("line 3: account_id is a decimal number".to_owned())
+            Err("line 3: account_id must be a decimal number".to_owned())
         );
         assert_eq!(
             rows[2],
@@ -280,7 +282,7 @@ mod tests {
                    1,LTAI5tFake1,FakeSecret1,a@example.com,\n\
                    1,LTAI5tFake2,FakeSecret2,b@example.com,2\n\
                    1,LTAI5tFake3,FakeSecret3,c@example.com,0\n";
-        let wrong = Err("owner_rank is 1 to 100".to_owned());
+        let wrong = Err("owner_rank must be 1 to 100".to_owned());
         assert_eq!(ranks(csv), [Ok(1), Ok(2), wrong]);
     }
 

@@ -367,19 +367,19 @@ mod tests {
         for (text, said) in [
             (
                 format!("seal 1 {key}\nseal 1 {key}"),
-                "line 2: this key is given twice",
+                "line 2: this key is repeated",
             ),
             (
                 format!("\nseal one {key}"),
-                "line 2: the id of a seal key is a number from 1",
+                "line 2: the id of a seal key must be a number from 1",
             ),
             (
                 format!("seal 1 {key}0"),
-                "line 1: a key is 64 hexadecimal digits",
+                "line 1: a key must be 64 hexadecimal digits",
             ),
             (
                 format!("salt {key}"),
-                "line 1: write `seal ID HEX` or `index HEX`",
+                "line 1: must be `seal ID HEX` or `index HEX`",
             ),
             (format!("seal 1 {key}"), "the key ring has no `index` key"),
             (format!("index {key}"), "the key ring has no `seal` key"),

@@ -43,7 +43,10 @@ impl Refusal {
                 StatusCode::REQUEST_TIMEOUT,
                 "the body did not arrive in time",
             ),
-            Self::TooOften => (StatusCode::TOO_MANY_REQUESTS, "too many requests: try again later"),
+            Self::TooOften => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many requests: try again later",
+            ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the delivery cannot be accepted now: send it again",

@@ -188,10 +188,7 @@ impl SigningKeys {
     async fn ask(&self, now: OffsetDateTime) -> bool {
         let texts = match self.fetch.keys().await {
             Ok(texts) if self.read(&texts).is_empty() => {
-                tracing::error!(
-                    source = self.source,
-                    "the source publishes no usable key"
-                );
+                tracing::error!(source = self.source, "the source publishes no usable key");
                 self.metrics.key_fetch(&self.source, "empty");
                 return false;
             }

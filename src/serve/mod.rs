@@ -277,7 +277,9 @@ fn say_mode(sections: &Sections) {
         }
         Mode::Shadow => tracing::warn!("policy.mode is shadow: leaked keys are NOT restricted"),
         Mode::Off => {
-            tracing::warn!("policy.mode is off: leaked keys are NOT restricted, and calls are not judged");
+            tracing::warn!(
+                "policy.mode is off: leaked keys are NOT restricted, and calls are not judged"
+            );
         }
     }
 }

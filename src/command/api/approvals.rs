@@ -64,24 +64,24 @@ pub enum Command {
 }
 
 const COLUMNS: &[Column] = &[
-    ("request", "approval_id"),
+    ("approval", "approval_id"),
     ("what", "kind"),
     ("AccessKey", "access_key_id"),
-    ("asked by", "asked_by"),
+    ("requester", "asked_by"),
     ("reason", "reason"),
     ("until", "expires_at"),
     ("state", "state"),
 ];
 
 pub(super) const ROWS: &[Column] = &[
-    ("request", "approval_id"),
+    ("approval", "approval_id"),
     ("what", "kind"),
     ("of", "subject_id"),
     ("AccessKey", "access_key_id"),
     ("how", "request"),
     ("reason", "reason"),
-    ("asked by", "asked_by"),
-    ("asked", "asked_at"),
+    ("requester", "asked_by"),
+    ("requested", "asked_at"),
     ("until", "expires_at"),
     ("state", "state"),
     ("decided by", "decided_by"),

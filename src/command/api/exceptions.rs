@@ -101,7 +101,7 @@ const ROWS: &[Column] = &[
     ("until", "expires_at"),
     ("state", "state"),
     ("reason", "reason"),
-    ("asked by", "asked_by"),
+    ("requester", "asked_by"),
     ("approved by", "approved_by"),
     ("revoked", "revoked_at"),
     ("revoked by", "revoked_by"),

@@ -69,7 +69,7 @@ const REPORTS: &[Column] = &[
 ];
 
 const BATCHES: &[Column] = &[
-    ("batch", "delivery_id"),
+    ("delivery", "delivery_id"),
     ("arrived", "received_at"),
     ("source", "source"),
     ("reports", "reports"),

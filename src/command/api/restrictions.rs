@@ -140,7 +140,7 @@ const COLUMNS: &[Column] = &[
     ("AccessKey", "access_key_id"),
     ("account", "account_id"),
     ("user", "user_name"),
-    ("pair", "key_status"),
+    ("key status", "key_status"),
     ("state", "state"),
     ("since", "imposed_at"),
 ];
@@ -150,7 +150,7 @@ const ROWS: &[Column] = &[
     ("AccessKey", "access_key_id"),
     ("account", "account_id"),
     ("user", "user_name"),
-    ("pair", "key_status"),
+    ("key status", "key_status"),
     ("state", "state"),
     ("cause", "cause"),
     ("imposed", "imposed_at"),

@@ -115,7 +115,9 @@ impl Hook {
         match (&self.manner, status) {
             (Manner::DingTalk(_), StatusCode::OK) => chat::taken_by_dingtalk(&body),
             (_, status) if status.is_success() => Ok(()),
-            (_, StatusCode::GONE) => Err(Unsent::Never("410: the receiver wants no more events".into())),
+            (_, StatusCode::GONE) => Err(Unsent::Never(
+                "410: the receiver wants no more events".into(),
+            )),
             (_, status) => {
                 let after = headers
                     .get(RETRY_AFTER)

@@ -377,9 +377,12 @@ impl Provider {
             let body = body.map_err(|fault| provider(what, fault.to_string()))?;
             Ok((status, body.to_bytes()))
         };
-        tokio::time::timeout(PATIENCE, asking)
-            .await
-            .map_err(|_| provider(what, format!("does not respond in {} s", PATIENCE.as_secs())))?
+        tokio::time::timeout(PATIENCE, asking).await.map_err(|_| {
+            provider(
+                what,
+                format!("does not respond in {} s", PATIENCE.as_secs()),
+            )
+        })?
     }
 }
 
