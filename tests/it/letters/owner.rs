@@ -343,7 +343,7 @@ async fn restriction_that_is_to_come_is_announced_first() {
     let sent = after(&stage, Duration::ZERO).await;
     assert_eq!(sent.len(), 1);
     assert!(sent[0].subject.contains("will be restricted"));
-    assert!(sent[0].text.contains("From 25 November 2026, 18:00 UTC on"));
+    assert!(sent[0].text.contains("From 25 November 2026, 18:00 UTC, the AccessKey"));
     assert!(after(&stage, Duration::hours(29)).await.is_empty());
     let sent = after(&stage, Duration::hours(1)).await;
     assert_eq!(sent.len(), 1);
