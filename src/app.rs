@@ -536,7 +536,7 @@ impl Node {
                 within(*database_timeout, sessions::forget(pool, ended)).await
             };
             if let Err(fault) = done.await {
-                tracing::warn!(%fault, "the upkeep of the database has to wait");
+                tracing::warn!(%fault, "the database maintenance failed; it will be retried");
             }
             tokio::select! {
                 () = tokio::time::sleep(UPKEEP) => {}
@@ -569,7 +569,7 @@ async fn sweep(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
         gate.live.sweep(now);
         let timeout = gate.settings.database_timeout;
         if let Err(fault) = within(timeout, nodes::forget(&gate.pool)).await {
-            tracing::debug!(%fault, "nodes that have ended are listed for longer");
+            tracing::debug!(%fault, "cannot remove ended nodes from the list yet");
         }
     }
 }

@@ -104,7 +104,7 @@ impl Health {
         });
         match asked.await {
             Ok(_) => Ok(()),
-            Err(StateFault::TimedOut) => Err("it does not answer in time".to_owned()),
+            Err(StateFault::TimedOut) => Err("it does not respond in time".to_owned()),
             Err(fault) => Err(fault.to_string()),
         }
     }
@@ -114,7 +114,7 @@ impl Health {
         match is_held || !self.membership.card().enforces {
             true => Ok(()),
             false => {
-                Err("this node holds none: it cannot announce itself to the database".to_owned())
+                Err("this node has no lease: it cannot announce itself to the database".to_owned())
             }
         }
     }

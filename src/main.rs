@@ -29,12 +29,12 @@ enum Command {
     Approvals(api::approvals::Command),
     Audit(api::audit::Args),
     Classify(classify::Args),
-    /// Print what a shell needs to complete commands: akgate completions bash > /etc/bash_completion.d/akgate
+    /// Print a shell completion script: akgate completions bash > /etc/bash_completion.d/akgate
     Completions {
-        /// Which shell
+        /// The shell
         shell: clap_complete::Shell,
     },
-    /// Run the whole product on this machine: a private PostgreSQL, a sandbox, two accounts and the story of two leaked keys
+    /// Run the whole product on this machine: a private PostgreSQL, a sandbox, two accounts and a story of two leaked keys
     Demo(akgate::demo::Args),
     #[command(subcommand)]
     Config(config::Command),
@@ -48,9 +48,9 @@ enum Command {
     #[command(subcommand)]
     Letters(letters::Command),
     Login(api::login::Args),
-    /// Write the manual's pages, one for each command
+    /// Write the manual pages, one for each command
     Man {
-        /// Where to: /usr/local/share/man/man1
+        /// The target folder: /usr/local/share/man/man1
         folder: PathBuf,
     },
     #[command(subcommand)]

@@ -25,19 +25,19 @@ use akgate_state::{
     },
 };
 
-/// Which accounts are wanted.
+/// Which accounts to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// Those alone that have something of their own in place of the configured default.
+    /// Only accounts that override a configured default.
     #[serde(default)]
     #[param(nullable = false)]
     own: bool,
-    /// How many at most.
+    /// The page size.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
-    /// Where the last page ended.
+    /// The `next_page_token` of the previous page.
     #[param(
         nullable = false,
         pattern = "^[0-9A-Za-z_-]+$",
@@ -47,26 +47,26 @@ pub struct Filter {
     page_token: Option<String>,
 }
 
-/// One page.
+/// A page of results.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Accounts)]
 pub struct Page {
-    /// In the order of their ids.
+    /// Sorted by id.
     accounts: Vec<AccountView>,
-    /// Where the next page begins; null where there is none.
+    /// Send this as `page_token` to get the next page; null on the last page.
     next_page_token: Option<String>,
 }
 
 /// List accounts
 ///
-/// In the order of their ids.
+/// Sorted by id.
 #[utoipa::path(
     get,
     path = "/admin/v1/accounts",
     operation_id = "listAccounts",
     tag = "directory",
     params(Filter),
-    responses((status = 200, description = "A page.", body = Page), Faults)
+    responses((status = 200, description = "A page of accounts.", body = Page), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
@@ -97,13 +97,13 @@ fn is_id(name: &str, given: &str) -> Result<(), Problem> {
     let of_id = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     match given.chars().all(of_id) {
         true => Ok(()),
-        false => Err(Problem::invalid(format!("`{name}` is no account id."))),
+        false => Err(Problem::invalid(format!("`{name}` is not an account id."))),
     }
 }
 
 /// Show an account
 ///
-/// Its settings, whom letters go to, and how many keys and restrictions it has.
+/// Its settings, the addresses that letters go to, and its numbers of keys and restrictions.
 #[utoipa::path(
     get,
     path = "/admin/v1/accounts/{id}",
@@ -111,8 +111,8 @@ fn is_id(name: &str, given: &str) -> Result<(), Problem> {
     tag = "directory",
     params(("id" = String, Path, description = "The account.")),
     responses(
-        (status = 200, description = "The account.", body = AccountView, headers(("ETag", description = "For If-Match."))),
-        (status = 404, description = "The directory knows no such account.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The account.", body = AccountView, headers(("ETag", description = "Send it as If-Match with a change."))),
+        (status = 404, description = "The account is not in the directory.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -130,7 +130,7 @@ async fn view(admin: &Admin, account_id: &str) -> Result<Tagged<AccountView>, Pr
 }
 
 fn missing() -> Problem {
-    Problem::not_found("The directory knows no account of this id.")
+    Problem::not_found("No account in the directory has this id.")
 }
 
 /// The profile; `null` for the configured default.
@@ -154,8 +154,8 @@ pub(super) enum ProfileName {
 
 /// Set an account's profile
 ///
-/// What its restricted keys are refused: `mutations`, `strict`, or null for the configured default. It is answered
-/// when every node goes by it, with a receipt.
+/// What the account's restricted keys are refused: `mutations`, `strict`, or null for the configured default. The
+/// answer comes when every node applies the change, and includes a receipt.
 #[utoipa::path(
     put,
     path = "/admin/v1/accounts/{id}/profile",
@@ -164,9 +164,9 @@ pub(super) enum ProfileName {
     params(("id" = String, Path, description = "The account."), IfMatch, Waiting),
     request_body = OfProfile,
     responses(
-        (status = 200, description = "It is set.", body = Changed<AccountView>, headers(("ETag", description = "For If-Match."))),
-        (status = 404, description = "The directory knows no such account.", body = Details, content_type = "application/problem+json"),
-        (status = 412, description = "It has changed since it was looked at.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The profile is set.", body = Changed<AccountView>, headers(("ETag", description = "Send it as If-Match with a change."))),
+        (status = 404, description = "The account is not in the directory.", body = Details, content_type = "application/problem+json"),
+        (status = 412, description = "The resource has changed since you read it.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -190,7 +190,7 @@ pub async fn set_profile(
     .await
 }
 
-/// The lane; `null` for the configured default.
+/// The self-remediation setting; `null` for the configured default.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = AccountSelfRemedy)]
 #[serde(deny_unknown_fields)]
@@ -199,10 +199,10 @@ pub struct OfLane {
     open: Option<bool>,
 }
 
-/// Open or shut an account's self-remediation lane
+/// Allow or forbid self-remediation for an account
 ///
-/// Whether a restricted key may disable or delete itself, and nothing else. It is answered when every node goes by
-/// it, with a receipt.
+/// Whether a restricted key may disable or delete itself, and do nothing else. The answer comes when every node applies
+/// the change, and includes a receipt.
 #[utoipa::path(
     put,
     path = "/admin/v1/accounts/{id}/self-remedy",
@@ -211,9 +211,9 @@ pub struct OfLane {
     params(("id" = String, Path, description = "The account."), IfMatch, Waiting),
     request_body = OfLane,
     responses(
-        (status = 200, description = "It is set.", body = Changed<AccountView>, headers(("ETag", description = "For If-Match."))),
-        (status = 404, description = "The directory knows no such account.", body = Details, content_type = "application/problem+json"),
-        (status = 412, description = "It has changed since it was looked at.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The setting is changed.", body = Changed<AccountView>, headers(("ETag", description = "Send it as If-Match with a change."))),
+        (status = 404, description = "The account is not in the directory.", body = Details, content_type = "application/problem+json"),
+        (status = 412, description = "The resource has changed since you read it.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]

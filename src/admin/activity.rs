@@ -16,20 +16,20 @@ use akgate_state::{
     directory::within,
 };
 
-/// How much is wanted.
+/// How much to show.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// How many records of each kind at most.
+    /// Maximum number of records of each kind.
     #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
     page_size: Option<i64>,
 }
 
-/// Show what a key did
+/// Show the activity of a key
 ///
-/// Mutations and their outcomes, refusals, counts per hour, sessions, and the AccessKeys that it made: at most
-/// `page_size` of each kind, the newest first. A key that nobody knows has done nothing.
+/// Changes and their outcomes, refusals, hourly call counts, sessions, and the AccessKeys that the key created: at most
+/// `page_size` of each kind, newest first. An unknown key has no activity.
 #[utoipa::path(
     get,
     path = "/admin/v1/keys/{id}/activity",
@@ -39,7 +39,7 @@ pub struct Filter {
         ("id" = String, Path, description = "The AccessKeyId.", pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128),
         Filter,
     ),
-    responses((status = 200, description = "What is on record.", body = Activity), Faults)
+    responses((status = 200, description = "The recorded activity.", body = Activity), Faults)
 )]
 pub async fn read(
     State(admin): State<Admin>,

@@ -21,23 +21,23 @@ use akgate_state::{
     restrictions::leaked::LeakedFault,
 };
 
-/// Which requests are wanted.
+/// Which approvals to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// In this state.
+    /// Only those in this state.
     #[param(value_type = Option<StateName>, inline, nullable = false)]
     state: Option<String>,
-    /// How many at most.
+    /// The page size.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
-    /// Where the last page ended.
+    /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     page_token: Option<Uuid>,
 }
 
-/// State of a request.
+/// State of an approval.
 #[derive(ToSchema)]
 #[schema(as = ApprovalState)]
 #[expect(dead_code, reason = "the schema of a text")]
@@ -51,26 +51,26 @@ enum StateName {
 
 const STATES: [&str; 5] = ["Waiting", "Approved", "Rejected", "Withdrawn", "Expired"];
 
-/// One page.
+/// A page of results.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Approvals)]
 pub struct Page {
-    /// The newest first.
+    /// Newest first.
     approvals: Vec<ApprovalView>,
-    /// Where the next page begins; null where there is none.
+    /// Send this as `page_token` to get the next page; null on the last page.
     next_page_token: Option<Uuid>,
 }
 
-/// List requests for a second operator
+/// List approvals
 ///
-/// The newest first, with who asks, why, and until when they wait.
+/// Newest first, with who requested each one, why, and when it expires.
 #[utoipa::path(
     get,
     path = "/admin/v1/approvals",
     operation_id = "listApprovals",
     tag = "approvals",
     params(Filter),
-    responses((status = 200, description = "A page.", body = Page), Faults)
+    responses((status = 200, description = "A page of results.", body = Page), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
@@ -81,7 +81,7 @@ pub async fn list(
         && !STATES.contains(&state.as_str())
     {
         return Err(Problem::invalid(format!(
-            "`state` is one of {}.",
+            "`state` must be one of {}.",
             STATES.join(", ")
         )));
     }
@@ -101,18 +101,18 @@ pub async fn list(
     }))
 }
 
-/// Show a request
+/// Show an approval
 ///
-/// What would be done, who asks, and what became of it.
+/// What would be done, who requested it, and what happened to it.
 #[utoipa::path(
     get,
     path = "/admin/v1/approvals/{id}",
     operation_id = "getApproval",
     tag = "approvals",
-    params(("id" = Uuid, Path, description = "The request.")),
+    params(("id" = Uuid, Path, description = "The approval.")),
     responses(
-        (status = 200, description = "The request.", body = ApprovalView),
-        (status = 404, description = "There is no such request.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The approval.", body = ApprovalView),
+        (status = 404, description = "The approval does not exist.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -143,35 +143,35 @@ pub async fn waits(admin: &Admin, id: Uuid) -> Result<(StatusCode, Answer<Approv
 }
 
 fn missing() -> Problem {
-    Problem::not_found("There is no request of this id.")
+    Problem::not_found("No approval has this id.")
 }
 
-/// What the second operator says of it.
+/// The second operator's comment.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ApprovalRemark)]
 #[serde(deny_unknown_fields)]
 pub struct Remark {
-    /// For the record.
+    /// A remark for the audit log.
     #[serde(default)]
     #[schema(schema_with = optional_text_schema::<1024>)]
     remark: Option<String>,
 }
 
-/// Approve
+/// Approve a request
 ///
-/// By another operator than who asks. It is done at once, if it is still possible. What restricts is answered when every
-/// node goes by it, with a receipt; what frees, when this node does.
+/// Must be done by an operator other than the requester. The change is made at once, if it is still possible. If it
+/// restricts, the answer comes when every node enforces it, with a receipt; if it frees, when this node does.
 #[utoipa::path(
     post,
     path = "/admin/v1/approvals/{id}:approve",
     operation_id = "approve",
     tag = "approvals",
-    params(("id" = Uuid, Path, description = "The request."), Waiting),
+    params(("id" = Uuid, Path, description = "The approval."), Waiting),
     request_body = Remark,
     responses(
-        (status = 200, description = "It is done.", body = Changed<ApprovalView>),
-        (status = 404, description = "There is no such request.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "It is your own, it waits no more, or it is not possible any more.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The change is made.", body = Changed<ApprovalView>),
+        (status = 404, description = "The approval does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "You requested it yourself, it is no longer pending, or the change is no longer possible.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -205,30 +205,30 @@ pub async fn approve(
     }))
 }
 
-/// Why not.
+/// Why it is rejected.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Rejection)]
 #[serde(deny_unknown_fields)]
 pub struct Rejection {
-    /// For who asked.
+    /// An explanation for the requester.
     #[schema(schema_with = text_schema::<1024>)]
     remark: String,
 }
 
-/// Reject
+/// Reject a request
 ///
-/// By another operator than who asks.
+/// Must be done by an operator other than the requester.
 #[utoipa::path(
     post,
     path = "/admin/v1/approvals/{id}:reject",
     operation_id = "reject",
     tag = "approvals",
-    params(("id" = Uuid, Path, description = "The request.")),
+    params(("id" = Uuid, Path, description = "The approval.")),
     request_body = Rejection,
     responses(
-        (status = 200, description = "It is rejected.", body = ApprovalView),
-        (status = 404, description = "There is no such request.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "It is your own, or it waits no more.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The approval is rejected.", body = ApprovalView),
+        (status = 404, description = "The approval does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "You requested it yourself, or it is no longer pending.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -246,19 +246,19 @@ pub async fn reject(
     view(&admin, id).await.map(Answer)
 }
 
-/// Withdraw
+/// Withdraw a request
 ///
-/// By who asks.
+/// Only the requester can do this.
 #[utoipa::path(
     post,
     path = "/admin/v1/approvals/{id}:withdraw",
     operation_id = "withdrawApproval",
     tag = "approvals",
-    params(("id" = Uuid, Path, description = "The request.")),
+    params(("id" = Uuid, Path, description = "The approval.")),
     responses(
-        (status = 200, description = "It is withdrawn.", body = ApprovalView),
-        (status = 404, description = "There is no such request.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "It is somebody else's, or it waits no more.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The approval is withdrawn.", body = ApprovalView),
+        (status = 404, description = "The approval does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "Another operator requested it, or it is no longer pending.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -281,9 +281,9 @@ impl From<AskedBefore> for Problem {
         } = before;
         Self::conflict(
             "asked-before",
-            "Another operator has asked for it.",
+            "Another operator has already requested this.",
             format!(
-                "The request {approval_id} of {asked_by} waits: approve it, reject it, or wait."
+                "Approval {approval_id}, requested by {asked_by}, is pending: approve it, reject it, or wait."
             ),
         )
     }
@@ -303,13 +303,13 @@ impl From<LeakedFault> for Problem {
         match fault {
             LeakedFault::NotRestricted => Self::conflict(
                 "not-restricted",
-                "No restriction of the key is in force.",
+                "The key is not restricted.",
                 "Report the leak first (POST /admin/v1/leak-reports); see GET /admin/v1/restrictions?access_key_id=ID.",
             ),
             LeakedFault::NotActive => Self::conflict(
                 "not-active",
-                "The pair is not active.",
-                "It is disabled or deleted already, or the directory does not know it.",
+                "The access key is not active.",
+                "It is already disabled or deleted, or it is not in the directory.",
             ),
             LeakedFault::Ask(fault) => fault.into(),
         }
@@ -322,28 +322,28 @@ impl From<DecideFault> for Problem {
             DecideFault::NotFound => missing(),
             DecideFault::Over(state) => Self::conflict(
                 "request-over",
-                "The request waits no more.",
-                format!("It is {state}. Ask anew if it is still needed."),
+                "The approval is no longer pending.",
+                format!("It is {state}. Request it again if it is still needed."),
             ),
             DecideFault::Expired => Self::conflict(
                 "request-expired",
-                "The request has expired.",
-                "Nobody decided in time. Ask anew if it is still needed.",
+                "The approval has expired.",
+                "Nobody decided in time. Request it again if it is still needed.",
             ),
             DecideFault::Own => Self::conflict(
                 "own-request",
-                "Who asks cannot decide.",
-                "It takes another approver; your own request can be withdrawn (:withdraw).",
+                "You cannot decide on your own request.",
+                "Another approver must decide. You can withdraw your request (:withdraw).",
             ),
             DecideFault::NotOwn(by) => Self::conflict(
                 "not-your-request",
-                "It is somebody else's request.",
+                "Another operator made this request.",
                 format!("Only {by} can withdraw it; an approver can reject it (:reject)."),
             ),
             DecideFault::AskerGone(by) => Self::conflict(
                 "asker-gone",
-                "Who asked is no operator any more.",
-                format!("{by} was revoked. Ask anew if it is still needed."),
+                "The requester is no longer an operator.",
+                format!("{by} was revoked. Request it again if it is still needed."),
             ),
             DecideFault::Lift(fault) => fault.into(),
             DecideFault::Undo(fault) => fault.into(),

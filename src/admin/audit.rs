@@ -16,51 +16,51 @@ use akgate_state::{
     directory::within,
 };
 
-/// Which records are wanted.
+/// Which records to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// By this one: `operator:NAME`, `contact:ID`, `source:NAME`, `policy` or `akgate`.
+    /// Only those by this actor: `operator:NAME`, `contact:ID`, `source:NAME`, `policy` or `akgate`.
     #[param(nullable = false)]
     actor: Option<String>,
-    /// Of this deed: `Impose`, `Lift`, `AddOperator`, …
+    /// Only those of this action: `Impose`, `Lift`, `AddOperator`, …
     #[param(nullable = false)]
     action: Option<String>,
-    /// About this key.
+    /// Only those about this access key.
     #[param(nullable = false)]
     access_key_id: Option<String>,
-    /// About this restriction.
+    /// Only those about this restriction.
     #[param(nullable = false)]
     restriction_id: Option<Uuid>,
-    /// How many at most.
+    /// The page size.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
-    /// Where the last page ended.
+    /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     page_token: Option<i64>,
 }
 
-/// One page.
+/// A page of results.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Audit)]
 pub struct Page {
-    /// The newest first.
+    /// Newest first.
     records: Vec<AuditView>,
-    /// Where the next page begins; null where there is none.
+    /// Send this as `page_token` to get the next page; null on the last page.
     next_page_token: Option<i64>,
 }
 
-/// List the audit
+/// List audit records
 ///
-/// The newest first: one record for each change, who made it, and who approved of it.
+/// Newest first: one record for each change, with who made it and who approved it.
 #[utoipa::path(
     get,
     path = "/admin/v1/audit",
     operation_id = "listAudit",
     tag = "records",
     params(Filter),
-    responses((status = 200, description = "A page.", body = Page), Faults)
+    responses((status = 200, description = "A page of results.", body = Page), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,

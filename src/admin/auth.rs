@@ -101,7 +101,7 @@ pub(super) async fn operator(parts: &Parts, admin: &Admin) -> Result<Operator, P
         (None, Some(name)) => within(admin.timeout, by_certificate(&admin.pool, name)).await,
         (None, None) => {
             return Err(Problem::unauthorized(format!(
-                "Send `Authorization: Bearer akg_…`; {} makes a token.",
+                "Send `Authorization: Bearer akg_…`; get a token with {}.",
                 admin.maker()
             )));
         }
@@ -109,11 +109,11 @@ pub(super) async fn operator(parts: &Parts, admin: &Admin) -> Result<Operator, P
     let operator = operator.map_err(|refused| told(refused, admin, now))?;
     match holder {
         Some(name) if name != operator.name => Err(Problem::unauthorized(
-            "The token is not of the operator whom the certificate names.",
+            "The token belongs to another operator than the certificate.",
         )),
         None if admin.settings.certificates && operator.role != Role::Service => {
             Err(Problem::unauthorized(
-                "People show a certificate here (admin.client_ca): `--client-cert` and `--client-key`.",
+                "Operators need a client certificate here (admin.client_ca): pass `--client-cert` and `--client-key`.",
             ))
         }
         _ => Ok(operator),
@@ -150,7 +150,7 @@ fn bearer(parts: &Parts) -> Result<Option<Token>, Problem> {
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
-        .ok_or_else(|| Problem::unauthorized("`Authorization` takes `Bearer akg_…`."))?;
+        .ok_or_else(|| Problem::unauthorized("`Authorization` must be `Bearer akg_…`."))?;
     Token::parse(token)
         .map(Some)
         .map_err(|fault| Problem::unauthorized(fault.to_string()))
@@ -158,12 +158,14 @@ fn bearer(parts: &Parts) -> Result<Option<Token>, Problem> {
 
 fn told(refused: LoginRefused, admin: &Admin, now: OffsetDateTime) -> Problem {
     match refused {
-        LoginRefused::Wrong => Problem::unauthorized("The token, or the certificate, is nobody's."),
+        LoginRefused::Wrong => {
+            Problem::unauthorized("The token or the certificate belongs to no operator.")
+        }
         LoginRefused::Revoked => {
-            Problem::unauthorized("The token was revoked: ask an admin for another one.")
+            Problem::unauthorized("The token was revoked: ask an admin for a new one.")
         }
         LoginRefused::Expired(at) => Problem::unauthorized(format!(
-            "The token has expired at {}: {} makes another one.",
+            "The token expired at {}: get a new one with {}.",
             at.format(&Rfc3339).unwrap_or_default(),
             admin.maker()
         )),

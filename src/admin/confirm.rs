@@ -22,19 +22,19 @@ use akgate_state::{
     },
 };
 
-/// Where the owner's word is kept.
+/// Where the owner's confirmation is recorded.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Confirmation)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
-    /// The number under which the owner's word is kept.
+    /// The number of the ticket in which the owner confirmed.
     #[schema(schema_with = text_schema::<128>)]
     ticket: String,
 }
 
 /// Record the owner's confirmation
 ///
-/// The owner's word came another way than by the link in the letter. It lifts nothing by itself.
+/// For an owner who confirmed in another way than with the link in the letter. This does not lift the restriction.
 #[utoipa::path(
     post,
     path = "/admin/v1/restrictions/{id}:confirm",
@@ -43,10 +43,10 @@ pub struct Body {
     params(("id" = Uuid, Path, description = "The restriction."), IfMatch),
     request_body = Body,
     responses(
-        (status = 200, description = "It is confirmed.", body = RestrictionView, headers(("ETag", description = "For If-Match."))),
-        (status = 412, description = "It has changed since it was looked at.", body = Details, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such restriction.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "It is confirmed or lifted already.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The clean-up is confirmed.", body = RestrictionView, headers(("ETag", description = "Send it as If-Match with a change."))),
+        (status = 412, description = "The resource has changed since you read it.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The restriction does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "The restriction is already confirmed or lifted.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -65,15 +65,15 @@ pub async fn confirm(
         Confirmed::Now(_) | Confirmed::Lifted { .. } => view(&admin, id).await.map(Tagged),
         Confirmed::Before(_, restriction::State::Lifted) => Err(Problem::conflict(
             "already-lifted",
-            "The restriction is lifted already.",
+            "The restriction is already lifted.",
             "There is nothing left to confirm.",
         )),
         Confirmed::Before(..) => Err(Problem::conflict(
             "already-confirmed",
-            "The clean-up is confirmed already.",
+            "The clean-up is already confirmed.",
             "The restriction can be lifted.",
         )),
         Confirmed::Changed => Err(Problem::precondition_failed()),
-        Confirmed::NotFound => Err(Problem::not_found("There is no restriction of this id.")),
+        Confirmed::NotFound => Err(Problem::not_found("No restriction has this id.")),
     }
 }

@@ -19,25 +19,25 @@ use akgate_state::{
     restrictions::read::RestrictionView,
 };
 
-/// A decision, its rule in words, and the restriction as it is now.
+/// A decision, the rule behind it, and the restriction in its current state.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Why)]
 pub struct Why {
-    /// What was decided.
+    /// The decision.
     #[serde(flatten)]
     decision: DecisionView,
     /// The rule, in words.
     rule: String,
-    /// What would make the same call pass now, in words; empty where it passed.
+    /// What would make the same call pass now, in words; empty if the call was not refused.
     to_pass: Vec<String>,
-    /// The restriction that forbade it, as it is now, with the reports that led to it.
+    /// The restriction that caused the refusal, in its current state, with the reports behind it.
     restriction: Option<RestrictionView>,
 }
 
-/// Tell why a call was refused
+/// Explain a decision
 ///
-/// By the RequestId that the caller got. Calls that were to change something are on record, and those that were
-/// refused; plain reads that passed are counted alone.
+/// Looked up by the RequestId that the caller received. Refused calls and calls that change something are recorded one
+/// by one; other reads that passed are only counted.
 #[utoipa::path(
     get,
     path = "/admin/v1/decisions/{request_id}",
@@ -45,7 +45,7 @@ pub struct Why {
     tag = "records",
     params(("request_id" = Uuid, Path, description = "The RequestId.")),
     responses(
-        (status = 200, description = "What was decided, and why.", body = Why),
+        (status = 200, description = "The decision and the reason for it.", body = Why),
         (status = 404, description = "No such call is on record.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
@@ -58,7 +58,7 @@ pub async fn read(
     let found = within(admin.timeout, decision::find(&admin.pool, request_id)).await?;
     let decision = found.ok_or_else(|| {
         Problem::not_found(
-            "No call of this RequestId is on record: reads that passed are counted alone, and what is refused is written within a second.",
+            "No call with this RequestId is on record. Reads that passed are only counted; refusals are recorded within a second.",
         )
     })?;
     let restriction = match decision.restriction_id {
@@ -76,17 +76,17 @@ pub async fn read(
 fn rule(decision: &DecisionView, restriction: Option<&RestrictionView>) -> String {
     let Some(restriction) = restriction else {
         let why = match decision.grounds.as_deref() {
-            Some("clear") => "No restriction was in force on the key or what it descends from.",
+            Some("clear") => {
+                "No restriction was in force on the key or on a key that it descends from."
+            }
             Some("harmless") => {
-                "A restriction was in force, and its profile lets this operation pass."
+                "A restriction was in force, and its profile allows this operation."
             }
-            Some("self-remedy") => "The leaked key took itself out of service.",
-            Some("excepted") => {
-                "A restriction was in force, and an exception from it covered the call."
-            }
+            Some("self-remedy") => "The leaked key disabled or deleted itself.",
+            Some("excepted") => "A restriction was in force, and an exception allowed the call.",
             Some("off") => "The policy was off.",
-            Some("anonymous") => "The call carries no AccessKey that could have leaked.",
-            _ => "It was not refused by a restriction.",
+            Some("anonymous") => "The call was not signed with an AccessKey.",
+            _ => "No restriction refused the call.",
         };
         return why.to_owned();
     };
@@ -97,12 +97,12 @@ fn rule(decision: &DecisionView, restriction: Option<&RestrictionView>) -> Strin
         decision.received_at,
     );
     let why = match forbidden {
-        Forbidden::SensitiveRead => "sensitive reads, since it was widened",
-        Forbidden::StrictRead => "reads of RAM and IMS, by the profile `strict`",
-        Forbidden::Disclosure => "what shows a secret",
-        Forbidden::Unknown => "what the catalogue does not know: it is judged like a change",
-        Forbidden::Change => "what changes identities, credentials or permissions",
-        Forbidden::Listed => "what the profile `strict` lists",
+        Forbidden::SensitiveRead => "sensitive reads, because it was widened",
+        Forbidden::StrictRead => "reads of RAM and IMS, under the profile `strict`",
+        Forbidden::Disclosure => "operations that return a secret",
+        Forbidden::Unknown => "operations that are not in the catalogue: they count as changes",
+        Forbidden::Change => "changes to identities, credentials and permissions",
+        Forbidden::Listed => "operations that the profile `strict` lists",
         Forbidden::Other => "this operation",
     };
     format!(
@@ -121,7 +121,7 @@ fn to_pass(decision: &DecisionView, restriction: Option<&RestrictionView>) -> Ve
     match restriction::State::parse(&restriction.state) {
         Some(restriction::State::Imposed) => {
             ways.push(format!(
-                "The owner cleans up and confirms by the letter's link (or akgate restrictions confirm {id} --ticket NUMBER)."
+                "The owner cleans up and confirms with the link in the letter (or: akgate restrictions confirm {id} --ticket NUMBER)."
             ));
             ways.push(format!(
                 "Then an operator lifts it: akgate restrictions lift {id}."
@@ -131,20 +131,20 @@ fn to_pass(decision: &DecisionView, restriction: Option<&RestrictionView>) -> Ve
             "The owner has confirmed; an operator lifts it: akgate restrictions lift {id}."
         )),
         Some(restriction::State::Lifted) if restriction.undone => ways.push(
-            "It was undone, as if it had never been: the same call passes now, of a session too."
+            "The restriction was undone, as if it had never existed: the same call passes now, from a session too."
                 .to_owned(),
         ),
         Some(restriction::State::Lifted) if is_session => ways.push(
-            "It is lifted, but the session was asked for before: a new session passes.".to_owned(),
+            "The restriction is lifted, but the session is older than that: a new session passes.".to_owned(),
         ),
         Some(restriction::State::Lifted) => {
-            ways.push("It is lifted: the same call passes now.".to_owned());
+            ways.push("The restriction is lifted: the same call passes now.".to_owned());
         }
         None => {}
     }
     if restriction.state != "Lifted" {
         ways.push(
-            "Another AccessKey of the account, which has not leaked, passes at once.".to_owned(),
+            "Another AccessKey of the account that has not leaked passes at once.".to_owned(),
         );
     }
     ways

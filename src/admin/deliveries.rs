@@ -27,26 +27,26 @@ use akgate_state::{
     },
 };
 
-/// Which deliveries are wanted.
+/// Which deliveries to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// How many at most.
+    /// The page size.
     #[param(minimum = 1, maximum = 100, default = 20, nullable = false)]
     page_size: Option<i64>,
-    /// Where the last page ended.
+    /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     page_token: Option<Uuid>,
 }
 
-/// One page.
+/// A page of results.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Deliveries)]
 pub struct Page {
-    /// The newest first.
+    /// Newest first.
     deliveries: Vec<DeliveryView>,
-    /// Where the next page begins; null where there is none.
+    /// Send this as `page_token` to get the next page; null on the last page.
     next_page_token: Option<Uuid>,
 }
 
@@ -59,7 +59,7 @@ pub struct Page {
     operation_id = "listDeliveries",
     tag = "leaks",
     params(Filter),
-    responses((status = 200, description = "A page.", body = Page), Faults)
+    responses((status = 200, description = "A page of results.", body = Page), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
@@ -81,18 +81,18 @@ pub async fn list(
 #[schema(as = Undoing)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
-    /// Why, for the audit and the letters.
+    /// The reason, kept in the audit log and quoted in the letters.
     #[schema(schema_with = text_schema::<1024>)]
     reason: String,
 }
 
-/// What was taken back.
+/// What was undone.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Undone)]
 pub struct Receipt {
-    /// Restrictions that are lifted.
+    /// Number of restrictions that were lifted.
     lifted: usize,
-    /// Restrictions that stay, since other reports restrict the key as well.
+    /// Number of restrictions that remain because other reports restrict the key as well.
     kept: usize,
     /// The revision from which on every node enforces it.
     revision: i64,
@@ -100,9 +100,9 @@ pub struct Receipt {
 
 /// Undo a delivery
 ///
-/// The restrictions that it alone has led to are lifted as if they had never been, before any owner has confirmed. Its
-/// reports stay, so that the same sightings told again change nothing. What would lift many restrictions takes a second
-/// operator.
+/// Lifts the restrictions that only this delivery led to, as if they had never existed. Not possible once an owner has
+/// confirmed. The reports are kept, so sending the same sightings again changes nothing. If many restrictions would be
+/// lifted, a second operator must approve.
 #[utoipa::path(
     post,
     path = "/admin/v1/deliveries/{id}:undo",
@@ -111,10 +111,10 @@ pub struct Receipt {
     params(("id" = Uuid, Path, description = "The delivery.")),
     request_body = Body,
     responses(
-        (status = 200, description = "It is undone.", body = Receipt),
-        (status = 202, description = "It waits for a second operator.", body = ApprovalView),
-        (status = 404, description = "There is no such delivery.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "An owner has confirmed a clean-up, it was undone before, or another operator has asked for it.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The delivery is undone.", body = Receipt),
+        (status = 202, description = "Waiting for a second operator to approve.", body = ApprovalView),
+        (status = 404, description = "The delivery does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "An owner has confirmed a clean-up, the delivery was already undone, or another operator has already requested it.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -151,7 +151,7 @@ pub async fn undo(
 }
 
 fn missing() -> Problem {
-    Problem::not_found("There is no delivery of this id.")
+    Problem::not_found("No delivery has this id.")
 }
 
 impl From<UndoFault> for Problem {
@@ -160,14 +160,14 @@ impl From<UndoFault> for Problem {
             UndoFault::NotFound => missing(),
             UndoFault::Undone => Self::conflict(
                 "already-undone",
-                "It is undone already.",
-                "This delivery was undone before.",
+                "The delivery is already undone.",
+                "There is nothing left to undo.",
             ),
             UndoFault::Confirmed(keys) => Self::conflict(
                 "confirmed",
-                "An owner has confirmed.",
+                "An owner has confirmed the clean-up.",
                 format!(
-                    "Owners of {keys} of its keys have confirmed a clean-up: lift the restrictions one by one."
+                    "The owners of {keys} of its keys have confirmed the clean-up: lift the restrictions one by one."
                 ),
             ),
             UndoFault::AskedBefore(before) => before.into(),

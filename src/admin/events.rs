@@ -18,21 +18,21 @@ use akgate_state::{
     outbox::events::{self, EventView, Wanted},
 };
 
-/// Which events are wanted.
+/// Which events to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// For this hook.
+    /// Only those for this hook.
     #[param(nullable = false)]
     hook: Option<String>,
-    /// In this state; those that were given up are `Buried`.
+    /// Only those in this state; failed events are `Buried`.
     #[param(value_type = Option<StateName>, inline, nullable = false)]
     state: Option<String>,
-    /// How many at most; what is of one record stays together.
+    /// The page size; the events of one audit record stay together, so a page may be larger.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
-    /// Where the last page ended.
+    /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     page_token: Option<i64>,
 }
@@ -47,26 +47,26 @@ enum StateName {
     Buried,
 }
 
-/// One page.
+/// A page of results.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Events)]
 pub struct Page {
-    /// The newest first.
+    /// Newest first.
     events: Vec<EventView>,
-    /// Where the next page begins; null where there is none.
+    /// Send this as `page_token` to get the next page; null on the last page.
     next_page_token: Option<i64>,
 }
 
 /// List events
 ///
-/// What other programs were told, or are to be: the newest first, those that were given up included.
+/// The events that were sent to other programs or are to be sent: newest first, failed ones included.
 #[utoipa::path(
     get,
     path = "/admin/v1/events",
     operation_id = "listEvents",
     tag = "records",
     params(Filter),
-    responses((status = 200, description = "A page.", body = Page), Faults)
+    responses((status = 200, description = "A page of results.", body = Page), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
@@ -76,7 +76,7 @@ pub async fn list(
     if let Some(state) = &filter.state
         && !["Due", "Sent", "Buried"].contains(&state.as_str())
     {
-        return Err(Problem::invalid("`state` is Due, Sent or Buried."));
+        return Err(Problem::invalid("`state` must be Due, Sent or Buried."));
     }
     let size = page_size(filter.page_size, 500)?;
     let wanted = Wanted {
@@ -98,24 +98,24 @@ pub async fn list(
     }))
 }
 
-/// What is tried again.
+/// The events that are retried.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RevivedEvents)]
 pub struct Revived {
-    /// How many events.
+    /// The number of events.
     events: u64,
 }
 
-/// Try a hook again
+/// Retry the failed events of a hook
 ///
-/// What was given up for it is due at once.
+/// All failed events of the hook are due at once.
 #[utoipa::path(
     post,
     path = "/admin/v1/hooks/{name}:revive",
     operation_id = "reviveHook",
     tag = "records",
-    params(("name" = String, Path, description = "The hook, as it is configured.", pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 64)),
-    responses((status = 200, description = "How many events are tried again; of a hook that nobody knows none.", body = Revived), Faults)
+    params(("name" = String, Path, description = "The name of the hook in the configuration.", pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 64)),
+    responses((status = 200, description = "The number of events that are retried; 0 for an unknown hook.", body = Revived), Faults)
 )]
 pub async fn revive(
     State(admin): State<Admin>,
@@ -125,7 +125,7 @@ pub async fn revive(
     let hook = before_verb(&target);
     if !is_name(hook) {
         return Err(Problem::invalid(
-            "A hook's name is 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`.",
+            "A hook's name consists of 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`.",
         ));
     }
     let reviving = events::revive(&admin.pool, hook, &actor, admin.clock.now());

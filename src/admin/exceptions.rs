@@ -33,21 +33,21 @@ use akgate_state::{
     restrictions::exceptions::{self, Excepting, ExceptionView, RevokeFault, Wanted},
 };
 
-/// Which exceptions are wanted.
+/// Which exceptions to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// Of this key.
+    /// Only those of this access key.
     #[param(nullable = false)]
     access_key_id: Option<String>,
-    /// In this state.
+    /// Only those in this state.
     #[param(value_type = Option<StateName>, inline, nullable = false)]
     state: Option<String>,
-    /// How many at most.
+    /// The page size.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
-    /// Where the last page ended.
+    /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     page_token: Option<Uuid>,
 }
@@ -65,26 +65,26 @@ enum StateName {
 
 const STATES: [&str; 4] = ["Holds", "Revoked", "Expired", "Over"];
 
-/// One page.
+/// A page of results.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Exceptions)]
 pub struct Page {
-    /// The newest first.
+    /// Newest first.
     exceptions: Vec<ExceptionView>,
-    /// Where the next page begins; null where there is none.
+    /// Send this as `page_token` to get the next page; null on the last page.
     next_page_token: Option<Uuid>,
 }
 
 /// List exceptions
 ///
-/// The newest first, those that are over as well.
+/// Newest first, ended ones included.
 #[utoipa::path(
     get,
     path = "/admin/v1/exceptions",
     operation_id = "listExceptions",
     tag = "exceptions",
     params(Filter),
-    responses((status = 200, description = "A page.", body = Page), Faults)
+    responses((status = 200, description = "A page of results.", body = Page), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
@@ -95,7 +95,9 @@ pub async fn list(
         && !STATES.contains(&state.as_str())
     {
         let states = STATES.join(", ");
-        return Err(Problem::invalid(format!("`state` is one of {states}.")));
+        return Err(Problem::invalid(format!(
+            "`state` must be one of {states}."
+        )));
     }
     let size = page_size(filter.page_size, 500)?;
     let wanted = Wanted {
@@ -116,7 +118,7 @@ pub async fn list(
 
 /// Show an exception
 ///
-/// What passes, from where, who made it, and whether it holds.
+/// What it allows, from which networks, who made it, and whether it is in force.
 #[utoipa::path(
     get,
     path = "/admin/v1/exceptions/{id}",
@@ -125,7 +127,7 @@ pub async fn list(
     params(("id" = Uuid, Path, description = "The exception.")),
     responses(
         (status = 200, description = "The exception.", body = ExceptionView),
-        (status = 404, description = "There is no such exception.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The exception does not exist.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -149,10 +151,10 @@ async fn view(admin: &Admin, id: Uuid) -> Result<ExceptionView, Problem> {
 }
 
 fn missing() -> Problem {
-    Problem::not_found("There is no exception of this id.")
+    Problem::not_found("No exception has this id.")
 }
 
-/// What is to pass.
+/// What the exception allows.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewException)]
 #[serde(deny_unknown_fields)]
@@ -160,17 +162,17 @@ pub struct New {
     /// The restricted key.
     #[schema(value_type = String, pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)]
     access_key_id: AccessKeyId,
-    /// What passes, one by one: `RAM:CreateAccessKey`.
+    /// The operations it allows, one by one: `RAM:CreateAccessKey`.
     #[schema(schema_with = operations_schema)]
     operations: Vec<Named>,
-    /// From where: CIDR, /16 at the widest (IPv6: /32), or single addresses.
+    /// The networks it allows them from: CIDR, at most a /16 (IPv6: /32), or single addresses.
     #[schema(schema_with = networks_schema)]
     networks: Vec<String>,
-    /// For how many hours since it is approved.
+    /// How many hours it lasts after the approval.
     #[serde(deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 72)]
     hours: u16,
-    /// Why, for the audit.
+    /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
     reason: String,
 }
@@ -199,10 +201,10 @@ fn list_of(longest: usize, pattern: &str, most: usize) -> Array {
         .build()
 }
 
-/// Ask for an exception
+/// Request an exception
 ///
-/// It waits for a second operator. It holds for the restricted key itself, never for its sessions, and ends with its
-/// restriction at the latest.
+/// A second operator must approve. The exception applies to the restricted key itself, never to its sessions, and ends
+/// with the restriction at the latest.
 #[utoipa::path(
     post,
     path = "/admin/v1/exceptions",
@@ -210,8 +212,8 @@ fn list_of(longest: usize, pattern: &str, most: usize) -> Array {
     tag = "exceptions",
     request_body = New,
     responses(
-        (status = 202, description = "It waits for a second operator.", body = ApprovalView),
-        (status = 409, description = "The key is not restricted, or another operator has asked for one.", body = Details, content_type = "application/problem+json"),
+        (status = 202, description = "Waiting for a second operator to approve.", body = ApprovalView),
+        (status = 409, description = "The key is not restricted, or another operator has already requested one.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -225,7 +227,7 @@ pub async fn ask(
     let hours = u8::try_from(body.hours)
         .ok()
         .filter(|hours| (1..=most).contains(&i64::from(*hours)))
-        .ok_or_else(|| Problem::invalid(format!("`hours` is 1 to {most}.")))?;
+        .ok_or_else(|| Problem::invalid(format!("`hours` must be 1 to {most}.")))?;
     let excepting = Excepting {
         scope: Scope {
             operations: body.operations,
@@ -251,14 +253,14 @@ fn network(text: &String) -> Result<IpNet, Problem> {
     let network = text.parse::<IpNet>().or_else(|_| address());
     network.map(|network| network.trunc()).map_err(|_| {
         Problem::invalid(format!(
-            "`{text}` is no network: write it as CIDR, 192.0.2.0/24, or as an address."
+            "`{text}` is not a network: write it as CIDR (192.0.2.0/24) or as an address."
         ))
     })
 }
 
 /// End an exception
 ///
-/// Early, by one operator alone. It is answered when the restriction is whole again at every node, with a receipt.
+/// Early, without a second operator. The answer comes when every node enforces the full restriction, with a receipt.
 #[utoipa::path(
     post,
     path = "/admin/v1/exceptions/{id}:revoke",
@@ -266,9 +268,9 @@ fn network(text: &String) -> Result<IpNet, Problem> {
     tag = "exceptions",
     params(("id" = Uuid, Path, description = "The exception."), Waiting),
     responses(
-        (status = 200, description = "It holds no more.", body = Changed<ExceptionView>),
-        (status = 404, description = "There is no such exception.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "It is over already.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The exception is ended.", body = Changed<ExceptionView>),
+        (status = 404, description = "The exception does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "The exception has already ended.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -303,7 +305,7 @@ impl From<RevokeFault> for Problem {
             RevokeFault::NotFound => missing(),
             RevokeFault::Over => Self::conflict(
                 "exception-over",
-                "The exception is over.",
+                "The exception has already ended.",
                 "There is nothing to end.",
             ),
             RevokeFault::State(fault) => fault.into(),

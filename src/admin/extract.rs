@@ -68,7 +68,7 @@ fn short(name: &str, value: &str) -> Result<(), Problem> {
     let length = value.chars().count();
     match length > LONGEST_PARAMETER {
         true => Err(Problem::invalid(format!(
-            "`{name}` takes {LONGEST_PARAMETER} characters at most; it has {length}."
+            "`{name}` may have at most {LONGEST_PARAMETER} characters; it has {length}."
         ))),
         false => Ok(()),
     }
@@ -77,7 +77,7 @@ fn short(name: &str, value: &str) -> Result<(), Problem> {
 /// A text of PostgreSQL's holds no NUL: nothing is called like that.
 fn without_nul(encoded: &str) -> Result<(), Problem> {
     match encoded.contains("%00") {
-        true => Err(Problem::invalid("The address has a NUL character (%00).")),
+        true => Err(Problem::invalid("The URL contains a NUL character (%00).")),
         false => Ok(()),
     }
 }
@@ -91,7 +91,7 @@ pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error
     });
     whole
         .and_then(|whole| u16::try_from(whole).ok())
-        .ok_or_else(|| serde::de::Error::custom("it takes a whole number from 0 to 65535"))
+        .ok_or_else(|| serde::de::Error::custom("expected a whole number from 0 to 65535"))
 }
 
 /// Checks a text of an operator or a source: something must be there, nothing may break a line, and it
@@ -100,12 +100,12 @@ pub fn text(name: &str, given: &str, longest: usize) -> Result<(), Problem> {
     let length = given.chars().count();
     if given.trim().is_empty() || length > longest {
         return Err(Problem::invalid(format!(
-            "`{name}` takes 1 to {longest} characters; it has {length}."
+            "`{name}` must have 1 to {longest} characters; it has {length}."
         )));
     }
     if given.chars().any(char::is_control) {
         return Err(Problem::invalid(format!(
-            "`{name}` has a control character."
+            "`{name}` contains a control character."
         )));
     }
     Ok(())
@@ -138,7 +138,9 @@ pub fn page_size(asked: Option<i64>, most: i64) -> Result<i64, Problem> {
     if (1..=most).contains(&size) {
         Ok(size)
     } else {
-        Err(Problem::invalid(format!("`page_size` is 1 to {most}.")))
+        Err(Problem::invalid(format!(
+            "`page_size` must be 1 to {most}."
+        )))
     }
 }
 

@@ -26,28 +26,28 @@ use akgate_state::{
     restrictions::disable,
 };
 
-/// Which keys are wanted.
+/// Which access keys to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// Of this account.
+    /// Only those of this account.
     #[param(nullable = false)]
     account_id: Option<String>,
-    /// Of this RAM user.
+    /// Only those of this RAM user.
     #[param(nullable = false)]
     user_name: Option<String>,
-    /// In this status.
+    /// Only those with this status.
     #[param(value_type = Option<StatusName>, inline, nullable = false)]
     status: Option<String>,
-    /// Restricted ones alone.
+    /// Only restricted ones.
     #[serde(default)]
     #[param(nullable = false)]
     restricted: bool,
-    /// How many at most.
+    /// The page size.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
-    /// Where the last page ended.
+    /// The `next_page_token` of the previous page.
     #[param(
         nullable = false,
         pattern = "^[A-Za-z0-9._-]+$",
@@ -67,26 +67,26 @@ enum StatusName {
     Deleted,
 }
 
-/// One page.
+/// A page of results.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Keys)]
 pub struct Page {
-    /// In the order of their ids.
+    /// Sorted by id.
     keys: Vec<Listed>,
-    /// Where the next page begins; null where there is none.
+    /// Send this as `page_token` to get the next page; null on the last page.
     next_page_token: Option<String>,
 }
 
 /// List AccessKeys
 ///
-/// In the order of their ids; no secret is read.
+/// Sorted by id. Secrets are not included.
 #[utoipa::path(
     get,
     path = "/admin/v1/keys",
     operation_id = "listKeys",
     tag = "directory",
     params(Filter),
-    responses((status = 200, description = "A page.", body = Page), Faults)
+    responses((status = 200, description = "A page of results.", body = Page), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
@@ -97,7 +97,7 @@ pub async fn list(
         .status
         .map(|text| {
             KeyStatus::parse(&text)
-                .ok_or_else(|| Problem::invalid("`status` is Active, Inactive or Deleted."))
+                .ok_or_else(|| Problem::invalid("`status` must be Active, Inactive or Deleted."))
         })
         .transpose()?;
     let after = filter.page_token.as_deref().map(key_id).transpose()?;
@@ -124,7 +124,7 @@ fn key_id(text: &str) -> Result<AccessKeyId, Problem> {
 
 /// Show an AccessKey
 ///
-/// Whose it is, whether it works, what restricts it, and how much came of it. Its secret is not read.
+/// Its owner, its status, its restriction, and how many keys and sessions descend from it. The secret is not included.
 #[utoipa::path(
     get,
     path = "/admin/v1/keys/{id}",
@@ -133,7 +133,7 @@ fn key_id(text: &str) -> Result<AccessKeyId, Problem> {
     params(("id" = String, Path, description = "The AccessKeyId.", pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)),
     responses(
         (status = 200, description = "The key.", body = Shown),
-        (status = 404, description = "The directory knows no such key.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The AccessKey is not in the directory.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -150,34 +150,33 @@ pub async fn one(
     .await?;
     let missing = || {
         Problem::not_found(
-            "The directory has no AccessKey of this id; a session is found under /lineage and /activity.",
+            "No AccessKey in the directory has this id. For a session, see /lineage and /activity.",
         )
     };
     shown.map(Answer).ok_or_else(missing)
 }
 
-/// How much is wanted.
+/// How much to show.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct HowMuch {
-    /// How many descendants at most.
+    /// Maximum number of descendants.
     #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
     page_size: Option<i64>,
 }
 
-/// Where a key comes from, and what came of it.
+/// Where a key comes from, and what descends from it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Lineage)]
 pub struct Lineage {
-    /// What it comes from, the farthest first; itself; what came of it, the nearest first.
+    /// Its ancestors, the farthest first; the key itself; its descendants, the nearest first.
     relatives: Vec<Relative>,
 }
 
 /// Show the lineage of a key or session
 ///
-/// Which key made it, or minted it, and so on back; and the keys and the sessions that have not ended which came of
-/// it.
+/// The chain of keys that created or minted it, and all keys and all sessions still valid that descend from it.
 #[utoipa::path(
     get,
     path = "/admin/v1/keys/{id}/lineage",
@@ -187,7 +186,7 @@ pub struct Lineage {
         ("id" = String, Path, description = "The id of the AccessKey or session.", pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128),
         HowMuch,
     ),
-    responses((status = 200, description = "What is known; of an id that nobody knows itself alone.", body = Lineage), Faults)
+    responses((status = 200, description = "The known lineage; for an unknown id, only the id itself.", body = Lineage), Faults)
 )]
 pub async fn lineage(
     State(admin): State<Admin>,
@@ -202,20 +201,20 @@ pub async fn lineage(
     Ok(Answer(Lineage { relatives }))
 }
 
-/// Why.
+/// Why it is disabled.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Disabling)]
 #[serde(deny_unknown_fields)]
 pub struct Disabling {
-    /// Why, for the audit.
+    /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
     reason: String,
 }
 
-/// Ask for a leaked key to be disabled
+/// Request to disable a leaked key
 ///
-/// It waits for a second operator. The gateway then refuses whatever the key signs, at every node. In the IAM it stays as
-/// its owner left it, and the owner can bring it back: with `UpdateAccessKey` by another key.
+/// A second operator must approve. Every node of the gateway then refuses every call that the key signs. In the IAM the
+/// key stays active, and its owner can reinstate it: with `UpdateAccessKey`, signed by another key.
 #[utoipa::path(
     post,
     path = "/admin/v1/keys/{id}:disable",
@@ -224,8 +223,8 @@ pub struct Disabling {
     params(("id" = String, Path, description = "The AccessKeyId.", pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)),
     request_body = Disabling,
     responses(
-        (status = 202, description = "It waits for a second operator.", body = ApprovalView),
-        (status = 409, description = "The key is not restricted or not active, or another operator has asked for it.", body = Details, content_type = "application/problem+json"),
+        (status = 202, description = "Waiting for a second operator to approve.", body = ApprovalView),
+        (status = 409, description = "The key is not restricted or not active, or another operator has already requested it.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]

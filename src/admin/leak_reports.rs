@@ -28,15 +28,15 @@ use akgate_state::{
     live::barrier::{self, Concern},
 };
 
-/// What is reported.
+/// A leak report.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = LeakReport)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
-    /// The key, known to the directory or not.
+    /// The key, whether or not it is in the directory.
     #[schema(value_type = String, pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)]
     access_key_id: AccessKeyId,
-    /// The secret that was found with it: compared, kept as a keyed digest, and forgotten.
+    /// The secret that was found with it. It is compared, kept as a keyed digest, and forgotten.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 1024)]
     access_key_secret: Option<Secret>,
@@ -66,13 +66,13 @@ impl<'de> Deserialize<'de> for Secret {
         match length <= 1024 {
             true => Ok(Self(secret)),
             false => Err(serde::de::Error::custom(
-                "a secret has 1024 characters at most",
+                "a secret may have at most 1024 characters",
             )),
         }
     }
 }
 
-/// What the report led to.
+/// The outcome of the report.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LeakReportReceipt)]
 pub struct Receipt {
@@ -82,14 +82,14 @@ pub struct Receipt {
     restriction_id: Uuid,
     /// The revision from which on every node enforces it.
     revision: i64,
-    /// Where it is enforced.
+    /// The nodes that enforce it.
     receipt: barrier::Receipt,
 }
 
 /// Report a leaked AccessKey
 ///
-/// The report restricts the key, with the secret or without: it is the operator's decision. It is answered when every
-/// node refuses what it refuses, with a receipt.
+/// The report restricts the key with or without the secret, because the operator has decided so. The answer comes when
+/// every node enforces the restriction, and includes a receipt.
 #[utoipa::path(
     post,
     path = "/admin/v1/leak-reports",
@@ -99,7 +99,7 @@ pub struct Receipt {
     request_body = Body,
     responses(
         (status = 201, description = "The report is recorded, and the key restricted.", body = Receipt),
-        (status = 200, description = "This (source, reference) was recorded before; nothing was changed.", body = Receipt),
+        (status = 200, description = "This (source, reference) was already recorded; nothing has changed.", body = Receipt),
         Faults,
     )
 )]
@@ -154,32 +154,32 @@ pub async fn create(
     Ok((status, Answer(receipt)))
 }
 
-/// Which reports are wanted.
+/// Which reports to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// Proven so far: suspicions are `Suspected`.
+    /// Only those proven to this degree; suspicions are `Suspected`.
     #[param(value_type = Option<ProofName>, inline, nullable = false)]
     proof: Option<String>,
-    /// Of this source.
+    /// Only those from this source.
     #[param(nullable = false)]
     source: Option<String>,
-    /// Of this key, or of a session that descends from it.
+    /// Only those of this key, or of a session that descends from it.
     #[param(nullable = false)]
     access_key_id: Option<String>,
-    /// Of this delivery.
+    /// Only those of this delivery.
     #[param(nullable = false)]
     delivery_id: Option<Uuid>,
-    /// How many at most.
+    /// The page size.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
-    /// Where the last page ended.
+    /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     page_token: Option<Uuid>,
 }
 
-/// How far a report is proven.
+/// To which degree a report is proven.
 #[derive(ToSchema)]
 #[schema(as = Proof)]
 #[expect(dead_code, reason = "the schema of a text")]
@@ -190,26 +190,26 @@ enum ProofName {
     Decided,
 }
 
-/// One page.
+/// A page of results.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LeakReports)]
 pub struct Page {
-    /// The newest first.
+    /// Newest first.
     reports: Vec<ReportView>,
-    /// Where the next page begins; null where there is none.
+    /// Send this as `page_token` to get the next page; null on the last page.
     next_page_token: Option<Uuid>,
 }
 
 /// List leak reports
 ///
-/// The newest first: what restricts a key, and what is only suspected.
+/// Newest first: reports that restrict a key, and suspicions.
 #[utoipa::path(
     get,
     path = "/admin/v1/leak-reports",
     operation_id = "listLeakReports",
     tag = "leaks",
     params(Filter),
-    responses((status = 200, description = "A page.", body = Page), Faults)
+    responses((status = 200, description = "A page of results.", body = Page), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
@@ -220,7 +220,7 @@ pub async fn list(
         .proof
         .map(|proof| proof.parse::<Proof>())
         .transpose()
-        .map_err(|_| Problem::invalid("`proof` is Suspected, Secret, Pair or Decided."))?;
+        .map_err(|_| Problem::invalid("`proof` must be Suspected, Secret, Pair or Decided."))?;
     let size = page_size(filter.page_size, 500)?;
     let wanted = Wanted {
         proof,

@@ -22,21 +22,21 @@ use akgate_state::{
     },
 };
 
-/// Which letters are wanted.
+/// Which letters to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// In this state; dead letters are `Buried`.
+    /// Only those in this state; failed letters are `Buried`.
     #[param(value_type = Option<StateName>, inline, nullable = false)]
     state: Option<String>,
-    /// About this restriction.
+    /// Only those about this restriction.
     #[param(nullable = false)]
     restriction_id: Option<Uuid>,
-    /// How many at most.
+    /// The page size.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
-    /// Where the last page ended.
+    /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     page_token: Option<Uuid>,
 }
@@ -51,26 +51,26 @@ enum StateName {
     Buried,
 }
 
-/// One page.
+/// A page of results.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Letters)]
 pub struct Page {
-    /// The newest first.
+    /// Newest first.
     letters: Vec<LetterView>,
-    /// Where the next page begins; null where there is none.
+    /// Send this as `page_token` to get the next page; null on the last page.
     next_page_token: Option<Uuid>,
 }
 
 /// List letters
 ///
-/// The newest first: due, sent and buried.
+/// Newest first: due, sent and failed ones.
 #[utoipa::path(
     get,
     path = "/admin/v1/letters",
     operation_id = "listLetters",
     tag = "records",
     params(Filter),
-    responses((status = 200, description = "A page.", body = Page), Faults)
+    responses((status = 200, description = "A page of results.", body = Page), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
@@ -82,7 +82,7 @@ pub async fn list(
         .as_ref()
         .is_some_and(|state| !["Due", "Sent", "Buried"].contains(&state.as_str()))
     {
-        return Err(Problem::invalid("`state` is Due, Sent or Buried."));
+        return Err(Problem::invalid("`state` must be Due, Sent or Buried."));
     }
     let size = page_size(filter.page_size, 500)?;
     let wanted = Wanted {
@@ -102,7 +102,7 @@ pub async fn list(
 
 /// Show a letter
 ///
-/// Its state, and what the last attempt met.
+/// Its state, and the result of the last attempt.
 #[utoipa::path(
     get,
     path = "/admin/v1/letters/{id}",
@@ -111,7 +111,7 @@ pub async fn list(
     params(("id" = Uuid, Path, description = "The letter.")),
     responses(
         (status = 200, description = "The letter.", body = LetterView),
-        (status = 404, description = "There is no such letter.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The letter does not exist.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -134,12 +134,12 @@ async fn view(admin: &Admin, id: Uuid) -> Result<LetterView, Problem> {
 }
 
 fn missing() -> Problem {
-    Problem::not_found("There is no letter of this id.")
+    Problem::not_found("No letter has this id.")
 }
 
 /// Send a letter again
 ///
-/// One that was sent or given up, with the facts of now. The new letter is answered, which waits to be sent.
+/// For a letter that was sent or has failed, with current facts. Returns the new letter, which is due to be sent.
 #[utoipa::path(
     post,
     path = "/admin/v1/letters/{id}:resend",
@@ -148,8 +148,8 @@ fn missing() -> Problem {
     params(("id" = Uuid, Path, description = "The letter.")),
     responses(
         (status = 201, description = "The new letter.", body = LetterView),
-        (status = 404, description = "There is no such letter.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "It is due already.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The letter does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "The letter is already due.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -164,19 +164,19 @@ pub async fn resend(
     Ok((StatusCode::CREATED, Answer(view(&admin, id).await?)))
 }
 
-/// Why.
+/// Why sending stops.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Burying)]
 #[serde(deny_unknown_fields)]
 pub struct Burying {
-    /// Why, for the audit.
+    /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
     reason: String,
 }
 
-/// Give a letter up
+/// Stop sending a letter
 ///
-/// One that waits to be sent. Whoever it is for is told nothing by it.
+/// For a letter that is due. Its recipient does not get it.
 #[utoipa::path(
     post,
     path = "/admin/v1/letters/{id}:bury",
@@ -185,9 +185,9 @@ pub struct Burying {
     params(("id" = Uuid, Path, description = "The letter.")),
     request_body = Burying,
     responses(
-        (status = 200, description = "It is given up.", body = LetterView),
-        (status = 404, description = "There is no such letter.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "It is sent or given up already.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The letter will not be sent.", body = LetterView),
+        (status = 404, description = "The letter does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "The letter was already sent, or has already failed.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -210,13 +210,13 @@ impl From<LetterFault> for Problem {
             LetterFault::NotFound => missing(),
             LetterFault::Due => Self::conflict(
                 "letter-due",
-                "The letter is due already.",
-                "It is sent as soon as the mail server takes it; `last_error` says what it met.",
+                "The letter is already due.",
+                "It is sent as soon as the mail server accepts it; see `last_error` for the last failure.",
             ),
             LetterFault::Settled => Self::conflict(
                 "letter-settled",
-                "The letter is sent or given up already.",
-                "Only a letter that waits to be sent can be given up.",
+                "The letter was already sent, or has already failed.",
+                "Only a letter that is due can be stopped.",
             ),
             LetterFault::State(fault) => fault.into(),
         }

@@ -243,7 +243,9 @@ pub fn router(admin: Admin) -> Router {
         .layer(once)
         .merge(door)
         .merge(openapi::router(&api))
-        .fallback(|| async { Problem::not_found("The admin API lives under /admin/v1.") })
+        .fallback(|| async {
+            Problem::not_found("The paths of the admin API start with /admin/v1.")
+        })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(middleware::from_fn_with_state(pace, pace::pace))
 }

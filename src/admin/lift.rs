@@ -27,26 +27,26 @@ use akgate_state::{
     },
 };
 
-/// Why.
+/// Why the restriction is lifted.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Lifting)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
-    /// Why, in a word.
+    /// The resolution.
     #[schema(value_type = ClosingName)]
     closing: Closing,
-    /// Why, for the audit.
+    /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
     reason: String,
-    /// Lift although the leaked pair still works: takes a second operator.
+    /// Lift although the leaked key is still active: a second operator must approve.
     #[serde(default)]
     accept_active_key: bool,
-    /// Lift although the owner has not confirmed the clean-up: takes a second operator.
+    /// Lift although the owner has not confirmed the clean-up: a second operator must approve.
     #[serde(default)]
     accept_no_confirmation: bool,
 }
 
-/// Why a restriction is closed.
+/// The resolution of a restriction.
 #[derive(ToSchema)]
 #[schema(as = Closing)]
 #[expect(dead_code, reason = "the schema of a text")]
@@ -61,9 +61,9 @@ enum ClosingName {
 
 /// Lift a restriction
 ///
-/// After the owner's confirmation, of a pair that works no more. Where it is otherwise and that is accepted, a second
-/// operator has to approve. It frees the key, never the sessions that it minted before. It is enforced on this node
-/// before the answer.
+/// Possible once the owner has confirmed the clean-up and the key is disabled or deleted. To lift earlier, accept what
+/// is missing, and a second operator must approve. Lifting frees the key, not the sessions that it minted before. This
+/// node applies it before it answers.
 #[utoipa::path(
     post,
     path = "/admin/v1/restrictions/{id}:lift",
@@ -72,11 +72,11 @@ enum ClosingName {
     params(("id" = Uuid, Path, description = "The restriction."), IfMatch),
     request_body = Body,
     responses(
-        (status = 200, description = "It is lifted.", body = RestrictionView, headers(("ETag", description = "For If-Match."))),
-        (status = 202, description = "It waits for a second operator.", body = ApprovalView),
-        (status = 412, description = "It has changed since it was looked at.", body = Details, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such restriction.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "The clean-up is not confirmed, the pair still works, it is lifted already, or another operator has asked for it.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The restriction is lifted.", body = RestrictionView, headers(("ETag", description = "Send it as If-Match with a change."))),
+        (status = 202, description = "Waiting for a second operator to approve.", body = ApprovalView),
+        (status = 412, description = "The resource has changed since you read it.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The restriction does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "The clean-up is not confirmed, the key is still active, the restriction is already lifted, or another operator has already requested it.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -112,7 +112,7 @@ pub async fn lift(
 impl From<LiftFault> for Problem {
     fn from(fault: LiftFault) -> Self {
         match fault {
-            LiftFault::NotFound => Self::not_found("There is no restriction of this id."),
+            LiftFault::NotFound => Self::not_found("No restriction has this id."),
             LiftFault::Refused(refused) => refused.into(),
             LiftFault::Changed => Self::precondition_failed(),
             LiftFault::AskedBefore(before) => before.into(),

@@ -13,20 +13,20 @@ use akgate_state::{
 /// All nodes.
 #[derive(Serialize, ToSchema)]
 pub struct Nodes {
-    /// By name.
+    /// Sorted by name.
     nodes: Vec<NodeView>,
 }
 
 /// List nodes
 ///
-/// The processes that serve: version, roles, up to where each enforces, lease or fenced, ids of its key ring, and how far
-/// its clock is from the database's.
+/// The running processes: version, roles, the revision each enforces, lease or fence, the ids of its key ring, and the
+/// difference between its clock and the database's.
 #[utoipa::path(
     get,
     path = "/admin/v1/nodes",
     operation_id = "listNodes",
     tag = "nodes",
-    responses((status = 200, description = "All of them.", body = Nodes), Faults)
+    responses((status = 200, description = "All nodes.", body = Nodes), Faults)
 )]
 pub async fn list(State(admin): State<Admin>, _: Reader) -> Result<Answer<Nodes>, Problem> {
     let nodes = within(admin.timeout, nodes::list(&admin.pool)).await?;

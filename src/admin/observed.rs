@@ -19,28 +19,28 @@ use akgate_state::{
 /// What is looked back at where nothing else is asked for.
 const DAY: Duration = Duration::DAY;
 
-/// Which calls are wanted.
+/// Which calls to report.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// From the hour of this instant on; a day before `until` where it is not given.
+    /// Start, rounded down to the hour; by default, one day before `until`.
     #[serde(default, with = "time::serde::rfc3339::option")]
     #[param(nullable = false)]
     since: Option<OffsetDateTime>,
-    /// Until this instant; now where it is not given.
+    /// End; by default, now.
     #[serde(default, with = "time::serde::rfc3339::option")]
     #[param(nullable = false)]
     until: Option<OffsetDateTime>,
-    /// At mirrors, or in the path, alone.
+    /// Only calls seen at mirrors (`mirror`), or in the path (`shadow`).
     #[param(value_type = Option<WatchName>, inline, nullable = false)]
     watch: Option<Watch>,
-    /// How many rows of each list at most.
+    /// Maximum number of rows of each list.
     #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
     page_size: Option<i64>,
 }
 
-/// Where a node watches from.
+/// From where a node watches.
 #[derive(ToSchema)]
 #[schema(as = Watch, rename_all = "lowercase")]
 #[expect(dead_code, reason = "the schema of a text")]
@@ -49,10 +49,10 @@ enum WatchName {
     Shadow,
 }
 
-/// Show what would have become of calls
+/// Show what would have been refused
 ///
-/// What nodes saw that watch before they enforce: beside the path (`mirror`) or in it (`shadow`). At most `page_size`
-/// rows of each list, the most frequent first.
+/// Reported by nodes that watch before they enforce: from a mirror (`mirror`) or in the path (`shadow`). At most
+/// `page_size` rows of each list, the most frequent first.
 #[utoipa::path(
     get,
     path = "/admin/v1/policy/observed",

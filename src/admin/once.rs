@@ -61,7 +61,7 @@ async fn make(admin: Admin, request: Request, next: Next) -> Result<Response, Pr
     let operator = auth::operator(&parts, &admin).await?;
     let body = to_bytes(body, LONGEST_BODY)
         .await
-        .map_err(|_| Problem::invalid("The body cannot be read, or is too long."))?;
+        .map_err(|_| Problem::invalid("The body cannot be read, or is too large."))?;
     let mut fingerprint = Sha256::new();
     for part in [
         parts.method.as_str().as_bytes(),
@@ -94,7 +94,7 @@ async fn make(admin: Admin, request: Request, next: Next) -> Result<Response, Pr
 fn key(headers: &HeaderMap) -> Result<String, Problem> {
     let wrong = || {
         Problem::invalid(
-            "`Idempotency-Key` takes 1 to 255 printable ASCII characters, once: a UUID is a good one.",
+            "Send one `Idempotency-Key` of 1 to 255 printable ASCII characters, for example a UUID.",
         )
     };
     let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
@@ -138,7 +138,7 @@ async fn settle(admin: &Admin, once: &Once, response: Response) -> Result<Respon
     };
     // It is done: where the answer cannot be kept, it is given all the same.
     if let Err(fault) = within(admin.timeout, once::keep(&admin.pool, once, &kept)).await {
-        tracing::warn!(%fault, "the answer to an Idempotency-Key cannot be kept");
+        tracing::warn!(%fault, "cannot store the response for an Idempotency-Key");
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }
@@ -152,6 +152,6 @@ async fn forget(admin: Admin, once: Once) {
         .with_total_delay(Some(Duration::from_secs(60)));
     let forgetting = || within(admin.timeout, once::forget(&admin.pool, &once));
     if let Err(fault) = forgetting.retry(retries).await {
-        tracing::warn!(%fault, "an Idempotency-Key that failed cannot be used again for minutes");
+        tracing::warn!(%fault, "cannot release the Idempotency-Key of a failed request; it is unusable for some minutes");
     }
 }

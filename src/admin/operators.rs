@@ -26,39 +26,39 @@ use akgate_state::{
     },
 };
 
-/// Which operators are wanted.
+/// Which operators to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// How many at most.
+    /// The page size.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
-    /// Where the last page ended.
+    /// The `next_page_token` of the previous page.
     #[param(schema_with = text_schema::<64>)]
     page_token: Option<String>,
 }
 
-/// One page.
+/// A page of results.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Operators)]
 pub struct Page {
-    /// By name.
+    /// Sorted by name.
     operators: Vec<OperatorView>,
-    /// Where the next page begins; null where there is none.
+    /// Send this as `page_token` to get the next page; null on the last page.
     next_page_token: Option<String>,
 }
 
 /// List operators
 ///
-/// By name, those who are revoked too, with their tokens and when each was last used.
+/// Sorted by name, revoked ones included, with their tokens and the last use of each.
 #[utoipa::path(
     get,
     path = "/admin/v1/operators",
     operation_id = "listOperators",
     tag = "operators",
     params(Filter),
-    responses((status = 200, description = "A page.", body = Page), Faults)
+    responses((status = 200, description = "A page of results.", body = Page), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
@@ -78,21 +78,21 @@ pub async fn list(
     }))
 }
 
-/// Who is to be an operator.
+/// The new operator.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewOperator)]
 #[serde(deny_unknown_fields)]
 pub struct New {
-    /// How the audit names them; never given again.
+    /// The name in the audit log; it is never reused.
     #[schema(pattern = "^[A-Za-z0-9._@-]{1,64}$", max_length = 64)]
     name: String,
-    /// What they may do.
+    /// The role.
     role: Role,
-    /// How long the first token lasts.
+    /// How many days the first token is valid.
     #[serde(default = "token_days", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 366, default = 90)]
     token_days: u16,
-    /// Without a first token: for who signs in at a provider, or shows a certificate.
+    /// Create no token: for operators who sign in with a provider or use a certificate.
     #[serde(default)]
     no_token: bool,
 }
@@ -101,19 +101,19 @@ fn token_days() -> u16 {
     TOKEN_DAYS
 }
 
-/// A token, shown this once.
+/// A token, shown only this once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NewTokenReceipt)]
 pub struct Receipt {
-    /// Whose it is.
+    /// The operator it belongs to.
     name: String,
-    /// What it may do at most.
+    /// The most that the token allows.
     role: Role,
-    /// The part that names it; null where none was made.
+    /// The part that identifies it; null if no token was made.
     token_id: Option<String>,
-    /// The token: it is kept nowhere.
+    /// The token. akgate does not store it.
     token: Option<String>,
-    /// From when on it is worth nothing.
+    /// When it expires.
     #[serde(with = "time::serde::rfc3339::option")]
     expires_at: Option<OffsetDateTime>,
 }
@@ -132,7 +132,7 @@ impl Receipt {
 
 /// Add an operator
 ///
-/// With a first token, which is shown this once, or without any.
+/// With a first token, which is shown only this once, or without one.
 #[utoipa::path(
     post,
     path = "/admin/v1/operators",
@@ -140,8 +140,8 @@ impl Receipt {
     tag = "operators",
     request_body = New,
     responses(
-        (status = 201, description = "They may use the API.", body = Receipt),
-        (status = 409, description = "There is, or was, an operator of that name.", body = Details, content_type = "application/problem+json"),
+        (status = 201, description = "The operator is added.", body = Receipt),
+        (status = 409, description = "An operator has, or had, this name.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -152,7 +152,7 @@ pub async fn add(
 ) -> Result<(StatusCode, Extension<ShownOnce>, Answer<Receipt>), Problem> {
     if !store::is_name(&body.name) {
         return Err(Problem::invalid(
-            "`name` takes 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@` and `-`.",
+            "`name` must consist of 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@` and `-`.",
         ));
     }
     let lasts = checked(body.token_days)?;
@@ -169,28 +169,28 @@ fn checked(days: u16) -> Result<Duration, Problem> {
     match (1..=MOST_TOKEN_DAYS).contains(&days) {
         true => Ok(Duration::days(days.into())),
         false => Err(Problem::invalid(format!(
-            "`token_days` is 1 to {MOST_TOKEN_DAYS}."
+            "`token_days` must be 1 to {MOST_TOKEN_DAYS}."
         ))),
     }
 }
 
-/// A token that is wanted.
+/// The new token.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewToken)]
 #[serde(deny_unknown_fields)]
 pub struct Another {
-    /// What it may do at most: no more than its operator.
+    /// The most that the token allows: no more than the operator's own role.
     role: Role,
-    /// How long it lasts.
+    /// How many days it is valid.
     #[serde(default = "token_days", deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 366, default = 90)]
     token_days: u16,
 }
 
-/// Make a token
+/// Create a token
 ///
-/// Another one for an operator, shown this once: to replace one that expires, or for a program that needs less than its
-/// operator may.
+/// A further token for an operator, shown only this once: to replace one that expires, or for a program that needs
+/// fewer rights than the operator has.
 #[utoipa::path(
     post,
     path = "/admin/v1/operators/{name}/tokens",
@@ -199,9 +199,9 @@ pub struct Another {
     params(("name" = String, Path, description = "The operator.", pattern = "^[A-Za-z0-9._@-]+$", min_length = 1, max_length = 64)),
     request_body = Another,
     responses(
-        (status = 201, description = "It is made.", body = Receipt),
-        (status = 404, description = "There is no such operator.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "The operator may not do so much.", body = Details, content_type = "application/problem+json"),
+        (status = 201, description = "The token is created.", body = Receipt),
+        (status = 404, description = "The operator does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "The operator's role is lower than the role requested.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -224,7 +224,7 @@ pub async fn make_token(
     Ok((StatusCode::CREATED, Extension(ShownOnce), Answer(receipt)))
 }
 
-/// What is over.
+/// What was revoked.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Revoked)]
 pub struct Revoked {
@@ -234,7 +234,7 @@ pub struct Revoked {
 
 /// Revoke an operator
 ///
-/// With all tokens, at once. The last admin stays.
+/// Takes effect at once, for all of the operator's tokens. The last admin cannot be revoked.
 #[utoipa::path(
     post,
     path = "/admin/v1/operators/{name}:revoke",
@@ -242,9 +242,9 @@ pub struct Revoked {
     tag = "operators",
     params(("name" = String, Path, description = "The operator.", pattern = "^[A-Za-z0-9._@-]+$", min_length = 1, max_length = 64)),
     responses(
-        (status = 200, description = "They may do nothing any more.", body = Revoked),
-        (status = 404, description = "There is no such operator.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "It is the last admin.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The operator is revoked.", body = Revoked),
+        (status = 404, description = "The operator does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "This is the last admin.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -263,7 +263,7 @@ pub async fn revoke(
 
 /// Revoke a token
 ///
-/// At once. An admin revokes any; everybody the one that this request is made with.
+/// Takes effect at once. An admin can revoke any token; everyone can revoke the token that signs this request.
 #[utoipa::path(
     post,
     path = "/admin/v1/tokens/{id}:revoke",
@@ -271,8 +271,8 @@ pub async fn revoke(
     tag = "operators",
     params(("id" = String, Path, description = "The token: what follows `akg_`.", pattern = "^[A-Za-z0-9]+$", min_length = 1, max_length = 64)),
     responses(
-        (status = 200, description = "It is worth nothing any more.", body = Revoked),
-        (status = 404, description = "There is no such token, or it is revoked already.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The token is revoked.", body = Revoked),
+        (status = 404, description = "The token does not exist, or is already revoked.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -293,19 +293,19 @@ pub async fn revoke_token(
     Ok(Answer(Revoked { revoked }))
 }
 
-/// Who asks.
+/// The caller.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Me)]
 pub struct Me {
-    /// How the audit names them.
+    /// The operator's name in the audit log.
     name: String,
-    /// What they may do with this token.
+    /// What this token allows.
     role: Role,
-    /// The token of this request; null where a certificate says who asks.
+    /// The token of this request; null if the caller used a certificate.
     token: Option<TokenView>,
 }
 
-/// Show who asks
+/// Show the caller
 ///
 /// The operator and the token of this request.
 #[utoipa::path(
@@ -313,7 +313,7 @@ pub struct Me {
     path = "/admin/v1/me",
     operation_id = "getMe",
     tag = "operators",
-    responses((status = 200, description = "Who asks.", body = Me), Faults)
+    responses((status = 200, description = "The caller.", body = Me), Faults)
 )]
 pub async fn me(
     State(admin): State<Admin>,
@@ -336,15 +336,15 @@ impl From<OperatorFault> for Problem {
             OperatorFault::NameTaken => Self::conflict(
                 "name-taken",
                 "The name is taken.",
-                "There is, or was, an operator of that name: names are not given again. Choose another.",
+                "An operator has, or had, this name, and names are never reused. Choose another.",
             ),
             OperatorFault::NotFound => {
-                Self::not_found("There is no such operator or token, or it is revoked already.")
+                Self::not_found("The operator or token does not exist, or is already revoked.")
             }
             OperatorFault::BeyondRole(role) => Self::conflict(
                 "beyond-role",
-                "The operator may not do so much.",
-                format!("The operator's role is `{role}`: a token of theirs may do no more."),
+                "The operator's role is too low.",
+                format!("The operator's role is `{role}`; a token cannot allow more than that."),
             ),
             OperatorFault::LastAdmin => Self::conflict(
                 "last-admin",

@@ -26,35 +26,35 @@ use akgate_state::{
     restrictions::mode::{self, SwitchView, Switching},
 };
 
-/// What is enforced.
+/// The policy in force.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Policy)]
 pub struct PolicyView {
     /// The mode in force at this node.
     #[schema(value_type = ModeName)]
     mode: Mode,
-    /// The mode that this node is configured to.
+    /// The mode in this node's configuration.
     #[schema(value_type = ModeName)]
     configured_mode: Mode,
-    /// What operators have switched to, at every node.
+    /// The mode that operators have switched every node to.
     switched: SwitchView,
-    /// From when on refusals are carried out; null: they are.
+    /// When enforcement begins; null: it has begun.
     #[serde(with = "time::serde::rfc3339::option")]
     enforce_from: Option<OffsetDateTime>,
     /// Whether leaked keys are refused now.
     is_enforced: bool,
-    /// The profile of accounts that have none of their own.
+    /// The profile of accounts that have no profile of their own.
     #[schema(value_type = ProfileName)]
     profile: Profile,
-    /// Whether restricted keys may disable or delete themselves, where their account says nothing else.
+    /// Whether restricted keys may disable or delete themselves, unless their account says otherwise.
     self_remedy: bool,
-    /// How many operations the catalogue lists.
+    /// Number of operations in the catalogue.
     catalogued: usize,
-    /// How many of them each profile refuses to a restricted key.
+    /// Number of them that each profile refuses to a restricted key.
     refused: PerProfile<usize>,
 }
 
-/// Something for each profile.
+/// One value for each profile.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PerProfile)]
 pub struct PerProfile<T> {
@@ -74,7 +74,7 @@ enum ModeName {
 
 /// Show the policy
 ///
-/// What is enforced at this node, and who has switched it.
+/// The mode and profile in force at this node, and who has switched the mode.
 #[utoipa::path(
     get,
     path = "/admin/v1/policy",
@@ -109,22 +109,22 @@ pub async fn show(State(admin): State<Admin>, _: Reader) -> Result<Answer<Policy
     }))
 }
 
-/// The mode that is wanted.
+/// The mode to switch to.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ModeSwitching)]
 #[serde(deny_unknown_fields)]
 pub struct Switch {
-    /// At every node; null for what each is configured to.
+    /// For every node; null for each node's configured mode.
     #[schema(value_type = Option<ModeName>)]
     mode: Option<Mode>,
-    /// Why, for the audit.
+    /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
     reason: String,
 }
 
-/// Ask for the mode to be switched
+/// Request to switch the mode
 ///
-/// It waits for a second operator, whichever way it goes. `shadow` and `off` let every leaked key do everything.
+/// A second operator must approve, in either direction. `shadow` and `off` let leaked keys do everything.
 #[utoipa::path(
     post,
     path = "/admin/v1/policy:switch_mode",
@@ -132,8 +132,8 @@ pub struct Switch {
     tag = "policy",
     request_body = Switch,
     responses(
-        (status = 202, description = "It waits for a second operator.", body = ApprovalView),
-        (status = 409, description = "Another operator has asked for a switch.", body = Details, content_type = "application/problem+json"),
+        (status = 202, description = "Waiting for a second operator to approve.", body = ApprovalView),
+        (status = 409, description = "Another operator has already requested a switch.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -153,7 +153,7 @@ pub async fn switch_mode(
     waits(&admin, approval).await
 }
 
-/// An operation.
+/// The operation to check.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -161,25 +161,25 @@ pub struct Which {
     /// Product code: RAM, IMS, STS, ResourceManager, Ecs.
     #[param(pattern = "^[A-Za-z0-9-]+$", min_length = 1, max_length = 64)]
     product: String,
-    /// API version; of RAM, IMS, STS and ResourceManager theirs where it is left out.
+    /// API version; may be omitted for RAM, IMS, STS and ResourceManager.
     #[param(nullable = false, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     version: Option<String>,
-    /// Action, exactly as it is called.
+    /// Action, exactly as in the call.
     #[param(pattern = "^[A-Za-z0-9_]+$", min_length = 1, max_length = 128)]
     action: String,
 }
 
-/// What a restricted key may do.
+/// What happens to a restricted key's call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Judged {
-    /// It passes.
+    /// The call passes.
     Allow,
-    /// It is refused.
+    /// The call is refused.
     Refuse,
 }
 
-/// What becomes of an operation.
+/// How an operation is treated.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PolicyCheck)]
 pub struct Check {
@@ -189,11 +189,11 @@ pub struct Check {
     version: String,
     /// Action.
     action: String,
-    /// What it changes; null of a product that the catalogue does not enumerate.
+    /// What it changes; null for a product whose operations are not catalogued.
     effect: Option<&'static str>,
-    /// To a restricted key.
+    /// For a restricted key.
     restricted: PerProfile<Judged>,
-    /// To a key whose restriction was widened.
+    /// For a key whose restriction was widened.
     widened: PerProfile<Judged>,
 }
 
@@ -207,7 +207,7 @@ fn is_version(given: &str) -> bool {
 
 /// Check an operation
 ///
-/// What it would change, and what each profile says of it where the key has leaked.
+/// What it changes, and whether each profile refuses it to a leaked key.
 #[utoipa::path(
     get,
     path = "/admin/v1/policy/check",
@@ -215,8 +215,8 @@ fn is_version(given: &str) -> bool {
     tag = "policy",
     params(Which),
     responses(
-        (status = 200, description = "What becomes of it.", body = Check),
-        (status = 404, description = "There is no such operation: product and version do not go together.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "How the operation is treated.", body = Check),
+        (status = 404, description = "No such operation: product and version do not match.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -233,12 +233,12 @@ pub async fn check(
     };
     if !is_plain(&which.product, b'-') {
         return Err(Problem::invalid(
-            "`product` takes letters, digits and `-`: RAM.",
+            "`product` may contain letters, digits and `-`: RAM.",
         ));
     }
     if !is_plain(&which.action, b'_') {
         return Err(Problem::invalid(
-            "`action` takes letters, digits and `_`: CreateUser.",
+            "`action` may contain letters, digits and `_`: CreateUser.",
         ));
     }
     if which
@@ -246,7 +246,7 @@ pub async fn check(
         .as_deref()
         .is_some_and(|given| !is_version(given))
     {
-        return Err(Problem::invalid("`version` is a date: 2015-05-01."));
+        return Err(Problem::invalid("`version` must be a date: 2015-05-01."));
     }
     let catalogue = &admin.rules.catalogue;
     let own = catalogue.version_of(&Product::from_code(&which.product));
@@ -255,7 +255,7 @@ pub async fn check(
         (None, Some(own)) => own,
         (None, None) => {
             return Err(Problem::not_found(format!(
-                "The catalogue does not enumerate {}: give its `version` as well.",
+                "The operations of {} are not catalogued: give its `version` too.",
                 which.product
             )));
         }
@@ -285,7 +285,7 @@ fn judge(admin: &Admin, operation: &Operation, profile: Profile, widened: bool) 
     }
 }
 
-/// An operation of which two profiles say different things.
+/// An operation that the two profiles treat differently.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PolicyDifference)]
 pub struct Difference {
@@ -293,19 +293,19 @@ pub struct Difference {
     product: String,
     /// API version.
     version: String,
-    /// Action; `*` for all that are not named.
+    /// Action; `*` for all actions not named.
     action: String,
-    /// By the profile `mutations`.
+    /// Under the profile `mutations`.
     mutations: Judged,
-    /// By the profile `strict`.
+    /// Under the profile `strict`.
     strict: Judged,
 }
 
-/// What the profiles differ in.
+/// How the profiles differ.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PolicyDiff)]
 pub struct Diff {
-    /// In the order of product, version and action.
+    /// Sorted by product, version and action.
     differences: Vec<Difference>,
 }
 
@@ -317,7 +317,7 @@ pub struct Diff {
     path = "/admin/v1/policy/diff",
     operation_id = "compareProfiles",
     tag = "policy",
-    responses((status = 200, description = "What they differ in.", body = Diff), Faults)
+    responses((status = 200, description = "The differences.", body = Diff), Faults)
 )]
 pub async fn diff(State(admin): State<Admin>, _: Reader) -> Result<Answer<Diff>, Problem> {
     let catalogue = &admin.rules.catalogue;
@@ -343,61 +343,61 @@ pub async fn diff(State(admin): State<Admin>, _: Reader) -> Result<Answer<Diff>,
     Ok(Answer(Diff { differences }))
 }
 
-/// What is replayed.
+/// What to replay.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Replaying {
-    /// Under this profile.
+    /// The profile to replay under.
     #[param(value_type = ProfileName, inline)]
     profile: Profile,
-    /// Of keys that were restricted when they called, or of all keys as if every one had leaked.
+    /// `restricted`: keys that were restricted when they called; `all`: all keys, as if every one had leaked.
     #[serde(default)]
     #[param(inline, nullable = false)]
     keys: Keys,
-    /// How many days back.
+    /// Number of days to look back.
     #[param(minimum = 1, maximum = 14, default = 14, nullable = false)]
     days: Option<i64>,
-    /// How many rows at most.
+    /// Maximum number of rows.
     #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
     page_size: Option<i64>,
 }
 
-/// Whose calls.
+/// Whose calls to replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Keys {
-    /// Of keys that were restricted when they called.
+    /// Keys that were restricted when they called.
     #[default]
     Restricted,
-    /// Of all, as if every one had leaked.
+    /// All keys, as if every one had leaked.
     All,
 }
 
-/// Who would have been refused.
+/// Calls that would have been refused.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PolicyReplay)]
 pub struct Replay {
-    /// Since when.
+    /// Start of the period.
     #[serde(with = "time::serde::rfc3339")]
     since: OffsetDateTime,
-    /// Calls by key and action, the most frequent first.
+    /// Calls by key and action, most frequent first.
     calls: Vec<Replayed>,
-    /// Whether there are more than that.
+    /// Whether there are more rows than shown.
     is_cut: bool,
 }
 
 /// Replay recorded calls under a profile
 ///
-/// Who would have been refused in the last days: by the counts of calls, hour by hour. Calls of sessions that ended
-/// more than a day ago are not among those of restricted keys, since nobody knows any more where they came from.
+/// Which calls of the last days the profile would have refused, from the hourly call counts. Calls of sessions that
+/// ended more than a day ago are not counted as those of restricted keys, because their origin is no longer recorded.
 #[utoipa::path(
     get,
     path = "/admin/v1/policy/replay",
     operation_id = "replayCalls",
     tag = "policy",
     params(Replaying),
-    responses((status = 200, description = "Who would have been refused.", body = Replay), Faults)
+    responses((status = 200, description = "The calls that would have been refused.", body = Replay), Faults)
 )]
 pub async fn replay(
     State(admin): State<Admin>,
@@ -406,7 +406,7 @@ pub async fn replay(
 ) -> Result<Answer<Replay>, Problem> {
     let days = replaying.days.unwrap_or(14);
     if !(1..=14).contains(&days) {
-        return Err(Problem::invalid("`days` is 1 to 14."));
+        return Err(Problem::invalid("`days` must be 1 to 14."));
     }
     let size = page_size(replaying.page_size, 1000)?;
     let since = (admin.clock.now() - Duration::days(days)).truncate_to_hour();

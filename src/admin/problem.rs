@@ -17,14 +17,14 @@ use akgate_state::{
     operators::{Right, Role},
 };
 
-/// Why a request was not done, and what to do: problem details (RFC 9457).
+/// Why a request failed, and what to do: problem details (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct Details {
-    /// Names the kind of problem; stable.
+    /// Identifies the kind of problem; stable.
     #[schema(pattern = "^urn:akgate:problem:[a-z-]+$")]
     r#type: String,
-    /// The kind in words.
+    /// The kind, in words.
     title: &'static str,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
@@ -61,7 +61,7 @@ impl Problem {
         Self::new(
             StatusCode::UNAUTHORIZED,
             "unauthorized",
-            "An operator token is needed.",
+            "An operator token is required.",
             detail,
         )
     }
@@ -69,17 +69,17 @@ impl Problem {
     /// The operator's role does not go that far.
     pub fn forbidden(role: Role, right: Right) -> Self {
         let needed = match right {
-            Right::Serve => "a token of the role `service`",
-            Right::Read => "the role `viewer` or more",
-            Right::Act => "the role `operator` or more",
-            Right::Approve => "the role `approver` or more",
+            Right::Serve => "a token with the role `service`",
+            Right::Read => "the role `viewer` or higher",
+            Right::Act => "the role `operator` or higher",
+            Right::Approve => "the role `approver` or higher",
             Right::Manage => "the role `admin`",
         };
         Self::new(
             StatusCode::FORBIDDEN,
             "forbidden",
             "Your role does not allow this.",
-            format!("This needs {needed}; the token's is `{role}`."),
+            format!("This needs {needed}; the token's role is `{role}`."),
         )
     }
 
@@ -88,9 +88,9 @@ impl Problem {
         Self::new(
             StatusCode::FORBIDDEN,
             "no-operator",
-            "You are no operator here.",
+            "You are not an operator here.",
             format!(
-                "The provider calls you `{name}`: ask an admin for `akgate operators add {name} --role ROLE`."
+                "The identity provider calls you `{name}`. Ask an admin to run `akgate operators add {name} --role ROLE`."
             ),
         )
     }
@@ -102,8 +102,8 @@ impl Problem {
             ..Self::new(
                 StatusCode::BAD_GATEWAY,
                 "provider",
-                "The provider does not do its part.",
-                format!("{reason}: look at [admin.oidc], or try again."),
+                "The identity provider failed.",
+                format!("{reason}: check [admin.oidc], or try again."),
             )
         }
     }
@@ -120,7 +120,7 @@ impl Problem {
                 "too-many-guesses",
                 "Too many wrong tokens.",
                 format!(
-                    "The token was not looked at. Try again in {seconds} seconds, or from where it was used within a day."
+                    "The token was not checked. Try again in {seconds} seconds, or from an address that used it in the last 24 hours."
                 ),
             )
         }
@@ -135,7 +135,9 @@ impl Problem {
                 StatusCode::TOO_MANY_REQUESTS,
                 "too-many-requests",
                 "Too many requests.",
-                format!("Nothing was done. Try again in {seconds} s (admin.requests_per_second)."),
+                format!(
+                    "Nothing has changed. Try again in {seconds} s (admin.requests_per_second)."
+                ),
             )
         }
     }
@@ -145,29 +147,24 @@ impl Problem {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "change-lost",
-            "The database has lost this change in a failover.",
-            "Send it again: nothing of it is in force.",
+            "The database lost this change in a failover.",
+            "Send the request again: no part of the change is in force.",
         )
     }
 
-    /// akgate has failed.
+    /// Internal error.
     pub fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "akgate has failed.",
-            "Look at the audit whether it is done (GET /admin/v1/audit); the log names the cause.",
+            "Internal error.",
+            "Check the audit log whether the change was made (GET /admin/v1/audit); the cause is in akgate's log.",
         )
     }
 
-    /// There is no such thing.
+    /// Not found.
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "not-found",
-            "There is no such thing.",
-            detail,
-        )
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found.", detail)
     }
 
     /// The state of the thing forbids it.
@@ -180,19 +177,19 @@ impl Problem {
         Self::new(
             StatusCode::PRECONDITION_FAILED,
             "changed-meanwhile",
-            "It has changed since you looked at it.",
-            "Nothing was changed. Get it again, decide anew, and send its new ETag as If-Match, in its quotes.",
+            "The resource has changed since you read it.",
+            "Nothing has changed by your request. Read the resource again, and send its new ETag, with its quotes, as If-Match.",
         )
     }
 
-    /// The same request is being made.
+    /// The same request is still being processed.
     pub fn still_running() -> Self {
         Self {
             retry_after: Some(1),
             ..Self::conflict(
                 "still-running",
-                "The same request is being made.",
-                "Send it again with the same Idempotency-Key to get its answer.",
+                "The same request is still being processed.",
+                "Send it again with the same Idempotency-Key to get the response.",
             )
         }
     }
@@ -202,8 +199,8 @@ impl Problem {
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "idempotency-key-reused",
-            "This Idempotency-Key went with another request.",
-            "Nothing was changed. Every request takes a key of its own; only the very same one is sent again under it.",
+            "This Idempotency-Key was used for another request.",
+            "Nothing has changed. Use a new key for every request; reuse a key only to repeat the identical request.",
         )
     }
 
@@ -211,8 +208,8 @@ impl Problem {
     pub fn shown_once() -> Self {
         Self::conflict(
             "shown-once",
-            "It is done, and its answer was shown once alone.",
-            "A token is kept nowhere: revoke the one that was lost (:revoke), and make another.",
+            "The token was created, and is shown only once.",
+            "akgate does not store tokens: revoke the one that was lost (:revoke), and create another.",
         )
     }
 
@@ -245,14 +242,14 @@ impl Problem {
 impl From<StateFault> for Problem {
     /// The cause goes to the log, not to the operator's client.
     fn from(fault: StateFault) -> Self {
-        tracing::error!(%fault, "an admin request met a fault of the database");
+        tracing::error!(%fault, "an admin request failed in the database");
         Self {
             retry_after: Some(1),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",
-                "The registry does not answer.",
-                "Nothing was changed. Try again; the log names the cause.",
+                "The registry is not available.",
+                "Nothing has changed. Try again; the cause is in akgate's log.",
             )
         }
     }
@@ -264,17 +261,17 @@ impl From<LiftRefused> for Problem {
             LiftRefused::NotRemediated => Self::conflict(
                 "not-remediated",
                 "The clean-up has not been confirmed.",
-                "Wait for the owner, record the owner's word with :confirm and its ticket number, or ask for a second operator with \"accept_no_confirmation\": true.",
+                "Wait for the owner, record the owner's confirmation with :confirm and its ticket number, or request approval with \"accept_no_confirmation\": true.",
             ),
             LiftRefused::AlreadyLifted => Self::conflict(
                 "already-lifted",
-                "The restriction is lifted already.",
+                "The restriction is already lifted.",
                 "A new leak report opens a new restriction.",
             ),
             LiftRefused::PairActive => Self::conflict(
                 "pair-active",
-                "The leaked pair is still active.",
-                "Have the owner disable or delete it, or ask for a second operator with \"accept_active_key\": true.",
+                "The leaked access key is still active.",
+                "Ask the owner to disable or delete it, or request approval with \"accept_active_key\": true.",
             ),
         }
     }

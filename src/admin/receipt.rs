@@ -6,25 +6,25 @@ use utoipa::{IntoParams, ToSchema};
 use super::Problem;
 use akgate_state::live::barrier::{Lost, Receipt, Wait};
 
-/// What the answer waits for.
+/// When to answer.
 #[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Waiting {
-    /// `none`: the change is committed. `enforced`, by default: every node refuses what it refuses, or has no lease.
-    /// `drained`: that, and every call that was begun before has ended, for 30 seconds at most.
+    /// `none`: when the change is committed. `enforced` (default): when every node enforces it or has lost its lease.
+    /// `drained`: also wait, for at most 30 seconds, until all calls that began before have ended.
     #[serde(default)]
     #[param(value_type = Option<Wait>, inline, nullable = false)]
     pub wait: Wait,
 }
 
-/// Something that was changed, and where that is enforced.
+/// The changed resource, and where the change is enforced.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Changed<T> {
-    /// As it is now.
+    /// The resource after the change.
     #[serde(flatten)]
     pub view: T,
-    /// Where the change is enforced; not there where it restricts nothing.
+    /// The nodes that enforce the change; absent if it restricts nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub receipt: Option<Receipt>,
@@ -32,7 +32,7 @@ pub struct Changed<T> {
 
 impl From<Lost> for Problem {
     fn from(lost: Lost) -> Self {
-        tracing::error!(%lost, "an operator is told to make a change again");
+        tracing::error!(%lost, "a failover lost a change; the operator is asked to repeat it");
         Self::lost()
     }
 }

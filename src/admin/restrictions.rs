@@ -17,22 +17,22 @@ use super::{
 use akgate_rules::restriction;
 use akgate_state::restrictions::read::{self, RestrictionView, Wanted};
 
-/// Which restrictions are wanted.
+/// Which restrictions to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// In this state.
+    /// Only those in this state.
     #[param(value_type = Option<StateName>, inline, nullable = false)]
     state: Option<String>,
-    /// Of this key.
+    /// Only those of this access key.
     #[param(nullable = false)]
     access_key_id: Option<String>,
-    /// Of this account.
+    /// Only those of this account.
     #[param(nullable = false)]
     account_id: Option<String>,
-    /// Of which something begins with this: the key, its account or user, the ticket, the source's number, the address
-    /// where it was found (`https://` may be left out).
+    /// Only those where one of these begins with this text: the key, its account or user, the ticket, the source's
+    /// reference, the URL where it was found (with or without `https://`).
     #[param(
         nullable = false,
         min_length = 1,
@@ -40,10 +40,10 @@ pub struct Filter {
         pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
     )]
     q: Option<String>,
-    /// How many at most.
+    /// The page size.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
-    /// Where the last page ended.
+    /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     page_token: Option<Uuid>,
 }
@@ -58,26 +58,26 @@ enum StateName {
     Lifted,
 }
 
-/// One page.
+/// A page of results.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Restrictions)]
 pub struct Page {
-    /// The newest first.
+    /// Newest first.
     restrictions: Vec<RestrictionView>,
-    /// Where the next page begins; null where there is none.
+    /// Send this as `page_token` to get the next page; null on the last page.
     next_page_token: Option<Uuid>,
 }
 
 /// List restrictions
 ///
-/// The newest first.
+/// Newest first.
 #[utoipa::path(
     get,
     path = "/admin/v1/restrictions",
     operation_id = "listRestrictions",
     tag = "restrictions",
     params(Filter),
-    responses((status = 200, description = "A page.", body = Page), Faults)
+    responses((status = 200, description = "A page of results.", body = Page), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
@@ -88,7 +88,7 @@ pub async fn list(
         .state
         .map(|text| {
             restriction::State::parse(&text)
-                .ok_or_else(|| Problem::invalid("`state` is Imposed, Remediated or Lifted."))
+                .ok_or_else(|| Problem::invalid("`state` must be Imposed, Remediated or Lifted."))
         })
         .transpose()?;
     if let Some(query) = &filter.q {
@@ -116,7 +116,7 @@ pub async fn list(
 
 /// Show a restriction
 ///
-/// With its key and the reports that led to it.
+/// With its key and its leak reports.
 #[utoipa::path(
     get,
     path = "/admin/v1/restrictions/{id}",
@@ -124,8 +124,8 @@ pub async fn list(
     tag = "restrictions",
     params(("id" = Uuid, Path, description = "The restriction.")),
     responses(
-        (status = 200, description = "The restriction.", body = RestrictionView, headers(("ETag", description = "For If-Match."))),
-        (status = 404, description = "There is no such restriction.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The restriction.", body = RestrictionView, headers(("ETag", description = "Send it as If-Match with a change."))),
+        (status = 404, description = "The restriction does not exist.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -139,7 +139,7 @@ pub async fn one(
 
 /// The id before a verb.
 pub fn id_of(target: &str) -> Result<Uuid, Problem> {
-    verbs::id_of(target).ok_or_else(|| Problem::not_found("There is no restriction of this id."))
+    verbs::id_of(target).ok_or_else(|| Problem::not_found("No restriction has this id."))
 }
 
 /// Reads one restriction.
@@ -147,5 +147,5 @@ pub async fn view(admin: &Admin, id: Uuid) -> Result<RestrictionView, Problem> {
     let reading = admin.reading(async |db| read::one(db, id).await);
     reading
         .await?
-        .ok_or_else(|| Problem::not_found("There is no restriction of this id."))
+        .ok_or_else(|| Problem::not_found("No restriction has this id."))
 }

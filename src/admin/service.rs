@@ -20,30 +20,30 @@ use akgate_state::{
     outbox,
 };
 
-/// Which notices are wanted.
+/// Which notices to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// Those after this one.
+    /// Only those after this notice.
     #[param(minimum = 0, default = 0, nullable = false)]
     after: Option<i64>,
-    /// How many at most.
+    /// The page size.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
 }
 
-/// One page.
+/// A page of results.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Notices)]
 pub struct Page {
-    /// The oldest first.
+    /// Oldest first.
     notices: Vec<Notice>,
 }
 
 /// Read an account's notices
 ///
-/// What has become of its leaked keys, for a message centre: ask for what comes after the last notice that was read.
+/// What happened to the account's leaked keys, for a message centre: pass the last notice read to get later ones.
 #[utoipa::path(
     get,
     path = "/v1/accounts/{id}/notices",
@@ -51,8 +51,8 @@ pub struct Page {
     tag = "service",
     params(("id" = String, Path, description = "The account."), Filter),
     responses(
-        (status = 200, description = "A page.", body = Page),
-        (status = 404, description = "The directory knows no such account.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "A page of notices.", body = Page),
+        (status = 404, description = "The account is not in the directory.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -65,32 +65,32 @@ pub async fn list(
     let size = page_size(filter.page_size, 500)?;
     let after = filter.after.unwrap_or_default();
     if after < 0 {
-        return Err(Problem::invalid("`after` is 0 or more."));
+        return Err(Problem::invalid("`after` must be 0 or more."));
     }
     let reading = notices::of_account(&admin.pool, &account_id, after, size);
     let notices = within(admin.timeout, reading)
         .await?
-        .ok_or_else(|| Problem::not_found("The directory knows no account of this id."))?;
+        .ok_or_else(|| Problem::not_found("No account in the directory has this id."))?;
     Ok(Answer(Page { notices }))
 }
 
-/// A letter that came back.
+/// A letter that bounced.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Bounce)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
-    /// The letter's Message-ID, with or without its brackets.
+    /// The letter's Message-ID, with or without angle brackets.
     #[schema(schema_with = text_schema::<256>)]
     message_id: String,
-    /// What the mail server said of it.
+    /// What the mail server said.
     #[schema(schema_with = text_schema::<1024>)]
     said: String,
 }
 
 /// Report a bounce
 ///
-/// A letter could not be delivered: the address takes no letters. Another contact of the account is told; where there
-/// is none, an operator is. The same bounce again changes nothing.
+/// The letter could not be delivered to its address. akgate notifies another contact of the account, or an operator if
+/// there is none. Reporting the same bounce again changes nothing.
 #[utoipa::path(
     post,
     path = "/v1/bounces",
@@ -98,8 +98,8 @@ pub struct Body {
     tag = "service",
     request_body = Body,
     responses(
-        (status = 204, description = "It is recorded."),
-        (status = 404, description = "No such letter was sent, or its bounce is known.", body = Details, content_type = "application/problem+json"),
+        (status = 204, description = "The bounce is recorded."),
+        (status = 404, description = "No such letter was sent, or its bounce is already recorded.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -110,7 +110,11 @@ pub async fn bounce(
 ) -> Result<StatusCode, Problem> {
     text("message_id", &body.message_id, 256)?;
     text("said", &body.said, 1024)?;
-    let unknown = || Problem::not_found("No letter of this Message-ID was sent, or it is known.");
+    let unknown = || {
+        Problem::not_found(
+            "No letter with this Message-ID was sent, or its bounce is already recorded.",
+        )
+    };
     let id = body.message_id.trim().trim_start_matches('<');
     let id = id.split('@').next().unwrap_or_default();
     let letter_id = Uuid::parse_str(id).map_err(|_| unknown())?;

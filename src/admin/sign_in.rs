@@ -25,22 +25,22 @@ pub const REDIRECT_PATH: &str = "/signed-in";
 /// The longest code that a provider may give, in characters.
 const LONGEST_CODE: usize = 4096;
 
-/// Where the browser is to come back to.
+/// Where the browser returns to.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
-    /// On this machine: `http://127.0.0.1:PORT/signed-in`.
+    /// On the operator's machine: `http://127.0.0.1:PORT/signed-in`.
     #[param(
         min_length = 24,
         max_length = 32,
         pattern = "^http://(127\\.0\\.0\\.1|\\[::1\\]):(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})/signed-in$"
     )]
     redirect_uri: String,
-    /// Comes back with the code: 32 random bytes, base64url.
+    /// Returned with the code: 32 random bytes, base64url.
     #[param(min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
     state: String,
-    /// Comes back in the ID token: 32 random bytes, base64url.
+    /// Returned in the ID token: 32 random bytes, base64url.
     #[param(min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
     nonce: String,
     /// SHA-256 of the code verifier, base64url (RFC 7636).
@@ -48,19 +48,19 @@ pub struct Wanted {
     code_challenge: String,
 }
 
-/// The provider's page.
+/// The provider's sign-in page.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SignInPage)]
 pub struct PageView {
-    /// Where a person signs in.
+    /// Where the operator signs in.
     authorization_url: String,
-    /// Who the provider is, as it calls itself.
+    /// The provider's issuer identifier.
     issuer: String,
 }
 
-/// Find where to sign in
+/// Get the sign-in page
 ///
-/// The provider's page; nobody needs a token for it. 404 where this akgate has no provider.
+/// The page of the identity provider. No token is needed. 404 if no provider is configured.
 #[utoipa::path(
     get,
     path = "/admin/v1/sign-in",
@@ -68,9 +68,9 @@ pub struct PageView {
     tag = "operators",
     params(Wanted),
     responses(
-        (status = 200, description = "The page.", body = PageView),
-        (status = 404, description = "This akgate has no provider.", body = Details, content_type = "application/problem+json"),
-        (status = 502, description = "The provider does not do its part.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The sign-in page.", body = PageView),
+        (status = 404, description = "No provider is configured.", body = Details, content_type = "application/problem+json"),
+        (status = 502, description = "The provider failed.", body = Details, content_type = "application/problem+json"),
         Faults,
     ),
     security(())
@@ -97,21 +97,21 @@ pub async fn page(
     }))
 }
 
-/// What the browser came back with.
+/// What the browser returned with.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = SignIn)]
 #[serde(deny_unknown_fields)]
 pub struct Redeemed {
-    /// The code.
+    /// The authorization code.
     #[schema(schema_with = text_schema::<LONGEST_CODE>)]
     code: String,
-    /// What the challenge was made of (RFC 7636).
+    /// The code verifier that the challenge was made of (RFC 7636).
     #[schema(min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
     code_verifier: String,
-    /// As it was asked with.
+    /// The nonce that the sign-in page was requested with.
     #[schema(min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
     nonce: String,
-    /// As it was asked with.
+    /// The redirect address that the sign-in page was requested with.
     #[schema(
         min_length = 24,
         max_length = 32,
@@ -122,8 +122,8 @@ pub struct Redeemed {
 
 /// Sign in
 ///
-/// Redeems the code at the provider. The operator of that name gets a token for some hours, shown this once; nobody needs
-/// one for this. 404 where this akgate has no provider.
+/// Redeems the code at the provider. The operator whom the provider names gets a token for some hours, shown only this
+/// once. No token is needed. 404 if no provider is configured.
 #[utoipa::path(
     post,
     path = "/admin/v1/sign-in",
@@ -132,8 +132,8 @@ pub struct Redeemed {
     request_body = Redeemed,
     responses(
         (status = 201, description = "The token.", body = Receipt),
-        (status = 404, description = "This akgate has no provider.", body = Details, content_type = "application/problem+json"),
-        (status = 502, description = "The provider does not do its part.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "No provider is configured.", body = Details, content_type = "application/problem+json"),
+        (status = 502, description = "The provider failed.", body = Details, content_type = "application/problem+json"),
         Faults,
     ),
     security(())
@@ -174,7 +174,7 @@ pub async fn redeem(
 fn sign_in(admin: &Admin) -> Result<&SignIn, Problem> {
     admin.settings.sign_in.as_deref().ok_or_else(|| {
         Problem::not_found(
-            "Nobody signs in here (admin.oidc): a token is made by `akgate operators add`.",
+            "Sign-in is not configured (admin.oidc): get a token with `akgate operators add`.",
         )
     })
 }
@@ -200,7 +200,7 @@ fn redirect(given: &str) -> Result<(), Problem> {
     match port.is_some_and(is_port) {
         true => Ok(()),
         false => Err(Problem::invalid(
-            "`redirect_uri` is http://127.0.0.1:PORT/signed-in, or http://[::1]:PORT/signed-in.",
+            "`redirect_uri` must be http://127.0.0.1:PORT/signed-in or http://[::1]:PORT/signed-in.",
         )),
     }
 }
@@ -210,7 +210,7 @@ fn random(name: &str, given: &str) -> Result<(), Problem> {
     match (43..=128).contains(&given.len()) && given.bytes().all(fits) {
         true => Ok(()),
         false => Err(Problem::invalid(format!(
-            "`{name}` takes 43 to 128 characters of base64url: 32 random bytes or more."
+            "`{name}` must be 43 to 128 characters of base64url: 32 random bytes or more."
         ))),
     }
 }

@@ -95,7 +95,7 @@ impl IntoParams for IfMatch {
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
             .description(Some(
-                "The ETag of what was looked at: nothing is changed where it is otherwise by then.",
+                "The ETag that you read. The request fails with 412 if the resource has changed since then.",
             ))
             .schema(Some(schema));
         vec![parameter.build()]

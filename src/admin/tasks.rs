@@ -18,43 +18,43 @@ use akgate_state::{
     outbox::tasks::{self, TaskView},
 };
 
-/// Which tasks are wanted.
+/// Which tasks to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// Only those that are open.
+    /// Only open ones.
     #[param(default = true, nullable = false)]
     open: Option<bool>,
-    /// How many at most.
+    /// The page size.
     #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
     page_size: Option<i64>,
-    /// Where the last page ended.
+    /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     page_token: Option<Uuid>,
 }
 
-/// One page.
+/// A page of results.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Tasks)]
 pub struct Page {
-    /// The newest first.
+    /// Newest first.
     tasks: Vec<TaskView>,
-    /// Where the next page begins; null where there is none.
+    /// Send this as `page_token` to get the next page; null on the last page.
     next_page_token: Option<Uuid>,
 }
 
 /// List tasks
 ///
-/// What an operator has to see to: owners whom no letter reaches, pairs that still work after all reminders, lifts that
-/// are disputed. The newest first.
+/// Things that an operator must take care of: owners whom no letter reaches, keys still active after all reminders,
+/// disputed lifts. Newest first.
 #[utoipa::path(
     get,
     path = "/admin/v1/tasks",
     operation_id = "listTasks",
     tag = "tasks",
     params(Filter),
-    responses((status = 200, description = "A page.", body = Page), Faults)
+    responses((status = 200, description = "A page of results.", body = Page), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
@@ -77,26 +77,26 @@ pub async fn list(
 #[schema(as = TaskEnd)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
-    /// What was done, for the audit.
+    /// What was done, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
     remark: String,
 }
 
-/// A task that is closed.
+/// A closed task.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ClosedTask)]
 pub struct Closed {
-    /// Which one.
+    /// The task.
     task_id: Uuid,
-    /// The restriction that it was about; null where it was about a source.
+    /// The restriction that it was about; null if it was about a source.
     restriction_id: Option<Uuid>,
-    /// The source of leak reports that it was about, which goes on.
+    /// The source of leak reports that it was about; it is accepted again.
     source: Option<String>,
 }
 
 /// Close a task
 ///
-/// It was seen to; the remark says how.
+/// The remark says how the task was settled.
 #[utoipa::path(
     post,
     path = "/admin/v1/tasks/{id}:close",
@@ -105,8 +105,8 @@ pub struct Closed {
     params(("id" = Uuid, Path, description = "The task.")),
     request_body = Body,
     responses(
-        (status = 200, description = "It is closed.", body = Closed),
-        (status = 404, description = "There is no such task that is open.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The task is closed.", body = Closed),
+        (status = 404, description = "No open task has this id.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -116,7 +116,7 @@ pub async fn close(
     Path(target): Path<String>,
     Json(body): Json<Body>,
 ) -> Result<Answer<Closed>, Problem> {
-    let none = || Problem::not_found("There is no open task of this id.");
+    let none = || Problem::not_found("No open task has this id.");
     let task_id = id_of(&target).ok_or_else(none)?;
     text("remark", &body.remark, 1024)?;
     let now = admin.clock.now();

@@ -18,12 +18,12 @@ use akgate_state::{
     restrictions::timeline::{self, Event},
 };
 
-/// How much is wanted.
+/// How much to show.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// How many events at most: the newest ones.
+    /// Maximum number of events; the newest are kept.
     #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
     page_size: Option<i64>,
 }
@@ -31,13 +31,13 @@ pub struct Filter {
 /// A restriction's history.
 #[derive(Serialize, ToSchema)]
 pub struct Timeline {
-    /// The oldest first.
+    /// Oldest first.
     events: Vec<Event>,
 }
 
-/// Show a restriction's history
+/// Show the timeline of a restriction
 ///
-/// Found, reported, imposed, refused calls by the hour, letters, confirmed, asked for, lifted: the oldest first.
+/// Sightings, reports, refused calls per hour, letters, confirmation, approvals, lift: oldest first.
 #[utoipa::path(
     get,
     path = "/admin/v1/restrictions/{id}/timeline",
@@ -45,8 +45,8 @@ pub struct Timeline {
     tag = "restrictions",
     params(("id" = Uuid, Path, description = "The restriction."), Filter),
     responses(
-        (status = 200, description = "Its history.", body = Timeline),
-        (status = 404, description = "There is no such restriction.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The timeline.", body = Timeline),
+        (status = 404, description = "The restriction does not exist.", body = Details, content_type = "application/problem+json"),
         Faults,
     )
 )]

@@ -88,13 +88,13 @@ impl Reply {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientFault {
     /// The request cannot be written.
-    #[error("the request cannot be written: {0}")]
+    #[error("cannot write the request: {0}")]
     Request(#[from] http::Error),
     /// The server does not answer.
-    #[error("the server does not answer: {0}")]
+    #[error("the server does not respond: {0}")]
     Connection(#[from] hyper_util::client::legacy::Error),
     /// The answer breaks off.
-    #[error("the answer breaks off: {0}")]
+    #[error("the response is incomplete: {0}")]
     Body(#[from] hyper::Error),
 }
 

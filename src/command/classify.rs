@@ -13,14 +13,14 @@ use akgate_rules::{
     verdict::{Profile, refuses},
 };
 
-/// Say what an operation would change and whether a restricted AccessKey may call it.
+/// Show what an operation changes and whether a restricted AccessKey may call it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Product code, in any case: RAM, IMS, STS, ResourceManager, Ecs…
     pub product: String,
-    /// Version of the product's API: 2015-05-01
+    /// Version of the product's API, for example 2015-05-01
     pub version: String,
-    /// Action, exactly as it is called: CreateUser
+    /// Action, exactly as in the call, for example CreateUser
     pub action: String,
     /// Print one JSON object
     #[arg(long)]
@@ -109,14 +109,16 @@ impl<'a> Answer<'a> {
         let effect = match (self.effect, self.known) {
             (Some(effect), true) => effect.to_owned(),
             (Some(effect), false) => {
-                format!("{effect}: not in the catalogue, taken for a mutation")
+                format!("{effect}: not in the catalogue, treated as a mutation")
             }
-            (None, true) => "not catalogued, but listed by a profile".to_owned(),
-            (None, false) => "not catalogued".to_owned(),
+            (None, true) => {
+                "product not catalogued, but the operation is listed in a profile".to_owned()
+            }
+            (None, false) => "product not catalogued".to_owned(),
         };
         writeln!(out, "{} {} {}", self.product, self.version, self.action)?;
         writeln!(out, "effect     {effect}")?;
-        writeln!(out, "A restricted AccessKey under the profile")?;
+        writeln!(out, "For a restricted AccessKey, by profile")?;
         writeln!(out, "mutations  {}", self.profiles.mutations)?;
         writeln!(out, "strict     {}", self.profiles.strict)
     }
@@ -191,16 +193,16 @@ mod tests {
         let (_, unknown, _) = classify("IMS 2019-08-15 NoSuchAction");
         insta::assert_snapshot!(unknown, @r"
         IMS 2019-08-15 NoSuchAction
-        effect     Unknown: not in the catalogue, taken for a mutation
-        A restricted AccessKey under the profile
+        effect     Unknown: not in the catalogue, treated as a mutation
+        For a restricted AccessKey, by profile
         mutations  refuse
         strict     refuse
         ");
         let (_, listed, _) = classify("Rds 2014-08-15 DescribeBackups");
         insta::assert_snapshot!(listed, @r"
         Rds 2014-08-15 DescribeBackups
-        effect     not catalogued, but listed by a profile
-        A restricted AccessKey under the profile
+        effect     product not catalogued, but the operation is listed in a profile
+        For a restricted AccessKey, by profile
         mutations  allow
         strict     refuse
         ");
@@ -219,7 +221,7 @@ mod tests {
             ),
             (
                 "Ecs 2015-05-01 RunInstances",
-                "error: version 2015-05-01 is that of RAM, not of Ecs\n",
+                "error: version 2015-05-01 belongs to RAM, not to Ecs\n",
             ),
         ] {
             let (code, out, err) = classify(line);

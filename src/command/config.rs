@@ -8,19 +8,19 @@ use comfy_table::{Table, presets};
 use super::{Exit, settings::Settings};
 use crate::config::{Config, Role, template};
 
-/// Check a configuration, or print a file to start from
+/// Check a configuration, or print a template
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Say what is understood, or the first thing that is wrong
+    /// Check the configuration: show the settings, or the first error
     Check {
-        /// Where the configuration is
+        /// Configuration
         #[command(flatten)]
         settings: Settings,
-        /// For a process that does this; all of it by default
+        /// Check for a process with these roles; all by default
         #[arg(long, value_enum, value_delimiter = ',')]
         roles: Vec<Role>,
     },
-    /// Print a file with everything in it, explained and commented out
+    /// Print a template with every setting, explained and commented out
     Template,
 }
 
@@ -40,7 +40,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
     match settings.load(roles) {
         Ok(config) => {
             writeln!(out, "{}", shown(&config))?;
-            writeln!(out, "The configuration is good.")?;
+            writeln!(out, "The configuration is valid.")?;
             Ok(Exit::Ok)
         }
         Err(fault) => {
@@ -101,7 +101,7 @@ fn shown(config: &Config) -> Table {
     if config.has(Role::Public) {
         let url = sections.public.url.as_deref().unwrap_or_default();
         let listen = scheme(sections.public.tls_cert.is_some(), sections.public.listen);
-        row("public", format!("{listen}, to owners {url}"));
+        row("public", format!("{listen}, public URL {url}"));
     }
     if config.has(Role::Admin) {
         row(

@@ -36,7 +36,7 @@ impl Enforcing {
     }
 }
 
-/// "enforced at 3 nodes in 12 ms; 1 call of this key still under way".
+/// "enforced at 3 nodes in 12 ms; 1 call of this key still in progress".
 #[must_use]
 pub fn line(receipt: &Receipt, whose: &str) -> String {
     let plural = |count: u64, what: &str| match count {
@@ -44,10 +44,10 @@ pub fn line(receipt: &Receipt, whose: &str) -> String {
         count => format!("{count} {what}s"),
     };
     let Some(nodes) = receipt.nodes else {
-        return "committed; which nodes enforce it is not known: see akgate nodes list".to_owned();
+        return "committed; it is unknown which nodes enforce it: see akgate nodes list".to_owned();
     };
     if nodes == 0 && receipt.fenced.is_empty() {
-        return "committed; no node serves".to_owned();
+        return "committed; no node is running".to_owned();
     }
     let mut line = format!(
         "enforced at {} in {} ms",
@@ -65,10 +65,10 @@ pub fn line(receipt: &Receipt, whose: &str) -> String {
     match receipt.calls_in_flight {
         Some(0) => {}
         Some(calls) => line.push_str(&format!(
-            "; {} {whose} still under way",
+            "; {} {whose} still in progress",
             plural(calls, "call")
         )),
-        None => line.push_str("; calls under way there are not known"),
+        None => line.push_str("; it is unknown which calls are still in progress"),
     }
     line
 }
@@ -92,7 +92,7 @@ mod tests {
         let say = |receipt: &Receipt| line(receipt, "of this key");
         assert_eq!(
             say(&receipt),
-            "enforced at 3 nodes in 12 ms; 1 call of this key still under way"
+            "enforced at 3 nodes in 12 ms; 1 call of this key still in progress"
         );
         let fenced = Receipt {
             nodes: Some(1),
@@ -110,11 +110,11 @@ mod tests {
             nodes: Some(0),
             ..receipt.clone()
         };
-        assert_eq!(say(&nobody), "committed; no node serves");
+        assert_eq!(say(&nobody), "committed; no node is running");
         let none = Receipt {
             nodes: None,
             ..receipt
         };
-        assert!(say(&none).starts_with("committed; which nodes"));
+        assert!(say(&none).starts_with("committed; it is unknown which nodes"));
     }
 }

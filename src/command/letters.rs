@@ -21,10 +21,10 @@ use akgate_state::{
     outbox::{About, Leased, LetterKind},
 };
 
-/// Look at the letters
+/// Show letters
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Print a letter about a key that does not exist, as the templates make it
+    /// Preview a letter about an imaginary key, rendered from the templates
     Preview {
         /// Announced, Imposed, Repeated, Reminder, Widened, Confirmed, Withdrawn, Lifted or Suspected
         #[arg(ignore_case = true, value_parser = kind)]
@@ -32,20 +32,20 @@ pub enum Command {
         /// en or zh-CN
         #[arg(long, default_value = "en")]
         language: Language,
-        /// Which part of it
+        /// The part to print
         #[arg(long, value_enum, default_value = "text")]
         part: Part,
-        /// A folder of templates that take the place of the built-in ones (`mail.templates`)
+        /// A folder of templates that replace the built-in ones (`mail.templates`)
         #[arg(long)]
         templates: Option<PathBuf>,
-        /// Sign the message, as for the domain example.com, with this key (`mail.dkim_key_file`)
+        /// Sign the message with this key, as if from the domain example.com (`mail.dkim_key_file`)
         #[arg(long, requires = "dkim_selector")]
         dkim_key: Option<PathBuf>,
-        /// Where the public key is (`mail.dkim_selector`)
+        /// The selector of the public key (`mail.dkim_selector`)
         #[arg(long, requires = "dkim_key")]
         dkim_selector: Option<String>,
     },
-    /// Over the admin API
+    /// Commands that use the admin API
     #[command(flatten)]
     OverApi(api::letters::Command),
 }
@@ -53,11 +53,11 @@ pub enum Command {
 /// A part of a letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// What is read where HTML is not.
+    /// The plain text, for readers without HTML
     Text,
-    /// What most people see: open it in a browser.
+    /// The HTML: open it in a browser
     Html,
-    /// All of it, as a mail server gets it.
+    /// The whole message, as the mail server receives it
     Message,
 }
 
@@ -67,7 +67,7 @@ fn kind(text: &str) -> Result<LetterKind, String> {
         .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
         .ok_or_else(|| {
             format!(
-                "one of {}",
+                "must be one of {}",
                 LetterKind::ALL.map(LetterKind::as_str).join(", ")
             )
         })

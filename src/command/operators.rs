@@ -17,29 +17,29 @@ use akgate_state::{
     randomness::Randomness,
 };
 
-/// Add those who may use the admin API, look at them and their tokens, and end them
+/// Add, list and revoke operators of the admin API and their tokens
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Add an operator on a node, by its configuration, and print the token, once
+    /// Add an operator, on a node and with its configuration, and print the token once
     Add {
-        /// How the audit names them
+        /// The operator's name in the audit log
         name: String,
-        /// service reads notices and reports bounces; viewer reads; operator also reports, confirms and lifts;
-        /// approver also decides what needs two people; admin also manages operators
+        /// service: read notices and report bounces; viewer: read; operator: also report, confirm and lift;
+        /// approver: also approve what others request; admin: also manage operators
         #[arg(long)]
         role: Role,
-        /// How long the token lasts
+        /// How many days the token is valid
         #[arg(long, value_name = "DAYS", default_value_t = TOKEN_DAYS,
             value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_TOKEN_DAYS)))]
         token_days: u16,
-        /// Without a token: for who signs in at a provider, or shows a certificate
+        /// Create no token: for operators who sign in with a provider or use a certificate
         #[arg(long, conflicts_with = "token_days")]
         no_token: bool,
-        /// Where the configuration is
+        /// Configuration
         #[command(flatten)]
         settings: Settings,
     },
-    /// Over the admin API
+    /// Commands that use the admin API
     #[command(flatten)]
     OverApi(api::operators::Command),
 }
@@ -76,7 +76,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
     if !store::is_name(name) {
         writeln!(
             err,
-            "error: a name is 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@` and `-`"
+            "error: a name must consist of 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@` and `-`"
         )?;
         return Ok(Exit::Usage);
     }
@@ -95,13 +95,13 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
     });
     match added {
         Ok(None) => {
-            writeln!(err, "{name} may use the admin API as {role}.")?;
+            writeln!(err, "{name} can use the admin API as {role}.")?;
             Ok(Exit::Ok)
         }
         Ok(Some(made)) => {
             writeln!(
                 err,
-                "{name} may use the admin API as {role} until {}. The token is shown once:",
+                "{name} can use the admin API as {role} until {}. The token is shown only once:",
                 made.expires_at.date()
             )?;
             writeln!(out, "{}", made.token.expose())?;

@@ -14,30 +14,30 @@ use akgate_state::{
     directory::{StateFault, within},
 };
 
-/// Look at what the policy does, and would do; switch its mode
+/// Show what the policy refuses or would refuse; switch its mode
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Show which calls failed verification, and what would have been refused for whom
+    /// Show the calls that failed verification, and those that would have been refused
     ///
-    /// What nodes saw that run as `akgate serve --observe`, or with policy.mode = "shadow".
+    /// Reported by nodes that run as `akgate serve --observe` or with policy.mode = "shadow".
     Observed {
         /// How many hours to look back
         #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=8784))]
         hours: u16,
-        /// Only what was seen beside the path, or in it
+        /// Only calls seen from a mirror, or in the path
         #[arg(long, value_enum)]
         watch: Option<Watch>,
-        /// Rows of each table
+        /// Number of rows per table
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
         rows: u16,
-        /// Print JSON, as the admin API answers it
+        /// Print JSON as the admin API returns it
         #[arg(long)]
         json: bool,
-        /// Where the configuration is
+        /// Configuration
         #[command(flatten)]
         settings: Settings,
     },
-    /// Over the admin API
+    /// Commands that use the admin API
     #[command(flatten)]
     OverApi(api::policy::Command),
 }
@@ -153,12 +153,12 @@ fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         }
         writeln!(
             out,
-            "\nNot in the directory: made since the last import, or nobody's. A mirror sees no answers to learn\n\
+            "\nNot in the directory: created after the last import, or unknown. A mirror sees no responses to learn\n\
              from: `akgate keys import` takes the new keys; sessions are known once akgate is in the path\n{table}"
         )?;
     }
     if report.is_cut {
-        writeln!(out, "\nThe tables are cut: --rows shows more")?;
+        writeln!(out, "\nThere are more rows: see --rows")?;
     }
     Ok(())
 }

@@ -6,16 +6,16 @@ use super::{Exit, settings::Settings};
 use crate::{config::Role, serve};
 use akgate_net::telemetry;
 
-/// Serve callers, owners and operators, and send letters, until SIGTERM
+/// Run akgate: gateway, public pages, admin API and worker, until SIGTERM
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     settings: Settings,
-    /// What this process does; all of it by default
+    /// Roles of this process; all by default
     #[arg(long, value_enum, value_delimiter = ',')]
     roles: Vec<Role>,
-    /// Watch beside the path: judge copies of calls, as an nginx `mirror` sends them, refuse and forward nothing.
-    /// What would have become of them is told by `akgate policy observed` and the admin API
+    /// Observe from outside the path: judge copies of calls (such as an nginx `mirror` sends), refuse and forward nothing.
+    /// `akgate policy observed` and the admin API show what would have been refused
     #[arg(long)]
     observe: bool,
 }
@@ -33,7 +33,7 @@ pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
         (true, _) => {
             writeln!(
                 err,
-                "error: --observe takes the gateway's place and sends no letters: it goes with --roles admin alone"
+                "error: --observe replaces the gateway and sends no letters: combine it only with --roles admin"
             )?;
             return Ok(Exit::Usage);
         }

@@ -11,10 +11,10 @@ use crate::config::{Config, ConfigError, Role, Secret};
 /// Where the configuration is.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Settings {
-    /// The configuration; `akgate config template` prints one to start from
+    /// Configuration file; `akgate config template` prints a template
     #[arg(long, value_name = "FILE", env = "AKGATE_CONFIG")]
     pub config: Option<PathBuf>,
-    /// PostgreSQL's URL, in place of the configured one
+    /// URL of the PostgreSQL database, overrides the configuration
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
 }

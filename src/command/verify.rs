@@ -21,14 +21,14 @@ use akgate_rules::{
     signature::{self, Canonical, Credentials, Printed, Verified, freshness},
 };
 
-/// Verifies one raw HTTP/1.1 request and prints scheme, canonical request, string to sign, what would
-/// be forwarded, verdict and first fault. Judges parse, freshness and MAC only.
+/// Verify one raw HTTP/1.1 request; print scheme, canonical request, string to sign, the request as forwarded,
+/// verdict and first fault. Checks only parsing, freshness and MAC.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The moment of the verification [default: now]
+    /// The time of the verification [default: now]
     #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
     at: Option<OffsetDateTime>,
-    /// File that holds the AccessKeySecret
+    /// File with the AccessKeySecret
     #[arg(
         long,
         value_name = "FILE",
@@ -36,13 +36,13 @@ pub struct Args {
         required_unless_present = "secret"
     )]
     secret_file: Option<PathBuf>,
-    /// The AccessKeySecret; a file keeps it out of the process list
+    /// The AccessKeySecret; prefer a file, which keeps it out of the process list
     #[arg(long)]
     secret: Option<String>,
-    /// The SecurityToken that was issued with the key [default: the one in the request]
+    /// The SecurityToken issued with the key [default: the one in the request]
     #[arg(long, value_name = "TOKEN")]
     security_token: Option<String>,
-    /// File that holds the client's own string to sign: names the first byte that differs
+    /// File with the client's own string to sign: shows the first byte that differs
     #[arg(long, value_name = "FILE")]
     client_string: Option<PathBuf>,
     /// Print one JSON object
@@ -54,7 +54,7 @@ pub struct Args {
 
 fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
     OffsetDateTime::parse(text, &Rfc3339)
-        .map_err(|_| "write the time like 2026-11-24T12:00:00Z".to_owned())
+        .map_err(|_| "write the time as 2026-11-24T12:00:00Z".to_owned())
 }
 
 /// Runs the command; `now` stands in for a missing `--at`.
@@ -103,7 +103,7 @@ impl Inputs {
         let secret = match (&args.secret, &args.secret_file) {
             (Some(secret), _) => secret.clone(),
             (None, Some(file)) => text(file)?.trim_end_matches(['\r', '\n']).to_owned(),
-            (None, None) => return Err("give --secret-file or --secret".to_owned()),
+            (None, None) => return Err("pass --secret-file or --secret".to_owned()),
         };
         Ok(Self {
             request: Bytes::from(bytes(&args.file)?),
@@ -130,7 +130,7 @@ fn bytes(file: &Path) -> Result<Vec<u8>, String> {
 }
 
 fn text(file: &Path) -> Result<String, String> {
-    String::from_utf8(bytes(file)?).map_err(|_| format!("{}: it is not UTF-8", file.display()))
+    String::from_utf8(bytes(file)?).map_err(|_| format!("{}: not UTF-8", file.display()))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -326,7 +326,7 @@ fn compare(ours: Option<&str>, client: &str, out: &mut dyn Write) -> io::Result<
     let Some(ours) = ours else {
         return writeln!(
             out,
-            "client string: the request has no string to sign to compare with"
+            "client string: the request yields no string to sign to compare with"
         );
     };
     let differs = ours
@@ -336,7 +336,7 @@ fn compare(ours: Option<&str>, client: &str, out: &mut dyn Write) -> io::Result<
         .zip(client.bytes().map(Some).chain(std::iter::once(None)))
         .position(|(our, their)| our != their);
     let Some(at) = differs else {
-        return writeln!(out, "client string: the same as ours");
+        return writeln!(out, "client string: same as ours");
     };
     writeln!(out, "client string: differs from ours at byte {at}")?;
     let around = |text: &str| {
@@ -362,12 +362,12 @@ fn known_bug(ours: &str, client: &str) -> Option<&'static str> {
     }
     if ours.replace("%2520", "%2B") == client {
         return Some(
-            "the client signs the form as it is on the wire: a space must be signed as %20",
+            "the client signs the form as sent on the wire: a space must be signed as %20",
         );
     }
     if ours.eq_ignore_ascii_case(client) {
         return Some(
-            "the client writes percent escapes in lower case: they are signed in upper case",
+            "the client writes percent escapes in lower case: they must be signed in upper case",
         );
     }
     None

@@ -94,15 +94,15 @@ impl<'f> Checker<'f> {
 
     fn ranges(&self, sections: &Sections) -> Result<(), ConfigError> {
         if !(10..=1000).contains(&sections.registry.poll_milliseconds) {
-            return Err(self.wrong("registry.poll_milliseconds", "it is 10 to 1000"));
+            return Err(self.wrong("registry.poll_milliseconds", "must be 10 to 1000"));
         }
         if sections.directory.negative_seconds > 5 {
-            return Err(self.wrong("directory.negative_seconds", "it is 5 at most"));
+            return Err(self.wrong("directory.negative_seconds", "must be at most 5"));
         }
         let reminders = &sections.policy.escalation.reminders_hours;
         if !reminders.is_sorted() || reminders.first() == Some(&0) {
             let key = "policy.escalation.reminders_hours";
-            return Err(self.wrong(key, "they rise from 1 hour on"));
+            return Err(self.wrong(key, "must be increasing numbers of at least 1"));
         }
         let positive = [
             ("directory.lookups", sections.directory.lookups > 0),
@@ -149,7 +149,7 @@ impl<'f> Checker<'f> {
             ),
         ];
         match positive.into_iter().find(|(_, good)| !good) {
-            Some((key, _)) => Err(self.wrong(key, "it is too small to work with")),
+            Some((key, _)) => Err(self.wrong(key, "must be larger")),
             None => Ok(()),
         }
     }
@@ -159,18 +159,21 @@ impl<'f> Checker<'f> {
         if admin.client_ca.is_some() && admin.tls_cert.is_none() {
             return Err(self.wrong(
                 "admin.client_ca",
-                "certificates are shown in TLS: set admin.tls_cert and admin.tls_key",
+                "client certificates need TLS: set admin.tls_cert and admin.tls_key",
             ));
         }
         if admin.client_crl.is_some() && admin.client_ca.is_none() {
-            return Err(self.wrong("admin.client_crl", "whose list is it? Set admin.client_ca"));
+            return Err(self.wrong(
+                "admin.client_crl",
+                "also set admin.client_ca, the authority that issues the list",
+            ));
         }
         let oidc = &admin.oidc;
         let Some(issuer) = &oidc.issuer else {
             return match oidc.client_id {
                 Some(_) => Err(self.missing(
                     "admin.oidc.issuer",
-                    "the provider, as it calls itself: \"https://login.example.com\"",
+                    "set it to the provider's issuer identifier: \"https://login.example.com\"",
                 )),
                 None => Ok(()),
             };
@@ -178,20 +181,20 @@ impl<'f> Checker<'f> {
         if !is_fit(issuer) {
             return Err(self.wrong(
                 "admin.oidc.issuer",
-                "write \"https://HOST\": whoever answers there says who is an operator (http is for this machine alone)",
+                "must be \"https://HOST\", because this server decides who an operator is (http is allowed only for this machine)",
             ));
         }
         if oidc.client_id.as_ref().is_none_or(String::is_empty) {
             return Err(self.missing(
                 "admin.oidc.client_id",
-                "how akgate is registered at the provider",
+                "set it to the id under which akgate is registered at the provider",
             ));
         }
         if !oidc.scopes.iter().any(|scope| scope == "openid") {
-            return Err(self.wrong("admin.oidc.scopes", "\"openid\" has to be among them"));
+            return Err(self.wrong("admin.oidc.scopes", "must include \"openid\""));
         }
         if !(1..=24).contains(&oidc.token_hours) {
-            return Err(self.wrong("admin.oidc.token_hours", "it is 1 to 24"));
+            return Err(self.wrong("admin.oidc.token_hours", "must be 1 to 24"));
         }
         match (&oidc.client_secret, &oidc.client_secret_file) {
             (None, None) => Ok(()),
@@ -210,7 +213,7 @@ impl<'f> Checker<'f> {
             .find(|action| !known.contains(&action.as_str()))
         {
             let message = format!(
-                "\"{other}\" needs an AccessKey; only AssumeRoleWithSAML and AssumeRoleWithOIDC may go without"
+                "\"{other}\" needs an AccessKey; only AssumeRoleWithSAML and AssumeRoleWithOIDC can be called without one"
             );
             return Err(self.wrong("gateway.anonymous", &message));
         }
@@ -236,7 +239,10 @@ impl<'f> Checker<'f> {
         }
         for other in &upstreams.other {
             if other.actions.is_empty() {
-                return Err(self.wrong("upstreams.other", "`actions` lists what is served"));
+                return Err(self.wrong(
+                    "upstreams.other",
+                    "`actions` must list the actions to serve",
+                ));
             }
             self.upstream("upstreams.other", other.view())?;
         }
@@ -253,7 +259,7 @@ impl<'f> Checker<'f> {
                 CredentialsChoice::Drop => Ok(()),
                 CredentialsChoice::Keep => Err(self.wrong(
                     &credentials_key,
-                    "the sandbox trusts the identity header: it has no use for the caller's credentials. Use \"drop\"",
+                    "the sandbox uses the identity header, not the caller's credentials: set it to \"drop\"",
                 )),
             };
         }
@@ -267,7 +273,7 @@ impl<'f> Checker<'f> {
         if !good {
             return Err(self.wrong(
                 &url_key,
-                "write \"http://HOST:PORT\" or \"https://HOST:PORT\" without a path, or \"sandbox\"",
+                "must be \"http://HOST:PORT\" or \"https://HOST:PORT\" without a path, or \"sandbox\"",
             ));
         }
         if one.credentials == CredentialsChoice::Keep {
@@ -280,7 +286,7 @@ impl<'f> Checker<'f> {
         } else {
             Err(self.wrong(
                 &key_name,
-                "it is 64 hexadecimal digits: `openssl rand -hex 32`",
+                "must be 64 hexadecimal digits: `openssl rand -hex 32`",
             ))
         }
     }
@@ -290,19 +296,19 @@ impl<'f> Checker<'f> {
         let Some(url) = &sections.public.url else {
             return Err(self.missing(
                 key,
-                "letters link to it: set it to how owners reach the public listener, \"https://akgate.example.com\"",
+                "letters link to it: set it to the URL by which owners reach the public listener, \"https://akgate.example.com\"",
             ));
         };
         let uri: http::Uri = url
             .parse()
-            .map_err(|_| self.wrong(key, "write \"https://HOST\""))?;
+            .map_err(|_| self.wrong(key, "must be \"https://HOST\""))?;
         let loopback = uri.host().is_some_and(is_loopback);
         match uri.scheme_str() {
             Some("https") => Ok(()),
             Some("http") if loopback => Ok(()),
             _ => Err(self.wrong(
                 key,
-                "write \"https://HOST\": the links in letters are secrets (http is for this machine alone)",
+                "must be \"https://HOST\", because the links in letters are secrets (http is allowed only for this machine)",
             )),
         }
     }
@@ -315,7 +321,7 @@ impl<'f> Checker<'f> {
         if names.contains(&"public") {
             return Err(self.wrong(
                 "sources.signed",
-                "\"public\" is how reports at POST /report are named",
+                "\"public\" is reserved for reports at POST /report",
             ));
         }
         for one in &sources.signed {
@@ -331,7 +337,7 @@ impl<'f> Checker<'f> {
             if token.expose().len() < 20 {
                 return Err(self.wrong(
                     "sources.revocation",
-                    "a token of fewer than 20 characters can be guessed: `openssl rand -hex 32`",
+                    "a token must have at least 20 characters: `openssl rand -hex 32`",
                 ));
             }
         }
@@ -344,12 +350,12 @@ impl<'f> Checker<'f> {
         for name in names {
             if !is_name(name) {
                 let message = format!(
-                    "the name \"{name}\" is not 1 to 64 letters, digits, points, hyphens and underscores"
+                    "the name \"{name}\" must be 1 to 64 letters, digits, dots, hyphens and underscores"
                 );
                 return Err(self.wrong(key, &message));
             }
             if !seen.insert(name) {
-                return Err(self.wrong(key, &format!("two are named \"{name}\"")));
+                return Err(self.wrong(key, &format!("the name \"{name}\" is used twice")));
             }
         }
         Ok(())
@@ -365,11 +371,11 @@ impl<'f> Checker<'f> {
                 self.must_secret("events.hooks.url", one.url.as_ref(), one.url_file.as_ref())?;
             if !is_fit(url.expose().trim()) {
                 return Err(wrong(
-                    "`url` is \"https://…\": events tell of leaked keys (http is for this machine alone)",
+                    "`url` must be \"https://…\", because events name leaked keys (http is allowed only for this machine)",
                 ));
             }
             if one.kinds.as_ref().is_some_and(Vec::is_empty) {
-                return Err(wrong("`kinds` names no event: leave it out for all"));
+                return Err(wrong("`kinds` is empty: omit it to send all kinds"));
             }
             let secrets = one
                 .secrets()
@@ -377,7 +383,7 @@ impl<'f> Checker<'f> {
             match (one.format, secrets.as_slice()) {
                 (HookFormat::CloudEvents, [] | [_, _, _, ..]) => {
                     return Err(wrong(
-                        "`secrets` takes one secret, or two while one takes the other's place",
+                        "`secrets` must hold one secret, or two during a rotation",
                     ));
                 }
                 (HookFormat::CloudEvents, secrets) => {
@@ -388,12 +394,10 @@ impl<'f> Checker<'f> {
                 }
                 (HookFormat::DingTalk, [] | [_]) | (HookFormat::Slack, []) => {}
                 (HookFormat::DingTalk, _) => {
-                    return Err(wrong("`secrets` takes the robot's one secret, SEC…"));
+                    return Err(wrong("`secrets` must hold one secret, the robot's SEC…"));
                 }
                 (HookFormat::Slack, _) => {
-                    return Err(wrong(
-                        "of Slack the address is the secret: leave `secrets` out",
-                    ));
+                    return Err(wrong("for Slack, the URL is the secret: omit `secrets`"));
                 }
             }
         }
@@ -411,13 +415,13 @@ impl<'f> Checker<'f> {
             let named = header.is_some_and(|header| header.parse::<http::HeaderName>().is_ok());
             if !named {
                 return Err(wrong(&format!(
-                    "`{name}` is the name of a header, or set `preset`"
+                    "`{name}` must be the name of a header; or set `preset`"
                 )));
             }
         }
         if !view.keys_url.is_some_and(is_fit) {
             return Err(wrong(
-                "`keys_url` is \"https://…\": whoever can answer there can report any leak (http is for this machine alone)",
+                "`keys_url` must be \"https://…\", because its keys sign leak reports (http is allowed only for this machine)",
             ));
         }
         if one.keys_token.is_some() || one.keys_token_file.is_some() {
@@ -430,33 +434,36 @@ impl<'f> Checker<'f> {
     fn mail(&self, sections: &Sections) -> Result<(), ConfigError> {
         let mail = &sections.mail;
         let Some(from) = &mail.from else {
-            return Err(self.missing("mail.from", "write \"akgate <akgate@example.com>\""));
+            return Err(self.missing(
+                "mail.from",
+                "set it to a sender like \"akgate <akgate@example.com>\"",
+            ));
         };
         if from.parse::<lettre::message::Mailbox>().is_err() {
-            return Err(self.wrong("mail.from", "write \"NAME <USER@HOST>\""));
+            return Err(self.wrong("mail.from", "must be \"NAME <USER@HOST>\""));
         }
         match (&mail.dkim_selector, &mail.dkim_key_file) {
             (Some(_), None) => {
                 return Err(
-                    self.missing("mail.dkim_key_file", "the key that letters are signed with")
+                    self.missing("mail.dkim_key_file", "set it to the key that signs letters")
                 );
             }
             (None, Some(_)) => {
                 return Err(self.missing(
                     "mail.dkim_selector",
-                    "the name that the public key has in the DNS",
+                    "set it to the selector of the public key in the DNS",
                 ));
             }
             (Some(_), Some(_)) | (None, None) => {}
         }
         match mail.transport {
             TransportChoice::Folder if mail.folder.is_none() => {
-                Err(self.missing("mail.folder", "the folder that letters are written to"))
+                Err(self.missing("mail.folder", "set it to the folder to write letters to"))
             }
             TransportChoice::Folder => Ok(()),
             TransportChoice::Smtp if mail.host.is_none() => Err(self.missing(
                 "mail.host",
-                "the mail server's name; or set transport = \"folder\"",
+                "set it to the mail server's name, or set transport = \"folder\"",
             )),
             TransportChoice::Smtp if mail.username.is_some() => self
                 .must_secret(
@@ -478,11 +485,11 @@ impl<'f> Checker<'f> {
         match (certificate, key) {
             (Some(_), None) => Err(self.wrong(
                 &format!("{section}.tls_cert"),
-                "a certificate needs its key: set tls_key too",
+                "also set tls_key, the private key",
             )),
             (None, Some(_)) => Err(self.wrong(
                 &format!("{section}.tls_key"),
-                "a key needs its certificate: set tls_cert too",
+                "also set tls_cert, the certificate",
             )),
             (Some(_), Some(_)) | (None, None) => Ok(()),
         }
@@ -499,7 +506,7 @@ impl<'f> Checker<'f> {
         match (given, file) {
             (Some(_), Some(_)) => Err(self.wrong(
                 &file_key,
-                &format!("`{key}` is given too: keep one of the two"),
+                &format!("`{key}` is set too: remove one of the two"),
             )),
             (Some(secret), None) => Ok(secret.clone()),
             (None, Some(path)) => Secret::read(path)
@@ -507,7 +514,7 @@ impl<'f> Checker<'f> {
             (None, None) => Err(self.missing(
                 key,
                 &format!(
-                    "set it, or `{file_key}` to a file that holds it, or {}",
+                    "set it, or set `{file_key}` to a file that contains it, or {}",
                     variable(key)
                 ),
             )),

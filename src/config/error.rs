@@ -10,7 +10,7 @@ impl ConfigError {
     /// The file cannot be read.
     pub(super) fn file(path: &Path, fault: &io::Error) -> Self {
         Self(format!(
-            "{}: {fault}. `akgate config template` prints a file to start from",
+            "{}: {fault}. `akgate config template` prints a template",
             path.display()
         ))
     }

@@ -78,14 +78,14 @@ impl HookSection {
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct EventsSection {
-    /// Where events come from, the `source` of a CloudEvent: public.url where nothing is said.
+    /// The `source` of the CloudEvents; public.url by default.
     #[config(env = "AKGATE_EVENTS_SOURCE")]
     pub source: Option<String>,
-    /// Programs that are told of what happens to restrictions, by the workers, each as [[events.hooks]]: name, url (or
-    /// url_file); format = "cloudevents" (the default, Standard Webhooks), "dingtalk" or "slack"; secrets =
-    /// ["whsec_…"] (or secrets_file, a line for each; two while one takes the other's place; of dingtalk the robot's
-    /// "SEC…"); kinds = ["imposed", "widened", "confirmed", "withdrawn", "lifted", "suspected"], all by default;
-    /// language = "en" or "zh-CN" of a chat's messages; ca.
+    /// Programs that receive events about restrictions from the workers, each as [[events.hooks]]: name, url (or
+    /// url_file); format = "cloudevents" (default; Standard Webhooks), "dingtalk" or "slack"; secrets = ["whsec_…"] (or
+    /// secrets_file, one per line; two during a rotation; for dingtalk the robot's "SEC…"); kinds = ["imposed",
+    /// "widened", "confirmed", "withdrawn", "lifted", "suspected"], all by default; language = "en" or "zh-CN", for
+    /// chat messages; ca.
     #[config(default = [])]
     pub hooks: Vec<HookSection>,
 }

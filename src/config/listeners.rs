@@ -24,36 +24,36 @@ pub struct GatewaySection {
     /// Address to listen on.
     #[config(env = "AKGATE_GATEWAY_LISTEN", default = "0.0.0.0:8080")]
     pub listen: SocketAddr,
-    /// Certificate chain, a PEM file; read again when it changes. Without it the listener is plain HTTP.
+    /// Certificate chain, a PEM file; reloaded when it changes. Without it, the listener uses plain HTTP.
     #[config(env = "AKGATE_GATEWAY_TLS_CERT")]
     pub tls_cert: Option<PathBuf>,
-    /// Its private key, a PEM file.
+    /// Private key of the certificate, a PEM file.
     #[config(env = "AKGATE_GATEWAY_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
-    /// Networks of the proxies whose X-Forwarded-For is believed, such as "10.0.0.0/8".
+    /// Networks of the proxies whose X-Forwarded-For is trusted, such as "10.0.0.0/8".
     #[config(env = "AKGATE_GATEWAY_TRUSTED_PROXIES", default = [], parse_env = list_by_comma)]
     pub trusted_proxies: Vec<IpNet>,
-    /// The longest request body, in bytes. A longer one is refused.
+    /// Maximum size of a request body, in bytes. Larger ones are refused.
     #[config(env = "AKGATE_GATEWAY_BODY_LIMIT_BYTES", default = 1048576)]
     pub body_limit_bytes: usize,
-    /// How long a request's head, or a connection that says nothing, is waited for, in seconds.
+    /// Timeout for a request's head, and for idle connections, in seconds.
     #[config(env = "AKGATE_GATEWAY_HEAD_TIMEOUT_SECONDS", default = 10)]
     pub head_timeout_seconds: u64,
-    /// How long a request's body may take to arrive, in seconds.
+    /// Timeout for a request's body to arrive, in seconds.
     #[config(env = "AKGATE_GATEWAY_BODY_TIMEOUT_SECONDS", default = 30)]
     pub body_timeout_seconds: u64,
-    /// How many threads serve calls; as many as there are cores by default. A call stays on the thread that accepted
+    /// Number of threads that serve calls; by default, the number of cores. A call stays on the thread that accepted
     /// its connection.
     #[config(env = "AKGATE_GATEWAY_THREADS")]
     pub threads: Option<NonZero<usize>>,
-    /// How many calls are in work at a time; more are refused at once (503).
+    /// Maximum number of calls in progress; further calls are refused at once (503).
     #[config(env = "AKGATE_GATEWAY_MAX_CONCURRENT", default = 4096)]
     pub max_concurrent: usize,
-    /// A page that errors recommend to callers. Default: the public listener's own, which also tells the holder of the
-    /// AccessKey why a call was refused.
+    /// URL of the page that errors recommend to callers. Default: the public listener's own page, which also explains to
+    /// the holder of the AccessKey why a call was refused.
     #[config(env = "AKGATE_GATEWAY_RECOMMEND_URL")]
     pub recommend_url: Option<String>,
-    /// Calls of STS that pass without an AccessKey: "AssumeRoleWithSAML", "AssumeRoleWithOIDC".
+    /// STS operations that may be called without an AccessKey: "AssumeRoleWithSAML", "AssumeRoleWithOIDC".
     #[config(env = "AKGATE_GATEWAY_ANONYMOUS", default = [], parse_env = list_by_comma)]
     pub anonymous: Vec<String>,
 }
@@ -74,16 +74,16 @@ pub struct PublicSection {
     /// Address to listen on.
     #[config(env = "AKGATE_PUBLIC_LISTEN", default = "0.0.0.0:8081")]
     pub listen: SocketAddr,
-    /// Certificate chain, a PEM file; read again when it changes.
+    /// Certificate chain, a PEM file; reloaded when it changes.
     #[config(env = "AKGATE_PUBLIC_TLS_CERT")]
     pub tls_cert: Option<PathBuf>,
-    /// Its private key, a PEM file.
+    /// Private key of the certificate, a PEM file.
     #[config(env = "AKGATE_PUBLIC_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
-    /// Networks of the proxies whose X-Forwarded-For is believed.
+    /// Networks of the proxies whose X-Forwarded-For is trusted.
     #[config(env = "AKGATE_PUBLIC_TRUSTED_PROXIES", default = [], parse_env = list_by_comma)]
     pub trusted_proxies: Vec<IpNet>,
-    /// How owners reach this listener, as letters link to it: "https://akgate.example.com".
+    /// URL by which owners reach this listener, used for links in letters: "https://akgate.example.com".
     #[config(env = "AKGATE_PUBLIC_URL")]
     pub url: Option<String>,
 }
@@ -95,34 +95,34 @@ pub struct AdminSection {
     /// Address to listen on.
     #[config(env = "AKGATE_ADMIN_LISTEN", default = "127.0.0.1:8082")]
     pub listen: SocketAddr,
-    /// Certificate chain, a PEM file; read again when it changes.
+    /// Certificate chain, a PEM file; reloaded when it changes.
     #[config(env = "AKGATE_ADMIN_TLS_CERT")]
     pub tls_cert: Option<PathBuf>,
-    /// Its private key, a PEM file.
+    /// Private key of the certificate, a PEM file.
     #[config(env = "AKGATE_ADMIN_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
-    /// Certificate authority of operators, a PEM file; read again when it changes. With it people show a certificate whose
-    /// common name is the operator's name, and need no token; one that they send has to be theirs. Programs (the role
-    /// `service`) may go on with a token alone.
+    /// Certificate authority of the operators, a PEM file; reloaded when it changes. If it is set, operators need a client
+    /// certificate whose common name is the operator's name, and no token; a token that is sent all the same must belong
+    /// to the same operator. Programs (role `service`) can still use a token alone.
     #[config(env = "AKGATE_ADMIN_CLIENT_CA")]
     pub client_ca: Option<PathBuf>,
-    /// Revocation lists of that authority, a PEM file; read again when it changes.
+    /// Revocation lists of that authority, a PEM file; reloaded when it changes.
     #[config(env = "AKGATE_ADMIN_CLIENT_CRL")]
     pub client_crl: Option<PathBuf>,
-    /// Networks of the proxies whose X-Forwarded-For is believed.
+    /// Networks of the proxies whose X-Forwarded-For is trusted.
     #[config(env = "AKGATE_ADMIN_TRUSTED_PROXIES", default = [], parse_env = list_by_comma)]
     pub trusted_proxies: Vec<IpNet>,
-    /// How many requests a second one address (one IPv6 network of 64 bits) may make, and ten times as many at once; more
-    /// are told to come back (429).
+    /// Requests per second allowed from one address (for IPv6, one /64 network), with bursts of ten times as many. Further
+    /// requests are refused (429).
     #[config(env = "AKGATE_ADMIN_REQUESTS_PER_SECOND", default = 100)]
     pub requests_per_second: NonZeroU32,
-    /// How long a request that takes a second operator waits for one, in hours.
+    /// How long an approval stays open before it expires, in hours.
     #[config(env = "AKGATE_ADMIN_REQUESTS_EXPIRE_HOURS", default = 24)]
     pub requests_expire_hours: u16,
-    /// What lifts more restrictions than this at once takes a second operator.
+    /// Lifting more restrictions than this at once needs a second operator.
     #[config(env = "AKGATE_ADMIN_BULK_ABOVE", default = 100)]
     pub bulk_above: usize,
-    /// Signing in at an OpenID Connect provider.
+    /// Sign-in with an OpenID Connect provider.
     #[config(nested)]
     pub oidc: OidcSection,
 }

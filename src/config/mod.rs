@@ -74,25 +74,25 @@ impl Role {
     pub const WATCHING: [Self; 2] = [Self::Observer, Self::Admin];
 }
 
-/// akgate's configuration (TOML). Everything is commented out at its default. A flag counts before an environment
-/// variable, that before this file. A secret may stand in a file of its own: `x_file` in place of `x`.
-/// `akgate config check --config FILE` says what is understood, or what is wrong.
+/// akgate's configuration (TOML). Every setting is commented out at its default. Precedence: flag, environment variable,
+/// file. A secret can be kept in a file of its own: set `x_file` instead of `x`. `akgate config check --config FILE`
+/// shows the settings, or the first error.
 #[derive(Debug, confique::Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Sections {
-    /// The listener that API callers use.
+    /// The listener for API callers.
     #[config(nested)]
     pub gateway: GatewaySection,
-    /// The listener that account owners use: the pages that letters link to.
+    /// The listener for account owners: the pages that letters link to.
     #[config(nested)]
     pub public: PublicSection,
-    /// The listener that operators use.
+    /// The listener for operators.
     #[config(nested)]
     pub admin: AdminSection,
-    /// Health, metrics and the log.
+    /// Health, metrics and log.
     #[config(nested)]
     pub telemetry: TelemetrySection,
-    /// The handlers that calls are forwarded to. A product without a `url` is not served.
+    /// The services that calls are forwarded to. A product without a `url` is not served.
     #[config(nested)]
     pub upstreams: UpstreamsSection,
     /// PostgreSQL.
@@ -101,16 +101,16 @@ pub struct Sections {
     /// akgate's copy of the IAM's AccessKeys.
     #[config(nested)]
     pub directory: DirectorySection,
-    /// How nodes follow what changes.
+    /// How nodes receive changes.
     #[config(nested)]
     pub registry: RegistrySection,
-    /// Who reports leaks, on the public listener.
+    /// Sources of leak reports, on the public listener.
     #[config(nested)]
     pub sources: SourcesSection,
-    /// What a leaked AccessKey is refused.
+    /// What leaked AccessKeys are refused.
     #[config(nested)]
     pub policy: PolicySection,
-    /// Replay protection. The window of signed times is fixed at 15 minutes by the protocol.
+    /// Replay protection. The protocol allows signed times to differ from the clock by 15 minutes; this is not configurable.
     #[config(nested)]
     pub freshness: FreshnessSection,
     /// Letters to account owners.

@@ -15,31 +15,31 @@ use super::Secret;
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct OidcSection {
-    /// The provider, as it calls itself: "https://login.example.com". With it operators get a token by `akgate login`; who
-    /// is one, and what they may do, is decided here as before (`akgate operators add`).
+    /// Issuer identifier of the provider: "https://login.example.com". If it is set, operators get a token with `akgate
+    /// login`. Operators and their roles are still managed in akgate (`akgate operators add`).
     #[config(env = "AKGATE_ADMIN_OIDC_ISSUER")]
     pub issuer: Option<String>,
-    /// How akgate is registered there: as an application whose redirect address is http://127.0.0.1/signed-in, with any
-    /// port.
+    /// Client id of akgate at the provider. Register akgate as an application with the redirect address
+    /// http://127.0.0.1/signed-in, on any port.
     #[config(env = "AKGATE_ADMIN_OIDC_CLIENT_ID")]
     pub client_id: Option<String>,
-    /// Its secret, where the provider gives one.
+    /// Client secret, if the provider issues one.
     #[config(env = "AKGATE_ADMIN_OIDC_CLIENT_SECRET")]
     pub client_secret: Option<Secret>,
-    /// A file that holds that secret.
+    /// A file that contains the client secret.
     #[config(env = "AKGATE_ADMIN_OIDC_CLIENT_SECRET_FILE")]
     pub client_secret_file: Option<PathBuf>,
-    /// What is asked for.
+    /// The scopes to request.
     #[config(env = "AKGATE_ADMIN_OIDC_SCOPES", default = ["openid", "email"], parse_env = list_by_comma)]
     pub scopes: Vec<String>,
-    /// The claim that is the operator's name. `email` counts where the provider has verified it. Take none that people
-    /// choose themselves.
+    /// The claim whose value is the operator's name. `email` is accepted only if the provider has verified it. Do not use a
+    /// claim that people can set themselves.
     #[config(env = "AKGATE_ADMIN_OIDC_CLAIM", default = "email")]
     pub claim: String,
-    /// How long a token lasts, in hours.
+    /// How long a token is valid, in hours.
     #[config(env = "AKGATE_ADMIN_OIDC_TOKEN_HOURS", default = 12)]
     pub token_hours: u16,
-    /// Certificate authority of the provider, a PEM file; those of the web by default.
+    /// CA certificate of the provider, a PEM file; by default, the public authorities are trusted.
     #[config(env = "AKGATE_ADMIN_OIDC_CA")]
     pub ca: Option<PathBuf>,
 }

@@ -21,7 +21,7 @@ impl<'de> Deserialize<'de> for Instant {
             .map(Self)
             .map_err(|_| {
                 serde::de::Error::custom(
-                    "write a time with its zone: \"2026-12-01T00:00:00+08:00\"",
+                    "must be a time with its zone: \"2026-12-01T00:00:00+08:00\"",
                 )
             })
     }
@@ -31,33 +31,32 @@ impl<'de> Deserialize<'de> for Instant {
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct PolicySection {
-    /// "enforce" refuses; "shadow" lets pass and records what would have been refused; "off" judges nothing.
+    /// "enforce" refuses; "shadow" lets calls pass and records those that would have been refused; "off" judges nothing.
     #[config(env = "AKGATE_POLICY_MODE", default = "enforce")]
     pub mode: Mode,
-    /// "mutations": changes of identities, credentials and permissions. "strict": all of RAM and IMS, and named
-    /// operations of other products. An account may have a profile of its own.
+    /// What is refused. "mutations": changes to identities, credentials and permissions. "strict": all of RAM and IMS, and
+    /// listed operations of other products. An account can have a profile of its own.
     #[config(env = "AKGATE_POLICY_PROFILE", default = "mutations")]
     pub profile: Profile,
-    /// From when on refusals are carried out, with time zone: "2026-12-01T00:00:00+08:00". Until then as "shadow".
+    /// When enforcement begins, with time zone: "2026-12-01T00:00:00+08:00". Until then, the mode is "shadow".
     #[config(env = "AKGATE_POLICY_ENFORCE_FROM")]
     pub enforce_from: Option<Instant>,
     /// Whether a restricted AccessKey may disable or delete itself.
     #[config(env = "AKGATE_POLICY_SELF_REMEDY", default = false)]
     pub self_remedy: bool,
-    /// Whether a node that holds no lease (it cannot reach the database) refuses every read. By default it refuses those
-    /// that "strict" lists, in accounts that are known to be strict, and sensitive reads by AccessKeys that are known to be
-    /// restricted.
+    /// Whether a node without a lease (because it cannot reach the database) refuses every read. By default, it refuses the
+    /// reads listed in "strict" in accounts known to be strict, and sensitive reads by AccessKeys known to be restricted.
     #[config(env = "AKGATE_POLICY_REFUSE_UNLEASED_READS", default = false)]
     pub refuse_unleased_reads: bool,
-    /// Who lifts a restriction. "operator": an operator, after the owner's confirmation. "auto_lift": also the policy, on
-    /// facts alone: the pair is disabled or deleted, and the owner has looked at everything that it made and changed.
+    /// Who lifts a restriction. "operator": an operator, after the owner's confirmation. "auto_lift": also akgate itself, if
+    /// the access key is disabled or deleted and the owner has reviewed everything that it created and changed.
     #[config(env = "AKGATE_POLICY_LIFT", default = "operator")]
     pub lift: LiftRule,
-    /// Whether owners are told of suspicions: that the id of an AccessKey was seen, without its secret. Nothing is restricted
-    /// then; of one key at most once in 30 days.
+    /// Whether owners are notified of suspicions: the id of an AccessKey was seen, without its secret. A suspicion restricts
+    /// nothing; owners get at most one letter about it per key in 30 days.
     #[config(env = "AKGATE_POLICY_TELL_SUSPECTED", default = false)]
     pub tell_suspected: bool,
-    /// What follows while a leaked pair goes on working, in hours since its owner was told. 0: never.
+    /// The steps taken while a leaked access key stays active, in hours after its owner was notified. 0: never.
     #[config(nested)]
     pub escalation: EscalationSection,
 }
@@ -66,16 +65,16 @@ pub struct PolicySection {
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct EscalationSection {
-    /// When the owner is reminded, the earliest first.
+    /// When the owner is reminded, in increasing order.
     #[config(env = "AKGATE_POLICY_ESCALATION_REMINDERS_HOURS", default = [24, 72, 168], parse_env = list_by_comma)]
     pub reminders_hours: Vec<u32>,
-    /// From when on sensitive reads are refused as well.
+    /// When sensitive reads are refused too.
     #[config(env = "AKGATE_POLICY_ESCALATION_SENSITIVE_READS_HOURS", default = 24)]
     pub sensitive_reads_hours: u32,
-    /// When the contacts of the next rank are told.
+    /// When the contacts of the next rank are notified.
     #[config(env = "AKGATE_POLICY_ESCALATION_NEXT_CONTACTS_HOURS", default = 72)]
     pub next_contacts_hours: u32,
-    /// When operators are asked to disable the pair.
+    /// When operators are asked to disable the access key.
     #[config(env = "AKGATE_POLICY_ESCALATION_DISABLING_HOURS", default = 168)]
     pub disabling_hours: u32,
 }
@@ -99,7 +98,7 @@ impl EscalationSection {
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct FreshnessSection {
-    /// How many nonces of one AccessKey a node remembers, each for 31 minutes. A key with more is throttled.
+    /// Maximum number of nonces of one AccessKey that a node remembers, each for 31 minutes. A key with more is throttled.
     #[config(env = "AKGATE_FRESHNESS_NONCES_PER_KEY", default = 1000000)]
     pub nonces_per_key: usize,
 }

@@ -75,32 +75,32 @@ pub struct RevocationSource {
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct SourcesSection {
-    /// The longest delivery, in bytes.
+    /// Maximum size of a delivery, in bytes.
     #[config(env = "AKGATE_SOURCES_BODY_LIMIT_BYTES", default = 16777216)]
     pub body_limit_bytes: usize,
-    /// How long a delivery may take to arrive, in seconds.
+    /// Timeout for a delivery to arrive, in seconds.
     #[config(env = "AKGATE_SOURCES_BODY_TIMEOUT_SECONDS", default = 30)]
     pub body_timeout_seconds: u64,
-    /// How many bytes of deliveries are in work at a time; more are told to come back (503).
+    /// Maximum total size of deliveries in progress, in bytes; further ones are refused (503).
     #[config(env = "AKGATE_SOURCES_ROOM_BYTES", default = 134217728)]
     pub room_bytes: usize,
-    /// How long a delivery may take in the database, in seconds. GitHub waits for 30 in all.
+    /// Timeout for a delivery in the database, in seconds. GitHub waits 30 seconds in total.
     #[config(env = "AKGATE_SOURCES_TIMEOUT_SECONDS", default = 20)]
     pub timeout_seconds: u64,
-    /// How many new suspicions (findings that prove nothing) an hour a source may tell. With more it is paused: its
-    /// suspicions are held until an operator has closed the task about it; what is proven is never held.
+    /// Maximum number of new suspicions (unproven findings) per hour and source. Beyond it, the source is paused: its
+    /// suspicions are held until an operator closes the task about it. Proven findings are never held.
     #[config(env = "AKGATE_SOURCES_SUSPECTED_PER_HOUR", default = 10000)]
     pub suspected_per_hour: u32,
     /// Sources that sign, at POST /v1/leaks/NAME, each as [[sources.signed]]: name, and preset = "github", "gitlab" or
-    /// "deps.dev". Besides, or in place of a preset: id_header, signature_header, keys_url, keys_token (or
+    /// "deps.dev". To override or replace a preset: id_header, signature_header, keys_url, keys_token (or
     /// keys_token_file), ca, id_check = "none", "sha256_pem" or "sha1_pem", feedback = true or false.
     #[config(default = [])]
     pub signed: Vec<SignedSource>,
-    /// Self-managed GitLabs that report by the Token Revocation API, each as [[sources.revocation]]: name, token (or
-    /// token_file).
+    /// Self-managed GitLab instances that report through the Token Revocation API, each as [[sources.revocation]]: name,
+    /// token (or token_file).
     #[config(default = [])]
     pub revocation: Vec<RevocationSource>,
-    /// Reports of the public, at POST /report.
+    /// Reports from the public, at POST /report.
     #[config(nested)]
     pub public_report: PublicReportSection,
 }
@@ -109,13 +109,13 @@ pub struct SourcesSection {
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct PublicReportSection {
-    /// Whether anybody who shows that they hold a secret has its key restricted.
+    /// Whether anyone who proves possession of a secret can have its key restricted.
     #[config(env = "AKGATE_SOURCES_PUBLIC_REPORT_ENABLED", default = false)]
     pub enabled: bool,
-    /// How many reports a minute a node takes from all together; more are told to come back (429).
+    /// Maximum number of reports per minute and node; further ones are refused (429).
     #[config(env = "AKGATE_SOURCES_PUBLIC_REPORT_PER_MINUTE", default = 120)]
     pub per_minute: NonZeroU32,
-    /// How many from one address, or one IPv6 network of 64 bits.
+    /// Maximum number per minute from one address, or one IPv6 /64 network.
     #[config(env = "AKGATE_SOURCES_PUBLIC_REPORT_PER_MINUTE_EACH", default = 6)]
     pub per_minute_each: NonZeroU32,
 }

@@ -13,10 +13,10 @@ pub struct TelemetrySection {
     /// Address of /livez, /readyz and /metrics.
     #[config(env = "AKGATE_TELEMETRY_LISTEN", default = "127.0.0.1:9090")]
     pub listen: SocketAddr,
-    /// "json", or "text" for people.
+    /// "json", or "text" for reading.
     #[config(env = "AKGATE_TELEMETRY_LOG_FORMAT", default = "json")]
     pub log_format: Format,
-    /// What is logged, in the syntax of tracing's EnvFilter: "info", "warn,akgate::access=info".
+    /// Log filter, in the syntax of tracing's EnvFilter: "info", "warn,akgate::access=info".
     #[config(env = "AKGATE_TELEMETRY_LOG_FILTER", default = "info")]
     pub log_filter: String,
 }

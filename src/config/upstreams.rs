@@ -81,20 +81,20 @@ macro_rules! upstream {
             /// "http://…" or "https://…" without a path, or "sandbox" for the built-in one.
             #[config(env = $url)]
             pub url: Option<String>,
-            /// "drop": the caller's credentials end here, and the upstream trusts the identity header. "keep": they are
+            /// "drop": the caller's credentials are removed, and the upstream trusts the identity header. "keep": they are
             /// passed on, for an upstream that verifies the signature itself.
             #[config(env = $credentials, default = "drop")]
             pub credentials: CredentialsChoice,
             /// Key of the identity header, 64 hexadecimal digits. A secret.
             #[config(env = $key)]
             pub identity_key: Option<Secret>,
-            /// A file that holds that key.
+            /// A file that contains the key.
             #[config(env = $key_file)]
             pub identity_key_file: Option<PathBuf>,
-            /// How long an answer may take to begin, in seconds.
+            /// Timeout for a response to begin, in seconds.
             #[config(env = $timeout, default = 30)]
             pub timeout_seconds: u64,
-            /// A certificate authority of your own, a PEM file.
+            /// CA certificate of the upstream if it is not public, a PEM file.
             #[config(env = $ca)]
             pub ca: Option<PathBuf>,
         }

@@ -63,23 +63,23 @@ use akgate_state::{
 /// What the demo is asked for.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// End after the walk: 0 if every step went as expected, 1 if not
+    /// Exit after the walk, with status 0 if every step went as expected, else 1
     #[arg(long)]
     pub once: bool,
-    /// In place of the walk: an attacker who holds the leaked key races the report. Ends with 1 if any call that was
-    /// sent after the report's answer got through
+    /// Instead of the walk: an attacker with the leaked key races against the report. Exit status 1 if any call sent after
+    /// the report was answered got through
     #[arg(long, conflicts_with = "once")]
     pub attack: bool,
-    /// So many nodes on one database, each with a gateway of its own; the attacker tries them all
+    /// Number of nodes on one database, each with its own gateway; the attacker tries all of them
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
     pub nodes: u8,
-    /// Print one JSON object per line: who plays, then every step
+    /// Print one JSON object per line: the setting, then every step
     #[arg(long)]
     pub json: bool,
     /// Keep database, key ring and letters in this folder
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Address of the gateway; port 0 takes a free one
+    /// Address of the gateway; port 0 chooses a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// Another address of the gateway, with TLS
@@ -90,10 +90,10 @@ pub struct Args {
         requires = "tls_key"
     )]
     pub tls_listen: Option<SocketAddr>,
-    /// Its certificate chain, a PEM file
+    /// Certificate chain for it, a PEM file
     #[arg(long, value_name = "FILE", requires = "tls_listen")]
     pub tls_cert: Option<PathBuf>,
-    /// Its private key, a PEM file
+    /// Private key for it, a PEM file
     #[arg(long, value_name = "FILE", requires = "tls_listen")]
     pub tls_key: Option<PathBuf>,
     /// Address of the owners' pages
@@ -112,7 +112,7 @@ pub enum DemoError {
     State(#[from] StateError),
     /// An address cannot be listened on.
     #[error(
-        "{address} cannot be listened on: {fault}. Choose another with {flag}; port 0 takes a free one"
+        "cannot listen on {address}: {fault}. Choose another address with {flag}; port 0 chooses a free port"
     )]
     Listen {
         /// The address.
@@ -126,10 +126,10 @@ pub enum DemoError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The database cannot be prepared.
-    #[error("the database cannot be prepared: {0}")]
+    #[error("cannot prepare the database: {0}")]
     Database(#[from] sqlx::Error),
     /// The migrations do not run.
-    #[error("the migrations do not run: {0}")]
+    #[error("cannot apply the migrations: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// The registry cannot be read.
     #[error(transparent)]
@@ -150,10 +150,10 @@ pub enum DemoError {
     #[error(transparent)]
     Address(#[from] lettre::address::AddressError),
     /// The operating system gives no randomness.
-    #[error("the operating system gives no randomness: {0}")]
+    #[error("the operating system provides no randomness: {0}")]
     Randomness(#[from] rand::rngs::SysError),
     /// The output is gone.
-    #[error("the output cannot be written: {0}")]
+    #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
 }
 
@@ -379,7 +379,7 @@ async fn play<W: io::Write>(
         let stopped = stopped.clone();
         tasks.spawn(async move {
             if let Err(fault) = serving(stopped).await {
-                tracing::error!(%fault, "a listener has ended");
+                tracing::error!(%fault, "a listener stopped");
             }
         });
     }

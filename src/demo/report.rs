@@ -227,12 +227,12 @@ impl<W: Write> Report<W> {
         }
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED).set_header([
-            "what was tried",
-            "before: through",
-            "last through, at ms",
+            "attempt",
+            "before: got through",
+            "last got through, at ms",
             "first after, at ms",
-            "after: through",
-            "what it got then",
+            "after: got through",
+            "response then",
         ]);
         let ms = |at: Option<f64>| at.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}"));
         for row in &tally.rows {
@@ -247,7 +247,7 @@ impl<W: Write> Report<W> {
         }
         writeln!(
             self.out,
-            "{table}\n\nThe leak was reported at {:.1} ms, the report was answered at {:.1} ms.",
+            "{table}\n\nThe leak was reported at {:.1} ms; the report was answered at {:.1} ms.",
             tally.reported_ms, tally.answered_ms
         )?;
         let (colour, plain) = match tally.through_after() {
@@ -256,7 +256,7 @@ impl<W: Write> Report<W> {
         };
         writeln!(
             self.out,
-            "{colour}Of {} calls that were sent after the answer, {} got through.{plain}",
+            "{colour}Of {} calls sent after the answer, {} got through.{plain}",
             tally.after(),
             tally.through_after()
         )?;

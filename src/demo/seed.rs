@@ -89,7 +89,7 @@ pub enum SeedFault {
     #[error(transparent)]
     State(#[from] StateFault),
     /// The sandbox does not do it.
-    #[error("the sandbox cannot be seeded: {0}")]
+    #[error("cannot seed the sandbox: {0}")]
     Sandbox(#[from] sqlx::Error),
     /// An id that was made here is none.
     #[error(transparent)]

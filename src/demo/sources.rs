@@ -42,7 +42,7 @@ impl Source {
     /// # Errors
     /// Where no key is to be had, or the file cannot be written.
     pub fn new(folder: &Path) -> io::Result<Self> {
-        let (private, public) = pair().map_err(|_| io::Error::other("no key pair can be made"))?;
+        let (private, public) = pair().map_err(|_| io::Error::other("cannot create a key pair"))?;
         let file = folder.join("source-key.pem");
         fs::write(&file, private)?;
         let key_identifier = hex::encode(Sha256::digest(&public));

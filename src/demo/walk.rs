@@ -28,16 +28,16 @@ const LETTER: Duration = Duration::from_secs(15);
 #[derive(Debug, thiserror::Error)]
 pub enum WalkFault {
     /// The output is gone.
-    #[error("the output cannot be written: {0}")]
+    #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
     /// A server does not answer.
     #[error(transparent)]
     Client(#[from] ClientFault),
     /// A request cannot be written.
-    #[error("a request cannot be written: {0}")]
+    #[error("cannot write a request: {0}")]
     Request(#[from] http::Error),
     /// An answer does not have what the next step needs.
-    #[error("an answer does not have `{0}`: the walk cannot go on")]
+    #[error("the response lacks `{0}`: the demo cannot continue")]
     Lacking(&'static str),
 }
 
@@ -105,14 +105,10 @@ impl<'w, W: Write> Walk<'w, W> {
             .await?;
         self.list_users("ListUsers with the leaked key", &alice)
             .await?;
-        self.create_user(
-            "CreateUser with the session that it had minted",
-            &session,
-            REFUSED,
-        )
-        .await?;
+        self.create_user("CreateUser with a session minted before", &session, REFUSED)
+            .await?;
         let link = self
-            .letter("The owner has a letter", &self.cast.english_owner.clone())
+            .letter("The owner gets a letter", &self.cast.english_owner.clone())
             .await?;
         self.lift(
             "The operator lifts before the owner confirms",
@@ -126,7 +122,7 @@ impl<'w, W: Write> Walk<'w, W> {
         self.confirm(&link).await?;
         let new = self.create_access_key(&root).await?;
         self.set_status(
-            "The root key disables the old pair",
+            "The root key disables the old key",
             &root,
             &alice,
             "Inactive",
@@ -137,15 +133,15 @@ impl<'w, W: Write> Walk<'w, W> {
         self.create_user("CreateUser with alice's new key", &new, "200")
             .await?;
 
-        self.report.part("The old pair comes back")?;
+        self.report.part("The old key comes back")?;
         self.set_status(
-            "The root key enables the old pair again",
+            "The root key enables the old key again",
             &root,
             &alice,
             "Active",
         )
         .await?;
-        self.create_user("CreateUser with the old pair", &alice, REFUSED)
+        self.create_user("CreateUser with the old key", &alice, REFUSED)
             .await
     }
 
@@ -153,7 +149,7 @@ impl<'w, W: Write> Walk<'w, W> {
     async fn still_active(&mut self) -> Result<(), WalkFault> {
         let zhang = self.cast.zhang.clone();
         self.report
-            .part("zhang's AccessKey leaks and has to stay in use")?;
+            .part("zhang's AccessKey leaks and must stay in use")?;
         let role = self.create_role(&zhang).await?;
         let before = self
             .assume_role("AssumeRole mints a session", &zhang, &role)
@@ -169,20 +165,20 @@ impl<'w, W: Write> Walk<'w, W> {
             .await?;
         let link = self
             .letter(
-                "The owner has a letter, in Chinese",
+                "The owner gets a letter in Chinese",
                 &self.cast.chinese_owner.clone(),
             )
             .await?;
         self.confirm(&link).await?;
         self.lift(
-            "The operator lifts while the pair is active",
+            "The operator lifts while the key is active",
             &restriction,
             false,
-            "409 The leaked pair is still active.",
+            "409 The leaked access key is still active.",
         )
         .await?;
         let waits = self.lift(
-            "The operator accepts the active pair",
+            "The operator accepts the active key",
             &restriction,
             true,
             "202",
@@ -249,7 +245,7 @@ impl<'w, W: Write> Walk<'w, W> {
 
     async fn create_access_key(&mut self, root: &Credentials) -> Result<Credentials, WalkFault> {
         let parameters = [("UserName", "alice")];
-        let step = "The root key makes a new key for alice";
+        let step = "The root key creates a new key for alice";
         let reply = self
             .call(step, root, RAM, "CreateAccessKey", &parameters, "200")
             .await?;
@@ -323,7 +319,7 @@ impl<'w, W: Write> Walk<'w, W> {
         let id = waits.text(&["approval_id"]);
         let id = id.ok_or(WalkFault::Lacking("approval_id"))?;
         let path = format!("/admin/v1/approvals/{id}:approve");
-        let own = "The same operator approves of that";
+        let own = "The same operator approves that";
         self.admin(own, &path, &json!({}), "403 Your role does not allow this.")
             .await?;
         let token = self.stage.approver_token.clone();

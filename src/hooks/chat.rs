@@ -180,7 +180,7 @@ pub(super) fn taken_by_dingtalk(body: &[u8]) -> Result<(), Unsent> {
             let error = format!("errcode {errcode}: {}", said.escape_debug());
             Err(Unsent::Again(error, None))
         }
-        Err(_) => Err(Unsent::Again("the answer is not DingTalk's".into(), None)),
+        Err(_) => Err(Unsent::Again("the response is not DingTalk's".into(), None)),
     }
 }
 

@@ -115,7 +115,9 @@ impl Hook {
         match (&self.manner, status) {
             (Manner::DingTalk(_), StatusCode::OK) => chat::taken_by_dingtalk(&body),
             (_, status) if status.is_success() => Ok(()),
-            (_, StatusCode::GONE) => Err(Unsent::Never("410: it wants no events any more".into())),
+            (_, StatusCode::GONE) => Err(Unsent::Never(
+                "410: the receiver wants no more events".into(),
+            )),
             (_, status) => {
                 let after = headers
                     .get(RETRY_AFTER)
@@ -136,7 +138,7 @@ impl Hook {
                 let separator = if self.url.query().is_some() { '&' } else { '?' };
                 let uri = format!("{}{separator}{query}", self.url);
                 uri.parse()
-                    .map_err(|_| again("the address is none".to_owned()))?
+                    .map_err(|_| again("the URL is not valid".to_owned()))?
             }
         };
         let mut request = Request::post(uri)

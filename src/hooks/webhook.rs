@@ -22,7 +22,7 @@ pub struct WebhookSecret(Zeroizing<Vec<u8>>);
 /// A text that is no such secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a secret is whsec_ and 24 to 64 random bytes in Base64: `echo whsec_$(openssl rand -base64 32)` makes one"
+    "a secret must be whsec_ and 24 to 64 random bytes in Base64: create one with `echo whsec_$(openssl rand -base64 32)`"
 )]
 pub struct InvalidWebhookSecret;
 

@@ -74,7 +74,7 @@ impl HookWorker {
                 Ok(_) => failing = false,
                 Err(fault) => {
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::error!(%fault, "the outbox of events cannot be read: events wait");
+                        tracing::error!(%fault, "cannot read the outbox of events; events are delayed");
                     }
                 }
             }
@@ -151,19 +151,19 @@ impl HookWorker {
         let LeasedEvent { audit_id, hook, .. } = event;
         match (within(self.timeout, settling).await, outcome) {
             (Err(fault), _) => {
-                tracing::error!(audit_id, hook, %fault, "an event cannot be settled: it will be sent again");
+                tracing::error!(audit_id, hook, %fault, "cannot record the result for an event; it will be sent again");
             }
-            (Ok(false), _) => tracing::warn!(audit_id, hook, "another worker has this event"),
-            (Ok(true), Outcome::Sent) => tracing::info!(audit_id, hook, "an event is sent"),
+            (Ok(false), _) => tracing::warn!(audit_id, hook, "another worker has taken this event"),
+            (Ok(true), Outcome::Sent) => tracing::info!(audit_id, hook, "event sent"),
             (Ok(true), Outcome::Again { at, error }) => {
-                tracing::warn!(audit_id, hook, %at, error, "an event is tried again later");
+                tracing::warn!(audit_id, hook, %at, error, "event not sent; it will be retried");
             }
             (Ok(true), Outcome::Buried { error }) => {
                 tracing::error!(
                     audit_id,
                     hook,
                     error,
-                    "an event is given up: see GET /admin/v1/events"
+                    "event failed: see GET /admin/v1/events"
                 );
             }
         }

@@ -37,7 +37,7 @@ async fn gather(intake: &Intake, mut body: Body, limit: usize) -> Result<Held, R
     let mut bytes = Zeroizing::new(Vec::new());
     let mut room: Option<OwnedSemaphorePermit> = None;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::Malformed("the body breaks off"))?;
+        let frame = frame.map_err(|_| Refusal::Malformed("the body is incomplete"))?;
         let Ok(chunk) = frame.into_data() else {
             continue;
         };

@@ -47,7 +47,7 @@ pub struct Label<'b> {
 /// [`Refusal::Malformed`] where it is no array.
 pub fn parse(body: &[u8]) -> Result<(Vec<Element<'_>>, usize), Refusal> {
     let raw: Vec<&RawValue> = serde_json::from_slice(body)
-        .map_err(|_| Refusal::Malformed("the body is a JSON array of objects"))?;
+        .map_err(|_| Refusal::Malformed("the body must be a JSON array of objects"))?;
     let count = raw.len();
     let elements: Vec<Element<'_>> = raw
         .into_iter()

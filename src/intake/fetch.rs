@@ -31,16 +31,16 @@ pub struct Fetch {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchFault {
     /// Nobody answers.
-    #[error("the keys' address does not answer: {0}")]
+    #[error("the keys' URL does not respond: {0}")]
     NoAnswer(String),
     /// Not in time.
-    #[error("the keys' address does not answer in {} s", PATIENCE.as_secs())]
+    #[error("the keys' URL does not respond in {} s", PATIENCE.as_secs())]
     TooSlow,
     /// It answers with something else.
-    #[error("the keys' address answers with status {0}")]
+    #[error("the keys' URL responds with status {0}")]
     Status(StatusCode),
     /// It is no set of keys.
-    #[error("the answer is no set of keys: {0}")]
+    #[error("the response is not a set of keys: {0}")]
     NoKeys(String),
 }
 

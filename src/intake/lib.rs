@@ -118,7 +118,7 @@ impl Intake {
         };
         let recording = record(&self.pool, &self.ring, &delivery, reports, self.clock.now());
         let recorded = within(self.timeout, recording).await.map_err(|fault| {
-            tracing::error!(source, %fault, "a delivery cannot be recorded: its source has to try again");
+            tracing::error!(source, %fault, "cannot record a delivery; its source must send it again");
             Refusal::Unavailable
         })?;
         let new: Vec<Recorded> = recorded.iter().copied().flatten().collect();
@@ -143,7 +143,7 @@ impl Intake {
         match waited.await {
             Ok(_) => Ok(()),
             Err(lost) => {
-                tracing::error!(%lost, "a delivery has to be made again");
+                tracing::error!(%lost, "a failover lost a delivery; its source must send it again");
                 Err(Refusal::Unavailable)
             }
         }

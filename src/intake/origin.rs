@@ -67,7 +67,7 @@ impl SignedOrigin {
     /// Reads the headers: each once, and as the contract has it.
     pub(super) fn claim(&self, headers: &HeaderMap) -> Result<Claim, Refusal> {
         let missing =
-            "the headers of the key's identifier and of the signature are given once each";
+            "send the headers for the key identifier and for the signature exactly once each";
         let once = |name: &HeaderName| {
             let mut values = headers.get_all(name).iter();
             match (values.next(), values.next()) {
@@ -80,14 +80,14 @@ impl SignedOrigin {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
         if id.is_empty() || id.len() > LONGEST_ID || !id.bytes().all(plain) {
             return Err(Refusal::Malformed(
-                "the key's identifier is 1 to 128 letters, digits, points, hyphens and underscores",
+                "the key identifier must be 1 to 128 letters, digits, dots, hyphens and underscores",
             ));
         }
         let signature = STANDARD.decode(signature).ok();
         let signature = signature
             .filter(|bytes| is_der(bytes))
             .ok_or(Refusal::Malformed(
-                "the signature is ASN.1 DER in standard base64, padded",
+                "the signature must be ASN.1 DER in standard base64 with padding",
             ))?;
         Ok(Claim {
             key_identifier: id.to_owned(),

@@ -127,13 +127,13 @@ async fn take(intake: &Intake, door: &Door, peer: Peer, body: Body) -> Result<()
     let body = body::read_up_to(intake, body, LONGEST).await?;
     let report: Report = serde_json::from_slice(body.bytes()).map_err(|_| {
         Refusal::Malformed(
-            "the body is a JSON object: access_key_id, nonce and mac, or access_key_secret; url, commit and path where known",
+            "the body must be a JSON object with access_key_id, nonce and mac, or with access_key_secret; add url, commit and path if known",
         )
     })?;
     let claim = claim(intake, report)?;
     let keeping = claims::keep(&intake.pool, &claim, intake.clock.now());
     within(intake.timeout, keeping).await.map_err(|fault| {
-        tracing::error!(%fault, "a report of the public cannot be kept");
+        tracing::error!(%fault, "cannot store a public report");
         Refusal::Unavailable
     })?;
     door.arrived.notify_one();
@@ -160,19 +160,19 @@ fn claim(intake: &Intake, report: Report) -> Result<Claim, Refusal> {
             let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
             if !(16..=64).contains(&nonce.len()) || !nonce.bytes().all(plain) {
                 return Err(Refusal::Malformed(
-                    "`nonce` is 16 to 64 letters, digits, hyphens and underscores, chosen at random",
+                    "`nonce` must be 16 to 64 random letters, digits, hyphens and underscores",
                 ));
             }
             let mac = hex::decode(mac).ok().filter(|mac| mac.len() == 32);
             Shown::Mac {
                 access_key_id,
                 nonce,
-                mac: mac.ok_or(Refusal::Malformed("`mac` is 64 hexadecimal digits"))?,
+                mac: mac.ok_or(Refusal::Malformed("`mac` must be 64 hexadecimal digits"))?,
             }
         }
         _ => {
             return Err(Refusal::Malformed(
-                "give access_key_id, nonce and mac, or access_key_secret alone",
+                "send access_key_id, nonce and mac, or only access_key_secret",
             ));
         }
     };
@@ -196,7 +196,7 @@ pub async fn look_into(intake: Intake, mut stop: watch::Receiver<bool>) {
                 }
             }
             Err(fault) => {
-                tracing::error!(%fault, "reports of the public cannot be looked into now");
+                tracing::error!(%fault, "cannot process public reports now");
             }
         }
         door.each.retain_recent();

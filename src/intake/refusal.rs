@@ -37,16 +37,19 @@ impl Refusal {
             Self::Unproven(what) => (StatusCode::UNAUTHORIZED, what),
             Self::TooLong => (
                 StatusCode::PAYLOAD_TOO_LARGE,
-                "the body is too long: deliver less at a time",
+                "the body is too large: send smaller deliveries",
             ),
             Self::TooSlow => (
                 StatusCode::REQUEST_TIMEOUT,
                 "the body did not arrive in time",
             ),
-            Self::TooOften => (StatusCode::TOO_MANY_REQUESTS, "come back later"),
+            Self::TooOften => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many requests: try again later",
+            ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "the delivery cannot be taken now: deliver it again",
+                "the delivery cannot be accepted now: send it again",
             ),
         }
     }

@@ -64,7 +64,7 @@ fn known<'i>(intake: &'i Intake, headers: &HeaderMap) -> Result<&'i Revoker, Ref
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let (Some(token), None) = (given.next(), given.next()) else {
         return Err(Refusal::Unproven(
-            "`Authorization` holds the token that was agreed on",
+            "`Authorization` must contain the agreed token",
         ));
     };
     let digest = Sha256::digest(token.as_bytes());
@@ -74,7 +74,7 @@ fn known<'i>(intake: &'i Intake, headers: &HeaderMap) -> Result<&'i Revoker, Ref
             found = Some(revoker);
         }
     }
-    found.ok_or(Refusal::Unproven("nobody has this token"))
+    found.ok_or(Refusal::Unproven("the token is not valid"))
 }
 
 async fn take(intake: &Intake, revoker: &Revoker, body: Body) -> Result<(), Refusal> {
@@ -84,12 +84,12 @@ async fn take(intake: &Intake, revoker: &Revoker, body: Body) -> Result<(), Refu
         tracing::warn!(
             source = revoker.name,
             bad,
-            "elements of a delivery cannot be read"
+            "some elements of a delivery cannot be read"
         );
     }
     if bad > 0 && elements.is_empty() {
         return Err(Refusal::Malformed(
-            "every element is an object with `type`, `token` and `location`",
+            "every element must be an object with `type`, `token` and `location`",
         ));
     }
     let reports: Vec<_> = elements

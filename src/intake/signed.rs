@@ -46,14 +46,14 @@ async fn answer(
     let body = body::read(intake, body).await?;
     if !key.key.verifies(body.bytes(), &claim.signature) {
         return Err(Refusal::Unproven(
-            "the signature is not that of this key over this body",
+            "the signature does not match this key and body",
         ));
     }
     if !key.is_current {
         tracing::warn!(
             source = origin.name,
             key_identifier = claim.key_identifier,
-            "a delivery is signed with a key that is listed, but no longer current"
+            "a delivery is signed with a key that is listed but no longer current"
         );
         intake.metrics.old_signing_key(&origin.name);
     }
@@ -62,7 +62,7 @@ async fn answer(
         tracing::warn!(
             source = origin.name,
             bad,
-            "elements of a delivery cannot be read"
+            "some elements of a delivery cannot be read"
         );
     }
     let mut reports = Vec::new();

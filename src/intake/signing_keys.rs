@@ -144,7 +144,7 @@ impl SigningKeys {
             Ok(Some(at)) if at > since => return true,
             Ok(_) => {}
             Err(fault) => {
-                tracing::error!(source = self.source, %fault, "the signing keys cannot be read");
+                tracing::error!(source = self.source, %fault, "cannot read the stored signing keys");
                 return false;
             }
         }
@@ -153,7 +153,7 @@ impl SigningKeys {
             Ok(true) => {}
             Ok(false) => return false,
             Err(fault) => {
-                tracing::error!(source = self.source, %fault, "the source's keys cannot be asked for");
+                tracing::error!(source = self.source, %fault, "cannot fetch the source's signing keys");
                 return false;
             }
         }
@@ -188,16 +188,13 @@ impl SigningKeys {
     async fn ask(&self, now: OffsetDateTime) -> bool {
         let texts = match self.fetch.keys().await {
             Ok(texts) if self.read(&texts).is_empty() => {
-                tracing::error!(
-                    source = self.source,
-                    "the source tells no key that can be used"
-                );
+                tracing::error!(source = self.source, "the source publishes no usable key");
                 self.metrics.key_fetch(&self.source, "empty");
                 return false;
             }
             Ok(texts) => texts,
             Err(fault) => {
-                tracing::error!(source = self.source, %fault, "the last good set of signing keys stays");
+                tracing::error!(source = self.source, %fault, "keeping the last valid set of signing keys");
                 self.metrics.key_fetch(&self.source, "failed");
                 return false;
             }
@@ -206,7 +203,7 @@ impl SigningKeys {
         self.take(&texts, now);
         let keep = sources::keep_keys(&self.pool, &self.source, &texts, now);
         if let Err(fault) = within(self.timeout, keep).await {
-            tracing::error!(source = self.source, %fault, "the signing keys cannot be kept");
+            tracing::error!(source = self.source, %fault, "cannot store the signing keys");
         }
         true
     }
@@ -227,7 +224,7 @@ impl SigningKeys {
                 tracing::error!(
                     source = self.source,
                     key_identifier = id,
-                    "the identifier of a signing key is not its digest: it is left out"
+                    "ignoring a signing key whose identifier is not its digest"
                 );
                 continue;
             }
@@ -235,7 +232,7 @@ impl SigningKeys {
                 tracing::error!(
                     source = self.source,
                     key_identifier = id,
-                    "a signing key is no P-256 key in PEM: it is left out"
+                    "ignoring a signing key that is not a P-256 key in PEM form"
                 );
                 continue;
             };

@@ -91,37 +91,37 @@ impl Default for Metrics {
         let dropped_records = Gauge::default();
         let lease = Gauge::default();
         let clock_offset = Gauge::<f64, AtomicU64>::default();
-        registry.register("calls", "Calls on the request road", calls.clone());
+        registry.register("calls", "Calls through the gateway", calls.clone());
         registry.register(
             "call_duration_seconds",
-            "Time from the head of a call to its answer",
+            "Time from the head of a call to its response",
             duration.clone(),
         );
         registry.register(
             "upstream_duration_seconds",
-            "Time that upstreams take to begin an answer",
+            "Time until upstreams begin to respond",
             upstream.clone(),
         );
         registry.register("letters", "Attempts to send a letter", letters.clone());
         registry.register("events", "Attempts to send an event", events.clone());
         registry.register(
             "deliveries",
-            "Deliveries of sources of leak reports",
+            "Deliveries from sources of leak reports",
             deliveries.clone(),
         );
         registry.register(
             "leak_reports",
-            "New leak reports of sources",
+            "New leak reports from sources",
             reports.clone(),
         );
         registry.register(
             "signing_key_fetches",
-            "Requests for the keys that a source signs with",
+            "Requests for the signing keys of a source",
             key_fetches.clone(),
         );
         registry.register(
             "old_signing_keys",
-            "Deliveries signed with a key that is listed, but no longer current",
+            "Deliveries signed with a key that is listed but no longer current",
             old_signing_keys.clone(),
         );
         registry.register(
@@ -136,12 +136,12 @@ impl Default for Metrics {
         );
         registry.register(
             "records_dropped",
-            "Records of calls that could not be kept, since the start",
+            "Records of calls lost since startup",
             dropped_records.clone(),
         );
         registry.register(
             "lease_held",
-            "1 while this node holds a lease: whatever was answered is enforced here",
+            "1 while this node holds a lease, so that it enforces every confirmed change",
             lease.clone(),
         );
         registry.register(

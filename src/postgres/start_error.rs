@@ -46,7 +46,7 @@ pub enum StartError {
 
     /// The folder holds something else.
     #[error(
-        "{} holds files that are not a database of akgate: name an empty folder, or a running \
+        "{} contains files that are not a database of akgate: choose an empty folder, or a running \
          database with --database-url (AKGATE_DATABASE_URL)",
         .folder.display()
     )]
@@ -86,7 +86,7 @@ pub enum StartError {
 
     /// Another server on the same data does not go away.
     #[error(
-        "another PostgreSQL (process {pid}) still runs on {} and does not stop: end it first",
+        "another PostgreSQL (process {pid}) is still running on {} and does not stop: stop it first",
         .folder.display()
     )]
     Occupied {
@@ -117,7 +117,7 @@ impl StartError {
         let text = std::fs::read(log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let last = text.lines().rev().find(|line| !line.trim().is_empty());
-        let reason = last.unwrap_or("it wrote nothing").trim().to_owned();
+        let reason = last.unwrap_or("no output").trim().to_owned();
         Self::Ended {
             program,
             status,

@@ -25,7 +25,7 @@ pub fn masked(text: &str) -> String {
 
 /// Why a text is not an [`AccessKeyId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an AccessKeyId is 1 to 128 characters of A-Z a-z 0-9 . _ -")]
+#[error("an AccessKeyId must be 1 to 128 characters of A-Z a-z 0-9 . _ -")]
 pub struct InvalidAccessKeyId;
 
 impl AccessKeyId {

@@ -57,20 +57,20 @@ pub struct Exception {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeFault {
     /// A text that names no operation.
-    #[error("`{0}` is not written as PRODUCT:Action, as in RAM:CreateAccessKey")]
+    #[error("`{0}` must be PRODUCT:Action, for example RAM:CreateAccessKey")]
     NotNamed(String),
     /// A product of the catalogue has no such action.
-    #[error("{0} is no operation of the catalogue; `akgate classify` lists what there is")]
+    #[error("{0} is not in the catalogue of operations; check it with `akgate policy check`")]
     Unlisted(Named),
     /// None, or too many.
-    #[error("an exception takes 1 to {MOST_OPERATIONS} operations; there are {0}")]
+    #[error("an exception must have 1 to {MOST_OPERATIONS} operations; this has {0}")]
     Operations(usize),
     /// None, or too many.
-    #[error("an exception takes 1 to {MOST_NETWORKS} networks; there are {0}")]
+    #[error("an exception must have 1 to {MOST_NETWORKS} networks; this has {0}")]
     Networks(usize),
     /// The finder of the key may be in it as well.
     #[error(
-        "{0} is too wide: name where the owner works from, /{WIDEST_V4} at the widest (IPv6: /{WIDEST_V6})"
+        "{0} is too wide: use the owner's own networks, at most a /{WIDEST_V4} (IPv6: /{WIDEST_V6})"
     )]
     TooWide(IpNet),
 }

@@ -51,7 +51,7 @@ impl Proof {
 
 /// A text that names no proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a proof is Suspected, Secret, Pair or Decided")]
+#[error("a proof must be Suspected, Secret, Pair or Decided")]
 pub struct UnknownProof;
 
 impl FromStr for Proof {

@@ -93,7 +93,7 @@ impl LiftRule {
 
 /// A text that names no rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is none of operator, auto_lift")]
+#[error("`{0}` is not one of operator, auto_lift")]
 pub struct UnknownLiftRule(String);
 
 impl FromStr for LiftRule {
@@ -114,10 +114,10 @@ pub enum LiftRefused {
     #[error("the clean-up has not been confirmed")]
     NotRemediated,
     /// It is over already.
-    #[error("the restriction is lifted already")]
+    #[error("the restriction is already lifted")]
     AlreadyLifted,
     /// The leaked pair still works.
-    #[error("the leaked pair is still active")]
+    #[error("the leaked access key is still active")]
     PairActive,
 }
 

@@ -165,7 +165,7 @@ fn body_pairs(request: &http::Request<Bytes>) -> Result<Vec<(String, String)>, R
     }
     if content_type.starts_with("application/json") {
         let members: Map<String, Value> = serde_json::from_slice(request.body())
-            .map_err(|_| Refused::stranger("The body is no JSON object."))?;
+            .map_err(|_| Refused::stranger("The body is not a JSON object."))?;
         let text = |value| match value {
             Value::String(text) => text,
             other => other.to_string(),

@@ -54,7 +54,7 @@ pub fn document(name: &str, text: &str) -> Result<serde_json::Value, Refused> {
         return Err(Refused::length(name));
     }
     let document: serde_json::Value = serde_json::from_str(text)
-        .map_err(|_| Refused::malformed_policy("The policy document is no JSON."))?;
+        .map_err(|_| Refused::malformed_policy("The policy document is not valid JSON."))?;
     let statements = document.get("Statement").and_then(|one| one.as_array());
     let is_one = document.get("Version").and_then(|one| one.as_str()) == Some("1");
     if !is_one || statements.is_none_or(Vec::is_empty) {

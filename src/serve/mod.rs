@@ -41,10 +41,10 @@ use akgate_state::{
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The database cannot be reached.
-    #[error("the database cannot be reached: {0}")]
+    #[error("cannot connect to the database: {0}")]
     Database(#[from] sqlx::Error),
     /// The migrations do not run.
-    #[error("the migrations do not run: {0}")]
+    #[error("cannot apply the migrations: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
     /// The registry cannot be read.
     #[error(transparent)]
@@ -78,10 +78,10 @@ pub enum ServeError {
     #[error(transparent)]
     Smtp(#[from] SmtpSetupFault),
     /// A value that was checked is not what it was.
-    #[error("`{0}` is not as it was checked")]
+    #[error("`{0}` has changed since it was checked")]
     Unchecked(&'static str),
     /// The operating system gives no randomness.
-    #[error("the operating system gives no randomness: {0}")]
+    #[error("the operating system provides no randomness: {0}")]
     Randomness(#[from] rand::rngs::SysError),
     /// A file or a signal is not to be had.
     #[error(transparent)]
@@ -211,7 +211,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     }
     node.membership().round().await?;
     if config.has(Role::Observer) {
-        tracing::warn!("watching beside the path: nothing is forwarded, refused or answered");
+        tracing::warn!("observing from outside the path: nothing is forwarded or refused");
     } else {
         say_mode(sections);
     }
@@ -226,7 +226,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         let stopped = stopped.clone();
         serving.spawn(async move {
             if let Err(fault) = serve(stopped).await {
-                tracing::error!(section, %fault, "a listener has ended");
+                tracing::error!(section, %fault, "a listener stopped");
             }
         });
     }
@@ -253,14 +253,14 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
     }
 
     Shutdown::requested().await;
-    tracing::info!("stopping: requests in flight are finished");
+    tracing::info!("stopping: waiting for requests in progress");
     stop.send_replace(true);
     while serving.join_next().await.is_some() {}
     // What the last requests left behind is written before the end.
     stop_records.send_replace(true);
     let written = async { while working.join_next().await.is_some() {} };
     if tokio::time::timeout(timeout * 2, written).await.is_err() {
-        tracing::error!("some records could not be written before the end");
+        tracing::error!("some records could not be written before exit");
     }
     stop_probes.send_replace(true);
     probes.abort();
@@ -275,13 +275,15 @@ fn say_mode(sections: &Sections) {
             if let Some(from) = sections.policy.enforce_from {
                 let from = from.0;
                 if from > SystemClock.now() {
-                    tracing::warn!(%from, "leaked keys are NOT refused before this time");
+                    tracing::warn!(%from, "leaked keys are NOT restricted before this time");
                 }
             }
         }
-        Mode::Shadow => tracing::warn!("policy.mode is shadow: leaked keys are NOT refused"),
+        Mode::Shadow => tracing::warn!("policy.mode is shadow: leaked keys are NOT restricted"),
         Mode::Off => {
-            tracing::warn!("policy.mode is off: leaked keys are NOT refused, nothing is judged");
+            tracing::warn!(
+                "policy.mode is off: leaked keys are NOT restricted, and calls are not judged"
+            );
         }
     }
 }

@@ -73,7 +73,7 @@ async fn bad_input_gets_a_problem_that_says_what_to_do() {
             Method::POST,
             "leak-reports",
             Some(json!({"access_key_id": "a", "source": "", "reference": "r"})),
-            "`source` takes 1 to 64",
+            "`source` must have 1 to 64",
         ),
         (
             Method::GET,

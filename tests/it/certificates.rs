@@ -173,7 +173,7 @@ async fn certificate_says_who_asks_and_a_token_has_to_be_theirs() {
     // A stolen token is worth nothing without its operator's certificate, or with another's.
     let alone = hall.akgate("operators me", &hall.desk.admin, None).code(4);
     assert!(
-        said(&alone).contains("People show a certificate"),
+        said(&alone).contains("Operators need a client certificate"),
         "{}",
         said(&alone)
     );
@@ -181,7 +181,7 @@ async fn certificate_says_who_asks_and_a_token_has_to_be_theirs() {
         .akgate("operators me", &hall.desk.admin, Some(&olga))
         .code(4);
     assert!(
-        said(&other).contains("not of the operator"),
+        said(&other).contains("belongs to another operator"),
         "{}",
         said(&other)
     );
@@ -199,7 +199,11 @@ async fn certificate_says_who_asks_and_a_token_has_to_be_theirs() {
     );
     let program = hall.people.sign(&hall.scratch, "message-centre", 3);
     let refused = hall.akgate("operators me", "", Some(&program)).code(4);
-    assert!(said(&refused).contains("nobody's"), "{}", said(&refused));
+    assert!(
+        said(&refused).contains("belongs to no operator"),
+        "{}",
+        said(&refused)
+    );
     let nobody = hall.people.sign(&hall.scratch, "mallory", 4);
     hall.akgate("operators me", "", Some(&nobody)).code(4);
 }
@@ -212,7 +216,7 @@ async fn certificate_of_another_authority_or_that_was_revoked_opens_nothing() {
         .akgate("operators me", &hall.desk.admin, Some(&forged))
         .code(1);
     assert!(
-        said(&refused).contains("does not answer"),
+        said(&refused).contains("does not respond"),
         "{}",
         said(&refused)
     );

@@ -72,7 +72,7 @@ async fn from_the_queue_to_the_lift_in_four_commands() {
 │ AccessKey   ┆ LTAI5tFakeAlice                      │
 │ account     ┆ 5123456789012345                     │
 │ user        ┆ alice                                │
-│ pair        ┆ Active                               │
+│ key status  ┆ Active                               │
 │ state       ┆ Imposed                              │
 │ cause       ┆ Reported                             │
 │ imposed     ┆ 2026-11-26 12:00:00Z                 │
@@ -94,7 +94,7 @@ async fn from_the_queue_to_the_lift_in_four_commands() {
 │ AccessKey    ┆ LTAI5tFakeAlice                      │
 │ account      ┆ 5123456789012345                     │
 │ user         ┆ alice                                │
-│ pair         ┆ Active                               │
+│ key status   ┆ Active                               │
 │ state        ┆ Remediated                           │
 │ cause        ┆ Reported                             │
 │ imposed      ┆ 2026-11-26 12:00:00Z                 │
@@ -123,7 +123,7 @@ async fn from_the_queue_to_the_lift_in_four_commands() {
 │ AccessKey    ┆ LTAI5tFakeAlice                      │
 │ account      ┆ 5123456789012345                     │
 │ user         ┆ alice                                │
-│ pair         ┆ Inactive                             │
+│ key status   ┆ Inactive                             │
 │ state        ┆ Lifted                               │
 │ cause        ┆ Reported                             │
 │ imposed      ┆ 2026-11-26 12:00:00Z                 │
@@ -132,7 +132,7 @@ async fn from_the_queue_to_the_lift_in_four_commands() {
 │ ticket       ┆ T-1                                  │
 │ lifted       ┆ 2026-11-26 12:00:00Z                 │
 │ lifted by    ┆ operator:olga                        │
-│ closed as    ┆ Disabled                             │
+│ resolution   ┆ Disabled                             │
 │ reason       ┆ cleaned up                           │
 └──────────────┴──────────────────────────────────────┘
 ┌──────────────────────┬────────┬─────────┬──────────────────────────────────────────────┬────────────┐
@@ -158,8 +158,8 @@ async fn lift_that_takes_two_says_how_it_goes_on() {
         .code(2)
         .stdout_eq(str![])
         .stderr_eq(str![[r#"
-error: Lift the restriction of LTAI5tFakeAlice? Nobody is asked here.
-next: the same command with --yes
+error: Lift the restriction of LTAI5tFakeAlice? Not a terminal; pass `--yes`.
+next: repeat the command with --yes
 
 "#]]);
     olga(&format!("{lift} --yes"))
@@ -167,7 +167,7 @@ next: the same command with --yes
         .code(1)
         .stdout_eq(str![])
         .stderr_eq(str![[r#"
-error: The clean-up has not been confirmed. Wait for the owner, record the owner's word with :confirm and its ticket number, or ask for a second operator with "accept_no_confirmation": true.
+error: The clean-up has not been confirmed. Wait for the owner, record the owner's confirmation with :confirm and its ticket number, or request approval with "accept_no_confirmation": true.
 next: akgate restrictions confirm ID --ticket NUMBER, or lift with --accept-no-confirmation
 
 "#]]);
@@ -176,7 +176,7 @@ next: akgate restrictions confirm ID --ticket NUMBER, or lift with --accept-no-c
         .code(1)
         .stdout_eq(str![])
         .stderr_eq(str![[r#"
-error: The leaked pair is still active. Have the owner disable or delete it, or ask for a second operator with "accept_active_key": true.
+error: The leaked access key is still active. Ask the owner to disable or delete it, or request approval with "accept_active_key": true.
 next: akgate restrictions lift ID … --accept-active-key
 
 "#]]);
@@ -184,7 +184,7 @@ next: akgate restrictions lift ID … --accept-active-key
         .assert()
         .success()
         .stderr_eq(str![[r#"
-This would be lifted as AcceptedRisk; nothing was changed.
+Dry run: this would be lifted with the resolution AcceptedRisk.
 
 "#]]);
     olga(&format!(
@@ -194,7 +194,7 @@ This would be lifted as AcceptedRisk; nothing was changed.
     .success()
     .stdout_eq(str![[r#"
 ┌───────────┬──────────────────────────────────────────────────────┐
-│ request   ┆ [..]                 │
+│ approval  ┆ [..]                 │
 │ what      ┆ Lift                                                 │
 │ of        ┆ [..]                 │
 │ AccessKey ┆ LTAI5tFakeAlice                                      │
@@ -205,15 +205,15 @@ This would be lifted as AcceptedRisk; nothing was changed.
 │           ┆ reason: the owner insists                            │
 │           ┆ restriction_id: [..] │
 │ reason    ┆ the owner insists                                    │
-│ asked by  ┆ operator:olga                                        │
-│ asked     ┆ 2026-11-26 12:00:00Z                                 │
+│ requester ┆ operator:olga                                        │
+│ requested ┆ 2026-11-26 12:00:00Z                                 │
 │ until     ┆ 2026-11-27 12:00:00Z                                 │
 │ state     ┆ Waiting                                              │
 └───────────┴──────────────────────────────────────────────────────┘
 
 "#]])
     .stderr_eq(str![[r#"
-It waits for a second operator: akgate approvals approve [..]
+A second operator must approve: akgate approvals approve [..]
 
 "#]]);
     let waiting = office.desk.get("approvals").await;
@@ -223,7 +223,7 @@ It waits for a second operator: akgate approvals approve [..]
         .success()
         .stdout_eq(str![[r#"
 ┌──────────────────────────────────────┬──────┬─────────────────┬───────────────┬───────────────────┬──────────────────────┬─────────┐
-│ request                              ┆ what ┆ AccessKey       ┆ asked by      ┆ reason            ┆ until                ┆ state   │
+│ approval                             ┆ what ┆ AccessKey       ┆ requester     ┆ reason            ┆ until                ┆ state   │
 ╞══════════════════════════════════════╪══════╪═════════════════╪═══════════════╪═══════════════════╪══════════════════════╪═════════╡
 │ [..] ┆ Lift ┆ LTAI5tFakeAlice ┆ operator:olga ┆ the owner insists ┆ 2026-11-27 12:00:00Z ┆ Waiting │
 └──────────────────────────────────────┴──────┴─────────────────┴───────────────┴───────────────────┴──────────────────────┴─────────┘
@@ -235,8 +235,8 @@ It waits for a second operator: akgate approvals approve [..]
         .code(4)
         .stdout_eq(str![])
         .stderr_eq(str![[r#"
-error: Your role does not allow this. This needs the role `approver` or more; the token's is `operator`.
-next: ask an admin for `akgate operators token NAME --role ROLE`, or add yourself on a node
+error: Your role does not allow this. This needs the role `approver` or higher; the token's role is `operator`.
+next: ask an admin to run `akgate operators token NAME --role ROLE`, or run `akgate operators add` on a node
 
 "#]]);
     anna(&format!(
@@ -273,7 +273,7 @@ subject_id: [..]
         .code(1)
         .stdout_eq(str![])
         .stderr_eq(str![[r#"
-error: The request waits no more. It is Approved. Ask anew if it is still needed.
+error: The approval is no longer pending. It is Approved. Request it again if it is still needed.
 next: akgate approvals list
 
 "#]]);
@@ -281,7 +281,7 @@ next: akgate approvals list
         .assert()
         .success()
         .stdout_eq(str![[r#"
-Nothing waits for a second operator.
+No pending approvals.
 
 "#]])
         .stderr_eq(str![]);
@@ -380,7 +380,7 @@ async fn admin_sees_operators_makes_tokens_and_ends_them() {
         .assert()
         .success()
         .stderr_eq(str![[r#"
-A token of olga as viewer until 2026-12-03T12:00:00Z. It is shown once:
+Token for olga as viewer, valid until 2026-12-03T12:00:00Z. It is shown only once:
 
 "#]]);
     let token = String::from_utf8(made.get_output().stdout.clone()).unwrap();
@@ -392,7 +392,7 @@ A token of olga as viewer until 2026-12-03T12:00:00Z. It is shown once:
         .assert()
         .success()
         .stderr_eq(str![[r#"
-The token [..] is worth nothing any more.
+The token [..] is revoked.
 
 "#]]);
     office
@@ -400,30 +400,30 @@ The token [..] is worth nothing any more.
         .assert()
         .code(4)
         .stderr_eq(str![[r#"
-error: An operator token is needed. The token was revoked: ask an admin for another one.
-next: ask an admin for `akgate operators token NAME --role ROLE`, or add yourself on a node
+error: An operator token is required. The token was revoked: ask an admin for a new one.
+next: ask an admin to run `akgate operators token NAME --role ROLE`, or run `akgate operators add` on a node
 
 "#]]);
     ada("operators revoke olga")
         .assert()
         .code(2)
         .stderr_eq(str![[r#"
-error: End olga and all their tokens? Nobody is asked here.
-next: the same command with --yes
+error: Revoke olga and all their tokens? Not a terminal; pass `--yes`.
+next: repeat the command with --yes
 
 "#]]);
     ada("operators revoke olga --yes")
         .assert()
         .success()
         .stderr_eq(str![[r#"
-olga may do nothing any more.
+olga is revoked.
 
 "#]]);
     ada("operators revoke ../operators/ada --yes")
         .assert()
         .code(1)
         .stderr_eq(str![[r#"
-error: There is no such thing. There is no such operator or token, or it is revoked already.
+error: Not found. The operator or token does not exist, or is already revoked.
 
 "#]]);
     ada("operators revoke ada --yes")
@@ -466,15 +466,12 @@ async fn mistakes_are_told_with_what_helps() {
         .assert()
         .code(4)
         .stderr_eq(str![[r#"
-error: Your role does not allow this. This needs the role `operator` or more; the token's is `viewer`.
-next: ask an admin for `akgate operators token NAME --role ROLE`, or add yourself on a node
+error: Your role does not allow this. This needs the role `operator` or higher; the token's role is `viewer`.
+next: ask an admin to run `akgate operators token NAME --role ROLE`, or run `akgate operators add` on a node
 
 "#]]);
-    victor("login")
-        .assert()
-        .code(1)
-        .stderr_eq(str![[r#"
-error: There is no such thing. Nobody signs in here (admin.oidc): a token is made by `akgate operators add`.
+    victor("login").assert().code(1).stderr_eq(str![[r#"
+error: Not found. Sign-in is not configured (admin.oidc): get a token with `akgate operators add`.
 
 "#]]);
     victor("restrictions show LTAI5tFakeBob")
@@ -489,14 +486,14 @@ next: akgate restrictions list
         .assert()
         .code(2)
         .stderr_eq(str![[r#"
-error: The request is not valid. `state` is Imposed, Remediated or Lifted.
+error: The request is not valid. `state` must be Imposed, Remediated or Lifted.
 
 "#]]);
     victor("restrictions lift LTAI5tFakeAlice --closing gone --reason x")
         .assert()
         .code(2)
         .stderr_eq(str![[r#"
-error: invalid value 'gone' for '--closing <CLOSING>': it is one of Rotated, Disabled, Deleted, FalsePositive, UsedInTests, AcceptedRisk
+error: invalid value 'gone' for '--closing <CLOSING>': must be one of Rotated, Disabled, Deleted, FalsePositive, UsedInTests, AcceptedRisk
 
 For more information, try '--help'.
 
@@ -506,22 +503,22 @@ For more information, try '--help'.
         .assert()
         .code(4)
         .stderr_eq(str![[r#"
-error: AKGATE_TOKEN: this is no operator token: one looks like akg_…, 61 characters long
+error: AKGATE_TOKEN: this is not an operator token: it must be akg_…, 61 characters long
 
 "#]]);
     victor("approvals list --server http://192.0.2.1:8082")
         .assert()
         .code(2)
         .stderr_eq(str![[r#"
-error: `http://192.0.2.1:8082` would show the token to the network: use https (http is for this machine alone)
+error: `http://192.0.2.1:8082` would send the token unencrypted: use https (http is allowed only for this machine)
 
 "#]]);
     victor("approvals list --server http://127.0.0.1:1")
         .assert()
         .code(1)
         .stderr_eq(str![[r#"
-error: http://127.0.0.1:1 does not answer: Connection refused (os error 111)
-next: look at --server, and at `akgate serve` there
+error: http://127.0.0.1:1 does not respond: Connection refused (os error 111)
+next: check --server, and whether `akgate serve` runs there
 
 "#]]);
     victor("approvals list --profile work")
@@ -556,7 +553,7 @@ async fn profile_says_which_akgate_and_whose_token() {
         .assert()
         .success()
         .stdout_eq(str![[r#"
-Nothing waits for a second operator.
+No pending approvals.
 
 "#]])
         .stderr_eq(str![]);
@@ -574,7 +571,7 @@ error: [..]/profiles.toml has no profile `home`
         .assert()
         .code(2)
         .stderr_eq(str![[r#"
-error: which akgate? Give --server URL, AKGATE_SERVER, or a profile with `server` in /nonexistent/.config/akgate/profiles.toml
+error: no server given: pass --server URL, set AKGATE_SERVER, or add a profile with `server` to /nonexistent/.config/akgate/profiles.toml
 
 "#]]);
 }
@@ -587,19 +584,19 @@ fn help_tells_what_there_is() {
         .assert()
         .success()
         .stdout_eq(str![[r#"
-Look at restrictions, impose, confirm and lift them
+List, impose, confirm and lift restrictions
 
 Usage: akgate restrictions <COMMAND>
 
 Commands:
-  list      List restrictions, the newest first
-  show      Show one restriction and the reports that led to it
-  timeline  Show what happened to a restriction, in order
-  watch     Follow what happens to restrictions, a line for each change; Ctrl-C ends
-  impose    Restrict an AccessKey: your decision, proven or not
-  confirm   Record the owner's word that came another way than by the letter's link
-  lift      Lift a restriction; without confirmation, or of a pair that still works, a second
-            operator has to approve
+  list      List restrictions, newest first
+  show      Show one restriction with its leak reports
+  timeline  Show the events of a restriction, in order
+  watch     Follow changes of restrictions, one line each; Ctrl-C to stop
+  impose    Restrict an AccessKey, proven leaked or not
+  confirm   Record an owner's confirmation that did not come through the link in the letter
+  lift      Lift a restriction; without confirmation, or if the key is still active, a second
+            operator must approve
   help      Print this message or the help of the given subcommand(s)
 
 Options:
@@ -612,16 +609,16 @@ Options:
         .assert()
         .success()
         .stdout_eq(str![[r#"
-Decide what takes two people: one asks, another approves
+Approve or reject changes that need a second operator
 
 Usage: akgate approvals <COMMAND>
 
 Commands:
-  list      List what waits for a second operator
-  show      Show one request
-  approve   Approve of another operator's request: it is done at once
+  list      List pending approvals
+  show      Show one approval
+  approve   Approve another operator's request; the change is made at once
   reject    Reject another operator's request
-  withdraw  Take your own request back
+  withdraw  Withdraw your own request
   help      Print this message or the help of the given subcommand(s)
 
 Options:
@@ -645,7 +642,10 @@ async fn watch_prints_what_happens_as_it_happens() {
         .unwrap();
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
     let mut said = BufReader::new(watch.stderr.take().unwrap()).lines();
-    assert_eq!(said.next().unwrap().unwrap(), "Watching; Ctrl-C ends.");
+    assert_eq!(
+        said.next().unwrap().unwrap(),
+        "Watching; press Ctrl-C to stop."
+    );
     // What is about no restriction is no line.
     crate::desk::token(
         &office.desk.node,
@@ -677,7 +677,7 @@ async fn errors_of_exceptions_keys_and_letters_end_with_the_next_command() {
         .assert()
         .code(2)
         .stderr_eq(str![[r#"
-error: The request is not valid. 0.0.0.0/0 is too wide: name where the owner works from, /16 at the widest (IPv6: /32).
+error: The request is not valid. 0.0.0.0/0 is too wide: use the owner's own networks, at most a /16 (IPv6: /32).
 
 "#]]);
     let narrow = "--operation RAM:CreateUser --network 192.0.2.7 --hours 1 --reason x --yes";
@@ -685,7 +685,7 @@ error: The request is not valid. 0.0.0.0/0 is too wide: name where the owner wor
         .assert()
         .code(1)
         .stderr_eq(str![[r#"
-error: No restriction of the key is in force. Report the leak first (POST /admin/v1/leak-reports); see GET /admin/v1/restrictions?access_key_id=ID.
+error: The key is not restricted. Report the leak first (POST /admin/v1/leak-reports); see GET /admin/v1/restrictions?access_key_id=ID.
 next: akgate restrictions list --key ID
 
 "#]]);
@@ -693,15 +693,15 @@ next: akgate restrictions list --key ID
         .assert()
         .code(2)
         .stderr_eq(str![[r#"
-error: Let LTAI5tFakeAlice do RAM:CreateUser for 1 h, though it has leaked? Nobody is asked here.
-next: the same command with --yes
+error: Allow the leaked key LTAI5tFakeAlice to call RAM:CreateUser for 1 h? Not a terminal; pass `--yes`.
+next: repeat the command with --yes
 
 "#]]);
     olga("keys show LTAI5tFakeNobody")
         .assert()
         .code(1)
         .stderr_eq(str![[r#"
-error: There is no such thing. The directory has no AccessKey of this id; a session is found under /lineage and /activity.
+error: Not found. No AccessKey in the directory has this id. For a session, see /lineage and /activity.
 
 "#]]);
     olga("keys list --status Gone").assert().code(2);
@@ -709,7 +709,7 @@ error: There is no such thing. The directory has no AccessKey of this id; a sess
         .assert()
         .code(1)
         .stderr_eq(str![[r#"
-error: There is no such thing. There is no letter of this id.
+error: Not found. No letter has this id.
 
 "#]]);
     olga("restrictions list alice -o json")
@@ -729,7 +729,7 @@ error: There is no such thing. There is no letter of this id.
         .assert()
         .success()
         .stdout_eq(str![[r#"
-No restriction is like that.
+No matching restrictions.
 
 "#]]);
 }

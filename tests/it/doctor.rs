@@ -127,7 +127,7 @@ async fn who_is_well_is_told_so_and_with_one_illness_after_another_what_to_do() 
             "key ring",
             "database",
             "migrations",
-            "clock, by the database",
+            "clock, compared with the database",
             "nodes",
             "sealed secrets",
             "policy",
@@ -157,7 +157,7 @@ async fn who_is_well_is_told_so_and_with_one_illness_after_another_what_to_do() 
         for (what, said, next) in [
             (
                 "policy",
-                "NOT refused: configured is shadow",
+                "NOT restricted: the configured mode is shadow",
                 "policy mode enforce",
             ),
             ("mail", "refused", "[mail]"),
@@ -214,9 +214,9 @@ async fn database_that_is_empty_stays_so_and_one_approver_is_too_few() {
         let (_, found) = patient.examine(&config);
         found.into_iter().find(|one| one.0 == what).unwrap()
     };
-    assert!(one_of("operators").2.starts_with("nobody has a token"));
+    assert!(one_of("operators").2.starts_with("no operator has a token"));
     operator_as(&config, "anna", "approver");
-    assert!(one_of("operators").2.starts_with("one alone"));
+    assert!(one_of("operators").2.starts_with("only one operator"));
 
     let done = akgate(&["doctor"], &config);
     let out = String::from_utf8(done.stdout).unwrap();
@@ -267,9 +267,9 @@ async fn certificate_that_ends_soon_or_cannot_be_used_is_told() {
     let other_file = patient.scratch.write("other.key", &other.serialize_pem());
     let now = SystemClock.now();
     for (days, key_file, is, said) in [
-        (30, &key_file, "good", "ends on"),
-        (13, &key_file, "care", "ends on"),
-        (-1, &key_file, "wrong", "has ended on"),
+        (30, &key_file, "good", "expires on"),
+        (13, &key_file, "care", "expires on"),
+        (-1, &key_file, "wrong", "expired on"),
         (30, &other_file, "wrong", "tls.pem"),
     ] {
         let mut params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();

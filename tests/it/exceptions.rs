@@ -223,7 +223,7 @@ async fn exception_that_is_too_wide_or_of_nothing_is_refused_with_a_reason() {
         (
             "operations",
             json!(["RAM:NoSuchAction"]),
-            "no operation of the catalogue",
+            "not in the catalogue of operations",
         ),
         ("operations", json!(["RAM:*"]), "PRODUCT:Action"),
         ("hours", json!(73), "1 to 72"),

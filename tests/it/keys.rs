@@ -175,7 +175,7 @@ async fn keys_are_taken_and_sealed_again_by_command() {
         "a second line for a key counts after the first"
     );
     assert!(
-        err.starts_with("line 5: account_id is a decimal number\n"),
+        err.starts_with("line 5: account_id must be a decimal number\n"),
         "{err}"
     );
     assert!(!err.contains("FakeSecret"));
@@ -189,7 +189,7 @@ async fn keys_are_taken_and_sealed_again_by_command() {
     std::fs::write(&ring, two).unwrap();
     let (code, out, err) = run(&["keys", "reseal"]);
     assert_eq!(code, 0, "{err}");
-    assert_eq!(out, "3 sealed again by seal key 2, 0 left\n");
+    assert_eq!(out, "3 resealed under seal key 2, 0 left\n");
     let (_, out, _) = run(&["keys", "reseal"]);
-    assert_eq!(out, "0 sealed again by seal key 2, 0 left\n");
+    assert_eq!(out, "0 resealed under seal key 2, 0 left\n");
 }

@@ -214,7 +214,7 @@ async fn letter_is_sent_again_or_given_up_and_each_is_on_record() {
     assert_eq!((status, kind(&problem)), (409, "letter-due"));
     let (status, buried) = desk.post(&bury, why.clone()).await;
     assert_eq!((status, buried["state"].as_str()), (200, Some("Buried")));
-    let said = "given up by operator:olga: the owner was called";
+    let said = "stopped by operator:olga: the owner was called";
     assert_eq!(buried["last_error"], said);
     let (status, problem) = desk.post(&bury, why).await;
     assert_eq!((status, kind(&problem)), (409, "letter-settled"));
@@ -286,7 +286,7 @@ async fn policy_is_shown_checked_compared_and_replayed() {
         (
             "product=Ecs&version=2014&action=RunInstances",
             400,
-            "is a date",
+            "must be a date",
         ),
         ("product=E.cs&action=RunInstances", 400, "`product`"),
         ("product=Ecs&action=Run.Instances", 400, "`action`"),

@@ -92,6 +92,11 @@ async fn every_command_prints_what_the_manual_shows() {
             shown.insert(refused.to_lowercase(), page.clone());
             real.insert(page, refused);
         }
+        // How long the nodes were waited for differs each time, and with it the width of the timeline.
+        sqlx::query("UPDATE receipts SET waited_ms = 3")
+            .execute(&desk.node.pool)
+            .await
+            .unwrap();
         let done = Command::new(AKGATE)
             .args(replaced(rest, &real).split_whitespace())
             .env_clear()

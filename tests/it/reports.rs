@@ -112,7 +112,7 @@ async fn every_form_is_taken_and_twice_is_once() {
     ] {
         let (code, out, err) = desk.import(file, &text, &[]);
         assert_eq!(code, 0, "{file}: {err}");
-        assert!(out.contains(" 0 recorded before, 0 not readable"), "{out}");
+        assert!(out.contains(" 0 already recorded, 0 unreadable"), "{out}");
         let before: i64 = revision(&desk.pool).await;
         let again = desk.import_json(file, &text, &[]);
         assert_eq!(again["source"], source);
@@ -138,11 +138,11 @@ async fn bad_pieces_are_told_kept_and_make_a_partial_success() {
     let (code, out, err) = desk.import("bad.csv", text, &["--rejects", rejects.to_str().unwrap()]);
     assert_eq!(code, 3);
     assert!(
-        out.contains("1 proven, 0 suspected, 0 recorded before, 2 not readable"),
+        out.contains("1 proven, 0 suspected, 0 already recorded, 2 unreadable"),
         "{out}"
     );
     assert!(
-        err.contains("line 3: access_key_id, access_key_secret or both are given"),
+        err.contains("line 3: access_key_id or access_key_secret is required"),
         "{err}"
     );
     assert!(
@@ -158,11 +158,11 @@ async fn bad_pieces_are_told_kept_and_make_a_partial_success() {
     let mode = std::fs::metadata(&rejects).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "it may hold secrets");
     for (text, arguments, said) in [
-        ("hello", vec![], "say --format"),
+        ("hello", vec![], "pass --format"),
         (
             "[]",
             vec!["--batch", "018f0000-0000-7000-8000-000000000000"],
-            "there is no batch",
+            "does not exist",
         ),
         ("[]", vec!["--source", "a b"], "1 to 64 letters"),
     ] {
@@ -212,7 +212,7 @@ async fn rehearsal_tells_what_would_be_refused_and_writes_nothing() {
     let (code, out, _) = desk.import("leaks.json", &gitleaks(), &["--dry-run"]);
     assert_eq!(code, 0);
     assert!(
-        out.contains("Of their 39 calls of the last 7 days, 9 would have been refused."),
+        out.contains("Of their 39 calls in the last 7 days, 9 would have been refused."),
         "{out}"
     );
     assert_eq!(revision(&desk.pool).await, before);

@@ -602,15 +602,15 @@ fn operators_who_could_not_be_known_are_told() {
     for (text, said) in [
         (
             "[admin]\nclient_ca = \"ca.pem\"\n".to_owned(),
-            "certificates are shown in TLS: set admin.tls_cert",
+            "client certificates need TLS: set admin.tls_cert",
         ),
         (
             "[admin]\nclient_crl = \"crl.pem\"\n".to_owned(),
-            "whose list is it? Set admin.client_ca",
+            "also set admin.client_ca",
         ),
         (
             "[admin.oidc]\nissuer = \"http://login.example\"\nclient_id = \"akgate\"\n".to_owned(),
-            "whoever answers there says who is an operator",
+            "this server decides who an operator is",
         ),
         (
             "[admin.oidc]\nissuer = \"https://login.example\"\n".to_owned(),
@@ -620,11 +620,8 @@ fn operators_who_could_not_be_known_are_told() {
             "[admin.oidc]\nclient_id = \"akgate\"\n".to_owned(),
             "`admin.oidc.issuer` is missing",
         ),
-        (
-            oidc("scopes = [\"email\"]\n"),
-            "\"openid\" has to be among them",
-        ),
-        (oidc("token_hours = 25\n"), "it is 1 to 24"),
+        (oidc("scopes = [\"email\"]\n"), "must include \"openid\""),
+        (oidc("token_hours = 25\n"), "must be 1 to 24"),
         (
             oidc("client_secret_file = \"/does/not/exist\"\n"),
             "No such file",
@@ -655,11 +652,11 @@ fn source_without_its_contract_is_told() {
         ),
         (
             "[[sources.signed]]\nname = \"x\"\nkeys_url = \"https://x.example\"\n",
-            "\"x\": `id_header` is the name of a header, or set `preset`",
+            "\"x\": `id_header` must be the name of a header; or set `preset`",
         ),
         (
             "[[sources.signed]]\nname = \"x\"\npreset = \"github\"\nkeys_url = \"http://x.example\"\n",
-            "whoever can answer there can report any leak",
+            "its keys sign leak reports",
         ),
         (
             "[[sources.signed]]\nname = \"a/b\"\npreset = \"github\"\n",
@@ -675,13 +672,13 @@ fn source_without_its_contract_is_told() {
         ),
         (
             "[[sources.revocation]]\nname = \"x\"\ntoken = \"short\"\n",
-            "can be guessed",
+            "at least 20 characters",
         ),
         (
             "[[sources.signed]]\nname = \"public\"\npreset = \"github\"\n",
-            "how reports at POST /report are named",
+            "reserved for reports at POST /report",
         ),
-        ("[sources]\nroom_bytes = 1\n", "too small to work with"),
+        ("[sources]\nroom_bytes = 1\n", "must be larger"),
     ] {
         let file = scratch.write("akgate.toml", &format!("{good}{text}"));
         let output = akgate(&["config", "check", "--roles", "public"], &file);
@@ -714,11 +711,11 @@ fn hook_without_what_it_needs_is_told() {
         ),
         (
             "name = \"a\"\nurl = \"https://x.example\"".into(),
-            "`secrets` takes one secret",
+            "`secrets` must hold one secret",
         ),
         (
             format!("name = \"a\"\nurl = \"http://x.example\"\nsecrets = [\"{secret}\"]"),
-            "`url` is \"https://",
+            "`url` must be \"https://",
         ),
         (
             "name = \"a\"\nurl = \"https://x.example\"\nsecrets = [\"guess\"]".into(),
@@ -727,7 +724,7 @@ fn hook_without_what_it_needs_is_told() {
         (
             "name = \"a\"\nurl = \"https://x.example\"\nformat = \"slack\"\nsecrets = [\"x\"]"
                 .into(),
-            "leave `secrets` out",
+            "omit `secrets`",
         ),
         (
             "name = \"a\"\nformat = \"slack\"".into(),
@@ -739,7 +736,7 @@ fn hook_without_what_it_needs_is_told() {
         ),
         (
             "name = \"a\"\nurl = \"https://x.example\"\nformat = \"slack\"\nkinds = []".into(),
-            "names no event",
+            "`kinds` is empty",
         ),
         (
             "name = \"a\"\nurl = \"https://x.example\"\nformat = \"slack\"\nkinds = [\"leaked\"]"
@@ -859,7 +856,7 @@ async fn certificate_is_swapped_under_load_and_a_broken_one_is_not_taken() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     world.scratch.write("cert.pem", "no certificate");
-    while !node.log().contains("a new certificate cannot be used") {
+    while !node.log().contains("cannot use a new certificate") {
         assert!(Instant::now() < until, "{}", node.log());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -395,22 +395,22 @@ async fn what_a_provider_says_counts_only_where_it_is_signed_for_us_and_now() {
     };
     let others = [
         (
-            "of another issuer",
+            "from another issuer",
             with("iss", "https://evil.example".into()),
         ),
         ("client_id", with("aud", "other".into())),
         ("client_id", with("aud", json!(["akgate", "other"]))),
         ("client_id", with("azp", "other".into())),
         ("client_id", with("aud", json!([]))),
-        ("at this time", with("exp", (now - 60).into())),
-        ("at this time", with("iat", (now + 61).into())),
-        ("at this time", with("nbf", (now + 61).into())),
+        ("not yet valid", with("exp", (now - 60).into())),
+        ("not yet valid", with("iat", (now + 61).into())),
+        ("not yet valid", with("nbf", (now + 61).into())),
         ("another request", with("nonce", text(9).into())),
         ("not verified", with("email_verified", false.into())),
         ("not verified", with("email_verified", Value::Null)),
-        ("tells no `email`", with("email", Value::Null)),
+        ("sends no claim `email`", with("email", Value::Null)),
         (
-            "tells no `email`",
+            "sends no claim `email`",
             with("email", json!(["olga@example.com"])),
         ),
         ("cannot be read", with("exp", "soon".into())),

@@ -109,7 +109,7 @@ async fn holder_of_a_refusal_is_told_why_and_nobody_else_learns_anything() {
         &id,
         "Restricted since",
         "2026-",
-        "what changes identities, credentials or permissions",
+        "changes to identities, credentials and permissions",
         "Another AccessKey of the account",
     ] {
         assert!(html.contains(told), "{told}: {html}");
@@ -201,7 +201,7 @@ async fn operator_is_told_the_rule_the_lineage_the_evidence_and_what_would_make_
     assert!(why["revision"].as_i64().unwrap() > 0);
     assert_eq!(
         why["rule"],
-        "A restriction was in force on LTAI5tFakeAlice: it refuses what changes identities, credentials or permissions."
+        "A restriction was in force on LTAI5tFakeAlice: it refuses changes to identities, credentials and permissions."
     );
     assert_eq!(why["names"]["UserName"], "mallory");
     assert_eq!(why["restriction"]["reports"][0]["source"], "github");
@@ -279,8 +279,8 @@ async fn of_what_was_undone_it_is_told_that_the_session_passes_too_and_it_does()
     let page = node.public(IntakeSettings::default());
     let (status, html) = why(&page, "en", &refused, &session.access_key_id).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(html.contains("undone: the same call passes"), "{html}");
-    assert!(!html.contains("ask for a new one"), "{html}");
+    assert!(html.contains("undone: the same call now passes"), "{html}");
+    assert!(!html.contains("get a new one"), "{html}");
     let passed = node.call(&session, RAM, "CreateUser", &user).await;
     assert_eq!(passed.status, StatusCode::OK, "{}", passed.text);
 }

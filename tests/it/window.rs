@@ -906,7 +906,7 @@ async fn node_whose_clock_is_off_is_not_ready() {
     let (status, text) = ready(&off).await;
     assert_eq!(status, 503, "{text}");
     assert!(
-        text.contains("[-] clock failed: the clock of this node is "),
+        text.contains("[-] clock failed: this node's clock is "),
         "{text}"
     );
     assert!(text.contains("[+] lease ok"), "{text}");

@@ -46,19 +46,19 @@ pub enum IdTokenFault {
     #[error("The provider's ID token is not signed by any of its keys.")]
     Signature,
     /// It is of another provider.
-    #[error("The ID token is of another issuer.")]
+    #[error("The ID token is from another issuer.")]
     Issuer,
     /// It is for somebody else.
     #[error("The ID token is not for admin.oidc.client_id.")]
     Audience,
     /// Its time is over, or has not come.
-    #[error("The ID token is not valid at this time: compare the clocks.")]
+    #[error("The ID token has expired or is not yet valid: compare the clocks.")]
     NotNow,
     /// It answers another request.
-    #[error("The ID token answers another request: sign in again.")]
+    #[error("The ID token belongs to another request: sign in again.")]
     Nonce,
     /// It does not say who somebody is.
-    #[error("The provider tells no `{0}`: look at admin.oidc.claim and admin.oidc.scopes.")]
+    #[error("The provider sends no claim `{0}`: check admin.oidc.claim and admin.oidc.scopes.")]
     NoName(String),
     /// Anybody may have claimed that address.
     #[error("The provider has not verified the e-mail address.")]

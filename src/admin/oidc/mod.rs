@@ -100,7 +100,7 @@ pub enum OidcFault {
         reason: String,
     },
     /// It does not take the code.
-    #[error("The provider does not take the code ({0}).")]
+    #[error("The provider does not accept the code ({0}).")]
     Refused(String),
     /// What it says of somebody is not what counts here.
     #[error(transparent)]
@@ -238,7 +238,7 @@ impl Provider {
         let told: Map<String, Value> = self.read(WHAT, request).await?;
         match told.get("sub") {
             Some(subject) if claims.get("sub") == Some(subject) => Ok(told),
-            _ => Err(provider(WHAT, "tells of somebody else")),
+            _ => Err(provider(WHAT, "describes another user")),
         }
     }
 
@@ -272,7 +272,7 @@ impl Provider {
         );
         let metadata: Metadata = self.get(WHAT, &url).await?;
         if metadata.issuer != *issuer {
-            return Err(provider(WHAT, "is of another issuer"));
+            return Err(provider(WHAT, "is from another issuer"));
         }
         // A provider that is reached over TLS sends nobody elsewhere than that.
         let endpoints = [
@@ -283,7 +283,7 @@ impl Provider {
         ];
         let is_secure = |url: &String| url.starts_with("https://");
         if is_secure(issuer) && !endpoints.into_iter().flatten().all(is_secure) {
-            return Err(provider(WHAT, "names an address that is not https"));
+            return Err(provider(WHAT, "contains a URL that is not https"));
         }
         Ok(metadata)
     }
@@ -301,7 +301,7 @@ impl Provider {
         }
         match serde_json::from_slice::<TokenError>(&body) {
             Ok(TokenError { error }) if is_code(&error) => Err(OidcFault::Refused(error)),
-            _ => Err(provider(WHAT, format!("answers with status {status}"))),
+            _ => Err(provider(WHAT, format!("responds with status {status}"))),
         }
     }
 
@@ -352,7 +352,7 @@ impl Provider {
         let (status, body) = self.ask(what, request, String::new()).await?;
         match status.is_success() {
             true => read(what, &body),
-            false => Err(provider(what, format!("answers with status {status}"))),
+            false => Err(provider(what, format!("responds with status {status}"))),
         }
     }
 
@@ -371,16 +371,19 @@ impl Provider {
             let answer = self.client.request(request).await;
             let answer = answer.map_err(|fault| {
                 let reason = https::root_cause(&fault);
-                provider(what, format!("does not answer: {reason}"))
+                provider(what, format!("does not respond: {reason}"))
             })?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), LONGEST).collect().await;
             let body = body.map_err(|fault| provider(what, fault.to_string()))?;
             Ok((status, body.to_bytes()))
         };
-        tokio::time::timeout(PATIENCE, asking)
-            .await
-            .map_err(|_| provider(what, format!("does not answer in {} s", PATIENCE.as_secs())))?
+        tokio::time::timeout(PATIENCE, asking).await.map_err(|_| {
+            provider(
+                what,
+                format!("does not respond in {} s", PATIENCE.as_secs()),
+            )
+        })?
     }
 }
 
@@ -401,7 +404,7 @@ fn provider(what: &'static str, reason: impl Into<String>) -> OidcFault {
 
 fn read<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, OidcFault> {
     serde_json::from_slice(body)
-        .map_err(|fault| provider(what, format!("answers with something else: {fault}")))
+        .map_err(|fault| provider(what, format!("sends an unexpected response: {fault}")))
 }
 
 /// As RFC 6749, section 2.3.1, has it: each form-encoded, then Basic.

@@ -29,10 +29,10 @@ pub enum SignInRefused {
     #[error(transparent)]
     Provider(#[from] OidcFault),
     /// No operator is called so.
-    #[error("no operator is called {0}")]
+    #[error("no operator is named {0}")]
     Nobody(String),
     /// Too many were refused: the provider was not asked.
-    #[error("too many codes that were refused")]
+    #[error("too many refused codes")]
     TooMany {
         /// When it is asked again.
         until: OffsetDateTime,

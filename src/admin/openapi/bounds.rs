@@ -60,17 +60,17 @@ fn headers(status: &str, response: &mut Value) {
     for (name, description) in [
         (
             "RateLimit-Limit",
-            "How many requests one source may make at once.",
+            "How many requests one source address may send at once.",
         ),
-        ("RateLimit-Remaining", "How many of them are left."),
-        ("RateLimit-Reset", "In how many seconds there is one more."),
+        ("RateLimit-Remaining", "How many of them remain."),
+        ("RateLimit-Reset", "Seconds until one more is available."),
     ] {
         headers.insert(name.to_owned(), number(description));
     }
     if status == "429" {
         headers.insert(
             "Retry-After".to_owned(),
-            number("When to try again, in seconds."),
+            number("Seconds until you may try again."),
         );
     }
     if let Some(tag) = headers

@@ -32,29 +32,29 @@ use super::{
 #[openapi(
     info(
         title = "akgate admin API",
-        description = "Operators report leaked AccessKeys, look at restrictions, letters and what keys did, record an \
-                       owner's confirmation and lift. A token is made by `akgate operators add`, or by signing in where there \
-                       is a provider (`/admin/v1/sign-in`); where there is an authority of operators, people show a \
-                       certificate (mutual TLS), whose common name is the operator's. The role `viewer` \
-                       reads, `operator` also acts, `approver` also decides what needs two people, `admin` also manages \
-                       operators; `service` is for programs and reaches /v1 alone. A token may do less than its \
-                       operator, and ends. A list gives `next_page_token`, which the next request sends as \
-                       `page_token`; null means that there is no more.",
+        description = "Operators report leaked AccessKeys, inspect restrictions, letters and the activity of keys, record \
+                       an owner's confirmation, and lift restrictions. Get a token with `akgate operators add`, or by \
+                       signing in with the identity provider, if one is configured (`/admin/v1/sign-in`). If a \
+                       certificate authority for operators is configured, operators need a client certificate (mutual TLS) \
+                       whose common name is the operator's name. The role `viewer` can read, `operator` can also make \
+                       changes, `approver` can also approve, `admin` can also manage operators; `service` is for programs \
+                       and can use only /v1. A token can allow less than its operator's role, and it expires. A list returns \
+                       `next_page_token`; send it as `page_token` to get the next page. It is null on the last page.",
         contact(name = "The operators of this akgate"),
     ),
-    servers((url = "/", description = "The admin listener of this akgate, in production or wherever it runs")),
+    servers((url = "/", description = "The admin listener of this akgate")),
     tags(
-        (name = "leaks", description = "Reporting leaked AccessKeys"),
-        (name = "restrictions", description = "What is restricted, and its way out"),
-        (name = "exceptions", description = "What a restricted key may do all the same"),
-        (name = "approvals", description = "What takes two operators"),
-        (name = "records", description = "What keys did, what was refused, what was written"),
-        (name = "directory", description = "Accounts and AccessKeys, and where keys come from"),
+        (name = "leaks", description = "Leak reports and their deliveries"),
+        (name = "restrictions", description = "Restrictions, from imposing to lifting"),
+        (name = "exceptions", description = "Operations that a restricted key may still perform"),
+        (name = "approvals", description = "Changes that a second operator must approve"),
+        (name = "records", description = "Activity of keys, refusals, letters, events and the audit log"),
+        (name = "directory", description = "Accounts, AccessKeys and their lineage"),
         (name = "policy", description = "What restricted keys are refused"),
-        (name = "nodes", description = "The processes that serve, and what each enforces"),
-        (name = "tasks", description = "What an operator has to see to"),
-        (name = "operators", description = "Who may use this API, and with which tokens"),
-        (name = "service", description = "For the cloud's own programs: notices and bounces"),
+        (name = "nodes", description = "The running processes, and what each enforces"),
+        (name = "tasks", description = "Things that an operator must take care of"),
+        (name = "operators", description = "Who may use this API, and their tokens"),
+        (name = "service", description = "For the cloud provider's own programs: notices and bounces"),
     ),
     paths(
         deliveries::undo,
@@ -92,7 +92,9 @@ impl Modify for Token {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("akg_…")
-            .description(Some("An operator's token, made by `akgate operators add`."))
+            .description(Some(
+                "An operator's token; get one with `akgate operators add`.",
+            ))
             .build();
         api.components
             .get_or_insert_with(Components::default)
@@ -115,13 +117,13 @@ impl Modify for Once {
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
             .description(Some(
-                "Of your making, one for each request. The same request again under the same key is made once, and answered as before for a day.",
+                "A unique value of your choice for each request. A request repeated with the same key is carried out once and gets the same response for 24 hours.",
             ))
             .schema(Some(schema))
             .build();
         let told = faults(&[
-            ("409", "The same request is being made."),
-            ("422", "The Idempotency-Key went with another request."),
+            ("409", "The same request is still being processed."),
+            ("422", "The Idempotency-Key was used for another request."),
         ]);
         for item in api.paths.paths.values_mut() {
             for change in [&mut item.post, &mut item.put].into_iter().flatten() {
@@ -147,17 +149,17 @@ impl IntoResponses for Faults {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
         faults(&[
             ("400", "The request is not valid."),
-            ("401", "There is no token, or none that works."),
-            ("403", "The operator's role does not go that far."),
+            ("401", "The token is missing or not valid."),
+            ("403", "The operator's role does not allow this."),
             (
                 "429",
-                "Too many requests, or too many wrong tokens: this one was not looked at.",
+                "Too many requests, or too many wrong tokens; this request was not processed.",
             ),
             (
                 "500",
-                "akgate has failed; whether anything was changed the audit tells.",
+                "Internal error. The audit log tells whether anything has changed.",
             ),
-            ("503", "The registry does not answer; nothing was changed."),
+            ("503", "The registry is not available. Nothing has changed."),
         ])
     }
 }

@@ -10,18 +10,18 @@ use super::{
 };
 use akgate_rules::verdict::Profile;
 
-/// Look at accounts, and set what their restricted keys are refused
+/// Show accounts, and set what their restricted keys are refused
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// List accounts
     List {
-        /// Those alone that have something of their own in place of the configured default
+        /// Only accounts that override a configured default
         #[arg(long)]
         own: bool,
-        /// At most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
@@ -29,7 +29,7 @@ pub enum Command {
     Show {
         /// The account
         id: String,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
@@ -37,21 +37,21 @@ pub enum Command {
     Profile {
         /// The account
         id: String,
-        /// mutations, strict, or default for what is configured
+        /// mutations, strict, or default for the configured profile
         #[arg(value_name = "PROFILE", value_parser = profile)]
         wanted: Choice<Profile>,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Say whether a restricted key of the account may disable or delete itself
+    /// Set whether a restricted key of the account may disable or delete itself
     SelfRemedy {
         /// The account
         id: String,
-        /// open, shut, or default for what is configured
+        /// open, shut, or default for the configured setting
         #[arg(value_parser = lane)]
         lane: Choice<bool>,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
@@ -66,7 +66,7 @@ fn profile(text: &str) -> Result<Choice<Profile>, String> {
         "default" => Ok(Choice(None)),
         text => match text.parse() {
             Ok(profile) => Ok(Choice(Some(profile))),
-            Err(_) => Err("it is mutations, strict or default".to_owned()),
+            Err(_) => Err("must be mutations, strict or default".to_owned()),
         },
     }
 }
@@ -76,7 +76,7 @@ fn lane(text: &str) -> Result<Choice<bool>, String> {
         "default" => Ok(Choice(None)),
         "open" => Ok(Choice(Some(true))),
         "shut" => Ok(Choice(Some(false))),
-        _ => Err("it is open, shut or default".to_owned()),
+        _ => Err("must be open, shut or default".to_owned()),
     }
 }
 
@@ -114,7 +114,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     path: "accounts",
                     member: "accounts",
                     columns: COLUMNS,
-                    none: "No account is like that.",
+                    none: "No matching accounts.",
                 };
                 return list(client, shown, &what, given, *limit).await;
             }

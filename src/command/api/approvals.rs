@@ -8,80 +8,80 @@ use uuid::Uuid;
 
 use super::{Connection, Exit, List, list, run as over_api, say_enforced, shown::Column};
 
-/// Decide what takes two people: one asks, another approves
+/// Approve or reject changes that need a second operator
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// List what waits for a second operator
+    /// List pending approvals
     List {
-        /// What is over as well
+        /// Include approvals that are no longer pending
         #[arg(long)]
         all: bool,
-        /// At most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Show one request
+    /// Show one approval
     Show {
-        /// The request
+        /// The approval
         id: Uuid,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Approve of another operator's request: it is done at once
+    /// Approve another operator's request; the change is made at once
     Approve {
-        /// The request
+        /// The approval
         id: Uuid,
-        /// For the record
+        /// A remark for the audit log
         #[arg(long)]
         remark: Option<String>,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
     /// Reject another operator's request
     Reject {
-        /// The request
+        /// The approval
         id: Uuid,
-        /// Why, for who asked
+        /// The reason, for the requester
         #[arg(long)]
         remark: String,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Take your own request back
+    /// Withdraw your own request
     Withdraw {
-        /// The request
+        /// The approval
         id: Uuid,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
 }
 
 const COLUMNS: &[Column] = &[
-    ("request", "approval_id"),
+    ("approval", "approval_id"),
     ("what", "kind"),
     ("AccessKey", "access_key_id"),
-    ("asked by", "asked_by"),
+    ("requester", "asked_by"),
     ("reason", "reason"),
     ("until", "expires_at"),
     ("state", "state"),
 ];
 
 pub(super) const ROWS: &[Column] = &[
-    ("request", "approval_id"),
+    ("approval", "approval_id"),
     ("what", "kind"),
     ("of", "subject_id"),
     ("AccessKey", "access_key_id"),
     ("how", "request"),
     ("reason", "reason"),
-    ("asked by", "asked_by"),
-    ("asked", "asked_at"),
+    ("requester", "asked_by"),
+    ("requested", "asked_at"),
     ("until", "expires_at"),
     ("state", "state"),
     ("decided by", "decided_by"),
@@ -115,7 +115,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     path: "approvals",
                     member: "approvals",
                     columns: COLUMNS,
-                    none: "Nothing waits for a second operator.",
+                    none: "No pending approvals.",
                 };
                 return list(client, shown, &what, given, *limit).await;
             }

@@ -6,25 +6,25 @@ use uuid::Uuid;
 
 use super::{Connection, Exit, List, list, run as over_api, shown::Column};
 
-/// List who did what, the newest first
+/// List audit records, newest first
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// By this one: operator:NAME, contact:ID, source:NAME, policy or akgate
+    /// Only those by this actor: operator:NAME, contact:ID, source:NAME, policy or akgate
     #[arg(long)]
     by: Option<String>,
-    /// Of this deed: Impose, Lift, AddOperator…
+    /// Only those of this action: Impose, Lift, AddOperator…
     #[arg(long)]
     action: Option<String>,
-    /// About this AccessKey
+    /// Only those about this AccessKey
     #[arg(long, value_name = "ID")]
     key: Option<String>,
-    /// About this restriction
+    /// Only those about this restriction
     #[arg(long, value_name = "ID")]
     restriction: Option<Uuid>,
-    /// At most so many
+    /// Maximum number of rows
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
     limit: u16,
-    /// Which akgate
+    /// The akgate to use
     #[command(flatten)]
     connection: Connection,
 }
@@ -54,7 +54,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
             path: "audit",
             member: "records",
             columns: COLUMNS,
-            none: "Nothing of that is on record.",
+            none: "No matching records.",
         };
         list(client, shown, &what, given, args.limit).await
     })

@@ -55,7 +55,7 @@ impl ClientFault {
 #[derive(Debug, thiserror::Error)]
 pub enum ApiFault {
     /// Nobody answers.
-    #[error("{server} does not answer: {reason}")]
+    #[error("{server} does not respond: {reason}")]
     NoAnswer {
         /// Who.
         server: String,
@@ -75,7 +75,7 @@ pub enum ApiFault {
         detail: String,
     },
     /// Something else than akgate answers.
-    #[error("{server} answers with status {status}, and not as akgate's admin API does")]
+    #[error("{server} responds with status {status}, but not like akgate's admin API")]
     NotAkgate {
         /// Who.
         server: String,
@@ -113,14 +113,14 @@ impl ApiFault {
             return match self {
                 Self::NotFound(_) => Some("akgate restrictions list"),
                 Self::NoAnswer { .. } | Self::NotAkgate { .. } => {
-                    Some("look at --server, and at `akgate serve` there")
+                    Some("check --server, and whether `akgate serve` runs there")
                 }
                 _ => None,
             };
         };
         match kind.as_str() {
             "unauthorized" | "forbidden" => Some(
-                "ask an admin for `akgate operators token NAME --role ROLE`, or add yourself on a node",
+                "ask an admin to run `akgate operators token NAME --role ROLE`, or run `akgate operators add` on a node",
             ),
             "not-remediated" => Some(
                 "akgate restrictions confirm ID --ticket NUMBER, or lift with --accept-no-confirmation",
@@ -240,7 +240,7 @@ impl Client {
         };
         let (status, body) = tokio::time::timeout(PATIENCE, asking)
             .await
-            .map_err(|_| silent(format!("not in {} s", PATIENCE.as_secs())))??;
+            .map_err(|_| silent(format!("no answer in {} s", PATIENCE.as_secs())))??;
         let answer: Option<Value> = serde_json::from_slice(&body).ok();
         match answer {
             Some(answer) if status.is_success() => Ok(answer),

@@ -7,29 +7,29 @@ use serde_json::json;
 
 use super::{Connection, Exit, List, client::segment, list, run as over_api, shown::Column};
 
-/// Look at what other programs were told, and try again what a hook did not take
+/// List the events sent to other programs, and retry failed ones
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// List events, the newest first
+    /// List events, newest first
     List {
-        /// Due, Sent or Buried: given up
+        /// Due, Sent or Buried (failed)
         #[arg(long)]
         state: Option<String>,
-        /// For this hook
+        /// Only those for this hook
         #[arg(long, value_name = "NAME")]
         hook: Option<String>,
-        /// At most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Try again at once what was given up for a hook
+    /// Retry the failed events of a hook now
     Revive {
-        /// The hook, as it is configured
+        /// The name of the hook in the configuration
         hook: String,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
@@ -73,14 +73,14 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     path: "events",
                     member: "events",
                     columns: COLUMNS,
-                    none: "No event is like that.",
+                    none: "No matching events.",
                 };
                 list(client, shown, &what, given, *limit).await
             }
             Command::Revive { hook, .. } => {
                 let path = format!("hooks/{}:revive", segment(hook));
                 let revived = client.post(&path, &json!({})).await?;
-                shown.one(&revived, &[("events that are tried again", "events")])?;
+                shown.one(&revived, &[("retried events", "events")])?;
                 Ok(Exit::Ok)
             }
         },

@@ -11,21 +11,21 @@ use super::{
     shown::Column,
 };
 
-/// Let a restricted AccessKey do single things, from where its owner works, for hours: takes a second operator
+/// Allow a restricted AccessKey single operations from given networks for some hours: needs approval
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// List exceptions that hold
+    /// List exceptions that are in force
     List {
-        /// Those that are over as well
+        /// Include ended ones
         #[arg(long)]
         all: bool,
-        /// Of this AccessKey
+        /// Only those of this AccessKey
         #[arg(long, value_name = "ID")]
         key: Option<String>,
-        /// At most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
@@ -33,17 +33,17 @@ pub enum Command {
     Show {
         /// The exception
         id: Uuid,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Ask for an exception
+    /// Request an exception
     ///
-    /// It holds for the AccessKey itself, never for its sessions, and ends with its restriction at the latest.
+    /// It applies to the AccessKey itself, never to its sessions, and ends with its restriction at the latest.
     Add {
         /// The restricted AccessKey
         key: String,
-        /// What passes: RAM:CreateAccessKey. Several by commas, or given again
+        /// An operation to allow: RAM:CreateAccessKey. Separate several with commas, or repeat the option
         #[arg(
             long = "operation",
             value_name = "PRODUCT:ACTION",
@@ -51,7 +51,7 @@ pub enum Command {
             required = true
         )]
         operations: Vec<String>,
-        /// From where: CIDR, /16 at the widest (IPv6: /32), or an address. Several by commas, or given again
+        /// A network to allow: CIDR, at most a /16 (IPv6: /32), or an address. Separate several with commas, or repeat the option
         #[arg(
             long = "network",
             value_name = "CIDR",
@@ -59,16 +59,16 @@ pub enum Command {
             required = true
         )]
         networks: Vec<String>,
-        /// For how long since it is approved
+        /// How many hours it lasts after the approval
         #[arg(long, value_parser = clap::value_parser!(u8).range(1..=72))]
         hours: u8,
-        /// Why, for the audit
+        /// The reason, for the audit log
         #[arg(long)]
         reason: String,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
@@ -76,7 +76,7 @@ pub enum Command {
     Revoke {
         /// The exception
         id: Uuid,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
@@ -101,7 +101,7 @@ const ROWS: &[Column] = &[
     ("until", "expires_at"),
     ("state", "state"),
     ("reason", "reason"),
-    ("asked by", "asked_by"),
+    ("requester", "asked_by"),
     ("approved by", "approved_by"),
     ("revoked", "revoked_at"),
     ("revoked by", "revoked_by"),
@@ -137,7 +137,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     path: "exceptions",
                     member: "exceptions",
                     columns: COLUMNS,
-                    none: "No exception is like that.",
+                    none: "No matching exceptions.",
                 };
                 return list(client, shown, &what, given, *limit).await;
             }
@@ -152,7 +152,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 ..
             } => {
                 let what = operations.join(", ");
-                let question = format!("Let {key} do {what} for {hours} h, though it has leaked?");
+                let question = format!("Allow the leaked key {key} to call {what} for {hours} h?");
                 if !agreed(&question, *yes, err)? {
                     return Ok(Exit::Usage);
                 }

@@ -14,85 +14,85 @@ use super::{
 use akgate_rules::access_key::AccessKeyId;
 use akgate_state::directory::KeyStatus;
 
-/// Look at AccessKeys and where they come from; ask for a leaked one to be disabled
+/// Show AccessKeys and their lineage; request to disable a leaked one
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// List AccessKeys
     List {
-        /// Of this account
+        /// Only those of this account
         #[arg(long, value_name = "ID")]
         account: Option<String>,
-        /// Of this RAM user
+        /// Only those of this RAM user
         #[arg(long, value_name = "NAME", requires = "account")]
         user: Option<String>,
         /// Active, Inactive or Deleted
         #[arg(long, value_parser = status)]
         status: Option<KeyStatus>,
-        /// Restricted ones alone
+        /// Only restricted ones
         #[arg(long)]
         restricted: bool,
-        /// At most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Show an AccessKey: whose it is, whether it works, what restricts it, how much it made
+    /// Show an AccessKey: its owner, its status, its restrictions, and its descendants
     Show {
         /// The AccessKeyId
         #[arg(value_parser = AccessKeyId::parse)]
         key: AccessKeyId,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Show where a key or session comes from, and what came of it
+    /// Show the ancestors and descendants of a key or session
     Lineage {
         /// The id of the AccessKey or session
         #[arg(value_parser = AccessKeyId::parse)]
         key: AccessKeyId,
-        /// At most so many of what came of it
+        /// Maximum number of descendants
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Show what a key or session did: what it changed, what was refused
+    /// Show the activity of a key or session: changes and refusals
     Activity {
         /// The id of the AccessKey or session
         #[arg(value_parser = AccessKeyId::parse)]
         key: AccessKeyId,
-        /// At most so many records of each kind
+        /// Maximum number of records of each kind
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Ask for a leaked AccessKey to be disabled: takes a second operator
+    /// Request to disable a leaked AccessKey: needs approval
     ///
-    /// The gateway then refuses whatever it signs. In the IAM it stays as its owner left it, who can bring it back by
-    /// UpdateAccessKey with another key.
+    /// The gateway then refuses every call that it signs. In the IAM the key stays active, and its owner can reinstate it
+    /// with UpdateAccessKey, signed by another key.
     Disable {
         /// The AccessKeyId
         #[arg(value_parser = AccessKeyId::parse)]
         key: AccessKeyId,
-        /// Why, for the audit
+        /// The reason, for the audit log
         #[arg(long)]
         reason: String,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
 }
 
 fn status(text: &str) -> Result<KeyStatus, String> {
-    KeyStatus::parse(text).ok_or_else(|| "it is Active, Inactive or Deleted".to_owned())
+    KeyStatus::parse(text).ok_or_else(|| "must be Active, Inactive or Deleted".to_owned())
 }
 
 const COLUMNS: &[Column] = &[
@@ -194,7 +194,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     path: "keys",
                     member: "keys",
                     columns: COLUMNS,
-                    none: "No AccessKey is like that.",
+                    none: "No matching AccessKeys.",
                 };
                 list(client, shown, &what, given, *limit).await
             }
@@ -205,7 +205,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     shown.list(
                         members(&key, "restrictions"),
                         RESTRICTIONS,
-                        "Nothing restricts it.",
+                        "No restrictions.",
                         None,
                     )?;
                 }
@@ -217,7 +217,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 shown.list(
                     members(&lineage, "relatives"),
                     RELATIVES,
-                    "Nothing is known of it.",
+                    "No known relatives.",
                     None,
                 )?;
                 Ok(Exit::Ok)
@@ -230,8 +230,8 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     return Ok(Exit::Ok);
                 }
                 for (member, columns, none) in [
-                    ("intents", CHANGES, "It changed nothing."),
-                    ("refusals", REFUSALS, "Nothing of it was refused."),
+                    ("intents", CHANGES, "No changes."),
+                    ("refusals", REFUSALS, "No refusals."),
                 ] {
                     shown.list(members(&activity, member), columns, none, None)?;
                 }
@@ -240,7 +240,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             Command::Disable {
                 key, reason, yes, ..
             } => {
-                let question = format!("Ask for {} to be disabled?", key.as_str());
+                let question = format!("Request to disable {}?", key.as_str());
                 if !agreed(&question, *yes, err)? {
                     return Ok(Exit::Usage);
                 }

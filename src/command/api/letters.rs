@@ -8,48 +8,48 @@ use uuid::Uuid;
 
 use super::{Connection, Exit, List, list, run as over_api, shown::Column};
 
-/// Look at the letters, send one again, give one up
+/// List the letters, send one again, or stop one
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// List letters, the newest first
+    /// List letters, newest first
     List {
-        /// Due, Sent or Buried: given up
+        /// Due, Sent or Buried (failed)
         #[arg(long)]
         state: Option<String>,
-        /// About this restriction
+        /// Only those about this restriction
         #[arg(long, value_name = "ID")]
         restriction: Option<Uuid>,
-        /// At most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Show one letter, and what the last attempt met
+    /// Show one letter, and the result of the last attempt
     Show {
         /// The letter
         id: Uuid,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Send a letter again that was sent or given up, with the facts of now
+    /// Send a letter again that was sent or has failed, with current facts
     Resend {
         /// The letter
         id: Uuid,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Give a letter up that waits to be sent
+    /// Stop sending a letter that is due
     Bury {
         /// The letter
         id: Uuid,
-        /// Why, for the audit
+        /// The reason, for the audit log
         #[arg(long)]
         reason: String,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
@@ -113,7 +113,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     path: "letters",
                     member: "letters",
                     columns: COLUMNS,
-                    none: "No letter is like that.",
+                    none: "No matching letters.",
                 };
                 return list(client, shown, &what, given, *limit).await;
             }

@@ -30,16 +30,16 @@ use akgate_state::randomness::Randomness;
 /// How long a person may take at the provider's page.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Sign in at your provider, in the browser, and get a token for some hours
+/// Sign in with your identity provider in the browser, and get a token for some hours
 ///
-/// Where akgate has a provider (admin.oidc). The token goes to the token file that is configured (--token-file,
-/// AKGATE_TOKEN_FILE or `token_file` of the profile), or to the standard output where none is.
+/// Requires a provider (admin.oidc). The token is written to the configured token file (--token-file, AKGATE_TOKEN_FILE
+/// or `token_file` of the profile), or to standard output if there is none.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// The port that the browser comes back to; a free one by default. For providers that want to know it beforehand
+    /// The port for the browser to return to, if your provider needs a fixed one; by default, a free port
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Which akgate
+    /// The akgate to use
     #[command(flatten)]
     connection: Connection,
 }
@@ -82,18 +82,22 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         let page = client.get("sign-in", &wanted).await?;
         writeln!(
             err,
-            "Open this page in the browser of this machine, and sign in:\n"
+            "Open this page in a browser on this machine, and sign in:\n"
         )?;
         writeln!(err, "  {}\n", member(&page, "authorization_url"))?;
         let back = timeout(PATIENCE, come_back(listener, &ties.state)).await;
         let code = match back {
             Ok(Ok(code)) => code,
             Ok(Err(said)) => {
-                writeln!(err, "error: the provider says: {said}")?;
+                writeln!(err, "error: the provider reports: {said}")?;
                 return Ok(Exit::Denied);
             }
             Err(_) => {
-                writeln!(err, "error: nobody came back in {} s", PATIENCE.as_secs())?;
+                writeln!(
+                    err,
+                    "error: nobody signed in within {} s",
+                    PATIENCE.as_secs()
+                )?;
                 writeln!(err, "next: akgate login")?;
                 return Ok(Exit::Failed);
             }
@@ -111,7 +115,10 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
                 let name = file.display();
                 if let Err(fault) = keep(file, token) {
                     writeln!(err, "error: {name}: {fault}")?;
-                    writeln!(err, "next: keep the token yourself, it is shown once:")?;
+                    writeln!(
+                        err,
+                        "next: store the token yourself, it is shown only once:"
+                    )?;
                     writeln!(shown.out, "{token}")?;
                     return Ok(Exit::Failed);
                 }
@@ -119,12 +126,12 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
                 if env::var_os("AKGATE_TOKEN").is_some() {
                     writeln!(
                         err,
-                        "AKGATE_TOKEN is set, and counts before that file: unset it."
+                        "AKGATE_TOKEN is set and overrides that file: unset it."
                     )?;
                 }
             }
             None => {
-                writeln!(err, "{} The token is shown once:", welcome(&receipt))?;
+                writeln!(err, "{} The token is shown only once:", welcome(&receipt))?;
                 writeln!(shown.out, "{token}")?;
             }
         }
@@ -189,7 +196,7 @@ async fn back(State((state, sender)): State<Waiting>, Query(back): Query<Back>) 
         Back { state: given, .. } if given.as_deref() != Some(&state) => {
             return (
                 StatusCode::BAD_REQUEST,
-                "This is not the answer that is waited for.",
+                "This is not the expected response.",
             )
                 .into_response();
         }
@@ -205,8 +212,8 @@ async fn back(State((state, sender)): State<Waiting>, Query(back): Query<Back>) 
         }
     };
     let text = match came {
-        Ok(_) => "You may close this page: the terminal goes on.",
-        Err(_) => "The provider has refused. The terminal says why.",
+        Ok(_) => "You can close this page and return to the terminal.",
+        Err(_) => "The provider refused. See the terminal for the reason.",
     };
     sender.try_send(came).ok();
     Html(format!(

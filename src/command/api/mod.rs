@@ -90,8 +90,8 @@ fn agreed(question: &str, yes: bool, err: &mut impl Write) -> io::Result<bool> {
         return Ok(true);
     }
     if !io::stdin().is_terminal() {
-        writeln!(err, "error: {question} Nobody is asked here.")?;
-        writeln!(err, "next: the same command with --yes")?;
+        writeln!(err, "error: {question} Not a terminal; pass `--yes`.")?;
+        writeln!(err, "next: repeat the command with --yes")?;
         return Ok(false);
     }
     write!(err, "{question} [y/N] ")?;
@@ -148,7 +148,7 @@ fn answer_or_waiting<W: Write>(
     shown.one(answer, approvals::ROWS)?;
     writeln!(
         err,
-        "It waits for a second operator: akgate approvals approve {approval}"
+        "A second operator must approve: akgate approvals approve {approval}"
     )?;
     Ok(Exit::Ok)
 }

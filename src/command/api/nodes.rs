@@ -6,13 +6,13 @@ use clap::Subcommand;
 
 use super::{Connection, Exit, List, list, run as over_api, shown::Column};
 
-/// Look at the processes that serve: what each enforces, whether it holds a lease, its keys and its clock
+/// List the running processes: what each enforces, its lease, its keys and its clock
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// List nodes: up to which revision each enforces and how far that is behind, when it was last heard of, how far its
-    /// clock is ahead of the database's, and the keys of its key ring. `-o json` also has roles, version and more
+    /// List nodes: the revision that each enforces and how far it is behind, the age of its last announcement, how far its
+    /// clock is ahead of the database's, and the keys of its key ring. `-o json` also shows roles, version and more
     List {
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
@@ -40,7 +40,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             path: "nodes",
             member: "nodes",
             columns: COLUMNS,
-            none: "No node serves.",
+            none: "No nodes are running.",
         };
         list(client, shown, &what, [], u16::MAX).await
     })

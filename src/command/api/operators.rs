@@ -16,55 +16,55 @@ use akgate_state::operators::{
     store::{MOST_TOKEN_DAYS, TOKEN_DAYS},
 };
 
-/// Look at operators and their tokens, and change them
+/// Manage operators and their tokens
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// List operators, with their tokens and when each was last used
+    /// List operators, with their tokens and the last use of each
     List {
-        /// At most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Show who you are, and until when your token lasts
+    /// Show your name, your role, and when your token expires
     Me {
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Make another token for an operator and print it, once
+    /// Create another token for an operator and print it once
     Token {
         /// The operator
         name: String,
-        /// What it may do at most
+        /// The most that the token allows
         #[arg(long)]
         role: Role,
-        /// How long it lasts
+        /// How many days it is valid
         #[arg(long, value_name = "DAYS", default_value_t = TOKEN_DAYS,
             value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_TOKEN_DAYS)))]
         token_days: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// End an operator, with all tokens
+    /// Revoke an operator, with all tokens
     Revoke {
         /// The operator
         name: String,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// End a token: any as an admin, or the one that you ask with
+    /// Revoke a token: an admin can revoke any, everyone their own
     RevokeToken {
-        /// What follows akg_, up to the next _
+        /// The token id: what follows akg_, up to the next _
         token_id: String,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
@@ -118,7 +118,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     Output::Json | Output::Yaml => found,
                 };
                 let more = more.then(|| format!("--limit {}", u32::from(*limit) * 2));
-                shown.list(&lines, COLUMNS, "There is no operator.", more.as_deref())?;
+                shown.list(&lines, COLUMNS, "No operators.", more.as_deref())?;
             }
             Command::Me { .. } => shown.one(&client.get("me", &[]).await?, ROWS)?,
             Command::Token {
@@ -134,25 +134,25 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 let of = |name| member(&made, name);
                 writeln!(
                     err,
-                    "A token of {name} as {role} until {}. It is shown once:",
+                    "Token for {name} as {role}, valid until {}. It is shown only once:",
                     of("expires_at")
                 )?;
                 writeln!(shown.out, "{}", of("token"))?;
             }
             Command::Revoke { name, yes, .. } => {
-                if !agreed(&format!("End {name} and all their tokens?"), *yes, err)? {
+                if !agreed(&format!("Revoke {name} and all their tokens?"), *yes, err)? {
                     return Ok(Exit::Usage);
                 }
                 client
                     .post(&format!("operators/{}:revoke", segment(name)), &json!({}))
                     .await?;
-                writeln!(err, "{name} may do nothing any more.")?;
+                writeln!(err, "{name} is revoked.")?;
             }
             Command::RevokeToken { token_id, .. } => {
                 client
                     .post(&format!("tokens/{}:revoke", segment(token_id)), &json!({}))
                     .await?;
-                writeln!(err, "The token {token_id} is worth nothing any more.")?;
+                writeln!(err, "The token {token_id} is revoked.")?;
             }
         }
         Ok(Exit::Ok)

@@ -11,64 +11,64 @@ use super::{
 };
 use akgate_rules::verdict::{Mode, Profile};
 
-/// Look at what the policy does, and would do; switch its mode
+/// Show what the policy refuses or would refuse; switch its mode
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Show what is enforced
+    /// Show the policy in force
     Show {
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Say what becomes of an operation where the key has leaked
+    /// Show how an operation of a leaked key is treated
     Check {
         /// Product code: RAM, IMS, STS, ResourceManager, Ecs…
         product: String,
-        /// Action, exactly as it is called
+        /// Action, exactly as in the call
         action: String,
-        /// API version, of products that the catalogue does not enumerate
+        /// API version, required if the product is not catalogued
         #[arg(long)]
         version: Option<String>,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// List what the profile strict refuses and mutations does not
+    /// List the operations that strict refuses and mutations does not
     Diff {
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Say who would have been refused, by the calls of the last days
+    /// Show which calls of the last days would have been refused
     Replay {
-        /// Under this profile: mutations or strict
+        /// The profile: mutations or strict
         #[arg(value_name = "PROFILE")]
         under: Profile,
-        /// As if every key had leaked, not those alone that were restricted
+        /// Treat every key as leaked, not only the restricted ones
         #[arg(long)]
         all_keys: bool,
-        /// How many days back
+        /// Number of days to look back
         #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u8).range(1..=14))]
         days: u8,
-        /// At most so many rows
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Ask for the mode to be switched at every node: takes a second operator
+    /// Request to switch the mode at every node: needs approval
     Mode {
-        /// enforce, shadow, off, or configured for what each node is configured to
+        /// enforce, shadow, off, or configured for each node's configured mode
         #[arg(value_parser = mode)]
         mode: Switch,
-        /// Why, for the audit
+        /// The reason, for the audit log
         #[arg(long)]
         reason: String,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
@@ -83,7 +83,7 @@ fn mode(text: &str) -> Result<Switch, String> {
         "configured" => Ok(Switch(None)),
         text => match text.parse() {
             Ok(mode) => Ok(Switch(Some(mode))),
-            Err(_) => Err("it is enforce, shadow, off or configured".to_owned()),
+            Err(_) => Err("must be enforce, shadow, off or configured".to_owned()),
         },
     }
 }
@@ -162,7 +162,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             }
             Command::Diff { .. } => {
                 let diff = client.get("policy/diff", &[]).await?;
-                rows(shown, &diff, "differences", DIFF, "They refuse the same.")?;
+                rows(shown, &diff, "differences", DIFF, "No differences.")?;
             }
             Command::Replay {
                 under,
@@ -184,18 +184,22 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     &replay,
                     "calls",
                     REPLAY,
-                    "Nobody would have been refused.",
+                    "No calls would have been refused.",
                 )?;
                 let is_cut = replay.get("is_cut").and_then(Value::as_bool);
                 if is_cut == Some(true) && shown.output == Output::Table {
-                    writeln!(err, "There are more: --limit {}", u32::from(*limit) * 2)?;
+                    writeln!(
+                        err,
+                        "There are more rows: --limit {}",
+                        u32::from(*limit) * 2
+                    )?;
                 }
             }
             Command::Mode {
                 mode, reason, yes, ..
             } => {
-                let to = mode.0.map_or("what is configured", Mode::as_str);
-                let question = format!("Ask for the mode to be switched to {to}, at every node?");
+                let to = mode.0.map_or("the configured mode", Mode::as_str);
+                let question = format!("Request to switch every node to {to}?");
                 if !agreed(&question, *yes, err)? {
                     return Ok(Exit::Usage);
                 }

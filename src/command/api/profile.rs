@@ -14,10 +14,10 @@ use akgate_state::operators::token::{InvalidToken, Token};
 /// The file of profiles, below the folder for settings.
 const FILE: &str = "akgate/profiles.toml";
 
-/// Which akgate is meant, and how its answers are shown.
+/// The akgate to use, and the output format.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Connection {
-    /// Where the admin API is, an https address. The token comes from AKGATE_TOKEN or --token-file
+    /// URL of the admin API (https). The token comes from AKGATE_TOKEN or --token-file
     #[arg(
         long,
         value_name = "URL",
@@ -25,7 +25,7 @@ pub struct Connection {
         hide_env_values = true
     )]
     server: Option<String>,
-    /// A file that holds your token
+    /// File with your token
     #[arg(
         long,
         value_name = "FILE",
@@ -33,10 +33,10 @@ pub struct Connection {
         hide_env_values = true
     )]
     token_file: Option<PathBuf>,
-    /// Certificate authority of the admin API, a PEM file
+    /// CA certificate of the admin API, a PEM file
     #[arg(long, value_name = "FILE", env = "AKGATE_CA", hide_env_values = true)]
     ca: Option<PathBuf>,
-    /// Your certificate, a PEM file, where the admin API asks for one
+    /// Your client certificate, a PEM file, if the admin API requires one
     #[arg(
         long,
         value_name = "FILE",
@@ -44,7 +44,7 @@ pub struct Connection {
         hide_env_values = true
     )]
     client_cert: Option<PathBuf>,
-    /// Its private key, a PEM file
+    /// Private key of the client certificate, a PEM file
     #[arg(
         long,
         value_name = "FILE",
@@ -52,7 +52,7 @@ pub struct Connection {
         hide_env_values = true
     )]
     client_key: Option<PathBuf>,
-    /// A profile of ~/.config/akgate/profiles.toml: a table with server, token_file, ca, client_cert and client_key
+    /// A profile in ~/.config/akgate/profiles.toml: a table with server, token_file, ca, client_cert and client_key
     #[arg(
         long,
         value_name = "NAME",
@@ -60,7 +60,7 @@ pub struct Connection {
         hide_env_values = true
     )]
     profile: Option<String>,
-    /// How answers are shown
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub(super) output: Output,
 }
@@ -94,17 +94,19 @@ pub(super) struct Target {
 /// Why nobody can be asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProfileFault {
-    #[error("which akgate? Give --server URL, AKGATE_SERVER, or a profile with `server` in {0}")]
+    #[error(
+        "no server given: pass --server URL, set AKGATE_SERVER, or add a profile with `server` to {0}"
+    )]
     NoServer(String),
-    #[error("`{0}` is no address of an admin API: https://HOST[:PORT]")]
+    #[error("`{0}` is not the URL of an admin API: https://HOST[:PORT]")]
     Server(String),
     #[error(
-        "`{0}` would show the token to the network: use https (http is for this machine alone)"
+        "`{0}` would send the token unencrypted: use https (http is allowed only for this machine)"
     )]
     Plain(String),
-    #[error("a certificate goes with its key: give both --client-cert and --client-key")]
+    #[error("pass both --client-cert and --client-key")]
     HalfCertificate,
-    #[error("whose token? Set AKGATE_TOKEN, give --token-file FILE, or `token_file` in {0}")]
+    #[error("no token given: set AKGATE_TOKEN, pass --token-file FILE, or set `token_file` in {0}")]
     NoToken(String),
     #[error("{0}: {1}")]
     File(String, std::io::Error),

@@ -10,50 +10,50 @@ use super::{
     Connection, Exit, List, agreed, answer_or_waiting, list, run as over_api, shown::Column,
 };
 
-/// Look at what was found, and take a delivery back
+/// List leak reports and deliveries, undo a delivery
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// List leak reports, the newest first
+    /// List leak reports, newest first
     List {
         /// Suspected, Secret, Pair or Decided
         #[arg(long)]
         proof: Option<String>,
-        /// Of this source
+        /// Only those from this source
         #[arg(long, value_name = "NAME")]
         source: Option<String>,
-        /// Of this AccessKey, or of a session that descends from it
+        /// Only those of this AccessKey, or of a session that descends from it
         #[arg(long, value_name = "ID")]
         key: Option<String>,
-        /// Of this batch
+        /// Only those of this delivery
         #[arg(long, value_name = "ID")]
         batch: Option<Uuid>,
-        /// At most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// List what arrived at once: deliveries of webhooks, and imports
+    /// List deliveries: leak reports that arrived together, by webhook or import
     Batches {
-        /// At most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Take a batch back that was a mistake; of many restrictions a second operator has to approve
+    /// Undo a delivery that was a mistake; for many restrictions, a second operator must approve
     Undo {
-        /// The batch
+        /// The delivery
         id: Uuid,
-        /// Why, for the audit and the letters
+        /// The reason, for the audit log and the letters
         #[arg(long)]
         reason: String,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
@@ -69,7 +69,7 @@ const REPORTS: &[Column] = &[
 ];
 
 const BATCHES: &[Column] = &[
-    ("batch", "delivery_id"),
+    ("delivery", "delivery_id"),
     ("arrived", "received_at"),
     ("source", "source"),
     ("reports", "reports"),
@@ -118,7 +118,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     path: "leak-reports",
                     member: "reports",
                     columns: REPORTS,
-                    none: "No report is like that.",
+                    none: "No matching reports.",
                 };
                 list(client, shown, &what, given, *limit).await
             }
@@ -127,14 +127,14 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     path: "deliveries",
                     member: "deliveries",
                     columns: BATCHES,
-                    none: "Nothing has arrived yet.",
+                    none: "No deliveries.",
                 };
                 list(client, shown, &what, [], *limit).await
             }
             Command::Undo {
                 id, reason, yes, ..
             } => {
-                let question = format!("Lift what the batch {id} alone has restricted?");
+                let question = format!("Lift all restrictions that only delivery {id} led to?");
                 if !agreed(&question, *yes, err)? {
                     return Ok(Exit::Usage);
                 }

@@ -13,115 +13,115 @@ use super::{
 };
 use akgate_rules::restriction::Closing;
 
-/// Look at restrictions, impose, confirm and lift them
+/// List, impose, confirm and lift restrictions
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// List restrictions, the newest first
+    /// List restrictions, newest first
     List {
-        /// Of which something begins with this: the AccessKey, its account or user, the ticket, the source's number, the
-        /// address where it was found
+        /// Only those where one of these begins with this text: the AccessKey, its account or user, the ticket, the source's
+        /// reference, the URL where it was found
         search: Option<String>,
         /// Imposed, Remediated or Lifted
         #[arg(long)]
         state: Option<String>,
-        /// Of this AccessKey
+        /// Only those of this AccessKey
         #[arg(long, value_name = "ID")]
         key: Option<String>,
-        /// Of this account
+        /// Only those of this account
         #[arg(long, value_name = "ID")]
         account: Option<String>,
-        /// At most so many
+        /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Show one restriction and the reports that led to it
+    /// Show one restriction with its leak reports
     Show {
         /// The restriction, or its AccessKey
         id: String,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Show what happened to a restriction, in order
+    /// Show the events of a restriction, in order
     Timeline {
         /// The restriction, or its AccessKey
         id: String,
-        /// At most so many events, the newest ones
+        /// Maximum number of events; the newest are shown
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Follow what happens to restrictions, a line for each change; Ctrl-C ends
+    /// Follow changes of restrictions, one line each; Ctrl-C to stop
     Watch {
-        /// Of this AccessKey
+        /// Only those of this AccessKey
         #[arg(long, value_name = "ID")]
         key: Option<String>,
-        /// End after so many
+        /// Stop after this number of changes
         #[arg(long)]
         count: Option<u32>,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Restrict an AccessKey: your decision, proven or not
+    /// Restrict an AccessKey, proven leaked or not
     Impose {
         /// The AccessKey
         key: String,
         /// Who found it
         #[arg(long)]
         source: String,
-        /// The finder's own number: the same one counts once
+        /// The source's own id of the finding; the same id counts once
         #[arg(long)]
         reference: String,
         /// Where it was found
         #[arg(long)]
         url: Option<String>,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Record the owner's word that came another way than by the letter's link
+    /// Record an owner's confirmation that did not come through the link in the letter
     Confirm {
         /// The restriction, or its AccessKey
         id: String,
-        /// The number under which the owner's word is kept
+        /// The number of the ticket in which the owner confirmed
         #[arg(long)]
         ticket: String,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
-    /// Lift a restriction; without confirmation, or of a pair that still works, a second operator has to approve
+    /// Lift a restriction; without confirmation, or if the key is still active, a second operator must approve
     Lift {
         /// The restriction, or its AccessKey
         id: String,
-        /// Why, in a word: Rotated, Disabled, Deleted, FalsePositive, UsedInTests or AcceptedRisk
+        /// The resolution: Rotated, Disabled, Deleted, FalsePositive, UsedInTests or AcceptedRisk
         #[arg(long, value_parser = closing)]
         closing: Closing,
-        /// Why, in your words, for the audit
+        /// The reason in your words, for the audit log
         #[arg(long)]
         reason: String,
-        /// The pair may still work: takes a second operator
+        /// Lift although the key is still active: needs approval
         #[arg(long)]
         accept_active_key: bool,
-        /// The owner may not have confirmed: takes a second operator
+        /// Lift although the owner has not confirmed: needs approval
         #[arg(long)]
         accept_no_confirmation: bool,
-        /// Only say what would be lifted
+        /// Only show what would be lifted
         #[arg(long)]
         dry_run: bool,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// Which akgate
+        /// The akgate to use
         #[command(flatten)]
         connection: Connection,
     },
@@ -131,7 +131,7 @@ fn closing(text: &str) -> Result<Closing, String> {
     let named = |closing: &Closing| closing.as_str().eq_ignore_ascii_case(text);
     Closing::ALL.into_iter().find(named).ok_or_else(|| {
         let names = Closing::ALL.map(Closing::as_str).join(", ");
-        format!("it is one of {names}")
+        format!("must be one of {names}")
     })
 }
 
@@ -140,7 +140,7 @@ const COLUMNS: &[Column] = &[
     ("AccessKey", "access_key_id"),
     ("account", "account_id"),
     ("user", "user_name"),
-    ("pair", "key_status"),
+    ("key status", "key_status"),
     ("state", "state"),
     ("since", "imposed_at"),
 ];
@@ -150,7 +150,7 @@ const ROWS: &[Column] = &[
     ("AccessKey", "access_key_id"),
     ("account", "account_id"),
     ("user", "user_name"),
-    ("pair", "key_status"),
+    ("key status", "key_status"),
     ("state", "state"),
     ("cause", "cause"),
     ("imposed", "imposed_at"),
@@ -162,7 +162,7 @@ const ROWS: &[Column] = &[
     ("lifted", "lifted_at"),
     ("lifted by", "lifted_by"),
     ("approved by", "approved_by"),
-    ("closed as", "closing"),
+    ("resolution", "closing"),
     ("reason", "lift_reason"),
 ];
 
@@ -224,7 +224,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     path: "restrictions",
                     member: "restrictions",
                     columns: COLUMNS,
-                    none: "No restriction is like that.",
+                    none: "No matching restrictions.",
                 };
                 list(client, shown, &what, given, *limit).await
             }
@@ -239,7 +239,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 let history = client.get(&path, &asked).await?;
                 let none = Vec::new();
                 let events = history.get("events").and_then(Value::as_array);
-                shown.list(events.unwrap_or(&none), EVENTS, "Nothing happened.", None)?;
+                shown.list(events.unwrap_or(&none), EVENTS, "No events.", None)?;
                 Ok(Exit::Ok)
             }
             Command::Impose {
@@ -283,12 +283,7 @@ fn show<W: Write>(shown: &mut Shown<'_, W>, restriction: &Value) -> Result<Exit,
     if shown.output == Output::Table {
         let none = Vec::new();
         let reports = restriction.get("reports").and_then(Value::as_array);
-        shown.list(
-            reports.unwrap_or(&none),
-            REPORTS,
-            "No report led to it.",
-            None,
-        )?;
+        shown.list(reports.unwrap_or(&none), REPORTS, "No reports.", None)?;
     }
     Ok(Exit::Ok)
 }
@@ -317,7 +312,7 @@ async fn lift<W: Write>(
         show(shown, &found)?;
         writeln!(
             err,
-            "This would be lifted as {}; nothing was changed.",
+            "Dry run: this would be lifted with the resolution {}.",
             closing.as_str()
         )?;
         return Ok(Exit::Ok);

@@ -11,11 +11,11 @@ use super::ApiFault;
 /// How answers are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Output {
-    /// For reading.
+    /// A table, for reading
     Table,
-    /// For programs.
+    /// JSON, for programs
     Json,
-    /// For both.
+    /// YAML, for both
     Yaml,
 }
 
@@ -48,7 +48,7 @@ impl<W: Write> Shown<'_, W> {
                 }
                 writeln!(self.out, "{table}")?;
                 if let Some(more) = more {
-                    writeln!(self.out, "There are more: {more}")?;
+                    writeln!(self.out, "There are more rows: {more}")?;
                 }
             }
         }

@@ -31,21 +31,21 @@ pub(super) async fn run<W: Write>(
     let mut seen: BTreeSet<i64> = records(client, key).await?.into_keys().collect();
     let mut printed = 0;
     let mut is_silent = false;
-    writeln!(err, "Watching; Ctrl-C ends.")?;
+    writeln!(err, "Watching; press Ctrl-C to stop.")?;
     loop {
         tokio::time::sleep(EVERY).await;
         let newest = match records(client, key).await {
             Ok(newest) => newest,
             Err(fault @ ApiFault::NoAnswer { .. }) => {
                 if !std::mem::replace(&mut is_silent, true) {
-                    writeln!(err, "{fault}: asking again")?;
+                    writeln!(err, "{fault}: retrying")?;
                 }
                 continue;
             }
             Err(fault) => return Err(fault),
         };
         if std::mem::replace(&mut is_silent, false) {
-            writeln!(err, "It answers again.")?;
+            writeln!(err, "The server responds again.")?;
         }
         for (id, record) in &newest {
             if !seen.insert(*id) || record.get("restriction_id").is_none_or(Value::is_null) {

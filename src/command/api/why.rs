@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use super::{Connection, Exit, run as over_api, shown::Column};
 
-/// Tell why a call was refused, or not, by the RequestId that its caller got
+/// Explain why a call was refused, or not, by the RequestId that its caller received
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// The RequestId
     request_id: Uuid,
-    /// Which akgate
+    /// The akgate to use
     #[command(flatten)]
     connection: Connection,
 }

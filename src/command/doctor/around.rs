@@ -77,21 +77,21 @@ fn certificates(config: &Config, findings: &mut Vec<Finding>) {
             Ok(None) => continue,
             Ok(Some(tls)) => tls.ends_at(),
             Err(fault) => {
-                let next = format!("look at [{section}]: tls_cert and tls_key");
+                let next = format!("check [{section}]: tls_cert and tls_key");
                 findings.push(Finding::wrong(what, fault.to_string(), next));
                 continue;
             }
         };
-        let next = "put the new one in its place: it is read again within a second";
+        let next = "replace it with a new one: akgate reloads it within a second";
         findings.push(match ends_at {
-            None => Finding::good(what, "can be used"),
+            None => Finding::good(what, "valid"),
             Some(end) if end <= now => {
-                Finding::wrong(what, format!("has ended on {}", end.date()), next)
+                Finding::wrong(what, format!("expired on {}", end.date()), next)
             }
             Some(end) if end <= now + SOON => {
-                Finding::care(what, format!("ends on {}", end.date()), next)
+                Finding::care(what, format!("expires on {}", end.date()), next)
             }
-            Some(end) => Finding::good(what, format!("ends on {}", end.date())),
+            Some(end) => Finding::good(what, format!("expires on {}", end.date())),
         });
     }
 }
@@ -112,12 +112,12 @@ async fn provider(config: &Config, findings: &mut Vec<Finding>) {
     match in_time::<_, String>(looking).await {
         Ok(None) => {}
         Ok(Some(issuer)) => {
-            findings.push(Finding::good("sign-in", format!("{issuer} is there")));
+            findings.push(Finding::good("sign-in", format!("{issuer} responds")));
         }
         Err(fault) => findings.push(Finding::wrong(
             "sign-in",
             fault,
-            "look at [admin.oidc]: issuer and ca",
+            "check [admin.oidc]: issuer and ca",
         )),
     }
 }
@@ -128,11 +128,8 @@ async fn mail(config: &Config, findings: &mut Vec<Finding>) {
         let folder = mail.folder.as_deref().unwrap_or(Path::new(""));
         findings.push(Finding::care(
             "mail",
-            format!(
-                "letters are written to {}, and reach nobody",
-                folder.display()
-            ),
-            "set mail.transport = \"smtp\" and mail.host, unless this is for looking at them",
+            format!("letters are written to {} and not sent", folder.display()),
+            "set mail.transport = \"smtp\" and mail.host, unless this is a test",
         ));
         return;
     }
@@ -143,11 +140,11 @@ async fn mail(config: &Config, findings: &mut Vec<Finding>) {
         mailer.check().await
     };
     findings.push(match in_time(checking).await {
-        Ok(()) => Finding::good("mail", format!("{server} lets us in")),
+        Ok(()) => Finding::good("mail", format!("{server} accepts the login")),
         Err(fault) => Finding::wrong(
             "mail",
             format!("{server}: {fault}"),
-            "look at [mail]: host, port, encryption, username and password",
+            "check [mail]: host, port, encryption, username and password",
         ),
     });
     findings.push(dkim(mail));
@@ -163,17 +160,17 @@ fn dkim(mail: &MailSection) -> Finding {
     match key.zip(from) {
         None => Finding::care(
             what,
-            "letters are not signed: many mail servers take them for spam",
-            "set mail.dkim_key_file and mail.dkim_selector, unless the mail server signs",
+            "letters are not signed: many mail servers will treat them as spam",
+            "set mail.dkim_key_file and mail.dkim_selector, unless your mail server signs",
         ),
         Some(((selector, key), from)) => {
             let domain = from.email.domain();
             match Dkim::load(domain, selector, key) {
                 Ok(_) => Finding::good(
                     what,
-                    format!("for {domain}, by {selector}._domainkey.{domain}"),
+                    format!("for {domain}, with {selector}._domainkey.{domain}"),
                 ),
-                Err(fault) => Finding::wrong(what, fault.to_string(), "look at mail.dkim_key_file"),
+                Err(fault) => Finding::wrong(what, fault.to_string(), "check mail.dkim_key_file"),
             }
         }
     }
@@ -196,21 +193,21 @@ async fn upstreams(config: &Config, findings: &mut Vec<Finding>) {
         let what = format!("upstream {product}");
         match view.url {
             None => {}
-            Some("sandbox") => findings.push(Finding::good(what, "the sandbox of this process")),
+            Some("sandbox") => findings.push(Finding::good(what, "the sandbox in this process")),
             Some(url) => {
                 let before = SystemClock.now();
                 match in_time(ask(url, view.ca.map(AsRef::as_ref))).await {
                     Err(fault) => findings.push(Finding::wrong(
                         what,
                         format!("{url}: {fault}"),
-                        format!("look at upstreams.{}: url and ca", product.to_lowercase()),
+                        format!("check upstreams.{}: url and ca", product.to_lowercase()),
                     )),
                     Ok(answer) => {
                         findings.push(Finding::good(&what, format!("{url} {}", answer.found)));
                         let theirs = answer.date.filter(|_| !std::mem::replace(&mut told, true));
                         if let Some(theirs) = theirs {
                             let middle = before + (SystemClock.now() - before) / 2;
-                            let what = format!("clock, by {product}");
+                            let what = format!("clock, compared with {product}");
                             findings.push(skew(&what, middle - theirs));
                         }
                     }
@@ -228,7 +225,7 @@ struct Answer {
 
 /// Whatever an upstream says to a request that says nothing, it is there.
 async fn ask(url: &str, ca: Option<&Path>) -> Result<Answer, String> {
-    let uri: Uri = url.parse().map_err(|_| "no URL".to_owned())?;
+    let uri: Uri = url.parse().map_err(|_| "not a URL".to_owned())?;
     let tls = https::trust(ca).map_err(|fault| fault.to_string())?;
     let client: https::Client<Empty<Bytes>> = https::client(tls, super::PATIENCE);
     let request = Request::head(uri).body(Empty::new());
@@ -241,7 +238,7 @@ async fn ask(url: &str, ca: Option<&Path>) -> Result<Answer, String> {
     let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
     let status: StatusCode = answer.status();
     Ok(Answer {
-        found: format!("answers with {} in {took:.1?}", status.as_u16()),
+        found: format!("responds with {} in {took:.1?}", status.as_u16()),
         date: date.map(OffsetDateTime::from),
     })
 }

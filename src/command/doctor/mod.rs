@@ -19,19 +19,19 @@ use crate::config::{Config, Role};
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Look at everything that a node stands on, and say what to do; nothing is changed
+/// Check everything that a node depends on, and print what to do; changes nothing
 ///
-/// Configuration, key ring, database, migrations, clock, mail server, upstreams, policy, operators and letters. Ends
-/// with 0 where all is well, 3 where something needs care, 1 where something is wrong.
+/// Configuration, key ring, database, migrations, clock, mail server, upstreams, policy, operators and letters.
+/// Exit status: 0 if all is well, 3 if something needs attention, 1 if something is wrong.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// As a process that does this; all of it by default
+    /// Check for a process with these roles; all by default
     #[arg(long, value_enum, value_delimiter = ',')]
     roles: Vec<Role>,
-    /// How the findings are shown
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
-    /// Where the configuration is
+    /// Configuration
     #[command(flatten)]
     settings: Settings,
 }
@@ -96,10 +96,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     let config = match args.settings.load_or_say(roles, err)? {
         Ok(config) => config,
         Err(exit) => {
-            writeln!(
-                err,
-                "next: akgate config template prints a file to start from"
-            )?;
+            writeln!(err, "next: akgate config template prints a template")?;
             return Ok(exit);
         }
     };

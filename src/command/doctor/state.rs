@@ -42,7 +42,7 @@ pub(super) fn key_ring(config: &Config, findings: &mut Vec<Finding>) -> Option<K
             findings.push(Finding::wrong(
                 "key ring",
                 fault.to_string(),
-                "give the key ring that this database was sealed with; without it no secret opens",
+                "restore the key ring that this database was sealed with; secrets cannot be opened without it",
             ));
             None
         }
@@ -59,7 +59,7 @@ pub(super) async fn look(config: &Config, ring: Option<&KeyRing>, findings: &mut
             findings.push(Finding::wrong(
                 "database",
                 fault,
-                "look at database.url, and whether PostgreSQL runs there and lets this machine in",
+                "check database.url, and whether PostgreSQL runs there and accepts connections from this machine",
             ));
             return;
         }
@@ -91,7 +91,10 @@ async fn connect(config: &Config) -> Result<(PgPool, String), sqlx::Error> {
     connection.ping().await?;
     let took = began.elapsed();
     drop(connection);
-    Ok((pool, format!("PostgreSQL {version}, answers in {took:.1?}")))
+    Ok((
+        pool,
+        format!("PostgreSQL {version}, responds in {took:.1?}"),
+    ))
 }
 
 /// Whether the tables are those of this build.
@@ -111,7 +114,7 @@ async fn migrations(pool: &PgPool, findings: &mut Vec<Finding>) -> bool {
     let applied: BTreeSet<i64> = match in_time(applied).await {
         Ok(applied) => applied.into_iter().collect(),
         Err(fault) => {
-            let next = "let the database's user read its tables";
+            let next = "allow the database user to read the tables";
             findings.push(Finding::wrong("migrations", fault, next));
             return false;
         }
@@ -125,13 +128,13 @@ async fn migrations(pool: &PgPool, findings: &mut Vec<Finding>) -> bool {
         (0, 0) => Finding::good("migrations", format!("all {} are applied", known.len())),
         (0, newer) => Finding::care(
             "migrations",
-            format!("{newer} are of a newer akgate"),
-            "update this node",
+            format!("{newer} are from a newer akgate"),
+            "upgrade this node",
         ),
         (missing, _) => Finding::wrong(
             "migrations",
             format!("{missing} of {} are missing", known.len()),
-            "start `akgate serve` with database.migrate = true once, or have the database's owner do it",
+            "run `akgate serve` once with database.migrate = true, or ask the database's owner to do so",
         ),
     };
     findings.push(finding);
@@ -144,19 +147,19 @@ async fn clock(pool: &PgPool, findings: &mut Vec<Finding>) {
     let theirs: OffsetDateTime = match in_time(asked).await {
         Ok(theirs) => theirs,
         Err(fault) => {
-            let next = "look at the database";
+            let next = "check the database";
             findings.push(Finding::wrong("clock", fault, next));
             return;
         }
     };
     let middle = before + (SystemClock.now() - before) / 2;
-    findings.push(skew("clock, by the database", middle - theirs));
+    findings.push(skew("clock, compared with the database", middle - theirs));
 }
 
 /// What a difference between two clocks means.
 pub(super) fn skew(what: &str, difference: Duration) -> Finding {
     let found = format!("{:+.1} s", difference.as_seconds_f64());
-    let next = "let both machines follow a time server (chrony, systemd-timesyncd)";
+    let next = "synchronize both machines with a time server (chrony, systemd-timesyncd)";
     match difference.abs() {
         off if off > MOST_SKEW => Finding::wrong(what, found, next),
         off if off > SKEW => Finding::care(what, found, next),
@@ -169,7 +172,7 @@ async fn nodes(pool: &PgPool, findings: &mut Vec<Finding>) {
     let listed = match in_time(nodes::list(pool)).await {
         Ok(listed) => listed,
         Err(fault) => {
-            findings.push(Finding::wrong("nodes", fault, "look at the database"));
+            findings.push(Finding::wrong("nodes", fault, "check the database"));
             return;
         }
     };
@@ -179,17 +182,20 @@ async fn nodes(pool: &PgPool, findings: &mut Vec<Finding>) {
     });
     let unwell: Vec<&str> = unwell.map(|node| node.name.as_str()).collect();
     findings.push(match unwell.as_slice() {
-        [] => Finding::good("nodes", format!("{} serve", listed.len())),
+        [] => Finding::good("nodes", format!("{} running", listed.len())),
         unwell => Finding::care(
             "nodes",
             format!("without a lease: {}", unwell.join(", ")),
-            "look whether they run and reach the database: akgate nodes list",
+            "check whether they run and can reach the database: akgate nodes list",
         ),
     });
     let offsets = listed.iter().filter_map(|node| node.clock_offset_ms);
     if let Some(worst) = offsets.max_by_key(|offset| offset.abs()) {
         let worst = Duration::milliseconds(worst);
-        findings.push(skew("clocks of the nodes, by the database", worst));
+        findings.push(skew(
+            "clocks of the nodes, compared with the database",
+            worst,
+        ));
     }
 }
 
@@ -198,7 +204,7 @@ async fn secrets(pool: &PgPool, ring: Option<&KeyRing>, findings: &mut Vec<Findi
     let sealed = in_time(listing::sealed_by(pool)).await;
     let what = "sealed secrets";
     findings.push(match sealed {
-        Err(fault) => Finding::wrong(what, fault, "look at the database"),
+        Err(fault) => Finding::wrong(what, fault, "check the database"),
         Ok(sealed) => {
             let keys: Vec<String> = sealed.iter().map(i32::to_string).collect();
             let strange: Vec<String> = sealed
@@ -207,12 +213,12 @@ async fn secrets(pool: &PgPool, ring: Option<&KeyRing>, findings: &mut Vec<Findi
                 .map(i32::to_string)
                 .collect();
             match (keys.as_slice(), strange.as_slice()) {
-                ([], _) => Finding::good(what, "there are none yet"),
-                (_, []) => Finding::good(what, format!("by key {}", keys.join(", "))),
+                ([], _) => Finding::good(what, "none yet"),
+                (_, []) => Finding::good(what, format!("sealed with key {}", keys.join(", "))),
                 (_, strange) => Finding::wrong(
                     what,
                     format!("key {} is not in the key ring", strange.join(", ")),
-                    "put the missing `seal` lines back: what they have sealed opens with nothing else",
+                    "restore the missing `seal` lines: the secrets they sealed cannot be opened without them",
                 ),
             }
         }
@@ -227,14 +233,14 @@ async fn policy(pool: &PgPool, config: &Config, findings: &mut Vec<Finding>) {
     let switched = match in_time(mode::current(pool)).await {
         Ok(switched) => switched,
         Err(fault) => {
-            let next = "look at the database";
+            let next = "check the database";
             findings.push(Finding::wrong("policy", fault, next));
             return;
         }
     };
     let by = match switched {
-        Some(_) => "operators have switched to",
-        None => "configured is",
+        Some(_) => "operators have switched the mode to",
+        None => "the configured mode is",
     };
     let mode = switched.unwrap_or(policy.mode);
     let later = policy.enforce_from.map(|from| from.0);
@@ -242,17 +248,17 @@ async fn policy(pool: &PgPool, config: &Config, findings: &mut Vec<Finding>) {
     findings.push(match (mode, later) {
         (Mode::Enforce, None) => Finding::good(
             "policy",
-            format!("leaked keys are refused, by the profile {}", policy.profile),
+            format!("leaked keys are restricted, with the profile {}", policy.profile),
         ),
         (Mode::Enforce, Some(from)) => Finding::care(
             "policy",
-            format!("leaked keys are not refused before {from}"),
-            "nothing, if that day was announced (policy.enforce_from)",
+            format!("leaked keys are not restricted before {from}"),
+            "nothing to do if this date was announced (policy.enforce_from)",
         ),
         (mode @ (Mode::Shadow | Mode::Off), _) => Finding::care(
             "policy",
-            format!("leaked keys are NOT refused: {by} {mode}"),
-            "when watching is over: policy.mode = \"enforce\", or akgate policy mode enforce",
+            format!("leaked keys are NOT restricted: {by} {mode}"),
+            "when you have finished observing: policy.mode = \"enforce\", or akgate policy mode enforce",
         ),
     });
 }
@@ -262,18 +268,18 @@ async fn operators(pool: &PgPool, config: &Config, findings: &mut Vec<Finding>) 
     let by_token_alone = admin.client_ca.is_none() && admin.oidc.issuer.is_none();
     let deciding = store::deciding(pool, by_token_alone, SystemClock.now());
     findings.push(match in_time(deciding).await {
-        Err(fault) => Finding::wrong("operators", fault, "look at the database"),
+        Err(fault) => Finding::wrong("operators", fault, "check the database"),
         Ok(0) => Finding::care(
             "operators",
-            "nobody has a token that lets them decide what takes two",
-            "akgate operators add NAME --role admin on a node, for two people at least",
+            "no operator has a token that can approve requests",
+            "run akgate operators add NAME --role admin on a node, for at least two people",
         ),
         Ok(1) => Finding::care(
             "operators",
-            "one alone can decide what takes two: what they ask for themselves, nobody can approve",
+            "only one operator can approve requests: nobody can approve that operator's own requests",
             "akgate operators add NAME --role approver",
         ),
-        Ok(count) => Finding::good("operators", format!("{count} can decide what takes two")),
+        Ok(count) => Finding::good("operators", format!("{count} can approve requests")),
     });
 }
 
@@ -281,17 +287,17 @@ async fn letters(pool: &PgPool, findings: &mut Vec<Finding>) {
     let now = SystemClock.now();
     let backlog = list::backlog(pool, now - LATE, now - Duration::weeks(1));
     findings.push(match in_time(backlog).await {
-        Err(fault) => Finding::wrong("letters", fault, "look at the database"),
+        Err(fault) => Finding::wrong("letters", fault, "check the database"),
         Ok(backlog) if backlog.late > 0 => Finding::care(
             "letters",
-            format!("{} wait for more than an hour", backlog.late),
-            "see that a process with the role worker runs; akgate letters list --state Due tells what they met",
+            format!("{} have been due for more than an hour", backlog.late),
+            "check that a process with the role worker runs; akgate letters list --state Due shows the errors",
         ),
         Ok(backlog) if backlog.buried > 0 => Finding::care(
             "letters",
-            format!("{} were given up in the last week", backlog.buried),
-            "akgate letters list --state Buried, and reach those owners in another way",
+            format!("{} failed in the last week", backlog.buried),
+            "run akgate letters list --state Buried, and contact those owners in another way",
         ),
-        Ok(_) => Finding::good("letters", "none is late"),
+        Ok(_) => Finding::good("letters", "none are late"),
     });
 }

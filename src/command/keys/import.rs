@@ -112,7 +112,7 @@ pub(super) async fn run(
     }
     writeln!(
         out,
-        "{inserted} new, {changed} changed, {unchanged} unchanged, {} not taken",
+        "{inserted} new, {changed} changed, {unchanged} unchanged, {} rejected",
         outcome.rejected
     )?;
     Ok(match outcome.rejected {

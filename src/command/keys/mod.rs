@@ -15,35 +15,35 @@ use crate::{config::Config, serve::ServeError};
 use akgate_state::directory::{StateFault, import::Form, sealing::KeyRingFault};
 use akgate_state::live::barrier::Lost;
 
-/// Fill the directory, look into it, seal it again
+/// Import AccessKeys into the directory, inspect them, reseal their secrets
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Take AccessKeys from a file: doing it twice changes nothing
+    /// Import AccessKeys from a file; importing a file twice changes nothing
     ///
-    /// CSV with a header line, or NDJSON. Members: account_id, user_name (empty for the account itself), user_id (as the
-    /// IAM has that user; optional), access_key_id, access_key_secret, status (Active, Inactive, Deleted), owner_email,
-    /// owner_language (en, zh-CN), owner_rank (1, or a higher number for who is told where the first cannot be reached or do
-    /// nothing).
+    /// CSV with a header line, or NDJSON. Fields: account_id, user_name (empty for the account itself), user_id (the
+    /// user's id in the IAM; optional), access_key_id, access_key_secret, status (Active, Inactive, Deleted), owner_email,
+    /// owner_language (en, zh-CN), owner_rank (1 for the first contact; a higher number for a contact who is notified if
+    /// the first cannot be reached or does nothing).
     Import {
         /// The file, or - for standard input
         file: PathBuf,
-        /// Its form, where its name does not tell
+        /// The file's format, if its name does not tell it
         #[arg(long, value_enum)]
         format: Option<Form>,
-        /// Where the configuration is
+        /// Configuration
         #[command(flatten)]
         settings: Settings,
     },
-    /// Seal every secret again under the newest key of the key ring, while nodes serve
+    /// Reseal every secret under the newest key of the key ring, while nodes are running
     ///
-    /// To change the sealing key: add a `seal` line of a higher id to the key ring of every node and restart them, run
-    /// this, then take the old line out. It may be stopped and run again.
+    /// To change the sealing key: add a `seal` line with a higher id to the key ring of every node, restart the nodes,
+    /// run this command, then remove the old line. It can be interrupted and run again.
     Reseal {
-        /// Where the configuration is
+        /// Configuration
         #[command(flatten)]
         settings: Settings,
     },
-    /// Over the admin API
+    /// Commands that use the admin API
     #[command(flatten)]
     OverApi(api::keys::Command),
 }
@@ -56,9 +56,9 @@ enum KeysError {
     Lost(#[from] Lost),
     #[error("{path}: {fault}")]
     File { path: String, fault: io::Error },
-    #[error("say what the file is: --format csv or --format ndjson")]
+    #[error("unknown format: pass --format csv or --format ndjson")]
     Form,
-    #[error("the file's reader has ended early")]
+    #[error("the thread that reads the file ended early")]
     Reader,
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -68,7 +68,7 @@ enum KeysError {
     State(#[from] StateFault),
     #[error(transparent)]
     Randomness(#[from] rand::rngs::SysError),
-    #[error("the output cannot be written: {0}")]
+    #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
 }
 
@@ -111,7 +111,7 @@ fn on_node<E: Write>(
         }
         Err(fault) => {
             let advice = match &fault {
-                KeysError::State(_) => ". What was done before stays; run it again",
+                KeysError::State(_) => ". The work done so far is kept; run the command again",
                 _ => "",
             };
             writeln!(err, "error: {fault}{advice}")?;

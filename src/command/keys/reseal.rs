@@ -41,10 +41,7 @@ pub(super) async fn run(config: &Config, out: &mut impl Write) -> Result<Exit, K
     let left = reseal::left(&pool, &ring).await?;
     pool.close().await;
     let newest = ring.newest();
-    writeln!(
-        out,
-        "{count} sealed again by seal key {newest}, {left} left"
-    )?;
+    writeln!(out, "{count} resealed under seal key {newest}, {left} left")?;
     Ok(match left {
         0 => Exit::Ok,
         // A node whose ring is older has sealed something meanwhile.

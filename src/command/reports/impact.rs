@@ -114,7 +114,7 @@ impl Impact {
         let calls: i64 = self.keys.iter().map(|key| key.calls).sum();
         writeln!(
             out,
-            "Of their {calls} calls of the last 7 days, {refused} would have been refused."
+            "Of their {calls} calls in the last 7 days, {refused} would have been refused."
         )?;
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED).set_header([
@@ -141,7 +141,7 @@ impl Impact {
         writeln!(out, "{table}")?;
         if self.keys.len() > SHOWN {
             let more = self.keys.len() - SHOWN;
-            writeln!(out, "… and {more} more: --json lists them all")?;
+            writeln!(out, "… and {more} more: use --json to list all")?;
         }
         Ok(())
     }

@@ -106,25 +106,25 @@ impl Outcome {
 pub struct Args {
     /// The file, or - for standard input
     file: PathBuf,
-    /// Its form, where it does not tell itself
+    /// The file's format, if it cannot be detected
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Who has found it; by default the scanner
+    /// The source of the reports; by default, the scanner
     #[arg(long, value_name = "NAME", value_parser = source)]
     source: Option<String>,
-    /// Say what would be restricted, and which calls of the last 7 days would have been refused; write nothing
+    /// Show what would be restricted, and which calls of the last 7 days would have been refused; change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Go on with this batch
+    /// Add the reports to this delivery, to resume an interrupted import
     #[arg(long, value_name = "ID", conflicts_with = "dry_run")]
     batch: Option<Uuid>,
-    /// Write what could not be read to this file
+    /// Write the entries that could not be read to this file
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Where the configuration is
+    /// Configuration
     #[command(flatten)]
     pub(super) settings: Settings,
 }
@@ -134,7 +134,7 @@ fn source(text: &str) -> Result<String, String> {
     if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
         Ok(text.to_owned())
     } else {
-        Err("1 to 64 letters, digits, points, hyphens and underscores".to_owned())
+        Err("must be 1 to 64 letters, digits, dots, hyphens and underscores".to_owned())
     }
 }
 
@@ -194,7 +194,7 @@ pub(super) async fn run(
         if let Some(batch) = outcome.batch {
             writeln!(
                 err,
-                "{} findings are recorded. To go on: the same command with --batch {batch}",
+                "{} findings are recorded. To resume, repeat the command with --batch {batch}",
                 outcome.findings
             )?;
         }
@@ -232,20 +232,20 @@ fn tell(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
         ..
     } = outcome;
     if let Some(impact) = &outcome.impact {
-        writeln!(out, "A rehearsal: nothing was written.")?;
+        writeln!(out, "Dry run: nothing was changed.")?;
         impact.tell(out)?;
     }
     writeln!(
         out,
-        "{proven} proven, {suspected} suspected, {known} recorded before, {rejected} not readable"
+        "{proven} proven, {suspected} suspected, {known} already recorded, {rejected} unreadable"
     )?;
     match outcome.batch {
         Some(batch) if *restricted == 0 => {
-            writeln!(out, "0 AccessKeys restricted. Batch {batch}")
+            writeln!(out, "0 AccessKeys restricted. Delivery {batch}")
         }
         Some(batch) => writeln!(
             out,
-            "{restricted} AccessKeys restricted. If that was a mistake: POST /admin/v1/deliveries/{batch}:undo"
+            "{restricted} AccessKeys restricted. To undo: POST /admin/v1/deliveries/{batch}:undo"
         ),
         None => Ok(()),
     }

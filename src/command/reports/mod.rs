@@ -14,18 +14,18 @@ use akgate_rules::operation::DataError;
 use akgate_state::directory::{StateFault, sealing::KeyRingFault};
 use akgate_state::live::barrier::Lost;
 
-/// Take what scanners have found, look at it, take a batch back
+/// Import findings of scanners, list reports, undo a delivery
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Take a report file: what is proven restricts, the rest is kept as suspicion
+    /// Import a report file: proven findings restrict keys, the others are kept as suspicions
     ///
-    /// gitleaks JSON, SARIF, TruffleHog NDJSON, CSV with a header line, or NDJSON; which of them, the file itself tells.
-    /// Members of CSV and NDJSON: access_key_id, access_key_secret (one of the two at least), url, commit, path, first_seen
-    /// (RFC 3339). An AccessKeyId alone restricts nothing. Taking a file twice changes nothing; one that was broken off is
-    /// taken again whole, with --batch so that it stays one batch. Ends with 3 where some of it could not be
-    /// read.
+    /// Formats: gitleaks JSON, SARIF, TruffleHog NDJSON, CSV with a header line, or NDJSON. The format is detected;
+    /// override it with `--format`. Fields of CSV and NDJSON: access_key_id, access_key_secret (at least one of the two),
+    /// url, commit, path, first_seen (RFC 3339). An AccessKeyId alone restricts nothing. Importing a file twice changes
+    /// nothing. To resume an interrupted import, import the whole file again with --batch. Exit status: 3 if some of the
+    /// file could not be read.
     Import(import::Args),
-    /// Over the admin API
+    /// Commands that use the admin API
     #[command(flatten)]
     OverApi(api::reports::Command),
 }
@@ -38,15 +38,13 @@ enum ReportsError {
     Lost(#[from] Lost),
     #[error("{path}: {fault}")]
     File { path: String, fault: io::Error },
-    #[error(
-        "the file does not tell what it is: say --format gitleaks, sarif, trufflehog, csv or ndjson"
-    )]
+    #[error("cannot detect the format: pass --format gitleaks, sarif, trufflehog, csv or ndjson")]
     Format,
-    #[error("there is no batch {0} that an import has begun and nobody has undone")]
+    #[error("delivery {0} does not exist, was not begun by an import, or was undone")]
     NoBatch(Uuid),
-    #[error("batch {0} is of the source \"{1}\": say --source {1}, or nothing")]
+    #[error("delivery {0} is from the source \"{1}\": pass --source {1}, or omit --source")]
     OtherSource(Uuid, String),
-    #[error("the file's reader has ended early")]
+    #[error("the thread that reads the file ended early")]
     Reader,
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -56,7 +54,7 @@ enum ReportsError {
     State(#[from] StateFault),
     #[error(transparent)]
     Data(#[from] DataError),
-    #[error("the output cannot be written: {0}")]
+    #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
 }
 

@@ -17,15 +17,15 @@ use akgate_rules::credentials::Credential;
 
 /// Find AccessKeys in a folder, a file or standard input
 ///
-/// Looks for AccessKeyIds (LTAI…, STS.…) and for secrets that stand near one or are called so. Standard input may be the
-/// output of `git log -p`: then commit and file of each are told. Nothing is asked of anybody, and secrets are not
-/// shown. Ends with 1 where something was found. To prove and report what was found:
+/// Searches for AccessKeyIds (LTAI…, STS.…) and for secrets that are near one or in a variable with a telling name.
+/// Standard input can be the output of `git log -p`: the commit and file of each finding are then shown. No network
+/// access is needed, and secrets are not printed. Exit status 1 if something was found. To prove and report findings:
 /// `akgate scan PATH --report | akgate reports import -`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The folder or file, or - for standard input
     path: PathBuf,
-    /// Print one JSON object per finding, for `akgate reports import`: it HOLDS THE SECRETS
+    /// Print one JSON object per finding, for `akgate reports import`: THIS INCLUDES THE SECRETS
     #[arg(long)]
     report: bool,
 }

@@ -87,7 +87,7 @@ impl<R: BufRead> Elements<R> {
             let Some(byte) = self.take()? else {
                 return match self.stack.is_empty() && self.has_begun {
                     true => Ok(None),
-                    false => Err(Broken::Syntax("the file breaks off")),
+                    false => Err(Broken::Syntax("the file is incomplete")),
                 };
             };
             if byte.is_ascii_whitespace() {
@@ -103,7 +103,7 @@ impl<R: BufRead> Elements<R> {
                 b':' => *awaits_key = false,
                 b'}' | b']' => match self.stack.pop() {
                     Some(_) => {}
-                    None => return Err(Broken::Syntax("it is no JSON")),
+                    None => return Err(Broken::Syntax("not JSON")),
                 },
                 b'"' if *awaits_key => {
                     let mut name = Vec::new();
@@ -115,7 +115,7 @@ impl<R: BufRead> Elements<R> {
                 }
                 _ if self.is_inside() => return self.capture(byte).map(Some),
                 b'{' | b'[' if self.stack.len() >= DEEPEST => {
-                    return Err(Broken::Syntax("it is nested too deeply"));
+                    return Err(Broken::Syntax("nested too deeply"));
                 }
                 b'{' => self.stack.push(Frame::Object {
                     key: Vec::new(),
@@ -138,7 +138,7 @@ impl<R: BufRead> Elements<R> {
                 let mut depth = 1_usize;
                 while depth > 0 {
                     let Some(byte) = self.take()? else {
-                        return Err(Broken::Syntax("the file breaks off"));
+                        return Err(Broken::Syntax("the file is incomplete"));
                     };
                     keep(&mut text, byte);
                     match byte {
@@ -163,7 +163,7 @@ impl<R: BufRead> Elements<R> {
         let mut is_escaped = false;
         loop {
             let Some(byte) = self.take()? else {
-                return Err(Broken::Syntax("the file breaks off"));
+                return Err(Broken::Syntax("the file is incomplete"));
             };
             keep(text, byte);
             match byte {
@@ -205,7 +205,7 @@ impl<R: BufRead> Iterator for Elements<R> {
         let broken = match self.advance() {
             Ok(Some(element)) => return Some(element),
             Ok(None) => None,
-            Err(Broken::Input(fault)) => Some(format!("it cannot be read: {fault}")),
+            Err(Broken::Input(fault)) => Some(format!("cannot be read: {fault}")),
             Err(Broken::Syntax(what)) => Some(what.to_owned()),
         };
         self.is_over = true;

@@ -168,7 +168,7 @@ fn lines<'r, T: DeserializeOwned + 'r>(
                 Ok(_) => None,
                 Err(fault) => {
                     broken = true;
-                    Some(format!("it cannot be read: {fault}"))
+                    Some(format!("cannot be read: {fault}"))
                 }
             };
             if let Some(reason) = reason {
@@ -184,7 +184,7 @@ fn lines<'r, T: DeserializeOwned + 'r>(
     Box::new(std::iter::from_fn(next))
 }
 
-const TOO_LONG: &str = "it is longer than 4 MiB";
+const TOO_LONG: &str = "longer than 4 MiB";
 
 fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
     loop {

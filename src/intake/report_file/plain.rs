@@ -41,10 +41,10 @@ impl Row {
         let secret =
             given(self.access_key_secret).map(|text| AccessKeySecret::new(text.trim().to_owned()));
         if access_key_id.is_none() && secret.is_none() {
-            return Err("access_key_id, access_key_secret or both are given".to_owned());
+            return Err("access_key_id or access_key_secret is required".to_owned());
         }
         let first_seen = given(self.first_seen)
-            .map(|text| instant(&text).ok_or("first_seen is a time as in RFC 3339"))
+            .map(|text| instant(&text).ok_or("first_seen must be an RFC 3339 time"))
             .transpose()?;
         Ok(vec![LeakReport {
             access_key_id,

@@ -61,7 +61,7 @@ fn gitleaks_report_is_read() {
             format!("- {SECRET} https://h.example/x c0ffee app/.env -"),
             String::new(),
             "line 7: missing field `Secret`".to_owned(),
-            "line 8: a member is not of the kind that it has to be".to_owned(),
+            "line 8: a field has the wrong type".to_owned(),
         ]
     );
     for nothing in ["[]", " [ ] \n", "null"] {
@@ -78,14 +78,14 @@ fn file_that_breaks_off_tells_what_came_before() {
         read,
         [
             format!("{ID} - - - - -"),
-            "line 1: the file breaks off".to_owned()
+            "line 1: the file is incomplete".to_owned()
         ]
     );
     assert_eq!(
         self::read(Format::Gitleaks, ""),
-        ["line 1: the file breaks off"]
+        ["line 1: the file is incomplete"]
     );
-    assert_eq!(self::read(Format::Gitleaks, "]"), ["line 1: it is no JSON"]);
+    assert_eq!(self::read(Format::Gitleaks, "]"), ["line 1: not JSON"]);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn sarif_log_is_read() {
             format!("- {SECRET} - c0ffee app/.env -"),
             format!("{ID} - https://h.example/x - - -"),
             format!("{ID} - - - - -"),
-            "line 8: a member is not of the kind that it has to be".to_owned(),
+            "line 8: a field has the wrong type".to_owned(),
             format!("{ID} {SECRET} - - - -"),
         ]
     );
@@ -133,7 +133,7 @@ fn trufflehog_lines_are_read() {
             format!("{ID} {SECRET} https://h.example/r c0ffee .env -"),
             format!("{ID} - - - - -"),
             String::new(),
-            "line 6: it is no JSON object (column 16)".to_owned(),
+            "line 6: not a JSON object (column 16)".to_owned(),
         ]
     );
 }
@@ -145,8 +145,8 @@ fn our_own_forms_are_read() {
     );
     let expected = [
         format!("{ID} {SECRET} https://h.example - - 2024-04-18"),
-        "line 3: access_key_id, access_key_secret or both are given".to_owned(),
-        "line 4: access_key_id: an AccessKeyId is 1 to 128 characters of A-Z a-z 0-9 . _ -"
+        "line 3: access_key_id or access_key_secret is required".to_owned(),
+        "line 4: access_key_id: an AccessKeyId must be 1 to 128 characters of A-Z a-z 0-9 . _ -"
             .to_owned(),
         "line 5: it has 2 fields, the header has 4".to_owned(),
         format!("- {SECRET} - - - -"),
@@ -159,7 +159,7 @@ fn our_own_forms_are_read() {
     assert_eq!(detected(&ndjson), Some(Format::Ndjson));
     let read = read(Format::Ndjson, &ndjson);
     assert_eq!(read[0], format!("{ID} - - - a -"));
-    assert_eq!(read[1], "line 2: first_seen is a time as in RFC 3339");
+    assert_eq!(read[1], "line 2: first_seen must be an RFC 3339 time");
     assert!(
         read[2].starts_with("line 3: unknown field `secret`"),
         "{}",
@@ -220,7 +220,7 @@ fn line_that_is_too_long_is_skipped_alone() {
         read(Format::Trufflehog, &text),
         [
             expected.clone(),
-            "line 2: it is longer than 4 MiB".to_owned(),
+            "line 2: longer than 4 MiB".to_owned(),
             expected.clone()
         ]
     );
@@ -230,7 +230,7 @@ fn line_that_is_too_long_is_skipped_alone() {
         read(Format::Gitleaks, &text),
         [
             expected.clone(),
-            "line 1: it is longer than 4 MiB".to_owned(),
+            "line 1: longer than 4 MiB".to_owned(),
             expected
         ]
     );

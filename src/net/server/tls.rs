@@ -147,10 +147,10 @@ impl Tls {
                 match files.config(&found) {
                     Ok(new) => {
                         config.reload_from_config(Arc::new(new));
-                        tracing::info!(certificate = %files.certificate.display(), "certificate read again");
+                        tracing::info!(certificate = %files.certificate.display(), "certificate reloaded");
                     }
                     Err(fault) => {
-                        tracing::error!(%fault, "a new certificate cannot be used; the old one is kept");
+                        tracing::error!(%fault, "cannot use a new certificate; keeping the old one");
                     }
                 }
                 contents = found;

@@ -52,7 +52,7 @@ pub enum TemplateFault {
         fault: io::Error,
     },
     /// It overrides nothing.
-    #[error("{}: no letter uses this template; its name is one of {}", .0.display(), names())]
+    #[error("{}: no letter uses this template; use one of {}", .0.display(), names())]
     Unused(PathBuf),
     /// It uses what letters do not have.
     #[error("{template}: {fault}")]
@@ -63,7 +63,7 @@ pub enum TemplateFault {
         fault: markup::Unsupported,
     },
     /// It renders no subject.
-    #[error("{0}: a letter begins with its subject: `# …`")]
+    #[error("{0}: a letter must begin with its subject: `# …`")]
     NoSubject(String),
 }
 

@@ -16,10 +16,10 @@ use akgate_state::outbox::Leased;
 #[derive(Debug, thiserror::Error)]
 pub enum MessageFault {
     /// The address is none.
-    #[error("the address is none: {0}")]
+    #[error("the address is not valid: {0}")]
     Address(#[from] lettre::address::AddressError),
     /// A header cannot be written.
-    #[error("the message cannot be written: {0}")]
+    #[error("cannot build the message: {0}")]
     Message(#[from] lettre::error::Error),
 }
 

@@ -103,10 +103,10 @@ impl Worker {
                 // There may be more.
                 Ok(taken) if taken > 0 => continue,
                 Ok(_) => failing = false,
-                Err(fault) if failing => tracing::debug!(%fault, "the outbox cannot be read"),
+                Err(fault) if failing => tracing::debug!(%fault, "cannot read the outbox"),
                 Err(fault) => {
                     failing = true;
-                    tracing::error!(%fault, "the outbox cannot be read: letters wait");
+                    tracing::error!(%fault, "cannot read the outbox; letters are delayed");
                 }
             }
             if listener.is_none() && !failing {
@@ -166,7 +166,7 @@ impl Worker {
                 Ok(looked) => looked,
                 // One that cannot be looked at holds up nothing else.
                 Err(fault) => {
-                    tracing::error!(%restriction_id, %fault, "a restriction cannot be looked at");
+                    tracing::error!(%restriction_id, %fault, "cannot check a restriction");
                     continue;
                 }
             };
@@ -178,7 +178,7 @@ impl Worker {
                 self.keep_receipt(widened);
             }
             for step in looked.steps {
-                tracing::info!(%restriction_id, ?step, "the leaked pair still works: a step is taken");
+                tracing::info!(%restriction_id, ?step, "the leaked key is still active: taking the next step");
             }
         }
         Ok(count)
@@ -193,7 +193,7 @@ impl Worker {
                 .wait(widened.position, &concern, Wait::Enforced)
                 .await
             {
-                tracing::error!(%lost, "a restriction is widened again when it is looked at next");
+                tracing::error!(%lost, "a failover lost the widening of a restriction; it will be repeated");
             }
         });
     }
@@ -238,10 +238,10 @@ impl Worker {
         match within(self.timeout, settling).await {
             Ok(true) => say(letter, &settlement),
             Ok(false) => {
-                tracing::warn!(letter_id = %letter.letter_id, "another worker has this letter");
+                tracing::warn!(letter_id = %letter.letter_id, "another worker has taken this letter");
             }
             Err(fault) => {
-                tracing::error!(letter_id = %letter.letter_id, %fault, "a letter cannot be settled: it will be sent again");
+                tracing::error!(letter_id = %letter.letter_id, %fault, "cannot record the result for a letter; it will be sent again");
             }
         }
     }
@@ -255,7 +255,7 @@ impl Worker {
         let mode = match switched {
             Ok(switched) => switched.unwrap_or(self.house.mode),
             Err(fault) => {
-                tracing::error!(letter_id = %letter.letter_id, %fault, "the mode cannot be read: the letter waits");
+                tracing::error!(letter_id = %letter.letter_id, %fault, "cannot read the mode; the letter is delayed");
                 return true;
             }
         };
@@ -271,7 +271,7 @@ impl Worker {
             }
         };
         if let Err(fault) = waiting {
-            tracing::error!(letter_id = %letter.letter_id, %fault, "a letter cannot be put off: it will be tried again");
+            tracing::error!(letter_id = %letter.letter_id, %fault, "cannot postpone a letter; it will be retried");
         }
         true
     }
@@ -329,13 +329,13 @@ fn say(letter: &Leased, settlement: &Settlement) {
     } = letter;
     match settlement {
         Settlement::Sent => {
-            tracing::info!(%letter_id, ?about, access_key, %kind, attempt, "a letter is sent");
+            tracing::info!(%letter_id, ?about, access_key, %kind, attempt, "letter sent");
         }
         Settlement::Again { at, error } => {
-            tracing::warn!(%letter_id, ?about, access_key, %kind, attempt, %at, error, "a letter is tried again later");
+            tracing::warn!(%letter_id, ?about, access_key, %kind, attempt, %at, error, "letter not sent; it will be retried");
         }
         Settlement::Buried { error, .. } => {
-            tracing::error!(%letter_id, ?about, access_key, %kind, attempt, error, "a letter is given up: see GET /admin/v1/letters");
+            tracing::error!(%letter_id, ?about, access_key, %kind, attempt, error, "letter failed: see GET /admin/v1/letters");
         }
     }
 }

@@ -65,7 +65,7 @@ pub fn public_router(console: Console) -> Router {
 }
 
 fn unavailable(console: &Console, headers: &HeaderMap, fault: &StateFault) -> Response {
-    tracing::error!(%fault, "a page met a fault of the database");
+    tracing::error!(%fault, "a page failed in the database");
     console
         .pages
         .render(Page::Unavailable, asked_for(headers), ())

@@ -142,7 +142,7 @@ impl Pages {
         match rendered {
             Ok(html) => (page.status(), Html(html)).into_response(),
             Err(fault) => {
-                tracing::error!(%fault, ?page, "a page cannot be rendered");
+                tracing::error!(%fault, ?page, "cannot render a page");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         }

@@ -218,19 +218,19 @@ mod tests {
                 "Ecs,2014-05-26,A,page",
                 "line 2: 4 columns where 5 are needed",
             ),
-            (",2014-05-26,A,page,", "line 2: `` is no product code"),
+            (",2014-05-26,A,page,", "line 2: `` is not a product code"),
             (
                 "E cs,2014-05-26,A,page,",
-                "line 2: `E cs` is no product code",
+                "line 2: `E cs` is not a product code",
             ),
             (
                 "Ecs,2014,A,page,",
-                "line 2: `2014` is no version: YYYY-MM-DD",
+                "line 2: `2014` is not a version: YYYY-MM-DD",
             ),
-            ("Ecs,2014-05-26,A*,page,", "line 2: `A*` is no action"),
+            ("Ecs,2014-05-26,A*,page,", "line 2: `A*` is not an action"),
             (
                 "Ecs,2014-05-26,A,web,",
-                "line 2: `web` is no source: page or unofficial",
+                "line 2: `web` is not a source: use page or unofficial",
             ),
             (
                 "Ecs,2014-05-26,A,page,\nECS,2014-05-26,A,page,",

@@ -40,7 +40,7 @@ struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotForeign {
     /// The version is that of a catalogued product.
-    #[error("version {version} is that of {product}, not of {given}")]
+    #[error("version {version} belongs to {product}, not to {given}")]
     Version {
         /// The product given.
         given: Product,

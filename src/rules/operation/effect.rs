@@ -34,7 +34,7 @@ pub enum Kind {
 
 /// A text that names no effect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no effect")]
+#[error("`{0}` is not an effect")]
 pub struct InvalidEffect(pub String);
 
 impl Effect {

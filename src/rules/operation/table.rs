@@ -33,10 +33,10 @@ pub enum DataFault {
     #[error("`{0}` is not a catalogued product")]
     Product(String),
     /// A product code with a character that no code has.
-    #[error("`{0}` is no product code")]
+    #[error("`{0}` is not a product code")]
     ProductCode(String),
     /// A version that is no date.
-    #[error("`{0}` is no version: YYYY-MM-DD")]
+    #[error("`{0}` is not a version: YYYY-MM-DD")]
     Version(String),
     /// One version of two products, or two versions of one: `Version` could not tell them apart.
     #[error("version {version} is {other}'s, or {product} has another one")]
@@ -49,22 +49,22 @@ pub enum DataFault {
         other: String,
     },
     /// An action that is no name.
-    #[error("`{0}` is no action")]
+    #[error("`{0}` is not an action")]
     Action(String),
     /// An effect that is none, or one that stands for absence and cannot be listed.
-    #[error("`{0}` is no effect that can be listed")]
+    #[error("`{0}` is not an effect that can be listed")]
     Effect(String),
     /// An operation that is called sensitive with another word, or is no read.
-    #[error("`{0}`: sensitive is `yes` for a read, or empty")]
+    #[error("`{0}`: sensitive must be `yes` (only for a read) or empty")]
     Sensitive(String),
     /// A parameter name with another character, or twice.
-    #[error("`{0}` is no parameter name, or is there twice")]
+    #[error("`{0}` is not a parameter name, or is repeated")]
     Name(String),
     /// A parameter that may hold a secret.
-    #[error("parameter `{0}` may hold a secret and is not to be kept")]
+    #[error("parameter `{0}` may contain a secret and must not be recorded")]
     SecretName(String),
     /// A source that is none.
-    #[error("`{0}` is no source: page or unofficial")]
+    #[error("`{0}` is not a source: use page or unofficial")]
     Source(String),
     /// The same operation a second time.
     #[error("{version} {action} is listed twice")]
@@ -75,7 +75,7 @@ pub enum DataFault {
         action: String,
     },
     /// No row at all.
-    #[error("there is no row")]
+    #[error("there are no rows")]
     Empty,
 }
 

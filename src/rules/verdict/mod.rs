@@ -124,7 +124,7 @@ pub enum Refusal {
     #[error("restriction {0} forbids it")]
     RestrictedKey(Uuid),
     /// Whether a restriction forbids it cannot be said now.
-    #[error("the standing of the key is unknown")]
+    #[error("it is unknown whether the key is restricted")]
     StandingUnknown,
 }
 

@@ -45,7 +45,7 @@ pub struct Policy {
 
 /// A text that names no choice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is none of {choices}")]
+#[error("`{found}` is not one of {choices}")]
 pub struct InvalidChoice {
     found: String,
     choices: &'static str,
@@ -153,7 +153,10 @@ mod tests {
             assert_eq!(serde_json::to_value(mode).unwrap(), mode.as_str());
         }
         let error = "Strict".parse::<Profile>().unwrap_err();
-        assert_eq!(error.to_string(), "`Strict` is none of mutations, strict");
+        assert_eq!(
+            error.to_string(),
+            "`Strict` is not one of mutations, strict"
+        );
         assert!("".parse::<Mode>().is_err());
     }
 

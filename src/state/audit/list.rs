@@ -8,24 +8,24 @@ use uuid::Uuid;
 
 use crate::directory::StateFault;
 
-/// A record.
+/// An audit record.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = AuditRecord)]
 pub struct AuditView {
-    /// Rises with every record.
+    /// Increases with every record.
     pub audit_id: i64,
-    /// When.
+    /// When it happened.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// `operator:NAME`, `contact:ID`, `source:NAME`, `policy` or `akgate`.
+    /// Who did it: `operator:NAME`, `contact:ID`, `source:NAME`, `policy` or `akgate`.
     pub actor: String,
-    /// What was done: `Impose`, `Lift`, `AddOperator`, …
+    /// The action: `Impose`, `Lift`, `AddOperator`, …
     pub action: String,
     /// The key concerned.
     pub access_key_id: Option<String>,
     /// The restriction concerned.
     pub restriction_id: Option<Uuid>,
-    /// What else is worth knowing; never a secret.
+    /// Further details; never a secret.
     #[schema(value_type = Object)]
     pub detail: serde_json::Value,
 }

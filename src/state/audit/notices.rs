@@ -12,14 +12,14 @@ use akgate_rules::{access_key::masked, evidence::clean};
 /// A notice.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Notice {
-    /// Rises with every notice: the next request asks for what comes after the last one.
+    /// Increases with every notice: pass the last one as `after` to get later ones.
     pub notice_id: i64,
     /// `Impose`, `Widen`, `Confirm`, `Withdraw`, `ProposeDisabling`, `DisableKey` or `Lift`.
     pub kind: String,
-    /// When.
+    /// When it happened.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// What it is about.
+    /// The restriction that it is about.
     pub restriction_id: Uuid,
     /// The key, masked.
     pub access_key: String,

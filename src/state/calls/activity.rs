@@ -10,89 +10,89 @@ use uuid::Uuid;
 use crate::directory::StateFault;
 use akgate_rules::access_key::AccessKeyId;
 
-/// What is known of a key's calls, the newest first.
+/// The recorded activity of a key, newest first.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Activity {
     /// The key.
     pub access_key_id: String,
-    /// Calls that were to change something.
+    /// Calls that change something.
     pub intents: Vec<IntentView>,
-    /// Calls that policy refused.
+    /// Calls that the policy refused.
     pub refusals: Vec<RefusalView>,
     /// Calls per action and hour.
     pub counts: Vec<CountView>,
     /// Sessions that descend from it.
     pub sessions: Vec<SessionView>,
-    /// AccessKeys that it, or a session of it, made: each is a key of its own.
+    /// AccessKeys that the key, or a session of it, created. Each is independent of it.
     pub made: Vec<MadeView>,
 }
 
-/// An AccessKey that another made.
+/// An AccessKey that was created with another one.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct MadeView {
     /// The key.
     pub access_key_id: String,
-    /// Whose it is; null for the account itself.
+    /// Its RAM user; null for the account itself.
     pub user_name: Option<String>,
-    /// The key or session that made it.
+    /// The key or session that created it.
     pub made_by_access_key_id: String,
     /// Active, Inactive or Deleted.
     pub status: String,
-    /// When.
+    /// When it was created.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
 }
 
-/// A call that was to change something.
+/// A call that changes something.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct IntentView {
-    /// The RequestId that the caller got.
+    /// The RequestId that the caller received.
     pub request_id: Uuid,
     /// Product code.
     pub product: String,
     /// Action.
     pub action: String,
-    /// What it would change.
+    /// What the operation changes.
     pub effect: String,
-    /// The names that it was about.
+    /// The names of the objects concerned.
     pub names: Value,
-    /// Where it came from.
+    /// The address that it came from.
     pub source_ip: String,
-    /// What the caller said it was.
+    /// The caller's User-Agent.
     pub user_agent: String,
-    /// When.
+    /// When it was received.
     #[serde(with = "time::serde::rfc3339")]
     pub received_at: OffsetDateTime,
-    /// What came of it; `None`: not known.
+    /// The outcome; null if unknown.
     pub outcome: Option<String>,
-    /// HTTP status of upstream's answer.
+    /// HTTP status of the upstream response.
     pub status: Option<i32>,
-    /// Error code of upstream's answer.
+    /// Error code of the upstream response.
     pub code: Option<String>,
 }
 
-/// A call that policy refused.
+/// A call that the policy refused.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RefusalView {
-    /// The RequestId that the caller got.
+    /// The RequestId that the caller received.
     pub request_id: Uuid,
-    /// The restriction that forbade it.
+    /// The restriction that caused the refusal.
     pub restriction_id: Option<Uuid>,
     /// Product code.
     pub product: String,
     /// Action.
     pub action: String,
-    /// What it would have changed.
+    /// What the operation changes.
     pub effect: String,
-    /// It passed all the same: shadow mode.
+    /// The call was let through, because of shadow mode.
     pub withheld: bool,
-    /// The names that it was about.
+    /// The names of the objects concerned.
     pub names: Value,
-    /// Where it came from.
+    /// The address that it came from.
     pub source_ip: String,
-    /// What the caller said it was.
+    /// The caller's User-Agent.
     pub user_agent: String,
-    /// When.
+    /// When it was refused.
     #[serde(with = "time::serde::rfc3339")]
     pub refused_at: OffsetDateTime,
 }
@@ -107,9 +107,9 @@ pub struct CountView {
     pub product: String,
     /// Action.
     pub action: String,
-    /// Calls that went upstream.
+    /// Calls that were forwarded.
     pub forwarded: i64,
-    /// Calls that policy refused.
+    /// Calls that the policy refused.
     pub refused: i64,
 }
 
@@ -122,10 +122,10 @@ pub struct SessionView {
     pub parent_access_key_id: Option<String>,
     /// ARN of the assumed role.
     pub principal: String,
-    /// When it was asked for.
+    /// When it was minted.
     #[serde(with = "time::serde::rfc3339")]
     pub minted_at: OffsetDateTime,
-    /// When it ends.
+    /// When it expires.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
 }

@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use crate::directory::StateFault;
 
-/// A call that is on record, and what was decided.
+/// A recorded call and the decision on it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Decision)]
 pub struct DecisionView {
-    /// The RequestId that the caller got.
+    /// The RequestId that the caller received.
     pub request_id: Uuid,
     /// When the call was received.
     #[serde(with = "time::serde::rfc3339")]
@@ -21,7 +21,7 @@ pub struct DecisionView {
     pub decision: String,
     /// The key or session that signed.
     pub access_key_id: String,
-    /// What a session descends from: the AccessKey, then the sessions between; empty of a key.
+    /// The ancestors of a session: the AccessKey, then the sessions between; empty for a key.
     pub lineage: Vec<String>,
     /// The account.
     pub account_id: String,
@@ -31,27 +31,27 @@ pub struct DecisionView {
     pub version: String,
     /// Action.
     pub action: String,
-    /// What it would change.
+    /// What the operation changes.
     pub effect: String,
-    /// The names that it was about.
+    /// The names of the objects concerned.
     pub names: serde_json::Value,
-    /// Where it came from.
+    /// The address that it came from.
     pub source_ip: String,
-    /// What the caller said it was.
+    /// The caller's User-Agent.
     pub user_agent: String,
-    /// The profile by which it was refused; `None` where it was not, or before this was kept.
+    /// The profile that refused it; null if it was not refused.
     pub profile: Option<String>,
-    /// The revision of the registry that the node knew; `None` where it was not refused, or before this was kept.
+    /// The revision of the registry at the deciding node; null if the call was not refused.
     pub revision: Option<i64>,
     /// Why it was permitted: `clear`, `harmless`, `self-remedy`, `excepted`, `withheld`, `off` or `anonymous`.
     pub grounds: Option<String>,
-    /// What came of it upstream: `Succeeded`, `Failed`, `NotForwarded`, `Unknown` or `NotRecorded`.
+    /// The outcome upstream: `Succeeded`, `Failed`, `NotForwarded`, `Unknown` or `NotRecorded`.
     pub outcome: Option<String>,
-    /// HTTP status of upstream's answer.
+    /// HTTP status of the upstream response.
     pub status: Option<i32>,
-    /// Error code of the answer.
+    /// Error code of the response.
     pub code: Option<String>,
-    /// The restriction that forbade it.
+    /// The restriction that caused the refusal.
     pub restriction_id: Option<Uuid>,
 }
 

@@ -158,10 +158,12 @@ impl Recorder {
             let stopped = *stop.borrow();
             match self.flush().await {
                 Ok(()) => failing = false,
-                Err(fault) if failing => tracing::debug!(%fault, "records of calls wait"),
+                Err(fault) if failing => {
+                    tracing::debug!(%fault, "records of calls are still waiting to be written")
+                }
                 Err(fault) => {
                     failing = true;
-                    tracing::error!(%fault, "records of calls cannot be written; they are kept");
+                    tracing::error!(%fault, "cannot write records of calls; they are kept in memory");
                 }
             }
             if stopped {

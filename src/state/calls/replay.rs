@@ -54,21 +54,21 @@ pub struct Refused {
 pub struct Replayed {
     /// The key or session that signed.
     pub access_key_id: String,
-    /// The restricted key that it comes from, or is; null where every key counts as restricted.
+    /// The restricted key that it is or descends from; null if all keys count as restricted.
     pub restricted_key: Option<String>,
-    /// Its account; null where the directory does not know it (any more).
+    /// Its account; null if it is not (or no longer) in the directory.
     pub account_id: Option<String>,
-    /// Its RAM user or role; null for the account itself, and where nobody knows.
+    /// Its RAM user or role; null for the account itself, or if unknown.
     pub principal: Option<String>,
     /// Product code.
     pub product: String,
     /// Action.
     pub action: String,
-    /// Calls that would have been refused.
+    /// Number of calls that would have been refused.
     pub calls: i64,
-    /// Those of them that were refused.
+    /// Number of these that were in fact refused.
     pub refused: i64,
-    /// The hour of the last one.
+    /// The hour of the last call.
     #[serde(with = "time::serde::rfc3339")]
     pub last_hour: OffsetDateTime,
 }

@@ -73,7 +73,7 @@ impl fmt::Display for Language {
 
 /// A text that names no language of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("letters are written in en and zh-CN")]
+#[error("unsupported language: letters are available in en and zh-CN")]
 pub struct UnknownLanguage;
 
 impl FromStr for Language {

@@ -9,25 +9,25 @@ pub enum StateFault {
     #[error("the database: {0}")]
     Database(#[from] sqlx::Error),
     /// Postgres does not answer in time.
-    #[error("the database does not answer in time")]
+    #[error("the database does not respond in time")]
     TimedOut,
     /// A secret does not open.
     #[error(transparent)]
     Seal(#[from] SealFault),
     /// A row holds what no migration of ours allows.
-    #[error("the database holds a row that cannot be: {0}")]
+    #[error("the database contains an invalid row: {0}")]
     Corrupt(&'static str),
     /// A pair cannot pass from one principal to another.
     #[error("this AccessKeyId belongs to another principal")]
     OtherPrincipal,
     /// A session without the key that minted it has no standing.
-    #[error("the session's parent is not known")]
+    #[error("the session's parent is unknown")]
     UnknownParent,
     /// The database has lost commits and goes on with another history.
-    #[error("the database has another history by now")]
+    #[error("the database has a different history now")]
     OtherHistory,
     /// A RAM user is named by an id that the directory has never seen given.
-    #[error("no RAM user of this UserId is known")]
+    #[error("no RAM user has this UserId")]
     UnknownUser,
 }
 

@@ -112,10 +112,10 @@ pub fn csv_reason(fault: &csv::Error) -> String {
         csv::ErrorKind::Deserialize { err, .. } => discreet(&err.kind().to_string()),
         csv::ErrorKind::UnequalLengths {
             expected_len, len, ..
-        } => format!("it has {len} fields, the header has {expected_len}"),
-        csv::ErrorKind::Utf8 { .. } => "it is not UTF-8".to_owned(),
-        csv::ErrorKind::Io(fault) => format!("it cannot be read: {fault}"),
-        _ => "it is no CSV".to_owned(),
+        } => format!("has {len} fields, the header has {expected_len}"),
+        csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_owned(),
+        csv::ErrorKind::Io(fault) => format!("cannot be read: {fault}"),
+        _ => "not CSV".to_owned(),
     }
 }
 
@@ -126,7 +126,7 @@ fn discreet(said: &str) -> String {
         .any(|start| said.starts_with(start));
     match names_members {
         true => clean(said),
-        false => "a member is not of the kind that it has to be".to_owned(),
+        false => "a field has the wrong type".to_owned(),
     }
 }
 
@@ -137,7 +137,7 @@ fn ndjson_rows(input: impl BufRead) -> impl Iterator<Item = (u64, Result<Row, Ba
             Ok(text) => serde_json::from_str::<Members>(&text)
                 .map_err(|fault| json_reason(&fault))
                 .and_then(Members::row),
-            Err(fault) => Err(format!("it cannot be read: {fault}")),
+            Err(fault) => Err(format!("cannot be read: {fault}")),
         };
         Some((line, row.map_err(|reason| BadLine { line, reason })))
     })
@@ -150,7 +150,7 @@ pub fn json_reason(fault: &serde_json::Error) -> String {
             let text = fault.to_string();
             discreet(text.split(" at line ").next().unwrap_or(&text))
         }
-        _ => format!("it is no JSON object (column {})", fault.column()),
+        _ => format!("not a JSON object (column {})", fault.column()),
     }
 }
 
@@ -158,12 +158,14 @@ impl Members {
     fn row(self) -> Result<Row, String> {
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
         if self.account_id.is_empty() || !self.account_id.bytes().all(|b| b.is_ascii_digit()) {
-            return Err("account_id is a decimal number".to_owned());
+            return Err("account_id must be a decimal number".to_owned());
         }
         let access_key_id = AccessKeyId::parse(&self.access_key_id)
             .map_err(|fault| format!("access_key_id: {fault}"))?;
         if access_key_id.is_session() {
-            return Err("access_key_id is that of a session; only pairs are imported".to_owned());
+            return Err(
+                "access_key_id belongs to a session; only AccessKeys can be imported".to_owned(),
+            );
         }
         if self.access_key_secret.is_empty() {
             return Err("access_key_secret is empty".to_owned());
@@ -171,31 +173,31 @@ impl Members {
         let status = match given(self.status) {
             None => KeyStatus::Active,
             Some(status) => KeyStatus::parse(&status)
-                .ok_or_else(|| "status is Active, Inactive or Deleted".to_owned())?,
+                .ok_or_else(|| "status must be Active, Inactive or Deleted".to_owned())?,
         };
         let language = match given(self.owner_language) {
             None => Language::English,
             Some(tag) => tag
                 .parse()
-                .map_err(|_| "owner_language is en or zh-CN".to_owned())?,
+                .map_err(|_| "owner_language must be en or zh-CN".to_owned())?,
         };
         let rank = match given(self.owner_rank).map(|rank| rank.parse()) {
             None => 1,
             Some(Ok(rank @ 1..=100)) => rank,
-            Some(_) => return Err("owner_rank is 1 to 100".to_owned()),
+            Some(_) => return Err("owner_rank must be 1 to 100".to_owned()),
         };
         let user_id = given(self.user_id);
         if user_id
             .as_ref()
             .is_some_and(|id| !id.bytes().all(|b| b.is_ascii_digit()))
         {
-            return Err("user_id is a decimal number".to_owned());
+            return Err("user_id must be a decimal number".to_owned());
         }
         let email = given(self.owner_email);
         if let Some(email) = &email {
             email
                 .parse::<lettre::Address>()
-                .map_err(|_| "owner_email is no address".to_owned())?;
+                .map_err(|_| "owner_email is not an e-mail address".to_owned())?;
         }
         Ok(Row {
             record: KeyRecord {
@@ -259,7 +261,7 @@ mod tests {
         assert!(rows[0].is_ok() && rows[3].is_ok());
         assert_eq!(
             rows[1],
-            Err("line 3: account_id is a decimal number".to_owned())
+            Err("line 3: account_id must be a decimal number".to_owned())
         );
         assert_eq!(
             rows[2],
@@ -281,7 +283,7 @@ mod tests {
                    1,LTAI5tFake1,FakeSecret1,a@example.com,\n\
                    1,LTAI5tFake2,FakeSecret2,b@example.com,2\n\
                    1,LTAI5tFake3,FakeSecret3,c@example.com,0\n";
-        let wrong = Err("owner_rank is 1 to 100".to_owned());
+        let wrong = Err("owner_rank must be 1 to 100".to_owned());
         assert_eq!(ranks(csv), [Ok(1), Ok(2), wrong]);
     }
 

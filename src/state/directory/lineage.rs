@@ -14,18 +14,18 @@ use akgate_rules::access_key::AccessKeyId;
 pub struct Relative {
     /// Its id.
     pub access_key_id: String,
-    /// How far from the one that was asked for: below 0 what made it, 0 itself, above 0 what it made.
+    /// Distance from the requested one: negative for ancestors, 0 for itself, positive for descendants.
     pub distance: i32,
-    /// What made it; null where nobody knows.
+    /// The key or session that created it; null if unknown.
     pub made_by: Option<String>,
-    /// `AccessKey` or `Session`; null where the directory does not know it (any more).
+    /// `AccessKey` or `Session`; null if it is not (or no longer) in the directory.
     pub kind: Option<String>,
-    /// `Active`, `Inactive` or `Deleted`; of a session `Live` or `Ended`.
+    /// `Active`, `Inactive` or `Deleted`; for a session, `Live` or `Ended`.
     pub status: Option<String>,
-    /// When a session ends, or has ended.
+    /// When a session expires or expired.
     #[serde(with = "time::serde::rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
-    /// State of the restriction in force; null for none.
+    /// State of the restriction in force; null if there is none.
     pub restriction: Option<String>,
 }
 

@@ -30,7 +30,7 @@ pub struct Wanted<'a> {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = ListedKey)]
 pub struct Listed {
-    /// The public half.
+    /// The AccessKeyId.
     pub access_key_id: String,
     /// The account that owns it.
     pub account_id: String,
@@ -38,15 +38,15 @@ pub struct Listed {
     pub user_name: Option<String>,
     /// Active, Inactive or Deleted.
     pub status: String,
-    /// State of the restriction in force; null for none.
+    /// State of the restriction in force; null if there is none.
     pub restriction: Option<String>,
 }
 
-/// An AccessKey with everything around it.
+/// An AccessKey with its context.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Key)]
 pub struct Shown {
-    /// The public half.
+    /// The AccessKeyId.
     pub access_key_id: String,
     /// The account that owns it.
     pub account_id: String,
@@ -54,25 +54,25 @@ pub struct Shown {
     pub user_name: Option<String>,
     /// Active, Inactive or Deleted.
     pub status: String,
-    /// When it was made, or first heard of.
+    /// When it was created, or first seen.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// The AccessKey that made it; null where nobody knows.
+    /// The AccessKey that created it; null if unknown.
     pub made_by_access_key_id: Option<String>,
-    /// Since when operators hold it disabled; null where they do not.
+    /// Since when operators keep it disabled; null if they do not.
     #[serde(with = "time::serde::rfc3339::option")]
     pub disabled_at: Option<OffsetDateTime>,
-    /// `operator:NAME`, who asked for that.
+    /// The operator who requested that: `operator:NAME`.
     pub disabled_by: Option<String>,
-    /// Which key of the ring has sealed its secret.
+    /// The key of the key ring that seals its secret.
     pub seal_key_id: i32,
-    /// Whom letters about it go to.
+    /// The addresses that letters about it go to.
     pub contacts: Vec<String>,
-    /// Its restrictions, the newest first.
+    /// Its restrictions, newest first.
     pub restrictions: Vec<RestrictionOf>,
-    /// Sessions of it that have not ended.
+    /// Number of its sessions that have not expired.
     pub sessions: i64,
-    /// AccessKeys that it made.
+    /// Number of AccessKeys created with it.
     pub made: i64,
 }
 
@@ -83,7 +83,7 @@ pub struct RestrictionOf {
     pub restriction_id: Uuid,
     /// Imposed, Remediated or Lifted.
     pub state: String,
-    /// Since when.
+    /// Since when it has been in force.
     #[serde(with = "time::serde::rfc3339")]
     pub imposed_at: OffsetDateTime,
 }

@@ -62,11 +62,11 @@ pub struct Sealed {
 pub enum SealFault {
     /// The ring has no such key.
     #[error(
-        "the key ring has no seal key {0}: add it back, or seal everything again before removing it"
+        "the key ring has no seal key {0}: restore it (reseal all secrets before you remove a key)"
     )]
     UnknownKey(i32),
     /// It was changed, moved from another row, or sealed by another key of that id.
-    #[error("a sealed secret does not open: it was changed, or the key ring is another one")]
+    #[error("cannot open a sealed secret: it was altered, or this is not the right key ring")]
     Broken,
 }
 
@@ -113,19 +113,19 @@ impl KeyRing {
                         .parse::<i32>()
                         .ok()
                         .filter(|id| *id > 0)
-                        .ok_or_else(|| wrong("the id of a seal key is a number from 1"))?;
+                        .ok_or_else(|| wrong("the id of a seal key must be a number from 1"))?;
                     (seals.contains_key(&id), (Some(id), key))
                 }
                 ["index", key] => (index.is_some(), (None, key)),
-                _ => return Err(wrong("write `seal ID HEX` or `index HEX`")),
+                _ => return Err(wrong("must be `seal ID HEX` or `index HEX`")),
             };
             if known {
-                return Err(wrong("this key is given twice"));
+                return Err(wrong("this key is repeated"));
             }
             let (id, key) = key;
             let mut bytes = Zeroizing::new([0; 32]);
             hex::decode_to_slice(key, &mut *bytes)
-                .map_err(|_| wrong("a key is 64 hexadecimal digits"))?;
+                .map_err(|_| wrong("a key must be 64 hexadecimal digits"))?;
             match id {
                 Some(id) => drop(seals.insert(id, bytes)),
                 None => index = Some(MacKey::new(bytes)),
@@ -367,19 +367,19 @@ mod tests {
         for (text, said) in [
             (
                 format!("seal 1 {key}\nseal 1 {key}"),
-                "line 2: this key is given twice",
+                "line 2: this key is repeated",
             ),
             (
                 format!("\nseal one {key}"),
-                "line 2: the id of a seal key is a number from 1",
+                "line 2: the id of a seal key must be a number from 1",
             ),
             (
                 format!("seal 1 {key}0"),
-                "line 1: a key is 64 hexadecimal digits",
+                "line 1: a key must be 64 hexadecimal digits",
             ),
             (
                 format!("salt {key}"),
-                "line 1: write `seal ID HEX` or `index HEX`",
+                "line 1: must be `seal ID HEX` or `index HEX`",
             ),
             (format!("seal 1 {key}"), "the key ring has no `index` key"),
             (format!("index {key}"), "the key ring has no `seal` key"),

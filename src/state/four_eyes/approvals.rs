@@ -149,7 +149,7 @@ pub enum Outcome<T> {
 
 /// Another operator has asked for something to be done to the same subject, and that waits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{asked_by} has asked already: the request {approval_id} waits")]
+#[error("{asked_by} has already requested this: approval {approval_id} is pending")]
 pub struct AskedBefore {
     /// The request.
     pub approval_id: Uuid,
@@ -218,7 +218,7 @@ pub(crate) async fn ask(
         }
         Some(waiting) if waiting.request == request => return Ok(waiting.approval_id),
         Some(waiting) => {
-            let anew = Some("Asked for in another way.");
+            let anew = Some("Replaced by a changed request.");
             settle(tx, waiting.approval_id, "Withdrawn", by, anew, now).await?;
             Some(waiting.approval_id)
         }
@@ -257,22 +257,22 @@ pub(crate) async fn ask(
 #[derive(Debug, thiserror::Error)]
 pub enum DecideFault {
     /// There is none of that id.
-    #[error("there is no such request")]
+    #[error("the approval does not exist")]
     NotFound,
     /// It waits no more.
-    #[error("the request is {0} already")]
+    #[error("the approval is already {0}")]
     Over(String),
     /// Nobody decided in time.
-    #[error("the request has expired")]
+    #[error("the approval has expired")]
     Expired,
     /// Who asked does not approve.
-    #[error("who asks cannot approve")]
+    #[error("the requester cannot approve")]
     Own,
     /// Only who asked withdraws.
     #[error("only {0} can withdraw it")]
     NotOwn(String),
     /// Who asked is no operator any more.
-    #[error("{0} is no operator any more")]
+    #[error("{0} is no longer an operator")]
     AskerGone(String),
     /// The restriction does not allow it now.
     #[error(transparent)]
@@ -528,7 +528,7 @@ async fn note(
     audit::write(tx, entry).await
 }
 
-/// A request, as operators are shown it.
+/// An approval: a change that needs a second operator.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Approval)]
 pub struct ApprovalView {
@@ -538,29 +538,29 @@ pub struct ApprovalView {
     pub kind: String,
     /// The restriction or the delivery; all zeros for the mode.
     pub subject_id: Uuid,
-    /// The key, where it is about one.
+    /// The key, if it is about one.
     pub access_key_id: Option<String>,
-    /// What would be done, as it was asked for.
+    /// The requested change.
     #[schema(value_type = Object)]
     pub request: serde_json::Value,
-    /// Why, in the asking operator's words.
+    /// Why, in the requester's words.
     pub reason: String,
-    /// `operator:NAME`.
+    /// The requester: `operator:NAME`.
     pub asked_by: String,
-    /// When it was asked for.
+    /// When it was requested.
     #[serde(with = "time::serde::rfc3339")]
     pub asked_at: OffsetDateTime,
-    /// From when on nobody can approve it.
+    /// When it expires.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
     /// `Waiting`, `Approved`, `Rejected`, `Withdrawn` or `Expired`.
     pub state: String,
-    /// `operator:NAME`.
+    /// Who decided: `operator:NAME`.
     pub decided_by: Option<String>,
     /// When it was decided.
     #[serde(with = "time::serde::rfc3339::option")]
     pub decided_at: Option<OffsetDateTime>,
-    /// Why, in the deciding operator's words.
+    /// The decision's reason, in the words of who decided.
     pub remark: Option<String>,
 }
 
@@ -569,7 +569,7 @@ pub struct ApprovalView {
 pub struct Wanted {
     /// This one alone.
     pub approval_id: Option<Uuid>,
-    /// In this state.
+    /// Only those in this state.
     pub state: Option<String>,
     /// Older than this one: where the last page ended.
     pub before: Option<Uuid>,

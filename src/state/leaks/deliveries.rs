@@ -114,37 +114,37 @@ pub async fn go_on(
     Ok(source)
 }
 
-/// A delivery, as operators are shown it.
+/// A delivery of leak reports.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct DeliveryView {
     /// UUID version 7.
     pub delivery_id: Uuid,
-    /// Who delivered.
+    /// The source of the reports.
     pub source: String,
-    /// `source:NAME` or `operator:NAME`.
+    /// Who sent it: `source:NAME` or `operator:NAME`.
     pub delivered_by: String,
-    /// Which key of the source signed it; `None` where none did.
+    /// The source's signing key; null if it is not signed.
     pub key_identifier: Option<String>,
-    /// When it arrived first.
+    /// When it first arrived.
     #[serde(with = "time::serde::rfc3339")]
     pub received_at: OffsetDateTime,
-    /// When it arrived last.
+    /// When it last arrived.
     #[serde(with = "time::serde::rfc3339")]
     pub last_received_at: OffsetDateTime,
-    /// How often.
+    /// How often it arrived.
     pub times: i32,
-    /// Reports that arrived with it and were new.
+    /// Number of its reports that were new.
     pub reports: i64,
-    /// Those of them that restrict a key.
+    /// Number of these that restrict a key.
     pub proven: i64,
-    /// Restrictions that they led to, or joined.
+    /// Number of restrictions that they led to or were added to.
     pub restrictions: i64,
     /// When it was undone.
     #[serde(with = "time::serde::rfc3339::option")]
     pub undone_at: Option<OffsetDateTime>,
-    /// `operator:NAME`.
+    /// Who undid it: `operator:NAME`.
     pub undone_by: Option<String>,
-    /// Why, in their words.
+    /// Why, in the operator's words.
     pub undone_reason: Option<String>,
 }
 

@@ -18,33 +18,33 @@ pub struct ReportView {
     pub source: String,
     /// The source's own id of the finding, or a digest of key and place.
     pub reference: String,
-    /// The key or session that was found; `None` for a secret that is nobody's.
+    /// The key or session that was found; null for a secret that belongs to no known key.
     pub access_key_id: Option<String>,
     /// The AccessKey that a found session descends from.
     pub parent_access_key_id: Option<String>,
     /// `Suspected` (restricts nothing), `Secret`, `Pair` or `Decided`.
     pub proof: String,
-    /// The restriction that it led to, or joined.
+    /// The restriction that it led to or was added to.
     pub restriction_id: Option<Uuid>,
-    /// Where.
+    /// The URL where it was found.
     pub url: Option<String>,
-    /// In which commit.
+    /// The commit where it was found.
     pub commit: Option<String>,
-    /// In which file.
+    /// The file where it was found.
     pub path: Option<String>,
     /// When the source first saw it.
     #[serde(with = "time::serde::rfc3339::option")]
     pub first_seen: Option<OffsetDateTime>,
-    /// Whether the secret that was found is the key's; `None` where that is not known.
+    /// Whether the secret that was found belongs to the key; null if unknown.
     pub secret_matches: Option<bool>,
-    /// The delivery that it arrived with; `None` where it arrived alone.
+    /// The delivery that it arrived in; null if it arrived alone.
     pub delivery_id: Option<Uuid>,
-    /// Whether it is a suspicion of a source that is paused.
+    /// Whether it is held because it is a suspicion from a paused source.
     pub held: bool,
-    /// When it reached us.
+    /// When akgate received it.
     #[serde(with = "time::serde::rfc3339")]
     pub reported_at: OffsetDateTime,
-    /// Who delivered it: `source:NAME` or `operator:NAME`.
+    /// Who sent it: `source:NAME` or `operator:NAME`.
     pub reported_by: String,
 }
 

@@ -182,7 +182,7 @@ pub(crate) async fn count_suspicions(
     if is_paused == Some(true) {
         tracing::warn!(
             source,
-            "a source has told too many suspicions: it is paused"
+            "a source has sent too many suspicions and is paused"
         );
         tasks::open_about_source(tx, source, now).await?;
     }

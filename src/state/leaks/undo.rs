@@ -21,19 +21,19 @@ use akgate_rules::position::Position;
 #[derive(Debug, thiserror::Error)]
 pub enum UndoFault {
     /// There is no delivery of this id.
-    #[error("there is no delivery of this id")]
+    #[error("no delivery has this id")]
     NotFound,
     /// It was taken back before.
-    #[error("this delivery was undone before")]
+    #[error("this delivery was already undone")]
     Undone,
     /// An owner has confirmed a clean-up: so it was none.
-    #[error("owners of {0} of its keys have confirmed a clean-up")]
+    #[error("the owners of {0} of its keys have confirmed the clean-up")]
     Confirmed(i64),
     /// Another operator has asked for it.
     #[error(transparent)]
     AskedBefore(AskedBefore),
     /// It concerns so many restrictions that it takes a second operator.
-    #[error("it concerns {0} restrictions: a second operator is needed")]
+    #[error("this concerns {0} restrictions: a second operator must approve")]
     NeedsTwo(usize),
     /// State gives no answer.
     #[error(transparent)]

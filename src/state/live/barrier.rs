@@ -35,16 +35,16 @@ const LOOK: Duration = Duration::from_millis(5);
 /// How long the end of calls under way is waited for.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// What is waited for.
+/// What to wait for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Wait {
-    /// Nothing: the change is committed.
+    /// For nothing: the change is committed.
     None,
-    /// Every node refuses what the change refuses, or has no lease.
+    /// Until every node enforces the change or has lost its lease.
     #[default]
     Enforced,
-    /// That, and every call that was begun before has ended, for 30 seconds at most.
+    /// The same, and until all calls that began before have ended, for at most 30 seconds.
     Drained,
 }
 
@@ -57,29 +57,29 @@ pub enum Concern {
     All,
 }
 
-/// What a change that restricts ends with.
+/// Where a restricting change is enforced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
-    /// The history of the change: a failover that lost commits begins another.
+    /// The history of the change: a failover that loses commits starts a new history.
     #[schema(value_type = Uuid)]
     pub history: History,
     /// The revision of the change.
     pub revision: i64,
-    /// How many nodes enforce it; null where that is not known: it was not waited for, or the database is gone.
+    /// Number of nodes that enforce it; null if unknown: nobody waited, or the database was unavailable.
     pub nodes: Option<u32>,
-    /// Nodes that have no lease, by name: each enforces the change before it takes one.
+    /// Nodes without a lease, by name; each applies the change before it takes a lease.
     pub fenced: Vec<String>,
-    /// Nodes without a lease that may still let reads pass which the change refuses, by name.
+    /// Nodes without a lease that may still let through reads that the change refuses, by name.
     pub may_still_let_reads_pass: Vec<String>,
-    /// How long it took since the commit, in milliseconds.
+    /// Time from the commit to this receipt, in milliseconds.
     pub waited_ms: u64,
-    /// Calls of the keys concerned that were decided before and have no answer yet; null where a node could not be asked.
+    /// Calls of the keys concerned that were decided before and have not ended; null if a node could not be asked.
     pub calls_in_flight: Option<u64>,
 }
 
 /// A failover has lost the change: it has to be made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the database has lost this change in a failover")]
+#[error("the database lost this change in a failover")]
 pub struct Lost;
 
 /// Waits for nodes. What many wait for at the same time is read once for all.
@@ -154,7 +154,7 @@ impl Barrier {
             )
             .await
         {
-            tracing::warn!(%fault, revision = receipt.revision, "a receipt cannot be kept");
+            tracing::warn!(%fault, revision = receipt.revision, "cannot store a receipt");
         }
         Ok(receipt)
     }
@@ -207,7 +207,7 @@ impl Barrier {
                 Ok(true) => tracing::warn!(
                     node = node.name,
                     revision = wanted.revision,
-                    "a node is not waited for until it announces itself again"
+                    "a node is not responding; no change waits for it until it announces itself again"
                 ),
                 Ok(false) => {}
                 Err(_) => return Ok(None),
@@ -284,7 +284,7 @@ impl Barrier {
                 Err(fault) => {
                     drop(last);
                     if is_over() {
-                        tracing::warn!(%fault, "committed, but which nodes enforce it is not known");
+                        tracing::warn!(%fault, "a change is committed, but it is unknown which nodes enforce it");
                         return None;
                     }
                     tokio::time::sleep(LOOK * 4).await;

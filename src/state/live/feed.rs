@@ -147,7 +147,7 @@ impl Feed {
     pub async fn enforce(self: &Arc<Self>, committed: Position) {
         if let Err(fault) = self.reach(committed).await {
             let revision = committed.revision;
-            tracing::warn!(%fault, revision, "committed, but not enforced on this node yet");
+            tracing::warn!(%fault, revision, "a change is committed, but this node does not enforce it yet");
         }
     }
 
@@ -186,13 +186,13 @@ impl Feed {
             match self.poll().await {
                 Ok(()) if failing => {
                     failing = false;
-                    tracing::info!(revision = self.revision(), "the registry is followed again");
+                    tracing::info!(revision = self.revision(), "reading the registry again");
                 }
                 Ok(()) => {}
-                Err(fault) if failing => tracing::debug!(%fault, "the registry cannot be read"),
+                Err(fault) if failing => tracing::debug!(%fault, "cannot read the registry"),
                 Err(fault) => {
                     failing = true;
-                    tracing::error!(%fault, "the registry cannot be read: mutations are refused");
+                    tracing::error!(%fault, "cannot read the registry; mutations are refused");
                 }
             }
             if self.settings.notify && listener.is_none() && !failing {
@@ -286,7 +286,7 @@ impl Feed {
             before = %before,
             now = %now,
             fork,
-            "the database has another history: what was applied since is read again"
+            "the database has a different history: reading all changes since then again"
         );
         // No position of before counts from here on, and none of now yet: whoever asks for either waits.
         let nowhere = now.at(-1);

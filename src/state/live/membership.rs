@@ -135,7 +135,7 @@ impl Membership {
         self.lease.give_back();
         let leaving = nodes::leave(&self.pool, self.card.node_id);
         if let Err(fault) = within(self.timeout, leaving).await {
-            tracing::debug!(%fault, "this node stays in the list of nodes until it is forgotten");
+            tracing::debug!(%fault, "cannot remove this node from the list of nodes; it disappears later");
         }
     }
 
@@ -145,13 +145,13 @@ impl Membership {
             match self.round().await {
                 Ok(()) if failing => {
                     failing = false;
-                    tracing::info!("this node holds a lease again");
+                    tracing::info!("this node has a lease again");
                 }
                 Ok(()) => {}
-                Err(fault) if failing => tracing::debug!(%fault, "this node holds no lease"),
+                Err(fault) if failing => tracing::debug!(%fault, "this node has no lease"),
                 Err(fault) => {
                     failing = true;
-                    tracing::error!(%fault, "this node cannot announce itself: it holds no lease");
+                    tracing::error!(%fault, "this node cannot announce itself and has no lease");
                 }
             }
             let rest = if failing { AGAIN } else { EVERY };
@@ -235,7 +235,7 @@ impl Membership {
                 match written {
                     Ok(()) => told = report,
                     Err(fault) => {
-                        tracing::debug!(%fault, "what this node enforces is told later");
+                        tracing::debug!(%fault, "cannot report what this node enforces yet");
                         tokio::time::sleep(AGAIN).await;
                         continue;
                     }

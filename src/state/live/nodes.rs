@@ -313,35 +313,35 @@ pub async fn latest_time(pool: &PgPool, now: OffsetDateTime) -> Result<OffsetDat
     Ok(latest)
 }
 
-/// A node, as operators are shown it.
+/// A node.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Node)]
 pub struct NodeView {
-    /// UUID version 4, another one at each start.
+    /// UUID version 4, new at each start.
     pub node_id: Uuid,
     /// Host and process.
     pub name: String,
     /// Version of akgate.
     pub version: String,
-    /// What it does: `gateway`, `public`, `admin`, `worker`, `observer`.
+    /// Its roles: `gateway`, `public`, `admin`, `worker`, `observer`.
     pub roles: Vec<String>,
-    /// `Leased`, `Fenced` (nobody waits for it: it enforces everything before it takes a lease again) or `Silent` (it has
-    /// not announced itself for 2 seconds); `Serving` for one that judges no calls.
+    /// `Leased`; `Fenced` (nobody waits for it; it applies all changes before it takes a lease again); `Silent` (no
+    /// announcement for 2 seconds); or `Serving` for a node that judges no calls.
     pub state: String,
     /// When it started, by its own clock.
     #[serde(with = "time::serde::rfc3339")]
     pub started_at: OffsetDateTime,
-    /// How long ago it announced itself, in milliseconds.
+    /// Age of its last announcement, in milliseconds.
     pub age_ms: i64,
-    /// The history of what it enforces; null where it has said nothing yet.
+    /// The history of the revision that it enforces; null if it has not reported yet.
     pub history: Option<Uuid>,
     /// The revision up to which it enforces.
     pub revision: Option<i64>,
-    /// How far that is behind the registry; null where its history is another.
+    /// Number of revisions that it is behind the registry; null if its history is another one.
     pub behind: Option<i64>,
-    /// Every call that was begun before this revision was enforced has ended.
+    /// All calls that began before this revision was enforced have ended.
     pub drained_below: Option<i64>,
-    /// The keys of its key ring that seal secrets, by id.
+    /// The ids of the keys of its key ring that seal secrets.
     pub seal_key_ids: Vec<i32>,
     /// How far its clock is ahead of the database's, in milliseconds.
     pub clock_offset_ms: Option<i64>,

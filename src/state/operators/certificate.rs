@@ -11,10 +11,10 @@ pub enum CertificateFault {
     #[error("The certificate cannot be read.")]
     Unreadable,
     /// A connection may outlive it.
-    #[error("The certificate is not valid at this time.")]
+    #[error("The certificate has expired or is not yet valid.")]
     NotNow,
     /// It has none, or several.
-    #[error("The certificate has no common name, or several: it takes one, the operator's name.")]
+    #[error("The certificate must have exactly one common name, the operator's name.")]
     NoName,
 }
 

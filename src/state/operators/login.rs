@@ -24,7 +24,7 @@ const PRECISION: Duration = Duration::MINUTE;
 #[derive(Debug, thiserror::Error)]
 pub enum LoginRefused {
     /// It is nobody's.
-    #[error("the token is nobody's")]
+    #[error("the token belongs to no operator")]
     Wrong,
     /// It, or its operator, was revoked.
     #[error("the token was revoked")]

@@ -15,21 +15,21 @@ use utoipa::ToSchema;
 
 use crate::audit::Actor;
 
-/// What an operator may do.
+/// An operator's role: what they may do.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Read the notices of accounts and report bounces: a program.
+    /// Read the notices of accounts and report bounces: for programs.
     Service,
     /// Read.
     Viewer,
-    /// Read, report, confirm and lift.
+    /// Read, report leaks, confirm and lift.
     Operator,
-    /// All that, and decide what needs a second person.
+    /// Everything an operator may do, and approve what others request.
     Approver,
-    /// All that, and manage operators and their tokens.
+    /// Everything an approver may do, and manage operators and their tokens.
     Admin,
 }
 
@@ -91,7 +91,7 @@ impl fmt::Display for Role {
 
 /// A text that names no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is none of service, viewer, operator, approver, admin")]
+#[error("`{0}` is not a role: use service, viewer, operator, approver or admin")]
 pub struct UnknownRole(String);
 
 impl FromStr for Role {

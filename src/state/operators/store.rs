@@ -25,16 +25,16 @@ pub const SHOWN: Duration = Duration::days(30);
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorFault {
     /// There is one of that name.
-    #[error("there is an operator of that name already")]
+    #[error("an operator already has this name")]
     NameTaken,
     /// There is none of that name or token.
-    #[error("there is no such operator or token, or it is revoked already")]
+    #[error("the operator or token does not exist, or is already revoked")]
     NotFound,
     /// The token would do more than its operator may.
-    #[error("the operator's role is {0}: a token of theirs may do no more")]
+    #[error("the operator's role is {0}: a token cannot allow more than that")]
     BeyondRole(Role),
     /// Nobody could manage operators any more.
-    #[error("this is the last admin: name another one first")]
+    #[error("this is the last admin: add another one first")]
     LastAdmin,
     /// The database does not do it.
     #[error(transparent)]
@@ -362,45 +362,45 @@ pub(super) fn parse(role: &str) -> Result<Role, StateFault> {
     role.parse().map_err(|_| StateFault::Corrupt("role"))
 }
 
-/// An operator, as admins are shown one.
+/// An operator.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct OperatorView {
-    /// How the audit names them.
+    /// The name in the audit log.
     pub name: String,
-    /// What they may do.
+    /// The role.
     pub role: Role,
-    /// Since when they are one.
+    /// When the operator was added.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// Since when they are one no more.
+    /// When the operator was revoked.
     #[serde(with = "time::serde::rfc3339::option")]
     pub revoked_at: Option<OffsetDateTime>,
-    /// Their tokens, the newest first.
+    /// The operator's tokens, newest first.
     pub tokens: Vec<TokenView>,
 }
 
-/// A token, as admins and its operator are shown it: never the token itself.
+/// A token, without its secret part.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TokenView {
-    /// The part of the token that names it: what follows `akg_`.
+    /// The part that identifies the token: what follows `akg_`.
     pub token_id: String,
-    /// What it may do at most.
+    /// The most that the token allows.
     pub role: Role,
-    /// When it was made.
+    /// When it was created.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// `operator:NAME`, or `akgate` at the command line.
+    /// Who created it: `operator:NAME`, or `akgate` for the command line.
     pub created_by: String,
-    /// From when on it is worth nothing.
+    /// When it expires.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
-    /// Since when it is revoked.
+    /// When it was revoked.
     #[serde(with = "time::serde::rfc3339::option")]
     pub revoked_at: Option<OffsetDateTime>,
-    /// When it was last good, to the minute.
+    /// When it was last used, to the minute.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_used_at: Option<OffsetDateTime>,
-    /// From which address.
+    /// The address that it was last used from.
     pub last_used_from: Option<String>,
 }
 

@@ -20,7 +20,7 @@ pub struct Token(Zeroizing<String>);
 
 /// A text that cannot be a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is no operator token: one looks like akg_…, 61 characters long")]
+#[error("this is not an operator token: it must be akg_…, 61 characters long")]
 pub struct InvalidToken;
 
 impl Token {

@@ -14,13 +14,13 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum LetterFault {
     /// There is none of that id.
-    #[error("there is no such letter")]
+    #[error("the letter does not exist")]
     NotFound,
     /// It waits to be sent: nothing to send again.
-    #[error("the letter is due already")]
+    #[error("the letter is already due")]
     Due,
     /// It is sent, or given up: nothing to give up.
-    #[error("the letter is settled already")]
+    #[error("the letter was already sent, or has already failed")]
     Settled,
     /// The database does not do it.
     #[error(transparent)]
@@ -112,7 +112,7 @@ pub async fn bury(
              settled_at = $3
          WHERE letter_id = $1",
         letter_id,
-        format!("given up by {by}: {reason}"),
+        format!("stopped by {by}: {reason}"),
         now
     )
     .execute(&mut *tx)

@@ -71,7 +71,7 @@ impl fmt::Display for EventKind {
 
 /// A text that names no kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no such kind of event")]
+#[error("unknown kind of event")]
 pub struct UnknownEvent;
 
 impl FromStr for EventKind {
@@ -295,13 +295,13 @@ pub async fn settle(
     Ok(settled.rows_affected() == 1)
 }
 
-/// An event, as operators are shown it.
+/// An event.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = EventDelivery)]
 pub struct EventView {
-    /// The record that it tells of, and its id for whoever gets it.
+    /// The audit record that it reports; also the event's id for the receiver.
     pub audit_id: i64,
-    /// Whom it is for.
+    /// The hook that receives it.
     pub hook: String,
     /// `imposed`, `widened`, `confirmed`, `withdrawn`, `lifted` or `suspected`.
     pub kind: String,
@@ -311,17 +311,17 @@ pub struct EventView {
     pub restriction_id: Option<Uuid>,
     /// `Due`, `Sent` or `Buried`.
     pub state: String,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: i32,
-    /// When it is tried next.
+    /// When the next attempt is due.
     #[serde(with = "time::serde::rfc3339")]
     pub due_at: OffsetDateTime,
-    /// What the last attempt met.
+    /// The error of the last attempt.
     pub last_error: Option<String>,
-    /// When the deed was done.
+    /// When the reported change was made.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// When it was sent or given up.
+    /// When it was sent or failed for good.
     #[serde(with = "time::serde::rfc3339::option")]
     pub settled_at: Option<OffsetDateTime>,
 }

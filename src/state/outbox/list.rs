@@ -13,29 +13,29 @@ use crate::directory::StateFault;
 pub struct LetterView {
     /// UUID version 7.
     pub letter_id: Uuid,
-    /// The restriction that it is about; `None` of a suspicion.
+    /// The restriction that it is about; null for a suspicion.
     pub restriction_id: Option<Uuid>,
-    /// The key that is suspected to have leaked; `None` of a restriction.
+    /// The key that is suspected to have leaked; null for a restriction.
     pub access_key_id: Option<String>,
     /// `Announced`, `Imposed`, `Repeated`, `Reminder`, `Widened`, `Confirmed`, `Withdrawn`, `Lifted` or `Suspected`.
     pub kind: String,
-    /// Where it goes.
+    /// The recipient's address.
     pub email: String,
-    /// In which language.
+    /// The language of the letter.
     pub language: String,
     /// `Due`, `Sent` or `Buried`.
     pub state: String,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: i32,
-    /// When it is tried next.
+    /// When the next attempt is due.
     #[serde(with = "time::serde::rfc3339")]
     pub due_at: OffsetDateTime,
-    /// What the last attempt met.
+    /// The error of the last attempt.
     pub last_error: Option<String>,
     /// When it was enqueued.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// When it was sent or buried.
+    /// When it was sent or failed for good.
     #[serde(with = "time::serde::rfc3339::option")]
     pub settled_at: Option<OffsetDateTime>,
 }

@@ -107,7 +107,7 @@ impl fmt::Display for LetterKind {
 
 /// A text that names no kind of letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no such kind of letter")]
+#[error("unknown kind of letter")]
 pub struct UnknownKind;
 
 impl FromStr for LetterKind {

@@ -128,20 +128,20 @@ pub async fn settle(
     Ok(())
 }
 
-/// A task, as operators are shown it.
+/// A task for an operator.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TaskView {
     /// UUID version 7.
     pub task_id: Uuid,
     /// `Unreachable`, `DisablePair`, `Disputed` or `SourcePaused`.
     pub kind: String,
-    /// The restriction that it is about; `None` where it is about a source.
+    /// The restriction that it is about; null if it is about a source.
     pub restriction_id: Option<Uuid>,
     /// The key.
     pub access_key_id: Option<String>,
     /// The source of leak reports that it is about.
     pub source: Option<String>,
-    /// When it came up.
+    /// When it was opened.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     /// When it was closed.
@@ -149,7 +149,7 @@ pub struct TaskView {
     pub closed_at: Option<OffsetDateTime>,
     /// `operator:NAME`, `policy` or `akgate`.
     pub closed_by: Option<String>,
-    /// What was done, in their words.
+    /// How it was settled, in the operator's words.
     pub remark: Option<String>,
 }
 

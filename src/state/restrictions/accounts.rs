@@ -25,10 +25,10 @@ pub enum Setting {
 #[derive(Debug, thiserror::Error)]
 pub enum SetFault {
     /// Nobody knows the account.
-    #[error("there is no such account")]
+    #[error("the account does not exist")]
     NotFound,
     /// It is otherwise than it was seen.
-    #[error("it has changed since it was looked at")]
+    #[error("the account has changed since you read it")]
     Changed,
     /// The database does not do it.
     #[error(transparent)]
@@ -114,23 +114,23 @@ async fn note(
     audit::write(tx, entry).await
 }
 
-/// An account, as operators are shown it.
+/// An account.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Account)]
 pub struct AccountView {
-    /// Decimal id of the account.
+    /// The account id, a decimal number.
     pub account_id: String,
     /// `mutations` or `strict`; null for the configured default.
     pub profile: Option<String>,
     /// Whether its restricted keys may disable or delete themselves; null for the configured default.
     pub self_remedy: Option<bool>,
-    /// Whom letters go to, the first ones first.
+    /// The addresses that letters go to, in the order in which they are used.
     pub contacts: Vec<String>,
-    /// AccessKey pairs that are known, deleted ones included.
+    /// Number of known AccessKeys, deleted ones included.
     pub keys: i64,
-    /// Restrictions that are in force.
+    /// Number of restrictions in force.
     pub restrictions: i64,
-    /// When akgate first heard of it.
+    /// When akgate first saw the account.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
 }

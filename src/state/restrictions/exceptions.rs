@@ -116,10 +116,10 @@ pub(crate) async fn in_turn(
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeFault {
     /// There is none of that id.
-    #[error("there is no such exception")]
+    #[error("the exception does not exist")]
     NotFound,
     /// It holds no more.
-    #[error("the exception is over")]
+    #[error("the exception has already ended")]
     Over,
     /// The database does not do it.
     #[error(transparent)]
@@ -200,38 +200,38 @@ pub async fn revoke(
     })
 }
 
-/// An exception, as operators are shown it.
+/// An exception.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Exception)]
 pub struct ExceptionView {
     /// UUID version 7.
     pub exception_id: Uuid,
-    /// From which restriction.
+    /// The restriction that it is an exception from.
     pub restriction_id: Uuid,
-    /// Of which key.
+    /// The restricted key.
     pub access_key_id: String,
-    /// What passes: `PRODUCT:Action`.
+    /// The operations that it allows: `PRODUCT:Action`.
     pub operations: Vec<String>,
-    /// From where: CIDR.
+    /// The networks that it allows them from, in CIDR notation.
     pub networks: Vec<String>,
-    /// Why, in the asking operator's words.
+    /// Why, in the requester's words.
     pub reason: String,
-    /// `operator:NAME`.
+    /// The requester: `operator:NAME`.
     pub asked_by: String,
-    /// `operator:NAME`.
+    /// The approver: `operator:NAME`.
     pub approved_by: String,
-    /// Since when it holds.
+    /// When it was approved and began.
     #[serde(with = "time::serde::rfc3339")]
     pub made_at: OffsetDateTime,
-    /// From when on it holds no more.
+    /// When it expires.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
     /// When it was ended early.
     #[serde(with = "time::serde::rfc3339::option")]
     pub revoked_at: Option<OffsetDateTime>,
-    /// `operator:NAME`.
+    /// Who ended it: `operator:NAME`.
     pub revoked_by: Option<String>,
-    /// `Holds`, `Revoked`, `Expired`, or `Over` where its restriction is lifted.
+    /// `Holds`, `Revoked`, `Expired`, or `Over` if its restriction is lifted.
     pub state: String,
 }
 

@@ -11,10 +11,10 @@ use akgate_rules::access_key::AccessKeyId;
 #[derive(Debug, thiserror::Error)]
 pub enum LeakedFault {
     /// Nothing restricts it: it has not leaked, as far as anybody knows.
-    #[error("no restriction of the key is in force")]
+    #[error("the key is not restricted")]
     NotRestricted,
     /// It does not work, or nobody knows it.
-    #[error("the pair is not active")]
+    #[error("the access key is not active")]
     NotActive,
     /// It is not asked for.
     #[error(transparent)]

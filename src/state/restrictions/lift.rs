@@ -39,19 +39,19 @@ pub struct Lifting {
 #[derive(Debug, thiserror::Error)]
 pub enum LiftFault {
     /// There is none of that id.
-    #[error("there is no such restriction")]
+    #[error("the restriction does not exist")]
     NotFound,
     /// Its state, or its pair's, forbids it.
     #[error(transparent)]
     Refused(#[from] LiftRefused),
     /// It is otherwise than it was seen.
-    #[error("it has changed since it was looked at")]
+    #[error("the restriction has changed since you read it")]
     Changed,
     /// Another operator has asked for it.
     #[error(transparent)]
     AskedBefore(AskedBefore),
     /// It takes a second operator.
-    #[error("a second operator is needed")]
+    #[error("a second operator must approve")]
     NeedsTwo,
     /// The database does not do it.
     #[error(transparent)]
@@ -168,7 +168,7 @@ pub async fn by_policy(
             _ => Closing::Disabled,
         },
         reason:
-            "The pair is disabled or deleted, and the owner has looked at everything that it made."
+            "The access key is disabled or deleted, and the owner has reviewed everything that it created."
                 .into(),
         accepts: Accepts::default(),
     };

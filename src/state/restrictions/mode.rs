@@ -102,20 +102,20 @@ pub(crate) fn parse(mode: Option<&str>) -> Result<Option<Mode>, StateFault> {
     mode.map_err(|_| StateFault::Corrupt("mode"))
 }
 
-/// The last switch, as operators are shown it.
+/// The last switch of the mode.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = ModeSwitch)]
 pub struct SwitchView {
-    /// `enforce`, `shadow` or `off`, at every node; null for what each is configured to.
+    /// `enforce`, `shadow` or `off` for every node; null for each node's configured mode.
     #[schema(value_type = Option<String>)]
     pub mode: Option<Mode>,
-    /// Why, in the asking operator's words; null where nobody ever switched.
+    /// Why, in the requester's words; null if the mode was never switched.
     pub reason: Option<String>,
-    /// `operator:NAME`.
+    /// The requester: `operator:NAME`.
     pub asked_by: Option<String>,
-    /// `operator:NAME`.
+    /// The approver: `operator:NAME`.
     pub approved_by: Option<String>,
-    /// When.
+    /// When it was switched.
     #[serde(with = "time::serde::rfc3339::option")]
     pub switched_at: Option<OffsetDateTime>,
 }

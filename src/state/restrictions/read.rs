@@ -13,61 +13,61 @@ use crate::{
 };
 use akgate_rules::{access_key::AccessKeyId, restriction::State};
 
-/// A restriction with its key and the reports that led to it.
+/// A restriction with its key and its leak reports.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RestrictionView {
     /// UUID version 7.
     pub restriction_id: Uuid,
     /// The key.
     pub access_key_id: String,
-    /// Its account; `None` where nobody knows the key.
+    /// The key's account; null if the key is unknown.
     pub account_id: Option<String>,
-    /// Its RAM user; `None` for the account itself.
+    /// The key's RAM user; null for the account itself.
     pub user_name: Option<String>,
-    /// `Active`, `Inactive` or `Deleted`; `None` where nobody knows the key.
+    /// `Active`, `Inactive` or `Deleted`; null if the key is unknown.
     pub key_status: Option<String>,
     /// `Imposed`, `Remediated` or `Lifted`.
     pub state: String,
     /// `Reported` or `Reactivated`.
     pub cause: String,
-    /// Since when it is in force.
+    /// When it was imposed.
     #[serde(with = "time::serde::rfc3339")]
     pub imposed_at: OffsetDateTime,
     /// When the clean-up was confirmed.
     #[serde(with = "time::serde::rfc3339::option")]
     pub remediated_at: Option<OffsetDateTime>,
-    /// `contact:ID` or `operator:NAME`.
+    /// Who confirmed it: `contact:ID` or `operator:NAME`.
     pub confirmed_by: Option<String>,
-    /// Ticket number of a confirmation that an operator recorded.
+    /// Ticket number of a confirmation recorded by an operator.
     pub ticket: Option<String>,
-    /// When it ended.
+    /// When it was lifted.
     #[serde(with = "time::serde::rfc3339::option")]
     pub lifted_at: Option<OffsetDateTime>,
-    /// `operator:NAME`, or `policy`.
+    /// Who lifted it: `operator:NAME` or `policy`.
     pub lifted_by: Option<String>,
-    /// In the operator's words.
+    /// Why it was lifted, in the operator's words.
     pub lift_reason: Option<String>,
-    /// `Rotated`, `Disabled`, `Deleted`, `FalsePositive`, `UsedInTests` or `AcceptedRisk`.
+    /// The resolution: `Rotated`, `Disabled`, `Deleted`, `FalsePositive`, `UsedInTests` or `AcceptedRisk`.
     pub closing: Option<String>,
-    /// `operator:NAME` of the second operator, where the lift took two.
+    /// The approver of a lift that needed approval: `operator:NAME`.
     pub approved_by: Option<String>,
-    /// It was undone, as if it had never been: sessions have nothing of it, nor does a pair that comes back.
+    /// It was undone, as if it had never existed: neither sessions nor the key, if it comes back, are restricted by it.
     pub undone: bool,
-    /// Should the pair come back, it is restricted again.
+    /// If the key is enabled or restored again, it is restricted again.
     pub tombstone: bool,
-    /// When the owner was first told; the ladder counts from here.
+    /// When the owner was first notified; the reminders and escalation steps count from here.
     #[serde(with = "time::serde::rfc3339::option")]
     pub told_at: Option<OffsetDateTime>,
-    /// Since when sensitive reads are refused as well.
+    /// Since when sensitive reads are refused too.
     #[serde(with = "time::serde::rfc3339::option")]
     pub widened_at: Option<OffsetDateTime>,
-    /// When the next contacts were told.
+    /// When the account's other contacts were notified.
     #[serde(with = "time::serde::rfc3339::option")]
     pub next_contacts_at: Option<OffsetDateTime>,
-    /// When operators were asked to disable the pair.
+    /// When operators were asked to disable the key.
     #[serde(with = "time::serde::rfc3339::option")]
     pub disabling_proposed_at: Option<OffsetDateTime>,
-    /// What led to it, the oldest first.
+    /// The leak reports, oldest first.
     pub reports: Vec<ReportView>,
 }
 

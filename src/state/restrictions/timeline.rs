@@ -8,19 +8,19 @@ use uuid::Uuid;
 
 use crate::directory::StateFault;
 
-/// One step of a restriction's history.
+/// One event of a restriction's timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = TimelineEvent)]
 pub struct Event {
-    /// When.
+    /// When it happened.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// `Found`, `Reported`, `Imposed`, `CallsRefused` (of one hour), `LetterSent`, `LetterBuried`, `Widened`, `Confirmed`,
-    /// `Withdrawn`, `Asked`, `Decided`, `ExceptionRevoked`, `Lifted` or `Enforced` (the receipt of what restricted it).
+    /// `Found`, `Reported`, `Imposed`, `CallsRefused` (in one hour), `LetterSent`, `LetterBuried`, `Widened`,
+    /// `Confirmed`, `Withdrawn`, `Asked`, `Decided`, `ExceptionRevoked`, `Lifted` or `Enforced` (a change's receipt).
     pub event: String,
-    /// Who: a source, `operator:NAME`, `contact:ID`, `policy`; `None` where nobody in particular.
+    /// Who: a source, `operator:NAME`, `contact:ID` or `policy`; null for nobody in particular.
     pub by: Option<String>,
-    /// What else is worth knowing, in words.
+    /// Further details, in words.
     pub detail: Option<String>,
 }
 

@@ -191,7 +191,7 @@ async fn no_letter_stands_in_the_way_of_another() {
     for (outcome, said) in
         outcomes
             .iter()
-            .zip(["550 no such user", "the address is none", "panicked"])
+            .zip(["550 no such user", "the address is not valid", "panicked"])
     {
         assert!(outcome.1.contains(said), "{outcomes:?}");
     }
@@ -240,7 +240,7 @@ async fn letters_tell_what_they_should_and_no_secret() {
     assert!(said("You have confirmed"));
     assert!(said("o***@example.com"), "the other one hears who it was");
     assert!(said("stay restricted until they expire"));
-    assert!(said("The leaked pair is still active"));
+    assert!(said("The leaked AccessKey is still active"));
     for sent in &handed {
         for hidden in [SECRET, KEY, "olga", "anna"] {
             for part in [&sent.subject, &sent.text, &sent.html] {

@@ -199,7 +199,7 @@ async fn letter_that_was_held_up_does_not_say_what_is_over() {
     assert_eq!(held_up.state, "Buried");
     assert_eq!(
         held_up.last_error.as_deref(),
-        Some("there is nothing left to tell")
+        Some("there is nothing left to report")
     );
     assert_eq!(state(&stage, leak.restriction_id).await, "Imposed");
 }
@@ -248,11 +248,11 @@ async fn ladder_is_climbed_while_the_pair_works_whatever_is_clicked() {
     let sent = after(&stage, Duration::hours(1)).await;
     assert_eq!(told(&sent), [("first@example.com", "AccessKey")]);
     assert!(
-        sent[0].subject.contains("more is refused"),
+        sent[0].subject.contains("more operations are refused"),
         "{}",
         sent[0].subject
     );
-    assert!(one_line(&sent[0].text).contains("only that makes you safe"));
+    assert!(one_line(&sent[0].text).contains("Only disabling and deleting it removes the risk"));
     let shown = read::one(
         &mut stage.pool.acquire().await.unwrap(),
         leak.restriction_id,
@@ -273,7 +273,7 @@ async fn ladder_is_climbed_while_the_pair_works_whatever_is_clicked() {
     assert_eq!(sent.len(), 2);
     assert!(
         sent.iter()
-            .all(|sent| one_line(&sent.text).contains("has been asked to disable"))
+            .all(|sent| one_line(&sent.text).contains("have asked our security team to disable"))
     );
     assert_eq!(open_tasks(&stage.pool).await, ["DisablePair"]);
     assert!(after(&stage, Duration::days(30)).await.is_empty());
@@ -289,7 +289,7 @@ async fn disabled_pair_stops_the_ladder_and_one_that_comes_back_goes_on() {
     set(&stage, KeyStatus::Active).await;
     let sent = after(&stage, Duration::ZERO).await;
     assert_eq!(sent.len(), 1, "what was missed is one letter");
-    assert!(sent[0].subject.contains("more is refused"));
+    assert!(sent[0].subject.contains("more operations are refused"));
     let shown = read::one(
         &mut stage.pool.acquire().await.unwrap(),
         leak.restriction_id,
@@ -349,7 +349,11 @@ async fn restriction_that_is_to_come_is_announced_first() {
     let sent = after(&stage, Duration::ZERO).await;
     assert_eq!(sent.len(), 1);
     assert!(sent[0].subject.contains("will be restricted"));
-    assert!(sent[0].text.contains("From 25 November 2026, 18:00 UTC on"));
+    assert!(
+        sent[0]
+            .text
+            .contains("From 25 November 2026, 18:00 UTC, the AccessKey")
+    );
     assert!(after(&stage, Duration::hours(29)).await.is_empty());
     let sent = after(&stage, Duration::hours(1)).await;
     assert_eq!(sent.len(), 1);
@@ -431,7 +435,10 @@ async fn any_contact_takes_a_confirmation_back_and_all_hear_of_it() {
     assert_eq!(kept, 0);
     let sent = after(&stage, Duration::MINUTE).await;
     assert_eq!(sent.len(), 2);
-    assert!(sent.iter().all(|sent| sent.subject.contains("taken back")));
+    assert!(
+        sent.iter()
+            .all(|sent| sent.subject.contains("has been withdrawn"))
+    );
     // And can be confirmed again, by another link.
     let first = token(&sent, "first@example.com");
     let confirmed = by_link(&stage.pool, &first, &statement, LiftRule::Operator, NOW).await;
@@ -505,7 +512,7 @@ async fn policy_lifts_on_facts_and_on_nothing_less() {
     let sent = after(&stage, Duration::HOUR).await;
     assert_eq!(state(&stage, id).await, "Lifted");
     assert!(
-        sent[0].text.contains("you have looked at everything"),
+        sent[0].text.contains("you have reviewed everything"),
         "{}",
         sent[0].text
     );
@@ -601,7 +608,7 @@ async fn owner_is_told_of_a_suspicion_where_the_policy_says_so_and_nothing_is_re
     suspect(&stage, &["c"], true).await;
     let [letter] = after(&stage, Duration::ZERO).await.try_into().unwrap();
     assert!(
-        letter.subject.contains("was seen in public"),
+        letter.subject.contains("was found in public"),
         "{}",
         letter.subject
     );

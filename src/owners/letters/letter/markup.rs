@@ -42,7 +42,7 @@ pub(super) enum Span {
 
 /// Why a template's text is no letter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("letters have no {0}: see the templates that come with akgate")]
+#[error("letters do not support {0}: see the built-in templates")]
 pub struct Unsupported(String);
 
 /// Reads a rendered template.

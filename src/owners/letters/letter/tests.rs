@@ -133,7 +133,7 @@ fn faulty_override_is_found_at_the_start() {
             "subject",
             "en/lifted.md",
             "S\nno empty line\n\nText",
-            "a letter begins with its subject",
+            "a letter must begin with its subject",
         ),
         (
             "unused",
@@ -145,7 +145,7 @@ fn faulty_override_is_found_at_the_start() {
             "picture",
             "en/lifted.md",
             "# S\n\n![a](https://h.example/pixel)",
-            "letters have no Image",
+            "letters do not support Image",
         ),
         (
             "branch",

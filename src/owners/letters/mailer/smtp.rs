@@ -46,7 +46,7 @@ pub struct SmtpSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum SmtpSetupFault {
     /// A certificate or a name is wrong.
-    #[error("the mail server cannot be set up: {0}")]
+    #[error("cannot set up the connection to the mail server: {0}")]
     Smtp(#[from] lettre::transport::smtp::Error),
     /// A password would cross the network in the clear.
     #[error("a password needs encryption: set `encryption` to \"starttls\" or \"tls\"")]
@@ -100,7 +100,7 @@ impl SmtpMailer {
     pub async fn check(&self) -> Result<(), String> {
         match self.0.test_connection().await {
             Ok(true) => Ok(()),
-            Ok(false) => Err("the server does not take what we say".to_owned()),
+            Ok(false) => Err("the server does not accept our commands".to_owned()),
             Err(fault) => Err(said(&fault)),
         }
     }

@@ -53,7 +53,7 @@ pub(super) async fn send(worker: Arc<Worker>, letter: Arc<Leased>) -> Result<(),
     let mut token = None;
     let facts = gather(&worker, &letter, &mut token).await?;
     if facts.leave_nothing_to(letter.kind) {
-        return Err(Unsent::never("there is nothing left to tell"));
+        return Err(Unsent::never("there is nothing left to report"));
     }
     let now = worker.clock.now();
     let rendered = worker
@@ -94,7 +94,7 @@ async fn gather(
     let gathering = facts::gather(&worker.pool, letter, house, now);
     let mut facts = within(worker.timeout, gathering)
         .await?
-        .ok_or_else(|| Unsent::never("its restriction is gone"))?;
+        .ok_or_else(|| Unsent::never("its restriction no longer exists"))?;
     // A letter that was held up may come after the confirmation: it then asks for nothing.
     let purpose = match letter.kind {
         kind if kind.asks_to_confirm() && facts.awaits_confirmation() => Purpose::Confirm,

@@ -201,7 +201,7 @@ fn only_federated_calls_may_be_anonymous() {
 #[test]
 fn faults_are_named_with_their_line() {
     for (rows, message) in [
-        ("", "line 2: there is no row"),
+        ("", "line 2: there are no rows"),
         (
             "RAM,2015-05-01,A,Read",
             "line 3: 4 columns where 6 are needed",
@@ -224,29 +224,29 @@ fn faults_are_named_with_their_line() {
         ),
         (
             "RAM,2015-5-01,A,Read,,",
-            "line 3: `2015-5-01` is no version: YYYY-MM-DD",
+            "line 3: `2015-5-01` is not a version: YYYY-MM-DD",
         ),
-        ("RAM,2015-05-01,,Read,,", "line 3: `` is no action"),
-        ("RAM,2015-05-01, A,Read,,", "line 3: ` A` is no action"),
+        ("RAM,2015-05-01,,Read,,", "line 3: `` is not an action"),
+        ("RAM,2015-05-01, A,Read,,", "line 3: ` A` is not an action"),
         (
             "RAM,2015-05-01,A,read,,",
-            "line 3: `read` is no effect that can be listed",
+            "line 3: `read` is not an effect that can be listed",
         ),
         (
             "RAM,2015-05-01,A,Read,no,",
-            "line 3: `no`: sensitive is `yes` for a read, or empty",
+            "line 3: `no`: sensitive must be `yes` (only for a read) or empty",
         ),
         (
             "RAM,2015-05-01,A,Disclose,yes,",
-            "line 3: `yes`: sensitive is `yes` for a read, or empty",
+            "line 3: `yes`: sensitive must be `yes` (only for a read) or empty",
         ),
         (
             "RAM,2015-05-01,A,Unknown,,",
-            "line 3: `Unknown` is no effect that can be listed",
+            "line 3: `Unknown` is not an effect that can be listed",
         ),
         (
             "RAM,2015-05-01,A,Uncatalogued,,",
-            "line 3: `Uncatalogued` is no effect that can be listed",
+            "line 3: `Uncatalogued` is not an effect that can be listed",
         ),
         (
             "RAM,2015-05-01,A,Read,,\n\nRAM,2015-05-01,A,Disclose,,",
@@ -254,15 +254,15 @@ fn faults_are_named_with_their_line() {
         ),
         (
             "RAM,2015-05-01,A,Read,,X X",
-            "line 3: `X` is no parameter name, or is there twice",
+            "line 3: `X` is not a parameter name, or is repeated",
         ),
         (
             "RAM,2015-05-01,A,Read,,X  Y",
-            "line 3: `` is no parameter name, or is there twice",
+            "line 3: `` is not a parameter name, or is repeated",
         ),
         (
             "RAM,2015-05-01,A,Read,,NewPassword",
-            "line 3: parameter `NewPassword` may hold a secret and is not to be kept",
+            "line 3: parameter `NewPassword` may contain a secret and must not be recorded",
         ),
         (
             "RAM,2015-05-01,A,Read,,\nIMS,2015-05-01,B,Read,,",

@@ -8,45 +8,45 @@ use uuid::Uuid;
 
 use crate::directory::StateFault;
 
-/// What was seen between two instants.
+/// What was observed in a period.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Observed)]
 pub struct Report {
-    /// From the start of this hour.
+    /// Start, at a full hour.
     #[serde(with = "time::serde::rfc3339")]
     pub since: OffsetDateTime,
-    /// Until this instant.
+    /// End.
     #[serde(with = "time::serde::rfc3339")]
     pub until: OffsetDateTime,
-    /// How many calls.
+    /// Numbers of calls.
     pub calls: Totals,
-    /// Verified calls that policy would have refused, the most frequent first.
+    /// Verified calls that the policy would have refused, most frequent first.
     pub would_be_refused: Vec<Refused>,
-    /// Calls that failed verification, and why.
+    /// Calls that failed verification, with the reason.
     pub failed: Vec<Failed>,
-    /// Calls under keys and sessions that nobody here knows.
+    /// Calls of keys and sessions that are not in the directory.
     pub not_in_directory: Vec<Unknown>,
-    /// Whether a list was cut.
+    /// Whether a list was truncated.
     pub is_cut: bool,
 }
 
-/// How many calls, by what would have become of them.
+/// Numbers of calls, by result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ObservedCalls)]
 pub struct Totals {
-    /// Forwarded.
+    /// Calls that would have been forwarded.
     pub passed: i64,
-    /// Refused by policy.
+    /// Calls that the policy would have refused.
     pub would_be_refused: i64,
-    /// Refused before policy.
+    /// Calls that failed verification.
     pub failed: i64,
-    /// Under a key that nobody here knows.
+    /// Calls of keys that are not in the directory.
     pub not_in_directory: i64,
-    /// The directory could not be asked.
+    /// Calls that could not be judged because the directory was unavailable.
     pub not_judged: i64,
 }
 
-/// Calls that policy would have refused.
+/// Calls that the policy would have refused.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = WouldBeRefused)]
 pub struct Refused {
@@ -56,19 +56,19 @@ pub struct Refused {
     pub account_id: String,
     /// Its principal.
     pub principal: String,
-    /// The restriction that would have forbidden it.
+    /// The restriction that would have caused the refusal.
     pub restriction_id: Option<Uuid>,
     /// Product code.
     pub product: String,
     /// Action.
     pub action: String,
-    /// How many.
+    /// Number of calls.
     pub calls: i64,
-    /// The last one.
+    /// RequestId of the last call.
     pub last_request_id: Uuid,
-    /// Where it came from.
+    /// The address that the last call came from.
     pub last_source_ip: String,
-    /// When.
+    /// When the last call came.
     #[serde(with = "time::serde::rfc3339")]
     pub last_at: OffsetDateTime,
 }
@@ -77,44 +77,44 @@ pub struct Refused {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = FailedVerification)]
 pub struct Failed {
-    /// The key that was claimed; empty for none, or for more than are told apart.
+    /// The key that was claimed; empty if none was, or if there are too many to list separately.
     pub access_key_id: String,
-    /// Product code; empty for no known operation.
+    /// Product code; empty if the operation is not known.
     pub product: String,
-    /// Action; empty for no known operation.
+    /// Action; empty if the operation is not known.
     pub action: String,
-    /// The error's code.
+    /// The error code.
     pub code: String,
-    /// The last such error in words.
+    /// The last such error, in words.
     pub reason: String,
-    /// How many.
+    /// Number of calls.
     pub calls: i64,
-    /// The last one.
+    /// RequestId of the last call.
     pub last_request_id: Uuid,
-    /// Where it came from.
+    /// The address that the last call came from.
     pub last_source_ip: String,
-    /// When.
+    /// When the last call came.
     #[serde(with = "time::serde::rfc3339")]
     pub last_at: OffsetDateTime,
 }
 
-/// Calls under a key that nobody here knows.
+/// Calls of a key that is not in the directory.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = NotInDirectory)]
 pub struct Unknown {
-    /// The key; empty for more than are told apart.
+    /// The key; empty if there are too many to list separately.
     pub access_key_id: String,
     /// `session` or `pair`.
     pub kind: &'static str,
-    /// Product code; empty for no known operation.
+    /// Product code; empty if the operation is not known.
     pub product: String,
-    /// Action; empty for no known operation.
+    /// Action; empty if the operation is not known.
     pub action: String,
-    /// How many.
+    /// Number of calls.
     pub calls: i64,
-    /// Where the last one came from.
+    /// The address that the last call came from.
     pub last_source_ip: String,
-    /// When.
+    /// When the last call came.
     #[serde(with = "time::serde::rfc3339")]
     pub last_at: OffsetDateTime,
 }

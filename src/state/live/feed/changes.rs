@@ -241,7 +241,7 @@ async fn switched(db: &mut PgConnection, maps: &Maps, since: &Since) -> Result<(
     };
     let mode = mode::parse(switched.as_deref())?;
     if maps.mode.set(mode) {
-        let to = mode.map_or("what is configured", Mode::as_str);
+        let to = mode.map_or("the configured mode", Mode::as_str);
         tracing::warn!(to, "operators have switched the mode");
     }
     Ok(())

@@ -15,13 +15,13 @@ const TOO_FAR: i64 = 300_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClockFault {
     /// This node's clock is far from the other nodes': it is not ready.
-    #[error("the clock of this node is {0} ms ahead of the other nodes': set it right")]
+    #[error("this node's clock is {0} ms ahead of the other nodes': correct it")]
     FarFromOthers(i64),
     /// This node's clock is off.
-    #[error("the clock of this node is {0} ms ahead of the database's and the other nodes'")]
+    #[error("this node's clock is {0} ms ahead of the database's and the other nodes'")]
     Node(i64),
     /// All nodes agree: it is the database's clock that is off.
-    #[error("the clock of the database is {0} ms behind those of all nodes: set it right")]
+    #[error("the database's clock is {0} ms behind those of all nodes: correct it")]
     Database(i64),
 }
 
@@ -73,8 +73,8 @@ impl Clocks {
         let kind = |fault: Option<ClockFault>| fault.map(|fault| std::mem::discriminant(&fault));
         if kind(fault) != kind(state.fault) {
             match &fault {
-                Some(fault) => tracing::warn!(%fault, "clocks are apart"),
-                None => tracing::info!("clocks are together again"),
+                Some(fault) => tracing::warn!(%fault, "clocks differ"),
+                None => tracing::info!("clocks agree again"),
             }
         }
         state.fault = fault;
