@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, hash::RandomState, path::PathBuf, sync::Arc, time::Duration};
 
+use akgate_state::database::Pool;
 use axum::{
     Router,
     extract::Request,
@@ -10,7 +11,6 @@ use axum::{
 };
 use http::StatusCode;
 use lettre::message::Mailbox;
-use sqlx::PgPool;
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -63,9 +63,9 @@ use akgate_state::{
 #[derive(Clone)]
 pub struct Foundations {
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// The same, by connections for news and leases alone: however many calls wait for the others, these do not.
-    pub news: PgPool,
+    pub news: Pool,
     /// Seals secrets, finds them, and signs the links of letters.
     pub ring: Arc<KeyRing>,
     /// What time it is.

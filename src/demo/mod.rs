@@ -16,7 +16,6 @@ mod walk;
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use rand::rngs::StdRng;
-use sqlx::{PgPool, postgres::PgPoolOptions};
 use time::OffsetDateTime;
 use tokio::{
     sync::{Semaphore, watch},
@@ -47,11 +46,11 @@ use akgate_rules::{
     verdict::{Mode, Profile},
 };
 use akgate_sandbox::Sandbox;
-use akgate_state::schema::MIGRATOR;
+use akgate_state::database::{self, DatabaseError, Pool, PoolSettings};
 use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
-    directory::{StateFault, pool::limits},
+    directory::StateFault,
     live::feed,
     operators::{
         Role,
@@ -126,11 +125,8 @@ pub enum DemoError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The database cannot be prepared.
-    #[error("cannot prepare the database: {0}")]
-    Database(#[from] sqlx::Error),
-    /// The migrations do not run.
-    #[error("cannot apply the migrations: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The registry cannot be read.
     #[error(transparent)]
     Registry(#[from] StateFault),
@@ -223,45 +219,29 @@ fn gateway_settings(
     }
 }
 
-async fn open_pool(state: &State) -> Result<PgPool, DemoError> {
-    let server = PgPoolOptions::new()
-        .max_connections(1)
-        .connect_with(state.postgres.options("postgres"))
-        .await?;
-    let exists = sqlx::query_scalar!(
-        "SELECT EXISTS (
-             SELECT 1
-             FROM pg_database
-             WHERE datname = 'akgate'
-         ) AS \"exists!\""
-    )
-    .fetch_one(&server)
-    .await?;
-    if !exists {
-        sqlx::query("CREATE DATABASE akgate")
-            .execute(&server)
-            .await?;
-    }
-    server.close().await;
+async fn open_pool(state: &State) -> Result<Pool, DemoError> {
+    database::create_database(&state.postgres.url("postgres"), "akgate").await?;
     let pool = connect(state).await?;
-    MIGRATOR.run(&pool).await?;
+    database::migrate(&pool).await?;
     Ok(pool)
 }
 
 /// A pool of one node.
-async fn connect(state: &State) -> Result<PgPool, DemoError> {
-    let pool = limits(DATABASE)
-        .max_connections(16)
-        .acquire_timeout(DATABASE)
-        .connect_with(state.postgres.options("akgate"));
-    Ok(pool.await?)
+async fn connect(state: &State) -> Result<Pool, DemoError> {
+    let settings = PoolSettings {
+        connections: 16,
+        acquire_timeout: DATABASE,
+        statement_timeout: DATABASE,
+        application_name: "akgate demo",
+    };
+    Ok(database::connect(&state.postgres.url("akgate"), settings).await?)
 }
 
 async fn play<W: io::Write>(
     args: &Args,
     report: &mut Report<W>,
     state: &State,
-    pool: &PgPool,
+    pool: &Pool,
     randomness: &Arc<Randomness>,
 ) -> Result<bool, DemoError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -415,7 +395,7 @@ async fn play<W: io::Write>(
 
 /// Adds somebody who may use the admin API; gives the token.
 async fn operator(
-    pool: &PgPool,
+    pool: &Pool,
     role: Role,
     now: OffsetDateTime,
     mut rng: StdRng,

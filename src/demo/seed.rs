@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use akgate_state::database::Pool;
 use rand::{Rng, RngExt};
 use serde_json::json;
-use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use super::report::{AccountOnStage, KeyOnStage};
@@ -88,9 +88,6 @@ pub enum SeedFault {
     /// The database does not do it.
     #[error(transparent)]
     State(#[from] StateFault),
-    /// The sandbox does not do it.
-    #[error("cannot seed the sandbox: {0}")]
-    Sandbox(#[from] sqlx::Error),
     /// An id that was made here is none.
     #[error(transparent)]
     Id(#[from] InvalidAccessKeyId),
@@ -101,7 +98,7 @@ pub enum SeedFault {
 /// # Errors
 /// [`SeedFault`].
 pub async fn seed(
-    pool: &PgPool,
+    pool: &Pool,
     ring: &Arc<KeyRing>,
     randomness: &Randomness,
     now: OffsetDateTime,

@@ -2,8 +2,8 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use akgate_state::database::Pool;
 use axum::body::Body;
-use sqlx::PgPool;
 use tower::{Layer, Service};
 use uuid::Uuid;
 
@@ -115,7 +115,7 @@ pub struct Gate {
     /// Gathers records.
     pub recorder: Arc<Recorder>,
     /// For intents and for what is learnt.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Seals what is learnt.
     pub ring: Arc<KeyRing>,
     /// For nonces of sealing.

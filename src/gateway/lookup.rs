@@ -12,8 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use akgate_state::database::Pool;
 use quick_cache::sync::Cache;
-use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
@@ -126,7 +126,7 @@ impl Credentials {
 
 /// Finds keys.
 pub struct Lookup {
-    pool: PgPool,
+    pool: Pool,
     ring: Arc<KeyRing>,
     feed: Arc<Feed>,
     settings: Settings,
@@ -138,7 +138,7 @@ pub struct Lookup {
 impl Lookup {
     /// A look-up with an empty cache.
     #[must_use]
-    pub fn new(pool: PgPool, ring: Arc<KeyRing>, feed: Arc<Feed>, settings: Settings) -> Self {
+    pub fn new(pool: Pool, ring: Arc<KeyRing>, feed: Arc<Feed>, settings: Settings) -> Self {
         Self {
             pool,
             ring,

@@ -10,7 +10,9 @@
 pub mod audit;
 pub mod calls;
 pub mod clock;
+pub mod database;
 pub mod directory;
+pub mod follow;
 pub mod four_eyes;
 pub mod leaks;
 pub mod live;
@@ -18,6 +20,5 @@ pub mod operators;
 pub mod outbox;
 pub mod randomness;
 pub mod restrictions;
-pub mod schema;
 
-pub use sqlx::{PgConnection as Connection, PgPool as Pool, PgTransaction as Transaction};
+pub use database::{Connection, Pool, Transaction};

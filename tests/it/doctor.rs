@@ -8,7 +8,7 @@ use std::{
 };
 
 use akgate_state::clock::{Clock, SystemClock};
-use akgate_state::schema::MIGRATOR;
+use akgate_state::database::MIGRATOR;
 use axum::Router;
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! `akgate keys`: many at a time, sealed again.
 
 use akgate_rules::access_key::AccessKeyId;
-use akgate_state::schema::MIGRATOR;
+use akgate_state::database::MIGRATOR;
 use akgate_state::{
     directory::{
         import::{Form, rows},

@@ -21,7 +21,8 @@ use akgate_rules::{
 use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
-    directory::{KeyStatus, pool::limits, revision},
+    database::limited_sessions,
+    directory::{KeyStatus, revision},
     four_eyes::approvals::{FourEyes, approve},
     leaks::record::InForce,
     live::{
@@ -1087,7 +1088,7 @@ fn fingerprint(key: &str) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn writer_that_is_stopped_holds_the_counter_for_a_second_at_most() {
     let database = TestDatabase::new().await;
-    let pool = limits(Duration::from_secs(5))
+    let pool = limited_sessions(Duration::from_secs(5))
         .connect_with(database.options())
         .await
         .unwrap();

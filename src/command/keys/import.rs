@@ -6,8 +6,8 @@ use std::{
     time::Instant,
 };
 
+use akgate_state::database::Pool;
 use indicatif::ProgressBar;
-use sqlx::PgPool;
 use tokio::sync::mpsc;
 
 use super::{Exit, KeysError};
@@ -122,7 +122,7 @@ pub(super) async fn run(
 }
 
 async fn take(
-    pool: &PgPool,
+    pool: &Pool,
     ring: KeyRing,
     form: Form,
     input: Box<dyn Read + Send>,
