@@ -54,9 +54,9 @@ use akgate_rules::{
     verdict::{Policy, Profile},
 };
 use akgate_state::{
+    approvals::FourEyes,
     clock::{Clock, LatestTime},
     directory::{StateFault, sealing::KeyRing, within},
-    four_eyes::approvals::FourEyes,
     live::{
         barrier::{Barrier, Concern, Receipt, Wait},
         feed::Feed,

@@ -18,8 +18,8 @@ use akgate_state::{
         keys::NewKey,
         sealing::KeyRing,
     },
+    keys::lifecycle,
     randomness::Randomness,
-    restrictions::keys,
 };
 
 /// The keys of those who play.
@@ -140,7 +140,7 @@ pub async fn seed(
             },
             made_by: None,
         };
-        keys::keep_one(pool, ring, &key, now, &mut rng).await?;
+        lifecycle::keep_one(pool, ring, &key, now, &mut rng).await?;
         made.push(Credentials {
             access_key_id: id.as_str().to_owned(),
             access_key_secret: secret,

@@ -30,8 +30,8 @@ use akgate_rules::{access_key::AccessKeyId, fault::Fault, position::Position};
 use akgate_state::{
     calls::{Outcome, batch::Settled},
     directory::{KeyStatus, StateFault, principals, revision, sessions, within},
+    keys::lifecycle,
     live::barrier::{Concern, Wait},
-    restrictions::keys,
 };
 
 /// The longest answer to a call that left an intent, in bytes.
@@ -257,10 +257,10 @@ async fn commit(gate: &Gate, account_id: &str, lesson: &Lesson) -> Result<Positi
     let at = revision::advance(&mut tx, gate.clock.now()).await?;
     match lesson {
         Lesson::NewKey(key) => {
-            keys::keep(&mut tx, &gate.ring, key, at, &mut rng).await?;
+            lifecycle::keep(&mut tx, &gate.ring, key, at, &mut rng).await?;
         }
         Lesson::Status(id, status) => {
-            keys::set_status(&mut tx, id, *status, at).await?;
+            lifecycle::set_status(&mut tx, id, *status, at).await?;
         }
         Lesson::NewSession(session) => {
             sessions::keep(&mut tx, &gate.ring, session, at, &mut rng).await?;

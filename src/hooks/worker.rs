@@ -17,13 +17,14 @@ use tokio::{sync::watch, task::JoinSet};
 use super::{Hook, Unsent};
 use akgate_net::metrics::Metrics;
 use akgate_state::{
+    audit::EVENTS_CHANNEL,
     clock::Clock,
     database::Pool,
     directory::{StateFault, within},
     follow::{Next, Rounds},
     outbox::{
         backoff::retry_delay,
-        events::{self, CHANNEL, LeasedEvent, Outcome, Registered},
+        events::{self, LeasedEvent, Outcome, Registered},
     },
     randomness::Randomness,
 };
@@ -67,7 +68,7 @@ impl HookWorker {
         let is_registered = AtomicBool::new(false);
         let rounds = Rounds {
             pool: &worker.pool,
-            channel: Some(CHANNEL),
+            channel: Some(EVENTS_CHANNEL),
             poll: POLL,
             retry: POLL,
             timeout: worker.timeout,

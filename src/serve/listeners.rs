@@ -16,7 +16,7 @@ use akgate_gateway::{
 };
 use akgate_intake::Intake;
 use akgate_net::server::{ClientAuthority, Cores, Listener, Manners, Serving, Tls, TrustedProxies};
-use akgate_state::four_eyes::approvals::FourEyes;
+use akgate_state::approvals::FourEyes;
 
 /// What is bound.
 pub(super) struct Listeners {

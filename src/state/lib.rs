@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod approvals;
 pub mod audit;
 pub mod calls;
 pub mod clock;
@@ -14,6 +15,7 @@ pub mod database;
 pub mod directory;
 pub mod follow;
 pub mod four_eyes;
+pub mod keys;
 pub mod leaks;
 pub mod live;
 pub mod operators;

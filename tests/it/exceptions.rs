@@ -7,7 +7,7 @@ use akgate_rules::access_key::AccessKeySecret;
 use akgate_state::{
     clock::Clock,
     directory::{KeyRecord, KeyStatus, keys::NewKey},
-    restrictions::keys,
+    keys::lifecycle,
 };
 use axum::body::Body;
 use http::{Method, StatusCode};
@@ -282,7 +282,7 @@ async fn pair_that_two_disable_signs_nothing_and_only_its_owner_brings_it_back()
             made_by: None,
         };
         let mut rng = StdRng::seed_from_u64(2);
-        keys::keep_one(&node.pool, &node.ring, &listed, node.clock.now(), &mut rng)
+        lifecycle::keep_one(&node.pool, &node.ring, &listed, node.clock.now(), &mut rng)
             .await
             .unwrap();
         assert_eq!(desk.get(&format!("keys/{KEY}")).await["status"], "Inactive");

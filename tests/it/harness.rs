@@ -27,17 +27,16 @@ use akgate_rules::{
 };
 use akgate_sandbox::{Sandbox, seed};
 use akgate_state::{
+    approvals::{FourEyes, Outcome},
     audit::Actor,
     clock::{Clock, SystemClock},
     directory::{KeyRecord, KeyStatus, keys::NewKey, sealing::KeyRing},
-    four_eyes::approvals::{FourEyes, Outcome, approve},
+    four_eyes::approvals::approve,
+    keys::lifecycle,
     leaks::record::{Delivery, Grounds, InForce, LeakReport, Suspicions, record},
     live::feed,
     randomness::Randomness,
-    restrictions::{
-        keys,
-        lift::{Lifting, lift},
-    },
+    restrictions::lift::{Lifting, lift},
 };
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode};
@@ -262,7 +261,7 @@ impl TestNode {
             made_by: None,
         };
         let mut rng = StdRng::seed_from_u64(1);
-        keys::keep_one(&self.pool, &self.ring, &key, now, &mut rng)
+        lifecycle::keep_one(&self.pool, &self.ring, &key, now, &mut rng)
             .await
             .unwrap();
         self.node.feed().poll().await.unwrap();

@@ -9,7 +9,7 @@ use akgate_state::{
         reseal::{self, Table},
         sealing::KeyRing,
     },
-    restrictions::import::{Batch, Imported, import},
+    keys::import::{Batch, Imported, import},
 };
 use rand::{SeedableRng, rngs::StdRng};
 

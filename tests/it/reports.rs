@@ -1,8 +1,8 @@
 //! `akgate reports import`: files of scanners, rehearsed, taken, taken again, and taken back.
 
 use akgate_state::{
+    approvals::{FourEyes, Outcome},
     audit::Actor,
-    four_eyes::approvals::{FourEyes, Outcome},
     leaks::undo::{UndoFault, Undone, undo},
     restrictions::confirm::by_ticket,
 };

@@ -19,11 +19,13 @@ use akgate_rules::{
     verdict::{Mode, Policy, Profile},
 };
 use akgate_state::{
+    approvals::FourEyes,
     audit::Actor,
     clock::{Clock, SystemClock},
     database::limited_sessions,
     directory::{KeyStatus, revision},
-    four_eyes::approvals::{FourEyes, approve},
+    four_eyes::approvals::approve,
+    keys::lifecycle::set_one_status,
     leaks::record::InForce,
     live::{
         barrier::{Barrier, Concern, Wait},
@@ -34,8 +36,7 @@ use akgate_state::{
     restrictions::{
         accounts::{self, Setting},
         exceptions::{self, Excepting},
-        keys::set_one_status,
-        mode::{self, Switching},
+        mode::{self, SwitchMode},
     },
 };
 use http::Method;
@@ -332,12 +333,12 @@ async fn approved(pool: &PgPool, approval: Uuid) -> Position {
 
 async fn switch(pool: &PgPool, to: Option<Mode>) -> Position {
     operators(pool).await;
-    let switching = Switching {
+    let switching = SwitchMode {
         mode: to,
         reason: "test".into(),
     };
     let olga = Actor::Operator("olga".into());
-    let asked = mode::ask(pool, &switching, &olga, FourEyes::default(), NOW).await;
+    let asked = mode::request_switch(pool, &switching, &olga, FourEyes::default(), NOW).await;
     approved(pool, asked.unwrap()).await
 }
 
@@ -351,7 +352,9 @@ async fn make_exception(pool: &PgPool, _: InForce) -> Uuid {
     }))
     .unwrap();
     let olga = Actor::Operator("olga".into());
-    let asked = exceptions::ask(pool, &id(KEY), &excepting, &olga, FourEyes::default(), NOW).await;
+    let asked =
+        exceptions::request_exception(pool, &id(KEY), &excepting, &olga, FourEyes::default(), NOW)
+            .await;
     approved(pool, asked.unwrap()).await;
     let made = sqlx::query_scalar("SELECT exception_id FROM exceptions");
     made.fetch_one(pool).await.unwrap()

@@ -27,8 +27,8 @@ use akgate_state::{
         import::{BadLine, Form, rows},
         sealing::KeyRing,
     },
+    keys::import::{Batch, Imported, analyze, import},
     randomness::Randomness,
-    restrictions::import::{Batch, Imported, analyze, import},
 };
 
 /// Rows in one transaction. A leak report waits for one at most: some tens of milliseconds.

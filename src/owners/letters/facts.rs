@@ -16,9 +16,9 @@ use akgate_state::{
     calls::artefacts::{self, Artefact, Calls},
     database::Pool,
     directory::{StateFault, contacts::Language},
-    leaks::reports::{self, ReportView},
     outbox::{About, Leased, LetterKind, letter_facts, links::Link},
     restrictions::read::{self, RestrictionView},
+    restrictions::reports::{self, ReportView},
 };
 
 /// At most so many places are told: a key that was copied a thousand times makes no letter of a thousand.

@@ -1,0 +1,4 @@
+//! AccessKeys that become known or change, and what that means for leaks and restrictions.
+
+pub mod import;
+pub mod lifecycle;
