@@ -135,7 +135,7 @@ async fn who_is_well_is_told_so_and_with_one_illness_after_another_what_to_do() 
             "letters",
             "mail",
             "upstream RAM",
-            "clock, by RAM",
+            "clock, compared with RAM",
             "upstream STS",
         ],
         "{found:?}"

@@ -171,7 +171,7 @@ async fn keys_are_taken_and_sealed_again_by_command() {
     assert_eq!(code, 3, "{err}");
     assert_eq!(
         out.trim(),
-        "3 new, 1 changed, 0 unchanged, 1 not taken",
+        "3 new, 1 changed, 0 unchanged, 1 rejected",
         "a second line for a key counts after the first"
     );
     assert!(

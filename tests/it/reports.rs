@@ -146,7 +146,7 @@ async fn bad_pieces_are_told_kept_and_make_a_partial_success() {
         "{err}"
     );
     assert!(
-        err.contains("line 4: access_key_id: an AccessKeyId is"),
+        err.contains("line 4: access_key_id: an AccessKeyId must be"),
         "{err}"
     );
     assert!(!err.contains("FakeSecret"), "{err}");
