@@ -1,6 +1,6 @@
 //! The composition root: every part, wired once. A process is a node with some of the roles.
 
-use std::{collections::HashMap, hash::RandomState, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -24,11 +24,9 @@ use crate::{
     console::{self, Console, Pages},
     directory::{sealing::KeyRing, sessions, within},
     gateway::{
-        gate::{self, Gate},
-        lookup::{self, Lookup},
-        nonce::NonceMemory,
-        routes::{Routes, Trust},
-        upstream::{Upstream, Upstreams},
+        gate::{Gate, GateParts, GateSettings},
+        lookup::LookupSettings,
+        routes::Routes,
     },
     intake::{self, Door, Fetch, Intake, Revoker, Signed, SignedOrigin, SigningKeys},
     metrics::Metrics,
@@ -40,7 +38,7 @@ use crate::{
         mailer::Mailer,
         worker::{Rest, Worker},
     },
-    operation::{Blocklist, Catalogue, DataError, Product},
+    operation::DataError,
     operator::{once, store},
     outbox::events,
     randomness::Randomness,
@@ -49,7 +47,7 @@ use crate::{
         feed::{self, Feed},
         live::Live,
         membership::{self, Membership},
-        nodes::{self, Card},
+        nodes::Card,
         record::Suspicions,
     },
     restriction::LiftRule,
@@ -77,15 +75,13 @@ pub struct Foundations {
 /// How the gateway of a node is set.
 pub struct GatewaySettings {
     /// The gate itself.
-    pub gate: gate::Settings,
+    pub gate: GateSettings,
     /// How keys are looked up.
-    pub lookup: lookup::Settings,
+    pub lookup: LookupSettings,
     /// How many nonces of one key are remembered.
     pub nonces_per_key: usize,
-    /// The upstreams by product, and how each trusts akgate.
-    pub upstreams: Vec<(Product, Upstream, Trust)>,
-    /// Operations of products outside the catalogue: product, version, action.
-    pub listed: Vec<(String, String, String)>,
+    /// Which operations are served.
+    pub routes: Routes,
 }
 
 /// How the doors for sources of leak reports are set.
@@ -191,9 +187,6 @@ impl Duties {
     }
 }
 
-/// How often what has ended is forgotten.
-const SWEEP: Duration = Duration::from_secs(60);
-
 /// How often the partitions and old records are seen to.
 const UPKEEP: Duration = Duration::from_secs(3600);
 
@@ -277,7 +270,7 @@ impl Node {
     ///
     /// # Errors
     /// [`AppError::Data`].
-    pub fn gate(&self, settings: GatewaySettings) -> Result<(Arc<Gate>, Upstreams), AppError> {
+    pub fn gate(&self, settings: GatewaySettings) -> Result<Arc<Gate>, AppError> {
         let Foundations {
             pool,
             ring,
@@ -286,47 +279,24 @@ impl Node {
             metrics,
             ..
         } = self.foundations.clone();
-        let mut routes = Routes::default();
-        if settings.gate.is_mirror {
-            // Where a call would go is no matter of a mirror's.
-            for product in Product::CATALOGUED {
-                routes.serve(product, Trust::Signature);
-            }
-        }
-        let mut upstreams = HashMap::new();
-        for (product, upstream, trust) in settings.upstreams {
-            routes.serve(product.clone(), trust);
-            upstreams.insert(product, upstream);
-        }
-        for (product, version, action) in &settings.listed {
-            routes.list(product, version, action);
-        }
-        let gate = Gate {
+        let gate = Gate::new(GateParts {
             settings: settings.gate,
-            catalogue: Catalogue::built_in()?,
-            strict: Blocklist::strict()?,
-            routes,
-            lookup: Arc::new(Lookup::new(
-                pool.clone(),
-                Arc::clone(&ring),
-                Arc::clone(&self.feed),
-                settings.lookup,
-            )),
+            lookup: settings.lookup,
+            nonces_per_key: settings.nonces_per_key,
+            routes: settings.routes,
+            feed: Arc::clone(&self.feed),
             lease: Arc::clone(self.membership.lease()),
             barrier: Arc::clone(&self.barrier),
             calls: Arc::clone(&self.calls),
             latest: Arc::clone(&self.latest),
-            live: Arc::clone(&self.live),
-            feed: Arc::clone(&self.feed),
-            nonces: NonceMemory::new(settings.nonces_per_key, RandomState::new()),
             recorder: Arc::clone(&self.recorder),
             pool,
             ring,
             randomness,
             clock,
             metrics,
-        };
-        Ok((Arc::new(gate), Upstreams::new(upstreams)))
+        })?;
+        Ok(Arc::new(gate))
     }
 
     /// The admin API. With `enforce`, what it changes is enforced on this node before the answer.
@@ -500,7 +470,7 @@ impl Node {
         let stopped = stop.clone();
         tasks.spawn(async move { membership.run(stopped).await });
         if let Some(gate) = gate {
-            tasks.spawn(sweep(gate, stop));
+            tasks.spawn(gate.keep_sweeping(stop));
         }
         while tasks.join_next().await.is_some() {}
     }
@@ -547,21 +517,5 @@ async fn to_the_end(request: Request, next: Next) -> Response {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         },
-    }
-}
-
-async fn sweep(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
-        tokio::select! {
-            () = tokio::time::sleep(SWEEP) => {}
-            _ = stop.changed() => break,
-        }
-        let now = gate.clock.now();
-        gate.nonces.sweep(now);
-        gate.live.sweep(now);
-        let timeout = gate.settings.database_timeout;
-        if let Err(fault) = within(timeout, nodes::forget(&gate.pool)).await {
-            tracing::debug!(%fault, "nodes that have ended are listed for longer");
-        }
     }
 }

@@ -39,6 +39,7 @@ pub mod notify;
 // Everything, wired.
 pub mod app;
 pub mod config;
+pub mod upstreams;
 
 // The commands of the binary.
 pub mod command;

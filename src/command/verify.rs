@@ -15,7 +15,7 @@ use super::Exit;
 use crate::{
     access_key::{AccessKeySecret, SecurityToken},
     fault::Fault,
-    gateway::{receive::Limits, wire},
+    gateway::{body::BodyLimit, wire},
     operation::Catalogue,
     request::{ApiRequest, RawRequest},
     signature::{self, Canonical, Credentials, Printed, Verified, freshness},
@@ -215,7 +215,7 @@ fn read(request: Bytes) -> Result<RawRequest, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(|_| Fault::Internal("no runtime"))?;
-    runtime.block_on(wire::read_one(request, Limits::default()))
+    runtime.block_on(wire::read_one(request, BodyLimit::default()))
 }
 
 /// Freshness, then the session's token, then the MAC: the gateway's order without its directory.

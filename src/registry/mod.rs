@@ -9,6 +9,7 @@ pub mod barrier;
 pub mod claims;
 pub mod confirm;
 pub mod deliveries;
+pub mod directory_change;
 pub mod disable;
 pub mod escalate;
 pub mod exceptions;

@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::LazyLock};
 use akgate::{
     access_key::{AccessKeySecret, SecurityToken},
     fault::Fault,
-    gateway::{receive::Limits, wire},
+    gateway::{body::BodyLimit, wire},
     request::ApiRequest,
     signature::{self, Credentials, Printed, Scheme, Verified, freshness},
 };
@@ -109,7 +109,8 @@ thread_local! {
 
 pub fn read(raw: &[u8]) -> Result<ApiRequest, Fault> {
     let bytes = Bytes::copy_from_slice(raw);
-    let raw = RUNTIME.with(|runtime| runtime.block_on(wire::read_one(bytes, Limits::default())))?;
+    let raw =
+        RUNTIME.with(|runtime| runtime.block_on(wire::read_one(bytes, BodyLimit::default())))?;
     ApiRequest::parse(&raw)
 }
 

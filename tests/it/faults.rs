@@ -3,7 +3,7 @@
 use akgate::{
     access_key::AccessKeySecret,
     fault::Fault,
-    gateway::{receive::Limits, wire},
+    gateway::{body::BodyLimit, wire},
     request::ApiRequest,
     signature::{self, freshness},
 };
@@ -57,7 +57,7 @@ impl Draft {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        let raw = runtime.block_on(wire::read_one(Bytes::from(raw), Limits { body: 64 }))?;
+        let raw = runtime.block_on(wire::read_one(Bytes::from(raw), BodyLimit { bytes: 64 }))?;
         let request = ApiRequest::parse(&raw)?;
         let claim = request
             .claim

@@ -348,7 +348,7 @@ async fn replay_is_refused_here_and_a_mutation_at_every_node() {
         Arc::clone(&first.database),
         Arc::clone(&first.clock),
         Behind::Yes,
-        akgate::gateway::gate::Settings::default(),
+        akgate::gateway::GateSettings::default(),
     )
     .await;
     for (action, second_node) in [("CreateUser", "SignatureNonceUsed"), ("ListUsers", "")] {
@@ -528,7 +528,7 @@ async fn federated_call_passes_without_a_key_only_where_the_configuration_says_s
     };
     let closed = TestNode::new(Behind::Router(upstream())).await;
     assert_eq!(closed.send(ask()).await.code(), "MissingAccessKeyId");
-    let settings = akgate::gateway::gate::Settings {
+    let settings = akgate::gateway::GateSettings {
         anonymous: vec!["AssumeRoleWithSAML".into()],
         ..Default::default()
     };
@@ -545,7 +545,7 @@ async fn shadow_mode_lets_pass_and_records_what_would_have_been_refused() {
     let first = TestNode::new(Behind::Yes).await;
     let key = first.key("LTAI5tFakeAlice", Some("alice")).await;
     first.report("LTAI5tFakeAlice").await;
-    let settings = akgate::gateway::gate::Settings {
+    let settings = akgate::gateway::GateSettings {
         policy: akgate::verdict::Policy {
             mode: akgate::verdict::Mode::Shadow,
             ..Default::default()

@@ -21,21 +21,21 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use tower::ServiceExt;
 
-use crate::gateway::forward::Deadline;
+use super::Deadline;
 
 /// A connection that lay idle for so long is not used again: whatever stands between may have forgotten it.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Why a call has no answer.
+/// Why a request has no answer.
 #[derive(Debug)]
-pub(super) enum Unanswered {
-    /// No byte was sent of it before its [`Deadline`].
+pub(super) enum ConnectionError {
+    /// The deadline passed before a byte was sent.
     TooLate,
     /// The server, or the way there.
     Failed(Box<dyn Error + Send + Sync>),
 }
 
-impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Unanswered {
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for ConnectionError {
     fn from(fault: E) -> Self {
         Self::Failed(fault.into())
     }
@@ -66,17 +66,20 @@ impl Connections {
     }
 
     /// Connections of their own to the same server.
-    pub fn apart(&self) -> Self {
+    pub fn with_own_pool(&self) -> Self {
         Self::new(self.connector.clone(), self.server.clone())
     }
 
-    /// Sends a request, with a target in origin form and a `Host`. A call that no byte was sent of, because the
-    /// server had closed the connection while it lay idle, is sent on another; no other call is sent twice.
-    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Unanswered> {
-        let deadline: Option<Deadline> = request.extensions_mut().remove();
-        let in_time = || match &deadline {
-            Some(deadline) if deadline.is_over() => Err(Unanswered::TooLate),
-            Some(_) | None => Ok(()),
+    /// Sends a request, with a target in origin form and a `Host`. A request of which no byte was sent, because the
+    /// server had closed the idle connection, goes out on another; no other request is sent twice.
+    pub async fn send(
+        &self,
+        mut request: Request<Body>,
+        deadline: &Deadline,
+    ) -> Result<Response<Body>, ConnectionError> {
+        let in_time = || match deadline.has_passed() {
+            true => Err(ConnectionError::TooLate),
+            false => Ok(()),
         };
         while let Some(mut connection) = self.take(Instant::now()) {
             in_time()?;
@@ -88,13 +91,14 @@ impl Connections {
                 },
             }
         }
-        let mut connection = self.connect().await?;
+        // Boxed: inline, it would make the future of every request large.
+        let mut connection = Box::pin(self.connect()).await?;
         in_time()?;
         let answer = connection.send_request(request).await?;
         Ok(self.lend(connection, answer))
     }
 
-    async fn connect(&self) -> Result<SendRequest<Body>, Unanswered> {
+    async fn connect(&self) -> Result<SendRequest<Body>, ConnectionError> {
         let io = self.connector.clone().oneshot(self.server.clone()).await?;
         let (connection, driver) = handshake(io).await?;
         // How it ends is told to the call that is under way, if any is.
