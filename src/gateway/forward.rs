@@ -1,4 +1,4 @@
-//! Last station before upstream: a new request, printed from the proven value, spends the clearance.
+//! The station before upstream: a new request, printed from the proven value, spends the clearance.
 //!
 //! A clearance that is too old is worth nothing, up to the first byte that upstream gets: the call is cleared again.
 

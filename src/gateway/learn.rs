@@ -1,4 +1,4 @@
-//! Fourth station: what upstream did is learnt and its outcome recorded, before the answer leaves.
+//! Last station of a change: what upstream did is learnt and its outcome recorded, before the answer leaves.
 //!
 //! A commit that fails is tried again for 5 seconds; then the caller is told of an error though the call was executed,
 //! since an access key that akgate does not know of is one that it cannot restrict.
@@ -55,6 +55,8 @@ enum LearnError {
     Barrier(#[from] Lost),
     #[error("the database does not take it")]
     TimedOut,
+    #[error("the call has no intent")]
+    NoIntent,
 }
 
 /// Learns from the answer to a change, and records its outcome.
@@ -83,16 +85,8 @@ pub async fn learn(
         record_outcome(gate, trace, Outcome::Succeeded, status, None);
     } else {
         let tree = answer_tree::read(&head.headers, &body).ok();
-        let code = tree
-            .as_ref()
-            .and_then(|tree| answer_tree::text(tree, &["Code"]));
-        record_outcome(
-            gate,
-            trace,
-            Outcome::Failed,
-            status,
-            code.map(str::to_owned),
-        );
+        let code = tree.and_then(|tree| answer_tree::text(&tree, &["Code"]).map(str::to_owned));
+        record_outcome(gate, trace, Outcome::Failed, status, code);
     }
     Ok(Answer::from_parts(head, Body::from(body)))
 }
@@ -122,14 +116,11 @@ async fn learn_change(
             Value::Null
         }),
     };
-    let Some(minted_at) = authenticated.intent else {
-        return Ok(());
-    };
     let answered = AnsweredCall {
         operation: &authenticated.operation,
         parameters: authenticated.verified.request().parameters(),
         caller: authenticated.caller.as_deref(),
-        minted_at,
+        minted_at: authenticated.intent.ok_or(LearnError::NoIntent)?,
         request_id: trace.request_id,
         received_at: trace.received_at,
     };
