@@ -75,7 +75,7 @@ impl Connections {
     pub async fn send(
         &self,
         mut request: Request<Body>,
-        deadline: &Deadline,
+        deadline: Deadline,
     ) -> Result<Response<Body>, ConnectionError> {
         let in_time = || match deadline.has_passed() {
             true => Err(ConnectionError::TooLate),

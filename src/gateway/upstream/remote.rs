@@ -70,7 +70,7 @@ impl Upstream for HttpUpstream {
             .headers_mut()
             .entry(HOST)
             .or_insert_with(|| self.host.clone());
-        let sending = self.connections.send(request, &deadline);
+        let sending = self.connections.send(request, deadline);
         let mut answer = match tokio::time::timeout(self.timeout, sending).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(ConnectionError::TooLate)) => return Err(SendError::TooLate),
