@@ -26,7 +26,7 @@ pub enum AnswerError {
 ///
 /// # Errors
 /// [`AnswerError`].
-pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Value, AnswerError> {
+pub fn read_answer(headers: &HeaderMap, body: &Bytes) -> Result<Value, AnswerError> {
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(AnswerError::Encoded);
     }
@@ -46,7 +46,7 @@ pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Value, AnswerError> {
 
 /// The text at a path of names.
 #[must_use]
-pub fn text<'t>(tree: &'t Value, path: &[&str]) -> Option<&'t str> {
+pub fn text_at<'t>(tree: &'t Value, path: &[&str]) -> Option<&'t str> {
     path.iter()
         .try_fold(tree, |tree, name| tree.get(name))?
         .as_str()
@@ -129,7 +129,7 @@ mod tests {
     fn read_as(content_type: &str, body: &str) -> Result<Value, AnswerError> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
-        read(&headers, &Bytes::copy_from_slice(body.as_bytes()))
+        read_answer(&headers, &Bytes::copy_from_slice(body.as_bytes()))
     }
 
     #[test]
@@ -147,10 +147,10 @@ mod tests {
         assert_eq!(json, xml);
         let tree = json.unwrap();
         assert_eq!(
-            text(&tree, &["AccessKey", "AccessKeySecret"]),
+            text_at(&tree, &["AccessKey", "AccessKeySecret"]),
             Some("a&b<c")
         );
-        assert_eq!(text(&tree, &["AccessKey", "Absent"]), None);
+        assert_eq!(text_at(&tree, &["AccessKey", "Absent"]), None);
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
         headers.insert(CONTENT_TYPE, "application/json".parse().unwrap());
         headers.insert(CONTENT_ENCODING, "gzip".parse().unwrap());
         assert_eq!(
-            read(&headers, &Bytes::from_static(b"{}")),
+            read_answer(&headers, &Bytes::from_static(b"{}")),
             Err(AnswerError::Encoded)
         );
     }

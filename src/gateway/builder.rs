@@ -121,7 +121,7 @@ impl GateBuilder {
         self
     }
 
-    /// Whatever else can be set.
+    /// All settings of the gate at once, in place of those that were given before.
     #[must_use]
     pub fn settings(mut self, settings: GateSettings) -> Self {
         self.settings = settings;

@@ -3,6 +3,7 @@
 
 use axum::body::Body;
 use http::HeaderValue;
+use uuid::Uuid;
 
 use super::{
     envelope::render_fault,
@@ -12,7 +13,10 @@ use super::{
     trace::{Trace, VerdictLabel},
     upstream::Answer,
 };
-use crate::{access_key::AccessKeyId, fault::Fault, operation::Operation};
+use crate::{
+    access_key::AccessKeyId, calls::shown_request_id, fault::Fault, operation::Operation,
+    request::format::Format,
+};
 
 /// The header that repeats the RequestId, as the services that SDKs know do.
 pub const REQUEST_ID: &str = "x-acs-request-id";
@@ -59,4 +63,12 @@ pub fn finish_call(gate: &Gate, mut trace: Trace, answered: Result<Answer, Fault
         user_agent = trace.user_agent,
     );
     answer
+}
+
+/// Answers a call of which nothing is left but its fault.
+#[must_use]
+pub fn answer_without_trace(fault: &Fault) -> Answer {
+    let request_id = shown_request_id(Uuid::new_v4());
+    tracing::error!(request_id, code = %fault.code(), "a call failed without a trace");
+    render_fault(fault, Format::Json, &request_id, "", "").map(Body::from)
 }

@@ -13,7 +13,9 @@ use http_body::Body;
 use tower::{Layer, Service};
 
 use super::{
+    finish::answer_without_trace,
     gate::Gate,
+    panic_guard::contain_panic,
     road::answer_call,
     upstream::{Answer, Upstream, handler::HandlerUpstream},
 };
@@ -71,6 +73,11 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (gate, upstream) = (Arc::clone(&self.gate), self.upstream.clone());
-        Box::pin(async move { Ok(answer_call(gate, upstream, request).await) })
+        Box::pin(async move {
+            let answering = async { Ok(answer_call(gate, upstream, request).await) };
+            // The road contains the panics of its stations; what is left are its first and its last step.
+            let answered = contain_panic(answering).await;
+            Ok(answered.unwrap_or_else(|fault| answer_without_trace(&fault)))
+        })
     }
 }

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 
 use super::{
-    answer_tree::{self, AnswerError},
+    answer_tree::{AnswerError, read_answer, text_at},
     authenticate::Authenticated,
     gate::Gate,
     learnt_change::{AnsweredCall, LearntFrom, MissingField, learnt_from},
@@ -84,8 +84,8 @@ pub async fn learn(
         }
         record_outcome(gate, trace, Outcome::Succeeded, status, None);
     } else {
-        let tree = answer_tree::read(&head.headers, &body).ok();
-        let code = tree.and_then(|tree| answer_tree::text(&tree, &["Code"]).map(str::to_owned));
+        let tree = read_answer(&head.headers, &body).ok();
+        let code = tree.and_then(|tree| text_at(&tree, &["Code"]).map(str::to_owned));
         record_outcome(gate, trace, Outcome::Failed, status, code);
     }
     Ok(Answer::from_parts(head, Body::from(body)))
@@ -110,8 +110,8 @@ async fn learn_change(
 ) -> Result<(), LearnError> {
     let tree = match learnt_from(&authenticated.operation) {
         LearntFrom::Nothing => return Ok(()),
-        LearntFrom::Answer => answer_tree::read(&head.headers, body)?,
-        LearntFrom::Call => answer_tree::read(&head.headers, body).unwrap_or_else(|reason| {
+        LearntFrom::Answer => read_answer(&head.headers, body)?,
+        LearntFrom::Call => read_answer(&head.headers, body).unwrap_or_else(|reason| {
             warn_unreadable(gate, trace, authenticated, reason);
             Value::Null
         }),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{answer_tree::text, lookup::Caller};
+use super::{answer_tree::text_at, lookup::Caller};
 use crate::{
     access_key::{AccessKeyId, AccessKeySecret, SecurityToken},
     directory::{
@@ -93,7 +93,7 @@ impl AnsweredCall<'_> {
             }
             "CreateUser" => {
                 let name = self.named("UserName", "UserPrincipalName");
-                let id = text(tree, &["User", "UserId"]).map(str::to_owned);
+                let id = text_at(tree, &["User", "UserId"]).map(str::to_owned);
                 DirectoryChange::NewUser(name.ok_or(MissingField("UserName"))?, id)
             }
             "DeleteUser" => DirectoryChange::DeletedUser(self.given_user()?),
@@ -149,7 +149,7 @@ impl AnsweredCall<'_> {
     }
 
     fn new_key(&self, tree: &Value) -> Result<DirectoryChange, MissingField> {
-        let member = |name| text(tree, &["AccessKey", name]);
+        let member = |name| text_at(tree, &["AccessKey", name]);
         let id = member("AccessKeyId").ok_or(MissingField("AccessKey.AccessKeyId"))?;
         let secret = member("AccessKeySecret").ok_or(MissingField("AccessKey.AccessKeySecret"))?;
         let caller = self.caller.ok_or(MissingField("caller"))?;
@@ -172,9 +172,9 @@ impl AnsweredCall<'_> {
 
     fn new_session(&self, tree: &Value) -> Result<DirectoryChange, MissingField> {
         let member =
-            |name: &'static str| text(tree, &["Credentials", name]).ok_or(MissingField(name));
-        let arn =
-            text(tree, &["AssumedRoleUser", "Arn"]).ok_or(MissingField("AssumedRoleUser.Arn"))?;
+            |name: &'static str| text_at(tree, &["Credentials", name]).ok_or(MissingField(name));
+        let arn = text_at(tree, &["AssumedRoleUser", "Arn"])
+            .ok_or(MissingField("AssumedRoleUser.Arn"))?;
         let (account_id, principal) =
             assumed_role(arn).ok_or(MissingField("AssumedRoleUser.Arn"))?;
         let expires_at = OffsetDateTime::parse(member("Expiration")?, &Rfc3339)

@@ -10,12 +10,12 @@ use tower::{Service, service_fn};
 
 use super::{
     authenticate::authenticate,
+    begin::begin_call,
     finish::finish_call,
     gate::Gate,
     judge::{judge, record_denial, restriction_of},
     panic_guard::contain_panic,
     receive::receive,
-    road::begin_call,
     trace::Trace,
     upstream::Answer,
 };
@@ -32,7 +32,12 @@ where
     service_fn(move |request| {
         let gate = Arc::clone(&gate);
         async move {
-            judge_copy(&gate, request).await;
+            // Whatever comes of it, the answer is the same.
+            let judging = async {
+                judge_copy(&gate, request).await;
+                Ok(())
+            };
+            drop(contain_panic(judging).await);
             Ok(no_content())
         }
     })

@@ -14,6 +14,7 @@
 
 pub mod answer_tree;
 pub mod authenticate;
+pub mod begin;
 pub mod body;
 pub mod builder;
 pub mod enforce;

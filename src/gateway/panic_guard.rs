@@ -6,14 +6,17 @@ use futures_util::FutureExt;
 
 use crate::fault::Fault;
 
+/// What the caller of a call that panicked is told.
+pub const PANICKED: Fault = Fault::Internal("a call ended in a panic");
+
 /// Runs a part of the road. What a panic leaves half done is gone with its call: the stations lock nothing that is shared
 /// across it.
 ///
 /// # Errors
-/// Those of the part; [`Fault::Internal`] for a panic.
+/// Those of the part; [`PANICKED`].
 pub async fn contain_panic<T>(part: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     match AssertUnwindSafe(part).catch_unwind().await {
         Ok(done) => done,
-        Err(_) => Err(Fault::Internal("a call ended in a panic")),
+        Err(_) => Err(PANICKED),
     }
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body::Body;
-use uuid::Uuid;
 
 use super::{
     authenticate::authenticate,
+    begin::begin_call,
     enforce::{Enforced, PendingChange, Permitted, enforce},
     envelope::render_fault,
     finish::finish_call,
@@ -16,7 +16,7 @@ use super::{
     intent::record_intent,
     learn::learn,
     observer,
-    panic_guard::contain_panic,
+    panic_guard::{PANICKED, contain_panic},
     receive::receive,
     trace::Trace,
     upstream::{Answer, Upstream},
@@ -49,13 +49,6 @@ where
         Ok(Passed::Change(change)) => run_change(gate, upstream, trace, change).await,
         Err(fault) => finish_call(&gate, trace, Err(fault)),
     }
-}
-
-/// Begins a call. It has no turn where more calls are under way than there may be.
-pub fn begin_call<B>(gate: &Gate, request: &http::Request<B>) -> Trace {
-    let mut trace = Trace::new(request, Uuid::new_v4(), gate.clock.now());
-    trace.turn = Arc::clone(&gate.turns).try_acquire_owned().ok();
-    trace
 }
 
 /// The stations up to the verdict; a plain read goes on to its upstream.
@@ -107,15 +100,19 @@ async fn run_change<U: Upstream>(
     mut trace: Trace,
     change: Box<PendingChange>,
 ) -> Answer {
-    let (request_id, format) = (trace.request_id, trace.format);
+    let (request_id, format, host_id) = (trace.request_id, trace.format, trace.host_id.clone());
     let running = tokio::spawn(async move {
         let passing = pass_change(&gate, &upstream, &mut trace, *change);
         let answered = contain_panic(passing).await;
         finish_call(&gate, trace, answered)
     });
-    running.await.unwrap_or_else(|_| {
-        // The runtime ends before the task does.
+    running.await.unwrap_or_else(|ended| {
+        let fault = match ended.is_panic() {
+            true => PANICKED,
+            // The runtime ends before the task does.
+            false => Fault::Unavailable,
+        };
         let request_id = shown_request_id(request_id);
-        render_fault(&Fault::Unavailable, format, &request_id, "", "").map(axum::body::Body::from)
+        render_fault(&fault, format, &request_id, &host_id, "").map(axum::body::Body::from)
     })
 }

@@ -81,10 +81,10 @@ impl Connections {
             true => Err(ConnectionError::TooLate),
             false => Ok(()),
         };
-        while let Some(mut connection) = self.take(Instant::now()) {
+        while let Some(mut connection) = self.take_idle(Instant::now()) {
             in_time()?;
             match connection.try_send_request(request).await {
-                Ok(answer) => return Ok(self.lend(connection, answer)),
+                Ok(answer) => return Ok(self.pool_body(connection, answer)),
                 Err(mut fault) => match fault.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(fault.into_error().into()),
@@ -95,7 +95,7 @@ impl Connections {
         let mut connection = Box::pin(self.connect()).await?;
         in_time()?;
         let answer = connection.send_request(request).await?;
-        Ok(self.lend(connection, answer))
+        Ok(self.pool_body(connection, answer))
     }
 
     async fn connect(&self) -> Result<SendRequest<Body>, ConnectionError> {
@@ -107,7 +107,7 @@ impl Connections {
     }
 
     /// The connection that was used last. Those that are too old or closed are dropped.
-    fn take(&self, now: Instant) -> Option<SendRequest<Body>> {
+    fn take_idle(&self, now: Instant) -> Option<SendRequest<Body>> {
         let mut idle = self.idle();
         while idle
             .front()
@@ -145,9 +145,13 @@ impl Connections {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lend(&self, connection: SendRequest<Body>, answer: Response<Incoming>) -> Response<Body> {
+    fn pool_body(
+        &self,
+        connection: SendRequest<Body>,
+        answer: Response<Incoming>,
+    ) -> Response<Body> {
         answer.map(|body| {
-            Body::new(Lent {
+            Body::new(PooledBody {
                 body,
                 has_ended: false,
                 connection: Some(connection),
@@ -158,14 +162,14 @@ impl Connections {
 }
 
 /// The body of an answer: its connection goes back when it was read to its end, and is closed otherwise.
-struct Lent {
+struct PooledBody {
     body: Incoming,
     has_ended: bool,
     connection: Option<SendRequest<Body>>,
     to: Connections,
 }
 
-impl http_body::Body for Lent {
+impl http_body::Body for PooledBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -187,7 +191,7 @@ impl http_body::Body for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for PooledBody {
     fn drop(&mut self) {
         if (self.has_ended || http_body::Body::is_end_stream(&self.body))
             && let Some(connection) = self.connection.take()

@@ -222,6 +222,6 @@ async fn old_connection_is_not_used_again() {
     let server = Server::start(Does::Answers).await;
     let client = server.client();
     call(&client).await;
-    assert!(client.take(Instant::now() + IDLE).is_none());
+    assert!(client.take_idle(Instant::now() + IDLE).is_none());
     assert_eq!(client.idle().len(), 0);
 }
