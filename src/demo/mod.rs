@@ -17,10 +17,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use rand::rngs::StdRng;
 use time::OffsetDateTime;
-use tokio::{
-    sync::{Semaphore, watch},
-    task::JoinSet,
-};
+use tokio::{sync::watch, task::JoinSet};
 
 use self::{
     report::{Report, Stage},
@@ -28,9 +25,13 @@ use self::{
     state::{State, StateError},
     walk::{Walk, WalkFault},
 };
-use crate::app::{AppError, Duties, Foundations, GatewaySettings, Node, WorkerSettings};
+use crate::{
+    app::{AppError, Duties, Foundations, GatewaySettings, Node, WorkerSettings},
+    upstreams::{NodeUpstream, connect_products},
+};
 use akgate_gateway::{
-    gate, lookup, nonce::NONCES_PER_KEY, road::road, routes::Trust, upstream::Upstream,
+    GateService, GateSettings, gate::RecommendLink, lookup::LookupSettings, nonce::NONCES_PER_KEY,
+    routes::UpstreamAuth, upstream::by_product::ProductUpstreams,
 };
 use akgate_intake::possession;
 use akgate_net::{
@@ -156,9 +157,6 @@ pub enum DemoError {
 /// A call of the demo's database may take so long.
 const DATABASE: Duration = Duration::from_secs(5);
 
-/// Calls in work at a time.
-const CONCURRENT: usize = 1024;
-
 /// Whom owners ask.
 const SUPPORT: &str = "security@example.com";
 
@@ -200,23 +198,24 @@ fn gateway_settings(
     sandbox: &Sandbox,
     identity_key: &MacKey,
     recommend: String,
-) -> GatewaySettings {
-    let upstreams = [Product::Ram, Product::Ims, Product::Sts]
+) -> (GatewaySettings, ProductUpstreams<NodeUpstream>) {
+    let products = [Product::Ram, Product::Ims, Product::Sts]
         .into_iter()
         .map(|product| {
-            let trust = Trust::Identity(identity_key.clone());
-            (product, Upstream::Sandbox(sandbox.clone()), trust)
+            let auth = UpstreamAuth::IdentityHeader(identity_key.clone());
+            (product, NodeUpstream::Sandbox(sandbox.clone()), auth)
         });
-    GatewaySettings {
-        gate: gate::Settings {
-            recommend: gate::Recommend::Own(recommend),
-            ..gate::Settings::default()
+    let (routes, upstreams) = connect_products(products);
+    let settings = GatewaySettings {
+        gate: GateSettings {
+            recommend: RecommendLink::Explained(recommend),
+            ..GateSettings::default()
         },
-        lookup: lookup::Settings::default(),
+        lookup: LookupSettings::default(),
         nonces_per_key: NONCES_PER_KEY,
-        upstreams: upstreams.collect(),
-        listed: Vec::new(),
-    }
+        routes,
+    };
+    (settings, upstreams)
 }
 
 async fn open_pool(state: &State) -> Result<Pool, DemoError> {
@@ -285,7 +284,8 @@ async fn play<W: io::Write>(
     );
     let recommend = format!("{public_url}/leaked-access-key");
     let settings = || gateway_settings(&sandbox, &identity_key, recommend.clone());
-    let (gate, upstreams) = node.gate(settings())?;
+    let (settings_here, upstreams) = settings();
+    let gate = node.gate(settings_here)?;
 
     let cast = seed::seed(pool, &ring, randomness, clock.now()).await?;
     let operator = |role| operator(pool, role, clock.now(), randomness.rng());
@@ -339,16 +339,16 @@ async fn play<W: io::Write>(
             ..foundations.clone()
         };
         let other = Node::new(foundations, feed::Settings::default(), Duties::all());
-        let (gate, upstreams) = other.gate(settings())?;
+        let (settings, upstreams) = settings();
+        let gate = other.gate(settings)?;
         other.membership().round().await?;
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), None, "--nodes")?;
         gateway_urls.push(url(&listener));
-        let turns = Arc::new(Semaphore::new(CONCURRENT));
-        listeners.push(listener.serving(road(Arc::clone(&gate), upstreams, turns)));
+        listeners.push(listener.serving(GateService::new(Arc::clone(&gate), upstreams)));
         let stopped = stopped.clone();
         tasks.spawn(async move { other.run(Some(gate), stopped).await });
     }
-    let road = road(gate, upstreams, Arc::new(Semaphore::new(CONCURRENT)));
+    let road = GateService::new(gate, upstreams);
     listeners.extend([
         gateway.serving(road.clone()),
         public.serving(pages),

@@ -46,6 +46,17 @@ pub struct PoolSettings {
     pub application_name: &'static str,
 }
 
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            connections: 16,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(5),
+            application_name: "akgate",
+        }
+    }
+}
+
 /// Whether a text is a URL that [`connect`] can use.
 #[must_use]
 pub fn is_url(url: &str) -> bool {
@@ -67,6 +78,15 @@ pub async fn connect(url: &str, settings: PoolSettings) -> Result<Pool, Database
         .connect_with(options.application_name(settings.application_name))
         .await?;
     Ok(pool)
+}
+
+/// Another pool of the same database, opened as it is used: what waits for the first does not wait for this one.
+#[must_use]
+pub fn pool_beside(pool: &Pool, connections: u32, timeout: Duration) -> Pool {
+    limited_sessions(timeout)
+        .max_connections(connections)
+        .acquire_timeout(timeout)
+        .connect_lazy_with((*pool.connect_options()).clone())
 }
 
 /// A pool whose connections are limited by the server itself. A statement, waiting for a lock included, takes as long as

@@ -350,7 +350,7 @@ async fn replay_is_refused_here_and_a_mutation_at_every_node() {
         Arc::clone(&first.database),
         Arc::clone(&first.clock),
         Behind::Yes,
-        akgate_gateway::gate::Settings::default(),
+        akgate_gateway::GateSettings::default(),
     )
     .await;
     for (action, second_node) in [("CreateUser", "SignatureNonceUsed"), ("ListUsers", "")] {
@@ -530,7 +530,7 @@ async fn federated_call_passes_without_a_key_only_where_the_configuration_says_s
     };
     let closed = TestNode::new(Behind::Router(upstream())).await;
     assert_eq!(closed.send(ask()).await.code(), "MissingAccessKeyId");
-    let settings = akgate_gateway::gate::Settings {
+    let settings = akgate_gateway::GateSettings {
         anonymous: vec!["AssumeRoleWithSAML".into()],
         ..Default::default()
     };
@@ -547,7 +547,7 @@ async fn shadow_mode_lets_pass_and_records_what_would_have_been_refused() {
     let first = TestNode::new(Behind::Yes).await;
     let key = first.key("LTAI5tFakeAlice", Some("alice")).await;
     first.report("LTAI5tFakeAlice").await;
-    let settings = akgate_gateway::gate::Settings {
+    let settings = akgate_gateway::GateSettings {
         policy: akgate_rules::verdict::Policy {
             mode: akgate_rules::verdict::Mode::Shadow,
             ..Default::default()

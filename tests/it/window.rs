@@ -13,8 +13,12 @@ use std::{
 
 use akgate::health::{self, Health};
 use akgate_client::signer::Credentials;
-use akgate_gateway::{forward::NoAnswer, gate};
+use akgate_gateway::{
+    GateService, GateSettings,
+    upstream::{Answer, PrintedRequest, SendError, Upstream},
+};
 use akgate_rules::{
+    operation::Product,
     position::Position,
     verdict::{Mode, Policy, Profile},
 };
@@ -53,7 +57,7 @@ use uuid::Uuid;
 use crate::{
     database::TestDatabase,
     desk::Desk,
-    harness::{ACCOUNT, Behind, NOW, Reply, TestClock, TestNode, id},
+    harness::{ACCOUNT, Behind, NOW, Reply, TestClock, TestNode, id, whole},
     road::{RAM, STS},
 };
 
@@ -69,10 +73,10 @@ struct Pair {
 
 impl Pair {
     async fn new() -> Self {
-        Self::set(gate::Settings::default()).await
+        Self::set(GateSettings::default()).await
     }
 
-    async fn set(settings: gate::Settings) -> Self {
+    async fn set(settings: GateSettings) -> Self {
         let database = Arc::new(TestDatabase::new().await);
         let clock = Arc::new(TestClock::at(NOW));
         let node = async || {
@@ -158,12 +162,12 @@ fn held_upstream() -> (axum::Router, mpsc::Receiver<()>, Arc<Notify>) {
 }
 
 /// A statement of the test's own that holds a lock until it is let go.
-struct Held {
+pub struct Held {
     connection: PgConnection,
 }
 
 impl Held {
-    async fn by(node: &TestNode, statement: &str) -> Self {
+    pub async fn by(node: &TestNode, statement: &str) -> Self {
         let options = node.database.options();
         let mut connection = <PgConnection as sqlx::Connection>::connect_with(&options)
             .await
@@ -173,7 +177,7 @@ impl Held {
         Self { connection }
     }
 
-    async fn let_go(mut self) {
+    pub async fn let_go(mut self) {
         run(&mut self.connection, "COMMIT").await;
     }
 }
@@ -184,7 +188,7 @@ async fn run(connection: &mut PgConnection, statement: &str) {
 }
 
 /// Waits until a statement that begins so waits for a lock.
-async fn until_it_waits(pool: &PgPool, beginning: &str) {
+pub async fn until_it_waits(pool: &PgPool, beginning: &str) {
     for _ in 0..1_000 {
         let waits: bool = sqlx::query_scalar(
             "SELECT EXISTS (
@@ -438,9 +442,9 @@ async fn intent_keeps_the_position_at_which_a_session_was_asked_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn strict_and_widened_reads_do_not_pass_at_a_node_without_a_lease() {
     // Strict: the account was strict before, the key is reported now.
-    let strict = gate::Settings {
+    let strict = GateSettings {
         profile: Profile::Strict,
-        ..gate::Settings::default()
+        ..GateSettings::default()
     };
     let pair = Pair::set(strict).await;
     let committed = pair.here.report(KEY).await.position;
@@ -488,7 +492,7 @@ async fn widen(pair: &Pair, restriction: InForce) -> Position {
 /// A node that is asked to serves nothing that it cannot be sure of.
 #[tokio::test(flavor = "multi_thread")]
 async fn node_that_is_told_so_refuses_every_read_without_a_lease() {
-    let mut settings = gate::Settings::default();
+    let mut settings = GateSettings::default();
     settings.policy.refuses_unleased_reads = true;
     let pair = Pair::set(settings).await;
     pair.no_lease_there().await;
@@ -507,9 +511,9 @@ async fn node_that_is_told_so_refuses_every_read_without_a_lease() {
 /// is taken only with the news.
 #[tokio::test(flavor = "multi_thread")]
 async fn renewal_that_is_stalled_at_any_step_gives_no_lease_without_the_news() {
-    let strict = || gate::Settings {
+    let strict = || GateSettings {
         profile: Profile::Strict,
-        ..gate::Settings::default()
+        ..GateSettings::default()
     };
     // Announced, and not read yet: the feed's query waits.
     let pair = Pair::set(strict()).await;
@@ -773,22 +777,32 @@ async fn clearance_that_grew_old_is_cleared_anew() {
     assert_eq!(passed.status, 200, "nothing has changed: {}", passed.text);
 }
 
+/// A client of an upstream that has no connection in time.
+#[derive(Clone)]
+struct NeverConnected {
+    cleared: mpsc::Sender<()>,
+    going: Arc<Notify>,
+}
+
+impl Upstream for NeverConnected {
+    async fn send(&self, _: &Product, _: PrintedRequest) -> Result<Answer, SendError> {
+        self.cleared.send(()).await.unwrap();
+        self.going.notified().await;
+        Err(SendError::TooLate)
+    }
+}
+
 /// The same where it grew old on the way to the upstream, and a report was answered meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn clearance_that_grew_old_on_the_way_to_the_upstream_is_cleared_anew() {
-    let (cleared, mut until_cleared) = tokio::sync::mpsc::channel(1);
-    let going = Arc::new(tokio::sync::Notify::new());
-    let gate = Arc::clone(&going);
-    // A client of an upstream that has no connection in time.
-    let upstream = axum::Router::new().fallback(move || {
-        let (cleared, going) = (cleared.clone(), Arc::clone(&gate));
-        async move {
-            cleared.send(()).await.unwrap();
-            going.notified().await;
-            axum::Extension(NoAnswer::TooLate)
-        }
-    });
-    let node = Arc::new(TestNode::new(Behind::Router(upstream)).await);
+    let (cleared, mut until_cleared) = mpsc::channel(1);
+    let going = Arc::new(Notify::new());
+    let upstream = NeverConnected {
+        cleared,
+        going: Arc::clone(&going),
+    };
+    let behind = Behind::Road(Box::new(|gate| whole(GateService::new(gate, upstream))));
+    let node = Arc::new(TestNode::new(behind).await);
     let alice = node.key(KEY, Some("alice")).await;
     let calling = begin(&node, &alice, RAM, "CreateUser");
     until_cleared.recv().await.unwrap();
@@ -867,7 +881,7 @@ async fn node_whose_clock_is_off_is_not_ready() {
     let now = SystemClock.now();
     let node = async |ahead| {
         let (database, clock) = (Arc::clone(&database), TestClock::at(now + ahead));
-        let settings = gate::Settings::default();
+        let settings = GateSettings::default();
         TestNode::on(database, Arc::new(clock), Behind::Yes, settings).await
     };
     let minutes = time::Duration::minutes;
@@ -918,7 +932,7 @@ async fn node_whose_clock_is_off_is_not_ready() {
     let database = Arc::new(TestDatabase::new().await);
     let off = async || {
         let (database, clock) = (Arc::clone(&database), TestClock::at(now + minutes(20)));
-        let settings = gate::Settings::default();
+        let settings = GateSettings::default();
         TestNode::on(database, Arc::new(clock), Behind::Yes, settings).await
     };
     let (one, other) = (off().await, off().await);
@@ -935,12 +949,12 @@ async fn node_whose_clock_is_off_is_not_ready() {
 /// What has ended stays ended at a node whose clock steps back, and at one that starts then.
 #[tokio::test(flavor = "multi_thread")]
 async fn clock_that_steps_back_frees_nothing() {
-    let enforce_from = gate::Settings {
+    let enforce_from = GateSettings {
         policy: Policy {
             enforce_from: Some(NOW + time::Duration::HOUR),
             ..Policy::default()
         },
-        ..gate::Settings::default()
+        ..GateSettings::default()
     };
     let pair = Pair::set(enforce_from.clone()).await;
     let restriction = pair.here.report(KEY).await;
