@@ -130,7 +130,7 @@ pub async fn run<W: Write>(
     let tries = std::mem::take(&mut *field.tries.lock().unwrap_or_else(PoisonError::into_inner));
     let users = users(&field, &cast.root).await?;
     let tally = Tally::new(reported, answered, tries, &users);
-    report.attack(&tally)?;
+    report.show(&tally, Tally::text)?;
     left_behind(stage, cast, &field, report).await?;
     Ok(tally.through_after())
 }
@@ -235,12 +235,13 @@ async fn left_behind<W: Write>(
     let is_named = named.is_some_and(|named| named.iter().any(is_it));
     report_leak(stage, &field.caller, &made).await?;
     let restricted = try_it().await?.summary();
-    report.left_behind(&tally::LeftBehind {
+    let left_behind = tally::LeftBehind {
         access_key_id: made.access_key_id,
         works,
         is_named,
         restricted,
-    })?;
+    };
+    report.show(&left_behind, tally::LeftBehind::text)?;
     Ok(())
 }
 

@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use comfy_table::{Table, presets};
 use serde::Serialize;
-
-use super::attack::tally::{LeftBehind, Tally};
 
 /// Who calls in the demo, and where: the first line of `--json`.
 #[derive(Debug, Clone, Serialize)]
@@ -217,73 +214,21 @@ impl<W: Write> Report<W> {
         self.out.flush()
     }
 
-    /// Says what came of the attack.
+    /// Shows a value: its text to people, or itself as an object. `paint` gives the escape sequence of a colour's code, or
+    /// nothing where there are no colours.
     ///
     /// # Errors
     /// That of the output.
-    pub fn attack(&mut self, tally: &Tally) -> io::Result<()> {
+    pub fn show<T: Serialize>(
+        &mut self,
+        value: &T,
+        text: impl FnOnce(&T, &dyn Fn(&str) -> String) -> String,
+    ) -> io::Result<()> {
         if self.json {
-            return self.object(tally);
+            return self.object(value);
         }
-        let mut table = Table::new();
-        table.load_style(presets::UTF8_FULL_CONDENSED).set_header([
-            "attempt",
-            "before: got through",
-            "last got through, at ms",
-            "first after, at ms",
-            "after: got through",
-            "response then",
-        ]);
-        let ms = |at: Option<f64>| at.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}"));
-        for row in &tally.rows {
-            table.add_row([
-                row.tried.to_owned(),
-                format!("{} of {}", row.through_before, row.before),
-                ms(row.last_through_ms),
-                ms(row.first_after_ms),
-                format!("{} of {}", row.through_after, row.after),
-                row.got.clone(),
-            ]);
-        }
-        writeln!(
-            self.out,
-            "{table}\n\nThe leak was reported at {:.1} ms; the report was answered at {:.1} ms.",
-            tally.reported_ms, tally.answered_ms
-        )?;
-        let (colour, plain) = match tally.through_after() {
-            0 => (self.paint("32"), self.paint("0")),
-            _ => (self.paint("31;1"), self.paint("0")),
-        };
-        writeln!(
-            self.out,
-            "{colour}Of {} calls sent after the answer, {} got through.{plain}",
-            tally.after(),
-            tally.through_after()
-        )?;
-        self.out.flush()
-    }
-
-    /// Says what the attacker had made in time.
-    ///
-    /// # Errors
-    /// That of the output.
-    pub fn left_behind(&mut self, left: &LeftBehind) -> io::Result<()> {
-        if self.json {
-            return self.object(left);
-        }
-        writeln!(
-            self.out,
-            "\nWhat it had made in time: AccessKey {} is a key of its own, and its CreateUser got: {}\n\
-             The leaked key's activity {}. The operator reported it too, and its CreateUser got: {}",
-            left.access_key_id,
-            left.works,
-            if left.is_named {
-                "names it"
-            } else {
-                "does NOT name it"
-            },
-            left.restricted
-        )?;
+        let text = text(value, &|code| self.paint(code));
+        writeln!(self.out, "{text}")?;
         self.out.flush()
     }
 

@@ -1,149 +1,281 @@
-//! The dependency direction of `docs/ARCHITECTURE.md`, read from the `use` lines.
+//! What Cargo holds, and what it cannot: the direction of the crates of `docs/ARCHITECTURE.md`, who speaks to the database,
+//! and that no files import each other in a circle across folders.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+/// The crates under `src/`, each with the ones that it may name. The binary, in `src/` itself, may name all of them.
+const DIRECTION: [(&str, &[&str]); 11] = [
+    ("rules", &[]),
+    ("api", &["rules"]),
+    ("net", &[]),
+    ("state", &["rules", "api"]),
+    ("gateway", &["rules", "state", "net"]),
+    ("intake", &["rules", "state", "net"]),
+    ("admin", &["rules", "api", "state", "net"]),
+    ("owners", &["rules", "api", "state", "net"]),
+    ("hooks", &["rules", "api", "state", "net"]),
+    ("sandbox", &["rules", "state", "net"]),
+    ("client", &["rules", "api", "net"]),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The names under `[dependencies]` of a manifest.
+fn dependencies(manifest: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(manifest).unwrap();
+    let manifest: toml::Table = toml::from_str(&text).unwrap();
+    let table = manifest["dependencies"].as_table().unwrap();
+    table.keys().cloned().collect()
+}
+
+#[test]
+fn crate_names_only_crates_below_it() {
+    let mut folders: Vec<String> = fs::read_dir(root().join("src"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("Cargo.toml").exists())
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    folders.sort();
+    let mut listed: Vec<&str> = DIRECTION.iter().map(|(name, _)| *name).collect();
+    listed.sort_unstable();
+    assert_eq!(folders, listed, "a crate that the direction does not list");
+    for (name, below) in DIRECTION {
+        let manifest = root().join("src").join(name).join("Cargo.toml");
+        for dependency in dependencies(&manifest) {
+            if let Some(other) = dependency.strip_prefix("akgate-") {
+                assert!(below.contains(&other), "{name} knows of {other}");
+            }
+            assert_ne!(dependency, "akgate", "{name} knows of the binary");
+        }
+    }
+}
+
+#[test]
+fn database_descriptions_and_flags_each_have_their_crates() {
+    for (library, may) in [
+        ("sqlx", &["state", "sandbox"][..]),
+        ("utoipa", &["api", "admin"]),
+        ("utoipa-axum", &["admin"]),
+        ("clap", &[]),
+        ("lettre", &["owners"]),
+    ] {
+        for (name, _) in DIRECTION {
+            let manifest = root().join("src").join(name).join("Cargo.toml");
+            let has = dependencies(&manifest).contains(library);
+            assert!(!has || may.contains(&name), "{name} uses {library}");
+        }
+    }
+    let binary = dependencies(&root().join("Cargo.toml"));
+    assert!(!binary.contains("sqlx") && !binary.contains("utoipa"));
+}
+
+#[test]
+fn rules_know_no_runtime_no_server_no_database_and_no_clock() {
+    let names = dependencies(&root().join("src/rules/Cargo.toml"));
+    for name in ["tokio", "axum", "tower", "hyper", "sqlx", "lettre", "rand"] {
+        assert!(!names.contains(name), "{name}");
+    }
+    let files: Vec<_> = sources()
+        .into_iter()
+        .filter(|source| source.path.starts_with("src/rules"))
+        .collect();
+    assert!(files.len() >= 20, "{} files", files.len());
+    for source in files {
+        for clock in ["now_utc", "SystemTime::now", "Instant::now", "rand::"] {
+            let path = source.path.display();
+            assert!(!source.text.contains(clock), "{path}: {clock}");
+        }
+    }
+}
+
+/// A file of production code.
+struct Source {
+    /// From the repository root.
+    path: PathBuf,
+    /// The crate and the module path in it.
+    module: Vec<String>,
+    /// Its text without comments and tests.
+    text: String,
+}
+
+impl Source {
+    /// The folder of its module: a file `a.rs` beside a folder `a/` is that folder's.
+    fn folder(&self) -> PathBuf {
+        let own = self.path.with_extension("");
+        if own.is_dir() {
+            return own;
+        }
+        self.path.parent().unwrap().to_owned()
+    }
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            sources(&path, found);
+            collect(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
     }
 }
 
-/// Every module's source without its tests: (module, file, text).
-fn modules() -> Vec<(String, PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+/// Every file of production code: tests, `main.rs` and build scripts left out.
+fn sources() -> Vec<Source> {
     let mut files = Vec::new();
-    sources(&root, &mut files);
-    files
-        .into_iter()
-        .map(|file| {
-            let relative = file.strip_prefix(&root).unwrap();
-            let first = relative.iter().next().unwrap().to_string_lossy();
-            let module = first.trim_end_matches(".rs").to_owned();
-            let text = fs::read_to_string(&file).unwrap();
-            let production = text.split("#[cfg(test)]").next().unwrap().to_owned();
-            (module, file, production)
-        })
+    collect(&root().join("src"), &mut files);
+    let crates: Vec<&str> = DIRECTION.iter().map(|(name, _)| *name).collect();
+    let mut sources = Vec::new();
+    for file in files {
+        let path = file.strip_prefix(root()).unwrap().to_owned();
+        let mut module: Vec<String> = path
+            .with_extension("")
+            .iter()
+            .skip(1)
+            .map(|part| part.to_str().unwrap().to_owned())
+            .collect();
+        if !crates.contains(&module[0].as_str()) || module.len() == 1 {
+            module.insert(0, "binary".to_owned());
+        }
+        match module.last().unwrap().as_str() {
+            "main" | "build" | "tests" => continue,
+            "lib" | "mod" => drop(module.pop()),
+            _ => {}
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let production = text.split("#[cfg(test)]").next().unwrap();
+        let lines = production
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        sources.push(Source {
+            path,
+            module,
+            text: lines.collect::<Vec<_>>().join("\n"),
+        });
+    }
+    sources
+}
+
+/// The paths that a `use` names, its groups unfolded.
+fn unfold(tree: &str) -> Vec<String> {
+    let Some((head, group)) = tree.split_once('{') else {
+        return vec![tree.split(" as ").next().unwrap().to_owned()];
+    };
+    let group = group.strip_suffix('}').unwrap_or(group);
+    let (mut depth, mut item, mut items) = (0, String::new(), Vec::new());
+    for c in group.chars().chain([',']) {
+        match c {
+            ',' if depth == 0 => items.push(std::mem::take(&mut item)),
+            _ => {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                item.push(c);
+            }
+        }
+    }
+    let items = items.iter().filter(|item| !item.is_empty());
+    items
+        .flat_map(|item| unfold(&format!("{head}{item}")))
         .collect()
 }
 
-/// The modules that a file uses, by its `crate::` paths and grouped `use crate::{…}` lines.
-fn used(text: &str) -> Vec<String> {
-    let mut used: Vec<String> = text
-        .split("crate::")
-        .skip(1)
-        .filter_map(|rest| {
-            let name: String = rest
-                .chars()
-                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
-                .collect();
-            (!name.is_empty()).then_some(name)
-        })
+/// The paths below `crate`, `super` and `self` that a file names, in `use` lines and elsewhere.
+fn named_paths(text: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    let mut rest = String::new();
+    let mut pieces = text.split("\nuse ");
+    rest.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        let (tree, after) = piece.split_once(';').unwrap();
+        let tree: String = tree.split_whitespace().collect::<Vec<_>>().join(" ");
+        let tree = tree.replace(", ", ",").replace("{ ", "{").replace(" }", "}");
+        paths.extend(unfold(&tree));
+        rest.push_str(after);
+    }
+    let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    for word in rest.split(|c| !is_path(c)) {
+        if ["crate::", "super::", "self::"]
+            .iter()
+            .any(|head| word.starts_with(head))
+        {
+            paths.push(word.to_owned());
+        }
+    }
+    paths
+}
+
+/// Which file names which, by index.
+fn imports(sources: &[Source]) -> Vec<BTreeSet<usize>> {
+    let by_module: BTreeMap<&[String], usize> = sources
+        .iter()
+        .enumerate()
+        .map(|(index, source)| (source.module.as_slice(), index))
         .collect();
-    for group in text.split("use crate::{").skip(1) {
-        let mut depth = 0;
-        let mut name = String::new();
-        for c in group.chars() {
-            match c {
-                '{' => depth += 1,
-                '}' if depth == 0 => break,
-                '}' => depth -= 1,
-                ',' if depth == 0 => used.push(std::mem::take(&mut name)),
-                _ if depth == 0 && !c.is_whitespace() => name.push(c),
-                _ => {}
+    let resolve = |source: &Source, path: &str| {
+        let mut at: Vec<String> = source.module.clone();
+        for (index, part) in path.split("::").enumerate() {
+            match part {
+                "crate" if index == 0 => at.truncate(1),
+                "self" => {}
+                "super" => drop(at.pop()),
+                _ if index == 0 => return None,
+                part => at.push(part.to_owned()),
             }
         }
-        used.push(name);
-    }
-    used.iter()
-        .filter_map(|path| path.split("::").next())
-        .map(str::to_owned)
+        while at.len() > 1 && !by_module.contains_key(at.as_slice()) {
+            at.pop();
+        }
+        by_module.get(at.as_slice()).copied()
+    };
+    sources
+        .iter()
+        .enumerate()
+        .map(|(index, source)| {
+            let paths = named_paths(&source.text);
+            let named = paths.iter().filter_map(|path| resolve(source, path));
+            named.filter(|other| *other != index).collect()
+        })
         .collect()
 }
 
-#[test]
-fn rules_know_no_runtime_no_server_no_database_and_no_clock() {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rules/Cargo.toml");
-    let manifest = fs::read_to_string(manifest).unwrap();
-    let dependencies = manifest.split("[dev-dependencies]").next().unwrap();
-    for name in [
-        "tokio", "axum", "tower", "hyper", "sqlx", "lettre", "akgate ",
-    ] {
-        assert!(!dependencies.contains(&format!("\n{name}")), "{name}");
-    }
-    let mut seen = 0;
-    for (module, file, text) in modules() {
-        if module == "rules" {
-            seen += 1;
-            for clock in ["now_utc", "SystemTime::now", "Instant::now", "rand::"] {
-                assert!(!text.contains(clock), "{}: {clock}", file.display());
+/// Everything that can be reached along the arrows.
+fn reachable(from: usize, arrows: &[BTreeSet<usize>]) -> BTreeSet<usize> {
+    let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+    while let Some(at) = open.pop() {
+        for next in &arrows[at] {
+            if seen.insert(*next) {
+                open.push(*next);
             }
         }
     }
-    assert!(seen >= 12, "{seen} files: the rules have moved");
+    seen
 }
 
-/// Who may not know whom: state nothing of the roads, the registry nothing of the gateway, the roads in
-/// nothing of the road out, the pages nothing of the admin API, and nobody of what wires everything.
 #[test]
-fn knowledge_runs_one_way() {
-    let roads = [
-        "gateway", "intake", "admin", "console", "notify", "sandbox", "server",
-    ];
-    let wiring = ["app", "serve", "demo", "command", "config", "upstreams"];
-    let mut forbidden: Vec<(&str, Vec<&str>)> = Vec::new();
-    for state in [
-        "directory",
-        "registry",
-        "audit",
-        "outbox",
-        "calls",
-        "operator",
-    ] {
-        forbidden.push((state, [&roads[..], &wiring[..]].concat()));
-    }
-    forbidden.push(("directory", vec!["audit", "outbox", "calls", "operator"]));
-    for road in roads {
-        forbidden.push((road, wiring.to_vec()));
-    }
-    forbidden.push((
-        "gateway",
-        vec![
-            "intake", "admin", "console", "notify", "outbox", "server", "sandbox",
-        ],
-    ));
-    forbidden.push(("intake", vec!["gateway", "admin", "console", "notify"]));
-    forbidden.push(("admin", vec!["gateway", "console", "notify"]));
-    forbidden.push(("console", vec!["gateway", "admin", "notify"]));
-    forbidden.push(("notify", vec!["gateway", "admin", "console"]));
-    forbidden.push(("sandbox", vec!["directory", "registry", "calls", "admin"]));
-    for (module, file, text) in modules() {
-        if module == "sandbox" {
-            let of_the_gateway = text.matches("gateway::").count();
-            let of_the_identity = text.matches("gateway::identity").count();
-            assert_eq!(of_the_gateway, of_the_identity, "{}", file.display());
-        }
-    }
-    let mut seen = 0;
-    for (module, file, text) in modules() {
-        let used = used(&text);
-        for (_, names) in forbidden.iter().filter(|(who, _)| *who == module) {
-            seen += 1;
-            for name in names {
-                assert!(
-                    !used.iter().any(|one| one == name),
-                    "{} knows of {name}",
-                    file.display()
-                );
+fn no_files_of_different_folders_import_each_other_in_a_circle() {
+    let sources = sources();
+    let arrows = imports(&sources);
+    let count: usize = arrows.iter().map(BTreeSet::len).sum();
+    assert!(count >= 600, "{count} imports: they are not read any more");
+    let reached: Vec<_> = (0..sources.len()).map(|at| reachable(at, &arrows)).collect();
+    let mut circles = BTreeSet::new();
+    for (from, named) in arrows.iter().enumerate() {
+        for to in named {
+            let (from_folder, to_folder) = (sources[from].folder(), sources[*to].folder());
+            let is_known = [&from_folder, &to_folder].iter().all(|folder| {
+                folder.starts_with("src/rules/request") || folder.starts_with("src/rules/signature")
+            });
+            if from_folder != to_folder && reached[*to].contains(&from) && !is_known {
+                let (from, to) = (sources[from].path.display(), sources[*to].path.display());
+                circles.insert(format!("{from} -> {to}"));
             }
         }
     }
-    assert!(seen >= 60, "{seen} files: the modules have moved");
+    assert!(circles.is_empty(), "{circles:#?}");
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use super::moves::Move;
@@ -64,7 +65,60 @@ pub struct LeftBehind {
     pub restricted: String,
 }
 
+impl LeftBehind {
+    /// What is said of it to people.
+    pub fn text(&self, _: &dyn Fn(&str) -> String) -> String {
+        let names = if self.is_named {
+            "names it"
+        } else {
+            "does NOT name it"
+        };
+        format!(
+            "\nWhat it had made in time: AccessKey {} is a key of its own, and its CreateUser got: {}\n\
+             The leaked key's activity {names}. The operator reported it too, and its CreateUser got: {}",
+            self.access_key_id, self.works, self.restricted
+        )
+    }
+}
+
 impl Tally {
+    /// The table for people.
+    pub fn text(&self, paint: &dyn Fn(&str) -> String) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_FULL_CONDENSED).set_header([
+            "attempt",
+            "before: got through",
+            "last got through, at ms",
+            "first after, at ms",
+            "after: got through",
+            "response then",
+        ]);
+        let ms = |at: Option<f64>| at.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}"));
+        for row in &self.rows {
+            table.add_row([
+                row.tried.to_owned(),
+                format!("{} of {}", row.through_before, row.before),
+                ms(row.last_through_ms),
+                ms(row.first_after_ms),
+                format!("{} of {}", row.through_after, row.after),
+                row.got.clone(),
+            ]);
+        }
+        let colour = match self.through_after() {
+            0 => paint("32"),
+            _ => paint("31;1"),
+        };
+        format!(
+            "{table}\n\nThe leak was reported at {:.1} ms; the report was answered at {:.1} ms.\n\
+             {colour}Of {} calls sent after the answer, {} got through.{}",
+            self.reported_ms,
+            self.answered_ms,
+            self.after(),
+            self.through_after(),
+            paint("0")
+        )
+    }
+
     /// Counts. `users` are those that the account has in the end.
     pub fn new(reported_ms: f64, answered_ms: f64, tries: Vec<Try>, users: &[String]) -> Self {
         let users: HashSet<&str> = users.iter().map(String::as_str).collect();
