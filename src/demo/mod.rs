@@ -30,6 +30,7 @@ use self::{
     walk::{Walk, WalkFault},
 };
 use crate::app::{AppError, Duties, Foundations, GatewaySettings, Node, WorkerSettings};
+use akgate_api::operators::{Role, TOKEN_DAYS};
 use akgate_gateway::{
     gate, lookup, nonce::NONCES_PER_KEY, road::road, routes::Trust, upstream::Upstream,
 };
@@ -53,10 +54,7 @@ use akgate_state::{
     clock::{Clock, SystemClock},
     directory::{StateFault, pool::limits},
     live::feed,
-    operators::{
-        Role,
-        store::{self, OperatorFault, TOKEN_DAYS},
-    },
+    operators::store::{self, OperatorFault},
     randomness::Randomness,
 };
 

@@ -26,11 +26,12 @@ use super::{
     gate::Gate,
     lesson::{Answered, Lesson, UserRef, is_taught_by},
 };
+use akgate_api::{keys::KeyStatus, receipts::Wait};
 use akgate_rules::{access_key::AccessKeyId, fault::Fault, position::Position};
 use akgate_state::{
     calls::{Outcome, batch::Settled},
-    directory::{KeyStatus, StateFault, principals, revision, sessions, within},
-    live::barrier::{Concern, Wait},
+    directory::{StateFault, principals, revision, sessions, within},
+    live::barrier::Concern,
     restrictions::keys,
 };
 

@@ -4,13 +4,14 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{answer::text, enforce::Minted, lookup::Credentials};
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret, SecurityToken},
     operation::{Operation, Product},
     request::parameters::Parameters,
 };
 use akgate_state::directory::{
-    KeyRecord, KeyStatus,
+    KeyRecord,
     keys::NewKey,
     sessions::{Ancestor, NewSession, Parent, SessionRecord},
 };

@@ -20,6 +20,7 @@ use super::{
     gate::Gate,
     receive::Receive,
 };
+use akgate_api::observations::Watch;
 use akgate_rules::{
     access_key::AccessKeyId,
     fault::Fault,
@@ -27,7 +28,7 @@ use akgate_rules::{
     request::OperationName,
     verdict::Mode,
 };
-use akgate_state::calls::observed::{Observed, ObservedKey, Sighted, Watch};
+use akgate_state::calls::observed::{Observed, ObservedKey, Sighted};
 
 /// The longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 256;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use akgate::app::{Duties, Foundations, GatewaySettings, IntakeSettings, Node};
+use akgate_api::keys::KeyStatus;
 use akgate_client::signer::{Api, Credentials, sign};
 use akgate_gateway::{
     gate, lookup,
@@ -29,7 +30,7 @@ use akgate_sandbox::{Sandbox, seed};
 use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
-    directory::{KeyRecord, KeyStatus, keys::NewKey, sealing::KeyRing},
+    directory::{KeyRecord, keys::NewKey, sealing::KeyRing},
     four_eyes::approvals::{FourEyes, Outcome, approve},
     leaks::record::{Delivery, Grounds, InForce, LeakReport, Suspicions, record},
     live::feed,

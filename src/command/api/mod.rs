@@ -29,7 +29,7 @@ use self::{
     shown::{Column, Shown},
 };
 use super::{Exit, enforced};
-use akgate_state::live::barrier::Receipt;
+use akgate_api::receipts::Receipt;
 
 /// Runs a command against the API, and says what went wrong with the command that helps.
 ///

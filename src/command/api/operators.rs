@@ -11,10 +11,7 @@ use super::{
     member, pages, run as over_api,
     shown::{Column, Output},
 };
-use akgate_state::operators::{
-    Role,
-    store::{MOST_TOKEN_DAYS, TOKEN_DAYS},
-};
+use akgate_api::operators::{MOST_TOKEN_DAYS, Role, TOKEN_DAYS};
 
 /// Manage operators and their tokens
 #[derive(Debug, Clone, Subcommand)]

@@ -129,10 +129,10 @@ pub enum Command {
 
 fn closing(text: &str) -> Result<Closing, String> {
     let named = |closing: &Closing| closing.as_str().eq_ignore_ascii_case(text);
-    Closing::ALL.into_iter().find(named).ok_or_else(|| {
-        let names = Closing::ALL.map(Closing::as_str).join(", ");
-        format!("must be one of {names}")
-    })
+    Closing::ALL
+        .into_iter()
+        .find(named)
+        .ok_or_else(|| format!("must be one of {}", Closing::NAMES.join(", ")))
 }
 
 const COLUMNS: &[Column] = &[

@@ -5,6 +5,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use akgate_api::{leak_reports::ReportView, restrictions::RestrictionView};
 use akgate_rules::{
     access_key::AccessKeyId,
     evidence::{clean, masked_email, whereabouts},
@@ -15,10 +16,10 @@ use akgate_rules::{
 };
 use akgate_state::{
     calls::artefacts::{self, Artefact, Calls},
-    directory::{StateFault, contacts::Language},
-    leaks::reports::{self, ReportView},
+    directory::{StateFault, contacts::Language, keys::key_id},
+    leaks::reports,
     outbox::{About, Leased, LetterKind, links::Link},
-    restrictions::read::{self, RestrictionView},
+    restrictions::read,
 };
 
 /// At most so many places are told: a key that was copied a thousand times makes no letter of a thousand.
@@ -331,7 +332,7 @@ fn repeats(
     since: OffsetDateTime,
     language: Language,
 ) -> Result<Vec<Repeat>, StateFault> {
-    let key = restriction.key_id()?;
+    let key = key_id(&restriction.access_key_id)?;
     let mut repeats: Vec<Repeat> = Vec::new();
     for report in &restriction.reports {
         if report.reported_at <= since {
@@ -360,7 +361,10 @@ async fn deeds(
     restriction: &RestrictionView,
     language: Language,
 ) -> Result<Deeds, StateFault> {
-    let (key, since) = (restriction.key_id()?, restriction.public_since());
+    let (key, since) = (
+        key_id(&restriction.access_key_id)?,
+        restriction.public_since(),
+    );
     let mut db = pool.acquire().await?;
     let id = restriction.restriction_id;
     let artefacts = artefacts::since(&mut db, &key, id, since, ARTEFACTS).await?;
@@ -426,7 +430,7 @@ async fn confirmer(
 impl Facts {
     /// What the restriction itself tells.
     fn of(restriction: &RestrictionView, language: Language) -> Result<Self, StateFault> {
-        let key = restriction.key_id()?;
+        let key = key_id(&restriction.access_key_id)?;
         let at = |at| language.minute(at);
         let reports = &restriction.reports;
         let clues = reports.iter().take(CLUES);

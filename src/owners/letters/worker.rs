@@ -22,12 +22,13 @@ use tokio::{sync::watch, task::JoinSet};
 use self::attempt::Unsent;
 pub use self::rest::Rest;
 use super::{dkim::Dkim, facts::House, letter::Templates, mailer::Mailer};
+use akgate_api::receipts::Wait;
 use akgate_net::metrics::Metrics;
 use akgate_rules::{restriction::LiftRule, verdict::Mode};
 use akgate_state::{
     clock::Clock,
     directory::{StateFault, sealing::KeyRing, within},
-    live::barrier::{Barrier, Concern, Wait},
+    live::barrier::{Barrier, Concern},
     outbox::{self, CHANNEL, Leased, LetterKind, Settlement},
     randomness::Randomness,
     restrictions::{

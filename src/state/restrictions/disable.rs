@@ -7,13 +7,14 @@ use uuid::Uuid;
 
 use crate::{
     audit::{self, Actor, Deed, Entry},
-    directory::{KeyStatus, keys, revision},
+    directory::{keys, revision},
     outbox::tasks::{self, TaskKind},
 };
 use crate::{
     four_eyes::approvals::{self, Asked, FourEyes},
     restrictions::leaked::{LeakedFault, in_force, key_of},
 };
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{access_key::AccessKeyId, position::Position};
 
 /// Asks for a leaked pair to be disabled; gives the request.

@@ -9,7 +9,7 @@ use crate::{
     audit::{self, Actor, Deed, Entry},
     calls::artefacts,
     directory::{
-        KeyStatus, StateFault, keys,
+        StateFault, keys,
         revision::{self, At},
     },
     outbox::{self, LetterKind, tasks},
@@ -18,6 +18,7 @@ use crate::{
     four_eyes::approvals::{self, AskFault, Asked, AskedBefore, FourEyes, Hands, Outcome},
     restrictions::{read, seen::Seen},
 };
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::AccessKeyId,
     position::Position,
@@ -199,7 +200,10 @@ async fn facts(
     let pair = keys::owned(tx, &access_key_id).await?;
     Ok(Some(Facts {
         access_key_id,
-        state: State::parse(&restriction.state).ok_or(StateFault::Corrupt("state"))?,
+        state: restriction
+            .state
+            .parse::<State>()
+            .map_err(|_| StateFault::Corrupt("state"))?,
         pair: pair.map(|pair| pair.status),
     }))
 }
