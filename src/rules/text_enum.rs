@@ -24,12 +24,13 @@ pub struct UnknownName {
 ///     }
 /// }
 /// ```
+// A name is one token, not a `literal`: derives that read `serde(rename)` themselves see through no group.
 #[macro_export]
 macro_rules! text_enum {
     (
         $(#[$meta:meta])*
         $visibility:vis enum $name:ident {
-            $($(#[$variant_meta:meta])* $variant:ident = $text:literal),+ $(,)?
+            $($(#[$variant_meta:meta])* $variant:ident = $text:tt),+ $(,)?
         }
     ) => {
         $(#[$meta])*
