@@ -2,60 +2,28 @@
 //! service.
 
 use axum::{Json as Answer, extract::State, response::Response};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Admin, Problem,
     auth::{Acting, Reader},
     extract::{Json, Path, Query, cut, page_size, text},
     openapi::Faults,
-    problem::Details,
-    receipt::{Changed, Waiting},
     tagged::{IfMatch, Tagged},
 };
-use akgate_rules::verdict::Profile;
+use akgate_api::{
+    accounts::{AccountFilter, AccountPage, AccountProfile, AccountSelfRemedy, AccountView},
+    problem::ProblemDetails,
+    receipts::{Changed, Wait, WaitQuery},
+};
 use akgate_state::{
     audit::Actor,
     directory::within,
-    live::barrier::{Concern, Wait},
+    live::barrier::Concern,
     restrictions::{
-        accounts::{self, AccountView, SetFault, Setting, Wanted},
+        accounts::{self, SetFault, Setting, Wanted},
         seen::Seen,
     },
 };
-
-/// Which accounts to list.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Filter {
-    /// Only accounts that override a configured default.
-    #[serde(default)]
-    #[param(nullable = false)]
-    own: bool,
-    /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    page_size: Option<i64>,
-    /// The `next_page_token` of the previous page.
-    #[param(
-        nullable = false,
-        pattern = "^[0-9A-Za-z_-]+$",
-        min_length = 1,
-        max_length = 64
-    )]
-    page_token: Option<String>,
-}
-
-/// A page of results.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Accounts)]
-pub struct Page {
-    /// Sorted by id.
-    accounts: Vec<AccountView>,
-    /// Send this as `page_token` to get the next page; null on the last page.
-    next_page_token: Option<String>,
-}
 
 /// List accounts
 ///
@@ -65,14 +33,14 @@ pub struct Page {
     path = "/admin/v1/accounts",
     operation_id = "listAccounts",
     tag = "directory",
-    params(Filter),
-    responses((status = 200, description = "A page of accounts.", body = Page), Faults)
+    params(AccountFilter),
+    responses((status = 200, description = "A page of accounts.", body = AccountPage), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
     _: Reader,
-    Query(filter): Query<Filter>,
-) -> Result<Answer<Page>, Problem> {
+    Query(filter): Query<AccountFilter>,
+) -> Result<Answer<AccountPage>, Problem> {
     let size = page_size(filter.page_size, 500)?;
     if let Some(token) = &filter.page_token {
         is_id("page_token", token)?;
@@ -86,7 +54,7 @@ pub async fn list(
     let reading = admin.reading(async |db| accounts::list(db, &wanted).await);
     let mut accounts = reading.await?;
     let next_page_token = cut(&mut accounts, size, |one| one.account_id.clone());
-    Ok(Answer(Page {
+    Ok(Answer(AccountPage {
         accounts,
         next_page_token,
     }))
@@ -112,7 +80,7 @@ fn is_id(name: &str, given: &str) -> Result<(), Problem> {
     params(("id" = String, Path, description = "The account.")),
     responses(
         (status = 200, description = "The account.", body = AccountView, headers(("ETag", description = "Send it as If-Match with a change."))),
-        (status = 404, description = "The account is not in the directory.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The account is not in the directory.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -133,25 +101,6 @@ fn missing() -> Problem {
     Problem::not_found("No account in the directory has this id.")
 }
 
-/// The profile; `null` for the configured default.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = AccountProfile)]
-#[serde(deny_unknown_fields)]
-pub struct OfProfile {
-    /// What restricted keys of the account are refused; null for the configured default.
-    #[schema(value_type = Option<ProfileName>)]
-    profile: Option<Profile>,
-}
-
-/// A profile.
-#[derive(ToSchema)]
-#[schema(as = Profile, rename_all = "lowercase")]
-#[expect(dead_code, reason = "the schema of a text")]
-pub(super) enum ProfileName {
-    Mutations,
-    Strict,
-}
-
 /// Set an account's profile
 ///
 /// What the account's restricted keys are refused: `mutations`, `strict`, or null for the configured default. The
@@ -161,12 +110,12 @@ pub(super) enum ProfileName {
     path = "/admin/v1/accounts/{id}/profile",
     operation_id = "setAccountProfile",
     tag = "directory",
-    params(("id" = String, Path, description = "The account."), IfMatch, Waiting),
-    request_body = OfProfile,
+    params(("id" = String, Path, description = "The account."), IfMatch, WaitQuery),
+    request_body = AccountProfile,
     responses(
         (status = 200, description = "The profile is set.", body = Changed<AccountView>, headers(("ETag", description = "Send it as If-Match with a change."))),
-        (status = 404, description = "The account is not in the directory.", body = Details, content_type = "application/problem+json"),
-        (status = 412, description = "The resource has changed since you read it.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The account is not in the directory.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 412, description = "The resource has changed since you read it.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -175,8 +124,8 @@ pub async fn set_profile(
     Acting(actor): Acting,
     Path(account_id): Path<String>,
     IfMatch(seen): IfMatch,
-    Query(waiting): Query<Waiting>,
-    Json(body): Json<OfProfile>,
+    Query(waiting): Query<WaitQuery>,
+    Json(body): Json<AccountProfile>,
 ) -> Result<Response, Problem> {
     let setting = Setting::Profile(body.profile);
     set(
@@ -190,15 +139,6 @@ pub async fn set_profile(
     .await
 }
 
-/// The self-remediation setting; `null` for the configured default.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = AccountSelfRemedy)]
-#[serde(deny_unknown_fields)]
-pub struct OfLane {
-    /// Whether a restricted key of the account may disable or delete itself; null for the configured default.
-    open: Option<bool>,
-}
-
 /// Allow or forbid self-remediation for an account
 ///
 /// Whether a restricted key may disable or delete itself, and do nothing else. The answer comes when every node applies
@@ -208,12 +148,12 @@ pub struct OfLane {
     path = "/admin/v1/accounts/{id}/self-remedy",
     operation_id = "setAccountSelfRemedy",
     tag = "directory",
-    params(("id" = String, Path, description = "The account."), IfMatch, Waiting),
-    request_body = OfLane,
+    params(("id" = String, Path, description = "The account."), IfMatch, WaitQuery),
+    request_body = AccountSelfRemedy,
     responses(
         (status = 200, description = "The setting is changed.", body = Changed<AccountView>, headers(("ETag", description = "Send it as If-Match with a change."))),
-        (status = 404, description = "The account is not in the directory.", body = Details, content_type = "application/problem+json"),
-        (status = 412, description = "The resource has changed since you read it.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The account is not in the directory.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 412, description = "The resource has changed since you read it.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -222,8 +162,8 @@ pub async fn set_self_remedy(
     Acting(actor): Acting,
     Path(account_id): Path<String>,
     IfMatch(seen): IfMatch,
-    Query(waiting): Query<Waiting>,
-    Json(body): Json<OfLane>,
+    Query(waiting): Query<WaitQuery>,
+    Json(body): Json<AccountSelfRemedy>,
 ) -> Result<Response, Problem> {
     let setting = Setting::SelfRemedy(body.open);
     set(

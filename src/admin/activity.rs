@@ -1,8 +1,6 @@
 //! `GET /admin/v1/keys/{id}/activity`: what a key did, and what came of it.
 
 use axum::{Json as Answer, extract::State};
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use super::{
     Admin, Problem,
@@ -10,21 +8,9 @@ use super::{
     extract::{Path, Query, page_size},
     openapi::Faults,
 };
+use akgate_api::activity::{Activity, ActivityFilter};
 use akgate_rules::access_key::AccessKeyId;
-use akgate_state::{
-    calls::activity::{self, Activity},
-    directory::within,
-};
-
-/// How much to show.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Filter {
-    /// Maximum number of records of each kind.
-    #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
-    page_size: Option<i64>,
-}
+use akgate_state::{calls::activity, directory::within};
 
 /// Show the activity of a key
 ///
@@ -37,7 +23,7 @@ pub struct Filter {
     tag = "records",
     params(
         ("id" = String, Path, description = "The AccessKeyId.", pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128),
-        Filter,
+        ActivityFilter,
     ),
     responses((status = 200, description = "The recorded activity.", body = Activity), Faults)
 )]
@@ -45,7 +31,7 @@ pub async fn read(
     State(admin): State<Admin>,
     _: Reader,
     Path(id): Path<String>,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<ActivityFilter>,
 ) -> Result<Answer<Activity>, Problem> {
     let id = AccessKeyId::parse(&id).map_err(|fault| Problem::invalid(fault.to_string()))?;
     let size = page_size(filter.page_size, 1000)?;

@@ -2,65 +2,26 @@
 
 use axum::{Json as Answer, extract::State};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
     Admin, Problem,
     auth::{Acting, Approving, Reader},
-    extract::{Json, Path, Query, cut, optional_text_schema, page_size, text, text_schema},
+    extract::{Json, Path, Query, choice, cut, page_size, text},
     openapi::Faults,
-    problem::Details,
-    receipt::{Changed, Waiting},
     verbs::id_of,
+};
+use akgate_api::{
+    approvals::{ApprovalFilter, ApprovalPage, ApprovalRemark, ApprovalView, Rejection},
+    problem::ProblemDetails,
+    receipts::{Changed, WaitQuery},
 };
 use akgate_state::{
     approvals::{AlreadyRequested, RequestError},
     directory::within,
-    four_eyes::approvals::{self, ApprovalView, DecideFault, Wanted},
+    four_eyes::approvals::{self, DecideFault, Wanted},
     restrictions::leaked::LeakedFault,
 };
-
-/// Which approvals to list.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Filter {
-    /// Only those in this state.
-    #[param(value_type = Option<StateName>, inline, nullable = false)]
-    state: Option<String>,
-    /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    page_size: Option<i64>,
-    /// The `next_page_token` of the previous page.
-    #[param(nullable = false)]
-    page_token: Option<Uuid>,
-}
-
-/// State of an approval.
-#[derive(ToSchema)]
-#[schema(as = ApprovalState)]
-#[expect(dead_code, reason = "the schema of a text")]
-enum StateName {
-    Waiting,
-    Approved,
-    Rejected,
-    Withdrawn,
-    Expired,
-}
-
-const STATES: [&str; 5] = ["Waiting", "Approved", "Rejected", "Withdrawn", "Expired"];
-
-/// A page of results.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Approvals)]
-pub struct Page {
-    /// Newest first.
-    approvals: Vec<ApprovalView>,
-    /// Send this as `page_token` to get the next page; null on the last page.
-    next_page_token: Option<Uuid>,
-}
 
 /// List approvals
 ///
@@ -70,33 +31,26 @@ pub struct Page {
     path = "/admin/v1/approvals",
     operation_id = "listApprovals",
     tag = "approvals",
-    params(Filter),
-    responses((status = 200, description = "A page of results.", body = Page), Faults)
+    params(ApprovalFilter),
+    responses((status = 200, description = "A page of results.", body = ApprovalPage), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
     _: Reader,
-    Query(filter): Query<Filter>,
-) -> Result<Answer<Page>, Problem> {
-    if let Some(state) = &filter.state
-        && !STATES.contains(&state.as_str())
-    {
-        return Err(Problem::invalid(format!(
-            "`state` must be one of {}.",
-            STATES.join(", ")
-        )));
-    }
+    Query(filter): Query<ApprovalFilter>,
+) -> Result<Answer<ApprovalPage>, Problem> {
+    let state = choice("state", filter.state.as_deref())?;
     let size = page_size(filter.page_size, 500)?;
     let wanted = Wanted {
         approval_id: None,
-        state: filter.state,
+        state,
         before: filter.page_token,
         limit: size + 1,
     };
     let reading = approvals::list(&admin.pool, &wanted, admin.clock.now());
     let mut approvals = within(admin.timeout, reading).await?;
     let next_page_token = cut(&mut approvals, size, |one| one.approval_id);
-    Ok(Answer(Page {
+    Ok(Answer(ApprovalPage {
         approvals,
         next_page_token,
     }))
@@ -113,7 +67,7 @@ pub async fn list(
     params(("id" = Uuid, Path, description = "The approval.")),
     responses(
         (status = 200, description = "The approval.", body = ApprovalView),
-        (status = 404, description = "The approval does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The approval does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -147,17 +101,6 @@ fn missing() -> Problem {
     Problem::not_found("No approval has this id.")
 }
 
-/// The second operator's comment.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = ApprovalRemark)]
-#[serde(deny_unknown_fields)]
-pub struct Remark {
-    /// A remark for the audit log.
-    #[serde(default)]
-    #[schema(schema_with = optional_text_schema::<1024>)]
-    remark: Option<String>,
-}
-
 /// Approve a request
 ///
 /// Must be done by an operator other than the requester. The change is made at once, if it is still possible. If it
@@ -167,12 +110,12 @@ pub struct Remark {
     path = "/admin/v1/approvals/{id}:approve",
     operation_id = "approve",
     tag = "approvals",
-    params(("id" = Uuid, Path, description = "The approval."), Waiting),
-    request_body = Remark,
+    params(("id" = Uuid, Path, description = "The approval."), WaitQuery),
+    request_body = ApprovalRemark,
     responses(
         (status = 200, description = "The change is made.", body = Changed<ApprovalView>),
-        (status = 404, description = "The approval does not exist.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "You requested it yourself, it is no longer pending, or the change is no longer possible.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The approval does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "You requested it yourself, it is no longer pending, or the change is no longer possible.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -180,8 +123,8 @@ pub async fn approve(
     State(admin): State<Admin>,
     Approving(approver): Approving,
     Path(target): Path<String>,
-    Query(waiting): Query<Waiting>,
-    Json(body): Json<Remark>,
+    Query(waiting): Query<WaitQuery>,
+    Json(body): Json<ApprovalRemark>,
 ) -> Result<Answer<Changed<ApprovalView>>, Problem> {
     let id = id_of(&target).ok_or_else(missing)?;
     if let Some(remark) = &body.remark {
@@ -206,16 +149,6 @@ pub async fn approve(
     }))
 }
 
-/// Why it is rejected.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = Rejection)]
-#[serde(deny_unknown_fields)]
-pub struct Rejection {
-    /// An explanation for the requester.
-    #[schema(schema_with = text_schema::<1024>)]
-    remark: String,
-}
-
 /// Reject a request
 ///
 /// Must be done by an operator other than the requester.
@@ -228,8 +161,8 @@ pub struct Rejection {
     request_body = Rejection,
     responses(
         (status = 200, description = "The approval is rejected.", body = ApprovalView),
-        (status = 404, description = "The approval does not exist.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "You requested it yourself, or it is no longer pending.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The approval does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "You requested it yourself, or it is no longer pending.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -258,8 +191,8 @@ pub async fn reject(
     params(("id" = Uuid, Path, description = "The approval.")),
     responses(
         (status = 200, description = "The approval is withdrawn.", body = ApprovalView),
-        (status = 404, description = "The approval does not exist.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "Another operator requested it, or it is no longer pending.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The approval does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "Another operator requested it, or it is no longer pending.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]

@@ -8,12 +8,14 @@ use http::{header::AUTHORIZATION, request::Parts};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Admin, Problem};
+use akgate_api::operators::Right;
+use akgate_api::operators::Role;
 use akgate_net::peer::Peer;
 use akgate_state::{
     audit::Actor,
     directory::within,
     operators::{
-        Operator, Right, Role,
+        Operator,
         certificate::holder as holder_of,
         login::{LoginRefused, by_certificate, login},
         token::Token,

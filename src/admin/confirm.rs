@@ -1,36 +1,24 @@
 //! `POST /admin/v1/restrictions/{id}:confirm`: the owner's word came by ticket or hotline.
 
 use axum::extract::State;
-use serde::Deserialize;
-use utoipa::ToSchema;
 
 use super::{
     Admin, Problem,
     auth::Acting,
-    extract::{Json, Path, text, text_schema},
+    extract::{Json, Path, text},
     openapi::Faults,
-    problem::Details,
     restrictions::{id_of, view},
     tagged::{IfMatch, Tagged},
+};
+use akgate_api::{
+    problem::ProblemDetails,
+    restrictions::{Confirmation, RestrictionView},
 };
 use akgate_rules::restriction;
 use akgate_state::{
     directory::within,
-    restrictions::{
-        confirm::{Confirmed, by_ticket},
-        read::RestrictionView,
-    },
+    restrictions::confirm::{Confirmed, by_ticket},
 };
-
-/// Where the owner's confirmation is recorded.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = Confirmation)]
-#[serde(deny_unknown_fields)]
-pub struct Body {
-    /// The number of the ticket in which the owner confirmed.
-    #[schema(schema_with = text_schema::<128>)]
-    ticket: String,
-}
 
 /// Record the owner's confirmation
 ///
@@ -41,12 +29,12 @@ pub struct Body {
     operation_id = "confirmRestriction",
     tag = "restrictions",
     params(("id" = Uuid, Path, description = "The restriction."), IfMatch),
-    request_body = Body,
+    request_body = Confirmation,
     responses(
         (status = 200, description = "The clean-up is confirmed.", body = RestrictionView, headers(("ETag", description = "Send it as If-Match with a change."))),
-        (status = 412, description = "The resource has changed since you read it.", body = Details, content_type = "application/problem+json"),
-        (status = 404, description = "The restriction does not exist.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "The restriction is already confirmed or lifted.", body = Details, content_type = "application/problem+json"),
+        (status = 412, description = "The resource has changed since you read it.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "The restriction does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "The restriction is already confirmed or lifted.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -55,7 +43,7 @@ pub async fn confirm(
     Acting(actor): Acting,
     Path(target): Path<String>,
     IfMatch(seen): IfMatch,
-    Json(body): Json<Body>,
+    Json(body): Json<Confirmation>,
 ) -> Result<Tagged<RestrictionView>, Problem> {
     let id = id_of(&target)?;
     text("ticket", &body.ticket, 128)?;

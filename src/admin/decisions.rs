@@ -1,38 +1,19 @@
 //! `GET /admin/v1/decisions/{request_id}`: why a call was refused, or not, and what would make it pass.
 
 use axum::{Json as Answer, extract::State};
-use serde::Serialize;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{
-    Admin, Problem, auth::Reader, extract::Path, openapi::Faults, problem::Details,
-    restrictions::view,
+use super::{Admin, Problem, auth::Reader, extract::Path, openapi::Faults, restrictions::view};
+use akgate_api::{
+    decisions::{DecisionExplanation, DecisionView},
+    problem::ProblemDetails,
+    restrictions::RestrictionView,
 };
 use akgate_rules::restriction;
 use akgate_state::{
-    calls::{
-        decision::{self, DecisionView},
-        why::Forbidden,
-    },
+    calls::{decision, why::Forbidden},
     directory::within,
-    restrictions::read::RestrictionView,
 };
-
-/// A decision, the rule behind it, and the restriction in its current state.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Why)]
-pub struct Why {
-    /// The decision.
-    #[serde(flatten)]
-    decision: DecisionView,
-    /// The rule, in words.
-    rule: String,
-    /// What would make the same call pass now, in words; empty if the call was not refused.
-    to_pass: Vec<String>,
-    /// The restriction that caused the refusal, in its current state, with the reports behind it.
-    restriction: Option<RestrictionView>,
-}
 
 /// Explain a decision
 ///
@@ -45,8 +26,8 @@ pub struct Why {
     tag = "records",
     params(("request_id" = Uuid, Path, description = "The RequestId.")),
     responses(
-        (status = 200, description = "The decision and the reason for it.", body = Why),
-        (status = 404, description = "No such call is on record.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The decision and the reason for it.", body = DecisionExplanation),
+        (status = 404, description = "No such call is on record.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -54,7 +35,7 @@ pub async fn read(
     State(admin): State<Admin>,
     _: Reader,
     Path(request_id): Path<Uuid>,
-) -> Result<Answer<Why>, Problem> {
+) -> Result<Answer<DecisionExplanation>, Problem> {
     let found = within(admin.timeout, decision::find(&admin.pool, request_id)).await?;
     let decision = found.ok_or_else(|| {
         Problem::not_found(
@@ -65,7 +46,7 @@ pub async fn read(
         Some(id) => Some(view(&admin, id).await?),
         None => None,
     };
-    Ok(Answer(Why {
+    Ok(Answer(DecisionExplanation {
         rule: rule(&decision, restriction.as_ref()),
         to_pass: to_pass(&decision, restriction.as_ref()),
         decision,
@@ -118,8 +99,8 @@ fn to_pass(decision: &DecisionView, restriction: Option<&RestrictionView>) -> Ve
     let id = restriction.restriction_id;
     let is_session = decision.access_key_id != restriction.access_key_id;
     let mut ways = Vec::new();
-    match restriction::State::parse(&restriction.state) {
-        Some(restriction::State::Imposed) => {
+    match restriction.state.parse() {
+        Ok(restriction::State::Imposed) => {
             ways.push(format!(
                 "The owner cleans up and confirms with the link in the letter (or: akgate restrictions confirm {id} --ticket NUMBER)."
             ));
@@ -127,20 +108,20 @@ fn to_pass(decision: &DecisionView, restriction: Option<&RestrictionView>) -> Ve
                 "Then an operator lifts it: akgate restrictions lift {id}."
             ));
         }
-        Some(restriction::State::Remediated) => ways.push(format!(
+        Ok(restriction::State::Remediated) => ways.push(format!(
             "The owner has confirmed; an operator lifts it: akgate restrictions lift {id}."
         )),
-        Some(restriction::State::Lifted) if restriction.undone => ways.push(
+        Ok(restriction::State::Lifted) if restriction.undone => ways.push(
             "The restriction was undone, as if it had never existed: the same call passes now, from a session too."
                 .to_owned(),
         ),
-        Some(restriction::State::Lifted) if is_session => ways.push(
+        Ok(restriction::State::Lifted) if is_session => ways.push(
             "The restriction is lifted, but the session is older than that: a new session passes.".to_owned(),
         ),
-        Some(restriction::State::Lifted) => {
+        Ok(restriction::State::Lifted) => {
             ways.push("The restriction is lifted: the same call passes now.".to_owned());
         }
-        None => {}
+        Err(_) => {}
     }
     if restriction.state != "Lifted" {
         ways.push(

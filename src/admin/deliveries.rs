@@ -5,51 +5,28 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 use super::{
     Admin, Problem,
     approvals::waits,
     auth::{Acting, Reader},
-    extract::{Json, Path, Query, cut, page_size, text, text_schema},
+    extract::{Json, Path, Query, cut, page_size, text},
     openapi::Faults,
-    problem::Details,
     verbs::id_of,
+};
+use akgate_api::{
+    approvals::ApprovalView,
+    deliveries::{DeliveryFilter, DeliveryPage, UndoRequest, UndoneDelivery},
+    problem::ProblemDetails,
 };
 use akgate_state::{
     approvals::Outcome,
     directory::{StateFault, within},
-    four_eyes::approvals::ApprovalView,
     leaks::{
-        deliveries::{DeliveryView, list as read},
+        deliveries::list as read,
         undo::{self, UndoFault},
     },
 };
-
-/// Which deliveries to list.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Filter {
-    /// The page size.
-    #[param(minimum = 1, maximum = 100, default = 20, nullable = false)]
-    page_size: Option<i64>,
-    /// The `next_page_token` of the previous page.
-    #[param(nullable = false)]
-    page_token: Option<Uuid>,
-}
-
-/// A page of results.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Deliveries)]
-pub struct Page {
-    /// Newest first.
-    deliveries: Vec<DeliveryView>,
-    /// Send this as `page_token` to get the next page; null on the last page.
-    next_page_token: Option<Uuid>,
-}
 
 /// List deliveries
 ///
@@ -59,44 +36,22 @@ pub struct Page {
     path = "/admin/v1/deliveries",
     operation_id = "listDeliveries",
     tag = "leaks",
-    params(Filter),
-    responses((status = 200, description = "A page of results.", body = Page), Faults)
+    params(DeliveryFilter),
+    responses((status = 200, description = "A page of results.", body = DeliveryPage), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
     _: Reader,
-    Query(filter): Query<Filter>,
-) -> Result<Answer<Page>, Problem> {
+    Query(filter): Query<DeliveryFilter>,
+) -> Result<Answer<DeliveryPage>, Problem> {
     let size = page_size(filter.page_size.or(Some(20)), 100)?;
     let reading = read(&admin.pool, filter.page_token, size + 1);
     let mut deliveries = within(admin.timeout, reading).await?;
     let next_page_token = cut(&mut deliveries, size, |one| one.delivery_id);
-    Ok(Answer(Page {
+    Ok(Answer(DeliveryPage {
         deliveries,
         next_page_token,
     }))
-}
-
-/// Why.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = Undoing)]
-#[serde(deny_unknown_fields)]
-pub struct Body {
-    /// The reason, kept in the audit log and quoted in the letters.
-    #[schema(schema_with = text_schema::<1024>)]
-    reason: String,
-}
-
-/// What was undone.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Undone)]
-pub struct Receipt {
-    /// Number of restrictions that were lifted.
-    lifted: usize,
-    /// Number of restrictions that remain because other reports restrict the key as well.
-    kept: usize,
-    /// The revision from which on every node enforces it.
-    revision: i64,
 }
 
 /// Undo a delivery
@@ -110,12 +65,12 @@ pub struct Receipt {
     operation_id = "undoDelivery",
     tag = "leaks",
     params(("id" = Uuid, Path, description = "The delivery.")),
-    request_body = Body,
+    request_body = UndoRequest,
     responses(
-        (status = 200, description = "The delivery is undone.", body = Receipt),
+        (status = 200, description = "The delivery is undone.", body = UndoneDelivery),
         (status = 202, description = "Waiting for a second operator to approve.", body = ApprovalView),
-        (status = 404, description = "The delivery does not exist.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "An owner has confirmed a clean-up, the delivery was already undone, or another operator has already requested it.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The delivery does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "An owner has confirmed a clean-up, the delivery was already undone, or another operator has already requested it.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -123,7 +78,7 @@ pub async fn undo(
     State(admin): State<Admin>,
     Acting(actor): Acting,
     Path(target): Path<String>,
-    Json(body): Json<Body>,
+    Json(body): Json<UndoRequest>,
 ) -> Result<Response, Problem> {
     let id = id_of(&target).ok_or_else(missing)?;
     text("reason", &body.reason, 1024)?;
@@ -140,7 +95,7 @@ pub async fn undo(
     match within(admin.timeout * 4, undoing).await? {
         Outcome::Done(undone) => {
             admin.enforce(undone.position).await;
-            let receipt = Receipt {
+            let receipt = UndoneDelivery {
                 lifted: undone.lifted,
                 kept: undone.kept,
                 revision: undone.position.revision,

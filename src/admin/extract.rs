@@ -1,11 +1,13 @@
 //! Bodies, queries and paths whose faults are problems with a clear detail.
 
+use std::str::FromStr;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use utoipa::openapi::{Object, ObjectBuilder, Type, schema::SchemaType};
+use serde::de::DeserializeOwned;
 
 use super::Problem;
+use akgate_rules::text_enum::UnknownName;
 
 /// A JSON body.
 pub struct Json<T>(pub T);
@@ -82,18 +84,6 @@ fn without_nul(encoded: &str) -> Result<(), Problem> {
     }
 }
 
-/// A whole number, however it is written: to JSON Schema 7.0 is one.
-pub fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
-    let number = serde_json::Number::deserialize(deserializer)?;
-    let whole = number.as_u64().or_else(|| {
-        let whole = number.as_f64().filter(|number| number.fract() == 0.0)?;
-        format!("{whole}").parse().ok()
-    });
-    whole
-        .and_then(|whole| u16::try_from(whole).ok())
-        .ok_or_else(|| serde::de::Error::custom("expected a whole number from 0 to 65535"))
-}
-
 /// Checks a text of an operator or a source: something must be there, nothing may break a line, and it
 /// must not be longer than `longest` characters.
 pub fn text(name: &str, given: &str, longest: usize) -> Result<(), Problem> {
@@ -111,25 +101,19 @@ pub fn text(name: &str, given: &str, longest: usize) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The schema of what [`text`] lets pass.
-pub fn text_schema<const LONGEST: usize>() -> Object {
-    text_of::<LONGEST>(Type::String.into())
-}
-
-/// The same for a text that may be left out.
-pub fn optional_text_schema<const LONGEST: usize>() -> Object {
-    text_of::<LONGEST>(SchemaType::from_iter([Type::String, Type::Null]))
-}
-
-fn text_of<const LONGEST: usize>(kind: SchemaType) -> Object {
-    // Something that is no space, and nothing that breaks a line.
-    const PATTERN: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$";
-    ObjectBuilder::new()
-        .schema_type(kind)
-        .min_length(Some(1))
-        .max_length(Some(LONGEST))
-        .pattern(Some(PATTERN))
-        .build()
+/// Reads the name of a value, if one is given; the problem lists the names that there are.
+pub fn choice<T: FromStr<Err = UnknownName>>(
+    name: &str,
+    given: Option<&str>,
+) -> Result<Option<T>, Problem> {
+    given.map(str::parse).transpose().map_err(|unknown| {
+        let UnknownName { names, .. } = unknown;
+        let names = match names {
+            [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+            names => names.join(", "),
+        };
+        Problem::invalid(format!("`{name}` must be {names}."))
+    })
 }
 
 /// How many a page holds: 50 where nothing else is asked for.

@@ -2,80 +2,30 @@
 
 use axum::{Json as Answer, extract::State};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Admin, Problem,
     approvals::waits,
     auth::{Acting, Reader},
-    extract::{Json, Path, Query, cut, page_size, text, text_schema},
+    extract::{Json, Path, Query, choice, cut, page_size, text},
     openapi::Faults,
-    problem::Details,
     verbs::before_verb,
+};
+use akgate_api::{
+    approvals::ApprovalView,
+    keys::{DisableKeyRequest, KeyFilter, KeyPage, KeyView},
+    lineage::{Lineage, LineageFilter},
+    problem::ProblemDetails,
 };
 use akgate_rules::access_key::AccessKeyId;
 use akgate_state::{
     directory::{
-        KeyStatus,
-        lineage::{self, Relative},
-        listing::{self, Listed, Shown, Wanted},
+        lineage,
+        listing::{self, Wanted},
         within,
     },
-    four_eyes::approvals::ApprovalView,
     restrictions::disable,
 };
-
-/// Which access keys to list.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Filter {
-    /// Only those of this account.
-    #[param(nullable = false)]
-    account_id: Option<String>,
-    /// Only those of this RAM user.
-    #[param(nullable = false)]
-    user_name: Option<String>,
-    /// Only those with this status.
-    #[param(value_type = Option<StatusName>, inline, nullable = false)]
-    status: Option<String>,
-    /// Only restricted ones.
-    #[serde(default)]
-    #[param(nullable = false)]
-    restricted: bool,
-    /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    page_size: Option<i64>,
-    /// The `next_page_token` of the previous page.
-    #[param(
-        nullable = false,
-        pattern = "^[A-Za-z0-9._-]+$",
-        min_length = 1,
-        max_length = 128
-    )]
-    page_token: Option<String>,
-}
-
-/// Status of a key.
-#[derive(ToSchema)]
-#[schema(as = KeyStatus)]
-#[expect(dead_code, reason = "the schema of a text")]
-enum StatusName {
-    Active,
-    Inactive,
-    Deleted,
-}
-
-/// A page of results.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Keys)]
-pub struct Page {
-    /// Sorted by id.
-    keys: Vec<Listed>,
-    /// Send this as `page_token` to get the next page; null on the last page.
-    next_page_token: Option<String>,
-}
 
 /// List AccessKeys
 ///
@@ -85,21 +35,15 @@ pub struct Page {
     path = "/admin/v1/keys",
     operation_id = "listKeys",
     tag = "directory",
-    params(Filter),
-    responses((status = 200, description = "A page of results.", body = Page), Faults)
+    params(KeyFilter),
+    responses((status = 200, description = "A page of results.", body = KeyPage), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
     _: Reader,
-    Query(filter): Query<Filter>,
-) -> Result<Answer<Page>, Problem> {
-    let status = filter
-        .status
-        .map(|text| {
-            KeyStatus::parse(&text)
-                .ok_or_else(|| Problem::invalid("`status` must be Active, Inactive or Deleted."))
-        })
-        .transpose()?;
+    Query(filter): Query<KeyFilter>,
+) -> Result<Answer<KeyPage>, Problem> {
+    let status = choice("status", filter.status.as_deref())?;
     let after = filter.page_token.as_deref().map(key_id).transpose()?;
     let size = page_size(filter.page_size, 500)?;
     let wanted = Wanted {
@@ -112,7 +56,7 @@ pub async fn list(
     };
     let mut keys = within(admin.timeout, listing::list(&admin.pool, &wanted)).await?;
     let next_page_token = cut(&mut keys, size, |one| one.access_key_id.clone());
-    Ok(Answer(Page {
+    Ok(Answer(KeyPage {
         keys,
         next_page_token,
     }))
@@ -132,8 +76,8 @@ fn key_id(text: &str) -> Result<AccessKeyId, Problem> {
     tag = "directory",
     params(("id" = String, Path, description = "The AccessKeyId.", pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)),
     responses(
-        (status = 200, description = "The key.", body = Shown),
-        (status = 404, description = "The AccessKey is not in the directory.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The key.", body = KeyView),
+        (status = 404, description = "The AccessKey is not in the directory.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -141,7 +85,7 @@ pub async fn one(
     State(admin): State<Admin>,
     _: Reader,
     Path(id): Path<String>,
-) -> Result<Answer<Shown>, Problem> {
+) -> Result<Answer<KeyView>, Problem> {
     let id = key_id(&id)?;
     let shown = within(
         admin.timeout,
@@ -156,24 +100,6 @@ pub async fn one(
     shown.map(Answer).ok_or_else(missing)
 }
 
-/// How much to show.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct HowMuch {
-    /// Maximum number of descendants.
-    #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
-    page_size: Option<i64>,
-}
-
-/// Where a key comes from, and what descends from it.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Lineage)]
-pub struct Lineage {
-    /// Its ancestors, the farthest first; the key itself; its descendants, the nearest first.
-    relatives: Vec<Relative>,
-}
-
 /// Show the lineage of a key or session
 ///
 /// The chain of keys that created or minted it, and all keys and all sessions still valid that descend from it.
@@ -184,7 +110,7 @@ pub struct Lineage {
     tag = "directory",
     params(
         ("id" = String, Path, description = "The id of the AccessKey or session.", pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128),
-        HowMuch,
+        LineageFilter,
     ),
     responses((status = 200, description = "The known lineage; for an unknown id, only the id itself.", body = Lineage), Faults)
 )]
@@ -192,23 +118,13 @@ pub async fn lineage(
     State(admin): State<Admin>,
     _: Reader,
     Path(id): Path<String>,
-    Query(much): Query<HowMuch>,
+    Query(much): Query<LineageFilter>,
 ) -> Result<Answer<Lineage>, Problem> {
     let id = key_id(&id)?;
     let size = page_size(much.page_size, 1000)?;
     let reading = lineage::of(&admin.pool, &id, size + 1, admin.clock.now());
     let relatives = within(admin.timeout, reading).await?;
     Ok(Answer(Lineage { relatives }))
-}
-
-/// Why it is disabled.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = Disabling)]
-#[serde(deny_unknown_fields)]
-pub struct Disabling {
-    /// The reason, kept in the audit log.
-    #[schema(schema_with = text_schema::<1024>)]
-    reason: String,
 }
 
 /// Request to disable a leaked key
@@ -221,10 +137,10 @@ pub struct Disabling {
     operation_id = "askToDisableKey",
     tag = "directory",
     params(("id" = String, Path, description = "The AccessKeyId.", pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)),
-    request_body = Disabling,
+    request_body = DisableKeyRequest,
     responses(
         (status = 202, description = "Waiting for a second operator to approve.", body = ApprovalView),
-        (status = 409, description = "The key is not restricted or not active, or another operator has already requested it.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "The key is not restricted or not active, or another operator has already requested it.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -232,7 +148,7 @@ pub async fn disable(
     State(admin): State<Admin>,
     Acting(actor): Acting,
     Path(target): Path<String>,
-    Json(body): Json<Disabling>,
+    Json(body): Json<DisableKeyRequest>,
 ) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
     let id = key_id(before_verb(&target))?;
     text("reason", &body.reason, 1024)?;

@@ -2,64 +2,26 @@
 
 use axum::{Json as Answer, extract::State};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
     Admin, Problem,
     auth::{Acting, Reader},
-    extract::{Json, Path, Query, cut, page_size, text, text_schema},
+    extract::{Json, Path, Query, choice, cut, page_size, text},
     openapi::Faults,
-    problem::Details,
     verbs::id_of,
+};
+use akgate_api::{
+    letters::{LetterFilter, LetterPage, LetterView, StopLetterRequest},
+    problem::ProblemDetails,
 };
 use akgate_state::{
     directory::within,
     outbox::{
         again::{self, LetterFault},
-        list::{LetterView, Wanted, list as read},
+        list::{Wanted, list as read},
     },
 };
-
-/// Which letters to list.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Filter {
-    /// Only those in this state; failed letters are `Buried`.
-    #[param(value_type = Option<StateName>, inline, nullable = false)]
-    state: Option<String>,
-    /// Only those about this restriction.
-    #[param(nullable = false)]
-    restriction_id: Option<Uuid>,
-    /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    page_size: Option<i64>,
-    /// The `next_page_token` of the previous page.
-    #[param(nullable = false)]
-    page_token: Option<Uuid>,
-}
-
-/// State of a letter.
-#[derive(ToSchema)]
-#[schema(as = LetterState)]
-#[expect(dead_code, reason = "the schema of a text")]
-enum StateName {
-    Due,
-    Sent,
-    Buried,
-}
-
-/// A page of results.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Letters)]
-pub struct Page {
-    /// Newest first.
-    letters: Vec<LetterView>,
-    /// Send this as `page_token` to get the next page; null on the last page.
-    next_page_token: Option<Uuid>,
-}
 
 /// List letters
 ///
@@ -69,32 +31,26 @@ pub struct Page {
     path = "/admin/v1/letters",
     operation_id = "listLetters",
     tag = "records",
-    params(Filter),
-    responses((status = 200, description = "A page of results.", body = Page), Faults)
+    params(LetterFilter),
+    responses((status = 200, description = "A page of results.", body = LetterPage), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
     _: Reader,
-    Query(filter): Query<Filter>,
-) -> Result<Answer<Page>, Problem> {
-    if filter
-        .state
-        .as_ref()
-        .is_some_and(|state| !["Due", "Sent", "Buried"].contains(&state.as_str()))
-    {
-        return Err(Problem::invalid("`state` must be Due, Sent or Buried."));
-    }
+    Query(filter): Query<LetterFilter>,
+) -> Result<Answer<LetterPage>, Problem> {
+    let state = choice("state", filter.state.as_deref())?;
     let size = page_size(filter.page_size, 500)?;
     let wanted = Wanted {
         letter_id: None,
-        state: filter.state,
+        state,
         restriction_id: filter.restriction_id,
         before: filter.page_token,
         limit: size + 1,
     };
     let mut letters = within(admin.timeout, read(&admin.pool, &wanted)).await?;
     let next_page_token = cut(&mut letters, size, |letter| letter.letter_id);
-    Ok(Answer(Page {
+    Ok(Answer(LetterPage {
         letters,
         next_page_token,
     }))
@@ -111,7 +67,7 @@ pub async fn list(
     params(("id" = Uuid, Path, description = "The letter.")),
     responses(
         (status = 200, description = "The letter.", body = LetterView),
-        (status = 404, description = "The letter does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The letter does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -148,8 +104,8 @@ fn missing() -> Problem {
     params(("id" = Uuid, Path, description = "The letter.")),
     responses(
         (status = 201, description = "The new letter.", body = LetterView),
-        (status = 404, description = "The letter does not exist.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "The letter is already due.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The letter does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "The letter is already due.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -164,16 +120,6 @@ pub async fn resend(
     Ok((StatusCode::CREATED, Answer(view(&admin, id).await?)))
 }
 
-/// Why sending stops.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = Burying)]
-#[serde(deny_unknown_fields)]
-pub struct Burying {
-    /// The reason, kept in the audit log.
-    #[schema(schema_with = text_schema::<1024>)]
-    reason: String,
-}
-
 /// Stop sending a letter
 ///
 /// For a letter that is due. Its recipient does not get it.
@@ -183,11 +129,11 @@ pub struct Burying {
     operation_id = "buryLetter",
     tag = "records",
     params(("id" = Uuid, Path, description = "The letter.")),
-    request_body = Burying,
+    request_body = StopLetterRequest,
     responses(
         (status = 200, description = "The letter will not be sent.", body = LetterView),
-        (status = 404, description = "The letter does not exist.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "The letter was already sent, or has already failed.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The letter does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "The letter was already sent, or has already failed.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -195,7 +141,7 @@ pub async fn bury(
     State(admin): State<Admin>,
     Acting(actor): Acting,
     Path(target): Path<String>,
-    Json(body): Json<Burying>,
+    Json(body): Json<StopLetterRequest>,
 ) -> Result<Answer<LetterView>, Problem> {
     let id = id_of(&target).ok_or_else(missing)?;
     text("reason", &body.reason, 1024)?;

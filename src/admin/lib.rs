@@ -48,6 +48,7 @@ use uuid::Uuid;
 use self::pace::Pace;
 pub use self::{problem::Problem, sign_in::REDIRECT_PATH};
 use crate::oidc::sign_in::SignIn;
+use akgate_api::receipts::{Receipt, Wait};
 use akgate_rules::{
     operation::{Blocklist, Catalogue, DataError},
     position::Position,
@@ -58,7 +59,7 @@ use akgate_state::{
     clock::{Clock, LatestTime},
     directory::{StateFault, sealing::KeyRing, within},
     live::{
-        barrier::{Barrier, Concern, Receipt, Wait},
+        barrier::{Barrier, Concern},
         feed::Feed,
     },
     randomness::Randomness,

@@ -4,61 +4,27 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
-use utoipa::ToSchema;
 
 use super::{
     Admin, Problem,
     approvals::waits,
     auth::Acting,
-    extract::{Json, Path, text, text_schema},
+    extract::{Json, Path, text},
     openapi::Faults,
-    problem::Details,
     restrictions::{id_of, view},
     tagged::{IfMatch, Tagged},
 };
-use akgate_rules::restriction::{Accepts, Closing};
+use akgate_api::{
+    approvals::ApprovalView,
+    problem::ProblemDetails,
+    restrictions::{LiftRequest, RestrictionView},
+};
+use akgate_rules::restriction::Accepts;
 use akgate_state::{
     approvals::Outcome,
     directory::{StateFault, within},
-    four_eyes::approvals::ApprovalView,
-    restrictions::{
-        lift::{self, LiftFault, Lifting},
-        read::RestrictionView,
-    },
+    restrictions::lift::{self, LiftFault, Lifting},
 };
-
-/// Why the restriction is lifted.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = Lifting)]
-#[serde(deny_unknown_fields)]
-pub struct Body {
-    /// The resolution.
-    #[schema(value_type = ClosingName)]
-    closing: Closing,
-    /// The reason, kept in the audit log.
-    #[schema(schema_with = text_schema::<1024>)]
-    reason: String,
-    /// Lift although the leaked key is still active: a second operator must approve.
-    #[serde(default)]
-    accept_active_key: bool,
-    /// Lift although the owner has not confirmed the clean-up: a second operator must approve.
-    #[serde(default)]
-    accept_no_confirmation: bool,
-}
-
-/// The resolution of a restriction.
-#[derive(ToSchema)]
-#[schema(as = Closing)]
-#[expect(dead_code, reason = "the schema of a text")]
-enum ClosingName {
-    Rotated,
-    Disabled,
-    Deleted,
-    FalsePositive,
-    UsedInTests,
-    AcceptedRisk,
-}
 
 /// Lift a restriction
 ///
@@ -71,13 +37,13 @@ enum ClosingName {
     operation_id = "liftRestriction",
     tag = "restrictions",
     params(("id" = Uuid, Path, description = "The restriction."), IfMatch),
-    request_body = Body,
+    request_body = LiftRequest,
     responses(
         (status = 200, description = "The restriction is lifted.", body = RestrictionView, headers(("ETag", description = "Send it as If-Match with a change."))),
         (status = 202, description = "Waiting for a second operator to approve.", body = ApprovalView),
-        (status = 412, description = "The resource has changed since you read it.", body = Details, content_type = "application/problem+json"),
-        (status = 404, description = "The restriction does not exist.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "The clean-up is not confirmed, the key is still active, the restriction is already lifted, or another operator has already requested it.", body = Details, content_type = "application/problem+json"),
+        (status = 412, description = "The resource has changed since you read it.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "The restriction does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "The clean-up is not confirmed, the key is still active, the restriction is already lifted, or another operator has already requested it.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -86,7 +52,7 @@ pub async fn lift(
     Acting(actor): Acting,
     Path(target): Path<String>,
     IfMatch(seen): IfMatch,
-    Json(body): Json<Body>,
+    Json(body): Json<LiftRequest>,
 ) -> Result<Response, Problem> {
     let id = id_of(&target)?;
     text("reason", &body.reason, 1024)?;

@@ -1,21 +1,10 @@
 //! `GET /admin/v1/nodes`: the processes that serve, and what each enforces.
 
 use axum::{Json as Answer, extract::State};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{Admin, Problem, auth::Reader, openapi::Faults};
-use akgate_state::{
-    directory::within,
-    live::nodes::{self, NodeView},
-};
-
-/// All nodes.
-#[derive(Serialize, ToSchema)]
-pub struct Nodes {
-    /// Sorted by name.
-    nodes: Vec<NodeView>,
-}
+use akgate_api::nodes::Nodes;
+use akgate_state::{directory::within, live::nodes};
 
 /// List nodes
 ///

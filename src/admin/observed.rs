@@ -1,9 +1,7 @@
 //! `GET /admin/v1/policy/observed`: what would have become of calls while nothing is refused yet.
 
 use axum::{Json as Answer, extract::State};
-use serde::Deserialize;
-use time::{Duration, OffsetDateTime};
-use utoipa::{IntoParams, ToSchema};
+use time::Duration;
 
 use super::{
     Admin, Problem,
@@ -11,43 +9,11 @@ use super::{
     extract::{Query, page_size},
     openapi::Faults,
 };
-use akgate_state::{
-    calls::observed::{self, Report, Watch},
-    directory::within,
-};
+use akgate_api::observations::{ObservationFilter, ObservationReport};
+use akgate_state::{calls::observed, directory::within};
 
 /// What is looked back at where nothing else is asked for.
 const DAY: Duration = Duration::DAY;
-
-/// Which calls to report.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Filter {
-    /// Start, rounded down to the hour; by default, one day before `until`.
-    #[serde(default, with = "time::serde::rfc3339::option")]
-    #[param(nullable = false)]
-    since: Option<OffsetDateTime>,
-    /// End; by default, now.
-    #[serde(default, with = "time::serde::rfc3339::option")]
-    #[param(nullable = false)]
-    until: Option<OffsetDateTime>,
-    /// Only calls seen at mirrors (`mirror`), or in the path (`shadow`).
-    #[param(value_type = Option<WatchName>, inline, nullable = false)]
-    watch: Option<Watch>,
-    /// Maximum number of rows of each list.
-    #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
-    page_size: Option<i64>,
-}
-
-/// From where a node watches.
-#[derive(ToSchema)]
-#[schema(as = Watch, rename_all = "lowercase")]
-#[expect(dead_code, reason = "the schema of a text")]
-enum WatchName {
-    Mirror,
-    Shadow,
-}
 
 /// Show what would have been refused
 ///
@@ -58,14 +24,14 @@ enum WatchName {
     path = "/admin/v1/policy/observed",
     operation_id = "getObserved",
     tag = "policy",
-    params(Filter),
-    responses((status = 200, description = "The report.", body = Report), Faults)
+    params(ObservationFilter),
+    responses((status = 200, description = "The report.", body = ObservationReport), Faults)
 )]
 pub async fn read(
     State(admin): State<Admin>,
     _: Reader,
-    Query(filter): Query<Filter>,
-) -> Result<Answer<Report>, Problem> {
+    Query(filter): Query<ObservationFilter>,
+) -> Result<Answer<ObservationReport>, Problem> {
     let until = filter.until.unwrap_or_else(|| admin.clock.now());
     let since = filter.since.unwrap_or_else(|| until.saturating_sub(DAY));
     let size = page_size(filter.page_size, 1000)?;

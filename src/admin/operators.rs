@@ -2,52 +2,28 @@
 
 use axum::{Extension, Json as Answer, extract::State};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use time::{Duration, OffsetDateTime};
-use utoipa::{IntoParams, ToSchema};
+use time::Duration;
 
 use super::{
     Admin, Problem,
     auth::{Managing, Reader},
-    extract::{Json, Path, Query, cut, page_size, text, text_schema, whole},
+    extract::{Json, Path, Query, cut, page_size, text},
     once::ShownOnce,
     openapi::Faults,
-    problem::Details,
     verbs::before_verb,
+};
+use akgate_api::operators::{MOST_TOKEN_DAYS, Right};
+use akgate_api::{
+    operators::{
+        CurrentOperator, NewOperator, NewTokenReceipt, OperatorFilter, OperatorPage, Revoked, Role,
+        TokenRequest,
+    },
+    problem::ProblemDetails,
 };
 use akgate_state::{
     directory::within,
-    operators::{
-        Right, Role,
-        store::{
-            self, MOST_TOKEN_DAYS, MadeToken, NewToken, OperatorFault, OperatorView, TOKEN_DAYS,
-            TokenView,
-        },
-    },
+    operators::store::{self, MadeToken, NewToken, OperatorFault},
 };
-
-/// Which operators to list.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Filter {
-    /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    page_size: Option<i64>,
-    /// The `next_page_token` of the previous page.
-    #[param(schema_with = text_schema::<64>)]
-    page_token: Option<String>,
-}
-
-/// A page of results.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Operators)]
-pub struct Page {
-    /// Sorted by name.
-    operators: Vec<OperatorView>,
-    /// Send this as `page_token` to get the next page; null on the last page.
-    next_page_token: Option<String>,
-}
 
 /// List operators
 ///
@@ -57,14 +33,14 @@ pub struct Page {
     path = "/admin/v1/operators",
     operation_id = "listOperators",
     tag = "operators",
-    params(Filter),
-    responses((status = 200, description = "A page of results.", body = Page), Faults)
+    params(OperatorFilter),
+    responses((status = 200, description = "A page of results.", body = OperatorPage), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
     _: Managing,
-    Query(filter): Query<Filter>,
-) -> Result<Answer<Page>, Problem> {
+    Query(filter): Query<OperatorFilter>,
+) -> Result<Answer<OperatorPage>, Problem> {
     let size = page_size(filter.page_size, 500)?;
     if let Some(token) = &filter.page_token {
         text("page_token", token, 64)?;
@@ -72,61 +48,20 @@ pub async fn list(
     let reading = store::list(&admin.pool, None, filter.page_token.as_deref(), size + 1);
     let mut operators = within(admin.timeout, reading).await?;
     let next_page_token = cut(&mut operators, size, |one| one.name.clone());
-    Ok(Answer(Page {
+    Ok(Answer(OperatorPage {
         operators,
         next_page_token,
     }))
 }
 
-/// The new operator.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = NewOperator)]
-#[serde(deny_unknown_fields)]
-pub struct New {
-    /// The name in the audit log; it is never reused.
-    #[schema(pattern = "^[A-Za-z0-9._@-]{1,64}$", max_length = 64)]
-    name: String,
-    /// The role.
-    role: Role,
-    /// How many days the first token is valid.
-    #[serde(default = "token_days", deserialize_with = "whole")]
-    #[schema(minimum = 1, maximum = 366, default = 90)]
-    token_days: u16,
-    /// Create no token: for operators who sign in with a provider or use a certificate.
-    #[serde(default)]
-    no_token: bool,
-}
-
-fn token_days() -> u16 {
-    TOKEN_DAYS
-}
-
-/// A token, shown only this once.
-#[derive(Serialize, ToSchema)]
-#[schema(as = NewTokenReceipt)]
-pub struct Receipt {
-    /// The operator it belongs to.
-    name: String,
-    /// The most that the token allows.
-    role: Role,
-    /// The part that identifies it; null if no token was made.
-    token_id: Option<String>,
-    /// The token. akgate does not store it.
-    token: Option<String>,
-    /// When it expires.
-    #[serde(with = "time::serde::rfc3339::option")]
-    expires_at: Option<OffsetDateTime>,
-}
-
-impl Receipt {
-    pub(super) fn new(name: String, role: Role, made: Option<&MadeToken>) -> Self {
-        Self {
-            name,
-            role,
-            token_id: made.map(|made| made.token.id().to_owned()),
-            token: made.map(|made| made.token.expose().to_owned()),
-            expires_at: made.map(|made| made.expires_at),
-        }
+/// What is answered with a token, the only time that it is shown.
+pub(super) fn token_receipt(name: String, role: Role, made: Option<&MadeToken>) -> NewTokenReceipt {
+    NewTokenReceipt {
+        name,
+        role,
+        token_id: made.map(|made| made.token.id().to_owned()),
+        token: made.map(|made| made.token.expose().to_owned()),
+        expires_at: made.map(|made| made.expires_at),
     }
 }
 
@@ -138,18 +73,18 @@ impl Receipt {
     path = "/admin/v1/operators",
     operation_id = "addOperator",
     tag = "operators",
-    request_body = New,
+    request_body = NewOperator,
     responses(
-        (status = 201, description = "The operator is added.", body = Receipt),
-        (status = 409, description = "An operator has, or had, this name.", body = Details, content_type = "application/problem+json"),
+        (status = 201, description = "The operator is added.", body = NewTokenReceipt),
+        (status = 409, description = "An operator has, or had, this name.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
 pub async fn add(
     State(admin): State<Admin>,
     Managing(by): Managing,
-    Json(body): Json<New>,
-) -> Result<(StatusCode, Extension<ShownOnce>, Answer<Receipt>), Problem> {
+    Json(body): Json<NewOperator>,
+) -> Result<(StatusCode, Extension<ShownOnce>, Answer<NewTokenReceipt>), Problem> {
     if !store::is_name(&body.name) {
         return Err(Problem::invalid(
             "`name` must consist of 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@` and `-`.",
@@ -161,7 +96,7 @@ pub async fn add(
     let (now, role) = (admin.clock.now(), body.role);
     let adding = store::add(&admin.pool, &body.name, role, lasts, &by, now, &mut rng);
     let made = within(admin.timeout, adding).await?;
-    let receipt = Receipt::new(body.name, role, made.as_ref());
+    let receipt = token_receipt(body.name, role, made.as_ref());
     Ok((StatusCode::CREATED, Extension(ShownOnce), Answer(receipt)))
 }
 
@@ -174,19 +109,6 @@ fn checked(days: u16) -> Result<Duration, Problem> {
     }
 }
 
-/// The new token.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = NewToken)]
-#[serde(deny_unknown_fields)]
-pub struct Another {
-    /// The most that the token allows: no more than the operator's own role.
-    role: Role,
-    /// How many days it is valid.
-    #[serde(default = "token_days", deserialize_with = "whole")]
-    #[schema(minimum = 1, maximum = 366, default = 90)]
-    token_days: u16,
-}
-
 /// Create a token
 ///
 /// A further token for an operator, shown only this once: to replace one that expires, or for a program that needs
@@ -197,11 +119,11 @@ pub struct Another {
     operation_id = "makeToken",
     tag = "operators",
     params(("name" = String, Path, description = "The operator.", pattern = "^[A-Za-z0-9._@-]+$", min_length = 1, max_length = 64)),
-    request_body = Another,
+    request_body = TokenRequest,
     responses(
-        (status = 201, description = "The token is created.", body = Receipt),
-        (status = 404, description = "The operator does not exist.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "The operator's role is lower than the role requested.", body = Details, content_type = "application/problem+json"),
+        (status = 201, description = "The token is created.", body = NewTokenReceipt),
+        (status = 404, description = "The operator does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "The operator's role is lower than the role requested.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -209,8 +131,8 @@ pub async fn make_token(
     State(admin): State<Admin>,
     Managing(by): Managing,
     Path(name): Path<String>,
-    Json(body): Json<Another>,
-) -> Result<(StatusCode, Extension<ShownOnce>, Answer<Receipt>), Problem> {
+    Json(body): Json<TokenRequest>,
+) -> Result<(StatusCode, Extension<ShownOnce>, Answer<NewTokenReceipt>), Problem> {
     text("name", &name, 64)?;
     let new = NewToken {
         role: body.role,
@@ -220,16 +142,8 @@ pub async fn make_token(
     let now = admin.clock.now();
     let making = store::add_token(&admin.pool, &name, new, &by, now, &mut rng);
     let made = within(admin.timeout, making).await?;
-    let receipt = Receipt::new(name, body.role, Some(&made));
+    let receipt = token_receipt(name, body.role, Some(&made));
     Ok((StatusCode::CREATED, Extension(ShownOnce), Answer(receipt)))
-}
-
-/// What was revoked.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Revoked)]
-pub struct Revoked {
-    /// The operator's name, or the token's id.
-    revoked: String,
 }
 
 /// Revoke an operator
@@ -243,8 +157,8 @@ pub struct Revoked {
     params(("name" = String, Path, description = "The operator.", pattern = "^[A-Za-z0-9._@-]+$", min_length = 1, max_length = 64)),
     responses(
         (status = 200, description = "The operator is revoked.", body = Revoked),
-        (status = 404, description = "The operator does not exist.", body = Details, content_type = "application/problem+json"),
-        (status = 409, description = "This is the last admin.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The operator does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "This is the last admin.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -272,7 +186,7 @@ pub async fn revoke(
     params(("id" = String, Path, description = "The token: what follows `akg_`.", pattern = "^[A-Za-z0-9]+$", min_length = 1, max_length = 64)),
     responses(
         (status = 200, description = "The token is revoked.", body = Revoked),
-        (status = 404, description = "The token does not exist, or is already revoked.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The token does not exist, or is already revoked.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -293,18 +207,6 @@ pub async fn revoke_token(
     Ok(Answer(Revoked { revoked }))
 }
 
-/// The caller.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Me)]
-pub struct Me {
-    /// The operator's name in the audit log.
-    name: String,
-    /// What this token allows.
-    role: Role,
-    /// The token of this request; null if the caller used a certificate.
-    token: Option<TokenView>,
-}
-
 /// Show the caller
 ///
 /// The operator and the token of this request.
@@ -313,17 +215,17 @@ pub struct Me {
     path = "/admin/v1/me",
     operation_id = "getMe",
     tag = "operators",
-    responses((status = 200, description = "The caller.", body = Me), Faults)
+    responses((status = 200, description = "The caller.", body = CurrentOperator), Faults)
 )]
 pub async fn me(
     State(admin): State<Admin>,
     Reader(operator): Reader,
-) -> Result<Answer<Me>, Problem> {
+) -> Result<Answer<CurrentOperator>, Problem> {
     let reading = store::list(&admin.pool, Some(&operator.name), None, 1);
     let views = within(admin.timeout, reading).await?;
     let mut tokens = views.into_iter().flat_map(|view| view.tokens);
     let token = tokens.find(|token| Some(&token.token_id) == operator.token_id.as_ref());
-    Ok(Answer(Me {
+    Ok(Answer(CurrentOperator {
         name: operator.name,
         role: operator.role,
         token,

@@ -2,75 +2,32 @@
 
 use axum::{Json as Answer, extract::State};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use time::{Duration, OffsetDateTime};
-use utoipa::{IntoParams, ToSchema};
+use time::Duration;
 
 use super::{
     Admin, Problem,
-    accounts::ProfileName,
     approvals::waits,
     auth::{Acting, Reader},
-    extract::{Json, Query, page_size, text, text_schema},
+    extract::{Json, Query, page_size, text},
     openapi::Faults,
-    problem::Details,
+};
+use akgate_api::{
+    approvals::ApprovalView,
+    policy::{
+        Judgement, PerProfile, PolicyCheck, PolicyCheckQuery, PolicyDiff, PolicyDifference,
+        PolicyReplay, PolicyView, ReplayQuery, ReplayedKeys, SwitchModeRequest,
+    },
+    problem::ProblemDetails,
 };
 use akgate_rules::{
     operation::{Effect, Operation, Product},
     verdict::{Mode, Profile, refuses},
 };
 use akgate_state::{
-    calls::replay::{self, AskedFor, Refused, Replayed},
+    calls::replay::{self, AskedFor, Refused},
     directory::within,
-    four_eyes::approvals::ApprovalView,
-    restrictions::mode::{self, SwitchMode, SwitchView},
+    restrictions::mode::{self, SwitchMode},
 };
-
-/// The policy in force.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Policy)]
-pub struct PolicyView {
-    /// The mode in force at this node.
-    #[schema(value_type = ModeName)]
-    mode: Mode,
-    /// The mode in this node's configuration.
-    #[schema(value_type = ModeName)]
-    configured_mode: Mode,
-    /// The mode that operators have switched every node to.
-    switched: SwitchView,
-    /// When enforcement begins; null: it has begun.
-    #[serde(with = "time::serde::rfc3339::option")]
-    enforce_from: Option<OffsetDateTime>,
-    /// Whether leaked keys are refused now.
-    is_enforced: bool,
-    /// The profile of accounts that have no profile of their own.
-    #[schema(value_type = ProfileName)]
-    profile: Profile,
-    /// Whether restricted keys may disable or delete themselves, unless their account says otherwise.
-    self_remedy: bool,
-    /// Number of operations in the catalogue.
-    catalogued: usize,
-    /// Number of them that each profile refuses to a restricted key.
-    refused: PerProfile<usize>,
-}
-
-/// One value for each profile.
-#[derive(Serialize, ToSchema)]
-#[schema(as = PerProfile)]
-pub struct PerProfile<T> {
-    mutations: T,
-    strict: T,
-}
-
-/// A mode.
-#[derive(ToSchema)]
-#[schema(as = Mode, rename_all = "lowercase")]
-#[expect(dead_code, reason = "the schema of a text")]
-enum ModeName {
-    Enforce,
-    Shadow,
-    Off,
-}
 
 /// Show the policy
 ///
@@ -109,19 +66,6 @@ pub async fn show(State(admin): State<Admin>, _: Reader) -> Result<Answer<Policy
     }))
 }
 
-/// The mode to switch to.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = ModeSwitching)]
-#[serde(deny_unknown_fields)]
-pub struct Switch {
-    /// For every node; null for each node's configured mode.
-    #[schema(value_type = Option<ModeName>)]
-    mode: Option<Mode>,
-    /// The reason, kept in the audit log.
-    #[schema(schema_with = text_schema::<1024>)]
-    reason: String,
-}
-
 /// Request to switch the mode
 ///
 /// A second operator must approve, in either direction. `shadow` and `off` let leaked keys do everything.
@@ -130,17 +74,17 @@ pub struct Switch {
     path = "/admin/v1/policy:switch_mode",
     operation_id = "askToSwitchMode",
     tag = "policy",
-    request_body = Switch,
+    request_body = SwitchModeRequest,
     responses(
         (status = 202, description = "Waiting for a second operator to approve.", body = ApprovalView),
-        (status = 409, description = "Another operator has already requested a switch.", body = Details, content_type = "application/problem+json"),
+        (status = 409, description = "Another operator has already requested a switch.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
 pub async fn switch_mode(
     State(admin): State<Admin>,
     Acting(actor): Acting,
-    Json(body): Json<Switch>,
+    Json(body): Json<SwitchModeRequest>,
 ) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
     text("reason", &body.reason, 1024)?;
     let switching = SwitchMode {
@@ -151,50 +95,6 @@ pub async fn switch_mode(
     let asking = mode::request_switch(&admin.pool, &switching, &actor, eyes, now);
     let approval = within(admin.timeout, asking).await?;
     waits(&admin, approval).await
-}
-
-/// The operation to check.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Which {
-    /// Product code: RAM, IMS, STS, ResourceManager, Ecs.
-    #[param(pattern = "^[A-Za-z0-9-]+$", min_length = 1, max_length = 64)]
-    product: String,
-    /// API version; may be omitted for RAM, IMS, STS and ResourceManager.
-    #[param(nullable = false, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
-    version: Option<String>,
-    /// Action, exactly as in the call.
-    #[param(pattern = "^[A-Za-z0-9_]+$", min_length = 1, max_length = 128)]
-    action: String,
-}
-
-/// What happens to a restricted key's call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Judged {
-    /// The call passes.
-    Allow,
-    /// The call is refused.
-    Refuse,
-}
-
-/// How an operation is treated.
-#[derive(Serialize, ToSchema)]
-#[schema(as = PolicyCheck)]
-pub struct Check {
-    /// Product code.
-    product: String,
-    /// API version.
-    version: String,
-    /// Action.
-    action: String,
-    /// What it changes; null for a product whose operations are not catalogued.
-    effect: Option<&'static str>,
-    /// For a restricted key.
-    restricted: PerProfile<Judged>,
-    /// For a key whose restriction was widened.
-    widened: PerProfile<Judged>,
 }
 
 fn is_version(given: &str) -> bool {
@@ -213,18 +113,18 @@ fn is_version(given: &str) -> bool {
     path = "/admin/v1/policy/check",
     operation_id = "checkOperation",
     tag = "policy",
-    params(Which),
+    params(PolicyCheckQuery),
     responses(
-        (status = 200, description = "How the operation is treated.", body = Check),
-        (status = 404, description = "No such operation: product and version do not match.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "How the operation is treated.", body = PolicyCheck),
+        (status = 404, description = "No such operation: product and version do not match.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
 pub async fn check(
     State(admin): State<Admin>,
     _: Reader,
-    Query(which): Query<Which>,
-) -> Result<Answer<Check>, Problem> {
+    Query(which): Query<PolicyCheckQuery>,
+) -> Result<Answer<PolicyCheck>, Problem> {
     text("product", &which.product, 64)?;
     text("action", &which.action, 128)?;
     let is_plain = |given: &str, mark: u8| {
@@ -268,45 +168,21 @@ pub async fn check(
         strict: judge(&admin, &operation, Profile::Strict, widened),
     };
     let effect = operation.effect();
-    Ok(Answer(Check {
+    Ok(Answer(PolicyCheck {
         product: operation.product().code().to_owned(),
         version: operation.version().to_owned(),
         action: operation.action().to_owned(),
-        effect: (effect != Effect::Uncatalogued).then(|| effect.as_str()),
+        effect: (effect != Effect::Uncatalogued).then(|| effect.to_string()),
         restricted: judged(false),
         widened: judged(true),
     }))
 }
 
-fn judge(admin: &Admin, operation: &Operation, profile: Profile, widened: bool) -> Judged {
+fn judge(admin: &Admin, operation: &Operation, profile: Profile, widened: bool) -> Judgement {
     match refuses(&admin.rules.strict, operation, profile, widened) {
-        true => Judged::Refuse,
-        false => Judged::Allow,
+        true => Judgement::Refuse,
+        false => Judgement::Allow,
     }
-}
-
-/// An operation that the two profiles treat differently.
-#[derive(Serialize, ToSchema)]
-#[schema(as = PolicyDifference)]
-pub struct Difference {
-    /// Product code.
-    product: String,
-    /// API version.
-    version: String,
-    /// Action; `*` for all actions not named.
-    action: String,
-    /// Under the profile `mutations`.
-    mutations: Judged,
-    /// Under the profile `strict`.
-    strict: Judged,
-}
-
-/// How the profiles differ.
-#[derive(Serialize, ToSchema)]
-#[schema(as = PolicyDiff)]
-pub struct Diff {
-    /// Sorted by product, version and action.
-    differences: Vec<Difference>,
 }
 
 /// Compare the profiles
@@ -317,9 +193,9 @@ pub struct Diff {
     path = "/admin/v1/policy/diff",
     operation_id = "compareProfiles",
     tag = "policy",
-    responses((status = 200, description = "The differences.", body = Diff), Faults)
+    responses((status = 200, description = "The differences.", body = PolicyDiff), Faults)
 )]
-pub async fn diff(State(admin): State<Admin>, _: Reader) -> Result<Answer<Diff>, Problem> {
+pub async fn diff(State(admin): State<Admin>, _: Reader) -> Result<Answer<PolicyDiff>, Problem> {
     let catalogue = &admin.rules.catalogue;
     let listed = admin.rules.strict.entries().filter_map(|entry| {
         let operation = catalogue.named(entry.product, entry.version, entry.action);
@@ -327,8 +203,8 @@ pub async fn diff(State(admin): State<Admin>, _: Reader) -> Result<Answer<Diff>,
         operation.ok().filter(|one| !one.product().is_catalogued())
     });
     let operations = catalogue.operations().chain(listed);
-    let mut differences: Vec<Difference> = operations
-        .map(|operation| Difference {
+    let mut differences: Vec<PolicyDifference> = operations
+        .map(|operation| PolicyDifference {
             mutations: judge(&admin, &operation, Profile::Mutations, false),
             strict: judge(&admin, &operation, Profile::Strict, false),
             product: operation.product().code().to_owned(),
@@ -340,51 +216,7 @@ pub async fn diff(State(admin): State<Admin>, _: Reader) -> Result<Answer<Diff>,
     differences.sort_by(|a, b| {
         (&a.product, &a.version, &a.action).cmp(&(&b.product, &b.version, &b.action))
     });
-    Ok(Answer(Diff { differences }))
-}
-
-/// What to replay.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Replaying {
-    /// The profile to replay under.
-    #[param(value_type = ProfileName, inline)]
-    profile: Profile,
-    /// `restricted`: keys that were restricted when they called; `all`: all keys, as if every one had leaked.
-    #[serde(default)]
-    #[param(inline, nullable = false)]
-    keys: Keys,
-    /// Number of days to look back.
-    #[param(minimum = 1, maximum = 14, default = 14, nullable = false)]
-    days: Option<i64>,
-    /// Maximum number of rows.
-    #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
-    page_size: Option<i64>,
-}
-
-/// Whose calls to replay.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Keys {
-    /// Keys that were restricted when they called.
-    #[default]
-    Restricted,
-    /// All keys, as if every one had leaked.
-    All,
-}
-
-/// Calls that would have been refused.
-#[derive(Serialize, ToSchema)]
-#[schema(as = PolicyReplay)]
-pub struct Replay {
-    /// Start of the period.
-    #[serde(with = "time::serde::rfc3339")]
-    since: OffsetDateTime,
-    /// Calls by key and action, most frequent first.
-    calls: Vec<Replayed>,
-    /// Whether there are more rows than shown.
-    is_cut: bool,
+    Ok(Answer(PolicyDiff { differences }))
 }
 
 /// Replay recorded calls under a profile
@@ -396,14 +228,14 @@ pub struct Replay {
     path = "/admin/v1/policy/replay",
     operation_id = "replayCalls",
     tag = "policy",
-    params(Replaying),
-    responses((status = 200, description = "The calls that would have been refused.", body = Replay), Faults)
+    params(ReplayQuery),
+    responses((status = 200, description = "The calls that would have been refused.", body = PolicyReplay), Faults)
 )]
 pub async fn replay(
     State(admin): State<Admin>,
     _: Reader,
-    Query(replaying): Query<Replaying>,
-) -> Result<Answer<Replay>, Problem> {
+    Query(replaying): Query<ReplayQuery>,
+) -> Result<Answer<PolicyReplay>, Problem> {
     let days = replaying.days.unwrap_or(14);
     if !(1..=14).contains(&days) {
         return Err(Problem::invalid("`days` must be 1 to 14."));
@@ -415,14 +247,14 @@ pub async fn replay(
         .into_iter()
         .filter_map(|asked| refused(&admin, asked, replaying.profile))
         .collect();
-    let all = replaying.keys == Keys::All;
+    let all = replaying.keys == ReplayedKeys::All;
     let reading = replay::calls(&admin.pool, &refused, all, since, size + 1);
     // Fourteen days of calls are many rows.
     let mut calls = within(admin.timeout * 4, reading).await?;
     let wanted = usize::try_from(size).unwrap_or(usize::MAX);
     let is_cut = calls.len() > wanted;
     calls.truncate(wanted);
-    Ok(Answer(Replay {
+    Ok(Answer(PolicyReplay {
         since,
         calls,
         is_cut,
@@ -433,7 +265,7 @@ fn refused(admin: &Admin, asked: AskedFor, profile: Profile) -> Option<Refused> 
     let catalogue = &admin.rules.catalogue;
     let operation = catalogue.named(&asked.product, &asked.version, &asked.action);
     let operation = operation.ok()?;
-    let refused = |widened| judge(admin, &operation, profile, widened) == Judged::Refuse;
+    let refused = |widened| judge(admin, &operation, profile, widened) == Judgement::Refuse;
     (refused(false) || refused(true)).then(|| Refused {
         if_widened: !refused(false),
         operation: asked,

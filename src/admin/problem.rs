@@ -7,31 +7,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
-use serde::Serialize;
 use time::Duration;
-use utoipa::ToSchema;
 
+use akgate_api::operators::Right;
+use akgate_api::{operators::Role, problem::ProblemDetails};
 use akgate_rules::restriction::LiftRefused;
-use akgate_state::{
-    directory::StateFault,
-    operators::{Right, Role},
-};
-
-/// Why a request failed, and what to do: problem details (RFC 9457).
-#[derive(Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub struct Details {
-    /// Identifies the kind of problem; stable.
-    #[schema(pattern = "^urn:akgate:problem:[a-z-]+$")]
-    r#type: String,
-    /// The kind, in words.
-    title: &'static str,
-    /// The HTTP status.
-    #[schema(minimum = 400, maximum = 599)]
-    status: u16,
-    /// What was wrong with this request, and what to do.
-    detail: String,
-}
+use akgate_state::directory::StateFault;
 
 /// Why a request is not done, and what to do.
 #[derive(Debug)]
@@ -279,9 +260,9 @@ impl From<LiftRefused> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = Details {
+        let body = ProblemDetails {
             r#type: format!("urn:akgate:problem:{}", self.kind),
-            title: self.title,
+            title: self.title.to_owned(),
             status: self.status.as_u16(),
             detail: self.detail,
         };

@@ -1,72 +1,21 @@
 //! `GET /admin/v1/restrictions`, `GET /admin/v1/restrictions/{id}`.
 
 use axum::{Json as Answer, extract::State};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
     Admin, Problem,
     auth::Reader,
-    extract::{Path, Query, cut, page_size, text},
+    extract::{Path, Query, choice, cut, page_size, text},
     openapi::Faults,
-    problem::Details,
     tagged::Tagged,
     verbs,
 };
-use akgate_rules::restriction;
-use akgate_state::restrictions::read::{self, RestrictionView, Wanted};
-
-/// Which restrictions to list.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Filter {
-    /// Only those in this state.
-    #[param(value_type = Option<StateName>, inline, nullable = false)]
-    state: Option<String>,
-    /// Only those of this access key.
-    #[param(nullable = false)]
-    access_key_id: Option<String>,
-    /// Only those of this account.
-    #[param(nullable = false)]
-    account_id: Option<String>,
-    /// Only those where one of these begins with this text: the key, its account or user, the ticket, the source's
-    /// reference, the URL where it was found (with or without `https://`).
-    #[param(
-        nullable = false,
-        min_length = 1,
-        max_length = 128,
-        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
-    )]
-    q: Option<String>,
-    /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    page_size: Option<i64>,
-    /// The `next_page_token` of the previous page.
-    #[param(nullable = false)]
-    page_token: Option<Uuid>,
-}
-
-/// State of a restriction.
-#[derive(ToSchema)]
-#[schema(as = RestrictionState)]
-#[expect(dead_code, reason = "the schema of a text")]
-enum StateName {
-    Imposed,
-    Remediated,
-    Lifted,
-}
-
-/// A page of results.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Restrictions)]
-pub struct Page {
-    /// Newest first.
-    restrictions: Vec<RestrictionView>,
-    /// Send this as `page_token` to get the next page; null on the last page.
-    next_page_token: Option<Uuid>,
-}
+use akgate_api::{
+    problem::ProblemDetails,
+    restrictions::{RestrictionFilter, RestrictionPage, RestrictionView},
+};
+use akgate_state::restrictions::read::{self, Wanted};
 
 /// List restrictions
 ///
@@ -76,21 +25,15 @@ pub struct Page {
     path = "/admin/v1/restrictions",
     operation_id = "listRestrictions",
     tag = "restrictions",
-    params(Filter),
-    responses((status = 200, description = "A page of results.", body = Page), Faults)
+    params(RestrictionFilter),
+    responses((status = 200, description = "A page of results.", body = RestrictionPage), Faults)
 )]
 pub async fn list(
     State(admin): State<Admin>,
     _: Reader,
-    Query(filter): Query<Filter>,
-) -> Result<Answer<Page>, Problem> {
-    let state = filter
-        .state
-        .map(|text| {
-            restriction::State::parse(&text)
-                .ok_or_else(|| Problem::invalid("`state` must be Imposed, Remediated or Lifted."))
-        })
-        .transpose()?;
+    Query(filter): Query<RestrictionFilter>,
+) -> Result<Answer<RestrictionPage>, Problem> {
+    let state = choice("state", filter.state.as_deref())?;
     if let Some(query) = &filter.q {
         text("q", query, 128)?;
     }
@@ -108,7 +51,7 @@ pub async fn list(
     let reading = admin.reading(async |db| read::list(db, &wanted).await);
     let mut restrictions = reading.await?;
     let next_page_token = cut(&mut restrictions, size, |one| one.restriction_id);
-    Ok(Answer(Page {
+    Ok(Answer(RestrictionPage {
         restrictions,
         next_page_token,
     }))
@@ -125,7 +68,7 @@ pub async fn list(
     params(("id" = Uuid, Path, description = "The restriction.")),
     responses(
         (status = 200, description = "The restriction.", body = RestrictionView, headers(("ETag", description = "Send it as If-Match with a change."))),
-        (status = 404, description = "The restriction does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The restriction does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]

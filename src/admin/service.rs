@@ -2,44 +2,20 @@
 
 use axum::{Json as Answer, extract::State};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
     Admin, Problem,
     auth::Service,
-    extract::{Json, Path, Query, page_size, text, text_schema},
+    extract::{Json, Path, Query, page_size, text},
     openapi::Faults,
-    problem::Details,
+};
+use akgate_api::{
+    notices::{Bounce, NoticeFilter, NoticePage},
+    problem::ProblemDetails,
 };
 use akgate_rules::evidence::clean;
-use akgate_state::{
-    audit::notices::{self, Notice},
-    directory::within,
-    outbox,
-};
-
-/// Which notices to list.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Filter {
-    /// Only those after this notice.
-    #[param(minimum = 0, default = 0, nullable = false)]
-    after: Option<i64>,
-    /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    page_size: Option<i64>,
-}
-
-/// A page of results.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Notices)]
-pub struct Page {
-    /// Oldest first.
-    notices: Vec<Notice>,
-}
+use akgate_state::{audit::notices, directory::within, outbox};
 
 /// Read an account's notices
 ///
@@ -49,10 +25,10 @@ pub struct Page {
     path = "/v1/accounts/{id}/notices",
     operation_id = "listNotices",
     tag = "service",
-    params(("id" = String, Path, description = "The account."), Filter),
+    params(("id" = String, Path, description = "The account."), NoticeFilter),
     responses(
-        (status = 200, description = "A page of notices.", body = Page),
-        (status = 404, description = "The account is not in the directory.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "A page of notices.", body = NoticePage),
+        (status = 404, description = "The account is not in the directory.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -60,8 +36,8 @@ pub async fn list(
     State(admin): State<Admin>,
     _: Service,
     Path(account_id): Path<String>,
-    Query(filter): Query<Filter>,
-) -> Result<Answer<Page>, Problem> {
+    Query(filter): Query<NoticeFilter>,
+) -> Result<Answer<NoticePage>, Problem> {
     let size = page_size(filter.page_size, 500)?;
     let after = filter.after.unwrap_or_default();
     if after < 0 {
@@ -71,20 +47,7 @@ pub async fn list(
     let notices = within(admin.timeout, reading)
         .await?
         .ok_or_else(|| Problem::not_found("No account in the directory has this id."))?;
-    Ok(Answer(Page { notices }))
-}
-
-/// A letter that bounced.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = Bounce)]
-#[serde(deny_unknown_fields)]
-pub struct Body {
-    /// The letter's Message-ID, with or without angle brackets.
-    #[schema(schema_with = text_schema::<256>)]
-    message_id: String,
-    /// What the mail server said.
-    #[schema(schema_with = text_schema::<1024>)]
-    said: String,
+    Ok(Answer(NoticePage { notices }))
 }
 
 /// Report a bounce
@@ -96,17 +59,17 @@ pub struct Body {
     path = "/v1/bounces",
     operation_id = "reportBounce",
     tag = "service",
-    request_body = Body,
+    request_body = Bounce,
     responses(
         (status = 204, description = "The bounce is recorded."),
-        (status = 404, description = "No such letter was sent, or its bounce is already recorded.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "No such letter was sent, or its bounce is already recorded.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
 pub async fn bounce(
     State(admin): State<Admin>,
     _: Service,
-    Json(body): Json<Body>,
+    Json(body): Json<Bounce>,
 ) -> Result<StatusCode, Problem> {
     text("message_id", &body.message_id, 256)?;
     text("said", &body.said, 1024)?;

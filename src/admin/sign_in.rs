@@ -3,60 +3,26 @@
 
 use axum::{Json as Answer, extract::State};
 use http::{Extensions, StatusCode};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Admin, Problem,
-    extract::{Json, Query, text, text_schema},
+    extract::{Json, Query, text},
     openapi::Faults,
-    operators::Receipt,
-    problem::Details,
+    operators::token_receipt,
 };
 use crate::{
     oidc::sign_in::{SignIn, SignInRefused},
     oidc::{Asked, OidcFault, Returned},
 };
+use akgate_api::{
+    operators::NewTokenReceipt,
+    problem::ProblemDetails,
+    sign_in::{LONGEST_CODE, SignInPage, SignInQuery, SignInRequest},
+};
 use akgate_net::peer::Peer;
 
 /// The path of the redirect address, on the operator's own machine (RFC 8252, section 7.3).
 pub const REDIRECT_PATH: &str = "/signed-in";
-
-/// The longest code that a provider may give, in characters.
-const LONGEST_CODE: usize = 4096;
-
-/// Where the browser returns to.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Wanted {
-    /// On the operator's machine: `http://127.0.0.1:PORT/signed-in`.
-    #[param(
-        min_length = 24,
-        max_length = 32,
-        pattern = "^http://(127\\.0\\.0\\.1|\\[::1\\]):(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})/signed-in$"
-    )]
-    redirect_uri: String,
-    /// Returned with the code: 32 random bytes, base64url.
-    #[param(min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
-    state: String,
-    /// Returned in the ID token: 32 random bytes, base64url.
-    #[param(min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
-    nonce: String,
-    /// SHA-256 of the code verifier, base64url (RFC 7636).
-    #[param(min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
-    code_challenge: String,
-}
-
-/// The provider's sign-in page.
-#[derive(Serialize, ToSchema)]
-#[schema(as = SignInPage)]
-pub struct PageView {
-    /// Where the operator signs in.
-    authorization_url: String,
-    /// The provider's issuer identifier.
-    issuer: String,
-}
 
 /// Get the sign-in page
 ///
@@ -66,19 +32,19 @@ pub struct PageView {
     path = "/admin/v1/sign-in",
     operation_id = "findSignIn",
     tag = "operators",
-    params(Wanted),
+    params(SignInQuery),
     responses(
-        (status = 200, description = "The sign-in page.", body = PageView),
-        (status = 404, description = "No provider is configured.", body = Details, content_type = "application/problem+json"),
-        (status = 502, description = "The provider failed.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The sign-in page.", body = SignInPage),
+        (status = 404, description = "No provider is configured.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 502, description = "The provider failed.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     ),
     security(())
 )]
 pub async fn page(
     State(admin): State<Admin>,
-    Query(wanted): Query<Wanted>,
-) -> Result<Answer<PageView>, Problem> {
+    Query(wanted): Query<SignInQuery>,
+) -> Result<Answer<SignInPage>, Problem> {
     redirect(&wanted.redirect_uri)?;
     random("state", &wanted.state)?;
     random("nonce", &wanted.nonce)?;
@@ -91,33 +57,10 @@ pub async fn page(
         code_challenge: &wanted.code_challenge,
     };
     let authorization_url = provider.page(asked, admin.clock.now()).await?;
-    Ok(Answer(PageView {
+    Ok(Answer(SignInPage {
         authorization_url,
         issuer: provider.issuer().to_owned(),
     }))
-}
-
-/// What the browser returned with.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = SignIn)]
-#[serde(deny_unknown_fields)]
-pub struct Redeemed {
-    /// The authorization code.
-    #[schema(schema_with = text_schema::<LONGEST_CODE>)]
-    code: String,
-    /// The code verifier that the challenge was made of (RFC 7636).
-    #[schema(min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
-    code_verifier: String,
-    /// The nonce that the sign-in page was requested with.
-    #[schema(min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
-    nonce: String,
-    /// The redirect address that the sign-in page was requested with.
-    #[schema(
-        min_length = 24,
-        max_length = 32,
-        pattern = "^http://(127\\.0\\.0\\.1|\\[::1\\]):(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})/signed-in$"
-    )]
-    redirect_uri: String,
 }
 
 /// Sign in
@@ -129,11 +72,11 @@ pub struct Redeemed {
     path = "/admin/v1/sign-in",
     operation_id = "signIn",
     tag = "operators",
-    request_body = Redeemed,
+    request_body = SignInRequest,
     responses(
-        (status = 201, description = "The token.", body = Receipt),
-        (status = 404, description = "No provider is configured.", body = Details, content_type = "application/problem+json"),
-        (status = 502, description = "The provider failed.", body = Details, content_type = "application/problem+json"),
+        (status = 201, description = "The token.", body = NewTokenReceipt),
+        (status = 404, description = "No provider is configured.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 502, description = "The provider failed.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     ),
     security(())
@@ -141,8 +84,8 @@ pub struct Redeemed {
 pub async fn redeem(
     State(admin): State<Admin>,
     extensions: Extensions,
-    Json(body): Json<Redeemed>,
-) -> Result<(StatusCode, Answer<Receipt>), Problem> {
+    Json(body): Json<SignInRequest>,
+) -> Result<(StatusCode, Answer<NewTokenReceipt>), Problem> {
     text("code", &body.code, LONGEST_CODE)?;
     random("code_verifier", &body.code_verifier)?;
     random("nonce", &body.nonce)?;
@@ -167,7 +110,7 @@ pub async fn redeem(
             SignInRefused::TooMany { until } => Problem::too_many_guesses(until - now),
             SignInRefused::State(fault) => fault.into(),
         })?;
-    let receipt = Receipt::new(signed_in.name, signed_in.role, Some(&signed_in.made));
+    let receipt = token_receipt(signed_in.name, signed_in.role, Some(&signed_in.made));
     Ok((StatusCode::CREATED, Answer(receipt)))
 }
 

@@ -19,8 +19,9 @@ use utoipa::{
     },
 };
 
-use super::{Admin, Problem, receipt::Changed};
-use akgate_state::{live::barrier::Receipt, restrictions::seen::Seen};
+use super::{Admin, Problem};
+use akgate_api::receipts::{Changed, Receipt};
+use akgate_state::restrictions::seen::Seen;
 
 /// An answer with its tag.
 pub struct Tagged<T>(pub T);

@@ -1,8 +1,6 @@
 //! `GET /admin/v1/restrictions/{id}/timeline`: what happened, in order.
 
 use axum::{Json as Answer, extract::State};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
@@ -10,30 +8,13 @@ use super::{
     auth::Reader,
     extract::{Path, Query, page_size},
     openapi::Faults,
-    problem::Details,
     restrictions::view,
 };
-use akgate_state::{
-    directory::within,
-    restrictions::timeline::{self, Event},
+use akgate_api::{
+    problem::ProblemDetails,
+    timeline::{Timeline, TimelineFilter},
 };
-
-/// How much to show.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct Filter {
-    /// Maximum number of events; the newest are kept.
-    #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
-    page_size: Option<i64>,
-}
-
-/// A restriction's history.
-#[derive(Serialize, ToSchema)]
-pub struct Timeline {
-    /// Oldest first.
-    events: Vec<Event>,
-}
+use akgate_state::{directory::within, restrictions::timeline};
 
 /// Show the timeline of a restriction
 ///
@@ -43,10 +24,10 @@ pub struct Timeline {
     path = "/admin/v1/restrictions/{id}/timeline",
     operation_id = "getTimeline",
     tag = "restrictions",
-    params(("id" = Uuid, Path, description = "The restriction."), Filter),
+    params(("id" = Uuid, Path, description = "The restriction."), TimelineFilter),
     responses(
         (status = 200, description = "The timeline.", body = Timeline),
-        (status = 404, description = "The restriction does not exist.", body = Details, content_type = "application/problem+json"),
+        (status = 404, description = "The restriction does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
         Faults,
     )
 )]
@@ -54,7 +35,7 @@ pub async fn read(
     State(admin): State<Admin>,
     _: Reader,
     Path(id): Path<Uuid>,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<TimelineFilter>,
 ) -> Result<Answer<Timeline>, Problem> {
     let size = page_size(filter.page_size, 1000)?;
     view(&admin, id).await?;

@@ -34,7 +34,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             write!(out, "{}", template())?;
             return Ok(Exit::Ok);
         }
-        Command::Check { settings, roles } if roles.is_empty() => (settings, &Role::ALL[..]),
+        Command::Check { settings, roles } if roles.is_empty() => (settings, &Role::DEFAULT[..]),
         Command::Check { settings, roles } => (settings, roles.as_slice()),
     };
     match settings.load(roles) {

@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 use akgate_state::database::Pool;
 
 use crate::config::Config;
+use akgate_api::receipts::{Receipt, Wait};
 use akgate_rules::position::Position;
 use akgate_state::{
     clock::SystemClock,
-    live::barrier::{Barrier, Concern, Lost, Receipt, Wait},
+    live::barrier::{Barrier, Concern, Lost},
 };
 
 /// Waits for the nodes as a node itself does.

@@ -65,12 +65,7 @@ fn kind(text: &str) -> Result<LetterKind, String> {
     LetterKind::ALL
         .into_iter()
         .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
-        .ok_or_else(|| {
-            format!(
-                "must be one of {}",
-                LetterKind::ALL.map(LetterKind::as_str).join(", ")
-            )
-        })
+        .ok_or_else(|| format!("must be one of {}", LetterKind::NAMES.join(", ")))
 }
 
 /// Prints a letter.

@@ -7,13 +7,11 @@ use time::Duration;
 
 use super::{Exit, api, settings::Settings};
 use crate::serve::{ServeError, open_database};
+use akgate_api::operators::{MOST_TOKEN_DAYS, Role, TOKEN_DAYS};
 use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
-    operators::{
-        Role,
-        store::{self, MOST_TOKEN_DAYS, TOKEN_DAYS},
-    },
+    operators::store,
     randomness::Randomness,
 };
 

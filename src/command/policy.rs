@@ -2,14 +2,18 @@
 
 use std::io::{self, Write};
 
-use clap::Subcommand;
+use clap::{
+    Subcommand,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use comfy_table::{ContentArrangement, Table, presets};
 use time::Duration;
 
 use super::{Exit, api, settings::Settings};
 use crate::serve::{ServeError, open_database};
+use akgate_api::observations::{ObservationReport, Watch};
 use akgate_state::{
-    calls::observed::{self, Report, Watch},
+    calls::observed,
     clock::{Clock, SystemClock, utc_minute},
     directory::{StateFault, within},
 };
@@ -25,7 +29,7 @@ pub enum Command {
         #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=8784))]
         hours: u16,
         /// Only calls seen from a mirror, or in the path
-        #[arg(long, value_enum)]
+        #[arg(long, value_parser = watch_parser())]
         watch: Option<Watch>,
         /// Number of rows per table
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -40,6 +44,15 @@ pub enum Command {
     /// Commands that use the admin API
     #[command(flatten)]
     OverApi(api::policy::Command),
+}
+
+fn watch_parser() -> impl TypedValueParser<Value = Watch> {
+    let value = |watch: Watch, help| PossibleValue::new(watch.as_str()).help(help);
+    PossibleValuesParser::new([
+        value(Watch::Mirror, "Beside the path: it gets copies of calls"),
+        value(Watch::Shadow, "In the path, with refusals withheld"),
+    ])
+    .try_map(|name| name.parse::<Watch>())
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +110,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
     }
 }
 
-fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
+fn print(report: &ObservationReport, out: &mut impl Write) -> io::Result<()> {
     let calls = &report.calls;
     writeln!(
         out,

@@ -26,7 +26,7 @@ pub struct Args {
 /// That of the outputs.
 pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
     let roles = match (args.observe, args.roles.as_slice()) {
-        (false, []) => &Role::ALL[..],
+        (false, []) => &Role::DEFAULT[..],
         (false, some) => some,
         (true, []) => &Role::WATCHING[..],
         (true, [Role::Admin]) => &[Role::Observer, Role::Admin],

@@ -38,37 +38,27 @@ pub use self::{
     upstreams::{CredentialsChoice, OtherUpstream, UpstreamView, UpstreamsSection},
 };
 
-/// What a process does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
-pub enum Role {
-    /// Judges and forwards calls.
-    Gateway,
-    /// Shows owners their pages.
-    Public,
-    /// Serves operators.
-    Admin,
-    /// Sends letters and sees to the database's upkeep.
-    Worker,
-    /// Judges copies of calls that go another way, in place of a gateway: forwards and answers nothing.
-    #[value(skip)]
-    Observer,
+akgate_rules::text_enum! {
+    /// What a process does.
+    #[derive(clap::ValueEnum)]
+    pub enum Role {
+        /// Judges and forwards calls.
+        Gateway = "gateway",
+        /// Shows owners their pages.
+        Public = "public",
+        /// Serves operators.
+        Admin = "admin",
+        /// Sends letters and sees to the database's upkeep.
+        Worker = "worker",
+        /// Judges copies of calls that go another way, in place of a gateway: forwards and answers nothing.
+        #[value(skip)]
+        Observer = "observer",
+    }
 }
 
 impl Role {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Gateway => "gateway",
-            Self::Public => "public",
-            Self::Admin => "admin",
-            Self::Worker => "worker",
-            Self::Observer => "observer",
-        }
-    }
-
-    /// What a process does that is told nothing else.
-    pub const ALL: [Self; 4] = [Self::Gateway, Self::Public, Self::Admin, Self::Worker];
+    /// What a process does unless it is told otherwise.
+    pub const DEFAULT: [Self; 4] = [Self::Gateway, Self::Public, Self::Admin, Self::Worker];
 
     /// What a process does that watches beside the path: it sends no letters, since nothing is refused.
     pub const WATCHING: [Self; 2] = [Self::Observer, Self::Admin];

@@ -29,6 +29,7 @@ use crate::{
     app::{AppError, Duties, Foundations, GatewaySettings, Node, WorkerSettings},
     upstreams::{NodeUpstream, connect_products},
 };
+use akgate_api::operators::{Role, TOKEN_DAYS};
 use akgate_gateway::{
     GateService, GateSettings, gate::RecommendLink, lookup::LookupSettings, nonce::NONCES_PER_KEY,
     routes::UpstreamAuth, upstream::by_product::ProductUpstreams,
@@ -53,10 +54,7 @@ use akgate_state::{
     clock::{Clock, SystemClock},
     directory::StateFault,
     live::feed,
-    operators::{
-        Role,
-        store::{self, OperatorFault, TOKEN_DAYS},
-    },
+    operators::store::{self, OperatorFault},
     randomness::Randomness,
 };
 

@@ -8,12 +8,13 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::report::{AccountOnStage, KeyOnStage};
+use akgate_api::keys::KeyStatus;
 use akgate_client::signer::Credentials;
 use akgate_rules::access_key::{AccessKeyId, AccessKeySecret, InvalidAccessKeyId};
 use akgate_sandbox::seed as sandbox;
 use akgate_state::{
     directory::{
-        KeyRecord, KeyStatus, StateFault,
+        KeyRecord, StateFault,
         contacts::{self, Language},
         keys::NewKey,
         sealing::KeyRing,

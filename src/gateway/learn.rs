@@ -21,12 +21,13 @@ use super::{
     trace::Trace,
     upstream::Answer,
 };
+use akgate_api::{keys::KeyStatus, receipts::Wait};
 use akgate_rules::{access_key::AccessKeyId, fault::Fault, position::Position};
 use akgate_state::{
     calls::Outcome,
-    directory::{KeyStatus, StateFault, within},
+    directory::{StateFault, within},
     keys::directory_change::{self, DirectoryChange},
-    live::barrier::{Concern, Lost, Wait},
+    live::barrier::{Concern, Lost},
 };
 
 /// The longest answer to a call that left an intent, in bytes.

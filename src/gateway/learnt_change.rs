@@ -4,6 +4,7 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{answer_tree::text_at, lookup::Caller};
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret, SecurityToken},
     operation::{Operation, Product},
@@ -12,7 +13,7 @@ use akgate_rules::{
 };
 use akgate_state::{
     directory::{
-        KeyRecord, KeyStatus,
+        KeyRecord,
         keys::NewKey,
         sessions::{Ancestor, NewSession, Parent, SessionRecord},
     },

@@ -17,6 +17,7 @@ use quick_cache::sync::Cache;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
     fault::Fault,
@@ -24,7 +25,7 @@ use akgate_rules::{
 };
 use akgate_state::{
     directory::{
-        KeyStatus, StateFault, keys, principals,
+        StateFault, keys, principals,
         sealing::KeyRing,
         sessions::{self, Ancestor},
         within,

@@ -19,8 +19,8 @@ use super::{
     trace::Trace,
     upstream::Answer,
 };
+use akgate_api::observations::Watch;
 use akgate_rules::fault::Fault;
-use akgate_state::calls::observed::Watch;
 
 /// The service of a mirror.
 pub fn mirror_service<B>(

@@ -9,13 +9,14 @@ use super::{
     routes::Route,
     trace::{Trace, VerdictLabel},
 };
+use akgate_api::observations::Watch;
 use akgate_rules::{
     access_key::AccessKeyId,
     fault::Fault,
     operation::{Effect, Operation, Product},
     verdict::Mode,
 };
-use akgate_state::calls::observed::{Observed, ObservedKey, Sighted, Watch};
+use akgate_state::calls::observed::{Observed, ObservedKey, Sighted};
 
 /// The longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 256;

@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::lookup::Caller;
+use akgate_api::observations::Watch;
 use akgate_net::peer::Peer;
 use akgate_rules::{
     access_key::AccessKeyId,
@@ -24,7 +25,6 @@ use akgate_rules::{
 };
 use akgate_state::calls::{
     in_flight::{Entered, EnteredIntent},
-    observed::Watch,
     shown_request_id,
 };
 

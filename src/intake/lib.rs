@@ -34,6 +34,7 @@ pub use self::{
     signature::{VerifyingKey, is_der},
     signing_keys::SigningKeys,
 };
+use akgate_api::receipts::Wait;
 use akgate_net::metrics::Metrics;
 use akgate_state::{
     audit::Actor,
@@ -44,7 +45,7 @@ use akgate_state::{
         record::{Delivery, Grounds, LeakReport, Recorded, Suspicions, record},
     },
     live::{
-        barrier::{Barrier, Concern, Wait},
+        barrier::{Barrier, Concern},
         feed::Feed,
     },
 };

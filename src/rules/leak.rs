@@ -1,9 +1,6 @@
 //! What a leak report tells, how far it is proven, and what makes two of them the same sighting.
 
-use std::str::FromStr;
-
 use hmac::{Hmac, KeyInit, Mac};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -11,34 +8,22 @@ use crate::{
     evidence::Pieces,
 };
 
-/// How far a report is proven. An id is no secret: who shows it alone proves nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub enum Proof {
-    /// The id alone, or a secret that is nobody's: kept, shown to operators; restricts nothing.
-    Suspected,
-    /// The secret alone, found by its keyed digest.
-    Secret,
-    /// The id with its secret.
-    Pair,
-    /// An operator's decision.
-    Decided,
+crate::text_enum! {
+    /// How far a report is proven. An id is no secret: who shows it alone proves nothing.
+    #[derive(PartialOrd, Ord)]
+    pub enum Proof {
+        /// The id alone, or a secret that is nobody's: kept, shown to operators; restricts nothing.
+        Suspected = "Suspected",
+        /// The secret alone, found by its keyed digest.
+        Secret = "Secret",
+        /// The id with its secret.
+        Pair = "Pair",
+        /// An operator's decision.
+        Decided = "Decided",
+    }
 }
 
 impl Proof {
-    /// Every one, the weakest first.
-    pub const ALL: [Self; 4] = [Self::Suspected, Self::Secret, Self::Pair, Self::Decided];
-
-    /// The name in the database and in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Suspected => "Suspected",
-            Self::Secret => "Secret",
-            Self::Pair => "Pair",
-            Self::Decided => "Decided",
-        }
-    }
-
     /// Whether it restricts the key.
     #[must_use]
     pub fn restricts(self) -> bool {
@@ -46,22 +31,6 @@ impl Proof {
             Self::Suspected => false,
             Self::Secret | Self::Pair | Self::Decided => true,
         }
-    }
-}
-
-/// A text that names no proof.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a proof must be Suspected, Secret, Pair or Decided")]
-pub struct UnknownProof;
-
-impl FromStr for Proof {
-    type Err = UnknownProof;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|proof| proof.as_str() == text)
-            .ok_or(UnknownProof)
     }
 }
 

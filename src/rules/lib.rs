@@ -19,4 +19,6 @@ pub mod position;
 pub mod request;
 pub mod restriction;
 pub mod signature;
+#[macro_use]
+pub mod text_enum;
 pub mod verdict;

@@ -4,41 +4,21 @@
 //! after it, and two without it; where [`LiftRule::AutoLift`] says so, facts alone do. A new report after `Lifted` opens a new
 //! restriction. Delivery of letters is no state of it.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
-/// Where a restriction stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-pub enum State {
-    /// In force.
-    Imposed,
-    /// In force; the owner says that the leak is cleaned up.
-    Remediated,
-    /// Over.
-    Lifted,
+crate::text_enum! {
+    /// Where a restriction stands.
+    pub enum State {
+        /// In force.
+        Imposed = "Imposed",
+        /// In force; the owner says that the leak is cleaned up.
+        Remediated = "Remediated",
+        /// Over.
+        Lifted = "Lifted",
+    }
 }
 
 impl State {
-    /// Every state, in the order of life.
-    pub const ALL: [Self; 3] = [Self::Imposed, Self::Remediated, Self::Lifted];
-
-    /// The name in the database and in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Imposed => "Imposed",
-            Self::Remediated => "Remediated",
-            Self::Lifted => "Lifted",
-        }
-    }
-
-    /// Reads a name as [`State::as_str`] writes it.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-
     /// Whether it restricts the key.
     #[must_use]
     pub fn is_in_force(self) -> bool {
@@ -49,61 +29,25 @@ impl State {
     }
 }
 
-/// Why a restriction was imposed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Cause {
-    /// A leak was reported.
-    Reported,
-    /// A pair came back that was lifted while it was not active.
-    Reactivated,
-}
-
-impl Cause {
-    /// The name in the database and in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reported => "Reported",
-            Self::Reactivated => "Reactivated",
-        }
+crate::text_enum! {
+    /// Why a restriction was imposed.
+    pub enum Cause {
+        /// A leak was reported.
+        Reported = "Reported",
+        /// A pair came back that was lifted while it was not active.
+        Reactivated = "Reactivated",
     }
 }
 
-/// Who lifts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LiftRule {
-    /// Operators alone.
-    #[default]
-    Operator,
-    /// Operators, and the policy where facts allow it: [`may_lift_by_policy`].
-    AutoLift,
-}
-
-impl LiftRule {
-    /// The name in the configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Operator => "operator",
-            Self::AutoLift => "auto_lift",
-        }
-    }
-}
-
-/// A text that names no rule.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not one of operator, auto_lift")]
-pub struct UnknownLiftRule(String);
-
-impl FromStr for LiftRule {
-    type Err = UnknownLiftRule;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Operator, Self::AutoLift]
-            .into_iter()
-            .find(|rule| rule.as_str() == text)
-            .ok_or_else(|| UnknownLiftRule(text.to_owned()))
+crate::text_enum! {
+    /// Who lifts.
+    #[derive(Default)]
+    pub enum LiftRule {
+        /// Operators alone.
+        #[default]
+        Operator = "operator",
+        /// Operators, and the policy where facts allow it: [`may_lift_by_policy`].
+        AutoLift = "auto_lift",
     }
 }
 
@@ -121,45 +65,21 @@ pub enum LiftRefused {
     PairActive,
 }
 
-/// Why a restriction is closed, in the operator's judgement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Closing {
-    /// Another pair has taken the leaked one's place.
-    Rotated,
-    /// The pair is disabled.
-    Disabled,
-    /// The pair is deleted.
-    Deleted,
-    /// It was no leak.
-    FalsePositive,
-    /// The pair is a test's and opens nothing.
-    UsedInTests,
-    /// The owner knows, and lives with it.
-    AcceptedRisk,
-}
-
-impl Closing {
-    /// Every reason.
-    pub const ALL: [Self; 6] = [
-        Self::Rotated,
-        Self::Disabled,
-        Self::Deleted,
-        Self::FalsePositive,
-        Self::UsedInTests,
-        Self::AcceptedRisk,
-    ];
-
-    /// The name in the database and in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rotated => "Rotated",
-            Self::Disabled => "Disabled",
-            Self::Deleted => "Deleted",
-            Self::FalsePositive => "FalsePositive",
-            Self::UsedInTests => "UsedInTests",
-            Self::AcceptedRisk => "AcceptedRisk",
-        }
+crate::text_enum! {
+    /// Why a restriction is closed, in the operator's judgement.
+    pub enum Closing {
+        /// Another pair has taken the leaked one's place.
+        Rotated = "Rotated",
+        /// The pair is disabled.
+        Disabled = "Disabled",
+        /// The pair is deleted.
+        Deleted = "Deleted",
+        /// It was no leak.
+        FalsePositive = "FalsePositive",
+        /// The pair is a test's and opens nothing.
+        UsedInTests = "UsedInTests",
+        /// The owner knows, and lives with it.
+        AcceptedRisk = "AcceptedRisk",
     }
 }
 
@@ -313,9 +233,9 @@ mod tests {
     #[test]
     fn names_are_read_as_they_are_written() {
         for state in State::ALL {
-            assert_eq!(State::parse(state.as_str()), Some(state));
+            assert_eq!(state.as_str().parse(), Ok(state));
         }
-        assert_eq!(State::parse("lifted"), None);
+        assert!("lifted".parse::<State>().is_err());
         for closing in Closing::ALL {
             assert_eq!(serde_json::to_value(closing).unwrap(), closing.as_str());
         }

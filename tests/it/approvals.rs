@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use akgate_api::operators::Role;
 use akgate_state::{
     audit::Actor,
     directory::contacts::{self, Language},
@@ -10,7 +11,6 @@ use akgate_state::{
         deliveries::{self, Ledger},
         record::{Delivery, Grounds, LeakReport, Suspicions, record},
     },
-    operators::Role,
 };
 use http::{Method, StatusCode};
 use serde_json::{Value, json};

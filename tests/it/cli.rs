@@ -650,7 +650,7 @@ async fn watch_prints_what_happens_as_it_happens() {
     crate::desk::token(
         &office.desk.node,
         "nina",
-        akgate_state::operators::Role::Viewer,
+        akgate_api::operators::Role::Viewer,
     )
     .await;
     office.desk.node.key("LTAI5tFakeBob", Some("bob")).await;

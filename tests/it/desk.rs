@@ -1,13 +1,8 @@
 //! The admin API, as its clients see it.
 
 use akgate_admin::Settings;
-use akgate_state::{
-    audit::Actor,
-    operators::{
-        Role,
-        store::{self, TOKEN_DAYS},
-    },
-};
+use akgate_api::operators::{Role, TOKEN_DAYS};
+use akgate_state::{audit::Actor, operators::store};
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;

@@ -1,12 +1,13 @@
 //! The directory on a real PostgreSQL.
 
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
     position::Position,
 };
 use akgate_state::{
     directory::{
-        KeyRecord, KeyStatus, StateFault,
+        KeyRecord, StateFault,
         keys::{self, Kept, NewKey},
         sealing::KeyRing,
     },

@@ -1,12 +1,13 @@
 //! What takes two beside a lift, and what it does on the request road: exceptions, a disabled pair, the switched mode;
 //! and the self-remediation lane of an account.
 
+use akgate_api::keys::KeyStatus;
 use akgate_client::signer::{Api, Credentials, sign};
 use akgate_net::peer::Peer;
 use akgate_rules::access_key::AccessKeySecret;
 use akgate_state::{
     clock::Clock,
-    directory::{KeyRecord, KeyStatus, keys::NewKey},
+    directory::{KeyRecord, keys::NewKey},
     keys::lifecycle,
 };
 use axum::body::Body;

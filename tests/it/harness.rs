@@ -12,6 +12,7 @@ use akgate::{
     app::{Duties, Foundations, GatewaySettings, IntakeSettings, Node},
     upstreams::{NodeUpstream, connect_products},
 };
+use akgate_api::keys::KeyStatus;
 use akgate_client::signer::{Api, Credentials, sign};
 use akgate_gateway::{
     Gate, GateLayer, GateService, GateSettings, lookup::LookupSettings, mirror::mirror_service,
@@ -30,7 +31,7 @@ use akgate_state::{
     approvals::{FourEyes, Outcome},
     audit::Actor,
     clock::{Clock, SystemClock},
-    directory::{KeyRecord, KeyStatus, keys::NewKey, sealing::KeyRing},
+    directory::{KeyRecord, keys::NewKey, sealing::KeyRing},
     four_eyes::approvals::approve,
     keys::lifecycle,
     leaks::record::{Delivery, Grounds, InForce, LeakReport, Suspicions, record},

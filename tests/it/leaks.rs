@@ -1,19 +1,20 @@
 //! What a report proves, and what becomes of a sighting: on the registry itself.
 
+use akgate_api::{keys::KeyStatus, leak_reports::ReportView};
 use akgate_rules::{
     access_key::AccessKeySecret,
     leak::{Place, Proof},
 };
 use akgate_state::{
     audit::Actor,
-    directory::{KeyRecord, KeyStatus, keys::NewKey},
+    directory::{KeyRecord, keys::NewKey},
     keys::lifecycle::{keep_one, set_one_status},
     leaks::{
         deliveries::Ledger,
         record::{Delivery, Grounds, LeakReport, Recorded, Suspicions, record},
     },
     outbox::tasks,
-    restrictions::reports::{self, ReportView},
+    restrictions::reports,
 };
 use rand::{SeedableRng, rngs::StdRng};
 use sqlx::PgPool;

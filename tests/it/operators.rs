@@ -6,9 +6,9 @@ use std::{
 };
 
 use akgate_admin::Settings;
+use akgate_api::operators::{Right, Role};
 use akgate_net::peer::Peer;
 use akgate_state::operators::{
-    Right, Role,
     login::{LoginRefused, login},
     token::Token,
 };

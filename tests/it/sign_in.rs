@@ -16,11 +16,9 @@ use akgate_admin::{
     oidc::sign_in::SignIn,
     oidc::{self, Provider},
 };
+use akgate_api::operators::Role;
 use akgate_net::{https, peer::Peer};
-use akgate_state::{
-    audit::Actor,
-    operators::{Role, store},
-};
+use akgate_state::{audit::Actor, operators::store};
 use axum::{
     Form, Json, Router,
     body::Body,

@@ -2,11 +2,12 @@
 
 use std::{process::Command, sync::Arc, time::Duration};
 
+use akgate_api::observations::Watch;
 use akgate_client::signer::{Api, Caller, Credentials, sign};
 use akgate_gateway::GateSettings;
 use akgate_rules::verdict::{Mode, Policy};
 use akgate_state::{
-    calls::observed::{Observed, ObservedKey, Sighted, Watch, report},
+    calls::observed::{Observed, ObservedKey, Sighted, report},
     clock::{Clock, SystemClock},
 };
 use axum::{Router, body::Body};

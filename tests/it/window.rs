@@ -12,6 +12,7 @@ use std::{
 };
 
 use akgate::health::{self, Health};
+use akgate_api::{keys::KeyStatus, receipts::Wait};
 use akgate_client::signer::Credentials;
 use akgate_gateway::{
     GateService, GateSettings,
@@ -27,12 +28,12 @@ use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
     database::limited_sessions,
-    directory::{KeyStatus, revision},
+    directory::revision,
     four_eyes::approvals::approve,
     keys::lifecycle::set_one_status,
     leaks::record::InForce,
     live::{
-        barrier::{Barrier, Concern, Wait},
+        barrier::{Barrier, Concern},
         lease::{DRIFT, LEASE},
         membership::ClockFault,
         nodes,
@@ -615,7 +616,7 @@ async fn stopped_node_is_waited_for_once_and_not_again() {
     assert_eq!((third.nodes, third.fenced.len()), (Some(2), 0), "{third:?}");
 }
 
-fn second_position(receipt: &akgate_state::live::barrier::Receipt) -> Position {
+fn second_position(receipt: &akgate_api::receipts::Receipt) -> Position {
     Position {
         history: receipt.history,
         revision: receipt.revision,

@@ -7,9 +7,9 @@ use rand::CryptoRng;
 use time::{Duration, OffsetDateTime};
 
 use super::{OidcFault, Provider, Returned};
+use akgate_api::operators::Role;
 use akgate_state::directory::{StateFault, within};
 use akgate_state::operators::{
-    Role,
     guesses::{Budget, give_back, source, take},
     store::{self, MadeToken},
 };

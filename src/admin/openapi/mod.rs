@@ -24,8 +24,9 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
     approvals, confirm, deliveries, events, exceptions, keys, letters, lift, operators, policy,
-    problem::Details, restrictions, tasks,
+    restrictions, tasks,
 };
+use akgate_api::problem::ProblemDetails;
 
 /// What is said of the API as a whole.
 #[derive(OpenApi)]
@@ -78,7 +79,7 @@ use super::{
         operators::revoke,
         operators::revoke_token
     ),
-    components(schemas(Details)),
+    components(schemas(ProblemDetails)),
     modifiers(&Token),
     security(("token" = []))
 )]
@@ -173,7 +174,7 @@ fn faults(
 }
 
 fn fault(description: &str) -> utoipa::openapi::Response {
-    let body = Content::new(Some(Ref::from_schema_name(Details::name())));
+    let body = Content::new(Some(Ref::from_schema_name(ProblemDetails::name())));
     ResponseBuilder::new()
         .description(description)
         .content("application/problem+json", body)

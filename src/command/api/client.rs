@@ -14,6 +14,7 @@ use super::{
     Exit,
     profile::{Connection, ProfileFault, Target},
 };
+use akgate_api::problem::ProblemDetails;
 use akgate_net::https::{self, TrustFault};
 use akgate_state::operators::token::Token;
 
@@ -88,6 +89,9 @@ pub enum ApiFault {
     /// This machine does not do its part.
     #[error("{0}: {1}")]
     Here(String, io::Error),
+    /// An answer that lacks something, or has it otherwise.
+    #[error("cannot read the answer: {0}")]
+    Unreadable(#[from] serde_json::Error),
     /// Nobody reads the output.
     #[error(transparent)]
     Output(#[from] io::Error),
@@ -241,32 +245,23 @@ impl Client {
         let (status, body) = tokio::time::timeout(PATIENCE, asking)
             .await
             .map_err(|_| silent(format!("no answer in {} s", PATIENCE.as_secs())))??;
-        let answer: Option<Value> = serde_json::from_slice(&body).ok();
-        match answer {
-            Some(answer) if status.is_success() => Ok(answer),
-            Some(problem) => Err(problem_of(status, &problem)),
-            None => Err(ApiFault::NotAkgate {
-                server: server.to_owned(),
-                status,
-            }),
+        let foreign = |_| ApiFault::NotAkgate {
+            server: server.to_owned(),
+            status,
+        };
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(foreign);
         }
-    }
-}
-
-fn problem_of(status: StatusCode, problem: &Value) -> ApiFault {
-    let member = |name| {
-        problem
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    ApiFault::Problem {
-        status,
-        kind: member("type")
-            .trim_start_matches("urn:akgate:problem:")
-            .to_owned(),
-        title: member("title").to_owned(),
-        detail: member("detail").to_owned(),
+        let problem: ProblemDetails = serde_json::from_slice(&body).map_err(foreign)?;
+        Err(ApiFault::Problem {
+            status,
+            kind: problem
+                .r#type
+                .trim_start_matches("urn:akgate:problem:")
+                .to_owned(),
+            title: problem.title,
+            detail: problem.detail,
+        })
     }
 }
 

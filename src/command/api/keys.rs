@@ -11,8 +11,8 @@ use super::{
     list, run as over_api,
     shown::{Column, Output},
 };
+use akgate_api::keys::KeyStatus;
 use akgate_rules::access_key::AccessKeyId;
-use akgate_state::directory::KeyStatus;
 
 /// Show AccessKeys and their lineage; request to disable a leaked one
 #[derive(Debug, Clone, Subcommand)]
@@ -92,7 +92,8 @@ pub enum Command {
 }
 
 fn status(text: &str) -> Result<KeyStatus, String> {
-    KeyStatus::parse(text).ok_or_else(|| "must be Active, Inactive or Deleted".to_owned())
+    text.parse()
+        .map_err(|_| "must be Active, Inactive or Deleted".to_owned())
 }
 
 const COLUMNS: &[Column] = &[

@@ -19,12 +19,13 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::StatusCode;
 use rand::Rng;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
-use super::{ApiFault, Connection, Exit, client::Client, member, run_as};
+use super::{ApiFault, Connection, Exit, client::Client, rfc3339, run_as};
 use akgate_admin::REDIRECT_PATH;
+use akgate_api::{operators::NewTokenReceipt, sign_in::SignInPage};
 use akgate_state::randomness::Randomness;
 
 /// How long a person may take at the provider's page.
@@ -80,11 +81,12 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
             ("code_challenge", ties.challenge()),
         ];
         let page = client.get("sign-in", &wanted).await?;
+        let page = SignInPage::deserialize(page)?;
         writeln!(
             err,
             "Open this page in a browser on this machine, and sign in:\n"
         )?;
-        writeln!(err, "  {}\n", member(&page, "authorization_url"))?;
+        writeln!(err, "  {}\n", page.authorization_url)?;
         let back = timeout(PATIENCE, come_back(listener, &ties.state)).await;
         let code = match back {
             Ok(Ok(code)) => code,
@@ -109,7 +111,8 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
             "redirect_uri": redirect_uri,
         });
         let receipt = client.post_once("sign-in", &body).await?;
-        let token = member(&receipt, "token");
+        let receipt = NewTokenReceipt::deserialize(receipt)?;
+        let token = receipt.token.as_deref().unwrap_or_default();
         match &client.token_file {
             Some(file) => {
                 let name = file.display();
@@ -139,14 +142,9 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
     })
 }
 
-fn welcome(receipt: &Value) -> String {
-    let of = |name| member(receipt, name);
-    format!(
-        "You are {}, {} until {}.",
-        of("name"),
-        of("role"),
-        of("expires_at")
-    )
+fn welcome(receipt: &NewTokenReceipt) -> String {
+    let until = rfc3339(receipt.expires_at);
+    format!("You are {}, {} until {until}.", receipt.name, receipt.role)
 }
 
 impl Ties {

@@ -21,7 +21,9 @@ pub mod why;
 
 use std::io::{self, IsTerminal, Write};
 
+use serde::Deserialize;
 use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub use self::{client::ApiFault, profile::Connection, shown::Output};
 use self::{
@@ -29,7 +31,7 @@ use self::{
     shown::{Column, Shown},
 };
 use super::{Exit, enforced};
-use akgate_state::live::barrier::Receipt;
+use akgate_api::{approvals::ApprovalView, receipts::Receipt};
 
 /// Runs a command against the API, and says what went wrong with the command that helps.
 ///
@@ -141,14 +143,15 @@ fn answer_or_waiting<W: Write>(
     answer: &Value,
     rows: &[Column],
 ) -> Result<Exit, ApiFault> {
-    let Some(approval) = answer.get("approval_id").and_then(Value::as_str) else {
+    let Ok(approval) = ApprovalView::deserialize(answer) else {
         shown.one(answer, rows)?;
         return Ok(Exit::Ok);
     };
     shown.one(answer, approvals::ROWS)?;
     writeln!(
         err,
-        "A second operator must approve: akgate approvals approve {approval}"
+        "A second operator must approve: akgate approvals approve {}",
+        approval.approval_id
     )?;
     Ok(Exit::Ok)
 }
@@ -162,9 +165,10 @@ fn say_enforced(answer: &Value, whose: &str, err: &mut impl Write) -> io::Result
     }
 }
 
-/// A text of an answer; empty where there is none.
-fn member<'v>(value: &'v Value, name: &str) -> &'v str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
+/// A time as the API writes it; empty where there is none.
+fn rfc3339(at: Option<OffsetDateTime>) -> String {
+    let text = at.and_then(|at| at.format(&Rfc3339).ok());
+    text.unwrap_or_default()
 }
 
 /// All pages of a list, at most `limit` things; says whether there are more.

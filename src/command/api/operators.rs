@@ -3,18 +3,16 @@
 use std::io::{self, Write};
 
 use clap::Subcommand;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     Connection, Exit, agreed,
     client::segment,
-    member, pages, run as over_api,
+    pages, rfc3339, run as over_api,
     shown::{Column, Output},
 };
-use akgate_state::operators::{
-    Role,
-    store::{MOST_TOKEN_DAYS, TOKEN_DAYS},
-};
+use akgate_api::operators::{MOST_TOKEN_DAYS, NewTokenReceipt, Role, TOKEN_DAYS};
 
 /// Manage operators and their tokens
 #[derive(Debug, Clone, Subcommand)]
@@ -131,13 +129,13 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 let made = client
                     .post(&format!("operators/{}/tokens", segment(name)), &body)
                     .await?;
-                let of = |name| member(&made, name);
+                let made = NewTokenReceipt::deserialize(made)?;
+                let until = rfc3339(made.expires_at);
                 writeln!(
                     err,
-                    "Token for {name} as {role}, valid until {}. It is shown only once:",
-                    of("expires_at")
+                    "Token for {name} as {role}, valid until {until}. It is shown only once:"
                 )?;
-                writeln!(shown.out, "{}", of("token"))?;
+                writeln!(shown.out, "{}", made.token.unwrap_or_default())?;
             }
             Command::Revoke { name, yes, .. } => {
                 if !agreed(&format!("Revoke {name} and all their tokens?"), *yes, err)? {

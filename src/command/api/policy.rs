@@ -3,12 +3,14 @@
 use std::io::{self, Write};
 
 use clap::Subcommand;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     Connection, Exit, agreed, answer_or_waiting, run as over_api,
     shown::{Column, Output, Shown},
 };
+use akgate_api::policy::PolicyReplay;
 use akgate_rules::verdict::{Mode, Profile};
 
 /// Show what the policy refuses or would refuse; switch its mode
@@ -186,8 +188,8 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     REPLAY,
                     "No calls would have been refused.",
                 )?;
-                let is_cut = replay.get("is_cut").and_then(Value::as_bool);
-                if is_cut == Some(true) && shown.output == Output::Table {
+                let replay = PolicyReplay::deserialize(replay)?;
+                if replay.is_cut && shown.output == Output::Table {
                     writeln!(
                         err,
                         "There are more rows: --limit {}",

@@ -3,14 +3,16 @@
 use std::io::{self, Write};
 
 use clap::Subcommand;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    ApiFault, Client, Connection, Exit, List, agreed, answer_or_waiting, list, member,
-    run as over_api, say_enforced,
+    ApiFault, Client, Connection, Exit, List, agreed, answer_or_waiting, list, run as over_api,
+    say_enforced,
     shown::{Column, Output, Shown},
     watch,
 };
+use akgate_api::{leak_reports::LeakReportReceipt, restrictions::RestrictionView};
 use akgate_rules::restriction::Closing;
 
 /// List, impose, confirm and lift restrictions
@@ -129,10 +131,10 @@ pub enum Command {
 
 fn closing(text: &str) -> Result<Closing, String> {
     let named = |closing: &Closing| closing.as_str().eq_ignore_ascii_case(text);
-    Closing::ALL.into_iter().find(named).ok_or_else(|| {
-        let names = Closing::ALL.map(Closing::as_str).join(", ");
-        format!("must be one of {names}")
-    })
+    Closing::ALL
+        .into_iter()
+        .find(named)
+        .ok_or_else(|| format!("must be one of {}", Closing::NAMES.join(", ")))
 }
 
 const COLUMNS: &[Column] = &[
@@ -231,10 +233,10 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             Command::Watch { key, count, .. } => {
                 watch::run(client, shown, err, key.as_deref(), *count).await
             }
-            Command::Show { id, .. } => show(shown, &find(client, id).await?),
+            Command::Show { id, .. } => show(shown, &find(client, id).await?.1),
             Command::Timeline { id, limit, .. } => {
-                let found = find(client, id).await?;
-                let path = format!("restrictions/{}/timeline", member(&found, "restriction_id"));
+                let (found, _) = find(client, id).await?;
+                let path = format!("restrictions/{}/timeline", found.restriction_id);
                 let asked = [("page_size", limit.to_string())];
                 let history = client.get(&path, &asked).await?;
                 let none = Vec::new();
@@ -261,13 +263,13 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 });
                 let receipt = client.post("leak-reports", &report).await?;
                 say_enforced(&receipt, "of this key", err)?;
-                let id = member(&receipt, "restriction_id");
-                let path = format!("restrictions/{id}");
+                let receipt = LeakReportReceipt::deserialize(receipt)?;
+                let path = format!("restrictions/{}", receipt.restriction_id);
                 show(shown, &client.get(&path, &[]).await?)
             }
             Command::Confirm { id, ticket, .. } => {
-                let found = find(client, id).await?;
-                let path = format!("restrictions/{}:confirm", member(&found, "restriction_id"));
+                let (found, _) = find(client, id).await?;
+                let path = format!("restrictions/{}:confirm", found.restriction_id);
                 show(
                     shown,
                     &client.post(&path, &json!({ "ticket": ticket })).await?,
@@ -307,9 +309,9 @@ async fn lift<W: Write>(
     else {
         return Ok(Exit::Usage);
     };
-    let found = find(client, id).await?;
+    let (found, answer) = find(client, id).await?;
     if *dry_run {
-        show(shown, &found)?;
+        show(shown, &answer)?;
         writeln!(
             err,
             "Dry run: this would be lifted with the resolution {}.",
@@ -317,7 +319,7 @@ async fn lift<W: Write>(
         )?;
         return Ok(Exit::Ok);
     }
-    let key = member(&found, "access_key_id");
+    let key = &found.access_key_id;
     if !agreed(&format!("Lift the restriction of {key}?"), *yes, err)? {
         return Ok(Exit::Usage);
     }
@@ -327,7 +329,7 @@ async fn lift<W: Write>(
         "accept_active_key": accept_active_key,
         "accept_no_confirmation": accept_no_confirmation,
     });
-    let path = format!("restrictions/{}:lift", member(&found, "restriction_id"));
+    let path = format!("restrictions/{}:lift", found.restriction_id);
     let answer = client.post(&path, &body).await?;
     match answer.get("approval_id") {
         Some(_) => answer_or_waiting(shown, err, &answer, ROWS),
@@ -335,8 +337,13 @@ async fn lift<W: Write>(
     }
 }
 
-/// A restriction by its id, or by its key: the one in force, else the last.
-async fn find(client: &Client, id: &str) -> Result<Value, ApiFault> {
+/// A restriction by its id, or by its key: the one in force, else the last. Given as it is read, and as it was answered.
+async fn find(client: &Client, id: &str) -> Result<(RestrictionView, Value), ApiFault> {
+    let answer = find_answer(client, id).await?;
+    Ok((RestrictionView::deserialize(&answer)?, answer))
+}
+
+async fn find_answer(client: &Client, id: &str) -> Result<Value, ApiFault> {
     if uuid::Uuid::parse_str(id).is_ok() {
         return client.get(&format!("restrictions/{id}"), &[]).await;
     }

@@ -6,12 +6,15 @@ use std::{
     time::Duration,
 };
 
+use serde::Deserialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{
-    ApiFault, Client, Exit, member,
+    ApiFault, Client, Exit,
     shown::{Output, Shown},
 };
+use akgate_api::audit::AuditRecord;
 
 /// How often the audit is looked at.
 const EVERY: Duration = Duration::from_secs(1);
@@ -48,10 +51,14 @@ pub(super) async fn run<W: Write>(
             writeln!(err, "The server responds again.")?;
         }
         for (id, record) in &newest {
-            if !seen.insert(*id) || record.get("restriction_id").is_none_or(Value::is_null) {
+            if !seen.insert(*id) {
                 continue;
             }
-            print(shown, record)?;
+            let read = AuditRecord::deserialize(record)?;
+            let Some(restriction_id) = read.restriction_id else {
+                continue;
+            };
+            print(shown, record, &read, restriction_id)?;
             printed += 1;
             if count.is_some_and(|count| printed >= count) {
                 return Ok(Exit::Ok);
@@ -80,7 +87,12 @@ async fn records(client: &Client, key: Option<&str>) -> Result<BTreeMap<i64, Val
     Ok(numbered.collect())
 }
 
-fn print<W: Write>(shown: &mut Shown<'_, W>, record: &Value) -> Result<(), ApiFault> {
+fn print<W: Write>(
+    shown: &mut Shown<'_, W>,
+    record: &Value,
+    read: &AuditRecord,
+    restriction_id: Uuid,
+) -> Result<(), ApiFault> {
     match shown.output {
         Output::Json => writeln!(shown.out, "{record}")?,
         Output::Yaml => {
@@ -91,11 +103,10 @@ fn print<W: Write>(shown: &mut Shown<'_, W>, record: &Value) -> Result<(), ApiFa
             let at = super::shown::cell(record.get("at"));
             writeln!(
                 shown.out,
-                "{at}  {:<16} {:<24} {:<24} {}",
-                member(record, "action"),
-                member(record, "access_key_id"),
-                member(record, "actor"),
-                member(record, "restriction_id"),
+                "{at}  {:<16} {:<24} {:<24} {restriction_id}",
+                read.action,
+                read.access_key_id.as_deref().unwrap_or_default(),
+                read.actor,
             )?;
         }
     }

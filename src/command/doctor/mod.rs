@@ -90,7 +90,7 @@ impl Finding {
 /// That of the outputs.
 pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
     let roles = match args.roles.as_slice() {
-        [] => &Role::ALL[..],
+        [] => &Role::DEFAULT[..],
         roles => roles,
     };
     let config = match args.settings.load_or_say(roles, err)? {

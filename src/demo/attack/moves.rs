@@ -18,81 +18,34 @@ use akgate_state::clock::Clock;
 const IMS: &str = "2019-08-15";
 const STS: &str = "2015-04-01";
 
-/// A move: one call, or one that needs another before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Move {
-    CreateUser,
-    CreateUserByIms,
-    CreateAccessKey,
-    CreateAccessKeyForItself,
-    CreateLoginProfile,
-    AttachPolicy,
-    LeaveGroup,
-    CreatePolicy,
-    EnableItself,
-    WithSession,
-    WithChainedSession,
-    WithNewSession,
-    SignedAhead,
-    Replay,
-    HeaderOverSignature,
-    ActionInTwoPlaces,
-    ActionTwice,
-    UnknownAction,
-    OtherVersion,
-    ForgedIdentity,
+akgate_rules::text_enum! {
+    /// A move: one call, or one that needs another before it.
+    #[derive(PartialOrd, Ord)]
+    pub enum Move {
+        CreateUser = "CreateUser",
+        CreateUserByIms = "CreateUser of IMS",
+        CreateAccessKey = "CreateAccessKey for another user",
+        CreateAccessKeyForItself = "CreateAccessKey for itself",
+        CreateLoginProfile = "CreateLoginProfile for another user",
+        AttachPolicy = "AttachPolicyToUser AdministratorAccess",
+        LeaveGroup = "RemoveUserFromGroup: out of the restricted group",
+        CreatePolicy = "CreatePolicy",
+        EnableItself = "UpdateAccessKey to re-enable itself",
+        WithSession = "CreateUser with a session from before",
+        WithChainedSession = "CreateUser with a chained session",
+        WithNewSession = "AssumeRole, then CreateUser with the new session",
+        SignedAhead = "CreateUser signed before the report",
+        Replay = "replay of a CreateUser that had passed",
+        HeaderOverSignature = "signed ListUsers, x-acs-action changed",
+        ActionInTwoPlaces = "signed x-acs-action and another Action",
+        ActionTwice = "Action twice, a read and a mutation",
+        UnknownAction = "an unknown action",
+        OtherVersion = "CreateUser under the version of STS",
+        ForgedIdentity = "a read with a forged x-akgate-identity",
+    }
 }
 
 impl Move {
-    pub const ALL: [Self; 20] = [
-        Self::CreateUser,
-        Self::CreateUserByIms,
-        Self::CreateAccessKey,
-        Self::CreateAccessKeyForItself,
-        Self::CreateLoginProfile,
-        Self::AttachPolicy,
-        Self::LeaveGroup,
-        Self::CreatePolicy,
-        Self::EnableItself,
-        Self::WithSession,
-        Self::WithChainedSession,
-        Self::WithNewSession,
-        Self::SignedAhead,
-        Self::Replay,
-        Self::HeaderOverSignature,
-        Self::ActionInTwoPlaces,
-        Self::ActionTwice,
-        Self::UnknownAction,
-        Self::OtherVersion,
-        Self::ForgedIdentity,
-    ];
-
-    /// What is tried, for people.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CreateUser => "CreateUser",
-            Self::CreateUserByIms => "CreateUser of IMS",
-            Self::CreateAccessKey => "CreateAccessKey for another user",
-            Self::CreateAccessKeyForItself => "CreateAccessKey for itself",
-            Self::CreateLoginProfile => "CreateLoginProfile for another user",
-            Self::AttachPolicy => "AttachPolicyToUser AdministratorAccess",
-            Self::LeaveGroup => "RemoveUserFromGroup: out of the restricted group",
-            Self::CreatePolicy => "CreatePolicy",
-            Self::EnableItself => "UpdateAccessKey to re-enable itself",
-            Self::WithSession => "CreateUser with a session from before",
-            Self::WithChainedSession => "CreateUser with a chained session",
-            Self::WithNewSession => "AssumeRole, then CreateUser with the new session",
-            Self::SignedAhead => "CreateUser signed before the report",
-            Self::Replay => "replay of a CreateUser that had passed",
-            Self::HeaderOverSignature => "signed ListUsers, x-acs-action changed",
-            Self::ActionInTwoPlaces => "signed x-acs-action and another Action",
-            Self::ActionTwice => "Action twice, a read and a mutation",
-            Self::UnknownAction => "an unknown action",
-            Self::OtherVersion => "CreateUser under the version of STS",
-            Self::ForgedIdentity => "a read with a forged x-akgate-identity",
-        }
-    }
-
     /// Whether the handlers were reached with something that changes. A read that was asked for beside a
     /// trick may pass; whether the trick worked is seen at the account.
     pub fn reached(self, reply: &Reply) -> bool {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use akgate_api::{leak_reports::ReportView, restrictions::RestrictionView};
 use akgate_rules::{
     access_key::AccessKeyId,
     evidence::{clean, masked_email, whereabouts},
@@ -15,10 +16,9 @@ use akgate_rules::{
 use akgate_state::{
     calls::artefacts::{self, Artefact, Calls},
     database::Pool,
-    directory::{StateFault, contacts::Language},
+    directory::{StateFault, contacts::Language, keys::key_id},
     outbox::{About, Leased, LetterKind, letter_facts, links::Link},
-    restrictions::read::{self, RestrictionView},
-    restrictions::reports::{self, ReportView},
+    restrictions::{read, reports},
 };
 
 /// At most so many places are told: a key that was copied a thousand times makes no letter of a thousand.
@@ -291,7 +291,7 @@ fn repeats(
     since: OffsetDateTime,
     language: Language,
 ) -> Result<Vec<Repeat>, StateFault> {
-    let key = restriction.key_id()?;
+    let key = key_id(&restriction.access_key_id)?;
     let mut repeats: Vec<Repeat> = Vec::new();
     for report in &restriction.reports {
         if report.reported_at <= since {
@@ -320,7 +320,10 @@ async fn deeds(
     restriction: &RestrictionView,
     language: Language,
 ) -> Result<Deeds, StateFault> {
-    let (key, since) = (restriction.key_id()?, restriction.public_since());
+    let (key, since) = (
+        key_id(&restriction.access_key_id)?,
+        restriction.public_since(),
+    );
     let mut db = pool.acquire().await?;
     let id = restriction.restriction_id;
     let artefacts = artefacts::since(&mut db, &key, id, since, ARTEFACTS).await?;
@@ -379,7 +382,7 @@ async fn confirmer(
 impl Facts {
     /// What the restriction itself tells.
     fn of(restriction: &RestrictionView, language: Language) -> Result<Self, StateFault> {
-        let key = restriction.key_id()?;
+        let key = key_id(&restriction.access_key_id)?;
         let at = |at| language.minute(at);
         let reports = &restriction.reports;
         let clues = reports.iter().take(CLUES);

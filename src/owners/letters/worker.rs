@@ -20,6 +20,7 @@ use tokio::{sync::watch, task::JoinSet};
 use self::attempt::Unsent;
 pub use self::rest::Rest;
 use super::{dkim::Dkim, facts::House, letter::Templates, mailer::Mailer};
+use akgate_api::receipts::Wait;
 use akgate_net::metrics::Metrics;
 use akgate_rules::{restriction::LiftRule, verdict::Mode};
 use akgate_state::{
@@ -27,7 +28,7 @@ use akgate_state::{
     database::Pool,
     directory::{StateFault, sealing::KeyRing, within},
     follow::{Next, Rounds},
-    live::barrier::{Barrier, Concern, Wait},
+    live::barrier::{Barrier, Concern},
     outbox::{self, CHANNEL, Leased, LetterKind, Settlement, backoff::retry_delay},
     randomness::Randomness,
     restrictions::{

@@ -12,19 +12,20 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::{Console, asked_for, page::Page, unavailable};
+use akgate_api::restrictions::RestrictionView;
 use akgate_rules::{evidence, restriction::LiftRule};
 use akgate_state::{
     calls::artefacts::{self, Artefact},
     directory::{
         StateFault,
         contacts::{self, Language},
+        keys::key_id,
         within,
     },
     outbox::links::Purpose,
     restrictions::{
         confirm::{Confirmed, Done, Statement, Withdrawn, by_link, withdraw},
-        links,
-        read::{self, RestrictionView},
+        links, read,
     },
 };
 
@@ -238,7 +239,10 @@ impl Shown {
         language: Language,
         now: OffsetDateTime,
     ) -> Result<Self, StateFault> {
-        let (id, since) = (restriction.key_id()?, restriction.public_since());
+        let (id, since) = (
+            key_id(&restriction.access_key_id)?,
+            restriction.public_since(),
+        );
         let mut db = console.pool.acquire().await?;
         let limit = i64::try_from(ARTEFACTS + 1).unwrap_or(i64::MAX);
         let mut made =

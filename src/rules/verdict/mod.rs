@@ -50,7 +50,7 @@ use uuid::Uuid;
 use crate::fault::Fault;
 use crate::operation::{Blocklist, Effect, Kind, Operation};
 pub use permit::{Basis, Clearance, Expired, GOOD_FOR, Outdated, Permit};
-pub use policy::{InvalidChoice, Mode, Policy, Profile};
+pub use policy::{Mode, Policy, Profile};
 pub use remedy::remedies_itself;
 use time::OffsetDateTime;
 

@@ -1,32 +1,31 @@
 //! What an operator chooses: profile, mode, and from when.
 
-use std::{fmt, str::FromStr};
-
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// What a restricted AccessKey is refused. Per account.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Profile {
-    /// Changes of identities, credentials and permissions, and secrets: the notice of April 2024.
-    #[default]
-    Mutations,
-    /// That, all of RAM and IMS, and the listed operations of other products: the help page.
-    Strict,
+crate::text_enum! {
+    /// What a restricted AccessKey is refused. Per account.
+    #[derive(Default)]
+    pub enum Profile {
+        /// Changes of identities, credentials and permissions, and secrets: the notice of April 2024.
+        #[default]
+        Mutations = "mutations",
+        /// That, all of RAM and IMS, and the listed operations of other products: the help page.
+        Strict = "strict",
+    }
 }
 
-/// Whether refusals are carried out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Refuse.
-    #[default]
-    Enforce,
-    /// Allow, and mark what would have been refused.
-    Shadow,
-    /// Allow, and judge nothing.
-    Off,
+crate::text_enum! {
+    /// Whether refusals are carried out.
+    #[derive(Default)]
+    pub enum Mode {
+        /// Refuse.
+        #[default]
+        Enforce = "enforce",
+        /// Allow, and mark what would have been refused.
+        Shadow = "shadow",
+        /// Allow, and judge nothing.
+        Off = "off",
+    }
 }
 
 /// How refusals are carried out.
@@ -43,14 +42,6 @@ pub struct Policy {
     pub refuses_unleased_reads: bool,
 }
 
-/// A text that names no choice.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not one of {choices}")]
-pub struct InvalidChoice {
-    found: String,
-    choices: &'static str,
-}
-
 impl Policy {
     /// Whether enforcement begins only after `now`. It begins at `enforce_from` itself.
     #[must_use]
@@ -60,9 +51,6 @@ impl Policy {
 }
 
 impl Profile {
-    /// Every profile, the stricter later.
-    pub const ALL: [Self; 2] = [Self::Mutations, Self::Strict];
-
     /// The stricter of two: that of a session that one account's key minted in another account.
     #[must_use]
     pub fn stricter(self, other: Self) -> Self {
@@ -72,68 +60,6 @@ impl Profile {
                 Self::Strict
             }
         }
-    }
-
-    /// The name in configuration, logs and JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mutations => "mutations",
-            Self::Strict => "strict",
-        }
-    }
-}
-
-impl Mode {
-    /// Every mode.
-    pub const ALL: [Self; 3] = [Self::Enforce, Self::Shadow, Self::Off];
-
-    /// The name in configuration, logs and JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Enforce => "enforce",
-            Self::Shadow => "shadow",
-            Self::Off => "off",
-        }
-    }
-}
-
-impl fmt::Display for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Profile {
-    type Err = InvalidChoice;
-
-    /// Reads a name as [`Profile::as_str`] writes it.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|one| one.as_str() == text);
-        found.ok_or_else(|| InvalidChoice {
-            found: text.to_owned(),
-            choices: "mutations, strict",
-        })
-    }
-}
-
-impl FromStr for Mode {
-    type Err = InvalidChoice;
-
-    /// Reads a name as [`Mode::as_str`] writes it.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|one| one.as_str() == text);
-        found.ok_or_else(|| InvalidChoice {
-            found: text.to_owned(),
-            choices: "enforce, shadow, off",
-        })
     }
 }
 

@@ -1,34 +1,10 @@
 //! The audit, as operators are shown it.
 
-use serde::Serialize;
 use sqlx::PgPool;
-use time::OffsetDateTime;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::directory::StateFault;
-
-/// An audit record.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = AuditRecord)]
-pub struct AuditView {
-    /// Increases with every record.
-    pub audit_id: i64,
-    /// When it happened.
-    #[serde(with = "time::serde::rfc3339")]
-    pub at: OffsetDateTime,
-    /// Who did it: `operator:NAME`, `contact:ID`, `source:NAME`, `policy` or `akgate`.
-    pub actor: String,
-    /// The action: `Impose`, `Lift`, `AddOperator`, …
-    pub action: String,
-    /// The key concerned.
-    pub access_key_id: Option<String>,
-    /// The restriction concerned.
-    pub restriction_id: Option<Uuid>,
-    /// Further details; never a secret.
-    #[schema(value_type = Object)]
-    pub detail: serde_json::Value,
-}
+use akgate_api::audit::AuditRecord;
 
 /// Which records are wanted, the newest first.
 #[derive(Debug, Clone, Default)]
@@ -51,9 +27,9 @@ pub struct Wanted {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<AuditView>, StateFault> {
+pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<AuditRecord>, StateFault> {
     let records = sqlx::query_as!(
-        AuditView,
+        AuditRecord,
         "SELECT
              audit_id,
              at,

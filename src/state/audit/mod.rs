@@ -49,95 +49,61 @@ impl fmt::Display for Actor {
     }
 }
 
-/// What was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
-    /// A leak was reported.
-    ReportLeak,
-    /// A restriction was imposed.
-    Impose,
-    /// The clean-up was confirmed.
-    Confirm,
-    /// A confirmation was withdrawn.
-    Withdraw,
-    /// A restriction was widened to sensitive reads.
-    Widen,
-    /// Operators were asked to disable a pair.
-    ProposeDisabling,
-    /// A restriction was lifted.
-    Lift,
-    /// A delivery was undone.
-    UndoDelivery,
-    /// An operator's task was closed.
-    CloseTask,
-    /// Something was asked for that takes two.
-    Ask,
-    /// It was rejected.
-    Reject,
-    /// It was taken back by who asked.
-    WithdrawRequest,
-    /// An operator was added.
-    AddOperator,
-    /// An operator was revoked, with all tokens.
-    RevokeOperator,
-    /// Another token was made for an operator.
-    MakeToken,
-    /// A person has signed in at a provider and got a token.
-    SignIn,
-    /// A token was revoked.
-    RevokeToken,
-    /// The profile of an account was set.
-    SetProfile,
-    /// The lane in which an account's keys may take themselves out of service was opened or shut.
-    SetSelfRemedy,
-    /// An exception from a restriction was made.
-    MakeException,
-    /// It was ended early.
-    RevokeException,
-    /// A pair was disabled.
-    DisableKey,
-    /// The mode was switched.
-    SwitchMode,
-    /// A letter was sent again.
-    ResendLetter,
-    /// A letter was given up.
-    BuryLetter,
-    /// What was given up for a hook was made due again.
-    ReviveHook,
-}
-
-impl Deed {
-    /// The word in the record.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ReportLeak => "ReportLeak",
-            Self::Impose => "Impose",
-            Self::Confirm => "Confirm",
-            Self::Withdraw => "Withdraw",
-            Self::Widen => "Widen",
-            Self::ProposeDisabling => "ProposeDisabling",
-            Self::Lift => "Lift",
-            Self::UndoDelivery => "UndoDelivery",
-            Self::CloseTask => "CloseTask",
-            Self::Ask => "Ask",
-            Self::Reject => "Reject",
-            Self::WithdrawRequest => "WithdrawRequest",
-            Self::AddOperator => "AddOperator",
-            Self::RevokeOperator => "RevokeOperator",
-            Self::MakeToken => "MakeToken",
-            Self::SignIn => "SignIn",
-            Self::RevokeToken => "RevokeToken",
-            Self::SetProfile => "SetProfile",
-            Self::SetSelfRemedy => "SetSelfRemedy",
-            Self::MakeException => "MakeException",
-            Self::RevokeException => "RevokeException",
-            Self::DisableKey => "DisableKey",
-            Self::SwitchMode => "SwitchMode",
-            Self::ResendLetter => "ResendLetter",
-            Self::BuryLetter => "BuryLetter",
-            Self::ReviveHook => "ReviveHook",
-        }
+akgate_rules::text_enum! {
+    /// What was done.
+    pub enum Deed {
+        /// A leak was reported.
+        ReportLeak = "ReportLeak",
+        /// A restriction was imposed.
+        Impose = "Impose",
+        /// The clean-up was confirmed.
+        Confirm = "Confirm",
+        /// A confirmation was withdrawn.
+        Withdraw = "Withdraw",
+        /// A restriction was widened to sensitive reads.
+        Widen = "Widen",
+        /// Operators were asked to disable a pair.
+        ProposeDisabling = "ProposeDisabling",
+        /// A restriction was lifted.
+        Lift = "Lift",
+        /// A delivery was undone.
+        UndoDelivery = "UndoDelivery",
+        /// An operator's task was closed.
+        CloseTask = "CloseTask",
+        /// Something was asked for that takes two.
+        Ask = "Ask",
+        /// It was rejected.
+        Reject = "Reject",
+        /// It was taken back by who asked.
+        WithdrawRequest = "WithdrawRequest",
+        /// An operator was added.
+        AddOperator = "AddOperator",
+        /// An operator was revoked, with all tokens.
+        RevokeOperator = "RevokeOperator",
+        /// Another token was made for an operator.
+        MakeToken = "MakeToken",
+        /// A person has signed in at a provider and got a token.
+        SignIn = "SignIn",
+        /// A token was revoked.
+        RevokeToken = "RevokeToken",
+        /// The profile of an account was set.
+        SetProfile = "SetProfile",
+        /// The lane in which an account's keys may take themselves out of service was opened or shut.
+        SetSelfRemedy = "SetSelfRemedy",
+        /// An exception from a restriction was made.
+        MakeException = "MakeException",
+        /// It was ended early.
+        RevokeException = "RevokeException",
+        /// A pair was disabled.
+        DisableKey = "DisableKey",
+        /// The mode was switched.
+        SwitchMode = "SwitchMode",
+        /// A letter was sent again.
+        ResendLetter = "ResendLetter",
+        /// A letter was given up.
+        BuryLetter = "BuryLetter",
+        /// What was given up for a hook was made due again.
+        ReviveHook = "ReviveHook",
     }
 }
 

@@ -1,31 +1,10 @@
 //! What has become of an account's leaked keys, in order: for a message centre.
 
-use serde::Serialize;
 use sqlx::PgPool;
-use time::OffsetDateTime;
-use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::directory::StateFault;
+use akgate_api::notices::Notice;
 use akgate_rules::{access_key::masked, evidence::clean};
-
-/// A notice.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Notice {
-    /// Increases with every notice: pass the last one as `after` to get later ones.
-    pub notice_id: i64,
-    /// `Impose`, `Widen`, `Confirm`, `Withdraw`, `ProposeDisabling`, `DisableKey` or `Lift`.
-    pub kind: String,
-    /// When it happened.
-    #[serde(with = "time::serde::rfc3339")]
-    pub at: OffsetDateTime,
-    /// The restriction that it is about.
-    pub restriction_id: Uuid,
-    /// The key, masked.
-    pub access_key: String,
-    /// Its RAM user; null for the account itself.
-    pub user_name: Option<String>,
-}
 
 /// Reads an account's notices after one, the oldest first. `None` where nobody knows the account.
 ///

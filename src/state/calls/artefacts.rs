@@ -4,14 +4,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::directory::StateFault;
 use akgate_rules::{access_key::AccessKeyId, evidence::clean};
 
 /// A change that the key or a session of it made, or a session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Artefact {
     /// `call:REQUEST_ID` or `session:ID`.
     pub id: String,

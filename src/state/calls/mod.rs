@@ -68,31 +68,18 @@ impl CallRecord {
     }
 }
 
-/// What came of a call that was to change something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Upstream did it.
-    Succeeded,
-    /// Upstream refused it.
-    Failed,
-    /// A restriction came in between, or the registry could not be asked.
-    NotForwarded,
-    /// Upstream did not answer: it may have done it.
-    Unknown,
-    /// Upstream did it, but what it changed could not be learnt.
-    NotRecorded,
-}
-
-impl Outcome {
-    /// The word in the record.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Succeeded => "Succeeded",
-            Self::Failed => "Failed",
-            Self::NotForwarded => "NotForwarded",
-            Self::Unknown => "Unknown",
-            Self::NotRecorded => "NotRecorded",
-        }
+akgate_rules::text_enum! {
+    /// What came of a call that was to change something.
+    pub enum Outcome {
+        /// Upstream did it.
+        Succeeded = "Succeeded",
+        /// Upstream refused it.
+        Failed = "Failed",
+        /// A restriction came in between, or the registry could not be asked.
+        NotForwarded = "NotForwarded",
+        /// Upstream did not answer: it may have done it.
+        Unknown = "Unknown",
+        /// Upstream did it, but what it changed could not be learnt.
+        NotRecorded = "NotRecorded",
     }
 }

@@ -7,64 +7,32 @@
 
 mod report;
 
-use serde::Deserialize;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use self::report::{Report, Totals, report};
+pub use self::report::report;
 use super::batch::Batch;
 use crate::directory::StateFault;
+use akgate_api::observations::Watch;
 
-/// Where a node watches from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Watch {
-    /// Beside the path: it gets copies of calls.
-    Mirror,
-    /// In the path, with refusals withheld.
-    Shadow,
-}
-
-impl Watch {
-    /// As it is stored and told.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mirror => "mirror",
-            Self::Shadow => "shadow",
-        }
+akgate_rules::text_enum! {
+    /// What would have become of a call.
+    pub enum Sighted {
+        /// It would have been forwarded.
+        Passes = "Passes",
+        /// It was verified, and policy would have refused it.
+        WouldRefuse = "WouldRefuse",
+        /// It would have been refused before policy: its signature, its time, its form.
+        Fails = "Fails",
+        /// Nobody here knows the key: it was made since the last import, or is nobody's.
+        NotInDirectory = "NotInDirectory",
+        /// The directory could not be asked.
+        NotJudged = "NotJudged",
     }
-}
-
-/// What would have become of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Sighted {
-    /// It would have been forwarded.
-    Passes,
-    /// It was verified, and policy would have refused it.
-    WouldRefuse,
-    /// It would have been refused before policy: its signature, its time, its form.
-    Fails,
-    /// Nobody here knows the key: it was made since the last import, or is nobody's.
-    NotInDirectory,
-    /// The directory could not be asked.
-    NotJudged,
 }
 
 impl Sighted {
-    /// As it is stored.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Passes => "Passes",
-            Self::WouldRefuse => "WouldRefuse",
-            Self::Fails => "Fails",
-            Self::NotInDirectory => "NotInDirectory",
-            Self::NotJudged => "NotJudged",
-        }
-    }
-
     /// Whether the caller was proven: whoever was not can invent keys without end.
     #[must_use]
     pub fn is_proven(self) -> bool {

@@ -4,12 +4,11 @@
 //! in every hour that its restriction touches. Sessions are forgotten a day after their end, and with them which
 //! key they came from; their calls count from then on for nobody.
 
-use serde::Serialize;
 use sqlx::PgPool;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
 
 use crate::directory::StateFault;
+use akgate_api::policy::ReplayedCalls;
 
 /// An operation that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,31 +47,6 @@ pub struct Refused {
     pub if_widened: bool,
 }
 
-/// Calls of one key that would have been refused.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = ReplayedCalls)]
-pub struct Replayed {
-    /// The key or session that signed.
-    pub access_key_id: String,
-    /// The restricted key that it is or descends from; null if all keys count as restricted.
-    pub restricted_key: Option<String>,
-    /// Its account; null if it is not (or no longer) in the directory.
-    pub account_id: Option<String>,
-    /// Its RAM user or role; null for the account itself, or if unknown.
-    pub principal: Option<String>,
-    /// Product code.
-    pub product: String,
-    /// Action.
-    pub action: String,
-    /// Number of calls that would have been refused.
-    pub calls: i64,
-    /// Number of these that were in fact refused.
-    pub refused: i64,
-    /// The hour of the last call.
-    #[serde(with = "time::serde::rfc3339")]
-    pub last_hour: OffsetDateTime,
-}
-
 /// The calls since then that would have been refused, the most frequent first: of keys that were restricted when they
 /// called, or of `all` keys, as if every one had leaked.
 ///
@@ -84,13 +58,13 @@ pub async fn calls(
     all: bool,
     since: OffsetDateTime,
     limit: i64,
-) -> Result<Vec<Replayed>, StateFault> {
+) -> Result<Vec<ReplayedCalls>, StateFault> {
     let product: Vec<&str> = refused.iter().map(|one| &*one.operation.product).collect();
     let version: Vec<&str> = refused.iter().map(|one| &*one.operation.version).collect();
     let action: Vec<&str> = refused.iter().map(|one| &*one.operation.action).collect();
     let if_widened: Vec<bool> = refused.iter().map(|one| one.if_widened).collect();
     let calls = sqlx::query_as!(
-        Replayed,
+        ReplayedCalls,
         "SELECT
              c.access_key_id,
              r.access_key_id AS \"restricted_key?\",

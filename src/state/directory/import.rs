@@ -6,9 +6,10 @@ use std::io::{BufRead, Read};
 use serde::Deserialize;
 
 use super::{
-    KeyRecord, KeyStatus,
+    KeyRecord,
     contacts::{Contact, Language},
 };
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
     evidence::clean,
@@ -172,8 +173,9 @@ impl Members {
         }
         let status = match given(self.status) {
             None => KeyStatus::Active,
-            Some(status) => KeyStatus::parse(&status)
-                .ok_or_else(|| "status must be Active, Inactive or Deleted".to_owned())?,
+            Some(status) => status
+                .parse()
+                .map_err(|_| "status must be Active, Inactive or Deleted".to_owned())?,
         };
         let language = match given(self.owner_language) {
             None => Language::English,

@@ -4,10 +4,11 @@
 //! a status runs in its caller's transaction: [`crate::keys::lifecycle`].
 
 use super::{
-    KeyRecord, KeyStatus, StateFault, column, principals,
+    KeyRecord, StateFault, column, principals,
     revision::At,
     sealing::{KeyRing, Place, SealFault, Sealed},
 };
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::AccessKeyId,
     position::{History, Position},
@@ -367,7 +368,8 @@ pub(super) fn place(access_key_id: &str) -> Place<'_> {
 }
 
 pub(super) fn status(text: &str) -> Result<KeyStatus, StateFault> {
-    KeyStatus::parse(text).ok_or(StateFault::Corrupt("status"))
+    text.parse::<KeyStatus>()
+        .map_err(|_| StateFault::Corrupt("status"))
 }
 
 /// Reads an id as the database has it.

@@ -1,33 +1,11 @@
 //! Where a key or a session comes from, and what came of it.
 
-use serde::Serialize;
 use sqlx::PgPool;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
 
 use super::StateFault;
+use akgate_api::lineage::Relative;
 use akgate_rules::access_key::AccessKeyId;
-
-/// A key or session of a lineage.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Relative)]
-pub struct Relative {
-    /// Its id.
-    pub access_key_id: String,
-    /// Distance from the requested one: negative for ancestors, 0 for itself, positive for descendants.
-    pub distance: i32,
-    /// The key or session that created it; null if unknown.
-    pub made_by: Option<String>,
-    /// `AccessKey` or `Session`; null if it is not (or no longer) in the directory.
-    pub kind: Option<String>,
-    /// `Active`, `Inactive` or `Deleted`; for a session, `Live` or `Ended`.
-    pub status: Option<String>,
-    /// When a session expires or expired.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub expires_at: Option<OffsetDateTime>,
-    /// State of the restriction in force; null if there is none.
-    pub restriction: Option<String>,
-}
 
 /// Reads the lineage of a key or session: the ones that it comes from first, the farthest before the nearest; itself;
 /// then what it made, the nearest first. Of descendants that are sessions only those that have not ended; at most `limit`.

@@ -1,12 +1,10 @@
 //! What operators are shown of the directory. No secret is read.
 
-use serde::Serialize;
 use sqlx::PgPool;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
-use uuid::Uuid;
 
-use super::{KeyStatus, StateFault};
+use super::StateFault;
+use akgate_api::keys::{KeyRestriction, KeyStatus, KeyView, ListedKey};
 use akgate_rules::access_key::AccessKeyId;
 
 /// Which AccessKeys are wanted, in the order of their ids.
@@ -26,75 +24,13 @@ pub struct Wanted<'a> {
     pub limit: i64,
 }
 
-/// An AccessKey in a list.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = ListedKey)]
-pub struct Listed {
-    /// The AccessKeyId.
-    pub access_key_id: String,
-    /// The account that owns it.
-    pub account_id: String,
-    /// The RAM user; null for the account itself.
-    pub user_name: Option<String>,
-    /// Active, Inactive or Deleted.
-    pub status: String,
-    /// State of the restriction in force; null if there is none.
-    pub restriction: Option<String>,
-}
-
-/// An AccessKey with its context.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Key)]
-pub struct Shown {
-    /// The AccessKeyId.
-    pub access_key_id: String,
-    /// The account that owns it.
-    pub account_id: String,
-    /// The RAM user; null for the account itself.
-    pub user_name: Option<String>,
-    /// Active, Inactive or Deleted.
-    pub status: String,
-    /// When it was created, or first seen.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created_at: OffsetDateTime,
-    /// The AccessKey that created it; null if unknown.
-    pub made_by_access_key_id: Option<String>,
-    /// Since when operators keep it disabled; null if they do not.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub disabled_at: Option<OffsetDateTime>,
-    /// The operator who requested that: `operator:NAME`.
-    pub disabled_by: Option<String>,
-    /// The key of the key ring that seals its secret.
-    pub seal_key_id: i32,
-    /// The addresses that letters about it go to.
-    pub contacts: Vec<String>,
-    /// Its restrictions, newest first.
-    pub restrictions: Vec<RestrictionOf>,
-    /// Number of its sessions that have not expired.
-    pub sessions: i64,
-    /// Number of AccessKeys created with it.
-    pub made: i64,
-}
-
-/// A restriction of a key.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct RestrictionOf {
-    /// UUID version 7.
-    pub restriction_id: Uuid,
-    /// Imposed, Remediated or Lifted.
-    pub state: String,
-    /// Since when it has been in force.
-    #[serde(with = "time::serde::rfc3339")]
-    pub imposed_at: OffsetDateTime,
-}
-
 /// Lists AccessKeys.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(pool: &PgPool, wanted: &Wanted<'_>) -> Result<Vec<Listed>, StateFault> {
+pub async fn list(pool: &PgPool, wanted: &Wanted<'_>) -> Result<Vec<ListedKey>, StateFault> {
     let keys = sqlx::query_as!(
-        Listed,
+        ListedKey,
         "SELECT
              k.access_key_id,
              p.account_id,
@@ -133,7 +69,7 @@ pub async fn show(
     pool: &PgPool,
     access_key_id: &AccessKeyId,
     now: OffsetDateTime,
-) -> Result<Option<Shown>, StateFault> {
+) -> Result<Option<KeyView>, StateFault> {
     let id = access_key_id.as_str();
     let row = sqlx::query!(
         "SELECT
@@ -174,7 +110,7 @@ pub async fn show(
         return Ok(None);
     };
     let restrictions = sqlx::query_as!(
-        RestrictionOf,
+        KeyRestriction,
         "SELECT restriction_id, state, imposed_at
          FROM restrictions
          WHERE access_key_id = $1
@@ -183,7 +119,7 @@ pub async fn show(
     )
     .fetch_all(pool)
     .await?;
-    Ok(Some(Shown {
+    Ok(Some(KeyView {
         access_key_id: id.to_owned(),
         account_id: row.account_id,
         user_name: row.user_name,

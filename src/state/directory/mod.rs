@@ -18,42 +18,12 @@ pub mod sessions;
 
 pub use fault::{StateFault, within};
 
+use akgate_api::keys::KeyStatus;
 use akgate_rules::access_key::{AccessKeyId, AccessKeySecret};
 
 /// One column of many rows, as `unnest` takes it.
 pub fn column<'r, T, U>(rows: &'r [T], one: impl Fn(&'r T) -> U) -> Vec<U> {
     rows.iter().map(one).collect()
-}
-
-/// Whether a pair works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyStatus {
-    /// It works.
-    Active,
-    /// It is disabled, and may be enabled again.
-    Inactive,
-    /// It is gone; a recycle bin may bring it back.
-    Deleted,
-}
-
-impl KeyStatus {
-    /// The status as it is stored, and as the API writes the first two.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "Active",
-            Self::Inactive => "Inactive",
-            Self::Deleted => "Deleted",
-        }
-    }
-
-    /// Reads a status.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Inactive, Self::Deleted]
-            .into_iter()
-            .find(|status| status.as_str() == text)
-    }
 }
 
 /// A pair as the directory knows it.

@@ -1,10 +1,9 @@
 //! Four eyes: what takes two operators is asked for by one and decided by another. The deed commits with the decision,
 //! and is judged anew by the facts of that moment.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
@@ -21,6 +20,7 @@ use crate::{
         mode::SwitchMode,
     },
 };
+use akgate_api::approvals::{ApprovalState, ApprovalView};
 use akgate_rules::position::Position;
 
 /// Every kind of change that can take two people, as requests are stored.
@@ -278,49 +278,13 @@ async fn is_operator(tx: &mut PgTransaction<'_>, actor: &Actor) -> Result<bool, 
     Ok(found)
 }
 
-/// An approval: a change that needs a second operator.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Approval)]
-pub struct ApprovalView {
-    /// UUID version 7.
-    pub approval_id: Uuid,
-    /// `Lift`, `UndoDelivery`, `Exception`, `DisableKey` or `SwitchMode`.
-    pub kind: String,
-    /// The restriction or the delivery; all zeros for the mode.
-    pub subject_id: Uuid,
-    /// The key, if it is about one.
-    pub access_key_id: Option<String>,
-    /// The requested change.
-    #[schema(value_type = Object)]
-    pub request: serde_json::Value,
-    /// Why, in the requester's words.
-    pub reason: String,
-    /// The requester: `operator:NAME`.
-    pub asked_by: String,
-    /// When it was requested.
-    #[serde(with = "time::serde::rfc3339")]
-    pub asked_at: OffsetDateTime,
-    /// When it expires.
-    #[serde(with = "time::serde::rfc3339")]
-    pub expires_at: OffsetDateTime,
-    /// `Waiting`, `Approved`, `Rejected`, `Withdrawn` or `Expired`.
-    pub state: String,
-    /// Who decided: `operator:NAME`.
-    pub decided_by: Option<String>,
-    /// When it was decided.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub decided_at: Option<OffsetDateTime>,
-    /// The decision's reason, in the words of who decided.
-    pub remark: Option<String>,
-}
-
 /// Which requests are wanted, the newest first.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// This one alone.
     pub approval_id: Option<Uuid>,
     /// Only those in this state.
-    pub state: Option<String>,
+    pub state: Option<ApprovalState>,
     /// Older than this one: where the last page ended.
     pub before: Option<Uuid>,
     /// At most so many.
@@ -364,7 +328,7 @@ pub async fn list(
          LIMIT $5",
         now,
         wanted.approval_id,
-        wanted.state,
+        wanted.state.map(ApprovalState::as_str),
         wanted.before,
         wanted.limit
     )

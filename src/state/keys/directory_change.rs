@@ -6,12 +6,13 @@ use time::OffsetDateTime;
 
 use super::lifecycle;
 use crate::directory::{
-    KeyStatus, StateFault,
+    StateFault,
     keys::NewKey,
     principals, revision,
     sealing::KeyRing,
     sessions::{self, NewSession},
 };
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{access_key::AccessKeyId, position::Position};
 
 /// A change that the directory learns of.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     audit::Actor,
     directory::{
-        KeyStatus, StateFault,
+        StateFault,
         keys::{self, Kept, NewKey, SealedKey},
         revision::{self, At},
         sealing::KeyRing,
@@ -25,6 +25,7 @@ use crate::{
         impose::{Target, impose},
     },
 };
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{access_key::AccessKeyId, position::Position, restriction::Cause};
 
 /// Keeps pairs in the caller's transaction, each id once. Doing it twice changes nothing. Says what became of

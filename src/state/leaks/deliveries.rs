@@ -1,12 +1,11 @@
 //! The ledger of deliveries: each body once, however often it arrives.
 
-use serde::Serialize;
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{audit::Actor, directory::StateFault};
+use akgate_api::deliveries::DeliveryView;
 
 /// What reports arrived in.
 #[derive(Debug, Clone, Copy)]
@@ -112,40 +111,6 @@ pub async fn go_on(
     .fetch_optional(pool)
     .await?;
     Ok(source)
-}
-
-/// A delivery of leak reports.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct DeliveryView {
-    /// UUID version 7.
-    pub delivery_id: Uuid,
-    /// The source of the reports.
-    pub source: String,
-    /// Who sent it: `source:NAME` or `operator:NAME`.
-    pub delivered_by: String,
-    /// The source's signing key; null if it is not signed.
-    pub key_identifier: Option<String>,
-    /// When it first arrived.
-    #[serde(with = "time::serde::rfc3339")]
-    pub received_at: OffsetDateTime,
-    /// When it last arrived.
-    #[serde(with = "time::serde::rfc3339")]
-    pub last_received_at: OffsetDateTime,
-    /// How often it arrived.
-    pub times: i32,
-    /// Number of its reports that were new.
-    pub reports: i64,
-    /// Number of these that restrict a key.
-    pub proven: i64,
-    /// Number of restrictions that they led to or were added to.
-    pub restrictions: i64,
-    /// When it was undone.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub undone_at: Option<OffsetDateTime>,
-    /// Who undid it: `operator:NAME`.
-    pub undone_by: Option<String>,
-    /// Why, in the operator's words.
-    pub undone_reason: Option<String>,
 }
 
 /// Reads deliveries, the newest first, from those before `before` on.

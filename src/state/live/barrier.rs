@@ -9,11 +9,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::live::{
@@ -24,9 +22,10 @@ use crate::{
     clock::Clock,
     directory::{StateFault, revision, within},
 };
+use akgate_api::receipts::{Receipt, Wait};
 use akgate_rules::{
     access_key::AccessKeyId,
-    position::{BootInstant, History, Position},
+    position::{BootInstant, Position},
 };
 
 /// Time between two looks at the nodes.
@@ -35,19 +34,6 @@ const LOOK: Duration = Duration::from_millis(5);
 /// How long the end of calls under way is waited for.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// What to wait for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Wait {
-    /// For nothing: the change is committed.
-    None,
-    /// Until every node enforces the change or has lost its lease.
-    #[default]
-    Enforced,
-    /// The same, and until all calls that began before have ended, for at most 30 seconds.
-    Drained,
-}
-
 /// What a change concerns.
 #[derive(Debug, Clone)]
 pub enum Concern {
@@ -55,26 +41,6 @@ pub enum Concern {
     Keys(Vec<AccessKeyId>),
     /// Calls of all restricted keys.
     All,
-}
-
-/// Where a restricting change is enforced.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Receipt {
-    /// The history of the change: a failover that loses commits starts a new history.
-    #[schema(value_type = Uuid)]
-    pub history: History,
-    /// The revision of the change.
-    pub revision: i64,
-    /// Number of nodes that enforce it; null if unknown: nobody waited, or the database was unavailable.
-    pub nodes: Option<u32>,
-    /// Nodes without a lease, by name; each applies the change before it takes a lease.
-    pub fenced: Vec<String>,
-    /// Nodes without a lease that may still let through reads that the change refuses, by name.
-    pub may_still_let_reads_pass: Vec<String>,
-    /// Time from the commit to this receipt, in milliseconds.
-    pub waited_ms: u64,
-    /// Calls of the keys concerned that were decided before and have not ended; null if a node could not be asked.
-    pub calls_in_flight: Option<u64>,
 }
 
 /// A failover has lost the change: it has to be made again.

@@ -20,7 +20,8 @@ use time::{OffsetDateTime, UtcDateTime};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::directory::{KeyStatus, sessions::Ancestor};
+use crate::directory::sessions::Ancestor;
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::AccessKeyId,
     exception::Exception,

@@ -1,22 +1,15 @@
 //! Operators and their tokens in Postgres.
 
 use rand::CryptoRng;
-use serde::Serialize;
 use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
-use utoipa::ToSchema;
 
-use super::{Role, token::Token};
+use super::token::Token;
 use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::StateFault,
 };
-
-/// How long a token lasts where nothing else is asked for, in days.
-pub const TOKEN_DAYS: u16 = 90;
-
-/// How long a token lasts at most.
-pub const MOST_TOKEN_DAYS: u16 = 366;
+use akgate_api::operators::{OperatorView, Role, TokenView};
 
 /// For how long a token that has ended is listed.
 pub const SHOWN: Duration = Duration::days(30);
@@ -360,48 +353,6 @@ async fn tell(
 
 pub(super) fn parse(role: &str) -> Result<Role, StateFault> {
     role.parse().map_err(|_| StateFault::Corrupt("role"))
-}
-
-/// An operator.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct OperatorView {
-    /// The name in the audit log.
-    pub name: String,
-    /// The role.
-    pub role: Role,
-    /// When the operator was added.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created_at: OffsetDateTime,
-    /// When the operator was revoked.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub revoked_at: Option<OffsetDateTime>,
-    /// The operator's tokens, newest first.
-    pub tokens: Vec<TokenView>,
-}
-
-/// A token, without its secret part.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct TokenView {
-    /// The part that identifies the token: what follows `akg_`.
-    pub token_id: String,
-    /// The most that the token allows.
-    pub role: Role,
-    /// When it was created.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created_at: OffsetDateTime,
-    /// Who created it: `operator:NAME`, or `akgate` for the command line.
-    pub created_by: String,
-    /// When it expires.
-    #[serde(with = "time::serde::rfc3339")]
-    pub expires_at: OffsetDateTime,
-    /// When it was revoked.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub revoked_at: Option<OffsetDateTime>,
-    /// When it was last used, to the minute.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub last_used_at: Option<OffsetDateTime>,
-    /// The address that it was last used from.
-    pub last_used_from: Option<String>,
 }
 
 /// Reads operators by name, after `after`; those who are revoked too.

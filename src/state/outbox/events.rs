@@ -4,81 +4,31 @@
 //! what it tells of. At least once, like letters: a lease that runs out is taken by another worker, and the number of the attempt
 //! guards who settles.
 
-use std::{fmt, str::FromStr};
-
-use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::StateFault,
 };
+use akgate_api::events::{EventState, EventView};
 
-/// What an event tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EventKind {
-    /// A key is restricted.
-    Imposed,
-    /// Sensitive reads are refused as well.
-    Widened,
-    /// The owner says that the leak is cleaned up.
-    Confirmed,
-    /// That was taken back.
-    Withdrawn,
-    /// The restriction is lifted.
-    Lifted,
-    /// The id of a known key was seen, its secret was not.
-    Suspected,
-}
-
-impl EventKind {
-    /// Every kind.
-    pub const ALL: [Self; 6] = [
-        Self::Imposed,
-        Self::Widened,
-        Self::Confirmed,
-        Self::Withdrawn,
-        Self::Lifted,
-        Self::Suspected,
-    ];
-
-    /// The name in configuration, database and JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Imposed => "imposed",
-            Self::Widened => "widened",
-            Self::Confirmed => "confirmed",
-            Self::Withdrawn => "withdrawn",
-            Self::Lifted => "lifted",
-            Self::Suspected => "suspected",
-        }
-    }
-}
-
-impl fmt::Display for EventKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// A text that names no kind of event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("unknown kind of event")]
-pub struct UnknownEvent;
-
-impl FromStr for EventKind {
-    type Err = UnknownEvent;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or(UnknownEvent)
+akgate_rules::text_enum! {
+    /// What an event tells.
+    pub enum EventKind {
+        /// A key is restricted.
+        Imposed = "imposed",
+        /// Sensitive reads are refused as well.
+        Widened = "widened",
+        /// The owner says that the leak is cleaned up.
+        Confirmed = "confirmed",
+        /// That was taken back.
+        Withdrawn = "withdrawn",
+        /// The restriction is lifted.
+        Lifted = "lifted",
+        /// The id of a known key was seen, its secret was not.
+        Suspected = "suspected",
     }
 }
 
@@ -292,44 +242,13 @@ pub async fn settle(
     Ok(settled.rows_affected() == 1)
 }
 
-/// An event.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = EventDelivery)]
-pub struct EventView {
-    /// The audit record that it reports; also the event's id for the receiver.
-    pub audit_id: i64,
-    /// The hook that receives it.
-    pub hook: String,
-    /// `imposed`, `widened`, `confirmed`, `withdrawn`, `lifted` or `suspected`.
-    pub kind: String,
-    /// The key concerned.
-    pub access_key_id: Option<String>,
-    /// The restriction concerned.
-    pub restriction_id: Option<Uuid>,
-    /// `Due`, `Sent` or `Buried`.
-    pub state: String,
-    /// Number of attempts.
-    pub attempts: i32,
-    /// When the next attempt is due.
-    #[serde(with = "time::serde::rfc3339")]
-    pub due_at: OffsetDateTime,
-    /// The error of the last attempt.
-    pub last_error: Option<String>,
-    /// When the reported change was made.
-    #[serde(with = "time::serde::rfc3339")]
-    pub at: OffsetDateTime,
-    /// When it was sent or failed for good.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub settled_at: Option<OffsetDateTime>,
-}
-
 /// Which events are wanted, the newest first.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// For this hook.
     pub hook: Option<String>,
     /// In this state.
-    pub state: Option<String>,
+    pub state: Option<EventState>,
     /// Older than this record: where the last page ended.
     pub before: Option<i64>,
     /// So many at most, and what else is of the last one's record.
@@ -363,7 +282,7 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<EventView>, Stat
          ORDER BY e.audit_id DESC
          FETCH FIRST $4 ROWS WITH TIES",
         wanted.hook,
-        wanted.state,
+        wanted.state.map(EventState::as_str),
         wanted.before,
         wanted.limit
     )

@@ -12,23 +12,13 @@ use crate::directory::{StateFault, sealing::KeyRing};
 /// How long a link works.
 pub const LIFE: Duration = Duration::days(7);
 
-/// What a link is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// To confirm the clean-up.
-    Confirm,
-    /// To take a confirmation back.
-    Withdraw,
-}
-
-impl Purpose {
-    /// The name in the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Confirm => "Confirm",
-            Self::Withdraw => "Withdraw",
-        }
+akgate_rules::text_enum! {
+    /// What a link is for.
+    pub enum Purpose {
+        /// To confirm the clean-up.
+        Confirm = "Confirm",
+        /// To take a confirmation back.
+        Withdraw = "Withdraw",
     }
 }
 

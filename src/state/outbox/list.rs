@@ -1,44 +1,11 @@
 //! What operators are shown of letters, dead ones included.
 
-use serde::Serialize;
 use sqlx::PgPool;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::directory::StateFault;
-
-/// A letter.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct LetterView {
-    /// UUID version 7.
-    pub letter_id: Uuid,
-    /// The restriction that it is about; null for a suspicion.
-    pub restriction_id: Option<Uuid>,
-    /// The key that is suspected to have leaked; null for a restriction.
-    pub access_key_id: Option<String>,
-    /// `Announced`, `Imposed`, `Repeated`, `Reminder`, `Widened`, `Confirmed`, `Withdrawn`, `Lifted` or `Suspected`.
-    pub kind: String,
-    /// The recipient's address.
-    pub email: String,
-    /// The language of the letter.
-    pub language: String,
-    /// `Due`, `Sent` or `Buried`.
-    pub state: String,
-    /// Number of attempts.
-    pub attempts: i32,
-    /// When the next attempt is due.
-    #[serde(with = "time::serde::rfc3339")]
-    pub due_at: OffsetDateTime,
-    /// The error of the last attempt.
-    pub last_error: Option<String>,
-    /// When it was enqueued.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created_at: OffsetDateTime,
-    /// When it was sent or failed for good.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub settled_at: Option<OffsetDateTime>,
-}
+use akgate_api::letters::{LetterState, LetterView};
 
 /// Which letters are wanted, the newest first.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +13,7 @@ pub struct Wanted {
     /// This one alone.
     pub letter_id: Option<Uuid>,
     /// In this state.
-    pub state: Option<String>,
+    pub state: Option<LetterState>,
     /// About this restriction.
     pub restriction_id: Option<Uuid>,
     /// Older than this one: where the last page ended.
@@ -83,7 +50,7 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<LetterView>, Sta
            AND ($4::uuid IS NULL OR l.letter_id = $4)
          ORDER BY l.letter_id DESC
          LIMIT $5",
-        wanted.state,
+        wanted.state.map(LetterState::as_str),
         wanted.restriction_id,
         wanted.before,
         wanted.letter_id,

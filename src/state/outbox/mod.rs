@@ -15,9 +15,8 @@ mod recipients;
 mod settle;
 pub mod tasks;
 
-use std::{collections::HashSet, fmt, str::FromStr};
+use std::collections::HashSet;
 
-use serde::Serialize;
 use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -33,59 +32,31 @@ use akgate_rules::access_key::{AccessKeyId, masked};
 /// The channel of the hints that a letter is due. The poll is the guarantee.
 pub const CHANNEL: &str = "akgate_letters";
 
-/// What a letter tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-pub enum LetterKind {
-    /// A key was found, and will be restricted from a day on that was announced.
-    Announced,
-    /// A key was found and is restricted.
-    Imposed,
-    /// It was found in more places.
-    Repeated,
-    /// The pair still works.
-    Reminder,
-    /// The pair still works, and sensitive reads are refused as well.
-    Widened,
-    /// Somebody has confirmed the clean-up.
-    Confirmed,
-    /// Somebody has taken that back.
-    Withdrawn,
-    /// The restriction is lifted.
-    Lifted,
-    /// The id of a key was seen, its secret was not: nothing is restricted.
-    Suspected,
+akgate_rules::text_enum! {
+    /// What a letter tells.
+    pub enum LetterKind {
+        /// A key was found, and will be restricted from a day on that was announced.
+        Announced = "Announced",
+        /// A key was found and is restricted.
+        Imposed = "Imposed",
+        /// It was found in more places.
+        Repeated = "Repeated",
+        /// The pair still works.
+        Reminder = "Reminder",
+        /// The pair still works, and sensitive reads are refused as well.
+        Widened = "Widened",
+        /// Somebody has confirmed the clean-up.
+        Confirmed = "Confirmed",
+        /// Somebody has taken that back.
+        Withdrawn = "Withdrawn",
+        /// The restriction is lifted.
+        Lifted = "Lifted",
+        /// The id of a key was seen, its secret was not: nothing is restricted.
+        Suspected = "Suspected",
+    }
 }
 
 impl LetterKind {
-    /// Every kind, in the order of a restriction's life.
-    pub const ALL: [Self; 9] = [
-        Self::Announced,
-        Self::Imposed,
-        Self::Repeated,
-        Self::Reminder,
-        Self::Widened,
-        Self::Confirmed,
-        Self::Withdrawn,
-        Self::Lifted,
-        Self::Suspected,
-    ];
-
-    /// The name in the database and in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Announced => "Announced",
-            Self::Imposed => "Imposed",
-            Self::Repeated => "Repeated",
-            Self::Reminder => "Reminder",
-            Self::Widened => "Widened",
-            Self::Confirmed => "Confirmed",
-            Self::Withdrawn => "Withdrawn",
-            Self::Lifted => "Lifted",
-            Self::Suspected => "Suspected",
-        }
-    }
-
     /// Whether the reader is asked to confirm, as long as that would change something.
     #[must_use]
     pub fn asks_to_confirm(self) -> bool {
@@ -98,28 +69,6 @@ impl LetterKind {
             | Self::Withdrawn => true,
             Self::Confirmed | Self::Lifted | Self::Suspected => false,
         }
-    }
-}
-
-impl fmt::Display for LetterKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// A text that names no kind of letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("unknown kind of letter")]
-pub struct UnknownKind;
-
-impl FromStr for LetterKind {
-    type Err = UnknownKind;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or(UnknownKind)
     }
 }
 

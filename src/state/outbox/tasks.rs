@@ -1,47 +1,26 @@
 //! What an operator has to see to: where letters reach nobody, and where nothing else helps.
 
-use std::fmt;
-
-use serde::Serialize;
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{StateFault, revision},
 };
+use akgate_api::tasks::TaskView;
 
-/// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-pub enum TaskKind {
-    /// No letter reaches the owner: reach them in another way.
-    Unreachable,
-    /// The pair still works after the whole ladder: decide whether to disable it.
-    DisablePair,
-    /// A contact took a confirmation back after the restriction was lifted.
-    Disputed,
-    /// A source has told too many suspicions: they are held until the task is closed.
-    SourcePaused,
-}
-
-impl TaskKind {
-    /// The name in the database and in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreachable => "Unreachable",
-            Self::DisablePair => "DisablePair",
-            Self::Disputed => "Disputed",
-            Self::SourcePaused => "SourcePaused",
-        }
-    }
-}
-
-impl fmt::Display for TaskKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+akgate_rules::text_enum! {
+    /// What is to be done.
+    pub enum TaskKind {
+        /// No letter reaches the owner: reach them in another way.
+        Unreachable = "Unreachable",
+        /// The pair still works after the whole ladder: decide whether to disable it.
+        DisablePair = "DisablePair",
+        /// A contact took a confirmation back after the restriction was lifted.
+        Disputed = "Disputed",
+        /// A source has told too many suspicions: they are held until the task is closed.
+        SourcePaused = "SourcePaused",
     }
 }
 
@@ -126,31 +105,6 @@ pub async fn settle(
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// A task for an operator.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct TaskView {
-    /// UUID version 7.
-    pub task_id: Uuid,
-    /// `Unreachable`, `DisablePair`, `Disputed` or `SourcePaused`.
-    pub kind: String,
-    /// The restriction that it is about; null if it is about a source.
-    pub restriction_id: Option<Uuid>,
-    /// The key.
-    pub access_key_id: Option<String>,
-    /// The source of leak reports that it is about.
-    pub source: Option<String>,
-    /// When it was opened.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created_at: OffsetDateTime,
-    /// When it was closed.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub closed_at: Option<OffsetDateTime>,
-    /// `operator:NAME`, `policy` or `akgate`.
-    pub closed_by: Option<String>,
-    /// How it was settled, in the operator's words.
-    pub remark: Option<String>,
 }
 
 /// Reads tasks, the newest first.

@@ -1,15 +1,14 @@
 //! Accounts: what their restricted keys are refused, and how many there are.
 
-use serde::Serialize;
 use sqlx::{PgConnection, PgPool, PgTransaction};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
 
 use crate::restrictions::seen::Seen;
 use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{StateFault, revision},
 };
+use akgate_api::accounts::AccountView;
 use akgate_rules::{position::Position, verdict::Profile};
 
 /// What of an account is set; `None` for the configured default.
@@ -112,27 +111,6 @@ async fn note(
         detail,
     };
     audit::write(tx, entry).await
-}
-
-/// An account.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Account)]
-pub struct AccountView {
-    /// The account id, a decimal number.
-    pub account_id: String,
-    /// `mutations` or `strict`; null for the configured default.
-    pub profile: Option<String>,
-    /// Whether its restricted keys may disable or delete themselves; null for the configured default.
-    pub self_remedy: Option<bool>,
-    /// The addresses that letters go to, in the order in which they are used.
-    pub contacts: Vec<String>,
-    /// Number of known AccessKeys, deleted ones included.
-    pub keys: i64,
-    /// Number of restrictions in force.
-    pub restrictions: i64,
-    /// When akgate first saw the account.
-    #[serde(with = "time::serde::rfc3339")]
-    pub created_at: OffsetDateTime,
 }
 
 /// Which accounts are wanted, in the order of their ids.

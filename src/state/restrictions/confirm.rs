@@ -311,6 +311,10 @@ async fn state(
     .fetch_optional(&mut **tx)
     .await?;
     state
-        .map(|state| State::parse(&state).ok_or(StateFault::Corrupt("state")))
+        .map(|state| {
+            state
+                .parse::<State>()
+                .map_err(|_| StateFault::Corrupt("state"))
+        })
         .transpose()
 }

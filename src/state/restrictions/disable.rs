@@ -16,9 +16,10 @@ use crate::{
 };
 use crate::{
     audit::{self, Actor, Deed, Entry},
-    directory::{KeyStatus, keys, revision},
+    directory::{keys, revision},
     outbox::tasks::{self, TaskKind},
 };
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{access_key::AccessKeyId, position::Position};
 
 /// The request to disable the AccessKey of a restriction.

@@ -11,12 +11,13 @@ use crate::restrictions::lift;
 use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{
-        KeyStatus, StateFault,
+        StateFault,
         keys::key_id,
         revision::{self, At},
     },
     outbox::{self, LetterKind, tasks},
 };
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::AccessKeyId,
     ladder::{Ladder, Step, Taken},
@@ -96,10 +97,10 @@ pub async fn look(
     let Some(row) = row else {
         return Ok(Looked::default());
     };
-    let status = row.status.as_deref().map(KeyStatus::parse);
+    let status = row.status.as_deref().map(str::parse);
     let mut looked = Looked::default();
     let look_at = match (status, row.told_at) {
-        (Some(Some(KeyStatus::Active)), Some(told_at)) => {
+        (Some(Ok(KeyStatus::Active)), Some(told_at)) => {
             let access_key_id = key_id(&row.access_key_id)?;
             let taken = Taken {
                 reminders: usize::try_from(row.reminders).unwrap_or_default(),
@@ -122,14 +123,14 @@ pub async fn look(
                 .first()
                 .map(|(_, at)| *at)
         }
-        (Some(Some(KeyStatus::Inactive | KeyStatus::Deleted)), _) => {
+        (Some(Ok(KeyStatus::Inactive | KeyStatus::Deleted)), _) => {
             looked.lifted = rules.lift == LiftRule::AutoLift
                 && lift::by_policy(&mut tx, restriction_id, at).await?;
             Some(now + again(rules.lift))
         }
         // Nobody knows the pair, or nobody was told.
-        (None, _) | (Some(Some(KeyStatus::Active)), None) => None,
-        (Some(None), _) => return Err(StateFault::Corrupt("status")),
+        (None, _) | (Some(Ok(KeyStatus::Active)), None) => None,
+        (Some(Err(_)), _) => return Err(StateFault::Corrupt("status")),
     };
     sqlx::query!(
         "UPDATE restrictions

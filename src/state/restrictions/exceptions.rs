@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{StateFault, keys::key_id, revision},
 };
+use akgate_api::exceptions::{ExceptionState, ExceptionView};
 use akgate_rules::{access_key::AccessKeyId, exception::Scope, position::Position};
 
 /// How a restriction is excepted from.
@@ -228,41 +228,6 @@ pub async fn revoke(
     })
 }
 
-/// An exception.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Exception)]
-pub struct ExceptionView {
-    /// UUID version 7.
-    pub exception_id: Uuid,
-    /// The restriction that it is an exception from.
-    pub restriction_id: Uuid,
-    /// The restricted key.
-    pub access_key_id: String,
-    /// The operations that it allows: `PRODUCT:Action`.
-    pub operations: Vec<String>,
-    /// The networks that it allows them from, in CIDR notation.
-    pub networks: Vec<String>,
-    /// Why, in the requester's words.
-    pub reason: String,
-    /// The requester: `operator:NAME`.
-    pub asked_by: String,
-    /// The approver: `operator:NAME`.
-    pub approved_by: String,
-    /// When it was approved and began.
-    #[serde(with = "time::serde::rfc3339")]
-    pub made_at: OffsetDateTime,
-    /// When it expires.
-    #[serde(with = "time::serde::rfc3339")]
-    pub expires_at: OffsetDateTime,
-    /// When it was ended early.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub revoked_at: Option<OffsetDateTime>,
-    /// Who ended it: `operator:NAME`.
-    pub revoked_by: Option<String>,
-    /// `Holds`, `Revoked`, `Expired`, or `Over` if its restriction is lifted.
-    pub state: String,
-}
-
 /// Which exceptions are wanted, the newest first.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
@@ -271,7 +236,7 @@ pub struct Wanted {
     /// Of this key.
     pub access_key_id: Option<String>,
     /// In this state.
-    pub state: Option<String>,
+    pub state: Option<ExceptionState>,
     /// Older than this one: where the last page ended.
     pub before: Option<Uuid>,
     /// At most so many.
@@ -322,7 +287,7 @@ pub async fn list(
         now,
         wanted.exception_id,
         wanted.access_key_id.as_deref(),
-        wanted.state.as_deref(),
+        wanted.state.map(ExceptionState::as_str),
         wanted.before,
         wanted.limit
     )

@@ -16,11 +16,12 @@ use crate::{
     audit::{self, Actor, Deed, Entry},
     calls::artefacts,
     directory::{
-        KeyStatus, StateFault, keys,
+        StateFault, keys,
         revision::{self, At},
     },
     outbox::{self, LetterKind, tasks},
 };
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::AccessKeyId,
     position::Position,
@@ -228,7 +229,10 @@ async fn facts(
     let pair = keys::owned(tx, &access_key_id).await?;
     Ok(Some(Facts {
         access_key_id,
-        state: State::parse(&restriction.state).ok_or(StateFault::Corrupt("state"))?,
+        state: restriction
+            .state
+            .parse::<State>()
+            .map_err(|_| StateFault::Corrupt("state"))?,
         pair: pair.map(|pair| pair.status),
     }))
 }

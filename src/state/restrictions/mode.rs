@@ -4,7 +4,6 @@
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::approvals::{self, FourEyes, Parties, RequestError, TwoPersonChange};
@@ -13,6 +12,7 @@ use crate::{
     directory::{StateFault, revision},
     live::barrier::Concern,
 };
+use akgate_api::policy::ModeSwitch;
 use akgate_rules::{position::Position, verdict::Mode};
 
 /// The request to switch the mode.
@@ -122,36 +122,18 @@ fn parse(mode: Option<&str>) -> Result<Option<Mode>, StateFault> {
     mode.map_err(|_| StateFault::Corrupt("mode"))
 }
 
-/// The last switch of the mode.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = ModeSwitch)]
-pub struct SwitchView {
-    /// `enforce`, `shadow` or `off` for every node; null for each node's configured mode.
-    #[schema(value_type = Option<String>)]
-    pub mode: Option<Mode>,
-    /// Why, in the requester's words; null if the mode was never switched.
-    pub reason: Option<String>,
-    /// The requester: `operator:NAME`.
-    pub asked_by: Option<String>,
-    /// The approver: `operator:NAME`.
-    pub approved_by: Option<String>,
-    /// When it was switched.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub switched_at: Option<OffsetDateTime>,
-}
-
 /// Reads the last switch.
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn view(pool: &PgPool) -> Result<SwitchView, StateFault> {
+pub async fn view(pool: &PgPool) -> Result<ModeSwitch, StateFault> {
     let row = sqlx::query!(
         "SELECT mode, reason, asked_by, approved_by, switched_at
          FROM policy_switch"
     )
     .fetch_one(pool)
     .await?;
-    Ok(SwitchView {
+    Ok(ModeSwitch {
         mode: parse(row.mode.as_deref())?,
         reason: row.reason,
         asked_by: row.asked_by,

@@ -1,92 +1,13 @@
 //! What operators and owners are shown of restrictions.
 
-use serde::Serialize;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::directory::{StateFault, keys::key_id};
-use crate::{
-    restrictions::reports::{self, ReportView},
-    restrictions::seen::Seen,
-};
+use crate::directory::StateFault;
+use crate::restrictions::{reports, seen::Seen};
+use akgate_api::restrictions::RestrictionView;
 use akgate_rules::{access_key::AccessKeyId, restriction::State};
-
-/// A restriction with its key and its leak reports.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct RestrictionView {
-    /// UUID version 7.
-    pub restriction_id: Uuid,
-    /// The key.
-    pub access_key_id: String,
-    /// The key's account; null if the key is unknown.
-    pub account_id: Option<String>,
-    /// The key's RAM user; null for the account itself.
-    pub user_name: Option<String>,
-    /// `Active`, `Inactive` or `Deleted`; null if the key is unknown.
-    pub key_status: Option<String>,
-    /// `Imposed`, `Remediated` or `Lifted`.
-    pub state: String,
-    /// `Reported` or `Reactivated`.
-    pub cause: String,
-    /// When it was imposed.
-    #[serde(with = "time::serde::rfc3339")]
-    pub imposed_at: OffsetDateTime,
-    /// When the clean-up was confirmed.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub remediated_at: Option<OffsetDateTime>,
-    /// Who confirmed it: `contact:ID` or `operator:NAME`.
-    pub confirmed_by: Option<String>,
-    /// Ticket number of a confirmation recorded by an operator.
-    pub ticket: Option<String>,
-    /// When it was lifted.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub lifted_at: Option<OffsetDateTime>,
-    /// Who lifted it: `operator:NAME` or `policy`.
-    pub lifted_by: Option<String>,
-    /// Why it was lifted, in the operator's words.
-    pub lift_reason: Option<String>,
-    /// The resolution: `Rotated`, `Disabled`, `Deleted`, `FalsePositive`, `UsedInTests` or `AcceptedRisk`.
-    pub closing: Option<String>,
-    /// The approver of a lift that needed approval: `operator:NAME`.
-    pub approved_by: Option<String>,
-    /// It was undone, as if it had never existed: neither sessions nor the key, if it comes back, are restricted by it.
-    pub undone: bool,
-    /// If the key is enabled or restored again, it is restricted again.
-    pub tombstone: bool,
-    /// When the owner was first notified; the reminders and escalation steps count from here.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub told_at: Option<OffsetDateTime>,
-    /// Since when sensitive reads are refused too.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub widened_at: Option<OffsetDateTime>,
-    /// When the account's other contacts were notified.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub next_contacts_at: Option<OffsetDateTime>,
-    /// When operators were asked to disable the key.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub disabling_proposed_at: Option<OffsetDateTime>,
-    /// The leak reports, oldest first.
-    pub reports: Vec<ReportView>,
-}
-
-impl RestrictionView {
-    /// The key's id, read.
-    ///
-    /// # Errors
-    /// [`StateFault::Corrupt`].
-    pub fn key_id(&self) -> Result<AccessKeyId, StateFault> {
-        key_id(&self.access_key_id)
-    }
-
-    /// Since when somebody may have had the key: as [`public_since`] reads it.
-    #[must_use]
-    pub fn public_since(&self) -> OffsetDateTime {
-        let seen = self.reports.iter().filter_map(|report| report.first_seen);
-        seen.fold(self.imposed_at, OffsetDateTime::min)
-    }
-}
 
 /// Which restrictions are wanted, the newest first.
 #[derive(Debug, Clone, Default)]

@@ -1,64 +1,11 @@
 //! What operators and owners are shown of leak reports.
 
-use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
-use time::OffsetDateTime;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::directory::StateFault;
-use akgate_rules::leak::{Place, Proof};
-
-/// A leak report.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct ReportView {
-    /// UUID version 7.
-    pub report_id: Uuid,
-    /// Who found it.
-    pub source: String,
-    /// The source's own id of the finding, or a digest of key and place.
-    pub reference: String,
-    /// The key or session that was found; null for a secret that belongs to no known key.
-    pub access_key_id: Option<String>,
-    /// The AccessKey that a found session descends from.
-    pub parent_access_key_id: Option<String>,
-    /// `Suspected` (restricts nothing), `Secret`, `Pair` or `Decided`.
-    pub proof: String,
-    /// The restriction that it led to or was added to.
-    pub restriction_id: Option<Uuid>,
-    /// The URL where it was found.
-    pub url: Option<String>,
-    /// The commit where it was found.
-    pub commit: Option<String>,
-    /// The file where it was found.
-    pub path: Option<String>,
-    /// When the source first saw it.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub first_seen: Option<OffsetDateTime>,
-    /// Whether the secret that was found belongs to the key; null if unknown.
-    pub secret_matches: Option<bool>,
-    /// The delivery that it arrived in; null if it arrived alone.
-    pub delivery_id: Option<Uuid>,
-    /// Whether it is held because it is a suspicion from a paused source.
-    pub held: bool,
-    /// When akgate received it.
-    #[serde(with = "time::serde::rfc3339")]
-    pub reported_at: OffsetDateTime,
-    /// Who sent it: `source:NAME` or `operator:NAME`.
-    pub reported_by: String,
-}
-
-impl ReportView {
-    /// Where it was seen.
-    #[must_use]
-    pub fn place(&self) -> Place {
-        Place {
-            url: self.url.clone(),
-            commit: self.commit.clone(),
-            path: self.path.clone(),
-        }
-    }
-}
+use akgate_api::leak_reports::ReportView;
+use akgate_rules::leak::Proof;
 
 /// Which reports are wanted, the newest first.
 #[derive(Debug, Clone, Default)]

@@ -1,28 +1,10 @@
 //! What happened to a restriction, in order: found, reported, imposed, refused calls, letters, confirmed, lifted.
 
-use serde::Serialize;
 use sqlx::PgPool;
-use time::OffsetDateTime;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::directory::StateFault;
-
-/// One event of a restriction's timeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = TimelineEvent)]
-pub struct Event {
-    /// When it happened.
-    #[serde(with = "time::serde::rfc3339")]
-    pub at: OffsetDateTime,
-    /// `Found`, `Reported`, `Imposed`, `CallsRefused` (in one hour), `LetterSent`, `LetterBuried`, `Widened`,
-    /// `Confirmed`, `Withdrawn`, `Asked`, `Decided`, `ExceptionRevoked`, `Lifted` or `Enforced` (a change's receipt).
-    pub event: String,
-    /// Who: a source, `operator:NAME`, `contact:ID` or `policy`; null for nobody in particular.
-    pub by: Option<String>,
-    /// Further details, in words.
-    pub detail: Option<String>,
-}
+use akgate_api::timeline::TimelineEvent;
 
 /// Reads the history of a restriction, the oldest first; of refused calls one event for each hour. At most `limit` events,
 /// the newest ones.
@@ -33,9 +15,9 @@ pub async fn read(
     pool: &PgPool,
     restriction_id: Uuid,
     limit: i64,
-) -> Result<Vec<Event>, StateFault> {
+) -> Result<Vec<TimelineEvent>, StateFault> {
     let mut events = sqlx::query_as!(
-        Event,
+        TimelineEvent,
         "SELECT
              at AS \"at!\",
              event AS \"event!\",

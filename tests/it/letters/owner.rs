@@ -1,5 +1,6 @@
 //! What an owner is told, and when: contacts in order, the ladder, repeats, and what a confirmation can become.
 
+use akgate_api::keys::KeyStatus;
 use akgate_owners::letters::mailer::MailFault;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
@@ -10,7 +11,7 @@ use akgate_rules::{
 use akgate_state::{
     audit::Actor,
     directory::{
-        KeyRecord, KeyStatus,
+        KeyRecord,
         contacts::{self, Language},
         keys::NewKey,
     },

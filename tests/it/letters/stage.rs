@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use akgate_api::{keys::KeyStatus, letters::LetterView};
 use akgate_owners::letters::{
     facts::House,
     letter::Templates,
@@ -22,7 +23,7 @@ use akgate_rules::{
 use akgate_state::{
     clock::Clock,
     directory::{
-        KeyRecord, KeyStatus,
+        KeyRecord,
         contacts::{self, Language},
         keys::NewKey,
         sealing::KeyRing,
@@ -30,7 +31,7 @@ use akgate_state::{
     keys::lifecycle::keep_one,
     leaks::record::{InForce, LeakReport},
     live::barrier::Barrier,
-    outbox::list::{LetterView, Wanted, list},
+    outbox::list::{Wanted, list},
     randomness::Randomness,
 };
 use futures_core::future::BoxFuture;

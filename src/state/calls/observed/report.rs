@@ -1,123 +1,12 @@
 //! The report of a node that watched: who fails and why, who would have been refused, who is not known.
 
-use serde::Serialize;
 use sqlx::PgPool;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::directory::StateFault;
-
-/// What was observed in a period.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Observed)]
-pub struct Report {
-    /// Start, at a full hour.
-    #[serde(with = "time::serde::rfc3339")]
-    pub since: OffsetDateTime,
-    /// End.
-    #[serde(with = "time::serde::rfc3339")]
-    pub until: OffsetDateTime,
-    /// Numbers of calls.
-    pub calls: Totals,
-    /// Verified calls that the policy would have refused, most frequent first.
-    pub would_be_refused: Vec<Refused>,
-    /// Calls that failed verification, with the reason.
-    pub failed: Vec<Failed>,
-    /// Calls of keys and sessions that are not in the directory.
-    pub not_in_directory: Vec<Unknown>,
-    /// Whether a list was truncated.
-    pub is_cut: bool,
-}
-
-/// Numbers of calls, by result.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = ObservedCalls)]
-pub struct Totals {
-    /// Calls that would have been forwarded.
-    pub passed: i64,
-    /// Calls that the policy would have refused.
-    pub would_be_refused: i64,
-    /// Calls that failed verification.
-    pub failed: i64,
-    /// Calls of keys that are not in the directory.
-    pub not_in_directory: i64,
-    /// Calls that could not be judged because the directory was unavailable.
-    pub not_judged: i64,
-}
-
-/// Calls that the policy would have refused.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = WouldBeRefused)]
-pub struct Refused {
-    /// The key or session that signed.
-    pub access_key_id: String,
-    /// Its account.
-    pub account_id: String,
-    /// Its principal.
-    pub principal: String,
-    /// The restriction that would have caused the refusal.
-    pub restriction_id: Option<Uuid>,
-    /// Product code.
-    pub product: String,
-    /// Action.
-    pub action: String,
-    /// Number of calls.
-    pub calls: i64,
-    /// RequestId of the last call.
-    pub last_request_id: Uuid,
-    /// The address that the last call came from.
-    pub last_source_ip: String,
-    /// When the last call came.
-    #[serde(with = "time::serde::rfc3339")]
-    pub last_at: OffsetDateTime,
-}
-
-/// Calls that failed verification.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = FailedVerification)]
-pub struct Failed {
-    /// The key that was claimed; empty if none was, or if there are too many to list separately.
-    pub access_key_id: String,
-    /// Product code; empty if the operation is not known.
-    pub product: String,
-    /// Action; empty if the operation is not known.
-    pub action: String,
-    /// The error code.
-    pub code: String,
-    /// The last such error, in words.
-    pub reason: String,
-    /// Number of calls.
-    pub calls: i64,
-    /// RequestId of the last call.
-    pub last_request_id: Uuid,
-    /// The address that the last call came from.
-    pub last_source_ip: String,
-    /// When the last call came.
-    #[serde(with = "time::serde::rfc3339")]
-    pub last_at: OffsetDateTime,
-}
-
-/// Calls of a key that is not in the directory.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = NotInDirectory)]
-pub struct Unknown {
-    /// The key; empty if there are too many to list separately.
-    pub access_key_id: String,
-    /// `session` or `pair`.
-    pub kind: &'static str,
-    /// Product code; empty if the operation is not known.
-    pub product: String,
-    /// Action; empty if the operation is not known.
-    pub action: String,
-    /// Number of calls.
-    pub calls: i64,
-    /// The address that the last call came from.
-    pub last_source_ip: String,
-    /// When the last call came.
-    #[serde(with = "time::serde::rfc3339")]
-    pub last_at: OffsetDateTime,
-}
+use akgate_api::observations::{
+    FailedVerification, NotInDirectory, ObservationReport, ObservedCalls, Watch, WouldBeRefused,
+};
 
 /// Reads the report of what was seen from the hour of `since` to `until`, at a mirror, in shadow mode, or
 /// both: at most `limit` rows of each list.
@@ -126,11 +15,11 @@ pub struct Unknown {
 /// [`StateFault::Database`].
 pub async fn report(
     pool: &PgPool,
-    watch: Option<super::Watch>,
+    watch: Option<Watch>,
     since: OffsetDateTime,
     until: OffsetDateTime,
     limit: i64,
-) -> Result<Report, StateFault> {
+) -> Result<ObservationReport, StateFault> {
     let since = since.truncate_to_hour();
     let rows = sqlx::query!(
         "WITH seen AS (
@@ -185,15 +74,15 @@ pub async fn report(
          ORDER BY outcome, position",
         since,
         until,
-        watch.map(super::Watch::as_str),
+        watch.map(Watch::as_str),
         limit
     )
     .fetch_all(pool)
     .await?;
-    let mut report = Report {
+    let mut report = ObservationReport {
         since,
         until,
-        calls: Totals::default(),
+        calls: ObservedCalls::default(),
         would_be_refused: Vec::new(),
         failed: Vec::new(),
         not_in_directory: Vec::new(),
@@ -217,7 +106,7 @@ pub async fn report(
             continue;
         }
         match row.outcome.as_str() {
-            "WouldRefuse" => report.would_be_refused.push(Refused {
+            "WouldRefuse" => report.would_be_refused.push(WouldBeRefused {
                 access_key_id: row.access_key_id,
                 account_id: row.account_id,
                 principal: row.principal,
@@ -229,7 +118,7 @@ pub async fn report(
                 last_source_ip: row.last_source_ip,
                 last_at: row.last_at,
             }),
-            "Fails" => report.failed.push(Failed {
+            "Fails" => report.failed.push(FailedVerification {
                 access_key_id: row.access_key_id,
                 product: row.product,
                 action: row.action,
@@ -240,11 +129,11 @@ pub async fn report(
                 last_source_ip: row.last_source_ip,
                 last_at: row.last_at,
             }),
-            "NotInDirectory" => report.not_in_directory.push(Unknown {
+            "NotInDirectory" => report.not_in_directory.push(NotInDirectory {
                 kind: if row.access_key_id.starts_with("STS.") {
-                    "session"
+                    "session".to_owned()
                 } else {
-                    "pair"
+                    "pair".to_owned()
                 },
                 access_key_id: row.access_key_id,
                 product: row.product,

@@ -11,8 +11,9 @@ use sqlx::PgConnection;
 use time::UtcDateTime;
 use uuid::Uuid;
 
-use crate::directory::{KeyStatus, StateFault, keys::key_id, within};
+use crate::directory::{StateFault, keys::key_id, within};
 use crate::live::memory::{Known, Made, Maps, Mark, Marks, OfAccount, What};
+use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::AccessKeyId,
     exception::{Exception, Scope},
@@ -146,7 +147,9 @@ pub(crate) fn mark(
     is_widened: bool,
     lifted_at: Option<(i64, Uuid)>,
 ) -> Result<(), StateFault> {
-    let state = State::parse(state).ok_or(StateFault::Corrupt("state"))?;
+    let state = state
+        .parse::<State>()
+        .map_err(|_| StateFault::Corrupt("state"))?;
     let this = Mark {
         restriction_id,
         is_widened,
@@ -359,7 +362,9 @@ async fn pairs(
 }
 
 pub(crate) fn pair(revision: i64, status: &str) -> Result<Known, StateFault> {
-    let status = KeyStatus::parse(status).ok_or(StateFault::Corrupt("status"))?;
+    let status = status
+        .parse::<KeyStatus>()
+        .map_err(|_| StateFault::Corrupt("status"))?;
     Ok(Known::new(revision, What::Pair(status)))
 }
 

@@ -1,0 +1,42 @@
+//! Where a key or session comes from, and what descends from it.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::{IntoParams, ToSchema};
+
+/// A key or session of a lineage.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Relative {
+    /// Its id.
+    pub access_key_id: String,
+    /// Distance from the requested one: negative for ancestors, 0 for itself, positive for descendants.
+    pub distance: i32,
+    /// The key or session that created it; null if unknown.
+    pub made_by: Option<String>,
+    /// `AccessKey` or `Session`; null if it is not (or no longer) in the directory.
+    pub kind: Option<String>,
+    /// `Active`, `Inactive` or `Deleted`; for a session, `Live` or `Ended`.
+    pub status: Option<String>,
+    /// When a session expires or expired.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<OffsetDateTime>,
+    /// State of the restriction in force; null if there is none.
+    pub restriction: Option<String>,
+}
+
+/// How much to show.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct LineageFilter {
+    /// Maximum number of descendants.
+    #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
+    pub page_size: Option<i64>,
+}
+
+/// Where a key comes from, and what descends from it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Lineage {
+    /// Its ancestors, the farthest first; the key itself; its descendants, the nearest first.
+    pub relatives: Vec<Relative>,
+}

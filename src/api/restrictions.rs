@@ -1,0 +1,149 @@
+//! Restrictions.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    leak_reports::ReportView,
+    schema_names::{ClosingName, RestrictionStateName},
+    values::text_schema,
+};
+use akgate_rules::restriction::Closing;
+
+/// A restriction with its key and its leak reports.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RestrictionView {
+    /// UUID version 7.
+    pub restriction_id: Uuid,
+    /// The key.
+    pub access_key_id: String,
+    /// The key's account; null if the key is unknown.
+    pub account_id: Option<String>,
+    /// The key's RAM user; null for the account itself.
+    pub user_name: Option<String>,
+    /// `Active`, `Inactive` or `Deleted`; null if the key is unknown.
+    pub key_status: Option<String>,
+    /// `Imposed`, `Remediated` or `Lifted`.
+    pub state: String,
+    /// `Reported` or `Reactivated`.
+    pub cause: String,
+    /// When it was imposed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub imposed_at: OffsetDateTime,
+    /// When the clean-up was confirmed.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub remediated_at: Option<OffsetDateTime>,
+    /// Who confirmed it: `contact:ID` or `operator:NAME`.
+    pub confirmed_by: Option<String>,
+    /// Ticket number of a confirmation recorded by an operator.
+    pub ticket: Option<String>,
+    /// When it was lifted.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub lifted_at: Option<OffsetDateTime>,
+    /// Who lifted it: `operator:NAME` or `policy`.
+    pub lifted_by: Option<String>,
+    /// Why it was lifted, in the operator's words.
+    pub lift_reason: Option<String>,
+    /// The resolution: `Rotated`, `Disabled`, `Deleted`, `FalsePositive`, `UsedInTests` or `AcceptedRisk`.
+    pub closing: Option<String>,
+    /// The approver of a lift that needed approval: `operator:NAME`.
+    pub approved_by: Option<String>,
+    /// It was undone, as if it had never existed: neither sessions nor the key, if it comes back, are restricted by it.
+    pub undone: bool,
+    /// If the key is enabled or restored again, it is restricted again.
+    pub tombstone: bool,
+    /// When the owner was first notified; the reminders and escalation steps count from here.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub told_at: Option<OffsetDateTime>,
+    /// Since when sensitive reads are refused too.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub widened_at: Option<OffsetDateTime>,
+    /// When the account's other contacts were notified.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub next_contacts_at: Option<OffsetDateTime>,
+    /// When operators were asked to disable the key.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub disabling_proposed_at: Option<OffsetDateTime>,
+    /// The leak reports, oldest first.
+    pub reports: Vec<ReportView>,
+}
+
+impl RestrictionView {
+    /// Since when somebody may have had the key: the earliest of its imposing and of what its reports say.
+    #[must_use]
+    pub fn public_since(&self) -> OffsetDateTime {
+        let seen = self.reports.iter().filter_map(|report| report.first_seen);
+        seen.fold(self.imposed_at, OffsetDateTime::min)
+    }
+}
+
+/// Where the owner's confirmation is recorded.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmation {
+    /// The number of the ticket in which the owner confirmed.
+    #[schema(schema_with = text_schema::<128>)]
+    pub ticket: String,
+}
+
+/// Why the restriction is lifted.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Lifting)]
+#[serde(deny_unknown_fields)]
+pub struct LiftRequest {
+    /// The resolution.
+    #[schema(value_type = ClosingName)]
+    pub closing: Closing,
+    /// The reason, kept in the audit log.
+    #[schema(schema_with = text_schema::<1024>)]
+    pub reason: String,
+    /// Lift although the leaked key is still active: a second operator must approve.
+    #[serde(default)]
+    pub accept_active_key: bool,
+    /// Lift although the owner has not confirmed the clean-up: a second operator must approve.
+    #[serde(default)]
+    pub accept_no_confirmation: bool,
+}
+
+/// Which restrictions to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct RestrictionFilter {
+    /// Only those in this state.
+    #[param(value_type = Option<RestrictionStateName>, inline, nullable = false)]
+    pub state: Option<String>,
+    /// Only those of this access key.
+    #[param(nullable = false)]
+    pub access_key_id: Option<String>,
+    /// Only those of this account.
+    #[param(nullable = false)]
+    pub account_id: Option<String>,
+    /// Only those where one of these begins with this text: the key, its account or user, the ticket, the source's
+    /// reference, the URL where it was found (with or without `https://`).
+    #[param(
+        nullable = false,
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
+    pub q: Option<String>,
+    /// The page size.
+    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
+    pub page_size: Option<i64>,
+    /// The `next_page_token` of the previous page.
+    #[param(nullable = false)]
+    pub page_token: Option<Uuid>,
+}
+
+/// A page of results.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Restrictions)]
+pub struct RestrictionPage {
+    /// Newest first.
+    pub restrictions: Vec<RestrictionView>,
+    /// Send this as `page_token` to get the next page; null on the last page.
+    pub next_page_token: Option<Uuid>,
+}

@@ -1,0 +1,37 @@
+//! What happened to a restriction, in order.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::{IntoParams, ToSchema};
+
+/// One event of a restriction's timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TimelineEvent {
+    /// When it happened.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// `Found`, `Reported`, `Imposed`, `CallsRefused` (in one hour), `LetterSent`, `LetterBuried`, `Widened`,
+    /// `Confirmed`, `Withdrawn`, `Asked`, `Decided`, `ExceptionRevoked`, `Lifted` or `Enforced` (a change's receipt).
+    pub event: String,
+    /// Who: a source, `operator:NAME`, `contact:ID` or `policy`; null for nobody in particular.
+    pub by: Option<String>,
+    /// Further details, in words.
+    pub detail: Option<String>,
+}
+
+/// How much to show.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct TimelineFilter {
+    /// Maximum number of events; the newest are kept.
+    #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
+    pub page_size: Option<i64>,
+}
+
+/// A restriction's history.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Timeline {
+    /// Oldest first.
+    pub events: Vec<TimelineEvent>,
+}
