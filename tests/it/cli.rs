@@ -15,42 +15,29 @@ use crate::{
 const KEY: &str = "LTAI5tFakeAlice";
 
 /// A desk that is served, and a key of it that is restricted.
-struct Office {
-    desk: Desk,
-    server: String,
-    scratch: Scratch,
+async fn office() -> ServedDesk {
+    let desk = Desk::new().await;
+    desk.node.key(KEY, Some("alice")).await;
+    desk.report(KEY, "finding-1").await;
+    ServedDesk::of(desk).await
 }
 
-impl Office {
-    async fn new() -> Self {
-        let desk = Desk::new().await;
-        desk.node.key(KEY, Some("alice")).await;
-        desk.report(KEY, "finding-1").await;
-        let server = desk.serve().await;
-        Self {
-            desk,
-            server,
-            scratch: Scratch::new(),
-        }
-    }
-
-    /// The binary, with nothing of whoever runs the tests around it.
-    fn akgate(&self, token: &str, line: &str) -> Command {
-        Command::new(AKGATE)
-            .args(line.split_whitespace().map(|word| word.replace('~', " ")))
-            .env_clear()
-            .env("HOME", self.scratch.path())
-            .env("AKGATE_SERVER", &self.server)
-            .env("AKGATE_TOKEN", token)
-            .stdin(Vec::<u8>::new())
-            .timeout(Duration::from_secs(60))
-    }
+/// What a person types: words with `~` for a space.
+fn akgate(office: &ServedDesk, token: &str, line: &str) -> Command {
+    let words: Vec<String> = line
+        .split_whitespace()
+        .map(|word| word.replace('~', " "))
+        .collect();
+    let command = office.akgate(token, words.iter().map(String::as_str));
+    Command::from_std(command)
+        .stdin(Vec::<u8>::new())
+        .timeout(Duration::from_secs(60))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_queue_to_the_lift_in_four_commands() {
-    let office = Office::new().await;
-    let olga = |line: &str| office.akgate(&office.desk.operator, line);
+    let office = office().await;
+    let olga = |line: &str| akgate(&office, &office.desk.operator, line);
     olga("restrictions list --state Imposed")
         .assert()
         .success()
@@ -147,9 +134,9 @@ async fn from_the_queue_to_the_lift_in_four_commands() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lift_that_takes_two_says_how_it_goes_on() {
-    let office = Office::new().await;
-    let olga = |line: &str| office.akgate(&office.desk.operator, line);
-    let anna = |line: &str| office.akgate(&office.desk.approver, line);
+    let office = office().await;
+    let olga = |line: &str| akgate(&office, &office.desk.operator, line);
+    let anna = |line: &str| akgate(&office, &office.desk.approver, line);
     let lift =
         "restrictions lift LTAI5tFakeAlice --closing acceptedrisk --reason the~owner~insists";
     // Nobody is asked where there is no terminal, and nothing is done.
@@ -340,8 +327,8 @@ No pending approvals.
 
 #[tokio::test(flavor = "multi_thread")]
 async fn admin_sees_operators_makes_tokens_and_ends_them() {
-    let office = Office::new().await;
-    let ada = |line: &str| office.akgate(&office.desk.admin, line);
+    let office = office().await;
+    let ada = |line: &str| akgate(&office, &office.desk.admin, line);
     ada("operators list --limit 5")
         .assert()
         .success()
@@ -459,9 +446,9 @@ fn shells_complete_and_the_manual_has_a_page_for_each_command() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mistakes_are_told_with_what_helps() {
-    let office = Office::new().await;
+    let office = office().await;
     let desk = &office.desk;
-    let victor = |line: &str| office.akgate(&desk.viewer, line);
+    let victor = |line: &str| akgate(&office, &desk.viewer, line);
     victor("restrictions impose LTAI5tFakeBob --source me --reference r --yes")
         .assert()
         .code(4)
@@ -532,7 +519,7 @@ error: [..]/.config/akgate/profiles.toml has no profile `work`
 
 #[tokio::test(flavor = "multi_thread")]
 async fn profile_says_which_akgate_and_whose_token() {
-    let office = Office::new().await;
+    let office = office().await;
     let token = office
         .scratch
         .write("token", &format!("{}\n", office.desk.viewer));
@@ -629,7 +616,7 @@ Options:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn watch_prints_what_happens_as_it_happens() {
-    let office = Office::new().await;
+    let office = office().await;
     let mut watch = std::process::Command::new(AKGATE)
         .args(["restrictions", "watch", "--count", "2"])
         .env_clear()
@@ -670,8 +657,8 @@ async fn watch_prints_what_happens_as_it_happens() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_of_exceptions_keys_and_letters_end_with_the_next_command() {
-    let office = Office::new().await;
-    let olga = |line: &str| office.akgate(&office.desk.operator, line);
+    let office = office().await;
+    let olga = |line: &str| akgate(&office, &office.desk.operator, line);
     let wide = "--operation RAM:CreateUser --network 0.0.0.0/0 --hours 1 --reason x --yes";
     olga(&format!("exceptions add LTAI5tFakeAlice {wide}"))
         .assert()
@@ -736,8 +723,8 @@ No matching restrictions.
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_are_listed_with_what_they_enforce() {
-    let office = Office::new().await;
-    let olga = |line: &str| office.akgate(&office.desk.operator, line);
+    let office = office().await;
+    let olga = |line: &str| akgate(&office, &office.desk.operator, line);
     office.desk.node.node.membership().round().await.unwrap();
     let listed = olga("nodes list -o json").assert().success();
     let listed: serde_json::Value = serde_json::from_slice(&listed.get_output().stdout).unwrap();

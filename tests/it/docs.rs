@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use crate::process::{AKGATE, Scratch};
+use crate::{
+    process::{AKGATE, Scratch},
+    wait::holds_in_time,
+};
 
 /// A demo that stays up; ended at the end of the test.
 struct Demo(Child);
@@ -20,14 +23,10 @@ impl Drop for Demo {
                 .args(["-INT", &self.0.id().to_string()])
                 .status(),
         );
-        for _ in 0..500 {
-            if self.0.try_wait().unwrap().is_some() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        if !holds_in_time(|| self.0.try_wait().unwrap().is_some()) {
+            drop(self.0.kill());
+            drop(self.0.wait());
         }
-        drop(self.0.kill());
-        drop(self.0.wait());
     }
 }
 

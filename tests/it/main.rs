@@ -48,6 +48,7 @@ mod sources;
 mod tricks;
 mod vectors;
 mod verify;
+mod wait;
 mod watch;
 mod why;
 mod window;

@@ -24,7 +24,10 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
-use crate::harness::{ACCOUNT, Behind, TestNode, id, in_origin_form, lift_by_two};
+use crate::{
+    harness::{ACCOUNT, Behind, TestNode, id, in_origin_form, lift_by_two},
+    wait::eventually,
+};
 
 pub const RAM: &str = "2015-05-01";
 pub const STS: &str = "2015-04-01";
@@ -784,11 +787,10 @@ async fn flood_of_unknown_ids_is_throttled_and_known_ids_do_not_feel_it() {
             })
         })
         .collect();
-    let mut throttled = 0;
-    while throttled < 32 {
-        throttled = flood.iter().filter(|one| one.is_finished()).count();
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    eventually("32 calls are throttled", async || {
+        flood.iter().filter(|one| one.is_finished()).count() >= 32
+    })
+    .await;
     let known = node.call(&key, RAM, "ListUsers", &[]).await;
     assert_eq!(known.status, StatusCode::OK);
     blocker.rollback().await.unwrap();

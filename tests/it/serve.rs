@@ -13,38 +13,43 @@ use akgate_state::clock::{Clock, SystemClock};
 use axum::{Router, extract::Request};
 use http::Method;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 
 use crate::{
     database::TestDatabase,
     process::{Scratch, Served, akgate, kill, operator, operator_as, secrets},
+    wait::{eventually, eventually_some},
 };
 
 const RAM: &str = "2015-05-01";
 
-/// An upstream that needs no database: it says yes, slowly where the action asks for that.
-async fn upstream() -> String {
-    let app = Router::new().fallback(|request: Request| async move {
-        assert!(request.headers().contains_key("x-akgate-identity"));
-        if request
-            .uri()
-            .query()
-            .is_some_and(|query| query.contains("slow"))
-        {
-            tokio::time::sleep(Duration::from_millis(700)).await;
+/// An upstream that needs no database: it says yes, and to a call that asks for `slow` not before it is notified.
+async fn upstream() -> (String, Arc<Notify>) {
+    let slow = Arc::new(Notify::new());
+    let going = Arc::clone(&slow);
+    let app = Router::new().fallback(move |request: Request| {
+        let going = Arc::clone(&going);
+        async move {
+            assert!(request.headers().contains_key("x-akgate-identity"));
+            let query = request.uri().query();
+            if query.is_some_and(|query| query.contains("slow")) {
+                going.notified().await;
+            }
+            axum::Json(json!({ "RequestId": "x", "Users": { "User": [] } }))
         }
-        axum::Json(json!({ "RequestId": "x", "Users": { "User": [] } }))
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });
-    format!("http://{address}")
+    (format!("http://{address}"), slow)
 }
 
 struct World {
     scratch: Scratch,
     config: std::path::PathBuf,
     caller: Caller,
+    /// Lets the upstream answer a slow call.
+    slow: Arc<Notify>,
 }
 
 impl World {
@@ -52,7 +57,7 @@ impl World {
         let scratch = Scratch::new();
         let key = hex::encode([9; 32]);
         let key = scratch.write("identity-key", &key);
-        let url = upstream().await;
+        let (url, slow) = upstream().await;
         let letters = scratch.path().join("letters");
         let mut text = secrets(&scratch, database_url);
         for section in ["gateway", "public", "admin", "telemetry"] {
@@ -70,6 +75,7 @@ impl World {
             scratch,
             config,
             caller: Caller::default(),
+            slow,
         }
     }
 
@@ -150,22 +156,14 @@ impl World {
     /// Asks until the answer is another one; gives how long that took.
     async fn until(&self, gateway: &str, name: &str, action: &str, wanted: &str) -> Duration {
         let began = Instant::now();
-        loop {
+        let what = format!("{name} {action} is answered with {wanted}");
+        eventually(&what, async || {
             let reply = self.call(gateway, name, action).await;
-            let got = format!(
-                "{} {}",
-                reply.status,
-                reply.text(&["Code"]).unwrap_or_default()
-            );
-            if got.trim() == wanted {
-                return began.elapsed();
-            }
-            assert!(
-                began.elapsed() < Duration::from_secs(20),
-                "{action}: {got}, wanted {wanted}"
-            );
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+            let code = reply.text(&["Code"]).unwrap_or_default();
+            format!("{} {code}", reply.status).trim() == wanted
+        })
+        .await;
+        began.elapsed()
     }
 }
 
@@ -301,9 +299,10 @@ async fn database_away_means_reads_by_cached_keys_and_nothing_else_until_it_is_b
             _ => {
                 kill("KILL", postgres.postmaster_pid());
                 // Its children notice a moment later, and still serve until then.
-                while server.iter().any(|pid| is_running(*pid)) {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
+                eventually("PostgreSQL's processes end", async || {
+                    !server.iter().any(|pid| is_running(*pid))
+                })
+                .await;
             }
         }
         for (name, action, status, code) in [
@@ -352,11 +351,12 @@ async fn database_away_means_reads_by_cached_keys_and_nothing_else_until_it_is_b
         assert_eq!(refused.status, 403);
     }
     // With its lease, which it takes within half a second.
-    let until = Instant::now() + Duration::from_secs(2);
-    while world.get(&telemetry, "/readyz").await.status != 200 {
-        assert!(Instant::now() < until, "{}", node.log());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let began = Instant::now();
+    eventually("the node is ready", async || {
+        world.get(&telemetry, "/readyz").await.status == 200
+    })
+    .await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{}", node.log());
     tokio::task::spawn_blocking(move || postgres.stop())
         .await
         .unwrap();
@@ -377,18 +377,15 @@ async fn request_in_flight_is_answered_and_recorded_when_the_process_is_told_to_
                 .await
         })
     };
-    let seen = "SELECT count(*) FROM intents";
-    let until = Instant::now() + Duration::from_secs(10);
-    while sqlx::query_scalar::<_, i64>(seen)
-        .fetch_one(database.pool())
-        .await
-        .unwrap()
-        == 0
-    {
-        assert!(Instant::now() < until, "{}", node.log());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let seen = "SELECT EXISTS (SELECT 1 FROM intents)";
+    eventually("the call has its intent", async || {
+        let seen = sqlx::query_scalar(seen).fetch_one(database.pool());
+        seen.await.unwrap()
+    })
+    .await;
     node.signal("TERM");
+    node.logs("stopping: waiting for requests in progress").await;
+    world.slow.notify_one();
     let reply = slow.await.unwrap();
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert_eq!(node.ended().await, Some(0), "{}", node.log());
@@ -559,12 +556,7 @@ async fn upstream_that_keeps_the_credentials_verifies_the_signature_itself() {
         .call_with(&gateway, "alice", "ListUsers", &[("Marker", "a b+c/张")])
         .await;
     assert_eq!(reply.status, 200, "{}", reply.text);
-    // The line is read by a thread of its own.
-    let until = Instant::now() + Duration::from_secs(10);
-    while !behind.log().contains("\"action\":\"ListUsers\"") {
-        assert!(Instant::now() < until, "{}", behind.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    behind.logs("\"action\":\"ListUsers\"").await;
 }
 
 #[test]
@@ -850,16 +842,12 @@ async fn certificate_is_swapped_under_load_and_a_broken_one_is_not_taken() {
         .collect();
     world.scratch.write("key.pem", &second_key);
     world.scratch.write("cert.pem", &second);
-    let until = Instant::now() + Duration::from_secs(20);
-    while https(&gateway, &second).await.is_err() {
-        assert!(Instant::now() < until, "{}", node.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the new certificate is served", async || {
+        https(&gateway, &second).await.is_ok()
+    })
+    .await;
     world.scratch.write("cert.pem", "no certificate");
-    while !node.log().contains("cannot use a new certificate") {
-        assert!(Instant::now() < until, "{}", node.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    node.logs("cannot use a new certificate").await;
     assert_eq!(https(&gateway, &second).await, Ok(400));
     stop.send(true).unwrap();
     let mut answered = 0;
@@ -914,17 +902,12 @@ async fn letter_reaches_a_mail_server_over_starttls_with_a_login_from_a_file() {
     let content = told["content"].as_str().unwrap();
     assert!(content.contains("Auto-Submitted: auto-generated"));
     assert!(!content.contains("FakeSecretOfalice"));
-    let sent = "SELECT count(*) FROM letters WHERE state = 'Sent'";
-    let until = Instant::now() + Duration::from_secs(10);
-    while sqlx::query_scalar::<_, i64>(sent)
-        .fetch_one(database.pool())
-        .await
-        .unwrap()
-        == 0
-    {
-        assert!(Instant::now() < until, "{}", node.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let sent = "SELECT EXISTS (SELECT 1 FROM letters WHERE state = 'Sent')";
+    eventually("the letter is sent", async || {
+        let sent = sqlx::query_scalar(sent).fetch_one(database.pool());
+        sent.await.unwrap()
+    })
+    .await;
     // Not before: a server that goes between the letter and its 250 gets the letter again.
     mail.kill().unwrap();
     mail.wait().unwrap();
@@ -972,19 +955,13 @@ async fn nothing_of_a_leaked_secret_comes_out_again() {
     assert_eq!(read.status, 200);
 
     let letters = world.scratch.path().join("letters");
-    let until = Instant::now() + Duration::from_secs(20);
-    let letter = loop {
-        let file = std::fs::read_dir(&letters)
-            .into_iter()
-            .flatten()
+    let letter = eventually_some("a letter is in the folder", async || {
+        std::fs::read_dir(&letters)
+            .ok()?
             .map(|entry| entry.unwrap().path())
-            .find(|path| path.extension().is_some_and(|ending| ending == "eml"));
-        if let Some(file) = file {
-            break std::fs::read(file).unwrap();
-        }
-        assert!(Instant::now() < until, "{}", node.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+            .find(|path| path.extension().is_some_and(|ending| ending == "eml"))
+    });
+    let letter = std::fs::read(letter.await).unwrap();
     let letter = mail_parser::MessageParser::default()
         .parse(&letter)
         .unwrap();

@@ -18,6 +18,7 @@ use crate::{
     database::TestDatabase,
     harness::{Behind, TestNode, in_origin_form},
     process::{Scratch, Served, akgate, operator, secrets},
+    wait::eventually_some,
 };
 
 const RAM: &str = "2015-05-01";
@@ -332,15 +333,11 @@ async fn nginx_mirrors_to_a_node_that_is_never_in_the_path() {
             action,
             parameters: &[("UserName", "a b/ü")],
         };
-        let until = tokio::time::Instant::now() + Duration::from_secs(10);
-        let reply = loop {
-            match caller.call(&gateway, &alice, api, SystemClock.now()).await {
-                Ok(reply) => break reply,
-                // nginx is still coming up.
-                Err(fault) => assert!(tokio::time::Instant::now() < until, "{fault}"),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        };
+        let reply = eventually_some("nginx is up", async || {
+            let called = caller.call(&gateway, &alice, api, SystemClock.now());
+            called.await.ok()
+        })
+        .await;
         assert_eq!(
             reply.text(&["RequestId"]),
             Some("handler"),
@@ -348,20 +345,14 @@ async fn nginx_mirrors_to_a_node_that_is_never_in_the_path() {
             reply.text
         );
     }
-    let until = tokio::time::Instant::now() + Duration::from_secs(10);
-    let report = loop {
-        let path = format!("{url}/policy/observed?watch=mirror");
-        let reply = caller
-            .plain(Method::GET, &path, Some(&token), None)
-            .await
-            .unwrap();
+    let path = format!("{url}/policy/observed?watch=mirror");
+    let report = eventually_some("both calls are observed", async || {
+        let asked = caller.plain(Method::GET, &path, Some(&token), None);
+        let reply = asked.await.unwrap();
         let calls = &reply.body["calls"];
-        if calls["passed"] == 1 && calls["would_be_refused"] == 1 {
-            break reply.body;
-        }
-        assert!(tokio::time::Instant::now() < until, "{}", reply.text);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+        (calls["passed"] == 1 && calls["would_be_refused"] == 1).then_some(reply.body)
+    })
+    .await;
     assert_eq!(report["calls"]["failed"], 0, "{report:#}");
     let printed = akgate(&["policy", "observed", "--hours", "1"], &config);
     let printed = String::from_utf8(printed.stdout).unwrap();

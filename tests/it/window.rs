@@ -6,7 +6,6 @@
 //! intent with what the node knows when the intent is written, in place of what it knew when it decided.
 
 use std::{
-    future::Future,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -53,6 +52,7 @@ use crate::{
     desk::Desk,
     harness::{ACCOUNT, Behind, NOW, Reply, TestClock, TestNode, id},
     road::{RAM, STS},
+    wait::eventually,
 };
 
 const KEY: &str = "LTAI5tFakeAlice";
@@ -112,9 +112,10 @@ impl Pair {
     /// The second node was not heard of for as long as a lease lasts.
     async fn no_lease_there(&self) {
         let lease = self.there.node.membership().lease();
-        while lease.holds(self.there.clock.since_boot()) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        eventually("the lease ends", async || {
+            !lease.holds(self.there.clock.since_boot())
+        })
+        .await;
     }
 }
 
@@ -183,8 +184,9 @@ async fn run(connection: &mut PgConnection, statement: &str) {
 
 /// Waits until a statement that begins so waits for a lock.
 async fn until_it_waits(pool: &PgPool, beginning: &str) {
-    for _ in 0..1_000 {
-        let waits: bool = sqlx::query_scalar(
+    let what = format!("a statement that begins with {beginning} waits");
+    eventually(&what, async || {
+        sqlx::query_scalar(
             "SELECT EXISTS (
                  SELECT 1
                  FROM pg_stat_activity
@@ -196,13 +198,9 @@ async fn until_it_waits(pool: &PgPool, beginning: &str) {
         .bind(beginning)
         .fetch_one(pool)
         .await
-        .unwrap();
-        if waits {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("nothing that begins with {beginning} waits");
+        .unwrap()
+    })
+    .await;
 }
 
 /// What takes something away from alice's key.
@@ -831,8 +829,11 @@ async fn caller_who_hangs_up_leaves_a_whole_record() {
     assert!(calling.await.is_err());
     held.let_go().await;
     let reached = pair.reached();
-    eventually(async || pair.reached() > reached || pair.reached() == 1).await;
-    eventually(async || {
+    eventually("the handlers are reached", async || {
+        pair.reached() > reached || pair.reached() == 1
+    })
+    .await;
+    eventually("the record is whole", async || {
         pair.there.node.recorder().flush().await.unwrap();
         let outcome: Option<String> =
             sqlx::query_scalar("SELECT outcome FROM intents WHERE action = 'CreateUser'")
@@ -843,16 +844,6 @@ async fn caller_who_hangs_up_leaves_a_whole_record() {
         outcome.as_deref() == Some("Succeeded")
     })
     .await;
-}
-
-async fn eventually<F: Future<Output = bool>>(mut is_so: impl FnMut() -> F) {
-    for _ in 0..400 {
-        if is_so().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it does not become so");
 }
 
 /// A node whose clock is twenty minutes off refuses every correct caller: it is not ready, and the others go on. Where

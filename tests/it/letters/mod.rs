@@ -3,7 +3,7 @@
 mod fuzz;
 mod owner;
 mod smtp;
-mod stage;
+pub mod stage;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 

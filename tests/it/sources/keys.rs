@@ -9,6 +9,7 @@ use super::{
     publisher::{Signer, signed},
     send,
 };
+use crate::wait::eventually;
 
 const BODY: &str = "[]";
 
@@ -70,19 +71,15 @@ async fn new_key_is_found_and_an_old_one_is_taken_while_it_is_listed() {
     post.publisher.direct(|directed| directed.keys = vec![new]);
     post.node.clock.advance(time::Duration::HOUR);
     assert_eq!(post.deliver(&json!([])).await.status, StatusCode::OK);
-    for _ in 0..200 {
-        if post.publisher.asked() == 3 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    eventually("the keys are fetched a third time", async || {
+        post.publisher.asked() == 3
+    })
+    .await;
+    eventually("the old key is no longer accepted", async || {
+        post.deliver(&json!([])).await.status != StatusCode::OK
+    })
+    .await;
     assert_eq!(post.publisher.asked(), 3);
-    for _ in 0..200 {
-        if post.deliver(&json!([])).await.status != StatusCode::OK {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
     post.node.clock.advance(time::Duration::SECOND);
     let answer = post.deliver(&json!([])).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -128,10 +125,11 @@ async fn slow_source_delays_no_other_delivery() {
     let router = post.beside();
     let request = post.publisher.delivery("slow", BODY);
     let slow = tokio::spawn(async move { send(&router, request).await });
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    post.publisher.slow.asked.notified().await;
     for _ in 0..50 {
         assert_eq!(post.deliver(&json!([])).await.status, StatusCode::OK);
     }
     assert!(!slow.is_finished());
+    post.publisher.slow.going.notify_one();
     assert_eq!(slow.await.unwrap().status, StatusCode::OK);
 }

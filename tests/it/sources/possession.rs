@@ -16,6 +16,7 @@ use super::{ALICE, Answer, send};
 use crate::{
     harness::{Behind, TestNode},
     road::confirm_and_lift,
+    wait::eventually,
 };
 
 const HOST: &str = "akgate.example";
@@ -147,12 +148,10 @@ async fn answer_comes_before_any_look_up_and_a_claim_outlives_its_node() {
         node.node.intake(open(1), true),
         stopped,
     ));
-    for _ in 0..500 {
-        if !restricted(&node).await.is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("alice's key is restricted", async || {
+        !restricted(&node).await.is_empty()
+    })
+    .await;
     assert_eq!(restricted(&node).await.len(), 1);
     stop.send_replace(true);
     loop_of_another.await.unwrap();
