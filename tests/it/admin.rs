@@ -31,7 +31,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn nobody_acts_without_a_token_that_may() {
+async fn request_without_a_sufficient_token_is_refused() {
     let desk = Desk::new().await;
     let last = if desk.operator.ends_with('x') {
         'y'
@@ -54,7 +54,7 @@ async fn nobody_acts_without_a_token_that_may() {
 }
 
 #[tokio::test]
-async fn bad_input_gets_a_problem_that_says_what_to_do() {
+async fn bad_input_gets_a_problem_that_names_the_remedy() {
     let desk = Desk::new().await;
     for (method, path, body, said) in [
         (
@@ -123,7 +123,7 @@ async fn bad_input_gets_a_problem_that_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn report_counts_once_by_its_reference_and_a_replay_after_the_lift_restricts_nothing() {
+async fn report_counts_once_by_its_reference_even_after_a_lift() {
     let desk = Desk::new().await;
     desk.node.key("LTAI5tFakeAlice", Some("alice")).await;
     let (status, first) = desk.report("LTAI5tFakeAlice", "finding-1").await;
@@ -172,7 +172,7 @@ async fn report_counts_once_by_its_reference_and_a_replay_after_the_lift_restric
 }
 
 #[tokio::test]
-async fn unknown_key_is_restricted_without_a_letter_and_no_leaked_secret_is_kept() {
+async fn unknown_key_is_restricted_without_a_letter_or_a_stored_secret() {
     let desk = Desk::new().await;
     contacts::keep(
         &desk.node.pool,
@@ -207,7 +207,7 @@ async fn unknown_key_is_restricted_without_a_letter_and_no_leaked_secret_is_kept
 }
 
 #[tokio::test]
-async fn lists_come_in_pages_that_miss_and_repeat_nothing() {
+async fn lists_are_paged_without_gaps_or_repeats() {
     let desk = Desk::new().await;
     for n in 0..7 {
         desk.report(&format!("LTAI5tFake{n}"), &format!("finding-{n}"))
@@ -248,7 +248,7 @@ async fn page(desk: &Desk, method: Method, path: &str) -> (u16, http::HeaderMap,
 }
 
 #[tokio::test]
-async fn confirmation_link_changes_nothing_when_it_is_followed_and_works_once() {
+async fn confirmation_link_works_once_and_only_by_post() {
     let desk = Desk::new().await;
     let node = &desk.node;
     for (email, language) in [
@@ -324,7 +324,7 @@ async fn confirmation_link_changes_nothing_when_it_is_followed_and_works_once() 
 }
 
 #[tokio::test]
-async fn confirmation_link_ends_after_seven_days() {
+async fn confirmation_link_expires_after_seven_days() {
     let desk = Desk::new().await;
     let node = &desk.node;
     contacts::keep(
@@ -359,7 +359,7 @@ async fn confirmation_link_ends_after_seven_days() {
 }
 
 #[tokio::test]
-async fn programs_read_notices_and_report_bounces_and_nothing_else() {
+async fn service_token_reads_notices_and_reports_bounces_only() {
     let desk = Desk::new().await;
     let node = &desk.node;
     let service = desk.service.as_str();
@@ -443,7 +443,7 @@ async fn programs_read_notices_and_report_bounces_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn reports_and_deliveries_are_listed_and_a_delivery_is_undone_by_an_operator() {
+async fn delivery_is_listed_with_its_reports_and_undone_by_an_operator() {
     let desk = Desk::new().await;
     let alice = desk.node.key("LTAI5tFakeOfAlice1", Some("alice")).await;
     let report = |access_key_id: Option<&str>, file: &str| LeakReport {

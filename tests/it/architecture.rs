@@ -69,7 +69,7 @@ fn used(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn rules_know_no_runtime_no_server_no_database_and_no_clock() {
+fn rules_depend_on_no_runtime_server_database_or_clock() {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rules/Cargo.toml");
     let manifest = fs::read_to_string(manifest).unwrap();
     let dependencies = manifest.split("[dev-dependencies]").next().unwrap();
@@ -93,7 +93,7 @@ fn rules_know_no_runtime_no_server_no_database_and_no_clock() {
 /// Who may not know whom: state nothing of the roads, the registry nothing of the gateway, the roads in
 /// nothing of the road out, the pages nothing of the admin API, and nobody of what wires everything.
 #[test]
-fn knowledge_runs_one_way() {
+fn dependencies_run_one_way() {
     let roads = [
         "gateway", "intake", "admin", "console", "notify", "sandbox", "server",
     ];

@@ -152,7 +152,7 @@ fn said(assert: &OutputAssert) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificate_says_who_asks_and_a_token_has_to_be_theirs() {
+async fn certificate_names_the_operator_and_a_token_must_match_it() {
     let hall = Hall::new().await;
     let olga = hall.people.sign(&hall.scratch, "olga", 2);
     let told = hall.akgate("operators me -o json", "", Some(&olga));
@@ -210,7 +210,7 @@ async fn certificate_says_who_asks_and_a_token_has_to_be_theirs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificate_of_another_authority_or_that_was_revoked_opens_nothing() {
+async fn certificate_that_is_foreign_or_revoked_is_refused() {
     let hall = Hall::new().await;
     let forged = Authority::new("people").sign(&hall.scratch, "ada", 5);
     let refused = hall

@@ -8,7 +8,7 @@ use std::{
 use snapbox::{cmd::Command, str};
 
 use crate::{
-    desk::Desk,
+    desk::{Desk, ServedDesk},
     process::{AKGATE, Scratch},
 };
 
@@ -35,7 +35,7 @@ fn akgate(office: &ServedDesk, token: &str, line: &str) -> Command {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_the_queue_to_the_lift_in_four_commands() {
+async fn restriction_is_listed_shown_confirmed_and_lifted_by_command() {
     let office = office().await;
     let olga = |line: &str| akgate(&office, &office.desk.operator, line);
     olga("restrictions list --state Imposed")
@@ -133,7 +133,7 @@ async fn from_the_queue_to_the_lift_in_four_commands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lift_that_takes_two_says_how_it_goes_on() {
+async fn lift_that_needs_approval_prints_the_next_command() {
     let office = office().await;
     let olga = |line: &str| akgate(&office, &office.desk.operator, line);
     let anna = |line: &str| akgate(&office, &office.desk.approver, line);
@@ -326,7 +326,7 @@ No pending approvals.
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn admin_sees_operators_makes_tokens_and_ends_them() {
+async fn admin_lists_operators_and_creates_and_revokes_tokens() {
     let office = office().await;
     let ada = |line: &str| akgate(&office, &office.desk.admin, line);
     ada("operators list --limit 5")
@@ -423,7 +423,7 @@ error: This is the last admin. Add another admin first.
 }
 
 #[test]
-fn shells_complete_and_the_manual_has_a_page_for_each_command() {
+fn completions_and_man_pages_cover_every_command() {
     let scratch = Scratch::new();
     for shell in ["bash", "zsh", "fish"] {
         let done = Command::new(AKGATE)
@@ -445,7 +445,7 @@ fn shells_complete_and_the_manual_has_a_page_for_each_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mistakes_are_told_with_what_helps() {
+async fn errors_end_with_the_next_command() {
     let office = office().await;
     let desk = &office.desk;
     let victor = |line: &str| akgate(&office, &desk.viewer, line);
@@ -518,7 +518,7 @@ error: [..]/.config/akgate/profiles.toml has no profile `work`
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn profile_says_which_akgate_and_whose_token() {
+async fn profile_selects_server_and_token() {
     let office = office().await;
     let token = office
         .scratch
@@ -564,7 +564,7 @@ error: no server given: pass --server URL, set AKGATE_SERVER, or add a profile w
 }
 
 #[test]
-fn help_tells_what_there_is() {
+fn help_lists_every_command() {
     Command::new(AKGATE)
         .args(["restrictions", "--help"])
         .env_clear()
@@ -615,14 +615,11 @@ Options:
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn watch_prints_what_happens_as_it_happens() {
+async fn watch_prints_events_as_they_happen() {
     let office = office().await;
-    let mut watch = std::process::Command::new(AKGATE)
-        .args(["restrictions", "watch", "--count", "2"])
-        .env_clear()
-        .env("HOME", office.scratch.path())
-        .env("AKGATE_SERVER", &office.server)
-        .env("AKGATE_TOKEN", &office.desk.viewer)
+    let arguments = ["restrictions", "watch", "--count", "2"];
+    let mut watch = office
+        .akgate(&office.desk.viewer, arguments)
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -656,7 +653,7 @@ async fn watch_prints_what_happens_as_it_happens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn errors_of_exceptions_keys_and_letters_end_with_the_next_command() {
+async fn errors_about_exceptions_keys_and_letters_end_with_the_next_command() {
     let office = office().await;
     let olga = |line: &str| akgate(&office, &office.desk.operator, line);
     let wide = "--operation RAM:CreateUser --network 0.0.0.0/0 --hours 1 --reason x --yes";
@@ -722,7 +719,7 @@ No matching restrictions.
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_are_listed_with_what_they_enforce() {
+async fn node_list_fits_80_columns() {
     let office = office().await;
     let olga = |line: &str| akgate(&office, &office.desk.operator, line);
     office.desk.node.node.membership().round().await.unwrap();

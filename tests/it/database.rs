@@ -196,7 +196,7 @@ async fn databases_of_two_tests_share_nothing() {
 }
 
 #[tokio::test]
-async fn dropped_database_is_gone_though_connected() {
+async fn dropped_database_is_removed_despite_connections() {
     let database = TestDatabase::new().await;
     let (name, other) = (database.name.clone(), database.pool.clone());
     sqlx::raw_sql("SELECT 1").execute(&other).await.unwrap();

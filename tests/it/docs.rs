@@ -79,7 +79,7 @@ fn blocks(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn every_source_can_be_tried_as_the_page_says() {
+fn sources_page_commands_work_as_written() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/sources.md");
     let page = std::fs::read_to_string(page).unwrap();
     let blocks = blocks(&page);

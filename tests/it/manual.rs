@@ -25,7 +25,7 @@ fn replaced(text: &str, names: &HashMap<String, String>) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_prints_what_the_manual_shows() {
+async fn command_prints_what_the_manual_shows() {
     let desk = Desk::new().await;
     let mut alice = None;
     for name in ["Bob", "Alice"] {

@@ -11,7 +11,7 @@ use sqlx::{Connection, PgConnection};
 use crate::wait::eventually_blocking;
 
 #[tokio::test]
-async fn cold_start_answers_and_stop_leaves_nothing() {
+async fn server_starts_cold_and_stop_leaves_nothing() {
     let server = start(None);
     assert_eq!(number(&server, "SELECT 1").await, 1);
     let (pid, data) = (server.postmaster_pid(), server.data().unwrap().to_owned());
@@ -60,7 +60,7 @@ async fn restart_after_a_killed_server_keeps_the_data() {
 }
 
 #[tokio::test]
-async fn long_data_path_still_gets_a_short_socket() {
+async fn long_data_path_gets_a_short_socket_path() {
     let folder = Scratch::new();
     let server = start(Some(folder.0.join("x".repeat(90)).join("data")));
     assert_eq!(number(&server, "SELECT 1").await, 1);
@@ -120,7 +120,7 @@ fn killed_owner_of_a_temporary_server_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn killed_owner_of_kept_data_is_succeeded_at_once() {
+async fn kept_data_of_a_killed_owner_is_taken_over_at_once() {
     let folder = Scratch::new();
     let mut owner = Holder::spawn(Some(&folder.data()));
     owner.kill();
@@ -131,7 +131,7 @@ async fn killed_owner_of_kept_data_is_succeeded_at_once() {
 }
 
 #[test]
-fn missing_programs_are_told_in_one_sentence() {
+fn missing_programs_are_reported_in_one_sentence() {
     let output = holder(None)
         .env("AKGATE_POSTGRES_BIN", "/nowhere")
         .output()

@@ -168,7 +168,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_nodes_enforce_each_others_changes_within_a_second_without_notifications() {
+async fn nodes_enforce_each_others_changes_within_a_second_without_notifications() {
     let database = TestDatabase::new().await;
     let world = World::new(&database.url(), "[registry]\nnotify = false\n").await;
     let token = operator(&world.config, "tester");
@@ -270,7 +270,7 @@ fn is_running(pid: u32) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn database_away_means_reads_by_cached_keys_and_nothing_else_until_it_is_back() {
+async fn database_outage_leaves_only_reads_by_cached_keys() {
     let mut postgres = tokio::task::spawn_blocking(|| {
         PrivatePostgres::start(&Options {
             data: None,
@@ -363,7 +363,7 @@ async fn database_away_means_reads_by_cached_keys_and_nothing_else_until_it_is_b
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn request_in_flight_is_answered_and_recorded_when_the_process_is_told_to_stop() {
+async fn request_in_flight_is_answered_and_recorded_on_sigterm() {
     let database = TestDatabase::new().await;
     let world = Arc::new(World::new(&database.url(), "").await);
     world.import(&["alice"]);
@@ -416,7 +416,7 @@ async fn raw(address: &str, bytes: &[u8]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn garbage_gets_a_clear_error_and_upstreams_answer_passes_unchanged() {
+async fn garbage_gets_a_clear_error_and_upstream_answers_pass_unchanged() {
     let database = TestDatabase::new().await;
     let key = hex::encode([9; 32]);
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -560,7 +560,7 @@ async fn upstream_that_keeps_the_credentials_verifies_the_signature_itself() {
 }
 
 #[test]
-fn wrong_configuration_is_told_with_line_and_caret() {
+fn wrong_configuration_is_reported_with_line_and_caret() {
     let scratch = Scratch::new();
     let check = |text: &str| {
         let file = scratch.write("akgate.toml", text);
@@ -585,7 +585,7 @@ fn wrong_configuration_is_told_with_line_and_caret() {
 }
 
 #[test]
-fn operators_who_could_not_be_known_are_told() {
+fn operator_sign_in_settings_that_cannot_work_are_refused() {
     let scratch = Scratch::new();
     let good = secrets(&scratch, "postgresql://localhost/akgate");
     let oidc = |more: &str| {
@@ -629,7 +629,7 @@ fn operators_who_could_not_be_known_are_told() {
 }
 
 #[test]
-fn source_without_its_contract_is_told() {
+fn source_without_its_contract_is_refused() {
     let scratch = Scratch::new();
     let good = secrets(&scratch, "postgresql://localhost/akgate")
         + "[public]\nurl = \"https://akgate.example\"\n";
@@ -681,7 +681,7 @@ fn source_without_its_contract_is_told() {
 }
 
 #[test]
-fn hook_without_what_it_needs_is_told() {
+fn hook_without_its_settings_is_refused() {
     let scratch = Scratch::new();
     let good = secrets(&scratch, "postgresql://localhost/akgate")
         + "[public]\nurl = \"https://akgate.example\"\n\
@@ -746,7 +746,7 @@ fn hook_without_what_it_needs_is_told() {
 }
 
 #[test]
-fn file_to_start_from_is_the_template() {
+fn configuration_template_matches_the_committed_file() {
     let template = akgate::config::template();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/akgate.toml");
     assert_eq!(
@@ -803,7 +803,7 @@ async fn https(address: &str, pem: &str) -> Result<u16, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificate_is_swapped_under_load_and_a_broken_one_is_not_taken() {
+async fn certificate_is_swapped_under_load_and_a_broken_one_is_ignored() {
     let database = TestDatabase::new().await;
     let (first, first_key) = certificate(1);
     let (second, second_key) = certificate(2);
@@ -861,7 +861,7 @@ async fn certificate_is_swapped_under_load_and_a_broken_one_is_not_taken() {
 /// A real mail server that demands STARTTLS and a login. Needs the Python of `./dev test`
 /// (`AKGATE_INTEROP_PYTHON`); a plain `cargo test` has none.
 #[tokio::test(flavor = "multi_thread")]
-async fn letter_reaches_a_mail_server_over_starttls_with_a_login_from_a_file() {
+async fn letter_is_sent_over_starttls_with_a_login_from_a_file() {
     use std::io::{BufRead, BufReader};
     let Ok(python) = std::env::var("AKGATE_INTEROP_PYTHON") else {
         println!("left out: run it by ./dev test, which installs a mail server");
@@ -916,7 +916,7 @@ async fn letter_reaches_a_mail_server_over_starttls_with_a_login_from_a_file() {
 /// A report that is careless with the secret that it is about, in its URL, its reference and its source: nothing of it is
 /// in any letter, page, answer or line of the log.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_a_leaked_secret_comes_out_again() {
+async fn leaked_secret_appears_in_no_letter_page_answer_or_log() {
     const SECRET: &str = "FakeSecretOfalice";
     let database = TestDatabase::new().await;
     let world = World::new(&database.url(), "").await;

@@ -63,7 +63,7 @@ async fn count(node: &TestNode, table: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn mirror_answers_nothing_forwards_nothing_and_tells_what_would_have_been() {
+async fn mirror_forwards_nothing_and_reports_what_would_be_refused() {
     let (node, clean, leaked) = watching(Behind::Mirror, true).await;
     let wrong = Credentials {
         access_key_secret: "FakeSecretOfNobody".into(),
@@ -173,7 +173,7 @@ async fn mirror_answers_nothing_forwards_nothing_and_tells_what_would_have_been(
 }
 
 #[tokio::test]
-async fn shadow_mode_in_the_path_gives_the_same_report_and_answers_as_ever() {
+async fn shadow_mode_gives_the_same_report_and_forwards_every_call() {
     let (node, clean, leaked) = watching(Behind::Yes, false).await;
     let user = [("UserName", "x")];
     assert_eq!(
@@ -197,7 +197,7 @@ async fn shadow_mode_in_the_path_gives_the_same_report_and_answers_as_ever() {
 }
 
 #[tokio::test]
-async fn node_that_enforces_observes_nothing() {
+async fn enforcing_node_records_no_observations() {
     let node = TestNode::new(Behind::Yes).await;
     let key = node.key("LTAI5tFakeAlice", Some("alice")).await;
     node.call(&key, RAM, "ListUsers", &[]).await;
@@ -206,7 +206,7 @@ async fn node_that_enforces_observes_nothing() {
 }
 
 #[tokio::test]
-async fn flood_of_invented_keys_is_counted_whole_and_told_apart_only_up_to_a_bound() {
+async fn flood_of_invented_keys_is_counted_in_full_and_listed_up_to_a_bound() {
     let node = TestNode::new(Behind::Yes).await;
     let now = node.clock.now();
     for n in 0..10_500 {
@@ -281,7 +281,7 @@ impl Drop for Nginx {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nginx_mirrors_to_a_node_that_is_never_in_the_path() {
+async fn nginx_mirrors_calls_to_a_node_beside_the_path() {
     let database = TestDatabase::new().await;
     let scratch = Scratch::new();
     let mut text = secrets(&scratch, &database.url());
@@ -378,7 +378,7 @@ async fn nginx_mirrors_to_a_node_that_is_never_in_the_path() {
 }
 
 #[test]
-fn watcher_is_no_gateway_and_sends_no_letters() {
+fn observing_node_refuses_every_other_role() {
     let scratch = Scratch::new();
     let config = scratch.write("akgate.toml", "");
     for roles in ["gateway", "worker", "admin,public"] {

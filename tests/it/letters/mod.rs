@@ -38,7 +38,7 @@ fn again(said: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn letter_of_a_transaction_that_fails_is_not_there() {
+async fn letter_of_a_failed_transaction_is_not_enqueued() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     let before = stage.letters().await.len();
@@ -51,7 +51,7 @@ async fn letter_of_a_transaction_that_fails_is_not_there() {
 }
 
 #[tokio::test]
-async fn two_workers_send_no_letter_twice() {
+async fn two_workers_send_each_letter_once() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 40).await;
     let drain = || async {
@@ -75,7 +75,7 @@ async fn two_workers_send_no_letter_twice() {
 }
 
 #[tokio::test]
-async fn letter_that_failed_is_sent_again_as_it_was() {
+async fn letter_retry_sends_the_same_message() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     stage
@@ -118,7 +118,7 @@ async fn letter_that_failed_is_sent_again_as_it_was() {
 }
 
 #[tokio::test]
-async fn worker_whose_lease_ran_out_cannot_settle_for_another() {
+async fn worker_with_an_expired_lease_cannot_settle_a_letter() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 1).await;
     let lease = |now| outbox::lease(&stage.pool, now, time::Duration::minutes(3), 8);
@@ -134,7 +134,7 @@ async fn worker_whose_lease_ran_out_cannot_settle_for_another() {
 }
 
 #[tokio::test]
-async fn letter_is_tried_for_a_week() {
+async fn letter_is_retried_for_a_week() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 1).await;
     stage
@@ -166,7 +166,7 @@ async fn letter_is_tried_for_a_week() {
 }
 
 #[tokio::test]
-async fn no_letter_stands_in_the_way_of_another() {
+async fn letter_that_fails_does_not_block_another() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 4).await;
     sqlx::query("UPDATE contacts SET email = 'no address' WHERE email = 'owner03@example.com'")
@@ -198,7 +198,7 @@ async fn no_letter_stands_in_the_way_of_another() {
 }
 
 #[tokio::test]
-async fn letters_tell_what_they_should_and_no_secret() {
+async fn letters_contain_the_facts_and_no_secret() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 2).await;
     let (id, now) = (leak.restriction_id, NOW + time::Duration::hours(1));
@@ -251,7 +251,7 @@ async fn letters_tell_what_they_should_and_no_secret() {
 }
 
 #[tokio::test]
-async fn letter_that_comes_after_the_confirmation_asks_for_none() {
+async fn letter_sent_after_the_confirmation_asks_for_none() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     let actor = Actor::Operator("olga".into());
@@ -266,7 +266,7 @@ async fn letter_that_comes_after_the_confirmation_asks_for_none() {
 }
 
 #[tokio::test]
-async fn link_is_another_one_once_the_last_is_spent_or_over() {
+async fn confirmation_link_is_replaced_once_used_or_expired() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 1).await;
     let letters = outbox::lease(&stage.pool, NOW, time::Duration::minutes(1), 1).await;
@@ -288,7 +288,7 @@ async fn link_is_another_one_once_the_last_is_spent_or_over() {
 }
 
 #[tokio::test]
-async fn running_worker_sends_what_comes_and_stops_when_told() {
+async fn running_worker_sends_new_letters_and_stops_on_request() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     let (stop, stopped) = watch::channel(false);
@@ -314,7 +314,7 @@ async fn running_worker_sends_what_comes_and_stops_when_told() {
 }
 
 #[tokio::test]
-async fn folder_holds_whole_letters_for_its_owner_alone() {
+async fn folder_mailer_writes_whole_letters_readable_by_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
 
     let database = TestDatabase::new().await;

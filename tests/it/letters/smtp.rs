@@ -161,7 +161,7 @@ fn message(subject: &str) -> Message {
 }
 
 #[tokio::test]
-async fn letter_that_the_server_puts_off_arrives_later_and_is_well_formed() {
+async fn deferred_letter_arrives_later_and_is_well_formed() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 2).await;
     let busy = Arc::new(Mutex::new(true));
@@ -232,7 +232,7 @@ async fn letter_that_the_server_puts_off_arrives_later_and_is_well_formed() {
 }
 
 #[tokio::test]
-async fn refused_letter_is_given_up_and_a_refused_sender_is_not() {
+async fn refused_letter_fails_and_a_refused_sender_is_retried() {
     for (at, answer, letter_is_at_fault) in [
         ("MAIL", "451 later", false),
         ("RCPT", "550 5.1.1 no such user", true),
@@ -258,7 +258,7 @@ async fn refused_letter_is_given_up_and_a_refused_sender_is_not() {
 }
 
 #[tokio::test]
-async fn absent_server_is_tried_again() {
+async fn absent_server_is_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
@@ -273,7 +273,7 @@ async fn absent_server_is_tried_again() {
 }
 
 #[tokio::test]
-async fn server_without_starttls_is_told_nothing() {
+async fn server_without_starttls_gets_no_credentials_or_letter() {
     let peer = Peer::start(|_, _| None).await;
     let mailer = SmtpMailer::new(SmtpSettings {
         encryption: Encryption::StartTls,
@@ -287,7 +287,7 @@ async fn server_without_starttls_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn password_in_the_clear_is_a_fault_of_the_settings() {
+async fn login_without_encryption_is_refused() {
     let peer = Peer::start(|_, _| None).await;
     let refused = SmtpMailer::new(SmtpSettings {
         login: Some(("akgate".into(), Zeroizing::new("FakePassword".into()))),
@@ -297,7 +297,7 @@ async fn password_in_the_clear_is_a_fault_of_the_settings() {
 }
 
 #[tokio::test]
-async fn letter_that_nobody_waits_for_any_more_does_not_disturb_the_next() {
+async fn abandoned_letter_does_not_disturb_the_next() {
     // The first connection does not answer to the body while the sender waits.
     let peer = Peer::start(|number, line| match (number, line) {
         (1, "hold") => Some("yes"),

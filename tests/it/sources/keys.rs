@@ -14,7 +14,7 @@ use crate::wait::eventually;
 const BODY: &str = "[]";
 
 #[tokio::test]
-async fn key_that_nobody_knows_makes_us_ask_once_a_minute() {
+async fn unknown_signing_key_is_fetched_once_a_minute() {
     let post = Post::new().await;
     assert_eq!(post.deliver(&json!([])).await.status, StatusCode::OK);
     assert_eq!(post.publisher.asked(), 1);
@@ -44,7 +44,7 @@ async fn key_that_nobody_knows_makes_us_ask_once_a_minute() {
 }
 
 #[tokio::test]
-async fn new_key_is_found_and_an_old_one_is_taken_while_it_is_listed() {
+async fn new_signing_key_is_fetched_and_an_old_one_accepted_while_published() {
     let post = Post::new().await;
     assert_eq!(post.deliver(&json!([])).await.status, StatusCode::OK);
     let next = Signer::new();
@@ -86,7 +86,7 @@ async fn new_key_is_found_and_an_old_one_is_taken_while_it_is_listed() {
 }
 
 #[tokio::test]
-async fn last_good_set_serves_while_the_source_does_not_answer() {
+async fn last_good_signing_keys_serve_while_the_source_is_away() {
     let post = Post::new().await;
     assert_eq!(post.deliver(&json!([])).await.status, StatusCode::OK);
     let impostor = Signer {

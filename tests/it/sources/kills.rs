@@ -190,7 +190,7 @@ async fn killed_node_loses_no_delivery_and_counts_none_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_import_goes_on_where_it_was() {
+async fn killed_import_resumes_where_it_stopped() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     let scratch = Scratch::new();
