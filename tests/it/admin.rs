@@ -204,6 +204,7 @@ async fn unknown_key_is_restricted_without_a_letter_or_a_stored_secret() {
         assert!(!dump.is_empty(), "{table}");
         assert!(!dump.join("\n").contains("FakeLeakedSecret"), "{table}");
     }
+    assert_eq!(desk.node.database.send_letters().await, ["Imposed"]);
 }
 
 #[tokio::test]
@@ -321,6 +322,10 @@ async fn confirmation_link_works_once_and_only_by_post() {
         confirmed.filter(|one| one["kind"] == "Confirmed").count(),
         2
     );
+    assert_eq!(
+        desk.node.database.send_letters().await,
+        ["Confirmed", "Confirmed", "Imposed", "Imposed"]
+    );
 }
 
 #[tokio::test]
@@ -356,6 +361,7 @@ async fn confirmation_link_expires_after_seven_days() {
     assert_eq!(page(&desk, Method::POST, &path).await.0, 404);
     let shown = desk.get(&format!("restrictions/{restriction}")).await;
     assert_eq!(shown["state"], "Imposed");
+    assert_eq!(desk.node.database.send_letters().await, ["Imposed"]);
 }
 
 #[tokio::test]

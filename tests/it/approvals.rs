@@ -470,6 +470,8 @@ async fn sixteen_operators_on_one_key_leave_a_linear_history() {
     for (kind, restriction, count) in letters {
         assert_eq!(count, 1, "{kind} {restriction}");
     }
+    let sent = desk.node.database.send_letters().await;
+    assert_eq!(sent.len(), history.len(), "{sent:?}");
 }
 
 #[tokio::test]
@@ -544,4 +546,6 @@ async fn timeline_lists_every_event_in_order() {
     let none = format!("restrictions/{}/timeline", Uuid::nil());
     let (status, ..) = desk.ask(&desk.viewer, Method::GET, &none, None).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+    let sent = desk.node.database.send_letters().await;
+    assert_eq!(sent, ["Confirmed", "Imposed", "Lifted"]);
 }

@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::runtime::Runtime;
 
-use crate::letters::stage::Stage;
+use crate::{letters::stage::Stage, wait::eventually};
 
 const TEMPLATE: &str = "akgate_template";
 
@@ -76,6 +76,17 @@ impl TestDatabase {
         .unwrap();
         kinds.sort();
         kinds
+    }
+
+    /// Waits until workers of processes that the test runs have sent what the outbox holds.
+    pub async fn outbox_is_empty(&self) {
+        eventually("the outbox is empty", async || {
+            sqlx::query_scalar("SELECT NOT EXISTS (SELECT 1 FROM letters WHERE state = 'Due')")
+                .fetch_one(&self.pool)
+                .await
+                .unwrap()
+        })
+        .await;
     }
 
     /// The kinds of the letters in the outbox. Asked on the runtime of this file: the test's own may be over, and may
@@ -201,22 +212,15 @@ async fn dropped_database_is_removed_despite_connections() {
     let (name, other) = (database.name.clone(), database.pool.clone());
     sqlx::raw_sql("SELECT 1").execute(&other).await.unwrap();
     drop(database);
-    let gone = async {
-        loop {
-            let found: bool =
-                sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-                    .bind(&name)
-                    .fetch_one(&TestDatabase::new().await.pool)
-                    .await
-                    .unwrap();
-            if !found {
-                break;
-            }
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(20), gone)
-        .await
-        .unwrap();
+    let beside = TestDatabase::new().await;
+    eventually("the database is gone", async || {
+        sqlx::query_scalar("SELECT NOT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+            .bind(&name)
+            .fetch_one(beside.pool())
+            .await
+            .unwrap()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -241,6 +241,7 @@ async fn letter_retry_and_cancellation_are_recorded() {
         )
         .await;
     assert_eq!((status, kind(&problem)), (404, "not-found"));
+    assert_eq!(desk.node.database.send_letters().await, ["Imposed"]);
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ mod openapi;
 mod operators;
 mod postgres;
 mod process;
+mod regression;
 mod reports;
 mod road;
 mod sandbox;

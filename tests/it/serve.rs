@@ -170,6 +170,7 @@ impl World {
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_enforce_each_others_changes_within_a_second_without_notifications() {
     let database = TestDatabase::new().await;
+    database.leaves_letters("no node is a worker");
     let world = World::new(&database.url(), "[registry]\nnotify = false\n").await;
     let token = operator(&world.config, "tester");
     world.import(&["alice", "bob", "root"]);
@@ -384,7 +385,8 @@ async fn request_in_flight_is_answered_and_recorded_on_sigterm() {
     })
     .await;
     node.signal("TERM");
-    node.logs("stopping: waiting for requests in progress").await;
+    node.logs("stopping: waiting for requests in progress")
+        .await;
     world.slow.notify_one();
     let reply = slow.await.unwrap();
     assert_eq!(reply.status, 200, "{}", reply.text);
@@ -1007,6 +1009,7 @@ async fn leaked_secret_appears_in_no_letter_page_answer_or_log() {
         .unwrap();
     assert_eq!(confirmed.status, 200);
     said.push(confirmed.text);
+    database.outbox_is_empty().await;
     said.push(node.log());
     for text in &said {
         for window in SECRET.as_bytes().windows(8) {

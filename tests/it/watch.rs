@@ -283,6 +283,7 @@ impl Drop for Nginx {
 #[tokio::test(flavor = "multi_thread")]
 async fn nginx_mirrors_calls_to_a_node_beside_the_path() {
     let database = TestDatabase::new().await;
+    database.leaves_letters("an observing node sends none");
     let scratch = Scratch::new();
     let mut text = secrets(&scratch, &database.url());
     for section in ["gateway", "admin", "telemetry"] {

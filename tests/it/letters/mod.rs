@@ -48,6 +48,7 @@ async fn letter_of_a_failed_transaction_is_not_enqueued() {
         .unwrap();
     tx.rollback().await.unwrap();
     assert_eq!(stage.letters().await.len(), before);
+    assert_eq!(stage.run_once().await, before);
 }
 
 #[tokio::test]
@@ -115,6 +116,7 @@ async fn letter_retry_sends_the_same_message() {
     assert_eq!(links, [(hash.clone(), 1, NOW + links::LIFE)]);
     let confirmed = confirm(&stage.pool, &hash, stage.clock.now()).await;
     assert_eq!(confirmed, Confirmed::Now(leak.restriction_id));
+    assert_eq!(stage.run_once().await, 1);
 }
 
 #[tokio::test]
@@ -285,6 +287,7 @@ async fn confirmation_link_is_replaced_once_used_or_expired() {
     let hash = Sha256::digest(&second).to_vec();
     confirm(&stage.pool, &hash, NOW + links::LIFE).await;
     assert_ne!(link(NOW + links::LIFE).await, second);
+    assert_eq!(database.send_letters().await, ["Confirmed", "Imposed"]);
 }
 
 #[tokio::test]

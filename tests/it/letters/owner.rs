@@ -443,6 +443,7 @@ async fn confirmation_can_be_withdrawn_by_any_contact_and_all_are_notified() {
     let first = token(&sent, "first@example.com");
     let confirmed = by_link(&stage.pool, &first, &statement, LiftRule::Operator, NOW).await;
     assert_eq!(confirmed.unwrap(), Confirmed::Now(leak.restriction_id));
+    assert_eq!(after(&stage, Duration::MINUTE).await.len(), 2);
 }
 
 /// A change that the leaked key made, as the gateway records it.

@@ -1,10 +1,8 @@
 //! A source: signs deliveries, and publishes its keys on a server of its own, as a test directs.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use aws_lc_rs::{
