@@ -372,18 +372,16 @@ Token for olga as viewer, valid until 2026-12-03T12:00:00Z. It is shown only onc
 "#]]);
     let token = String::from_utf8(made.get_output().stdout.clone()).unwrap();
     let token = token.trim();
-    office.akgate(token, "approvals list").assert().success();
+    akgate(&office, token, "approvals list").assert().success();
     let id = token.split('_').nth(1).unwrap();
-    office
-        .akgate(token, &format!("operators revoke-token {id}"))
+    akgate(&office, token, &format!("operators revoke-token {id}"))
         .assert()
         .success()
         .stderr_eq(str![[r#"
 The token [..] is revoked.
 
 "#]]);
-    office
-        .akgate(token, "approvals list")
+    akgate(&office, token, "approvals list")
         .assert()
         .code(4)
         .stderr_eq(str![[r#"
@@ -485,8 +483,7 @@ error: invalid value 'gone' for '--closing <CLOSING>': must be one of Rotated, D
 For more information, try '--help'.
 
 "#]]);
-    office
-        .akgate("akg_nonsense", "approvals list")
+    akgate(&office, "akg_nonsense", "approvals list")
         .assert()
         .code(4)
         .stderr_eq(str![[r#"

@@ -95,8 +95,10 @@ async fn command_prints_what_the_manual_shows() {
             .await
             .unwrap();
         let typed = replaced(rest, &real);
-        let mut command = office.akgate(token, typed.split_whitespace());
-        let done = command.output().unwrap();
+        let done = office
+            .akgate(token, typed.split_whitespace())
+            .output()
+            .unwrap();
         ran += 1;
         let printed = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
         let printed = in_no_time(&printed);

@@ -95,7 +95,7 @@ async fn nul_in_a_query_is_no_outage() {
             action: "CreateUser",
             parameters: &[("UserName", "ua")],
         },
-        node.clock.now(),
+        NOW,
     )
     .unwrap()
     .map(Body::new);

@@ -1,6 +1,6 @@
 //! Watching before enforcing: at a mirror and in shadow mode, the same report.
 
-use std::{process::Command, sync::Arc, time::Duration};
+use std::{process::Command, sync::Arc};
 
 use akgate_client::signer::{Api, Caller, Credentials, sign};
 use akgate_gateway::gate::Settings;
