@@ -1,7 +1,8 @@
 //! The composition root: every part, wired once. A process is a node with some of the roles.
 
-use std::{collections::HashMap, hash::RandomState, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use akgate_state::database::Pool;
 use axum::{
     Router,
     extract::Request,
@@ -10,7 +11,6 @@ use axum::{
 };
 use http::StatusCode;
 use lettre::message::Mailbox;
-use sqlx::PgPool;
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -19,11 +19,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use akgate_admin::Admin;
 use akgate_gateway::{
-    gate::{self, Gate},
-    lookup::{self, Lookup},
-    nonce::NonceMemory,
-    routes::{Routes, Trust},
-    upstream::{Upstream, Upstreams},
+    gate::{Gate, GateParts, GateSettings},
+    lookup::LookupSettings,
+    routes::Routes,
 };
 use akgate_hooks::{Hook, HookWorker};
 use akgate_intake::{Door, Fetch, Intake, Revoker, Signed, SignedOrigin, SigningKeys};
@@ -38,10 +36,7 @@ use akgate_owners::{
     },
     pages::{self, Console, Pages},
 };
-use akgate_rules::{
-    operation::{Blocklist, Catalogue, DataError, Product},
-    restriction::LiftRule,
-};
+use akgate_rules::{operation::DataError, restriction::LiftRule};
 use akgate_state::{
     calls::{in_flight::InFlight, observed, partitions, recorder::Recorder},
     clock::{Clock, LatestTime},
@@ -52,7 +47,7 @@ use akgate_state::{
         feed::{self, Feed},
         membership::{self, Membership},
         memory::Live,
-        nodes::{self, Card},
+        nodes::Card,
     },
     operators::{once, store},
     outbox::events,
@@ -63,9 +58,9 @@ use akgate_state::{
 #[derive(Clone)]
 pub struct Foundations {
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// The same, by connections for news and leases alone: however many calls wait for the others, these do not.
-    pub news: PgPool,
+    pub news: Pool,
     /// Seals secrets, finds them, and signs the links of letters.
     pub ring: Arc<KeyRing>,
     /// What time it is.
@@ -81,15 +76,13 @@ pub struct Foundations {
 /// How the gateway of a node is set.
 pub struct GatewaySettings {
     /// The gate itself.
-    pub gate: gate::Settings,
+    pub gate: GateSettings,
     /// How keys are looked up.
-    pub lookup: lookup::Settings,
+    pub lookup: LookupSettings,
     /// How many nonces of one key are remembered.
     pub nonces_per_key: usize,
-    /// The upstreams by product, and how each trusts akgate.
-    pub upstreams: Vec<(Product, Upstream, Trust)>,
-    /// Operations of products outside the catalogue: product, version, action.
-    pub listed: Vec<(String, String, String)>,
+    /// Which operations are served.
+    pub routes: Routes,
 }
 
 /// How the doors for sources of leak reports are set.
@@ -195,9 +188,6 @@ impl Duties {
     }
 }
 
-/// How often what has ended is forgotten.
-const SWEEP: Duration = Duration::from_secs(60);
-
 /// How often the partitions and old records are seen to.
 const UPKEEP: Duration = Duration::from_secs(3600);
 
@@ -281,7 +271,7 @@ impl Node {
     ///
     /// # Errors
     /// [`AppError::Data`].
-    pub fn gate(&self, settings: GatewaySettings) -> Result<(Arc<Gate>, Upstreams), AppError> {
+    pub fn gate(&self, settings: GatewaySettings) -> Result<Arc<Gate>, AppError> {
         let Foundations {
             pool,
             ring,
@@ -290,47 +280,24 @@ impl Node {
             metrics,
             ..
         } = self.foundations.clone();
-        let mut routes = Routes::default();
-        if settings.gate.is_mirror {
-            // Where a call would go is no matter of a mirror's.
-            for product in Product::CATALOGUED {
-                routes.serve(product, Trust::Signature);
-            }
-        }
-        let mut upstreams = HashMap::new();
-        for (product, upstream, trust) in settings.upstreams {
-            routes.serve(product.clone(), trust);
-            upstreams.insert(product, upstream);
-        }
-        for (product, version, action) in &settings.listed {
-            routes.list(product, version, action);
-        }
-        let gate = Gate {
+        let gate = Gate::new(GateParts {
             settings: settings.gate,
-            catalogue: Catalogue::built_in()?,
-            strict: Blocklist::strict()?,
-            routes,
-            lookup: Arc::new(Lookup::new(
-                pool.clone(),
-                Arc::clone(&ring),
-                Arc::clone(&self.feed),
-                settings.lookup,
-            )),
+            lookup: settings.lookup,
+            nonces_per_key: settings.nonces_per_key,
+            routes: settings.routes,
+            feed: Arc::clone(&self.feed),
             lease: Arc::clone(self.membership.lease()),
             barrier: Arc::clone(&self.barrier),
             calls: Arc::clone(&self.calls),
             latest: Arc::clone(&self.latest),
-            live: Arc::clone(&self.live),
-            feed: Arc::clone(&self.feed),
-            nonces: NonceMemory::new(settings.nonces_per_key, RandomState::new()),
             recorder: Arc::clone(&self.recorder),
             pool,
             ring,
             randomness,
             clock,
             metrics,
-        };
-        Ok((Arc::new(gate), Upstreams::new(upstreams)))
+        })?;
+        Ok(Arc::new(gate))
     }
 
     /// The admin API. With `enforce`, what it changes is enforced on this node before the answer.
@@ -508,7 +475,7 @@ impl Node {
         let stopped = stop.clone();
         tasks.spawn(async move { membership.run(stopped).await });
         if let Some(gate) = gate {
-            tasks.spawn(sweep(gate, stop));
+            tasks.spawn(gate.keep_sweeping(stop));
         }
         while tasks.join_next().await.is_some() {}
     }
@@ -555,21 +522,5 @@ async fn to_the_end(request: Request, next: Next) -> Response {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         },
-    }
-}
-
-async fn sweep(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
-        tokio::select! {
-            () = tokio::time::sleep(SWEEP) => {}
-            _ = stop.changed() => break,
-        }
-        let now = gate.clock.now();
-        gate.nonces.sweep(now);
-        gate.live.sweep(now);
-        let timeout = gate.settings.database_timeout;
-        if let Err(fault) = within(timeout, nodes::forget(&gate.pool)).await {
-            tracing::debug!(%fault, "cannot remove ended nodes from the list yet");
-        }
     }
 }

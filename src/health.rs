@@ -9,12 +9,12 @@ use axum::{
     routing::get,
 };
 use http::{StatusCode, header::CONTENT_TYPE};
-use sqlx::PgPool;
 
 use akgate_net::metrics::{Metrics, Readings};
 use akgate_state::{
     calls::recorder::Recorder,
     clock::Clock,
+    database::{self, Pool},
     directory::{StateFault, within},
     live::{
         feed::Feed,
@@ -29,7 +29,7 @@ const FRESH: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Health {
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// The registry; `None` where this process has no gateway.
     pub feed: Option<Arc<Feed>>,
     /// Its place among the nodes.
@@ -98,12 +98,9 @@ async fn metrics(State(health): State<Health>) -> Response {
 
 impl Health {
     async fn database(&self) -> Result<(), String> {
-        let asked = within(self.timeout, async {
-            let one = sqlx::query_scalar!("SELECT 1 AS \"one!\"");
-            Ok::<_, StateFault>(one.fetch_one(&self.pool).await?)
-        });
+        let asked = within(self.timeout, database::ping(&self.pool));
         match asked.await {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             Err(StateFault::TimedOut) => Err("it does not respond in time".to_owned()),
             Err(fault) => Err(fault.to_string()),
         }

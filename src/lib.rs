@@ -20,3 +20,4 @@ pub mod demo;
 pub mod health;
 pub mod postgres;
 pub mod serve;
+pub mod upstreams;

@@ -25,7 +25,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use self::folder::Folder;
 use self::launch::{launch, make_cluster};
@@ -133,17 +132,6 @@ impl PrivatePostgres {
         owned.tether = tether;
         self.postmaster_pid = file.pid;
         Ok(())
-    }
-
-    /// How sqlx reaches `database` on this server.
-    #[must_use]
-    pub fn options(&self, database: &str) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .socket(&self.sockets)
-            .port(PORT)
-            .username(SUPERUSER)
-            .database(database)
-            .ssl_mode(PgSslMode::Disable)
     }
 
     /// The URL of `database`, for sqlx and psql alike.

@@ -16,8 +16,9 @@ use super::{
     verbs::id_of,
 };
 use akgate_state::{
+    approvals::{AlreadyRequested, RequestError},
     directory::within,
-    four_eyes::approvals::{self, ApprovalView, AskFault, AskedBefore, DecideFault, Wanted},
+    four_eyes::approvals::{self, ApprovalView, DecideFault, Wanted},
     restrictions::leaked::LeakedFault,
 };
 
@@ -273,9 +274,9 @@ pub async fn withdraw(
     view(&admin, id).await.map(Answer)
 }
 
-impl From<AskedBefore> for Problem {
-    fn from(before: AskedBefore) -> Self {
-        let AskedBefore {
+impl From<AlreadyRequested> for Problem {
+    fn from(before: AlreadyRequested) -> Self {
+        let AlreadyRequested {
             approval_id,
             asked_by,
         } = before;
@@ -289,11 +290,11 @@ impl From<AskedBefore> for Problem {
     }
 }
 
-impl From<AskFault> for Problem {
-    fn from(fault: AskFault) -> Self {
+impl From<RequestError> for Problem {
+    fn from(fault: RequestError) -> Self {
         match fault {
-            AskFault::Before(before) => before.into(),
-            AskFault::State(fault) => fault.into(),
+            RequestError::AlreadyRequested(before) => before.into(),
+            RequestError::State(fault) => fault.into(),
         }
     }
 }
@@ -311,7 +312,7 @@ impl From<LeakedFault> for Problem {
                 "The access key is not active.",
                 "It is already disabled or deleted, or it is not in the directory.",
             ),
-            LeakedFault::Ask(fault) => fault.into(),
+            LeakedFault::Request(fault) => fault.into(),
         }
     }
 }

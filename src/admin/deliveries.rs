@@ -19,8 +19,9 @@ use super::{
     verbs::id_of,
 };
 use akgate_state::{
+    approvals::Outcome,
     directory::{StateFault, within},
-    four_eyes::approvals::{ApprovalView, Outcome},
+    four_eyes::approvals::ApprovalView,
     leaks::{
         deliveries::{DeliveryView, list as read},
         undo::{self, UndoFault},
@@ -170,7 +171,7 @@ impl From<UndoFault> for Problem {
                     "The owners of {keys} of its keys have confirmed the clean-up: lift the restrictions one by one."
                 ),
             ),
-            UndoFault::AskedBefore(before) => before.into(),
+            UndoFault::AlreadyRequested(before) => before.into(),
             UndoFault::NeedsTwo(_) => {
                 StateFault::Corrupt("an undoing that nobody was asked about").into()
             }

@@ -243,7 +243,7 @@ pub async fn ask(
     excepting.scope.check(&admin.rules.catalogue)?;
     let (id, now) = (&body.access_key_id, admin.clock.now());
     let eyes = admin.settings.four_eyes;
-    let asking = exceptions::ask(&admin.pool, id, &excepting, &actor, eyes, now);
+    let asking = exceptions::request_exception(&admin.pool, id, &excepting, &actor, eyes, now);
     let approval = within(admin.timeout, asking).await?;
     waits(&admin, approval).await
 }

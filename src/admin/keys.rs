@@ -237,7 +237,7 @@ pub async fn disable(
     let id = key_id(before_verb(&target))?;
     text("reason", &body.reason, 1024)?;
     let (eyes, now) = (admin.settings.four_eyes, admin.clock.now());
-    let asking = disable::ask(&admin.pool, &id, &body.reason, &actor, eyes, now);
+    let asking = disable::request_disabling(&admin.pool, &id, &body.reason, &actor, eyes, now);
     let approval = within(admin.timeout, asking).await?;
     waits(&admin, approval).await
 }

@@ -21,11 +21,9 @@ use akgate_rules::{
 };
 use akgate_state::{
     directory::{StateFault, within},
-    leaks::{
-        record::{Delivery, Grounds, LeakReport, Suspicions, record},
-        reports::{ReportView, Wanted, list as read},
-    },
+    leaks::record::{Delivery, Grounds, LeakReport, Suspicions, record},
     live::barrier::{self, Concern},
+    restrictions::reports::{ReportView, Wanted, list as read},
 };
 
 /// A leak report.

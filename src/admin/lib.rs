@@ -38,9 +38,9 @@ mod verbs;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
+use akgate_state::database::{Connection, Pool};
 use axum::{Router, middleware, routing::post};
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
@@ -54,9 +54,9 @@ use akgate_rules::{
     verdict::{Policy, Profile},
 };
 use akgate_state::{
+    approvals::FourEyes,
     clock::{Clock, LatestTime},
     directory::{StateFault, sealing::KeyRing, within},
-    four_eyes::approvals::FourEyes,
     live::{
         barrier::{Barrier, Concern, Receipt, Wait},
         feed::Feed,
@@ -68,7 +68,7 @@ use akgate_state::{
 #[derive(Clone)]
 pub struct Admin {
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Digests leaked secrets at the border.
     pub ring: Arc<KeyRing>,
     /// Makes tokens.
@@ -144,7 +144,7 @@ impl Admin {
     /// Reads on one connection, in the time that a request has.
     async fn reading<T>(
         &self,
-        read: impl AsyncFnOnce(&mut PgConnection) -> Result<T, StateFault>,
+        read: impl AsyncFnOnce(&mut Connection) -> Result<T, StateFault>,
     ) -> Result<T, StateFault> {
         let reading = async {
             let mut db = self.pool.acquire().await?;

@@ -19,8 +19,9 @@ use super::{
 };
 use akgate_rules::restriction::{Accepts, Closing};
 use akgate_state::{
+    approvals::Outcome,
     directory::{StateFault, within},
-    four_eyes::approvals::{ApprovalView, Outcome},
+    four_eyes::approvals::ApprovalView,
     restrictions::{
         lift::{self, LiftFault, Lifting},
         read::RestrictionView,
@@ -115,7 +116,7 @@ impl From<LiftFault> for Problem {
             LiftFault::NotFound => Self::not_found("No restriction has this id."),
             LiftFault::Refused(refused) => refused.into(),
             LiftFault::Changed => Self::precondition_failed(),
-            LiftFault::AskedBefore(before) => before.into(),
+            LiftFault::AlreadyRequested(before) => before.into(),
             LiftFault::NeedsTwo => StateFault::Corrupt("a lift that nobody was asked about").into(),
             LiftFault::State(fault) => fault.into(),
         }

@@ -23,7 +23,7 @@ use akgate_state::{
     calls::replay::{self, AskedFor, Refused, Replayed},
     directory::within,
     four_eyes::approvals::ApprovalView,
-    restrictions::mode::{self, SwitchView, Switching},
+    restrictions::mode::{self, SwitchMode, SwitchView},
 };
 
 /// The policy in force.
@@ -143,12 +143,12 @@ pub async fn switch_mode(
     Json(body): Json<Switch>,
 ) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
     text("reason", &body.reason, 1024)?;
-    let switching = Switching {
+    let switching = SwitchMode {
         mode: body.mode,
         reason: body.reason,
     };
     let (eyes, now) = (admin.settings.four_eyes, admin.clock.now());
-    let asking = mode::ask(&admin.pool, &switching, &actor, eyes, now);
+    let asking = mode::request_switch(&admin.pool, &switching, &actor, eyes, now);
     let approval = within(admin.timeout, asking).await?;
     waits(&admin, approval).await
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::PgPool;
+use akgate_state::database::Pool;
 
 use crate::config::Config;
 use akgate_rules::position::Position;
@@ -17,7 +17,7 @@ pub struct Enforcing(Barrier);
 impl Enforcing {
     /// With the configured patience.
     #[must_use]
-    pub fn new(pool: &PgPool, config: &Config) -> Self {
+    pub fn new(pool: &Pool, config: &Config) -> Self {
         let timeout = Duration::from_secs(config.sections.database.timeout_seconds);
         let clock = Arc::new(SystemClock);
         Self(Barrier::new(pool.clone(), pool.clone(), clock, timeout))

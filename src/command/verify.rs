@@ -12,7 +12,7 @@ use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::Exit;
-use akgate_gateway::{receive::Limits, wire};
+use akgate_gateway::{body::BodyLimit, wire};
 use akgate_rules::{
     access_key::{AccessKeySecret, SecurityToken},
     fault::Fault,
@@ -215,7 +215,7 @@ fn read(request: Bytes) -> Result<RawRequest, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(|_| Fault::Internal("no runtime"))?;
-    runtime.block_on(wire::read_one(request, Limits::default()))
+    runtime.block_on(wire::read_one(request, BodyLimit::default()))
 }
 
 /// Freshness, then the session's token, then the MAC: the gateway's order without its directory.

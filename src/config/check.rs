@@ -12,7 +12,7 @@ use super::{
     Sections, SignedSource, SourcesSection, TransportChoice, upstreams::UpstreamView,
 };
 use akgate_hooks::WebhookSecret;
-use akgate_state::{audit::is_name, directory::sealing::KeyRing};
+use akgate_state::{audit::is_name, database, directory::sealing::KeyRing};
 
 /// Checks a configuration, with its text at hand to point into.
 pub(super) struct Checker<'f> {
@@ -32,9 +32,7 @@ impl<'f> Checker<'f> {
             sections.database.url.as_ref(),
             sections.database.url_file.as_ref(),
         )?;
-        let url = database_url.expose();
-        let is_ours = url.starts_with("postgresql://") || url.starts_with("postgres://");
-        if !is_ours || url.parse::<sqlx::postgres::PgConnectOptions>().is_err() {
+        if !database::is_url(database_url.expose()) {
             return Err(self.wrong(
                 "database.url",
                 "write a URL: \"postgresql://USER:PASSWORD@HOST/DATABASE\"",

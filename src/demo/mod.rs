@@ -16,12 +16,8 @@ mod walk;
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use rand::rngs::StdRng;
-use sqlx::{PgPool, postgres::PgPoolOptions};
 use time::OffsetDateTime;
-use tokio::{
-    sync::{Semaphore, watch},
-    task::JoinSet,
-};
+use tokio::{sync::watch, task::JoinSet};
 
 use self::{
     report::{Report, Stage},
@@ -29,9 +25,13 @@ use self::{
     state::{State, StateError},
     walk::{Walk, WalkFault},
 };
-use crate::app::{AppError, Duties, Foundations, GatewaySettings, Node, WorkerSettings};
+use crate::{
+    app::{AppError, Duties, Foundations, GatewaySettings, Node, WorkerSettings},
+    upstreams::{NodeUpstream, connect_products},
+};
 use akgate_gateway::{
-    gate, lookup, nonce::NONCES_PER_KEY, road::road, routes::Trust, upstream::Upstream,
+    GateService, GateSettings, gate::RecommendLink, lookup::LookupSettings, nonce::NONCES_PER_KEY,
+    routes::UpstreamAuth, upstream::by_product::ProductUpstreams,
 };
 use akgate_intake::possession;
 use akgate_net::{
@@ -47,11 +47,11 @@ use akgate_rules::{
     verdict::{Mode, Profile},
 };
 use akgate_sandbox::Sandbox;
-use akgate_state::schema::MIGRATOR;
+use akgate_state::database::{self, DatabaseError, Pool, PoolSettings};
 use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
-    directory::{StateFault, pool::limits},
+    directory::StateFault,
     live::feed,
     operators::{
         Role,
@@ -126,11 +126,8 @@ pub enum DemoError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The database cannot be prepared.
-    #[error("cannot prepare the database: {0}")]
-    Database(#[from] sqlx::Error),
-    /// The migrations do not run.
-    #[error("cannot apply the migrations: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The registry cannot be read.
     #[error(transparent)]
     Registry(#[from] StateFault),
@@ -159,9 +156,6 @@ pub enum DemoError {
 
 /// A call of the demo's database may take so long.
 const DATABASE: Duration = Duration::from_secs(5);
-
-/// Calls in work at a time.
-const CONCURRENT: usize = 1024;
 
 /// Whom owners ask.
 const SUPPORT: &str = "security@example.com";
@@ -204,64 +198,49 @@ fn gateway_settings(
     sandbox: &Sandbox,
     identity_key: &MacKey,
     recommend: String,
-) -> GatewaySettings {
-    let upstreams = [Product::Ram, Product::Ims, Product::Sts]
+) -> (GatewaySettings, ProductUpstreams<NodeUpstream>) {
+    let products = [Product::Ram, Product::Ims, Product::Sts]
         .into_iter()
         .map(|product| {
-            let trust = Trust::Identity(identity_key.clone());
-            (product, Upstream::Sandbox(sandbox.clone()), trust)
+            let auth = UpstreamAuth::IdentityHeader(identity_key.clone());
+            (product, NodeUpstream::Sandbox(sandbox.clone()), auth)
         });
-    GatewaySettings {
-        gate: gate::Settings {
-            recommend: gate::Recommend::Own(recommend),
-            ..gate::Settings::default()
+    let (routes, upstreams) = connect_products(products);
+    let settings = GatewaySettings {
+        gate: GateSettings {
+            recommend: RecommendLink::Explained(recommend),
+            ..GateSettings::default()
         },
-        lookup: lookup::Settings::default(),
+        lookup: LookupSettings::default(),
         nonces_per_key: NONCES_PER_KEY,
-        upstreams: upstreams.collect(),
-        listed: Vec::new(),
-    }
+        routes,
+    };
+    (settings, upstreams)
 }
 
-async fn open_pool(state: &State) -> Result<PgPool, DemoError> {
-    let server = PgPoolOptions::new()
-        .max_connections(1)
-        .connect_with(state.postgres.options("postgres"))
-        .await?;
-    let exists = sqlx::query_scalar!(
-        "SELECT EXISTS (
-             SELECT 1
-             FROM pg_database
-             WHERE datname = 'akgate'
-         ) AS \"exists!\""
-    )
-    .fetch_one(&server)
-    .await?;
-    if !exists {
-        sqlx::query("CREATE DATABASE akgate")
-            .execute(&server)
-            .await?;
-    }
-    server.close().await;
+async fn open_pool(state: &State) -> Result<Pool, DemoError> {
+    database::create_database(&state.postgres.url("postgres"), "akgate").await?;
     let pool = connect(state).await?;
-    MIGRATOR.run(&pool).await?;
+    database::migrate(&pool).await?;
     Ok(pool)
 }
 
 /// A pool of one node.
-async fn connect(state: &State) -> Result<PgPool, DemoError> {
-    let pool = limits(DATABASE)
-        .max_connections(16)
-        .acquire_timeout(DATABASE)
-        .connect_with(state.postgres.options("akgate"));
-    Ok(pool.await?)
+async fn connect(state: &State) -> Result<Pool, DemoError> {
+    let settings = PoolSettings {
+        connections: 16,
+        acquire_timeout: DATABASE,
+        statement_timeout: DATABASE,
+        application_name: "akgate demo",
+    };
+    Ok(database::connect(&state.postgres.url("akgate"), settings).await?)
 }
 
 async fn play<W: io::Write>(
     args: &Args,
     report: &mut Report<W>,
     state: &State,
-    pool: &PgPool,
+    pool: &Pool,
     randomness: &Arc<Randomness>,
 ) -> Result<bool, DemoError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -305,7 +284,8 @@ async fn play<W: io::Write>(
     );
     let recommend = format!("{public_url}/leaked-access-key");
     let settings = || gateway_settings(&sandbox, &identity_key, recommend.clone());
-    let (gate, upstreams) = node.gate(settings())?;
+    let (settings_here, upstreams) = settings();
+    let gate = node.gate(settings_here)?;
 
     let cast = seed::seed(pool, &ring, randomness, clock.now()).await?;
     let operator = |role| operator(pool, role, clock.now(), randomness.rng());
@@ -359,16 +339,16 @@ async fn play<W: io::Write>(
             ..foundations.clone()
         };
         let other = Node::new(foundations, feed::Settings::default(), Duties::all());
-        let (gate, upstreams) = other.gate(settings())?;
+        let (settings, upstreams) = settings();
+        let gate = other.gate(settings)?;
         other.membership().round().await?;
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), None, "--nodes")?;
         gateway_urls.push(url(&listener));
-        let turns = Arc::new(Semaphore::new(CONCURRENT));
-        listeners.push(listener.serving(road(Arc::clone(&gate), upstreams, turns)));
+        listeners.push(listener.serving(GateService::new(Arc::clone(&gate), upstreams)));
         let stopped = stopped.clone();
         tasks.spawn(async move { other.run(Some(gate), stopped).await });
     }
-    let road = road(gate, upstreams, Arc::new(Semaphore::new(CONCURRENT)));
+    let road = GateService::new(gate, upstreams);
     listeners.extend([
         gateway.serving(road.clone()),
         public.serving(pages),
@@ -415,7 +395,7 @@ async fn play<W: io::Write>(
 
 /// Adds somebody who may use the admin API; gives the token.
 async fn operator(
-    pool: &PgPool,
+    pool: &Pool,
     role: Role,
     now: OffsetDateTime,
     mut rng: StdRng,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use akgate_state::database::Pool;
 use rand::{Rng, RngExt};
 use serde_json::json;
-use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use super::report::{AccountOnStage, KeyOnStage};
@@ -18,8 +18,8 @@ use akgate_state::{
         keys::NewKey,
         sealing::KeyRing,
     },
+    keys::lifecycle,
     randomness::Randomness,
-    restrictions::keys,
 };
 
 /// The keys of those who play.
@@ -88,9 +88,6 @@ pub enum SeedFault {
     /// The database does not do it.
     #[error(transparent)]
     State(#[from] StateFault),
-    /// The sandbox does not do it.
-    #[error("cannot seed the sandbox: {0}")]
-    Sandbox(#[from] sqlx::Error),
     /// An id that was made here is none.
     #[error(transparent)]
     Id(#[from] InvalidAccessKeyId),
@@ -101,7 +98,7 @@ pub enum SeedFault {
 /// # Errors
 /// [`SeedFault`].
 pub async fn seed(
-    pool: &PgPool,
+    pool: &Pool,
     ring: &Arc<KeyRing>,
     randomness: &Randomness,
     now: OffsetDateTime,
@@ -143,7 +140,7 @@ pub async fn seed(
             },
             made_by: None,
         };
-        keys::keep_one(pool, ring, &key, now, &mut rng).await?;
+        lifecycle::keep_one(pool, ring, &key, now, &mut rng).await?;
         made.push(Credentials {
             access_key_id: id.as_str().to_owned(),
             access_key_secret: secret,

@@ -1,27 +1,24 @@
 //! Second station: what the request says of itself becomes proven, or it is refused.
 //!
-//! In the order of `docs/faults.md`: the signed time, the key, the session's token, the MAC, the nonce,
-//! and only then what is asked for. An unauthenticated caller learns nothing of a key's standing.
+//! In the order of `docs/faults.md`: the signed time, the access key, the session's token, the MAC, the nonce, and only
+//! then what is asked for. An unauthenticated caller learns nothing of a key's standing.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use futures_core::future::BoxFuture;
 use subtle::ConstantTimeEq;
-use tower::{Service, ServiceExt};
 
 use super::{
-    call::{Answer, Call},
     gate::Gate,
-    lookup::{Credentials, Session},
+    lookup::{Caller, CallerSession},
     receive::Received,
+    routes::{Route, UpstreamAuth},
+    trace::Trace,
 };
 use akgate_rules::{
     access_key::SecurityToken,
     fault::Fault,
     operation::Operation,
+    position::Position,
     request::ApiRequest,
     signature::{self, Verified, freshness},
     verdict::Basis,
@@ -32,101 +29,80 @@ pub struct Authenticated {
     /// The request, which alone can be printed.
     pub verified: Verified,
     /// Who signed it; `None` for a federated call that the configuration lets pass.
-    pub caller: Option<Arc<Credentials>>,
+    pub caller: Option<Arc<Caller>>,
     /// What it asks for.
-    pub operation: Operation,
-    /// The call.
-    pub call: Arc<Call>,
+    pub operation: Arc<Operation>,
+    /// How the upstream of the operation knows who calls.
+    pub auth: Arc<UpstreamAuth>,
     /// What the node knew before the caller was looked up.
     pub basis: Basis,
+    /// Where the registry stood when the call's intent was written; `None` before that, and for a plain read.
+    pub intent: Option<Position>,
 }
 
-/// The station.
-#[derive(Clone)]
-pub struct Authenticate<S> {
-    gate: Arc<Gate>,
-    next: S,
-}
-
-impl<S> Authenticate<S> {
-    /// A station in front of the next.
-    pub fn new(gate: Arc<Gate>, next: S) -> Self {
-        Self { gate, next }
-    }
-}
-
-impl<S> Service<Received> for Authenticate<S>
-where
-    S: Service<Authenticated, Response = Answer, Error = Fault> + Clone + Send + 'static,
-    S::Future: Send,
-{
-    type Response = Answer;
-    type Error = Fault;
-    type Future = BoxFuture<'static, Result<Answer, Fault>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, received: Received) -> Self::Future {
-        let (gate, next) = (Arc::clone(&self.gate), self.next.clone());
-        Box::pin(async move { next.oneshot(authenticate(&gate, received).await?).await })
-    }
-}
-
-async fn authenticate(gate: &Gate, received: Received) -> Result<Authenticated, Fault> {
+/// Proves a request.
+///
+/// # Errors
+/// What the caller is told.
+pub async fn authenticate(
+    gate: &Gate,
+    trace: &mut Trace,
+    received: Received,
+) -> Result<Authenticated, Fault> {
     let Received {
         request,
-        call,
+        route,
         basis,
     } = received;
     let (verified, caller) = match &request.claim {
         Some(_) => {
-            let (verified, caller) = prove(gate, request, &call).await?;
+            let (verified, caller) = prove(gate, trace, request).await?;
             (verified, Some(caller))
         }
         None => (pass_anonymous(gate, request)?, None),
     };
-    let (operation, _) = gate
-        .routes
-        .find(&gate.catalogue, &verified.request().operation)?;
-    let operation = call.operation.get_or_init(|| operation).clone();
+    let Route { operation, auth } = route?;
+    trace.operation = Some(Arc::clone(&operation));
     Ok(Authenticated {
         verified,
         caller,
         operation,
-        call,
+        auth,
         basis,
+        intent: None,
     })
 }
 
 async fn prove(
     gate: &Gate,
+    trace: &mut Trace,
     request: ApiRequest,
-    call: &Call,
-) -> Result<(Verified, Arc<Credentials>), Fault> {
-    let Some(claim) = request.claim.clone() else {
+) -> Result<(Verified, Arc<Caller>), Fault> {
+    let Some(claim) = &request.claim else {
         return Err(Fault::Missing("AccessKeyId"));
     };
     // A nonce is remembered for as long as its signed time counts, from when it was received.
-    let now = call.received_at;
-    let id = call.access_key_id.get_or_init(|| claim.access_key_id);
+    let now = trace.received_at;
+    let id = &*trace.access_key_id.insert(claim.access_key_id.clone());
     freshness::check(claim.signed_at, now)?;
     if id.is_session() && claim.security_token.is_none() {
         return Err(Fault::Missing("SecurityToken"));
     }
-    let caller = gate.lookup.find(id, gate.latest.see(now)).await?;
+    let caller = gate.lookup.find_caller(id, gate.latest.see(now)).await?;
     check_token(claim.security_token.as_ref(), caller.session.as_ref())?;
     let verified = signature::verify(request, &caller.secret)?;
+    let Some(claim) = &verified.request().claim else {
+        return Err(Fault::Missing("AccessKeyId"));
+    };
     gate.nonces.burn(id, &claim.nonce, now)?;
-    call.caller.get_or_init(|| Arc::clone(&caller));
+    trace.caller = Some(Arc::clone(&caller));
     Ok((verified, caller))
 }
 
-/// Proves the caller of a request that was verified before once more, by what is known of it at a later `basis`.
+/// Proves the caller of a proven request once more, by what is known of it at a later `basis`.
 ///
 /// # Errors
-/// What the caller is told where the key is not what it was.
+/// What the caller is told where the access key is not what it was.
 pub async fn prove_again(
     gate: &Gate,
     authenticated: &mut Authenticated,
@@ -139,7 +115,7 @@ pub async fn prove_again(
         let now = gate.clock.now();
         freshness::check(claim.signed_at, now)?;
         let now = gate.latest.see(now);
-        let caller = gate.lookup.find(&before.access_key_id, now).await?;
+        let caller = gate.lookup.find_caller(&before.access_key_id, now).await?;
         check_token(claim.security_token.as_ref(), caller.session.as_ref())?;
         if !caller.secret.equals(&before.secret) {
             authenticated.verified.verify_again(&caller.secret)?;
@@ -150,8 +126,11 @@ pub async fn prove_again(
     Ok(())
 }
 
-/// A session proves itself with its token; a pair has none.
-fn check_token(given: Option<&SecurityToken>, session: Option<&Session>) -> Result<(), Fault> {
+/// A session proves itself with its token; an access key has none.
+fn check_token(
+    given: Option<&SecurityToken>,
+    session: Option<&CallerSession>,
+) -> Result<(), Fault> {
     match (given, session) {
         (None, None) => Ok(()),
         (Some(token), Some(session)) if token.digest().ct_eq(&session.token_sha256).into() => {
@@ -163,11 +142,8 @@ fn check_token(given: Option<&SecurityToken>, session: Option<&Session>) -> Resu
 }
 
 fn pass_anonymous(gate: &Gate, request: ApiRequest) -> Result<Verified, Fault> {
-    let passes = request
-        .operation
-        .action
-        .as_ref()
-        .is_some_and(|action| gate.settings.anonymous.contains(action));
+    let action = request.operation.action.as_ref();
+    let passes = action.is_some_and(|action| gate.settings.anonymous.contains(action));
     if !passes {
         return Err(Fault::Missing("AccessKeyId"));
     }

@@ -1,168 +1,98 @@
-//! Last station before upstream: a new request, printed from the proven value, spends the clearance.
+//! The station before upstream: a new request, printed from the proven value, spends the clearance.
 //!
-//! A clearance that is too old is worth nothing, up to the first byte that upstream gets: the call is cleared anew.
+//! A clearance that is too old is worth nothing, up to the first byte that upstream gets: the call is cleared again.
 
-use std::{
-    convert::Infallible,
-    sync::{Arc, atomic::Ordering},
-    task::{Context, Poll},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
-use axum::body::Body;
-use futures_core::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Uri};
-use tower::{Service, ServiceExt};
 
 use super::{
     authenticate::Authenticated,
-    call::Answer,
-    enforce::{Permitted, clear_anew},
     gate::Gate,
-    routes::Trust,
+    intent::clear_again,
+    routes::UpstreamAuth,
+    trace::Trace,
+    upstream::{Answer, Deadline, PrintedRequest, SendError, Upstream},
 };
 use akgate_rules::identity::{HEADER, Identity};
-use akgate_rules::{fault::Fault, operation::Product, position::BootInstant, signature::Printed};
-use akgate_state::clock::Clock;
+use akgate_rules::{fault::Fault, signature::Printed, verdict::Clearance};
 
-/// Tells an upstream's client which product is called: a request extension.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Called(pub Product);
-
-/// In place of an answer that an upstream did not give: an extension of an empty one.
-#[derive(Debug, Clone)]
-pub enum NoAnswer {
-    /// No byte was sent before the [`Deadline`].
-    TooLate,
-    /// What the caller is told.
-    Fault(Fault),
-}
-
-/// Until when the first byte of a request may be sent: a request extension for an upstream's client.
-#[derive(Clone)]
-pub struct Deadline {
-    until: BootInstant,
-    clock: Arc<dyn Clock>,
-}
-
-impl Deadline {
-    /// Whether it is too late.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.clock.since_boot() >= self.until
-    }
-}
-
-/// The station.
-#[derive(Clone)]
-pub struct Forward<S> {
-    gate: Arc<Gate>,
-    upstream: S,
-}
-
-impl<S> Forward<S> {
-    /// A station in front of an upstream.
-    pub fn new(gate: Arc<Gate>, upstream: S) -> Self {
-        Self { gate, upstream }
-    }
-}
-
-impl<S> Service<Permitted> for Forward<S>
-where
-    S: Service<http::Request<Body>, Response = Answer, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
-    type Response = Answer;
-    type Error = Fault;
-    type Future = BoxFuture<'static, Result<Answer, Fault>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, permitted: Permitted) -> Self::Future {
-        let (gate, upstream) = (Arc::clone(&self.gate), self.upstream.clone());
-        Box::pin(forward(gate, upstream, permitted))
-    }
-}
-
-/// How often a call is cleared anew.
+/// How often a call is cleared again.
 const CLEARANCES: usize = 4;
 
-async fn forward<S>(gate: Arc<Gate>, upstream: S, permitted: Permitted) -> Result<Answer, Fault>
-where
-    S: Service<http::Request<Body>, Response = Answer, Error = Infallible> + Clone,
-{
-    let Permitted {
-        mut authenticated,
-        mut clearance,
-        intent,
-        under_way,
-    } = permitted;
-    let product = authenticated.operation.product().clone();
-    let call = Arc::clone(&authenticated.call);
+/// Forwards a call.
+///
+/// # Errors
+/// What the caller is told where upstream gives no answer.
+pub async fn forward<U: Upstream>(
+    gate: &Gate,
+    upstream: &U,
+    trace: &mut Trace,
+    authenticated: &mut Authenticated,
+    mut clearance: Clearance,
+) -> Result<Answer, Fault> {
     for _ in 0..CLEARANCES {
         if let Ok(until) = clearance.spend(gate.clock.since_boot()) {
-            let deadline = Deadline {
-                until,
-                clock: Arc::clone(&gate.clock),
-            };
-            let request = print(&gate, &authenticated, deadline)?;
+            let deadline = Deadline::new(until, Arc::clone(&gate.clock));
+            let request = print_request(gate, trace, authenticated, deadline)?;
+            let product = authenticated.operation.product();
             let began = Instant::now();
-            call.was_sent.store(true, Ordering::Relaxed);
-            let mut answer = match upstream.clone().oneshot(request).await {
-                Ok(answer) => answer,
-                Err(never) => match never {},
-            };
-            gate.metrics.upstream(&product, began.elapsed());
-            match answer.extensions_mut().remove() {
-                None => return Ok(answer),
-                Some(NoAnswer::Fault(fault)) => return Err(fault),
-                Some(NoAnswer::TooLate) => call.was_sent.store(false, Ordering::Relaxed),
+            trace.was_sent = true;
+            let sent = upstream.send(product, request).await;
+            gate.metrics.upstream(product, began.elapsed());
+            match sent {
+                Ok(answer) => return Ok(answer),
+                Err(SendError::Unanswered(fault)) => return Err(fault),
+                Err(SendError::TooLate) => trace.was_sent = false,
             }
         }
-        let under_way = under_way.as_deref();
-        clearance = clear_anew(&gate, &mut authenticated, intent, under_way).await?;
+        // Boxed: inline, it would make the future of every call large.
+        clearance = Box::pin(clear_again(gate, trace, authenticated)).await?;
     }
     Err(Fault::Unavailable)
 }
 
 /// Prints the request for upstream.
-fn print(
+fn print_request(
     gate: &Gate,
+    trace: &Trace,
     authenticated: &Authenticated,
     deadline: Deadline,
-) -> Result<http::Request<Body>, Fault> {
-    let (_, trust) = gate
-        .routes
-        .find(&gate.catalogue, &authenticated.verified.request().operation)?;
-    let mut printed = authenticated.verified.print(trust.credentials());
-    if let Trust::Identity(key) = trust {
-        let now = gate.clock.now();
-        let identity = identity(authenticated).bound_to(&printed, now).seal(key);
-        printed.headers.push((HEADER.to_owned(), identity));
-    }
-    let called = Called(authenticated.operation.product().clone());
-    let mut request = request(printed)?;
-    request.extensions_mut().insert(called);
-    request.extensions_mut().insert(deadline);
-    Ok(request)
+) -> Result<PrintedRequest, Fault> {
+    let auth = &*authenticated.auth;
+    let mut printed = authenticated.verified.print(auth.credentials());
+    let now = gate.clock.now();
+    let bound = |printed: &Printed| identity(trace, authenticated).bound_to(printed, now);
+    let identity = match auth {
+        UpstreamAuth::IdentityHeader(key) => {
+            let sealed = bound(&printed).seal(key);
+            printed.headers.push((HEADER.to_owned(), sealed));
+            None
+        }
+        UpstreamAuth::InProcess => Some(Box::new(bound(&printed))),
+        UpstreamAuth::CallerSignature => None,
+    };
+    Ok(PrintedRequest {
+        http: to_http(printed)?,
+        identity,
+        deadline,
+    })
 }
 
-fn identity(authenticated: &Authenticated) -> Identity {
-    let (caller, call) = (authenticated.caller.as_deref(), &authenticated.call);
+fn identity(trace: &Trace, authenticated: &Authenticated) -> Identity {
+    let caller = authenticated.caller.as_deref();
     let operation = &authenticated.operation;
     Identity {
-        request_id: call.request_id(),
+        request_id: trace.request_id(),
         account: caller.map(|caller| caller.account_id.clone()),
         principal: caller.map(|caller| caller.principal.clone()),
         access_key_id: caller.map(|caller| caller.access_key_id.clone()),
         parent_access_key_id: caller
             .and_then(|caller| caller.ancestors().first())
             .map(|ancestor| ancestor.access_key_id.clone()),
-        source_ip: call.peer.ip.to_string(),
-        user_agent: call.user_agent.clone(),
-        tls: call.peer.tls,
+        source_ip: trace.peer.ip.to_string(),
+        user_agent: trace.user_agent.clone(),
+        tls: trace.peer.tls,
         product: operation.product().code().to_owned(),
         version: operation.version().to_owned(),
         action: operation.action().to_owned(),
@@ -173,12 +103,12 @@ fn identity(authenticated: &Authenticated) -> Identity {
     }
 }
 
-fn request(printed: Printed) -> Result<http::Request<Body>, Fault> {
+fn to_http(printed: Printed) -> Result<http::Request<bytes::Bytes>, Fault> {
     let broken = Fault::Internal("a printed request is no HTTP request");
     let Ok(target) = Uri::try_from(&printed.target) else {
         return Err(broken);
     };
-    let mut request = http::Request::new(Body::from(printed.body));
+    let mut request = http::Request::new(printed.body);
     *request.method_mut() = printed.method;
     *request.uri_mut() = target;
     for (name, value) in &printed.headers {

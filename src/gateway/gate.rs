@@ -1,87 +1,97 @@
-//! What the stations share, and the stack that they form.
+//! What the stations of the request road share.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    hash::RandomState,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
-use axum::body::Body;
-use sqlx::PgPool;
-use tower::{Layer, Service};
+use akgate_state::database::Pool;
+use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 use super::{
-    authenticate::Authenticate, call::Answer, enforce::Enforce, forward::Forward, learn::Learn,
-    lookup::Lookup, nonce::NonceMemory, receive::Receive, routes::Routes,
+    lookup::{KeyLookup, LookupSettings},
+    nonce::NonceMemory,
+    routes::Routes,
 };
 use akgate_net::metrics::Metrics;
 use akgate_rules::{
     fault::Fault,
-    operation::{Blocklist, Catalogue},
+    operation::{Blocklist, Catalogue, DataError},
     position::{History, Position},
     verdict::{Basis, Policy, Profile},
 };
 use akgate_state::{
     calls::{in_flight::InFlight, recorder::Recorder},
     clock::{Clock, LatestTime},
-    directory::sealing::KeyRing,
-    live::{barrier::Barrier, feed::Feed, lease::Lease, memory::Live},
+    directory::{sealing::KeyRing, within},
+    live::{barrier::Barrier, feed::Feed, lease::Lease, memory::Live, nodes},
     randomness::Randomness,
 };
 
+/// How often what has ended is forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
 /// How the gate is set.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct GateSettings {
     /// The longest body, in bytes.
     pub body_limit: usize,
     /// How long a body may take to arrive.
-    pub body_timeout: std::time::Duration,
-    /// Whether calls are copies of calls that go another way: they are judged, and forwarded nowhere.
-    pub is_mirror: bool,
+    pub body_timeout: Duration,
+    /// How many calls may be under way at a time; more are refused at once.
+    pub max_concurrent: usize,
     /// How refusals are carried out.
     pub policy: Policy,
     /// What a restricted key is refused, where its account has no profile of its own.
     pub profile: Profile,
-    /// The federated calls of STS that pass without an AccessKey, by action.
+    /// The federated calls of STS that pass without an access key, by action.
     pub anonymous: Vec<String>,
     /// A page for whoever meets an error.
-    pub recommend: Recommend,
+    pub recommend: RecommendLink,
     /// How long one call of the database may take.
-    pub database_timeout: std::time::Duration,
+    pub database_timeout: Duration,
 }
 
-/// The page that an error recommends.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Recommend {
-    /// None.
-    #[default]
-    Nothing,
-    /// This one, whatever the error.
-    Page(String),
-    /// akgate's own, which also tells why a call was refused.
-    Own(String),
-}
-
-impl Recommend {
-    /// The page for one error.
-    #[must_use]
-    pub fn of(&self, fault: &Fault, request_id: &str) -> Cow<'_, str> {
-        match (self, fault) {
-            (Self::Nothing, _) => "".into(),
-            (Self::Own(page), Fault::LeakRisk) => format!("{page}?RequestId={request_id}").into(),
-            (Self::Page(page) | Self::Own(page), _) => page.into(),
+impl Default for GateSettings {
+    fn default() -> Self {
+        Self {
+            body_limit: 1 << 20,
+            body_timeout: Duration::from_secs(30),
+            max_concurrent: 1024,
+            policy: Policy::default(),
+            profile: Profile::default(),
+            anonymous: Vec::new(),
+            recommend: RecommendLink::default(),
+            database_timeout: Duration::from_secs(5),
         }
     }
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            body_limit: 1 << 20,
-            body_timeout: std::time::Duration::from_secs(30),
-            is_mirror: false,
-            policy: Policy::default(),
-            profile: Profile::default(),
-            anonymous: Vec::new(),
-            recommend: Recommend::default(),
-            database_timeout: std::time::Duration::from_secs(5),
+/// The link in the `Recommend` member of an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum RecommendLink {
+    /// None.
+    #[default]
+    None,
+    /// This page, whatever the error.
+    Fixed(String),
+    /// akgate's own page, which explains the refusal of the RequestId in its query.
+    Explained(String),
+}
+
+impl RecommendLink {
+    /// The link for one error.
+    #[must_use]
+    pub fn for_fault(&self, fault: &Fault, request_id: &str) -> Cow<'_, str> {
+        match (self, fault) {
+            (Self::None, _) => "".into(),
+            (Self::Explained(page), Fault::LeakRisk) => {
+                format!("{page}?RequestId={request_id}").into()
+            }
+            (Self::Fixed(page) | Self::Explained(page), _) => page.into(),
         }
     }
 }
@@ -89,33 +99,71 @@ impl Default for Settings {
 /// What the stations share.
 pub struct Gate {
     /// How it is set.
-    pub settings: Settings,
+    pub settings: GateSettings,
     /// What every operation would change.
     pub catalogue: Catalogue,
     /// What the strict profile refuses.
     pub strict: Blocklist,
-    /// Which upstream serves which operation.
+    /// Which operations are served.
     pub routes: Routes,
-    /// Finds keys.
-    pub lookup: Arc<Lookup>,
+    /// Finds access keys.
+    pub lookup: Arc<KeyLookup>,
     /// What this node knows.
     pub live: Arc<Live>,
-    /// What keeps it so.
+    /// Keeps `live` as the database has it.
     pub feed: Arc<Feed>,
-    /// Whether everything that was answered is known here.
+    /// While it is held, every change that was answered is in `live`.
     pub lease: Arc<Lease>,
-    /// Where changes that restrict are waited for.
+    /// Where changes that restrict wait for the nodes.
     pub barrier: Arc<Barrier>,
     /// The calls that this node is at work on.
     pub calls: Arc<InFlight>,
     /// The latest time that was seen.
     pub latest: Arc<LatestTime>,
     /// The nonces of this node.
-    pub nonces: NonceMemory<std::hash::RandomState>,
+    pub nonces: NonceMemory<RandomState>,
     /// Gathers records.
     pub recorder: Arc<Recorder>,
     /// For intents and for what is learnt.
-    pub pool: PgPool,
+    pub pool: Pool,
+    /// Seals what is learnt.
+    pub ring: Arc<KeyRing>,
+    /// For nonces of sealing.
+    pub randomness: Arc<Randomness>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The limit of calls at a time.
+    pub turns: Arc<Semaphore>,
+    /// Whether it was said that answers cannot be read.
+    pub has_warned_of_answers: AtomicBool,
+}
+
+/// What a gate is made of.
+pub struct GateParts {
+    /// How it is set.
+    pub settings: GateSettings,
+    /// How access keys are looked up.
+    pub lookup: LookupSettings,
+    /// How many nonces of one access key are remembered.
+    pub nonces_per_key: usize,
+    /// Which operations are served.
+    pub routes: Routes,
+    /// What this node knows, and what keeps it as the database has it.
+    pub feed: Arc<Feed>,
+    /// The lease of this node.
+    pub lease: Arc<Lease>,
+    /// Where changes that restrict wait for the nodes.
+    pub barrier: Arc<Barrier>,
+    /// The calls that this node is at work on.
+    pub calls: Arc<InFlight>,
+    /// The latest time that was seen.
+    pub latest: Arc<LatestTime>,
+    /// Gathers records.
+    pub recorder: Arc<Recorder>,
+    /// The database.
+    pub pool: Pool,
     /// Seals what is learnt.
     pub ring: Arc<KeyRing>,
     /// For nonces of sealing.
@@ -127,12 +175,46 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// A gate of these parts.
+    ///
+    /// # Errors
+    /// [`DataError`] where the data of the build is wrong.
+    pub fn new(parts: GateParts) -> Result<Self, DataError> {
+        let lookup = KeyLookup::new(
+            parts.pool.clone(),
+            Arc::clone(&parts.ring),
+            Arc::clone(&parts.feed),
+            parts.lookup,
+        );
+        Ok(Self {
+            catalogue: Catalogue::built_in()?,
+            strict: Blocklist::strict()?,
+            routes: parts.routes,
+            lookup: Arc::new(lookup),
+            live: Arc::clone(parts.feed.live()),
+            feed: parts.feed,
+            lease: parts.lease,
+            barrier: parts.barrier,
+            calls: parts.calls,
+            latest: parts.latest,
+            nonces: NonceMemory::new(parts.nonces_per_key, RandomState::new()),
+            recorder: parts.recorder,
+            pool: parts.pool,
+            ring: parts.ring,
+            randomness: parts.randomness,
+            clock: parts.clock,
+            metrics: parts.metrics,
+            turns: Arc::new(Semaphore::new(parts.settings.max_concurrent)),
+            has_warned_of_answers: AtomicBool::new(false),
+            settings: parts.settings,
+        })
+    }
+
     /// What this node knows now: read before anything else that a call is decided by.
     #[must_use]
     pub fn basis(&self) -> Basis {
         let since = self.clock.since_boot();
-        // A mirror refuses nothing, and lets nothing pass.
-        let is_leased = self.settings.is_mirror || self.lease.holds(since);
+        let is_leased = self.lease.holds(since);
         let position = self.live.position().unwrap_or(Position {
             history: History(Uuid::nil()),
             revision: -1,
@@ -144,46 +226,30 @@ impl Gate {
         }
     }
 
-    /// The policy in force: as it is configured, but for the mode, where operators have switched it. A mirror refuses
-    /// nothing whatever they do.
+    /// The policy in force: as it is configured, but for the mode, where operators have switched it.
     #[must_use]
     pub fn policy(&self) -> Policy {
         let configured = self.settings.policy;
         match self.live.mode() {
-            Some(mode) if !self.settings.is_mirror => Policy { mode, ..configured },
-            Some(_) | None => configured,
+            Some(mode) => Policy { mode, ..configured },
+            None => configured,
         }
     }
-}
 
-/// Puts the gate in front of an upstream: any axum handler, or the client of a remote one. What reaches it
-/// was printed by akgate and carries an [`super::identity::Identity`].
-#[derive(Clone)]
-pub struct GateLayer(Arc<Gate>);
-
-impl GateLayer {
-    /// A layer of this gate.
-    #[must_use]
-    pub fn new(gate: Arc<Gate>) -> Self {
-        Self(gate)
-    }
-}
-
-/// The stations in the order of the road.
-pub type Stack<S> = Receive<Authenticate<Enforce<Learn<Forward<S>>>>>;
-
-impl<S> Layer<S> for GateLayer
-where
-    S: Service<http::Request<Body>, Response = Answer>,
-{
-    type Service = Stack<S>;
-
-    fn layer(&self, upstream: S) -> Self::Service {
-        let gate = || Arc::clone(&self.0);
-        let forward = Forward::new(gate(), upstream);
-        let learn = Learn::new(gate(), forward);
-        let enforce = Enforce::new(gate(), learn);
-        let authenticate = Authenticate::new(gate(), enforce);
-        Receive::new(gate(), authenticate)
+    /// Forgets what has ended, every minute until told to stop.
+    pub async fn keep_sweeping(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            tokio::select! {
+                () = tokio::time::sleep(SWEEP_EVERY) => {}
+                _ = stop.changed() => break,
+            }
+            let now = self.clock.now();
+            self.nonces.sweep(now);
+            self.live.sweep(now);
+            let timeout = self.settings.database_timeout;
+            if let Err(fault) = within(timeout, nodes::forget(&self.pool)).await {
+                tracing::debug!(%fault, "nodes that have ended are listed for longer");
+            }
+        }
     }
 }

@@ -12,8 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use akgate_state::database::Pool;
 use quick_cache::sync::Cache;
-use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
@@ -37,34 +37,34 @@ use akgate_state::{
 
 /// How keys are looked up.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub struct LookupSettings {
     /// How many secrets are kept in memory.
-    pub cached: usize,
+    pub cached_keys: usize,
     /// How many unknown ids are looked up at a time.
-    pub lookups: usize,
+    pub unknown_at_a_time: usize,
     /// For how long an id that was not found is not looked for again.
-    pub negative: Duration,
+    pub absent_for: Duration,
     /// How long one call of the database may take.
     pub timeout: Duration,
 }
 
-impl Default for Settings {
+impl Default for LookupSettings {
     fn default() -> Self {
         Self {
-            cached: 100_000,
-            lookups: 8,
-            negative: Duration::from_secs(5),
+            cached_keys: 100_000,
+            unknown_at_a_time: 8,
+            absent_for: Duration::from_secs(5),
             timeout: Duration::from_secs(5),
         }
     }
 }
 
 /// How many ids that were not found are remembered.
-const NEGATIVE: usize = 10_000;
+const ABSENT_KEYS: usize = 10_000;
 
 /// What proves a key, and whose it is.
 #[derive(Debug)]
-pub struct Credentials {
+pub struct Caller {
     /// The key or session.
     pub access_key_id: AccessKeyId,
     /// Its secret.
@@ -76,14 +76,14 @@ pub struct Credentials {
     /// The RAM user; `None` for the account itself and for a session.
     pub user_name: Option<String>,
     /// What more a session has.
-    pub session: Option<Session>,
+    pub session: Option<CallerSession>,
     /// The revision at which this was so, in the history in which it was read.
     position: Position,
 }
 
-/// What a session has beyond a pair.
+/// What a session has beyond an access key.
 #[derive(Debug)]
-pub struct Session {
+pub struct CallerSession {
     /// SHA-256 of its token.
     pub token_sha256: [u8; 32],
     /// The AccessKey that it descends from, then the sessions between.
@@ -92,8 +92,8 @@ pub struct Session {
     pub account_ids: Vec<String>,
 }
 
-impl Credentials {
-    /// What the key descends from; nothing for a pair.
+impl Caller {
+    /// What the key descends from; nothing for an access key.
     #[must_use]
     pub fn ancestors(&self) -> &[Ancestor] {
         self.session
@@ -105,7 +105,7 @@ impl Credentials {
         Some(self.position.history) == history && self.position.revision == known.revision
     }
 
-    /// The AccessKey at the root of the lineage: its own id for a pair.
+    /// The AccessKey at the root of the lineage: its own id for an access key.
     #[must_use]
     pub fn root(&self) -> &AccessKeyId {
         self.ancestors()
@@ -125,28 +125,28 @@ impl Credentials {
 }
 
 /// Finds keys.
-pub struct Lookup {
-    pool: PgPool,
+pub struct KeyLookup {
+    pool: Pool,
     ring: Arc<KeyRing>,
     feed: Arc<Feed>,
-    settings: Settings,
-    secrets: Cache<AccessKeyId, Arc<Credentials>>,
+    settings: LookupSettings,
+    secrets: Cache<AccessKeyId, Arc<Caller>>,
     absent: Cache<AccessKeyId, Instant>,
     unknown: Semaphore,
 }
 
-impl Lookup {
+impl KeyLookup {
     /// A look-up with an empty cache.
     #[must_use]
-    pub fn new(pool: PgPool, ring: Arc<KeyRing>, feed: Arc<Feed>, settings: Settings) -> Self {
+    pub fn new(pool: Pool, ring: Arc<KeyRing>, feed: Arc<Feed>, settings: LookupSettings) -> Self {
         Self {
             pool,
             ring,
             feed,
             settings,
-            secrets: Cache::new(settings.cached),
-            absent: Cache::new(NEGATIVE),
-            unknown: Semaphore::new(settings.lookups),
+            secrets: Cache::new(settings.cached_keys),
+            absent: Cache::new(ABSENT_KEYS),
+            unknown: Semaphore::new(settings.unknown_at_a_time),
         }
     }
 
@@ -156,16 +156,16 @@ impl Lookup {
     /// [`Fault::AccessKeyNotFound`], [`Fault::AccessKeyInactive`], [`Fault::SecurityTokenExpired`];
     /// [`Fault::Throttled`] where too many unknown ids are looked up; [`Fault::Unavailable`] where the
     /// database does not answer.
-    pub async fn find(
+    pub async fn find_caller(
         self: &Arc<Self>,
         id: &AccessKeyId,
         now: OffsetDateTime,
-    ) -> Result<Arc<Credentials>, Fault> {
+    ) -> Result<Arc<Caller>, Fault> {
         let is_unknown = match self.live().known(id) {
             Some(known) => {
-                usable(known, now)?;
+                check_usable(known, now)?;
                 let history = self.history();
-                let is_current = |cached: &Credentials| cached.is_current(known, history);
+                let is_current = |cached: &Caller| cached.is_current(known, history);
                 match self.secrets.get(id) {
                     Some(found) if is_current(&found) => return Ok(found),
                     Some(_) => {
@@ -196,7 +196,7 @@ impl Lookup {
     fn was_absent(&self, id: &AccessKeyId) -> bool {
         self.absent
             .get(id)
-            .is_some_and(|since| since.elapsed() < self.settings.negative)
+            .is_some_and(|since| since.elapsed() < self.settings.absent_for)
     }
 
     /// Reads a key; callers who ask for the same one at the same time share one read, as long as nothing newer is known
@@ -206,7 +206,7 @@ impl Lookup {
         id: &AccessKeyId,
         unknown: bool,
         now: OffsetDateTime,
-    ) -> Result<Arc<Credentials>, Fault> {
+    ) -> Result<Arc<Caller>, Fault> {
         let guard = loop {
             match self.secrets.get_value_or_guard_async(id).await {
                 // From one who began to read before this call came, maybe: what is known by now must not be newer.
@@ -216,7 +216,7 @@ impl Lookup {
                             .remove_if(id, |cached| Arc::ptr_eq(cached, &found));
                     }
                     Some(known) => {
-                        usable(known, now)?;
+                        check_usable(known, now)?;
                         return Ok(found);
                     }
                     None => return Ok(found),
@@ -245,36 +245,36 @@ impl Lookup {
         let found = Arc::new(found);
         // Nobody waits for an insertion that fails: the cache was cleared meanwhile.
         drop(guard.insert(Arc::clone(&found)));
-        usable(Known::new(found.position.revision, what), now)?;
+        check_usable(Known::new(found.position.revision, what), now)?;
         Ok(found)
     }
 
-    async fn read(&self, id: &AccessKeyId) -> Result<Option<(Credentials, What)>, StateFault> {
+    async fn read(&self, id: &AccessKeyId) -> Result<Option<(Caller, What)>, StateFault> {
         if id.is_session() {
             let found = sessions::find(&self.pool, &self.ring, id).await?;
             return Ok(found.map(|found| {
                 let what = What::Session(found.record.expires_at.into());
-                let credentials = Credentials {
+                let caller = Caller {
                     access_key_id: found.record.access_key_id,
                     secret: found.record.secret,
                     account_id: found.record.account_id,
                     principal: found.record.principal,
                     user_name: None,
-                    session: Some(Session {
+                    session: Some(CallerSession {
                         token_sha256: found.record.token_sha256,
                         ancestors: found.ancestors,
                         account_ids: found.account_ids,
                     }),
                     position: found.position,
                 };
-                (credentials, what)
+                (caller, what)
             }));
         }
         let found = keys::find(&self.pool, &self.ring, id).await?;
         Ok(found.map(|found| {
             let what = What::Pair(found.record.status);
             let record = found.record;
-            let credentials = Credentials {
+            let caller = Caller {
                 access_key_id: record.access_key_id,
                 secret: record.secret,
                 principal: principals::arn(&record.account_id, record.user_name.as_deref()),
@@ -283,13 +283,13 @@ impl Lookup {
                 session: None,
                 position: found.position,
             };
-            (credentials, what)
+            (caller, what)
         }))
     }
 }
 
 /// Whether a key may sign.
-fn usable(known: Known, now: OffsetDateTime) -> Result<(), Fault> {
+fn check_usable(known: Known, now: OffsetDateTime) -> Result<(), Fault> {
     match known.what {
         What::Pair(KeyStatus::Active) => Ok(()),
         What::Pair(KeyStatus::Inactive) => Err(Fault::AccessKeyInactive),

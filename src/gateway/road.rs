@@ -1,103 +1,119 @@
-//! The whole road as one service: whatever path is called, the gate answers.
-//!
-//! In front of the stations: more calls at a time than there may be are refused at once rather than kept waiting, and
-//! a call that ends in a panic ends alone.
+//! The request road: what becomes of one call, from its bytes to its answer.
 
-use std::{
-    convert::Infallible,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use axum::body::Body;
 use bytes::Bytes;
-use futures_core::future::BoxFuture;
-use futures_util::FutureExt;
-use tokio::sync::Semaphore;
-use tower::{Layer, Service, ServiceExt};
+use http_body::Body;
 
 use super::{
-    authenticate::Authenticate,
-    call::Answer,
-    gate::{Gate, GateLayer, Stack},
-    receive::{self, Receive},
-    watch::{self, Judge},
+    authenticate::authenticate,
+    begin::begin_call,
+    enforce::{Enforced, PendingChange, Permitted, enforce},
+    envelope::render_fault,
+    finish::finish_call,
+    forward::forward,
+    gate::Gate,
+    intent::record_intent,
+    learn::learn,
+    observer,
+    panic_guard::{PANICKED, contain_panic},
+    receive::receive,
+    trace::Trace,
+    upstream::{Answer, Upstream},
 };
 use akgate_rules::fault::Fault;
+use akgate_state::calls::shown_request_id;
 
-/// The road.
-#[derive(Clone)]
-pub struct Road<S> {
+/// What becomes of a call before anything is written.
+enum Passed {
+    /// Upstream has answered a plain read.
+    Answered(Answer),
+    /// It may change something, and needs an intent.
+    Change(Box<PendingChange>),
+}
+
+/// Answers a call. A caller who hangs up ends it, unless its intent may have been written: then it runs to its end.
+pub async fn answer_call<U, B>(gate: Arc<Gate>, upstream: U, request: http::Request<B>) -> Answer
+where
+    U: Upstream,
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut trace = begin_call(&gate, &request);
+    if trace.turn.is_none() {
+        // Told at once rather than kept waiting; nobody reads its body.
+        return finish_call(&gate, trace, Err(Fault::Unavailable));
+    }
+    trace.vantage = observer::vantage(&gate, trace.received_at);
+    match contain_panic(pass_read(&gate, &upstream, &mut trace, request)).await {
+        Ok(Passed::Answered(answer)) => finish_call(&gate, trace, Ok(answer)),
+        Ok(Passed::Change(change)) => run_change(gate, upstream, trace, change).await,
+        Err(fault) => finish_call(&gate, trace, Err(fault)),
+    }
+}
+
+/// The stations up to the verdict; a plain read goes on to its upstream.
+async fn pass_read<U, B>(
+    gate: &Gate,
+    upstream: &U,
+    trace: &mut Trace,
+    request: http::Request<B>,
+) -> Result<Passed, Fault>
+where
+    U: Upstream,
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let received = receive(gate, trace, request).await?;
+    let authenticated = authenticate(gate, trace, received).await?;
+    match enforce(gate, trace, authenticated).await? {
+        Enforced::Read(Permitted {
+            mut authenticated,
+            clearance,
+        }) => {
+            let answer = forward(gate, upstream, trace, &mut authenticated, clearance).await?;
+            Ok(Passed::Answered(answer))
+        }
+        Enforced::Change(change) => Ok(Passed::Change(change)),
+    }
+}
+
+/// The stations from the intent on.
+async fn pass_change<U: Upstream>(
+    gate: &Gate,
+    upstream: &U,
+    trace: &mut Trace,
+    change: PendingChange,
+) -> Result<Answer, Fault> {
+    let Permitted {
+        mut authenticated,
+        clearance,
+    } = record_intent(gate, trace, change).await?;
+    let answer = forward(gate, upstream, trace, &mut authenticated, clearance).await?;
+    learn(gate, trace, &authenticated, answer).await
+}
+
+/// Runs a change on a task of its own, which also finishes the call: the caller may hang up, intent, outcome and log line
+/// are written all the same.
+async fn run_change<U: Upstream>(
     gate: Arc<Gate>,
-    stations: S,
-    turns: Arc<Semaphore>,
-}
-
-/// The road to an upstream, for as many calls at a time as there are turns.
-pub fn road<S>(gate: Arc<Gate>, upstream: S, turns: Arc<Semaphore>) -> Road<Stack<S>>
-where
-    S: Service<http::Request<Body>, Response = Answer>,
-{
-    Road {
-        stations: GateLayer::new(Arc::clone(&gate)).layer(upstream),
-        turns,
-        gate,
-    }
-}
-
-/// The road of copies of calls. Whatever comes of one, the answer is the same: who finds the listener learns
-/// nothing.
-#[must_use]
-pub fn mirror(gate: Arc<Gate>, turns: Arc<Semaphore>) -> Road<Receive<Authenticate<Judge>>> {
-    Road {
-        stations: watch::mirror(Arc::clone(&gate)),
-        turns,
-        gate,
-    }
-}
-
-impl<S, B> Service<http::Request<B>> for Road<S>
-where
-    S: Service<http::Request<B>, Response = Answer, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-{
-    type Response = Answer;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Answer, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let is_mirror = self.gate.settings.is_mirror;
-        let answered = match Arc::clone(&self.turns).try_acquire_owned() {
-            Ok(turn) => {
-                let stations = self.stations.clone();
-                // What a panic leaves half done is gone with its call: nothing shared is locked across it.
-                let passed = AssertUnwindSafe(async move {
-                    let _turn = turn;
-                    stations.oneshot(request).await
-                });
-                Ok(passed.catch_unwind())
-            }
-            Err(_) => Err(receive::refuse_unread(
-                &self.gate,
-                request,
-                Fault::Unavailable,
-            )),
+    upstream: U,
+    mut trace: Trace,
+    change: Box<PendingChange>,
+) -> Answer {
+    let (request_id, format, host_id) = (trace.request_id, trace.format, trace.host_id.clone());
+    let running = tokio::spawn(async move {
+        let passing = pass_change(&gate, &upstream, &mut trace, *change);
+        let answered = contain_panic(passing).await;
+        finish_call(&gate, trace, answered)
+    });
+    running.await.unwrap_or_else(|ended| {
+        let fault = match ended.is_panic() {
+            true => PANICKED,
+            // The runtime ends before the task does.
+            false => Fault::Unavailable,
         };
-        Box::pin(async move {
-            let answer = match answered {
-                Ok(passing) => match passing.await {
-                    Ok(answered) => answered?,
-                    Err(panic) => receive::answer_panic(panic),
-                },
-                Err(refused) => refused,
-            };
-            Ok(if is_mirror { watch::nothing() } else { answer })
-        })
-    }
+        let request_id = shown_request_id(request_id);
+        render_fault(&fault, format, &request_id, &host_id, "").map(axum::body::Body::from)
+    })
 }

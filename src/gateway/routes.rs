@@ -1,7 +1,7 @@
-//! Which upstream serves an operation. `Version` tells the four catalogued products apart; another product's
-//! operations are those that the configuration lists. Host never chooses.
+//! Which operations are served, and how the upstream of each trusts akgate. `Version` tells the four catalogued products
+//! apart; another product's operations are those that the configuration lists. Host never chooses.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use akgate_rules::{
     fault::Fault,
@@ -11,69 +11,77 @@ use akgate_rules::{
     signature::Credentials,
 };
 
-/// How an upstream trusts akgate.
+/// How an upstream knows who calls.
 #[derive(Clone)]
-pub enum Trust {
-    /// By an identity under this key; the caller's credentials end here.
-    Identity(MacKey),
+pub enum UpstreamAuth {
+    /// By the identity header under this key; the caller's credentials end here.
+    IdentityHeader(MacKey),
     /// It verifies the caller's signature itself.
-    Signature,
+    CallerSignature,
+    /// It is a handler in this process, which gets the identity as a value.
+    InProcess,
 }
 
-impl Trust {
+impl UpstreamAuth {
     /// What becomes of the caller's credentials.
     #[must_use]
     pub fn credentials(&self) -> Credentials {
         match self {
-            Self::Identity(_) => Credentials::Drop,
-            Self::Signature => Credentials::Keep,
+            Self::IdentityHeader(_) | Self::InProcess => Credentials::Drop,
+            Self::CallerSignature => Credentials::Keep,
         }
     }
 }
 
-/// The upstreams by product.
-#[derive(Default)]
+/// An operation that is served.
+#[derive(Clone)]
+pub struct Route {
+    /// The operation.
+    pub operation: Arc<Operation>,
+    /// How its upstream knows who calls.
+    pub auth: Arc<UpstreamAuth>,
+}
+
+/// The operations that are served.
+#[derive(Clone, Default)]
 pub struct Routes {
-    trust: HashMap<Product, Trust>,
-    foreign: HashMap<(String, String), String>,
+    auth: HashMap<Product, Arc<UpstreamAuth>>,
+    uncatalogued: HashMap<(String, String), String>,
 }
 
 impl Routes {
-    /// A product is served.
-    pub fn serve(&mut self, product: Product, trust: Trust) {
-        self.trust.insert(product, trust);
+    /// Serves a product.
+    pub fn serve_product(&mut self, product: Product, auth: UpstreamAuth) {
+        self.auth.insert(product, Arc::new(auth));
     }
 
-    /// An operation of a product outside the catalogue is served.
-    pub fn list(&mut self, product: &str, version: &str, action: &str) {
-        self.foreign
+    /// Serves an operation of a product outside the catalogue.
+    pub fn serve_operation(&mut self, product: &str, version: &str, action: &str) {
+        self.uncatalogued
             .insert((version.to_owned(), action.to_owned()), product.to_owned());
     }
 
-    /// The operation that a request names, and how its upstream trusts us.
+    /// The operation that a request names.
     ///
     /// # Errors
     /// [`Fault::ApiNotFound`] where it names no action; [`Fault::InvalidVersion`] where nothing serves it.
-    pub fn find(
-        &self,
-        catalogue: &Catalogue,
-        name: &OperationName,
-    ) -> Result<(Operation, &Trust), Fault> {
+    pub fn resolve(&self, catalogue: &Catalogue, name: &OperationName) -> Result<Route, Fault> {
         let action = name.action.as_deref().ok_or(Fault::ApiNotFound)?;
         let operation = match catalogue.operation(&name.version, action) {
             Some(operation) => operation,
             None => {
                 let key = (name.version.clone(), action.to_owned());
-                let product = self.foreign.get(&key).ok_or(Fault::InvalidVersion)?;
+                let product = self.uncatalogued.get(&key).ok_or(Fault::InvalidVersion)?;
                 catalogue
                     .foreign(product, &name.version, action)
                     .map_err(|_| Fault::InvalidVersion)?
             }
         };
-        let trust = self
-            .trust
-            .get(operation.product())
-            .ok_or(Fault::InvalidVersion)?;
-        Ok((operation, trust))
+        let auth = self.auth.get(operation.product());
+        let auth = auth.ok_or(Fault::InvalidVersion)?;
+        Ok(Route {
+            auth: Arc::clone(auth),
+            operation: Arc::new(operation),
+        })
     }
 }

@@ -1,105 +1,81 @@
-//! The upstreams: the handlers of RAM, IMS, STS and others, in this process or behind HTTP/1.1.
+//! What the gateway forwards to: an [`Upstream`] answers one printed request.
+//!
+//! [`remote`] is a server behind HTTP/1.1, [`handler`] any axum handler or tower service in this process,
+//! [`by_product`] one upstream per product.
 
+pub mod by_product;
 mod connections;
-mod remote;
+pub mod handler;
+pub mod remote;
 
-use std::{
-    collections::HashMap,
-    convert::Infallible,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_core::future::BoxFuture;
-use http_body_util::{BodyExt, Limited};
-use tower::Service;
+use http::{Request, Response};
 
-pub use self::remote::HttpUpstream;
-use super::{
-    call::Answer,
-    forward::{Called, NoAnswer},
-};
-use akgate_rules::{fault::Fault, operation::Product};
-use akgate_sandbox::Sandbox;
+use akgate_rules::identity::Identity;
+use akgate_rules::{fault::Fault, operation::Product, position::BootInstant};
+use akgate_state::clock::Clock;
 
-/// The longest printed body that the sandbox takes, in bytes: the receiving station's limit is below it.
-const SANDBOX_BODY: usize = 64 << 20;
+/// The answer that an upstream gives and a caller gets.
+pub type Answer = Response<Body>;
 
-/// One upstream.
+/// A request printed from a proven call, to be sent once.
+pub struct PrintedRequest {
+    /// The request; its target is in origin form.
+    pub http: Request<Bytes>,
+    /// Who calls, for a handler in this process. A remote upstream is told in a header.
+    pub identity: Option<Box<Identity>>,
+    /// Until when the first byte may be sent.
+    pub deadline: Deadline,
+}
+
+/// Until when the first byte of a request may be sent.
 #[derive(Clone)]
-pub enum Upstream {
-    /// The sandbox in this process.
-    Sandbox(Sandbox),
-    /// Another server.
-    Http(Box<HttpUpstream>),
+pub struct Deadline {
+    until: BootInstant,
+    clock: Arc<dyn Clock>,
 }
 
-/// All upstreams, as the service that the gate stands in front of.
-#[derive(Clone, Default)]
-pub struct Upstreams(Arc<HashMap<Product, Upstream>>);
-
-impl Upstreams {
-    /// The upstreams by product.
+impl Deadline {
+    /// A deadline on this clock.
     #[must_use]
-    pub fn new(by_product: HashMap<Product, Upstream>) -> Self {
-        Self(Arc::new(by_product))
+    pub fn new(until: BootInstant, clock: Arc<dyn Clock>) -> Self {
+        Self { until, clock }
     }
 
-    /// The same upstreams by connections of their own.
+    /// Whether it has passed.
     #[must_use]
-    pub fn apart(&self) -> Self {
-        let apart = self.0.iter().map(|(product, upstream)| {
-            let upstream = match upstream {
-                Upstream::Sandbox(sandbox) => Upstream::Sandbox(sandbox.clone()),
-                Upstream::Http(remote) => Upstream::Http(Box::new(remote.apart())),
-            };
-            (product.clone(), upstream)
-        });
-        Self(Arc::new(apart.collect()))
-    }
-
-    async fn answer(&self, request: http::Request<Body>) -> Answer {
-        let product = request.extensions().get::<Called>().map(|called| &called.0);
-        let answered = match product.and_then(|product| self.0.get(product)) {
-            Some(Upstream::Sandbox(sandbox)) => {
-                let answered = in_process(sandbox, request).await;
-                answered.map_err(NoAnswer::Fault)
-            }
-            Some(Upstream::Http(upstream)) => upstream.call(request).await,
-            None => Err(NoAnswer::Fault(Fault::InvalidVersion)),
-        };
-        answered.unwrap_or_else(|none| {
-            let mut answer = Answer::default();
-            answer.extensions_mut().insert(none);
-            answer
-        })
+    pub fn has_passed(&self) -> bool {
+        self.clock.since_boot() >= self.until
     }
 }
 
-async fn in_process(sandbox: &Sandbox, request: http::Request<Body>) -> Result<Answer, Fault> {
-    let (head, body) = request.into_parts();
-    let body: Bytes = Limited::new(body, SANDBOX_BODY)
-        .collect()
-        .await
-        .map_err(|_| Fault::Internal("a printed body cannot be read"))?
-        .to_bytes();
-    let request = http::Request::from_parts(head, body);
-    Ok(sandbox.call(request).await.map(Body::from))
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendError {
+    /// The deadline passed before a byte was sent.
+    TooLate,
+    /// The request may have been sent, and carried out. This is what the caller is told.
+    Unanswered(Fault),
 }
 
-impl Service<http::Request<Body>> for Upstreams {
-    type Response = Answer;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Answer, Infallible>>;
+/// Answers printed requests.
+pub trait Upstream: Clone + Send + Sync + 'static {
+    /// Sends a request to the upstream of this product.
+    ///
+    /// # Errors
+    /// [`SendError`] says whether the request may have been sent.
+    fn send(
+        &self,
+        product: &Product,
+        request: PrintedRequest,
+    ) -> impl Future<Output = Result<Answer, SendError>> + Send;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let upstreams = self.clone();
-        Box::pin(async move { Ok(upstreams.answer(request).await) })
+    /// The same upstream with connections of its own, for another core.
+    #[must_use]
+    fn with_own_connections(&self) -> Self {
+        self.clone()
     }
 }

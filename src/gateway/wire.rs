@@ -14,20 +14,20 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::receive::{Limits, receive};
+use super::body::{BodyLimit, read_whole_request};
 use akgate_rules::{fault::Fault, request::RawRequest};
 
 /// Reads exactly one request: nothing may be missing, and nothing may follow it.
 ///
 /// # Errors
 /// [`Fault::InvalidRequest`] where the server does not take the bytes for one whole request, or bytes
-/// are left over; else as [`receive`].
-pub async fn read_one(bytes: Bytes, limits: Limits) -> Result<RawRequest, Fault> {
+/// are left over; else as [`read_whole_request`].
+pub async fn read_one(bytes: Bytes, limit: BodyLimit) -> Result<RawRequest, Fault> {
     let received = Arc::new(Mutex::new(None));
     let service = service_fn(|request: http::Request<Incoming>| {
         let received = Arc::clone(&received);
         async move {
-            let outcome = receive(request, limits).await;
+            let outcome = read_whole_request(request, limit).await;
             if let Ok(mut slot) = received.lock() {
                 *slot = Some(outcome);
             }
@@ -103,7 +103,7 @@ mod tests {
             .unwrap();
         runtime.block_on(read_one(
             Bytes::copy_from_slice(text.as_bytes()),
-            Limits { body: 16 },
+            BodyLimit { bytes: 16 },
         ))
     }
 

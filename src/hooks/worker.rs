@@ -4,18 +4,28 @@
 //! then it is buried, where an operator sees it (`GET /admin/v1/events?state=Buried`). One hook that is away holds up no
 //! other: each has its own batch.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use rand::RngExt;
-use sqlx::{PgPool, postgres::PgListener};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{Hook, Unsent};
 use akgate_net::metrics::Metrics;
 use akgate_state::{
+    audit::EVENTS_CHANNEL,
     clock::Clock,
+    database::Pool,
     directory::{StateFault, within},
-    outbox::events::{self, CHANNEL, LeasedEvent, Outcome, Registered},
+    follow::{Next, Rounds},
+    outbox::{
+        backoff::retry_delay,
+        events::{self, LeasedEvent, Outcome, Registered},
+    },
     randomness::Randomness,
 };
 
@@ -34,15 +44,12 @@ const PATIENCE: time::Duration = time::Duration::days(3);
 /// How often at least.
 const ATTEMPTS: i32 = 10;
 
-/// The longest pause between two attempts, in seconds.
-const LONGEST_PAUSE: i64 = 3600;
-
 /// What the worker stands on.
 pub struct HookWorker {
     /// Whom events are sent to.
     pub hooks: Vec<Arc<Hook>>,
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// For the jitter of retries.
@@ -56,43 +63,30 @@ pub struct HookWorker {
 impl HookWorker {
     /// Registers the hooks and sends events until told to stop; the batch at hand is finished first. Where there are none, that
     /// is all there is to do.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    pub async fn run(self, stop: watch::Receiver<bool>) {
         let worker = Arc::new(self);
-        let (mut listener, mut registered, mut failing) = (None, false, false);
-        while !*stop.borrow() {
-            let round = async {
-                if !registered {
-                    worker.register().await?;
-                    registered = true;
-                }
-                worker.round().await
-            };
-            match round.await {
-                Ok(_) if worker.hooks.is_empty() => break,
-                // There may be more.
-                Ok(taken) if taken > 0 => continue,
-                Ok(_) => failing = false,
-                Err(fault) => {
-                    if !std::mem::replace(&mut failing, true) {
-                        tracing::error!(%fault, "cannot read the outbox of events; events are delayed");
-                    }
-                }
+        let is_registered = AtomicBool::new(false);
+        let rounds = Rounds {
+            pool: &worker.pool,
+            channel: Some(EVENTS_CHANNEL),
+            poll: POLL,
+            retry: POLL,
+            timeout: worker.timeout,
+            failed: "cannot read the outbox of events; events are delayed",
+            recovered: "reading the outbox of events again",
+        };
+        let round = || async {
+            if !is_registered.load(Ordering::Relaxed) {
+                worker.register().await?;
+                is_registered.store(true, Ordering::Relaxed);
             }
-            if listener.is_none() && !failing {
-                listener = worker.listen().await;
+            if worker.hooks.is_empty() {
+                return Ok(Next::Never);
             }
-            let hint = async {
-                match &mut listener {
-                    Some(listener) => listener.try_recv().await.is_ok_and(|hint| hint.is_some()),
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                alive = hint => if !alive { listener = None; },
-                () = tokio::time::sleep(POLL) => {}
-                _ = stop.changed() => break,
-            }
-        }
+            let taken = worker.round().await?;
+            Ok(if taken > 0 { Next::AtOnce } else { Next::Later })
+        };
+        rounds.run(stop, round).await;
     }
 
     /// Says whom deeds enqueue for from now on.
@@ -139,7 +133,7 @@ impl HookWorker {
             Ok(()) => Outcome::Sent,
             Err(Unsent::Never(error)) => Outcome::Buried { error },
             Err(Unsent::Again(error, after)) => {
-                let at = now + self.pause(event.attempt, after);
+                let at = now + retry_delay(event.attempt, after, &mut self.randomness.rng());
                 match at < event.at + PATIENCE || event.attempt < ATTEMPTS {
                     true => Outcome::Again { at, error },
                     false => Outcome::Buried { error },
@@ -167,25 +161,5 @@ impl HookWorker {
                 );
             }
         }
-    }
-
-    /// 30 seconds, twice as long each time, an hour at most, and what the hook asks for; a tenth more or less.
-    fn pause(&self, attempt: i32, asked: Option<Duration>) -> time::Duration {
-        let doubled = 30_i64 << attempt.saturating_sub(1).clamp(0, 7);
-        let asked = asked.map_or(0, |asked| {
-            i64::try_from(asked.as_secs()).unwrap_or(i64::MAX)
-        });
-        let seconds = doubled.max(asked).min(LONGEST_PAUSE);
-        let jitter = self.randomness.rng().random_range(0..=seconds / 10);
-        time::Duration::seconds(seconds + jitter)
-    }
-
-    async fn listen(&self) -> Option<PgListener> {
-        let connected = within(self.timeout, async {
-            let mut listener = PgListener::connect_with(&self.pool).await?;
-            listener.listen(CHANNEL).await?;
-            Ok::<_, StateFault>(listener)
-        });
-        connected.await.ok()
     }
 }

@@ -18,11 +18,11 @@ pub mod signing_keys;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use akgate_state::database::Pool;
 use axum::{
     Router,
     routing::{get, post},
 };
-use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
 pub use self::{
@@ -53,7 +53,7 @@ use akgate_state::{
 #[derive(Clone)]
 pub struct Intake {
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Digests leaked secrets at the border.
     pub ring: Arc<KeyRing>,
     /// Enforces on this node before the answer; `None` where this process has no gateway.

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
+use akgate_state::database::Pool;
 use arc_swap::ArcSwap;
-use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
@@ -60,7 +60,7 @@ pub struct SigningKeys {
     source: String,
     id_check: IdCheck,
     fetch: Fetch,
-    pool: PgPool,
+    pool: Pool,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     timeout: Duration,
@@ -77,7 +77,7 @@ impl SigningKeys {
         source: String,
         id_check: IdCheck,
         fetch: Fetch,
-        pool: PgPool,
+        pool: Pool,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         timeout: Duration,

@@ -4,6 +4,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use akgate_rules::access_key::AccessKeyId;
+use akgate_state::directory::StateFault;
 
 /// Makes an account.
 ///
@@ -13,7 +14,7 @@ pub async fn account(
     pool: &PgPool,
     account_id: &str,
     now: OffsetDateTime,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StateFault> {
     sqlx::query!(
         "INSERT INTO sandbox.accounts (account_id, created_at)
          VALUES ($1, $2)
@@ -35,7 +36,7 @@ pub async fn user(
     account_id: &str,
     user_name: &str,
     now: OffsetDateTime,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StateFault> {
     sqlx::query!(
         "INSERT INTO sandbox.users (
              account_id,
@@ -68,7 +69,7 @@ pub async fn access_key(
     user_name: Option<&str>,
     access_key_id: &AccessKeyId,
     now: OffsetDateTime,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), StateFault> {
     sqlx::query!(
         "INSERT INTO sandbox.access_keys (
              access_key_id,

@@ -9,12 +9,13 @@ use super::ServeError;
 use crate::{
     app::{Foundations, GatewaySettings},
     config::{CredentialsChoice, PolicySection, Secret, Sections, UpstreamView},
+    upstreams::{NodeUpstream, connect_products},
 };
 use akgate_gateway::{
-    gate::{self, Recommend},
-    lookup,
-    routes::Trust,
-    upstream::{HttpUpstream, Upstream},
+    gate::{GateSettings, RecommendLink},
+    lookup::LookupSettings,
+    routes::UpstreamAuth,
+    upstream::{by_product::ProductUpstreams, remote::HttpUpstream},
 };
 use akgate_net::https;
 use akgate_rules::{
@@ -24,11 +25,11 @@ use akgate_rules::{
 };
 use akgate_sandbox::Sandbox;
 
-/// Makes the gateway's settings.
+/// Makes the gateway's settings, and the upstreams.
 pub(super) fn settings(
     sections: &Sections,
     foundations: &Foundations,
-) -> Result<GatewaySettings, ServeError> {
+) -> Result<(GatewaySettings, ProductUpstreams<NodeUpstream>), ServeError> {
     let Sections {
         gateway,
         policy,
@@ -38,7 +39,6 @@ pub(super) fn settings(
     } = sections;
     let timeout = Duration::from_secs(sections.database.timeout_seconds);
     let mut made = Vec::new();
-    let mut listed = Vec::new();
     // One sandbox for all products: what RAM makes, STS must find.
     let sandbox_key = foundations.randomness.mac_key();
     let sandbox = Sandbox::new(
@@ -53,11 +53,6 @@ pub(super) fn settings(
         (Product::Sts, upstreams.sts.view()),
         (Product::ResourceManager, upstreams.resourcemanager.view()),
     ];
-    for other in &upstreams.other {
-        for action in &other.actions {
-            listed.push((other.product.clone(), other.version.clone(), action.clone()));
-        }
-    }
     let others = upstreams
         .other
         .iter()
@@ -66,45 +61,51 @@ pub(super) fn settings(
         match view.url {
             None => {}
             Some("sandbox") => {
-                let trust = Trust::Identity(sandbox_key.clone());
-                made.push((product, Upstream::Sandbox(sandbox.clone()), trust));
+                let auth = UpstreamAuth::IdentityHeader(sandbox_key.clone());
+                made.push((product, NodeUpstream::Sandbox(sandbox.clone()), auth));
             }
             Some(url) => {
-                let upstream = Upstream::Http(Box::new(http_upstream(url, view)?));
-                made.push((product, upstream, trust(view)?));
+                let upstream = NodeUpstream::Http(http_upstream(url, view)?);
+                made.push((product, upstream, upstream_auth(view)?));
             }
+        }
+    }
+    let (mut routes, by_product) = connect_products(made);
+    for other in &upstreams.other {
+        for action in &other.actions {
+            routes.serve_operation(&other.product, &other.version, action);
         }
     }
     let public = sections.public.url.as_deref().unwrap_or_default();
     let recommend = match &gateway.recommend_url {
-        Some(url) => Recommend::Page(url.clone()),
-        None if public.is_empty() => Recommend::Nothing,
-        None => Recommend::Own(format!(
+        Some(url) => RecommendLink::Fixed(url.clone()),
+        None if public.is_empty() => RecommendLink::None,
+        None => RecommendLink::Explained(format!(
             "{}/leaked-access-key",
             public.trim_end_matches('/')
         )),
     };
-    Ok(GatewaySettings {
-        gate: gate::Settings {
+    let settings = GatewaySettings {
+        gate: GateSettings {
             body_limit: gateway.body_limit_bytes,
             body_timeout: Duration::from_secs(gateway.body_timeout_seconds),
-            is_mirror: false,
+            max_concurrent: gateway.max_concurrent,
             policy: self::policy(policy),
             profile: policy.profile,
             anonymous: gateway.anonymous.clone(),
             recommend,
             database_timeout: timeout,
         },
-        lookup: lookup::Settings {
-            cached: directory.cached_keys,
-            lookups: directory.lookups,
-            negative: Duration::from_secs(directory.negative_seconds),
+        lookup: LookupSettings {
+            cached_keys: directory.cached_keys,
+            unknown_at_a_time: directory.lookups,
+            absent_for: Duration::from_secs(directory.negative_seconds),
             timeout,
         },
         nonces_per_key: sections.freshness.nonces_per_key,
-        upstreams: made,
-        listed,
-    })
+        routes,
+    };
+    Ok((settings, by_product))
 }
 
 /// The policy as it is configured.
@@ -123,9 +124,14 @@ pub(super) fn mirror_settings(
     sections: &Sections,
     foundations: &Foundations,
 ) -> Result<GatewaySettings, ServeError> {
-    let mut settings = settings(sections, foundations)?;
-    settings.gate.is_mirror = true;
+    let (mut settings, _) = settings(sections, foundations)?;
     settings.gate.policy.mode = Mode::Shadow;
+    for product in Product::CATALOGUED {
+        // Where a call would go does not matter to a mirror.
+        settings
+            .routes
+            .serve_product(product, UpstreamAuth::CallerSignature);
+    }
     Ok(settings)
 }
 
@@ -147,14 +153,14 @@ fn http_upstream(url: &str, view: UpstreamView<'_>) -> Result<HttpUpstream, Serv
         .map_err(|_| ServeError::Unchecked("upstreams"))
 }
 
-fn trust(view: UpstreamView<'_>) -> Result<Trust, ServeError> {
+fn upstream_auth(view: UpstreamView<'_>) -> Result<UpstreamAuth, ServeError> {
     if view.credentials == CredentialsChoice::Keep {
-        return Ok(Trust::Signature);
+        return Ok(UpstreamAuth::CallerSignature);
     }
     let key = Secret::resolve(view.identity_key, view.identity_key_file.map(AsRef::as_ref))?
         .ok_or(ServeError::Unchecked("upstreams.identity_key"))?;
     let mut bytes = Zeroizing::new([0; 32]);
     hex::decode_to_slice(key.expose(), &mut *bytes)
         .map_err(|_| ServeError::Unchecked("upstreams.identity_key"))?;
-    Ok(Trust::Identity(MacKey::new(bytes)))
+    Ok(UpstreamAuth::IdentityHeader(MacKey::new(bytes)))
 }

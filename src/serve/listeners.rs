@@ -2,21 +2,16 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
-
 use super::{ServeError, gateway, sign_in, sources};
 use crate::{
     app::{Foundations, Node},
     config::{AdminSection, Config, Role, Sections},
 };
 use akgate_admin::Settings;
-use akgate_gateway::{
-    gate::Gate,
-    road::{mirror, road},
-};
+use akgate_gateway::{Gate, GateService, mirror::mirror_service, upstream::Upstream};
 use akgate_intake::Intake;
 use akgate_net::server::{ClientAuthority, Cores, Listener, Manners, Serving, Tls, TrustedProxies};
-use akgate_state::four_eyes::approvals::FourEyes;
+use akgate_state::approvals::FourEyes;
 
 /// What is bound.
 pub(super) struct Listeners {
@@ -55,19 +50,17 @@ pub(super) fn bind_all(
             tls,
             manners(&gateway.trusted_proxies),
         )?;
-        let turns = Arc::new(Semaphore::new(gateway.max_concurrent));
         let address = listener.local_addr();
         let (gate, serving) = if config.has(Role::Observer) {
             let settings = gateway::mirror_settings(&config.sections, foundations)?;
-            let (gate, _) = node.gate(settings)?;
-            let road = || mirror(Arc::clone(&gate), Arc::clone(&turns));
-            let serving = listener.serving_on(cores, road);
+            let gate = node.gate(settings)?;
+            let serving = listener.serving_on(cores, || mirror_service(Arc::clone(&gate)));
             (gate, serving)
         } else {
-            let settings = gateway::settings(&config.sections, foundations)?;
-            let (gate, upstreams) = node.gate(settings)?;
-            let road = || road(Arc::clone(&gate), upstreams.apart(), Arc::clone(&turns));
-            let serving = listener.serving_on(cores, road);
+            let (settings, upstreams) = gateway::settings(&config.sections, foundations)?;
+            let gate = node.gate(settings)?;
+            let service = || GateService::new(Arc::clone(&gate), upstreams.with_own_connections());
+            let serving = listener.serving_on(cores, service);
             (gate, serving)
         };
         listeners.gate = Some(gate);

@@ -9,7 +9,6 @@ pub(crate) mod sources;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
@@ -25,12 +24,11 @@ use akgate_net::{
 };
 use akgate_owners::letters::{dkim::DkimFault, mailer::SmtpSetupFault};
 use akgate_rules::verdict::Mode;
-use akgate_state::schema::MIGRATOR;
 use akgate_state::{
     clock::{Clock, SystemClock},
+    database::{self, DatabaseError, Pool, PoolSettings},
     directory::{
         StateFault,
-        pool::limits,
         sealing::{KeyRing, KeyRingFault},
     },
     live::feed,
@@ -40,12 +38,9 @@ use akgate_state::{
 /// Why a process does not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The database cannot be reached.
-    #[error("cannot connect to the database: {0}")]
-    Database(#[from] sqlx::Error),
-    /// The migrations do not run.
-    #[error("cannot apply the migrations: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The registry cannot be read.
     #[error(transparent)]
     Registry(#[from] StateFault),
@@ -92,7 +87,7 @@ pub enum ServeError {
 ///
 /// # Errors
 /// [`ServeError`].
-pub async fn open_database(config: &Config) -> Result<PgPool, ServeError> {
+pub async fn open_database(config: &Config) -> Result<Pool, ServeError> {
     // A command has nobody who waits for an answer.
     let timeout = Duration::from_secs(config.sections.database.timeout_seconds);
     let timeout = timeout.max(Duration::from_secs(60));
@@ -101,13 +96,10 @@ pub async fn open_database(config: &Config) -> Result<PgPool, ServeError> {
     Ok(pool)
 }
 
-/// Applies migrations where the configuration says so, on a connection without limits: one may take longer than any
-/// statement of ours.
-async fn migrate(config: &Config, pool: &PgPool) -> Result<(), ServeError> {
+/// Applies migrations where the configuration says so.
+async fn migrate(config: &Config, pool: &Pool) -> Result<(), ServeError> {
     if config.sections.database.migrate {
-        let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
-        MIGRATOR.run(&mut connection).await?;
-        connection.close().await?;
+        database::migrate(pool).await?;
     }
     Ok(())
 }
@@ -121,23 +113,19 @@ fn database_connections(config: &Config) -> u32 {
     most.saturating_sub(NEWS_CONNECTIONS).max(1)
 }
 
-/// The same where a statement may take no longer than `statement`.
+/// The same where a statement may take no longer than `statement_timeout`.
 async fn open_limited(
     config: &Config,
-    statement: Duration,
+    statement_timeout: Duration,
     connections: u32,
-) -> Result<PgPool, ServeError> {
-    let database = &config.sections.database;
-    let timeout = Duration::from_secs(database.timeout_seconds);
-    let options: PgConnectOptions = config.database_url.expose().parse()?;
-    let pool = limits(statement)
-        .max_connections(connections)
-        .acquire_timeout(timeout)
-        // A connection that was fine a moment ago is not asked whether it still is: every call has a timeout.
-        .test_before_acquire(false)
-        .connect_with(options.application_name("akgate"))
-        .await?;
-    Ok(pool)
+) -> Result<Pool, ServeError> {
+    let settings = PoolSettings {
+        connections,
+        acquire_timeout: Duration::from_secs(config.sections.database.timeout_seconds),
+        statement_timeout,
+        application_name: "akgate",
+    };
+    Ok(database::connect(config.database_url.expose(), settings).await?)
 }
 
 /// Serves until SIGTERM or SIGINT; then requests in flight are finished.

@@ -7,17 +7,20 @@
 
 #![forbid(unsafe_code)]
 
+pub mod approvals;
 pub mod audit;
 pub mod calls;
 pub mod clock;
+pub mod database;
 pub mod directory;
+pub mod follow;
 pub mod four_eyes;
+pub mod keys;
 pub mod leaks;
 pub mod live;
 pub mod operators;
 pub mod outbox;
 pub mod randomness;
 pub mod restrictions;
-pub mod schema;
 
-pub use sqlx::{PgConnection as Connection, PgPool as Pool, PgTransaction as Transaction};
+pub use database::{Connection, Pool, Transaction};

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+pub use rand::rngs::SysError as NoRandomness;
 use rand::{
     Rng, SeedableRng,
     rngs::{StdRng, SysError, SysRng},

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::LazyLock};
 
-use akgate_gateway::{receive::Limits, wire};
+use akgate_gateway::{body::BodyLimit, wire};
 use akgate_rules::{
     access_key::{AccessKeySecret, SecurityToken},
     fault::Fault,
@@ -109,7 +109,8 @@ thread_local! {
 
 pub fn read(raw: &[u8]) -> Result<ApiRequest, Fault> {
     let bytes = Bytes::copy_from_slice(raw);
-    let raw = RUNTIME.with(|runtime| runtime.block_on(wire::read_one(bytes, Limits::default())))?;
+    let raw =
+        RUNTIME.with(|runtime| runtime.block_on(wire::read_one(bytes, BodyLimit::default())))?;
     ApiRequest::parse(&raw)
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{LazyLock, mpsc};
 
 use akgate::postgres::{Options, PrivatePostgres, Tuning};
-use akgate_state::schema::MIGRATOR;
+use akgate_state::database::MIGRATOR;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::runtime::Runtime;
@@ -33,7 +33,7 @@ impl TestDatabase {
             .unwrap();
         let pool = PgPoolOptions::new()
             .max_connections(5)
-            .connect_lazy_with(SHARED.server.options(&name));
+            .connect_lazy_with(options(&SHARED.server, &name));
         Self {
             name,
             pool,
@@ -48,7 +48,7 @@ impl TestDatabase {
 
     /// For pools and listeners that the test opens itself.
     pub fn options(&self) -> PgConnectOptions {
-        SHARED.server.options(&self.name)
+        options(&SHARED.server, &self.name)
     }
 
     /// For programs that the test runs.
@@ -107,6 +107,11 @@ impl TestDatabase {
     }
 }
 
+/// How sqlx reaches a database of a private server.
+pub fn options(server: &PrivatePostgres, database: &str) -> PgConnectOptions {
+    server.url(database).parse().unwrap()
+}
+
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let is_over = std::thread::panicking() || self.leaves_letters.load(Ordering::Relaxed);
@@ -153,7 +158,7 @@ fn start() -> Shared {
     let admin = runtime.block_on(async {
         let admin = PgPoolOptions::new()
             .max_connections(4)
-            .connect_with(server.options("postgres"))
+            .connect_with(options(&server, "postgres"))
             .await
             .unwrap();
         make_template(&server, &admin).await;
@@ -170,7 +175,7 @@ async fn make_template(server: &PrivatePostgres, admin: &PgPool) {
     execute(admin, format!("CREATE DATABASE {TEMPLATE}"))
         .await
         .unwrap();
-    let pool = PgPool::connect_with(server.options(TEMPLATE))
+    let pool = PgPool::connect_with(options(&server, TEMPLATE))
         .await
         .unwrap();
     MIGRATOR.run(&pool).await.unwrap();

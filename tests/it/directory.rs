@@ -10,11 +10,11 @@ use akgate_state::{
         keys::{self, Kept, NewKey},
         sealing::KeyRing,
     },
+    keys::lifecycle::{keep_one, set_one_status},
     live::{
         feed::{Feed, Settings},
         memory::Live,
     },
-    restrictions::keys::{keep_one, set_one_status},
 };
 use std::sync::Arc;
 

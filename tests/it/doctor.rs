@@ -8,7 +8,7 @@ use std::{
 };
 
 use akgate_state::clock::{Clock, SystemClock};
-use akgate_state::schema::MIGRATOR;
+use akgate_state::database::MIGRATOR;
 use axum::Router;
 use serde_json::Value;
 
@@ -135,7 +135,7 @@ async fn doctor_passes_a_healthy_setup_and_names_the_remedy_of_each_fault() {
             "letters",
             "mail",
             "upstream RAM",
-            "clock, by RAM",
+            "clock, compared with RAM",
             "upstream STS",
         ],
         "{found:?}"

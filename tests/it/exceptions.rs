@@ -7,7 +7,7 @@ use akgate_rules::access_key::AccessKeySecret;
 use akgate_state::{
     clock::Clock,
     directory::{KeyRecord, KeyStatus, keys::NewKey},
-    restrictions::keys,
+    keys::lifecycle,
 };
 use axum::body::Body;
 use http::{Method, StatusCode};
@@ -282,7 +282,7 @@ async fn access_key_disabled_by_two_operators_is_reenabled_only_by_its_owner() {
             made_by: None,
         };
         let mut rng = StdRng::seed_from_u64(2);
-        keys::keep_one(&node.pool, &node.ring, &listed, node.clock.now(), &mut rng)
+        lifecycle::keep_one(&node.pool, &node.ring, &listed, node.clock.now(), &mut rng)
             .await
             .unwrap();
         assert_eq!(desk.get(&format!("keys/{KEY}")).await["status"], "Inactive");

@@ -1,6 +1,6 @@
 //! Faults are reported in the order of `docs/faults.md`.
 
-use akgate_gateway::{receive::Limits, wire};
+use akgate_gateway::{body::BodyLimit, wire};
 use akgate_rules::{
     access_key::AccessKeySecret,
     fault::Fault,
@@ -57,7 +57,7 @@ impl Draft {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        let raw = runtime.block_on(wire::read_one(Bytes::from(raw), Limits { body: 64 }))?;
+        let raw = runtime.block_on(wire::read_one(Bytes::from(raw), BodyLimit { bytes: 64 }))?;
         let request = ApiRequest::parse(&raw)?;
         let claim = request
             .claim

@@ -3,19 +3,19 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use akgate::app::{Duties, Foundations, GatewaySettings, IntakeSettings, Node};
+use akgate::{
+    app::{Duties, Foundations, GatewaySettings, IntakeSettings, Node},
+    upstreams::{NodeUpstream, connect_products},
+};
 use akgate_client::signer::{Api, Credentials, sign};
 use akgate_gateway::{
-    gate, lookup,
-    nonce::NONCES_PER_KEY,
-    road::{mirror, road},
-    routes::Trust,
-    upstream::Upstream,
+    Gate, GateLayer, GateService, GateSettings, lookup::LookupSettings, mirror::mirror_service,
+    nonce::NONCES_PER_KEY, routes::UpstreamAuth,
 };
 use akgate_net::metrics::Metrics;
 use akgate_rules::{
@@ -27,17 +27,16 @@ use akgate_rules::{
 };
 use akgate_sandbox::{Sandbox, seed};
 use akgate_state::{
+    approvals::{FourEyes, Outcome},
     audit::Actor,
     clock::{Clock, SystemClock},
     directory::{KeyRecord, KeyStatus, keys::NewKey, sealing::KeyRing},
-    four_eyes::approvals::{FourEyes, Outcome, approve},
+    four_eyes::approvals::approve,
+    keys::lifecycle,
     leaks::record::{Delivery, Grounds, InForce, LeakReport, Suspicions, record},
     live::feed,
     randomness::Randomness,
-    restrictions::{
-        keys,
-        lift::{Lifting, lift},
-    },
+    restrictions::lift::{Lifting, lift},
 };
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode};
@@ -46,8 +45,8 @@ use rand::{SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use sqlx::PgPool;
 use time::{OffsetDateTime, macros::datetime};
-use tokio::sync::{Semaphore, watch};
-use tower::ServiceExt;
+use tokio::sync::watch;
+use tower::{Layer, ServiceExt};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -57,16 +56,21 @@ pub const NOW: OffsetDateTime = datetime!(2026-11-26 12:00:00 UTC);
 pub const ACCOUNT: &str = "5123456789012345";
 
 /// A clock that stands still until it is moved; the one that nobody sets runs on.
-pub struct TestClock(Mutex<OffsetDateTime>, Mutex<Duration>);
+pub struct TestClock(Mutex<OffsetDateTime>, Mutex<Duration>, AtomicBool);
 
 impl TestClock {
     pub fn at(now: OffsetDateTime) -> Self {
-        Self(Mutex::new(now), Mutex::default())
+        Self(Mutex::new(now), Mutex::default(), AtomicBool::new(false))
     }
 
     /// As if the machine had slept.
     pub fn sleep(&self, by: Duration) {
         *self.1.lock().unwrap() += by;
+    }
+
+    /// Whoever reads the time since boot next panics.
+    pub fn plant_panic(&self) {
+        self.2.store(true, Ordering::SeqCst);
     }
 
     pub fn set(&self, to: OffsetDateTime) {
@@ -84,6 +88,7 @@ impl Clock for TestClock {
     }
 
     fn since_boot(&self) -> BootInstant {
+        assert!(!self.2.swap(false, Ordering::SeqCst), "planted");
         SystemClock.since_boot().after(*self.1.lock().unwrap())
     }
 }
@@ -152,6 +157,8 @@ pub enum Behind {
     Yes,
     /// This one.
     Router(Router),
+    /// Whatever this puts behind the gate.
+    Road(Box<dyn FnOnce(Arc<Gate>) -> Router + Send>),
     /// None: the gate watches beside the path.
     Mirror,
 }
@@ -160,14 +167,14 @@ impl TestNode {
     pub async fn new(behind: Behind) -> Self {
         let database = Arc::new(TestDatabase::new().await);
         let clock = Arc::new(TestClock::at(NOW));
-        Self::on(database, clock, behind, gate::Settings::default()).await
+        Self::on(database, clock, behind, GateSettings::default()).await
     }
 
     pub async fn on(
         database: Arc<TestDatabase>,
         clock: Arc<TestClock>,
         behind: Behind,
-        settings: gate::Settings,
+        settings: GateSettings,
     ) -> Self {
         let pool = database.pool().clone();
         let ring = Arc::new(ring());
@@ -190,35 +197,32 @@ impl TestNode {
             Product::Sts,
             Product::ResourceManager,
         ];
-        let (gate, upstreams) = node
+        let (routes, upstreams) = connect_products(products.map(|product| {
+            let auth = UpstreamAuth::IdentityHeader(identity_key());
+            (product, NodeUpstream::Sandbox(sandbox.clone()), auth)
+        }));
+        let gate = node
             .gate(GatewaySettings {
                 gate: settings,
-                lookup: lookup::Settings::default(),
+                lookup: LookupSettings::default(),
                 nonces_per_key: NONCES_PER_KEY,
-                upstreams: products
-                    .into_iter()
-                    .map(|product| {
-                        let trust = Trust::Identity(identity_key());
-                        (product, Upstream::Sandbox(sandbox.clone()), trust)
-                    })
-                    .collect(),
-                listed: Vec::new(),
+                routes,
             })
             .unwrap();
         let reached = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&reached);
-        let turns = Arc::new(Semaphore::new(64));
         let router = match behind {
-            Behind::Sandbox => whole(road(Arc::clone(&gate), upstreams, turns)),
+            Behind::Sandbox => whole(GateService::new(Arc::clone(&gate), upstreams)),
             Behind::Yes => {
                 let yes = Router::new().fallback(move || {
                     counted.fetch_add(1, Ordering::SeqCst);
                     async { axum::Json(serde_json::json!({ "RequestId": "x" })) }
                 });
-                whole(road(Arc::clone(&gate), yes, turns))
+                whole(GateLayer::new(Arc::clone(&gate)).layer(yes))
             }
-            Behind::Router(router) => whole(road(Arc::clone(&gate), router, turns)),
-            Behind::Mirror => whole(mirror(Arc::clone(&gate), turns)),
+            Behind::Router(router) => whole(GateLayer::new(Arc::clone(&gate)).layer(router)),
+            Behind::Road(road) => road(Arc::clone(&gate)),
+            Behind::Mirror => whole(mirror_service(Arc::clone(&gate))),
         };
         node.membership().round().await.unwrap();
         // It says what it enforces, and takes its lease when it is called: a test decides when it follows.
@@ -262,7 +266,7 @@ impl TestNode {
             made_by: None,
         };
         let mut rng = StdRng::seed_from_u64(1);
-        keys::keep_one(&self.pool, &self.ring, &key, now, &mut rng)
+        lifecycle::keep_one(&self.pool, &self.ring, &key, now, &mut rng)
             .await
             .unwrap();
         self.node.feed().poll().await.unwrap();
@@ -366,11 +370,11 @@ pub async fn decide(
 }
 
 /// A road behind every path.
-fn whole<S>(road: S) -> Router
+pub fn whole<S>(road: S) -> Router
 where
     S: tower::Service<
             Request<Body>,
-            Response = akgate_gateway::call::Answer,
+            Response = http::Response<Body>,
             Error = std::convert::Infallible,
         > + Clone
         + Send

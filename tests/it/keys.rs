@@ -1,7 +1,7 @@
 //! `akgate keys`: many at a time, sealed again.
 
 use akgate_rules::access_key::AccessKeyId;
-use akgate_state::schema::MIGRATOR;
+use akgate_state::database::MIGRATOR;
 use akgate_state::{
     directory::{
         import::{Form, rows},
@@ -9,7 +9,7 @@ use akgate_state::{
         reseal::{self, Table},
         sealing::KeyRing,
     },
-    restrictions::import::{Batch, Imported, import},
+    keys::import::{Batch, Imported, import},
 };
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -171,7 +171,7 @@ async fn keys_are_imported_and_resealed_by_command() {
     assert_eq!(code, 3, "{err}");
     assert_eq!(
         out.trim(),
-        "3 new, 1 changed, 0 unchanged, 1 not taken",
+        "3 new, 1 changed, 0 unchanged, 1 rejected",
         "a second line for a key counts after the first"
     );
     assert!(

@@ -7,13 +7,13 @@ use akgate_rules::{
 use akgate_state::{
     audit::Actor,
     directory::{KeyRecord, KeyStatus, keys::NewKey},
+    keys::lifecycle::{keep_one, set_one_status},
     leaks::{
         deliveries::Ledger,
         record::{Delivery, Grounds, LeakReport, Recorded, Suspicions, record},
-        reports::{self, ReportView},
     },
     outbox::tasks,
-    restrictions::keys::{keep_one, set_one_status},
+    restrictions::reports::{self, ReportView},
 };
 use rand::{SeedableRng, rngs::StdRng};
 use sqlx::PgPool;

@@ -1,8 +1,8 @@
 //! `akgate reports import`: files of scanners, rehearsed, taken, taken again, and taken back.
 
 use akgate_state::{
+    approvals::{FourEyes, Outcome},
     audit::Actor,
-    four_eyes::approvals::{FourEyes, Outcome},
     leaks::undo::{UndoFault, Undone, undo},
     restrictions::confirm::by_ticket,
 };
@@ -147,7 +147,7 @@ async fn import_with_unreadable_entries_lists_them_and_is_a_partial_success() {
         "{err}"
     );
     assert!(
-        err.contains("line 4: access_key_id: an AccessKeyId is"),
+        err.contains("line 4: access_key_id: an AccessKeyId must be"),
         "{err}"
     );
     assert!(!err.contains("FakeSecret"), "{err}");

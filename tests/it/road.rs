@@ -353,7 +353,7 @@ async fn replay_is_refused_here_and_a_mutation_at_every_node() {
         Arc::clone(&first.database),
         Arc::clone(&first.clock),
         Behind::Yes,
-        akgate_gateway::gate::Settings::default(),
+        akgate_gateway::GateSettings::default(),
     )
     .await;
     for (action, second_node) in [("CreateUser", "SignatureNonceUsed"), ("ListUsers", "")] {
@@ -533,7 +533,7 @@ async fn federated_call_without_a_key_passes_only_if_configured() {
     };
     let closed = TestNode::new(Behind::Router(upstream())).await;
     assert_eq!(closed.send(ask()).await.code(), "MissingAccessKeyId");
-    let settings = akgate_gateway::gate::Settings {
+    let settings = akgate_gateway::GateSettings {
         anonymous: vec!["AssumeRoleWithSAML".into()],
         ..Default::default()
     };
@@ -550,7 +550,7 @@ async fn shadow_mode_forwards_and_records_would_be_refusals() {
     let first = TestNode::new(Behind::Yes).await;
     let key = first.key("LTAI5tFakeAlice", Some("alice")).await;
     first.report("LTAI5tFakeAlice").await;
-    let settings = akgate_gateway::gate::Settings {
+    let settings = akgate_gateway::GateSettings {
         policy: akgate_rules::verdict::Policy {
             mode: akgate_rules::verdict::Mode::Shadow,
             ..Default::default()

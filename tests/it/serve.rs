@@ -90,8 +90,8 @@ impl World {
         let header = "account_id,user_name,access_key_id,access_key_secret,owner_email\n";
         let file = self.scratch.write("keys.csv", &format!("{header}{lines}"));
         for wanted in [
-            format!("{} new, 0 changed, 0 unchanged, 0 not taken", names.len()),
-            format!("0 new, 0 changed, {} unchanged, 0 not taken", names.len()),
+            format!("{} new, 0 changed, 0 unchanged, 0 rejected", names.len()),
+            format!("0 new, 0 changed, {} unchanged, 0 rejected", names.len()),
         ] {
             let done = akgate(&["keys", "import", file.to_str().unwrap()], &self.config);
             assert!(done.status.success(), "{done:?}");

@@ -3,7 +3,7 @@
 use std::{process::Command, sync::Arc};
 
 use akgate_client::signer::{Api, Caller, Credentials, sign};
-use akgate_gateway::gate::Settings;
+use akgate_gateway::GateSettings;
 use akgate_rules::verdict::{Mode, Policy};
 use akgate_state::{
     calls::observed::{Observed, ObservedKey, Sighted, Watch, report},
@@ -24,25 +24,24 @@ use crate::{
 const RAM: &str = "2015-05-01";
 const STS: &str = "2015-04-01";
 
-fn shadow(is_mirror: bool) -> Settings {
-    Settings {
-        is_mirror,
+fn shadow() -> GateSettings {
+    GateSettings {
         policy: Policy {
             mode: Mode::Shadow,
             ..Policy::default()
         },
-        ..Settings::default()
+        ..GateSettings::default()
     }
 }
 
 /// A clean key and a leaked one, on a node that watches.
-async fn watching(behind: Behind, is_mirror: bool) -> (TestNode, Credentials, Credentials) {
+async fn watching(behind: Behind) -> (TestNode, Credentials, Credentials) {
     let first = TestNode::new(Behind::Yes).await;
     let clean = first.key("LTAI5tFakeClean", Some("carol")).await;
     let leaked = first.key("LTAI5tFakeAlice", Some("alice")).await;
     first.report("LTAI5tFakeAlice").await;
     let (database, clock) = (Arc::clone(&first.database), Arc::clone(&first.clock));
-    let node = TestNode::on(database, clock, behind, shadow(is_mirror)).await;
+    let node = TestNode::on(database, clock, behind, shadow()).await;
     (node, clean, leaked)
 }
 
@@ -64,7 +63,7 @@ async fn count(node: &TestNode, table: &str) -> i64 {
 
 #[tokio::test]
 async fn mirror_forwards_nothing_and_reports_what_would_be_refused() {
-    let (node, clean, leaked) = watching(Behind::Mirror, true).await;
+    let (node, clean, leaked) = watching(Behind::Mirror).await;
     let wrong = Credentials {
         access_key_secret: "FakeSecretOfNobody".into(),
         ..clean.clone()
@@ -174,7 +173,7 @@ async fn mirror_forwards_nothing_and_reports_what_would_be_refused() {
 
 #[tokio::test]
 async fn shadow_mode_gives_the_same_report_and_forwards_every_call() {
-    let (node, clean, leaked) = watching(Behind::Yes, false).await;
+    let (node, clean, leaked) = watching(Behind::Yes).await;
     let user = [("UserName", "x")];
     assert_eq!(
         node.call(&clean, RAM, "CreateUser", &user).await.status,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use akgate::app::IntakeSettings;
-use akgate_gateway::gate::{Recommend, Settings};
+use akgate_gateway::{GateSettings, gate::RecommendLink};
 use akgate_state::{
     audit::Actor,
     leaks::{
@@ -30,9 +30,9 @@ const STS: &str = "2015-04-01";
 
 async fn node() -> TestNode {
     let first = TestNode::new(Behind::Sandbox).await;
-    let settings = Settings {
-        recommend: Recommend::Own("https://akgate.example/leaked-access-key".into()),
-        ..Settings::default()
+    let settings = GateSettings {
+        recommend: RecommendLink::Explained("https://akgate.example/leaked-access-key".into()),
+        ..GateSettings::default()
     };
     let (database, clock) = (Arc::clone(&first.database), Arc::clone(&first.clock));
     TestNode::on(database, clock, Behind::Sandbox, settings).await
@@ -154,7 +154,7 @@ async fn call_passed_by_shadow_mode_is_no_refusal() {
     let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
     node.report("LTAI5tFakeAlice").await;
     node.node.feed().poll().await.unwrap();
-    let mut settings = Settings::default();
+    let mut settings = GateSettings::default();
     settings.policy.enforce_from = Some(crate::harness::NOW + Duration::DAY);
     let (database, clock) = (Arc::clone(&node.database), Arc::clone(&node.clock));
     let shadow = TestNode::on(database, clock, Behind::Yes, settings).await;

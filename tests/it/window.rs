@@ -12,16 +12,23 @@ use std::{
 
 use akgate::health::{self, Health};
 use akgate_client::signer::Credentials;
-use akgate_gateway::{forward::NoAnswer, gate};
+use akgate_gateway::{
+    GateService, GateSettings,
+    upstream::{Answer, PrintedRequest, SendError, Upstream},
+};
 use akgate_rules::{
+    operation::Product,
     position::Position,
     verdict::{Mode, Policy, Profile},
 };
 use akgate_state::{
+    approvals::FourEyes,
     audit::Actor,
     clock::{Clock, SystemClock},
-    directory::{KeyStatus, pool::limits, revision},
-    four_eyes::approvals::{FourEyes, approve},
+    database::limited_sessions,
+    directory::{KeyStatus, revision},
+    four_eyes::approvals::approve,
+    keys::lifecycle::set_one_status,
     leaks::record::InForce,
     live::{
         barrier::{Barrier, Concern, Wait},
@@ -32,8 +39,7 @@ use akgate_state::{
     restrictions::{
         accounts::{self, Setting},
         exceptions::{self, Excepting},
-        keys::set_one_status,
-        mode::{self, Switching},
+        mode::{self, SwitchMode},
     },
 };
 use http::Method;
@@ -50,7 +56,7 @@ use uuid::Uuid;
 use crate::{
     database::TestDatabase,
     desk::Desk,
-    harness::{ACCOUNT, Behind, NOW, Reply, TestClock, TestNode, id},
+    harness::{ACCOUNT, Behind, NOW, Reply, TestClock, TestNode, id, whole},
     road::{RAM, STS},
     wait::eventually,
 };
@@ -67,10 +73,10 @@ struct Pair {
 
 impl Pair {
     async fn new() -> Self {
-        Self::set(gate::Settings::default()).await
+        Self::set(GateSettings::default()).await
     }
 
-    async fn set(settings: gate::Settings) -> Self {
+    async fn set(settings: GateSettings) -> Self {
         let database = Arc::new(TestDatabase::new().await);
         let clock = Arc::new(TestClock::at(NOW));
         let node = async || {
@@ -155,12 +161,12 @@ fn held_upstream() -> (axum::Router, mpsc::Receiver<()>, Arc<Notify>) {
 }
 
 /// A statement of the test's own that holds a lock until it is let go.
-struct Held {
+pub struct Held {
     connection: PgConnection,
 }
 
 impl Held {
-    async fn by(node: &TestNode, statement: &str) -> Self {
+    pub async fn by(node: &TestNode, statement: &str) -> Self {
         let options = node.database.options();
         let mut connection = <PgConnection as sqlx::Connection>::connect_with(&options)
             .await
@@ -170,7 +176,7 @@ impl Held {
         Self { connection }
     }
 
-    async fn let_go(mut self) {
+    pub async fn let_go(mut self) {
         run(&mut self.connection, "COMMIT").await;
     }
 }
@@ -181,7 +187,7 @@ async fn run(connection: &mut PgConnection, statement: &str) {
 }
 
 /// Waits until a statement that begins so waits for a lock.
-async fn until_it_waits(pool: &PgPool, beginning: &str) {
+pub async fn until_it_waits(pool: &PgPool, beginning: &str) {
     let what = format!("a statement that begins with {beginning} waits");
     eventually(&what, async || {
         sqlx::query_scalar(
@@ -327,12 +333,12 @@ async fn approved(pool: &PgPool, approval: Uuid) -> Position {
 
 async fn switch(pool: &PgPool, to: Option<Mode>) -> Position {
     operators(pool).await;
-    let switching = Switching {
+    let switching = SwitchMode {
         mode: to,
         reason: "test".into(),
     };
     let olga = Actor::Operator("olga".into());
-    let asked = mode::ask(pool, &switching, &olga, FourEyes::default(), NOW).await;
+    let asked = mode::request_switch(pool, &switching, &olga, FourEyes::default(), NOW).await;
     approved(pool, asked.unwrap()).await
 }
 
@@ -346,7 +352,9 @@ async fn make_exception(pool: &PgPool, _: InForce) -> Uuid {
     }))
     .unwrap();
     let olga = Actor::Operator("olga".into());
-    let asked = exceptions::ask(pool, &id(KEY), &excepting, &olga, FourEyes::default(), NOW).await;
+    let asked =
+        exceptions::request_exception(pool, &id(KEY), &excepting, &olga, FourEyes::default(), NOW)
+            .await;
     approved(pool, asked.unwrap()).await;
     let made = sqlx::query_scalar("SELECT exception_id FROM exceptions");
     made.fetch_one(pool).await.unwrap()
@@ -430,9 +438,9 @@ async fn intent_keeps_the_position_at_which_its_session_was_requested() {
 #[tokio::test(flavor = "multi_thread")]
 async fn strict_and_widened_reads_are_refused_without_a_lease() {
     // Strict: the account was strict before, the key is reported now.
-    let strict = gate::Settings {
+    let strict = GateSettings {
         profile: Profile::Strict,
-        ..gate::Settings::default()
+        ..GateSettings::default()
     };
     let pair = Pair::set(strict).await;
     let committed = pair.here.report(KEY).await.position;
@@ -480,7 +488,7 @@ async fn widen(pair: &Pair, restriction: InForce) -> Position {
 /// A node that is asked to serves nothing that it cannot be sure of.
 #[tokio::test(flavor = "multi_thread")]
 async fn node_configured_so_refuses_every_read_without_a_lease() {
-    let mut settings = gate::Settings::default();
+    let mut settings = GateSettings::default();
     settings.policy.refuses_unleased_reads = true;
     let pair = Pair::set(settings).await;
     pair.end_lease_there();
@@ -499,9 +507,9 @@ async fn node_configured_so_refuses_every_read_without_a_lease() {
 /// is taken only with the news.
 #[tokio::test(flavor = "multi_thread")]
 async fn renewal_stalled_at_any_step_grants_no_lease_before_the_change_is_applied() {
-    let strict = || gate::Settings {
+    let strict = || GateSettings {
         profile: Profile::Strict,
-        ..gate::Settings::default()
+        ..GateSettings::default()
     };
     // Announced, and not read yet: the feed's query waits.
     let pair = Pair::set(strict()).await;
@@ -765,22 +773,32 @@ async fn stale_clearance_is_renewed() {
     assert_eq!(passed.status, 200, "nothing has changed: {}", passed.text);
 }
 
+/// A client of an upstream that has no connection in time.
+#[derive(Clone)]
+struct NeverConnected {
+    cleared: mpsc::Sender<()>,
+    going: Arc<Notify>,
+}
+
+impl Upstream for NeverConnected {
+    async fn send(&self, _: &Product, _: PrintedRequest) -> Result<Answer, SendError> {
+        self.cleared.send(()).await.unwrap();
+        self.going.notified().await;
+        Err(SendError::TooLate)
+    }
+}
+
 /// The same where it grew old on the way to the upstream, and a report was answered meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn clearance_that_goes_stale_on_the_way_upstream_is_renewed() {
-    let (cleared, mut until_cleared) = tokio::sync::mpsc::channel(1);
-    let going = Arc::new(tokio::sync::Notify::new());
-    let gate = Arc::clone(&going);
-    // A client of an upstream that has no connection in time.
-    let upstream = axum::Router::new().fallback(move || {
-        let (cleared, going) = (cleared.clone(), Arc::clone(&gate));
-        async move {
-            cleared.send(()).await.unwrap();
-            going.notified().await;
-            axum::Extension(NoAnswer::TooLate)
-        }
-    });
-    let node = Arc::new(TestNode::new(Behind::Router(upstream)).await);
+    let (cleared, mut until_cleared) = mpsc::channel(1);
+    let going = Arc::new(Notify::new());
+    let upstream = NeverConnected {
+        cleared,
+        going: Arc::clone(&going),
+    };
+    let behind = Behind::Road(Box::new(|gate| whole(GateService::new(gate, upstream))));
+    let node = Arc::new(TestNode::new(behind).await);
     let alice = node.key(KEY, Some("alice")).await;
     let calling = begin(&node, &alice, RAM, "CreateUser");
     until_cleared.recv().await.unwrap();
@@ -852,7 +870,7 @@ async fn node_with_a_wrong_clock_is_not_ready() {
     let now = SystemClock.now();
     let node = async |ahead| {
         let (database, clock) = (Arc::clone(&database), TestClock::at(now + ahead));
-        let settings = gate::Settings::default();
+        let settings = GateSettings::default();
         TestNode::on(database, Arc::new(clock), Behind::Yes, settings).await
     };
     let minutes = time::Duration::minutes;
@@ -903,7 +921,7 @@ async fn node_with_a_wrong_clock_is_not_ready() {
     let database = Arc::new(TestDatabase::new().await);
     let off = async || {
         let (database, clock) = (Arc::clone(&database), TestClock::at(now + minutes(20)));
-        let settings = gate::Settings::default();
+        let settings = GateSettings::default();
         TestNode::on(database, Arc::new(clock), Behind::Yes, settings).await
     };
     let (one, other) = (off().await, off().await);
@@ -920,12 +938,12 @@ async fn node_with_a_wrong_clock_is_not_ready() {
 /// What has ended stays ended at a node whose clock steps back, and at one that starts then.
 #[tokio::test(flavor = "multi_thread")]
 async fn clock_set_back_lifts_nothing() {
-    let enforce_from = gate::Settings {
+    let enforce_from = GateSettings {
         policy: Policy {
             enforce_from: Some(NOW + time::Duration::HOUR),
             ..Policy::default()
         },
-        ..gate::Settings::default()
+        ..GateSettings::default()
     };
     let pair = Pair::set(enforce_from.clone()).await;
     let restriction = pair.here.report(KEY).await;
@@ -1076,7 +1094,7 @@ fn fingerprint(key: &str) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn paused_writer_holds_the_revision_for_a_second_at_most() {
     let database = TestDatabase::new().await;
-    let pool = limits(Duration::from_secs(5))
+    let pool = limited_sessions(Duration::from_secs(5))
         .connect_with(database.options())
         .await
         .unwrap();

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
+use akgate_state::database::Pool;
 use rand::CryptoRng;
-use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
 
 use super::{OidcFault, Provider, Returned};
@@ -63,7 +63,7 @@ impl SignIn {
     /// [`SignInRefused`]; there is no token then.
     pub async fn redeem(
         &self,
-        (pool, timeout): (&PgPool, std::time::Duration),
+        (pool, timeout): (&Pool, std::time::Duration),
         returned: Returned<'_>,
         from: IpAddr,
         now: OffsetDateTime,

@@ -1,20 +1,19 @@
 //! What a node stands on in its database: the key ring that opens it, the migrations, the clock, who can decide, which
 //! letters wait.
 
-use std::{collections::BTreeSet, str::FromStr, time::Instant};
+use std::time::Instant;
 
-use sqlx::{
-    Connection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 use super::{Finding, in_time};
-use crate::config::{Config, Role};
+use crate::{
+    config::{Config, Role},
+    serve::ServeError,
+};
 use akgate_rules::verdict::Mode;
-use akgate_state::schema::MIGRATOR;
 use akgate_state::{
     clock::{Clock, SystemClock},
+    database::{self, Pool, PoolSettings},
     directory::{listing, sealing::KeyRing},
     live::nodes,
     operators::store,
@@ -76,50 +75,32 @@ pub(super) async fn look(config: &Config, ring: Option<&KeyRing>, findings: &mut
     pool.close().await;
 }
 
-async fn connect(config: &Config) -> Result<(PgPool, String), sqlx::Error> {
-    let options = PgConnectOptions::from_str(config.database_url.expose())?;
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(super::PATIENCE)
-        .connect_with(options.application_name("akgate doctor"))
-        .await?;
-    let version: String = sqlx::query_scalar("SHOW server_version")
-        .fetch_one(&pool)
-        .await?;
-    let mut connection = pool.acquire().await?;
+async fn connect(config: &Config) -> Result<(Pool, String), ServeError> {
+    let settings = PoolSettings {
+        connections: 1,
+        acquire_timeout: super::PATIENCE,
+        statement_timeout: super::PATIENCE,
+        application_name: "akgate doctor",
+    };
+    let pool = database::connect(config.database_url.expose(), settings).await?;
+    let version = database::server_version(&pool).await?;
     let began = Instant::now();
-    connection.ping().await?;
+    database::ping(&pool).await?;
     let took = began.elapsed();
-    drop(connection);
-    Ok((
-        pool,
-        format!("PostgreSQL {version}, responds in {took:.1?}"),
-    ))
+    Ok((pool, format!("PostgreSQL {version}, answers in {took:.1?}")))
 }
 
 /// Whether the tables are those of this build.
-async fn migrations(pool: &PgPool, findings: &mut Vec<Finding>) -> bool {
-    let applied = async {
-        let is_there: bool =
-            sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-                .fetch_one(pool)
-                .await?;
-        if !is_there {
-            return Ok(Vec::new());
-        }
-        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version")
-            .fetch_all(pool)
-            .await
-    };
-    let applied: BTreeSet<i64> = match in_time(applied).await {
-        Ok(applied) => applied.into_iter().collect(),
+async fn migrations(pool: &Pool, findings: &mut Vec<Finding>) -> bool {
+    let applied = match in_time(database::applied_migrations(pool)).await {
+        Ok(applied) => applied,
         Err(fault) => {
             let next = "allow the database user to read the tables";
             findings.push(Finding::wrong("migrations", fault, next));
             return false;
         }
     };
-    let known: BTreeSet<i64> = MIGRATOR.iter().map(|one| one.version).collect();
+    let known = database::known_migrations();
     let (missing, newer) = (
         known.difference(&applied).count(),
         applied.difference(&known).count(),
@@ -141,10 +122,9 @@ async fn migrations(pool: &PgPool, findings: &mut Vec<Finding>) -> bool {
     missing == 0
 }
 
-async fn clock(pool: &PgPool, findings: &mut Vec<Finding>) {
+async fn clock(pool: &Pool, findings: &mut Vec<Finding>) {
     let before = SystemClock.now();
-    let asked = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(pool);
-    let theirs: OffsetDateTime = match in_time(asked).await {
+    let theirs = match in_time(database::server_time(pool)).await {
         Ok(theirs) => theirs,
         Err(fault) => {
             let next = "check the database";
@@ -168,7 +148,7 @@ pub(super) fn skew(what: &str, difference: Duration) -> Finding {
 }
 
 /// Whether the nodes enforce, and whose clock is off.
-async fn nodes(pool: &PgPool, findings: &mut Vec<Finding>) {
+async fn nodes(pool: &Pool, findings: &mut Vec<Finding>) {
     let listed = match in_time(nodes::list(pool)).await {
         Ok(listed) => listed,
         Err(fault) => {
@@ -199,7 +179,7 @@ async fn nodes(pool: &PgPool, findings: &mut Vec<Finding>) {
     }
 }
 
-async fn secrets(pool: &PgPool, ring: Option<&KeyRing>, findings: &mut Vec<Finding>) {
+async fn secrets(pool: &Pool, ring: Option<&KeyRing>, findings: &mut Vec<Finding>) {
     let Some(ring) = ring else { return };
     let sealed = in_time(listing::sealed_by(pool)).await;
     let what = "sealed secrets";
@@ -225,7 +205,7 @@ async fn secrets(pool: &PgPool, ring: Option<&KeyRing>, findings: &mut Vec<Findi
     });
 }
 
-async fn policy(pool: &PgPool, config: &Config, findings: &mut Vec<Finding>) {
+async fn policy(pool: &Pool, config: &Config, findings: &mut Vec<Finding>) {
     if !config.has(Role::Gateway) {
         return;
     }
@@ -263,7 +243,7 @@ async fn policy(pool: &PgPool, config: &Config, findings: &mut Vec<Finding>) {
     });
 }
 
-async fn operators(pool: &PgPool, config: &Config, findings: &mut Vec<Finding>) {
+async fn operators(pool: &Pool, config: &Config, findings: &mut Vec<Finding>) {
     let admin = &config.sections.admin;
     let by_token_alone = admin.client_ca.is_none() && admin.oidc.issuer.is_none();
     let deciding = store::deciding(pool, by_token_alone, SystemClock.now());
@@ -283,7 +263,7 @@ async fn operators(pool: &PgPool, config: &Config, findings: &mut Vec<Finding>) 
     });
 }
 
-async fn letters(pool: &PgPool, findings: &mut Vec<Finding>) {
+async fn letters(pool: &Pool, findings: &mut Vec<Finding>) {
     let now = SystemClock.now();
     let backlog = list::backlog(pool, now - LATE, now - Duration::weeks(1));
     findings.push(match in_time(backlog).await {

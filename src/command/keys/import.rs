@@ -6,8 +6,8 @@ use std::{
     time::Instant,
 };
 
+use akgate_state::database::Pool;
 use indicatif::ProgressBar;
-use sqlx::PgPool;
 use tokio::sync::mpsc;
 
 use super::{Exit, KeysError};
@@ -27,8 +27,8 @@ use akgate_state::{
         import::{BadLine, Form, rows},
         sealing::KeyRing,
     },
+    keys::import::{Batch, Imported, analyze, import},
     randomness::Randomness,
-    restrictions::import::{Batch, Imported, analyze, import},
 };
 
 /// Rows in one transaction. A leak report waits for one at most: some tens of milliseconds.
@@ -122,7 +122,7 @@ pub(super) async fn run(
 }
 
 async fn take(
-    pool: &PgPool,
+    pool: &Pool,
     ring: KeyRing,
     form: Form,
     input: Box<dyn Read + Send>,

@@ -5,9 +5,9 @@ use std::{
     io::Write,
 };
 
+use akgate_state::database::Pool;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
-use sqlx::PgPool;
 use time::Duration;
 
 use super::ReportsError;
@@ -49,7 +49,7 @@ struct Key {
 
 /// Looks at the calls of the last 7 days.
 pub(super) async fn of(
-    pool: &PgPool,
+    pool: &Pool,
     struck: &BTreeSet<Struck>,
     config: &Config,
 ) -> Result<Impact, ReportsError> {

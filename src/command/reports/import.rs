@@ -8,9 +8,9 @@ use std::{
     time::Instant,
 };
 
+use akgate_state::database::Pool;
 use indicatif::ProgressBar;
 use serde::Serialize;
-use sqlx::PgPool;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -262,7 +262,7 @@ fn private(path: &Path) -> std::io::Result<File> {
 
 /// An import, on what it stands.
 struct Import<'a> {
-    pool: &'a PgPool,
+    pool: &'a Pool,
     ring: &'a KeyRing,
     args: &'a Args,
     suspicions: Suspicions,
@@ -408,7 +408,7 @@ fn recorded_anew(recorded: &[Option<Recorded>]) -> usize {
 
 /// The batch that the reports belong to, and its source.
 async fn batch_of(
-    pool: &PgPool,
+    pool: &Pool,
     batch: Option<Uuid>,
     given: Option<&str>,
     source: String,

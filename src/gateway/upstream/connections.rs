@@ -21,21 +21,21 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
 use tower::ServiceExt;
 
-use crate::forward::Deadline;
+use super::Deadline;
 
 /// A connection that lay idle for so long is not used again: whatever stands between may have forgotten it.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Why a call has no answer.
+/// Why a request has no answer.
 #[derive(Debug)]
-pub(super) enum Unanswered {
-    /// No byte was sent of it before its [`Deadline`].
+pub(super) enum ConnectionError {
+    /// The deadline passed before a byte was sent.
     TooLate,
     /// The server, or the way there.
     Failed(Box<dyn Error + Send + Sync>),
 }
 
-impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Unanswered {
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for ConnectionError {
     fn from(fault: E) -> Self {
         Self::Failed(fault.into())
     }
@@ -66,35 +66,39 @@ impl Connections {
     }
 
     /// Connections of their own to the same server.
-    pub fn apart(&self) -> Self {
+    pub fn with_own_pool(&self) -> Self {
         Self::new(self.connector.clone(), self.server.clone())
     }
 
-    /// Sends a request, with a target in origin form and a `Host`. A call that no byte was sent of, because the
-    /// server had closed the connection while it lay idle, is sent on another; no other call is sent twice.
-    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, Unanswered> {
-        let deadline: Option<Deadline> = request.extensions_mut().remove();
-        let in_time = || match &deadline {
-            Some(deadline) if deadline.is_over() => Err(Unanswered::TooLate),
-            Some(_) | None => Ok(()),
+    /// Sends a request, with a target in origin form and a `Host`. A request of which no byte was sent, because the
+    /// server had closed the idle connection, goes out on another; no other request is sent twice.
+    pub async fn send(
+        &self,
+        mut request: Request<Body>,
+        deadline: Deadline,
+    ) -> Result<Response<Body>, ConnectionError> {
+        let in_time = || match deadline.has_passed() {
+            true => Err(ConnectionError::TooLate),
+            false => Ok(()),
         };
-        while let Some(mut connection) = self.take(Instant::now()) {
+        while let Some(mut connection) = self.take_idle(Instant::now()) {
             in_time()?;
             match connection.try_send_request(request).await {
-                Ok(answer) => return Ok(self.lend(connection, answer)),
+                Ok(answer) => return Ok(self.pool_body(connection, answer)),
                 Err(mut fault) => match fault.take_message() {
                     Some(unsent) => request = unsent,
                     None => return Err(fault.into_error().into()),
                 },
             }
         }
-        let mut connection = self.connect().await?;
+        // Boxed: inline, it would make the future of every request large.
+        let mut connection = Box::pin(self.connect()).await?;
         in_time()?;
         let answer = connection.send_request(request).await?;
-        Ok(self.lend(connection, answer))
+        Ok(self.pool_body(connection, answer))
     }
 
-    async fn connect(&self) -> Result<SendRequest<Body>, Unanswered> {
+    async fn connect(&self) -> Result<SendRequest<Body>, ConnectionError> {
         let io = self.connector.clone().oneshot(self.server.clone()).await?;
         let (connection, driver) = handshake(io).await?;
         // How it ends is told to the call that is under way, if any is.
@@ -103,7 +107,7 @@ impl Connections {
     }
 
     /// The connection that was used last. Those that are too old or closed are dropped.
-    fn take(&self, now: Instant) -> Option<SendRequest<Body>> {
+    fn take_idle(&self, now: Instant) -> Option<SendRequest<Body>> {
         let mut idle = self.idle();
         while idle
             .front()
@@ -141,9 +145,13 @@ impl Connections {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lend(&self, connection: SendRequest<Body>, answer: Response<Incoming>) -> Response<Body> {
+    fn pool_body(
+        &self,
+        connection: SendRequest<Body>,
+        answer: Response<Incoming>,
+    ) -> Response<Body> {
         answer.map(|body| {
-            Body::new(Lent {
+            Body::new(PooledBody {
                 body,
                 has_ended: false,
                 connection: Some(connection),
@@ -154,14 +162,14 @@ impl Connections {
 }
 
 /// The body of an answer: its connection goes back when it was read to its end, and is closed otherwise.
-struct Lent {
+struct PooledBody {
     body: Incoming,
     has_ended: bool,
     connection: Option<SendRequest<Body>>,
     to: Connections,
 }
 
-impl http_body::Body for Lent {
+impl http_body::Body for PooledBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -183,7 +191,7 @@ impl http_body::Body for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for PooledBody {
     fn drop(&mut self) {
         if (self.has_ended || http_body::Body::is_end_stream(&self.body))
             && let Some(connection) = self.connection.take()

@@ -11,9 +11,11 @@ use http::{
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 
-use super::connections::{Connections, Unanswered};
-use crate::{call::Answer, forward::NoAnswer};
-use akgate_rules::fault::Fault;
+use super::{
+    Answer, PrintedRequest, SendError, Upstream,
+    connections::{ConnectionError, Connections},
+};
+use akgate_rules::{fault::Fault, operation::Product};
 
 /// The server. A clone shares its connections.
 #[derive(Clone)]
@@ -56,40 +58,42 @@ impl HttpUpstream {
             timeout,
         })
     }
+}
 
-    /// The same server by connections of its own: those of one core are no other's.
-    #[must_use]
-    pub fn apart(&self) -> Self {
-        Self {
-            connections: self.connections.apart(),
-            ..self.clone()
-        }
-    }
-
-    /// Sends a request; its target is in origin form. Where it names no host, the server's is named.
-    pub(super) async fn call(&self, mut request: http::Request<Body>) -> Result<Answer, NoAnswer> {
+impl Upstream for HttpUpstream {
+    async fn send(&self, _: &Product, request: PrintedRequest) -> Result<Answer, SendError> {
+        let PrintedRequest { http, deadline, .. } = request;
+        let mut request = http.map(Body::from);
         *request.version_mut() = Version::HTTP_11;
+        // The caller's own `Host` is kept where its signature is: it covers it.
         request
             .headers_mut()
             .entry(HOST)
             .or_insert_with(|| self.host.clone());
-        let sent = tokio::time::timeout(self.timeout, self.connections.send(request)).await;
-        let mut answer = match sent {
+        let sending = self.connections.send(request, deadline);
+        let mut answer = match tokio::time::timeout(self.timeout, sending).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(Unanswered::TooLate)) => return Err(NoAnswer::TooLate),
-            Ok(Err(Unanswered::Failed(fault))) => {
+            Ok(Err(ConnectionError::TooLate)) => return Err(SendError::TooLate),
+            Ok(Err(ConnectionError::Failed(fault))) => {
                 let fault = with_causes(fault.as_ref());
                 tracing::warn!(upstream = %self.authority, fault, "an upstream does not answer");
-                return Err(NoAnswer::Fault(Fault::Unavailable));
+                return Err(SendError::Unanswered(Fault::Unavailable));
             }
             Err(_) => {
                 tracing::warn!(upstream = %self.authority, "an upstream does not answer in time");
-                return Err(NoAnswer::Fault(Fault::Unavailable));
+                return Err(SendError::Unanswered(Fault::Unavailable));
             }
         };
         strip_hop_by_hop(answer.headers_mut());
         *answer.version_mut() = Version::HTTP_11;
         Ok(answer)
+    }
+
+    fn with_own_connections(&self) -> Self {
+        Self {
+            connections: self.connections.with_own_pool(),
+            ..self.clone()
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a letter tells: gathered from the registry when it is sent, in the reader's language.
 
 use serde::Serialize;
-use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -15,10 +14,11 @@ use akgate_rules::{
 };
 use akgate_state::{
     calls::artefacts::{self, Artefact, Calls},
+    database::Pool,
     directory::{StateFault, contacts::Language},
-    leaks::reports::{self, ReportView},
-    outbox::{About, Leased, LetterKind, links::Link},
+    outbox::{About, Leased, LetterKind, letter_facts, links::Link},
     restrictions::read::{self, RestrictionView},
+    restrictions::reports::{self, ReportView},
 };
 
 /// At most so many places are told: a key that was copied a thousand times makes no letter of a thousand.
@@ -220,7 +220,7 @@ pub enum Confirmer {
 /// # Errors
 /// [`StateFault`].
 pub async fn gather(
-    pool: &PgPool,
+    pool: &Pool,
     letter: &Leased,
     house: &House,
     now: OffsetDateTime,
@@ -232,15 +232,7 @@ pub async fn gather(
     let Some(restriction) = read::one(&mut *pool.acquire().await?, restriction_id).await? else {
         return Ok(None);
     };
-    let account = sqlx::query!(
-        "SELECT a.account_id, a.profile
-         FROM contacts c
-         JOIN accounts a USING (account_id)
-         WHERE c.contact_id = $1",
-        letter.contact_id
-    )
-    .fetch_one(pool)
-    .await?;
+    let account = letter_facts::account_of_contact(pool, letter.contact_id).await?;
     let mut facts = Facts::of(&restriction, letter.language)?;
     let profile = match account.profile {
         Some(name) => name.parse().map_err(|_| StateFault::Corrupt("profile"))?,
@@ -251,7 +243,7 @@ pub async fn gather(
     facts.confirmed_by = confirmer(pool, &restriction, letter.contact_id).await?;
     facts.deeds = deeds(pool, &restriction, letter.language).await?;
     if letter.kind == LetterKind::Repeated {
-        let since = last_told(pool, letter).await?;
+        let since = letter_facts::last_told(pool, letter).await?;
         facts.repeats = repeats(&restriction, since, letter.language)?;
     }
     facts.put_house(house, &restriction, now, letter.language);
@@ -261,27 +253,12 @@ pub async fn gather(
 /// What a letter about a suspicion tells; `None` where there is nothing left to tell: the key is restricted by now, or does not
 /// work.
 async fn suspicion(
-    pool: &PgPool,
+    pool: &Pool,
     key: &AccessKeyId,
     language: Language,
     house: &House,
 ) -> Result<Option<Facts>, StateFault> {
-    let owner = sqlx::query!(
-        "SELECT p.account_id, p.user_name, k.status
-         FROM access_keys k
-         JOIN principals p USING (principal_id)
-         WHERE k.access_key_id = $1
-           AND k.status = 'Active'
-           AND NOT EXISTS (
-               SELECT 1
-               FROM restrictions r
-               WHERE r.access_key_id = k.access_key_id
-                 AND r.state <> 'Lifted'
-           )",
-        key.as_str()
-    )
-    .fetch_optional(pool)
-    .await?;
+    let owner = letter_facts::owner_of_suspected_key(pool, key).await?;
     let Some(owner) = owner else {
         return Ok(None);
     };
@@ -307,23 +284,6 @@ async fn suspicion(
         ticket_url: house.ticket_url.clone(),
         ..Facts::default()
     }))
-}
-
-/// When the reader was last told of places.
-async fn last_told(pool: &PgPool, letter: &Leased) -> Result<OffsetDateTime, StateFault> {
-    let last = sqlx::query_scalar!(
-        "SELECT max(settled_at)
-         FROM letters
-         WHERE restriction_id = $1
-           AND contact_id = $2
-           AND kind IN ('Imposed', 'Repeated')
-           AND state = 'Sent'",
-        letter.about.restriction(),
-        letter.contact_id
-    )
-    .fetch_one(pool)
-    .await?;
-    Ok(last.unwrap_or(OffsetDateTime::UNIX_EPOCH))
 }
 
 fn repeats(
@@ -356,7 +316,7 @@ fn repeats(
 }
 
 async fn deeds(
-    pool: &PgPool,
+    pool: &Pool,
     restriction: &RestrictionView,
     language: Language,
 ) -> Result<Deeds, StateFault> {
@@ -392,7 +352,7 @@ fn object(artefact: &Artefact, language: Language) -> Object {
 }
 
 async fn confirmer(
-    pool: &PgPool,
+    pool: &Pool,
     restriction: &RestrictionView,
     reader: Uuid,
 ) -> Result<Option<Confirmer>, StateFault> {
@@ -410,14 +370,7 @@ async fn confirmer(
     if contact == reader {
         return Ok(Some(Confirmer::Reader));
     }
-    let email = sqlx::query_scalar!(
-        "SELECT email
-         FROM contacts
-         WHERE contact_id = $1",
-        contact
-    )
-    .fetch_optional(pool)
-    .await?;
+    let email = letter_facts::email_of_contact(pool, contact).await?;
     Ok(Some(Confirmer::Contact {
         address: masked_email(&email.unwrap_or_default()),
     }))

@@ -14,8 +14,6 @@ mod rest;
 use std::{sync::Arc, time::Duration};
 
 use lettre::message::Mailbox;
-use rand::RngExt;
-use sqlx::{PgPool, postgres::PgListener};
 use time::OffsetDateTime;
 use tokio::{sync::watch, task::JoinSet};
 
@@ -26,9 +24,11 @@ use akgate_net::metrics::Metrics;
 use akgate_rules::{restriction::LiftRule, verdict::Mode};
 use akgate_state::{
     clock::Clock,
+    database::Pool,
     directory::{StateFault, sealing::KeyRing, within},
+    follow::{Next, Rounds},
     live::barrier::{Barrier, Concern, Wait},
-    outbox::{self, CHANNEL, Leased, LetterKind, Settlement},
+    outbox::{self, CHANNEL, Leased, LetterKind, Settlement, backoff::retry_delay},
     randomness::Randomness,
     restrictions::{
         escalate::{self, Rules, Widened},
@@ -63,7 +63,7 @@ const LOOKS: i64 = 100;
 /// What the worker stands on.
 pub struct Worker {
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Signs the links.
     pub ring: Arc<KeyRing>,
     /// The templates.
@@ -94,36 +94,18 @@ pub struct Worker {
 
 impl Worker {
     /// Sends letters until told to stop; the batch at hand is finished first.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    pub async fn run(self, stop: watch::Receiver<bool>) {
         let worker = Arc::new(self);
-        let mut listener = None;
-        let mut failing = false;
-        while !*stop.borrow() {
-            match worker.round().await {
-                // There may be more.
-                Ok(taken) if taken > 0 => continue,
-                Ok(_) => failing = false,
-                Err(fault) if failing => tracing::debug!(%fault, "cannot read the outbox"),
-                Err(fault) => {
-                    failing = true;
-                    tracing::error!(%fault, "cannot read the outbox; letters are delayed");
-                }
-            }
-            if listener.is_none() && !failing {
-                listener = worker.listen().await;
-            }
-            let hint = async {
-                match &mut listener {
-                    Some(listener) => listener.try_recv().await.is_ok_and(|hint| hint.is_some()),
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                alive = hint => if !alive { listener = None; },
-                () = tokio::time::sleep(POLL) => {}
-                _ = stop.changed() => break,
-            }
-        }
+        let rounds = Rounds {
+            pool: &worker.pool,
+            channel: Some(CHANNEL),
+            poll: POLL,
+            retry: POLL,
+            timeout: worker.timeout,
+            failed: "cannot read the outbox; letters are delayed",
+            recovered: "reading the outbox again",
+        };
+        rounds.run(stop, || worker.round()).await;
     }
 
     /// Takes the letters that are due and settles each; gives how many there were.
@@ -199,18 +181,9 @@ impl Worker {
     }
 
     /// Letters and steps that are due.
-    async fn round(self: &Arc<Self>) -> Result<usize, StateFault> {
-        let sent = self.run_once().await?;
-        Ok(sent + self.escalate().await?)
-    }
-
-    async fn listen(&self) -> Option<PgListener> {
-        let connected = within(self.timeout, async {
-            let mut listener = PgListener::connect_with(&self.pool).await?;
-            listener.listen(CHANNEL).await?;
-            Ok::<_, StateFault>(listener)
-        });
-        connected.await.ok()
+    async fn round(self: &Arc<Self>) -> Result<Next, StateFault> {
+        let done = self.run_once().await? + self.escalate().await?;
+        Ok(if done > 0 { Next::AtOnce } else { Next::Later })
     }
 
     async fn see_to(self: &Arc<Self>, letter: &Arc<Leased>) {
@@ -292,16 +265,8 @@ impl Worker {
         }
     }
 
-    /// 30 seconds, twice as long each time, an hour at most; a tenth more or less, so that letters which
-    /// failed together do not come back together.
     fn pause(&self, attempt: i32) -> time::Duration {
-        let doubled = 30_i64 << attempt.saturating_sub(1).clamp(0, 7);
-        let seconds = doubled.min(3600);
-        let jitter = self
-            .randomness
-            .rng()
-            .random_range(-seconds / 10..=seconds / 10);
-        time::Duration::seconds(seconds + jitter)
+        retry_delay(attempt, None, &mut self.randomness.rng())
     }
 }
 

@@ -6,12 +6,12 @@ mod refusal;
 
 use std::{sync::Arc, time::Duration};
 
+use akgate_state::database::Pool;
 use axum::{Router, response::Response, routing::get};
 use http::{
     HeaderMap, HeaderValue,
     header::{self, ACCEPT_LANGUAGE},
 };
-use sqlx::PgPool;
 use time::OffsetDateTime;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -27,7 +27,7 @@ use akgate_state::{
 #[derive(Clone)]
 pub struct Console {
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// The pages.
     pub pages: Arc<Pages>,
     /// What follows a confirmation.

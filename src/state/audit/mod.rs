@@ -9,7 +9,10 @@ use sqlx::PgTransaction;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{directory::StateFault, outbox::events};
+use crate::directory::StateFault;
+
+/// The channel of the hints that an event is due: an audit record enqueues those of its kind.
+pub const EVENTS_CHANNEL: &str = "akgate_events";
 use akgate_rules::access_key::AccessKeyId;
 
 /// Whether a source, or a hook, may be called so: in records, addresses and configurations alike.
@@ -239,7 +242,7 @@ pub async fn write_all(
         &keys as &[Option<&str>],
         &restrictions as &[Option<Uuid>],
         &details as &[&serde_json::Value],
-        events::CHANNEL
+        EVENTS_CHANNEL
     )
     .execute(&mut **tx)
     .await?;

@@ -1,7 +1,7 @@
 //! AccessKey pairs in Postgres.
 //!
 //! Whether a pair may come back without being restricted again is the registry's affair, so what changes
-//! a status runs in its caller's transaction: [`crate::restrictions::keys`].
+//! a status runs in its caller's transaction: [`crate::keys::lifecycle`].
 
 use super::{
     KeyRecord, KeyStatus, StateFault, column, principals,

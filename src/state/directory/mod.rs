@@ -10,7 +10,6 @@ pub mod import;
 pub mod keys;
 pub mod lineage;
 pub mod listing;
-pub mod pool;
 pub mod principals;
 pub mod reseal;
 pub mod revision;

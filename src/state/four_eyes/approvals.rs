@@ -3,254 +3,72 @@
 
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, PgTransaction};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    audit::{self, Actor, Deed, Entry},
+    approvals::{Parties, Requested, TwoPersonChange, record, settle},
+    audit::{Actor, Deed},
     directory::{StateFault, revision},
-};
-use crate::{
-    leaks::undo::{self, UndoFault},
+    leaks::undo::{UndoDelivery, UndoFault},
     live::barrier::Concern,
     restrictions::{
-        disable,
-        exceptions::{self, Excepting},
+        disable::DisableKey,
+        exceptions::MakeException,
         leaked::LeakedFault,
-        lift::{self, LiftFault, Lifting},
-        mode::{self, Switching},
+        lift::{LiftFault, LiftRestriction},
+        mode::SwitchMode,
     },
 };
 use akgate_rules::position::Position;
 
-/// When it takes two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FourEyes {
-    /// How long a request waits.
-    pub expires_after: Duration,
-    /// What concerns more restrictions than this at once takes two.
-    pub bulk_above: usize,
-}
-
-impl Default for FourEyes {
-    fn default() -> Self {
-        Self {
-            expires_after: Duration::hours(24),
-            bulk_above: 100,
-        }
-    }
-}
-
-/// Who does something: one operator, or two.
-#[derive(Debug, Clone, Copy)]
-pub struct Hands<'a> {
-    /// Who wants it done.
-    pub actor: &'a Actor,
-    /// Who has approved of it.
-    pub approver: Option<&'a Actor>,
-}
-
-/// What is asked for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Every kind of change that can take two people, as requests are stored.
+#[derive(Debug, Deserialize)]
 #[serde(tag = "kind")]
-pub enum Asked {
-    /// To lift a restriction.
-    Lift {
-        /// Which one.
-        restriction_id: Uuid,
-        /// How.
-        #[serde(flatten)]
-        lifting: Lifting,
-    },
-    /// To take a delivery back.
-    UndoDelivery {
-        /// Which one.
-        delivery_id: Uuid,
-        /// Why.
-        reason: String,
-    },
-    /// To except from a restriction.
-    Exception {
-        /// Which one.
-        restriction_id: Uuid,
-        /// How.
-        #[serde(flatten)]
-        excepting: Excepting,
-    },
-    /// To disable the pair of a restriction.
-    DisableKey {
-        /// Which one.
-        restriction_id: Uuid,
-        /// Why.
-        reason: String,
-    },
-    /// To switch the mode.
-    SwitchMode(Switching),
+enum Change {
+    Lift(LiftRestriction),
+    UndoDelivery(UndoDelivery),
+    Exception(MakeException),
+    DisableKey(DisableKey),
+    SwitchMode(SwitchMode),
 }
 
-impl Asked {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Lift { .. } => "Lift",
-            Self::UndoDelivery { .. } => "UndoDelivery",
-            Self::Exception { .. } => "Exception",
-            Self::DisableKey { .. } => "DisableKey",
-            Self::SwitchMode(_) => "SwitchMode",
-        }
+impl Change {
+    async fn carry_out(
+        &self,
+        tx: &mut PgTransaction<'_>,
+        parties: Parties<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Position, DecideFault> {
+        Ok(match self {
+            Self::Lift(change) => change.carry_out(tx, parties, now).await?,
+            Self::UndoDelivery(change) => change.carry_out(tx, parties, now).await?,
+            Self::Exception(change) => change.carry_out(tx, parties, now).await?,
+            Self::DisableKey(change) => change.carry_out(tx, parties, now).await?,
+            Self::SwitchMode(change) => change.carry_out(tx, parties, now).await?,
+        })
     }
 
-    /// One request of a kind waits for each of these at a time.
-    fn subject(&self) -> Uuid {
+    fn concern(&self) -> Option<Concern> {
         match self {
-            Self::Lift { restriction_id, .. }
-            | Self::Exception { restriction_id, .. }
-            | Self::DisableKey { restriction_id, .. } => *restriction_id,
-            Self::UndoDelivery { delivery_id, .. } => *delivery_id,
-            Self::SwitchMode(_) => Uuid::nil(),
-        }
-    }
-
-    fn reason(&self) -> &str {
-        match self {
-            Self::Lift { lifting, .. } => &lifting.reason,
-            Self::Exception { excepting, .. } => &excepting.reason,
-            Self::UndoDelivery { reason, .. } | Self::DisableKey { reason, .. } => reason,
-            Self::SwitchMode(switching) => &switching.reason,
-        }
-    }
-
-    /// What is restricted by it; `None` where something is freed.
-    fn restricts(&self) -> Option<Concern> {
-        match self {
-            Self::Lift { .. } | Self::UndoDelivery { .. } | Self::Exception { .. } => None,
-            Self::DisableKey { .. } | Self::SwitchMode(_) => Some(Concern::All),
+            Self::Lift(change) => change.concern(),
+            Self::UndoDelivery(change) => change.concern(),
+            Self::Exception(change) => change.concern(),
+            Self::DisableKey(change) => change.concern(),
+            Self::SwitchMode(change) => change.concern(),
         }
     }
 
     fn restriction_id(&self) -> Option<Uuid> {
         match self {
-            Self::Lift { restriction_id, .. }
-            | Self::Exception { restriction_id, .. }
-            | Self::DisableKey { restriction_id, .. } => Some(*restriction_id),
-            Self::UndoDelivery { .. } | Self::SwitchMode(_) => None,
+            Self::Lift(change) => change.restriction_id(),
+            Self::UndoDelivery(change) => change.restriction_id(),
+            Self::Exception(change) => change.restriction_id(),
+            Self::DisableKey(change) => change.restriction_id(),
+            Self::SwitchMode(change) => change.restriction_id(),
         }
     }
-}
-
-/// What became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome<T> {
-    /// It is done.
-    Done(T),
-    /// It waits for a second operator under this id.
-    Waits(Uuid),
-}
-
-/// Another operator has asked for something to be done to the same subject, and that waits.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{asked_by} has already requested this: approval {approval_id} is pending")]
-pub struct AskedBefore {
-    /// The request.
-    pub approval_id: Uuid,
-    /// `operator:NAME`.
-    pub asked_by: String,
-}
-
-/// Why something is not asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum AskFault {
-    /// Another operator has asked for it.
-    #[error(transparent)]
-    Before(#[from] AskedBefore),
-    /// The database does not do it.
-    #[error(transparent)]
-    State(#[from] StateFault),
-}
-
-impl From<sqlx::Error> for AskFault {
-    fn from(fault: sqlx::Error) -> Self {
-        Self::State(fault.into())
-    }
-}
-
-/// Asks for it in the caller's transaction, which has its turn among the writers. The same again is the same request;
-/// asked for in another way, it takes the place of one's own.
-pub(crate) async fn ask(
-    tx: &mut PgTransaction<'_>,
-    asked: &Asked,
-    by: &Actor,
-    eyes: FourEyes,
-    now: OffsetDateTime,
-) -> Result<Uuid, AskFault> {
-    let request = serde_json::to_value(asked).map_err(|_| StateFault::Corrupt("request"))?;
-    sqlx::query!(
-        "UPDATE approvals
-         SET state = 'Expired'
-         WHERE kind = $1
-           AND subject_id = $2
-           AND state = 'Waiting'
-           AND expires_at <= $3",
-        asked.kind(),
-        asked.subject(),
-        now
-    )
-    .execute(&mut **tx)
-    .await?;
-    let waiting = sqlx::query!(
-        "SELECT approval_id, asked_by, request
-         FROM approvals
-         WHERE kind = $1
-           AND subject_id = $2
-           AND state = 'Waiting'",
-        asked.kind(),
-        asked.subject()
-    )
-    .fetch_optional(&mut **tx)
-    .await?;
-    let before = match waiting {
-        Some(waiting) if waiting.asked_by != by.to_string() => {
-            let before = AskedBefore {
-                approval_id: waiting.approval_id,
-                asked_by: waiting.asked_by,
-            };
-            return Err(before.into());
-        }
-        Some(waiting) if waiting.request == request => return Ok(waiting.approval_id),
-        Some(waiting) => {
-            let anew = Some("Replaced by a changed request.");
-            settle(tx, waiting.approval_id, "Withdrawn", by, anew, now).await?;
-            Some(waiting.approval_id)
-        }
-        None => None,
-    };
-    let approval_id = Uuid::now_v7();
-    sqlx::query!(
-        "INSERT INTO approvals (
-             approval_id,
-             kind,
-             subject_id,
-             request,
-             reason,
-             asked_by,
-             asked_at,
-             expires_at,
-             state
-         )
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'Waiting')",
-        approval_id,
-        asked.kind(),
-        asked.subject(),
-        request,
-        asked.reason(),
-        by.to_string(),
-        now,
-        now + eyes.expires_after
-    )
-    .execute(&mut **tx)
-    .await?;
-    note(tx, Deed::Ask, by, approval_id, before, asked, now).await?;
-    Ok(approval_id)
 }
 
 /// Why a request is not decided.
@@ -295,9 +113,21 @@ impl From<sqlx::Error> for DecideFault {
 }
 
 struct Waiting {
-    asked: Asked,
+    request: serde_json::Value,
+    change: Change,
     asked_by: String,
     by: Actor,
+}
+
+impl Waiting {
+    fn requested(self, approval_id: Uuid) -> Requested {
+        Requested {
+            approval_id,
+            in_place_of: None,
+            restriction_id: self.change.restriction_id(),
+            request: self.request,
+        }
+    }
 }
 
 /// What was done.
@@ -329,41 +159,14 @@ pub async fn approve(
     if !is_operator(&mut tx, &waiting.by).await? {
         return Err(DecideFault::AskerGone(waiting.asked_by));
     }
-    let hands = Hands {
-        actor: &waiting.by,
+    let parties = Parties {
+        requester: &waiting.by,
         approver: Some(approver),
     };
-    let position = match &waiting.asked {
-        Asked::Lift {
-            restriction_id,
-            lifting,
-        } => lift::in_turn(&mut tx, *restriction_id, lifting, hands, now).await?,
-        Asked::UndoDelivery {
-            delivery_id,
-            reason,
-        } => {
-            let all = usize::MAX;
-            let undone = undo::in_turn(&mut tx, *delivery_id, reason, hands, all, now).await?;
-            undone.position
-        }
-        Asked::Exception {
-            restriction_id,
-            excepting,
-        } => {
-            let by = &waiting.by;
-            exceptions::in_turn(&mut tx, *restriction_id, excepting, by, approver, now).await?
-        }
-        Asked::DisableKey {
-            restriction_id,
-            reason,
-        } => disable::in_turn(&mut tx, *restriction_id, reason, &waiting.by, approver, now).await?,
-        Asked::SwitchMode(switching) => {
-            mode::in_turn(&mut tx, switching, &waiting.by, approver, now).await?
-        }
-    };
+    let position = waiting.change.carry_out(&mut tx, parties, now).await?;
     settle(&mut tx, approval_id, "Approved", approver, remark, now).await?;
     tx.commit().await?;
-    let concern = waiting.asked.restricts();
+    let concern = waiting.change.concern();
     Ok(Approved { position, concern })
 }
 
@@ -385,13 +188,11 @@ pub async fn reject(
         return Err(DecideFault::Own);
     }
     settle(&mut tx, approval_id, "Rejected", by, Some(remark), now).await?;
-    note(
+    record(
         &mut tx,
         Deed::Reject,
         by,
-        approval_id,
-        None,
-        &waiting.asked,
+        &waiting.requested(approval_id),
         now,
     )
     .await?;
@@ -416,13 +217,11 @@ pub async fn withdraw(
         return Err(DecideFault::NotOwn(waiting.asked_by));
     }
     settle(&mut tx, approval_id, "Withdrawn", by, None, now).await?;
-    note(
+    record(
         &mut tx,
         Deed::WithdrawRequest,
         by,
-        approval_id,
-        None,
-        &waiting.asked,
+        &waiting.requested(approval_id),
         now,
     )
     .await?;
@@ -452,8 +251,10 @@ async fn waiting(
     }
     let name = row.asked_by.strip_prefix("operator:");
     let name = name.ok_or(StateFault::Corrupt("asked_by"))?;
+    let change = Change::deserialize(&row.request);
     Ok(Waiting {
-        asked: serde_json::from_value(row.request).map_err(|_| StateFault::Corrupt("request"))?,
+        change: change.map_err(|_| StateFault::Corrupt("request"))?,
+        request: row.request,
         by: Actor::Operator(name.to_owned()),
         asked_by: row.asked_by,
     })
@@ -475,57 +276,6 @@ async fn is_operator(tx: &mut PgTransaction<'_>, actor: &Actor) -> Result<bool, 
     .fetch_one(&mut **tx)
     .await?;
     Ok(found)
-}
-
-async fn settle(
-    tx: &mut PgTransaction<'_>,
-    approval_id: Uuid,
-    state: &str,
-    by: &Actor,
-    remark: Option<&str>,
-    now: OffsetDateTime,
-) -> Result<(), StateFault> {
-    sqlx::query!(
-        "UPDATE approvals
-         SET state = $2,
-             decided_by = $3,
-             decided_at = $4,
-             remark = $5
-         WHERE approval_id = $1",
-        approval_id,
-        state,
-        by.to_string(),
-        now,
-        remark
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// An approval needs no record of its own: the deed's names both.
-async fn note(
-    tx: &mut PgTransaction<'_>,
-    deed: Deed,
-    actor: &Actor,
-    approval_id: Uuid,
-    in_place_of: Option<Uuid>,
-    asked: &Asked,
-    now: OffsetDateTime,
-) -> Result<(), StateFault> {
-    let entry = Entry {
-        at: now,
-        actor,
-        deed,
-        access_key_id: None,
-        restriction_id: asked.restriction_id(),
-        detail: serde_json::json!({
-            "approval_id": approval_id,
-            "in_place_of": in_place_of,
-            "request": asked,
-        }),
-    };
-    audit::write(tx, entry).await
 }
 
 /// An approval: a change that needs a second operator.

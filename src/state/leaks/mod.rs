@@ -3,7 +3,6 @@
 pub mod claims;
 pub mod deliveries;
 pub mod record;
-pub mod reports;
 mod sighting;
 pub mod sources;
 pub mod undo;

@@ -5,7 +5,10 @@ use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::four_eyes::approvals::{self, AskFault, Asked, AskedBefore, FourEyes, Hands, Outcome};
+use crate::approvals::{
+    self, AlreadyRequested, FourEyes, Outcome, Parties, RequestError, TwoPersonChange,
+};
+use crate::live::barrier::Concern;
 use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{
@@ -16,6 +19,7 @@ use crate::{
     outbox::{self, tasks},
 };
 use akgate_rules::position::Position;
+use serde::{Deserialize, Serialize};
 
 /// Why a delivery is not taken back.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +35,7 @@ pub enum UndoFault {
     Confirmed(i64),
     /// Another operator has asked for it.
     #[error(transparent)]
-    AskedBefore(AskedBefore),
+    AlreadyRequested(AlreadyRequested),
     /// It concerns so many restrictions that it takes a second operator.
     #[error("this concerns {0} restrictions: a second operator must approve")]
     NeedsTwo(usize),
@@ -40,11 +44,11 @@ pub enum UndoFault {
     State(#[from] StateFault),
 }
 
-impl From<AskFault> for UndoFault {
-    fn from(fault: AskFault) -> Self {
+impl From<RequestError> for UndoFault {
+    fn from(fault: RequestError) -> Self {
         match fault {
-            AskFault::Before(before) => Self::AskedBefore(before),
-            AskFault::State(fault) => Self::State(fault),
+            RequestError::AlreadyRequested(before) => Self::AlreadyRequested(before),
+            RequestError::State(fault) => Self::State(fault),
         }
     }
 }
@@ -81,18 +85,15 @@ pub async fn undo(
 ) -> Result<Outcome<Undone>, UndoFault> {
     let mut tx = pool.begin().await?;
     revision::hold(&mut tx).await?;
-    let alone = Hands {
-        actor,
-        approver: None,
-    };
+    let alone = Parties::alone(actor);
     let most = eyes.bulk_above;
-    let outcome = match in_turn(&mut tx, delivery_id, reason, alone, most, now).await {
+    let outcome = match undo_within(&mut tx, delivery_id, reason, alone, most, now).await {
         Err(UndoFault::NeedsTwo(_)) => {
-            let asked = Asked::UndoDelivery {
+            let change = UndoDelivery {
                 delivery_id,
                 reason: reason.to_owned(),
             };
-            Outcome::Waits(approvals::ask(&mut tx, &asked, actor, eyes, now).await?)
+            Outcome::Waits(approvals::request(&mut tx, &change, actor, eyes, now).await?)
         }
         undone => Outcome::Done(undone?),
     };
@@ -100,17 +101,57 @@ pub async fn undo(
     Ok(outcome)
 }
 
+/// The request to take a delivery back.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UndoDelivery {
+    delivery_id: Uuid,
+    reason: String,
+}
+
+impl TwoPersonChange for UndoDelivery {
+    const KIND: &'static str = "UndoDelivery";
+
+    type Refusal = UndoFault;
+
+    fn subject(&self) -> Uuid {
+        self.delivery_id
+    }
+
+    fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    fn restriction_id(&self) -> Option<Uuid> {
+        None
+    }
+
+    fn concern(&self) -> Option<Concern> {
+        None
+    }
+
+    async fn carry_out(
+        &self,
+        tx: &mut PgTransaction<'_>,
+        parties: Parties<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Position, UndoFault> {
+        let all = usize::MAX;
+        let undone = undo_within(tx, self.delivery_id, &self.reason, parties, all, now).await?;
+        Ok(undone.position)
+    }
+}
+
 /// The same in the caller's transaction, which has its turn among the writers, where no more than `most` restrictions
 /// would be lifted. Nothing is written where it fails.
-pub(crate) async fn in_turn(
+async fn undo_within(
     tx: &mut PgTransaction<'_>,
     delivery_id: Uuid,
     reason: &str,
-    hands: Hands<'_>,
+    parties: Parties<'_>,
     most: usize,
     now: OffsetDateTime,
 ) -> Result<Undone, UndoFault> {
-    let actor = hands.actor;
+    let actor = parties.requester;
     may_undo(tx, delivery_id).await?;
     let led_to = sqlx::query!(
         "SELECT
@@ -152,13 +193,13 @@ pub(crate) async fn in_turn(
     let at = revision::advance(tx, now).await?;
     mark(tx, delivery_id, actor, reason, now).await?;
     let ids: Vec<Uuid> = lifted.iter().map(|one| one.restriction_id).collect();
-    lift(tx, &ids, hands, reason, at).await?;
+    lift(tx, &ids, parties, reason, at).await?;
     let keys: Result<Vec<_>, _> = lifted
         .iter()
         .map(|one| key_id(&one.access_key_id))
         .collect();
     let keys = keys?;
-    let approved_by = hands.approver.map(Actor::to_string);
+    let approved_by = parties.approver.map(Actor::to_string);
     let entry = |(access_key_id, restriction_id)| Entry {
         at: now,
         actor,
@@ -235,7 +276,7 @@ async fn mark(
 async fn lift(
     tx: &mut PgTransaction<'_>,
     restrictions: &[Uuid],
-    hands: Hands<'_>,
+    parties: Parties<'_>,
     reason: &str,
     at: At,
 ) -> Result<(), StateFault> {
@@ -253,10 +294,10 @@ async fn lift(
          WHERE restriction_id = ANY($1)",
         restrictions,
         at.now,
-        hands.actor.to_string(),
+        parties.requester.to_string(),
         reason,
         at.revision,
-        hands.approver.map(Actor::to_string),
+        parties.approver.map(Actor::to_string),
         at.history.0
     )
     .execute(&mut **tx)

@@ -17,7 +17,7 @@ use std::{
 };
 
 use futures_util::TryFutureExt;
-use sqlx::{PgPool, PgTransaction, postgres::PgListener};
+use sqlx::{PgPool, PgTransaction};
 use tokio::sync::{Mutex, watch};
 
 use self::{
@@ -30,6 +30,7 @@ use crate::directory::{
     revision::{self, CHANNEL},
     within,
 };
+use crate::follow::{Next, Rounds};
 use crate::live::memory::{Live, What};
 use akgate_rules::{access_key::AccessKeyId, position::Position};
 
@@ -179,47 +180,18 @@ impl Feed {
     }
 
     /// Follows the revision until told to stop. A failure is logged once and tried again at the next poll.
-    pub async fn run(&self, mut stop: watch::Receiver<bool>) {
-        let mut listener = None;
-        let mut failing = false;
-        while !*stop.borrow() {
-            match self.poll().await {
-                Ok(()) if failing => {
-                    failing = false;
-                    tracing::info!(revision = self.revision(), "reading the registry again");
-                }
-                Ok(()) => {}
-                Err(fault) if failing => tracing::debug!(%fault, "cannot read the registry"),
-                Err(fault) => {
-                    failing = true;
-                    tracing::error!(%fault, "cannot read the registry; mutations are refused");
-                }
-            }
-            if self.settings.notify && listener.is_none() && !failing {
-                listener = self.listen().await;
-            }
-            let hint = async {
-                match &mut listener {
-                    // `None`: the connection was lost, and with it hints. The next poll reads the table.
-                    Some(listener) => listener.try_recv().await.is_ok_and(|hint| hint.is_some()),
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                alive = hint => if !alive { listener = None; },
-                () = tokio::time::sleep(self.settings.poll) => {}
-                _ = stop.changed() => break,
-            }
-        }
-    }
-
-    async fn listen(&self) -> Option<PgListener> {
-        let connected = within(self.settings.timeout, async {
-            let mut listener = PgListener::connect_with(&self.pool).await?;
-            listener.listen(CHANNEL).await?;
-            Ok::<_, StateFault>(listener)
-        });
-        connected.await.ok()
+    pub async fn run(&self, stop: watch::Receiver<bool>) {
+        let rounds = Rounds {
+            pool: &self.pool,
+            channel: self.settings.notify.then_some(CHANNEL),
+            poll: self.settings.poll,
+            retry: self.settings.poll,
+            timeout: self.settings.timeout,
+            failed: "cannot read the registry; mutations are refused",
+            recovered: "reading the registry again",
+        };
+        let round = || self.poll().map_ok(|()| Next::Later);
+        rounds.run(stop, round).await;
     }
 
     async fn advance(&self) -> Result<(), StateFault> {

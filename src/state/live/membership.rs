@@ -20,6 +20,7 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 
 pub use self::clocks::{ClockFault, Clocks};
+use crate::follow::{Next, Rounds};
 use crate::live::{
     feed::Feed,
     lease::{DRIFT, LEASE, Lease},
@@ -139,27 +140,18 @@ impl Membership {
         }
     }
 
-    async fn keep_announcing(&self, mut stop: watch::Receiver<bool>) {
-        let mut failing = false;
-        while !*stop.borrow() {
-            match self.round().await {
-                Ok(()) if failing => {
-                    failing = false;
-                    tracing::info!("this node has a lease again");
-                }
-                Ok(()) => {}
-                Err(fault) if failing => tracing::debug!(%fault, "this node has no lease"),
-                Err(fault) => {
-                    failing = true;
-                    tracing::error!(%fault, "this node cannot announce itself and has no lease");
-                }
-            }
-            let rest = if failing { AGAIN } else { EVERY };
-            tokio::select! {
-                () = tokio::time::sleep(rest) => {}
-                _ = stop.changed() => {}
-            }
-        }
+    async fn keep_announcing(&self, stop: watch::Receiver<bool>) {
+        let rounds = Rounds {
+            pool: &self.pool,
+            channel: None,
+            poll: EVERY,
+            retry: AGAIN,
+            timeout: self.timeout,
+            failed: "this node cannot announce itself and has no lease",
+            recovered: "this node has a lease again",
+        };
+        let round = || async { self.round().await.map(|()| Next::Later) };
+        rounds.run(stop, round).await;
     }
 
     /// Announces itself, reads, takes a lease.

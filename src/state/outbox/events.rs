@@ -17,9 +17,6 @@ use crate::{
     directory::StateFault,
 };
 
-/// The channel of the hints that an event is due. The poll is the guarantee.
-pub const CHANNEL: &str = "akgate_events";
-
 /// What an event tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -6,7 +6,9 @@
 //! guards it.
 
 pub mod again;
+pub mod backoff;
 pub mod events;
+pub mod letter_facts;
 pub mod links;
 pub mod list;
 mod recipients;

@@ -236,3 +236,25 @@ async fn remember(
     .await?;
     Ok(())
 }
+
+/// Whether a pair works is what the ladder and the policy go by: both look at once.
+pub(crate) async fn look_again(
+    tx: &mut PgTransaction<'_>,
+    access_key_ids: &[&str],
+    at: At,
+) -> Result<(), StateFault> {
+    if access_key_ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE restrictions
+         SET look_at = $2
+         WHERE access_key_id = ANY($1)
+           AND state <> 'Lifted'",
+        access_key_ids as &[&str],
+        at.now
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -7,12 +7,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    audit::{self, Actor, Deed, Entry},
-    directory::{StateFault, keys::key_id, revision},
+    approvals::{self, FourEyes, Parties, TwoPersonChange},
+    live::barrier::Concern,
+    restrictions::leaked::{LeakedFault, in_force, key_of},
 };
 use crate::{
-    four_eyes::approvals::{self, Asked, FourEyes},
-    restrictions::leaked::{LeakedFault, in_force, key_of},
+    audit::{self, Actor, Deed, Entry},
+    directory::{StateFault, keys::key_id, revision},
 };
 use akgate_rules::{access_key::AccessKeyId, exception::Scope, position::Position};
 
@@ -28,11 +29,19 @@ pub struct Excepting {
     pub reason: String,
 }
 
+/// The request for an exception from a restriction.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MakeException {
+    restriction_id: Uuid,
+    #[serde(flatten)]
+    excepting: Excepting,
+}
+
 /// Asks for an exception from the restriction of a key; gives the request.
 ///
 /// # Errors
 /// [`LeakedFault`]; nothing is asked for then.
-pub async fn ask(
+pub async fn request_exception(
     pool: &PgPool,
     access_key_id: &AccessKeyId,
     excepting: &Excepting,
@@ -42,32 +51,50 @@ pub async fn ask(
 ) -> Result<Uuid, LeakedFault> {
     let mut tx = pool.begin().await?;
     revision::hold(&mut tx).await?;
-    let asked = Asked::Exception {
+    let change = MakeException {
         restriction_id: in_force(&mut tx, access_key_id).await?,
         excepting: excepting.clone(),
     };
-    let approval_id = approvals::ask(&mut tx, &asked, by, eyes, now).await?;
+    let approval_id = approvals::request(&mut tx, &change, by, eyes, now).await?;
     tx.commit().await?;
     Ok(approval_id)
 }
 
-/// Makes it in the caller's transaction, which has its turn among the writers; gives the change.
-pub(crate) async fn in_turn(
-    tx: &mut PgTransaction<'_>,
-    restriction_id: Uuid,
-    excepting: &Excepting,
-    by: &Actor,
-    approver: &Actor,
-    now: OffsetDateTime,
-) -> Result<Position, LeakedFault> {
-    let access_key_id = key_of(tx, restriction_id).await?;
-    let at = revision::advance(tx, now).await?;
-    let exception_id = Uuid::now_v7();
-    let operations: Vec<String> = texts(&excepting.scope.operations);
-    let networks: Vec<String> = texts(&excepting.scope.networks);
-    let expires_at = now + Duration::hours(excepting.hours.into());
-    sqlx::query!(
-        "INSERT INTO exceptions (
+impl TwoPersonChange for MakeException {
+    const KIND: &'static str = "Exception";
+
+    type Refusal = LeakedFault;
+
+    fn subject(&self) -> Uuid {
+        self.restriction_id
+    }
+
+    fn reason(&self) -> &str {
+        &self.excepting.reason
+    }
+
+    fn restriction_id(&self) -> Option<Uuid> {
+        Some(self.restriction_id)
+    }
+
+    fn concern(&self) -> Option<Concern> {
+        None
+    }
+
+    async fn carry_out(
+        &self,
+        tx: &mut PgTransaction<'_>,
+        parties: Parties<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Position, LeakedFault> {
+        let access_key_id = key_of(tx, self.restriction_id).await?;
+        let at = revision::advance(tx, now).await?;
+        let exception_id = Uuid::now_v7();
+        let operations: Vec<String> = texts(&self.excepting.scope.operations);
+        let networks: Vec<String> = texts(&self.excepting.scope.networks);
+        let expires_at = now + Duration::hours(self.excepting.hours.into());
+        sqlx::query!(
+            "INSERT INTO exceptions (
              exception_id,
              restriction_id,
              operations,
@@ -80,36 +107,37 @@ pub(crate) async fn in_turn(
              revision
          )
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        exception_id,
-        restriction_id,
-        &operations,
-        &networks,
-        excepting.reason,
-        by.to_string(),
-        approver.to_string(),
-        now,
-        expires_at,
-        at.revision
-    )
-    .execute(&mut **tx)
-    .await?;
-    let entry = Entry {
-        at: now,
-        actor: by,
-        deed: Deed::MakeException,
-        access_key_id: Some(&access_key_id),
-        restriction_id: Some(restriction_id),
-        detail: serde_json::json!({
-            "exception_id": exception_id,
-            "operations": operations,
-            "networks": networks,
-            "hours": excepting.hours,
-            "reason": excepting.reason,
-            "approved_by": approver.to_string(),
-        }),
-    };
-    audit::write(tx, entry).await?;
-    Ok(at.position())
+            exception_id,
+            self.restriction_id,
+            &operations,
+            &networks,
+            self.excepting.reason,
+            parties.requester.to_string(),
+            parties.approved_by(),
+            now,
+            expires_at,
+            at.revision
+        )
+        .execute(&mut **tx)
+        .await?;
+        let entry = Entry {
+            at: now,
+            actor: parties.requester,
+            deed: Deed::MakeException,
+            access_key_id: Some(&access_key_id),
+            restriction_id: Some(self.restriction_id),
+            detail: serde_json::json!({
+                "exception_id": exception_id,
+                "operations": operations,
+                "networks": networks,
+                "hours": self.excepting.hours,
+                "reason": self.excepting.reason,
+                "approved_by": parties.approved_by(),
+            }),
+        };
+        audit::write(tx, entry).await?;
+        Ok(at.position())
+    }
 }
 
 /// Why an exception is not ended.

@@ -3,8 +3,8 @@
 use sqlx::PgTransaction;
 use uuid::Uuid;
 
+use crate::approvals::RequestError;
 use crate::directory::{StateFault, keys::key_id};
-use crate::four_eyes::approvals::AskFault;
 use akgate_rules::access_key::AccessKeyId;
 
 /// Why nothing is done about a key.
@@ -18,18 +18,18 @@ pub enum LeakedFault {
     NotActive,
     /// It is not asked for.
     #[error(transparent)]
-    Ask(#[from] AskFault),
+    Request(#[from] RequestError),
 }
 
 impl From<sqlx::Error> for LeakedFault {
     fn from(fault: sqlx::Error) -> Self {
-        Self::Ask(fault.into())
+        Self::Request(fault.into())
     }
 }
 
 impl From<StateFault> for LeakedFault {
     fn from(fault: StateFault) -> Self {
-        Self::Ask(fault.into())
+        Self::Request(fault.into())
     }
 }
 

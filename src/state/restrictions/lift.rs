@@ -6,6 +6,13 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
+    approvals::{
+        self, AlreadyRequested, FourEyes, Outcome, Parties, RequestError, TwoPersonChange,
+    },
+    live::barrier::Concern,
+    restrictions::{read, seen::Seen},
+};
+use crate::{
     audit::{self, Actor, Deed, Entry},
     calls::artefacts,
     directory::{
@@ -13,10 +20,6 @@ use crate::{
         revision::{self, At},
     },
     outbox::{self, LetterKind, tasks},
-};
-use crate::{
-    four_eyes::approvals::{self, AskFault, Asked, AskedBefore, FourEyes, Hands, Outcome},
-    restrictions::{read, seen::Seen},
 };
 use akgate_rules::{
     access_key::AccessKeyId,
@@ -35,6 +38,14 @@ pub struct Lifting {
     pub accepts: Accepts,
 }
 
+/// The request to lift a restriction.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LiftRestriction {
+    restriction_id: Uuid,
+    #[serde(flatten)]
+    lifting: Lifting,
+}
+
 /// Why a restriction is not lifted.
 #[derive(Debug, thiserror::Error)]
 pub enum LiftFault {
@@ -49,7 +60,7 @@ pub enum LiftFault {
     Changed,
     /// Another operator has asked for it.
     #[error(transparent)]
-    AskedBefore(AskedBefore),
+    AlreadyRequested(AlreadyRequested),
     /// It takes a second operator.
     #[error("a second operator must approve")]
     NeedsTwo,
@@ -58,11 +69,11 @@ pub enum LiftFault {
     State(#[from] StateFault),
 }
 
-impl From<AskFault> for LiftFault {
-    fn from(fault: AskFault) -> Self {
+impl From<RequestError> for LiftFault {
+    fn from(fault: RequestError) -> Self {
         match fault {
-            AskFault::Before(before) => Self::AskedBefore(before),
-            AskFault::State(fault) => Self::State(fault),
+            RequestError::AlreadyRequested(before) => Self::AlreadyRequested(before),
+            RequestError::State(fault) => Self::State(fault),
         }
     }
 }
@@ -100,17 +111,14 @@ pub async fn lift(
     if !read::is_as_seen(&mut tx, restriction_id, seen).await? {
         return Err(LiftFault::Changed);
     }
-    let alone = Hands {
-        actor,
-        approver: None,
+    let change = LiftRestriction {
+        restriction_id,
+        lifting: lifting.clone(),
     };
-    let outcome = match in_turn(&mut tx, restriction_id, lifting, alone, now).await {
+    let alone = Parties::alone(actor);
+    let outcome = match change.carry_out(&mut tx, alone, now).await {
         Err(LiftFault::NeedsTwo) => {
-            let asked = Asked::Lift {
-                restriction_id,
-                lifting: lifting.clone(),
-            };
-            Outcome::Waits(approvals::ask(&mut tx, &asked, actor, eyes, now).await?)
+            Outcome::Waits(approvals::request(&mut tx, &change, actor, eyes, now).await?)
         }
         lifted => Outcome::Done(lifted?),
     };
@@ -118,25 +126,45 @@ pub async fn lift(
     Ok(outcome)
 }
 
-/// The same in the caller's transaction, which has its turn among the writers. Nothing is written where it fails.
-pub(crate) async fn in_turn(
-    tx: &mut PgTransaction<'_>,
-    restriction_id: Uuid,
-    lifting: &Lifting,
-    hands: Hands<'_>,
-    now: OffsetDateTime,
-) -> Result<Position, LiftFault> {
-    let facts = facts(tx, restriction_id)
-        .await?
-        .ok_or(LiftFault::NotFound)?;
-    let is_active = facts.pair == Some(KeyStatus::Active);
-    let lift = may_lift(facts.state, is_active, lifting.accepts)?;
-    if lift.needs_two && hands.approver.is_none() {
-        return Err(LiftFault::NeedsTwo);
+impl TwoPersonChange for LiftRestriction {
+    const KIND: &'static str = "Lift";
+
+    type Refusal = LiftFault;
+
+    fn subject(&self) -> Uuid {
+        self.restriction_id
     }
-    let at = revision::advance(tx, now).await?;
-    carry_out(tx, restriction_id, &facts, lift, lifting, hands, at).await?;
-    Ok(at.position())
+
+    fn reason(&self) -> &str {
+        &self.lifting.reason
+    }
+
+    fn restriction_id(&self) -> Option<Uuid> {
+        Some(self.restriction_id)
+    }
+
+    fn concern(&self) -> Option<Concern> {
+        None
+    }
+
+    async fn carry_out(
+        &self,
+        tx: &mut PgTransaction<'_>,
+        parties: Parties<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Position, LiftFault> {
+        let facts = facts(tx, self.restriction_id)
+            .await?
+            .ok_or(LiftFault::NotFound)?;
+        let is_active = facts.pair == Some(KeyStatus::Active);
+        let lift = may_lift(facts.state, is_active, self.lifting.accepts)?;
+        if lift.needs_two && parties.approver.is_none() {
+            return Err(LiftFault::NeedsTwo);
+        }
+        let at = revision::advance(tx, now).await?;
+        write_lift(tx, self, &facts, lift, parties, at).await?;
+        Ok(at.position())
+    }
 }
 
 /// How many artefacts of one key are looked at: with more, facts alone do not lift.
@@ -172,11 +200,12 @@ pub async fn by_policy(
                 .into(),
         accepts: Accepts::default(),
     };
-    let hands = Hands {
-        actor: &Actor::Policy,
-        approver: None,
+    let change = LiftRestriction {
+        restriction_id,
+        lifting,
     };
-    carry_out(tx, restriction_id, &facts, lift, &lifting, hands, at).await?;
+    let policy = Parties::alone(&Actor::Policy);
+    write_lift(tx, &change, &facts, lift, policy, at).await?;
     Ok(true)
 }
 
@@ -204,16 +233,19 @@ async fn facts(
     }))
 }
 
-async fn carry_out(
+async fn write_lift(
     tx: &mut PgTransaction<'_>,
-    restriction_id: Uuid,
+    change: &LiftRestriction,
     facts: &Facts,
     lift: Lift,
-    lifting: &Lifting,
-    hands: Hands<'_>,
+    parties: Parties<'_>,
     at: At,
 ) -> Result<(), StateFault> {
-    let approved_by = hands.approver.map(Actor::to_string);
+    let LiftRestriction {
+        restriction_id,
+        ref lifting,
+    } = *change;
+    let approved_by = parties.approved_by();
     sqlx::query!(
         "UPDATE restrictions
          SET state = 'Lifted',
@@ -229,7 +261,7 @@ async fn carry_out(
          WHERE restriction_id = $1",
         restriction_id,
         at.now,
-        hands.actor.to_string(),
+        parties.requester.to_string(),
         lifting.reason,
         at.revision,
         lift.tombstone,
@@ -243,7 +275,7 @@ async fn carry_out(
         tx,
         Entry {
             at: at.now,
-            actor: hands.actor,
+            actor: parties.requester,
             deed: Deed::Lift,
             access_key_id: Some(&facts.access_key_id),
             restriction_id: Some(restriction_id),
@@ -257,7 +289,7 @@ async fn carry_out(
         },
     )
     .await?;
-    tasks::settle(tx, &[restriction_id], None, hands.actor, at.now).await?;
+    tasks::settle(tx, &[restriction_id], None, parties.requester, at.now).await?;
     let public_since = read::public_since(tx, restriction_id).await?;
     outbox::tell_witnesses(tx, restriction_id, LetterKind::Lifted, public_since, at.now).await
 }

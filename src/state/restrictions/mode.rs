@@ -7,16 +7,17 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::four_eyes::approvals::{self, AskFault, Asked, FourEyes};
+use crate::approvals::{self, FourEyes, Parties, RequestError, TwoPersonChange};
 use crate::{
     audit::{self, Actor, Deed, Entry},
     directory::{StateFault, revision},
+    live::barrier::Concern,
 };
 use akgate_rules::{position::Position, verdict::Mode};
 
-/// A switch.
+/// The request to switch the mode.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Switching {
+pub struct SwitchMode {
     /// To what; `None` for what each node is configured to.
     pub mode: Option<Mode>,
     /// Why, in the operator's words.
@@ -26,64 +27,83 @@ pub struct Switching {
 /// Asks for the mode to be switched; gives the request.
 ///
 /// # Errors
-/// [`AskFault`]; nothing is asked for then.
-pub async fn ask(
+/// [`RequestError`]; nothing is asked for then.
+pub async fn request_switch(
     pool: &PgPool,
-    switching: &Switching,
+    switch: &SwitchMode,
     by: &Actor,
     eyes: FourEyes,
     now: OffsetDateTime,
-) -> Result<Uuid, AskFault> {
+) -> Result<Uuid, RequestError> {
     let mut tx = pool.begin().await?;
     revision::hold(&mut tx).await?;
-    let asked = Asked::SwitchMode(switching.clone());
-    let approval_id = approvals::ask(&mut tx, &asked, by, eyes, now).await?;
+    let approval_id = approvals::request(&mut tx, switch, by, eyes, now).await?;
     tx.commit().await?;
     Ok(approval_id)
 }
 
-/// Switches in the caller's transaction, which has its turn among the writers; gives where the registry stands then.
-pub(crate) async fn in_turn(
-    tx: &mut PgTransaction<'_>,
-    switching: &Switching,
-    by: &Actor,
-    approver: &Actor,
-    now: OffsetDateTime,
-) -> Result<Position, StateFault> {
-    let before = current(&mut **tx).await?;
-    let at = revision::advance(tx, now).await?;
-    sqlx::query!(
-        "UPDATE policy_switch
+impl TwoPersonChange for SwitchMode {
+    const KIND: &'static str = "SwitchMode";
+
+    type Refusal = StateFault;
+
+    fn subject(&self) -> Uuid {
+        Uuid::nil()
+    }
+
+    fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    fn restriction_id(&self) -> Option<Uuid> {
+        None
+    }
+
+    fn concern(&self) -> Option<Concern> {
+        Some(Concern::All)
+    }
+
+    async fn carry_out(
+        &self,
+        tx: &mut PgTransaction<'_>,
+        parties: Parties<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Position, StateFault> {
+        let before = current(&mut **tx).await?;
+        let at = revision::advance(tx, now).await?;
+        sqlx::query!(
+            "UPDATE policy_switch
          SET mode = $1,
              reason = $2,
              asked_by = $3,
              approved_by = $4,
              switched_at = $5,
              revision = $6",
-        switching.mode.map(Mode::as_str),
-        switching.reason,
-        by.to_string(),
-        approver.to_string(),
-        now,
-        at.revision
-    )
-    .execute(&mut **tx)
-    .await?;
-    let entry = Entry {
-        at: now,
-        actor: by,
-        deed: Deed::SwitchMode,
-        access_key_id: None,
-        restriction_id: None,
-        detail: serde_json::json!({
-            "mode": switching.mode,
-            "before": before,
-            "reason": switching.reason,
-            "approved_by": approver.to_string(),
-        }),
-    };
-    audit::write(tx, entry).await?;
-    Ok(at.position())
+            self.mode.map(Mode::as_str),
+            self.reason,
+            parties.requester.to_string(),
+            parties.approved_by(),
+            now,
+            at.revision
+        )
+        .execute(&mut **tx)
+        .await?;
+        let entry = Entry {
+            at: now,
+            actor: parties.requester,
+            deed: Deed::SwitchMode,
+            access_key_id: None,
+            restriction_id: None,
+            detail: serde_json::json!({
+                "mode": self.mode,
+                "before": before,
+                "reason": self.reason,
+                "approved_by": parties.approved_by(),
+            }),
+        };
+        audit::write(tx, entry).await?;
+        Ok(at.position())
+    }
 }
 
 /// The mode that operators have switched to; `None` for what each node is configured to.
@@ -97,7 +117,7 @@ pub async fn current<'e>(db: impl sqlx::PgExecutor<'e>) -> Result<Option<Mode>, 
     parse(mode.as_deref())
 }
 
-pub(crate) fn parse(mode: Option<&str>) -> Result<Option<Mode>, StateFault> {
+fn parse(mode: Option<&str>) -> Result<Option<Mode>, StateFault> {
     let mode = mode.map(str::parse).transpose();
     mode.map_err(|_| StateFault::Corrupt("mode"))
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::directory::{StateFault, keys::key_id};
 use crate::{
-    leaks::reports::{self, ReportView},
+    restrictions::reports::{self, ReportView},
     restrictions::seen::Seen,
 };
 use akgate_rules::{access_key::AccessKeyId, restriction::State};

@@ -14,11 +14,11 @@ use akgate_state::{
         contacts::{self, Language},
         keys::NewKey,
     },
+    keys::lifecycle::{keep_one, set_one_status},
     leaks::record::{Delivery, Grounds, LeakReport, Suspicions, record},
     outbox::{self, tasks},
     restrictions::{
         confirm::{Confirmed, Done, Statement, Withdrawn, by_link, by_ticket, withdraw},
-        keys::{keep_one, set_one_status},
         read,
     },
 };

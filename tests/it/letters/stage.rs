@@ -27,11 +27,11 @@ use akgate_state::{
         keys::NewKey,
         sealing::KeyRing,
     },
+    keys::lifecycle::keep_one,
     leaks::record::{InForce, LeakReport},
     live::barrier::Barrier,
     outbox::list::{LetterView, Wanted, list},
     randomness::Randomness,
-    restrictions::keys::keep_one,
 };
 use futures_core::future::BoxFuture;
 use lettre::Message;

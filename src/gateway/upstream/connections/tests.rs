@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use super::*;
+use akgate_state::clock::{Clock, SystemClock};
 
 /// What a server does with one request.
 #[derive(Clone, Copy)]
@@ -110,8 +111,14 @@ fn request(body: impl Into<Body>) -> Request<Body> {
     request
 }
 
+/// A deadline that does not pass.
+fn never() -> Deadline {
+    let clock = Arc::new(SystemClock);
+    Deadline::new(clock.since_boot().after(Duration::from_secs(600)), clock)
+}
+
 async fn call(client: &Connections) -> Bytes {
-    let answer = client.send(request("")).await.unwrap();
+    let answer = client.send(request(""), never()).await.unwrap();
     answer.into_body().collect().await.unwrap().to_bytes()
 }
 
@@ -128,15 +135,18 @@ async fn connection_is_used_again_when_its_answer_was_read() {
         assert_eq!(call(&client).await, "yes\n");
     }
     assert_eq!((server.connections(), server.requests()), (1, 20));
-    assert_eq!(call(&client.apart()).await, "yes\n");
-    assert_eq!(server.connections(), 2, "apart means apart");
+    assert_eq!(call(&client.with_own_pool()).await, "yes\n");
+    assert_eq!(server.connections(), 2, "its own pool");
 }
 
 #[tokio::test]
 async fn calls_at_the_same_time_have_a_connection_each() {
     let server = Server::start(Does::Answers).await;
     let client = server.client();
-    let (first, second) = tokio::join!(client.send(request("")), client.send(request("")));
+    let (first, second) = tokio::join!(
+        client.send(request(""), never()),
+        client.send(request(""), never())
+    );
     assert_eq!(server.connections(), 2);
     for answer in [first, second] {
         answer.unwrap().into_body().collect().await.unwrap();
@@ -165,7 +175,7 @@ async fn no_call_is_sent_twice_and_none_is_lost_that_was_not_sent() {
     let client = server.client();
     let mut answered = 0;
     for _ in 0..200 {
-        let answer = client.send(request("")).await;
+        let answer = client.send(request(""), never()).await;
         if let Ok(answer) = answer {
             answered += usize::from(answer.into_body().collect().await.is_ok());
         }
@@ -177,7 +187,7 @@ async fn no_call_is_sent_twice_and_none_is_lost_that_was_not_sent() {
 #[tokio::test]
 async fn server_that_closes_in_place_of_an_answer_is_not_asked_again() {
     let server = Server::start(Does::Closes).await;
-    assert!(server.client().send(request("")).await.is_err());
+    assert!(server.client().send(request(""), never()).await.is_err());
     a_moment().await;
     assert_eq!((server.connections(), server.requests()), (1, 1));
 }
@@ -186,10 +196,10 @@ async fn server_that_closes_in_place_of_an_answer_is_not_asked_again() {
 async fn connection_with_half_an_answer_is_closed() {
     let server = Server::start(Does::AnswersHalf).await;
     let client = server.client();
-    let answer = client.send(request("")).await.unwrap();
+    let answer = client.send(request(""), never()).await.unwrap();
     drop(answer);
     assert_eq!(client.idle().len(), 0);
-    client.send(request("")).await.unwrap();
+    client.send(request(""), never()).await.unwrap();
     assert_eq!(server.connections(), 2);
 }
 
@@ -200,10 +210,10 @@ async fn connection_that_still_sends_is_left_alone() {
     let endless = Body::from_stream(futures_util::stream::pending::<Result<Bytes, hyper::Error>>());
     let mut post = request(endless);
     *post.method_mut() = http::Method::POST;
-    let answer = client.send(post).await.unwrap();
+    let answer = client.send(post, never()).await.unwrap();
     answer.into_body().collect().await.unwrap();
     assert_eq!(client.idle().len(), 1);
-    client.send(request("")).await.unwrap();
+    client.send(request(""), never()).await.unwrap();
     assert_eq!(server.connections(), 2, "each has its own");
 }
 
@@ -212,6 +222,6 @@ async fn old_connection_is_not_used_again() {
     let server = Server::start(Does::Answers).await;
     let client = server.client();
     call(&client).await;
-    assert!(client.take(Instant::now() + IDLE).is_none());
+    assert!(client.take_idle(Instant::now() + IDLE).is_none());
     assert_eq!(client.idle().len(), 0);
 }

@@ -12,10 +12,7 @@ use time::UtcDateTime;
 use uuid::Uuid;
 
 use crate::directory::{KeyStatus, StateFault, keys::key_id, within};
-use crate::{
-    live::memory::{Known, Made, Maps, Mark, Marks, OfAccount, What},
-    restrictions::mode,
-};
+use crate::live::memory::{Known, Made, Maps, Mark, Marks, OfAccount, What};
 use akgate_rules::{
     access_key::AccessKeyId,
     exception::{Exception, Scope},
@@ -239,7 +236,8 @@ async fn switched(db: &mut PgConnection, maps: &Maps, since: &Since) -> Result<(
     let Some(switched) = since.wait_for(switched).await? else {
         return Ok(());
     };
-    let mode = mode::parse(switched.as_deref())?;
+    let mode = switched.as_deref().map(str::parse::<Mode>).transpose();
+    let mode = mode.map_err(|_| StateFault::Corrupt("mode"))?;
     if maps.mode.set(mode) {
         let to = mode.map_or("the configured mode", Mode::as_str);
         tracing::warn!(to, "operators have switched the mode");

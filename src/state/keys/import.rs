@@ -14,7 +14,7 @@ use crate::directory::{
     revision,
     sealing::{KeyRing, SealFault},
 };
-use crate::restrictions::keys;
+use crate::keys::lifecycle;
 use akgate_rules::{access_key::AccessKeyId, position::Position};
 
 /// What an import did.
@@ -101,7 +101,7 @@ pub async fn import(
 ) -> Result<(Imported, Vec<BadLine>, Position), StateFault> {
     let mut tx = pool.begin().await?;
     let at = revision::advance(&mut tx, now).await?;
-    let kept = keys::keep_all(&mut tx, &batch.keys, at).await?;
+    let kept = lifecycle::keep_all(&mut tx, &batch.keys, at).await?;
     let contacts: Vec<(&str, &Contact)> = batch
         .keys
         .iter()
@@ -119,7 +119,7 @@ pub async fn import(
         .filter(|(_, kept)| **kept == Kept::Inserted)
         .map(|(key, _)| key.access_key_id.as_str())
         .collect();
-    keys::tell_owners(&mut tx, &new, at).await?;
+    lifecycle::tell_owners(&mut tx, &new, at).await?;
     tx.commit().await?;
     let mut imported = Imported::default();
     let mut rejected = Vec::new();

@@ -13,7 +13,7 @@ const DEPTH: usize = 32;
 
 /// Why an answer cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub enum AnswerError {
     /// It is compressed, though nobody asked for that.
     #[error("the answer is encoded")]
     Encoded,
@@ -25,10 +25,10 @@ pub enum Unreadable {
 /// Reads an answer. The root element of XML is left out, so that both forms give the same tree.
 ///
 /// # Errors
-/// [`Unreadable`].
-pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Value, Unreadable> {
+/// [`AnswerError`].
+pub fn read_answer(headers: &HeaderMap, body: &Bytes) -> Result<Value, AnswerError> {
     if headers.contains_key(CONTENT_ENCODING) {
-        return Err(Unreadable::Encoded);
+        return Err(AnswerError::Encoded);
     }
     let content_type = headers
         .get(CONTENT_TYPE)
@@ -36,17 +36,17 @@ pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Value, Unreadable> {
         .unwrap_or_default()
         .to_ascii_lowercase();
     if content_type.contains("json") {
-        serde_json::from_slice(body).map_err(|_| Unreadable::Malformed)
+        serde_json::from_slice(body).map_err(|_| AnswerError::Malformed)
     } else if content_type.contains("xml") {
         xml(body)
     } else {
-        Err(Unreadable::Malformed)
+        Err(AnswerError::Malformed)
     }
 }
 
 /// The text at a path of names.
 #[must_use]
-pub fn text<'t>(tree: &'t Value, path: &[&str]) -> Option<&'t str> {
+pub fn text_at<'t>(tree: &'t Value, path: &[&str]) -> Option<&'t str> {
     path.iter()
         .try_fold(tree, |tree, name| tree.get(name))?
         .as_str()
@@ -60,16 +60,16 @@ struct Open {
     text: String,
 }
 
-fn xml(body: &Bytes) -> Result<Value, Unreadable> {
-    let malformed = |_| Unreadable::Malformed;
-    let text = std::str::from_utf8(body).map_err(|_| Unreadable::Malformed)?;
+fn xml(body: &Bytes) -> Result<Value, AnswerError> {
+    let malformed = |_| AnswerError::Malformed;
+    let text = std::str::from_utf8(body).map_err(|_| AnswerError::Malformed)?;
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Open> = Vec::new();
     loop {
         match reader.read_event().map_err(malformed)? {
             Event::Start(start) => {
                 if open.len() >= DEPTH {
-                    return Err(Unreadable::Malformed);
+                    return Err(AnswerError::Malformed);
                 }
                 open.push(Open {
                     name: start.name().as_ref().to_owned(),
@@ -91,16 +91,16 @@ fn xml(body: &Bytes) -> Result<Value, Unreadable> {
                 let resolved = match reference.resolve_char_ref() {
                     Ok(Some(character)) => character.to_string(),
                     Ok(None) => quick_xml::escape::resolve_predefined_entity(&reference)
-                        .ok_or(Unreadable::Malformed)?
+                        .ok_or(AnswerError::Malformed)?
                         .to_owned(),
-                    Err(_) => return Err(Unreadable::Malformed),
+                    Err(_) => return Err(AnswerError::Malformed),
                 };
                 if let Some(element) = open.last_mut() {
                     element.text.push_str(&resolved);
                 }
             }
             Event::End(_) => {
-                let element = open.pop().ok_or(Unreadable::Malformed)?;
+                let element = open.pop().ok_or(AnswerError::Malformed)?;
                 let value = if element.children.is_empty() {
                     Value::String(element.text)
                 } else {
@@ -111,7 +111,7 @@ fn xml(body: &Bytes) -> Result<Value, Unreadable> {
                     None => return Ok(value),
                 }
             }
-            Event::Eof => return Err(Unreadable::Malformed),
+            Event::Eof => return Err(AnswerError::Malformed),
             Event::CData(text) => {
                 if let Some(element) = open.last_mut() {
                     element.text.push_str(&text);
@@ -126,10 +126,10 @@ fn xml(body: &Bytes) -> Result<Value, Unreadable> {
 mod tests {
     use super::*;
 
-    fn read_as(content_type: &str, body: &str) -> Result<Value, Unreadable> {
+    fn read_as(content_type: &str, body: &str) -> Result<Value, AnswerError> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
-        read(&headers, &Bytes::copy_from_slice(body.as_bytes()))
+        read_answer(&headers, &Bytes::copy_from_slice(body.as_bytes()))
     }
 
     #[test]
@@ -147,10 +147,10 @@ mod tests {
         assert_eq!(json, xml);
         let tree = json.unwrap();
         assert_eq!(
-            text(&tree, &["AccessKey", "AccessKeySecret"]),
+            text_at(&tree, &["AccessKey", "AccessKeySecret"]),
             Some("a&b<c")
         );
-        assert_eq!(text(&tree, &["AccessKey", "Absent"]), None);
+        assert_eq!(text_at(&tree, &["AccessKey", "Absent"]), None);
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
         ] {
             assert_eq!(
                 read_as(content_type, body),
-                Err(Unreadable::Malformed),
+                Err(AnswerError::Malformed),
                 "{body}"
             );
         }
@@ -173,8 +173,8 @@ mod tests {
         headers.insert(CONTENT_TYPE, "application/json".parse().unwrap());
         headers.insert(CONTENT_ENCODING, "gzip".parse().unwrap());
         assert_eq!(
-            read(&headers, &Bytes::from_static(b"{}")),
-            Err(Unreadable::Encoded)
+            read_answer(&headers, &Bytes::from_static(b"{}")),
+            Err(AnswerError::Encoded)
         );
     }
 }

@@ -20,7 +20,10 @@ use crate::{
 };
 use crate::{
     leaks::record,
-    restrictions::impose::{Target, impose},
+    restrictions::{
+        escalate::look_again,
+        impose::{Target, impose},
+    },
 };
 use akgate_rules::{access_key::AccessKeyId, position::Position, restriction::Cause};
 
@@ -153,28 +156,6 @@ pub async fn set_one_status(
     }
     tx.commit().await?;
     Ok(Some(at.position()))
-}
-
-/// Whether a pair works is what the ladder and the policy go by: both look at once.
-pub(crate) async fn look_again(
-    tx: &mut PgTransaction<'_>,
-    access_key_ids: &[&str],
-    at: At,
-) -> Result<(), StateFault> {
-    if access_key_ids.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "UPDATE restrictions
-         SET look_at = $2
-         WHERE access_key_id = ANY($1)
-           AND state <> 'Lifted'",
-        access_key_ids as &[&str],
-        at.now
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
 }
 
 /// Tells the owners of pairs that were restricted before anybody knew whose they are.

@@ -1,4 +1,4 @@
-//! Last station of a refused call: the wire error that every SDK reads.
+//! The error envelope that every SDK reads.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header::CONTENT_TYPE};
@@ -23,7 +23,7 @@ struct Envelope<'a> {
 /// `request_id` is an upper-case UUID, `host_id` the host that the caller asked, `recommend` a link to
 /// a page that says what to do.
 #[must_use]
-pub fn render(
+pub fn render_fault(
     fault: &Fault,
     format: Format,
     request_id: &str,
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn leak_refusal_is_the_contract() {
-        let response = render(
+        let response = render_fault(
             &Fault::LeakRisk,
             Format::Json,
             "ID",
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn xml_body_escapes_what_the_caller_sent() {
         let fault = Fault::parameter("<b>\u{1}", "it is given more than once");
-        let response = render(&fault, Format::Xml, "ID", "h", "r");
+        let response = render_fault(&fault, Format::Xml, "ID", "h", "r");
         assert_eq!(response.headers()[CONTENT_TYPE], "text/xml;charset=utf-8");
         assert_eq!(
             response.body(),

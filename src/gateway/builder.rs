@@ -1,0 +1,237 @@
+//! A gate for a program of one's own: everything that [`Gate`] needs, with good defaults, and the tasks that keep it.
+
+use std::sync::Arc;
+
+use akgate_state::database::{self, Pool};
+use tokio::{sync::watch, task::JoinSet};
+
+use super::{
+    gate::{Gate, GateParts, GateSettings},
+    layer::GateLayer,
+    lookup::LookupSettings,
+    nonce::NONCES_PER_KEY,
+    routes::{Routes, UpstreamAuth},
+};
+use akgate_net::metrics::Metrics;
+use akgate_rules::{
+    operation::{DataError, Product},
+    verdict::{Policy, Profile},
+};
+use akgate_state::{
+    calls::{in_flight::InFlight, recorder::Recorder},
+    clock::{Clock, LatestTime, SystemClock},
+    directory::{StateFault, sealing::KeyRing},
+    live::{
+        barrier::Barrier,
+        feed::{self, Feed},
+        membership::{self, Membership},
+        memory::Live,
+        nodes::Card,
+    },
+    randomness::{NoRandomness, Randomness},
+};
+
+/// Connections for news and leases: however many calls wait for the others, these do not.
+const NEWS_CONNECTIONS: u32 = 4;
+
+/// Why there is no gate.
+#[derive(Debug, thiserror::Error)]
+pub enum GateBuildError {
+    /// Data that comes with the build is wrong.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The operating system gives no randomness.
+    #[error("the operating system gives no randomness: {0}")]
+    Randomness(#[from] NoRandomness),
+    /// The registry cannot be read.
+    #[error(transparent)]
+    Registry(#[from] StateFault),
+}
+
+/// Makes a gate.
+pub struct GateBuilder {
+    pool: Pool,
+    ring: Arc<KeyRing>,
+    clock: Arc<dyn Clock>,
+    randomness: Option<Arc<Randomness>>,
+    metrics: Arc<Metrics>,
+    settings: GateSettings,
+    lookup: LookupSettings,
+    products: Vec<Product>,
+    operations: Vec<(String, String, String)>,
+}
+
+/// What keeps a gate up to date: it follows the registry, holds the node's lease and writes records.
+#[must_use = "a gate that nobody keeps refuses all changes"]
+pub struct GateTasks {
+    gate: Arc<Gate>,
+    membership: Arc<Membership>,
+}
+
+impl Gate {
+    /// Begins a gate on a migrated database; the key ring opens its secrets.
+    #[must_use]
+    pub fn builder(pool: Pool, ring: KeyRing) -> GateBuilder {
+        GateBuilder {
+            pool,
+            ring: Arc::new(ring),
+            clock: Arc::new(SystemClock),
+            randomness: None,
+            metrics: Arc::default(),
+            settings: GateSettings::default(),
+            lookup: LookupSettings::default(),
+            products: Product::CATALOGUED.into(),
+            operations: Vec::new(),
+        }
+    }
+}
+
+impl GateBuilder {
+    /// Another clock than the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Other randomness than the operating system's.
+    #[must_use]
+    pub fn randomness(mut self, randomness: Arc<Randomness>) -> Self {
+        self.randomness = Some(randomness);
+        self
+    }
+
+    /// Counts here.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// How refusals are carried out.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.settings.policy = policy;
+        self
+    }
+
+    /// What a restricted key is refused, where its account has no profile of its own.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.settings.profile = profile;
+        self
+    }
+
+    /// All settings of the gate at once, in place of those that were given before.
+    #[must_use]
+    pub fn settings(mut self, settings: GateSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// How access keys are looked up.
+    #[must_use]
+    pub fn lookup(mut self, lookup: LookupSettings) -> Self {
+        self.lookup = lookup;
+        self
+    }
+
+    /// Serves these of the catalogued products, in place of all four.
+    #[must_use]
+    pub fn products(mut self, products: impl IntoIterator<Item = Product>) -> Self {
+        self.products = products.into_iter().collect();
+        self
+    }
+
+    /// Serves an operation of another product as well.
+    #[must_use]
+    pub fn operation(mut self, product: &str, version: &str, action: &str) -> Self {
+        let operation = [product, version, action].map(str::to_owned);
+        self.operations.push(operation.into());
+        self
+    }
+
+    /// Reads the registry and takes the node's first lease; gives the layer, and the tasks to be spawned.
+    ///
+    /// # Errors
+    /// [`GateBuildError`].
+    pub async fn build(self) -> Result<(GateLayer, GateTasks), GateBuildError> {
+        let timeout = self.settings.database_timeout;
+        let news = database::pool_beside(&self.pool, NEWS_CONNECTIONS, timeout);
+        let feed_settings = feed::Settings {
+            timeout,
+            ..feed::Settings::default()
+        };
+        let feed = Feed::new(news.clone(), Arc::<Live>::default(), feed_settings);
+        let feed = Arc::new(feed);
+        let (calls, latest) = (Arc::<InFlight>::default(), Arc::<LatestTime>::default());
+        let now = self.clock.now();
+        let membership = Arc::new(Membership::new(membership::Parts {
+            card: Card::new(vec!["gateway".into()], true, self.ring.seal_key_ids(), now),
+            pool: news.clone(),
+            feed: Some(Arc::clone(&feed)),
+            calls: Arc::clone(&calls),
+            clock: Arc::clone(&self.clock),
+            latest: Arc::clone(&latest),
+            timeout,
+        }));
+        let randomness = match &self.randomness {
+            Some(randomness) => Arc::clone(randomness),
+            None => Arc::new(Randomness::from_system()?),
+        };
+        let barrier = Barrier::new(news, self.pool.clone(), Arc::clone(&self.clock), timeout);
+        let gate = Arc::new(Gate::new(GateParts {
+            routes: self.routes(),
+            settings: self.settings,
+            lookup: self.lookup,
+            nonces_per_key: NONCES_PER_KEY,
+            feed,
+            lease: Arc::clone(membership.lease()),
+            barrier: Arc::new(barrier),
+            calls,
+            latest,
+            recorder: Arc::new(Recorder::new(self.pool.clone(), timeout)),
+            pool: self.pool,
+            ring: self.ring,
+            randomness,
+            clock: self.clock,
+            metrics: self.metrics,
+        })?);
+        gate.feed.poll().await?;
+        membership.round().await?;
+        let layer = GateLayer::new(Arc::clone(&gate));
+        Ok((layer, GateTasks { gate, membership }))
+    }
+
+    fn routes(&self) -> Routes {
+        let mut routes = Routes::default();
+        for product in &self.products {
+            routes.serve_product(product.clone(), UpstreamAuth::InProcess);
+        }
+        for (product, version, action) in &self.operations {
+            routes.serve_product(Product::from_code(product), UpstreamAuth::InProcess);
+            routes.serve_operation(product, version, action);
+        }
+        routes
+    }
+}
+
+impl GateTasks {
+    /// Runs until `stop` is ready; returns when the last records are written, or could not be.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let (stopping, stopped) = watch::channel(false);
+        let Self { gate, membership } = self;
+        let (feed, recorder) = (Arc::clone(&gate.feed), Arc::clone(&gate.recorder));
+        let mut tasks = JoinSet::new();
+        let receiver = stopped.clone();
+        tasks.spawn(async move { feed.run(receiver).await });
+        let receiver = stopped.clone();
+        tasks.spawn(async move { recorder.run(receiver).await });
+        let receiver = stopped.clone();
+        tasks.spawn(async move { membership.run(receiver).await });
+        tasks.spawn(gate.keep_sweeping(stopped));
+        stop.await;
+        stopping.send_replace(true);
+        while tasks.join_next().await.is_some() {}
+    }
+}

@@ -1,0 +1,136 @@
+//! The intent: written before a change goes upstream, and joined with its permit.
+//!
+//! 1. The statement that writes the intent also refuses a replay at any node, and says where the registry stood when it
+//!    began.
+//! 2. Where the permit was decided at an older position, the node catches up, looks the caller up again, decides again
+//!    and joins the new permit with the same intent: a change that comes after a restriction at another node is refused,
+//!    however late the news ([`Permit::joined_with`]).
+//! 3. A clearance that is too old is replaced by a new one in the same way ([`clear_again`]).
+
+use super::{
+    authenticate::{Authenticated, prove_again},
+    enforce::{PendingChange, Permitted, permit_anew, permit_with_lease},
+    gate::Gate,
+    judge::{call_record, record_permit},
+    trace::{Trace, VerdictLabel},
+};
+use akgate_rules::{
+    fault::Fault,
+    position::Position,
+    verdict::{Clearance, Grounds, Permit},
+};
+use akgate_state::{
+    calls::intents::{self, Intent, Written},
+    directory::within,
+};
+
+/// How often a call is decided anew because the registry moves on meanwhile.
+const DECISIONS: usize = 4;
+
+/// Writes the intent of a change and joins it with the permit.
+///
+/// # Errors
+/// [`Fault::NonceUsed`] for a replay, [`Fault::Unavailable`] where the intent cannot be written, or what the caller is
+/// told of a refusal. An intent that was written stays open in the trace.
+pub async fn record_intent(
+    gate: &Gate,
+    trace: &mut Trace,
+    change: PendingChange,
+) -> Result<Permitted, Fault> {
+    let PendingChange {
+        mut authenticated,
+        permit,
+    } = change;
+    let intent = intent_of(gate, trace, &authenticated, permit.grounds());
+    if let Some(caller) = &authenticated.caller {
+        let position = permit.basis().position;
+        trace.entered_intent = Some(gate.calls.intend(caller.root(), position));
+    }
+    let timeout = gate.settings.database_timeout;
+    let position = match within(timeout, intents::write(&gate.pool, &intent)).await {
+        Ok(Written::At(position)) => position,
+        Ok(Written::Replay) => return Err(Fault::NonceUsed),
+        Err(fault) => {
+            tracing::warn!(request_id = trace.request_id(), %fault, "an intent cannot be written");
+            return Err(Fault::Unavailable);
+        }
+    };
+    trace.open_intent = Some(intent.signed_at);
+    // `None`: the database has another server, and nobody has said yet which history that goes on with.
+    let position = position.ok_or(Fault::Unavailable)?;
+    authenticated.intent = Some(position);
+    let clearance = join(gate, trace, &mut authenticated, permit, position).await?;
+    record_permit(gate, trace, &authenticated, clearance.permit());
+    Ok(Permitted {
+        authenticated,
+        clearance,
+    })
+}
+
+/// Clears a call again whose clearance is too old: as if it had come now, but for its intent, which it keeps.
+///
+/// # Errors
+/// What the caller is told of a refusal.
+pub async fn clear_again(
+    gate: &Gate,
+    trace: &mut Trace,
+    authenticated: &mut Authenticated,
+) -> Result<Clearance, Fault> {
+    match authenticated.intent {
+        None => {
+            prove_again(gate, authenticated, gate.basis()).await?;
+            let permit = permit_with_lease(gate, trace, authenticated).await?;
+            permit.of_read().map_err(|_| Fault::Unavailable)
+        }
+        Some(position) => {
+            // A node that was stopped has heard nothing since.
+            gate.feed.catch_up().await.map_err(|_| Fault::Unavailable)?;
+            let permit = permit_anew(gate, trace, authenticated).await?;
+            join(gate, trace, authenticated, permit, position).await
+        }
+    }
+}
+
+/// Joins a permit with its intent; where the registry has changed since the decision, a new permit.
+async fn join(
+    gate: &Gate,
+    trace: &mut Trace,
+    authenticated: &mut Authenticated,
+    mut permit: Permit,
+    intent: Position,
+) -> Result<Clearance, Fault> {
+    for _ in 0..DECISIONS {
+        let wanted = match permit.joined_with(intent) {
+            Ok(clearance) => return Ok(clearance),
+            Err(outdated) => outdated.wanted,
+        };
+        gate.feed
+            .reach(wanted)
+            .await
+            .map_err(|_| Fault::Unavailable)?;
+        permit = permit_anew(gate, trace, authenticated).await?;
+        if let Some(entered) = &trace.entered_intent {
+            entered.decided_at(permit.basis().position);
+        }
+    }
+    Err(Fault::Unavailable)
+}
+
+fn intent_of(
+    gate: &Gate,
+    trace: &Trace,
+    authenticated: &Authenticated,
+    grounds: Grounds,
+) -> Intent {
+    let (nonce, signed_at) = match &authenticated.verified.request().claim {
+        Some(claim) => (claim.nonce.clone(), claim.signed_at),
+        // Nothing is signed, so nothing can be replayed: every such call is one of its own.
+        None => (trace.request_id.to_string(), trace.received_at),
+    };
+    Intent {
+        call: call_record(gate, trace, authenticated),
+        nonce,
+        signed_at,
+        grounds: VerdictLabel::from(grounds).as_str(),
+    }
+}

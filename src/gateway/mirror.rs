@@ -1,0 +1,87 @@
+//! Copies of calls that go another way: each is judged and recorded, none is forwarded, and the answer is always the
+//! same empty one, so that whoever finds the listener learns nothing.
+
+use std::{convert::Infallible, sync::Arc};
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body::Body;
+use tower::{Service, service_fn};
+
+use super::{
+    authenticate::authenticate,
+    begin::begin_call,
+    finish::finish_call,
+    gate::Gate,
+    judge::{judge, record_denial, restriction_of},
+    panic_guard::contain_panic,
+    receive::receive,
+    trace::Trace,
+    upstream::Answer,
+};
+use akgate_rules::fault::Fault;
+use akgate_state::calls::observed::Watch;
+
+/// The service of a mirror.
+pub fn mirror_service<B>(
+    gate: Arc<Gate>,
+) -> impl Service<Request<B>, Response = Answer, Error = Infallible, Future: Send> + Clone + Send + Sync
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    service_fn(move |request| {
+        let gate = Arc::clone(&gate);
+        async move {
+            // Whatever comes of it, the answer is the same.
+            let judging = async {
+                judge_copy(&gate, request).await;
+                Ok(())
+            };
+            drop(contain_panic(judging).await);
+            Ok(no_content())
+        }
+    })
+}
+
+/// Judges a copy. What its caller would have been told is recorded alone.
+async fn judge_copy<B>(gate: &Gate, request: Request<B>)
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut trace = begin_call(gate, &request);
+    let judged = match &trace.turn {
+        Some(_) => {
+            trace.vantage = Some(Watch::Mirror);
+            contain_panic(pass_copy(gate, &mut trace, request)).await
+        }
+        None => Err(Fault::Unavailable),
+    };
+    drop(finish_call(gate, trace, judged.map(|()| no_content())));
+}
+
+/// The stations of a copy.
+async fn pass_copy<B>(gate: &Gate, trace: &mut Trace, request: Request<B>) -> Result<(), Fault>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut received = receive(gate, trace, request).await?;
+    // A mirror lets nothing pass that a lease would have to refuse.
+    received.basis.is_leased = true;
+    let authenticated = authenticate(gate, trace, received).await?;
+    // As it is configured: operators switch the mode of the gates in the path.
+    let policy = gate.settings.policy;
+    let permit = judge(gate, policy, trace, &authenticated)
+        .map_err(|denied| record_denial(gate, trace, &authenticated, denied))?;
+    trace.verdict = Some(permit.grounds().into());
+    trace.restriction = permit.withheld().and_then(restriction_of);
+    Ok(())
+}
+
+fn no_content() -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}

@@ -1,0 +1,108 @@
+//! Observing before enforcing: what would have become of a call is recorded on the last step of its road.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use super::{
+    gate::Gate,
+    routes::Route,
+    trace::{Trace, VerdictLabel},
+};
+use akgate_rules::{
+    access_key::AccessKeyId,
+    fault::Fault,
+    operation::{Effect, Operation, Product},
+    verdict::Mode,
+};
+use akgate_state::calls::observed::{Observed, ObservedKey, Sighted, Watch};
+
+/// The longest reason that is kept, in characters.
+const LONGEST_REASON: usize = 256;
+
+/// From where a gate in the path observes a call, if it does.
+#[must_use]
+pub fn vantage(gate: &Gate, received_at: OffsetDateTime) -> Option<Watch> {
+    let policy = gate.policy();
+    match policy.mode {
+        Mode::Shadow => Some(Watch::Shadow),
+        Mode::Enforce => policy
+            .is_announced_for_later(gate.latest.see(received_at))
+            .then_some(Watch::Shadow),
+        Mode::Off => None,
+    }
+}
+
+/// The operation that a call names, where the catalogue or the configuration lists it: anything else is the caller's
+/// own text.
+#[must_use]
+pub fn known_operation(route: &Result<Route, Fault>) -> Option<Arc<Operation>> {
+    let operation = &route.as_ref().ok()?.operation;
+    (operation.effect() != Effect::Unknown).then(|| Arc::clone(operation))
+}
+
+/// Records what would have become of a call, where this node observes it.
+pub fn record_observation(gate: &Gate, trace: &Trace, fault: Option<&Fault>) {
+    let Some(watch) = trace.vantage else {
+        return;
+    };
+    let sighted = classify(trace.verdict, fault);
+    let operation = trace.named_operation.as_deref();
+    let caller = trace.caller.as_deref();
+    let text = |of: Option<&str>| of.unwrap_or_default().to_owned();
+    let (code, reason) = match fault {
+        Some(fault) if sighted != Sighted::Passes => (fault.code().into_owned(), reason(fault)),
+        Some(_) | None => (String::new(), String::new()),
+    };
+    let key = ObservedKey {
+        hour: trace.received_at.truncate_to_hour(),
+        watch,
+        sighted,
+        access_key_id: text(trace.access_key_id.as_ref().map(AccessKeyId::as_str)),
+        product: text(operation.map(Operation::product).map(Product::code)),
+        action: text(operation.map(Operation::action)),
+        code,
+    };
+    let seen = Observed {
+        calls: 1,
+        reason,
+        account_id: text(caller.map(|caller| caller.account_id.as_str())),
+        principal: text(caller.map(|caller| caller.principal.as_str())),
+        restriction_id: trace.restriction,
+        request_id: trace.request_id,
+        source_ip: trace.peer.ip.to_string(),
+        at: trace.received_at,
+    };
+    gate.recorder.observed(key, seen);
+}
+
+fn classify(verdict: Option<VerdictLabel>, fault: Option<&Fault>) -> Sighted {
+    match (verdict, fault) {
+        (Some(VerdictLabel::Withheld | VerdictLabel::Refused), _) => Sighted::WouldRefuse,
+        (Some(VerdictLabel::Unknown), _) => Sighted::NotJudged,
+        // What went wrong after the verdict is not akgate's doing.
+        (Some(_), _) => Sighted::Passes,
+        (None, Some(Fault::AccessKeyNotFound)) => Sighted::NotInDirectory,
+        (None, Some(Fault::Throttled | Fault::Unavailable | Fault::Internal(_))) => {
+            Sighted::NotJudged
+        }
+        (None, Some(_)) => Sighted::Fails,
+        (None, None) => Sighted::Passes,
+    }
+}
+
+/// An error in words, without what the caller alone may see: the text that should have been signed.
+fn reason(fault: &Fault) -> String {
+    let reason = match fault {
+        Fault::SignatureMismatch(_) => {
+            "Specified signature is not matched with our calculation.".into()
+        }
+        other => other.message(),
+    };
+    let printable = |c: &char| !c.is_control();
+    reason
+        .chars()
+        .filter(printable)
+        .take(LONGEST_REASON)
+        .collect()
+}

@@ -1,0 +1,38 @@
+//! What came of an intent: recorded once, whatever becomes of the call.
+
+use http::StatusCode;
+
+use super::{gate::Gate, trace::Trace};
+use akgate_rules::fault::Fault;
+use akgate_state::calls::{Outcome, batch::Settled};
+
+/// Records the outcome of the call's intent, where that is still open.
+pub fn record_outcome(
+    gate: &Gate,
+    trace: &mut Trace,
+    outcome: Outcome,
+    status: Option<StatusCode>,
+    code: Option<String>,
+) {
+    let Some(signed_at) = trace.open_intent.take() else {
+        return;
+    };
+    gate.recorder.settled(Settled {
+        request_id: trace.request_id,
+        signed_at,
+        outcome,
+        status: status.map(|status| status.as_u16()),
+        code,
+        at: gate.clock.now(),
+    });
+}
+
+/// Records the outcome of a call that ended without an answer of an upstream.
+pub fn record_unanswered(gate: &Gate, trace: &mut Trace, fault: &Fault) {
+    if trace.was_sent {
+        record_outcome(gate, trace, Outcome::Unknown, None, None);
+    } else {
+        let code = Some(fault.code().into_owned());
+        record_outcome(gate, trace, Outcome::NotForwarded, None, code);
+    }
+}

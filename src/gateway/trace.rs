@@ -1,0 +1,199 @@
+//! What is known of one call: the log line, the metric and the outcome of its intent are made of it.
+//!
+//! It belongs to the call alone and outlives a panic of the stations, so that an error keeps its RequestId, its format
+//! and its line in the log.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use axum::extract::ConnectInfo;
+use http::{
+    Request,
+    header::{HOST, HeaderName, USER_AGENT},
+};
+use time::OffsetDateTime;
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
+
+use super::lookup::Caller;
+use akgate_net::peer::Peer;
+use akgate_rules::{
+    access_key::AccessKeyId,
+    operation::Operation,
+    request::format::Format,
+    verdict::{Grounds, Refusal},
+};
+use akgate_state::calls::{
+    in_flight::{Entered, EnteredIntent},
+    observed::Watch,
+    shown_request_id,
+};
+
+/// The longest `Host` that is repeated to the caller, in characters.
+const MAX_HOST: usize = 255;
+
+/// The longest `User-Agent` that is kept, in characters.
+const MAX_USER_AGENT: usize = 256;
+
+/// What is known of one call.
+#[derive(Debug)]
+pub struct Trace {
+    /// Its id; callers are told it in upper case.
+    pub request_id: Uuid,
+    /// The host that the caller asked.
+    pub host_id: String,
+    /// The form of our own answers.
+    pub format: Format,
+    /// Where it came from.
+    pub peer: Peer,
+    /// What the caller says it is.
+    pub user_agent: String,
+    /// When it was received.
+    pub received_at: OffsetDateTime,
+    /// The same, to measure by.
+    pub began: Instant,
+    /// Its place in the limit of calls at a time.
+    pub turn: Option<OwnedSemaphorePermit>,
+    /// Counts it as under way, from the moment it was received whole.
+    pub entered: Option<Entered>,
+    /// Counts it as under way with an intent.
+    pub entered_intent: Option<EnteredIntent>,
+    /// The access key that it claims, proven or not.
+    pub access_key_id: Option<AccessKeyId>,
+    /// Who calls, once that is proven.
+    pub caller: Option<Arc<Caller>>,
+    /// The operation, once the signature has held.
+    pub operation: Option<Arc<Operation>>,
+    /// What was decided.
+    pub verdict: Option<VerdictLabel>,
+    /// The restriction that forbids it, or would.
+    pub restriction: Option<Uuid>,
+    /// The signed time of its intent, from when that is written until its outcome is recorded.
+    pub open_intent: Option<OffsetDateTime>,
+    /// Whether a byte of it may have gone upstream.
+    pub was_sent: bool,
+    /// From where this node observes it, if it does.
+    pub vantage: Option<Watch>,
+    /// The operation of the catalogue that an observed call names, proven or not.
+    pub named_operation: Option<Arc<Operation>>,
+}
+
+/// What was decided, as it is logged and counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerdictLabel {
+    /// No restriction is in force.
+    Clear,
+    /// A restriction lets this operation pass.
+    Harmless,
+    /// The key disables or deletes itself.
+    SelfRemedy,
+    /// An exception covers the call.
+    Excepted,
+    /// It would have been refused.
+    Withheld,
+    /// The policy is off.
+    Off,
+    /// It carries no access key.
+    Anonymous,
+    /// It is refused.
+    Refused,
+    /// No verdict can be made.
+    Unknown,
+}
+
+impl VerdictLabel {
+    /// The word in logs, metrics and records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Harmless => "harmless",
+            Self::SelfRemedy => "self-remedy",
+            Self::Excepted => "excepted",
+            Self::Withheld => "withheld",
+            Self::Off => "off",
+            Self::Anonymous => "anonymous",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl From<Grounds> for VerdictLabel {
+    fn from(grounds: Grounds) -> Self {
+        match grounds {
+            Grounds::Clear => Self::Clear,
+            Grounds::Harmless(_) => Self::Harmless,
+            Grounds::SelfRemedy(_) => Self::SelfRemedy,
+            Grounds::Excepted(_) => Self::Excepted,
+            Grounds::Withheld(_) => Self::Withheld,
+            Grounds::Off => Self::Off,
+            Grounds::Anonymous => Self::Anonymous,
+        }
+    }
+}
+
+impl From<Refusal> for VerdictLabel {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::RestrictedKey(_) => Self::Refused,
+            Refusal::StandingUnknown => Self::Unknown,
+        }
+    }
+}
+
+impl Trace {
+    /// What the head of a call says.
+    #[must_use]
+    pub fn new<B>(head: &Request<B>, request_id: Uuid, received_at: OffsetDateTime) -> Self {
+        let query = head.uri().query().unwrap_or_default().as_bytes();
+        Self {
+            request_id,
+            host_id: header(head, &HOST, MAX_HOST),
+            format: Format::asked_for(query, b"", head.headers()),
+            peer: peer(head),
+            user_agent: header(head, &USER_AGENT, MAX_USER_AGENT),
+            received_at,
+            began: Instant::now(),
+            turn: None,
+            entered: None,
+            entered_intent: None,
+            access_key_id: None,
+            caller: None,
+            operation: None,
+            verdict: None,
+            restriction: None,
+            open_intent: None,
+            was_sent: false,
+            vantage: None,
+            named_operation: None,
+        }
+    }
+
+    /// The id in the form that callers know.
+    #[must_use]
+    pub fn request_id(&self) -> String {
+        shown_request_id(self.request_id)
+    }
+}
+
+/// A header's text, cut.
+fn header<B>(head: &Request<B>, name: &HeaderName, longest: usize) -> String {
+    let value = head.headers().get(name);
+    let text = value.and_then(|value| value.to_str().ok());
+    match text.unwrap_or_default() {
+        text if text.len() <= longest => text.to_owned(),
+        text => text.chars().take(longest).collect(),
+    }
+}
+
+/// Where a call came from: as our own listener says, or axum's.
+fn peer<B>(head: &Request<B>) -> Peer {
+    let ours = head.extensions().get().copied();
+    ours.unwrap_or_else(|| {
+        let socket = head.extensions().get::<ConnectInfo<SocketAddr>>();
+        socket.map_or_else(Peer::default, |ConnectInfo(socket)| Peer {
+            ip: socket.ip().to_canonical(),
+            tls: false,
+        })
+    })
+}

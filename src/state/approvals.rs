@@ -1,0 +1,277 @@
+//! Approvals: a change that takes two people is requested by one operator and approved by another. Here it is requested;
+//! [`crate::four_eyes`] decides.
+
+use serde::Serialize;
+use sqlx::PgTransaction;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::{
+    audit::{self, Actor, Deed, Entry},
+    directory::StateFault,
+    live::barrier::Concern,
+};
+use akgate_rules::position::Position;
+
+/// When it takes two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FourEyes {
+    /// How long a request waits.
+    pub expires_after: Duration,
+    /// What concerns more restrictions than this at once takes two.
+    pub bulk_above: usize,
+}
+
+impl Default for FourEyes {
+    fn default() -> Self {
+        Self {
+            expires_after: Duration::hours(24),
+            bulk_above: 100,
+        }
+    }
+}
+
+/// Who makes a change: one operator, or two.
+#[derive(Debug, Clone, Copy)]
+pub struct Parties<'a> {
+    /// Who wants it made.
+    pub requester: &'a Actor,
+    /// Who has approved of it.
+    pub approver: Option<&'a Actor>,
+}
+
+impl<'a> Parties<'a> {
+    /// One operator, without a second.
+    #[must_use]
+    pub fn alone(requester: &'a Actor) -> Self {
+        Self {
+            requester,
+            approver: None,
+        }
+    }
+
+    /// The second operator, as the tables name them.
+    #[must_use]
+    pub fn approved_by(&self) -> Option<String> {
+        self.approver.map(Actor::to_string)
+    }
+}
+
+/// A kind of change that can take two people. Its fields are what the approver sees.
+pub trait TwoPersonChange: Serialize + Sync {
+    /// Its name in the table and in the API.
+    const KIND: &'static str;
+
+    /// Why it is not made.
+    type Refusal;
+
+    /// One request of a kind waits for each subject at a time.
+    fn subject(&self) -> Uuid;
+
+    /// Why, in the requester's words.
+    fn reason(&self) -> &str;
+
+    /// The restriction that it is about.
+    fn restriction_id(&self) -> Option<Uuid>;
+
+    /// What it restricts; `None` where something is freed.
+    fn concern(&self) -> Option<Concern>;
+
+    /// Makes the change in the caller's transaction, which has its turn among the writers, judged by the facts of now.
+    /// Nothing is written where it fails.
+    fn carry_out(
+        &self,
+        tx: &mut PgTransaction<'_>,
+        parties: Parties<'_>,
+        now: OffsetDateTime,
+    ) -> impl Future<Output = Result<Position, Self::Refusal>> + Send;
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome<T> {
+    /// It is done.
+    Done(T),
+    /// It waits for a second operator under this id.
+    Waits(Uuid),
+}
+
+/// Another operator has asked for something to be done to the same subject, and that waits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{asked_by} has already requested this: approval {approval_id} is pending")]
+pub struct AlreadyRequested {
+    /// The request.
+    pub approval_id: Uuid,
+    /// `operator:NAME`.
+    pub asked_by: String,
+}
+
+/// Why nothing is requested.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// Another operator has asked for it.
+    #[error(transparent)]
+    AlreadyRequested(#[from] AlreadyRequested),
+    /// The database does not do it.
+    #[error(transparent)]
+    State(#[from] StateFault),
+}
+
+impl From<sqlx::Error> for RequestError {
+    fn from(fault: sqlx::Error) -> Self {
+        Self::State(fault.into())
+    }
+}
+
+/// Asks for it in the caller's transaction, which has its turn among the writers. The same again is the same request;
+/// asked for in another way, it takes the place of one's own.
+pub(crate) async fn request<C: TwoPersonChange>(
+    tx: &mut PgTransaction<'_>,
+    change: &C,
+    by: &Actor,
+    eyes: FourEyes,
+    now: OffsetDateTime,
+) -> Result<Uuid, RequestError> {
+    let request = described(change)?;
+    sqlx::query!(
+        "UPDATE approvals
+         SET state = 'Expired'
+         WHERE kind = $1
+           AND subject_id = $2
+           AND state = 'Waiting'
+           AND expires_at <= $3",
+        C::KIND,
+        change.subject(),
+        now
+    )
+    .execute(&mut **tx)
+    .await?;
+    let waiting = sqlx::query!(
+        "SELECT approval_id, asked_by, request
+         FROM approvals
+         WHERE kind = $1
+           AND subject_id = $2
+           AND state = 'Waiting'",
+        C::KIND,
+        change.subject()
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let before = match waiting {
+        Some(waiting) if waiting.asked_by != by.to_string() => {
+            let before = AlreadyRequested {
+                approval_id: waiting.approval_id,
+                asked_by: waiting.asked_by,
+            };
+            return Err(before.into());
+        }
+        Some(waiting) if waiting.request == request => return Ok(waiting.approval_id),
+        Some(waiting) => {
+            let anew = Some("Replaced by a changed request.");
+            settle(tx, waiting.approval_id, "Withdrawn", by, anew, now).await?;
+            Some(waiting.approval_id)
+        }
+        None => None,
+    };
+    let approval_id = Uuid::now_v7();
+    sqlx::query!(
+        "INSERT INTO approvals (
+             approval_id,
+             kind,
+             subject_id,
+             request,
+             reason,
+             asked_by,
+             asked_at,
+             expires_at,
+             state
+         )
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'Waiting')",
+        approval_id,
+        C::KIND,
+        change.subject(),
+        &request,
+        change.reason(),
+        by.to_string(),
+        now,
+        now + eyes.expires_after
+    )
+    .execute(&mut **tx)
+    .await?;
+    let request = Requested {
+        approval_id,
+        in_place_of: before,
+        restriction_id: change.restriction_id(),
+        request,
+    };
+    record(tx, Deed::Ask, by, &request, now).await?;
+    Ok(approval_id)
+}
+
+/// A change as it is stored: its fields and its kind.
+fn described<C: TwoPersonChange>(change: &C) -> Result<serde_json::Value, StateFault> {
+    let described = serde_json::to_value(change);
+    let mut described = described.map_err(|_| StateFault::Corrupt("request"))?;
+    if let Some(fields) = described.as_object_mut() {
+        fields.insert("kind".to_owned(), C::KIND.into());
+    }
+    Ok(described)
+}
+
+pub(crate) async fn settle(
+    tx: &mut PgTransaction<'_>,
+    approval_id: Uuid,
+    state: &str,
+    by: &Actor,
+    remark: Option<&str>,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "UPDATE approvals
+         SET state = $2,
+             decided_by = $3,
+             decided_at = $4,
+             remark = $5
+         WHERE approval_id = $1",
+        approval_id,
+        state,
+        by.to_string(),
+        now,
+        remark
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// A request, as the audit tells it.
+pub(crate) struct Requested {
+    pub approval_id: Uuid,
+    pub in_place_of: Option<Uuid>,
+    pub restriction_id: Option<Uuid>,
+    pub request: serde_json::Value,
+}
+
+/// Records that a request was made, rejected or withdrawn. An approval needs no record of its own: that of the change names
+/// both people.
+pub(crate) async fn record(
+    tx: &mut PgTransaction<'_>,
+    deed: Deed,
+    actor: &Actor,
+    requested: &Requested,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    let entry = Entry {
+        at: now,
+        actor,
+        deed,
+        access_key_id: None,
+        restriction_id: requested.restriction_id,
+        detail: serde_json::json!({
+            "approval_id": requested.approval_id,
+            "in_place_of": requested.in_place_of,
+            "request": requested.request,
+        }),
+    };
+    audit::write(tx, entry).await
+}

@@ -1,0 +1,97 @@
+//! The loop of whatever follows the database: a notification is a hint, the poll is the guarantee.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+use tokio::sync::watch;
+
+use crate::{
+    database::Pool,
+    directory::{StateFault, within},
+};
+
+/// When the next round begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// At once: there may be more to do.
+    AtOnce,
+    /// At the next notification or poll.
+    Later,
+    /// Never: there is nothing to follow.
+    Never,
+}
+
+/// How rounds follow each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Rounds<'a> {
+    /// Where notifications come from.
+    pub pool: &'a Pool,
+    /// What is listened to; `None` where only time begins a round.
+    pub channel: Option<&'a str>,
+    /// The time between two rounds without a notification.
+    pub poll: Duration,
+    /// The time between two rounds while they fail.
+    pub retry: Duration,
+    /// How long opening the listener may take.
+    pub timeout: Duration,
+    /// What the log says, once, when rounds begin to fail.
+    pub failed: &'static str,
+    /// What the log says when they work again.
+    pub recovered: &'static str,
+}
+
+impl Rounds<'_> {
+    /// Does one round after the other until told to stop; the round at hand is finished first.
+    pub async fn run<R>(self, mut stop: watch::Receiver<bool>, mut round: impl FnMut() -> R)
+    where
+        R: Future<Output = Result<Next, StateFault>>,
+    {
+        let mut listener = None;
+        let mut is_failing = false;
+        while !*stop.borrow() {
+            match round().await {
+                Ok(next) => {
+                    if std::mem::replace(&mut is_failing, false) {
+                        tracing::info!("{}", self.recovered);
+                    }
+                    match next {
+                        Next::AtOnce => continue,
+                        Next::Later => {}
+                        Next::Never => break,
+                    }
+                }
+                Err(fault) if is_failing => tracing::debug!(%fault, "{}", self.failed),
+                Err(fault) => {
+                    is_failing = true;
+                    tracing::error!(%fault, "{}", self.failed);
+                }
+            }
+            if listener.is_none() && !is_failing {
+                listener = self.listen().await;
+            }
+            let notified = async {
+                match &mut listener {
+                    // `None`: the connection was lost, and with it notifications. The next poll reads the tables.
+                    Some(listener) => listener.try_recv().await.is_ok_and(|hint| hint.is_some()),
+                    None => std::future::pending().await,
+                }
+            };
+            let pause = if is_failing { self.retry } else { self.poll };
+            tokio::select! {
+                is_alive = notified => if !is_alive { listener = None; },
+                () = tokio::time::sleep(pause) => {}
+                _ = stop.changed() => break,
+            }
+        }
+    }
+
+    async fn listen(&self) -> Option<PgListener> {
+        let channel = self.channel?;
+        let connected = within(self.timeout, async {
+            let mut listener = PgListener::connect_with(self.pool).await?;
+            listener.listen(channel).await?;
+            Ok::<_, StateFault>(listener)
+        });
+        connected.await.ok()
+    }
+}

@@ -1,0 +1,29 @@
+//! A service of one's own behind akgate: leaked keys are refused, and the handler is told who calls.
+
+use std::{env::var, error::Error, net::SocketAddr};
+
+use akgate_gateway::{Gate, Identity};
+use akgate_state::{
+    database::{PoolSettings, connect},
+    directory::sealing::KeyRing,
+};
+use axum::{Extension, Router};
+use tokio::net::TcpListener;
+
+async fn greet(Extension(caller): Extension<Identity>) -> String {
+    let who = caller.principal.unwrap_or_default();
+    format!("{who} calls {}", caller.action)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let pool = connect(&var("DATABASE_URL")?, PoolSettings::default()).await?;
+    let ring = KeyRing::parse(&var("KEY_RING")?)?;
+    let (gate, tasks) = Gate::builder(pool, ring).build().await?;
+    tokio::spawn(tasks.run(std::future::pending()));
+
+    let app = Router::new().fallback(greet).layer(gate);
+    let listener = TcpListener::bind(var("LISTEN")?).await?;
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum::serve(listener, app).await?)
+}

@@ -1,0 +1,110 @@
+//! The smallest program with the library's layer, run as a process.
+
+use std::{
+    path::Path,
+    process::{Child, Command},
+    time::Duration,
+};
+
+use akgate_client::signer::{Api, Credentials, sign};
+use akgate_state::clock::{Clock, SystemClock};
+use http_body_util::BodyExt;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::net::TcpStream;
+
+use crate::{
+    harness::{ACCOUNT, Behind, TestNode},
+    process::AKGATE,
+    road::RAM,
+};
+
+/// A process, ended with its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// A program of `tests/examples`, built by the same cargo into the same folder.
+fn example(name: &str) -> Command {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--example", name])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .unwrap();
+    assert!(built.success());
+    let folder = Path::new(AKGATE).parent().unwrap();
+    Command::new(folder.join("examples").join(name))
+}
+
+/// Starts the example on the node's database; gives its address.
+async fn start(node: &TestNode) -> (Running, String) {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let key = |byte: u8| hex::encode([byte; 32]);
+    let child = example("layer")
+        .env("DATABASE_URL", node.database.url())
+        .env("KEY_RING", format!("seal 1 {}\nindex {}", key(1), key(2)))
+        .env("LISTEN", &address)
+        .spawn()
+        .unwrap();
+    let running = Running(child);
+    for _ in 0..1_000 {
+        if TcpStream::connect(&address).await.is_ok() {
+            return (running, address);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it does not listen");
+}
+
+async fn call(address: &str, key: &Credentials, action: &str) -> (u16, String) {
+    let api = Api {
+        version: RAM,
+        action,
+        parameters: &[("UserName", "x")],
+    };
+    let now = SystemClock.now();
+    let request = sign(&format!("http://{address}"), key, api, now).unwrap();
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let answer = client
+        .request(request.map(axum::body::Body::new))
+        .await
+        .unwrap();
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.into()).unwrap())
+}
+
+#[tokio::test]
+async fn handler_behind_the_layer_is_told_who_calls_and_a_leaked_key_is_refused() {
+    let node = TestNode::new(Behind::Yes).await;
+    let key = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let (_running, address) = start(&node).await;
+    let alice = format!("acs:ram::{ACCOUNT}:user/alice");
+    // A handler may answer in a form of its own, to a change as well.
+    for action in ["ListUsers", "CreateUser"] {
+        let answered = call(&address, &key, action).await;
+        assert_eq!(answered, (200, format!("{alice} calls {action}")));
+    }
+    let restriction = node.report("LTAI5tFakeAlice").await;
+    let (status, body) = call(&address, &key, "CreateUser").await;
+    assert_eq!(status, 403, "{body}");
+    assert!(body.contains("There is a risk of leakage of this AccessKey."));
+    assert_eq!(call(&address, &key, "ListUsers").await.0, 200);
+    let recorded: Vec<uuid::Uuid> = loop {
+        let recorded = sqlx::query_scalar("SELECT restriction_id FROM refusals")
+            .fetch_all(&node.pool)
+            .await
+            .unwrap();
+        if !recorded.is_empty() {
+            break recorded;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(recorded, [restriction.restriction_id]);
+}
