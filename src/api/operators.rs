@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn roles_and_rights_make_this_table() {
+    fn roles_have_the_documented_rights() {
         use Right::{Act, Approve, Manage, Read, Serve};
         for (role, may) in [
             (Role::Service, &[Serve][..]),

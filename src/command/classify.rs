@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_one_line_with_every_field() {
+    fn classification_as_json_is_one_line_with_every_field() {
         for (line, json) in [
             (
                 "RAM 2015-05-01 CreateUser",
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_for_people() {
+    fn classification_as_text_is_readable() {
         let (_, unknown, _) = classify("IMS 2019-08-15 NoSuchAction");
         insta::assert_snapshot!(unknown, @r"
         IMS 2019-08-15 NoSuchAction
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_pair_is_a_usage_error_that_names_the_right_version() {
+    fn wrong_version_is_a_usage_error_that_names_the_right_one() {
         for (line, message) in [
             (
                 "RAM 2019-08-15 CreateUser",

@@ -80,7 +80,7 @@ mod tests {
     use akgate_rules::position::History;
 
     #[test]
-    fn line_says_where_and_what_is_not_known() {
+    fn enforcement_line_names_nodes_and_what_is_unknown() {
         let receipt = Receipt {
             history: History(uuid::Uuid::nil()),
             revision: 7,

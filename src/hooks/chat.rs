@@ -241,13 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn rooms_are_told_in_their_language_and_nothing_of_others_leads_anywhere() {
+    fn chat_message_is_in_the_room_language_and_has_no_foreign_links() {
         insta::assert_snapshot!("chat-en", texts(Language::English));
         insta::assert_snapshot!("chat-zh-CN", texts(Language::Chinese));
     }
 
     #[test]
-    fn dingtalk_signature_goes_with_its_time_and_secret() {
+    fn dingtalk_signature_covers_time_and_secret() {
         // Reckoned by Python's hmac, as DingTalk's own example does it.
         let now = OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap();
         assert_eq!(
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn dingtalk_says_in_its_body_whether_it_has_a_message() {
+    fn dingtalk_acceptance_is_read_from_the_body() {
         assert_eq!(taken_by_dingtalk(br#"{"errcode":0,"errmsg":"ok"}"#), Ok(()));
         let slow = br#"{"errcode":130101,"errmsg":"send too fast"}"#;
         let Err(Unsent::Again(error, None)) = taken_by_dingtalk(slow) else {

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signature_is_that_of_the_published_example() {
+    fn signature_matches_the_published_example() {
         // github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md, "Signature scheme".
         let secret = WebhookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let body = br#"{"test": 2432232314}"#;
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn secret_that_is_none_is_refused_without_being_repeated() {
+    fn malformed_secret_is_refused_without_being_repeated() {
         let short = format!("whsec_{}", BASE64_STANDARD.encode([1; 23]));
         for wrong in [
             "",

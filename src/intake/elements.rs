@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn array_is_required_and_an_empty_one_is_fine() {
+    fn body_must_be_an_array_and_may_be_empty() {
         assert_eq!(tokens("[]"), Ok((vec![], 0)));
         for body in [
             "{}",
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_element_does_not_sink_the_others() {
+    fn bad_element_does_not_fail_the_others() {
         let body = r#"[
             {"token":"a","type":"t","url":"u","source":"commit"},
             {"type":"t"},
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn pair_that_stands_together_is_told_together() {
+    fn id_and_secret_in_one_token_are_reported_together() {
         let id = "LTAI5tFakeKeyForTestsOnly01";
         let secret = "FakeSecretForTestsOnly0123abcD";
         let told = |token: &str| -> Vec<(bool, bool)> {

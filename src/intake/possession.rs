@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn network_counts_as_one_source() {
+    fn ipv6_network_counts_as_one_source() {
         let of = |text: &str| network(text.parse().unwrap()).to_string();
         assert_eq!(of("192.0.2.7"), "192.0.2.7");
         assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn each_and_all_are_limited() {
+    fn public_reports_are_limited_per_source_and_in_total() {
         let limit = |n| NonZeroU32::new(n).unwrap();
         let door = Door::new("h".into(), limit(5), limit(2));
         let from = |n: u8| Peer {

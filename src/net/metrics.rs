@@ -296,7 +296,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counters_are_told_in_text() {
+    fn counters_are_rendered_as_text() {
         let metrics = Metrics::default();
         metrics.call(None, None, Some("MissingAction"), Duration::from_millis(1));
         metrics.letter("sent");

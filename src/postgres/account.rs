@@ -110,14 +110,14 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn ids_are_read_by_whole_name() {
+    fn account_ids_are_read_by_whole_name() {
         let accounts = "nobody2:x:7:8::/:\nnobody:x:65534:65533:nobody:/:/bin/false\n";
         assert_eq!(ids(accounts, "nobody"), Some((65534, 65533)));
         assert_eq!(ids(accounts, "postgres"), None);
     }
 
     #[test]
-    fn stranger_may_enter_the_root_folder_but_nothing_that_is_missing() {
+    fn account_may_enter_the_root_folder_and_no_missing_one() {
         let stranger = Account::SteppedDown {
             uid: 4_000_000,
             gid: 4_000_000,

@@ -60,7 +60,7 @@ mod tests {
     use super::PidFile;
 
     #[test]
-    fn file_of_a_running_server_is_read() {
+    fn pid_file_of_a_running_server_is_read() {
         let text = "731\n/d/cluster\n1790000000\n5432\n/d/run\n\n  1048641         3\nready   \n";
         let expected = PidFile {
             pid: 731,
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn starting_server_is_not_ready_and_half_a_file_is_none() {
+    fn starting_server_is_not_ready_and_half_a_pid_file_is_ignored() {
         let text = "731\n/d/cluster\n1790000000\n5432\n/d/run\n\n";
         assert_eq!(PidFile::parse(text).map(|file| file.ready), Some(false));
         assert_eq!(PidFile::parse("731\n/d/cl"), None);

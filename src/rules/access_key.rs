@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn id_with_a_character_that_steers_is_refused() {
+    fn access_key_id_with_a_delimiter_is_refused() {
         for text in ["", "a b", "a/b", "a,b", "a=b", "a:b", "ä", &"a".repeat(129)] {
             assert!(AccessKeyId::parse(text).is_err(), "{text:?}");
         }
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_do_not_print() {
+    fn secret_debug_output_is_redacted() {
         assert_eq!(
             format!("{:?}", AccessKeySecret::new("FakeSecret".into())),
             "AccessKeySecret(…)"

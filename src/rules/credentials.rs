@@ -105,7 +105,7 @@ mod tests {
     const SECRET: &str = "FakeSecretForTestsOnly0123abcD";
 
     #[test]
-    fn pair_is_found_in_what_people_write() {
+    fn access_key_is_found_in_everyday_text() {
         let both = vec![format!("id {ID}"), format!("secret {SECRET}")];
         for text in [
             format!("{ID}:{SECRET}"),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn shape_decides() {
+    fn access_key_id_is_recognised_by_its_shape() {
         for (text, found) in [
             ("LTAI012345678901", vec!["id LTAI012345678901"]),
             ("LTAI01234567890", vec![]),
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn source_is_believed_about_what_is_a_secret() {
+    fn token_of_a_source_is_read_as_a_secret() {
         let plain = "abcdefghijklmnopqrstuvwxyzabcd";
         assert_eq!(
             shown(read(&format!(" {plain}\n"))),
@@ -154,7 +154,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read(text in "\\PC{0,200}") {
+        fn credentials_found_in_any_text_are_parts_of_it(text in "\\PC{0,200}") {
             for credential in read(&text).into_iter().chain(find(&text)) {
                 let found = match &credential {
                     Credential::Id(id) => id.as_str().to_owned(),
@@ -165,7 +165,7 @@ mod tests {
         }
 
         #[test]
-        fn pair_is_found_between_anything_else(
+        fn access_key_is_found_inside_any_text(
             before in "[^A-Za-z0-9]{0,20}",
             between in "[^A-Za-z0-9]{1,20}",
             after in "[^A-Za-z0-9]{0,20}",

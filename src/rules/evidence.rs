@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn clue_cannot_mislead_its_reader() {
+    fn control_and_direction_characters_are_replaced() {
         assert_eq!(clean("a\r\nBcc: b"), "a\u{fffd}\u{fffd}Bcc: b");
         assert_eq!(clean("exe.\u{202e}gpj"), "exe.\u{fffd}gpj");
         assert_eq!(clean("ali\u{200b}ce\u{ad}"), "ali\u{fffd}ce\u{fffd}");
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_secret_is_left() {
+    fn redacted_text_contains_no_part_of_a_secret() {
         let without_secret = |text: &str, secret: &str| {
             let secrets = [
                 AccessKeySecret::new(secret.to_owned()),
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_shown_is_no_link() {
+    fn shown_text_is_no_link() {
         assert_eq!(clean("https://evil.example/x"), "https[:]//evil.example/x");
         assert_eq!(clean("WWW.evil.example"), "WWW[.]evil.example");
         assert_eq!(clean("a www.b www.c"), "a www[.]b www[.]c");
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn place_cannot_be_clicked() {
+    fn shown_place_is_no_link() {
         for (url, said) in [
             (
                 "https://github.com/example/app/blob/main/.env#L3-L4",
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn place_carries_no_credential_on() {
+    fn shown_place_contains_no_credential() {
         for (url, said) in [
             (
                 "https://u:FakeSecretForTestsOnly0123abcD@h.example/x",

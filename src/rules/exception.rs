@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn covers_its_operations_from_its_networks_until_its_end_and_nothing_else() {
+    fn exception_covers_its_operations_from_its_networks_until_its_end_alone() {
         let catalogue = Catalogue::built_in().unwrap();
         let exception = Exception {
             scope: scope(&["ram:CreateUser"], &["192.0.2.0/24", "2001:db8::/32"]),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn names_what_there_is_and_no_more_networks_than_an_owner_has() {
+    fn exception_accepts_known_operations_and_narrow_networks_alone() {
         assert_eq!(check(&["RAM:CreateUser"], &["10.1.0.0/16"]), Ok(()));
         assert_eq!(check(&["Ecs:RunInstances"], &["10.1.2.3/32"]), Ok(()));
         let unlisted = "IMS:createUser".parse().unwrap();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn name_is_read_as_it_is_written() {
+    fn operation_name_survives_writing_and_reading() {
         for (text, written) in [("ram:GetUser", "RAM:GetUser"), ("Ecs:X", "Ecs:X")] {
             assert_eq!(text.parse::<Named>().unwrap().to_string(), written);
         }

@@ -198,7 +198,7 @@ mod tests {
     const REQUEST: (&str, &str, &[u8]) = ("POST", "/", b"Action=CreateUser");
 
     #[test]
-    fn upstream_reads_what_was_written() {
+    fn identity_survives_writing_and_reading() {
         let header = identity().seal(&key());
         let read = Identity::open(&header, &key(), REQUEST, NOW).unwrap();
         assert_eq!(read, identity());
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn identity_is_worth_nothing_elsewhere_or_later() {
+    fn identity_is_refused_for_another_request_or_later() {
         let header = identity().seal(&key());
         let open = |request, now| Identity::open(&header, &key(), request, now).unwrap_err();
         for other in [
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn any_changed_byte_of_the_header_is_refused() {
+    fn changed_byte_of_the_header_is_refused() {
         let header = identity().seal(&key());
         for at in 0..header.len() {
             for to in ['A', 'B', '.', '='] {

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_due_at_their_hour_and_once() {
+    fn step_is_due_at_its_hour_and_once() {
         let mut taken = Taken::default();
         for (hours, steps) in [
             (23, vec![]),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn reminders_that_were_missed_together_are_one() {
+    fn missed_reminders_are_combined() {
         assert_eq!(
             due(Taken::default(), 100),
             [Step::Remind, Step::Widen, Step::TellNextContacts]
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ahead_is_announced_in_order() {
+    fn steps_ahead_are_listed_in_order() {
         let ahead = Ladder::default().ahead(TOLD, Taken::default());
         let hours: Vec<i64> = ahead
             .iter()

@@ -138,7 +138,7 @@ mod tests {
 
     /// The MAC is that of `printf 'akgate-leak-report-v1\nakgate.example\nnonce-0123456789' | openssl dgst -sha256 -hmac …`.
     #[test]
-    fn mac_shows_possession_of_one_secret_to_one_host_once() {
+    fn possession_mac_is_bound_to_secret_host_and_nonce() {
         let secret = AccessKeySecret::new("FakeSecretForTestsOnly0123abcD".into());
         let mac = hex::decode("158ae3c88d72c21b06588a22d6576d1e9cb6433eeb81ec59eba2485e6a52513c")
             .unwrap();
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn sighting_is_the_key_and_the_place() {
+    fn sighting_reference_differs_by_key_and_place() {
         let id = |text| AccessKeyId::parse(text).unwrap();
         let (one, other) = (
             id("LTAI5tFakeKeyForTestsOnly01"),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn place_fits_the_database_and_holds_no_secret() {
+    fn place_fits_the_database_and_contains_no_secret() {
         let long = "é".repeat(2000);
         let place = Place::new(Some(&long), Some(""), Some("a\0b"));
         assert_eq!(place.url.map(|url| url.len()), Some(2048));

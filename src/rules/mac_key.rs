@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn padded_key_makes_the_same_mac() {
+    fn prepared_key_makes_the_same_mac() {
         let ours = MacKey::new(Zeroizing::new([7; 32]))
             .mac(b"a")
             .chain_update(b"b");

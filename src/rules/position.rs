@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_of_different_histories_cover_nothing_of_each_other() {
+    fn positions_of_different_histories_do_not_cover_each_other() {
         let position = |history, revision| Position {
             history: History(Uuid::from_u128(history)),
             revision,

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lift_needs_a_confirmation_and_a_pair_that_is_gone_or_two_people_who_accept_that_it_is_not() {
+    fn lift_needs_a_confirmation_and_a_dead_key_or_approval() {
         let two = |tombstone| {
             Ok(Lift {
                 tombstone,
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_as_they_are_written() {
+    fn names_survive_writing_and_reading() {
         for state in State::ALL {
             assert_eq!(state.as_str().parse(), Ok(state));
         }

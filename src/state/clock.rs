@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn latest_time_does_not_go_back() {
+    fn latest_time_never_goes_back() {
         let latest = LatestTime::default();
         let noon = datetime!(2026-11-30 12:00 UTC);
         assert_eq!(latest.see(noon), noon);

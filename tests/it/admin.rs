@@ -31,7 +31,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn nobody_acts_without_a_token_that_may() {
+async fn request_without_a_sufficient_token_is_refused() {
     let desk = Desk::new().await;
     let last = if desk.operator.ends_with('x') {
         'y'
@@ -54,7 +54,7 @@ async fn nobody_acts_without_a_token_that_may() {
 }
 
 #[tokio::test]
-async fn bad_input_gets_a_problem_that_says_what_to_do() {
+async fn bad_input_gets_a_problem_that_names_the_remedy() {
     let desk = Desk::new().await;
     for (method, path, body, said) in [
         (
@@ -123,7 +123,7 @@ async fn bad_input_gets_a_problem_that_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn report_counts_once_by_its_reference_and_a_replay_after_the_lift_restricts_nothing() {
+async fn report_counts_once_by_its_reference_even_after_a_lift() {
     let desk = Desk::new().await;
     desk.node.key("LTAI5tFakeAlice", Some("alice")).await;
     let (status, first) = desk.report("LTAI5tFakeAlice", "finding-1").await;
@@ -172,7 +172,7 @@ async fn report_counts_once_by_its_reference_and_a_replay_after_the_lift_restric
 }
 
 #[tokio::test]
-async fn unknown_key_is_restricted_without_a_letter_and_no_leaked_secret_is_kept() {
+async fn unknown_key_is_restricted_without_a_letter_or_a_stored_secret() {
     let desk = Desk::new().await;
     contacts::keep(
         &desk.node.pool,
@@ -204,10 +204,11 @@ async fn unknown_key_is_restricted_without_a_letter_and_no_leaked_secret_is_kept
         assert!(!dump.is_empty(), "{table}");
         assert!(!dump.join("\n").contains("FakeLeakedSecret"), "{table}");
     }
+    assert_eq!(desk.node.database.send_letters().await, ["Imposed"]);
 }
 
 #[tokio::test]
-async fn lists_come_in_pages_that_miss_and_repeat_nothing() {
+async fn lists_are_paged_without_gaps_or_repeats() {
     let desk = Desk::new().await;
     for n in 0..7 {
         desk.report(&format!("LTAI5tFake{n}"), &format!("finding-{n}"))
@@ -248,7 +249,7 @@ async fn page(desk: &Desk, method: Method, path: &str) -> (u16, http::HeaderMap,
 }
 
 #[tokio::test]
-async fn confirmation_link_changes_nothing_when_it_is_followed_and_works_once() {
+async fn confirmation_link_works_once_and_only_by_post() {
     let desk = Desk::new().await;
     let node = &desk.node;
     for (email, language) in [
@@ -321,10 +322,14 @@ async fn confirmation_link_changes_nothing_when_it_is_followed_and_works_once() 
         confirmed.filter(|one| one["kind"] == "Confirmed").count(),
         2
     );
+    assert_eq!(
+        desk.node.database.send_letters().await,
+        ["Confirmed", "Confirmed", "Imposed", "Imposed"]
+    );
 }
 
 #[tokio::test]
-async fn confirmation_link_ends_after_seven_days() {
+async fn confirmation_link_expires_after_seven_days() {
     let desk = Desk::new().await;
     let node = &desk.node;
     contacts::keep(
@@ -356,10 +361,11 @@ async fn confirmation_link_ends_after_seven_days() {
     assert_eq!(page(&desk, Method::POST, &path).await.0, 404);
     let shown = desk.get(&format!("restrictions/{restriction}")).await;
     assert_eq!(shown["state"], "Imposed");
+    assert_eq!(desk.node.database.send_letters().await, ["Imposed"]);
 }
 
 #[tokio::test]
-async fn programs_read_notices_and_report_bounces_and_nothing_else() {
+async fn service_token_reads_notices_and_reports_bounces_only() {
     let desk = Desk::new().await;
     let node = &desk.node;
     let service = desk.service.as_str();
@@ -443,7 +449,7 @@ async fn programs_read_notices_and_report_bounces_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn reports_and_deliveries_are_listed_and_a_delivery_is_undone_by_an_operator() {
+async fn delivery_is_listed_with_its_reports_and_undone_by_an_operator() {
     let desk = Desk::new().await;
     let alice = desk.node.key("LTAI5tFakeOfAlice1", Some("alice")).await;
     let report = |access_key_id: Option<&str>, file: &str| LeakReport {

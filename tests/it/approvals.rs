@@ -76,7 +76,7 @@ async fn state(desk: &Desk, restriction: &str) -> String {
 }
 
 #[tokio::test]
-async fn lift_without_confirmation_or_of_a_working_pair_takes_two() {
+async fn lift_without_confirmation_or_of_a_working_key_needs_approval() {
     let (desk, restriction) = desk().await;
     let path = format!("restrictions/{restriction}:lift");
     for (active_key, no_confirmation, expected) in [
@@ -182,7 +182,7 @@ async fn lift_without_confirmation_or_of_a_working_pair_takes_two() {
 }
 
 #[tokio::test]
-async fn who_asks_cannot_approve_with_any_token_and_others_cannot_withdraw() {
+async fn requester_cannot_approve_with_any_token_and_others_cannot_withdraw() {
     let (desk, restriction) = desk().await;
     let path = format!("restrictions/{restriction}:lift");
     let (status, _, waits) = desk
@@ -233,7 +233,7 @@ async fn who_asks_cannot_approve_with_any_token_and_others_cannot_withdraw() {
 }
 
 #[tokio::test]
-async fn request_ends_by_rejection_by_time_and_with_its_asker() {
+async fn approval_ends_by_rejection_by_expiry_and_with_its_requester() {
     let (desk, restriction) = desk().await;
     let id = ask_to_lift(&desk, &restriction).await;
     assert_eq!(
@@ -272,7 +272,7 @@ async fn request_ends_by_rejection_by_time_and_with_its_asker() {
 }
 
 #[tokio::test]
-async fn facts_of_the_moment_decide_and_what_was_asked_for_cannot_grow() {
+async fn approval_checks_current_facts_and_covers_only_what_was_requested() {
     let (desk, restriction) = desk().await;
     // Asked for a pair that works no more: approval of that is none of a pair that works again.
     let status = |status: &'static str| {
@@ -313,7 +313,7 @@ async fn facts_of_the_moment_decide_and_what_was_asked_for_cannot_grow() {
 }
 
 #[tokio::test]
-async fn undoing_more_than_a_hundred_restrictions_takes_two() {
+async fn undoing_more_than_a_hundred_restrictions_needs_approval() {
     let desk = Desk::new().await;
     let pool = &desk.node.pool;
     let mut undo = Vec::new();
@@ -363,7 +363,7 @@ async fn undoing_more_than_a_hundred_restrictions_takes_two() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_approvers_at_once_one_lifts() {
+async fn concurrent_approvers_lift_once() {
     let (desk, restriction) = desk().await;
     let id: Uuid = ask_to_lift(&desk, &restriction).await.parse().unwrap();
     let pool = desk.node.pool.clone();
@@ -391,7 +391,7 @@ async fn of_many_approvers_at_once_one_lifts() {
 /// Sixteen operators report and lift the same key at once: whoever comes first, the history is a line, and each step of
 /// it is told of once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sixteen_operators_on_one_key_make_a_linear_history() {
+async fn sixteen_operators_on_one_key_leave_a_linear_history() {
     let desk = Arc::new(Desk::new().await);
     contacts::keep(
         &desk.node.pool,
@@ -470,10 +470,12 @@ async fn sixteen_operators_on_one_key_make_a_linear_history() {
     for (kind, restriction, count) in letters {
         assert_eq!(count, 1, "{kind} {restriction}");
     }
+    let sent = desk.node.database.send_letters().await;
+    assert_eq!(sent.len(), history.len(), "{sent:?}");
 }
 
 #[tokio::test]
-async fn timeline_tells_the_whole_story_in_order() {
+async fn timeline_lists_every_event_in_order() {
     let desk = Desk::new().await;
     contacts::keep(
         &desk.node.pool,
@@ -544,4 +546,6 @@ async fn timeline_tells_the_whole_story_in_order() {
     let none = format!("restrictions/{}/timeline", Uuid::nil());
     let (status, ..) = desk.ask(&desk.viewer, Method::GET, &none, None).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+    let sent = desk.node.database.send_letters().await;
+    assert_eq!(sent, ["Confirmed", "Imposed", "Lifted"]);
 }

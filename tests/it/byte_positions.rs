@@ -193,7 +193,7 @@ fn valid() -> Vec<&'static Capture> {
 }
 
 #[test]
-fn any_changed_byte_is_refused_or_changes_nothing() {
+fn changed_byte_is_refused_or_changes_nothing() {
     let tally = run(&valid(), print, Trial::every_position);
     println!(
         "byte positions: {} cases, {} refused, {} same",
@@ -210,7 +210,7 @@ fn any_changed_byte_is_refused_or_changes_nothing() {
 }
 
 #[test]
-fn merged_split_and_respelt_parameters_are_refused_or_change_nothing() {
+fn rewritten_parameters_are_refused_or_change_nothing() {
     let tally = run(&valid(), print, Trial::parameter_tricks);
     println!(
         "parameter tricks: {} cases, {} refused, {} same",
@@ -225,7 +225,7 @@ fn merged_split_and_respelt_parameters_are_refused_or_change_nothing() {
 }
 
 #[test]
-fn planted_bug_turns_the_harness_red() {
+fn planted_bug_is_found() {
     let rpc: Vec<&'static Capture> = valid()
         .into_iter()
         .filter(|capture| capture.scheme == "rpc-v1-hmac-sha1")

@@ -140,7 +140,7 @@ fn is_verified_here(capture: &Capture) -> bool {
 }
 
 #[test]
-fn every_valid_capture_verifies_at_its_own_time() {
+fn valid_capture_verifies_at_its_own_time() {
     let mut wrong = Vec::new();
     let mut verified = 0;
     for capture in CAPTURES.iter().filter(|capture| is_verified_here(capture)) {
@@ -163,7 +163,7 @@ fn every_valid_capture_verifies_at_its_own_time() {
 }
 
 #[test]
-fn captures_that_no_one_may_accept_are_refused_by_name() {
+fn capture_that_cannot_be_verified_is_refused_with_its_code() {
     for capture in CAPTURES.iter().filter(|capture| !is_verified_here(capture)) {
         let Err(fault) = capture.judge(&capture.raw(), own_time(capture)) else {
             panic!("{} passed", capture.name);
@@ -190,7 +190,7 @@ fn captures_that_no_one_may_accept_are_refused_by_name() {
 }
 
 #[test]
-fn spoiled_captures_are_refused_with_their_code() {
+fn spoiled_capture_is_refused_with_its_code() {
     for capture in load("captures_negative") {
         // An expired one is years old on the clock of the day on which it was spoiled.
         let base = CAPTURES
@@ -212,7 +212,7 @@ fn spoiled_captures_are_refused_with_their_code() {
 }
 
 #[test]
-fn printed_request_is_read_and_verified_as_the_same() {
+fn printed_request_parses_and_verifies_as_the_same_request() {
     for capture in CAPTURES.iter().filter(|capture| is_verified_here(capture)) {
         let now = capture.signed_at();
         let proven = capture.judge(&capture.raw(), now).unwrap();
@@ -239,7 +239,7 @@ fn capture_path(printed: &Printed) -> String {
 }
 
 #[test]
-fn dropped_credentials_are_nowhere_in_the_printed_request() {
+fn printed_request_contains_no_dropped_credentials() {
     for capture in CAPTURES.iter().filter(|capture| is_verified_here(capture)) {
         let proven = capture.judge(&capture.raw(), capture.signed_at()).unwrap();
         let printed = write(&proven.print(Credentials::Drop), "upstream.example");

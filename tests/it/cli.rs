@@ -8,49 +8,36 @@ use std::{
 use snapbox::{cmd::Command, str};
 
 use crate::{
-    desk::Desk,
+    desk::{Desk, ServedDesk},
     process::{AKGATE, Scratch},
 };
 
 const KEY: &str = "LTAI5tFakeAlice";
 
 /// A desk that is served, and a key of it that is restricted.
-struct Office {
-    desk: Desk,
-    server: String,
-    scratch: Scratch,
+async fn office() -> ServedDesk {
+    let desk = Desk::new().await;
+    desk.node.key(KEY, Some("alice")).await;
+    desk.report(KEY, "finding-1").await;
+    ServedDesk::of(desk).await
 }
 
-impl Office {
-    async fn new() -> Self {
-        let desk = Desk::new().await;
-        desk.node.key(KEY, Some("alice")).await;
-        desk.report(KEY, "finding-1").await;
-        let server = desk.serve().await;
-        Self {
-            desk,
-            server,
-            scratch: Scratch::new(),
-        }
-    }
-
-    /// The binary, with nothing of whoever runs the tests around it.
-    fn akgate(&self, token: &str, line: &str) -> Command {
-        Command::new(AKGATE)
-            .args(line.split_whitespace().map(|word| word.replace('~', " ")))
-            .env_clear()
-            .env("HOME", self.scratch.path())
-            .env("AKGATE_SERVER", &self.server)
-            .env("AKGATE_TOKEN", token)
-            .stdin(Vec::<u8>::new())
-            .timeout(Duration::from_secs(60))
-    }
+/// What a person types: words with `~` for a space.
+fn akgate(office: &ServedDesk, token: &str, line: &str) -> Command {
+    let words: Vec<String> = line
+        .split_whitespace()
+        .map(|word| word.replace('~', " "))
+        .collect();
+    let command = office.akgate(token, words.iter().map(String::as_str));
+    Command::from_std(command)
+        .stdin(Vec::<u8>::new())
+        .timeout(Duration::from_secs(60))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_the_queue_to_the_lift_in_four_commands() {
-    let office = Office::new().await;
-    let olga = |line: &str| office.akgate(&office.desk.operator, line);
+async fn restriction_is_listed_shown_confirmed_and_lifted_by_command() {
+    let office = office().await;
+    let olga = |line: &str| akgate(&office, &office.desk.operator, line);
     olga("restrictions list --state Imposed")
         .assert()
         .success()
@@ -146,10 +133,10 @@ async fn from_the_queue_to_the_lift_in_four_commands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lift_that_takes_two_says_how_it_goes_on() {
-    let office = Office::new().await;
-    let olga = |line: &str| office.akgate(&office.desk.operator, line);
-    let anna = |line: &str| office.akgate(&office.desk.approver, line);
+async fn lift_that_needs_approval_prints_the_next_command() {
+    let office = office().await;
+    let olga = |line: &str| akgate(&office, &office.desk.operator, line);
+    let anna = |line: &str| akgate(&office, &office.desk.approver, line);
     let lift =
         "restrictions lift LTAI5tFakeAlice --closing acceptedrisk --reason the~owner~insists";
     // Nobody is asked where there is no terminal, and nothing is done.
@@ -339,9 +326,9 @@ No pending approvals.
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn admin_sees_operators_makes_tokens_and_ends_them() {
-    let office = Office::new().await;
-    let ada = |line: &str| office.akgate(&office.desk.admin, line);
+async fn admin_lists_operators_and_creates_and_revokes_tokens() {
+    let office = office().await;
+    let ada = |line: &str| akgate(&office, &office.desk.admin, line);
     ada("operators list --limit 5")
         .assert()
         .success()
@@ -385,18 +372,16 @@ Token for olga as viewer, valid until 2026-12-03T12:00:00Z. It is shown only onc
 "#]]);
     let token = String::from_utf8(made.get_output().stdout.clone()).unwrap();
     let token = token.trim();
-    office.akgate(token, "approvals list").assert().success();
+    akgate(&office, token, "approvals list").assert().success();
     let id = token.split('_').nth(1).unwrap();
-    office
-        .akgate(token, &format!("operators revoke-token {id}"))
+    akgate(&office, token, &format!("operators revoke-token {id}"))
         .assert()
         .success()
         .stderr_eq(str![[r#"
 The token [..] is revoked.
 
 "#]]);
-    office
-        .akgate(token, "approvals list")
+    akgate(&office, token, "approvals list")
         .assert()
         .code(4)
         .stderr_eq(str![[r#"
@@ -436,7 +421,7 @@ error: This is the last admin. Add another admin first.
 }
 
 #[test]
-fn shells_complete_and_the_manual_has_a_page_for_each_command() {
+fn completions_and_man_pages_cover_every_command() {
     let scratch = Scratch::new();
     for shell in ["bash", "zsh", "fish"] {
         let done = Command::new(AKGATE)
@@ -458,10 +443,10 @@ fn shells_complete_and_the_manual_has_a_page_for_each_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mistakes_are_told_with_what_helps() {
-    let office = Office::new().await;
+async fn errors_end_with_the_next_command() {
+    let office = office().await;
     let desk = &office.desk;
-    let victor = |line: &str| office.akgate(&desk.viewer, line);
+    let victor = |line: &str| akgate(&office, &desk.viewer, line);
     victor("restrictions impose LTAI5tFakeBob --source me --reference r --yes")
         .assert()
         .code(4)
@@ -498,8 +483,7 @@ error: invalid value 'gone' for '--closing <CLOSING>': must be one of Rotated, D
 For more information, try '--help'.
 
 "#]]);
-    office
-        .akgate("akg_nonsense", "approvals list")
+    akgate(&office, "akg_nonsense", "approvals list")
         .assert()
         .code(4)
         .stderr_eq(str![[r#"
@@ -531,8 +515,8 @@ error: [..]/.config/akgate/profiles.toml has no profile `work`
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn profile_says_which_akgate_and_whose_token() {
-    let office = Office::new().await;
+async fn profile_selects_server_and_token() {
+    let office = office().await;
     let token = office
         .scratch
         .write("token", &format!("{}\n", office.desk.viewer));
@@ -577,7 +561,7 @@ error: no server given: pass --server URL, set AKGATE_SERVER, or add a profile w
 }
 
 #[test]
-fn help_tells_what_there_is() {
+fn help_lists_every_command() {
     Command::new(AKGATE)
         .args(["restrictions", "--help"])
         .env_clear()
@@ -628,14 +612,11 @@ Options:
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn watch_prints_what_happens_as_it_happens() {
-    let office = Office::new().await;
-    let mut watch = std::process::Command::new(AKGATE)
-        .args(["restrictions", "watch", "--count", "2"])
-        .env_clear()
-        .env("HOME", office.scratch.path())
-        .env("AKGATE_SERVER", &office.server)
-        .env("AKGATE_TOKEN", &office.desk.viewer)
+async fn watch_prints_events_as_they_happen() {
+    let office = office().await;
+    let arguments = ["restrictions", "watch", "--count", "2"];
+    let mut watch = office
+        .akgate(&office.desk.viewer, arguments)
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -669,9 +650,9 @@ async fn watch_prints_what_happens_as_it_happens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn errors_of_exceptions_keys_and_letters_end_with_the_next_command() {
-    let office = Office::new().await;
-    let olga = |line: &str| office.akgate(&office.desk.operator, line);
+async fn errors_about_exceptions_keys_and_letters_end_with_the_next_command() {
+    let office = office().await;
+    let olga = |line: &str| akgate(&office, &office.desk.operator, line);
     let wide = "--operation RAM:CreateUser --network 0.0.0.0/0 --hours 1 --reason x --yes";
     olga(&format!("exceptions add LTAI5tFakeAlice {wide}"))
         .assert()
@@ -735,9 +716,9 @@ No matching restrictions.
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_are_listed_with_what_they_enforce() {
-    let office = Office::new().await;
-    let olga = |line: &str| office.akgate(&office.desk.operator, line);
+async fn node_list_fits_80_columns() {
+    let office = office().await;
+    let olga = |line: &str| akgate(&office, &office.desk.operator, line);
     office.desk.node.node.membership().round().await.unwrap();
     let listed = olga("nodes list -o json").assert().success();
     let listed: serde_json::Value = serde_json::from_slice(&listed.get_output().stdout).unwrap();

@@ -2,22 +2,25 @@
 //!
 //! Statics are never dropped: the server's tether stops it when the process ends.
 
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{LazyLock, mpsc};
 
 use akgate::postgres::{Options, PrivatePostgres, Tuning};
 use akgate_state::database::MIGRATOR;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use tokio::runtime::Runtime;
+
+use crate::{letters::stage::Stage, wait::eventually};
 
 const TEMPLATE: &str = "akgate_template";
 
 /// A fresh database with every migration applied. Dropping it removes the database, whoever is
-/// still connected.
+/// still connected, and fails the test if letters are left in the outbox that the test does not account for.
 pub struct TestDatabase {
     name: String,
     pool: PgPool,
+    leaves_letters: AtomicBool,
 }
 
 impl TestDatabase {
@@ -31,7 +34,11 @@ impl TestDatabase {
         let pool = PgPoolOptions::new()
             .max_connections(5)
             .connect_lazy_with(options(&SHARED.server, &name));
-        Self { name, pool }
+        Self {
+            name,
+            pool,
+            leaves_letters: AtomicBool::new(false),
+        }
     }
 
     /// A pool of the calling test's own, opened as it is used.
@@ -48,6 +55,56 @@ impl TestDatabase {
     pub fn url(&self) -> String {
         SHARED.server.url(&self.name)
     }
+
+    /// Says why the test may end with letters in the outbox: without it, each has to be sent or given up.
+    pub fn leaves_letters(&self, _why: &'static str) {
+        self.leaves_letters.store(true, Ordering::Relaxed);
+    }
+
+    /// Empties the outbox, as if a worker had sent the letters; gives their kinds, sorted.
+    pub async fn send_letters(&self) -> Vec<String> {
+        let mut kinds: Vec<String> = sqlx::query_scalar(
+            "UPDATE letters
+             SET state = 'Sent',
+                 attempts = attempts + 1,
+                 settled_at = created_at
+             WHERE state = 'Due'
+             RETURNING kind",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        kinds.sort();
+        kinds
+    }
+
+    /// Waits until workers of processes that the test runs have sent what the outbox holds.
+    pub async fn outbox_is_empty(&self) {
+        eventually("the outbox is empty", async || {
+            sqlx::query_scalar("SELECT NOT EXISTS (SELECT 1 FROM letters WHERE state = 'Due')")
+                .fetch_one(&self.pool)
+                .await
+                .unwrap()
+        })
+        .await;
+    }
+
+    /// The kinds of the letters in the outbox. Asked on the runtime of this file: the test's own may be over, and may
+    /// be the one that this thread drives.
+    fn unsent_letters(&self) -> sqlx::Result<Vec<String>> {
+        let options = self.options().options([("lock_timeout", "10s")]);
+        let (answer, answered) = mpsc::channel();
+        SHARED.runtime.spawn(async move {
+            let kinds = async {
+                let mut connection = PgConnection::connect_with(&options).await?;
+                sqlx::query_scalar("SELECT kind FROM letters WHERE state = 'Due' ORDER BY kind")
+                    .fetch_all(&mut connection)
+                    .await
+            };
+            drop(answer.send(kinds.await));
+        });
+        answered.recv().unwrap()
+    }
 }
 
 /// How sqlx reaches a database of a private server.
@@ -57,11 +114,21 @@ pub fn options(server: &PrivatePostgres, database: &str) -> PgConnectOptions {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
+        let is_over = std::thread::panicking() || self.leaves_letters.load(Ordering::Relaxed);
+        let unsent = match is_over {
+            true => Ok(Vec::new()),
+            false => self.unsent_letters(),
+        };
         // Not waited for: the test is over.
         drop(administer(format!(
             "DROP DATABASE {} WITH (FORCE)",
             self.name
         )));
+        let unsent = unsent.unwrap();
+        assert!(
+            unsent.is_empty(),
+            "letters are left in the outbox: {unsent:?}; send them, or say why by `leaves_letters`"
+        );
     }
 }
 
@@ -145,27 +212,35 @@ async fn databases_of_two_tests_share_nothing() {
 }
 
 #[tokio::test]
-async fn dropped_database_is_gone_though_connected() {
+async fn dropped_database_is_removed_despite_connections() {
     let database = TestDatabase::new().await;
     let (name, other) = (database.name.clone(), database.pool.clone());
     sqlx::raw_sql("SELECT 1").execute(&other).await.unwrap();
     drop(database);
-    let gone = async {
-        loop {
-            let found: bool =
-                sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-                    .bind(&name)
-                    .fetch_one(&TestDatabase::new().await.pool)
-                    .await
-                    .unwrap();
-            if !found {
-                break;
-            }
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(20), gone)
-        .await
-        .unwrap();
+    let beside = TestDatabase::new().await;
+    eventually("the database is gone", async || {
+        sqlx::query_scalar("SELECT NOT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+            .bind(&name)
+            .fetch_one(beside.pool())
+            .await
+            .unwrap()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn database_dropped_with_an_unsent_letter_fails_the_test() {
+    let database = TestDatabase::new().await;
+    let (stage, _) = Stage::with_leak(database.pool(), 1).await;
+    let dropped = std::thread::spawn(move || drop(database)).join();
+    let said = dropped.unwrap_err().downcast::<String>().unwrap();
+    assert!(said.contains(r#"["Imposed"]"#), "{said}");
+    drop(stage);
+
+    let database = TestDatabase::new().await;
+    Stage::with_leak(database.pool(), 1).await;
+    assert_eq!(database.send_letters().await, ["Imposed"]);
+    drop(database);
 }
 
 #[tokio::test]

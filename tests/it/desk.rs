@@ -1,5 +1,7 @@
 //! The admin API, as its clients see it.
 
+use std::process::Command;
+
 use akgate_admin::Settings;
 use akgate_api::operators::{Role, TOKEN_DAYS};
 use akgate_state::{audit::Actor, operators::store};
@@ -11,7 +13,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
-use crate::harness::{Behind, NOW, TestNode};
+use crate::{
+    harness::{Behind, NOW, TestNode},
+    process::{AKGATE, Scratch},
+};
 
 /// A node, and an operator of each role, by their tokens.
 pub struct Desk {
@@ -144,6 +149,36 @@ impl Desk {
         let (status, _, body) = self.ask(&self.viewer, Method::GET, path, None).await;
         assert_eq!(status, StatusCode::OK, "{path}: {body}");
         body
+    }
+}
+
+/// A desk whose admin API is served, and a home for the command line that speaks to it.
+pub struct ServedDesk {
+    pub desk: Desk,
+    pub server: String,
+    pub scratch: Scratch,
+}
+
+impl ServedDesk {
+    pub async fn of(desk: Desk) -> Self {
+        let server = desk.serve().await;
+        Self {
+            desk,
+            server,
+            scratch: Scratch::new(),
+        }
+    }
+
+    /// The binary as the holder of a token runs it, with nothing of whoever runs the tests around it.
+    pub fn akgate<'a>(&self, token: &str, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut command = Command::new(AKGATE);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.scratch.path())
+            .env("AKGATE_SERVER", &self.server)
+            .env("AKGATE_TOKEN", token);
+        command
     }
 }
 

@@ -54,7 +54,7 @@ async fn keep(pool: &PgPool, key: &NewKey) -> Result<Kept, StateFault> {
 }
 
 #[tokio::test]
-async fn kept_key_is_found_with_its_secret_and_kept_once() {
+async fn stored_key_is_found_with_its_secret_and_stored_once() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     let key = key("LTAI5tFake1", Some("alice"), "FakeSecret1");
@@ -87,7 +87,7 @@ async fn kept_key_is_found_with_its_secret_and_kept_once() {
 }
 
 #[tokio::test]
-async fn root_key_belongs_to_the_account_and_no_key_changes_hands() {
+async fn root_key_belongs_to_the_account_and_no_key_changes_its_owner() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     keep(pool, &key("LTAI5tRoot", None, "FakeSecret"))
@@ -109,7 +109,7 @@ async fn root_key_belongs_to_the_account_and_no_key_changes_hands() {
 }
 
 #[tokio::test]
-async fn status_moves_the_revision_once() {
+async fn status_change_advances_the_revision_once() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     keep(pool, &key("LTAI5tFake1", Some("alice"), "FakeSecret1"))
@@ -133,7 +133,7 @@ async fn status_moves_the_revision_once() {
 
 /// Sixteen writers with delays of their own: a reader that follows the revision sees every change.
 #[tokio::test(flavor = "multi_thread")]
-async fn reader_of_revisions_misses_no_late_commit() {
+async fn feed_misses_no_late_commit() {
     const WRITERS: usize = 16;
     const KEYS: usize = 20;
     let database = TestDatabase::new().await;

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use crate::process::{AKGATE, Scratch};
+use crate::{
+    process::{AKGATE, Scratch},
+    wait::holds_in_time,
+};
 
 /// A demo that stays up; ended at the end of the test.
 struct Demo(Child);
@@ -20,14 +23,10 @@ impl Drop for Demo {
                 .args(["-INT", &self.0.id().to_string()])
                 .status(),
         );
-        for _ in 0..500 {
-            if self.0.try_wait().unwrap().is_some() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        if !holds_in_time(|| self.0.try_wait().unwrap().is_some()) {
+            drop(self.0.kill());
+            drop(self.0.wait());
         }
-        drop(self.0.kill());
-        drop(self.0.wait());
     }
 }
 
@@ -80,7 +79,7 @@ fn blocks(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn every_source_can_be_tried_as_the_page_says() {
+fn sources_page_commands_work_as_written() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/sources.md");
     let page = std::fs::read_to_string(page).unwrap();
     let blocks = blocks(&page);

@@ -107,7 +107,7 @@ async fn upstream() -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_well_is_told_so_and_with_one_illness_after_another_what_to_do() {
+async fn doctor_passes_a_healthy_setup_and_names_the_remedy_of_each_fault() {
     let patient = Patient::new().await;
     let config = patient.config(mail_server(), upstream().await, "");
     for name in ["anna", "ada"] {
@@ -183,7 +183,7 @@ async fn who_is_well_is_told_so_and_with_one_illness_after_another_what_to_do() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn database_that_is_empty_stays_so_and_one_approver_is_too_few() {
+async fn doctor_leaves_an_empty_database_empty_and_warns_of_a_single_approver() {
     let patient = Patient::new().await;
     let config = patient.config(silent_port(), silent_port(), "");
     for emptying in [
@@ -231,7 +231,7 @@ async fn database_that_is_empty_stays_so_and_one_approver_is_too_few() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn database_that_is_away_and_a_ring_that_is_another_are_told() {
+async fn doctor_reports_an_unreachable_database_and_a_foreign_key_ring() {
     let patient = Patient::new().await;
     let config = patient.config(silent_port(), silent_port(), "");
     sqlx::query(
@@ -259,7 +259,7 @@ async fn database_that_is_away_and_a_ring_that_is_another_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificate_that_ends_soon_or_cannot_be_used_is_told() {
+async fn doctor_reports_an_expiring_or_unusable_certificate() {
     let patient = Patient::new().await;
     let key = rcgen::KeyPair::generate().unwrap();
     let key_file = patient.scratch.write("tls.key", &key.serialize_pem());

@@ -142,7 +142,7 @@ fn types(got: &[Got]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn each_deed_is_told_once_signed_by_both_secrets() {
+async fn event_is_delivered_once_and_signed_with_both_secrets() {
     let desk = Desk::new().await;
     desk.node.key(KEY, Some("alice")).await;
     // What was done before anybody listened is nobody's event.
@@ -248,7 +248,7 @@ async fn each_deed_is_told_once_signed_by_both_secrets() {
 }
 
 #[tokio::test]
-async fn hook_that_is_away_is_tried_again_holds_up_no_other_and_is_given_up_at_last() {
+async fn unreachable_hook_is_retried_blocks_no_other_and_fails_at_last() {
     let desk = Desk::new().await;
     desk.node.key(KEY, Some("alice")).await;
     let (siem, room) = (Receiver::new().await, Receiver::new().await);
@@ -320,7 +320,7 @@ async fn hook_that_is_away_is_tried_again_holds_up_no_other_and_is_given_up_at_l
 }
 
 #[tokio::test]
-async fn rooms_get_their_own_form_and_dingtalk_says_no_with_200() {
+async fn chat_hooks_get_their_own_format_and_dingtalk_refuses_with_200() {
     let desk = Desk::new().await;
     desk.node.key(KEY, Some("alice")).await;
     let (ding, slack) = (Receiver::new().await, Receiver::new().await);

@@ -88,7 +88,7 @@ async fn refused(desk: &Desk, path: &str, body: Value) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn exception_of_two_lets_its_operations_pass_from_its_networks_until_it_ends() {
+async fn approved_exception_passes_its_operations_from_its_networks_until_it_ends() {
     let Stage {
         desk, root, alice, ..
     } = stage().await;
@@ -149,7 +149,7 @@ async fn exception_of_two_lets_its_operations_pass_from_its_networks_until_it_en
 }
 
 #[tokio::test]
-async fn exception_is_ended_by_one_and_at_every_node() {
+async fn exception_is_ended_by_one_operator_at_every_node() {
     let Stage { desk, alice, .. } = stage().await;
     let (database, clock) = (desk.node.database.clone(), desk.node.clock.clone());
     let other = TestNode::on(database, clock, Behind::Sandbox, Default::default()).await;
@@ -179,7 +179,7 @@ async fn exception_is_ended_by_one_and_at_every_node() {
 }
 
 #[tokio::test]
-async fn exception_is_of_its_restriction_and_not_of_the_next_leak() {
+async fn exception_does_not_cover_the_next_leak() {
     let Stage {
         desk,
         alice,
@@ -215,7 +215,7 @@ async fn exception_is_of_its_restriction_and_not_of_the_next_leak() {
 }
 
 #[tokio::test]
-async fn exception_that_is_too_wide_or_of_nothing_is_refused_with_a_reason() {
+async fn exception_that_is_too_wide_or_empty_is_refused_with_a_reason() {
     let Stage { desk, .. } = stage().await;
     for (member, value, said) in [
         ("networks", json!(["0.0.0.0/0"]), "too wide"),
@@ -250,7 +250,7 @@ async fn exception_that_is_too_wide_or_of_nothing_is_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn pair_that_two_disable_signs_nothing_and_only_its_owner_brings_it_back() {
+async fn access_key_disabled_by_two_operators_is_reenabled_only_by_its_owner() {
     let Stage {
         desk, root, alice, ..
     } = stage().await;
@@ -304,7 +304,7 @@ async fn pair_that_two_disable_signs_nothing_and_only_its_owner_brings_it_back()
 }
 
 #[tokio::test]
-async fn mode_is_switched_by_two_and_for_every_node() {
+async fn mode_switch_needs_approval_and_reaches_every_node() {
     let Stage { desk, alice, .. } = stage().await;
     let (database, clock) = (desk.node.database.clone(), desk.node.clock.clone());
     let other = TestNode::on(database, clock, Behind::Sandbox, Default::default()).await;
@@ -349,7 +349,7 @@ async fn mode_is_switched_by_two_and_for_every_node() {
 }
 
 #[tokio::test]
-async fn account_that_opens_its_lane_lets_a_leaked_key_take_itself_out_of_service() {
+async fn account_that_allows_self_remedy_lets_a_leaked_key_disable_itself() {
     let Stage { desk, alice, .. } = stage().await;
     let own = [("UserAccessKeyId", KEY), ("Status", "Inactive")];
     let update = async || desk.node.call(&alice, RAM, "UpdateAccessKey", &own).await;

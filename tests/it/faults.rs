@@ -131,7 +131,7 @@ fn draft() -> Draft {
 }
 
 #[test]
-fn each_fault_hides_those_after_it_in_the_table() {
+fn fault_hides_those_after_it_in_the_table() {
     let page = include_str!("../../docs/faults.md");
     let (table, _) = page.split_once("## In the gateway").unwrap();
     let codes: Vec<&str> = table
@@ -150,7 +150,7 @@ fn each_fault_hides_those_after_it_in_the_table() {
 }
 
 #[test]
-fn every_fault_has_a_code_and_a_message_with_no_secret_in_it() {
+fn fault_has_a_code_and_a_message_without_secrets() {
     let fault = draft().judge().unwrap_err();
     assert!(
         fault

@@ -18,7 +18,7 @@ async fn desk() -> (Desk, String) {
 /// A browser sends along what it has of a site: cookies, and passwords that it was told. Neither opens anything, so a
 /// page of somebody else's can send what it likes.
 #[tokio::test]
-async fn what_a_browser_sends_by_itself_opens_nothing_and_nobody_is_let_read_across_sites() {
+async fn cross_site_browser_request_is_refused_and_cannot_read_answers() {
     let (desk, restriction) = desk().await;
     let path = format!("restrictions/{restriction}:confirm");
     let token = desk.operator.clone();
@@ -67,7 +67,7 @@ async fn what_a_browser_sends_by_itself_opens_nothing_and_nobody_is_let_read_acr
 
 /// Every body takes the members that it is described with, and no other: what is decided by akgate cannot be sent along.
 #[tokio::test]
-async fn members_that_nobody_asked_for_are_refused() {
+async fn unknown_json_members_are_refused() {
     let (desk, restriction) = desk().await;
     let of = |body: Value, more: &[(&str, Value)]| {
         let mut body = body;
@@ -184,7 +184,7 @@ async fn members_that_nobody_asked_for_are_refused() {
 
 /// What is one operator's own stays so: requests, answers that are kept, tokens.
 #[tokio::test]
-async fn others_things_are_not_touched_by_their_ids() {
+async fn resource_of_another_operator_cannot_be_changed_by_its_id() {
     let (desk, restriction) = desk().await;
     let how = json!({ "closing": "AcceptedRisk", "reason": "x", "accept_active_key": true, "accept_no_confirmation": true });
     let path = format!("restrictions/{restriction}:lift");
@@ -225,7 +225,7 @@ async fn others_things_are_not_touched_by_their_ids() {
 
 /// No answer leads anywhere: neither by a header nor by a path that a proxy reads as a host.
 #[tokio::test]
-async fn nobody_is_led_anywhere() {
+async fn no_answer_redirects_to_another_site() {
     let (desk, restriction) = desk().await;
     for path in [
         "//evil.example/admin/v1/me".to_owned(),

@@ -40,7 +40,7 @@ fn batch(lines: &str, ring: &KeyRing) -> Batch {
 }
 
 #[tokio::test]
-async fn batch_takes_what_is_new_or_changed_and_tells_what_is_somebody_elses() {
+async fn import_stores_new_and_changed_keys_and_names_keys_of_other_accounts() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     let ring = ring(&[1]);
@@ -93,7 +93,7 @@ async fn batch_takes_what_is_new_or_changed_and_tells_what_is_somebody_elses() {
 }
 
 #[tokio::test]
-async fn everything_is_sealed_again_while_somebody_writes_and_the_old_key_can_go() {
+async fn reseal_during_writes_leaves_nothing_under_the_old_key() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     let (old, both, new) = (ring(&[1]), ring(&[1, 2]), ring(&[2]));
@@ -149,7 +149,7 @@ async fn revision(pool: &sqlx::PgPool) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_are_taken_and_sealed_again_by_command() {
+async fn keys_are_imported_and_resealed_by_command() {
     let database = TestDatabase::new().await;
     MIGRATOR.run(database.pool()).await.unwrap();
     let scratch = Scratch::new();

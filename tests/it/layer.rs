@@ -3,7 +3,6 @@
 use std::{
     path::Path,
     process::{Child, Command},
-    time::Duration,
 };
 
 use akgate_client::signer::{Api, Credentials, sign};
@@ -16,6 +15,7 @@ use crate::{
     harness::{ACCOUNT, Behind, TestNode},
     process::AKGATE,
     road::RAM,
+    wait::{eventually, eventually_some},
 };
 
 /// A process, ended with its test.
@@ -53,13 +53,11 @@ async fn start(node: &TestNode) -> (Running, String) {
         .spawn()
         .unwrap();
     let running = Running(child);
-    for _ in 0..1_000 {
-        if TcpStream::connect(&address).await.is_ok() {
-            return (running, address);
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("it does not listen");
+    eventually("the example listens", async || {
+        TcpStream::connect(&address).await.is_ok()
+    })
+    .await;
+    (running, address)
 }
 
 async fn call(address: &str, key: &Credentials, action: &str) -> (u16, String) {
@@ -81,7 +79,7 @@ async fn call(address: &str, key: &Credentials, action: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn handler_behind_the_layer_is_told_who_calls_and_a_leaked_key_is_refused() {
+async fn handler_behind_the_layer_gets_the_caller_and_a_leaked_key_is_refused() {
     let node = TestNode::new(Behind::Yes).await;
     let key = node.key("LTAI5tFakeAlice", Some("alice")).await;
     let (_running, address) = start(&node).await;
@@ -96,15 +94,12 @@ async fn handler_behind_the_layer_is_told_who_calls_and_a_leaked_key_is_refused(
     assert_eq!(status, 403, "{body}");
     assert!(body.contains("There is a risk of leakage of this AccessKey."));
     assert_eq!(call(&address, &key, "ListUsers").await.0, 200);
-    let recorded: Vec<uuid::Uuid> = loop {
-        let recorded = sqlx::query_scalar("SELECT restriction_id FROM refusals")
-            .fetch_all(&node.pool)
+    let recorded: uuid::Uuid = eventually_some("the refusal is recorded", async || {
+        sqlx::query_scalar("SELECT restriction_id FROM refusals")
+            .fetch_optional(&node.pool)
             .await
-            .unwrap();
-        if !recorded.is_empty() {
-            break recorded;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
-    assert_eq!(recorded, [restriction.restriction_id]);
+            .unwrap()
+    })
+    .await;
+    assert_eq!(recorded, restriction.restriction_id);
 }

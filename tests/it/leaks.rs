@@ -163,7 +163,7 @@ async fn only_the_secret_proves_a_leak() {
 }
 
 #[tokio::test]
-async fn report_without_anything_to_go_by_is_nothing() {
+async fn report_without_id_and_secret_is_ignored() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     let recorded = deliver(pool, &[found(None, None, ".env")]).await;
@@ -172,7 +172,7 @@ async fn report_without_anything_to_go_by_is_nothing() {
 }
 
 #[tokio::test]
-async fn sighting_counts_once_and_a_new_one_after_a_lift_restricts_again() {
+async fn sighting_counts_once_and_a_new_sighting_after_a_lift_restricts_again() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     key(pool, ALICE, ALICES).await;
@@ -231,7 +231,7 @@ async fn suspicion_is_proven_by_the_same_sighting_later() {
 }
 
 #[tokio::test]
-async fn pair_in_two_elements_is_one_sighting() {
+async fn id_and_secret_in_two_elements_are_one_sighting() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     key(pool, ALICE, ALICES).await;
@@ -248,7 +248,7 @@ async fn pair_in_two_elements_is_one_sighting() {
 }
 
 #[tokio::test]
-async fn secret_that_was_nobodys_is_proven_when_its_pair_becomes_known() {
+async fn secret_is_proven_when_its_access_key_becomes_known() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     one(pool, found(Some(ALICE), Some(ALICES), ".env")).await;
@@ -276,7 +276,7 @@ async fn secret_that_was_nobodys_is_proven_when_its_pair_becomes_known() {
 }
 
 #[tokio::test]
-async fn secret_that_a_pair_gets_later_is_proven_too() {
+async fn secret_is_proven_when_its_access_key_gets_it_later() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     key(pool, ALICE, "FakeSecretThatWasWronglyImport").await;
@@ -287,7 +287,7 @@ async fn secret_that_a_pair_gets_later_is_proven_too() {
 }
 
 #[tokio::test]
-async fn batch_restricts_each_key_once_at_one_revision() {
+async fn delivery_restricts_each_key_once_at_one_revision() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     key(pool, ALICE, ALICES).await;
@@ -315,7 +315,7 @@ async fn batch_restricts_each_key_once_at_one_revision() {
 }
 
 #[tokio::test]
-async fn deleted_pair_is_restricted_all_the_same() {
+async fn deleted_access_key_is_restricted_too() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     key(pool, ALICE, ALICES).await;
@@ -328,7 +328,7 @@ async fn deleted_pair_is_restricted_all_the_same() {
 }
 
 #[tokio::test]
-async fn delivery_is_in_the_ledger_once_and_no_text_keeps_a_secret() {
+async fn delivery_is_recorded_once_and_no_text_contains_a_secret() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     key(pool, ALICE, ALICES).await;
@@ -393,7 +393,7 @@ async fn delivery_is_in_the_ledger_once_and_no_text_keeps_a_secret() {
 }
 
 #[tokio::test]
-async fn leaked_session_restricts_the_key_that_it_descends_from() {
+async fn leaked_session_restricts_its_parent_key() {
     let node = TestNode::new(Behind::Sandbox).await;
     let root = node.key("LTAI5tFakeRoot", None).await;
     let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
@@ -439,7 +439,7 @@ async fn leaked_session_restricts_the_key_that_it_descends_from() {
 }
 
 #[tokio::test]
-async fn session_that_has_ended_proves_nothing() {
+async fn expired_session_proves_nothing() {
     let node = TestNode::new(Behind::Sandbox).await;
     let root = node.key("LTAI5tFakeRoot", None).await;
     let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
@@ -465,7 +465,7 @@ async fn session_that_has_ended_proves_nothing() {
 }
 
 #[tokio::test]
-async fn source_that_cries_wolf_is_paused_and_what_is_proven_is_not() {
+async fn source_with_too_many_suspicions_is_paused_and_its_proven_leaks_still_restrict() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     key(pool, ALICE, ALICES).await;

@@ -27,7 +27,7 @@ async fn found(desk: &Desk, query: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn restriction_is_found_by_the_beginning_of_whatever_is_known_of_it() {
+async fn restriction_is_found_by_a_prefix_of_any_identifier() {
     let desk = Desk::new().await;
     desk.node.key(KEY, Some("alice")).await;
     desk.node.key("LTAI5tFakeBob", Some("bob")).await;
@@ -82,7 +82,7 @@ async fn restriction_is_found_by_the_beginning_of_whatever_is_known_of_it() {
 }
 
 #[tokio::test]
-async fn lineage_tells_where_a_key_comes_from_and_what_came_of_it() {
+async fn lineage_shows_ancestors_and_descendants_of_a_key() {
     let desk = Desk::behind(Behind::Sandbox).await;
     let node = &desk.node;
     let root = node.key("LTAI5tFakeRoot", None).await;
@@ -156,7 +156,7 @@ async fn lineage_tells_where_a_key_comes_from_and_what_came_of_it() {
 }
 
 #[tokio::test]
-async fn account_shows_its_settings_and_how_much_it_has() {
+async fn account_shows_its_settings_and_counts() {
     let desk = Desk::new().await;
     desk.node.key(KEY, Some("alice")).await;
     desk.node.key("LTAI5tFakeBob", Some("bob")).await;
@@ -188,7 +188,7 @@ async fn account_shows_its_settings_and_how_much_it_has() {
 }
 
 #[tokio::test]
-async fn letter_is_sent_again_or_given_up_and_each_is_on_record() {
+async fn letter_retry_and_cancellation_are_recorded() {
     let desk = Desk::new().await;
     desk.node.key(KEY, Some("alice")).await;
     let now = desk.node.clock.now();
@@ -241,6 +241,7 @@ async fn letter_is_sent_again_or_given_up_and_each_is_on_record() {
         )
         .await;
     assert_eq!((status, kind(&problem)), (404, "not-found"));
+    assert_eq!(desk.node.database.send_letters().await, ["Imposed"]);
 }
 
 #[tokio::test]

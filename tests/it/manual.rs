@@ -3,12 +3,9 @@
 //! Ids are made anew each time: the first one that is printed where the page has its first one is taken for it from then on,
 //! and so forth. `SNAPSHOTS=overwrite` writes what was printed.
 
-use std::{collections::HashMap, fmt::Write as _, fs, process::Command};
+use std::{collections::HashMap, fmt::Write as _, fs};
 
-use crate::{
-    desk::Desk,
-    process::{AKGATE, Scratch},
-};
+use crate::desk::{Desk, ServedDesk};
 
 const PAGE: &str = "docs/operators.md";
 
@@ -28,7 +25,7 @@ fn replaced(text: &str, names: &HashMap<String, String>) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_prints_what_the_manual_shows() {
+async fn command_prints_what_the_manual_shows() {
     let desk = Desk::new().await;
     let mut alice = None;
     for name in ["Bob", "Alice"] {
@@ -38,8 +35,8 @@ async fn every_command_prints_what_the_manual_shows() {
     }
     let alice = alice.unwrap();
     let mut refused = None;
-    let scratch = Scratch::new();
-    let server = desk.serve().await;
+    let office = ServedDesk::of(desk).await;
+    let desk = &office.desk;
     let page = fs::read_to_string(PAGE).unwrap();
     let tokens: Vec<String> = [
         &desk.operator,
@@ -97,12 +94,9 @@ async fn every_command_prints_what_the_manual_shows() {
             .execute(&desk.node.pool)
             .await
             .unwrap();
-        let done = Command::new(AKGATE)
-            .args(replaced(rest, &real).split_whitespace())
-            .env_clear()
-            .env("HOME", scratch.path())
-            .env("AKGATE_SERVER", &server)
-            .env("AKGATE_TOKEN", token)
+        let typed = replaced(rest, &real);
+        let done = office
+            .akgate(token, typed.split_whitespace())
             .output()
             .unwrap();
         ran += 1;

@@ -50,7 +50,7 @@ async fn audited(desk: &Desk, action: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn request_that_is_sent_again_is_made_once_and_answered_the_same() {
+async fn repeated_request_is_carried_out_once_and_answered_the_same() {
     let desk = desk().await;
     let (olga, key) = (&desk.operator, "\"one\"");
     let first = post(&desk, olga, key, "leak-reports", report("r-1")).await;
@@ -101,7 +101,7 @@ async fn request_that_is_sent_again_is_made_once_and_answered_the_same() {
 }
 
 #[tokio::test]
-async fn what_failed_has_changed_nothing_and_may_be_tried_again() {
+async fn failed_request_changes_nothing_and_can_be_retried() {
     let desk = desk().await;
     let (_, restriction) = desk.report(KEY, "r-1").await;
     let path = format!("restrictions/{restriction}:lift");
@@ -119,7 +119,7 @@ async fn what_failed_has_changed_nothing_and_may_be_tried_again() {
 }
 
 #[tokio::test]
-async fn sixteen_at_once_under_one_key_are_one() {
+async fn concurrent_requests_with_one_idempotency_key_are_carried_out_once() {
     let desk = Arc::new(desk().await);
     // What a token may at first from a new place is another test's matter.
     desk.ask(&desk.operator, Method::GET, "me", None).await;
@@ -156,7 +156,7 @@ async fn sixteen_at_once_under_one_key_are_one() {
 }
 
 #[tokio::test]
-async fn token_is_shown_once_also_to_who_asks_again() {
+async fn new_token_is_not_shown_to_a_repeated_request() {
     let desk = desk().await;
     let new = json!({ "name": "nina", "role": "viewer" });
     let (status, _, made) = post(&desk, &desk.admin, "k", "operators", new.clone()).await;
@@ -175,7 +175,7 @@ async fn token_is_shown_once_also_to_who_asks_again() {
 }
 
 #[tokio::test]
-async fn key_that_is_none_is_refused() {
+async fn malformed_idempotency_key_is_refused() {
     let desk = desk().await;
     for key in ["", "\"\"", "a b", &"k".repeat(256)] {
         let (status, _, problem) =
@@ -203,7 +203,7 @@ async fn tag(desk: &Desk, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn change_that_is_bound_to_what_was_seen_is_not_made_on_anything_else() {
+async fn change_with_if_match_fails_if_the_resource_has_changed() {
     let desk = desk().await;
     let (_, restriction) = desk.report(KEY, "r-1").await;
     let path = format!("restrictions/{restriction}");
@@ -242,7 +242,7 @@ async fn change_that_is_bound_to_what_was_seen_is_not_made_on_anything_else() {
 }
 
 #[tokio::test]
-async fn account_is_set_as_it_was_seen_or_not_at_all() {
+async fn account_change_with_if_match_fails_if_the_account_has_changed() {
     let desk = desk().await;
     let path = format!("accounts/{ACCOUNT}");
     let profile = format!("{path}/profile");

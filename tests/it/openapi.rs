@@ -29,7 +29,7 @@ async fn get(path: &str) -> (StatusCode, http::HeaderMap, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn served_description_is_the_kept_one() {
+async fn served_openapi_description_matches_the_committed_file() {
     let (status, _, body) = get("/admin/openapi.json").await;
     assert_eq!(status, StatusCode::OK);
     let served: Value = serde_json::from_slice(&body).unwrap();
@@ -46,7 +46,7 @@ async fn served_description_is_the_kept_one() {
 }
 
 #[tokio::test]
-async fn every_operation_tells_of_its_faults_and_wants_a_token() {
+async fn operation_documents_its_errors_and_requires_a_token() {
     let (_, _, body) = get("/admin/openapi.json").await;
     let api: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(api["security"][0]["token"], serde_json::json!([]));
@@ -69,7 +69,7 @@ async fn every_operation_tells_of_its_faults_and_wants_a_token() {
 }
 
 #[tokio::test]
-async fn page_that_shows_it_comes_from_this_binary_alone() {
+async fn api_page_loads_nothing_from_elsewhere() {
     let (status, headers, body) = get("/admin/docs/").await;
     assert_eq!(status, StatusCode::OK);
     let policy = headers["content-security-policy"].to_str().unwrap();

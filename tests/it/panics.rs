@@ -16,6 +16,7 @@ use tracing::subscriber::DefaultGuard;
 use crate::{
     harness::{Behind, Reply, TestNode},
     road::RAM,
+    wait::eventually,
     window::{Held, until_it_waits},
 };
 
@@ -186,17 +187,15 @@ async fn change_whose_caller_hangs_up_runs_to_its_end() {
         }
     }
     held.let_go().await;
-    let request_id = loop {
-        let row: Option<uuid::Uuid> = sqlx::query_scalar("SELECT request_id FROM intents")
-            .fetch_optional(&node.pool)
-            .await
-            .unwrap();
+    eventually("the change has succeeded", async || {
         node.node.recorder().flush().await.unwrap();
-        if outcomes(&node).await == [("Succeeded".to_owned(), None)] {
-            break row.unwrap();
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    };
+        outcomes(&node).await == [("Succeeded".to_owned(), None)]
+    })
+    .await;
+    let request_id: uuid::Uuid = sqlx::query_scalar("SELECT request_id FROM intents")
+        .fetch_one(&node.pool)
+        .await
+        .unwrap();
     let request_id = request_id.to_string().to_uppercase();
     assert_eq!(log.line(&request_id)["status"], 200);
 }

@@ -4,13 +4,14 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use akgate::postgres::{Options, PrivatePostgres, Tuning};
 use sqlx::{Connection, PgConnection};
 
+use crate::wait::eventually_blocking;
+
 #[tokio::test]
-async fn cold_start_answers_and_stop_leaves_nothing() {
+async fn server_starts_cold_and_stop_leaves_nothing() {
     let server = start(None);
     assert_eq!(number(&server, "SELECT 1").await, 1);
     let (pid, data) = (server.postmaster_pid(), server.data().unwrap().to_owned());
@@ -59,7 +60,7 @@ async fn restart_after_a_killed_server_keeps_the_data() {
 }
 
 #[tokio::test]
-async fn long_data_path_still_gets_a_short_socket() {
+async fn long_data_path_gets_a_short_socket_path() {
     let folder = Scratch::new();
     let server = start(Some(folder.0.join("x".repeat(90)).join("data")));
     assert_eq!(number(&server, "SELECT 1").await, 1);
@@ -106,16 +107,20 @@ fn folder_with_other_files_is_refused_and_left_alone() {
 
 #[test]
 fn killed_owner_of_a_temporary_server_leaves_nothing() {
+    if let Some(data) = std::env::var_os(HOLD) {
+        hold_a_server(data.into());
+        return;
+    }
     let mut owner = Holder::spawn(None);
     assert!(is_running(owner.postmaster));
     signal("-STOP", owner.postmaster);
     owner.kill();
-    eventually("the server ends", || !is_running(owner.postmaster));
-    eventually("its folder goes", || !owner.data.exists());
+    eventually_blocking("the server ends", || !is_running(owner.postmaster));
+    eventually_blocking("its folder goes", || !owner.data.exists());
 }
 
 #[tokio::test]
-async fn killed_owner_of_kept_data_is_succeeded_at_once() {
+async fn kept_data_of_a_killed_owner_is_taken_over_at_once() {
     let folder = Scratch::new();
     let mut owner = Holder::spawn(Some(&folder.data()));
     owner.kill();
@@ -126,7 +131,7 @@ async fn killed_owner_of_kept_data_is_succeeded_at_once() {
 }
 
 #[test]
-fn missing_programs_are_told_in_one_sentence() {
+fn missing_programs_are_reported_in_one_sentence() {
     let output = holder(None)
         .env("AKGATE_POSTGRES_BIN", "/nowhere")
         .output()
@@ -139,14 +144,15 @@ fn missing_programs_are_told_in_one_sentence() {
     }
 }
 
-/// Not a test of its own: the process that other tests kill. Holds a server until its input ends.
-#[test]
-#[ignore = "run by the tests that kill it"]
-fn holds_a_server() {
-    let Some(data) = std::env::var_os("AKGATE_TEST_HOLD") else {
-        return;
-    };
-    let data = Some(PathBuf::from(data)).filter(|path| !path.as_os_str().is_empty());
+/// Makes this binary, run for [`HOLDER`] alone, the process that the tests kill; its value is the data folder, if any.
+const HOLD: &str = "AKGATE_TEST_HOLD";
+
+/// The test that [`HOLD`] turns into that process.
+const HOLDER: &str = "postgres::killed_owner_of_a_temporary_server_leaves_nothing";
+
+/// Holds a server until the input ends.
+fn hold_a_server(data: PathBuf) {
+    let data = Some(data).filter(|path| !path.as_os_str().is_empty());
     let tuning = Tuning::Throwaway;
     match PrivatePostgres::start(&Options { data, tuning }) {
         Ok(server) => {
@@ -202,13 +208,8 @@ impl Drop for Holder {
 fn holder(data: Option<&Path>) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args([
-            "--ignored",
-            "--exact",
-            "--nocapture",
-            "postgres::holds_a_server",
-        ])
-        .env("AKGATE_TEST_HOLD", data.unwrap_or(Path::new("")));
+        .args(["--exact", "--nocapture", HOLDER])
+        .env(HOLD, data.unwrap_or(Path::new("")));
     command
 }
 
@@ -270,12 +271,4 @@ fn succeeds(signal: &str, pid: u32) -> bool {
         .status()
         .unwrap()
         .success()
-}
-
-fn eventually(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !condition() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        std::thread::yield_now();
-    }
 }

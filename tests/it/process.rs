@@ -5,10 +5,11 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
 };
 
 use serde_json::Value;
+
+use crate::wait::{eventually, eventually_some};
 
 pub const AKGATE: &str = env!("CARGO_BIN_EXE_akgate");
 
@@ -99,35 +100,31 @@ impl Served {
 
     /// The address that a section listens on, as the log says.
     pub async fn address(&self, section: &str) -> String {
-        let until = Instant::now() + Duration::from_secs(30);
-        loop {
-            let found = self.log.lock().unwrap().iter().find_map(|line| {
+        eventually_some(&format!("{section} listens"), async || {
+            self.log.lock().unwrap().iter().find_map(|line| {
                 let event: Value = serde_json::from_str(line).ok()?;
                 let is_it = event["message"] == "listening" && event["section"] == section;
                 is_it.then(|| event["address"].as_str().unwrap().to_owned())
-            });
-            if let Some(address) = found {
-                return address;
-            }
-            assert!(Instant::now() < until, "{section}:\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+            })
+        })
+        .await
     }
 
     pub fn signal(&self, signal: &str) {
         kill(signal, self.pid());
     }
 
-    /// Waits for the end of the process, at most 40 seconds.
+    /// Waits until the log says so.
+    pub async fn logs(&self, text: &str) {
+        let what = format!("the log says {text}");
+        eventually(&what, async || self.log().contains(text)).await;
+    }
+
+    /// Waits for the end of the process; gives its exit status.
     pub async fn ended(&mut self) -> Option<i32> {
-        let until = Instant::now() + Duration::from_secs(40);
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(Instant::now() < until, "it does not end:\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let child = &mut self.child;
+        let ended = eventually_some("akgate serve ends", async || child.try_wait().unwrap());
+        ended.await.code()
     }
 }
 
@@ -135,6 +132,9 @@ impl Drop for Served {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+        if std::thread::panicking() {
+            eprintln!("the log of akgate serve:\n{}", self.log());
+        }
     }
 }
 

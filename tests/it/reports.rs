@@ -35,6 +35,7 @@ struct Desk {
 impl Desk {
     async fn new() -> Self {
         let database = TestDatabase::new().await;
+        database.leaves_letters("reports are imported by command, and no worker runs");
         let scratch = Scratch::new();
         let config = scratch.write("akgate.toml", &secrets(&scratch, &database.url()));
         let keys = scratch.write("keys.csv", KEYS);
@@ -88,7 +89,7 @@ fn gitleaks() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_form_is_taken_and_twice_is_once() {
+async fn import_reads_every_format_and_counts_a_repeat_once() {
     let desk = Desk::new().await;
     let secret = "FakeSecretOfCarolForTests01xYz";
     let id = "LTAI5tFakeOfCarol1";
@@ -131,7 +132,7 @@ async fn revision(pool: &PgPool) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_pieces_are_told_kept_and_make_a_partial_success() {
+async fn import_with_unreadable_entries_lists_them_and_is_a_partial_success() {
     let desk = Desk::new().await;
     let rejects = desk.scratch.path().join("rejects");
     let text = "access_key_id,access_key_secret\nLTAI5tFakeOfAlice1,FakeSecretOfAliceForTests01xYz\n,\n\"a b\",FakeSecretOfNobody\n";
@@ -173,7 +174,7 @@ async fn bad_pieces_are_told_kept_and_make_a_partial_success() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rehearsal_tells_what_would_be_refused_and_writes_nothing() {
+async fn dry_run_shows_what_would_be_refused_and_writes_nothing() {
     let desk = Desk::new().await;
     sqlx::query(
         "INSERT INTO call_counts (access_key_id, hour, product, version, action, forwarded, refused)
@@ -250,7 +251,7 @@ fn olga() -> Actor {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn batch_is_taken_back_as_if_it_had_never_been() {
+async fn undone_delivery_leaves_no_restriction() {
     let desk = Desk::new().await;
     let all = KEYS.replace("account_id,user_name,", "x,y,");
     let csv: String = all
@@ -306,7 +307,7 @@ async fn batch_is_taken_back_as_if_it_had_never_been() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn batch_that_an_owner_has_confirmed_stays() {
+async fn delivery_confirmed_by_an_owner_cannot_be_undone() {
     let desk = Desk::new().await;
     let told = desk.import_json("leaks.json", &gitleaks(), &[]);
     let restriction: Uuid = sqlx::query_scalar("SELECT restriction_id FROM restrictions")
@@ -322,7 +323,7 @@ async fn batch_that_an_owner_has_confirmed_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_of_an_undone_restriction_are_free_as_well() {
+async fn sessions_of_an_undone_restriction_are_unrestricted_too() {
     let node = TestNode::new(Behind::Sandbox).await;
     let root = node.key("LTAI5tFakeRoot", None).await;
     let alice = node.key("LTAI5tFakeOfAlice1", Some("alice")).await;
@@ -357,7 +358,7 @@ async fn sessions_of_an_undone_restriction_are_free_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_scan_finds_can_be_taken() {
+async fn scan_output_can_be_imported() {
     let desk = Desk::new().await;
     let folder = desk.scratch.path().join("app");
     std::fs::create_dir_all(folder.join(".git")).unwrap();

@@ -52,7 +52,7 @@ impl Cloud {
 }
 
 #[tokio::test]
-async fn users_live_and_die() {
+async fn user_is_created_read_updated_and_deleted() {
     let cloud = Cloud::new().await;
     let made = cloud
         .ram(
@@ -135,7 +135,7 @@ async fn users_live_and_die() {
 }
 
 #[tokio::test]
-async fn lists_are_paged_and_twice_wrapped() {
+async fn lists_are_paged_and_double_wrapped() {
     let cloud = Cloud::new().await;
     assert_eq!(
         cloud.ram("ListUsers", &[]).await["Users"],
@@ -168,7 +168,7 @@ async fn lists_are_paged_and_twice_wrapped() {
 }
 
 #[tokio::test]
-async fn user_has_two_keys_at_most_however_many_ask_at_once() {
+async fn user_has_at_most_two_keys_under_concurrent_requests() {
     let cloud = Arc::new(Cloud::new().await);
     cloud.ram("CreateUser", &[("UserName", "alice")]).await;
     let asking: Vec<_> = (0..8)
@@ -197,7 +197,7 @@ async fn user_has_two_keys_at_most_however_many_ask_at_once() {
 }
 
 #[tokio::test]
-async fn ims_names_users_by_their_principal() {
+async fn ims_names_users_by_principal_name() {
     let cloud = Cloud::new().await;
     let name = format!("carol@{ACCOUNT}.onaliyun.com");
     let made = cloud
@@ -236,7 +236,7 @@ async fn ims_names_users_by_their_principal() {
 }
 
 #[tokio::test]
-async fn trust_policy_lets_in_whom_it_names_and_denial_wins() {
+async fn trust_policy_admits_its_principals_and_deny_wins() {
     let cloud = Cloud::new().await;
     let alice = cloud.node.key("LTAI5tFakeAlice", Some("alice")).await;
     let account = format!("acs:ram::{ACCOUNT}:root");
@@ -332,7 +332,7 @@ async fn trust_policy_lets_in_whom_it_names_and_denial_wins() {
 }
 
 #[tokio::test]
-async fn xml_says_the_same_as_json() {
+async fn xml_answer_equals_the_json_answer() {
     let cloud = Cloud::new().await;
     let reply = cloud
         .ask(
@@ -374,7 +374,7 @@ async fn xml_says_the_same_as_json() {
 }
 
 #[tokio::test]
-async fn nothing_is_done_for_who_did_not_come_through_the_gateway() {
+async fn request_that_bypasses_the_gateway_is_refused() {
     let cloud = Cloud::new().await;
     let randomness = Arc::new(akgate_state::randomness::Randomness::from_system().unwrap());
     let sandbox = Sandbox::new(

@@ -74,7 +74,7 @@ fn trust() -> String {
 }
 
 #[tokio::test]
-async fn roles_live_and_die() {
+async fn role_is_created_read_updated_and_deleted() {
     let cloud = Cloud::new().await;
     let trust = trust();
     let made = cloud
@@ -167,7 +167,7 @@ async fn roles_live_and_die() {
 }
 
 #[tokio::test]
-async fn policies_have_five_versions_and_one_in_force() {
+async fn policy_has_at_most_five_versions_and_one_default() {
     let cloud = Cloud::new().await;
     let name = ("PolicyName", "mine");
     let custom = ("PolicyType", "Custom");
@@ -387,7 +387,7 @@ async fn groups_hold_users_and_policies() {
 }
 
 #[tokio::test]
-async fn login_profile_keeps_no_password_and_keeps_its_user() {
+async fn login_profile_stores_no_password_and_blocks_deletion_of_its_user() {
     let cloud = Cloud::new().await;
     let user = ("UserName", "alice");
     cloud.ram("CreateUser", &[user]).await;
@@ -436,7 +436,7 @@ async fn login_profile_keeps_no_password_and_keeps_its_user() {
 }
 
 #[tokio::test]
-async fn tags_come_as_json_or_flattened() {
+async fn tags_are_read_as_json_or_flattened() {
     let cloud = Cloud::new().await;
     for name in ["alice", "bob"] {
         cloud.ram("CreateUser", &[("UserName", name)]).await;
@@ -546,7 +546,7 @@ async fn tags_come_as_json_or_flattened() {
 }
 
 #[tokio::test]
-async fn deleted_key_waits_in_the_recycle_bin_and_works_again_when_restored() {
+async fn deleted_key_can_be_restored_from_the_recycle_bin() {
     let cloud = Cloud::new().await;
     let principal = format!("alice@{ACCOUNT}.onaliyun.com");
     let user = ("UserPrincipalName", principal.as_str());
@@ -612,7 +612,7 @@ async fn deleted_key_waits_in_the_recycle_bin_and_works_again_when_restored() {
 }
 
 #[tokio::test]
-async fn user_named_by_its_id_alone_is_renamed_and_deleted_in_the_directory_too() {
+async fn user_named_by_id_is_also_renamed_and_deleted_in_the_directory() {
     let cloud = Cloud::new().await;
     let principal = format!("alice@{ACCOUNT}.onaliyun.com");
     let made = cloud
@@ -638,7 +638,7 @@ async fn user_named_by_its_id_alone_is_renamed_and_deleted_in_the_directory_too(
 }
 
 #[tokio::test]
-async fn more_than_forty_actions_are_there() {
+async fn sandbox_serves_more_than_forty_actions() {
     let cloud = Cloud::new().await;
     let catalogue = std::fs::read_to_string("config/catalogue.csv").unwrap();
     let mut served = 0;

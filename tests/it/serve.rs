@@ -13,38 +13,43 @@ use akgate_state::clock::{Clock, SystemClock};
 use axum::{Router, extract::Request};
 use http::Method;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 
 use crate::{
     database::TestDatabase,
     process::{Scratch, Served, akgate, kill, operator, operator_as, secrets},
+    wait::{eventually, eventually_some},
 };
 
 const RAM: &str = "2015-05-01";
 
-/// An upstream that needs no database: it says yes, slowly where the action asks for that.
-async fn upstream() -> String {
-    let app = Router::new().fallback(|request: Request| async move {
-        assert!(request.headers().contains_key("x-akgate-identity"));
-        if request
-            .uri()
-            .query()
-            .is_some_and(|query| query.contains("slow"))
-        {
-            tokio::time::sleep(Duration::from_millis(700)).await;
+/// An upstream that needs no database: it says yes, and to a call that asks for `slow` not before it is notified.
+async fn upstream() -> (String, Arc<Notify>) {
+    let slow = Arc::new(Notify::new());
+    let going = Arc::clone(&slow);
+    let app = Router::new().fallback(move |request: Request| {
+        let going = Arc::clone(&going);
+        async move {
+            assert!(request.headers().contains_key("x-akgate-identity"));
+            let query = request.uri().query();
+            if query.is_some_and(|query| query.contains("slow")) {
+                going.notified().await;
+            }
+            axum::Json(json!({ "RequestId": "x", "Users": { "User": [] } }))
         }
-        axum::Json(json!({ "RequestId": "x", "Users": { "User": [] } }))
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });
-    format!("http://{address}")
+    (format!("http://{address}"), slow)
 }
 
 struct World {
     scratch: Scratch,
     config: std::path::PathBuf,
     caller: Caller,
+    /// Lets the upstream answer a slow call.
+    slow: Arc<Notify>,
 }
 
 impl World {
@@ -52,7 +57,7 @@ impl World {
         let scratch = Scratch::new();
         let key = hex::encode([9; 32]);
         let key = scratch.write("identity-key", &key);
-        let url = upstream().await;
+        let (url, slow) = upstream().await;
         let letters = scratch.path().join("letters");
         let mut text = secrets(&scratch, database_url);
         for section in ["gateway", "public", "admin", "telemetry"] {
@@ -70,6 +75,7 @@ impl World {
             scratch,
             config,
             caller: Caller::default(),
+            slow,
         }
     }
 
@@ -150,28 +156,21 @@ impl World {
     /// Asks until the answer is another one; gives how long that took.
     async fn until(&self, gateway: &str, name: &str, action: &str, wanted: &str) -> Duration {
         let began = Instant::now();
-        loop {
+        let what = format!("{name} {action} is answered with {wanted}");
+        eventually(&what, async || {
             let reply = self.call(gateway, name, action).await;
-            let got = format!(
-                "{} {}",
-                reply.status,
-                reply.text(&["Code"]).unwrap_or_default()
-            );
-            if got.trim() == wanted {
-                return began.elapsed();
-            }
-            assert!(
-                began.elapsed() < Duration::from_secs(20),
-                "{action}: {got}, wanted {wanted}"
-            );
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+            let code = reply.text(&["Code"]).unwrap_or_default();
+            format!("{} {code}", reply.status).trim() == wanted
+        })
+        .await;
+        began.elapsed()
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_nodes_enforce_each_others_changes_within_a_second_without_notifications() {
+async fn nodes_enforce_each_others_changes_within_a_second_without_notifications() {
     let database = TestDatabase::new().await;
+    database.leaves_letters("no node is a worker");
     let world = World::new(&database.url(), "[registry]\nnotify = false\n").await;
     let token = operator(&world.config, "tester");
     world.import(&["alice", "bob", "root"]);
@@ -272,7 +271,7 @@ fn is_running(pid: u32) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn database_away_means_reads_by_cached_keys_and_nothing_else_until_it_is_back() {
+async fn database_outage_leaves_only_reads_by_cached_keys() {
     let mut postgres = tokio::task::spawn_blocking(|| {
         PrivatePostgres::start(&Options {
             data: None,
@@ -301,9 +300,10 @@ async fn database_away_means_reads_by_cached_keys_and_nothing_else_until_it_is_b
             _ => {
                 kill("KILL", postgres.postmaster_pid());
                 // Its children notice a moment later, and still serve until then.
-                while server.iter().any(|pid| is_running(*pid)) {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
+                eventually("PostgreSQL's processes end", async || {
+                    !server.iter().any(|pid| is_running(*pid))
+                })
+                .await;
             }
         }
         for (name, action, status, code) in [
@@ -352,18 +352,19 @@ async fn database_away_means_reads_by_cached_keys_and_nothing_else_until_it_is_b
         assert_eq!(refused.status, 403);
     }
     // With its lease, which it takes within half a second.
-    let until = Instant::now() + Duration::from_secs(2);
-    while world.get(&telemetry, "/readyz").await.status != 200 {
-        assert!(Instant::now() < until, "{}", node.log());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let began = Instant::now();
+    eventually("the node is ready", async || {
+        world.get(&telemetry, "/readyz").await.status == 200
+    })
+    .await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{}", node.log());
     tokio::task::spawn_blocking(move || postgres.stop())
         .await
         .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn request_in_flight_is_answered_and_recorded_when_the_process_is_told_to_stop() {
+async fn request_in_flight_is_answered_and_recorded_on_sigterm() {
     let database = TestDatabase::new().await;
     let world = Arc::new(World::new(&database.url(), "").await);
     world.import(&["alice"]);
@@ -377,18 +378,16 @@ async fn request_in_flight_is_answered_and_recorded_when_the_process_is_told_to_
                 .await
         })
     };
-    let seen = "SELECT count(*) FROM intents";
-    let until = Instant::now() + Duration::from_secs(10);
-    while sqlx::query_scalar::<_, i64>(seen)
-        .fetch_one(database.pool())
-        .await
-        .unwrap()
-        == 0
-    {
-        assert!(Instant::now() < until, "{}", node.log());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let seen = "SELECT EXISTS (SELECT 1 FROM intents)";
+    eventually("the call has its intent", async || {
+        let seen = sqlx::query_scalar(seen).fetch_one(database.pool());
+        seen.await.unwrap()
+    })
+    .await;
     node.signal("TERM");
+    node.logs("stopping: waiting for requests in progress")
+        .await;
+    world.slow.notify_one();
     let reply = slow.await.unwrap();
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert_eq!(node.ended().await, Some(0), "{}", node.log());
@@ -419,7 +418,7 @@ async fn raw(address: &str, bytes: &[u8]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn garbage_gets_a_clear_error_and_upstreams_answer_passes_unchanged() {
+async fn garbage_gets_a_clear_error_and_upstream_answers_pass_unchanged() {
     let database = TestDatabase::new().await;
     let key = hex::encode([9; 32]);
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -559,16 +558,11 @@ async fn upstream_that_keeps_the_credentials_verifies_the_signature_itself() {
         .call_with(&gateway, "alice", "ListUsers", &[("Marker", "a b+c/张")])
         .await;
     assert_eq!(reply.status, 200, "{}", reply.text);
-    // The line is read by a thread of its own.
-    let until = Instant::now() + Duration::from_secs(10);
-    while !behind.log().contains("\"action\":\"ListUsers\"") {
-        assert!(Instant::now() < until, "{}", behind.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    behind.logs("\"action\":\"ListUsers\"").await;
 }
 
 #[test]
-fn wrong_configuration_is_told_with_line_and_caret() {
+fn wrong_configuration_is_reported_with_line_and_caret() {
     let scratch = Scratch::new();
     let check = |text: &str| {
         let file = scratch.write("akgate.toml", text);
@@ -593,7 +587,7 @@ fn wrong_configuration_is_told_with_line_and_caret() {
 }
 
 #[test]
-fn operators_who_could_not_be_known_are_told() {
+fn operator_sign_in_settings_that_cannot_work_are_refused() {
     let scratch = Scratch::new();
     let good = secrets(&scratch, "postgresql://localhost/akgate");
     let oidc = |more: &str| {
@@ -637,7 +631,7 @@ fn operators_who_could_not_be_known_are_told() {
 }
 
 #[test]
-fn source_without_its_contract_is_told() {
+fn source_without_its_contract_is_refused() {
     let scratch = Scratch::new();
     let good = secrets(&scratch, "postgresql://localhost/akgate")
         + "[public]\nurl = \"https://akgate.example\"\n";
@@ -689,7 +683,7 @@ fn source_without_its_contract_is_told() {
 }
 
 #[test]
-fn hook_without_what_it_needs_is_told() {
+fn hook_without_its_settings_is_refused() {
     let scratch = Scratch::new();
     let good = secrets(&scratch, "postgresql://localhost/akgate")
         + "[public]\nurl = \"https://akgate.example\"\n\
@@ -754,7 +748,7 @@ fn hook_without_what_it_needs_is_told() {
 }
 
 #[test]
-fn file_to_start_from_is_the_template() {
+fn configuration_template_matches_the_committed_file() {
     let template = akgate::config::template();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/akgate.toml");
     assert_eq!(
@@ -811,7 +805,7 @@ async fn https(address: &str, pem: &str) -> Result<u16, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificate_is_swapped_under_load_and_a_broken_one_is_not_taken() {
+async fn certificate_is_swapped_under_load_and_a_broken_one_is_ignored() {
     let database = TestDatabase::new().await;
     let (first, first_key) = certificate(1);
     let (second, second_key) = certificate(2);
@@ -850,16 +844,12 @@ async fn certificate_is_swapped_under_load_and_a_broken_one_is_not_taken() {
         .collect();
     world.scratch.write("key.pem", &second_key);
     world.scratch.write("cert.pem", &second);
-    let until = Instant::now() + Duration::from_secs(20);
-    while https(&gateway, &second).await.is_err() {
-        assert!(Instant::now() < until, "{}", node.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the new certificate is served", async || {
+        https(&gateway, &second).await.is_ok()
+    })
+    .await;
     world.scratch.write("cert.pem", "no certificate");
-    while !node.log().contains("cannot use a new certificate") {
-        assert!(Instant::now() < until, "{}", node.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    node.logs("cannot use a new certificate").await;
     assert_eq!(https(&gateway, &second).await, Ok(400));
     stop.send(true).unwrap();
     let mut answered = 0;
@@ -873,7 +863,7 @@ async fn certificate_is_swapped_under_load_and_a_broken_one_is_not_taken() {
 /// A real mail server that demands STARTTLS and a login. Needs the Python of `./dev test`
 /// (`AKGATE_INTEROP_PYTHON`); a plain `cargo test` has none.
 #[tokio::test(flavor = "multi_thread")]
-async fn letter_reaches_a_mail_server_over_starttls_with_a_login_from_a_file() {
+async fn letter_is_sent_over_starttls_with_a_login_from_a_file() {
     use std::io::{BufRead, BufReader};
     let Ok(python) = std::env::var("AKGATE_INTEROP_PYTHON") else {
         println!("left out: run it by ./dev test, which installs a mail server");
@@ -914,17 +904,12 @@ async fn letter_reaches_a_mail_server_over_starttls_with_a_login_from_a_file() {
     let content = told["content"].as_str().unwrap();
     assert!(content.contains("Auto-Submitted: auto-generated"));
     assert!(!content.contains("FakeSecretOfalice"));
-    let sent = "SELECT count(*) FROM letters WHERE state = 'Sent'";
-    let until = Instant::now() + Duration::from_secs(10);
-    while sqlx::query_scalar::<_, i64>(sent)
-        .fetch_one(database.pool())
-        .await
-        .unwrap()
-        == 0
-    {
-        assert!(Instant::now() < until, "{}", node.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let sent = "SELECT EXISTS (SELECT 1 FROM letters WHERE state = 'Sent')";
+    eventually("the letter is sent", async || {
+        let sent = sqlx::query_scalar(sent).fetch_one(database.pool());
+        sent.await.unwrap()
+    })
+    .await;
     // Not before: a server that goes between the letter and its 250 gets the letter again.
     mail.kill().unwrap();
     mail.wait().unwrap();
@@ -933,7 +918,7 @@ async fn letter_reaches_a_mail_server_over_starttls_with_a_login_from_a_file() {
 /// A report that is careless with the secret that it is about, in its URL, its reference and its source: nothing of it is
 /// in any letter, page, answer or line of the log.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_of_a_leaked_secret_comes_out_again() {
+async fn leaked_secret_appears_in_no_letter_page_answer_or_log() {
     const SECRET: &str = "FakeSecretOfalice";
     let database = TestDatabase::new().await;
     let world = World::new(&database.url(), "").await;
@@ -972,19 +957,13 @@ async fn nothing_of_a_leaked_secret_comes_out_again() {
     assert_eq!(read.status, 200);
 
     let letters = world.scratch.path().join("letters");
-    let until = Instant::now() + Duration::from_secs(20);
-    let letter = loop {
-        let file = std::fs::read_dir(&letters)
-            .into_iter()
-            .flatten()
+    let letter = eventually_some("a letter is in the folder", async || {
+        std::fs::read_dir(&letters)
+            .ok()?
             .map(|entry| entry.unwrap().path())
-            .find(|path| path.extension().is_some_and(|ending| ending == "eml"));
-        if let Some(file) = file {
-            break std::fs::read(file).unwrap();
-        }
-        assert!(Instant::now() < until, "{}", node.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+            .find(|path| path.extension().is_some_and(|ending| ending == "eml"))
+    });
+    let letter = std::fs::read(letter.await).unwrap();
     let letter = mail_parser::MessageParser::default()
         .parse(&letter)
         .unwrap();
@@ -1030,6 +1009,7 @@ async fn nothing_of_a_leaked_secret_comes_out_again() {
         .unwrap();
     assert_eq!(confirmed.status, 200);
     said.push(confirmed.text);
+    database.outbox_is_empty().await;
     said.push(node.log());
     for text in &said {
         for window in SECRET.as_bytes().windows(8) {

@@ -301,7 +301,7 @@ async fn operator(desk: &Desk, name: &str, role: Role) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operator_signs_in_by_the_browser_and_goes_on_with_the_token() {
+async fn operator_signs_in_by_browser_and_uses_the_token() {
     let desk = Desk::new().await;
     let provider = TestProvider::new().await;
     operator(&desk, "olga@example.com", Role::Operator).await;
@@ -379,7 +379,7 @@ async fn operator_signs_in_by_the_browser_and_goes_on_with_the_token() {
 }
 
 #[tokio::test]
-async fn what_a_provider_says_counts_only_where_it_is_signed_for_us_and_now() {
+async fn id_token_counts_only_if_signed_current_and_issued_for_akgate() {
     let desk = Desk::new().await;
     let provider = TestProvider::new().await;
     operator(&desk, "olga@example.com", Role::Operator).await;
@@ -461,7 +461,7 @@ async fn what_a_provider_says_counts_only_where_it_is_signed_for_us_and_now() {
 }
 
 #[tokio::test]
-async fn who_is_no_operator_gets_no_token_whatever_the_provider_says() {
+async fn stranger_gets_no_token_whatever_the_provider_asserts() {
     let desk = Desk::new().await;
     let provider = TestProvider::new().await;
     let settings = provider.settings("preferred_username");
@@ -497,7 +497,7 @@ async fn who_is_no_operator_gets_no_token_whatever_the_provider_says() {
 }
 
 #[tokio::test]
-async fn nothing_leads_the_browser_or_the_code_anywhere_else() {
+async fn sign_in_redirects_browser_and_code_nowhere_else() {
     let desk = Desk::new().await;
     let provider = TestProvider::new().await;
     operator(&desk, "olga@example.com", Role::Operator).await;
@@ -562,7 +562,7 @@ async fn nothing_leads_the_browser_or_the_code_anywhere_else() {
 }
 
 #[tokio::test]
-async fn codes_are_guesses_that_are_counted_before_the_provider_is_asked() {
+async fn wrong_codes_are_counted_before_the_provider_is_asked() {
     let desk = Desk::new().await;
     let provider = TestProvider::new().await;
     operator(&desk, "olga@example.com", Role::Operator).await;
@@ -587,7 +587,7 @@ async fn codes_are_guesses_that_are_counted_before_the_provider_is_asked() {
 }
 
 #[tokio::test]
-async fn what_the_id_token_does_not_tell_is_asked_for_of_the_same_person() {
+async fn claim_missing_from_the_id_token_is_read_from_user_info_of_the_same_subject() {
     let desk = Desk::new().await;
     let provider = TestProvider::new().await;
     operator(&desk, "olga@example.com", Role::Operator).await;

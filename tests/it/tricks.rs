@@ -89,7 +89,7 @@ fn unsigned_header_never_steers_a_request_signed_in_parameters() {
 }
 
 #[test]
-fn header_of_a_hop_is_neither_forwarded_nor_signable() {
+fn hop_by_hop_header_is_neither_forwarded_nor_signable() {
     for capture in [acs3(), rpc(), roa()] {
         for header in [
             "x-akgate-identity: forged",
@@ -156,7 +156,7 @@ fn parameter_in_two_places_is_refused_and_named() {
 }
 
 #[test]
-fn other_algorithm_name_is_refused_by_name() {
+fn unsupported_algorithm_is_refused_and_named() {
     let text = String::from_utf8(acs3().raw()).unwrap();
     for name in [
         "ACS3-HMAC-SHA1",
@@ -185,7 +185,7 @@ fn other_algorithm_name_is_refused_by_name() {
 }
 
 #[test]
-fn two_parameters_folded_into_one_odd_name_do_not_share_a_mac() {
+fn two_parameters_folded_into_one_name_do_not_share_a_signature() {
     // The SDKs for Python, Node and Go sign names as they are: `a=1&b=2` and one parameter named
     // `a=1&b` would have the same canonical query.
     let mut folded = 0;
@@ -213,7 +213,7 @@ fn two_parameters_folded_into_one_odd_name_do_not_share_a_mac() {
 }
 
 #[test]
-fn garbage_gets_a_clear_fault() {
+fn garbage_request_gets_a_clear_error() {
     let many: Vec<String> = (0..10_000).map(|n| format!("p{n}=1")).collect();
     for (raw, code) in [
         (with_query(rpc(), &many.join("&")), "InvalidRequest"),

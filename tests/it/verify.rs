@@ -39,7 +39,7 @@ fn at(capture: &Capture) -> String {
 }
 
 #[test]
-fn valid_request_ends_with_0_and_shows_what_would_be_forwarded() {
+fn verify_of_a_valid_request_exits_0_and_shows_the_forwarded_request() {
     let capture = capture("tea_openapi-py--0.4.6__acs3-hmac-sha256__create_access_key_postquery");
     let at = at(capture);
     let arguments = [
@@ -64,7 +64,7 @@ fn valid_request_ends_with_0_and_shows_what_would_be_forwarded() {
 }
 
 #[test]
-fn refused_request_ends_with_1_and_never_shows_the_right_signature() {
+fn verify_of_a_refused_request_exits_1_and_hides_the_right_signature() {
     let capture = capture("pop-core-1.8.0__rpc-v1-hmac-sha1__create_access_key_get");
     let right = capture.judge(&capture.raw(), capture.signed_at()).unwrap();
     let right = write(
@@ -99,7 +99,7 @@ fn refused_request_ends_with_1_and_never_shows_the_right_signature() {
 }
 
 #[test]
-fn session_needs_the_token_that_was_issued_with_it() {
+fn session_needs_its_own_security_token() {
     let capture = capture("create_access_key_postquery__sts");
     let at = at(capture);
     let base = [
@@ -122,7 +122,7 @@ fn session_needs_the_token_that_was_issued_with_it() {
 }
 
 #[test]
-fn client_string_names_the_first_byte_and_the_known_bug() {
+fn string_to_sign_of_a_client_is_compared_to_the_first_differing_byte() {
     let capture = capture("assume_role_provider_policy_spaces");
     let folder = std::env::temp_dir().join(format!("akgate-verify-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -152,7 +152,7 @@ fn client_string_names_the_first_byte_and_the_known_bug() {
 }
 
 #[test]
-fn misuse_ends_with_2() {
+fn verify_with_wrong_usage_exits_2() {
     for arguments in [
         &[][..],
         &["--secret", "a", "--at", "noon"],

@@ -1,6 +1,6 @@
 //! Watching before enforcing: at a mirror and in shadow mode, the same report.
 
-use std::{process::Command, sync::Arc, time::Duration};
+use std::{process::Command, sync::Arc};
 
 use akgate_api::observations::Watch;
 use akgate_client::signer::{Api, Caller, Credentials, sign};
@@ -19,6 +19,7 @@ use crate::{
     database::TestDatabase,
     harness::{Behind, TestNode, in_origin_form},
     process::{Scratch, Served, akgate, operator, secrets},
+    wait::eventually_some,
 };
 
 const RAM: &str = "2015-05-01";
@@ -62,7 +63,7 @@ async fn count(node: &TestNode, table: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn mirror_answers_nothing_forwards_nothing_and_tells_what_would_have_been() {
+async fn mirror_forwards_nothing_and_reports_what_would_be_refused() {
     let (node, clean, leaked) = watching(Behind::Mirror).await;
     let wrong = Credentials {
         access_key_secret: "FakeSecretOfNobody".into(),
@@ -172,7 +173,7 @@ async fn mirror_answers_nothing_forwards_nothing_and_tells_what_would_have_been(
 }
 
 #[tokio::test]
-async fn shadow_mode_in_the_path_gives_the_same_report_and_answers_as_ever() {
+async fn shadow_mode_gives_the_same_report_and_forwards_every_call() {
     let (node, clean, leaked) = watching(Behind::Yes).await;
     let user = [("UserName", "x")];
     assert_eq!(
@@ -196,7 +197,7 @@ async fn shadow_mode_in_the_path_gives_the_same_report_and_answers_as_ever() {
 }
 
 #[tokio::test]
-async fn node_that_enforces_observes_nothing() {
+async fn enforcing_node_records_no_observations() {
     let node = TestNode::new(Behind::Yes).await;
     let key = node.key("LTAI5tFakeAlice", Some("alice")).await;
     node.call(&key, RAM, "ListUsers", &[]).await;
@@ -205,7 +206,7 @@ async fn node_that_enforces_observes_nothing() {
 }
 
 #[tokio::test]
-async fn flood_of_invented_keys_is_counted_whole_and_told_apart_only_up_to_a_bound() {
+async fn flood_of_invented_keys_is_counted_in_full_and_listed_up_to_a_bound() {
     let node = TestNode::new(Behind::Yes).await;
     let now = node.clock.now();
     for n in 0..10_500 {
@@ -280,8 +281,9 @@ impl Drop for Nginx {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nginx_mirrors_to_a_node_that_is_never_in_the_path() {
+async fn nginx_mirrors_calls_to_a_node_beside_the_path() {
     let database = TestDatabase::new().await;
+    database.leaves_letters("an observing node sends none");
     let scratch = Scratch::new();
     let mut text = secrets(&scratch, &database.url());
     for section in ["gateway", "admin", "telemetry"] {
@@ -332,15 +334,11 @@ async fn nginx_mirrors_to_a_node_that_is_never_in_the_path() {
             action,
             parameters: &[("UserName", "a b/ü")],
         };
-        let until = tokio::time::Instant::now() + Duration::from_secs(10);
-        let reply = loop {
-            match caller.call(&gateway, &alice, api, SystemClock.now()).await {
-                Ok(reply) => break reply,
-                // nginx is still coming up.
-                Err(fault) => assert!(tokio::time::Instant::now() < until, "{fault}"),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        };
+        let reply = eventually_some("nginx is up", async || {
+            let called = caller.call(&gateway, &alice, api, SystemClock.now());
+            called.await.ok()
+        })
+        .await;
         assert_eq!(
             reply.text(&["RequestId"]),
             Some("handler"),
@@ -348,20 +346,14 @@ async fn nginx_mirrors_to_a_node_that_is_never_in_the_path() {
             reply.text
         );
     }
-    let until = tokio::time::Instant::now() + Duration::from_secs(10);
-    let report = loop {
-        let path = format!("{url}/policy/observed?watch=mirror");
-        let reply = caller
-            .plain(Method::GET, &path, Some(&token), None)
-            .await
-            .unwrap();
+    let path = format!("{url}/policy/observed?watch=mirror");
+    let report = eventually_some("both calls are observed", async || {
+        let asked = caller.plain(Method::GET, &path, Some(&token), None);
+        let reply = asked.await.unwrap();
         let calls = &reply.body["calls"];
-        if calls["passed"] == 1 && calls["would_be_refused"] == 1 {
-            break reply.body;
-        }
-        assert!(tokio::time::Instant::now() < until, "{}", reply.text);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+        (calls["passed"] == 1 && calls["would_be_refused"] == 1).then_some(reply.body)
+    })
+    .await;
     assert_eq!(report["calls"]["failed"], 0, "{report:#}");
     let printed = akgate(&["policy", "observed", "--hours", "1"], &config);
     let printed = String::from_utf8(printed.stdout).unwrap();
@@ -387,7 +379,7 @@ async fn nginx_mirrors_to_a_node_that_is_never_in_the_path() {
 }
 
 #[test]
-fn watcher_is_no_gateway_and_sends_no_letters() {
+fn observing_node_refuses_every_other_role() {
     let scratch = Scratch::new();
     let config = scratch.write("akgate.toml", "");
     for roles in ["gateway", "worker", "admin,public"] {

@@ -62,7 +62,7 @@ fn request_id(refused: &Reply) -> String {
 }
 
 #[tokio::test]
-async fn holder_of_a_refusal_is_told_why_and_nobody_else_learns_anything() {
+async fn refusal_is_explained_to_its_caller_and_to_nobody_else() {
     let node = node().await;
     let root = node.key("LTAI5tFakeRoot", None).await;
     let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
@@ -149,7 +149,7 @@ async fn holder_of_a_refusal_is_told_why_and_nobody_else_learns_anything() {
 }
 
 #[tokio::test]
-async fn what_shadow_mode_let_pass_is_no_refusal() {
+async fn call_passed_by_shadow_mode_is_no_refusal() {
     let node = node().await;
     let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
     node.report("LTAI5tFakeAlice").await;
@@ -173,7 +173,7 @@ async fn what_shadow_mode_let_pass_is_no_refusal() {
 }
 
 #[tokio::test]
-async fn operator_is_told_the_rule_the_lineage_the_evidence_and_what_would_make_it_pass() {
+async fn refusal_explained_to_operators_names_rule_lineage_evidence_and_remedy() {
     let desk = Desk::behind(Behind::Sandbox).await;
     let node = &desk.node;
     let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
@@ -237,7 +237,7 @@ async fn operator_is_told_the_rule_the_lineage_the_evidence_and_what_would_make_
 }
 
 #[tokio::test]
-async fn of_what_was_undone_it_is_told_that_the_session_passes_too_and_it_does() {
+async fn refusal_after_an_undo_says_that_the_session_passes_and_it_does() {
     let desk = Desk::behind(Behind::Sandbox).await;
     let node = &desk.node;
     let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;

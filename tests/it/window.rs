@@ -6,7 +6,6 @@
 //! intent with what the node knows when the intent is written, in place of what it knew when it decided.
 
 use std::{
-    future::Future,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -60,6 +59,7 @@ use crate::{
     desk::Desk,
     harness::{ACCOUNT, Behind, NOW, Reply, TestClock, TestNode, id, whole},
     road::{RAM, STS},
+    wait::eventually,
 };
 
 const KEY: &str = "LTAI5tFakeAlice";
@@ -117,11 +117,10 @@ impl Pair {
     }
 
     /// The second node was not heard of for as long as a lease lasts.
-    async fn no_lease_there(&self) {
+    fn end_lease_there(&self) {
+        self.there.clock.sleep(LEASE);
         let lease = self.there.node.membership().lease();
-        while lease.holds(self.there.clock.since_boot()) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        assert!(!lease.holds(self.there.clock.since_boot()));
     }
 }
 
@@ -190,8 +189,9 @@ async fn run(connection: &mut PgConnection, statement: &str) {
 
 /// Waits until a statement that begins so waits for a lock.
 pub async fn until_it_waits(pool: &PgPool, beginning: &str) {
-    for _ in 0..1_000 {
-        let waits: bool = sqlx::query_scalar(
+    let what = format!("a statement that begins with {beginning} waits");
+    eventually(&what, async || {
+        sqlx::query_scalar(
             "SELECT EXISTS (
                  SELECT 1
                  FROM pg_stat_activity
@@ -203,13 +203,9 @@ pub async fn until_it_waits(pool: &PgPool, beginning: &str) {
         .bind(beginning)
         .fetch_one(pool)
         .await
-        .unwrap();
-        if waits {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("nothing that begins with {beginning} waits");
+        .unwrap()
+    })
+    .await;
 }
 
 /// What takes something away from alice's key.
@@ -367,7 +363,7 @@ async fn make_exception(pool: &PgPool, _: InForce) -> Uuid {
 
 /// The node that is behind decides, its intent is stalled, the news arrives meanwhile: 12 of 12 passed before.
 #[tokio::test(flavor = "multi_thread")]
-async fn stalled_intent_does_not_carry_a_decision_over_the_news() {
+async fn stalled_intent_does_not_carry_a_decision_past_a_change() {
     for change in Change::ALL {
         for (version, action) in change.calls() {
             let pair = Pair::new().await;
@@ -401,7 +397,7 @@ async fn stalled_intent_does_not_carry_a_decision_over_the_news() {
 
 /// The same where the news does not arrive: the intent fetches it.
 #[tokio::test(flavor = "multi_thread")]
-async fn call_at_a_node_that_is_behind_is_decided_by_what_was_answered() {
+async fn call_at_a_lagging_node_obeys_every_answered_change() {
     for change in Change::ALL {
         let pair = Pair::new().await;
         let exception = change.prepare(&pair).await;
@@ -422,7 +418,7 @@ async fn call_at_a_node_that_is_behind_is_decided_by_what_was_answered() {
 
 /// A session whose minting was under way is restricted, whatever was stalled.
 #[tokio::test(flavor = "multi_thread")]
-async fn intent_keeps_the_position_at_which_a_session_was_asked_for() {
+async fn intent_keeps_the_position_at_which_its_session_was_requested() {
     let pair = Pair::new().await;
     let held = Held::by(&pair.there, "LOCK TABLE intents IN EXCLUSIVE MODE").await;
     let asking = begin(&pair.there, &pair.alice, STS, "AssumeRole");
@@ -441,7 +437,7 @@ async fn intent_keeps_the_position_at_which_a_session_was_asked_for() {
 
 /// Reads leave no intent: a node that was not heard of holds no lease, and lets none of those pass that news could refuse.
 #[tokio::test(flavor = "multi_thread")]
-async fn strict_and_widened_reads_do_not_pass_at_a_node_without_a_lease() {
+async fn strict_and_widened_reads_are_refused_without_a_lease() {
     // Strict: the account was strict before, the key is reported now.
     let strict = GateSettings {
         profile: Profile::Strict,
@@ -492,11 +488,11 @@ async fn widen(pair: &Pair, restriction: InForce) -> Position {
 
 /// A node that is asked to serves nothing that it cannot be sure of.
 #[tokio::test(flavor = "multi_thread")]
-async fn node_that_is_told_so_refuses_every_read_without_a_lease() {
+async fn node_configured_so_refuses_every_read_without_a_lease() {
     let mut settings = GateSettings::default();
     settings.policy.refuses_unleased_reads = true;
     let pair = Pair::set(settings).await;
-    pair.no_lease_there().await;
+    pair.end_lease_there();
     let refused = call(&pair.there, &pair.alice, RAM, "ListUsers").await;
     assert_eq!(refused.status, 503, "{}", refused.text);
     pair.there.node.membership().round().await.unwrap();
@@ -511,7 +507,7 @@ async fn node_that_is_told_so_refuses_every_read_without_a_lease() {
 /// Each step of a renewal is stalled while a report is answered: the lease of before has ended by then, and the next one
 /// is taken only with the news.
 #[tokio::test(flavor = "multi_thread")]
-async fn renewal_that_is_stalled_at_any_step_gives_no_lease_without_the_news() {
+async fn renewal_stalled_at_any_step_grants_no_lease_before_the_change_is_applied() {
     let strict = || GateSettings {
         profile: Profile::Strict,
         ..GateSettings::default()
@@ -575,10 +571,10 @@ async fn renewal_that_is_stalled_at_any_step_gives_no_lease_without_the_news() {
 /// A writer that is stopped between its commit and its look at the nodes does not have a node fenced that has just
 /// taken a lease: what it waits for is counted from the look.
 #[tokio::test(flavor = "multi_thread")]
-async fn node_with_a_fresh_lease_is_not_fenced_by_a_writer_that_was_stopped() {
+async fn node_with_a_fresh_lease_is_not_fenced_by_a_paused_writer() {
     let pair = Pair::new().await;
     let committed = pair.here.report(KEY).await.position;
-    tokio::time::sleep(LEASE + DRIFT).await;
+    pair.here.clock.sleep(LEASE + DRIFT);
     pair.there.node.membership().round().await.unwrap();
     let concern = Concern::Keys(vec![id(KEY)]);
     assert!(pair.receipt(committed, &concern).await.is_empty());
@@ -588,7 +584,7 @@ async fn node_with_a_fresh_lease_is_not_fenced_by_a_writer_that_was_stopped() {
 
 /// One node that is stopped is waited for once; then it is fenced, until it announces itself.
 #[tokio::test(flavor = "multi_thread")]
-async fn stopped_node_is_waited_for_once_and_not_again() {
+async fn stopped_node_is_waited_for_once() {
     let pair = Pair::new().await;
     let concern = Concern::Keys(vec![id(KEY)]);
     let wait = async |committed| {
@@ -625,7 +621,7 @@ fn second_position(receipt: &akgate_api::receipts::Receipt) -> Position {
 
 /// A receipt counts the calls of the key that were decided before and are not answered; a drain waits for them.
 #[tokio::test(flavor = "multi_thread")]
-async fn receipt_counts_the_calls_under_way_and_a_drain_waits_for_them() {
+async fn receipt_counts_calls_in_flight_and_a_drain_waits_for_them() {
     let (upstream, mut at_upstream, going) = held_upstream();
     let node = Arc::new(TestNode::new(Behind::Router(upstream)).await);
     let alice = node.key(KEY, Some("alice")).await;
@@ -656,7 +652,7 @@ async fn receipt_counts_the_calls_under_way_and_a_drain_waits_for_them() {
 
 /// What the database loses in a failover is read again key by key; new changes at the same revisions are no old news.
 #[tokio::test(flavor = "multi_thread")]
-async fn failover_that_lost_commits_leaves_nothing_of_them_and_hides_nothing_new() {
+async fn failover_that_lost_commits_leaves_no_trace_of_them_and_hides_nothing_new() {
     let pair = Pair::new().await;
     pair.here.key("LTAI5tFakeBob", Some("bob")).await;
     let bob = Credentials {
@@ -725,7 +721,7 @@ async fn failover_that_lost_commits_leaves_nothing_of_them_and_hides_nothing_new
 
 /// A fork that nobody remembers: everything is read again, in ranges and in place, and what is gone is gone.
 #[tokio::test(flavor = "multi_thread")]
-async fn history_that_nobody_knows_is_read_whole_and_in_place() {
+async fn unknown_history_is_reloaded_whole_and_in_place() {
     let node = TestNode::new(Behind::Yes).await;
     let alice = node.key(KEY, Some("alice")).await;
     node.key("LTAI5tFakeBob", Some("bob")).await;
@@ -750,7 +746,7 @@ async fn history_that_nobody_knows_is_read_whole_and_in_place() {
 
 /// A change that the failover lost is not said to be in force.
 #[tokio::test(flavor = "multi_thread")]
-async fn change_that_was_lost_before_its_receipt_is_told_so() {
+async fn change_lost_before_its_receipt_is_reported_as_lost() {
     let node = TestNode::new(Behind::Yes).await;
     node.key(KEY, Some("alice")).await;
     let kept = node.report(KEY).await.position;
@@ -766,7 +762,7 @@ async fn change_that_was_lost_before_its_receipt_is_told_so() {
 
 /// A node that was stopped between its decision and the first byte forwards nothing that it decided before.
 #[tokio::test(flavor = "multi_thread")]
-async fn clearance_that_grew_old_is_cleared_anew() {
+async fn stale_clearance_is_renewed() {
     let pair = Pair::new().await;
     let held = Held::by(&pair.there, "LOCK TABLE intents IN EXCLUSIVE MODE").await;
     let calling = begin(&pair.there, &pair.alice, RAM, "CreateUser");
@@ -795,7 +791,7 @@ impl Upstream for NeverConnected {
 
 /// The same where it grew old on the way to the upstream, and a report was answered meanwhile.
 #[tokio::test(flavor = "multi_thread")]
-async fn clearance_that_grew_old_on_the_way_to_the_upstream_is_cleared_anew() {
+async fn clearance_that_goes_stale_on_the_way_upstream_is_renewed() {
     let (cleared, mut until_cleared) = mpsc::channel(1);
     let going = Arc::new(Notify::new());
     let upstream = NeverConnected {
@@ -822,7 +818,7 @@ async fn clearance_that_grew_old_on_the_way_to_the_upstream_is_cleared_anew() {
 
 /// The nodes of a test run in one process: what one of them is told by the other is asked for by this.
 #[tokio::test(flavor = "multi_thread")]
-async fn nodes_are_listed_with_what_they_enforce() {
+async fn node_list_shows_what_each_node_enforces() {
     let pair = Pair::new().await;
     let views = nodes::list(pair.pool()).await.unwrap();
     assert_eq!(views.len(), 2);
@@ -841,7 +837,7 @@ async fn nodes_are_listed_with_what_they_enforce() {
 
 /// Whoever hangs up ends no call of the database half-way: the intent and its outcome are written.
 #[tokio::test(flavor = "multi_thread")]
-async fn caller_who_hangs_up_leaves_a_whole_record() {
+async fn caller_who_hangs_up_leaves_a_complete_record() {
     let pair = Pair::new().await;
     let held = Held::by(&pair.there, "LOCK TABLE intents IN EXCLUSIVE MODE").await;
     let calling = begin(&pair.there, &pair.alice, RAM, "CreateUser");
@@ -850,8 +846,11 @@ async fn caller_who_hangs_up_leaves_a_whole_record() {
     assert!(calling.await.is_err());
     held.let_go().await;
     let reached = pair.reached();
-    eventually(async || pair.reached() > reached || pair.reached() == 1).await;
-    eventually(async || {
+    eventually("the handlers are reached", async || {
+        pair.reached() > reached || pair.reached() == 1
+    })
+    .await;
+    eventually("the record is whole", async || {
         pair.there.node.recorder().flush().await.unwrap();
         let outcome: Option<String> =
             sqlx::query_scalar("SELECT outcome FROM intents WHERE action = 'CreateUser'")
@@ -864,20 +863,10 @@ async fn caller_who_hangs_up_leaves_a_whole_record() {
     .await;
 }
 
-async fn eventually<F: Future<Output = bool>>(mut is_so: impl FnMut() -> F) {
-    for _ in 0..400 {
-        if is_so().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it does not become so");
-}
-
 /// A node whose clock is twenty minutes off refuses every correct caller: it is not ready, and the others go on. Where
 /// all nodes differ from the database alike, it is the database's clock.
 #[tokio::test(flavor = "multi_thread")]
-async fn node_whose_clock_is_off_is_not_ready() {
+async fn node_with_a_wrong_clock_is_not_ready() {
     let database = Arc::new(TestDatabase::new().await);
     let now = SystemClock.now();
     let node = async |ahead| {
@@ -949,7 +938,7 @@ async fn node_whose_clock_is_off_is_not_ready() {
 
 /// What has ended stays ended at a node whose clock steps back, and at one that starts then.
 #[tokio::test(flavor = "multi_thread")]
-async fn clock_that_steps_back_frees_nothing() {
+async fn clock_set_back_lifts_nothing() {
     let enforce_from = GateSettings {
         policy: Policy {
             enforce_from: Some(NOW + time::Duration::HOUR),
@@ -988,7 +977,7 @@ async fn clock_that_steps_back_frees_nothing() {
 
 /// The answer of a report carries the receipt, the timeline keeps it, and the same Idempotency-Key gives it again.
 #[tokio::test(flavor = "multi_thread")]
-async fn report_is_answered_with_a_receipt_that_is_kept() {
+async fn report_is_answered_with_a_stored_receipt() {
     let desk = Desk::new().await;
     desk.node.key(KEY, Some("alice")).await;
     let report = json!({ "access_key_id": KEY, "source": "test", "reference": "1" });
@@ -1051,7 +1040,7 @@ async fn report_is_answered_with_a_receipt_that_is_kept() {
 
 /// A key that was abandoned because its node has ended is taken over at once; one that is at work is not.
 #[tokio::test(flavor = "multi_thread")]
-async fn idempotency_key_of_a_node_that_has_ended_can_be_used_again() {
+async fn idempotency_key_of_a_dead_node_can_be_used_again() {
     let desk = Desk::new().await;
     desk.node.key(KEY, Some("alice")).await;
     let begun =
@@ -1104,7 +1093,7 @@ fn fingerprint(key: &str) -> Vec<u8> {
 
 /// Whoever is stopped between taking the counter and the commit holds the others up for a second; its commit is void.
 #[tokio::test(flavor = "multi_thread")]
-async fn writer_that_is_stopped_holds_the_counter_for_a_second_at_most() {
+async fn paused_writer_holds_the_revision_for_a_second_at_most() {
     let database = TestDatabase::new().await;
     let pool = limited_sessions(Duration::from_secs(5))
         .connect_with(database.options())
@@ -1130,13 +1119,13 @@ async fn writer_that_is_stopped_holds_the_counter_for_a_second_at_most() {
 
 /// Ten million of them are kept: the history of each is that of the node.
 #[test]
-fn what_is_known_of_a_key_takes_no_more_room_with_histories() {
+fn access_key_entry_takes_24_bytes_of_memory() {
     assert_eq!(size_of::<akgate_state::live::memory::Known>(), 24);
 }
 
 /// A report whose transaction is stalled is not answered: calls pass until it is, and not after.
 #[tokio::test(flavor = "multi_thread")]
-async fn call_passes_while_a_report_is_stalled_before_its_commit_and_not_after_its_answer() {
+async fn call_passes_before_a_stalled_report_commits_and_not_after_its_answer() {
     let pair = Pair::new().await;
     let held = Held::by(&pair.there, "LOCK TABLE audit_records IN EXCLUSIVE MODE").await;
     let reporting = {
@@ -1181,7 +1170,7 @@ async fn stalled_intent_does_not_carry_a_decision_into_another_history() {
 
 /// A switch of the mode that a failover has lost is lost at every node.
 #[tokio::test(flavor = "multi_thread")]
-async fn mode_whose_switch_was_lost_is_the_mode_of_before() {
+async fn mode_switch_lost_in_a_failover_is_undone() {
     let pair = Pair::new().await;
     let pool = pair.pool();
     let before: i64 = sqlx::query_scalar("SELECT revision FROM policy_switch")
@@ -1210,7 +1199,7 @@ async fn mode_whose_switch_was_lost_is_the_mode_of_before() {
 
 /// A drain waits for longer than a call of the database may take.
 #[tokio::test(flavor = "multi_thread")]
-async fn drain_goes_on_while_the_database_is_well() {
+async fn drain_outlasts_the_database_timeout() {
     let (upstream, mut at_upstream, going) = held_upstream();
     let node = Arc::new(TestNode::new(Behind::Router(upstream)).await);
     let alice = node.key(KEY, Some("alice")).await;

@@ -434,7 +434,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_are_form_encoded_first() {
+    fn client_credentials_are_form_encoded_first() {
         let value = credentials("akgate:eu", "a b+c%").unwrap();
         let encoded = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
         let decoded = BASE64_STANDARD.decode(encoded).unwrap();

@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn token_goes_over_tls_or_stays_on_this_machine() {
+    fn token_is_sent_only_over_tls_or_to_this_machine() {
         for good in [
             "https://akgate.example.com",
             "https://akgate.example.com:8082/",

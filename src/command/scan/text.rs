@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn secret_is_told_where_an_id_is_near_or_the_line_says_so() {
+    fn secret_is_found_near_an_id_or_on_a_line_that_names_it() {
         let far = "\n".repeat(30);
         assert_eq!(
             found(&format!("{ID}\n\n{SECRET}\n")),
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn history_tells_commit_and_file_of_what_was_added() {
+    fn git_history_gives_commit_and_file_of_added_lines() {
         let commit = |digit: &str| format!("commit {}", digit.repeat(40));
         let history = format!(
             "{} (HEAD -> main)\nAuthor: A <a@example.com>\n\n    message\n\ndiff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1,2 @@\n-{ID}\n+id = {ID}\n context {ID}\n{}\n\ndiff --git a/app/y b/app/y\n--- /dev/null\n+++ b/app/y\n@@ -0,0 +1 @@\n+{SECRET}\n+secret: {SECRET}\n",
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn line_without_an_end_is_looked_at_in_pieces() {
+    fn endless_line_is_scanned_in_pieces() {
         let text = format!("{}{ID}\n", "x ".repeat(1 << 20));
         assert_eq!(found(&text).len(), 1);
     }

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn call_sent_after_the_answer_counts_where_it_was_answered_or_left_a_user() {
+    fn call_sent_after_the_answer_counts_if_answered_or_effective() {
         let tries = vec![
             one(5.0, true, "before"),
             one(10.0, true, "at the answer"),

@@ -71,7 +71,7 @@ fn gitleaks_report_is_read() {
 }
 
 #[test]
-fn file_that_breaks_off_tells_what_came_before() {
+fn truncated_file_yields_what_came_before() {
     let text = format!(r#"[{{"RuleID":"alibaba","Secret":"{ID}"}},{{"Secret":"x"#);
     let read = read(Format::Gitleaks, &text);
     assert_eq!(
@@ -139,7 +139,7 @@ fn trufflehog_lines_are_read() {
 }
 
 #[test]
-fn our_own_forms_are_read() {
+fn csv_and_ndjson_are_read() {
     let csv = format!(
         "access_key_id,access_key_secret,url,first_seen\n{ID},{SECRET},https://h.example,2024-04-18T09:00:00Z\n,,x,\n\"a b\",,,\n{ID},\n,{SECRET},,\n"
     );
@@ -168,7 +168,7 @@ fn our_own_forms_are_read() {
 }
 
 #[test]
-fn what_is_wrong_tells_nothing_of_what_the_file_holds() {
+fn error_contains_nothing_of_the_file() {
     for (format, text) in [
         (Format::Gitleaks, format!("[\"{SECRET}\"]")),
         (
@@ -203,7 +203,7 @@ fn what_is_wrong_tells_nothing_of_what_the_file_holds() {
 }
 
 #[test]
-fn form_is_told_apart() {
+fn format_is_detected() {
     for text in ["", "hello\n", "a,b\n", "{\"x\":1}\n", "<xml>"] {
         assert_eq!(detected(text), None, "{text}");
     }
@@ -238,7 +238,7 @@ fn line_that_is_too_long_is_skipped_alone() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_read_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn any_bytes_are_read_to_their_end(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         for format in [Format::Gitleaks, Format::Sarif, Format::Trufflehog, Format::Csv, Format::Ndjson] {
             prop_assert!(format.pieces(bytes.as_slice()).count() <= bytes.len() + 1);
         }
@@ -246,7 +246,7 @@ proptest! {
 
     /// Whatever stands between and around, as many elements are read as there are.
     #[test]
-    fn elements_are_those_that_serde_sees(values in prop::collection::vec("\\PC{0,20}", 0..10), pretty: bool) {
+    fn elements_are_those_that_serde_json_finds(values in prop::collection::vec("\\PC{0,20}", 0..10), pretty: bool) {
         let findings: Vec<_> = values
             .iter()
             .map(|text| serde_json::json!({ "Secret": ID, "File": text, "More": [text, { "x": text }] }))

@@ -122,14 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_is_believed() {
+    fn forwarded_address_is_read_only_from_a_trusted_proxy() {
         assert_eq!(caller("192.0.2.9", &["203.0.113.1"]), "192.0.2.9");
         assert_eq!(caller("10.0.0.1", &["203.0.113.1"]), "203.0.113.1");
         assert_eq!(caller("10.0.0.1", &[]), "10.0.0.1");
     }
 
     #[test]
-    fn what_the_caller_wrote_before_the_proxy_is_not_believed() {
+    fn forwarded_address_written_by_the_caller_is_ignored() {
         let forged = "127.0.0.1, 198.51.100.7, 203.0.113.1";
         assert_eq!(caller("10.0.0.1", &[forged]), "203.0.113.1");
         assert_eq!(
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn proxy_says_whether_the_caller_used_tls() {
+    fn trusted_proxy_says_whether_the_caller_used_tls() {
         let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));

@@ -209,7 +209,7 @@ mod tests {
 
     /// RFC 6376, section 3.4.5.
     #[test]
-    fn relaxed_forms_are_those_of_the_rfc() {
+    fn relaxed_canonicalisation_matches_the_rfc() {
         let head = "A: X\r\nB : Y\t\r\n\tZ  ";
         let headers = headers(head);
         let shown: Vec<String> = headers

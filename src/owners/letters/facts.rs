@@ -546,7 +546,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_name_what_is_there_and_nothing_breaks_out() {
+    fn commands_name_the_objects_and_escape_hostile_names() {
         let key = "LTAI5tFa****ly01";
         let commands = Commands::of(key, Some("alice"));
         assert_eq!(

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_list_does_not_reach_further() {
+    fn strict_list_contains_nothing_else() {
         for (product, version, action) in [
             ("Ecs", "2014-05-26", "DescribeInstances"),
             ("Ecs", "2014-05-26", "runInstances"),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_named_with_their_line() {
+    fn blocklist_errors_name_their_line() {
         for (row, message) in [
             (
                 "Ecs,2014-05-26,A,page",

@@ -150,14 +150,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_that_is_broken_or_no_object_is_refused() {
+    fn json_body_that_is_broken_or_no_object_is_refused() {
         for body in ["{", "[]", "1", "{\"a\":1}x", "{\"a\" 1}", "{\"\":1}"] {
             assert!(members(BodyType::Json, body.as_bytes()).is_err(), "{body}");
         }
     }
 
     #[test]
-    fn character_set_other_than_utf8_is_refused() {
+    fn body_in_another_character_set_than_utf8_is_refused() {
         assert!(BodyType::read(Some("application/json; charset=utf-16")).is_err());
         assert_eq!(
             BodyType::read(Some("Application/JSON; charset=\"UTF-8\"")),

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn name_given_twice_is_refused_and_named() {
+    fn parameter_given_twice_is_refused_and_named() {
         for text in [
             "Action=a&Action=b",
             "Action=a&action=a",
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_names_that_could_be_two_parameters_have_no_raw_form() {
+    fn ambiguous_raw_names_have_no_raw_form() {
         for text in ["a%26b=1", "a%3Db=1", "a%2541=1", "a%2Bb=1"] {
             assert_eq!(parameters(text).unwrap().canonical_with_raw_names(), None);
         }
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn parameter_put_in_keeps_the_order_and_stands_once() {
+    fn inserted_parameter_keeps_the_order_and_is_unique() {
         let mut read = parameters("a=1&c=3").unwrap();
         read.insert("b", "2".into());
         read.insert("a", "0".into());

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn only_utc_times_are_read() {
+    fn only_utc_timestamps_are_accepted() {
         assert!(timestamp("2026-11-24T12:00:00Z").is_ok());
         assert!(timestamp("2026-11-24T12:00:00.973Z").is_ok());
         for text in [

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn choices_are_read_as_they_are_written() {
+    fn choices_survive_writing_and_reading() {
         for profile in Profile::ALL {
             assert_eq!(profile.to_string().parse(), Ok(profile));
             let json = serde_json::to_value(profile).unwrap();
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_those_of_the_notice() {
+    fn defaults_match_the_published_notice() {
         assert_eq!(Profile::default(), Profile::Mutations);
         assert_eq!(
             Policy::default(),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn stricter_of_two_profiles_is_strict_where_one_is() {
+    fn stricter_of_two_profiles_wins() {
         for one in Profile::ALL {
             for other in Profile::ALL {
                 let wanted = if [one, other].contains(&Profile::Strict) {

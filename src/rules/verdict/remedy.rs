@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_self_remedy() {
+    fn other_operations_are_no_self_remedy() {
         let own = ("UserAccessKeyId", OWN);
         let off = ("Status", "Inactive");
         let other = ("UserAccessKeyId", "LTAI5tFakeKeyForTestsOnly02");

@@ -97,7 +97,7 @@ fn allowed(operation: &Operation, grounds: Grounds) -> Verdict {
 }
 
 #[test]
-fn widened_restriction_refuses_sensitive_reads_and_nothing_else_more() {
+fn widened_restriction_adds_only_sensitive_reads() {
     let world = World::new();
     for operation in world.operations() {
         for profile in Profile::ALL {
@@ -121,7 +121,7 @@ fn widened_restriction_refuses_sensitive_reads_and_nothing_else_more() {
 
 /// The table of the module's documentation, a second time and by single operations.
 #[test]
-fn every_cell_of_the_table() {
+fn verdict_matches_every_cell_of_the_table() {
     let world = World::new();
     let (ram, ims, sts, rm) = ("2015-05-01", "2019-08-15", "2015-04-01", "2020-03-31");
     for (version, action, effect, mutations, strict) in [
@@ -207,7 +207,7 @@ fn restricted_key_is_judged_by_effect_over_the_whole_catalogue() {
 }
 
 #[test]
-fn clear_key_passes_with_everything_in_every_mode() {
+fn clear_key_passes_every_operation_in_every_mode() {
     let world = World::new();
     for operation in world.operations() {
         for profile in Profile::ALL {
@@ -226,7 +226,7 @@ fn clear_key_passes_with_everything_in_every_mode() {
 }
 
 #[test]
-fn unknown_standing_passes_with_nothing() {
+fn key_of_unknown_state_passes_nothing() {
     let world = World::new();
     for operation in world.operations() {
         for profile in Profile::ALL {
@@ -265,7 +265,7 @@ fn session_is_judged_by_its_worst_ancestor() {
 }
 
 #[test]
-fn exception_lets_pass_what_a_known_restriction_refuses() {
+fn exception_passes_what_a_known_restriction_refuses() {
     let world = World::new();
     let create = world.operation("", "2015-05-01", "CreateUser");
     for profile in Profile::ALL {
@@ -293,7 +293,7 @@ fn exception_lets_pass_what_a_known_restriction_refuses() {
 }
 
 #[test]
-fn key_disables_itself_only_where_the_lane_is_open() {
+fn key_disables_itself_only_if_the_account_allows_it() {
     let world = World::new();
     let update = world.operation("", "2015-05-01", "UpdateAccessKey");
     for profile in Profile::ALL {
@@ -357,7 +357,7 @@ fn refusal_is_withheld_in_shadow_and_until_the_announced_instant() {
 }
 
 #[test]
-fn policy_that_is_off_judges_nothing() {
+fn policy_that_is_off_refuses_nothing() {
     let world = World::new();
     let create = world.operation("", "2015-05-01", "CreateUser");
     for enforce_from in [None, Some(NOW - time::Duration::HOUR)] {
@@ -375,7 +375,7 @@ fn policy_that_is_off_judges_nothing() {
 }
 
 #[test]
-fn permit_tells_what_was_withheld() {
+fn permit_records_the_withheld_refusal() {
     let refusal = Refusal::StandingUnknown;
     for (grounds, withheld) in [
         (Grounds::Clear, None),
@@ -398,7 +398,7 @@ fn permit_tells_what_was_withheld() {
 }
 
 #[test]
-fn refusal_speaks_the_wire_contract() {
+fn refusal_matches_the_wire_contract() {
     let said = |refusal: Refusal| {
         let fault = Fault::from(refusal);
         (fault.status().as_u16(), fault.code(), fault.message())
@@ -453,7 +453,7 @@ fn any_action() -> impl Strategy<Value = (&'static str, String)> {
 
 proptest! {
     #[test]
-    fn restricted_key_never_gets_through_with_a_mutation_a_secret_or_an_unknown(
+    fn restricted_key_is_refused_mutations_secrets_and_unknown_operations(
         (version, action) in any_action(),
         mut lineage in prop::collection::vec(any_standing(), 0..4),
         at in 0_usize..4,
@@ -508,7 +508,7 @@ proptest! {
     }
 
     #[test]
-    fn strict_refuses_whatever_mutations_refuses(
+    fn strict_profile_refuses_whatever_the_mutations_profile_refuses(
         (version, action) in any_action(),
         lineage in prop::collection::vec(any_standing(), 0..4),
     ) {
@@ -523,7 +523,7 @@ proptest! {
 
 /// Every cell of (effect, profile, sensitive, restricted, refusing) without a lease.
 #[test]
-fn node_without_a_lease_refuses_the_reads_that_news_could_refuse_and_nothing_else() {
+fn node_without_a_lease_refuses_only_reads_that_a_change_could_refuse() {
     let world = World::new();
     for operation in world.operations() {
         for profile in Profile::ALL {
@@ -566,7 +566,7 @@ fn permit(operation: &Operation) -> Permit {
 }
 
 #[test]
-fn permit_joins_no_intent_that_is_newer_or_of_another_history() {
+fn permit_rejects_an_intent_that_is_newer_or_of_another_history() {
     let create = World::new().operation("", "2015-05-01", "CreateUser");
     let at = |revision| BASIS.position.at(revision);
     assert!(permit(&create).joined_with(at(10)).is_ok());
@@ -584,7 +584,7 @@ fn permit_joins_no_intent_that_is_newer_or_of_another_history() {
 }
 
 #[test]
-fn read_alone_needs_no_intent() {
+fn only_a_read_needs_no_intent() {
     let world = World::new();
     for operation in world.operations() {
         let is_cleared = permit(&operation).of_read().is_ok();
@@ -593,7 +593,7 @@ fn read_alone_needs_no_intent() {
 }
 
 #[test]
-fn clearance_is_worth_nothing_five_seconds_after_its_basis_was_read() {
+fn clearance_expires_five_seconds_after_its_basis_was_read() {
     let list = World::new().operation("", "2015-05-01", "ListUsers");
     let spent = |after| {
         let clearance = permit(&list).of_read().unwrap();

@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn set_of_before_is_empty_when_its_calls_have_left_whoever_has_come_since() {
+    fn earlier_calls_are_done_when_each_has_left_despite_later_ones() {
         let calls = Arc::new(InFlight::default());
         let first = calls.enter();
         let before = calls.turn();
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_with_their_intent_are_known_one_by_one() {
+    fn calls_with_an_intent_are_tracked_individually() {
         let calls = Arc::new(InFlight::default());
         let id = AccessKeyId::parse("LTAI5tFakeAlice").unwrap();
         let at = |revision| Position {

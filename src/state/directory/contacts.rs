@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_are_written_as_the_reader_writes_them() {
+    fn instant_is_written_in_the_readers_language() {
         let at = datetime!(2026-11-05 17:04:59 UTC);
         assert_eq!(Language::English.minute(at), "5 November 2026, 17:04 UTC");
         assert_eq!(

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_are_read() {
+    fn import_reads_csv_and_ndjson() {
         let wanted = [
             Ok(("LTAI5tFake1".to_owned(), Some("alice".to_owned()))),
             Ok(("LTAI5tFake2".to_owned(), None)),
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_line_is_told_by_number_and_hides_no_other() {
+    fn bad_line_is_named_by_number_and_hides_no_other() {
         let csv = "account_id,user_name,access_key_id,access_key_secret\n\
                    1,alice,LTAI5tFake1,FakeSecret1\n\
                    x,alice,LTAI5tFake2,FakeSecret2\n\
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn contact_has_a_rank() {
+    fn imported_contact_has_a_rank() {
         let ranks = |text: &str| -> Vec<Result<i32, String>> {
             rows(Form::Csv, text.as_bytes())
                 .map(|(_, row)| match row {
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn secret_is_never_repeated() {
+    fn import_error_never_repeats_a_secret() {
         for (form, text) in [
             (Form::Ndjson, r#"{"access_key_secret":"FakeSecret1""#),
             (

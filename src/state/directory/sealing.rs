@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn sealed_secret_opens_in_its_place_alone() {
+    fn sealed_secret_opens_only_in_its_own_row() {
         let ring = ring(&[(1, 1)]);
         let sealed = ring
             .seal(&secret(), PLACE, &mut StdRng::seed_from_u64(1))
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn any_changed_byte_does_not_open() {
+    fn sealed_secret_with_a_changed_byte_does_not_open() {
         let ring = ring(&[(1, 1), (2, 1)]);
         let sealed = ring
             .seal(&secret(), PLACE, &mut StdRng::seed_from_u64(1))
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn newest_key_seals_and_older_ones_open() {
+    fn newest_sealing_key_seals_and_older_keys_open() {
         let old = ring(&[(1, 1)]);
         let sealed = old
             .seal(&secret(), PLACE, &mut StdRng::seed_from_u64(1))
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_secrets_share_a_blind_index_under_one_ring() {
+    fn equal_secrets_share_a_blind_index_under_one_key_ring() {
         let ring = ring(&[(1, 1)]);
         assert_eq!(ring.blind_index(&secret()), ring.blind_index(&secret()));
         let other = AccessKeySecret::new("another".into());

@@ -462,14 +462,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_a_standing_before_the_first_load() {
+    fn key_has_no_state_before_the_first_load() {
         let live = Live::default();
         assert!(!live.is_loaded());
         assert_eq!(live.lineage(&id("a"), &[]), [Standing::Unknown]);
     }
 
     #[test]
-    fn lift_frees_the_key_and_not_what_it_minted_before() {
+    fn lift_frees_the_key_and_not_its_earlier_sessions() {
         let restriction = Uuid::from_u128(7);
         let lifted = Marks {
             lifted: Some((at(10), mark(false))),
@@ -521,7 +521,7 @@ mod tests {
     }
 
     #[test]
-    fn older_news_does_not_undo_newer() {
+    fn older_change_does_not_undo_a_newer_one() {
         let live = live(&[]);
         live.publish(at(4));
         let inactive = What::Pair(KeyStatus::Inactive);
@@ -531,7 +531,7 @@ mod tests {
     }
 
     #[test]
-    fn look_up_of_another_history_adds_nothing() {
+    fn lookup_from_another_history_adds_nothing() {
         let live = live(&[]);
         live.publish(at(4));
         let elsewhere = Position {

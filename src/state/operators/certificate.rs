@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn holder_is_the_one_common_name_while_it_is_valid() {
+    fn certificate_holder_is_its_only_common_name_while_valid() {
         let ada = of(&[
             (DnType::OrganizationName, "eve"),
             (DnType::CommonName, "ada"),

@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn source_is_what_one_holder_has() {
+    fn guess_source_is_an_ipv4_address_or_an_ipv6_64_network() {
         for (ip, expected) in [
             ("192.0.2.7", "192.0.2.7"),
             ("::ffff:192.0.2.7", "192.0.2.7"),

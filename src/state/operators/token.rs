@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn token_is_read_as_it_is_made() {
+    fn token_survives_writing_and_reading() {
         let token = Token::make(&mut StdRng::seed_from_u64(1));
         assert_eq!(token.expose().len(), 61);
         let read = Token::parse(token.expose()).unwrap();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn slip_of_the_hand_is_told_without_a_database() {
+    fn mistyped_token_is_detected_without_a_database() {
         let token = Token::make(&mut StdRng::seed_from_u64(1));
         for at in 0..token.expose().len() {
             let mut changed = token.expose().to_owned();

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn receipt_after_the_least_fork_is_lost() {
+    fn receipt_after_the_earliest_fork_is_lost() {
         let history = |id: u128, parent: Option<u128>, fork| History {
             id: Uuid::from_u128(id),
             parent: parent.map(Uuid::from_u128),

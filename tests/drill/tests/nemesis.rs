@@ -38,7 +38,7 @@ fn akgate() -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn call_sent_after_a_receipt_never_passes_whatever_fails_meanwhile() {
+async fn call_sent_after_a_receipt_never_passes_during_faults() {
     let summary = run(&Settings {
         akgate: akgate(),
         nodes: 3,
@@ -61,7 +61,7 @@ async fn call_sent_after_a_receipt_never_passes_whatever_fails_meanwhile() {
 
 /// `./dev drill planted` puts it in.
 #[test]
-fn planted_bug_still_fits_the_code() {
+fn planted_bug_patch_still_applies() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let patch = "tests/drill/planted/late-comparison.patch";
     let checked = std::process::Command::new("git")

@@ -165,7 +165,7 @@ fn windows_of_the_secret(text: &str) -> usize {
 /// A million names and places in 10,000 letters; `AKGATE_FUZZED_LETTERS` is a folder that they are put into, for another
 /// parser to read.
 #[test]
-fn million_hostile_names_make_letters_like_any_other() {
+fn letters_about_a_million_hostile_names_are_well_formed() {
     let templates = Templates::load(None).unwrap();
     let mut rng = StdRng::seed_from_u64(7);
     let folder = std::env::var_os("AKGATE_FUZZED_LETTERS").map(std::path::PathBuf::from);

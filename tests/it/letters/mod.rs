@@ -3,7 +3,7 @@
 mod fuzz;
 mod owner;
 mod smtp;
-mod stage;
+pub mod stage;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -38,7 +38,7 @@ fn again(said: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn letter_of_a_transaction_that_fails_is_not_there() {
+async fn letter_of_a_failed_transaction_is_not_enqueued() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     let before = stage.letters().await.len();
@@ -48,10 +48,11 @@ async fn letter_of_a_transaction_that_fails_is_not_there() {
         .unwrap();
     tx.rollback().await.unwrap();
     assert_eq!(stage.letters().await.len(), before);
+    assert_eq!(stage.run_once().await, before);
 }
 
 #[tokio::test]
-async fn two_workers_send_no_letter_twice() {
+async fn two_workers_send_each_letter_once() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 40).await;
     let drain = || async {
@@ -75,7 +76,7 @@ async fn two_workers_send_no_letter_twice() {
 }
 
 #[tokio::test]
-async fn letter_that_failed_is_sent_again_as_it_was() {
+async fn letter_retry_sends_the_same_message() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     stage
@@ -115,10 +116,11 @@ async fn letter_that_failed_is_sent_again_as_it_was() {
     assert_eq!(links, [(hash.clone(), 1, NOW + links::LIFE)]);
     let confirmed = confirm(&stage.pool, &hash, stage.clock.now()).await;
     assert_eq!(confirmed, Confirmed::Now(leak.restriction_id));
+    assert_eq!(stage.run_once().await, 1);
 }
 
 #[tokio::test]
-async fn worker_whose_lease_ran_out_cannot_settle_for_another() {
+async fn worker_with_an_expired_lease_cannot_settle_a_letter() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 1).await;
     let lease = |now| outbox::lease(&stage.pool, now, time::Duration::minutes(3), 8);
@@ -134,7 +136,7 @@ async fn worker_whose_lease_ran_out_cannot_settle_for_another() {
 }
 
 #[tokio::test]
-async fn letter_is_tried_for_a_week() {
+async fn letter_is_retried_for_a_week() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 1).await;
     stage
@@ -166,7 +168,7 @@ async fn letter_is_tried_for_a_week() {
 }
 
 #[tokio::test]
-async fn no_letter_stands_in_the_way_of_another() {
+async fn letter_that_fails_does_not_block_another() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 4).await;
     sqlx::query("UPDATE contacts SET email = 'no address' WHERE email = 'owner03@example.com'")
@@ -198,7 +200,7 @@ async fn no_letter_stands_in_the_way_of_another() {
 }
 
 #[tokio::test]
-async fn letters_tell_what_they_should_and_no_secret() {
+async fn letters_contain_the_facts_and_no_secret() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 2).await;
     let (id, now) = (leak.restriction_id, NOW + time::Duration::hours(1));
@@ -251,7 +253,7 @@ async fn letters_tell_what_they_should_and_no_secret() {
 }
 
 #[tokio::test]
-async fn letter_that_comes_after_the_confirmation_asks_for_none() {
+async fn letter_sent_after_the_confirmation_asks_for_none() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     let actor = Actor::Operator("olga".into());
@@ -266,7 +268,7 @@ async fn letter_that_comes_after_the_confirmation_asks_for_none() {
 }
 
 #[tokio::test]
-async fn link_is_another_one_once_the_last_is_spent_or_over() {
+async fn confirmation_link_is_replaced_once_used_or_expired() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 1).await;
     let letters = outbox::lease(&stage.pool, NOW, time::Duration::minutes(1), 1).await;
@@ -285,10 +287,11 @@ async fn link_is_another_one_once_the_last_is_spent_or_over() {
     let hash = Sha256::digest(&second).to_vec();
     confirm(&stage.pool, &hash, NOW + links::LIFE).await;
     assert_ne!(link(NOW + links::LIFE).await, second);
+    assert_eq!(database.send_letters().await, ["Confirmed", "Imposed"]);
 }
 
 #[tokio::test]
-async fn running_worker_sends_what_comes_and_stops_when_told() {
+async fn running_worker_sends_new_letters_and_stops_on_request() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     let (stop, stopped) = watch::channel(false);
@@ -314,7 +317,7 @@ async fn running_worker_sends_what_comes_and_stops_when_told() {
 }
 
 #[tokio::test]
-async fn folder_holds_whole_letters_for_its_owner_alone() {
+async fn folder_mailer_writes_whole_letters_readable_by_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
 
     let database = TestDatabase::new().await;

@@ -99,7 +99,7 @@ async fn state(stage: &Stage, id: Uuid) -> String {
 }
 
 #[tokio::test]
-async fn whom_no_letter_reaches_is_passed_over_and_at_last_an_operator_is_told() {
+async fn unreachable_contacts_are_skipped_and_at_last_a_task_is_opened() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak_to(
         database.pool(),
@@ -144,7 +144,7 @@ async fn whom_no_letter_reaches_is_passed_over_and_at_last_an_operator_is_told()
 }
 
 #[tokio::test]
-async fn key_that_nobody_knows_is_an_operators_task() {
+async fn unknown_key_opens_a_task() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 1).await;
     let unknown = AccessKeyId::parse("LTAI5tFakeUnknown").unwrap();
@@ -183,7 +183,7 @@ async fn key_that_nobody_knows_is_an_operators_task() {
 }
 
 #[tokio::test]
-async fn letter_that_was_held_up_does_not_say_what_is_over() {
+async fn delayed_letter_says_nothing_outdated() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     after(&stage, Duration::ZERO).await;
@@ -206,7 +206,7 @@ async fn letter_that_was_held_up_does_not_say_what_is_over() {
 }
 
 #[tokio::test]
-async fn ladder_is_climbed_while_the_pair_works_whatever_is_clicked() {
+async fn escalation_continues_while_the_key_works_even_if_confirmed() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak_to(
         database.pool(),
@@ -281,7 +281,7 @@ async fn ladder_is_climbed_while_the_pair_works_whatever_is_clicked() {
 }
 
 #[tokio::test]
-async fn disabled_pair_stops_the_ladder_and_one_that_comes_back_goes_on() {
+async fn escalation_stops_for_a_disabled_key_and_resumes_when_it_works_again() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     after(&stage, Duration::ZERO).await;
@@ -301,7 +301,7 @@ async fn disabled_pair_stops_the_ladder_and_one_that_comes_back_goes_on() {
 }
 
 #[tokio::test]
-async fn repeats_are_one_letter_with_a_table() {
+async fn repeated_sightings_are_one_letter_with_a_table() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 1).await;
     // Before the first letter is out, they stand in that.
@@ -343,7 +343,7 @@ async fn repeats_are_one_letter_with_a_table() {
 }
 
 #[tokio::test]
-async fn restriction_that_is_to_come_is_announced_first() {
+async fn future_restriction_is_announced_first() {
     let database = TestDatabase::new().await;
     let (mut stage, _) = Stage::with_leak(database.pool(), 1).await;
     stage.enforce_from = Some(NOW + Duration::hours(30));
@@ -365,7 +365,7 @@ async fn restriction_that_is_to_come_is_announced_first() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_of_a_restriction_that_is_only_watched() {
+async fn shadow_mode_sends_no_letters() {
     let database = TestDatabase::new().await;
     let (mut stage, _) = Stage::with_leak(database.pool(), 1).await;
     stage.mode = Mode::Shadow;
@@ -391,7 +391,7 @@ fn token(sent: &[Sent], to: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn any_contact_takes_a_confirmation_back_and_all_hear_of_it() {
+async fn confirmation_can_be_withdrawn_by_any_contact_and_all_are_notified() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak_to(
         database.pool(),
@@ -444,6 +444,7 @@ async fn any_contact_takes_a_confirmation_back_and_all_hear_of_it() {
     let first = token(&sent, "first@example.com");
     let confirmed = by_link(&stage.pool, &first, &statement, LiftRule::Operator, NOW).await;
     assert_eq!(confirmed.unwrap(), Confirmed::Now(leak.restriction_id));
+    assert_eq!(after(&stage, Duration::MINUTE).await.len(), 2);
 }
 
 /// A change that the leaked key made, as the gateway records it.
@@ -472,7 +473,7 @@ async fn made(pool: &PgPool, at: OffsetDateTime) -> String {
 }
 
 #[tokio::test]
-async fn policy_lifts_on_facts_and_on_nothing_less() {
+async fn policy_lifts_only_a_confirmed_restriction_of_a_dead_key() {
     let database = TestDatabase::new().await;
     let (mut stage, leak) = Stage::with_leak(database.pool(), 1).await;
     stage.lift = LiftRule::AutoLift;
@@ -531,7 +532,7 @@ async fn policy_lifts_on_facts_and_on_nothing_less() {
 }
 
 #[tokio::test]
-async fn operators_rule_lifts_nothing_by_itself() {
+async fn operator_lift_rule_lifts_nothing_by_itself() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     after(&stage, Duration::ZERO).await;
@@ -541,7 +542,7 @@ async fn operators_rule_lifts_nothing_by_itself() {
 }
 
 #[tokio::test]
-async fn confirmation_that_is_taken_back_after_the_lift_is_an_operators_task() {
+async fn confirmation_withdrawn_after_the_lift_opens_a_task() {
     let database = TestDatabase::new().await;
     let (mut stage, leak) = Stage::with_leak(database.pool(), 1).await;
     stage.lift = LiftRule::AutoLift;
@@ -594,7 +595,7 @@ async fn suspect(stage: &Stage, files: &[&str], tell_owners: bool) {
 }
 
 #[tokio::test]
-async fn owner_is_told_of_a_suspicion_where_the_policy_says_so_and_nothing_is_restricted() {
+async fn owner_is_notified_of_a_suspicion_if_configured_and_nothing_is_restricted() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     after(&stage, Duration::ZERO).await;

@@ -17,12 +17,12 @@ use mail_parser::MessageParser;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
-    time::timeout,
+    sync::Notify,
 };
 use zeroize::Zeroizing;
 
 use super::stage::Stage;
-use crate::database::TestDatabase;
+use crate::{database::TestDatabase, wait::eventually};
 
 /// What the server answers to a command; `None` for the usual.
 type Script = dyn Fn(usize, &str) -> Option<&'static str> + Send + Sync;
@@ -35,6 +35,14 @@ struct Peer {
     port: u16,
     heard: Arc<Mutex<Vec<String>>>,
     mail: Arc<Mutex<Vec<Vec<u8>>>>,
+    hold: Arc<Hold>,
+}
+
+/// A body whose answer waits: the server says when it has the body, and goes on when it is told to.
+#[derive(Default)]
+struct Hold {
+    begun: Notify,
+    over: Notify,
 }
 
 impl Peer {
@@ -46,16 +54,19 @@ impl Peer {
             port: listener.local_addr().unwrap().port(),
             heard: Arc::default(),
             mail: Arc::default(),
+            hold: Arc::default(),
         };
         let script: Arc<Script> = Arc::new(script);
         let (heard, mail) = (Arc::clone(&peer.heard), Arc::clone(&peer.mail));
+        let hold = Arc::clone(&peer.hold);
         tokio::spawn(async move {
             for number in 1.. {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (script, heard, mail) = (script.clone(), heard.clone(), mail.clone());
+                let hold = Arc::clone(&hold);
                 tokio::spawn(async move {
                     // Whoever hangs up has said enough.
-                    drop(converse(stream, number, &*script, &heard, &mail).await);
+                    drop(converse(stream, number, &*script, &heard, &mail, &hold).await);
                 });
             }
         });
@@ -89,6 +100,7 @@ async fn converse(
     script: &Script,
     heard: &Mutex<Vec<String>>,
     mail: &Mutex<Vec<Vec<u8>>>,
+    hold: &Hold,
 ) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     let greeting = script(number, "").unwrap_or("220 peer ready");
@@ -125,7 +137,8 @@ async fn converse(
                 stream.read_until(b'\n', &mut body).await?;
             }
             if script(number, "hold").is_some() {
-                tokio::time::sleep(Duration::from_millis(300)).await;
+                hold.begun.notify_one();
+                hold.over.notified().await;
             }
             mail.lock().unwrap().push(body);
             let answer = script(number, "body").unwrap_or("250 taken");
@@ -148,7 +161,7 @@ fn message(subject: &str) -> Message {
 }
 
 #[tokio::test]
-async fn letter_that_the_server_puts_off_arrives_later_and_is_well_formed() {
+async fn deferred_letter_arrives_later_and_is_well_formed() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 2).await;
     let busy = Arc::new(Mutex::new(true));
@@ -219,7 +232,7 @@ async fn letter_that_the_server_puts_off_arrives_later_and_is_well_formed() {
 }
 
 #[tokio::test]
-async fn refused_letter_is_given_up_and_a_refused_sender_is_not() {
+async fn refused_letter_fails_and_a_refused_sender_is_retried() {
     for (at, answer, letter_is_at_fault) in [
         ("MAIL", "451 later", false),
         ("RCPT", "550 5.1.1 no such user", true),
@@ -245,7 +258,7 @@ async fn refused_letter_is_given_up_and_a_refused_sender_is_not() {
 }
 
 #[tokio::test]
-async fn absent_server_is_tried_again() {
+async fn absent_server_is_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
@@ -253,13 +266,14 @@ async fn absent_server_is_tried_again() {
         port,
         heard: Arc::default(),
         mail: Arc::default(),
+        hold: Arc::default(),
     };
     let fault = peer.mailer().send("x", message("x")).await.unwrap_err();
     assert!(matches!(fault, MailFault::Away(_)), "{fault}");
 }
 
 #[tokio::test]
-async fn server_without_starttls_is_told_nothing() {
+async fn server_without_starttls_gets_no_credentials_or_letter() {
     let peer = Peer::start(|_, _| None).await;
     let mailer = SmtpMailer::new(SmtpSettings {
         encryption: Encryption::StartTls,
@@ -273,7 +287,7 @@ async fn server_without_starttls_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn password_in_the_clear_is_a_fault_of_the_settings() {
+async fn login_without_encryption_is_refused() {
     let peer = Peer::start(|_, _| None).await;
     let refused = SmtpMailer::new(SmtpSettings {
         login: Some(("akgate".into(), Zeroizing::new("FakePassword".into()))),
@@ -283,8 +297,8 @@ async fn password_in_the_clear_is_a_fault_of_the_settings() {
 }
 
 #[tokio::test]
-async fn letter_that_nobody_waits_for_any_more_does_not_disturb_the_next() {
-    // The first connection takes its time after the body, longer than the sender waits.
+async fn abandoned_letter_does_not_disturb_the_next() {
+    // The first connection does not answer to the body while the sender waits.
     let peer = Peer::start(|number, line| match (number, line) {
         (1, "hold") => Some("yes"),
         (_, line) if line.starts_with("RCPT") && number > 1 => Some("550 no such user"),
@@ -292,21 +306,21 @@ async fn letter_that_nobody_waits_for_any_more_does_not_disturb_the_next() {
     })
     .await;
     let mailer = peer.mailer();
-    let waited = timeout(Duration::from_millis(100), mailer.send("1", message("1"))).await;
-    assert!(waited.is_err());
+    tokio::select! {
+        answered = mailer.send("1", message("1")) => panic!("{answered:?}"),
+        () = peer.hold.begun.notified() => {}
+    }
     // Time for a connection to come back to the pool, were it to.
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
     let fault = mailer.send("2", message("2")).await.unwrap_err();
     assert!(matches!(fault, MailFault::Never(_)), "{fault}");
-    timeout(Duration::from_secs(10), async {
-        while peer.mail.lock().unwrap().is_empty() {
-            tokio::task::yield_now().await;
-        }
+    peer.hold.over.notify_one();
+    eventually("the first letter is taken", async || {
+        !peer.mail.lock().unwrap().is_empty()
     })
-    .await
-    .unwrap();
+    .await;
     assert_eq!(peer.mail.lock().unwrap().len(), 1);
 }
 

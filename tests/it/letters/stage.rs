@@ -24,7 +24,7 @@ use akgate_state::{
     clock::Clock,
     directory::{
         KeyRecord,
-        contacts::{self, Language},
+        contacts::{Contact, Language, keep_all},
         keys::NewKey,
         sealing::KeyRing,
     },
@@ -198,21 +198,22 @@ impl Stage {
         let ranked = contacts.iter().any(|(_, rank)| *rank > 1);
         // Known well before the leak.
         let known = NOW - time::Duration::days(30);
-        for (n, (email, rank)) in contacts.iter().enumerate() {
-            let language = match ranked {
-                true => Language::English,
-                false => Language::ALL[n % 2],
-            };
-            contacts::keep(pool, ACCOUNT, email, language, known)
-                .await
-                .unwrap();
-            sqlx::query("UPDATE contacts SET rank = $2 WHERE email = $1")
-                .bind(email)
-                .bind(rank)
-                .execute(pool)
-                .await
-                .unwrap();
-        }
+        let contacts: Vec<Contact> = contacts
+            .iter()
+            .enumerate()
+            .map(|(n, (email, rank))| Contact {
+                email: (*email).to_owned(),
+                language: match ranked {
+                    true => Language::English,
+                    false => Language::ALL[n % 2],
+                },
+                rank: *rank,
+            })
+            .collect();
+        let contacts: Vec<(&str, &Contact)> = contacts.iter().map(|one| (ACCOUNT, one)).collect();
+        let mut tx = pool.begin().await.unwrap();
+        keep_all(&mut tx, &contacts, known).await.unwrap();
+        tx.commit().await.unwrap();
         let address = format!("https://github.com/example/app/blob/main/{KEY}.env?q={SECRET}#L3");
         let report = LeakReport {
             access_key_id: Some(key_id()),

@@ -9,11 +9,12 @@ use super::{
     publisher::{Signer, signed},
     send,
 };
+use crate::wait::eventually;
 
 const BODY: &str = "[]";
 
 #[tokio::test]
-async fn key_that_nobody_knows_makes_us_ask_once_a_minute() {
+async fn unknown_signing_key_is_fetched_once_a_minute() {
     let post = Post::new().await;
     assert_eq!(post.deliver(&json!([])).await.status, StatusCode::OK);
     assert_eq!(post.publisher.asked(), 1);
@@ -43,7 +44,7 @@ async fn key_that_nobody_knows_makes_us_ask_once_a_minute() {
 }
 
 #[tokio::test]
-async fn new_key_is_found_and_an_old_one_is_taken_while_it_is_listed() {
+async fn new_signing_key_is_fetched_and_an_old_one_accepted_while_published() {
     let post = Post::new().await;
     assert_eq!(post.deliver(&json!([])).await.status, StatusCode::OK);
     let next = Signer::new();
@@ -70,26 +71,22 @@ async fn new_key_is_found_and_an_old_one_is_taken_while_it_is_listed() {
     post.publisher.direct(|directed| directed.keys = vec![new]);
     post.node.clock.advance(time::Duration::HOUR);
     assert_eq!(post.deliver(&json!([])).await.status, StatusCode::OK);
-    for _ in 0..200 {
-        if post.publisher.asked() == 3 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    eventually("the keys are fetched a third time", async || {
+        post.publisher.asked() == 3
+    })
+    .await;
+    eventually("the old key is no longer accepted", async || {
+        post.deliver(&json!([])).await.status != StatusCode::OK
+    })
+    .await;
     assert_eq!(post.publisher.asked(), 3);
-    for _ in 0..200 {
-        if post.deliver(&json!([])).await.status != StatusCode::OK {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
     post.node.clock.advance(time::Duration::SECOND);
     let answer = post.deliver(&json!([])).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]
-async fn last_good_set_serves_while_the_source_does_not_answer() {
+async fn last_good_signing_keys_serve_while_the_source_is_away() {
     let post = Post::new().await;
     assert_eq!(post.deliver(&json!([])).await.status, StatusCode::OK);
     let impostor = Signer {
@@ -128,10 +125,11 @@ async fn slow_source_delays_no_other_delivery() {
     let router = post.beside();
     let request = post.publisher.delivery("slow", BODY);
     let slow = tokio::spawn(async move { send(&router, request).await });
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    post.publisher.slow.asked.notified().await;
     for _ in 0..50 {
         assert_eq!(post.deliver(&json!([])).await.status, StatusCode::OK);
     }
     assert!(!slow.is_finished());
+    post.publisher.slow.going.notify_one();
     assert_eq!(slow.await.unwrap().status, StatusCode::OK);
 }

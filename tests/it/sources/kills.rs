@@ -98,6 +98,7 @@ async fn recorded(pool: &PgPool) -> BTreeSet<usize> {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_node_loses_no_delivery_and_counts_none_twice() {
     let database = TestDatabase::new().await;
+    database.leaves_letters("they are counted, and no node is a worker");
     let pool = database.pool();
     let publisher = Arc::new(Publisher::start().await);
     let scratch = Scratch::new();
@@ -143,6 +144,7 @@ async fn killed_node_loses_no_delivery_and_counts_none_twice() {
             })
             .collect();
         if !is_last {
+            // The moment of the kill is what is tried.
             let pause = rand::rng().random_range(0..40);
             tokio::time::sleep(Duration::from_millis(pause)).await;
             drop(node);
@@ -190,8 +192,9 @@ async fn killed_node_loses_no_delivery_and_counts_none_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_import_goes_on_where_it_was() {
+async fn killed_import_resumes_where_it_stopped() {
     let database = TestDatabase::new().await;
+    database.leaves_letters("they are counted, and no node is a worker");
     let pool = database.pool();
     let scratch = Scratch::new();
     let config = config(&scratch, &database, "http://127.0.0.1:1");
@@ -217,6 +220,7 @@ async fn killed_import_goes_on_where_it_was() {
             .spawn()
             .unwrap();
         if let Some(pause) = pause {
+            // The moment of the kill is what is tried.
             std::thread::sleep(Duration::from_millis(pause));
             child.kill().unwrap();
         }

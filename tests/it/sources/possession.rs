@@ -16,6 +16,7 @@ use super::{ALICE, Answer, send};
 use crate::{
     harness::{Behind, TestNode},
     road::confirm_and_lift,
+    wait::eventually,
 };
 
 const HOST: &str = "akgate.example";
@@ -54,7 +55,7 @@ async fn restricted(node: &TestNode) -> Vec<(uuid::Uuid, String)> {
 }
 
 #[tokio::test]
-async fn door_is_shut_by_default() {
+async fn public_reporting_is_off_by_default() {
     let node = TestNode::new(Behind::Sandbox).await;
     let router = node.public(IntakeSettings::default());
     let answer = report(&router, &json!({ "access_key_secret": "x" })).await;
@@ -62,7 +63,7 @@ async fn door_is_shut_by_default() {
 }
 
 #[tokio::test]
-async fn whoever_holds_the_secret_has_the_key_restricted_and_nobody_else() {
+async fn public_report_restricts_a_key_only_with_its_secret() {
     let node = TestNode::new(Behind::Sandbox).await;
     let alice = node.key(ALICE, Some("alice")).await;
     let secret = &alice.access_key_secret;
@@ -125,7 +126,7 @@ async fn whoever_holds_the_secret_has_the_key_restricted_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn answer_comes_before_any_look_up_and_a_claim_outlives_its_node() {
+async fn public_report_is_answered_before_any_lookup_and_outlives_its_node() {
     let node = TestNode::new(Behind::Sandbox).await;
     let alice = node.key(ALICE, Some("alice")).await;
     let router = node.public(open(100));
@@ -147,19 +148,17 @@ async fn answer_comes_before_any_look_up_and_a_claim_outlives_its_node() {
         node.node.intake(open(1), true),
         stopped,
     ));
-    for _ in 0..500 {
-        if !restricted(&node).await.is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("alice's key is restricted", async || {
+        !restricted(&node).await.is_empty()
+    })
+    .await;
     assert_eq!(restricted(&node).await.len(), 1);
     stop.send_replace(true);
     loop_of_another.await.unwrap();
 }
 
 #[tokio::test]
-async fn too_many_and_malformed_ones_are_turned_away() {
+async fn public_report_that_is_malformed_or_one_too_many_is_refused() {
     let node = TestNode::new(Behind::Sandbox).await;
     let router = node.public(open(100));
     let good = mac("x", HOST, "a-nonce-of-16-characters");

@@ -1,11 +1,8 @@
 //! A source: signs deliveries, and publishes its keys on a server of its own, as a test directs.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use aws_lc_rs::{
@@ -24,7 +21,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 
 /// A key pair of the source.
 pub struct Signer {
@@ -87,12 +84,21 @@ pub struct Publisher {
     pub current: Signer,
     pub url: String,
     pub directed: Arc<Mutex<Directed>>,
+    pub slow: Arc<Slow>,
     asked: Arc<AtomicUsize>,
+}
+
+/// The slow address: says when it is asked, and answers when it is told to.
+#[derive(Default)]
+pub struct Slow {
+    pub asked: Notify,
+    pub going: Notify,
 }
 
 #[derive(Clone)]
 struct Served {
     directed: Arc<Mutex<Directed>>,
+    slow: Arc<Slow>,
     asked: Arc<AtomicUsize>,
 }
 
@@ -104,8 +110,10 @@ impl Publisher {
             status: StatusCode::OK,
         }));
         let asked = Arc::new(AtomicUsize::new(0));
+        let slow_address = Arc::new(Slow::default());
         let served = Served {
             directed: Arc::clone(&directed),
+            slow: Arc::clone(&slow_address),
             asked: Arc::clone(&asked),
         };
         let router = Router::new()
@@ -119,6 +127,7 @@ impl Publisher {
             current,
             url,
             directed,
+            slow: slow_address,
             asked,
         }
     }
@@ -145,6 +154,7 @@ async fn keys(State(served): State<Served>) -> Response {
 }
 
 async fn slow(State(served): State<Served>) -> Response {
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    served.slow.asked.notify_one();
+    served.slow.going.notified().await;
     keys(State(served)).await
 }

@@ -15,7 +15,7 @@ fn request(method: Method, path: &str, token: Option<&str>, body: &Value) -> Req
 }
 
 #[tokio::test]
-async fn gitlab_asks_what_we_want_and_tells_it() {
+async fn gitlab_reads_the_token_types_and_revokes_tokens() {
     let post = Post::new().await;
     let alice = post.node.key(ALICE, Some("alice")).await;
     let path = "/v1/revocable_token_types";
@@ -49,7 +49,7 @@ async fn gitlab_asks_what_we_want_and_tells_it() {
 }
 
 #[tokio::test]
-async fn only_the_token_opens_it() {
+async fn revocation_api_needs_the_token() {
     let post = Post::new().await;
     let bearer = format!("Bearer {TOKEN}");
     for token in [

@@ -8,7 +8,7 @@ fn templates() -> Templates {
 }
 
 #[test]
-fn letters_read_as_they_should() {
+fn letters_match_their_snapshots() {
     let usual = |kind| move |language| sample::of(kind, language);
     for (kind, name, facts) in [
         (
@@ -38,7 +38,7 @@ fn both(kind: LetterKind, name: &str, facts: &dyn Fn(Language) -> Facts) {
 }
 
 #[test]
-fn clue_is_text_and_only_the_confirmation_is_a_link() {
+fn evidence_is_plain_text_and_only_the_confirmation_is_a_link() {
     let hostile = "</code><a href=\"https://evil.example\">x</a><script>& [y](https://evil.example) *z* `c` ![i](https://evil.example/i) | https://evil.example <https://evil.example>";
     for language in Language::ALL {
         let facts = Facts {
@@ -73,7 +73,7 @@ fn clue_is_text_and_only_the_confirmation_is_a_link() {
 }
 
 #[test]
-fn no_mark_of_the_template_is_left() {
+fn letter_contains_no_template_markup() {
     let templates = templates();
     for (kind, language, facts) in sample::every() {
         let letter = templates.render(kind, language, &facts).unwrap();
@@ -105,7 +105,7 @@ fn folder(name: &str, file: &str, text: &str) -> PathBuf {
 }
 
 #[test]
-fn folder_overrides_a_letter_and_leaves_the_rest() {
+fn template_folder_overrides_one_letter_and_leaves_the_rest() {
     let folder = folder("good", "en/lifted.md", "# Ours {{ access_key }}\n\nText\n");
     let templates = Templates::load(Some(&folder)).unwrap();
     fs::remove_dir_all(folder).unwrap();
@@ -121,7 +121,7 @@ fn folder_overrides_a_letter_and_leaves_the_rest() {
 }
 
 #[test]
-fn faulty_override_is_found_at_the_start() {
+fn faulty_template_override_is_found_at_startup() {
     for (name, file, text, said) in [
         (
             "misspelt",

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusal_is_kept_without_address_and_link() {
+    fn refusal_is_stored_without_address_and_link() {
         let said = "550 <alice@example.com>: https://h/confirm/FakeToken is listed\r\n";
         assert_eq!(
             discreet(said, "alice@example.com", Some("FakeToken")),

@@ -12,7 +12,7 @@ fn fault(rows: &str) -> String {
 }
 
 #[test]
-fn built_in_counts_per_product_and_effect() {
+fn built_in_catalogue_has_the_expected_counts_per_product_and_effect() {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for operation in Catalogue::built_in().unwrap().operations() {
         let product = operation.product();
@@ -54,7 +54,7 @@ fn built_in_counts_per_product_and_effect() {
 }
 
 #[test]
-fn actions_have_the_effect_that_the_design_gives_them() {
+fn actions_have_their_documented_effect() {
     let catalogue = Catalogue::built_in().unwrap();
     for (version, action, effect) in [
         ("2015-05-01", "CreateUser", Effect::Mutate(Kind::Identity)),
@@ -156,7 +156,7 @@ fn reads_that_map_an_account_are_sensitive() {
 }
 
 #[test]
-fn names_are_kept_without_secrets() {
+fn object_names_are_recorded_without_secrets() {
     let catalogue = Catalogue::built_in().unwrap();
     let kept = |version, action| -> Vec<String> {
         let operation = catalogue.operation(version, action).unwrap();
@@ -199,7 +199,7 @@ fn only_federated_calls_may_be_anonymous() {
 }
 
 #[test]
-fn faults_are_named_with_their_line() {
+fn catalogue_errors_name_their_line() {
     for (rows, message) in [
         ("", "line 2: there are no rows"),
         (

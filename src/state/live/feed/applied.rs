@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_remembered_is_not_claimed() {
+    fn changes_since_a_forgotten_revision_are_unknown() {
         let mut applied = Applied::default();
         assert_eq!(applied.since(0), None);
         applied.forget_up_to(5);

@@ -129,7 +129,7 @@ mod tests {
     const MINUTE: i64 = 60_000;
 
     #[test]
-    fn node_that_is_far_from_the_others_is_named_and_so_is_a_database_that_is_far_from_all() {
+    fn clock_check_names_a_node_far_from_the_others_or_a_database_far_from_all() {
         let judge = |own: i64, others: &[i64]| {
             let mut all = others.to_vec();
             all.push(own);

@@ -5,7 +5,7 @@ use akgate_model::config::Bounds;
 use crate::explore::{MUTATIONS, STRICT_READS, explore_all};
 
 #[test]
-fn mutations_across_two_faults() {
+fn no_mutation_passes_across_two_faults() {
     explore_all(
         "mutations, 3 restrictions, 2 faults",
         Bounds {
@@ -18,7 +18,7 @@ fn mutations_across_two_faults() {
 }
 
 #[test]
-fn strict_reads_at_three_nodes_across_two_crashes() {
+fn no_strict_read_passes_at_three_nodes_across_two_crashes() {
     explore_all(
         "strict reads, 3 nodes, 2 restrictions, 2 crashes",
         Bounds {
@@ -31,7 +31,7 @@ fn strict_reads_at_three_nodes_across_two_crashes() {
 }
 
 #[test]
-fn strict_reads_at_three_nodes_across_a_failover() {
+fn no_strict_read_passes_at_three_nodes_across_a_failover() {
     explore_all(
         "strict reads, 3 nodes, 2 restrictions, 1 failover",
         Bounds {
@@ -43,7 +43,7 @@ fn strict_reads_at_three_nodes_across_a_failover() {
 }
 
 #[test]
-fn strict_reads_across_two_faults() {
+fn no_strict_read_passes_across_two_faults() {
     explore_all(
         "strict reads, 1 node, 2 restrictions, 2 faults",
         Bounds {
@@ -56,7 +56,7 @@ fn strict_reads_across_two_faults() {
 }
 
 #[test]
-fn strict_reads_of_three_restrictions_across_a_failover() {
+fn no_strict_read_passes_under_three_restrictions_across_a_failover() {
     explore_all(
         "strict reads, 1 node, 3 restrictions, 1 failover",
         Bounds {
