@@ -158,7 +158,7 @@ fn print(report: &ObservationReport, out: &mut impl Write) -> io::Result<()> {
         for row in &report.not_in_directory {
             table.add_row([
                 row.calls.to_string(),
-                row.kind.to_owned(),
+                row.kind.clone(),
                 format!("{} {}", row.product, row.action),
                 some(&row.access_key_id),
                 row.last_source_ip.clone(),
