@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::extract::LONGEST_PARAMETER;
+use crate::http::extract::LONGEST_PARAMETER;
 
 /// The longest text of an answer, in characters: what is kept of foreign texts is far shorter.
 const LONGEST_TEXT: u64 = 65_536;

@@ -2,8 +2,6 @@
 
 mod bounds;
 
-use std::collections::BTreeMap;
-
 use axum::{Router, routing::get};
 use bytes::Bytes;
 use http::{
@@ -13,16 +11,17 @@ use http::{
 use serde_json::Value;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::{
-    IntoResponses, Modify, OpenApi, ToSchema,
+    Modify, OpenApi,
     openapi::{
-        Components, Content, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder, Type,
+        Components, ObjectBuilder, Required, Type,
         path::{ParameterBuilder, ParameterIn},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{
+use crate::http::responses::faults;
+use crate::v1::{
     approvals, confirm, deliveries, events, exceptions, keys, letters, lift, operators, policy,
     restrictions, tasks,
 };
@@ -141,44 +140,6 @@ impl Modify for Once {
             }
         }
     }
-}
-
-/// What any request may be told.
-pub struct Faults;
-
-impl IntoResponses for Faults {
-    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        faults(&[
-            ("400", "The request is not valid."),
-            ("401", "The token is missing or not valid."),
-            ("403", "The operator's role does not allow this."),
-            (
-                "429",
-                "Too many requests, or too many wrong tokens; this request was not processed.",
-            ),
-            (
-                "500",
-                "Internal error. The audit log tells whether anything has changed.",
-            ),
-            ("503", "The registry is not available. Nothing has changed."),
-        ])
-    }
-}
-
-fn faults(
-    told: &[(&'static str, &'static str)],
-) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-    told.iter()
-        .map(|(status, description)| ((*status).to_owned(), fault(description).into()))
-        .collect()
-}
-
-fn fault(description: &str) -> utoipa::openapi::Response {
-    let body = Content::new(Some(Ref::from_schema_name(ProblemDetails::name())));
-    ResponseBuilder::new()
-        .description(description)
-        .content("application/problem+json", body)
-        .build()
 }
 
 /// The description as it is served: with the bounds of everything.

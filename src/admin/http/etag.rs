@@ -1,0 +1,104 @@
+//! `ETag` and `If-Match` (RFC 9110 sections 8.8.3 and 13.1.1): a change may be bound to what its operator has seen.
+
+use axum::{
+    Json,
+    extract::FromRequestParts,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderValue,
+    header::{ETAG, IF_MATCH},
+    request::Parts,
+};
+use serde::Serialize;
+use utoipa::{
+    IntoParams,
+    openapi::{
+        ObjectBuilder, Required, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
+
+use crate::{context::Admin, http::problem::Problem};
+use akgate_api::receipts::{Changed, Receipt};
+use akgate_state::restrictions::seen::Seen;
+
+/// An answer with its tag.
+pub struct Tagged<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Tagged<T> {
+    fn into_response(self) -> Response {
+        let tag = tag(&self.0);
+        tagged(Json(self.0).into_response(), tag)
+    }
+}
+
+impl<T: Serialize> Tagged<T> {
+    /// The answer of a change, with the tag of what it was made to.
+    pub fn with_receipt(self, receipt: Receipt) -> Response {
+        let tag = tag(&self.0);
+        let changed = Changed {
+            view: self.0,
+            receipt: Some(receipt),
+        };
+        tagged(Json(changed).into_response(), tag)
+    }
+}
+
+fn tag(view: &impl Serialize) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("\"{}\"", Seen::of(view).as_str())).ok()
+}
+
+fn tagged(mut response: Response, tag: Option<HeaderValue>) -> Response {
+    if let Some(tag) = tag {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// What the operator has seen; `None` where the change is bound to nothing.
+pub struct IfMatch(pub Option<Vec<Seen>>);
+
+impl FromRequestParts<Admin> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Admin) -> Result<Self, Problem> {
+        let mut seen = Vec::new();
+        let mut is_any = true;
+        for given in parts.headers.get_all(IF_MATCH) {
+            let given = given.to_str().unwrap_or_default();
+            for tag in given.split(',').map(str::trim) {
+                if tag == "*" {
+                    return Ok(Self(None));
+                }
+                is_any = false;
+                seen.extend(read(tag));
+            }
+        }
+        Ok(Self((!is_any).then_some(seen)))
+    }
+}
+
+/// A tag of ours. Anything else, a weak tag too, matches nothing that was ever seen.
+fn read(tag: &str) -> Option<Seen> {
+    Seen::parse(tag.strip_prefix('"')?.strip_suffix('"')?)
+}
+
+impl IntoParams for IfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(34))
+            .max_length(Some(34))
+            .pattern(Some("^\"[0-9a-f]{32}\"$"));
+        let parameter = ParameterBuilder::new()
+            .name("If-Match")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(
+                "The ETag that you read. The request fails with 412 if the resource has changed since then.",
+            ))
+            .schema(Some(schema));
+        vec![parameter.build()]
+    }
+}

@@ -1,0 +1,160 @@
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a change that may be sent again, where nobody knows
+//! whether it arrived, and is made once.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use backon::{ExponentialBuilder, Retryable};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    context::Admin,
+    http::{authentication, problem::Problem},
+};
+use akgate_state::{
+    directory::within,
+    operators::once::{self, Begun, Kept, Once},
+};
+
+/// The header.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Says of an answer that it was given before.
+const REPLAYED: &str = "idempotency-replayed";
+
+/// The longest body of a request, in bytes: axum's own limit.
+const LONGEST_BODY: usize = 2 << 20;
+
+/// The longest answer that is kept, in bytes.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+/// Of an answer that is shown once alone: it is not kept.
+#[derive(Debug, Clone, Copy)]
+pub struct ShownOnce;
+
+/// Makes a request with an `Idempotency-Key` once.
+pub async fn once(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+    // PUT sets accounts alone: elsewhere it is told that there is no such method.
+    let changes = match *request.method() {
+        Method::POST => true,
+        Method::PUT => request.uri().path().starts_with("/admin/v1/accounts/"),
+        _ => false,
+    };
+    if !changes || !request.headers().contains_key(IDEMPOTENCY_KEY) {
+        return next.run(request).await;
+    }
+    // It runs to its end, and its answer is kept, whether or not the client waits for it.
+    let made = tokio::spawn(make(admin, request, next)).await;
+    match made {
+        Ok(Ok(response)) => response,
+        Ok(Err(problem)) => problem.into_response(),
+        Err(_) => Problem::internal().into_response(),
+    }
+}
+
+async fn make(admin: Admin, request: Request, next: Next) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let key = key(&parts.headers)?;
+    let operator = authentication::operator(&parts, &admin).await?;
+    let body = to_bytes(body, LONGEST_BODY)
+        .await
+        .map_err(|_| Problem::invalid("The body cannot be read, or is too large."))?;
+    let mut fingerprint = Sha256::new();
+    for part in [
+        parts.method.as_str().as_bytes(),
+        parts.uri.path().as_bytes(),
+        parts.uri.query().unwrap_or_default().as_bytes(),
+        &body,
+    ] {
+        fingerprint.update((part.len() as u64).to_be_bytes());
+        fingerprint.update(part);
+    }
+    let once = Once {
+        operator: operator.actor(),
+        key,
+        fingerprint: fingerprint.finalize().to_vec(),
+        node_id: admin.node_id,
+    };
+    parts.extensions.insert(operator);
+    let begun = once::begin(&admin.pool, &once, admin.clock.now());
+    match within(admin.timeout, begun).await? {
+        Begun::Now => {}
+        Begun::Running => return Err(Problem::still_running()),
+        Begun::Other => return Err(Problem::key_reused()),
+        Begun::Before(kept) => return again(kept),
+    }
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    settle(&admin, &once, response).await
+}
+
+/// A structured string, or the same without its quotes.
+fn key(headers: &HeaderMap) -> Result<String, Problem> {
+    let wrong = || {
+        Problem::invalid(
+            "Send one `Idempotency-Key` of 1 to 255 printable ASCII characters, for example a UUID.",
+        )
+    };
+    let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let (Some(key), None) = (given.next(), given.next()) else {
+        return Err(wrong());
+    };
+    let key = key.to_str().map_err(|_| wrong())?.trim();
+    let inner = key.strip_prefix('"').and_then(|key| key.strip_suffix('"'));
+    let key = inner.unwrap_or(key);
+    let is_good = (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    is_good.then(|| key.to_owned()).ok_or_else(wrong)
+}
+
+fn again(kept: Kept) -> Result<Response, Problem> {
+    let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
+    let body = kept.body.ok_or_else(Problem::shown_once)?;
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+/// Keeps what succeeded; what failed may be tried again.
+async fn settle(admin: &Admin, once: &Once, response: Response) -> Result<Response, Problem> {
+    if !response.status().is_success() {
+        if within(admin.timeout, once::forget(&admin.pool, once))
+            .await
+            .is_err()
+        {
+            tokio::spawn(forget(admin.clone(), once.clone()));
+        }
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let body: Bytes = to_bytes(body, LONGEST_ANSWER).await.unwrap_or_default();
+    let is_shown_once = parts.extensions.get::<ShownOnce>().is_some();
+    let kept = Kept {
+        status: parts.status.as_u16(),
+        body: (!is_shown_once).then(|| body.to_vec()),
+    };
+    // It is done: where the answer cannot be kept, it is given all the same.
+    if let Err(fault) = within(admin.timeout, once::keep(&admin.pool, once, &kept)).await {
+        tracing::warn!(%fault, "cannot store the response for an Idempotency-Key");
+    }
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+/// Nothing was done, and the database cannot be told now: the client may try again before a minute is over.
+async fn forget(admin: Admin, once: Once) {
+    let retries = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(Duration::from_secs(1))
+        .without_max_times()
+        .with_total_delay(Some(Duration::from_secs(60)));
+    let forgetting = || within(admin.timeout, once::forget(&admin.pool, &once));
+    if let Err(fault) = forgetting.retry(retries).await {
+        tracing::warn!(%fault, "cannot release the Idempotency-Key of a failed request; it is unusable for some minutes");
+    }
+}

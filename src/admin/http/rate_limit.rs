@@ -1,0 +1,78 @@
+//! How many requests one source may make: so that a client that has gone wild, or an intruder who tries, leaves the
+//! database to the others.
+
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+    middleware::{StateInformationMiddleware, StateSnapshot},
+    state::keyed::DefaultKeyedStateStore,
+};
+use http::HeaderValue;
+
+use crate::http::problem::Problem;
+use akgate_net::peer::Peer;
+use akgate_state::operators::guesses;
+
+/// With more sources than these, those that have asked for nothing lately are forgotten.
+const MANY: usize = 10_000;
+
+/// Counts the requests of each source.
+pub struct Pace {
+    limiter: RateLimiter<
+        String,
+        DefaultKeyedStateStore<String>,
+        DefaultClock,
+        StateInformationMiddleware,
+    >,
+    per_second: u32,
+}
+
+impl Pace {
+    /// So many requests a second, and ten seconds' worth at once.
+    #[must_use]
+    pub fn new(per_second: NonZeroU32) -> Self {
+        let burst = per_second.saturating_mul(NonZeroU32::MIN.saturating_add(9));
+        let quota = Quota::per_second(per_second).allow_burst(burst);
+        Self {
+            limiter: RateLimiter::keyed(quota).with_middleware(),
+            per_second: per_second.get(),
+        }
+    }
+
+    /// What is left to a source, or how long it has to wait.
+    fn check(&self, ip: IpAddr) -> Result<StateSnapshot, Duration> {
+        let source = guesses::source(ip);
+        if self.limiter.len() > MANY {
+            self.limiter.retain_recent();
+        }
+        let now = DefaultClock::default().now();
+        let checked = self.limiter.check_key(&source);
+        checked.map_err(|late| late.wait_time_from(now))
+    }
+}
+
+/// Lets a request in, or tells when to come again.
+pub async fn pace(State(pace): State<Arc<Pace>>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
+    let (mut response, remaining) = match pace.check(peer.unwrap_or_default().ip) {
+        Ok(left) => (next.run(request).await, left.remaining_burst_capacity()),
+        Err(wait) => (Problem::too_many_requests(wait).into_response(), 0),
+    };
+    let limit = pace.per_second.saturating_mul(10);
+    let headers = response.headers_mut();
+    for (name, value) in [
+        ("ratelimit-limit", limit),
+        ("ratelimit-remaining", remaining),
+        ("ratelimit-reset", 1),
+    ] {
+        headers.insert(name, HeaderValue::from(value));
+    }
+    response
+}

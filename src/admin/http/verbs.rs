@@ -1,0 +1,89 @@
+//! `{id}:verb`: what can be asked of one thing. The router knows no such paths.
+
+use std::{
+    convert::Infallible,
+    task::{Context, Poll},
+};
+
+use axum::{
+    extract::Request,
+    response::{IntoResponse, Response},
+    routing::MethodRouter,
+};
+use futures_core::future::BoxFuture;
+use tower::{Service, ServiceExt};
+use uuid::Uuid;
+
+use crate::{context::Admin, http::problem::Problem};
+
+/// Finds the method that a path means.
+#[derive(Clone)]
+pub struct Verbs {
+    one: MethodRouter,
+    verbs: Vec<(&'static str, MethodRouter)>,
+    /// What there is, for who asks for something else.
+    told: &'static str,
+}
+
+impl Verbs {
+    /// Of one thing: reading it, and its verbs; `told` is said to who asks for something else.
+    pub fn new(
+        admin: &Admin,
+        one: MethodRouter<Admin>,
+        verbs: Vec<(&'static str, MethodRouter<Admin>)>,
+        told: &'static str,
+    ) -> Self {
+        let method =
+            |method: MethodRouter<Admin>| method.fallback(not_allowed).with_state(admin.clone());
+        Self {
+            one: method(one),
+            verbs: verbs
+                .into_iter()
+                .map(|(verb, asked)| (verb, method(asked)))
+                .collect(),
+            told,
+        }
+    }
+}
+
+async fn not_allowed() -> Problem {
+    Problem::method_not_allowed()
+}
+
+impl Service<Request> for Verbs {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let last = request.uri().path().rsplit('/').next().unwrap_or_default();
+        let route = match last.split_once(':') {
+            None => Some(&self.one),
+            Some((_, asked)) => {
+                let found = self.verbs.iter().find(|(verb, _)| *verb == asked);
+                found.map(|(_, method)| method)
+            }
+        };
+        match route {
+            Some(route) => Box::pin(route.clone().oneshot(request)),
+            None => {
+                let problem = Problem::not_found(self.told);
+                Box::pin(async move { Ok(problem.into_response()) })
+            }
+        }
+    }
+}
+
+/// What stands before a verb.
+pub fn before_verb(target: &str) -> &str {
+    target.rsplit_once(':').map_or(target, |(thing, _)| thing)
+}
+
+/// The id before a verb.
+pub fn id_of(target: &str) -> Option<Uuid> {
+    Uuid::parse_str(before_verb(target)).ok()
+}

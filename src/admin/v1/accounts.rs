@@ -1,0 +1,206 @@
+//! `/admin/v1/accounts`: what the restricted keys of an account are refused, and whether they may take themselves out of
+//! service.
+
+use axum::{Json as Answer, extract::State, response::Response};
+
+use crate::{
+    context::Admin,
+    http::{
+        authentication::{Acting, Reader},
+        etag::{IfMatch, Tagged},
+        extract::{Json, Path, Query, cut, page_size, text},
+        problem::Problem,
+        responses::CommonFaults,
+    },
+};
+use akgate_api::{
+    accounts::{AccountFilter, AccountPage, AccountProfile, AccountSelfRemedy, AccountView},
+    problem::ProblemDetails,
+    receipts::{Changed, Wait, WaitQuery},
+};
+use akgate_state::{
+    audit::Actor,
+    directory::within,
+    live::barrier::Concern,
+    restrictions::{
+        accounts::{self, SetFault, Setting, Wanted},
+        seen::Seen,
+    },
+};
+
+/// List accounts
+///
+/// Sorted by id.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/accounts",
+    operation_id = "listAccounts",
+    tag = "directory",
+    params(AccountFilter),
+    responses((status = 200, description = "A page of accounts.", body = AccountPage), CommonFaults)
+)]
+pub async fn list(
+    State(admin): State<Admin>,
+    _: Reader,
+    Query(filter): Query<AccountFilter>,
+) -> Result<Answer<AccountPage>, Problem> {
+    let size = page_size(filter.page_size, 500)?;
+    if let Some(token) = &filter.page_token {
+        is_id("page_token", token)?;
+    }
+    let wanted = Wanted {
+        account_id: None,
+        own: filter.own,
+        after: filter.page_token,
+        limit: size + 1,
+    };
+    let reading = admin.reading(async |db| accounts::list(db, &wanted).await);
+    let mut accounts = reading.await?;
+    let next_page_token = cut(&mut accounts, size, |one| one.account_id.clone());
+    Ok(Answer(AccountPage {
+        accounts,
+        next_page_token,
+    }))
+}
+
+fn is_id(name: &str, given: &str) -> Result<(), Problem> {
+    text(name, given, 64)?;
+    let of_id = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match given.chars().all(of_id) {
+        true => Ok(()),
+        false => Err(Problem::invalid(format!("`{name}` is not an account id."))),
+    }
+}
+
+/// Show an account
+///
+/// Its settings, the addresses that letters go to, and its numbers of keys and restrictions.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/accounts/{id}",
+    operation_id = "getAccount",
+    tag = "directory",
+    params(("id" = String, Path, description = "The account.")),
+    responses(
+        (status = 200, description = "The account.", body = AccountView, headers(("ETag", description = "Send it as If-Match with a change."))),
+        (status = 404, description = "The account is not in the directory.", body = ProblemDetails, content_type = "application/problem+json"),
+        CommonFaults,
+    )
+)]
+pub async fn one(
+    State(admin): State<Admin>,
+    _: Reader,
+    Path(account_id): Path<String>,
+) -> Result<Tagged<AccountView>, Problem> {
+    view(&admin, &account_id).await
+}
+
+async fn view(admin: &Admin, account_id: &str) -> Result<Tagged<AccountView>, Problem> {
+    let reading = admin.reading(async |db| accounts::one(db, account_id).await);
+    reading.await?.map(Tagged).ok_or_else(missing)
+}
+
+fn missing() -> Problem {
+    Problem::not_found("No account in the directory has this id.")
+}
+
+/// Set an account's profile
+///
+/// What the account's restricted keys are refused: `mutations`, `strict`, or null for the configured default. The
+/// answer comes when every node applies the change, and includes a receipt.
+#[utoipa::path(
+    put,
+    path = "/admin/v1/accounts/{id}/profile",
+    operation_id = "setAccountProfile",
+    tag = "directory",
+    params(("id" = String, Path, description = "The account."), IfMatch, WaitQuery),
+    request_body = AccountProfile,
+    responses(
+        (status = 200, description = "The profile is set.", body = Changed<AccountView>, headers(("ETag", description = "Send it as If-Match with a change."))),
+        (status = 404, description = "The account is not in the directory.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 412, description = "The resource has changed since you read it.", body = ProblemDetails, content_type = "application/problem+json"),
+        CommonFaults,
+    )
+)]
+pub async fn set_profile(
+    State(admin): State<Admin>,
+    Acting(actor): Acting,
+    Path(account_id): Path<String>,
+    IfMatch(seen): IfMatch,
+    Query(waiting): Query<WaitQuery>,
+    Json(body): Json<AccountProfile>,
+) -> Result<Response, Problem> {
+    let setting = Setting::Profile(body.profile);
+    set(
+        &admin,
+        &account_id,
+        setting,
+        &actor,
+        seen.as_deref(),
+        waiting.wait,
+    )
+    .await
+}
+
+/// Allow or forbid self-remediation for an account
+///
+/// Whether a restricted key may disable or delete itself, and do nothing else. The answer comes when every node applies
+/// the change, and includes a receipt.
+#[utoipa::path(
+    put,
+    path = "/admin/v1/accounts/{id}/self-remedy",
+    operation_id = "setAccountSelfRemedy",
+    tag = "directory",
+    params(("id" = String, Path, description = "The account."), IfMatch, WaitQuery),
+    request_body = AccountSelfRemedy,
+    responses(
+        (status = 200, description = "The setting is changed.", body = Changed<AccountView>, headers(("ETag", description = "Send it as If-Match with a change."))),
+        (status = 404, description = "The account is not in the directory.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 412, description = "The resource has changed since you read it.", body = ProblemDetails, content_type = "application/problem+json"),
+        CommonFaults,
+    )
+)]
+pub async fn set_self_remedy(
+    State(admin): State<Admin>,
+    Acting(actor): Acting,
+    Path(account_id): Path<String>,
+    IfMatch(seen): IfMatch,
+    Query(waiting): Query<WaitQuery>,
+    Json(body): Json<AccountSelfRemedy>,
+) -> Result<Response, Problem> {
+    let setting = Setting::SelfRemedy(body.open);
+    set(
+        &admin,
+        &account_id,
+        setting,
+        &actor,
+        seen.as_deref(),
+        waiting.wait,
+    )
+    .await
+}
+
+async fn set(
+    admin: &Admin,
+    account_id: &str,
+    setting: Setting,
+    actor: &Actor,
+    seen: Option<&[Seen]>,
+    wait: Wait,
+) -> Result<Response, Problem> {
+    let now = admin.clock.now();
+    let setting = accounts::set(&admin.pool, account_id, setting, actor, seen, now);
+    let position = within(admin.timeout, setting).await?;
+    let receipt = admin.receipt(position, Concern::All, wait).await?;
+    Ok(view(admin, account_id).await?.with_receipt(receipt))
+}
+
+impl From<SetFault> for Problem {
+    fn from(fault: SetFault) -> Self {
+        match fault {
+            SetFault::NotFound => missing(),
+            SetFault::Changed => Self::precondition_failed(),
+            SetFault::State(fault) => fault.into(),
+        }
+    }
+}

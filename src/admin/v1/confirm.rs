@@ -1,0 +1,70 @@
+//! `POST /admin/v1/restrictions/{id}:confirm`: the owner's word came by ticket or hotline.
+
+use axum::extract::State;
+
+use crate::{
+    context::Admin,
+    http::{
+        authentication::Acting,
+        etag::{IfMatch, Tagged},
+        extract::{Json, Path, text},
+        problem::Problem,
+        responses::CommonFaults,
+    },
+    v1::restrictions::{id_of, view},
+};
+use akgate_api::{
+    problem::ProblemDetails,
+    restrictions::{Confirmation, RestrictionView},
+};
+use akgate_rules::restriction;
+use akgate_state::{
+    directory::within,
+    restrictions::confirm::{Confirmed, by_ticket},
+};
+
+/// Record the owner's confirmation
+///
+/// For an owner who confirmed in another way than with the link in the letter. This does not lift the restriction.
+#[utoipa::path(
+    post,
+    path = "/admin/v1/restrictions/{id}:confirm",
+    operation_id = "confirmRestriction",
+    tag = "restrictions",
+    params(("id" = Uuid, Path, description = "The restriction."), IfMatch),
+    request_body = Confirmation,
+    responses(
+        (status = 200, description = "The clean-up is confirmed.", body = RestrictionView, headers(("ETag", description = "Send it as If-Match with a change."))),
+        (status = 412, description = "The resource has changed since you read it.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "The restriction does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "The restriction is already confirmed or lifted.", body = ProblemDetails, content_type = "application/problem+json"),
+        CommonFaults,
+    )
+)]
+pub async fn confirm(
+    State(admin): State<Admin>,
+    Acting(actor): Acting,
+    Path(target): Path<String>,
+    IfMatch(seen): IfMatch,
+    Json(body): Json<Confirmation>,
+) -> Result<Tagged<RestrictionView>, Problem> {
+    let id = id_of(&target)?;
+    text("ticket", &body.ticket, 128)?;
+    let now = admin.clock.now();
+    let confirming = by_ticket(&admin.pool, id, &actor, &body.ticket, seen.as_deref(), now);
+    match within(admin.timeout, confirming).await? {
+        Confirmed::Now(_) | Confirmed::Lifted { .. } => view(&admin, id).await.map(Tagged),
+        Confirmed::Before(_, restriction::State::Lifted) => Err(Problem::conflict(
+            "already-lifted",
+            "The restriction is already lifted.",
+            "There is nothing left to confirm.",
+        )),
+        Confirmed::Before(..) => Err(Problem::conflict(
+            "already-confirmed",
+            "The clean-up is already confirmed.",
+            "The restriction can be lifted.",
+        )),
+        Confirmed::Changed => Err(Problem::precondition_failed()),
+        Confirmed::NotFound => Err(Problem::not_found("No restriction has this id.")),
+    }
+}

@@ -1,0 +1,216 @@
+//! `/admin/v1/exceptions`: what a restricted key may do all the same, from where, and until when.
+
+use std::net::IpAddr;
+
+use axum::{Json as Answer, extract::State};
+use http::StatusCode;
+use ipnet::IpNet;
+use uuid::Uuid;
+
+use crate::{
+    context::Admin,
+    http::{
+        authentication::{Acting, Reader},
+        extract::{Json, Path, Query, choice, cut, page_size, text},
+        problem::Problem,
+        responses::CommonFaults,
+        verbs::id_of,
+    },
+    v1::approvals::waits,
+};
+use akgate_api::{
+    approvals::ApprovalView,
+    exceptions::{ExceptionFilter, ExceptionPage, ExceptionView, NewException},
+    problem::ProblemDetails,
+    receipts::{Changed, WaitQuery},
+};
+use akgate_rules::exception::{LONGEST, Scope, ScopeFault};
+use akgate_state::{
+    directory::within,
+    live::barrier::Concern,
+    restrictions::exceptions::{self, Excepting, RevokeFault, Wanted},
+};
+
+/// List exceptions
+///
+/// Newest first, ended ones included.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/exceptions",
+    operation_id = "listExceptions",
+    tag = "exceptions",
+    params(ExceptionFilter),
+    responses((status = 200, description = "A page of results.", body = ExceptionPage), CommonFaults)
+)]
+pub async fn list(
+    State(admin): State<Admin>,
+    _: Reader,
+    Query(filter): Query<ExceptionFilter>,
+) -> Result<Answer<ExceptionPage>, Problem> {
+    let state = choice("state", filter.state.as_deref())?;
+    let size = page_size(filter.page_size, 500)?;
+    let wanted = Wanted {
+        exception_id: None,
+        access_key_id: filter.access_key_id,
+        state,
+        before: filter.page_token,
+        limit: size + 1,
+    };
+    let reading = exceptions::list(&admin.pool, &wanted, admin.clock.now());
+    let mut exceptions = within(admin.timeout, reading).await?;
+    let next_page_token = cut(&mut exceptions, size, |one| one.exception_id);
+    Ok(Answer(ExceptionPage {
+        exceptions,
+        next_page_token,
+    }))
+}
+
+/// Show an exception
+///
+/// What it allows, from which networks, who made it, and whether it is in force.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/exceptions/{id}",
+    operation_id = "getException",
+    tag = "exceptions",
+    params(("id" = Uuid, Path, description = "The exception.")),
+    responses(
+        (status = 200, description = "The exception.", body = ExceptionView),
+        (status = 404, description = "The exception does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
+        CommonFaults,
+    )
+)]
+pub async fn one(
+    State(admin): State<Admin>,
+    _: Reader,
+    Path(id): Path<Uuid>,
+) -> Result<Answer<ExceptionView>, Problem> {
+    view(&admin, id).await.map(Answer)
+}
+
+async fn view(admin: &Admin, id: Uuid) -> Result<ExceptionView, Problem> {
+    let wanted = Wanted {
+        exception_id: Some(id),
+        limit: 1,
+        ..Wanted::default()
+    };
+    let reading = exceptions::list(&admin.pool, &wanted, admin.clock.now());
+    let mut found = within(admin.timeout, reading).await?;
+    found.pop().ok_or_else(missing)
+}
+
+fn missing() -> Problem {
+    Problem::not_found("No exception has this id.")
+}
+
+/// Request an exception
+///
+/// A second operator must approve. The exception applies to the restricted key itself, never to its sessions, and ends
+/// with the restriction at the latest.
+#[utoipa::path(
+    post,
+    path = "/admin/v1/exceptions",
+    operation_id = "askForException",
+    tag = "exceptions",
+    request_body = NewException,
+    responses(
+        (status = 202, description = "Waiting for a second operator to approve.", body = ApprovalView),
+        (status = 409, description = "The key is not restricted, or another operator has already requested one.", body = ProblemDetails, content_type = "application/problem+json"),
+        CommonFaults,
+    )
+)]
+pub async fn ask(
+    State(admin): State<Admin>,
+    Acting(actor): Acting,
+    Json(body): Json<NewException>,
+) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
+    text("reason", &body.reason, 1024)?;
+    let most = LONGEST.whole_hours();
+    let hours = u8::try_from(body.hours)
+        .ok()
+        .filter(|hours| (1..=most).contains(&i64::from(*hours)))
+        .ok_or_else(|| Problem::invalid(format!("`hours` must be 1 to {most}.")))?;
+    let excepting = Excepting {
+        scope: Scope {
+            operations: body.operations,
+            networks: body
+                .networks
+                .iter()
+                .map(network)
+                .collect::<Result<_, _>>()?,
+        },
+        hours,
+        reason: body.reason,
+    };
+    excepting.scope.check(&admin.rules.catalogue)?;
+    let (id, now) = (&body.access_key_id, admin.clock.now());
+    let eyes = admin.settings.four_eyes;
+    let asking = exceptions::request_exception(&admin.pool, id, &excepting, &actor, eyes, now);
+    let approval = within(admin.timeout, asking).await?;
+    waits(&admin, approval).await
+}
+
+fn network(text: &String) -> Result<IpNet, Problem> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse::<IpNet>().or_else(|_| address());
+    network.map(|network| network.trunc()).map_err(|_| {
+        Problem::invalid(format!(
+            "`{text}` is not a network: write it as CIDR (192.0.2.0/24) or as an address."
+        ))
+    })
+}
+
+/// End an exception
+///
+/// Early, without a second operator. The answer comes when every node enforces the full restriction, with a receipt.
+#[utoipa::path(
+    post,
+    path = "/admin/v1/exceptions/{id}:revoke",
+    operation_id = "revokeException",
+    tag = "exceptions",
+    params(("id" = Uuid, Path, description = "The exception."), WaitQuery),
+    responses(
+        (status = 200, description = "The exception is ended.", body = Changed<ExceptionView>),
+        (status = 404, description = "The exception does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "The exception has already ended.", body = ProblemDetails, content_type = "application/problem+json"),
+        CommonFaults,
+    )
+)]
+pub async fn revoke(
+    State(admin): State<Admin>,
+    Acting(actor): Acting,
+    Path(target): Path<String>,
+    Query(waiting): Query<WaitQuery>,
+) -> Result<Answer<Changed<ExceptionView>>, Problem> {
+    let id = id_of(&target).ok_or_else(missing)?;
+    let revoking = exceptions::revoke(&admin.pool, id, &actor, admin.clock.now());
+    let revoked = within(admin.timeout, revoking).await?;
+    let concern = Concern::Keys(vec![revoked.access_key_id]);
+    let receipt = admin
+        .receipt(revoked.position, concern, waiting.wait)
+        .await?;
+    Ok(Answer(Changed {
+        view: view(&admin, id).await?,
+        receipt: Some(receipt),
+    }))
+}
+
+impl From<ScopeFault> for Problem {
+    fn from(fault: ScopeFault) -> Self {
+        Self::invalid(format!("{fault}."))
+    }
+}
+
+impl From<RevokeFault> for Problem {
+    fn from(fault: RevokeFault) -> Self {
+        match fault {
+            RevokeFault::NotFound => missing(),
+            RevokeFault::Over => Self::conflict(
+                "exception-over",
+                "The exception has already ended.",
+                "There is nothing to end.",
+            ),
+            RevokeFault::State(fault) => fault.into(),
+        }
+    }
+}

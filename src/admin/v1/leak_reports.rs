@@ -1,0 +1,130 @@
+//! `/admin/v1/leak-reports`: an operator's report restricts the key, with the secret or without: it is the decision.
+//! `GET` lists what every source has reported, suspicions included.
+
+use axum::{Json as Answer, extract::State};
+use http::StatusCode;
+
+use crate::{
+    context::Admin,
+    http::{
+        authentication::{Acting, Reader},
+        extract::{Json, Query, choice, cut, page_size, text},
+        problem::Problem,
+        responses::CommonFaults,
+    },
+};
+use akgate_api::{
+    leak_reports::{
+        LeakReportFilter, LeakReportPage, LeakReportReceipt, LeakedSecret, NewLeakReport,
+    },
+    receipts::WaitQuery,
+};
+use akgate_rules::leak::Place;
+use akgate_state::{
+    directory::{StateFault, within},
+    leaks::record::{Delivery, Grounds, LeakReport, Suspicions, record},
+    live::barrier::Concern,
+    restrictions::reports::{Wanted, list as read},
+};
+
+/// Report a leaked AccessKey
+///
+/// The report restricts the key with or without the secret, because the operator has decided so. The answer comes when
+/// every node enforces the restriction, and includes a receipt.
+#[utoipa::path(
+    post,
+    path = "/admin/v1/leak-reports",
+    operation_id = "reportLeak",
+    tag = "leaks",
+    params(WaitQuery),
+    request_body = NewLeakReport,
+    responses(
+        (status = 201, description = "The report is recorded, and the key restricted.", body = LeakReportReceipt),
+        (status = 200, description = "This (source, reference) was already recorded; nothing has changed.", body = LeakReportReceipt),
+        CommonFaults,
+    )
+)]
+pub async fn create(
+    State(admin): State<Admin>,
+    Acting(actor): Acting,
+    Query(waiting): Query<WaitQuery>,
+    Json(body): Json<NewLeakReport>,
+) -> Result<(StatusCode, Answer<LeakReportReceipt>), Problem> {
+    text("source", &body.source, 64)?;
+    text("reference", &body.reference, 256)?;
+    if let Some(url) = &body.url {
+        text("url", url, 2048)?;
+    }
+    let concern = Concern::Keys(vec![body.access_key_id.clone()]);
+    let reports = [LeakReport {
+        access_key_id: Some(body.access_key_id),
+        secret: body.access_key_secret.map(|LeakedSecret(secret)| secret),
+        reference: Some(body.reference),
+        place: Place::new(body.url.as_deref(), None, None),
+        first_seen: body.first_seen,
+    }];
+    let delivery = Delivery {
+        source: &body.source,
+        actor: &actor,
+        grounds: Grounds::Decision,
+        suspicions: Suspicions::default(),
+        ledger: None,
+    };
+    let now = admin.clock.now();
+    let recording = record(&admin.pool, &admin.ring, &delivery, &reports, now);
+    let recorded = within(admin.timeout, recording).await?;
+    let (recorded, restriction) = recorded
+        .first()
+        .copied()
+        .flatten()
+        .and_then(|recorded| Some((recorded, recorded.restriction?)))
+        .ok_or(StateFault::Corrupt("a report that restricts nothing"))?;
+    let position = restriction.position;
+    let receipt = admin.receipt(position, concern, waiting.wait).await?;
+    let status = if recorded.is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let receipt = LeakReportReceipt {
+        report_id: recorded.report_id,
+        restriction_id: restriction.restriction_id,
+        revision: position.revision,
+        receipt,
+    };
+    Ok((status, Answer(receipt)))
+}
+
+/// List leak reports
+///
+/// Newest first: reports that restrict a key, and suspicions.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/leak-reports",
+    operation_id = "listLeakReports",
+    tag = "leaks",
+    params(LeakReportFilter),
+    responses((status = 200, description = "A page of results.", body = LeakReportPage), CommonFaults)
+)]
+pub async fn list(
+    State(admin): State<Admin>,
+    _: Reader,
+    Query(filter): Query<LeakReportFilter>,
+) -> Result<Answer<LeakReportPage>, Problem> {
+    let proof = choice("proof", filter.proof.as_deref())?;
+    let size = page_size(filter.page_size, 500)?;
+    let wanted = Wanted {
+        proof,
+        source: filter.source,
+        access_key_id: filter.access_key_id,
+        delivery_id: filter.delivery_id,
+        before: filter.page_token,
+        limit: size + 1,
+    };
+    let mut reports = within(admin.timeout, read(&admin.pool, &wanted)).await?;
+    let next_page_token = cut(&mut reports, size, |report| report.report_id);
+    Ok(Answer(LeakReportPage {
+        reports,
+        next_page_token,
+    }))
+}

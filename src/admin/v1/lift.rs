@@ -1,0 +1,95 @@
+//! `POST /admin/v1/restrictions/{id}:lift`: an operator's decision, with a reason, or two operators'.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+
+use crate::{
+    context::Admin,
+    http::{
+        authentication::Acting,
+        etag::{IfMatch, Tagged},
+        extract::{Json, Path, text},
+        problem::Problem,
+        responses::CommonFaults,
+    },
+    v1::{
+        approvals::waits,
+        restrictions::{id_of, view},
+    },
+};
+use akgate_api::{
+    approvals::ApprovalView,
+    problem::ProblemDetails,
+    restrictions::{LiftRequest, RestrictionView},
+};
+use akgate_rules::restriction::Accepts;
+use akgate_state::{
+    approvals::Outcome,
+    directory::{StateFault, within},
+    restrictions::lift::{self, LiftFault, Lifting},
+};
+
+/// Lift a restriction
+///
+/// Possible once the owner has confirmed the clean-up and the key is disabled or deleted. To lift earlier, accept what
+/// is missing, and a second operator must approve. Lifting frees the key, not the sessions that it minted before. This
+/// node applies it before it answers.
+#[utoipa::path(
+    post,
+    path = "/admin/v1/restrictions/{id}:lift",
+    operation_id = "liftRestriction",
+    tag = "restrictions",
+    params(("id" = Uuid, Path, description = "The restriction."), IfMatch),
+    request_body = LiftRequest,
+    responses(
+        (status = 200, description = "The restriction is lifted.", body = RestrictionView, headers(("ETag", description = "Send it as If-Match with a change."))),
+        (status = 202, description = "Waiting for a second operator to approve.", body = ApprovalView),
+        (status = 412, description = "The resource has changed since you read it.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "The restriction does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "The clean-up is not confirmed, the key is still active, the restriction is already lifted, or another operator has already requested it.", body = ProblemDetails, content_type = "application/problem+json"),
+        CommonFaults,
+    )
+)]
+pub async fn lift(
+    State(admin): State<Admin>,
+    Acting(actor): Acting,
+    Path(target): Path<String>,
+    IfMatch(seen): IfMatch,
+    Json(body): Json<LiftRequest>,
+) -> Result<Response, Problem> {
+    let id = id_of(&target)?;
+    text("reason", &body.reason, 1024)?;
+    let lifting = Lifting {
+        closing: body.closing,
+        reason: body.reason,
+        accepts: Accepts {
+            active_key: body.accept_active_key,
+            no_confirmation: body.accept_no_confirmation,
+        },
+    };
+    let now = admin.clock.now();
+    let (eyes, seen) = (admin.settings.four_eyes, seen.as_deref());
+    let lifting = lift::lift(&admin.pool, id, &lifting, &actor, eyes, seen, now);
+    match within(admin.timeout, lifting).await? {
+        Outcome::Done(position) => {
+            admin.enforce(position).await;
+            Ok(Tagged(view(&admin, id).await?).into_response())
+        }
+        Outcome::Waits(approval) => Ok(waits(&admin, approval).await?.into_response()),
+    }
+}
+
+impl From<LiftFault> for Problem {
+    fn from(fault: LiftFault) -> Self {
+        match fault {
+            LiftFault::NotFound => Self::not_found("No restriction has this id."),
+            LiftFault::Refused(refused) => refused.into(),
+            LiftFault::Changed => Self::precondition_failed(),
+            LiftFault::AlreadyRequested(before) => before.into(),
+            LiftFault::NeedsTwo => StateFault::Corrupt("a lift that nobody was asked about").into(),
+            LiftFault::State(fault) => fault.into(),
+        }
+    }
+}

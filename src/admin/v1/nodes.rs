@@ -1,0 +1,26 @@
+//! `GET /admin/v1/nodes`: the processes that serve, and what each enforces.
+
+use axum::{Json as Answer, extract::State};
+
+use crate::{
+    context::Admin,
+    http::{authentication::Reader, problem::Problem, responses::CommonFaults},
+};
+use akgate_api::nodes::Nodes;
+use akgate_state::{directory::within, live::nodes};
+
+/// List nodes
+///
+/// The running processes: version, roles, the revision each enforces, lease or fence, the ids of its key ring, and the
+/// difference between its clock and the database's.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/nodes",
+    operation_id = "listNodes",
+    tag = "nodes",
+    responses((status = 200, description = "All nodes.", body = Nodes), CommonFaults)
+)]
+pub async fn list(State(admin): State<Admin>, _: Reader) -> Result<Answer<Nodes>, Problem> {
+    let nodes = within(admin.timeout, nodes::list(&admin.pool)).await?;
+    Ok(Answer(Nodes { nodes }))
+}

@@ -1,0 +1,43 @@
+//! `GET /admin/v1/policy/observed`: what would have become of calls while nothing is refused yet.
+
+use axum::{Json as Answer, extract::State};
+use time::Duration;
+
+use crate::{
+    context::Admin,
+    http::{
+        authentication::Reader,
+        extract::{Query, page_size},
+        problem::Problem,
+        responses::CommonFaults,
+    },
+};
+use akgate_api::observations::{ObservationFilter, ObservationReport};
+use akgate_state::{calls::observed, directory::within};
+
+/// What is looked back at where nothing else is asked for.
+const DAY: Duration = Duration::DAY;
+
+/// Show what would have been refused
+///
+/// Reported by nodes that watch before they enforce: from a mirror (`mirror`) or in the path (`shadow`). At most
+/// `page_size` rows of each list, the most frequent first.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/policy/observed",
+    operation_id = "getObserved",
+    tag = "policy",
+    params(ObservationFilter),
+    responses((status = 200, description = "The report.", body = ObservationReport), CommonFaults)
+)]
+pub async fn read(
+    State(admin): State<Admin>,
+    _: Reader,
+    Query(filter): Query<ObservationFilter>,
+) -> Result<Answer<ObservationReport>, Problem> {
+    let until = filter.until.unwrap_or_else(|| admin.clock.now());
+    let since = filter.since.unwrap_or_else(|| until.saturating_sub(DAY));
+    let size = page_size(filter.page_size, 1000)?;
+    let report = observed::report(&admin.pool, filter.watch, since, until, size);
+    Ok(Answer(within(admin.timeout, report).await?))
+}

@@ -1,0 +1,276 @@
+//! `/admin/v1/policy`: what is enforced, what a profile refuses, what another would have, and switching the mode.
+
+use axum::{Json as Answer, extract::State};
+use http::StatusCode;
+use time::Duration;
+
+use crate::{
+    context::Admin,
+    http::{
+        authentication::{Acting, Reader},
+        extract::{Json, Query, page_size, text},
+        problem::Problem,
+        responses::CommonFaults,
+    },
+    v1::approvals::waits,
+};
+use akgate_api::{
+    approvals::ApprovalView,
+    policy::{
+        Judgement, PerProfile, PolicyCheck, PolicyCheckQuery, PolicyDiff, PolicyDifference,
+        PolicyReplay, PolicyView, ReplayQuery, ReplayedKeys, SwitchModeRequest,
+    },
+    problem::ProblemDetails,
+};
+use akgate_rules::{
+    operation::{Effect, Operation, Product},
+    verdict::{Mode, Profile, refuses},
+};
+use akgate_state::{
+    calls::replay::{self, AskedFor, Refused},
+    directory::within,
+    restrictions::mode::{self, SwitchMode},
+};
+
+/// Show the policy
+///
+/// The mode and profile in force at this node, and who has switched the mode.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/policy",
+    operation_id = "getPolicy",
+    tag = "policy",
+    responses((status = 200, description = "The policy.", body = PolicyView), CommonFaults)
+)]
+pub async fn show(State(admin): State<Admin>, _: Reader) -> Result<Answer<PolicyView>, Problem> {
+    let switched = within(admin.timeout, mode::view(&admin.pool)).await?;
+    let configured = admin.settings.policy;
+    let mode = switched.mode.unwrap_or(configured.mode);
+    let (catalogue, strict) = (&admin.rules.catalogue, &admin.rules.strict);
+    let refused = |profile| {
+        let operations = catalogue.operations();
+        operations
+            .filter(|one| refuses(strict, one, profile, false))
+            .count()
+    };
+    Ok(Answer(PolicyView {
+        mode,
+        configured_mode: configured.mode,
+        switched,
+        enforce_from: configured.enforce_from,
+        is_enforced: mode == Mode::Enforce && !configured.is_announced_for_later(admin.clock.now()),
+        profile: admin.settings.profile,
+        self_remedy: configured.self_remedy,
+        catalogued: catalogue.operations().count(),
+        refused: PerProfile {
+            mutations: refused(Profile::Mutations),
+            strict: refused(Profile::Strict),
+        },
+    }))
+}
+
+/// Request to switch the mode
+///
+/// A second operator must approve, in either direction. `shadow` and `off` let leaked keys do everything.
+#[utoipa::path(
+    post,
+    path = "/admin/v1/policy:switch_mode",
+    operation_id = "askToSwitchMode",
+    tag = "policy",
+    request_body = SwitchModeRequest,
+    responses(
+        (status = 202, description = "Waiting for a second operator to approve.", body = ApprovalView),
+        (status = 409, description = "Another operator has already requested a switch.", body = ProblemDetails, content_type = "application/problem+json"),
+        CommonFaults,
+    )
+)]
+pub async fn switch_mode(
+    State(admin): State<Admin>,
+    Acting(actor): Acting,
+    Json(body): Json<SwitchModeRequest>,
+) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
+    text("reason", &body.reason, 1024)?;
+    let switching = SwitchMode {
+        mode: body.mode,
+        reason: body.reason,
+    };
+    let (eyes, now) = (admin.settings.four_eyes, admin.clock.now());
+    let asking = mode::request_switch(&admin.pool, &switching, &actor, eyes, now);
+    let approval = within(admin.timeout, asking).await?;
+    waits(&admin, approval).await
+}
+
+fn is_version(given: &str) -> bool {
+    given.len() == 10
+        && given.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        })
+}
+
+/// Check an operation
+///
+/// What it changes, and whether each profile refuses it to a leaked key.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/policy/check",
+    operation_id = "checkOperation",
+    tag = "policy",
+    params(PolicyCheckQuery),
+    responses(
+        (status = 200, description = "How the operation is treated.", body = PolicyCheck),
+        (status = 404, description = "No such operation: product and version do not match.", body = ProblemDetails, content_type = "application/problem+json"),
+        CommonFaults,
+    )
+)]
+pub async fn check(
+    State(admin): State<Admin>,
+    _: Reader,
+    Query(which): Query<PolicyCheckQuery>,
+) -> Result<Answer<PolicyCheck>, Problem> {
+    text("product", &which.product, 64)?;
+    text("action", &which.action, 128)?;
+    let is_plain = |given: &str, mark: u8| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == mark;
+        given.bytes().all(fits)
+    };
+    if !is_plain(&which.product, b'-') {
+        return Err(Problem::invalid(
+            "`product` may contain letters, digits and `-`: RAM.",
+        ));
+    }
+    if !is_plain(&which.action, b'_') {
+        return Err(Problem::invalid(
+            "`action` may contain letters, digits and `_`: CreateUser.",
+        ));
+    }
+    if which
+        .version
+        .as_deref()
+        .is_some_and(|given| !is_version(given))
+    {
+        return Err(Problem::invalid("`version` must be a date: 2015-05-01."));
+    }
+    let catalogue = &admin.rules.catalogue;
+    let own = catalogue.version_of(&Product::from_code(&which.product));
+    let version = match (which.version.as_deref(), own) {
+        (Some(given), _) => given,
+        (None, Some(own)) => own,
+        (None, None) => {
+            return Err(Problem::not_found(format!(
+                "The operations of {} are not catalogued: give its `version` too.",
+                which.product
+            )));
+        }
+    };
+    let operation = catalogue
+        .named(&which.product, version, &which.action)
+        .map_err(|fault| Problem::not_found(format!("{fault}.")))?;
+    let judged = |widened| PerProfile {
+        mutations: judge(&admin, &operation, Profile::Mutations, widened),
+        strict: judge(&admin, &operation, Profile::Strict, widened),
+    };
+    let effect = operation.effect();
+    Ok(Answer(PolicyCheck {
+        product: operation.product().code().to_owned(),
+        version: operation.version().to_owned(),
+        action: operation.action().to_owned(),
+        effect: (effect != Effect::Uncatalogued).then(|| effect.to_string()),
+        restricted: judged(false),
+        widened: judged(true),
+    }))
+}
+
+fn judge(admin: &Admin, operation: &Operation, profile: Profile, widened: bool) -> Judgement {
+    match refuses(&admin.rules.strict, operation, profile, widened) {
+        true => Judgement::Refuse,
+        false => Judgement::Allow,
+    }
+}
+
+/// Compare the profiles
+///
+/// The operations that `strict` refuses to a restricted key and `mutations` does not.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/policy/diff",
+    operation_id = "compareProfiles",
+    tag = "policy",
+    responses((status = 200, description = "The differences.", body = PolicyDiff), CommonFaults)
+)]
+pub async fn diff(State(admin): State<Admin>, _: Reader) -> Result<Answer<PolicyDiff>, Problem> {
+    let catalogue = &admin.rules.catalogue;
+    let listed = admin.rules.strict.entries().filter_map(|entry| {
+        let operation = catalogue.named(entry.product, entry.version, entry.action);
+        // Those of the catalogue are named one by one.
+        operation.ok().filter(|one| !one.product().is_catalogued())
+    });
+    let operations = catalogue.operations().chain(listed);
+    let mut differences: Vec<PolicyDifference> = operations
+        .map(|operation| PolicyDifference {
+            mutations: judge(&admin, &operation, Profile::Mutations, false),
+            strict: judge(&admin, &operation, Profile::Strict, false),
+            product: operation.product().code().to_owned(),
+            version: operation.version().to_owned(),
+            action: operation.action().to_owned(),
+        })
+        .filter(|one| one.mutations != one.strict)
+        .collect();
+    differences.sort_by(|a, b| {
+        (&a.product, &a.version, &a.action).cmp(&(&b.product, &b.version, &b.action))
+    });
+    Ok(Answer(PolicyDiff { differences }))
+}
+
+/// Replay recorded calls under a profile
+///
+/// Which calls of the last days the profile would have refused, from the hourly call counts. Calls of sessions that
+/// ended more than a day ago are not counted as those of restricted keys, because their origin is no longer recorded.
+#[utoipa::path(
+    get,
+    path = "/admin/v1/policy/replay",
+    operation_id = "replayCalls",
+    tag = "policy",
+    params(ReplayQuery),
+    responses((status = 200, description = "The calls that would have been refused.", body = PolicyReplay), CommonFaults)
+)]
+pub async fn replay(
+    State(admin): State<Admin>,
+    _: Reader,
+    Query(replaying): Query<ReplayQuery>,
+) -> Result<Answer<PolicyReplay>, Problem> {
+    let days = replaying.days.unwrap_or(14);
+    if !(1..=14).contains(&days) {
+        return Err(Problem::invalid("`days` must be 1 to 14."));
+    }
+    let size = page_size(replaying.page_size, 1000)?;
+    let since = (admin.clock.now() - Duration::days(days)).truncate_to_hour();
+    let asked = within(admin.timeout, replay::operations(&admin.pool, since)).await?;
+    let refused: Vec<Refused> = asked
+        .into_iter()
+        .filter_map(|asked| refused(&admin, asked, replaying.profile))
+        .collect();
+    let all = replaying.keys == ReplayedKeys::All;
+    let reading = replay::calls(&admin.pool, &refused, all, since, size + 1);
+    // Fourteen days of calls are many rows.
+    let mut calls = within(admin.timeout * 4, reading).await?;
+    let wanted = usize::try_from(size).unwrap_or(usize::MAX);
+    let is_cut = calls.len() > wanted;
+    calls.truncate(wanted);
+    Ok(Answer(PolicyReplay {
+        since,
+        calls,
+        is_cut,
+    }))
+}
+
+fn refused(admin: &Admin, asked: AskedFor, profile: Profile) -> Option<Refused> {
+    let catalogue = &admin.rules.catalogue;
+    let operation = catalogue.named(&asked.product, &asked.version, &asked.action);
+    let operation = operation.ok()?;
+    let refused = |widened| judge(admin, &operation, profile, widened) == Judgement::Refuse;
+    (refused(false) || refused(true)).then(|| Refused {
+        if_widened: !refused(false),
+        operation: asked,
+    })
+}

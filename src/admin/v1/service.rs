@@ -1,0 +1,93 @@
+//! `/v1`: what programs of the cloud ask and tell, by a token of the role `service`.
+
+use axum::{Json as Answer, extract::State};
+use http::StatusCode;
+use uuid::Uuid;
+
+use crate::{
+    context::Admin,
+    http::{
+        authentication::Service,
+        extract::{Json, Path, Query, page_size, text},
+        problem::Problem,
+        responses::CommonFaults,
+    },
+};
+use akgate_api::{
+    notices::{Bounce, NoticeFilter, NoticePage},
+    problem::ProblemDetails,
+};
+use akgate_rules::evidence::clean;
+use akgate_state::{audit::notices, directory::within, outbox};
+
+/// Read an account's notices
+///
+/// What happened to the account's leaked keys, for a message centre: pass the last notice read to get later ones.
+#[utoipa::path(
+    get,
+    path = "/v1/accounts/{id}/notices",
+    operation_id = "listNotices",
+    tag = "service",
+    params(("id" = String, Path, description = "The account."), NoticeFilter),
+    responses(
+        (status = 200, description = "A page of notices.", body = NoticePage),
+        (status = 404, description = "The account is not in the directory.", body = ProblemDetails, content_type = "application/problem+json"),
+        CommonFaults,
+    )
+)]
+pub async fn list(
+    State(admin): State<Admin>,
+    _: Service,
+    Path(account_id): Path<String>,
+    Query(filter): Query<NoticeFilter>,
+) -> Result<Answer<NoticePage>, Problem> {
+    let size = page_size(filter.page_size, 500)?;
+    let after = filter.after.unwrap_or_default();
+    if after < 0 {
+        return Err(Problem::invalid("`after` must be 0 or more."));
+    }
+    let reading = notices::of_account(&admin.pool, &account_id, after, size);
+    let notices = within(admin.timeout, reading)
+        .await?
+        .ok_or_else(|| Problem::not_found("No account in the directory has this id."))?;
+    Ok(Answer(NoticePage { notices }))
+}
+
+/// Report a bounce
+///
+/// The letter could not be delivered to its address. akgate notifies another contact of the account, or an operator if
+/// there is none. Reporting the same bounce again changes nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/bounces",
+    operation_id = "reportBounce",
+    tag = "service",
+    request_body = Bounce,
+    responses(
+        (status = 204, description = "The bounce is recorded."),
+        (status = 404, description = "No such letter was sent, or its bounce is already recorded.", body = ProblemDetails, content_type = "application/problem+json"),
+        CommonFaults,
+    )
+)]
+pub async fn bounce(
+    State(admin): State<Admin>,
+    _: Service,
+    Json(body): Json<Bounce>,
+) -> Result<StatusCode, Problem> {
+    text("message_id", &body.message_id, 256)?;
+    text("said", &body.said, 1024)?;
+    let unknown = || {
+        Problem::not_found(
+            "No letter with this Message-ID was sent, or its bounce is already recorded.",
+        )
+    };
+    let id = body.message_id.trim().trim_start_matches('<');
+    let id = id.split('@').next().unwrap_or_default();
+    let letter_id = Uuid::parse_str(id).map_err(|_| unknown())?;
+    let said = clean(&body.said);
+    let bouncing = outbox::bounced(&admin.pool, letter_id, &said, admin.clock.now());
+    match within(admin.timeout, bouncing).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(unknown()),
+    }
+}
