@@ -654,11 +654,11 @@ fn source_without_its_contract_is_refused() {
         ),
         (
             "[[sources.signed]]\nname = \"a/b\"\npreset = \"github\"\n",
-            "the name \"a/b\" is not 1 to 64 letters",
+            "the name \"a/b\" must be 1 to 64 letters",
         ),
         (
             "[[sources.signed]]\nname = \"x\"\npreset = \"github\"\n[[sources.revocation]]\nname = \"x\"\n",
-            "two are named \"x\"",
+            "the name \"x\" is used twice",
         ),
         (
             "[[sources.revocation]]\nname = \"x\"\n",
