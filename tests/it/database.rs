@@ -78,17 +78,6 @@ impl TestDatabase {
         kinds
     }
 
-    /// Waits until workers of processes that the test runs have sent what the outbox holds.
-    pub async fn outbox_is_empty(&self) {
-        eventually("the outbox is empty", async || {
-            sqlx::query_scalar("SELECT NOT EXISTS (SELECT 1 FROM letters WHERE state = 'Due')")
-                .fetch_one(&self.pool)
-                .await
-                .unwrap()
-        })
-        .await;
-    }
-
     /// The kinds of the letters in the outbox. Asked on the runtime of this file: the test's own may be over, and may
     /// be the one that this thread drives.
     fn unsent_letters(&self) -> sqlx::Result<Vec<String>> {

@@ -126,7 +126,7 @@ async fn refusal_is_explained_to_its_caller_and_to_nobody_else() {
     let (status, html) = why(&page, "zh-CN", &by_session, &session.access_key_id).await;
     assert_eq!(status, StatusCode::OK);
     assert!(
-        html.contains("源自") && html.contains("限制生效中"),
+        html.contains("获取会话所用的 AccessKey") && html.contains("限制生效中"),
         "{html}"
     );
 

@@ -227,9 +227,9 @@ async fn escalation_continues_while_the_key_works_even_if_confirmed() {
     let sent = after(&stage, Duration::ZERO).await;
     assert_eq!(told(&sent), [("first@example.com", "AccessKey")]);
     for announced in [
-        "From 25 November 2026, 12:00 UTC on, reading users",
-        "On 27 November 2026, 12:00 UTC, the other contacts",
-        "On 1 December 2026, 12:00 UTC, our security team is asked to disable",
+        "From 25 November 2026, 12:00 UTC, reading users",
+        "On 27 November 2026, 12:00 UTC, we will notify the other contacts",
+        "On 1 December 2026, 12:00 UTC, we will ask our security team to disable",
     ] {
         let text = one_line(&sent[0].text);
         assert!(text.contains(announced), "{announced}: {text}");
