@@ -4,9 +4,21 @@ use std::{
     fs::File,
     io::{self, IsTerminal, Read},
     path::Path,
+    str::FromStr,
 };
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use akgate_rules::text_enum::UnknownName;
+
+/// Reads an option whose values are named: those of a `text_enum!`.
+pub(super) fn one_of<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = UnknownName> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
+}
 
 /// The input, `-` for standard input, and its bar.
 ///

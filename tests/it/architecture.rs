@@ -11,7 +11,7 @@ use std::{
 const DIRECTION: [(&str, &[&str]); 11] = [
     ("rules", &[]),
     ("api", &["rules"]),
-    ("net", &[]),
+    ("net", &["rules"]),
     ("state", &["rules", "api"]),
     ("gateway", &["rules", "api", "state", "net"]),
     ("intake", &["rules", "api", "state", "net"]),

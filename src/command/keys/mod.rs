@@ -11,6 +11,7 @@ use std::{
 use clap::Subcommand;
 
 use super::{Exit, api, settings::Settings};
+use crate::command::input::one_of;
 use crate::{config::Config, serve::ServeError};
 use akgate_state::directory::{StateFault, import::Form, sealing::KeyRingFault};
 use akgate_state::live::barrier::Lost;
@@ -28,7 +29,7 @@ pub enum Command {
         /// The file, or - for standard input
         file: PathBuf,
         /// The file's format, if its name does not tell it
-        #[arg(long, value_enum)]
+        #[arg(long, value_parser = one_of::<Form>(&Form::NAMES))]
         format: Option<Form>,
         /// Configuration
         #[command(flatten)]

@@ -8,6 +8,7 @@ use std::{
     time::Instant,
 };
 
+use crate::command::input::one_of;
 use akgate_state::database::Pool;
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -107,7 +108,7 @@ pub struct Args {
     /// The file, or - for standard input
     file: PathBuf,
     /// The file's format, if it cannot be detected
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = one_of::<Format>(&Format::NAMES))]
     format: Option<Format>,
     /// The source of the reports; by default, the scanner
     #[arg(long, value_name = "NAME", value_parser = source)]

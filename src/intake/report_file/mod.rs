@@ -19,19 +19,20 @@ use akgate_state::{
     leaks::record::LeakReport,
 };
 
-/// The form of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// A JSON array of gitleaks' findings
-    Gitleaks,
-    /// SARIF 2.1.0, of any scanner
-    Sarif,
-    /// A TruffleHog finding per line, JSON
-    Trufflehog,
-    /// A header line, then a finding per line
-    Csv,
-    /// A JSON object per line
-    Ndjson,
+akgate_rules::text_enum! {
+    /// The form of a file.
+    pub enum Format {
+        /// A JSON array of gitleaks' findings
+        Gitleaks = "gitleaks",
+        /// SARIF 2.1.0, of any scanner
+        Sarif = "sarif",
+        /// A TruffleHog finding per line, JSON
+        Trufflehog = "trufflehog",
+        /// A header line, then a finding per line
+        Csv = "csv",
+        /// A JSON object per line
+        Ndjson = "ndjson",
+    }
 }
 
 /// A piece of a file.

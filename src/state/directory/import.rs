@@ -15,13 +15,14 @@ use akgate_rules::{
     evidence::clean,
 };
 
-/// The form of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Form {
-    /// A header line, then a pair per line.
-    Csv,
-    /// A JSON object per line.
-    Ndjson,
+akgate_rules::text_enum! {
+    /// The form of a file.
+    pub enum Form {
+        /// A header line, then a pair per line.
+        Csv = "csv",
+        /// A JSON object per line.
+        Ndjson = "ndjson",
+    }
 }
 
 impl Form {
