@@ -17,37 +17,40 @@ use tokio::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use akgate_admin::Admin;
+use akgate_admin::AdminApi;
 use akgate_gateway::{
     gate::{Gate, GateParts, GateSettings},
     lookup::LookupSettings,
     routes::Routes,
 };
 use akgate_hooks::{Hook, HookWorker};
-use akgate_intake::{Door, Fetch, Intake, Revoker, Signed, SignedOrigin, SigningKeys};
+use akgate_intake::{
+    DeliveryContract, Intake, PublicReporting, SigningKeyFetcher, SigningKeys, SigningSource,
+    TokenSource,
+};
 use akgate_net::metrics::Metrics;
 use akgate_owners::{
     letters::{
         dkim::Dkim,
-        facts::House,
-        letter::{TemplateFault, Templates},
+        facts::LetterSettings,
+        letter::{LetterTemplates, TemplateFault},
         mailer::Mailer,
-        worker::{Rest, Worker},
+        worker::{LetterWorker, OutagePause},
     },
-    pages::{self, Console, Pages},
+    pages::{self, OwnerPages, PageTemplates},
 };
 use akgate_rules::{operation::DataError, restriction::LiftRule};
 use akgate_state::{
     calls::{in_flight::InFlight, observed, partitions, recorder::Recorder},
     clock::{Clock, LatestTime},
-    directory::{sealing::KeyRing, sessions, within},
-    leaks::record::Suspicions,
+    directory::{sealing::KeyRing, sessions, with_timeout},
+    leaks::record::SuspicionPolicy,
     live::{
         barrier::Barrier,
         feed::{self, Feed},
         membership::{self, Membership},
-        memory::Live,
-        nodes::Card,
+        memory::LiveRegistry,
+        nodes::NodeInfo,
     },
     operators::{once, store},
     outbox::events,
@@ -56,7 +59,7 @@ use akgate_state::{
 
 /// What every role stands on.
 #[derive(Clone)]
-pub struct Foundations {
+pub struct NodeDependencies {
     /// The database.
     pub pool: Pool,
     /// The same, by connections for news and leases alone: however many calls wait for the others, these do not.
@@ -96,13 +99,13 @@ pub struct IntakeSettings {
     /// How many bytes of bodies may be in work at a time.
     pub room: usize,
     /// What becomes of suspicions.
-    pub suspicions: Suspicions,
+    pub suspicions: SuspicionPolicy,
     /// Sources that sign, and where each publishes its keys.
-    pub signed: Vec<(SignedOrigin, Fetch)>,
+    pub signed: Vec<(DeliveryContract, SigningKeyFetcher)>,
     /// Sources that have a token.
-    pub revokers: Vec<Revoker>,
+    pub revokers: Vec<TokenSource>,
     /// The door for the public; `None` while it is shut.
-    pub door: Option<Arc<Door>>,
+    pub door: Option<Arc<PublicReporting>>,
 }
 
 impl Default for IntakeSettings {
@@ -113,7 +116,7 @@ impl Default for IntakeSettings {
             body_limit: 16 << 20,
             body_timeout: Duration::from_secs(30),
             room: 128 << 20,
-            suspicions: Suspicions {
+            suspicions: SuspicionPolicy {
                 most_per_hour: Some(10_000),
                 tell_owners: false,
             },
@@ -125,7 +128,7 @@ impl Default for IntakeSettings {
 }
 
 /// How the worker of a node is set.
-pub struct WorkerSettings {
+pub struct LetterWorkerSettings {
     /// Takes the messages.
     pub mailer: Arc<dyn Mailer>,
     /// Who writes.
@@ -135,7 +138,7 @@ pub struct WorkerSettings {
     /// A folder of templates in place of those of the build.
     pub templates: Option<PathBuf>,
     /// What all letters tell.
-    pub house: House,
+    pub house: LetterSettings,
     /// Who lifts.
     pub lift: LiftRule,
 }
@@ -156,8 +159,8 @@ pub enum AppError {
 
 /// A node.
 pub struct Node {
-    foundations: Foundations,
-    live: Arc<Live>,
+    foundations: NodeDependencies,
+    live: Arc<LiveRegistry>,
     feed: Arc<Feed>,
     recorder: Arc<Recorder>,
     calls: Arc<InFlight>,
@@ -168,14 +171,14 @@ pub struct Node {
 
 /// What a process says of itself among the others.
 #[derive(Debug, Clone)]
-pub struct Duties {
+pub struct NodeRoles {
     /// What it does.
     pub roles: Vec<String>,
     /// Whether it judges calls that go on: changes that restrict wait for it.
     pub enforces: bool,
 }
 
-impl Duties {
+impl NodeRoles {
     /// One that does everything.
     #[must_use]
     pub fn all() -> Self {
@@ -189,14 +192,14 @@ impl Duties {
 }
 
 /// How often the partitions and old records are seen to.
-const UPKEEP: Duration = Duration::from_secs(3600);
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(3600);
 
 impl Node {
     /// A node that has read nothing yet.
     #[must_use]
-    pub fn new(foundations: Foundations, feed: feed::Settings, duties: Duties) -> Self {
-        let live = Arc::new(Live::default());
-        let Foundations {
+    pub fn new(foundations: NodeDependencies, feed: feed::FeedSettings, duties: NodeRoles) -> Self {
+        let live = Arc::new(LiveRegistry::default());
+        let NodeDependencies {
             pool,
             news,
             ring,
@@ -206,8 +209,8 @@ impl Node {
         } = &foundations;
         let feed = Arc::new(Feed::new(news.clone(), Arc::clone(&live), feed));
         let (calls, latest) = (Arc::<InFlight>::default(), Arc::<LatestTime>::default());
-        let membership = Membership::new(membership::Parts {
-            card: Card::new(
+        let membership = Membership::new(membership::MembershipParts {
+            card: NodeInfo::new(
                 duties.roles,
                 duties.enforces,
                 ring.seal_key_ids(),
@@ -251,7 +254,7 @@ impl Node {
 
     /// What this node knows.
     #[must_use]
-    pub fn live(&self) -> &Arc<Live> {
+    pub fn live(&self) -> &Arc<LiveRegistry> {
         &self.live
     }
 
@@ -272,7 +275,7 @@ impl Node {
     /// # Errors
     /// [`AppError::Data`].
     pub fn gate(&self, settings: GatewaySettings) -> Result<Arc<Gate>, AppError> {
-        let Foundations {
+        let NodeDependencies {
             pool,
             ring,
             clock,
@@ -307,9 +310,9 @@ impl Node {
     pub fn admin(
         &self,
         enforce: bool,
-        settings: akgate_admin::Settings,
+        settings: akgate_admin::AdminSettings,
     ) -> Result<Router, AppError> {
-        let Foundations {
+        let NodeDependencies {
             pool,
             ring,
             randomness,
@@ -317,7 +320,7 @@ impl Node {
             database_timeout,
             ..
         } = self.foundations.clone();
-        let admin = Admin {
+        let admin = AdminApi {
             pool,
             ring,
             randomness,
@@ -327,12 +330,12 @@ impl Node {
             latest: Arc::clone(&self.latest),
             clock,
             settings,
-            rules: Arc::new(akgate_admin::Rules::built_in()?),
+            rules: Arc::new(akgate_admin::PolicyRules::built_in()?),
             timeout: database_timeout,
         };
         let failed = |_| akgate_admin::Problem::internal().into_response();
         Ok(akgate_admin::router(admin)
-            .layer(middleware::from_fn(to_the_end))
+            .layer(middleware::from_fn(finish_request))
             .layer(CatchPanicLayer::custom(failed)))
     }
 
@@ -341,15 +344,15 @@ impl Node {
     /// # Errors
     /// [`AppError::Page`].
     pub fn public(&self, lift: LiftRule, intake: Intake) -> Result<Router, AppError> {
-        let Foundations {
+        let NodeDependencies {
             pool,
             clock,
             database_timeout,
             ..
         } = self.foundations.clone();
-        let console = Console {
+        let console = OwnerPages {
             pool,
-            pages: Arc::new(Pages::built_in()?),
+            pages: Arc::new(PageTemplates::built_in()?),
             lift,
             clock,
             timeout: database_timeout,
@@ -357,14 +360,14 @@ impl Node {
         let pages = pages::public_router(console);
         Ok(pages
             .merge(akgate_intake::router(intake))
-            .layer(middleware::from_fn(to_the_end))
+            .layer(middleware::from_fn(finish_request))
             .layer(CatchPanicLayer::new()))
     }
 
     /// The doors for sources of leak reports. With `enforce`, what is proven is enforced on this node before the answer.
     #[must_use]
     pub fn intake(&self, settings: IntakeSettings, enforce: bool) -> Intake {
-        let Foundations {
+        let NodeDependencies {
             pool,
             ring,
             clock,
@@ -383,7 +386,7 @@ impl Node {
                 Arc::clone(&metrics),
                 database_timeout,
             );
-            let signed = Signed {
+            let signed = SigningSource {
                 origin: Arc::new(origin),
                 keys: Arc::new(keys),
             };
@@ -412,8 +415,8 @@ impl Node {
     ///
     /// # Errors
     /// [`AppError::Template`].
-    pub fn worker(&self, settings: WorkerSettings) -> Result<Worker, AppError> {
-        let Foundations {
+    pub fn worker(&self, settings: LetterWorkerSettings) -> Result<LetterWorker, AppError> {
+        let NodeDependencies {
             pool,
             ring,
             clock,
@@ -422,10 +425,10 @@ impl Node {
             database_timeout,
             ..
         } = self.foundations.clone();
-        Ok(Worker {
+        Ok(LetterWorker {
             pool,
             ring,
-            templates: Templates::load(settings.templates.as_deref())?,
+            templates: LetterTemplates::load(settings.templates.as_deref())?,
             mailer: settings.mailer,
             from: settings.from,
             dkim: settings.dkim,
@@ -434,7 +437,7 @@ impl Node {
             clock,
             randomness,
             metrics,
-            rest: Rest::default(),
+            rest: OutagePause::default(),
             barrier: Arc::clone(&self.barrier),
             timeout: database_timeout,
         })
@@ -443,7 +446,7 @@ impl Node {
     /// The worker that sends events.
     #[must_use]
     pub fn hooks(&self, hooks: Vec<Arc<Hook>>) -> HookWorker {
-        let Foundations {
+        let NodeDependencies {
             pool,
             clock,
             randomness,
@@ -483,7 +486,7 @@ impl Node {
     /// Makes the partitions that the next days need, and drops what is older than `retention`, every hour
     /// until told to stop.
     pub async fn upkeep(&self, retention: time::Duration, mut stop: watch::Receiver<bool>) {
-        let Foundations {
+        let NodeDependencies {
             pool,
             clock,
             database_timeout,
@@ -492,21 +495,33 @@ impl Node {
         while !*stop.borrow() {
             let now = clock.now();
             let done = async {
-                within(*database_timeout, partitions::ensure(pool, now)).await?;
+                with_timeout(*database_timeout, partitions::ensure_partitions(pool, now)).await?;
                 let old = now - retention;
-                within(*database_timeout, partitions::drop_before(pool, old)).await?;
-                within(*database_timeout, observed::forget(pool, old)).await?;
-                within(*database_timeout, events::forget(pool, old)).await?;
-                within(*database_timeout, once::purge(pool, now)).await?;
-                within(*database_timeout, store::purge_tokens(pool, now)).await?;
+                with_timeout(
+                    *database_timeout,
+                    partitions::drop_partitions_before(pool, old),
+                )
+                .await?;
+                with_timeout(
+                    *database_timeout,
+                    observed::delete_observations_before(pool, old),
+                )
+                .await?;
+                with_timeout(*database_timeout, events::delete_sent_events(pool, old)).await?;
+                with_timeout(*database_timeout, once::delete_expired_answers(pool, now)).await?;
+                with_timeout(*database_timeout, store::delete_expired_tokens(pool, now)).await?;
                 let ended = now - time::Duration::days(1);
-                within(*database_timeout, sessions::forget(pool, ended)).await
+                with_timeout(
+                    *database_timeout,
+                    sessions::delete_sessions_before(pool, ended),
+                )
+                .await
             };
             if let Err(fault) = done.await {
                 tracing::warn!(%fault, "the database maintenance failed; it will be retried");
             }
             tokio::select! {
-                () = tokio::time::sleep(UPKEEP) => {}
+                () = tokio::time::sleep(UPKEEP_INTERVAL) => {}
                 _ = stop.changed() => {}
             }
         }
@@ -515,7 +530,7 @@ impl Node {
 
 /// A request runs to its end, whether or not its client waits: a call of the database that is dropped half-way holds its
 /// connection, and what waits for the nodes is kept for the record all the same.
-async fn to_the_end(request: Request, next: Next) -> Response {
+async fn finish_request(request: Request, next: Next) -> Response {
     match tokio::spawn(next.run(request)).await {
         Ok(response) => response,
         Err(ended) => match ended.try_into_panic() {

@@ -10,12 +10,12 @@ use axum::{
 };
 use http::{StatusCode, header::CONTENT_TYPE};
 
-use akgate_net::metrics::{Metrics, Readings};
+use akgate_net::metrics::{GaugeReadings, Metrics};
 use akgate_state::{
     calls::recorder::Recorder,
     clock::Clock,
     database::{self, Pool},
-    directory::{StateFault, within},
+    directory::{StateFault, with_timeout},
     live::{
         feed::Feed,
         membership::{ClockFault, Membership},
@@ -23,11 +23,11 @@ use akgate_state::{
 };
 
 /// How long ago the registry may have been read for a node to be ready.
-const FRESH: Duration = Duration::from_secs(5);
+const MAX_REGISTRY_AGE: Duration = Duration::from_secs(5);
 
 /// What is looked at.
 #[derive(Clone)]
-pub struct Health {
+pub struct HealthState {
     /// The database.
     pub pool: Pool,
     /// The registry; `None` where this process has no gateway.
@@ -45,16 +45,16 @@ pub struct Health {
 }
 
 /// The routes.
-pub fn router(health: Health) -> Router {
+pub fn health_router(health: HealthState) -> Router {
     Router::new()
         // A database that is away must not have every node restarted: a live process is live.
         .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+        .route("/readyz", get(serve_readiness))
+        .route("/metrics", get(serve_metrics))
         .with_state(health)
 }
 
-async fn ready(State(health): State<Health>, RawQuery(query): RawQuery) -> Response {
+async fn serve_readiness(State(health): State<HealthState>, RawQuery(query): RawQuery) -> Response {
     let checks = [
         ("database", health.database().await),
         ("registry", health.registry()),
@@ -80,12 +80,12 @@ async fn ready(State(health): State<Health>, RawQuery(query): RawQuery) -> Respo
     (status, text).into_response()
 }
 
-async fn metrics(State(health): State<Health>) -> Response {
+async fn serve_metrics(State(health): State<HealthState>) -> Response {
     let (revision, age) = match &health.feed {
         Some(feed) => (feed.revision(), feed.age()),
         None => (-1, None),
     };
-    health.metrics.set(&Readings {
+    health.metrics.set(&GaugeReadings {
         revision,
         registry_age: age,
         dropped_records: health.recorder.dropped(),
@@ -96,9 +96,9 @@ async fn metrics(State(health): State<Health>) -> Response {
     ([(CONTENT_TYPE, content_type)], health.metrics.text()).into_response()
 }
 
-impl Health {
+impl HealthState {
     async fn database(&self) -> Result<(), String> {
-        let asked = within(self.timeout, database::ping(&self.pool));
+        let asked = with_timeout(self.timeout, database::ping_database(&self.pool));
         match asked.await {
             Ok(()) => Ok(()),
             Err(StateFault::TimedOut) => Err("it does not respond in time".to_owned()),
@@ -130,7 +130,7 @@ impl Health {
         };
         match feed.age() {
             None => Err("it has not been loaded".to_owned()),
-            Some(age) if age > FRESH => Err(format!(
+            Some(age) if age > MAX_REGISTRY_AGE => Err(format!(
                 "it was last read {:.0} seconds ago",
                 age.as_secs_f64()
             )),

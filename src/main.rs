@@ -3,8 +3,8 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
 use akgate::command::{
-    Exit, api, classify, config, demo, doctor, keys, letters, operators, policy, reports, scan,
-    serve, verify,
+    CommandExit, api, classify, config, demo, doctor, keys, letters, operators, policy, reports,
+    scan, serve, verify,
 };
 use akgate_state::clock::{Clock, SystemClock};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -18,102 +18,110 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     #[command(subcommand)]
-    Accounts(api::accounts::Command),
+    Accounts(api::accounts::AccountsCommand),
     #[command(subcommand)]
-    Approvals(api::approvals::Command),
-    Audit(api::audit::Args),
-    Classify(classify::Args),
+    Approvals(api::approvals::ApprovalsCommand),
+    Audit(api::audit::AuditArgs),
+    Classify(classify::ClassifyArgs),
     /// Print a shell completion script: akgate completions bash > /etc/bash_completion.d/akgate
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// Run the whole product on this machine: a private PostgreSQL, a sandbox, two accounts and a story of two leaked keys
-    Demo(akgate::demo::Args),
+    Demo(akgate::demo::DemoArgs),
     #[command(subcommand)]
-    Config(config::Command),
-    Doctor(doctor::Args),
+    Config(config::ConfigCommand),
+    Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
-    Events(api::events::Command),
+    Events(api::events::EventsCommand),
     #[command(subcommand)]
-    Exceptions(api::exceptions::Command),
+    Exceptions(api::exceptions::ExceptionsCommand),
     #[command(subcommand)]
-    Keys(keys::Command),
+    Keys(keys::KeysCommand),
     #[command(subcommand)]
-    Letters(letters::Command),
-    Login(api::login::Args),
+    Letters(letters::LettersCommand),
+    Login(api::login::LoginArgs),
     /// Write the manual pages, one for each command
     Man {
         /// The target folder: /usr/local/share/man/man1
         folder: PathBuf,
     },
     #[command(subcommand)]
-    Nodes(api::nodes::Command),
+    Nodes(api::nodes::NodesCommand),
     #[command(subcommand)]
-    Operators(operators::Command),
+    Operators(operators::OperatorsCommand),
     #[command(subcommand)]
-    Policy(policy::Command),
+    Policy(policy::PolicyCommand),
     #[command(subcommand)]
-    Reports(reports::Command),
+    Reports(reports::ReportsCommand),
     #[command(subcommand)]
-    Restrictions(api::restrictions::Command),
-    Scan(scan::Args),
-    Serve(serve::Args),
-    Verify(verify::Args),
-    Why(api::why::Args),
+    Restrictions(api::restrictions::RestrictionsCommand),
+    Scan(scan::ScanArgs),
+    Serve(serve::ServeArgs),
+    Verify(verify::VerifyArgs),
+    Why(api::why::WhyArgs),
 }
 
 fn main() -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let ended = match Cli::parse().command {
-        Command::Accounts(command) => api::accounts::run(&command, &mut out, &mut err),
-        Command::Audit(args) => api::audit::run(&args, &mut out, &mut err),
-        Command::Events(command) => api::events::run(&command, &mut out, &mut err),
-        Command::Exceptions(command) => api::exceptions::run(&command, &mut out, &mut err),
-        Command::Approvals(command) => api::approvals::run(&command, &mut out, &mut err),
-        Command::Classify(args) => classify::run(&args, &mut out, &mut err),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "akgate", &mut out);
-            Ok(Exit::Ok)
+        CliCommand::Accounts(command) => api::accounts::run_accounts(&command, &mut out, &mut err),
+        CliCommand::Audit(args) => api::audit::run_audit(&args, &mut out, &mut err),
+        CliCommand::Events(command) => api::events::run_events(&command, &mut out, &mut err),
+        CliCommand::Exceptions(command) => {
+            api::exceptions::run_exceptions(&command, &mut out, &mut err)
         }
-        Command::Demo(args) => demo::run(&args, &mut err),
-        Command::Doctor(args) => doctor::run(&args, &mut out, &mut err),
-        Command::Config(command) => config::run(&command, &mut out, &mut err),
-        Command::Keys(command) => keys::run(&command, &mut out, &mut err),
-        Command::Letters(command) => letters::run(&command, &mut out, &mut err),
-        Command::Login(args) => api::login::run(&args, &mut out, &mut err),
-        Command::Man { folder } => manual(&folder),
-        Command::Nodes(command) => api::nodes::run(&command, &mut out, &mut err),
-        Command::Operators(command) => operators::run(&command, &mut out, &mut err),
-        Command::Policy(command) => policy::run(&command, &mut out, &mut err),
-        Command::Reports(command) => reports::run(&command, &mut out, &mut err),
-        Command::Restrictions(command) => api::restrictions::run(&command, &mut out, &mut err),
-        Command::Scan(args) => scan::run(&args, &mut out, &mut err),
-        Command::Serve(args) => serve::run(&args, &mut err),
-        Command::Why(args) => api::why::run(&args, &mut out, &mut err),
-        Command::Verify(args) => verify::run(&args, SystemClock.now(), &mut out, &mut err),
+        CliCommand::Approvals(command) => {
+            api::approvals::run_approvals(&command, &mut out, &mut err)
+        }
+        CliCommand::Classify(args) => classify::run_classify(&args, &mut out, &mut err),
+        CliCommand::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "akgate", &mut out);
+            Ok(CommandExit::Ok)
+        }
+        CliCommand::Demo(args) => demo::run_demo_command(&args, &mut err),
+        CliCommand::Doctor(args) => doctor::run_doctor(&args, &mut out, &mut err),
+        CliCommand::Config(command) => config::run_config(&command, &mut out, &mut err),
+        CliCommand::Keys(command) => keys::run_keys(&command, &mut out, &mut err),
+        CliCommand::Letters(command) => letters::run_letters(&command, &mut out, &mut err),
+        CliCommand::Login(args) => api::login::run_login(&args, &mut out, &mut err),
+        CliCommand::Man { folder } => write_manual(&folder),
+        CliCommand::Nodes(command) => api::nodes::run_nodes(&command, &mut out, &mut err),
+        CliCommand::Operators(command) => operators::run_operators(&command, &mut out, &mut err),
+        CliCommand::Policy(command) => policy::run_policy(&command, &mut out, &mut err),
+        CliCommand::Reports(command) => reports::run_reports(&command, &mut out, &mut err),
+        CliCommand::Restrictions(command) => {
+            api::restrictions::run_restrictions(&command, &mut out, &mut err)
+        }
+        CliCommand::Scan(args) => scan::run_scan(&args, &mut out, &mut err),
+        CliCommand::Serve(args) => serve::run_serve(&args, &mut err),
+        CliCommand::Why(args) => api::why::run_why(&args, &mut out, &mut err),
+        CliCommand::Verify(args) => {
+            verify::run_verify(&args, SystemClock.now(), &mut out, &mut err)
+        }
     };
     // Output that nobody reads any more (a closed pipe) is no verdict.
-    ExitCode::from(ended.unwrap_or(Exit::Failed) as u8)
+    ExitCode::from(ended.unwrap_or(CommandExit::Failed) as u8)
 }
 
-fn manual(folder: &std::path::Path) -> io::Result<Exit> {
+fn write_manual(folder: &std::path::Path) -> io::Result<CommandExit> {
     let written = std::fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
     match written {
-        Ok(()) => Ok(Exit::Ok),
+        Ok(()) => Ok(CommandExit::Ok),
         Err(fault) => {
             io::Write::write_fmt(
                 &mut io::stderr(),
                 format_args!("error: {}: {fault}\n", folder.display()),
             )?;
-            Ok(Exit::Failed)
+            Ok(CommandExit::Failed)
         }
     }
 }

@@ -26,34 +26,34 @@ use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
-use self::folder::Folder;
-use self::launch::{launch, make_cluster};
-use self::programs::Programs;
+use self::folder::DataFolder;
+use self::launch::{launch_server, make_cluster};
+use self::programs::ServerPrograms;
 pub use self::start_error::StartError;
-use self::tether::Tether;
+use self::tether::ChildGuard;
 
 /// The only account of the server. It has no password: the socket's folder is closed to others.
 const SUPERUSER: &str = "postgres";
 /// Names the socket file; nothing listens on TCP.
 const PORT: u16 = 5432;
 /// How long a server may take to be ready (crash recovery included) or to go away.
-const PATIENCE: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(5);
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How to start a [`PrivatePostgres`].
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct PostgresOptions {
     /// The folder that keeps the data, made if it is missing; `None` for one that is removed at
     /// the end. As root, a folder that the server's account cannot enter becomes a symbolic link
     /// to one under `/var/tmp`.
     pub data: Option<PathBuf>,
     /// What the data is worth.
-    pub tuning: Tuning,
+    pub tuning: Durability,
 }
 
 /// What the data is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tuning {
+pub enum Durability {
     /// Survives a power cut.
     Durable,
     /// Fast, and lost with the machine: for tests.
@@ -68,16 +68,16 @@ pub struct PrivatePostgres {
     sockets: PathBuf,
     postmaster_pid: u32,
     /// `None` when attached to a server that another process owns.
-    owned: Option<Owned>,
+    owned: Option<OwnedServer>,
 }
 
 #[derive(Debug)]
-struct Owned {
+struct OwnedServer {
     // Fields drop in this order: the server ends before its folder is given up.
-    tether: Tether,
-    folder: Folder,
-    programs: Programs,
-    tuning: Tuning,
+    tether: ChildGuard,
+    folder: DataFolder,
+    programs: ServerPrograms,
+    tuning: Durability,
 }
 
 impl PrivatePostgres {
@@ -86,9 +86,9 @@ impl PrivatePostgres {
     ///
     /// # Errors
     /// [`StartError`], one sentence for a person.
-    pub fn start(options: &Options) -> Result<Self, StartError> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut folder = Folder::open(options.data.as_deref())?;
+    pub fn start(options: &PostgresOptions) -> Result<Self, StartError> {
+        let deadline = Instant::now() + READY_TIMEOUT;
+        let mut folder = DataFolder::open(options.data.as_deref())?;
         while !folder.claim()? {
             if let Some(running) = folder.running().filter(|file| file.ready) {
                 return Ok(Self {
@@ -97,18 +97,18 @@ impl PrivatePostgres {
                     owned: None,
                 });
             }
-            pause(deadline, &folder)?;
+            sleep_until_deadline(deadline, &folder)?;
         }
         folder.clear_leftovers(deadline)?;
-        let programs = programs::find(folder.account(), folder.version())?;
+        let programs = programs::find_programs(folder.account(), folder.version())?;
         if !folder.has_cluster() {
             make_cluster(&programs, &folder, options.tuning)?;
         }
-        let (tether, file) = launch(&programs, &folder, options.tuning)?;
+        let (tether, file) = launch_server(&programs, &folder, options.tuning)?;
         Ok(Self {
             sockets: file.sockets,
             postmaster_pid: file.pid,
-            owned: Some(Owned {
+            owned: Some(OwnedServer {
                 tether,
                 folder,
                 programs,
@@ -127,8 +127,10 @@ impl PrivatePostgres {
             return Ok(());
         };
         owned.tether.stop_server();
-        owned.folder.clear_leftovers(Instant::now() + PATIENCE)?;
-        let (tether, file) = launch(&owned.programs, &owned.folder, owned.tuning)?;
+        owned
+            .folder
+            .clear_leftovers(Instant::now() + READY_TIMEOUT)?;
+        let (tether, file) = launch_server(&owned.programs, &owned.folder, owned.tuning)?;
         owned.tether = tether;
         self.postmaster_pid = file.pid;
         Ok(())
@@ -164,13 +166,13 @@ impl PrivatePostgres {
     }
 }
 
-fn pause(deadline: Instant, folder: &Folder) -> Result<(), StartError> {
+fn sleep_until_deadline(deadline: Instant, folder: &DataFolder) -> Result<(), StartError> {
     if Instant::now() >= deadline {
         return Err(StartError::Slow {
-            seconds: PATIENCE.as_secs(),
+            seconds: READY_TIMEOUT.as_secs(),
             log: folder.log(),
         });
     }
-    std::thread::sleep(POLL);
+    std::thread::sleep(POLL_INTERVAL);
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
-use crate::{http::problem::Problem, oidc::sign_in::SignIn};
+use crate::{http::problem::Problem, oidc::sign_in::SignInService};
 use akgate_api::receipts::{Receipt, Wait};
 use akgate_rules::{
     operation::{Blocklist, Catalogue, DataError},
@@ -15,9 +15,9 @@ use akgate_state::{
     approvals::FourEyes,
     clock::{Clock, LatestTime},
     database::{Connection, Pool},
-    directory::{StateFault, sealing::KeyRing, within},
+    directory::{StateFault, sealing::KeyRing, with_timeout},
     live::{
-        barrier::{Barrier, Concern},
+        barrier::{AffectedKeys, Barrier},
         feed::Feed,
     },
     randomness::Randomness,
@@ -25,7 +25,7 @@ use akgate_state::{
 
 /// What the endpoints stand on.
 #[derive(Clone)]
-pub struct Admin {
+pub struct AdminApi {
     /// The database.
     pub pool: Pool,
     /// Digests leaked secrets at the border.
@@ -43,16 +43,16 @@ pub struct Admin {
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// How it is set.
-    pub settings: Settings,
+    pub settings: AdminSettings,
     /// What every operation would change, and what the profiles refuse.
-    pub rules: Arc<Rules>,
+    pub rules: Arc<PolicyRules>,
     /// How long a request may take in the database.
     pub timeout: Duration,
 }
 
 /// How the admin API is set.
 #[derive(Clone)]
-pub struct Settings {
+pub struct AdminSettings {
     /// When it takes two operators.
     pub four_eyes: FourEyes,
     /// The policy that this node is configured to.
@@ -64,10 +64,10 @@ pub struct Settings {
     /// People show a certificate.
     pub certificates: bool,
     /// Where people sign in, if anywhere.
-    pub sign_in: Option<Arc<SignIn>>,
+    pub sign_in: Option<Arc<SignInService>>,
 }
 
-impl Default for Settings {
+impl Default for AdminSettings {
     fn default() -> Self {
         Self {
             four_eyes: FourEyes::default(),
@@ -81,12 +81,12 @@ impl Default for Settings {
 }
 
 /// What every operation would change, and what the profiles refuse.
-pub struct Rules {
+pub struct PolicyRules {
     pub(crate) catalogue: Catalogue,
     pub(crate) strict: Blocklist,
 }
 
-impl Rules {
+impl PolicyRules {
     /// Those that come with this build.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl Rules {
     }
 }
 
-impl Admin {
+impl AdminApi {
     /// Reads on one connection, in the time that a request has.
     pub(crate) async fn reading<T>(
         &self,
@@ -109,7 +109,7 @@ impl Admin {
             let mut db = self.pool.acquire().await?;
             read(&mut db).await
         };
-        within(self.timeout, reading).await
+        with_timeout(self.timeout, reading).await
     }
 
     /// Makes this node enforce what was committed.
@@ -123,7 +123,7 @@ impl Admin {
     pub(crate) async fn receipt(
         &self,
         committed: Position,
-        concern: Concern,
+        concern: AffectedKeys,
         wait: Wait,
     ) -> Result<Receipt, Problem> {
         self.enforce(committed).await;

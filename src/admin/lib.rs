@@ -13,8 +13,8 @@ mod router;
 mod v1;
 
 pub use self::{
-    context::{Admin, Rules, Settings},
+    context::{AdminApi, AdminSettings, PolicyRules},
     http::problem::Problem,
-    router::{description, router},
+    router::{openapi_description, router},
     v1::sign_in::REDIRECT_PATH,
 };

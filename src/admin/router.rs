@@ -11,12 +11,12 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
         idempotency,
         problem::Problem,
-        rate_limit::{self, Pace},
-        verbs::Verbs,
+        rate_limit::{self, SourceRateLimiter},
+        verbs::CustomMethods,
     },
     openapi,
     v1::{
@@ -27,95 +27,107 @@ use crate::{
 };
 
 /// The routes, and their description: one place for both. What is asked of one restriction or task is
-/// routed by [`verbs`] and described in [`openapi::Description`].
-fn described() -> OpenApiRouter<Admin> {
-    OpenApiRouter::with_openapi(openapi::Description::openapi())
-        .routes(routes!(leak_reports::create, leak_reports::list))
-        .routes(routes!(deliveries::list))
-        .routes(routes!(restrictions::list))
-        .routes(routes!(timeline::read))
-        .routes(routes!(approvals::list))
-        .routes(routes!(nodes::list))
-        .routes(routes!(letters::list))
-        .routes(routes!(events::list))
-        .routes(routes!(audit::list))
-        .routes(routes!(activity::read))
-        .routes(routes!(decisions::read))
-        .routes(routes!(accounts::list))
-        .routes(routes!(accounts::one))
-        .routes(routes!(accounts::set_profile))
-        .routes(routes!(accounts::set_self_remedy))
-        .routes(routes!(keys::list))
-        .routes(routes!(keys::lineage))
-        .routes(routes!(exceptions::list, exceptions::ask))
-        .routes(routes!(policy::show))
-        .routes(routes!(policy::check))
-        .routes(routes!(policy::diff))
-        .routes(routes!(policy::replay))
-        .routes(routes!(observations::read))
-        .routes(routes!(tasks::list))
-        .routes(routes!(operators::list, operators::add))
-        .routes(routes!(operators::make_token))
-        .routes(routes!(operators::me))
-        .routes(routes!(service::list))
-        .routes(routes!(service::bounce))
+/// routed by [`verbs`] and described in [`openapi::ApiDescription`].
+fn documented_routes() -> OpenApiRouter<AdminApi> {
+    OpenApiRouter::with_openapi(openapi::ApiDescription::openapi())
+        .routes(routes!(
+            leak_reports::report_leak,
+            leak_reports::list_leak_reports
+        ))
+        .routes(routes!(deliveries::list_deliveries))
+        .routes(routes!(restrictions::list_restrictions))
+        .routes(routes!(timeline::get_timeline))
+        .routes(routes!(approvals::list_approvals))
+        .routes(routes!(nodes::list_nodes))
+        .routes(routes!(letters::list_letters))
+        .routes(routes!(events::list_events))
+        .routes(routes!(audit::list_audit_records))
+        .routes(routes!(activity::get_key_activity))
+        .routes(routes!(decisions::explain_decision))
+        .routes(routes!(accounts::list_accounts))
+        .routes(routes!(accounts::get_account))
+        .routes(routes!(accounts::set_account_profile))
+        .routes(routes!(accounts::set_account_self_remedy))
+        .routes(routes!(keys::list_keys))
+        .routes(routes!(keys::get_key_lineage))
+        .routes(routes!(
+            exceptions::list_exceptions,
+            exceptions::request_exception
+        ))
+        .routes(routes!(policy::get_policy))
+        .routes(routes!(policy::check_operation))
+        .routes(routes!(policy::compare_profiles))
+        .routes(routes!(policy::replay_calls))
+        .routes(routes!(observations::get_observed_calls))
+        .routes(routes!(tasks::list_tasks))
+        .routes(routes!(operators::list_operators, operators::add_operator))
+        .routes(routes!(operators::create_token))
+        .routes(routes!(operators::get_caller))
+        .routes(routes!(service::list_notices))
+        .routes(routes!(service::report_bounce))
 }
 
 /// What those use who are not known yet.
-fn door() -> OpenApiRouter<Admin> {
-    OpenApiRouter::new().routes(routes!(sign_in::page, sign_in::redeem))
+fn sign_in_routes() -> OpenApiRouter<AdminApi> {
+    OpenApiRouter::new().routes(routes!(
+        sign_in::get_sign_in_page,
+        sign_in::sign_in_with_code
+    ))
 }
 
 /// The routes of operators, those of the door, and the description of all.
-fn parts() -> (Router<Admin>, Router<Admin>, Value) {
-    let (v1, mut api) = described().split_for_parts();
-    openapi::Once.modify(&mut api);
-    let (door, more) = door().split_for_parts();
+fn build_routes() -> (Router<AdminApi>, Router<AdminApi>, Value) {
+    let (v1, mut api) = documented_routes().split_for_parts();
+    openapi::IdempotencyKeyHeader.modify(&mut api);
+    let (door, more) = sign_in_routes().split_for_parts();
     api.merge(more);
-    (v1, door, openapi::bounded(&api))
+    (v1, door, openapi::describe_with_bounds(&api))
 }
 
 /// The description of the API.
 #[must_use]
-pub fn description() -> Value {
-    parts().2
+pub fn openapi_description() -> Value {
+    build_routes().2
 }
 
 /// The routes.
-pub fn router(admin: Admin) -> Router {
-    let (v1, door, api) = parts();
-    let pace = Arc::new(Pace::new(admin.settings.requests_per_second));
-    let once = middleware::from_fn_with_state(admin.clone(), idempotency::once);
+pub fn router(admin: AdminApi) -> Router {
+    let (v1, door, api) = build_routes();
+    let pace = Arc::new(SourceRateLimiter::new(admin.settings.requests_per_second));
+    let once = middleware::from_fn_with_state(admin.clone(), idempotency::handle_idempotently);
     let with_verbs = verbs(&admin);
     let door = door.with_state(admin.clone());
     let v1 = v1
-        .route("/admin/v1/policy:switch_mode", post(policy::switch_mode))
+        .route(
+            "/admin/v1/policy:switch_mode",
+            post(policy::request_mode_switch),
+        )
         .with_state(admin);
     with_verbs
         .into_iter()
         .fold(v1, |v1, (path, verbs)| v1.route_service(path, verbs))
         .layer(once)
         .merge(door)
-        .merge(openapi::router(&api))
+        .merge(openapi::openapi_router(&api))
         .fallback(|| async {
             Problem::not_found("The paths of the admin API start with /admin/v1.")
         })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .layer(middleware::from_fn_with_state(pace, rate_limit::pace))
+        .layer(middleware::from_fn_with_state(pace, rate_limit::limit_rate))
 }
 
 /// What can be asked of one thing, by the path of each kind.
-fn verbs(admin: &Admin) -> Vec<(&'static str, Verbs)> {
-    let of = |one, verbs, told| Verbs::new(admin, one, verbs, told);
+fn verbs(admin: &AdminApi) -> Vec<(&'static str, CustomMethods)> {
+    let of = |one, verbs, told| CustomMethods::new(admin, one, verbs, told);
     let nothing = MethodRouter::new;
     vec![
         (
             "/admin/v1/restrictions/{id}",
             of(
-                get(restrictions::one),
+                get(restrictions::get_restriction),
                 vec![
-                    ("confirm", post(confirm::confirm)),
-                    ("lift", post(lift::lift)),
+                    ("confirm", post(confirm::confirm_restriction)),
+                    ("lift", post(lift::lift_restriction)),
                 ],
                 "A restriction can be confirmed (:confirm) and lifted (:lift).",
             ),
@@ -124,18 +136,18 @@ fn verbs(admin: &Admin) -> Vec<(&'static str, Verbs)> {
             "/admin/v1/deliveries/{id}",
             of(
                 nothing(),
-                vec![("undo", post(deliveries::undo))],
+                vec![("undo", post(deliveries::undo_delivery))],
                 "A delivery can be undone (:undo).",
             ),
         ),
         (
             "/admin/v1/approvals/{id}",
             of(
-                get(approvals::one),
+                get(approvals::get_approval),
                 vec![
-                    ("approve", post(approvals::approve)),
-                    ("reject", post(approvals::reject)),
-                    ("withdraw", post(approvals::withdraw)),
+                    ("approve", post(approvals::grant_approval)),
+                    ("reject", post(approvals::reject_approval)),
+                    ("withdraw", post(approvals::withdraw_approval)),
                 ],
                 "A request can be approved (:approve), rejected (:reject) and withdrawn (:withdraw).",
             ),
@@ -143,26 +155,26 @@ fn verbs(admin: &Admin) -> Vec<(&'static str, Verbs)> {
         (
             "/admin/v1/exceptions/{id}",
             of(
-                get(exceptions::one),
-                vec![("revoke", post(exceptions::revoke))],
+                get(exceptions::get_exception),
+                vec![("revoke", post(exceptions::revoke_exception))],
                 "An exception can be ended (:revoke).",
             ),
         ),
         (
             "/admin/v1/keys/{id}",
             of(
-                get(keys::one),
-                vec![("disable", post(keys::disable))],
+                get(keys::get_key),
+                vec![("disable", post(keys::request_key_disabling))],
                 "An AccessKey can be disabled (:disable).",
             ),
         ),
         (
             "/admin/v1/letters/{id}",
             of(
-                get(letters::one),
+                get(letters::get_letter),
                 vec![
-                    ("resend", post(letters::resend)),
-                    ("bury", post(letters::bury)),
+                    ("resend", post(letters::resend_letter)),
+                    ("bury", post(letters::stop_letter)),
                 ],
                 "A letter can be sent again (:resend) and given up (:bury).",
             ),
@@ -171,7 +183,7 @@ fn verbs(admin: &Admin) -> Vec<(&'static str, Verbs)> {
             "/admin/v1/hooks/{name}",
             of(
                 nothing(),
-                vec![("revive", post(events::revive))],
+                vec![("revive", post(events::retry_hook_events))],
                 "A hook can be tried again (:revive).",
             ),
         ),
@@ -179,7 +191,7 @@ fn verbs(admin: &Admin) -> Vec<(&'static str, Verbs)> {
             "/admin/v1/tasks/{id}",
             of(
                 nothing(),
-                vec![("close", post(tasks::close))],
+                vec![("close", post(tasks::close_task))],
                 "A task can be closed (:close).",
             ),
         ),
@@ -187,7 +199,7 @@ fn verbs(admin: &Admin) -> Vec<(&'static str, Verbs)> {
             "/admin/v1/operators/{name}",
             of(
                 nothing(),
-                vec![("revoke", post(operators::revoke))],
+                vec![("revoke", post(operators::revoke_operator))],
                 "An operator can be revoked (:revoke).",
             ),
         ),

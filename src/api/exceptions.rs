@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::values::{text_schema, whole_number};
 use akgate_rules::{
     access_key::AccessKeyId,
-    exception::{MOST_NETWORKS, MOST_OPERATIONS, Named},
+    exception::{MAX_NETWORKS, MAX_OPERATIONS, NamedOperation},
 };
 
 /// An exception.
@@ -102,7 +102,7 @@ pub struct NewException {
     pub access_key_id: AccessKeyId,
     /// The operations it allows, one by one: `RAM:CreateAccessKey`.
     #[schema(schema_with = operations_schema)]
-    pub operations: Vec<Named>,
+    pub operations: Vec<NamedOperation>,
     /// The networks it allows them from: CIDR, at most a /16 (IPv6: /32), or single addresses.
     #[schema(schema_with = networks_schema)]
     pub networks: Vec<String>,
@@ -117,14 +117,14 @@ pub struct NewException {
 
 fn operations_schema() -> Array {
     const PATTERN: &str = "^[A-Za-z0-9_-]{1,64}:[A-Za-z0-9_-]{1,64}$";
-    list_of(129, PATTERN, MOST_OPERATIONS)
+    list_of(129, PATTERN, MAX_OPERATIONS)
 }
 
 fn networks_schema() -> Array {
     // An IPv4 address or network; an IPv6 one, in full or with `::` once.
     const PATTERN: &str = "^((((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(/(1[6-9]|2[0-9]|3[0-2]))?)\
         |(([0-9A-Fa-f]{1,4}(:[0-9A-Fa-f]{1,4}){7}|([0-9A-Fa-f]{1,4}:){1,6}:([0-9A-Fa-f]{1,4})?|([0-9A-Fa-f]{1,4}:){1,4}(:[0-9A-Fa-f]{1,4}){1,3})(/(3[2-9]|[4-9][0-9]|1[01][0-9]|12[0-8]))?))$";
-    list_of(64, PATTERN, MOST_NETWORKS)
+    list_of(64, PATTERN, MAX_NETWORKS)
 }
 
 fn list_of(longest: usize, pattern: &str, most: usize) -> Array {

@@ -12,7 +12,7 @@ use crate::{
 };
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    leak::Place,
+    leak::LeakPlace,
 };
 
 /// A leak report.
@@ -57,8 +57,8 @@ pub struct ReportView {
 impl ReportView {
     /// Where it was seen.
     #[must_use]
-    pub fn place(&self) -> Place {
-        Place {
+    pub fn place(&self) -> LeakPlace {
+        LeakPlace {
             url: self.url.clone(),
             commit: self.commit.clone(),
             path: self.path.clone(),

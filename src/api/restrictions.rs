@@ -10,7 +10,7 @@ use crate::{
     schema_names::{ClosingName, RestrictionStateName},
     values::text_schema,
 };
-use akgate_rules::restriction::Closing;
+use akgate_rules::restriction::Resolution;
 
 /// A restriction with its key and its leak reports.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -95,7 +95,7 @@ pub struct Confirmation {
 pub struct LiftRequest {
     /// The resolution.
     #[schema(value_type = ClosingName)]
-    pub closing: Closing,
+    pub closing: Resolution,
     /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
     pub reason: String,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use akgate_rules::{
     leak::Proof,
-    restriction::{Closing, State},
+    restriction::{Resolution, RestrictionState},
     verdict::{Mode, Profile},
 };
 use utoipa::{
@@ -35,8 +35,8 @@ macro_rules! schema_of {
     };
 }
 
-schema_of!(Closing => ClosingName as "Closing", "The resolution of a restriction.");
+schema_of!(Resolution => ClosingName as "Closing", "The resolution of a restriction.");
 schema_of!(Mode => ModeName as "Mode", "A mode.");
 schema_of!(Profile => ProfileName as "Profile", "A profile.");
 schema_of!(Proof => ProofName as "Proof", "To which degree a report is proven.");
-schema_of!(State => RestrictionStateName as "RestrictionState", "State of a restriction.");
+schema_of!(RestrictionState => RestrictionStateName as "RestrictionState", "State of a restriction.");

@@ -16,11 +16,11 @@ use sha2::{Digest, Sha256};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use akgate_rules::request::parameters::enc;
+use akgate_rules::request::parameters::percent_encode;
 
 /// What a caller signs with.
 #[derive(Debug, Clone)]
-pub struct Credentials {
+pub struct SigningCredentials {
     /// The public half.
     pub access_key_id: String,
     /// The secret half.
@@ -31,7 +31,7 @@ pub struct Credentials {
 
 /// An operation and its parameters.
 #[derive(Debug, Clone, Copy)]
-pub struct Api<'a> {
+pub struct ApiCall<'a> {
     /// API version.
     pub version: &'a str,
     /// Action.
@@ -42,7 +42,7 @@ pub struct Api<'a> {
 
 /// What came back.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub struct ApiReply {
     /// HTTP status.
     pub status: u16,
     /// The body as JSON; null where it is none.
@@ -51,7 +51,7 @@ pub struct Reply {
     pub text: String,
 }
 
-impl Reply {
+impl ApiReply {
     /// A text in the body, by its path.
     #[must_use]
     pub fn text(&self, path: &[&str]) -> Option<&str> {
@@ -74,9 +74,9 @@ impl Reply {
 
     /// The credentials of a session in an answer of `AssumeRole`.
     #[must_use]
-    pub fn session(&self) -> Option<Credentials> {
+    pub fn session(&self) -> Option<SigningCredentials> {
         let member = |name| Some(self.text(&["Credentials", name])?.to_owned());
-        Some(Credentials {
+        Some(SigningCredentials {
             access_key_id: member("AccessKeyId")?,
             access_key_secret: member("AccessKeySecret")?,
             security_token: Some(member("SecurityToken")?),
@@ -100,11 +100,11 @@ pub enum ClientFault {
 
 /// The caller.
 #[derive(Clone)]
-pub struct Caller {
+pub struct SigningClient {
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-impl Default for Caller {
+impl Default for SigningClient {
     fn default() -> Self {
         Self {
             client: Client::builder(TokioExecutor::new()).build_http(),
@@ -112,7 +112,7 @@ impl Default for Caller {
     }
 }
 
-impl Caller {
+impl SigningClient {
     /// Calls an API with a signature made at `now`.
     ///
     /// # Errors
@@ -120,11 +120,12 @@ impl Caller {
     pub async fn call(
         &self,
         gateway: &str,
-        credentials: &Credentials,
-        api: Api<'_>,
+        credentials: &SigningCredentials,
+        api: ApiCall<'_>,
         now: OffsetDateTime,
-    ) -> Result<Reply, ClientFault> {
-        self.send(sign(gateway, credentials, api, now)?).await
+    ) -> Result<ApiReply, ClientFault> {
+        self.send(sign_request(gateway, credentials, api, now)?)
+            .await
     }
 
     /// Asks for a page, or sends a JSON body to an API of ours.
@@ -137,7 +138,7 @@ impl Caller {
         url: &str,
         bearer: Option<&str>,
         body: Option<&Value>,
-    ) -> Result<Reply, ClientFault> {
+    ) -> Result<ApiReply, ClientFault> {
         let mut request = Request::builder().method(method).uri(url);
         if let Some(token) = bearer {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
@@ -153,10 +154,10 @@ impl Caller {
     ///
     /// # Errors
     /// [`ClientFault`].
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Reply, ClientFault> {
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<ApiReply, ClientFault> {
         let (head, body) = self.client.request(request).await?.into_parts();
         let text = String::from_utf8_lossy(&body.collect().await?.to_bytes()).into_owned();
-        Ok(Reply {
+        Ok(ApiReply {
             status: head.status.as_u16(),
             body: serde_json::from_str(&text).unwrap_or_default(),
             text,
@@ -168,17 +169,22 @@ impl Caller {
 ///
 /// # Errors
 /// That of a host or parameter that no request can carry.
-pub fn sign(
+pub fn sign_request(
     gateway: &str,
-    credentials: &Credentials,
-    api: Api<'_>,
+    credentials: &SigningCredentials,
+    api: ApiCall<'_>,
     now: OffsetDateTime,
 ) -> Result<Request<Full<Bytes>>, http::Error> {
     let host = gateway.split_once("://").map_or(gateway, |(_, host)| host);
     let mut parameters: Vec<(String, String)> = api
         .parameters
         .iter()
-        .map(|(name, value)| (enc(name).to_string(), enc(value).to_string()))
+        .map(|(name, value)| {
+            (
+                percent_encode(name).to_string(),
+                percent_encode(value).to_string(),
+            )
+        })
         .collect();
     parameters.sort();
     let query = parameters
@@ -213,7 +219,7 @@ pub fn sign(
         "ACS3-HMAC-SHA256\n{}",
         hex::encode(Sha256::digest(canonical))
     );
-    let signature = hmac_sha256(&credentials.access_key_secret, &to_sign);
+    let signature = hmac_sha256_hex(&credentials.access_key_secret, &to_sign);
     let mut request = Request::builder()
         .method(Method::POST)
         .uri(format!("{gateway}/?{query}"))
@@ -237,7 +243,7 @@ pub fn sign(
 
 /// HMAC-SHA256 in hexadecimal digits.
 #[must_use]
-pub fn hmac_sha256(key: &str, text: &str) -> String {
+pub fn hmac_sha256_hex(key: &str, text: &str) -> String {
     // An HMAC takes a key of any length.
     Hmac::<Sha256>::new_from_slice(key.as_bytes())
         .map(|mac| hex::encode(mac.chain_update(text).finalize().into_bytes()))

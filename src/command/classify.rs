@@ -1,21 +1,21 @@
 //! `akgate classify`: what an operation would change, and whether a restricted AccessKey may call it.
 //!
-//! Judged as in mode `enforce`, with the self-remedy lane closed. Exit code 0, or 2 where the
+//! Judged as in mode `enforce`, with the self-remedy lane closed. CommandExit code 0, or 2 where the
 //! product and the version do not belong together.
 
 use std::io;
 
 use serde::Serialize;
 
-use super::Exit;
+use super::CommandExit;
 use akgate_rules::{
     operation::{Blocklist, Catalogue, Effect, Operation},
-    verdict::{Profile, refuses},
+    verdict::{Profile, profile_refuses},
 };
 
 /// Show what an operation changes and whether a restricted AccessKey may call it.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct ClassifyArgs {
     /// Product code, in any case: RAM, IMS, STS, ResourceManager, Ecs…
     pub product: String,
     /// Version of the product's API, for example 2015-05-01
@@ -31,24 +31,28 @@ pub struct Args {
 ///
 /// # Errors
 /// Where an output cannot be written, or the data that comes with this build is wrong.
-pub fn run(args: &Args, out: &mut dyn io::Write, err: &mut dyn io::Write) -> io::Result<Exit> {
+pub fn run_classify(
+    args: &ClassifyArgs,
+    out: &mut dyn io::Write,
+    err: &mut dyn io::Write,
+) -> io::Result<CommandExit> {
     let catalogue = Catalogue::built_in().map_err(io::Error::other)?;
     let strict = Blocklist::strict().map_err(io::Error::other)?;
-    match find(&catalogue, args) {
+    match find_operation(&catalogue, args) {
         Ok(operation) => {
-            let answer = Answer::of(&strict, &operation);
+            let answer = Classification::of(&strict, &operation);
             answer.write(args.json, out)?;
-            Ok(Exit::Ok)
+            Ok(CommandExit::Ok)
         }
         Err(fault) => {
             writeln!(err, "error: {fault}")?;
-            Ok(Exit::Usage)
+            Ok(CommandExit::Usage)
         }
     }
 }
 
-fn find(catalogue: &Catalogue, args: &Args) -> Result<Operation, String> {
-    let Args {
+fn find_operation(catalogue: &Catalogue, args: &ClassifyArgs) -> Result<Operation, String> {
+    let ClassifyArgs {
         product,
         version,
         action,
@@ -63,7 +67,7 @@ fn find(catalogue: &Catalogue, args: &Args) -> Result<Operation, String> {
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct Classification<'a> {
     product: &'a str,
     version: &'a str,
     action: &'a str,
@@ -71,16 +75,16 @@ struct Answer<'a> {
     effect: Option<&'static str>,
     /// Whether the catalogue or a profile lists exactly this operation.
     known: bool,
-    profiles: PerProfile,
+    profiles: VerdictByProfile,
 }
 
 #[derive(Serialize)]
-struct PerProfile {
+struct VerdictByProfile {
     mutations: &'static str,
     strict: &'static str,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> Classification<'a> {
     fn of(strict: &Blocklist, operation: &'a Operation) -> Self {
         let effect = operation.effect();
         let known = match effect {
@@ -94,9 +98,9 @@ impl<'a> Answer<'a> {
             action: operation.action(),
             effect: (effect != Effect::Uncatalogued).then(|| effect.as_str()),
             known,
-            profiles: PerProfile {
-                mutations: verdict(strict, operation, Profile::Mutations),
-                strict: verdict(strict, operation, Profile::Strict),
+            profiles: VerdictByProfile {
+                mutations: verdict_text(strict, operation, Profile::Mutations),
+                strict: verdict_text(strict, operation, Profile::Strict),
             },
         }
     }
@@ -124,8 +128,8 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn verdict(strict: &Blocklist, operation: &Operation, profile: Profile) -> &'static str {
-    match refuses(strict, operation, profile, false) {
+fn verdict_text(strict: &Blocklist, operation: &Operation, profile: Profile) -> &'static str {
+    match profile_refuses(strict, operation, profile, false) {
         true => "refuse",
         false => "allow",
     }
@@ -140,14 +144,14 @@ mod tests {
     #[derive(Parser)]
     struct Cli {
         #[command(flatten)]
-        args: Args,
+        args: ClassifyArgs,
     }
 
-    fn classify(line: &str) -> (Exit, String, String) {
+    fn classify(line: &str) -> (CommandExit, String, String) {
         let words = std::iter::once("classify").chain(line.split_whitespace());
         let args = Cli::try_parse_from(words).unwrap().args;
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = run(&args, &mut out, &mut err).unwrap();
+        let code = run_classify(&args, &mut out, &mut err).unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (code, text(out), text(err))
     }
@@ -183,7 +187,7 @@ mod tests {
             let (code, out, err) = classify(&format!("{line} --json"));
             assert_eq!(
                 (code, out, err.as_str()),
-                (Exit::Ok, format!("{json}\n"), "")
+                (CommandExit::Ok, format!("{json}\n"), "")
             );
         }
     }
@@ -227,7 +231,7 @@ mod tests {
             let (code, out, err) = classify(line);
             assert_eq!(
                 (code, out.as_str(), err.as_str()),
-                (Exit::Usage, "", message)
+                (CommandExit::Usage, "", message)
             );
         }
     }
@@ -239,14 +243,17 @@ mod tests {
             ("", "2014-05-26", "RunInstances"),
             ("Ecs", "", "RunInstances"),
         ] {
-            let args = Args {
+            let args = ClassifyArgs {
                 product: product.to_owned(),
                 version: version.to_owned(),
                 action: action.to_owned(),
                 json: false,
             };
             let (mut out, mut err) = (Vec::new(), Vec::new());
-            assert_eq!(run(&args, &mut out, &mut err).unwrap(), Exit::Usage);
+            assert_eq!(
+                run_classify(&args, &mut out, &mut err).unwrap(),
+                CommandExit::Usage
+            );
             assert!(out.is_empty() && err.ends_with(b"must not be empty\n"));
         }
     }

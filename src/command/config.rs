@@ -5,20 +5,20 @@ use std::io::{self, Write};
 use clap::Subcommand;
 use comfy_table::{Table, presets};
 
-use super::{Exit, settings::Settings};
-use crate::config::{Config, Role, template};
+use super::{CommandExit, settings::ConfigArgs};
+use crate::config::{Config, ProcessRole, render_template};
 
 /// Check a configuration, or print a template
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
+pub enum ConfigCommand {
     /// Check the configuration: show the settings, or the first error
     Check {
         /// Configuration
         #[command(flatten)]
-        settings: Settings,
+        settings: ConfigArgs,
         /// Check for a process with these roles; all by default
         #[arg(long, value_enum, value_delimiter = ',')]
-        roles: Vec<Role>,
+        roles: Vec<ProcessRole>,
     },
     /// Print a template with every setting, explained and commented out
     Template,
@@ -28,30 +28,36 @@ pub enum Command {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_config(
+    command: &ConfigCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let (settings, roles) = match command {
-        Command::Template => {
-            write!(out, "{}", template())?;
-            return Ok(Exit::Ok);
+        ConfigCommand::Template => {
+            write!(out, "{}", render_template())?;
+            return Ok(CommandExit::Ok);
         }
-        Command::Check { settings, roles } if roles.is_empty() => (settings, &Role::DEFAULT[..]),
-        Command::Check { settings, roles } => (settings, roles.as_slice()),
+        ConfigCommand::Check { settings, roles } if roles.is_empty() => {
+            (settings, &ProcessRole::DEFAULT[..])
+        }
+        ConfigCommand::Check { settings, roles } => (settings, roles.as_slice()),
     };
     match settings.load(roles) {
         Ok(config) => {
-            writeln!(out, "{}", shown(&config))?;
+            writeln!(out, "{}", config_table(&config))?;
             writeln!(out, "The configuration is valid.")?;
-            Ok(Exit::Ok)
+            Ok(CommandExit::Ok)
         }
         Err(fault) => {
             writeln!(err, "error: {fault}")?;
-            Ok(Exit::Usage)
+            Ok(CommandExit::Usage)
         }
     }
 }
 
 /// What was understood, without the secrets.
-fn shown(config: &Config) -> Table {
+fn config_table(config: &Config) -> Table {
     let sections = &config.sections;
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -67,10 +73,10 @@ fn shown(config: &Config) -> Table {
     row("roles", roles.join(", "));
     row("database", "(set)".to_owned());
     row("key ring", "(set)".to_owned());
-    if config.has(Role::Gateway) {
+    if config.has(ProcessRole::Gateway) {
         row(
             "gateway",
-            scheme(sections.gateway.tls_cert.is_some(), sections.gateway.listen),
+            url_scheme(sections.gateway.tls_cert.is_some(), sections.gateway.listen),
         );
         let upstreams = &sections.upstreams;
         for (name, view) in [
@@ -98,18 +104,18 @@ fn shown(config: &Config) -> Table {
             format!("{}, {}", sections.policy.mode, sections.policy.profile),
         );
     }
-    if config.has(Role::Public) {
+    if config.has(ProcessRole::Public) {
         let url = sections.public.url.as_deref().unwrap_or_default();
-        let listen = scheme(sections.public.tls_cert.is_some(), sections.public.listen);
+        let listen = url_scheme(sections.public.tls_cert.is_some(), sections.public.listen);
         row("public", format!("{listen}, public URL {url}"));
     }
-    if config.has(Role::Admin) {
+    if config.has(ProcessRole::Admin) {
         row(
             "admin",
-            scheme(sections.admin.tls_cert.is_some(), sections.admin.listen),
+            url_scheme(sections.admin.tls_cert.is_some(), sections.admin.listen),
         );
     }
-    if config.has(Role::Worker) {
+    if config.has(ProcessRole::Worker) {
         let mail = &sections.mail;
         let to = match (&mail.folder, &mail.host) {
             (Some(folder), None) => folder.display().to_string(),
@@ -120,11 +126,11 @@ fn shown(config: &Config) -> Table {
         };
         row("letters", to);
     }
-    row("telemetry", scheme(false, sections.telemetry.listen));
+    row("telemetry", url_scheme(false, sections.telemetry.listen));
     table
 }
 
-fn scheme(tls: bool, address: std::net::SocketAddr) -> String {
+fn url_scheme(tls: bool, address: std::net::SocketAddr) -> String {
     let scheme = if tls { "https" } else { "http" };
     format!("{scheme}://{address}")
 }

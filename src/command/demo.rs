@@ -2,25 +2,25 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use super::Exit;
-use crate::demo::{self, Args};
+use super::CommandExit;
+use crate::demo::{self, DemoArgs};
 use akgate_net::telemetry;
 
 /// Runs the demo.
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_demo_command(args: &DemoArgs, err: &mut impl Write) -> io::Result<CommandExit> {
     // The story is on standard output; the log only speaks of what goes wrong.
-    telemetry::start(telemetry::Format::Text, "error");
+    telemetry::start_logging(telemetry::LogFormat::Text, "error");
     let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(demo::run(args, io::stdout(), color)) {
-        Ok(true) => Ok(Exit::Ok),
-        Ok(false) => Ok(Exit::Failed),
+    match runtime.block_on(demo::run_demo(args, io::stdout(), color)) {
+        Ok(true) => Ok(CommandExit::Ok),
+        Ok(false) => Ok(CommandExit::Failed),
         Err(fault) => {
             writeln!(err, "error: {fault}")?;
-            Ok(Exit::Failed)
+            Ok(CommandExit::Failed)
         }
     }
 }

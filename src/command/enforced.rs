@@ -9,13 +9,13 @@ use akgate_api::receipts::{Receipt, Wait};
 use akgate_rules::position::Position;
 use akgate_state::{
     clock::SystemClock,
-    live::barrier::{Barrier, Concern, Lost},
+    live::barrier::{AffectedKeys, Barrier, LostChange},
 };
 
 /// Waits for the nodes as a node itself does.
-pub struct Enforcing(Barrier);
+pub struct EnforcementWait(Barrier);
 
-impl Enforcing {
+impl EnforcementWait {
     /// With the configured patience.
     #[must_use]
     pub fn new(pool: &Pool, config: &Config) -> Self {
@@ -27,19 +27,19 @@ impl Enforcing {
     /// Waits after a commit; gives a line for people.
     ///
     /// # Errors
-    /// [`Lost`]: it has to be imported again.
-    pub async fn wait(&self, committed: Position) -> Result<String, Lost> {
+    /// [`LostChange`]: it has to be imported again.
+    pub async fn wait(&self, committed: Position) -> Result<String, LostChange> {
         let receipt = self
             .0
-            .wait(committed, &Concern::All, Wait::Enforced)
+            .wait(committed, &AffectedKeys::All, Wait::Enforced)
             .await?;
-        Ok(line(&receipt, "of restricted keys"))
+        Ok(format_receipt(&receipt, "of restricted keys"))
     }
 }
 
 /// "enforced at 3 nodes in 12 ms; 1 call of this key still in progress".
 #[must_use]
-pub fn line(receipt: &Receipt, whose: &str) -> String {
+pub fn format_receipt(receipt: &Receipt, whose: &str) -> String {
     let plural = |count: u64, what: &str| match count {
         1 => format!("1 {what}"),
         count => format!("{count} {what}s"),
@@ -90,7 +90,7 @@ mod tests {
             waited_ms: 12,
             calls_in_flight: Some(1),
         };
-        let say = |receipt: &Receipt| line(receipt, "of this key");
+        let say = |receipt: &Receipt| format_receipt(receipt, "of this key");
         assert_eq!(
             say(&receipt),
             "enforced at 3 nodes in 12 ms; 1 call of this key still in progress"

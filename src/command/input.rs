@@ -24,7 +24,7 @@ where
 ///
 /// # Errors
 /// That of the file.
-pub(super) fn open(path: &Path) -> io::Result<(ProgressBar, Box<dyn Read + Send>)> {
+pub(super) fn open_input(path: &Path) -> io::Result<(ProgressBar, Box<dyn Read + Send>)> {
     let (length, input): (Option<u64>, Box<dyn Read + Send>) = if path == Path::new("-") {
         (None, Box::new(io::stdin()))
     } else {
@@ -32,7 +32,7 @@ pub(super) fn open(path: &Path) -> io::Result<(ProgressBar, Box<dyn Read + Send>
         let length = file.metadata()?.len();
         (Some(length), Box::new(file))
     };
-    let bar = bar(length, "{bar:20} {msg}, {bytes}/{total_bytes}, {eta} left");
+    let bar = progress_bar(length, "{bar:20} {msg}, {bytes}/{total_bytes}, {eta} left");
     let input = bar.wrap_read(input);
     Ok((bar, Box::new(input)))
 }
@@ -44,7 +44,7 @@ pub(super) fn show_rate(bar: &ProgressBar, count: usize, what: &str) {
 }
 
 /// A bar on standard error, where a person sees it.
-pub(super) fn bar(length: Option<u64>, form: &str) -> ProgressBar {
+pub(super) fn progress_bar(length: Option<u64>, form: &str) -> ProgressBar {
     let target = if io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
     } else {

@@ -9,32 +9,32 @@ use clap::{Subcommand, ValueEnum};
 use lettre::message::Mailbox;
 use uuid::Uuid;
 
-use super::{Exit, api};
+use super::{CommandExit, api};
 use akgate_owners::letters::{
     dkim::Dkim,
-    letter::{Letter, Templates},
+    letter::{LetterTemplates, RenderedLetter},
     message::{self, MessageFault},
 };
 use akgate_state::{
     clock::{Clock, SystemClock},
     directory::contacts::Language,
-    outbox::{About, Leased, LetterKind},
+    outbox::{LeasedLetter, LetterKind, LetterSubject},
 };
 
 /// Show letters
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
+pub enum LettersCommand {
     /// Preview a letter about an imaginary key, rendered from the templates
     Preview {
         /// Announced, Imposed, Repeated, Reminder, Widened, Confirmed, Withdrawn, Lifted or Suspected
-        #[arg(ignore_case = true, value_parser = kind)]
+        #[arg(ignore_case = true, value_parser = parse_letter_kind)]
         kind: LetterKind,
         /// en or zh-CN
         #[arg(long, default_value = "en")]
         language: Language,
         /// The part to print
         #[arg(long, value_enum, default_value = "text")]
-        part: Part,
+        part: LetterPart,
         /// A folder of templates that replace the built-in ones (`mail.templates`)
         #[arg(long)]
         templates: Option<PathBuf>,
@@ -47,12 +47,12 @@ pub enum Command {
     },
     /// Commands that use the admin API
     #[command(flatten)]
-    OverApi(api::letters::Command),
+    OverApi(api::letters::LettersApiCommand),
 }
 
 /// A part of a letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Part {
+pub enum LetterPart {
     /// The plain text, for readers without HTML
     Text,
     /// The HTML: open it in a browser
@@ -61,7 +61,7 @@ pub enum Part {
     Message,
 }
 
-fn kind(text: &str) -> Result<LetterKind, String> {
+fn parse_letter_kind(text: &str) -> Result<LetterKind, String> {
     LetterKind::ALL
         .into_iter()
         .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
@@ -72,9 +72,13 @@ fn kind(text: &str) -> Result<LetterKind, String> {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_letters(
+    command: &LettersCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let (kind, language, part, templates, dkim_key, dkim_selector) = match command {
-        Command::Preview {
+        LettersCommand::Preview {
             kind,
             language,
             part,
@@ -82,7 +86,9 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             dkim_key,
             dkim_selector,
         } => (kind, language, part, templates, dkim_key, dkim_selector),
-        Command::OverApi(command) => return api::letters::run(command, out, err),
+        LettersCommand::OverApi(command) => {
+            return api::letters::run_letters_api(command, out, err);
+        }
     };
     let dkim = match dkim_selector.as_deref().zip(dkim_key.as_deref()) {
         None => None,
@@ -90,14 +96,14 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             Ok(dkim) => Some(dkim),
             Err(fault) => {
                 writeln!(err, "error: {fault}")?;
-                return Ok(Exit::Failed);
+                return Ok(CommandExit::Failed);
             }
         },
     };
-    let letter = Templates::load(templates.as_deref())
+    let letter = LetterTemplates::load(templates.as_deref())
         .and_then(|templates| templates.preview(*kind, *language));
     match (letter, part) {
-        (Ok(letter), Part::Text) => {
+        (Ok(letter), LetterPart::Text) => {
             writeln!(
                 out,
                 "Subject: {}\n\n{}",
@@ -105,33 +111,35 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 letter.text.trim_end()
             )?;
         }
-        (Ok(letter), Part::Html) => write!(out, "{}", letter.html)?,
-        (Ok(letter), Part::Message) => match message(&letter, *kind, *language, dkim.as_ref()) {
-            Ok(message) => out.write_all(&message)?,
-            Err(fault) => {
-                writeln!(err, "error: {fault}")?;
-                return Ok(Exit::Failed);
+        (Ok(letter), LetterPart::Html) => write!(out, "{}", letter.html)?,
+        (Ok(letter), LetterPart::Message) => {
+            match preview_message(&letter, *kind, *language, dkim.as_ref()) {
+                Ok(message) => out.write_all(&message)?,
+                Err(fault) => {
+                    writeln!(err, "error: {fault}")?;
+                    return Ok(CommandExit::Failed);
+                }
             }
-        },
+        }
         (Err(fault), _) => {
             writeln!(err, "error: {fault}")?;
-            return Ok(Exit::Failed);
+            return Ok(CommandExit::Failed);
         }
     }
-    Ok(Exit::Ok)
+    Ok(CommandExit::Ok)
 }
 
 /// A message from nobody to nobody.
-fn message(
-    letter: &Letter,
+fn preview_message(
+    letter: &RenderedLetter,
     kind: LetterKind,
     language: Language,
     dkim: Option<&Dkim>,
 ) -> Result<Vec<u8>, MessageFault> {
     let now = SystemClock.now();
-    let leased = Leased {
+    let leased = LeasedLetter {
         letter_id: Uuid::now_v7(),
-        about: About::Restriction(Uuid::now_v7()),
+        about: LetterSubject::Restriction(Uuid::now_v7()),
         contact_id: Uuid::nil(),
         email: "owner@example.com".into(),
         language,
@@ -141,7 +149,7 @@ fn message(
         created_at: now,
     };
     let from = Mailbox::new(None, "security@example.com".parse()?);
-    let message = message::write(letter, &leased, &from, "security@example.com", now)?;
+    let message = message::build_message(letter, &leased, &from, "security@example.com", now)?;
     let signed = dkim.and_then(|dkim| dkim.sign(&message, now));
     Ok(signed.unwrap_or(message).formatted())
 }

@@ -20,7 +20,7 @@ pub mod verify;
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Exit {
+pub enum CommandExit {
     /// What was asked for is so.
     Ok = 0,
     /// It is not.

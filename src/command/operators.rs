@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::Subcommand;
 use time::Duration;
 
-use super::{Exit, api, settings::Settings};
+use super::{CommandExit, api, settings::ConfigArgs};
 use crate::serve::{ServeError, open_database};
 use akgate_api::operators::{MOST_TOKEN_DAYS, Role, TOKEN_DAYS};
 use akgate_state::{
@@ -17,7 +17,7 @@ use akgate_state::{
 
 /// Add, list and revoke operators of the admin API and their tokens
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
+pub enum OperatorsCommand {
     /// Add an operator, on a node and with its configuration, and print the token once
     Add {
         /// The operator's name in the audit log
@@ -35,16 +35,16 @@ pub enum Command {
         no_token: bool,
         /// Configuration
         #[command(flatten)]
-        settings: Settings,
+        settings: ConfigArgs,
     },
     /// Commands that use the admin API
     #[command(flatten)]
-    OverApi(api::operators::Command),
+    OverApi(api::operators::OperatorsApiCommand),
 }
 
 /// Why no operator was added.
 #[derive(Debug, thiserror::Error)]
-enum AddError {
+enum AddOperatorError {
     #[error(transparent)]
     Database(#[from] ServeError),
     #[error(transparent)]
@@ -57,9 +57,13 @@ enum AddError {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_operators(
+    command: &OperatorsCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let (name, role, token, settings) = match command {
-        Command::Add {
+        OperatorsCommand::Add {
             name,
             role,
             token_days,
@@ -69,14 +73,16 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             let lasts = Duration::days((*token_days).into());
             (name, *role, (!no_token).then_some(lasts), settings)
         }
-        Command::OverApi(command) => return api::operators::run(command, out, err),
+        OperatorsCommand::OverApi(command) => {
+            return api::operators::run_operators_api(command, out, err);
+        }
     };
-    if !store::is_name(name) {
+    if !store::is_operator_name(name) {
         writeln!(
             err,
             "error: a name must consist of 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@` and `-`"
         )?;
-        return Ok(Exit::Usage);
+        return Ok(CommandExit::Usage);
     }
     let config = match settings.load_or_say(&[], err)? {
         Ok(config) => config,
@@ -87,14 +93,14 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
         let pool = open_database(&config).await?;
         let mut rng = Randomness::from_system()?.rng();
         let (by, now) = (Actor::Akgate, SystemClock.now());
-        let made = store::add(&pool, name, role, token, &by, now, &mut rng).await?;
+        let made = store::add_operator(&pool, name, role, token, &by, now, &mut rng).await?;
         pool.close().await;
-        Ok::<_, AddError>(made)
+        Ok::<_, AddOperatorError>(made)
     });
     match added {
         Ok(None) => {
             writeln!(err, "{name} can use the admin API as {role}.")?;
-            Ok(Exit::Ok)
+            Ok(CommandExit::Ok)
         }
         Ok(Some(made)) => {
             writeln!(
@@ -103,11 +109,11 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 made.expires_at.date()
             )?;
             writeln!(out, "{}", made.token.expose())?;
-            Ok(Exit::Ok)
+            Ok(CommandExit::Ok)
         }
         Err(fault) => {
             writeln!(err, "error: {fault}")?;
-            Ok(Exit::Failed)
+            Ok(CommandExit::Failed)
         }
     }
 }

@@ -9,18 +9,18 @@ use clap::{
 use comfy_table::{ContentArrangement, Table, presets};
 use time::Duration;
 
-use super::{Exit, api, settings::Settings};
+use super::{CommandExit, api, settings::ConfigArgs};
 use crate::serve::{ServeError, open_database};
 use akgate_api::observations::{ObservationReport, Watch};
 use akgate_state::{
     calls::observed,
-    clock::{Clock, SystemClock, utc_minute},
-    directory::{StateFault, within},
+    clock::{Clock, SystemClock, format_utc_minute},
+    directory::{StateFault, with_timeout},
 };
 
 /// Show what the policy refuses or would refuse; switch its mode
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
+pub enum PolicyCommand {
     /// Show the calls that failed verification, and those that would have been refused
     ///
     /// Reported by nodes that run as `akgate serve --observe` or with policy.mode = "shadow".
@@ -39,11 +39,11 @@ pub enum Command {
         json: bool,
         /// Configuration
         #[command(flatten)]
-        settings: Settings,
+        settings: ConfigArgs,
     },
     /// Commands that use the admin API
     #[command(flatten)]
-    OverApi(api::policy::Command),
+    OverApi(api::policy::PolicyApiCommand),
 }
 
 fn watch_parser() -> impl TypedValueParser<Value = Watch> {
@@ -56,7 +56,7 @@ fn watch_parser() -> impl TypedValueParser<Value = Watch> {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum ReportError {
+enum ObservedReportError {
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
@@ -67,16 +67,20 @@ enum ReportError {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_policy(
+    command: &PolicyCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let (hours, watch, rows, json, settings) = match command {
-        Command::Observed {
+        PolicyCommand::Observed {
             hours,
             watch,
             rows,
             json,
             settings,
         } => (hours, watch, rows, json, settings),
-        Command::OverApi(command) => return api::policy::run(command, out, err),
+        PolicyCommand::OverApi(command) => return api::policy::run_policy_api(command, out, err),
     };
     let config = match settings.load_or_say(&[], err)? {
         Ok(config) => config,
@@ -88,36 +92,36 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
     let read = runtime.block_on(async {
         let pool = open_database(&config).await?;
         let timeout = std::time::Duration::from_secs(config.sections.database.timeout_seconds);
-        let report = observed::report(&pool, *watch, since, until, (*rows).into());
-        let report = within(timeout, report).await?;
+        let report = observed::read_observation_report(&pool, *watch, since, until, (*rows).into());
+        let report = with_timeout(timeout, report).await?;
         pool.close().await;
-        Ok::<_, ReportError>(report)
+        Ok::<_, ObservedReportError>(report)
     });
     match read {
         Ok(report) if *json => {
             serde_json::to_writer_pretty(&mut *out, &report)?;
             writeln!(out)?;
-            Ok(Exit::Ok)
+            Ok(CommandExit::Ok)
         }
         Ok(report) => {
-            print(&report, out)?;
-            Ok(Exit::Ok)
+            print_report(&report, out)?;
+            Ok(CommandExit::Ok)
         }
         Err(fault) => {
             writeln!(err, "error: {fault}")?;
-            Ok(Exit::Failed)
+            Ok(CommandExit::Failed)
         }
     }
 }
 
-fn print(report: &ObservationReport, out: &mut impl Write) -> io::Result<()> {
+fn print_report(report: &ObservationReport, out: &mut impl Write) -> io::Result<()> {
     let calls = &report.calls;
     writeln!(
         out,
         "{} to {} UTC: {} calls passed, {} would have been refused, {} failed verification, \
          {} under keys that are not in the directory, {} not judged",
-        utc_minute(report.since),
-        utc_minute(report.until),
+        format_utc_minute(report.since),
+        format_utc_minute(report.until),
         calls.passed,
         calls.would_be_refused,
         calls.failed,
@@ -125,14 +129,14 @@ fn print(report: &ObservationReport, out: &mut impl Write) -> io::Result<()> {
         calls.not_judged,
     )?;
     if !report.would_be_refused.is_empty() {
-        let mut table = table(["calls", "action", "AccessKey", "principal", "last"]);
+        let mut table = new_table(["calls", "action", "AccessKey", "principal", "last"]);
         for row in &report.would_be_refused {
             table.add_row([
                 row.calls.to_string(),
                 format!("{} {}", row.product, row.action),
                 row.access_key_id.clone(),
                 row.principal.clone(),
-                utc_minute(row.last_at),
+                format_utc_minute(row.last_at),
             ]);
         }
         writeln!(
@@ -141,26 +145,26 @@ fn print(report: &ObservationReport, out: &mut impl Write) -> io::Result<()> {
         )?;
     }
     if !report.failed.is_empty() {
-        let mut table = table(["calls", "error", "action", "AccessKey", "last from"]);
+        let mut table = new_table(["calls", "error", "action", "AccessKey", "last from"]);
         for row in &report.failed {
             table.add_row([
                 row.calls.to_string(),
                 format!("{}: {}", row.code, row.reason),
                 format!("{} {}", row.product, row.action),
-                some(&row.access_key_id),
+                value_or_several(&row.access_key_id),
                 row.last_source_ip.clone(),
             ]);
         }
         writeln!(out, "\nFailed verification\n{table}")?;
     }
     if !report.not_in_directory.is_empty() {
-        let mut table = table(["calls", "kind", "action", "AccessKey", "last from"]);
+        let mut table = new_table(["calls", "kind", "action", "AccessKey", "last from"]);
         for row in &report.not_in_directory {
             table.add_row([
                 row.calls.to_string(),
                 row.kind.clone(),
                 format!("{} {}", row.product, row.action),
-                some(&row.access_key_id),
+                value_or_several(&row.access_key_id),
                 row.last_source_ip.clone(),
             ]);
         }
@@ -176,7 +180,7 @@ fn print(report: &ObservationReport, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn table(header: [&str; 5]) -> Table {
+fn new_table(header: [&str; 5]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_FULL_CONDENSED)
@@ -185,7 +189,7 @@ fn table(header: [&str; 5]) -> Table {
     table
 }
 
-fn some(text: &str) -> String {
+fn value_or_several(text: &str) -> String {
     match text {
         "" => "(several, or none)".to_owned(),
         text => text.to_owned(),

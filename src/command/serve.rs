@@ -2,18 +2,18 @@
 
 use std::io::{self, Write};
 
-use super::{Exit, settings::Settings};
-use crate::{config::Role, serve};
+use super::{CommandExit, settings::ConfigArgs};
+use crate::{config::ProcessRole, serve};
 use akgate_net::telemetry;
 
 /// Run akgate: gateway, public pages, admin API and worker, until SIGTERM
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub struct ServeArgs {
     #[command(flatten)]
-    settings: Settings,
+    settings: ConfigArgs,
     /// Roles of this process; all by default
     #[arg(long, value_enum, value_delimiter = ',')]
-    roles: Vec<Role>,
+    roles: Vec<ProcessRole>,
     /// Observe from outside the path: judge copies of calls (such as an nginx `mirror` sends), refuse and forward nothing.
     /// `akgate policy observed` and the admin API show what would have been refused
     #[arg(long)]
@@ -24,18 +24,18 @@ pub struct Args {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_serve(args: &ServeArgs, err: &mut impl Write) -> io::Result<CommandExit> {
     let roles = match (args.observe, args.roles.as_slice()) {
-        (false, []) => &Role::DEFAULT[..],
+        (false, []) => &ProcessRole::DEFAULT[..],
         (false, some) => some,
-        (true, []) => &Role::WATCHING[..],
-        (true, [Role::Admin]) => &[Role::Observer, Role::Admin],
+        (true, []) => &ProcessRole::WATCHING[..],
+        (true, [ProcessRole::Admin]) => &[ProcessRole::Observer, ProcessRole::Admin],
         (true, _) => {
             writeln!(
                 err,
                 "error: --observe replaces the gateway and sends no letters: combine it only with --roles admin"
             )?;
-            return Ok(Exit::Usage);
+            return Ok(CommandExit::Usage);
         }
     };
     let config = match args.settings.load_or_say(roles, err)? {
@@ -43,13 +43,13 @@ pub fn run(args: &Args, err: &mut impl Write) -> io::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let telemetry = &config.sections.telemetry;
-    telemetry::start(telemetry.log_format, &telemetry.log_filter);
+    telemetry::start_logging(telemetry.log_format, &telemetry.log_filter);
     let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(serve::serve(&config)) {
-        Ok(()) => Ok(Exit::Ok),
+    match runtime.block_on(serve::run_process(&config)) {
+        Ok(()) => Ok(CommandExit::Ok),
         Err(fault) => {
             writeln!(err, "error: {fault}")?;
-            Ok(Exit::Failed)
+            Ok(CommandExit::Failed)
         }
     }
 }

@@ -5,12 +5,12 @@ use std::{
     path::PathBuf,
 };
 
-use super::Exit;
-use crate::config::{Config, ConfigError, Role, Secret};
+use super::CommandExit;
+use crate::config::{Config, ConfigError, ConfigSecret, ProcessRole};
 
 /// Where the configuration is.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Settings {
+pub struct ConfigArgs {
     /// Configuration file; `akgate config template` prints a template
     #[arg(long, value_name = "FILE", env = "AKGATE_CONFIG")]
     pub config: Option<PathBuf>,
@@ -19,13 +19,13 @@ pub struct Settings {
     pub database_url: Option<String>,
 }
 
-impl Settings {
+impl ConfigArgs {
     /// Reads the configuration for some roles.
     ///
     /// # Errors
     /// [`ConfigError`].
-    pub fn load(&self, roles: &[Role]) -> Result<Config, ConfigError> {
-        let url = self.database_url.clone().map(Secret::new);
+    pub fn load(&self, roles: &[ProcessRole]) -> Result<Config, ConfigError> {
+        let url = self.database_url.clone().map(ConfigSecret::new);
         Config::load(self.config.as_deref(), url, roles)
     }
 
@@ -35,14 +35,14 @@ impl Settings {
     /// That of the output.
     pub fn load_or_say(
         &self,
-        roles: &[Role],
+        roles: &[ProcessRole],
         err: &mut impl Write,
-    ) -> io::Result<Result<Config, Exit>> {
+    ) -> io::Result<Result<Config, CommandExit>> {
         match self.load(roles) {
             Ok(config) => Ok(Ok(config)),
             Err(fault) => {
                 writeln!(err, "error: {fault}")?;
-                Ok(Err(Exit::Usage))
+                Ok(Err(CommandExit::Usage))
             }
         }
     }

@@ -11,20 +11,20 @@ use bytes::Bytes;
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::Exit;
+use super::CommandExit;
 use akgate_gateway::{body::BodyLimit, wire};
 use akgate_rules::{
     access_key::{AccessKeySecret, SecurityToken},
     fault::Fault,
     operation::Catalogue,
     request::{ApiRequest, RawRequest},
-    signature::{self, Canonical, Credentials, Printed, Verified, freshness},
+    signature::{self, CanonicalForm, CredentialHandling, SignedPrint, VerifiedRequest, freshness},
 };
 
 /// Verify one raw HTTP/1.1 request; print scheme, canonical request, string to sign, the request as forwarded,
 /// verdict and first fault. Checks only parsing, freshness and MAC.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct VerifyArgs {
     /// The time of the verification [default: now]
     #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
     at: Option<OffsetDateTime>,
@@ -61,20 +61,20 @@ fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
 ///
 /// # Errors
 /// Only where `out` cannot be written.
-pub fn run(
-    args: &Args,
+pub fn run_verify(
+    args: &VerifyArgs,
     now: OffsetDateTime,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> io::Result<Exit> {
-    let inputs = match Inputs::read(args) {
+) -> io::Result<CommandExit> {
+    let inputs = match VerifyInputs::read(args) {
         Ok(inputs) => inputs,
         Err(fault) => {
             writeln!(err, "error: {fault}")?;
-            return Ok(Exit::Usage);
+            return Ok(CommandExit::Usage);
         }
     };
-    let report = judge(&inputs, args.at.unwrap_or(now));
+    let report = verify_request(&inputs, args.at.unwrap_or(now));
     if args.json {
         serde_json::to_writer(&mut *out, &report)?;
         writeln!(out)?;
@@ -83,43 +83,43 @@ pub fn run(
     }
     if let Some(client) = &inputs.client_string {
         let target: &mut dyn Write = if args.json { err } else { out };
-        compare(report.string_to_sign.as_deref(), client, target)?;
+        print_difference(report.string_to_sign.as_deref(), client, target)?;
     }
     Ok(match report.verdict {
-        Verdict::Valid => Exit::Ok,
-        Verdict::Refused => Exit::Failed,
+        VerifyVerdict::Valid => CommandExit::Ok,
+        VerifyVerdict::Refused => CommandExit::Failed,
     })
 }
 
-struct Inputs {
+struct VerifyInputs {
     request: Bytes,
     secret: AccessKeySecret,
     security_token: Option<SecurityToken>,
     client_string: Option<String>,
 }
 
-impl Inputs {
-    fn read(args: &Args) -> Result<Self, String> {
+impl VerifyInputs {
+    fn read(args: &VerifyArgs) -> Result<Self, String> {
         let secret = match (&args.secret, &args.secret_file) {
             (Some(secret), _) => secret.clone(),
-            (None, Some(file)) => text(file)?.trim_end_matches(['\r', '\n']).to_owned(),
+            (None, Some(file)) => read_text(file)?.trim_end_matches(['\r', '\n']).to_owned(),
             (None, None) => return Err("pass --secret-file or --secret".to_owned()),
         };
         Ok(Self {
-            request: Bytes::from(bytes(&args.file)?),
+            request: Bytes::from(read_bytes(&args.file)?),
             secret: AccessKeySecret::new(secret),
             security_token: args.security_token.clone().map(SecurityToken::new),
             client_string: args
                 .client_string
                 .as_deref()
-                .map(text)
+                .map(read_text)
                 .transpose()?
                 .map(|text| text.trim_end_matches(['\r', '\n']).to_owned()),
         })
     }
 }
 
-fn bytes(file: &Path) -> Result<Vec<u8>, String> {
+fn read_bytes(file: &Path) -> Result<Vec<u8>, String> {
     let read = if file == Path::new("-") {
         let mut bytes = Vec::new();
         io::stdin().read_to_end(&mut bytes).map(|_| bytes)
@@ -129,21 +129,21 @@ fn bytes(file: &Path) -> Result<Vec<u8>, String> {
     read.map_err(|fault| format!("{}: {fault}", file.display()))
 }
 
-fn text(file: &Path) -> Result<String, String> {
-    String::from_utf8(bytes(file)?).map_err(|_| format!("{}: not UTF-8", file.display()))
+fn read_text(file: &Path) -> Result<String, String> {
+    String::from_utf8(read_bytes(file)?).map_err(|_| format!("{}: not UTF-8", file.display()))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+enum VerifyVerdict {
     Valid,
     Refused,
 }
 
 /// The answer; the names of its members are a contract.
 #[derive(Serialize)]
-struct Report {
-    verdict: Verdict,
+struct VerifyReport {
+    verdict: VerifyVerdict,
     scheme: Option<&'static str>,
     access_key_id: Option<String>,
     product: Option<String>,
@@ -153,7 +153,7 @@ struct Report {
     canonical_request: Option<String>,
     string_to_sign: Option<String>,
     fault: Option<FaultReport>,
-    forwarded: Option<Forwarded>,
+    forwarded: Option<ForwardedRequest>,
 }
 
 #[derive(Serialize)]
@@ -164,16 +164,16 @@ struct FaultReport {
 }
 
 #[derive(Serialize)]
-struct Forwarded {
+struct ForwardedRequest {
     method: String,
     target: String,
     headers: Vec<(String, String)>,
     body_base64: String,
 }
 
-fn judge(inputs: &Inputs, now: OffsetDateTime) -> Report {
-    let mut report = Report {
-        verdict: Verdict::Refused,
+fn verify_request(inputs: &VerifyInputs, now: OffsetDateTime) -> VerifyReport {
+    let mut report = VerifyReport {
+        verdict: VerifyVerdict::Refused,
         scheme: None,
         access_key_id: None,
         product: None,
@@ -185,19 +185,19 @@ fn judge(inputs: &Inputs, now: OffsetDateTime) -> Report {
         fault: None,
         forwarded: None,
     };
-    let outcome = read(inputs.request.clone())
+    let outcome = parse_request(inputs.request.clone())
         .and_then(|raw| ApiRequest::parse(&raw))
         .and_then(|request| {
             report.describe(&request);
-            check(request, inputs, now)
+            check_signature(request, inputs, now)
         });
     match outcome {
         Ok(verified) => {
-            report.verdict = Verdict::Valid;
+            report.verdict = VerifyVerdict::Valid;
             if let Some(canonical) = verified.canonical() {
                 report.show(canonical);
             }
-            report.forwarded = Some(verified.print(Credentials::Keep).into());
+            report.forwarded = Some(verified.print(CredentialHandling::Keep).into());
         }
         Err(fault) => {
             report.fault = Some(FaultReport {
@@ -211,7 +211,7 @@ fn judge(inputs: &Inputs, now: OffsetDateTime) -> Report {
 }
 
 /// Reads the request on a runtime of its own: the command has no other use for one.
-fn read(request: Bytes) -> Result<RawRequest, Fault> {
+fn parse_request(request: Bytes) -> Result<RawRequest, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(|_| Fault::Internal("no runtime"))?;
@@ -219,11 +219,15 @@ fn read(request: Bytes) -> Result<RawRequest, Fault> {
 }
 
 /// Freshness, then the session's token, then the MAC: the gateway's order without its directory.
-fn check(request: ApiRequest, inputs: &Inputs, now: OffsetDateTime) -> Result<Verified, Fault> {
+fn check_signature(
+    request: ApiRequest,
+    inputs: &VerifyInputs,
+    now: OffsetDateTime,
+) -> Result<VerifiedRequest, Fault> {
     let Some(claim) = &request.claim else {
         return Err(Fault::Missing("AccessKeyId"));
     };
-    freshness::check(claim.signed_at, now)?;
+    freshness::check_freshness(claim.signed_at, now)?;
     match (&claim.security_token, &inputs.security_token) {
         (None, _) if claim.access_key_id.is_session() => {
             return Err(Fault::Missing("SecurityToken"));
@@ -234,10 +238,10 @@ fn check(request: ApiRequest, inputs: &Inputs, now: OffsetDateTime) -> Result<Ve
         }
         (Some(_) | None, Some(_) | None) => {}
     }
-    signature::verify(request, &inputs.secret)
+    signature::verify_signature(request, &inputs.secret)
 }
 
-impl Report {
+impl VerifyReport {
     fn describe(&mut self, request: &ApiRequest) {
         self.scheme = Some(request.scheme.name());
         self.access_key_id = request
@@ -257,12 +261,12 @@ impl Report {
                 .is_known()
                 .then(|| operation.effect().as_str().to_owned());
         }
-        if let Some(canonical) = signature::canonical(request) {
+        if let Some(canonical) = signature::canonical_form(request) {
             self.show(&canonical);
         }
     }
 
-    fn show(&mut self, canonical: &Canonical) {
+    fn show(&mut self, canonical: &CanonicalForm) {
         self.canonical_request
             .clone_from(&canonical.canonical_request);
         self.string_to_sign = Some(canonical.string_to_sign.clone());
@@ -305,8 +309,8 @@ impl Report {
     }
 }
 
-impl From<Printed> for Forwarded {
-    fn from(printed: Printed) -> Self {
+impl From<SignedPrint> for ForwardedRequest {
+    fn from(printed: SignedPrint) -> Self {
         Self {
             method: printed.method.to_string(),
             target: printed.target,
@@ -322,7 +326,7 @@ impl From<Printed> for Forwarded {
 
 /// Names the first byte in which the client's string to sign differs from ours, and the SDK's fault
 /// where it is a known one.
-fn compare(ours: Option<&str>, client: &str, out: &mut dyn Write) -> io::Result<()> {
+fn print_difference(ours: Option<&str>, client: &str, out: &mut dyn Write) -> io::Result<()> {
     let Some(ours) = ours else {
         return writeln!(
             out,
@@ -346,14 +350,14 @@ fn compare(ours: Option<&str>, client: &str, out: &mut dyn Write) -> io::Result<
     };
     writeln!(out, "    ours:   …{}…", around(ours))?;
     writeln!(out, "    client: …{}…", around(client))?;
-    if let Some(bug) = known_bug(ours, client) {
+    if let Some(bug) = known_sdk_bug(ours, client) {
         writeln!(out, "    known bug: {bug}")?;
     }
     Ok(())
 }
 
 /// Faults of shipped SDKs that show as a difference between the two strings.
-fn known_bug(ours: &str, client: &str) -> Option<&'static str> {
+fn known_sdk_bug(ours: &str, client: &str) -> Option<&'static str> {
     if ours.replace("%2520", "%252B") == client {
         return Some(
             "the client signs a space as + (quote_plus); alibabacloud_credentials for Python 1.0.12 \

@@ -8,31 +8,36 @@ use std::{
 use toml::de::DeTable;
 
 use super::{
-    AdminSection, Config, ConfigError, CredentialsChoice, EventsSection, HookFormat, Role, Secret,
-    Sections, SignedSource, SourcesSection, TransportChoice, upstreams::UpstreamView,
+    AdminSection, Config, ConfigError, ConfigSecret, ConfigSections, CredentialsChoice,
+    EventsSection, HookFormatChoice, ProcessRole, SignedSource, SourcesSection, TransportChoice,
+    upstreams::UpstreamView,
 };
 use akgate_hooks::WebhookSecret;
-use akgate_state::{audit::is_name, database, directory::sealing::KeyRing};
+use akgate_state::{audit::is_valid_name, database, directory::sealing::KeyRing};
 
 /// Checks a configuration, with its text at hand to point into.
-pub(super) struct Checker<'f> {
+pub(super) struct ConfigChecker<'f> {
     file: Option<&'f Path>,
     text: String,
 }
 
-impl<'f> Checker<'f> {
+impl<'f> ConfigChecker<'f> {
     pub fn new(file: Option<&'f Path>, text: String) -> Self {
         Self { file, text }
     }
 
-    pub fn check(&self, sections: Sections, roles: &[Role]) -> Result<Config, ConfigError> {
+    pub fn check(
+        &self,
+        sections: ConfigSections,
+        roles: &[ProcessRole],
+    ) -> Result<Config, ConfigError> {
         let has = |role| roles.contains(&role);
         let database_url = self.must_secret(
             "database.url",
             sections.database.url.as_ref(),
             sections.database.url_file.as_ref(),
         )?;
-        if !database::is_url(database_url.expose()) {
+        if !database::is_database_url(database_url.expose()) {
             return Err(self.wrong(
                 "database.url",
                 "write a URL: \"postgresql://USER:PASSWORD@HOST/DATABASE\"",
@@ -66,19 +71,19 @@ impl<'f> Checker<'f> {
         ] {
             self.both_or_none(name, certificate.as_ref(), key.as_ref())?;
         }
-        if has(Role::Admin) {
+        if has(ProcessRole::Admin) {
             self.people(&sections.admin)?;
         }
-        if has(Role::Gateway) {
+        if has(ProcessRole::Gateway) {
             self.gateway(&sections)?;
         }
-        if has(Role::Public) || has(Role::Worker) {
+        if has(ProcessRole::Public) || has(ProcessRole::Worker) {
             self.public_url(&sections)?;
         }
-        if has(Role::Public) {
+        if has(ProcessRole::Public) {
             self.sources(&sections.sources)?;
         }
-        if has(Role::Worker) {
+        if has(ProcessRole::Worker) {
             self.mail(&sections)?;
             self.hooks(&sections.events)?;
         }
@@ -90,7 +95,7 @@ impl<'f> Checker<'f> {
         })
     }
 
-    fn ranges(&self, sections: &Sections) -> Result<(), ConfigError> {
+    fn ranges(&self, sections: &ConfigSections) -> Result<(), ConfigError> {
         if !(10..=1000).contains(&sections.registry.poll_milliseconds) {
             return Err(self.wrong("registry.poll_milliseconds", "must be 10 to 1000"));
         }
@@ -176,7 +181,7 @@ impl<'f> Checker<'f> {
                 None => Ok(()),
             };
         };
-        if !is_fit(issuer) {
+        if !is_safe_for_secrets(issuer) {
             return Err(self.wrong(
                 "admin.oidc.issuer",
                 "must be \"https://HOST\", because this server decides who an operator is (http is allowed only for this machine)",
@@ -202,7 +207,7 @@ impl<'f> Checker<'f> {
         }
     }
 
-    fn gateway(&self, sections: &Sections) -> Result<(), ConfigError> {
+    fn gateway(&self, sections: &ConfigSections) -> Result<(), ConfigError> {
         let known = ["AssumeRoleWithSAML", "AssumeRoleWithOIDC"];
         if let Some(other) = sections
             .gateway
@@ -289,7 +294,7 @@ impl<'f> Checker<'f> {
         }
     }
 
-    fn public_url(&self, sections: &Sections) -> Result<(), ConfigError> {
+    fn public_url(&self, sections: &ConfigSections) -> Result<(), ConfigError> {
         let key = "public.url";
         let Some(url) = &sections.public.url else {
             return Err(self.missing(
@@ -346,7 +351,7 @@ impl<'f> Checker<'f> {
     fn names(&self, key: &str, names: &[&str]) -> Result<(), ConfigError> {
         let mut seen = HashSet::new();
         for name in names {
-            if !is_name(name) {
+            if !is_valid_name(name) {
                 let message = format!(
                     "the name \"{name}\" must be 1 to 64 letters, digits, dots, hyphens and underscores"
                 );
@@ -367,7 +372,7 @@ impl<'f> Checker<'f> {
             let wrong = |what: &str| self.wrong(key, &format!("\"{}\": {what}", one.name));
             let url =
                 self.must_secret("events.hooks.url", one.url.as_ref(), one.url_file.as_ref())?;
-            if !is_fit(url.expose().trim()) {
+            if !is_safe_for_secrets(url.expose().trim()) {
                 return Err(wrong(
                     "`url` must be \"https://…\", because events name leaked keys (http is allowed only for this machine)",
                 ));
@@ -379,22 +384,22 @@ impl<'f> Checker<'f> {
                 .secrets()
                 .map_err(|fault| wrong(&format!("`secrets_file`: {fault}")))?;
             match (one.format, secrets.as_slice()) {
-                (HookFormat::CloudEvents, [] | [_, _, _, ..]) => {
+                (HookFormatChoice::CloudEvents, [] | [_, _, _, ..]) => {
                     return Err(wrong(
                         "`secrets` must hold one secret, or two during a rotation",
                     ));
                 }
-                (HookFormat::CloudEvents, secrets) => {
+                (HookFormatChoice::CloudEvents, secrets) => {
                     for secret in secrets {
                         WebhookSecret::parse(secret.expose())
                             .map_err(|fault| wrong(&fault.to_string()))?;
                     }
                 }
-                (HookFormat::DingTalk, [] | [_]) | (HookFormat::Slack, []) => {}
-                (HookFormat::DingTalk, _) => {
+                (HookFormatChoice::DingTalk, [] | [_]) | (HookFormatChoice::Slack, []) => {}
+                (HookFormatChoice::DingTalk, _) => {
                     return Err(wrong("`secrets` must hold one secret, the robot's SEC…"));
                 }
-                (HookFormat::Slack, _) => {
+                (HookFormatChoice::Slack, _) => {
                     return Err(wrong("for Slack, the URL is the secret: omit `secrets`"));
                 }
             }
@@ -417,7 +422,7 @@ impl<'f> Checker<'f> {
                 )));
             }
         }
-        if !view.keys_url.is_some_and(is_fit) {
+        if !view.keys_url.is_some_and(is_safe_for_secrets) {
             return Err(wrong(
                 "`keys_url` must be \"https://…\", because its keys sign leak reports (http is allowed only for this machine)",
             ));
@@ -429,7 +434,7 @@ impl<'f> Checker<'f> {
         Ok(())
     }
 
-    fn mail(&self, sections: &Sections) -> Result<(), ConfigError> {
+    fn mail(&self, sections: &ConfigSections) -> Result<(), ConfigError> {
         let mail = &sections.mail;
         let Some(from) = &mail.from else {
             return Err(self.missing(
@@ -497,9 +502,9 @@ impl<'f> Checker<'f> {
     fn must_secret(
         &self,
         key: &str,
-        given: Option<&Secret>,
+        given: Option<&ConfigSecret>,
         file: Option<&PathBuf>,
-    ) -> Result<Secret, ConfigError> {
+    ) -> Result<ConfigSecret, ConfigError> {
         let file_key = format!("{key}_file");
         match (given, file) {
             (Some(_), Some(_)) => Err(self.wrong(
@@ -507,13 +512,13 @@ impl<'f> Checker<'f> {
                 &format!("`{key}` is set too: remove one of the two"),
             )),
             (Some(secret), None) => Ok(secret.clone()),
-            (None, Some(path)) => Secret::read(path)
+            (None, Some(path)) => ConfigSecret::read(path)
                 .map_err(|fault| self.wrong(&file_key, &format!("{}: {fault}", path.display()))),
             (None, None) => Err(self.missing(
                 key,
                 &format!(
                     "set it, or set `{file_key}` to a file that contains it, or {}",
-                    variable(key)
+                    environment_variable(key)
                 ),
             )),
         }
@@ -522,7 +527,7 @@ impl<'f> Checker<'f> {
     /// A value is wrong.
     fn wrong(&self, key: &str, what: &str) -> ConfigError {
         let message = format!("`{key}`: {what}");
-        let variable = variable(key);
+        let variable = environment_variable(key);
         if std::env::var_os(&variable).is_some() {
             return ConfigError::of(format!("environment variable {variable}: {what}"));
         }
@@ -588,7 +593,7 @@ impl<'f> Checker<'f> {
 }
 
 /// Whether secrets may go to this address: https, or http on this machine.
-fn is_fit(url: &str) -> bool {
+fn is_safe_for_secrets(url: &str) -> bool {
     let uri = url.parse::<http::Uri>();
     uri.is_ok_and(|uri| match uri.scheme_str() {
         Some("https") => uri.host().is_some(),
@@ -602,6 +607,6 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// The environment variable of a key.
-fn variable(key: &str) -> String {
+fn environment_variable(key: &str) -> String {
     format!("AKGATE_{}", key.replace('.', "_").to_ascii_uppercase())
 }

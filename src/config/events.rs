@@ -6,13 +6,13 @@ use confique::Config;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::Secret;
+use super::ConfigSecret;
 use akgate_state::{directory::contacts::Language, outbox::events::EventKind};
 
 /// What a hook is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum HookFormat {
+pub enum HookFormatChoice {
     /// CloudEvents, signed as Standard Webhooks say.
     #[default]
     CloudEvents,
@@ -30,16 +30,16 @@ pub struct HookSection {
     pub name: String,
     /// Where; of a chat room it is a secret.
     #[serde(default)]
-    pub url: Option<Secret>,
+    pub url: Option<ConfigSecret>,
     /// A file that holds that address.
     #[serde(default)]
     pub url_file: Option<PathBuf>,
     /// What it is told.
     #[serde(default)]
-    pub format: HookFormat,
+    pub format: HookFormatChoice,
     /// Secrets that sign, one or two: the newest first.
     #[serde(default)]
-    pub secrets: Vec<Secret>,
+    pub secrets: Vec<ConfigSecret>,
     /// A file that holds them, a line for each.
     #[serde(default)]
     pub secrets_file: Option<PathBuf>,
@@ -47,14 +47,14 @@ pub struct HookSection {
     #[serde(default)]
     pub kinds: Option<Vec<EventKind>>,
     /// The language of a chat's messages.
-    #[serde(default = "english")]
+    #[serde(default = "default_language")]
     pub language: Language,
     /// A certificate authority of your own for that address, a PEM file.
     #[serde(default)]
     pub ca: Option<PathBuf>,
 }
 
-fn english() -> Language {
+fn default_language() -> Language {
     Language::English
 }
 
@@ -63,14 +63,16 @@ impl HookSection {
     ///
     /// # Errors
     /// That of the file.
-    pub fn secrets(&self) -> io::Result<Vec<Secret>> {
+    pub fn secrets(&self) -> io::Result<Vec<ConfigSecret>> {
         let Some(path) = &self.secrets_file else {
             return Ok(self.secrets.clone());
         };
         let text = Zeroizing::new(fs::read_to_string(path)?);
         let lines = text.lines().map(str::trim);
         let secrets = lines.filter(|line| !line.is_empty());
-        Ok(secrets.map(|line| Secret::new(line.to_owned())).collect())
+        Ok(secrets
+            .map(|line| ConfigSecret::new(line.to_owned()))
+            .collect())
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use confique::Config;
 use serde::Deserialize;
 
-use super::Secret;
+use super::ConfigSecret;
 
 /// Where letters go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -53,7 +53,7 @@ pub struct MailSection {
     pub username: Option<String>,
     /// Password of that user. A secret.
     #[config(env = "AKGATE_MAIL_PASSWORD")]
-    pub password: Option<Secret>,
+    pub password: Option<ConfigSecret>,
     /// A file that holds the password.
     #[config(env = "AKGATE_MAIL_PASSWORD_FILE")]
     pub password_file: Option<PathBuf>,

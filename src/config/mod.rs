@@ -21,17 +21,18 @@ use std::path::Path;
 
 use confique::{Config as _, toml::FormatOptions};
 
-use self::check::Checker;
+use self::check::ConfigChecker;
 pub use self::{
     error::ConfigError,
-    events::{EventsSection, HookFormat, HookSection},
+    events::{EventsSection, HookFormatChoice, HookSection},
     listeners::{AdminSection, GatewaySection, PublicSection},
     mail::{EncryptionChoice, MailSection, TransportChoice},
     oidc::OidcSection,
-    policy::{EscalationSection, FreshnessSection, Instant, PolicySection},
-    secret::Secret,
+    policy::{EscalationSection, FreshnessSection, PolicySection, ZonedInstant},
+    secret::ConfigSecret,
     sources::{
-        Preset, PublicReportSection, RevocationSource, SignedSource, SignedView, SourcesSection,
+        PublicReportSection, RevocationSource, SignedSource, SignedSourceView, SourcePreset,
+        SourcesSection,
     },
     storage::{DatabaseSection, DirectorySection, RecordsSection, RegistrySection},
     telemetry::TelemetrySection,
@@ -41,7 +42,7 @@ pub use self::{
 akgate_rules::text_enum! {
     /// What a process does.
     #[derive(clap::ValueEnum)]
-    pub enum Role {
+    pub enum ProcessRole {
         /// Judges and forwards calls.
         Gateway = "gateway",
         /// Shows owners their pages.
@@ -56,7 +57,7 @@ akgate_rules::text_enum! {
     }
 }
 
-impl Role {
+impl ProcessRole {
     /// What a process does unless it is told otherwise.
     pub const DEFAULT: [Self; 4] = [Self::Gateway, Self::Public, Self::Admin, Self::Worker];
 
@@ -69,7 +70,7 @@ impl Role {
 /// shows the settings, or the first error.
 #[derive(Debug, confique::Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
-pub struct Sections {
+pub struct ConfigSections {
     /// The listener for API callers.
     #[config(nested)]
     pub gateway: GatewaySection,
@@ -118,13 +119,13 @@ pub struct Sections {
 #[derive(Debug)]
 pub struct Config {
     /// What the process does.
-    pub roles: Vec<Role>,
+    pub roles: Vec<ProcessRole>,
     /// What was read; checked, but not yet made into parts.
-    pub sections: Sections,
+    pub sections: ConfigSections,
     /// The database's URL.
-    pub database_url: Secret,
+    pub database_url: ConfigSecret,
     /// The key ring's text.
-    pub key_ring: Secret,
+    pub key_ring: ConfigSecret,
 }
 
 impl Config {
@@ -134,12 +135,13 @@ impl Config {
     /// [`ConfigError`]: the first thing that is wrong, for a person.
     pub fn load(
         file: Option<&Path>,
-        database_url: Option<Secret>,
-        roles: &[Role],
+        database_url: Option<ConfigSecret>,
+        roles: &[ProcessRole],
     ) -> Result<Self, ConfigError> {
-        let mut builder = Sections::builder();
+        let mut builder = ConfigSections::builder();
         if let Some(url) = database_url {
-            let mut flags = <<Sections as confique::Config>::Layer as confique::Layer>::empty();
+            let mut flags =
+                <<ConfigSections as confique::Config>::Layer as confique::Layer>::empty();
             flags.database.url = Some(url);
             builder = builder.preloaded(flags);
         }
@@ -154,25 +156,25 @@ impl Config {
         let sections = builder
             .load()
             .map_err(|fault| ConfigError::load(file, &fault))?;
-        let checker = Checker::new(file, text);
+        let checker = ConfigChecker::new(file, text);
         checker.check(sections, roles)
     }
 
     /// Whether this process judges calls, and so has to know what the registry says.
     #[must_use]
     pub fn judges(&self) -> bool {
-        self.has(Role::Gateway) || self.has(Role::Observer)
+        self.has(ProcessRole::Gateway) || self.has(ProcessRole::Observer)
     }
 
     /// Whether this process has a role.
     #[must_use]
-    pub fn has(&self, role: Role) -> bool {
+    pub fn has(&self, role: ProcessRole) -> bool {
         self.roles.contains(&role)
     }
 }
 
 /// The file with everything in it, commented out.
 #[must_use]
-pub fn template() -> String {
-    confique::toml::template::<Sections>(FormatOptions::default())
+pub fn render_template() -> String {
+    confique::toml::template::<ConfigSections>(FormatOptions::default())
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use confique::{Config, env::parse::list_by_comma};
 
-use super::Secret;
+use super::ConfigSecret;
 
 /// `[admin.oidc]`.
 #[derive(Debug, Config)]
@@ -25,7 +25,7 @@ pub struct OidcSection {
     pub client_id: Option<String>,
     /// Client secret, if the provider issues one.
     #[config(env = "AKGATE_ADMIN_OIDC_CLIENT_SECRET")]
-    pub client_secret: Option<Secret>,
+    pub client_secret: Option<ConfigSecret>,
     /// A file that contains the client secret.
     #[config(env = "AKGATE_ADMIN_OIDC_CLIENT_SECRET_FILE")]
     pub client_secret_file: Option<PathBuf>,

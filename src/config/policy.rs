@@ -5,16 +5,16 @@ use serde::{Deserialize, Deserializer};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use akgate_rules::{
-    ladder::Ladder,
+    ladder::EscalationLadder,
     restriction::LiftRule,
     verdict::{Mode, Profile},
 };
 
 /// An instant with its time zone (RFC 3339).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Instant(pub OffsetDateTime);
+pub struct ZonedInstant(pub OffsetDateTime);
 
-impl<'de> Deserialize<'de> for Instant {
+impl<'de> Deserialize<'de> for ZonedInstant {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         OffsetDateTime::parse(&text, &Rfc3339)
@@ -40,7 +40,7 @@ pub struct PolicySection {
     pub profile: Profile,
     /// When enforcement begins, with time zone: "2026-12-01T00:00:00+08:00". Until then, the mode is "shadow".
     #[config(env = "AKGATE_POLICY_ENFORCE_FROM")]
-    pub enforce_from: Option<Instant>,
+    pub enforce_from: Option<ZonedInstant>,
     /// Whether a restricted AccessKey may disable or delete itself.
     #[config(env = "AKGATE_POLICY_SELF_REMEDY", default = false)]
     pub self_remedy: bool,
@@ -82,10 +82,10 @@ pub struct EscalationSection {
 impl EscalationSection {
     /// The ladder that these hours make.
     #[must_use]
-    pub fn ladder(&self) -> Ladder {
+    pub fn ladder(&self) -> EscalationLadder {
         let hours = |hours: u32| Duration::hours(i64::from(hours));
         let after = |given: u32| (given > 0).then(|| hours(given));
-        Ladder {
+        EscalationLadder {
             reminders: self.reminders_hours.iter().copied().map(hours).collect(),
             sensitive_reads: after(self.sensitive_reads_hours),
             next_contacts: after(self.next_contacts_hours),

@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 
 /// A secret text. Wiped on drop; `Debug` hides it.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
+pub struct ConfigSecret(Zeroizing<String>);
 
-impl Secret {
+impl ConfigSecret {
     /// Takes a secret in.
     #[must_use]
     pub fn new(text: String) -> Self {
@@ -46,13 +46,13 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for ConfigSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(set)")
     }
 }
 
-impl<'de> Deserialize<'de> for Secret {
+impl<'de> Deserialize<'de> for ConfigSecret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::new)
     }

@@ -5,12 +5,12 @@ use std::{num::NonZeroU32, path::PathBuf};
 use confique::Config;
 use serde::Deserialize;
 
-use super::Secret;
-use akgate_intake::origin::IdCheck;
+use super::ConfigSecret;
+use akgate_intake::origin::KeyIdCheck;
 
 /// A source whose contract is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum Preset {
+pub enum SourcePreset {
     /// GitHub secret scanning, as a partner.
     #[serde(rename = "github")]
     GitHub,
@@ -30,7 +30,7 @@ pub struct SignedSource {
     pub name: String,
     /// The contract that it keeps; what is given besides counts before it.
     #[serde(default)]
-    pub preset: Option<Preset>,
+    pub preset: Option<SourcePreset>,
     /// The header that names the key.
     #[serde(default)]
     pub id_header: Option<String>,
@@ -42,7 +42,7 @@ pub struct SignedSource {
     pub keys_url: Option<String>,
     /// A bearer token for that address.
     #[serde(default)]
-    pub keys_token: Option<Secret>,
+    pub keys_token: Option<ConfigSecret>,
     /// A file that holds that token.
     #[serde(default)]
     pub keys_token_file: Option<PathBuf>,
@@ -51,7 +51,7 @@ pub struct SignedSource {
     pub ca: Option<PathBuf>,
     /// What binds a key to its identifier.
     #[serde(default)]
-    pub id_check: Option<IdCheck>,
+    pub id_check: Option<KeyIdCheck>,
     /// Whether it is told what became of each element.
     #[serde(default)]
     pub feedback: Option<bool>,
@@ -65,7 +65,7 @@ pub struct RevocationSource {
     pub name: String,
     /// The token that was agreed on.
     #[serde(default)]
-    pub token: Option<Secret>,
+    pub token: Option<ConfigSecret>,
     /// A file that holds that token.
     #[serde(default)]
     pub token_file: Option<PathBuf>,
@@ -122,7 +122,7 @@ pub struct PublicReportSection {
 
 /// A signed source's contract, with what its preset says.
 #[derive(Debug, Clone, Copy)]
-pub struct SignedView<'a> {
+pub struct SignedSourceView<'a> {
     /// The header that names the key.
     pub id_header: Option<&'a str>,
     /// The header that holds the signature.
@@ -130,7 +130,7 @@ pub struct SignedView<'a> {
     /// Where it publishes its keys.
     pub keys_url: Option<&'a str>,
     /// What binds a key to its identifier.
-    pub id_check: IdCheck,
+    pub id_check: KeyIdCheck,
     /// Whether it is told what became of each element.
     pub feedback: bool,
 }
@@ -138,41 +138,41 @@ pub struct SignedView<'a> {
 impl SignedSource {
     /// What is given, and else what the preset says: the contracts are those of the sources' own documentation.
     #[must_use]
-    pub fn view(&self) -> SignedView<'_> {
+    pub fn view(&self) -> SignedSourceView<'_> {
         let preset = match self.preset {
-            Some(Preset::GitHub) => SignedView {
+            Some(SourcePreset::GitHub) => SignedSourceView {
                 id_header: Some("github-public-key-identifier"),
                 signature_header: Some("github-public-key-signature"),
                 keys_url: Some("https://api.github.com/meta/public_keys/secret_scanning"),
-                id_check: IdCheck::Sha256Pem,
+                id_check: KeyIdCheck::Sha256Pem,
                 feedback: true,
             },
             // GitLab hands the address out on request.
-            Some(Preset::GitLab) => SignedView {
+            Some(SourcePreset::GitLab) => SignedSourceView {
                 id_header: Some("gitlab-public-key-identifier"),
                 signature_header: Some("gitlab-public-key-signature"),
                 keys_url: None,
-                id_check: IdCheck::Sha1Pem,
+                id_check: KeyIdCheck::Sha1Pem,
                 feedback: false,
             },
-            Some(Preset::DepsDev) => SignedView {
+            Some(SourcePreset::DepsDev) => SignedSourceView {
                 id_header: Some("gosst-public-key-identifier"),
                 signature_header: Some("gosst-public-key-signature"),
                 keys_url: Some(
                     "https://storage.googleapis.com/depsdev-gcp-public-keys/secret_scanning",
                 ),
-                id_check: IdCheck::None,
+                id_check: KeyIdCheck::None,
                 feedback: false,
             },
-            None => SignedView {
+            None => SignedSourceView {
                 id_header: None,
                 signature_header: None,
                 keys_url: None,
-                id_check: IdCheck::None,
+                id_check: KeyIdCheck::None,
                 feedback: false,
             },
         };
-        SignedView {
+        SignedSourceView {
             id_header: self.id_header.as_deref().or(preset.id_header),
             signature_header: self.signature_header.as_deref().or(preset.signature_header),
             keys_url: self.keys_url.as_deref().or(preset.keys_url),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use confique::Config;
 
-use super::Secret;
+use super::ConfigSecret;
 
 /// `[database]`.
 #[derive(Debug, Config)]
@@ -12,7 +12,7 @@ use super::Secret;
 pub struct DatabaseSection {
     /// URL of the PostgreSQL database: "postgresql://akgate:PASSWORD@db.example.com/akgate?sslmode=verify-full". A secret.
     #[config(env = "AKGATE_DATABASE_URL")]
-    pub url: Option<Secret>,
+    pub url: Option<ConfigSecret>,
     /// A file that contains the URL.
     #[config(env = "AKGATE_DATABASE_URL_FILE")]
     pub url_file: Option<PathBuf>,
@@ -33,7 +33,7 @@ pub struct DatabaseSection {
 pub struct DirectorySection {
     /// The key ring that seals secrets: lines `seal ID HEX` and one `index HEX`, 64 hexadecimal digits each. A secret.
     #[config(env = "AKGATE_DIRECTORY_KEY_RING")]
-    pub key_ring: Option<Secret>,
+    pub key_ring: Option<ConfigSecret>,
     /// A file that contains the key ring.
     #[config(env = "AKGATE_DIRECTORY_KEY_RING_FILE")]
     pub key_ring_file: Option<PathBuf>,

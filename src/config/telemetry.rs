@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use confique::Config;
 
-use akgate_net::telemetry::Format;
+use akgate_net::telemetry::LogFormat;
 
 /// `[telemetry]`.
 #[derive(Debug, Config)]
@@ -15,7 +15,7 @@ pub struct TelemetrySection {
     pub listen: SocketAddr,
     /// "json", or "text" for reading.
     #[config(env = "AKGATE_TELEMETRY_LOG_FORMAT", default = "json")]
-    pub log_format: Format,
+    pub log_format: LogFormat,
     /// Log filter, in the syntax of tracing's EnvFilter: "info", "warn,akgate::access=info".
     #[config(env = "AKGATE_TELEMETRY_LOG_FILTER", default = "info")]
     pub log_filter: String,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use confique::Config;
 use serde::Deserialize;
 
-use super::Secret;
+use super::ConfigSecret;
 
 /// What becomes of the caller's credentials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -35,19 +35,19 @@ pub struct OtherUpstream {
     pub credentials: CredentialsChoice,
     /// The key of its identity header.
     #[serde(default)]
-    pub identity_key: Option<Secret>,
+    pub identity_key: Option<ConfigSecret>,
     /// A file that holds that key.
     #[serde(default)]
     pub identity_key_file: Option<PathBuf>,
     /// How long an answer may take to begin, in seconds.
-    #[serde(default = "thirty")]
+    #[serde(default = "default_timeout_seconds")]
     pub timeout_seconds: u64,
     /// A certificate authority of your own, a PEM file.
     #[serde(default)]
     pub ca: Option<PathBuf>,
 }
 
-fn thirty() -> u64 {
+fn default_timeout_seconds() -> u64 {
     30
 }
 
@@ -87,7 +87,7 @@ macro_rules! upstream {
             pub credentials: CredentialsChoice,
             /// Key of the identity header, 64 hexadecimal digits. A secret.
             #[config(env = $key)]
-            pub identity_key: Option<Secret>,
+            pub identity_key: Option<ConfigSecret>,
             /// A file that contains the key.
             #[config(env = $key_file)]
             pub identity_key_file: Option<PathBuf>,
@@ -124,7 +124,7 @@ pub struct UpstreamView<'a> {
     /// What becomes of the caller's credentials.
     pub credentials: CredentialsChoice,
     /// The key of its identity header.
-    pub identity_key: Option<&'a Secret>,
+    pub identity_key: Option<&'a ConfigSecret>,
     /// A file that holds that key.
     pub identity_key_file: Option<&'a PathBuf>,
     /// How long an answer may take to begin, in seconds.

@@ -22,53 +22,53 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use self::{
-    moves::{Loot, Move},
-    tally::{Tally, Try},
+    moves::{AttackMove, AttackerAssets},
+    tally::{AttackCall, AttackTally},
 };
 use super::{
-    report::{Report, Stage},
-    seed::Cast,
+    report::{DemoReport, Endpoints},
+    seed::Fixtures,
     walk::WalkFault,
 };
-use akgate_client::signer::{Api, Caller, Credentials, Reply};
+use akgate_client::signer::{ApiCall, ApiReply, SigningClient, SigningCredentials};
 use akgate_state::clock::Clock;
 
-const RAM: &str = "2015-05-01";
+const RAM_VERSION: &str = "2015-05-01";
 
 /// How long the attack goes on before the report.
-const BEFORE: Duration = Duration::from_millis(500);
+const TIME_BEFORE_REPORT: Duration = Duration::from_millis(500);
 
 /// How long it goes on after the report's answer.
-const AFTER: Duration = Duration::from_millis(1500);
+const TIME_AFTER_REPORT: Duration = Duration::from_millis(1500);
 
 /// Callers at a time.
-const CALLERS: usize = 4;
+const CALLER_COUNT: usize = 4;
 
 /// How many calls are signed before the report, to be sent after it.
-const SIGNED_AHEAD: usize = 2_000;
+const PRESIGNED_CALLS: usize = 2_000;
 
 /// What every caller of the attack has.
-pub struct Field {
+pub struct AttackState {
     gateways: Vec<String>,
     next: AtomicUsize,
-    caller: Caller,
+    caller: SigningClient,
     clock: Arc<dyn Clock>,
-    loot: Loot,
+    loot: AttackerAssets,
     began: Instant,
     over: AtomicBool,
-    tries: Mutex<Vec<Try>>,
+    tries: Mutex<Vec<AttackCall>>,
 }
 
-impl Field {
+impl AttackState {
     /// Calls with a signature made now.
     async fn call(
         &self,
-        key: &Credentials,
+        key: &SigningCredentials,
         version: &str,
         action: &str,
         parameters: &[(&str, &str)],
-    ) -> Result<Reply, WalkFault> {
-        let api = Api {
+    ) -> Result<ApiReply, WalkFault> {
+        let api = ApiCall {
             version,
             action,
             parameters,
@@ -93,15 +93,16 @@ impl Field {
 ///
 /// # Errors
 /// [`WalkFault`] where it cannot be carried out.
-pub async fn run<W: Write>(
-    stage: &Stage,
-    cast: &Cast,
-    report: &mut Report<W>,
+pub async fn run_attack<W: Write>(
+    stage: &Endpoints,
+    cast: &Fixtures,
+    report: &mut DemoReport<W>,
     clock: Arc<dyn Clock>,
 ) -> Result<usize, WalkFault> {
-    let caller = Caller::default();
-    let loot = Loot::gather(stage, cast, &caller, clock.as_ref(), SIGNED_AHEAD).await?;
-    let field = Arc::new(Field {
+    let caller = SigningClient::default();
+    let loot =
+        AttackerAssets::gather(stage, cast, &caller, clock.as_ref(), PRESIGNED_CALLS).await?;
+    let field = Arc::new(AttackState {
         gateways: stage.gateway_urls.clone(),
         next: AtomicUsize::new(0),
         caller,
@@ -112,35 +113,35 @@ pub async fn run<W: Write>(
         tries: Mutex::default(),
     });
     let mut callers = JoinSet::new();
-    for turn in 0..CALLERS {
-        callers.spawn(attack(Arc::clone(&field), turn));
+    for turn in 0..CALLER_COUNT {
+        callers.spawn(repeat_moves(Arc::clone(&field), turn));
     }
-    tokio::time::sleep(BEFORE).await;
+    tokio::time::sleep(TIME_BEFORE_REPORT).await;
     let reported = field.ms();
     let answer = report_leak(stage, &field.caller, &cast.alice).await?;
     let answered = field.ms();
     if answer.status != 201 {
         return Err(WalkFault::Lacking("a restriction"));
     }
-    tokio::time::sleep(AFTER).await;
+    tokio::time::sleep(TIME_AFTER_REPORT).await;
     field.over.store(true, Ordering::Relaxed);
     while let Some(ended) = callers.join_next().await {
         ended.map_err(|_| WalkFault::Lacking("an attacker"))??;
     }
     let tries = std::mem::take(&mut *field.tries.lock().unwrap_or_else(PoisonError::into_inner));
-    let users = users(&field, &cast.root).await?;
-    let tally = Tally::new(reported, answered, tries, &users);
-    report.show(&tally, Tally::text)?;
-    left_behind(stage, cast, &field, report).await?;
+    let users = list_users(&field, &cast.root).await?;
+    let tally = AttackTally::new(reported, answered, tries, &users);
+    report.show(&tally, AttackTally::text)?;
+    report_left_behind(stage, cast, &field, report).await?;
     Ok(tally.through_after())
 }
 
 /// Goes through the moves until it is over.
-async fn attack(field: Arc<Field>, turn: usize) -> Result<(), WalkFault> {
-    let moves = Move::ALL
+async fn repeat_moves(field: Arc<AttackState>, turn: usize) -> Result<(), WalkFault> {
+    let moves = AttackMove::ALL
         .iter()
         .cycle()
-        .skip(turn * Move::ALL.len() / CALLERS);
+        .skip(turn * AttackMove::ALL.len() / CALLER_COUNT);
     for one in moves {
         if field.over.load(Ordering::Relaxed) {
             break;
@@ -148,11 +149,11 @@ async fn attack(field: Arc<Field>, turn: usize) -> Result<(), WalkFault> {
         let name = format!("mallory-{}", uuid::Uuid::new_v4().simple());
         let sent = field.ms();
         if let Some((last_sent, reply)) = one.play(&field, &name).await? {
-            let one = Try {
+            let one = AttackCall {
                 what: *one,
                 // Of a move of two calls, the second is the one that counts.
                 sent: last_sent.unwrap_or(sent),
-                got: short(&reply),
+                got: summarize_reply(&reply),
                 reached: one.reached(&reply),
                 user_name: name,
             };
@@ -164,10 +165,10 @@ async fn attack(field: Arc<Field>, turn: usize) -> Result<(), WalkFault> {
 }
 
 async fn report_leak(
-    stage: &Stage,
-    caller: &Caller,
-    key: &Credentials,
-) -> Result<Reply, WalkFault> {
+    stage: &Endpoints,
+    caller: &SigningClient,
+    key: &SigningCredentials,
+) -> Result<ApiReply, WalkFault> {
     let body = json!({
         "access_key_id": key.access_key_id,
         "access_key_secret": key.access_key_secret,
@@ -181,7 +182,10 @@ async fn report_leak(
 }
 
 /// Every user that the account has in the end.
-async fn users(field: &Field, root: &Credentials) -> Result<Vec<String>, WalkFault> {
+async fn list_users(
+    field: &AttackState,
+    root: &SigningCredentials,
+) -> Result<Vec<String>, WalkFault> {
     let mut found = Vec::new();
     let mut marker = String::new();
     loop {
@@ -189,7 +193,9 @@ async fn users(field: &Field, root: &Credentials) -> Result<Vec<String>, WalkFau
         if !marker.is_empty() {
             parameters.push(("Marker", marker.as_str()));
         }
-        let reply = field.call(root, RAM, "ListUsers", &parameters).await?;
+        let reply = field
+            .call(root, RAM_VERSION, "ListUsers", &parameters)
+            .await?;
         let page = reply.body.get("Users").and_then(|users| users.get("User"));
         let page = page
             .and_then(Value::as_array)
@@ -206,11 +212,11 @@ async fn users(field: &Field, root: &Credentials) -> Result<Vec<String>, WalkFau
 }
 
 /// A key that the attacker had made in time is another key. It is told apart, and what to do about it.
-async fn left_behind<W: Write>(
-    stage: &Stage,
-    cast: &Cast,
-    field: &Field,
-    report: &mut Report<W>,
+async fn report_left_behind<W: Write>(
+    stage: &Endpoints,
+    cast: &Fixtures,
+    field: &AttackState,
+    report: &mut DemoReport<W>,
 ) -> Result<(), WalkFault> {
     let Some(made) = field.loot.made() else {
         return Ok(());
@@ -218,7 +224,7 @@ async fn left_behind<W: Write>(
     let try_it = async || {
         let name = format!("mallory-{}", uuid::Uuid::new_v4().simple());
         field
-            .call(&made, RAM, "CreateUser", &[("UserName", &name)])
+            .call(&made, RAM_VERSION, "CreateUser", &[("UserName", &name)])
             .await
     };
     let works = try_it().await?.summary();
@@ -235,18 +241,18 @@ async fn left_behind<W: Write>(
     let is_named = named.is_some_and(|named| named.iter().any(is_it));
     report_leak(stage, &field.caller, &made).await?;
     let restricted = try_it().await?.summary();
-    let left_behind = tally::LeftBehind {
+    let left_behind = tally::LeftBehindKey {
         access_key_id: made.access_key_id,
         works,
         is_named,
         restricted,
     };
-    report.show(&left_behind, tally::LeftBehind::text)?;
+    report.show(&left_behind, tally::LeftBehindKey::text)?;
     Ok(())
 }
 
 /// Status, code and the first sentence of the message.
-fn short(reply: &Reply) -> String {
+fn summarize_reply(reply: &ApiReply) -> String {
     let summary = reply.summary();
     match summary.split_once(". ") {
         Some((first, _)) => first.to_owned(),

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 /// A letter that was written.
 #[derive(Debug, Clone)]
-pub struct Letter {
+pub struct WrittenLetter {
     /// Subject and text, for the terminal.
     pub text: String,
     /// The confirmation link in it.
@@ -22,10 +22,10 @@ pub async fn await_letter(
     folder: &Path,
     to: &str,
     patience: Duration,
-) -> io::Result<Option<Letter>> {
+) -> io::Result<Option<WrittenLetter>> {
     let until = Instant::now() + patience;
     loop {
-        if let Some(letter) = find(folder, to).await? {
+        if let Some(letter) = find_letter(folder, to).await? {
             return Ok(Some(letter));
         }
         if Instant::now() > until {
@@ -35,21 +35,21 @@ pub async fn await_letter(
     }
 }
 
-async fn find(folder: &Path, to: &str) -> io::Result<Option<Letter>> {
+async fn find_letter(folder: &Path, to: &str) -> io::Result<Option<WrittenLetter>> {
     let mut files = tokio::fs::read_dir(folder).await?;
     while let Some(file) = files.next_entry().await? {
         if file.path().extension().is_none_or(|ending| ending != "eml") {
             continue;
         }
         let bytes = tokio::fs::read(file.path()).await?;
-        if let Some(letter) = read(&bytes, to).filter(|letter| letter.link.is_some()) {
+        if let Some(letter) = parse_letter(&bytes, to).filter(|letter| letter.link.is_some()) {
             return Ok(Some(letter));
         }
     }
     Ok(None)
 }
 
-fn read(bytes: &[u8], to: &str) -> Option<Letter> {
+fn parse_letter(bytes: &[u8], to: &str) -> Option<WrittenLetter> {
     let message = MessageParser::default().parse(bytes)?;
     let addressee = message.to()?.first()?.address()?;
     if addressee != to {
@@ -61,7 +61,7 @@ fn read(bytes: &[u8], to: &str) -> Option<Letter> {
         .find(|word| word.starts_with("http") && word.contains("/confirm/"))
         .map(str::to_owned);
     let subject = message.subject().unwrap_or_default();
-    Some(Letter {
+    Some(WrittenLetter {
         text: format!("{subject}\n\n{}", body.trim_end()),
         link,
     })

@@ -20,13 +20,13 @@ use time::OffsetDateTime;
 use tokio::{sync::watch, task::JoinSet};
 
 use self::{
-    report::{Report, Stage},
-    sources::Source,
-    state::{State, StateError},
-    walk::{Walk, WalkFault},
+    report::{DemoReport, Endpoints},
+    sources::DemoSource,
+    state::{DemoState, DemoStateError},
+    walk::{WalkFault, Walkthrough},
 };
 use crate::{
-    app::{AppError, Duties, Foundations, GatewaySettings, Node, WorkerSettings},
+    app::{AppError, GatewaySettings, LetterWorkerSettings, Node, NodeDependencies, NodeRoles},
     upstreams::{NodeUpstream, connect_products},
 };
 use akgate_api::operators::{Role, TOKEN_DAYS};
@@ -37,11 +37,11 @@ use akgate_gateway::{
 use akgate_intake::possession;
 use akgate_net::{
     metrics::Metrics,
-    server::{Listener, Manners, Shutdown, Tls, TlsError},
+    server::{ConnectionLimits, Listener, ShutdownSignal, Tls, TlsError},
 };
-use akgate_owners::letters::{facts::House, mailer::FolderMailer};
+use akgate_owners::letters::{facts::LetterSettings, mailer::FolderMailer};
 use akgate_rules::{
-    ladder::Ladder,
+    ladder::EscalationLadder,
     mac_key::MacKey,
     operation::Product,
     restriction::LiftRule,
@@ -60,7 +60,7 @@ use akgate_state::{
 
 /// What the demo is asked for.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub struct DemoArgs {
     /// Exit after the walk, with status 0 if every step went as expected, else 1
     #[arg(long)]
     pub once: bool,
@@ -107,7 +107,7 @@ pub struct Args {
 pub enum DemoError {
     /// PostgreSQL, the key ring or the folder is not to be had.
     #[error(transparent)]
-    State(#[from] StateError),
+    State(#[from] DemoStateError),
     /// An address cannot be listened on.
     #[error(
         "cannot listen on {address}: {fault}. Choose another address with {flag}; port 0 chooses a free port"
@@ -153,39 +153,43 @@ pub enum DemoError {
 }
 
 /// A call of the demo's database may take so long.
-const DATABASE: Duration = Duration::from_secs(5);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whom owners ask.
-const SUPPORT: &str = "security@example.com";
+const SUPPORT_ADDRESS: &str = "security@example.com";
 
 /// Who writes to them.
-const FROM: &str = "akgate demo <akgate@example.com>";
+const SENDER: &str = "akgate demo <akgate@example.com>";
 
 /// Runs the demo: gives whether every step went as expected.
 ///
 /// # Errors
 /// [`DemoError`].
-pub async fn run(args: &Args, out: impl io::Write, color: bool) -> Result<bool, DemoError> {
+pub async fn run_demo(
+    args: &DemoArgs,
+    out: impl io::Write,
+    color: bool,
+) -> Result<bool, DemoError> {
     let randomness = Arc::new(Randomness::from_system()?);
-    let mut report = Report::new(out, args.json, color);
+    let mut report = DemoReport::new(out, args.json, color);
     report.say("Starting a private PostgreSQL …")?;
     let (data, mut rng) = (args.data.clone(), randomness.rng());
-    let state = tokio::task::spawn_blocking(move || State::open(data.as_deref(), &mut rng))
+    let state = tokio::task::spawn_blocking(move || DemoState::open(data.as_deref(), &mut rng))
         .await
         .map_err(|fault| io::Error::other(fault.to_string()))??;
     let pool = open_pool(&state).await?;
-    let result = play(args, &mut report, &state, &pool, &randomness).await;
+    let result = run_story(args, &mut report, &state, &pool, &randomness).await;
     pool.close().await;
     tokio::task::spawn_blocking(move || drop(state)).await.ok();
     result
 }
 
-fn listen(
+fn bind_listener(
     address: SocketAddr,
     tls: Option<Tls>,
     flag: &'static str,
 ) -> Result<Listener, DemoError> {
-    Listener::bind(address, tls, Manners::default()).map_err(|fault| DemoError::Listen {
+    Listener::bind(address, tls, ConnectionLimits::default()).map_err(|fault| DemoError::Listen {
         address,
         fault,
         flag,
@@ -216,62 +220,62 @@ fn gateway_settings(
     (settings, upstreams)
 }
 
-async fn open_pool(state: &State) -> Result<Pool, DemoError> {
+async fn open_pool(state: &DemoState) -> Result<Pool, DemoError> {
     database::create_database(&state.postgres.url("postgres"), "akgate").await?;
-    let pool = connect(state).await?;
-    database::migrate(&pool).await?;
+    let pool = connect_node_pool(state).await?;
+    database::run_migrations(&pool).await?;
     Ok(pool)
 }
 
 /// A pool of one node.
-async fn connect(state: &State) -> Result<Pool, DemoError> {
+async fn connect_node_pool(state: &DemoState) -> Result<Pool, DemoError> {
     let settings = PoolSettings {
         connections: 16,
-        acquire_timeout: DATABASE,
-        statement_timeout: DATABASE,
+        acquire_timeout: DATABASE_TIMEOUT,
+        statement_timeout: DATABASE_TIMEOUT,
         application_name: "akgate demo",
     };
-    Ok(database::connect(&state.postgres.url("akgate"), settings).await?)
+    Ok(database::connect_pool(&state.postgres.url("akgate"), settings).await?)
 }
 
-async fn play<W: io::Write>(
-    args: &Args,
-    report: &mut Report<W>,
-    state: &State,
+async fn run_story<W: io::Write>(
+    args: &DemoArgs,
+    report: &mut DemoReport<W>,
+    state: &DemoState,
     pool: &Pool,
     randomness: &Arc<Randomness>,
 ) -> Result<bool, DemoError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ring = Arc::new(state.ring.clone());
-    let gateway = listen(args.listen, None, "--listen")?;
+    let gateway = bind_listener(args.listen, None, "--listen")?;
     let with_tls = match (args.tls_listen, &args.tls_cert, &args.tls_key) {
         (Some(address), Some(certificate), Some(key)) => {
             let tls = Tls::load(certificate, key, None)?;
-            Some(listen(address, Some(tls), "--tls-listen")?)
+            Some(bind_listener(address, Some(tls), "--tls-listen")?)
         }
         _ => None,
     };
-    let public = listen(args.public_listen, None, "--public-listen")?;
-    let admin = listen(args.admin_listen, None, "--admin-listen")?;
+    let public = bind_listener(args.public_listen, None, "--public-listen")?;
+    let admin = bind_listener(args.admin_listen, None, "--admin-listen")?;
     let url = |listener: &Listener| format!("http://{}", listener.local_addr());
     let (gateway_url, public_url, admin_url) = (url(&gateway), url(&public), url(&admin));
     let gateway_tls_url = with_tls
         .as_ref()
         .map(|listener| format!("https://{}", listener.local_addr()));
 
-    let foundations = Foundations {
+    let foundations = NodeDependencies {
         pool: pool.clone(),
         news: pool.clone(),
         ring: Arc::clone(&ring),
         clock: Arc::clone(&clock),
         randomness: Arc::clone(randomness),
         metrics: Arc::new(Metrics::default()),
-        database_timeout: DATABASE,
+        database_timeout: DATABASE_TIMEOUT,
     };
     let node = Arc::new(Node::new(
         foundations.clone(),
-        feed::Settings::default(),
-        Duties::all(),
+        feed::FeedSettings::default(),
+        NodeRoles::all(),
     ));
     let identity_key = randomness.mac_key();
     let sandbox = Sandbox::new(
@@ -285,8 +289,8 @@ async fn play<W: io::Write>(
     let (settings_here, upstreams) = settings();
     let gate = node.gate(settings_here)?;
 
-    let cast = seed::seed(pool, &ring, randomness, clock.now()).await?;
-    let operator = |role| operator(pool, role, clock.now(), randomness.rng());
+    let cast = seed::seed_accounts(pool, &ring, randomness, clock.now()).await?;
+    let operator = |role| add_operator(pool, role, clock.now(), randomness.rng());
     let operator_token = operator(Role::Operator).await?;
     let approver_token = operator(Role::Admin).await?;
     node.membership().round().await?;
@@ -301,20 +305,20 @@ async fn play<W: io::Write>(
         let (node, stopped) = (Arc::clone(&node), stopped.clone());
         async move { node.upkeep(time::Duration::days(90), stopped).await }
     });
-    let worker = node.worker(WorkerSettings {
+    let worker = node.worker(LetterWorkerSettings {
         mailer: Arc::new(FolderMailer::new(state.letters.clone())),
-        from: FROM.parse()?,
+        from: SENDER.parse()?,
         dkim: None,
         templates: None,
-        house: House {
+        house: LetterSettings {
             public_url: public_url.clone(),
-            support: SUPPORT.to_owned(),
+            support: SUPPORT_ADDRESS.to_owned(),
             hotline: None,
             ticket_url: None,
             profile: Profile::default(),
             mode: Mode::Enforce,
             enforce_from: None,
-            ladder: Ladder::default(),
+            ladder: EscalationLadder::default(),
         },
         lift: LiftRule::default(),
     })?;
@@ -322,25 +326,25 @@ async fn play<W: io::Write>(
         let stopped = stopped.clone();
         async move { worker.run(stopped).await }
     });
-    let source = Source::new(state.folder())?;
+    let source = DemoSource::new(state.folder())?;
     let intake = node.intake(source.settings(&public_url)?, true);
-    tasks.spawn(possession::look_into(intake.clone(), stopped.clone()));
+    tasks.spawn(possession::process_claims(intake.clone(), stopped.clone()));
     let pages = node
         .public(LiftRule::default(), intake)?
         .merge(source.router());
     let mut gateway_urls = vec![gateway_url.clone()];
     let mut listeners = Vec::new();
     for _ in 1..args.nodes {
-        let foundations = Foundations {
-            pool: connect(state).await?,
-            news: connect(state).await?,
+        let foundations = NodeDependencies {
+            pool: connect_node_pool(state).await?,
+            news: connect_node_pool(state).await?,
             ..foundations.clone()
         };
-        let other = Node::new(foundations, feed::Settings::default(), Duties::all());
+        let other = Node::new(foundations, feed::FeedSettings::default(), NodeRoles::all());
         let (settings, upstreams) = settings();
         let gate = other.gate(settings)?;
         other.membership().round().await?;
-        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), None, "--nodes")?;
+        let listener = bind_listener(SocketAddr::from(([127, 0, 0, 1], 0)), None, "--nodes")?;
         gateway_urls.push(url(&listener));
         listeners.push(listener.serving(GateService::new(Arc::clone(&gate), upstreams)));
         let stopped = stopped.clone();
@@ -350,7 +354,7 @@ async fn play<W: io::Write>(
     listeners.extend([
         gateway.serving(road.clone()),
         public.serving(pages),
-        admin.serving(node.admin(true, akgate_admin::Settings::default())?),
+        admin.serving(node.admin(true, akgate_admin::AdminSettings::default())?),
     ]);
     listeners.extend(with_tls.map(|listener| listener.serving(road)));
     for serving in listeners {
@@ -362,7 +366,7 @@ async fn play<W: io::Write>(
         });
     }
 
-    let stage = Stage {
+    let stage = Endpoints {
         gateway_url,
         gateway_urls,
         gateway_tls_url,
@@ -376,15 +380,15 @@ async fn play<W: io::Write>(
     let variables = source.write_variables(state.folder(), &stage, &cast)?;
     report.stage(&stage)?;
     let failed = if args.attack {
-        attack::run(&stage, &cast, report, Arc::clone(&clock)).await?
+        attack::run_attack(&stage, &cast, report, Arc::clone(&clock)).await?
     } else {
-        let walk = Walk::new(&stage, &cast, report, clock.as_ref());
+        let walk = Walkthrough::new(&stage, &cast, report, clock.as_ref());
         walk.run().await?
     };
     if !args.once && !args.attack {
         report.ready()?;
-        report.say(&paste::snippets(&stage, &cast, &variables))?;
-        Shutdown::requested().await;
+        report.say(&paste::render_snippets(&stage, &cast, &variables))?;
+        ShutdownSignal::requested().await;
     }
     stop.send_replace(true);
     while tasks.join_next().await.is_some() {}
@@ -392,7 +396,7 @@ async fn play<W: io::Write>(
 }
 
 /// Adds somebody who may use the admin API; gives the token.
-async fn operator(
+async fn add_operator(
     pool: &Pool,
     role: Role,
     now: OffsetDateTime,
@@ -400,6 +404,6 @@ async fn operator(
 ) -> Result<String, OperatorFault> {
     let name = format!("demo-{role}-{}", uuid::Uuid::new_v4().simple());
     let lasts = Some(time::Duration::days(TOKEN_DAYS.into()));
-    let made = store::add(pool, &name, role, lasts, &Actor::Akgate, now, &mut rng).await?;
+    let made = store::add_operator(pool, &name, role, lasts, &Actor::Akgate, now, &mut rng).await?;
     Ok(made.map_or_else(String::new, |made| made.token.expose().to_owned()))
 }

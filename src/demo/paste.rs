@@ -1,11 +1,11 @@
 //! What to paste after the walk: SDK calls and requests of the admin API.
 
-use super::{report::Stage, seed::Cast};
+use super::{report::Endpoints, seed::Fixtures};
 
 /// The text: a call that passes and one that is refused, in Python, Node and with curl.
 #[must_use]
-pub fn snippets(stage: &Stage, cast: &Cast, variables: &str) -> String {
-    let Stage {
+pub fn render_snippets(stage: &Endpoints, cast: &Fixtures, variables: &str) -> String {
+    let Endpoints {
         gateway_url,
         admin_url,
         operator_token,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// Who calls in the demo, and where: the first line of `--json`.
 #[derive(Debug, Clone, Serialize)]
-pub struct Stage {
+pub struct Endpoints {
     /// Where SDKs call.
     pub gateway_url: String,
     /// The gateways of all nodes, that one first.
@@ -27,12 +27,12 @@ pub struct Stage {
     /// Where the letters lie.
     pub letters_dir: String,
     /// The accounts.
-    pub accounts: Vec<AccountOnStage>,
+    pub accounts: Vec<DemoAccount>,
 }
 
 /// An account of the demo.
 #[derive(Debug, Clone, Serialize)]
-pub struct AccountOnStage {
+pub struct DemoAccount {
     /// Decimal id.
     pub account_id: String,
     /// Whom letters go to.
@@ -40,12 +40,12 @@ pub struct AccountOnStage {
     /// In which language.
     pub language: String,
     /// Its keys.
-    pub access_keys: Vec<KeyOnStage>,
+    pub access_keys: Vec<DemoKey>,
 }
 
 /// A key of the demo.
 #[derive(Debug, Clone, Serialize)]
-pub struct KeyOnStage {
+pub struct DemoKey {
     /// The public half.
     pub access_key_id: String,
     /// The secret half.
@@ -58,7 +58,7 @@ pub struct KeyOnStage {
 
 /// One step of the walk.
 #[derive(Debug, Clone, Serialize)]
-pub struct Step {
+pub struct StepResult {
     /// What was asked.
     pub step: String,
     /// Whether what came back is what was expected.
@@ -71,7 +71,7 @@ pub struct Step {
     pub ms: f64,
 }
 
-impl Step {
+impl StepResult {
     /// A step that is over.
     #[must_use]
     pub fn new(step: &str, expected: &str, got: String, took: Duration) -> Self {
@@ -86,13 +86,13 @@ impl Step {
 }
 
 /// Prints.
-pub struct Report<W> {
+pub struct DemoReport<W> {
     out: W,
     json: bool,
     color: bool,
 }
 
-impl<W: Write> Report<W> {
+impl<W: Write> DemoReport<W> {
     /// A report as JSON, or for people: in colour where they can see it.
     pub fn new(out: W, json: bool, color: bool) -> Self {
         Self {
@@ -106,7 +106,7 @@ impl<W: Write> Report<W> {
     ///
     /// # Errors
     /// That of the output.
-    pub fn stage(&mut self, stage: &Stage) -> io::Result<()> {
+    pub fn stage(&mut self, stage: &Endpoints) -> io::Result<()> {
         if self.json {
             return self.object(stage);
         }
@@ -144,7 +144,12 @@ impl<W: Write> Report<W> {
     pub fn ready(&mut self) -> io::Result<()> {
         if self.json {
             let ready = "the demo stays up";
-            return self.step(&Step::new("ready", ready, ready.to_owned(), Duration::ZERO));
+            return self.step(&StepResult::new(
+                "ready",
+                ready,
+                ready.to_owned(),
+                Duration::ZERO,
+            ));
         }
         Ok(())
     }
@@ -166,7 +171,7 @@ impl<W: Write> Report<W> {
     ///
     /// # Errors
     /// That of the output.
-    pub fn step(&mut self, step: &Step) -> io::Result<()> {
+    pub fn step(&mut self, step: &StepResult) -> io::Result<()> {
         if self.json {
             return self.object(step);
         }

@@ -7,9 +7,9 @@ use rand::{Rng, RngExt};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::report::{AccountOnStage, KeyOnStage};
+use super::report::{DemoAccount, DemoKey};
 use akgate_api::keys::KeyStatus;
-use akgate_client::signer::Credentials;
+use akgate_client::signer::SigningCredentials;
 use akgate_rules::access_key::{AccessKeyId, AccessKeySecret, InvalidAccessKeyId};
 use akgate_sandbox::seed as sandbox;
 use akgate_state::{
@@ -25,15 +25,15 @@ use akgate_state::{
 
 /// The keys of those who play.
 #[derive(Debug, Clone)]
-pub struct Cast {
+pub struct Fixtures {
     /// The root key of the English account.
-    pub root: Credentials,
+    pub root: SigningCredentials,
     /// A RAM user of that account: leaks, and is rotated.
-    pub alice: Credentials,
+    pub alice: SigningCredentials,
     /// Another one: stays clean.
-    pub bob: Credentials,
+    pub bob: SigningCredentials,
     /// A RAM user of the Chinese account: leaks, and stays in use.
-    pub zhang: Credentials,
+    pub zhang: SigningCredentials,
     /// The English owner's address.
     pub english_owner: String,
     /// The Chinese owner's address.
@@ -42,10 +42,10 @@ pub struct Cast {
     chinese: String,
 }
 
-impl Cast {
+impl Fixtures {
     /// The account that a key of the cast belongs to.
     #[must_use]
-    pub fn account_of(&self, key: &Credentials) -> &str {
+    pub fn account_of(&self, key: &SigningCredentials) -> &str {
         if key.access_key_id == self.zhang.access_key_id {
             &self.chinese
         } else {
@@ -55,15 +55,15 @@ impl Cast {
 
     /// The accounts, as they are shown before the walk.
     #[must_use]
-    pub fn accounts(&self) -> Vec<AccountOnStage> {
-        let key = |key: &Credentials, user_name: Option<&str>| KeyOnStage {
+    pub fn accounts(&self) -> Vec<DemoAccount> {
+        let key = |key: &SigningCredentials, user_name: Option<&str>| DemoKey {
             access_key_id: key.access_key_id.clone(),
             access_key_secret: key.access_key_secret.clone(),
             user_name: user_name.map(str::to_owned),
             state: "clean",
         };
         vec![
-            AccountOnStage {
+            DemoAccount {
                 account_id: self.english.clone(),
                 owner_email: self.english_owner.clone(),
                 language: Language::English.to_string(),
@@ -73,7 +73,7 @@ impl Cast {
                     key(&self.bob, Some("bob")),
                 ],
             },
-            AccountOnStage {
+            DemoAccount {
                 account_id: self.chinese.clone(),
                 owner_email: self.chinese_owner.clone(),
                 language: Language::Chinese.to_string(),
@@ -98,23 +98,26 @@ pub enum SeedFault {
 ///
 /// # Errors
 /// [`SeedFault`].
-pub async fn seed(
+pub async fn seed_accounts(
     pool: &Pool,
     ring: &Arc<KeyRing>,
     randomness: &Randomness,
     now: OffsetDateTime,
-) -> Result<Cast, SeedFault> {
+) -> Result<Fixtures, SeedFault> {
     let mut rng = randomness.rng();
-    let run = letters(&mut rng, 6);
-    let (english, chinese) = (digits(&mut rng, '5'), digits(&mut rng, '6'));
+    let run = random_letters(&mut rng, 6);
+    let (english, chinese) = (
+        random_account_id(&mut rng, '5'),
+        random_account_id(&mut rng, '6'),
+    );
     let english_owner = format!("owner-{run}@example.com");
     let chinese_owner = format!("zhuren-{run}@example.com");
     for (account_id, owner, language) in [
         (&english, &english_owner, Language::English),
         (&chinese, &chinese_owner, Language::Chinese),
     ] {
-        sandbox::account(pool, account_id, now).await?;
-        contacts::keep(pool, account_id, owner, language, now).await?;
+        sandbox::seed_account(pool, account_id, now).await?;
+        contacts::commit_contact(pool, account_id, owner, language, now).await?;
     }
     let mut made = Vec::new();
     for (account_id, user_name) in [
@@ -124,13 +127,13 @@ pub async fn seed(
         (&chinese, Some("zhang")),
     ] {
         if let Some(name) = user_name {
-            sandbox::user(pool, account_id, name, now).await?;
+            sandbox::seed_user(pool, account_id, name, now).await?;
         }
         let role = user_name.unwrap_or("root");
-        let id = format!("LTAI5tDemo{role}{}", letters(&mut rng, 24));
+        let id = format!("LTAI5tDemo{role}{}", random_letters(&mut rng, 24));
         let id = AccessKeyId::parse(&id.chars().take(24).collect::<String>())?;
-        let secret = format!("Demo{}", letters(&mut rng, 26));
-        sandbox::access_key(pool, account_id, user_name, &id, now).await?;
+        let secret = format!("Demo{}", random_letters(&mut rng, 26));
+        sandbox::seed_access_key(pool, account_id, user_name, &id, now).await?;
         let key = NewKey {
             record: KeyRecord {
                 access_key_id: id.clone(),
@@ -141,8 +144,8 @@ pub async fn seed(
             },
             made_by: None,
         };
-        lifecycle::keep_one(pool, ring, &key, now, &mut rng).await?;
-        made.push(Credentials {
+        lifecycle::commit_key(pool, ring, &key, now, &mut rng).await?;
+        made.push(SigningCredentials {
             access_key_id: id.as_str().to_owned(),
             access_key_secret: secret,
             security_token: None,
@@ -151,7 +154,7 @@ pub async fn seed(
     let [root, alice, bob, zhang] = made
         .try_into()
         .map_err(|_| StateFault::Corrupt("the cast of the demo"))?;
-    Ok(Cast {
+    Ok(Fixtures {
         root,
         alice,
         bob,
@@ -165,7 +168,7 @@ pub async fn seed(
 
 /// A trust policy that lets an account's users in.
 #[must_use]
-pub fn trust_of(account_id: &str) -> String {
+pub fn trust_policy(account_id: &str) -> String {
     json!({
         "Version": "1",
         "Statement": [{
@@ -177,7 +180,7 @@ pub fn trust_of(account_id: &str) -> String {
     .to_string()
 }
 
-fn letters(rng: &mut impl Rng, count: usize) -> String {
+fn random_letters(rng: &mut impl Rng, count: usize) -> String {
     rng.sample_iter(rand::distr::Alphanumeric)
         .take(count)
         .map(char::from)
@@ -185,7 +188,7 @@ fn letters(rng: &mut impl Rng, count: usize) -> String {
 }
 
 /// A 16-digit account id.
-fn digits(rng: &mut impl Rng, first: char) -> String {
+fn random_account_id(rng: &mut impl Rng, first: char) -> String {
     let rest = (0..15).map(|_| char::from(rng.random_range(b'0'..=b'9')));
     std::iter::once(first).chain(rest).collect()
 }

@@ -16,33 +16,36 @@ use rustls::{RootCertStore, crypto};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{report::Stage, seed::Cast};
+use super::{report::Endpoints, seed::Fixtures};
 use crate::app::IntakeSettings;
-use akgate_intake::{Door, Fetch, Revoker, SignedOrigin, origin::IdCheck};
+use akgate_intake::{
+    DeliveryContract, PublicReporting, SigningKeyFetcher, TokenSource, origin::KeyIdCheck,
+};
 
 /// The token of the GitLab.
 const GITLAB_TOKEN: &str = "demo-token-that-both-sides-have-agreed-on";
 
 /// Where the demo publishes the key that its source signs with.
-const KEYS: &str = "/demo/signing-keys";
+const KEYS_PATH: &str = "/demo/signing-keys";
 
 /// How many reports a minute the public may send.
-const PUBLIC: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
+const PUBLIC_REPORTS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
 
 /// A source that signs.
-pub struct Source {
+pub struct DemoSource {
     key_file: String,
     key_identifier: String,
     published: Value,
 }
 
-impl Source {
+impl DemoSource {
     /// Makes a key pair and writes its private half into a file of the folder, for `openssl`.
     ///
     /// # Errors
     /// Where no key is to be had, or the file cannot be written.
     pub fn new(folder: &Path) -> io::Result<Self> {
-        let (private, public) = pair().map_err(|_| io::Error::other("cannot create a key pair"))?;
+        let (private, public) =
+            generate_key_pair().map_err(|_| io::Error::other("cannot create a key pair"))?;
         let file = folder.join("source-key.pem");
         fs::write(&file, private)?;
         let key_identifier = hex::encode(Sha256::digest(&public));
@@ -58,7 +61,7 @@ impl Source {
     /// Publishes the key.
     pub fn router(&self) -> Router {
         let published = self.published.clone();
-        Router::new().route(KEYS, get(|| async move { Json(published) }))
+        Router::new().route(KEYS_PATH, get(|| async move { Json(published) }))
     }
 
     /// What the intake has to know of all sources.
@@ -66,7 +69,7 @@ impl Source {
     /// # Errors
     /// Where the address of the public listener is none.
     pub fn settings(&self, public_url: &str) -> io::Result<IntakeSettings> {
-        let url: Uri = format!("{public_url}{KEYS}")
+        let url: Uri = format!("{public_url}{KEYS_PATH}")
             .parse()
             .map_err(io::Error::other)?;
         let host = url.authority().map_or("", |host| host.as_str()).to_owned();
@@ -77,20 +80,24 @@ impl Source {
         .map_err(io::Error::other)?
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
-        let origin = SignedOrigin {
+        let origin = DeliveryContract {
             name: "github".to_owned(),
             id_header: http::HeaderName::from_static("github-public-key-identifier"),
             signature_header: http::HeaderName::from_static("github-public-key-signature"),
-            id_check: IdCheck::Sha256Pem,
+            id_check: KeyIdCheck::Sha256Pem,
             feedback: true,
         };
         Ok(IntakeSettings {
-            signed: vec![(origin, Fetch::new(url, None, tls))],
-            revokers: vec![Revoker {
+            signed: vec![(origin, SigningKeyFetcher::new(url, None, tls))],
+            revokers: vec![TokenSource {
                 name: "gitlab".to_owned(),
                 token_sha256: Sha256::digest(GITLAB_TOKEN).into(),
             }],
-            door: Some(Door::new(host, PUBLIC, PUBLIC)),
+            door: Some(PublicReporting::new(
+                host,
+                PUBLIC_REPORTS_PER_MINUTE,
+                PUBLIC_REPORTS_PER_MINUTE,
+            )),
             ..IntakeSettings::default()
         })
     }
@@ -99,7 +106,12 @@ impl Source {
     ///
     /// # Errors
     /// That of the file.
-    pub fn write_variables(&self, folder: &Path, stage: &Stage, cast: &Cast) -> io::Result<String> {
+    pub fn write_variables(
+        &self,
+        folder: &Path,
+        stage: &Endpoints,
+        cast: &Fixtures,
+    ) -> io::Result<String> {
         let file = folder.join("env");
         let variables = [
             ("GATEWAY", stage.gateway_url.as_str()),
@@ -122,20 +134,20 @@ impl Source {
 }
 
 /// A P-256 key pair, both halves as PEM.
-fn pair() -> Result<(String, String), Unspecified> {
+fn generate_key_pair() -> Result<(String, String), Unspecified> {
     let document =
         EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())?;
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, document.as_ref())
         .map_err(|_| Unspecified)?;
     let public = pair.public_key().as_der()?;
     Ok((
-        pem("PRIVATE KEY", document.as_ref()),
-        pem("PUBLIC KEY", public.as_ref()),
+        encode_pem("PRIVATE KEY", document.as_ref()),
+        encode_pem("PUBLIC KEY", public.as_ref()),
     ))
 }
 
 /// Text of RFC 7468: lines of 64 characters between a head and a foot.
-fn pem(label: &str, der: &[u8]) -> String {
+fn encode_pem(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
     let mut lines = String::new();
     let mut rest = text.as_str();

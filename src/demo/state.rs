@@ -8,23 +8,23 @@ use std::{
 use rand::Rng;
 use uuid::Uuid;
 
-use crate::postgres::{Options, PrivatePostgres, StartError, Tuning};
+use crate::postgres::{Durability, PostgresOptions, PrivatePostgres, StartError};
 use akgate_state::directory::sealing::{KeyRing, KeyRingFault};
 
 /// The state. Dropping it stops the database and removes what was temporary.
-pub struct State {
+pub struct DemoState {
     /// The database server.
     pub postgres: PrivatePostgres,
     /// The key ring.
     pub ring: KeyRing,
     /// Where letters are written.
     pub letters: PathBuf,
-    folder: Folder,
+    folder: DemoFolder,
 }
 
 /// Why there is no state.
 #[derive(Debug, thiserror::Error)]
-pub enum StateError {
+pub enum DemoStateError {
     /// PostgreSQL does not start.
     #[error(transparent)]
     Postgres(#[from] StartError),
@@ -47,12 +47,12 @@ pub enum StateError {
 }
 
 /// A folder that goes with the demo where nobody named it.
-struct Folder {
+struct DemoFolder {
     path: PathBuf,
     temporary: bool,
 }
 
-impl Drop for Folder {
+impl Drop for DemoFolder {
     fn drop(&mut self) {
         if self.temporary {
             // What cannot be removed is left to the system's own clean-up of temporary files.
@@ -61,7 +61,7 @@ impl Drop for Folder {
     }
 }
 
-impl State {
+impl DemoState {
     /// The folder of it all, for its owner alone.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -71,29 +71,29 @@ impl State {
     /// Starts the database and reads, or makes, the rest. Blocks.
     ///
     /// # Errors
-    /// [`StateError`].
-    pub fn open(data: Option<&Path>, rng: &mut impl Rng) -> Result<Self, StateError> {
+    /// [`DemoStateError`].
+    pub fn open(data: Option<&Path>, rng: &mut impl Rng) -> Result<Self, DemoStateError> {
         let folder = match data {
-            Some(path) => Folder {
+            Some(path) => DemoFolder {
                 path: path.to_owned(),
                 temporary: false,
             },
-            None => Folder {
+            None => DemoFolder {
                 path: std::env::temp_dir().join(format!("akgate-demo-{}", Uuid::new_v4())),
                 temporary: true,
             },
         };
         let letters = folder.path.join("letters");
-        fs::create_dir_all(&letters).map_err(file(&letters))?;
+        fs::create_dir_all(&letters).map_err(file_error(&letters))?;
         // Letters hold links that work: nobody else's business.
-        private(&folder.path)?;
-        let letters = letters.canonicalize().map_err(file(&letters))?;
-        let ring = ring(&folder.path.join("key-ring"), rng)?;
-        let postgres = PrivatePostgres::start(&Options {
+        make_private(&folder.path)?;
+        let letters = letters.canonicalize().map_err(file_error(&letters))?;
+        let ring = load_key_ring(&folder.path.join("key-ring"), rng)?;
+        let postgres = PrivatePostgres::start(&PostgresOptions {
             data: data.map(|data| data.join("postgres")),
             tuning: match data {
-                Some(_) => Tuning::Durable,
-                None => Tuning::Throwaway,
+                Some(_) => Durability::Durable,
+                None => Durability::Throwaway,
             },
         })?;
         Ok(Self {
@@ -105,7 +105,7 @@ impl State {
     }
 }
 
-fn ring(path: &Path, rng: &mut impl Rng) -> Result<KeyRing, StateError> {
+fn load_key_ring(path: &Path, rng: &mut impl Rng) -> Result<KeyRing, DemoStateError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
@@ -115,27 +115,27 @@ fn ring(path: &Path, rng: &mut impl Rng) -> Result<KeyRing, StateError> {
                 hex::encode(bytes)
             };
             let text = format!("seal 1 {}\nindex {}\n", key(), key());
-            fs::write(path, &text).map_err(file(path))?;
-            private(path)?;
+            fs::write(path, &text).map_err(file_error(path))?;
+            make_private(path)?;
             text
         }
-        Err(fault) => return Err(file(path)(fault)),
+        Err(fault) => return Err(file_error(path)(fault)),
     };
-    KeyRing::parse(&text).map_err(|fault| StateError::KeyRing {
+    KeyRing::parse(&text).map_err(|fault| DemoStateError::KeyRing {
         path: path.to_owned(),
         fault,
     })
 }
 
 /// For the owner alone.
-fn private(path: &Path) -> Result<(), StateError> {
+fn make_private(path: &Path) -> Result<(), DemoStateError> {
     use std::os::unix::fs::PermissionsExt;
-    let metadata = fs::metadata(path).map_err(file(path))?;
+    let metadata = fs::metadata(path).map_err(file_error(path))?;
     let mode = if metadata.is_dir() { 0o700 } else { 0o600 };
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(file(path))
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(file_error(path))
 }
 
-fn file(path: &Path) -> impl FnOnce(io::Error) -> StateError {
+fn file_error(path: &Path) -> impl FnOnce(io::Error) -> DemoStateError {
     let path = path.to_owned();
-    move |fault| StateError::File { path, fault }
+    move |fault| DemoStateError::File { path, fault }
 }

@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 
 use super::{
     letters,
-    report::{Report, Stage, Step},
-    seed::{Cast, trust_of},
+    report::{DemoReport, Endpoints, StepResult},
+    seed::{Fixtures, trust_policy},
 };
-use akgate_client::signer::{Api, Caller, ClientFault, Credentials, Reply};
+use akgate_client::signer::{ApiCall, ApiReply, ClientFault, SigningClient, SigningCredentials};
 use akgate_state::clock::Clock;
 
-const RAM: &str = "2015-05-01";
-const STS: &str = "2015-04-01";
-const REFUSED: &str = "403 Forbidden: There is a risk of leakage of this AccessKey.";
+const RAM_VERSION: &str = "2015-05-01";
+const STS_VERSION: &str = "2015-04-01";
+const REFUSED_SUMMARY: &str = "403 Forbidden: There is a risk of leakage of this AccessKey.";
 
 /// How long a letter may take to be written.
-const LETTER: Duration = Duration::from_secs(15);
+const LETTER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why the walk ends early.
 #[derive(Debug, thiserror::Error)]
@@ -42,25 +42,25 @@ pub enum WalkFault {
 }
 
 /// Walks.
-pub struct Walk<'w, W> {
+pub struct Walkthrough<'w, W> {
     /// Who plays.
-    pub stage: &'w Stage,
+    pub stage: &'w Endpoints,
     /// With which keys.
-    pub cast: &'w Cast,
+    pub cast: &'w Fixtures,
     /// What is printed.
-    pub report: &'w mut Report<W>,
+    pub report: &'w mut DemoReport<W>,
     /// What time it is.
     pub clock: &'w dyn Clock,
-    caller: Caller,
+    caller: SigningClient,
     failed: usize,
 }
 
-impl<'w, W: Write> Walk<'w, W> {
+impl<'w, W: Write> Walkthrough<'w, W> {
     /// A walk that has not begun.
     pub fn new(
-        stage: &'w Stage,
-        cast: &'w Cast,
-        report: &'w mut Report<W>,
+        stage: &'w Endpoints,
+        cast: &'w Fixtures,
+        report: &'w mut DemoReport<W>,
         clock: &'w dyn Clock,
     ) -> Self {
         Self {
@@ -68,7 +68,7 @@ impl<'w, W: Write> Walk<'w, W> {
             cast,
             report,
             clock,
-            caller: Caller::default(),
+            caller: SigningClient::default(),
             failed: 0,
         }
     }
@@ -101,12 +101,16 @@ impl<'w, W: Write> Walk<'w, W> {
                 "https://github.com/example/app/blob/main/.env",
             )
             .await?;
-        self.create_user("CreateUser with the leaked key", &alice, REFUSED)
+        self.create_user("CreateUser with the leaked key", &alice, REFUSED_SUMMARY)
             .await?;
         self.list_users("ListUsers with the leaked key", &alice)
             .await?;
-        self.create_user("CreateUser with a session minted before", &session, REFUSED)
-            .await?;
+        self.create_user(
+            "CreateUser with a session minted before",
+            &session,
+            REFUSED_SUMMARY,
+        )
+        .await?;
         let link = self
             .letter("The owner gets a letter", &self.cast.english_owner.clone())
             .await?;
@@ -141,7 +145,7 @@ impl<'w, W: Write> Walk<'w, W> {
             "Active",
         )
         .await?;
-        self.create_user("CreateUser with the old key", &alice, REFUSED)
+        self.create_user("CreateUser with the old key", &alice, REFUSED_SUMMARY)
             .await
     }
 
@@ -161,7 +165,7 @@ impl<'w, W: Write> Walk<'w, W> {
                 "https://gitlab.com/example/app/-/snippets/1",
             )
             .await?;
-        self.create_user("CreateUser with the leaked key", &zhang, REFUSED)
+        self.create_user("CreateUser with the leaked key", &zhang, REFUSED_SUMMARY)
             .await?;
         let link = self
             .letter(
@@ -187,8 +191,12 @@ impl<'w, W: Write> Walk<'w, W> {
         self.approve(&waits).await?;
         self.create_user("CreateUser with the same key", &zhang, "200")
             .await?;
-        self.create_user("CreateUser with the session from before", &before, REFUSED)
-            .await?;
+        self.create_user(
+            "CreateUser with the session from before",
+            &before,
+            REFUSED_SUMMARY,
+        )
+        .await?;
         let after = self
             .assume_role("AssumeRole mints another session", &zhang, &role)
             .await?;
@@ -199,30 +207,38 @@ impl<'w, W: Write> Walk<'w, W> {
     async fn create_user(
         &mut self,
         step: &str,
-        key: &Credentials,
+        key: &SigningCredentials,
         expected: &str,
     ) -> Result<(), WalkFault> {
         let name = format!("user-{}", uuid::Uuid::new_v4().simple());
         let parameters = [("UserName", name.as_str())];
-        self.call(step, key, RAM, "CreateUser", &parameters, expected)
+        self.call(step, key, RAM_VERSION, "CreateUser", &parameters, expected)
             .await?;
         Ok(())
     }
 
-    async fn list_users(&mut self, step: &str, key: &Credentials) -> Result<(), WalkFault> {
-        self.call(step, key, RAM, "ListUsers", &[], "200").await?;
+    async fn list_users(&mut self, step: &str, key: &SigningCredentials) -> Result<(), WalkFault> {
+        self.call(step, key, RAM_VERSION, "ListUsers", &[], "200")
+            .await?;
         Ok(())
     }
 
-    async fn create_role(&mut self, key: &Credentials) -> Result<String, WalkFault> {
+    async fn create_role(&mut self, key: &SigningCredentials) -> Result<String, WalkFault> {
         let account_id = self.cast.account_of(key);
-        let trust = trust_of(account_id);
+        let trust = trust_policy(account_id);
         let parameters = [
             ("RoleName", "deployer"),
             ("AssumeRolePolicyDocument", trust.as_str()),
         ];
         let reply = self
-            .call("CreateRole", key, RAM, "CreateRole", &parameters, "200")
+            .call(
+                "CreateRole",
+                key,
+                RAM_VERSION,
+                "CreateRole",
+                &parameters,
+                "200",
+            )
             .await?;
         let arn = reply
             .text(&["Role", "Arn"])
@@ -233,27 +249,37 @@ impl<'w, W: Write> Walk<'w, W> {
     async fn assume_role(
         &mut self,
         step: &str,
-        key: &Credentials,
+        key: &SigningCredentials,
         role: &str,
-    ) -> Result<Credentials, WalkFault> {
+    ) -> Result<SigningCredentials, WalkFault> {
         let parameters = [("RoleArn", role), ("RoleSessionName", "demo")];
         let reply = self
-            .call(step, key, STS, "AssumeRole", &parameters, "200")
+            .call(step, key, STS_VERSION, "AssumeRole", &parameters, "200")
             .await?;
         reply.session().ok_or(WalkFault::Lacking("Credentials"))
     }
 
-    async fn create_access_key(&mut self, root: &Credentials) -> Result<Credentials, WalkFault> {
+    async fn create_access_key(
+        &mut self,
+        root: &SigningCredentials,
+    ) -> Result<SigningCredentials, WalkFault> {
         let parameters = [("UserName", "alice")];
         let step = "The root key creates a new key for alice";
         let reply = self
-            .call(step, root, RAM, "CreateAccessKey", &parameters, "200")
+            .call(
+                step,
+                root,
+                RAM_VERSION,
+                "CreateAccessKey",
+                &parameters,
+                "200",
+            )
             .await?;
         let member = |name: &'static str| {
             let text = reply.text(&["AccessKey", name]);
             text.map(str::to_owned).ok_or(WalkFault::Lacking(name))
         };
-        Ok(Credentials {
+        Ok(SigningCredentials {
             access_key_id: member("AccessKeyId")?,
             access_key_secret: member("AccessKeySecret")?,
             security_token: None,
@@ -263,8 +289,8 @@ impl<'w, W: Write> Walk<'w, W> {
     async fn set_status(
         &mut self,
         step: &str,
-        root: &Credentials,
-        key: &Credentials,
+        root: &SigningCredentials,
+        key: &SigningCredentials,
         status: &str,
     ) -> Result<(), WalkFault> {
         let parameters = [
@@ -272,14 +298,21 @@ impl<'w, W: Write> Walk<'w, W> {
             ("UserAccessKeyId", key.access_key_id.as_str()),
             ("Status", status),
         ];
-        self.call(step, root, RAM, "UpdateAccessKey", &parameters, "200")
-            .await?;
+        self.call(
+            step,
+            root,
+            RAM_VERSION,
+            "UpdateAccessKey",
+            &parameters,
+            "200",
+        )
+        .await?;
         Ok(())
     }
 
     async fn report_leak(
         &mut self,
-        key: &Credentials,
+        key: &SigningCredentials,
         source: &str,
         url: &str,
     ) -> Result<String, WalkFault> {
@@ -305,7 +338,7 @@ impl<'w, W: Write> Walk<'w, W> {
         restriction: &str,
         accept_active_key: bool,
         expected: &str,
-    ) -> Result<Reply, WalkFault> {
+    ) -> Result<ApiReply, WalkFault> {
         let body = json!({
             "closing": if accept_active_key { "AcceptedRisk" } else { "Rotated" },
             "reason": "demo: the owner has cleaned up",
@@ -315,7 +348,7 @@ impl<'w, W: Write> Walk<'w, W> {
         self.admin(step, &path, &body, expected).await
     }
 
-    async fn approve(&mut self, waits: &Reply) -> Result<(), WalkFault> {
+    async fn approve(&mut self, waits: &ApiReply) -> Result<(), WalkFault> {
         let id = waits.text(&["approval_id"]);
         let id = id.ok_or(WalkFault::Lacking("approval_id"))?;
         let path = format!("/admin/v1/approvals/{id}:approve");
@@ -331,7 +364,7 @@ impl<'w, W: Write> Walk<'w, W> {
     async fn letter(&mut self, step: &str, owner: &str) -> Result<String, WalkFault> {
         let began = Instant::now();
         let folder = Path::new(&self.stage.letters_dir);
-        let letter = letters::await_letter(folder, owner, LETTER).await?;
+        let letter = letters::await_letter(folder, owner, LETTER_TIMEOUT).await?;
         let got = letter
             .as_ref()
             .map_or_else(|| "no letter".to_owned(), |_| "a letter".to_owned());
@@ -358,13 +391,13 @@ impl<'w, W: Write> Walk<'w, W> {
     async fn call(
         &mut self,
         step: &str,
-        key: &Credentials,
+        key: &SigningCredentials,
         version: &str,
         action: &str,
         parameters: &[(&str, &str)],
         expected: &str,
-    ) -> Result<Reply, WalkFault> {
-        let api = Api {
+    ) -> Result<ApiReply, WalkFault> {
+        let api = ApiCall {
             version,
             action,
             parameters,
@@ -383,7 +416,7 @@ impl<'w, W: Write> Walk<'w, W> {
         path: &str,
         body: &Value,
         expected: &str,
-    ) -> Result<Reply, WalkFault> {
+    ) -> Result<ApiReply, WalkFault> {
         let token = self.stage.operator_token.clone();
         self.post(step, path, &token, body, expected).await
     }
@@ -395,7 +428,7 @@ impl<'w, W: Write> Walk<'w, W> {
         token: &str,
         body: &Value,
         expected: &str,
-    ) -> Result<Reply, WalkFault> {
+    ) -> Result<ApiReply, WalkFault> {
         let url = format!("{}{path}", self.stage.admin_url);
         let began = Instant::now();
         let reply = self
@@ -413,7 +446,7 @@ impl<'w, W: Write> Walk<'w, W> {
         got: String,
         began: Instant,
     ) -> Result<(), WalkFault> {
-        let step = Step::new(step, expected, got, began.elapsed());
+        let step = StepResult::new(step, expected, got, began.elapsed());
         self.failed += usize::from(!step.ok);
         self.report.step(&step)?;
         Ok(())

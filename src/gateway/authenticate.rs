@@ -20,14 +20,14 @@ use akgate_rules::{
     operation::Operation,
     position::Position,
     request::ApiRequest,
-    signature::{self, Verified, freshness},
-    verdict::Basis,
+    signature::{self, VerifiedRequest, freshness},
+    verdict::DecisionBasis,
 };
 
 /// A request that is proven.
 pub struct Authenticated {
     /// The request, which alone can be printed.
-    pub verified: Verified,
+    pub verified: VerifiedRequest,
     /// Who signed it; `None` for a federated call that the configuration lets pass.
     pub caller: Option<Arc<Caller>>,
     /// What it asks for.
@@ -35,7 +35,7 @@ pub struct Authenticated {
     /// How the upstream of the operation knows who calls.
     pub auth: Arc<UpstreamAuth>,
     /// What the node knew before the caller was looked up.
-    pub basis: Basis,
+    pub basis: DecisionBasis,
     /// Where the registry stood when the call's intent was written; `None` before that, and for a plain read.
     pub intent: Option<Position>,
 }
@@ -77,20 +77,20 @@ async fn prove(
     gate: &Gate,
     trace: &mut Trace,
     request: ApiRequest,
-) -> Result<(Verified, Arc<Caller>), Fault> {
+) -> Result<(VerifiedRequest, Arc<Caller>), Fault> {
     let Some(claim) = &request.claim else {
         return Err(Fault::Missing("AccessKeyId"));
     };
     // A nonce is remembered for as long as its signed time counts, from when it was received.
     let now = trace.received_at;
     let id = &*trace.access_key_id.insert(claim.access_key_id.clone());
-    freshness::check(claim.signed_at, now)?;
+    freshness::check_freshness(claim.signed_at, now)?;
     if id.is_session() && claim.security_token.is_none() {
         return Err(Fault::Missing("SecurityToken"));
     }
     let caller = gate.lookup.find_caller(id, gate.latest.see(now)).await?;
     check_token(claim.security_token.as_ref(), caller.session.as_ref())?;
-    let verified = signature::verify(request, &caller.secret)?;
+    let verified = signature::verify_signature(request, &caller.secret)?;
     let Some(claim) = &verified.request().claim else {
         return Err(Fault::Missing("AccessKeyId"));
     };
@@ -106,14 +106,14 @@ async fn prove(
 pub async fn prove_again(
     gate: &Gate,
     authenticated: &mut Authenticated,
-    basis: Basis,
+    basis: DecisionBasis,
 ) -> Result<(), Fault> {
     if let (Some(before), Some(claim)) = (
         &authenticated.caller,
         &authenticated.verified.request().claim,
     ) {
         let now = gate.clock.now();
-        freshness::check(claim.signed_at, now)?;
+        freshness::check_freshness(claim.signed_at, now)?;
         let now = gate.latest.see(now);
         let caller = gate.lookup.find_caller(&before.access_key_id, now).await?;
         check_token(claim.security_token.as_ref(), caller.session.as_ref())?;
@@ -141,11 +141,11 @@ fn check_token(
     }
 }
 
-fn pass_anonymous(gate: &Gate, request: ApiRequest) -> Result<Verified, Fault> {
+fn pass_anonymous(gate: &Gate, request: ApiRequest) -> Result<VerifiedRequest, Fault> {
     let action = request.operation.action.as_ref();
     let passes = action.is_some_and(|action| gate.settings.anonymous.contains(action));
     if !passes {
         return Err(Fault::Missing("AccessKeyId"));
     }
-    Verified::anonymous(request).map_err(|_| Fault::Missing("AccessKeyId"))
+    VerifiedRequest::anonymous(request).map_err(|_| Fault::Missing("AccessKeyId"))
 }

@@ -25,8 +25,8 @@ use akgate_state::{
         barrier::Barrier,
         feed::{self, Feed},
         membership::{self, Membership},
-        memory::Live,
-        nodes::Card,
+        memory::LiveRegistry,
+        nodes::NodeInfo,
     },
     randomness::{NoRandomness, Randomness},
 };
@@ -158,16 +158,16 @@ impl GateBuilder {
     pub async fn build(self) -> Result<(GateLayer, GateTasks), GateBuildError> {
         let timeout = self.settings.database_timeout;
         let news = database::pool_beside(&self.pool, NEWS_CONNECTIONS, timeout);
-        let feed_settings = feed::Settings {
+        let feed_settings = feed::FeedSettings {
             timeout,
-            ..feed::Settings::default()
+            ..feed::FeedSettings::default()
         };
-        let feed = Feed::new(news.clone(), Arc::<Live>::default(), feed_settings);
+        let feed = Feed::new(news.clone(), Arc::<LiveRegistry>::default(), feed_settings);
         let feed = Arc::new(feed);
         let (calls, latest) = (Arc::<InFlight>::default(), Arc::<LatestTime>::default());
         let now = self.clock.now();
-        let membership = Arc::new(Membership::new(membership::Parts {
-            card: Card::new(vec!["gateway".into()], true, self.ring.seal_key_ids(), now),
+        let membership = Arc::new(Membership::new(membership::MembershipParts {
+            card: NodeInfo::new(vec!["gateway".into()], true, self.ring.seal_key_ids(), now),
             pool: news.clone(),
             feed: Some(Arc::clone(&feed)),
             calls: Arc::clone(&calls),

@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, header::CONTENT_TYPE};
 use quick_xml::escape::escape;
 use serde::Serialize;
 
-use akgate_rules::{fault::Fault, request::format::Format};
+use akgate_rules::{fault::Fault, request::format::ErrorFormat};
 
 /// The members of an error body. All are texts: two SDKs panic on anything else.
 #[derive(Debug, Serialize)]
@@ -25,7 +25,7 @@ struct Envelope<'a> {
 #[must_use]
 pub fn render_fault(
     fault: &Fault,
-    format: Format,
+    format: ErrorFormat,
     request_id: &str,
     host_id: &str,
     recommend: &str,
@@ -38,12 +38,12 @@ pub fn render_fault(
         recommend,
     };
     let (content_type, body) = match format {
-        Format::Json => (
+        ErrorFormat::Json => (
             HeaderValue::from_static("application/json;charset=utf-8"),
             // Texts alone always serialise.
             serde_json::to_vec(&envelope).unwrap_or_default(),
         ),
-        Format::Xml => (
+        ErrorFormat::Xml => (
             HeaderValue::from_static("text/xml;charset=utf-8"),
             envelope.xml().into_bytes(),
         ),
@@ -82,7 +82,7 @@ mod tests {
     fn leak_refusal_is_the_contract() {
         let response = render_fault(
             &Fault::LeakRisk,
-            Format::Json,
+            ErrorFormat::Json,
             "ID",
             "ram.aliyuncs.com",
             "https://a/",
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn xml_body_escapes_what_the_caller_sent() {
         let fault = Fault::parameter("<b>\u{1}", "it is given more than once");
-        let response = render_fault(&fault, Format::Xml, "ID", "h", "r");
+        let response = render_fault(&fault, ErrorFormat::Xml, "ID", "h", "r");
         assert_eq!(response.headers()[CONTENT_TYPE], "text/xml;charset=utf-8");
         assert_eq!(
             response.body(),

@@ -14,9 +14,9 @@ use super::{
     upstream::Answer,
 };
 use akgate_rules::{
-    access_key::AccessKeyId, fault::Fault, operation::Operation, request::format::Format,
+    access_key::AccessKeyId, fault::Fault, operation::Operation, request::format::ErrorFormat,
 };
-use akgate_state::calls::shown_request_id;
+use akgate_state::calls::format_request_id;
 
 /// The header that repeats the RequestId, as the services that SDKs know do.
 pub const REQUEST_ID: &str = "x-acs-request-id";
@@ -68,7 +68,7 @@ pub fn finish_call(gate: &Gate, mut trace: Trace, answered: Result<Answer, Fault
 /// Answers a call of which nothing is left but its fault.
 #[must_use]
 pub fn answer_without_trace(fault: &Fault) -> Answer {
-    let request_id = shown_request_id(Uuid::new_v4());
+    let request_id = format_request_id(Uuid::new_v4());
     tracing::error!(request_id, code = %fault.code(), "a call failed without a trace");
-    render_fault(fault, Format::Json, &request_id, "", "").map(Body::from)
+    render_fault(fault, ErrorFormat::Json, &request_id, "", "").map(Body::from)
 }

@@ -14,8 +14,8 @@ use super::{
     trace::Trace,
     upstream::{Answer, Deadline, PrintedRequest, SendError, Upstream},
 };
-use akgate_rules::identity::{HEADER, Identity};
-use akgate_rules::{fault::Fault, signature::Printed, verdict::Clearance};
+use akgate_rules::identity::{IDENTITY_HEADER, Identity};
+use akgate_rules::{fault::Fault, signature::SignedPrint, verdict::Clearance};
 
 /// How often a call is cleared again.
 const CLEARANCES: usize = 4;
@@ -62,11 +62,11 @@ fn print_request(
     let auth = &*authenticated.auth;
     let mut printed = authenticated.verified.print(auth.credentials());
     let now = gate.clock.now();
-    let bound = |printed: &Printed| identity(trace, authenticated).bound_to(printed, now);
+    let bound = |printed: &SignedPrint| identity(trace, authenticated).bound_to(printed, now);
     let identity = match auth {
         UpstreamAuth::IdentityHeader(key) => {
             let sealed = bound(&printed).seal(key);
-            printed.headers.push((HEADER.to_owned(), sealed));
+            printed.headers.push((IDENTITY_HEADER.to_owned(), sealed));
             None
         }
         UpstreamAuth::InProcess => Some(Box::new(bound(&printed))),
@@ -103,7 +103,7 @@ fn identity(trace: &Trace, authenticated: &Authenticated) -> Identity {
     }
 }
 
-fn to_http(printed: Printed) -> Result<http::Request<bytes::Bytes>, Fault> {
+fn to_http(printed: SignedPrint) -> Result<http::Request<bytes::Bytes>, Fault> {
     let broken = Fault::Internal("a printed request is no HTTP request");
     let Ok(target) = Uri::try_from(&printed.target) else {
         return Err(broken);

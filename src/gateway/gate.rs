@@ -21,13 +21,13 @@ use akgate_rules::{
     fault::Fault,
     operation::{Blocklist, Catalogue, DataError},
     position::{History, Position},
-    verdict::{Basis, Policy, Profile},
+    verdict::{DecisionBasis, Policy, Profile},
 };
 use akgate_state::{
     calls::{in_flight::InFlight, recorder::Recorder},
     clock::{Clock, LatestTime},
-    directory::{sealing::KeyRing, within},
-    live::{barrier::Barrier, feed::Feed, lease::Lease, memory::Live, nodes},
+    directory::{sealing::KeyRing, with_timeout},
+    live::{barrier::Barrier, feed::Feed, lease::Lease, memory::LiveRegistry, nodes},
     randomness::Randomness,
 };
 
@@ -109,7 +109,7 @@ pub struct Gate {
     /// Finds access keys.
     pub lookup: Arc<KeyLookup>,
     /// What this node knows.
-    pub live: Arc<Live>,
+    pub live: Arc<LiveRegistry>,
     /// Keeps `live` as the database has it.
     pub feed: Arc<Feed>,
     /// While it is held, every change that was answered is in `live`.
@@ -212,14 +212,14 @@ impl Gate {
 
     /// What this node knows now: read before anything else that a call is decided by.
     #[must_use]
-    pub fn basis(&self) -> Basis {
+    pub fn basis(&self) -> DecisionBasis {
         let since = self.clock.since_boot();
         let is_leased = self.lease.holds(since);
         let position = self.live.position().unwrap_or(Position {
             history: History(Uuid::nil()),
             revision: -1,
         });
-        Basis {
+        DecisionBasis {
             position,
             since,
             is_leased,
@@ -247,7 +247,8 @@ impl Gate {
             self.nonces.sweep(now);
             self.live.sweep(now);
             let timeout = self.settings.database_timeout;
-            if let Err(fault) = within(timeout, nodes::forget(&self.pool)).await {
+            if let Err(fault) = with_timeout(timeout, nodes::delete_silent_nodes(&self.pool)).await
+            {
                 tracing::debug!(%fault, "nodes that have ended are listed for longer");
             }
         }

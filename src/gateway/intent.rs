@@ -20,8 +20,8 @@ use akgate_rules::{
     verdict::{Clearance, Grounds, Permit},
 };
 use akgate_state::{
-    calls::intents::{self, Intent, Written},
-    directory::within,
+    calls::intents::{self, Intent, IntentOutcome},
+    directory::with_timeout,
 };
 
 /// How often a call is decided anew because the registry moves on meanwhile.
@@ -47,9 +47,9 @@ pub async fn record_intent(
         trace.entered_intent = Some(gate.calls.intend(caller.root(), position));
     }
     let timeout = gate.settings.database_timeout;
-    let position = match within(timeout, intents::write(&gate.pool, &intent)).await {
-        Ok(Written::At(position)) => position,
-        Ok(Written::Replay) => return Err(Fault::NonceUsed),
+    let position = match with_timeout(timeout, intents::insert_intent(&gate.pool, &intent)).await {
+        Ok(IntentOutcome::At(position)) => position,
+        Ok(IntentOutcome::Replay) => return Err(Fault::NonceUsed),
         Err(fault) => {
             tracing::warn!(request_id = trace.request_id(), %fault, "an intent cannot be written");
             return Err(Fault::Unavailable);

@@ -15,11 +15,11 @@ use akgate_rules::{
     fault::Fault,
     operation::Operation,
     request::ApiRequest,
-    verdict::{self, Facts, Permit, Policy, Profile, Refusal, Standing, Verdict},
+    verdict::{self, DecisionFacts, Permit, Policy, Profile, Refusal, Standing, Verdict},
 };
 use akgate_state::calls::{
     CallRecord,
-    batch::{CountKey, Refused},
+    batch::{CountKey, RefusedCall},
 };
 
 /// Why there is no permit.
@@ -66,7 +66,7 @@ fn weigh(
     let now = gate.latest.see(gate.clock.now());
     // A clear key does not pay for what only a restricted one is asked.
     let is_clear = lineage.iter().all(|one| *one == Standing::Clear);
-    let facts = Facts {
+    let facts = DecisionFacts {
         operation,
         lineage: &lineage,
         profile: profile(gate, caller),
@@ -75,11 +75,11 @@ fn weigh(
             false => with_account_overrides(gate, policy, caller),
         },
         is_excepted: !is_clear && gate.live.is_excepted(id, operation, trace.peer.ip, now),
-        remedies_itself: verdict::remedies_itself(operation, id, |name| parameters.get(name)),
+        remedies_itself: verdict::is_self_remedy(operation, id, |name| parameters.get(name)),
         now,
         basis: authenticated.basis,
     };
-    verdict::decide(&gate.strict, &facts)
+    verdict::decide_call(&gate.strict, &facts)
 }
 
 /// The policy, with what the caller's account has of its own.
@@ -149,7 +149,7 @@ fn record_refusal(
 ) {
     let restriction_id = restriction_of(refusal);
     trace.restriction = restriction_id;
-    let refused = Refused {
+    let refused = RefusedCall {
         call: call_record(gate, trace, authenticated),
         restriction_id,
         withheld,

@@ -24,10 +24,10 @@ use super::{
 use akgate_api::{keys::KeyStatus, receipts::Wait};
 use akgate_rules::{access_key::AccessKeyId, fault::Fault, position::Position};
 use akgate_state::{
-    calls::Outcome,
-    directory::{StateFault, within},
+    calls::CallOutcome,
+    directory::{StateFault, with_timeout},
     keys::directory_change::{self, DirectoryChange},
-    live::barrier::{Concern, Lost},
+    live::barrier::{AffectedKeys, LostChange},
 };
 
 /// The longest answer to a call that left an intent, in bytes.
@@ -49,7 +49,7 @@ enum LearnError {
     #[error(transparent)]
     State(#[from] StateFault),
     #[error(transparent)]
-    Barrier(#[from] Lost),
+    Barrier(#[from] LostChange),
     #[error("the database does not take it")]
     TimedOut,
     #[error("the call has no intent")]
@@ -76,14 +76,14 @@ pub async fn learn(
                 %reason,
                 "executed, not recorded: what upstream did could not be learnt"
             );
-            record_outcome(gate, trace, Outcome::NotRecorded, status, None);
+            record_outcome(gate, trace, CallOutcome::NotRecorded, status, None);
             return Err(Fault::Internal("executed, not recorded"));
         }
-        record_outcome(gate, trace, Outcome::Succeeded, status, None);
+        record_outcome(gate, trace, CallOutcome::Succeeded, status, None);
     } else {
         let tree = read_answer(&head.headers, &body).ok();
         let code = tree.and_then(|tree| text_at(&tree, &["Code"]).map(str::to_owned));
-        record_outcome(gate, trace, Outcome::Failed, status, code);
+        record_outcome(gate, trace, CallOutcome::Failed, status, code);
     }
     Ok(Answer::from_parts(head, Body::from(body)))
 }
@@ -131,7 +131,7 @@ async fn learn_change(
         Ok(()) => concern_of(gate, &change),
         Err(fault) => {
             tracing::warn!(%fault, "what was learnt is committed, but not enforced here yet");
-            Some(Concern::All)
+            Some(AffectedKeys::All)
         }
     };
     if let Some(concern) = taken_away {
@@ -165,7 +165,7 @@ async fn commit(
         let now = gate.clock.now();
         let applied =
             directory_change::apply(&gate.pool, &gate.ring, account_id, change, now, &mut rng);
-        within(gate.settings.database_timeout, applied).await
+        with_timeout(gate.settings.database_timeout, applied).await
     };
     let retries = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(50))
@@ -179,10 +179,10 @@ async fn commit(
 }
 
 /// Whom a change takes something from: an access key that works no more, or one that came back to a restriction.
-fn concern_of(gate: &Gate, change: &DirectoryChange) -> Option<Concern> {
+fn concern_of(gate: &Gate, change: &DirectoryChange) -> Option<AffectedKeys> {
     match change {
         DirectoryChange::KeyStatus(_, KeyStatus::Inactive | KeyStatus::Deleted)
-        | DirectoryChange::DeletedUser(_) => Some(Concern::All),
+        | DirectoryChange::DeletedUser(_) => Some(AffectedKeys::All),
         DirectoryChange::KeyStatus(id, KeyStatus::Active) => concern_of_restriction(gate, id),
         DirectoryChange::NewKey(key) => concern_of_restriction(gate, &key.record.access_key_id),
         DirectoryChange::NewSession(_)
@@ -191,7 +191,7 @@ fn concern_of(gate: &Gate, change: &DirectoryChange) -> Option<Concern> {
     }
 }
 
-fn concern_of_restriction(gate: &Gate, id: &AccessKeyId) -> Option<Concern> {
+fn concern_of_restriction(gate: &Gate, id: &AccessKeyId) -> Option<AffectedKeys> {
     let is_restricted = gate.live.is_restricted(id);
-    is_restricted.then(|| Concern::Keys(vec![id.clone()]))
+    is_restricted.then(|| AffectedKeys::Keys(vec![id.clone()]))
 }

@@ -15,7 +15,7 @@ use akgate_state::{
     directory::{
         KeyRecord,
         keys::NewKey,
-        sessions::{Ancestor, NewSession, Parent, SessionRecord},
+        sessions::{Ancestor, NewSession, SessionParent, SessionRecord},
     },
     keys::directory_change::{DirectoryChange, UserRef},
 };
@@ -195,7 +195,7 @@ impl AnsweredCall<'_> {
         };
         Ok(DirectoryChange::NewSession(Box::new(NewSession {
             record,
-            parent: self.caller.map(|caller| Parent {
+            parent: self.caller.map(|caller| SessionParent {
                 ancestor: Ancestor {
                     access_key_id: caller.access_key_id.clone(),
                     minted_at: self.minted_at,

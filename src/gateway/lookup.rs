@@ -4,7 +4,7 @@
 //! 2. A known id whose secret is not is read once, however many calls wait for it. No limit but the
 //!    database's own stands in its way.
 //! 3. An unknown id may be one that another node has just learnt, or nobody's. At most 8 are looked up at
-//!    a time; more are refused ([`Fault::Throttled`]). What was not found is not looked for again for 5
+//!    a time; more are refused ([`Fault::Throttled`]). CredentialState was not found is not looked for again for 5
 //!    seconds, unless it is learnt meanwhile.
 
 use std::{
@@ -28,11 +28,11 @@ use akgate_state::{
         StateFault, keys, principals,
         sealing::KeyRing,
         sessions::{self, Ancestor},
-        within,
+        with_timeout,
     },
     live::{
         feed::Feed,
-        memory::{Known, Live, What},
+        memory::{CredentialEntry, CredentialState, LiveRegistry},
     },
 };
 
@@ -63,7 +63,7 @@ impl Default for LookupSettings {
 /// How many ids that were not found are remembered.
 const ABSENT_KEYS: usize = 10_000;
 
-/// What proves a key, and whose it is.
+/// CredentialState proves a key, and whose it is.
 #[derive(Debug)]
 pub struct Caller {
     /// The key or session.
@@ -76,13 +76,13 @@ pub struct Caller {
     pub principal: String,
     /// The RAM user; `None` for the account itself and for a session.
     pub user_name: Option<String>,
-    /// What more a session has.
+    /// CredentialState more a session has.
     pub session: Option<CallerSession>,
     /// The revision at which this was so, in the history in which it was read.
     position: Position,
 }
 
-/// What a session has beyond an access key.
+/// CredentialState a session has beyond an access key.
 #[derive(Debug)]
 pub struct CallerSession {
     /// SHA-256 of its token.
@@ -94,7 +94,7 @@ pub struct CallerSession {
 }
 
 impl Caller {
-    /// What the key descends from; nothing for an access key.
+    /// CredentialState the key descends from; nothing for an access key.
     #[must_use]
     pub fn ancestors(&self) -> &[Ancestor] {
         self.session
@@ -102,7 +102,7 @@ impl Caller {
             .map_or(&[], |session| &session.ancestors)
     }
 
-    fn is_current(&self, known: Known, history: Option<History>) -> bool {
+    fn is_current(&self, known: CredentialEntry, history: Option<History>) -> bool {
         Some(self.position.history) == history && self.position.revision == known.revision
     }
 
@@ -186,7 +186,7 @@ impl KeyLookup {
             .unwrap_or(Err(Fault::Internal("a look-up ended in a panic")))
     }
 
-    fn live(&self) -> &Live {
+    fn live(&self) -> &LiveRegistry {
         self.feed.live()
     }
 
@@ -230,7 +230,7 @@ impl KeyLookup {
             true => Some(self.unknown.try_acquire().map_err(|_| Fault::Throttled)?),
             false => None,
         };
-        let read = within(self.settings.timeout, self.read(id)).await;
+        let read = with_timeout(self.settings.timeout, self.read(id)).await;
         let (found, what) = match read {
             Ok(Some(found)) => found,
             Ok(None) => {
@@ -246,15 +246,18 @@ impl KeyLookup {
         let found = Arc::new(found);
         // Nobody waits for an insertion that fails: the cache was cleared meanwhile.
         drop(guard.insert(Arc::clone(&found)));
-        check_usable(Known::new(found.position.revision, what), now)?;
+        check_usable(CredentialEntry::new(found.position.revision, what), now)?;
         Ok(found)
     }
 
-    async fn read(&self, id: &AccessKeyId) -> Result<Option<(Caller, What)>, StateFault> {
+    async fn read(
+        &self,
+        id: &AccessKeyId,
+    ) -> Result<Option<(Caller, CredentialState)>, StateFault> {
         if id.is_session() {
-            let found = sessions::find(&self.pool, &self.ring, id).await?;
+            let found = sessions::find_session(&self.pool, &self.ring, id).await?;
             return Ok(found.map(|found| {
-                let what = What::Session(found.record.expires_at.into());
+                let what = CredentialState::Session(found.record.expires_at.into());
                 let caller = Caller {
                     access_key_id: found.record.access_key_id,
                     secret: found.record.secret,
@@ -271,14 +274,17 @@ impl KeyLookup {
                 (caller, what)
             }));
         }
-        let found = keys::find(&self.pool, &self.ring, id).await?;
+        let found = keys::find_key(&self.pool, &self.ring, id).await?;
         Ok(found.map(|found| {
-            let what = What::Pair(found.record.status);
+            let what = CredentialState::Pair(found.record.status);
             let record = found.record;
             let caller = Caller {
                 access_key_id: record.access_key_id,
                 secret: record.secret,
-                principal: principals::arn(&record.account_id, record.user_name.as_deref()),
+                principal: principals::principal_arn(
+                    &record.account_id,
+                    record.user_name.as_deref(),
+                ),
                 account_id: record.account_id,
                 user_name: record.user_name,
                 session: None,
@@ -290,12 +296,12 @@ impl KeyLookup {
 }
 
 /// Whether a key may sign.
-fn check_usable(known: Known, now: OffsetDateTime) -> Result<(), Fault> {
+fn check_usable(known: CredentialEntry, now: OffsetDateTime) -> Result<(), Fault> {
     match known.what {
-        What::Pair(KeyStatus::Active) => Ok(()),
-        What::Pair(KeyStatus::Inactive) => Err(Fault::AccessKeyInactive),
-        What::Pair(KeyStatus::Deleted) => Err(Fault::AccessKeyNotFound),
-        What::Session(expires_at) if now < expires_at => Ok(()),
-        What::Session(_) => Err(Fault::SecurityTokenExpired),
+        CredentialState::Pair(KeyStatus::Active) => Ok(()),
+        CredentialState::Pair(KeyStatus::Inactive) => Err(Fault::AccessKeyInactive),
+        CredentialState::Pair(KeyStatus::Deleted) => Err(Fault::AccessKeyNotFound),
+        CredentialState::Session(expires_at) if now < expires_at => Ok(()),
+        CredentialState::Session(_) => Err(Fault::SecurityTokenExpired),
     }
 }

@@ -16,7 +16,7 @@ use akgate_rules::{
     operation::{Effect, Operation, Product},
     verdict::Mode,
 };
-use akgate_state::calls::observed::{Observed, ObservedKey, Sighted};
+use akgate_state::calls::observed::{Observation, ObservedKey, ObservedOutcome};
 
 /// The longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 256;
@@ -52,7 +52,9 @@ pub fn record_observation(gate: &Gate, trace: &Trace, fault: Option<&Fault>) {
     let caller = trace.caller.as_deref();
     let text = |of: Option<&str>| of.unwrap_or_default().to_owned();
     let (code, reason) = match fault {
-        Some(fault) if sighted != Sighted::Passes => (fault.code().into_owned(), reason(fault)),
+        Some(fault) if sighted != ObservedOutcome::Passes => {
+            (fault.code().into_owned(), reason(fault))
+        }
         Some(_) | None => (String::new(), String::new()),
     };
     let key = ObservedKey {
@@ -64,7 +66,7 @@ pub fn record_observation(gate: &Gate, trace: &Trace, fault: Option<&Fault>) {
         action: text(operation.map(Operation::action)),
         code,
     };
-    let seen = Observed {
+    let seen = Observation {
         calls: 1,
         reason,
         account_id: text(caller.map(|caller| caller.account_id.as_str())),
@@ -77,18 +79,18 @@ pub fn record_observation(gate: &Gate, trace: &Trace, fault: Option<&Fault>) {
     gate.recorder.observed(key, seen);
 }
 
-fn classify(verdict: Option<VerdictLabel>, fault: Option<&Fault>) -> Sighted {
+fn classify(verdict: Option<VerdictLabel>, fault: Option<&Fault>) -> ObservedOutcome {
     match (verdict, fault) {
-        (Some(VerdictLabel::Withheld | VerdictLabel::Refused), _) => Sighted::WouldRefuse,
-        (Some(VerdictLabel::Unknown), _) => Sighted::NotJudged,
+        (Some(VerdictLabel::Withheld | VerdictLabel::Refused), _) => ObservedOutcome::WouldRefuse,
+        (Some(VerdictLabel::Unknown), _) => ObservedOutcome::NotJudged,
         // What went wrong after the verdict is not akgate's doing.
-        (Some(_), _) => Sighted::Passes,
-        (None, Some(Fault::AccessKeyNotFound)) => Sighted::NotInDirectory,
+        (Some(_), _) => ObservedOutcome::Passes,
+        (None, Some(Fault::AccessKeyNotFound)) => ObservedOutcome::NotInDirectory,
         (None, Some(Fault::Throttled | Fault::Unavailable | Fault::Internal(_))) => {
-            Sighted::NotJudged
+            ObservedOutcome::NotJudged
         }
-        (None, Some(_)) => Sighted::Fails,
-        (None, None) => Sighted::Passes,
+        (None, Some(_)) => ObservedOutcome::Fails,
+        (None, None) => ObservedOutcome::Passes,
     }
 }
 

@@ -4,20 +4,20 @@ use http::StatusCode;
 
 use super::{gate::Gate, trace::Trace};
 use akgate_rules::fault::Fault;
-use akgate_state::calls::{Outcome, batch::Settled};
+use akgate_state::calls::{CallOutcome, batch::SettledIntent};
 
 /// Records the outcome of the call's intent, where that is still open.
 pub fn record_outcome(
     gate: &Gate,
     trace: &mut Trace,
-    outcome: Outcome,
+    outcome: CallOutcome,
     status: Option<StatusCode>,
     code: Option<String>,
 ) {
     let Some(signed_at) = trace.open_intent.take() else {
         return;
     };
-    gate.recorder.settled(Settled {
+    gate.recorder.settled(SettledIntent {
         request_id: trace.request_id,
         signed_at,
         outcome,
@@ -30,9 +30,9 @@ pub fn record_outcome(
 /// Records the outcome of a call that ended without an answer of an upstream.
 pub fn record_unanswered(gate: &Gate, trace: &mut Trace, fault: &Fault) {
     if trace.was_sent {
-        record_outcome(gate, trace, Outcome::Unknown, None, None);
+        record_outcome(gate, trace, CallOutcome::Unknown, None, None);
     } else {
         let code = Some(fault.code().into_owned());
-        record_outcome(gate, trace, Outcome::NotForwarded, None, code);
+        record_outcome(gate, trace, CallOutcome::NotForwarded, None, code);
     }
 }

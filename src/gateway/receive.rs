@@ -12,8 +12,8 @@ use super::{
 };
 use akgate_rules::{
     fault::Fault,
-    request::{ApiRequest, RawRequest, format::Format},
-    verdict::Basis,
+    request::{ApiRequest, RawRequest, format::ErrorFormat},
+    verdict::DecisionBasis,
 };
 
 /// A request that was read; nothing of it is proven.
@@ -23,7 +23,7 @@ pub struct Received {
     /// The operation that it names. An error is reported only to a caller who is proven.
     pub route: Result<Route, Fault>,
     /// What the node knew when the request was complete.
-    pub basis: Basis,
+    pub basis: DecisionBasis,
 }
 
 /// Receives a request.
@@ -42,7 +42,7 @@ where
     let raw = read_in_time(gate, request).await;
     if let Ok(raw) = &raw {
         let query = raw.head.uri.query().unwrap_or_default().as_bytes();
-        trace.format = Format::asked_for(query, &raw.body, &raw.head.headers);
+        trace.format = ErrorFormat::asked_for(query, &raw.body, &raw.head.headers);
     }
     // It is counted before anything is read that it is decided by.
     trace.entered = Some(gate.calls.enter());

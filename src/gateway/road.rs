@@ -22,7 +22,7 @@ use super::{
     upstream::{Answer, Upstream},
 };
 use akgate_rules::fault::Fault;
-use akgate_state::calls::shown_request_id;
+use akgate_state::calls::format_request_id;
 
 /// What becomes of a call before anything is written.
 enum Passed {
@@ -113,7 +113,7 @@ async fn run_change<U: Upstream>(
             // The runtime ends before the task does.
             false => Fault::Unavailable,
         };
-        let request_id = shown_request_id(request_id);
+        let request_id = format_request_id(request_id);
         render_fault(&fault, format, &request_id, &host_id, "").map(axum::body::Body::from)
     })
 }

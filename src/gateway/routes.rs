@@ -8,7 +8,7 @@ use akgate_rules::{
     mac_key::MacKey,
     operation::{Catalogue, Operation, Product},
     request::OperationName,
-    signature::Credentials,
+    signature::CredentialHandling,
 };
 
 /// How an upstream knows who calls.
@@ -25,10 +25,10 @@ pub enum UpstreamAuth {
 impl UpstreamAuth {
     /// What becomes of the caller's credentials.
     #[must_use]
-    pub fn credentials(&self) -> Credentials {
+    pub fn credentials(&self) -> CredentialHandling {
         match self {
-            Self::IdentityHeader(_) | Self::InProcess => Credentials::Drop,
-            Self::CallerSignature => Credentials::Keep,
+            Self::IdentityHeader(_) | Self::InProcess => CredentialHandling::Drop,
+            Self::CallerSignature => CredentialHandling::Keep,
         }
     }
 }

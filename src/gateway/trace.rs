@@ -20,12 +20,12 @@ use akgate_net::peer::Peer;
 use akgate_rules::{
     access_key::AccessKeyId,
     operation::Operation,
-    request::format::Format,
+    request::format::ErrorFormat,
     verdict::{Grounds, Refusal},
 };
 use akgate_state::calls::{
-    in_flight::{Entered, EnteredIntent},
-    shown_request_id,
+    format_request_id,
+    in_flight::{InFlightCall, InFlightIntent},
 };
 
 /// The longest `Host` that is repeated to the caller, in characters.
@@ -42,7 +42,7 @@ pub struct Trace {
     /// The host that the caller asked.
     pub host_id: String,
     /// The form of our own answers.
-    pub format: Format,
+    pub format: ErrorFormat,
     /// Where it came from.
     pub peer: Peer,
     /// What the caller says it is.
@@ -54,9 +54,9 @@ pub struct Trace {
     /// Its place in the limit of calls at a time.
     pub turn: Option<OwnedSemaphorePermit>,
     /// Counts it as under way, from the moment it was received whole.
-    pub entered: Option<Entered>,
+    pub entered: Option<InFlightCall>,
     /// Counts it as under way with an intent.
-    pub entered_intent: Option<EnteredIntent>,
+    pub entered_intent: Option<InFlightIntent>,
     /// The access key that it claims, proven or not.
     pub access_key_id: Option<AccessKeyId>,
     /// Who calls, once that is proven.
@@ -149,7 +149,7 @@ impl Trace {
         Self {
             request_id,
             host_id: header(head, &HOST, MAX_HOST),
-            format: Format::asked_for(query, b"", head.headers()),
+            format: ErrorFormat::asked_for(query, b"", head.headers()),
             peer: peer(head),
             user_agent: header(head, &USER_AGENT, MAX_USER_AGENT),
             received_at,
@@ -172,7 +172,7 @@ impl Trace {
     /// The id in the form that callers know.
     #[must_use]
     pub fn request_id(&self) -> String {
-        shown_request_id(self.request_id)
+        format_request_id(self.request_id)
     }
 }
 

@@ -11,11 +11,11 @@ use sha2::Sha256;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{Message, Unsent};
-use akgate_rules::{access_key::masked, evidence::clean};
+use super::{HookRequest, SendFault};
+use akgate_rules::{access_key::mask_key_id, evidence::sanitize_text};
 use akgate_state::{directory::contacts::Language, outbox::events::LeasedEvent};
 
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN_TEMPLATES: [(&str, &str); 2] = [
     ("en", include_str!("templates/en/chat.md")),
     ("zh-CN", include_str!("templates/zh-CN/chat.md")),
 ];
@@ -26,7 +26,7 @@ pub struct ChatTemplates(Environment<'static>);
 
 /// How a chat writes.
 #[derive(Debug, Clone, Copy)]
-struct Writing {
+struct ChatMarkup {
     /// Around what is strong.
     strong: &'static str,
     /// Makes a text plain.
@@ -46,7 +46,7 @@ impl ChatTemplates {
             .lstrip_blocks(true)
             .build()?;
         environment.set_syntax(syntax);
-        for (language, text) in BUILT_IN {
+        for (language, text) in BUILT_IN_TEMPLATES {
             environment.add_template(language, text)?;
         }
         Ok(Self(environment))
@@ -56,9 +56,9 @@ impl ChatTemplates {
         &self,
         event: &LeasedEvent,
         language: Language,
-        writing: Writing,
+        writing: ChatMarkup,
     ) -> Result<String, minijinja::Error> {
-        let plain = |text: &str| (writing.escape)(&clean(text));
+        let plain = |text: &str| (writing.escape)(&sanitize_text(text));
         let reason = event
             .detail
             .get("reason")
@@ -72,7 +72,7 @@ impl ChatTemplates {
             .render(minijinja::context! {
                 kind => event.kind.as_str(),
                 // Asterisks are formatting to both.
-            access_key => masked(&event.access_key_id).replace("****", "…"),
+            access_key => mask_key_id(&event.access_key_id).replace("****", "…"),
                 account_id => event.account_id.as_deref().map(plain),
                 user_name => event.user_name.as_deref().map(plain),
                 actor => plain(&event.actor),
@@ -101,7 +101,7 @@ pub struct Slack {
     pub language: Language,
 }
 
-const MARKDOWN: Writing = Writing {
+const MARKDOWN: ChatMarkup = ChatMarkup {
     strong: "**",
     escape: |text| {
         let special = |c: char| "\\`*_{}[]()#+-!|>~<&".contains(c);
@@ -112,7 +112,7 @@ const MARKDOWN: Writing = Writing {
 };
 
 // docs.slack.dev, "Formatting message text": three characters are escaped, by entities.
-const MRKDWN: Writing = Writing {
+const MRKDWN: ChatMarkup = ChatMarkup {
     strong: "*",
     escape: |text| {
         text.replace('&', "&amp;")
@@ -130,20 +130,20 @@ impl DingTalk {
         &self,
         event: &LeasedEvent,
         now: OffsetDateTime,
-    ) -> Result<Message, minijinja::Error> {
+    ) -> Result<HookRequest, minijinja::Error> {
         let text = self.templates.render(event, self.language, MARKDOWN)?;
         let title = text.lines().next().unwrap_or_default().replace('*', "");
         let body = json!({
             "msgtype": "markdown",
             "markdown": { "title": title, "text": text },
         });
-        Ok(Message {
+        Ok(HookRequest {
             headers: HeaderMap::new(),
             content_type: "application/json; charset=utf-8",
             query: self
                 .secret
                 .as_ref()
-                .map_or_else(String::new, |secret| sign(secret, now)),
+                .map_or_else(String::new, |secret| sign_dingtalk(secret, now)),
             body: body.to_string().into_bytes(),
         })
     }
@@ -151,7 +151,7 @@ impl DingTalk {
 
 /// `timestamp` in milliseconds, and `sign`: the Base64 of the HMAC-SHA256 of the timestamp, a line's end and the secret
 /// (open.dingtalk.com, "Custom robot access: secure settings").
-fn sign(secret: &str, now: OffsetDateTime) -> String {
+fn sign_dingtalk(secret: &str, now: OffsetDateTime) -> String {
     let timestamp = now.unix_timestamp_nanos() / 1_000_000;
     // A key of any length is one.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
@@ -166,7 +166,7 @@ fn sign(secret: &str, now: OffsetDateTime) -> String {
 }
 
 /// DingTalk answers 200 to everything; whether it has a message is in the body.
-pub(super) fn taken_by_dingtalk(body: &[u8]) -> Result<(), Unsent> {
+pub(super) fn check_dingtalk_response(body: &[u8]) -> Result<(), SendFault> {
     #[derive(Deserialize)]
     struct Answer {
         errcode: i64,
@@ -178,9 +178,12 @@ pub(super) fn taken_by_dingtalk(body: &[u8]) -> Result<(), Unsent> {
         Ok(Answer { errcode, errmsg }) => {
             let said: String = errmsg.chars().take(200).collect();
             let error = format!("errcode {errcode}: {}", said.escape_debug());
-            Err(Unsent::Again(error, None))
+            Err(SendFault::Again(error, None))
         }
-        Err(_) => Err(Unsent::Again("the response is not DingTalk's".into(), None)),
+        Err(_) => Err(SendFault::Again(
+            "the response is not DingTalk's".into(),
+            None,
+        )),
     }
 }
 
@@ -189,14 +192,14 @@ impl Slack {
     ///
     /// # Errors
     /// That of the template.
-    pub fn message(&self, event: &LeasedEvent) -> Result<Message, minijinja::Error> {
+    pub fn message(&self, event: &LeasedEvent) -> Result<HookRequest, minijinja::Error> {
         let text = self.templates.render(event, self.language, MRKDWN)?;
         let notice = text.lines().next().unwrap_or_default().replace('*', "");
         let body = json!({
             "text": notice,
             "blocks": [{ "type": "section", "text": { "type": "mrkdwn", "text": text } }],
         });
-        Ok(Message {
+        Ok(HookRequest {
             headers: HeaderMap::new(),
             content_type: "application/json; charset=utf-8",
             query: String::new(),
@@ -251,19 +254,22 @@ mod tests {
         // Reckoned by Python's hmac, as DingTalk's own example does it.
         let now = OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap();
         assert_eq!(
-            sign("SECfake", now),
+            sign_dingtalk("SECfake", now),
             "timestamp=1700000000000&sign=stL8JpxOChrDWUKKBhnJJGK7%2FvGzirY%2FDjP66KVSfJk%3D"
         );
     }
 
     #[test]
     fn dingtalk_acceptance_is_read_from_the_body() {
-        assert_eq!(taken_by_dingtalk(br#"{"errcode":0,"errmsg":"ok"}"#), Ok(()));
+        assert_eq!(
+            check_dingtalk_response(br#"{"errcode":0,"errmsg":"ok"}"#),
+            Ok(())
+        );
         let slow = br#"{"errcode":130101,"errmsg":"send too fast"}"#;
-        let Err(Unsent::Again(error, None)) = taken_by_dingtalk(slow) else {
+        let Err(SendFault::Again(error, None)) = check_dingtalk_response(slow) else {
             panic!("taken");
         };
         assert_eq!(error, "errcode 130101: send too fast");
-        assert!(taken_by_dingtalk(b"<html>").is_err());
+        assert!(check_dingtalk_response(b"<html>").is_err());
     }
 }

@@ -25,10 +25,10 @@ use akgate_net::https;
 use akgate_state::outbox::events::{EventKind, LeasedEvent};
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The longest answer that is read, in bytes: DingTalk's and Slack's are short.
-const LONGEST: usize = 64 << 10;
+const MAX_RESPONSE_BYTES: usize = 64 << 10;
 
 /// Whom events are sent to.
 pub struct Hook {
@@ -37,14 +37,14 @@ pub struct Hook {
     /// Of which kinds.
     pub kinds: Vec<EventKind>,
     /// What it is told, and how it is known that we tell it.
-    pub manner: Manner,
+    pub manner: HookFormat,
     /// Where.
     url: Uri,
-    client: https::Client<Full<Bytes>>,
+    client: https::HttpsClient<Full<Bytes>>,
 }
 
 /// What a hook is told.
-pub enum Manner {
+pub enum HookFormat {
     /// A CloudEvent, signed.
     Webhook(StandardWebhook),
     /// A message in a DingTalk group.
@@ -55,7 +55,7 @@ pub enum Manner {
 
 /// A request that is ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct HookRequest {
     /// Beside `Content-Type` and `User-Agent`.
     pub headers: HeaderMap,
     /// What it is.
@@ -68,7 +68,7 @@ pub struct Message {
 
 /// Why an event is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unsent {
+pub enum SendFault {
     /// Another time, not before so long.
     Again(String, Option<Duration>),
     /// Never: whoever was there is gone.
@@ -81,7 +81,7 @@ impl Hook {
     pub fn new(
         name: String,
         kinds: Vec<EventKind>,
-        manner: Manner,
+        manner: HookFormat,
         url: Uri,
         tls: rustls::ClientConfig,
     ) -> Self {
@@ -90,32 +90,38 @@ impl Hook {
             kinds,
             manner,
             url,
-            client: https::client(tls, PATIENCE),
+            client: https::new_client(tls, REQUEST_TIMEOUT),
         }
     }
 
     /// Sends an event.
     ///
     /// # Errors
-    /// [`Unsent`].
-    pub async fn send(&self, event: &LeasedEvent, now: OffsetDateTime) -> Result<(), Unsent> {
+    /// [`SendFault`].
+    pub async fn send(&self, event: &LeasedEvent, now: OffsetDateTime) -> Result<(), SendFault> {
         let message = match &self.manner {
-            Manner::Webhook(webhook) => webhook.message(event, now).map_err(|fault| never(&fault)),
-            Manner::DingTalk(robot) => robot.message(event, now).map_err(|fault| never(&fault)),
-            Manner::Slack(slack) => slack.message(event).map_err(|fault| never(&fault)),
+            HookFormat::Webhook(webhook) => webhook
+                .message(event, now)
+                .map_err(|fault| permanent_fault(&fault)),
+            HookFormat::DingTalk(robot) => robot
+                .message(event, now)
+                .map_err(|fault| permanent_fault(&fault)),
+            HookFormat::Slack(slack) => slack
+                .message(event)
+                .map_err(|fault| permanent_fault(&fault)),
         }?;
-        let sending = tokio::time::timeout(PATIENCE, self.post(message)).await;
+        let sending = tokio::time::timeout(REQUEST_TIMEOUT, self.post(message)).await;
         let (status, headers, body) = match sending {
             Ok(sent) => sent?,
             Err(_) => {
-                let late = format!("no answer in {} s", PATIENCE.as_secs());
-                return Err(Unsent::Again(late, None));
+                let late = format!("no answer in {} s", REQUEST_TIMEOUT.as_secs());
+                return Err(SendFault::Again(late, None));
             }
         };
         match (&self.manner, status) {
-            (Manner::DingTalk(_), StatusCode::OK) => chat::taken_by_dingtalk(&body),
+            (HookFormat::DingTalk(_), StatusCode::OK) => chat::check_dingtalk_response(&body),
             (_, status) if status.is_success() => Ok(()),
-            (_, StatusCode::GONE) => Err(Unsent::Never(
+            (_, StatusCode::GONE) => Err(SendFault::Never(
                 "410: the receiver wants no more events".into(),
             )),
             (_, status) => {
@@ -125,13 +131,16 @@ impl Hook {
                 let after = after.and_then(|after| after.parse().ok());
                 let said: String = String::from_utf8_lossy(&body).chars().take(200).collect();
                 let error = format!("status {}: {}", status.as_u16(), said.escape_debug());
-                Err(Unsent::Again(error, after.map(Duration::from_secs)))
+                Err(SendFault::Again(error, after.map(Duration::from_secs)))
             }
         }
     }
 
-    async fn post(&self, message: Message) -> Result<(StatusCode, HeaderMap, Bytes), Unsent> {
-        let again = |fault: String| Unsent::Again(fault, None);
+    async fn post(
+        &self,
+        message: HookRequest,
+    ) -> Result<(StatusCode, HeaderMap, Bytes), SendFault> {
+        let again = |fault: String| SendFault::Again(fault, None);
         let uri = match message.query.as_str() {
             "" => self.url.clone(),
             query => {
@@ -151,7 +160,7 @@ impl Hook {
         // The outer error names the address, which may hold the token of a chat room.
         let answer = answer.map_err(|fault| again(https::root_cause(&fault)))?;
         let (head, body) = answer.into_parts();
-        let body = Limited::new(body, LONGEST).collect().await;
+        let body = Limited::new(body, MAX_RESPONSE_BYTES).collect().await;
         let body = body
             .map(http_body_util::Collected::to_bytes)
             .unwrap_or_default();
@@ -160,6 +169,6 @@ impl Hook {
 }
 
 /// What cannot be written today cannot be tomorrow.
-fn never(fault: &dyn std::error::Error) -> Unsent {
-    Unsent::Never(fault.to_string())
+fn permanent_fault(fault: &dyn std::error::Error) -> SendFault {
+    SendFault::Never(fault.to_string())
 }

@@ -13,7 +13,7 @@ use sha2::Sha256;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use zeroize::Zeroizing;
 
-use super::Message;
+use super::HookRequest;
 use akgate_state::outbox::events::{EventKind, LeasedEvent};
 
 /// A secret that webhooks are signed with: `whsec_` and 24 to 64 bytes in Base64 (Standard Webhooks, "Symmetric").
@@ -76,12 +76,12 @@ struct CloudEvent<'a> {
     subject: String,
     time: String,
     datacontenttype: &'static str,
-    data: Data<'a>,
+    data: EventData<'a>,
 }
 
 /// What happened.
 #[derive(Serialize)]
-struct Data<'a> {
+struct EventData<'a> {
     access_key_id: &'a str,
     account_id: Option<&'a str>,
     user_name: Option<&'a str>,
@@ -101,20 +101,20 @@ impl StandardWebhook {
         &self,
         event: &LeasedEvent,
         now: OffsetDateTime,
-    ) -> Result<Message, serde_json::Error> {
+    ) -> Result<HookRequest, serde_json::Error> {
         let id = format!("evt_{}", event.audit_id);
         let body = serde_json::to_vec(&CloudEvent {
             specversion: "1.0",
             id: &id,
             source: &self.source,
-            r#type: kind(event.kind),
+            r#type: cloud_event_type(event.kind),
             subject: match event.restriction_id {
                 Some(restriction) => format!("restrictions/{restriction}"),
                 None => format!("keys/{}", event.access_key_id),
             },
             time: event.at.format(&Rfc3339).unwrap_or_default(),
             datacontenttype: "application/json",
-            data: Data {
+            data: EventData {
                 access_key_id: &event.access_key_id,
                 account_id: event.account_id.as_deref(),
                 user_name: event.user_name.as_deref(),
@@ -139,7 +139,7 @@ impl StandardWebhook {
                 headers.insert(name, value);
             }
         }
-        Ok(Message {
+        Ok(HookRequest {
             headers,
             content_type: "application/cloudevents+json",
             query: String::new(),
@@ -149,7 +149,7 @@ impl StandardWebhook {
 }
 
 /// The `type` of a CloudEvent.
-fn kind(kind: EventKind) -> String {
+fn cloud_event_type(kind: EventKind) -> String {
     match kind {
         EventKind::Suspected => "akgate.key.suspected".to_owned(),
         kind => format!("akgate.restriction.{kind}"),

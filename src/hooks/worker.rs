@@ -14,35 +14,35 @@ use std::{
 
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{Hook, Unsent};
+use super::{Hook, SendFault};
 use akgate_net::metrics::Metrics;
 use akgate_state::{
     audit::EVENTS_CHANNEL,
     clock::Clock,
     database::Pool,
-    directory::{StateFault, within},
-    follow::{Next, Rounds},
+    directory::{StateFault, with_timeout},
+    follow::{NextRound, PollLoop},
     outbox::{
         backoff::retry_delay,
-        events::{self, LeasedEvent, Outcome, Registered},
+        events::{self, EventSettlement, LeasedEvent, RegisteredHook},
     },
     randomness::Randomness,
 };
 
 /// For how long a worker has an event: longer than an attempt may take, with its database calls.
-const LEASE: time::Duration = time::Duration::minutes(1);
+const LEASE_DURATION: time::Duration = time::Duration::minutes(1);
 
 /// Events of one hook that are sent at a time.
-const BATCH: i64 = 8;
+const BATCH_SIZE: i64 = 8;
 
 /// How often the outbox is looked at without a hint.
-const POLL: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long an event is tried.
-const PATIENCE: time::Duration = time::Duration::days(3);
+const RETRY_WINDOW: time::Duration = time::Duration::days(3);
 
 /// How often at least.
-const ATTEMPTS: i32 = 10;
+const MIN_ATTEMPTS: i32 = 10;
 
 /// What the worker stands on.
 pub struct HookWorker {
@@ -66,11 +66,11 @@ impl HookWorker {
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let worker = Arc::new(self);
         let is_registered = AtomicBool::new(false);
-        let rounds = Rounds {
+        let rounds = PollLoop {
             pool: &worker.pool,
             channel: Some(EVENTS_CHANNEL),
-            poll: POLL,
-            retry: POLL,
+            poll: POLL_INTERVAL,
+            retry: POLL_INTERVAL,
             timeout: worker.timeout,
             failed: "cannot read the outbox of events; events are delayed",
             recovered: "reading the outbox of events again",
@@ -81,10 +81,14 @@ impl HookWorker {
                 is_registered.store(true, Ordering::Relaxed);
             }
             if worker.hooks.is_empty() {
-                return Ok(Next::Never);
+                return Ok(NextRound::Never);
             }
             let taken = worker.round().await?;
-            Ok(if taken > 0 { Next::AtOnce } else { Next::Later })
+            Ok(if taken > 0 {
+                NextRound::AtOnce
+            } else {
+                NextRound::Later
+            })
         };
         rounds.run(stop, round).await;
     }
@@ -94,16 +98,16 @@ impl HookWorker {
     /// # Errors
     /// [`StateFault`].
     pub async fn register(&self) -> Result<(), StateFault> {
-        let hooks: Vec<Registered> = self
+        let hooks: Vec<RegisteredHook> = self
             .hooks
             .iter()
-            .map(|hook| Registered {
+            .map(|hook| RegisteredHook {
                 hook: hook.name.clone(),
                 kinds: hook.kinds.clone(),
             })
             .collect();
-        let registering = events::register(&self.pool, &hooks, self.clock.now());
-        within(self.timeout, registering).await
+        let registering = events::register_hooks(&self.pool, &hooks, self.clock.now());
+        with_timeout(self.timeout, registering).await
     }
 
     /// Takes the events of each hook that are due and settles them; gives how many there were.
@@ -115,8 +119,8 @@ impl HookWorker {
         for hook in &self.hooks {
             let now = self.clock.now();
             let name = [hook.name.as_str()];
-            let leasing = events::lease(&self.pool, &name, now, LEASE, BATCH);
-            for event in within(self.timeout, leasing).await? {
+            let leasing = events::lease_events(&self.pool, &name, now, LEASE_DURATION, BATCH_SIZE);
+            for event in with_timeout(self.timeout, leasing).await? {
                 let (worker, hook) = (Arc::clone(self), Arc::clone(hook));
                 tasks.spawn(async move { worker.see_to(&hook, &event).await });
             }
@@ -130,29 +134,29 @@ impl HookWorker {
         let sent = hook.send(event, self.clock.now()).await;
         let now = self.clock.now();
         let outcome = match sent {
-            Ok(()) => Outcome::Sent,
-            Err(Unsent::Never(error)) => Outcome::Buried { error },
-            Err(Unsent::Again(error, after)) => {
+            Ok(()) => EventSettlement::Sent,
+            Err(SendFault::Never(error)) => EventSettlement::Buried { error },
+            Err(SendFault::Again(error, after)) => {
                 let at = now + retry_delay(event.attempt, after, &mut self.randomness.rng());
-                match at < event.at + PATIENCE || event.attempt < ATTEMPTS {
-                    true => Outcome::Again { at, error },
-                    false => Outcome::Buried { error },
+                match at < event.at + RETRY_WINDOW || event.attempt < MIN_ATTEMPTS {
+                    true => EventSettlement::Again { at, error },
+                    false => EventSettlement::Buried { error },
                 }
             }
         };
         self.metrics.event(outcome.as_str());
-        let settling = events::settle(&self.pool, event, &outcome, now);
+        let settling = events::settle_event(&self.pool, event, &outcome, now);
         let LeasedEvent { audit_id, hook, .. } = event;
-        match (within(self.timeout, settling).await, outcome) {
+        match (with_timeout(self.timeout, settling).await, outcome) {
             (Err(fault), _) => {
                 tracing::error!(audit_id, hook, %fault, "cannot record the result for an event; it will be sent again");
             }
             (Ok(false), _) => tracing::warn!(audit_id, hook, "another worker has taken this event"),
-            (Ok(true), Outcome::Sent) => tracing::info!(audit_id, hook, "event sent"),
-            (Ok(true), Outcome::Again { at, error }) => {
+            (Ok(true), EventSettlement::Sent) => tracing::info!(audit_id, hook, "event sent"),
+            (Ok(true), EventSettlement::Again { at, error }) => {
                 tracing::warn!(audit_id, hook, %at, error, "event not sent; it will be retried");
             }
-            (Ok(true), Outcome::Buried { error }) => {
+            (Ok(true), EventSettlement::Buried { error }) => {
                 tracing::error!(
                     audit_id,
                     hook,

@@ -7,35 +7,37 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use super::Refusal;
+use super::DeliveryRefusal;
 use akgate_rules::{
     credentials::{self, Credential},
-    leak::Place,
+    leak::LeakPlace,
 };
-use akgate_state::leaks::record::{LeakReport, Recorded};
+use akgate_state::leaks::record::{LeakReport, RecordedReport};
 
 /// A match, as GitHub and GitLab tell it, its place as `url` or `location`. Whatever else it holds is ignored.
 #[derive(Deserialize)]
-pub struct Element<'b> {
+pub struct ReportedMatch<'b> {
     #[serde(borrow)]
     token: Cow<'b, str>,
-    #[serde(default, borrow, rename = "type", deserialize_with = "text")]
+    #[serde(default, borrow, rename = "type", deserialize_with = "optional_text")]
     kind: Option<Cow<'b, str>>,
-    #[serde(default, borrow, deserialize_with = "text")]
+    #[serde(default, borrow, deserialize_with = "optional_text")]
     url: Option<Cow<'b, str>>,
-    #[serde(default, borrow, deserialize_with = "text")]
+    #[serde(default, borrow, deserialize_with = "optional_text")]
     location: Option<Cow<'b, str>>,
 }
 
 /// A text, or nothing in place of anything else.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+fn optional_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Cow<'de, str>>, D::Error> {
     let raw: &RawValue = Deserialize::deserialize(deserializer)?;
     Ok(serde_json::from_str(raw.get()).ok())
 }
 
 /// What becomes of an element, told to the source.
 #[derive(Debug, Serialize)]
-pub struct Label<'b> {
+pub struct MatchFeedback<'b> {
     token_hash: String,
     token_type: &'b str,
     label: &'static str,
@@ -44,12 +46,12 @@ pub struct Label<'b> {
 /// The elements of a body, and how many of them cannot be read.
 ///
 /// # Errors
-/// [`Refusal::Malformed`] where it is no array.
-pub fn parse(body: &[u8]) -> Result<(Vec<Element<'_>>, usize), Refusal> {
+/// [`DeliveryRefusal::Malformed`] where it is no array.
+pub fn parse_matches(body: &[u8]) -> Result<(Vec<ReportedMatch<'_>>, usize), DeliveryRefusal> {
     let raw: Vec<&RawValue> = serde_json::from_slice(body)
-        .map_err(|_| Refusal::Malformed("the body must be a JSON array of objects"))?;
+        .map_err(|_| DeliveryRefusal::Malformed("the body must be a JSON array of objects"))?;
     let count = raw.len();
-    let elements: Vec<Element<'_>> = raw
+    let elements: Vec<ReportedMatch<'_>> = raw
         .into_iter()
         .filter_map(|one| serde_json::from_str(one.get()).ok())
         .collect();
@@ -57,21 +59,24 @@ pub fn parse(body: &[u8]) -> Result<(Vec<Element<'_>>, usize), Refusal> {
     Ok((elements, bad))
 }
 
-impl<'b> Element<'b> {
+impl<'b> ReportedMatch<'b> {
     /// What the match tells: an id and a secret that stand together are a pair.
     #[must_use]
     pub fn reports(&self) -> Vec<LeakReport> {
         let address = self.url.as_deref().or(self.location.as_deref());
-        reports(&self.token, &Place::new(address, None, None))
+        reports_from_token(&self.token, &LeakPlace::new(address, None, None))
     }
 
     /// What became of it, by what became of its reports.
     #[must_use]
-    pub fn label<'r>(&self, recorded: impl IntoIterator<Item = &'r Recorded>) -> Label<'_> {
+    pub fn label<'r>(
+        &self,
+        recorded: impl IntoIterator<Item = &'r RecordedReport>,
+    ) -> MatchFeedback<'_> {
         let is_real = recorded
             .into_iter()
             .any(|one| one.is_known || one.proof.restricts());
-        Label {
+        MatchFeedback {
             token_hash: hex::encode(Sha256::digest(self.token.as_bytes())),
             token_type: self.kind.as_deref().unwrap_or_default(),
             label: if is_real {
@@ -85,34 +90,34 @@ impl<'b> Element<'b> {
 
 /// The reports of a text that a source says is a credential.
 #[must_use]
-pub fn reports(token: &str, place: &Place) -> Vec<LeakReport> {
-    pair_up(credentials::read(token), place)
+pub fn reports_from_token(token: &str, place: &LeakPlace) -> Vec<LeakReport> {
+    pair_credentials(credentials::read_credentials(token), place)
 }
 
 /// The reports of a text that a scanner has found by this rule. Where the rule is about us, the scanner is believed
 /// about what is a secret; scanners find much else.
 #[must_use]
-pub fn found(
+pub fn reports_from_finding(
     text: &str,
     rule: &str,
-    place: &Place,
+    place: &LeakPlace,
     first_seen: Option<OffsetDateTime>,
 ) -> Vec<LeakReport> {
     let is_ours = ["alibaba", "aliyun"]
         .iter()
         .any(|name| rule.to_ascii_lowercase().contains(name));
     let credentials = match is_ours {
-        true => credentials::read(text),
-        false => credentials::find(text).collect(),
+        true => credentials::read_credentials(text),
+        false => credentials::find_credentials(text).collect(),
     };
-    let mut reports = pair_up(credentials, place);
+    let mut reports = pair_credentials(credentials, place);
     for report in &mut reports {
         report.first_seen = first_seen;
     }
     reports
 }
 
-fn pair_up(credentials: Vec<Credential>, place: &Place) -> Vec<LeakReport> {
+fn pair_credentials(credentials: Vec<Credential>, place: &LeakPlace) -> Vec<LeakReport> {
     let (mut ids, mut secrets) = (Vec::new(), Vec::new());
     for credential in credentials {
         match credential {
@@ -138,8 +143,8 @@ fn pair_up(credentials: Vec<Credential>, place: &Place) -> Vec<LeakReport> {
 mod tests {
     use super::*;
 
-    fn tokens(body: &str) -> Result<(Vec<String>, usize), Refusal> {
-        let (elements, bad) = parse(body.as_bytes())?;
+    fn tokens(body: &str) -> Result<(Vec<String>, usize), DeliveryRefusal> {
+        let (elements, bad) = parse_matches(body.as_bytes())?;
         Ok((
             elements.iter().map(|one| one.token.to_string()).collect(),
             bad,
@@ -159,7 +164,10 @@ mod tests {
             "{\"token\":\"x\"}",
             "\u{feff}[]",
         ] {
-            assert!(matches!(tokens(body), Err(Refusal::Malformed(_))), "{body}");
+            assert!(
+                matches!(tokens(body), Err(DeliveryRefusal::Malformed(_))),
+                "{body}"
+            );
         }
     }
 
@@ -184,7 +192,7 @@ mod tests {
         let id = "LTAI5tFakeKeyForTestsOnly01";
         let secret = "FakeSecretForTestsOnly0123abcD";
         let told = |token: &str| -> Vec<(bool, bool)> {
-            let reports = reports(token, &Place::default());
+            let reports = reports_from_token(token, &LeakPlace::default());
             let shown = |one: &LeakReport| (one.access_key_id.is_some(), one.secret.is_some());
             reports.iter().map(shown).collect()
         };

@@ -14,27 +14,27 @@ use akgate_net::https;
 use akgate_state::leaks::sources::SigningKeyText;
 
 /// The longest answer, in bytes: a set of keys takes some hundreds.
-const LONGEST: usize = 1 << 20;
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a source publishes its keys.
 #[derive(Clone)]
-pub struct Fetch {
-    client: https::Client<Empty<Bytes>>,
+pub struct SigningKeyFetcher {
+    client: https::HttpsClient<Empty<Bytes>>,
     url: Uri,
     token: Option<HeaderValue>,
 }
 
 /// Why a set of keys is not to be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FetchFault {
+pub enum KeyFetchFault {
     /// Nobody answers.
     #[error("the keys' URL does not respond: {0}")]
     NoAnswer(String),
     /// Not in time.
-    #[error("the keys' URL does not respond in {} s", PATIENCE.as_secs())]
+    #[error("the keys' URL does not respond in {} s", REQUEST_TIMEOUT.as_secs())]
     TooSlow,
     /// It answers with something else.
     #[error("the keys' URL responds with status {0}")]
@@ -46,28 +46,28 @@ pub enum FetchFault {
 
 /// What the address answers.
 #[derive(Deserialize)]
-struct Answer {
-    public_keys: Vec<Key>,
+struct KeySetResponse {
+    public_keys: Vec<PublishedKey>,
 }
 
 #[derive(Deserialize)]
-struct Key {
+struct PublishedKey {
     key_identifier: String,
     key: String,
-    #[serde(default = "yes")]
+    #[serde(default = "default_is_current")]
     is_current: bool,
 }
 
-fn yes() -> bool {
+fn default_is_current() -> bool {
     true
 }
 
-impl Fetch {
+impl SigningKeyFetcher {
     /// Asks `url`, with a bearer token where there is one.
     #[must_use]
     pub fn new(url: Uri, token: Option<HeaderValue>, tls: rustls::ClientConfig) -> Self {
         Self {
-            client: https::client(tls, PATIENCE),
+            client: https::new_client(tls, REQUEST_TIMEOUT),
             url,
             token,
         }
@@ -76,31 +76,33 @@ impl Fetch {
     /// Asks for the keys.
     ///
     /// # Errors
-    /// [`FetchFault`].
-    pub async fn keys(&self) -> Result<Arc<[SigningKeyText]>, FetchFault> {
-        tokio::time::timeout(PATIENCE, self.ask())
+    /// [`KeyFetchFault`].
+    pub async fn keys(&self) -> Result<Arc<[SigningKeyText]>, KeyFetchFault> {
+        tokio::time::timeout(REQUEST_TIMEOUT, self.ask())
             .await
-            .map_err(|_| FetchFault::TooSlow)?
+            .map_err(|_| KeyFetchFault::TooSlow)?
     }
 
-    async fn ask(&self) -> Result<Arc<[SigningKeyText]>, FetchFault> {
+    async fn ask(&self) -> Result<Arc<[SigningKeyText]>, KeyFetchFault> {
         let mut request = Request::get(&self.url)
             .header(USER_AGENT, concat!("akgate/", env!("CARGO_PKG_VERSION")))
             .header(ACCEPT, "application/json")
             .body(Empty::new())
-            .map_err(|fault| FetchFault::NoAnswer(fault.to_string()))?;
+            .map_err(|fault| KeyFetchFault::NoAnswer(fault.to_string()))?;
         if let Some(token) = &self.token {
             request.headers_mut().insert(AUTHORIZATION, token.clone());
         }
         let answer = self.client.request(request).await;
-        let answer = answer.map_err(|fault| FetchFault::NoAnswer(fault.to_string()))?;
+        let answer = answer.map_err(|fault| KeyFetchFault::NoAnswer(fault.to_string()))?;
         if answer.status() != StatusCode::OK {
-            return Err(FetchFault::Status(answer.status()));
+            return Err(KeyFetchFault::Status(answer.status()));
         }
-        let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-        let body = body.map_err(|fault| FetchFault::NoKeys(fault.to_string()))?;
-        let answer: Answer = serde_json::from_slice(&body.to_bytes())
-            .map_err(|fault| FetchFault::NoKeys(fault.to_string()))?;
+        let body = Limited::new(answer.into_body(), MAX_RESPONSE_BYTES)
+            .collect()
+            .await;
+        let body = body.map_err(|fault| KeyFetchFault::NoKeys(fault.to_string()))?;
+        let answer: KeySetResponse = serde_json::from_slice(&body.to_bytes())
+            .map_err(|fault| KeyFetchFault::NoKeys(fault.to_string()))?;
         let keys = answer.public_keys.into_iter().map(|key| SigningKeyText {
             key_identifier: key.key_identifier,
             key: key.key,

@@ -26,12 +26,12 @@ use axum::{
 use tokio::sync::Semaphore;
 
 pub use self::{
-    fetch::{Fetch, FetchFault},
-    origin::SignedOrigin,
-    possession::Door,
-    refusal::Refusal,
-    revocation::Revoker,
-    signature::{VerifyingKey, is_der},
+    fetch::{KeyFetchFault, SigningKeyFetcher},
+    origin::DeliveryContract,
+    possession::PublicReporting,
+    refusal::DeliveryRefusal,
+    revocation::TokenSource,
+    signature::{VerifyingKey, is_der_signature},
     signing_keys::SigningKeys,
 };
 use akgate_api::receipts::Wait;
@@ -39,13 +39,15 @@ use akgate_net::metrics::Metrics;
 use akgate_state::{
     audit::Actor,
     clock::Clock,
-    directory::{sealing::KeyRing, within},
+    directory::{sealing::KeyRing, with_timeout},
     leaks::{
-        deliveries::Ledger,
-        record::{Delivery, Grounds, LeakReport, Recorded, Suspicions, record},
+        deliveries::DeliveryOrigin,
+        record::{
+            Delivery, LeakReport, RecordedReport, ReportGrounds, SuspicionPolicy, record_reports,
+        },
     },
     live::{
-        barrier::{Barrier, Concern},
+        barrier::{AffectedKeys, Barrier},
         feed::Feed,
     },
 };
@@ -74,20 +76,20 @@ pub struct Intake {
     /// Room for the bodies of all deliveries that are in work, a permit per KiB: more are told to come back.
     pub room: Arc<Semaphore>,
     /// What becomes of suspicions.
-    pub suspicions: Suspicions,
+    pub suspicions: SuspicionPolicy,
     /// Sources that sign, by name.
-    pub signed: Arc<HashMap<String, Signed>>,
+    pub signed: Arc<HashMap<String, SigningSource>>,
     /// Sources that have a token.
-    pub revokers: Arc<[Revoker]>,
+    pub revokers: Arc<[TokenSource]>,
     /// The door for the public; `None` while it is shut.
-    pub door: Option<Arc<Door>>,
+    pub door: Option<Arc<PublicReporting>>,
 }
 
 /// A source that signs.
 #[derive(Clone)]
-pub struct Signed {
+pub struct SigningSource {
     /// How it delivers.
-    pub origin: Arc<SignedOrigin>,
+    pub origin: Arc<DeliveryContract>,
     /// What it signs with.
     pub keys: Arc<SigningKeys>,
 }
@@ -95,10 +97,13 @@ pub struct Signed {
 /// The routes.
 pub fn router(intake: Intake) -> Router {
     Router::new()
-        .route("/v1/leaks/{source}", post(signed::deliver))
-        .route("/report", post(possession::report))
-        .route("/v1/revocable_token_types", get(revocation::types))
-        .route("/v1/revoke_tokens", post(revocation::revoke))
+        .route("/v1/leaks/{source}", post(signed::receive_signed_delivery))
+        .route("/report", post(possession::receive_public_report))
+        .route(
+            "/v1/revocable_token_types",
+            get(revocation::list_token_types),
+        )
+        .route("/v1/revoke_tokens", post(revocation::revoke_tokens))
         .with_state(intake)
 }
 
@@ -107,22 +112,23 @@ impl Intake {
     async fn take(
         &self,
         source: &str,
-        ledger: Ledger<'_>,
+        ledger: DeliveryOrigin<'_>,
         reports: &[LeakReport],
-    ) -> Result<Vec<Option<Recorded>>, Refusal> {
+    ) -> Result<Vec<Option<RecordedReport>>, DeliveryRefusal> {
         let delivery = Delivery {
             source,
             actor: &Actor::Source(source.to_owned()),
-            grounds: Grounds::Proof,
+            grounds: ReportGrounds::Proof,
             suspicions: self.suspicions,
             ledger: Some(ledger),
         };
-        let recording = record(&self.pool, &self.ring, &delivery, reports, self.clock.now());
-        let recorded = within(self.timeout, recording).await.map_err(|fault| {
+        let recording =
+            record_reports(&self.pool, &self.ring, &delivery, reports, self.clock.now());
+        let recorded = with_timeout(self.timeout, recording).await.map_err(|fault| {
             tracing::error!(source, %fault, "cannot record a delivery; its source must send it again");
-            Refusal::Unavailable
+            DeliveryRefusal::Unavailable
         })?;
-        let new: Vec<Recorded> = recorded.iter().copied().flatten().collect();
+        let new: Vec<RecordedReport> = recorded.iter().copied().flatten().collect();
         self.enforce(&new).await?;
         for one in new.iter().filter(|one| one.is_new) {
             self.metrics.report(source, one.proof);
@@ -131,7 +137,7 @@ impl Intake {
     }
 
     /// Waits until every node enforces what reports have led to.
-    async fn enforce(&self, recorded: &[Recorded]) -> Result<(), Refusal> {
+    async fn enforce(&self, recorded: &[RecordedReport]) -> Result<(), DeliveryRefusal> {
         let in_force = recorded.iter().filter_map(|one| one.restriction);
         let positions = in_force.map(|one| one.position);
         let Some(committed) = positions.max_by_key(|position| position.revision) else {
@@ -140,12 +146,14 @@ impl Intake {
         if let Some(feed) = &self.feed {
             feed.enforce(committed).await;
         }
-        let waited = self.barrier.wait(committed, &Concern::All, Wait::Enforced);
+        let waited = self
+            .barrier
+            .wait(committed, &AffectedKeys::All, Wait::Enforced);
         match waited.await {
             Ok(_) => Ok(()),
             Err(lost) => {
                 tracing::error!(%lost, "a failover lost a delivery; its source must send it again");
-                Err(Refusal::Unavailable)
+                Err(DeliveryRefusal::Unavailable)
             }
         }
     }

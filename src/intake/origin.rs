@@ -11,12 +11,12 @@ use serde::Deserialize;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::{Refusal, signature::is_der};
+use super::{DeliveryRefusal, signature::is_der_signature};
 
 /// What binds a key to its identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum IdCheck {
+pub enum KeyIdCheck {
     /// Nothing.
     None,
     /// The identifier is SHA-256 of the PEM text with its final newline, as GitHub's are.
@@ -25,7 +25,7 @@ pub enum IdCheck {
     Sha1Pem,
 }
 
-impl IdCheck {
+impl KeyIdCheck {
     /// Whether a key is the one that its identifier names.
     #[must_use]
     pub fn holds(self, key_identifier: &str, pem: &str) -> bool {
@@ -40,7 +40,7 @@ impl IdCheck {
 
 /// How a source delivers.
 #[derive(Debug, Clone)]
-pub struct SignedOrigin {
+pub struct DeliveryContract {
     /// Its name, in the path and in every record.
     pub name: String,
     /// The header that names the key.
@@ -48,24 +48,24 @@ pub struct SignedOrigin {
     /// The header that holds the signature.
     pub signature_header: HeaderName,
     /// What binds a key to its identifier.
-    pub id_check: IdCheck,
+    pub id_check: KeyIdCheck,
     /// Whether it wants to be told what became of each element.
     pub feedback: bool,
 }
 
 /// What the headers of a delivery say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Claim {
+pub(super) struct SignatureHeaders {
     pub key_identifier: String,
     pub signature: Vec<u8>,
 }
 
 /// The longest identifier of a key.
-const LONGEST_ID: usize = 128;
+const MAX_KEY_ID_BYTES: usize = 128;
 
-impl SignedOrigin {
+impl DeliveryContract {
     /// Reads the headers: each once, and as the contract has it.
-    pub(super) fn claim(&self, headers: &HeaderMap) -> Result<Claim, Refusal> {
+    pub(super) fn claim(&self, headers: &HeaderMap) -> Result<SignatureHeaders, DeliveryRefusal> {
         let missing =
             "send the headers for the key identifier and for the signature exactly once each";
         let once = |name: &HeaderName| {
@@ -75,21 +75,22 @@ impl SignedOrigin {
                 _ => None,
             }
         };
-        let id = once(&self.id_header).ok_or(Refusal::Malformed(missing))?;
-        let signature = once(&self.signature_header).ok_or(Refusal::Malformed(missing))?;
+        let id = once(&self.id_header).ok_or(DeliveryRefusal::Malformed(missing))?;
+        let signature = once(&self.signature_header).ok_or(DeliveryRefusal::Malformed(missing))?;
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        if id.is_empty() || id.len() > LONGEST_ID || !id.bytes().all(plain) {
-            return Err(Refusal::Malformed(
+        if id.is_empty() || id.len() > MAX_KEY_ID_BYTES || !id.bytes().all(plain) {
+            return Err(DeliveryRefusal::Malformed(
                 "the key identifier must be 1 to 128 letters, digits, dots, hyphens and underscores",
             ));
         }
         let signature = STANDARD.decode(signature).ok();
-        let signature = signature
-            .filter(|bytes| is_der(bytes))
-            .ok_or(Refusal::Malformed(
-                "the signature must be ASN.1 DER in standard base64 with padding",
-            ))?;
-        Ok(Claim {
+        let signature =
+            signature
+                .filter(|bytes| is_der_signature(bytes))
+                .ok_or(DeliveryRefusal::Malformed(
+                    "the signature must be ASN.1 DER in standard base64 with padding",
+                ))?;
+        Ok(SignatureHeaders {
             key_identifier: id.to_owned(),
             signature,
         })

@@ -9,7 +9,7 @@ use serde_json::json;
 
 /// Why a delivery is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum DeliveryRefusal {
     /// There is no such source.
     NoSource,
     /// It is not as the contract has it.
@@ -26,7 +26,7 @@ pub enum Refusal {
     Unavailable,
 }
 
-impl Refusal {
+impl DeliveryRefusal {
     fn parts(self) -> (StatusCode, &'static str) {
         match self {
             Self::NoSource => (
@@ -81,7 +81,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for DeliveryRefusal {
     fn into_response(self) -> Response {
         let (status, detail) = self.parts();
         let mut answer = (status, Json(json!({ "error": detail }))).into_response();

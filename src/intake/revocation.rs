@@ -14,18 +14,18 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{Intake, Refusal, body, elements};
-use akgate_state::leaks::deliveries::Ledger;
+use super::{DeliveryRefusal, Intake, body, elements};
+use akgate_state::leaks::deliveries::DeliveryOrigin;
 
 /// What GitLab calls the findings of its rules "Alibaba AccessKey ID" and "Alibaba Secret Key".
-const TYPES: [&str; 2] = [
+const TOKEN_TYPES: [&str; 2] = [
     "gitleaks_rule_id_alibaba_accesskey_id",
     "gitleaks_rule_id_alibaba_secret_key",
 ];
 
 /// A source that has a token.
 #[derive(Debug, Clone)]
-pub struct Revoker {
+pub struct TokenSource {
     /// Its name, in every record.
     pub name: String,
     /// SHA-256 of its token.
@@ -33,24 +33,24 @@ pub struct Revoker {
 }
 
 /// `GET /v1/revocable_token_types`.
-pub(super) async fn types(State(intake): State<Intake>, headers: HeaderMap) -> Response {
-    match known(&intake, &headers) {
-        Ok(_) => Json(json!({ "types": TYPES })).into_response(),
+pub(super) async fn list_token_types(State(intake): State<Intake>, headers: HeaderMap) -> Response {
+    match authenticate_source(&intake, &headers) {
+        Ok(_) => Json(json!({ "types": TOKEN_TYPES })).into_response(),
         Err(refusal) => refusal.into_response(),
     }
 }
 
 /// `POST /v1/revoke_tokens`.
-pub(super) async fn revoke(
+pub(super) async fn revoke_tokens(
     State(intake): State<Intake>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let revoker = match known(&intake, &headers) {
+    let revoker = match authenticate_source(&intake, &headers) {
         Ok(revoker) => revoker,
         Err(refusal) => return refusal.into_response(),
     };
-    let taken = take(&intake, revoker, body).await;
+    let taken = record_revoked_tokens(&intake, revoker, body).await;
     let outcome = taken.as_ref().err().map_or("taken", |one| one.label());
     intake.metrics.delivery(&revoker.name, outcome);
     match taken {
@@ -60,10 +60,13 @@ pub(super) async fn revoke(
 }
 
 /// Whose token it is: each is compared, so that nothing is learnt from the time that it takes.
-fn known<'i>(intake: &'i Intake, headers: &HeaderMap) -> Result<&'i Revoker, Refusal> {
+fn authenticate_source<'i>(
+    intake: &'i Intake,
+    headers: &HeaderMap,
+) -> Result<&'i TokenSource, DeliveryRefusal> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let (Some(token), None) = (given.next(), given.next()) else {
-        return Err(Refusal::Unproven(
+        return Err(DeliveryRefusal::Unproven(
             "`Authorization` must contain the agreed token",
         ));
     };
@@ -74,12 +77,16 @@ fn known<'i>(intake: &'i Intake, headers: &HeaderMap) -> Result<&'i Revoker, Ref
             found = Some(revoker);
         }
     }
-    found.ok_or(Refusal::Unproven("the token is not valid"))
+    found.ok_or(DeliveryRefusal::Unproven("the token is not valid"))
 }
 
-async fn take(intake: &Intake, revoker: &Revoker, body: Body) -> Result<(), Refusal> {
-    let body = body::read(intake, body).await?;
-    let (elements, bad) = elements::parse(body.bytes())?;
+async fn record_revoked_tokens(
+    intake: &Intake,
+    revoker: &TokenSource,
+    body: Body,
+) -> Result<(), DeliveryRefusal> {
+    let body = body::read_body(intake, body).await?;
+    let (elements, bad) = elements::parse_matches(body.bytes())?;
     if bad > 0 {
         tracing::warn!(
             source = revoker.name,
@@ -88,15 +95,15 @@ async fn take(intake: &Intake, revoker: &Revoker, body: Body) -> Result<(), Refu
         );
     }
     if bad > 0 && elements.is_empty() {
-        return Err(Refusal::Malformed(
+        return Err(DeliveryRefusal::Malformed(
             "every element must be an object with `type`, `token` and `location`",
         ));
     }
     let reports: Vec<_> = elements
         .iter()
-        .flat_map(elements::Element::reports)
+        .flat_map(elements::ReportedMatch::reports)
         .collect();
-    let ledger = Ledger::Body {
+    let ledger = DeliveryOrigin::Body {
         sha256: &Sha256::digest(body.bytes()).into(),
         key_identifier: None,
     };

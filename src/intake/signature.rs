@@ -33,21 +33,21 @@ impl VerifyingKey {
 /// Whether bytes have the shape of an `Ecdsa-Sig-Value` (RFC 3279, section 2.2.3) of a curve of 256 bits: a sequence of
 /// two integers, short ones included.
 #[must_use]
-pub fn is_der(bytes: &[u8]) -> bool {
-    let Some((content, [])) = element(bytes, 0x30) else {
+pub fn is_der_signature(bytes: &[u8]) -> bool {
+    let Some((content, [])) = read_der_element(bytes, 0x30) else {
         return false;
     };
-    let Some((r, rest)) = element(content, 0x02) else {
+    let Some((r, rest)) = read_der_element(content, 0x02) else {
         return false;
     };
-    let Some((s, [])) = element(rest, 0x02) else {
+    let Some((s, [])) = read_der_element(rest, 0x02) else {
         return false;
     };
     [r, s].iter().all(|one| (1..=33).contains(&one.len()))
 }
 
 /// One element of a tag and a short length, and what follows it.
-fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+fn read_der_element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     match bytes {
         [found, length, rest @ ..] if *found == tag && *length < 0x80 => {
             rest.split_at_checked(usize::from(*length))

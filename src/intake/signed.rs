@@ -12,40 +12,44 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use sha2::{Digest, Sha256};
 
-use super::{Intake, Refusal, Signed, body, elements, signing_keys::NoKey};
-use akgate_state::leaks::deliveries::Ledger;
+use super::{
+    DeliveryRefusal, Intake, SigningSource, body, elements, signing_keys::SigningKeyFault,
+};
+use akgate_state::leaks::deliveries::DeliveryOrigin;
 
-pub(super) async fn deliver(
+pub(super) async fn receive_signed_delivery(
     State(intake): State<Intake>,
     Path(source): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let Some(signed) = intake.signed.get(&source) else {
-        return Refusal::NoSource.into_response();
+        return DeliveryRefusal::NoSource.into_response();
     };
-    let answered = answer(&intake, signed, &headers, body).await;
+    let answered = process_signed_delivery(&intake, signed, &headers, body).await;
     let outcome = answered.as_ref().err().map_or("taken", |one| one.label());
     intake.metrics.delivery(&source, outcome);
-    answered.unwrap_or_else(Refusal::into_response)
+    answered.unwrap_or_else(DeliveryRefusal::into_response)
 }
 
-async fn answer(
+async fn process_signed_delivery(
     intake: &Intake,
-    signed: &Signed,
+    signed: &SigningSource,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Response, Refusal> {
+) -> Result<Response, DeliveryRefusal> {
     let origin = &signed.origin;
     let claim = origin.claim(headers)?;
     let key = signed.keys.find(&claim.key_identifier).await;
     let key = key.map_err(|fault| match fault {
-        NoKey::Unknown => Refusal::Unproven("the source does not publish this key"),
-        NoKey::NotNow => Refusal::Unavailable,
+        SigningKeyFault::Unknown => {
+            DeliveryRefusal::Unproven("the source does not publish this key")
+        }
+        SigningKeyFault::NotNow => DeliveryRefusal::Unavailable,
     })?;
-    let body = body::read(intake, body).await?;
+    let body = body::read_body(intake, body).await?;
     if !key.key.verifies(body.bytes(), &claim.signature) {
-        return Err(Refusal::Unproven(
+        return Err(DeliveryRefusal::Unproven(
             "the signature does not match this key and body",
         ));
     }
@@ -57,7 +61,7 @@ async fn answer(
         );
         intake.metrics.old_signing_key(&origin.name);
     }
-    let (elements, bad) = elements::parse(body.bytes())?;
+    let (elements, bad) = elements::parse_matches(body.bytes())?;
     if bad > 0 {
         tracing::warn!(
             source = origin.name,
@@ -71,7 +75,7 @@ async fn answer(
         reports.extend(element.reports());
         ends.push(reports.len());
     }
-    let ledger = Ledger::Body {
+    let ledger = DeliveryOrigin::Body {
         sha256: &Sha256::digest(body.bytes()).into(),
         key_identifier: Some(&claim.key_identifier),
     };

@@ -14,22 +14,22 @@ use arc_swap::ArcSwap;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
-use super::{Fetch, VerifyingKey, origin::IdCheck};
+use super::{SigningKeyFetcher, VerifyingKey, origin::KeyIdCheck};
 use akgate_net::metrics::Metrics;
 use akgate_state::{
     clock::Clock,
-    directory::{StateFault, within},
+    directory::{StateFault, with_timeout},
     leaks::sources::{self, SigningKeyText},
 };
 
 /// From which age on a set is asked for again, while it goes on being used.
-const OLD: time::Duration = time::Duration::HOUR;
+const REFRESH_AGE: time::Duration = time::Duration::HOUR;
 
 /// How many deliveries may wait for an answer about an identifier that is not known.
-const WAITING: usize = 64;
+const MAX_WAITING_DELIVERIES: usize = 64;
 
 /// Between two looks into the database for a set that another node has read.
-const LOOKS: time::Duration = time::Duration::SECOND;
+const DATABASE_CHECK_INTERVAL: time::Duration = time::Duration::SECOND;
 
 /// A key, ready to verify.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ pub struct SigningKey {
 
 /// Why a key is not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoKey {
+pub enum SigningKeyFault {
     /// The source has just said that it has no such key.
     Unknown,
     /// It cannot be asked now.
@@ -50,7 +50,7 @@ pub enum NoKey {
 }
 
 #[derive(Default)]
-struct Known {
+struct CachedKeys {
     keys: HashMap<String, SigningKey>,
     fetched_at: Option<OffsetDateTime>,
 }
@@ -58,13 +58,13 @@ struct Known {
 /// The keys of one source.
 pub struct SigningKeys {
     source: String,
-    id_check: IdCheck,
-    fetch: Fetch,
+    id_check: KeyIdCheck,
+    fetch: SigningKeyFetcher,
     pool: Pool,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     timeout: Duration,
-    known: ArcSwap<Known>,
+    known: ArcSwap<CachedKeys>,
     turn: tokio::sync::Mutex<()>,
     waiting: Semaphore,
     looked_at: Mutex<Option<OffsetDateTime>>,
@@ -75,8 +75,8 @@ impl SigningKeys {
     #[must_use]
     pub fn new(
         source: String,
-        id_check: IdCheck,
-        fetch: Fetch,
+        id_check: KeyIdCheck,
+        fetch: SigningKeyFetcher,
         pool: Pool,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
@@ -92,7 +92,7 @@ impl SigningKeys {
             timeout,
             known: ArcSwap::default(),
             turn: tokio::sync::Mutex::default(),
-            waiting: Semaphore::new(WAITING),
+            waiting: Semaphore::new(MAX_WAITING_DELIVERIES),
             looked_at: Mutex::default(),
         }
     }
@@ -100,23 +100,29 @@ impl SigningKeys {
     /// The key of this identifier. A set that is old is asked for again behind the delivery's back.
     ///
     /// # Errors
-    /// [`NoKey`].
-    pub async fn find(self: &Arc<Self>, key_identifier: &str) -> Result<SigningKey, NoKey> {
+    /// [`SigningKeyFault`].
+    pub async fn find(
+        self: &Arc<Self>,
+        key_identifier: &str,
+    ) -> Result<SigningKey, SigningKeyFault> {
         let known = self.known.load();
         let now = self.clock.now();
         if let Some(key) = known.keys.get(key_identifier) {
-            if known.fetched_at.is_none_or(|at| at + OLD <= now) {
+            if known.fetched_at.is_none_or(|at| at + REFRESH_AGE <= now) {
                 let this = Arc::clone(self);
                 tokio::spawn(async move {
                     // Somebody asks already.
                     if let Ok(_turn) = this.turn.try_lock() {
-                        this.refresh(now - OLD).await;
+                        this.refresh(now - REFRESH_AGE).await;
                     }
                 });
             }
             return Ok(key.clone());
         }
-        let _waiting = self.waiting.try_acquire().map_err(|_| NoKey::NotNow)?;
+        let _waiting = self
+            .waiting
+            .try_acquire()
+            .map_err(|_| SigningKeyFault::NotNow)?;
         drop(known);
         let _turn = self.turn.lock().await;
         let known = self.known.load();
@@ -127,9 +133,9 @@ impl SigningKeys {
         let known = self.known.load();
         let key = known.keys.get(key_identifier).cloned();
         key.ok_or(if is_fresh {
-            NoKey::Unknown
+            SigningKeyFault::Unknown
         } else {
-            NoKey::NotNow
+            SigningKeyFault::NotNow
         })
     }
 
@@ -148,8 +154,8 @@ impl SigningKeys {
                 return false;
             }
         }
-        let claim = sources::claim_request(&self.pool, &self.source, now);
-        match within(self.timeout, claim).await {
+        let claim = sources::claim_key_request(&self.pool, &self.source, now);
+        match with_timeout(self.timeout, claim).await {
             Ok(true) => {}
             Ok(false) => return false,
             Err(fault) => {
@@ -165,7 +171,7 @@ impl SigningKeys {
             .looked_at
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let may = looked_at.is_none_or(|at| now >= at + LOOKS || now < at);
+        let may = looked_at.is_none_or(|at| now >= at + DATABASE_CHECK_INTERVAL || now < at);
         if may {
             *looked_at = Some(now);
         }
@@ -174,7 +180,11 @@ impl SigningKeys {
 
     /// Reads the set that some node has kept; gives when that was read from the source.
     async fn look(&self) -> Result<Option<OffsetDateTime>, StateFault> {
-        let kept = within(self.timeout, sources::keys(&self.pool, &self.source)).await?;
+        let kept = with_timeout(
+            self.timeout,
+            sources::find_signing_keys(&self.pool, &self.source),
+        )
+        .await?;
         let Some((texts, fetched_at)) = kept else {
             return Ok(None);
         };
@@ -201,15 +211,15 @@ impl SigningKeys {
         };
         self.metrics.key_fetch(&self.source, "read");
         self.take(&texts, now);
-        let keep = sources::keep_keys(&self.pool, &self.source, &texts, now);
-        if let Err(fault) = within(self.timeout, keep).await {
+        let keep = sources::replace_signing_keys(&self.pool, &self.source, &texts, now);
+        if let Err(fault) = with_timeout(self.timeout, keep).await {
             tracing::error!(source = self.source, %fault, "cannot store the signing keys");
         }
         true
     }
 
     fn take(&self, texts: &[SigningKeyText], fetched_at: OffsetDateTime) {
-        self.known.store(Arc::new(Known {
+        self.known.store(Arc::new(CachedKeys {
             keys: self.read(texts),
             fetched_at: Some(fetched_at),
         }));

@@ -16,7 +16,7 @@ use rustls::{
 };
 
 /// A client whose requests have this body.
-pub type Client<B> = legacy::Client<HttpsConnector<HttpConnector>, B>;
+pub type HttpsClient<B> = legacy::Client<HttpsConnector<HttpConnector>, B>;
 
 /// Why nobody could be trusted.
 #[derive(Debug, thiserror::Error)]
@@ -39,35 +39,35 @@ impl TrustFault {
 ///
 /// # Errors
 /// [`TrustFault`].
-pub fn trust(ca: Option<&Path>) -> Result<ClientConfig, TrustFault> {
-    Ok(known(ca)?.with_no_client_auth())
+pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, TrustFault> {
+    Ok(trusted_roots_builder(ca)?.with_no_client_auth())
 }
 
-/// As [`trust`]; and how we are known to them: by a certificate chain and its key, both PEM files.
+/// As [`client_config`]; and how we are known to them: by a certificate chain and its key, both PEM files.
 ///
 /// # Errors
 /// [`TrustFault`].
-pub fn mutual_trust(
+pub fn mutual_client_config(
     ca: Option<&Path>,
     certificate: &Path,
     key: &Path,
 ) -> Result<ClientConfig, TrustFault> {
-    let chain = certificates(certificate)?;
+    let chain = read_certificates(certificate)?;
     let secret = PrivateKeyDer::from_pem_file(key)
         .map_err(|fault| TrustFault::new(key, fault.to_string()))?;
-    known(ca)?
+    trusted_roots_builder(ca)?
         .with_client_auth_cert(chain, secret)
         .map_err(|fault| TrustFault::new(certificate, fault.to_string()))
 }
 
-fn known(
+fn trusted_roots_builder(
     ca: Option<&Path>,
 ) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>, TrustFault> {
     let mut roots = RootCertStore::empty();
     match ca {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
         Some(path) => {
-            for certificate in certificates(path)? {
+            for certificate in read_certificates(path)? {
                 roots
                     .add(certificate)
                     .map_err(|fault| TrustFault::new(path, fault.to_string()))?;
@@ -80,7 +80,7 @@ fn known(
     Ok(tls.with_root_certificates(roots))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustFault> {
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustFault> {
     let pem = fs::read(path).map_err(|fault| TrustFault::new(path, fault.to_string()))?;
     let found: Vec<_> = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()
@@ -93,7 +93,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustFault>
 
 /// A client that has not connected yet.
 #[must_use]
-pub fn client<B>(tls: ClientConfig, connect_timeout: Duration) -> Client<B>
+pub fn new_client<B>(tls: ClientConfig, connect_timeout: Duration) -> HttpsClient<B>
 where
     B: Body + Send,
     B::Data: Send,

@@ -38,7 +38,7 @@ struct OutcomeLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SourceLabels {
+struct DeliveryLabels {
     source: String,
     outcome: &'static str,
 }
@@ -62,9 +62,9 @@ pub struct Metrics {
     upstream: Family<ProductLabel, Histogram, fn() -> Histogram>,
     letters: Family<OutcomeLabel, Counter>,
     events: Family<OutcomeLabel, Counter>,
-    deliveries: Family<SourceLabels, Counter>,
+    deliveries: Family<DeliveryLabels, Counter>,
     reports: Family<ReportLabels, Counter>,
-    key_fetches: Family<SourceLabels, Counter>,
+    key_fetches: Family<DeliveryLabels, Counter>,
     old_signing_keys: Family<SourceLabel, Counter>,
     revision: Gauge,
     registry_age: Gauge<f64, AtomicU64>,
@@ -77,14 +77,15 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("akgate");
         let calls = Family::<CallLabels, Counter>::default();
-        let duration = histogram();
-        let upstream =
-            Family::<ProductLabel, Histogram, fn() -> Histogram>::new_with_constructor(histogram);
+        let duration = latency_histogram();
+        let upstream = Family::<ProductLabel, Histogram, fn() -> Histogram>::new_with_constructor(
+            latency_histogram,
+        );
         let letters = Family::<OutcomeLabel, Counter>::default();
         let events = Family::<OutcomeLabel, Counter>::default();
-        let deliveries = Family::<SourceLabels, Counter>::default();
+        let deliveries = Family::<DeliveryLabels, Counter>::default();
         let reports = Family::<ReportLabels, Counter>::default();
-        let key_fetches = Family::<SourceLabels, Counter>::default();
+        let key_fetches = Family::<DeliveryLabels, Counter>::default();
         let old_signing_keys = Family::<SourceLabel, Counter>::default();
         let revision = Gauge::default();
         let registry_age = Gauge::<f64, AtomicU64>::default();
@@ -171,7 +172,7 @@ impl Default for Metrics {
 
 /// What is read when somebody looks.
 #[derive(Debug, Clone, Copy)]
-pub struct Readings {
+pub struct GaugeReadings {
     /// The revision that this node enforces; -1 before the first load.
     pub revision: i64,
     /// Time since the registry was last read; `None` where it never was.
@@ -185,12 +186,12 @@ pub struct Readings {
 }
 
 /// 10 µs to 10 s: from what the gate alone takes to what nobody waits for.
-fn histogram() -> Histogram {
+fn latency_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.000_01, 1.5, 36))
 }
 
 /// Codes of other products are many, and not ours.
-fn product(product: &Product) -> &'static str {
+fn product_label(product: &Product) -> &'static str {
     match product {
         Product::Ram => "RAM",
         Product::Ims => "IMS",
@@ -210,7 +211,7 @@ impl Metrics {
         took: Duration,
     ) {
         let labels = CallLabels {
-            product: operation.map_or("none", |operation| product(operation.product())),
+            product: operation.map_or("none", |operation| product_label(operation.product())),
             effect: operation.map_or("none", |operation| operation.effect().as_str()),
             verdict: verdict.unwrap_or("none"),
             code: code.unwrap_or_default().to_owned(),
@@ -222,7 +223,7 @@ impl Metrics {
     /// Counts an answer of an upstream.
     pub fn upstream(&self, called: &Product, took: Duration) {
         let labels = ProductLabel {
-            product: product(called),
+            product: product_label(called),
         };
         self.upstream
             .get_or_create(&labels)
@@ -242,7 +243,7 @@ impl Metrics {
     /// Counts a delivery of a source that is configured.
     pub fn delivery(&self, source: &str, outcome: &'static str) {
         let source = source.to_owned();
-        let labels = SourceLabels { source, outcome };
+        let labels = DeliveryLabels { source, outcome };
         self.deliveries.get_or_create(&labels).inc();
     }
 
@@ -257,7 +258,7 @@ impl Metrics {
     /// Counts a request for a source's keys.
     pub fn key_fetch(&self, source: &str, outcome: &'static str) {
         let source = source.to_owned();
-        let labels = SourceLabels { source, outcome };
+        let labels = DeliveryLabels { source, outcome };
         self.key_fetches.get_or_create(&labels).inc();
     }
 
@@ -269,7 +270,7 @@ impl Metrics {
     }
 
     /// Sets what is read when somebody looks.
-    pub fn set(&self, readings: &Readings) {
+    pub fn set(&self, readings: &GaugeReadings) {
         self.revision.set(readings.revision);
         let age = readings.registry_age;
         self.registry_age
@@ -300,7 +301,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.call(None, None, Some("MissingAction"), Duration::from_millis(1));
         metrics.letter("sent");
-        metrics.set(&Readings {
+        metrics.set(&GaugeReadings {
             revision: 7,
             registry_age: Some(Duration::from_millis(250)),
             dropped_records: 0,

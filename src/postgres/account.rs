@@ -10,14 +10,14 @@ use super::StartError;
 
 /// Whom the server runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Account {
+pub(super) enum ServerAccount {
     /// The account of this process.
     Own,
     /// Another one: this process is root.
     SteppedDown { uid: u32, gid: u32 },
 }
 
-impl Account {
+impl ServerAccount {
     /// The account of a new server.
     pub(super) fn choose() -> Result<Self, StartError> {
         if !is_root()? {
@@ -26,7 +26,7 @@ impl Account {
         let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
         let (uid, gid) = ["postgres", "nobody"]
             .into_iter()
-            .find_map(|name| ids(&accounts, name))
+            .find_map(|name| parse_passwd_ids(&accounts, name))
             .unwrap_or((65534, 65534));
         Ok(Self::SteppedDown { uid, gid })
     }
@@ -92,7 +92,7 @@ fn is_root() -> Result<bool, StartError> {
 }
 
 /// User and group id of `name` in the text of `/etc/passwd`.
-fn ids(accounts: &str, name: &str) -> Option<(u32, u32)> {
+fn parse_passwd_ids(accounts: &str, name: &str) -> Option<(u32, u32)> {
     accounts.lines().find_map(|line| {
         let mut fields = line.split(':');
         if fields.next() != Some(name) {
@@ -106,19 +106,19 @@ fn ids(accounts: &str, name: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Account, ids};
+    use super::{ServerAccount, parse_passwd_ids};
     use std::path::Path;
 
     #[test]
     fn account_ids_are_read_by_whole_name() {
         let accounts = "nobody2:x:7:8::/:\nnobody:x:65534:65533:nobody:/:/bin/false\n";
-        assert_eq!(ids(accounts, "nobody"), Some((65534, 65533)));
-        assert_eq!(ids(accounts, "postgres"), None);
+        assert_eq!(parse_passwd_ids(accounts, "nobody"), Some((65534, 65533)));
+        assert_eq!(parse_passwd_ids(accounts, "postgres"), None);
     }
 
     #[test]
     fn account_may_enter_the_root_folder_and_no_missing_one() {
-        let stranger = Account::SteppedDown {
+        let stranger = ServerAccount::SteppedDown {
             uid: 4_000_000,
             gid: 4_000_000,
         };

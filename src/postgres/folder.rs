@@ -8,54 +8,60 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::account::Account;
+use super::account::ServerAccount;
 use super::pid_file::PidFile;
-use super::place::{make_private, make_scratch, resolve, take_over, temporary_parent};
-use super::tether::send;
-use super::{POLL, StartError};
+use super::place::{
+    claim_folder, make_private, make_scratch, resolve_data_folder, temporary_parent,
+};
+use super::tether::send_signal;
+use super::{POLL_INTERVAL, StartError};
 
 /// The longest folder of a socket, in bytes: with the file's name it must fit the 104 bytes that
 /// the smallest `sockaddr_un` has.
-pub(super) const LONGEST_SOCKET_FOLDER: usize = 85;
+pub(super) const MAX_SOCKET_FOLDER_BYTES: usize = 85;
 /// How long the tether of a killed owner may need to stop its server before we ask it ourselves.
-const GRACE: Duration = Duration::from_secs(5);
+const ORPHAN_GRACE: Duration = Duration::from_secs(5);
 
 /// The folder of a private PostgreSQL.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct DataFolder {
     path: PathBuf,
-    account: Account,
+    account: ServerAccount,
     sockets: PathBuf,
     /// What is removed at the end: all of a temporary folder, or a socket folder apart.
     scratch: Option<PathBuf>,
     lock: File,
 }
 
-impl Folder {
+impl DataFolder {
     /// Opens `data`, making it where it is missing; a temporary folder for `None`.
     pub(super) fn open(data: Option<&Path>) -> Result<Self, StartError> {
-        let account = Account::choose()?;
+        let account = ServerAccount::choose()?;
         match data {
             Some(data) => Self::kept(data, account),
             None => Self::temporary(account),
         }
     }
 
-    fn temporary(account: Account) -> Result<Self, StartError> {
+    fn temporary(account: ServerAccount) -> Result<Self, StartError> {
         let path = make_scratch(&temporary_parent(account), account)?;
         Self::with(path.clone(), account, Some(path))
     }
 
-    fn kept(data: &Path, account: Account) -> Result<Self, StartError> {
-        let path = resolve(data, account)?;
+    fn kept(data: &Path, account: ServerAccount) -> Result<Self, StartError> {
+        let path = resolve_data_folder(data, account)?;
         let account = match fs::metadata(path.join("cluster")) {
             Ok(meta) => account.of_owner(&meta),
-            Err(_) => take_over(&path, account)?,
+            Err(_) => claim_folder(&path, account)?,
         };
         Self::with(path, account, None)
     }
 
-    fn with(path: PathBuf, account: Account, scratch: Option<PathBuf>) -> Result<Self, StartError> {
+    fn with(
+        path: PathBuf,
+        account: ServerAccount,
+        scratch: Option<PathBuf>,
+    ) -> Result<Self, StartError> {
         let lock = File::open(&path).map_err(StartError::file(&path))?;
         Ok(Self {
             sockets: path.join("run"),
@@ -92,14 +98,14 @@ impl Folder {
         for entry in fs::read_dir(&self.path).map_err(StartError::file(&self.path))? {
             let entry = entry.map_err(StartError::file(&self.path))?;
             if entry.file_name().as_encoded_bytes().starts_with(b"making-") {
-                remove(&entry.path())?;
+                remove_folder(&entry.path())?;
             }
         }
         self.make_sockets()
     }
 
     fn outlast(&self, deadline: Instant) -> Result<(), StartError> {
-        let patience = Instant::now() + GRACE;
+        let patience = Instant::now() + ORPHAN_GRACE;
         let mut asked = false;
         while let Some(file) = self.running() {
             if Instant::now() >= deadline {
@@ -110,17 +116,17 @@ impl Folder {
             }
             if !asked && Instant::now() >= patience {
                 asked = true;
-                send("-INT", file.pid, self.account);
+                send_signal("-INT", file.pid, self.account);
             }
-            std::thread::sleep(POLL);
+            std::thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }
 
     fn make_sockets(&mut self) -> Result<(), StartError> {
-        remove(&self.sockets)?;
+        remove_folder(&self.sockets)?;
         let short = self.path.join("run");
-        if short.as_os_str().len() <= LONGEST_SOCKET_FOLDER {
+        if short.as_os_str().len() <= MAX_SOCKET_FOLDER_BYTES {
             self.sockets = short;
             return make_private(&self.sockets, self.account);
         }
@@ -137,7 +143,7 @@ impl Folder {
         &self.path
     }
 
-    pub(super) fn account(&self) -> Account {
+    pub(super) fn account(&self) -> ServerAccount {
         self.account
     }
 
@@ -179,7 +185,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for DataFolder {
     fn drop(&mut self) {
         if let Some(scratch) = &self.scratch {
             // The tether has usually removed it; nobody is left to tell if this fails.
@@ -188,7 +194,7 @@ impl Drop for Folder {
     }
 }
 
-fn remove(path: &Path) -> Result<(), StartError> {
+fn remove_folder(path: &Path) -> Result<(), StartError> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(StartError::file(path)(error)),
         _ => Ok(()),

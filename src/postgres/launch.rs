@@ -3,19 +3,19 @@
 use std::ffi::OsStr;
 use std::time::Instant;
 
-use super::folder::Folder;
+use super::folder::DataFolder;
 use super::pid_file::PidFile;
-use super::programs::Programs;
-use super::tether::Tether;
-use super::{PATIENCE, PORT, SUPERUSER, StartError, Tuning, pause};
+use super::programs::ServerPrograms;
+use super::tether::ChildGuard;
+use super::{Durability, PORT, READY_TIMEOUT, SUPERUSER, StartError, sleep_until_deadline};
 
-const INITDB: [&str; 7] = ["-U", SUPERUSER, "-A", "trust", "--locale=C", "-E", "UTF8"];
+const INITDB_ARGUMENTS: [&str; 7] = ["-U", SUPERUSER, "-A", "trust", "--locale=C", "-E", "UTF8"];
 
 /// Builds the data of a new server. A killed `initdb` leaves nothing that looks finished.
 pub(super) fn make_cluster(
-    programs: &Programs,
-    folder: &Folder,
-    tuning: Tuning,
+    programs: &ServerPrograms,
+    folder: &DataFolder,
+    tuning: Durability,
 ) -> Result<(), StartError> {
     let making = folder.new_cluster();
     let mut arguments = vec![
@@ -23,16 +23,16 @@ pub(super) fn make_cluster(
         "-D".as_ref(),
         making.as_os_str(),
     ];
-    arguments.extend(INITDB.map(OsStr::new));
-    if tuning == Tuning::Throwaway {
+    arguments.extend(INITDB_ARGUMENTS.map(OsStr::new));
+    if tuning == Durability::Throwaway {
         arguments.push(OsStr::new("--no-sync"));
     }
-    let mut tether = Tether::spawn(&arguments, folder)?;
-    let deadline = Instant::now() + PATIENCE;
+    let mut tether = ChildGuard::spawn(&arguments, folder)?;
+    let deadline = Instant::now() + READY_TIMEOUT;
     let status = loop {
         match tether.ended() {
             Some(status) => break status,
-            None => pause(deadline, folder)?,
+            None => sleep_until_deadline(deadline, folder)?,
         }
     };
     if !status.success() {
@@ -42,11 +42,11 @@ pub(super) fn make_cluster(
 }
 
 /// Runs the server until it accepts connections.
-pub(super) fn launch(
-    programs: &Programs,
-    folder: &Folder,
-    tuning: Tuning,
-) -> Result<(Tether, PidFile), StartError> {
+pub(super) fn launch_server(
+    programs: &ServerPrograms,
+    folder: &DataFolder,
+    tuning: Durability,
+) -> Result<(ChildGuard, PidFile), StartError> {
     let cluster = folder.cluster();
     let port = PORT.to_string();
     let mut arguments = vec![
@@ -58,11 +58,11 @@ pub(super) fn launch(
         "-p".as_ref(),
         port.as_ref(),
     ];
-    for setting in settings(tuning) {
+    for setting in server_settings(tuning) {
         arguments.extend(["-c", setting].map(OsStr::new));
     }
-    let mut tether = Tether::spawn(&arguments, folder)?;
-    let deadline = Instant::now() + PATIENCE;
+    let mut tether = ChildGuard::spawn(&arguments, folder)?;
+    let deadline = Instant::now() + READY_TIMEOUT;
     loop {
         if let Some(status) = tether.ended() {
             return Err(StartError::ended("postgres", status, &folder.log()));
@@ -70,11 +70,11 @@ pub(super) fn launch(
         if let Some(file) = folder.running().filter(|file| file.ready) {
             return Ok((tether, file));
         }
-        pause(deadline, folder)?;
+        sleep_until_deadline(deadline, folder)?;
     }
 }
 
-fn settings(tuning: Tuning) -> &'static [&'static str] {
+fn server_settings(tuning: Durability) -> &'static [&'static str] {
     // Compiling a plan costs more than any query of akgate takes.
     const DURABLE: &[&str] = &[
         "listen_addresses=",
@@ -96,7 +96,7 @@ fn settings(tuning: Tuning) -> &'static [&'static str] {
         "max_connections=300",
     ];
     match tuning {
-        Tuning::Durable => DURABLE,
-        Tuning::Throwaway => THROWAWAY,
+        Durability::Durable => DURABLE,
+        Durability::Throwaway => THROWAWAY,
     }
 }

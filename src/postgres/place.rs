@@ -6,11 +6,14 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::StartError;
-use super::account::Account;
-use super::folder::LONGEST_SOCKET_FOLDER;
+use super::account::ServerAccount;
+use super::folder::MAX_SOCKET_FOLDER_BYTES;
 
 /// The real folder behind `data`, which may not exist yet.
-pub(super) fn resolve(data: &Path, account: Account) -> Result<PathBuf, StartError> {
+pub(super) fn resolve_data_folder(
+    data: &Path,
+    account: ServerAccount,
+) -> Result<PathBuf, StartError> {
     if let Some(parent) = data
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
@@ -28,10 +31,10 @@ pub(super) fn resolve(data: &Path, account: Account) -> Result<PathBuf, StartErr
         }
         Err(error) => return Err(StartError::file(data)(error)),
     }
-    make_kept(data, account)
+    make_persistent_folder(data, account)
 }
 
-fn make_kept(data: &Path, account: Account) -> Result<PathBuf, StartError> {
+fn make_persistent_folder(data: &Path, account: ServerAccount) -> Result<PathBuf, StartError> {
     let parent = match data.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -51,7 +54,10 @@ fn make_kept(data: &Path, account: Account) -> Result<PathBuf, StartError> {
 }
 
 /// Takes a folder without a cluster into use, unless it holds something else.
-pub(super) fn take_over(path: &Path, account: Account) -> Result<Account, StartError> {
+pub(super) fn claim_folder(
+    path: &Path,
+    account: ServerAccount,
+) -> Result<ServerAccount, StartError> {
     for entry in fs::read_dir(path).map_err(StartError::file(path))? {
         let entry = entry.map_err(StartError::file(path))?;
         let name = entry.file_name();
@@ -73,9 +79,9 @@ pub(super) fn take_over(path: &Path, account: Account) -> Result<Account, StartE
 }
 
 /// Where temporary folders go: every account concerned can enter it, and a socket path fits.
-pub(super) fn temporary_parent(account: Account) -> PathBuf {
+pub(super) fn temporary_parent(account: ServerAccount) -> PathBuf {
     // The random name and `run` need 28 bytes.
-    let fits = |path: &PathBuf| path.as_os_str().len() + 28 <= LONGEST_SOCKET_FOLDER;
+    let fits = |path: &PathBuf| path.as_os_str().len() + 28 <= MAX_SOCKET_FOLDER_BYTES;
     [std::env::temp_dir(), "/tmp".into()]
         .into_iter()
         .filter_map(|path| path.canonicalize().ok())
@@ -84,14 +90,14 @@ pub(super) fn temporary_parent(account: Account) -> PathBuf {
 }
 
 /// Makes a private folder of a random name.
-pub(super) fn make_scratch(parent: &Path, account: Account) -> Result<PathBuf, StartError> {
+pub(super) fn make_scratch(parent: &Path, account: ServerAccount) -> Result<PathBuf, StartError> {
     let path = parent.join(format!("akgate-{:016x}", rand::random::<u64>()));
     make_private(&path, account)?;
     Ok(path)
 }
 
 /// Makes a folder that only `account` (and root) can enter.
-pub(super) fn make_private(path: &Path, account: Account) -> Result<(), StartError> {
+pub(super) fn make_private(path: &Path, account: ServerAccount) -> Result<(), StartError> {
     let made = DirBuilder::new().mode(0o700).create(path);
     made.map_err(StartError::file(path))?;
     account.give(path)

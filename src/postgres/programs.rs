@@ -6,25 +6,28 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::StartError;
-use super::account::Account;
+use super::account::ServerAccount;
 
 /// The two programs, of one version.
 #[derive(Debug, Clone)]
-pub(super) struct Programs {
+pub(super) struct ServerPrograms {
     pub(super) initdb: PathBuf,
     pub(super) postgres: PathBuf,
 }
 
 /// Finds programs that `account` may run and, where data exists, of the `version` that made it.
-pub(super) fn find(account: Account, version: Option<String>) -> Result<Programs, StartError> {
+pub(super) fn find_programs(
+    account: ServerAccount,
+    version: Option<String>,
+) -> Result<ServerPrograms, StartError> {
     let named = env::var_os("AKGATE_POSTGRES_BIN").filter(|folder| !folder.is_empty());
     let folders = match &named {
         Some(folder) => vec![PathBuf::from(folder)],
         None => usual_folders(),
     };
-    let found: Vec<Programs> = folders
+    let found: Vec<ServerPrograms> = folders
         .iter()
-        .filter_map(|folder| Programs::in_folder(folder, account))
+        .filter_map(|folder| ServerPrograms::in_folder(folder, account))
         .collect();
     if found.is_empty() {
         let install = install_command();
@@ -36,7 +39,7 @@ pub(super) fn find(account: Account, version: Option<String>) -> Result<Programs
             None => StartError::NotInstalled { install },
         });
     }
-    let fits = |programs: &Programs| match &version {
+    let fits = |programs: &ServerPrograms| match &version {
         Some(version) => programs.version().as_ref() == Some(version),
         None => true,
     };
@@ -48,8 +51,8 @@ pub(super) fn find(account: Account, version: Option<String>) -> Result<Programs
         })
 }
 
-impl Programs {
-    fn in_folder(folder: &Path, account: Account) -> Option<Self> {
+impl ServerPrograms {
+    fn in_folder(folder: &Path, account: ServerAccount) -> Option<Self> {
         let folder = folder.canonicalize().ok()?;
         let programs = Self {
             initdb: folder.join("initdb"),
@@ -83,15 +86,15 @@ fn is_program(path: &Path) -> bool {
 fn usual_folders() -> Vec<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = env::split_paths(&path).collect();
-    folders.extend(versions("/usr/lib/postgresql", ""));
-    folders.extend(versions("/usr", "pgsql-"));
-    folders.extend(versions("/opt/homebrew/opt", "postgresql@"));
-    folders.extend(versions("/usr/local/opt", "postgresql@"));
+    folders.extend(version_folders("/usr/lib/postgresql", ""));
+    folders.extend(version_folders("/usr", "pgsql-"));
+    folders.extend(version_folders("/opt/homebrew/opt", "postgresql@"));
+    folders.extend(version_folders("/usr/local/opt", "postgresql@"));
     folders
 }
 
 /// The `bin` folders of `parent/<prefix><number>`, greatest number first.
-fn versions(parent: &str, prefix: &str) -> Vec<PathBuf> {
+fn version_folders(parent: &str, prefix: &str) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(parent) else {
         return Vec::new();
     };

@@ -11,22 +11,22 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::account::Account;
-use super::folder::Folder;
+use super::account::ServerAccount;
+use super::folder::DataFolder;
 use super::pid_file::PidFile;
-use super::{POLL, StartError};
+use super::{POLL_INTERVAL, StartError};
 
 /// How long a fast shutdown may take before an immediate one is asked for.
-const FAST: Duration = Duration::from_secs(10);
+const FAST_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an immediate shutdown may take before it is given up.
-const IMMEDIATE: Duration = Duration::from_secs(5);
+const IMMEDIATE_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `$1` log, `$2` folder to remove when the parent is gone (or empty), then the command.
 ///
 /// The watcher is a second shell: were the server to end first, `read` could not be interrupted
 /// otherwise. SIGCONT wakes a server that somebody stopped, or it would never see the SIGINT. A
 /// signal to the whole group (systemd, a closed terminal) must not cost the watcher's life.
-const SCRIPT: &str = r#"
+const WATCHER_SCRIPT: &str = r#"
 log=$1 scrap=$2
 shift 2
 over=
@@ -57,20 +57,20 @@ exit $code
 
 /// A running child on its tether. Dropping it stops the child and waits, at most 15 s.
 #[derive(Debug)]
-pub(super) struct Tether {
+pub(super) struct ChildGuard {
     shell: Child,
     pipe: Option<ChildStdin>,
-    account: Account,
+    account: ServerAccount,
     cluster: PathBuf,
 }
 
-impl Tether {
+impl ChildGuard {
     /// Runs `command` as the folder's account, in its own process group: a Ctrl-C on the terminal
     /// is for this process, which then stops the child in its own time.
-    pub(super) fn spawn(command: &[&OsStr], folder: &Folder) -> Result<Self, StartError> {
+    pub(super) fn spawn(command: &[&OsStr], folder: &DataFolder) -> Result<Self, StartError> {
         let mut shell = Command::new("/bin/sh");
         shell
-            .args(["-c", SCRIPT, "akgate-tether"])
+            .args(["-c", WATCHER_SCRIPT, "akgate-tether"])
             .arg(folder.log())
             .arg(folder.scratch().map_or(OsStr::new(""), Path::as_os_str))
             .args(command)
@@ -112,11 +112,11 @@ impl Tether {
     }
 
     fn wait(&mut self) {
-        if self.ends_within(FAST) {
+        if self.ends_within(FAST_SHUTDOWN_TIMEOUT) {
             return;
         }
         self.signal("-QUIT");
-        self.ends_within(IMMEDIATE);
+        self.ends_within(IMMEDIATE_SHUTDOWN_TIMEOUT);
     }
 
     fn ends_within(&mut self, time: Duration) -> bool {
@@ -125,7 +125,7 @@ impl Tether {
             if Instant::now() >= deadline {
                 return false;
             }
-            sleep(POLL);
+            sleep(POLL_INTERVAL);
         }
         true
     }
@@ -133,12 +133,12 @@ impl Tether {
     fn signal(&self, signal: &str) {
         if let Some(file) = PidFile::read(&self.cluster).filter(|file| file.is_live(&self.cluster))
         {
-            send(signal, file.pid, self.account);
+            send_signal(signal, file.pid, self.account);
         }
     }
 }
 
-impl Drop for Tether {
+impl Drop for ChildGuard {
     fn drop(&mut self) {
         self.pipe = None;
         self.wait();
@@ -146,7 +146,7 @@ impl Drop for Tether {
 }
 
 /// Sends a signal to one process, with no more rights than `account` has.
-pub(super) fn send(signal: &str, pid: u32, account: Account) {
+pub(super) fn send_signal(signal: &str, pid: u32, account: ServerAccount) {
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", r#"kill "$1" "$2""#, "sh", signal])

@@ -19,7 +19,7 @@ pub struct AccessKeyId(Box<str>);
 
 /// An id as people are shown it ([`AccessKeyId::masked`]), whatever the text is.
 #[must_use]
-pub fn masked(text: &str) -> String {
+pub fn mask_key_id(text: &str) -> String {
     AccessKeyId::parse(text).map_or_else(|_| "****".to_owned(), |id| id.masked())
 }
 

@@ -15,30 +15,30 @@ pub enum Credential {
 }
 
 /// The length of a pair's secret.
-const SECRET: usize = 30;
+const SECRET_LEN: usize = 30;
 
 /// The longest secret of a session that we look for.
-const LONGEST: usize = 64;
+const MAX_SECRET_LEN: usize = 64;
 
 /// The fewest letters and digits that follow `STS.`.
-const SESSION: usize = 8;
+const MIN_SESSION_LEN: usize = 8;
 
 /// Finds credentials in any text, in their order: ids, and secrets of 30 characters that mix upper case, lower case
 /// and digits.
-pub fn find(text: &str) -> impl Iterator<Item = Credential> {
-    words(text).filter_map(|word| id(word).or_else(|| mixed_secret(word)))
+pub fn find_credentials(text: &str) -> impl Iterator<Item = Credential> {
+    split_words(text).filter_map(|word| key_id_in(word).or_else(|| mixed_secret_in(word)))
 }
 
-/// Reads what a source says is a credential: as [`find`], but where the text is nothing else, a secret need be neither
+/// Reads what a source says is a credential: as [`find_credentials`], but where the text is nothing else, a secret need be neither
 /// mixed nor of 30 characters.
 #[must_use]
-pub fn read(text: &str) -> Vec<Credential> {
+pub fn read_credentials(text: &str) -> Vec<Credential> {
     let text = text.trim();
-    let found: Vec<Credential> = find(text).collect();
+    let found: Vec<Credential> = find_credentials(text).collect();
     if !found.is_empty() {
         return found;
     }
-    let is_secret = (SECRET..=LONGEST).contains(&text.len())
+    let is_secret = (SECRET_LEN..=MAX_SECRET_LEN).contains(&text.len())
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
@@ -47,40 +47,40 @@ pub fn read(text: &str) -> Vec<Credential> {
 }
 
 /// Runs of letters and digits; `STS.` belongs to what follows it.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+fn split_words(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let start = rest.find(|c: char| c.is_ascii_alphanumeric())?;
         let (_, word) = rest.split_at_checked(start)?;
-        let end = run(word);
+        let end = alphanumeric_run(word);
         let session = word
             .strip_prefix("STS.")
-            .map(|after| "STS.".len() + run(after));
+            .map(|after| "STS.".len() + alphanumeric_run(after));
         let (word, after) = word.split_at_checked(session.unwrap_or(end))?;
         rest = after;
         Some(word)
     })
 }
 
-fn run(text: &str) -> usize {
+fn alphanumeric_run(text: &str) -> usize {
     text.find(|c: char| !c.is_ascii_alphanumeric())
         .unwrap_or(text.len())
 }
 
-fn id(word: &str) -> Option<Credential> {
+fn key_id_in(word: &str) -> Option<Credential> {
     let pair = word
         .strip_prefix("LTAI")
         .is_some_and(|rest| (12..=26).contains(&rest.len()));
     let session = word
         .strip_prefix("STS.")
-        .is_some_and(|rest| rest.len() >= SESSION);
+        .is_some_and(|rest| rest.len() >= MIN_SESSION_LEN);
     let id = (pair || session).then(|| AccessKeyId::parse(word).ok())??;
     Some(Credential::Id(id))
 }
 
-fn mixed_secret(word: &str) -> Option<Credential> {
+fn mixed_secret_in(word: &str) -> Option<Credential> {
     let has = |one: fn(&u8) -> bool| word.as_bytes().iter().any(one);
-    let mixed = word.len() == SECRET
+    let mixed = word.len() == SECRET_LEN
         && has(u8::is_ascii_uppercase)
         && has(u8::is_ascii_lowercase)
         && has(u8::is_ascii_digit);
@@ -106,15 +106,15 @@ mod tests {
 
     #[test]
     fn access_key_is_found_in_everyday_text() {
-        let both = vec![format!("id {ID}"), format!("secret {SECRET}")];
+        let both = vec![format!("id {ID}"), format!("secret {SECRET_LEN}")];
         for text in [
-            format!("{ID}:{SECRET}"),
-            format!("ACCESS_KEY_ID={ID}\nACCESS_KEY_SECRET=\"{SECRET}\"\n"),
-            format!("{{\"accessKeyId\":\"{ID}\",\"accessKeySecret\":\"{SECRET}\"}}"),
-            format!("'{ID}','{SECRET}'"),
-            format!("密钥{ID}，{SECRET}。"),
+            format!("{ID}:{SECRET_LEN}"),
+            format!("ACCESS_KEY_ID={ID}\nACCESS_KEY_SECRET=\"{SECRET_LEN}\"\n"),
+            format!("{{\"accessKeyId\":\"{ID}\",\"accessKeySecret\":\"{SECRET_LEN}\"}}"),
+            format!("'{ID}','{SECRET_LEN}'"),
+            format!("密钥{ID}，{SECRET_LEN}。"),
         ] {
-            assert_eq!(shown(find(&text)), both, "{text}");
+            assert_eq!(shown(find_credentials(&text)), both, "{text}");
         }
     }
 
@@ -133,7 +133,7 @@ mod tests {
             ("abcdefghijklmnopqrstuvwxyzabcd", vec![]),
             ("", vec![]),
         ] {
-            assert_eq!(shown(find(text)), found, "{text}");
+            assert_eq!(shown(find_credentials(text)), found, "{text}");
         }
     }
 
@@ -141,21 +141,27 @@ mod tests {
     fn token_of_a_source_is_read_as_a_secret() {
         let plain = "abcdefghijklmnopqrstuvwxyzabcd";
         assert_eq!(
-            shown(read(&format!(" {plain}\n"))),
+            shown(read_credentials(&format!(" {plain}\n"))),
             [format!("secret {plain}")]
         );
         let session = "wyLTSmsyPGP1ohvvw8xYgB29dlGI8KMiH2pKFake0001";
-        assert_eq!(shown(read(session)), [format!("secret {session}")]);
-        assert_eq!(shown(read(&format!("{ID} {plain}"))), [format!("id {ID}")]);
+        assert_eq!(
+            shown(read_credentials(session)),
+            [format!("secret {session}")]
+        );
+        assert_eq!(
+            shown(read_credentials(&format!("{ID} {plain}"))),
+            [format!("id {ID}")]
+        );
         for text in ["some_token", "", "a b", &"a".repeat(65)] {
-            assert!(read(text).is_empty(), "{text}");
+            assert!(read_credentials(text).is_empty(), "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn credentials_found_in_any_text_are_parts_of_it(text in "\\PC{0,200}") {
-            for credential in read(&text).into_iter().chain(find(&text)) {
+            for credential in read_credentials(&text).into_iter().chain(find_credentials(&text)) {
                 let found = match &credential {
                     Credential::Id(id) => id.as_str().to_owned(),
                     Credential::Secret(secret) => secret.expose().to_owned(),
@@ -170,8 +176,8 @@ mod tests {
             between in "[^A-Za-z0-9]{1,20}",
             after in "[^A-Za-z0-9]{0,20}",
         ) {
-            let text = format!("{before}{ID}{between}{SECRET}{after}");
-            prop_assert_eq!(shown(find(&text)), vec![format!("id {ID}"), format!("secret {SECRET}")]);
+            let text = format!("{before}{ID}{between}{SECRET_LEN}{after}");
+            prop_assert_eq!(shown(find_credentials(&text)), vec![format!("id {ID}"), format!("secret {SECRET_LEN}")]);
         }
     }
 }

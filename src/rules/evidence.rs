@@ -8,27 +8,27 @@ use zeroize::Zeroize;
 
 use crate::{
     access_key::{AccessKeyId, AccessKeySecret},
-    leak::Place,
+    leak::LeakPlace,
 };
 
 /// The longest clue that is shown, in characters.
-const LONGEST: usize = 300;
+const MAX_SHOWN_CHARS: usize = 300;
 
 /// The length of an AccessKeySecret.
-const SECRET: usize = 30;
+const SECRET_LEN: usize = 30;
 
 /// As many characters of a secret as may stand anywhere.
-const HARMLESS: usize = 7;
+const HARMLESS_LEN: usize = 7;
 
 /// A text without what misleads: control characters, Unicode's bidirectional controls and what has no width
 /// are replaced, what mail programs would make a link of is broken, and what is too long is cut.
 #[must_use]
-pub fn clean(text: &str) -> String {
-    unlinked(&plain(text))
+pub fn sanitize_text(text: &str) -> String {
+    break_links(&replace_misleading(text))
 }
 
 /// Breaks what mail programs make a link of by themselves.
-fn unlinked(text: &str) -> String {
+fn break_links(text: &str) -> String {
     let text = text.replace("://", "[:]//");
     let lower = text.to_ascii_lowercase();
     let mut shown = String::with_capacity(text.len());
@@ -42,32 +42,32 @@ fn unlinked(text: &str) -> String {
     shown + text.get(rest..).unwrap_or_default()
 }
 
-fn plain(text: &str) -> String {
+fn replace_misleading(text: &str) -> String {
     let mut shown: String = text
         .chars()
-        .map(|c| if misleads(c) { '\u{fffd}' } else { c })
-        .take(LONGEST)
+        .map(|c| if is_misleading(c) { '\u{fffd}' } else { c })
+        .take(MAX_SHOWN_CHARS)
         .collect();
-    if text.chars().nth(LONGEST).is_some() {
+    if text.chars().nth(MAX_SHOWN_CHARS).is_some() {
         shown.push('…');
     }
     shown
 }
 
 /// As many characters of a secret as must not stand anywhere.
-type Piece = [u8; HARMLESS + 1];
+type SecretFragment = [u8; HARMLESS_LEN + 1];
 
 /// All pieces of some secrets: none of them is to be left in a text.
 #[derive(Clone, Default)]
-pub struct Pieces(Vec<Piece>);
+pub struct SecretFragments(Vec<SecretFragment>);
 
-impl Pieces {
+impl SecretFragments {
     /// The pieces of these secrets.
     #[must_use]
     pub fn of<'s>(secrets: impl IntoIterator<Item = &'s AccessKeySecret>) -> Self {
-        let mut pieces: Vec<Piece> = secrets
+        let mut pieces: Vec<SecretFragment> = secrets
             .into_iter()
-            .flat_map(|secret| windows(secret.expose().as_bytes()))
+            .flat_map(|secret| fragments_of(secret.expose().as_bytes()))
             .collect();
         pieces.sort_unstable();
         pieces.dedup();
@@ -81,37 +81,37 @@ impl Pieces {
             return text.to_owned();
         }
         let mut hidden = vec![false; text.len()];
-        for (at, found) in windows(text.as_bytes()).enumerate() {
+        for (at, found) in fragments_of(text.as_bytes()).enumerate() {
             if self.0.binary_search(&found).is_ok()
                 && let Some(run) = hidden.get_mut(at..at + found.len())
             {
                 run.fill(true);
             }
         }
-        hide(text, &hidden)
+        mask_hidden(text, &hidden)
     }
 }
 
-impl fmt::Debug for Pieces {
+impl fmt::Debug for SecretFragments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pieces(…)")
     }
 }
 
-impl Drop for Pieces {
+impl Drop for SecretFragments {
     fn drop(&mut self) {
         self.0.zeroize();
     }
 }
 
-fn windows(bytes: &[u8]) -> impl Iterator<Item = Piece> {
+fn fragments_of(bytes: &[u8]) -> impl Iterator<Item = SecretFragment> {
     bytes
-        .windows(HARMLESS + 1)
+        .windows(HARMLESS_LEN + 1)
         .filter_map(|window| window.try_into().ok())
 }
 
 /// A text with its hidden bytes replaced, run by run.
-fn hide(text: &str, hidden: &[bool]) -> String {
+fn mask_hidden(text: &str, hidden: &[bool]) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut inside = false;
     for (at, c) in text.char_indices() {
@@ -126,7 +126,7 @@ fn hide(text: &str, hidden: &[bool]) -> String {
     shown
 }
 
-fn misleads(c: char) -> bool {
+fn is_misleading(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}'
@@ -145,7 +145,7 @@ fn misleads(c: char) -> bool {
 /// 5891), `xn--…`: it cannot pass for one that it only looks like. User, query and fragment are left out, since each may hold
 /// the secret; so is whatever looks like one, and the key is masked. A line number stays.
 #[must_use]
-pub fn place(url: &str, key: &AccessKeyId) -> String {
+pub fn defang_url(url: &str, key: &AccessKeyId) -> String {
     let url = url.replace(key.as_str(), &key.masked());
     let (url, fragment) = url.split_once('#').unwrap_or((&url, ""));
     let url = url.split_once('?').map_or(url, |(before, _)| before);
@@ -160,7 +160,7 @@ pub fn place(url: &str, key: &AccessKeyId) -> String {
     let slash = rest.find('/').and_then(|at| rest.split_at_checked(at));
     let (authority, path) = slash.unwrap_or((rest, ""));
     let host = authority.rsplit('@').next().unwrap_or_default();
-    let line = if is_line(fragment) {
+    let line = if is_line_fragment(fragment) {
         format!("#{fragment}")
     } else {
         String::new()
@@ -168,25 +168,28 @@ pub fn place(url: &str, key: &AccessKeyId) -> String {
     let rest = format!(
         "{}{}",
         ascii_host(host).replace('.', "[.]"),
-        without_secrets(path)
+        redact_lookalikes(path)
     );
-    let shown = format!("{scheme}{}{line}", unlinked(&rest));
+    let shown = format!("{scheme}{}{line}", break_links(&rest));
     let words: Vec<&str> = shown.split_whitespace().collect();
-    plain(&words.join("%20"))
+    replace_misleading(&words.join("%20"))
 }
 
 /// Where a key was seen, in one line: the address, then the file and the commit that it does not name. `None` where
 /// the source does not tell.
 #[must_use]
-pub fn whereabouts(seen: &Place, key: &AccessKeyId) -> Option<String> {
-    let mut shown = seen.url.as_deref().map(|url| place(url, key));
-    for more in [seen.path.as_deref(), seen.commit.as_deref().map(short)] {
-        let text = without_secrets(
+pub fn describe_place(seen: &LeakPlace, key: &AccessKeyId) -> Option<String> {
+    let mut shown = seen.url.as_deref().map(|url| defang_url(url, key));
+    for more in [
+        seen.path.as_deref(),
+        seen.commit.as_deref().map(short_commit),
+    ] {
+        let text = redact_lookalikes(
             &more
                 .unwrap_or_default()
                 .replace(key.as_str(), &key.masked()),
         );
-        let text = clean(&text);
+        let text = sanitize_text(&text);
         shown = match shown {
             Some(shown) if shown.contains(&text) => Some(shown),
             Some(shown) => Some(format!("{shown}, {text}")),
@@ -197,7 +200,7 @@ pub fn whereabouts(seen: &Place, key: &AccessKeyId) -> Option<String> {
 }
 
 /// As much of a commit's id as people read.
-fn short(commit: &str) -> &str {
+fn short_commit(commit: &str) -> &str {
     commit
         .get(..commit.floor_char_boundary(12))
         .unwrap_or_default()
@@ -221,7 +224,7 @@ fn ascii_host(host: &str) -> Cow<'_, str> {
 }
 
 /// `L12`, `L12-L40`, `L12C3`: how code hosts name lines.
-fn is_line(fragment: &str) -> bool {
+fn is_line_fragment(fragment: &str) -> bool {
     fragment.starts_with('L')
         && fragment.len() < 24
         && fragment
@@ -230,7 +233,7 @@ fn is_line(fragment: &str) -> bool {
 }
 
 /// Replaces each run of letters and digits that is as long as a secret and as mixed.
-fn without_secrets(text: &str) -> String {
+fn redact_lookalikes(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut run = String::new();
     for c in text.chars().map(Some).chain([None]) {
@@ -238,15 +241,19 @@ fn without_secrets(text: &str) -> String {
             run.push(c);
             continue;
         }
-        shown.push_str(if looks_secret(&run) { "******" } else { &run });
+        shown.push_str(if looks_like_secret(&run) {
+            "******"
+        } else {
+            &run
+        });
         run.clear();
         shown.extend(c);
     }
     shown
 }
 
-fn looks_secret(run: &str) -> bool {
-    run.len() == SECRET
+fn looks_like_secret(run: &str) -> bool {
+    run.len() == SECRET_LEN
         && run.bytes().any(|b| b.is_ascii_uppercase())
         && run.bytes().any(|b| b.is_ascii_lowercase())
         && run.bytes().any(|b| b.is_ascii_digit())
@@ -254,10 +261,10 @@ fn looks_secret(run: &str) -> bool {
 
 /// An address as others are shown it: `a***@example.com`.
 #[must_use]
-pub fn masked_email(email: &str) -> String {
+pub fn mask_email(email: &str) -> String {
     let (user, domain) = email.rsplit_once('@').unwrap_or((email, ""));
     let first: String = user.chars().take(1).collect();
-    clean(&format!("{first}***@{domain}"))
+    sanitize_text(&format!("{first}***@{domain}"))
 }
 
 #[cfg(test)]
@@ -265,7 +272,7 @@ mod tests {
     use super::*;
 
     fn shown(url: &str) -> String {
-        place(
+        defang_url(
             url,
             &AccessKeyId::parse("LTAI5tFakeKeyForTestsOnly01").unwrap(),
         )
@@ -273,11 +280,17 @@ mod tests {
 
     #[test]
     fn control_and_direction_characters_are_replaced() {
-        assert_eq!(clean("a\r\nBcc: b"), "a\u{fffd}\u{fffd}Bcc: b");
-        assert_eq!(clean("exe.\u{202e}gpj"), "exe.\u{fffd}gpj");
-        assert_eq!(clean("ali\u{200b}ce\u{ad}"), "ali\u{fffd}ce\u{fffd}");
-        assert_eq!(clean(&"x".repeat(400)).chars().count(), LONGEST + 1);
-        assert_eq!(clean("张三 ok"), "张三 ok");
+        assert_eq!(sanitize_text("a\r\nBcc: b"), "a\u{fffd}\u{fffd}Bcc: b");
+        assert_eq!(sanitize_text("exe.\u{202e}gpj"), "exe.\u{fffd}gpj");
+        assert_eq!(
+            sanitize_text("ali\u{200b}ce\u{ad}"),
+            "ali\u{fffd}ce\u{fffd}"
+        );
+        assert_eq!(
+            sanitize_text(&"x".repeat(400)).chars().count(),
+            MAX_SHOWN_CHARS + 1
+        );
+        assert_eq!(sanitize_text("张三 ok"), "张三 ok");
     }
 
     #[test]
@@ -287,7 +300,7 @@ mod tests {
                 AccessKeySecret::new(secret.to_owned()),
                 AccessKeySecret::new("AnotherSecret".to_owned()),
             ];
-            Pieces::of(&secrets).hidden_in(text)
+            SecretFragments::of(&secrets).hidden_in(text)
         };
         let secret = "FakeSecretForTestsOnly0123abcD";
         for (text, shown) in [
@@ -308,9 +321,12 @@ mod tests {
 
     #[test]
     fn shown_text_is_no_link() {
-        assert_eq!(clean("https://evil.example/x"), "https[:]//evil.example/x");
-        assert_eq!(clean("WWW.evil.example"), "WWW[.]evil.example");
-        assert_eq!(clean("a www.b www.c"), "a www[.]b www[.]c");
+        assert_eq!(
+            sanitize_text("https://evil.example/x"),
+            "https[:]//evil.example/x"
+        );
+        assert_eq!(sanitize_text("WWW.evil.example"), "WWW[.]evil.example");
+        assert_eq!(sanitize_text("a www.b www.c"), "a www[.]b www[.]c");
         assert_eq!(
             shown("http://h/www.evil.example"),
             "hxxp://h/www[.]evil.example"
@@ -411,15 +427,15 @@ mod tests {
                 "https[:]//evil.example, 8d969eef6eca",
             ),
         ] {
-            let seen = Place::new(url, Some(commit), path);
-            assert_eq!(whereabouts(&seen, &key).as_deref(), Some(shown));
+            let seen = LeakPlace::new(url, Some(commit), path);
+            assert_eq!(describe_place(&seen, &key).as_deref(), Some(shown));
         }
-        assert_eq!(whereabouts(&Place::default(), &key), None);
+        assert_eq!(describe_place(&LeakPlace::default(), &key), None);
     }
 
     #[test]
     fn address_is_shown_masked() {
-        assert_eq!(masked_email("alice@example.com"), "a***@example.com");
-        assert_eq!(masked_email("no address"), "n***@");
+        assert_eq!(mask_email("alice@example.com"), "a***@example.com");
+        assert_eq!(mask_email("no address"), "n***@");
     }
 }

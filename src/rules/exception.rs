@@ -1,7 +1,7 @@
 //! An exception from a restriction: what the leaked AccessKey may do all the same, from where, and until when.
 //!
 //! It is narrow on purpose: whoever found the key is held back by nothing but the network. So operations are named one
-//! by one, networks are those that the owner works from, and after [`LONGEST`] it has to be asked for anew. It holds
+//! by one, networks are those that the owner works from, and after [`MAX_DURATION`] it has to be asked for anew. It holds
 //! for the AccessKey itself, never for a session that descends from it.
 
 use std::{fmt, net::IpAddr, str::FromStr};
@@ -13,33 +13,33 @@ use time::{Duration, OffsetDateTime};
 use crate::operation::{Catalogue, Operation, Product};
 
 /// The longest time that an exception may last.
-pub const LONGEST: Duration = Duration::hours(72);
+pub const MAX_DURATION: Duration = Duration::hours(72);
 
 /// The most operations that one may name.
-pub const MOST_OPERATIONS: usize = 20;
+pub const MAX_OPERATIONS: usize = 20;
 
 /// The most networks that one may name.
-pub const MOST_NETWORKS: usize = 16;
+pub const MAX_NETWORKS: usize = 16;
 
 /// The shortest prefix of an IPv4 network, in bits.
-const WIDEST_V4: u8 = 16;
+const MIN_PREFIX_V4: u8 = 16;
 
 /// The shortest prefix of an IPv6 network, in bits.
-const WIDEST_V6: u8 = 32;
+const MIN_PREFIX_V6: u8 = 32;
 
 /// An operation by its product and action, whatever the version: `RAM:CreateUser`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Named {
+pub struct NamedOperation {
     product: Product,
     action: Box<str>,
 }
 
 /// What an exception lets pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Scope {
+pub struct ExceptionScope {
     /// These operations.
-    pub operations: Vec<Named>,
+    pub operations: Vec<NamedOperation>,
     /// Asked for from these networks.
     pub networks: Vec<IpNet>,
 }
@@ -48,7 +48,7 @@ pub struct Scope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exception {
     /// What passes.
-    pub scope: Scope,
+    pub scope: ExceptionScope,
     /// From then on nothing does.
     pub expires_at: OffsetDateTime,
 }
@@ -61,16 +61,16 @@ pub enum ScopeFault {
     NotNamed(String),
     /// A product of the catalogue has no such action.
     #[error("{0} is not in the catalogue of operations; check it with `akgate policy check`")]
-    Unlisted(Named),
+    Unlisted(NamedOperation),
     /// None, or too many.
-    #[error("an exception must have 1 to {MOST_OPERATIONS} operations; this has {0}")]
+    #[error("an exception must have 1 to {MAX_OPERATIONS} operations; this has {0}")]
     Operations(usize),
     /// None, or too many.
-    #[error("an exception must have 1 to {MOST_NETWORKS} networks; this has {0}")]
+    #[error("an exception must have 1 to {MAX_NETWORKS} networks; this has {0}")]
     Networks(usize),
     /// The finder of the key may be in it as well.
     #[error(
-        "{0} is too wide: use the owner's own networks, at most a /{WIDEST_V4} (IPv6: /{WIDEST_V6})"
+        "{0} is too wide: use the owner's own networks, at most a /{MIN_PREFIX_V4} (IPv6: /{MIN_PREFIX_V6})"
     )]
     TooWide(IpNet),
 }
@@ -80,7 +80,7 @@ impl Exception {
     #[must_use]
     pub fn covers(&self, operation: &Operation, source: IpAddr, now: OffsetDateTime) -> bool {
         let source = source.to_canonical();
-        let named = |named: &Named| {
+        let named = |named: &NamedOperation| {
             named.product == *operation.product() && *named.action == *operation.action()
         };
         now < self.expires_at
@@ -89,25 +89,25 @@ impl Exception {
     }
 }
 
-impl Scope {
+impl ExceptionScope {
     /// Whether it is narrow enough, and names what there is.
     ///
     /// # Errors
     /// [`ScopeFault`].
     pub fn check(&self, catalogue: &Catalogue) -> Result<(), ScopeFault> {
         let (operations, networks) = (self.operations.len(), self.networks.len());
-        if !(1..=MOST_OPERATIONS).contains(&operations) {
+        if !(1..=MAX_OPERATIONS).contains(&operations) {
             return Err(ScopeFault::Operations(operations));
         }
-        if !(1..=MOST_NETWORKS).contains(&networks) {
+        if !(1..=MAX_NETWORKS).contains(&networks) {
             return Err(ScopeFault::Networks(networks));
         }
         if let Some(unlisted) = self.operations.iter().find(|one| !one.is_listed(catalogue)) {
             return Err(ScopeFault::Unlisted(unlisted.clone()));
         }
         let wide = |network: &&IpNet| match network {
-            IpNet::V4(network) => network.prefix_len() < WIDEST_V4,
-            IpNet::V6(network) => network.prefix_len() < WIDEST_V6,
+            IpNet::V4(network) => network.prefix_len() < MIN_PREFIX_V4,
+            IpNet::V6(network) => network.prefix_len() < MIN_PREFIX_V6,
         };
         match self.networks.iter().find(wide) {
             Some(wide) => Err(ScopeFault::TooWide(*wide)),
@@ -116,7 +116,7 @@ impl Scope {
     }
 }
 
-impl Named {
+impl NamedOperation {
     fn is_listed(&self, catalogue: &Catalogue) -> bool {
         match catalogue.version_of(&self.product) {
             None => true,
@@ -127,13 +127,13 @@ impl Named {
     }
 }
 
-impl fmt::Display for Named {
+impl fmt::Display for NamedOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.product, self.action)
     }
 }
 
-impl FromStr for Named {
+impl FromStr for NamedOperation {
     type Err = ScopeFault;
 
     fn from_str(text: &str) -> Result<Self, ScopeFault> {
@@ -153,7 +153,7 @@ impl FromStr for Named {
     }
 }
 
-impl TryFrom<String> for Named {
+impl TryFrom<String> for NamedOperation {
     type Error = ScopeFault;
 
     fn try_from(text: String) -> Result<Self, ScopeFault> {
@@ -161,8 +161,8 @@ impl TryFrom<String> for Named {
     }
 }
 
-impl From<Named> for String {
-    fn from(named: Named) -> Self {
+impl From<NamedOperation> for String {
+    fn from(named: NamedOperation) -> Self {
         named.to_string()
     }
 }
@@ -175,8 +175,8 @@ mod tests {
 
     const NOW: OffsetDateTime = datetime!(2024-04-18 09:00 +8);
 
-    fn scope(operations: &[&str], networks: &[&str]) -> Scope {
-        Scope {
+    fn scope(operations: &[&str], networks: &[&str]) -> ExceptionScope {
+        ExceptionScope {
             operations: operations.iter().map(|one| one.parse().unwrap()).collect(),
             networks: networks.iter().map(|one| one.parse().unwrap()).collect(),
         }
@@ -234,12 +234,12 @@ mod tests {
     #[test]
     fn operation_name_survives_writing_and_reading() {
         for (text, written) in [("ram:GetUser", "RAM:GetUser"), ("Ecs:X", "Ecs:X")] {
-            assert_eq!(text.parse::<Named>().unwrap().to_string(), written);
+            assert_eq!(text.parse::<NamedOperation>().unwrap().to_string(), written);
         }
         for wrong in [
             "", "GetUser", "RAM:", ":GetUser", "RAM:Get*", "RAM:*", "RAM:a b",
         ] {
-            assert!(wrong.parse::<Named>().is_err(), "{wrong}");
+            assert!(wrong.parse::<NamedOperation>().is_err(), "{wrong}");
         }
     }
 }

@@ -44,7 +44,7 @@ pub enum Fault {
     /// The token is not the one that was issued with this AccessKeyId.
     SecurityTokenMismatch,
     /// The MAC does not hold.
-    SignatureMismatch(Mismatch),
+    SignatureMismatch(SignatureMismatch),
     /// The MAC holds but the body is bound by nothing: ROA signs only `Content-MD5`.
     ContentMd5NotMatched,
     /// A request with this nonce was seen before.
@@ -66,14 +66,14 @@ pub enum Fault {
 /// What we computed where the caller's MAC did not hold, echoed to the caller alone: it may carry the
 /// caller's own passwords and is never logged.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Mismatch {
+pub struct SignatureMismatch {
     /// The canonical request of ACS3; `None` where the scheme has none.
     pub canonical_request: Option<String>,
     /// The string that should have been signed.
     pub string_to_sign: String,
 }
 
-impl std::fmt::Debug for Mismatch {
+impl std::fmt::Debug for SignatureMismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Mismatch(…)")
     }
@@ -198,7 +198,7 @@ impl Fault {
     }
 }
 
-impl Mismatch {
+impl SignatureMismatch {
     /// The wording that SDKs search for their own string to sign: `server string to sign is:` only in
     /// the older schemes, two bracketed texts in ACS3.
     fn message(&self) -> String {

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
-use crate::{access_key::AccessKeyId, mac_key::MacKey, signature::Printed};
+use crate::{access_key::AccessKeyId, mac_key::MacKey, signature::SignedPrint};
 
 /// The header's name. Copies that callers send never get this far: unsigned headers are not forwarded
 /// and a signed one of this name is refused.
-pub const HEADER: &str = "x-akgate-identity";
+pub const IDENTITY_HEADER: &str = "x-akgate-identity";
 
 /// An identity older or younger than this is refused by the upstream.
-pub const WINDOW: Duration = Duration::minutes(1);
+pub const IDENTITY_WINDOW: Duration = Duration::minutes(1);
 
 /// More of a `User-Agent` than this is cut, in characters.
 const MAX_USER_AGENT: usize = 256;
@@ -81,10 +81,10 @@ pub enum IdentityFault {
 impl Identity {
     /// Binds this identity to a printed request and to `now`.
     #[must_use]
-    pub fn bound_to(mut self, printed: &Printed, now: OffsetDateTime) -> Self {
+    pub fn bound_to(mut self, printed: &SignedPrint, now: OffsetDateTime) -> Self {
         self.method = printed.method.to_string();
-        self.target_sha256 = sha256(printed.target.as_bytes());
-        self.body_sha256 = sha256(&printed.body);
+        self.target_sha256 = sha256_hex(printed.target.as_bytes());
+        self.body_sha256 = sha256_hex(&printed.body);
         self.iat = now.unix_timestamp();
         self.user_agent = self.user_agent.chars().take(MAX_USER_AGENT).collect();
         self
@@ -130,13 +130,13 @@ impl Identity {
             .map_err(|_| IdentityFault::Forged)?;
         let identity: Self =
             serde_json::from_slice(&payload).map_err(|_| IdentityFault::Malformed)?;
-        if (now.unix_timestamp() - identity.iat).abs() > WINDOW.whole_seconds() {
+        if (now.unix_timestamp() - identity.iat).abs() > IDENTITY_WINDOW.whole_seconds() {
             return Err(IdentityFault::Stale);
         }
         let (method, target, body) = request;
         let same = identity.method == method
-            && identity.target_sha256 == sha256(target.as_bytes())
-            && identity.body_sha256 == sha256(body);
+            && identity.target_sha256 == sha256_hex(target.as_bytes())
+            && identity.body_sha256 == sha256_hex(body);
         if same {
             Ok(identity)
         } else {
@@ -145,7 +145,7 @@ impl Identity {
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
+fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
@@ -160,8 +160,8 @@ mod tests {
 
     const NOW: OffsetDateTime = datetime!(2026-11-24 12:00:00 UTC);
 
-    fn printed() -> Printed {
-        Printed {
+    fn printed() -> SignedPrint {
+        SignedPrint {
             method: Method::POST,
             target: "/".into(),
             headers: Vec::new(),
@@ -217,7 +217,7 @@ mod tests {
         ] {
             assert_eq!(open(other, NOW), IdentityFault::OtherRequest);
         }
-        for moved in [WINDOW, -WINDOW] {
+        for moved in [IDENTITY_WINDOW, -IDENTITY_WINDOW] {
             assert!(Identity::open(&header, &key(), REQUEST, NOW + moved).is_ok());
             assert_eq!(open(REQUEST, NOW + moved * 2), IdentityFault::Stale);
         }

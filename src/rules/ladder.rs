@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 
 /// When the steps are due, each since the owner was told. A step without a time is never taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ladder {
+pub struct EscalationLadder {
     /// Reminders, the earliest first.
     pub reminders: Vec<Duration>,
     /// From when on sensitive reads are refused as well.
@@ -18,7 +18,7 @@ pub struct Ladder {
     pub disabling: Option<Duration>,
 }
 
-impl Default for Ladder {
+impl Default for EscalationLadder {
     fn default() -> Self {
         Self {
             reminders: [24, 72, 168].map(Duration::hours).to_vec(),
@@ -31,7 +31,7 @@ impl Default for Ladder {
 
 /// A step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum EscalationStep {
     /// Those who were told are told again.
     Remind,
     /// Sensitive reads are refused as well.
@@ -44,7 +44,7 @@ pub enum Step {
 
 /// How far up a restriction is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Taken {
+pub struct TakenSteps {
     /// Reminders sent.
     pub reminders: usize,
     /// Sensitive reads are refused.
@@ -55,24 +55,29 @@ pub struct Taken {
     pub disabling: bool,
 }
 
-impl Taken {
+impl TakenSteps {
     /// How far up it is once these steps are taken, and so many reminders are over.
     #[must_use]
-    pub fn after(self, steps: &[Step], reminders: usize) -> Self {
+    pub fn after(self, steps: &[EscalationStep], reminders: usize) -> Self {
         Self {
             reminders: self.reminders.max(reminders),
-            widened: self.widened || steps.contains(&Step::Widen),
-            next_contacts: self.next_contacts || steps.contains(&Step::TellNextContacts),
-            disabling: self.disabling || steps.contains(&Step::ProposeDisabling),
+            widened: self.widened || steps.contains(&EscalationStep::Widen),
+            next_contacts: self.next_contacts || steps.contains(&EscalationStep::TellNextContacts),
+            disabling: self.disabling || steps.contains(&EscalationStep::ProposeDisabling),
         }
     }
 }
 
-impl Ladder {
+impl EscalationLadder {
     /// The steps that are due, in order, each once: of reminders that were missed together, one.
     #[must_use]
-    pub fn due(&self, told_at: OffsetDateTime, taken: Taken, now: OffsetDateTime) -> Vec<Step> {
-        let mut due: Vec<Step> = Vec::new();
+    pub fn due(
+        &self,
+        told_at: OffsetDateTime,
+        taken: TakenSteps,
+        now: OffsetDateTime,
+    ) -> Vec<EscalationStep> {
+        let mut due: Vec<EscalationStep> = Vec::new();
         for (step, at) in self.ahead(told_at, taken) {
             if at <= now && !due.contains(&step) {
                 due.push(step);
@@ -92,19 +97,27 @@ impl Ladder {
 
     /// The steps that are not taken yet and when each will be, the earliest first: what a letter announces.
     #[must_use]
-    pub fn ahead(&self, told_at: OffsetDateTime, taken: Taken) -> Vec<(Step, OffsetDateTime)> {
+    pub fn ahead(
+        &self,
+        told_at: OffsetDateTime,
+        taken: TakenSteps,
+    ) -> Vec<(EscalationStep, OffsetDateTime)> {
         let reminders = self.reminders.iter().skip(taken.reminders);
-        let mut ahead: Vec<(Step, OffsetDateTime)> = reminders
-            .map(|&after| (Step::Remind, told_at + after))
+        let mut ahead: Vec<(EscalationStep, OffsetDateTime)> = reminders
+            .map(|&after| (EscalationStep::Remind, told_at + after))
             .collect();
         for (step, after, is_taken) in [
-            (Step::Widen, self.sensitive_reads, taken.widened),
+            (EscalationStep::Widen, self.sensitive_reads, taken.widened),
             (
-                Step::TellNextContacts,
+                EscalationStep::TellNextContacts,
                 self.next_contacts,
                 taken.next_contacts,
             ),
-            (Step::ProposeDisabling, self.disabling, taken.disabling),
+            (
+                EscalationStep::ProposeDisabling,
+                self.disabling,
+                taken.disabling,
+            ),
         ] {
             if let Some(after) = after.filter(|_| !is_taken) {
                 ahead.push((step, told_at + after));
@@ -123,40 +136,53 @@ mod tests {
 
     const TOLD: OffsetDateTime = datetime!(2026-11-26 12:00 UTC);
 
-    fn due(taken: Taken, hours: i64) -> Vec<Step> {
-        Ladder::default().due(TOLD, taken, TOLD + Duration::hours(hours))
+    fn due(taken: TakenSteps, hours: i64) -> Vec<EscalationStep> {
+        EscalationLadder::default().due(TOLD, taken, TOLD + Duration::hours(hours))
     }
 
     #[test]
     fn step_is_due_at_its_hour_and_once() {
-        let mut taken = Taken::default();
+        let mut taken = TakenSteps::default();
         for (hours, steps) in [
             (23, vec![]),
-            (24, vec![Step::Remind, Step::Widen]),
+            (24, vec![EscalationStep::Remind, EscalationStep::Widen]),
             (71, vec![]),
-            (72, vec![Step::Remind, Step::TellNextContacts]),
-            (168, vec![Step::Remind, Step::ProposeDisabling]),
+            (
+                72,
+                vec![EscalationStep::Remind, EscalationStep::TellNextContacts],
+            ),
+            (
+                168,
+                vec![EscalationStep::Remind, EscalationStep::ProposeDisabling],
+            ),
             (10_000, vec![]),
         ] {
             assert_eq!(due(taken, hours), steps, "after {hours} hours");
             let now = TOLD + Duration::hours(hours);
-            taken = taken.after(&steps, Ladder::default().reminders_until(TOLD, now));
+            taken = taken.after(
+                &steps,
+                EscalationLadder::default().reminders_until(TOLD, now),
+            );
         }
     }
 
     #[test]
     fn missed_reminders_are_combined() {
         assert_eq!(
-            due(Taken::default(), 100),
-            [Step::Remind, Step::Widen, Step::TellNextContacts]
+            due(TakenSteps::default(), 100),
+            [
+                EscalationStep::Remind,
+                EscalationStep::Widen,
+                EscalationStep::TellNextContacts
+            ]
         );
         let now = TOLD + Duration::hours(100);
-        assert_eq!(Ladder::default().reminders_until(TOLD, now), 2);
+        assert_eq!(EscalationLadder::default().reminders_until(TOLD, now), 2);
     }
 
     #[test]
     fn steps_ahead_are_listed_in_order() {
-        let ahead = Ladder::default().ahead(TOLD, Taken::default());
+        let ahead = EscalationLadder::default().ahead(TOLD, TakenSteps::default());
         let hours: Vec<i64> = ahead
             .iter()
             .map(|(_, at)| (*at - TOLD).whole_hours())
@@ -166,13 +192,13 @@ mod tests {
 
     #[test]
     fn step_without_a_time_is_never_taken() {
-        let none = Ladder {
+        let none = EscalationLadder {
             reminders: Vec::new(),
             sensitive_reads: None,
             next_contacts: None,
             disabling: None,
         };
         let far = TOLD + Duration::days(10_000);
-        assert!(none.due(TOLD, Taken::default(), far).is_empty());
+        assert!(none.due(TOLD, TakenSteps::default(), far).is_empty());
     }
 }

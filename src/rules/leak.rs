@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     access_key::{AccessKeyId, AccessKeySecret},
-    evidence::Pieces,
+    evidence::SecretFragments,
 };
 
 crate::text_enum! {
@@ -34,9 +34,9 @@ impl Proof {
     }
 }
 
-/// Where something was found. Texts of the source: not fit to be shown ([`crate::evidence::whereabouts`]).
+/// Where something was found. Texts of the source: not fit to be shown ([`crate::evidence::describe_place`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct LeakPlace {
     /// The address.
     pub url: Option<String>,
     /// The commit.
@@ -45,11 +45,11 @@ pub struct Place {
     pub path: Option<String>,
 }
 
-impl Place {
+impl LeakPlace {
     /// The longest text of a place, in bytes; more says nothing more.
     pub const LONGEST: usize = 2048;
 
-    /// A place whose texts a database takes: cut at [`Place::LONGEST`], without NUL, and `None` in place of an empty
+    /// A place whose texts a database takes: cut at [`LeakPlace::LONGEST`], without NUL, and `None` in place of an empty
     /// one.
     #[must_use]
     pub fn new(url: Option<&str>, commit: Option<&str>, path: Option<&str>) -> Self {
@@ -69,7 +69,7 @@ impl Place {
 
     /// The place with nothing of some secrets in its texts: a source may show one in an address.
     #[must_use]
-    pub fn without(&self, secrets: &Pieces) -> Self {
+    pub fn without(&self, secrets: &SecretFragments) -> Self {
         let without = |text: &Option<String>| Some(secrets.hidden_in(text.as_deref()?));
         Self {
             url: without(&self.url),
@@ -81,7 +81,7 @@ impl Place {
 
 /// What was found, as the identity of a sighting knows it.
 #[derive(Debug, Clone, Copy)]
-pub enum Found<'a> {
+pub enum SightingSubject<'a> {
     /// A key, or a session.
     Key(&'a AccessKeyId),
     /// A secret that is nobody's, by its keyed digest.
@@ -91,10 +91,10 @@ pub enum Found<'a> {
 /// Names a sighting where its source does not: the same thing in the same place has the same reference, and tells
 /// nothing of either. SHA-256 in hexadecimal digits, over each part after its length.
 #[must_use]
-pub fn reference(found: Found<'_>, place: &Place) -> String {
+pub fn sighting_reference(found: SightingSubject<'_>, place: &LeakPlace) -> String {
     let (kind, what) = match found {
-        Found::Key(id) => ("key", id.as_str().as_bytes()),
-        Found::Secret(digest) => ("secret", digest),
+        SightingSubject::Key(id) => ("key", id.as_str().as_bytes()),
+        SightingSubject::Secret(digest) => ("secret", digest),
     };
     let text = |text: &Option<String>| text.clone().unwrap_or_default().into_bytes();
     let mut hash = Sha256::new();
@@ -166,41 +166,44 @@ mod tests {
             id("LTAI5tFakeKeyForTestsOnly01"),
             id("LTAI5tFakeKeyForTestsOnly02"),
         );
-        let place = Place::new(Some("https://h.example/a"), Some("c0ffee"), Some(".env"));
+        let place = LeakPlace::new(Some("https://h.example/a"), Some("c0ffee"), Some(".env"));
         let all = [
-            reference(Found::Key(&one), &place),
-            reference(Found::Key(&other), &place),
-            reference(Found::Secret(one.as_str().as_bytes()), &place),
-            reference(Found::Key(&one), &Place::default()),
-            reference(
-                Found::Key(&one),
-                &Place::new(place.url.as_deref(), None, None),
+            sighting_reference(SightingSubject::Key(&one), &place),
+            sighting_reference(SightingSubject::Key(&other), &place),
+            sighting_reference(SightingSubject::Secret(one.as_str().as_bytes()), &place),
+            sighting_reference(SightingSubject::Key(&one), &LeakPlace::default()),
+            sighting_reference(
+                SightingSubject::Key(&one),
+                &LeakPlace::new(place.url.as_deref(), None, None),
             ),
-            reference(
-                Found::Key(&one),
-                &Place::new(None, place.url.as_deref(), None),
+            sighting_reference(
+                SightingSubject::Key(&one),
+                &LeakPlace::new(None, place.url.as_deref(), None),
             ),
         ];
         for (at, reference) in all.iter().enumerate() {
             assert!(!all[..at].contains(reference), "{at}");
         }
-        let again = Place::new(Some(" https://h.example/a\n"), Some("c0ffee"), Some(".env"));
-        assert_eq!(all[0], reference(Found::Key(&one), &again));
+        let again = LeakPlace::new(Some(" https://h.example/a\n"), Some("c0ffee"), Some(".env"));
+        assert_eq!(
+            all[0],
+            sighting_reference(SightingSubject::Key(&one), &again)
+        );
     }
 
     #[test]
     fn place_fits_the_database_and_contains_no_secret() {
         let long = "é".repeat(2000);
-        let place = Place::new(Some(&long), Some(""), Some("a\0b"));
+        let place = LeakPlace::new(Some(&long), Some(""), Some("a\0b"));
         assert_eq!(place.url.map(|url| url.len()), Some(2048));
         assert_eq!(place.commit, None);
         assert_eq!(place.path.as_deref(), Some("a\u{fffd}b"));
         let secret = "FakeSecretForTestsOnly0123abcD";
-        let pieces = Pieces::of(&[AccessKeySecret::new(secret.into())]);
-        let place = Place::new(Some(secret), Some(secret), Some(secret)).without(&pieces);
+        let pieces = SecretFragments::of(&[AccessKeySecret::new(secret.into())]);
+        let place = LeakPlace::new(Some(secret), Some(secret), Some(secret)).without(&pieces);
         assert_eq!(
             place,
-            Place::new(Some("******"), Some("******"), Some("******"))
+            LeakPlace::new(Some("******"), Some("******"), Some("******"))
         );
     }
 }

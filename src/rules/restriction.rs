@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 crate::text_enum! {
     /// Where a restriction stands.
-    pub enum State {
+    pub enum RestrictionState {
         /// In force.
         Imposed = "Imposed",
         /// In force; the owner says that the leak is cleaned up.
@@ -18,7 +18,7 @@ crate::text_enum! {
     }
 }
 
-impl State {
+impl RestrictionState {
     /// Whether it restricts the key.
     #[must_use]
     pub fn is_in_force(self) -> bool {
@@ -31,7 +31,7 @@ impl State {
 
 crate::text_enum! {
     /// Why a restriction was imposed.
-    pub enum Cause {
+    pub enum RestrictionCause {
         /// A leak was reported.
         Reported = "Reported",
         /// A pair came back that was lifted while it was not active.
@@ -46,14 +46,14 @@ crate::text_enum! {
         /// Operators alone.
         #[default]
         Operator = "operator",
-        /// Operators, and the policy where facts allow it: [`may_lift_by_policy`].
+        /// Operators, and the policy where facts allow it: [`policy_lift_terms`].
         AutoLift = "auto_lift",
     }
 }
 
 /// Why a restriction is not lifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum LiftRefused {
+pub enum LiftRefusal {
     /// Nobody has confirmed the clean-up.
     #[error("the clean-up has not been confirmed")]
     NotRemediated,
@@ -67,7 +67,7 @@ pub enum LiftRefused {
 
 crate::text_enum! {
     /// Why a restriction is closed, in the operator's judgement.
-    pub enum Closing {
+    pub enum Resolution {
         /// Another pair has taken the leaked one's place.
         Rotated = "Rotated",
         /// The pair is disabled.
@@ -85,7 +85,7 @@ crate::text_enum! {
 
 /// What an operator knows and lifts all the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Accepts {
+pub struct AcceptedConditions {
     /// The leaked pair may still work.
     pub active_key: bool,
     /// The owner may not have confirmed.
@@ -94,7 +94,7 @@ pub struct Accepts {
 
 /// What a lift needs, and what it leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lift {
+pub struct LiftTerms {
     /// Should the pair come back, it is restricted again.
     pub tombstone: bool,
     /// One operator is not enough.
@@ -105,20 +105,24 @@ pub struct Lift {
 /// accepts that it is otherwise, it takes two.
 ///
 /// # Errors
-/// [`LiftRefused`].
-pub fn may_lift(state: State, pair_is_active: bool, accepts: Accepts) -> Result<Lift, LiftRefused> {
+/// [`LiftRefusal`].
+pub fn check_lift(
+    state: RestrictionState,
+    pair_is_active: bool,
+    accepts: AcceptedConditions,
+) -> Result<LiftTerms, LiftRefusal> {
     let is_confirmed = match state {
-        State::Imposed => false,
-        State::Remediated => true,
-        State::Lifted => return Err(LiftRefused::AlreadyLifted),
+        RestrictionState::Imposed => false,
+        RestrictionState::Remediated => true,
+        RestrictionState::Lifted => return Err(LiftRefusal::AlreadyLifted),
     };
     if !is_confirmed && !accepts.no_confirmation {
-        return Err(LiftRefused::NotRemediated);
+        return Err(LiftRefusal::NotRemediated);
     }
     if pair_is_active && !accepts.active_key {
-        return Err(LiftRefused::PairActive);
+        return Err(LiftRefusal::PairActive);
     }
-    Ok(Lift {
+    Ok(LiftTerms {
         tombstone: !pair_is_active,
         needs_two: pair_is_active || !is_confirmed,
     })
@@ -127,12 +131,12 @@ pub fn may_lift(state: State, pair_is_active: bool, accepts: Accepts) -> Result<
 /// What facts alone lift, confirmed or not: the pair is disabled or deleted, and the owner has looked at everything
 /// that it made and changed. `None` where they do not.
 #[must_use]
-pub fn may_lift_by_policy(
-    state: State,
+pub fn policy_lift_terms(
+    state: RestrictionState,
     pair_is_gone: bool,
     all_acknowledged: bool,
-) -> Option<Lift> {
-    (state.is_in_force() && pair_is_gone && all_acknowledged).then_some(Lift {
+) -> Option<LiftTerms> {
+    (state.is_in_force() && pair_is_gone && all_acknowledged).then_some(LiftTerms {
         tombstone: true,
         needs_two: false,
     })
@@ -145,53 +149,53 @@ mod tests {
     #[test]
     fn lift_needs_a_confirmation_and_a_dead_key_or_approval() {
         let two = |tombstone| {
-            Ok(Lift {
+            Ok(LiftTerms {
                 tombstone,
                 needs_two: true,
             })
         };
-        let one = Ok(Lift {
+        let one = Ok(LiftTerms {
             tombstone: true,
             needs_two: false,
         });
         for (state, active, unaccepted, accepted) in [
             (
-                State::Imposed,
+                RestrictionState::Imposed,
                 true,
-                Err(LiftRefused::NotRemediated),
+                Err(LiftRefusal::NotRemediated),
                 two(false),
             ),
             (
-                State::Imposed,
+                RestrictionState::Imposed,
                 false,
-                Err(LiftRefused::NotRemediated),
+                Err(LiftRefusal::NotRemediated),
                 two(true),
             ),
             (
-                State::Remediated,
+                RestrictionState::Remediated,
                 true,
-                Err(LiftRefused::PairActive),
+                Err(LiftRefusal::PairActive),
                 two(false),
             ),
-            (State::Remediated, false, one, one),
+            (RestrictionState::Remediated, false, one, one),
             (
-                State::Lifted,
+                RestrictionState::Lifted,
                 true,
-                Err(LiftRefused::AlreadyLifted),
-                Err(LiftRefused::AlreadyLifted),
+                Err(LiftRefusal::AlreadyLifted),
+                Err(LiftRefusal::AlreadyLifted),
             ),
             (
-                State::Lifted,
+                RestrictionState::Lifted,
                 false,
-                Err(LiftRefused::AlreadyLifted),
-                Err(LiftRefused::AlreadyLifted),
+                Err(LiftRefusal::AlreadyLifted),
+                Err(LiftRefusal::AlreadyLifted),
             ),
         ] {
             let lift = |active_key, no_confirmation| {
-                may_lift(
+                check_lift(
                     state,
                     active,
-                    Accepts {
+                    AcceptedConditions {
                         active_key,
                         no_confirmation,
                     },
@@ -202,41 +206,44 @@ mod tests {
         }
         // One acceptance stands for no other.
         let lift = |active_key, no_confirmation| {
-            may_lift(
-                State::Imposed,
+            check_lift(
+                RestrictionState::Imposed,
                 true,
-                Accepts {
+                AcceptedConditions {
                     active_key,
                     no_confirmation,
                 },
             )
         };
-        assert_eq!(lift(true, false), Err(LiftRefused::NotRemediated));
-        assert_eq!(lift(false, true), Err(LiftRefused::PairActive));
+        assert_eq!(lift(true, false), Err(LiftRefusal::NotRemediated));
+        assert_eq!(lift(false, true), Err(LiftRefusal::PairActive));
     }
 
     #[test]
     fn policy_lifts_on_facts_alone() {
-        let alone = Some(Lift {
+        let alone = Some(LiftTerms {
             tombstone: true,
             needs_two: false,
         });
-        for state in [State::Imposed, State::Remediated] {
-            let lift = |gone, acknowledged| may_lift_by_policy(state, gone, acknowledged);
+        for state in [RestrictionState::Imposed, RestrictionState::Remediated] {
+            let lift = |gone, acknowledged| policy_lift_terms(state, gone, acknowledged);
             assert_eq!(lift(true, true), alone);
             assert_eq!(lift(false, true), None);
             assert_eq!(lift(true, false), None);
         }
-        assert_eq!(may_lift_by_policy(State::Lifted, true, true), None);
+        assert_eq!(
+            policy_lift_terms(RestrictionState::Lifted, true, true),
+            None
+        );
     }
 
     #[test]
     fn names_survive_writing_and_reading() {
-        for state in State::ALL {
+        for state in RestrictionState::ALL {
             assert_eq!(state.as_str().parse(), Ok(state));
         }
-        assert!("lifted".parse::<State>().is_err());
-        for closing in Closing::ALL {
+        assert!("lifted".parse::<RestrictionState>().is_err());
+        for closing in Resolution::ALL {
             assert_eq!(serde_json::to_value(closing).unwrap(), closing.as_str());
         }
         for rule in [LiftRule::Operator, LiftRule::AutoLift] {

@@ -5,39 +5,44 @@ use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use quick_xml::escape::escape;
 use serde_json::{Map, Value};
 
-use super::{asked::Asked, refused::Refused};
-use akgate_rules::request::format::Format;
+use super::{asked::SandboxRequest, refused::SandboxFault};
+use akgate_rules::request::format::ErrorFormat;
 
 /// The members of an answer beside its RequestId.
-pub type Tree = Map<String, Value>;
+pub type ResponseBody = Map<String, Value>;
 
 /// Makes a tree of one member.
-pub fn tree(name: &str, value: Value) -> Tree {
+pub fn single_member(name: &str, value: Value) -> ResponseBody {
     Map::from_iter([(name.to_owned(), value)])
 }
 
 /// Writes the answer to what was done.
-pub fn write(asked: &Asked, mut tree: Tree) -> Response<Bytes> {
+pub fn render_response(asked: &SandboxRequest, mut tree: ResponseBody) -> Response<Bytes> {
     tree.insert(
         "RequestId".to_owned(),
         asked.identity.request_id.clone().into(),
     );
     let root = format!("{}Response", asked.identity.action);
-    response(asked.format, StatusCode::OK, &root, tree)
+    build_response(asked.format, StatusCode::OK, &root, tree)
 }
 
 /// Writes the answer to what was refused.
-pub fn refuse(asked: &Asked, refused: &Refused) -> Response<Bytes> {
-    let tree = envelope(&asked.identity.request_id, refused);
-    response(asked.format, refused.status, "Error", tree)
+pub fn render_fault(asked: &SandboxRequest, refused: &SandboxFault) -> Response<Bytes> {
+    let tree = fault_envelope(&asked.identity.request_id, refused);
+    build_response(asked.format, refused.status, "Error", tree)
 }
 
 /// Writes the answer to a request that did not come through the gateway.
-pub fn refuse_stranger(refused: &Refused) -> Response<Bytes> {
-    response(Format::Json, refused.status, "Error", envelope("", refused))
+pub fn render_stranger_fault(refused: &SandboxFault) -> Response<Bytes> {
+    build_response(
+        ErrorFormat::Json,
+        refused.status,
+        "Error",
+        fault_envelope("", refused),
+    )
 }
 
-fn envelope(request_id: &str, refused: &Refused) -> Tree {
+fn fault_envelope(request_id: &str, refused: &SandboxFault) -> ResponseBody {
     [
         ("RequestId", request_id),
         ("HostId", "sandbox"),
@@ -49,15 +54,20 @@ fn envelope(request_id: &str, refused: &Refused) -> Tree {
     .collect()
 }
 
-fn response(format: Format, status: StatusCode, root: &str, tree: Tree) -> Response<Bytes> {
+fn build_response(
+    format: ErrorFormat,
+    status: StatusCode,
+    root: &str,
+    tree: ResponseBody,
+) -> Response<Bytes> {
     let (content_type, body) = match format {
-        Format::Json => (
+        ErrorFormat::Json => (
             "application/json;charset=utf-8",
             Value::Object(tree).to_string(),
         ),
-        Format::Xml => {
+        ErrorFormat::Xml => {
             let mut body = "<?xml version='1.0' encoding='UTF-8'?>".to_owned();
-            element(&mut body, root, &Value::Object(tree));
+            write_xml_element(&mut body, root, &Value::Object(tree));
             ("text/xml;charset=utf-8", body)
         }
     };
@@ -69,7 +79,7 @@ fn response(format: Format, status: StatusCode, root: &str, tree: Tree) -> Respo
     response
 }
 
-fn element(out: &mut String, name: &str, value: &Value) {
+fn write_xml_element(out: &mut String, name: &str, value: &Value) {
     let mut wrapped = |inner: &dyn Fn(&mut String)| {
         out.push_str(&format!("<{name}>"));
         inner(out);
@@ -77,11 +87,13 @@ fn element(out: &mut String, name: &str, value: &Value) {
     };
     match value {
         // A list's elements bear its name: `{"Users":{"User":[…]}}`.
-        Value::Array(items) => items.iter().for_each(|item| element(out, name, item)),
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| write_xml_element(out, name, item)),
         Value::Object(members) => wrapped(&|out| {
             members
                 .iter()
-                .for_each(|(name, value)| element(out, name, value));
+                .for_each(|(name, value)| write_xml_element(out, name, value));
         }),
         Value::String(text) => wrapped(&|out| out.push_str(&escape(text.as_str()))),
         Value::Null => wrapped(&|_| {}),

@@ -6,19 +6,19 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use super::{caller::Caller, refused::Refused};
+use super::{caller::Caller, refused::SandboxFault};
 use akgate_rules::{
-    identity::{HEADER, Identity},
+    identity::{IDENTITY_HEADER, Identity},
     mac_key::MacKey,
     operation::Product,
     request::{
-        format::Format,
+        format::ErrorFormat,
         parameters::{Parameters, decode_pairs},
     },
 };
 
 /// A request that came through the gateway.
-pub struct Asked {
+pub struct SandboxRequest {
     /// As the gateway wrote it.
     pub identity: Identity,
     /// Who calls.
@@ -26,41 +26,44 @@ pub struct Asked {
     /// Query and body as one map.
     pub parameters: Parameters,
     /// The form of the answer.
-    pub format: Format,
+    pub format: ErrorFormat,
 }
 
-impl Asked {
+impl SandboxRequest {
     /// Reads a request.
     ///
     /// # Errors
-    /// [`Refused`] where it did not come through the gateway, or is not as the gateway prints one.
+    /// [`SandboxFault`] where it did not come through the gateway, or is not as the gateway prints one.
     pub fn read(
         request: &http::Request<Bytes>,
         key: &MacKey,
         now: OffsetDateTime,
-    ) -> Result<Self, Refused> {
+    ) -> Result<Self, SandboxFault> {
         let header = request
             .headers()
-            .get(HEADER)
+            .get(IDENTITY_HEADER)
             .and_then(|value| value.to_str().ok())
-            .ok_or_else(|| Refused::stranger("The request did not come through the gateway."))?;
+            .ok_or_else(|| {
+                SandboxFault::stranger("The request did not come through the gateway.")
+            })?;
         let target = request
             .uri()
             .path_and_query()
             .map_or("", http::uri::PathAndQuery::as_str);
         let printed = (request.method().as_str(), target, &request.body()[..]);
         let identity = Identity::open(header, key, printed, now)
-            .map_err(|fault| Refused::stranger(fault.to_string()))?;
+            .map_err(|fault| SandboxFault::stranger(fault.to_string()))?;
         let caller = Caller::of(&identity)
-            .ok_or_else(|| Refused::stranger("The sandbox does not know such a principal."))?;
+            .ok_or_else(|| SandboxFault::stranger("The sandbox does not know such a principal."))?;
         let query = request.uri().query().unwrap_or_default();
-        let mut pairs = decode_pairs(query.as_bytes()).map_err(|fault| malformed(&fault))?;
-        pairs.extend(body_pairs(request)?);
-        let parameters = Parameters::collect(pairs).map_err(|fault| malformed(&fault))?;
+        let mut pairs =
+            decode_pairs(query.as_bytes()).map_err(|fault| malformed_request(&fault))?;
+        pairs.extend(parse_body_pairs(request)?);
+        let parameters = Parameters::collect(pairs).map_err(|fault| malformed_request(&fault))?;
         let format = match parameters.get("Format") {
-            Some(format) if format.eq_ignore_ascii_case("xml") => Format::Xml,
-            Some(_) => Format::Json,
-            None => Format::asked_for(b"", b"", request.headers()),
+            Some(format) if format.eq_ignore_ascii_case("xml") => ErrorFormat::Xml,
+            Some(_) => ErrorFormat::Json,
+            None => ErrorFormat::asked_for(b"", b"", request.headers()),
         };
         Ok(Self {
             identity,
@@ -83,35 +86,35 @@ impl Asked {
     /// A parameter that must be given.
     ///
     /// # Errors
-    /// [`Refused::missing`].
-    pub fn must(&self, name: &str) -> Result<&str, Refused> {
-        self.get(name).ok_or_else(|| Refused::missing(name))
+    /// [`SandboxFault::missing`].
+    pub fn must(&self, name: &str) -> Result<&str, SandboxFault> {
+        self.get(name).ok_or_else(|| SandboxFault::missing(name))
     }
 
     /// A list: one parameter with a JSON document, as the SDKs of RAM send it, or flattened to
     /// `NAME.1`, `NAME.2` and `NAME.1.Member`, as generic clients do. Empty where it is not given.
     ///
     /// # Errors
-    /// [`Refused::incorrect`] where it is neither, or both.
-    pub fn list(&self, name: &str) -> Result<Vec<Value>, Refused> {
+    /// [`SandboxFault::incorrect`] where it is neither, or both.
+    pub fn list(&self, name: &str) -> Result<Vec<Value>, SandboxFault> {
         let flattened = self.flattened(name);
         match self.get(name) {
             None => Ok(flattened),
-            Some(_) if !flattened.is_empty() => Err(Refused::incorrect(name)),
-            Some(text) => serde_json::from_str(text).map_err(|_| Refused::incorrect(name)),
+            Some(_) if !flattened.is_empty() => Err(SandboxFault::incorrect(name)),
+            Some(text) => serde_json::from_str(text).map_err(|_| SandboxFault::incorrect(name)),
         }
     }
 
     /// A list of texts.
     ///
     /// # Errors
-    /// As [`Asked::list`]; or where something in it is no text.
-    pub fn texts(&self, name: &str) -> Result<Vec<String>, Refused> {
+    /// As [`SandboxRequest::list`]; or where something in it is no text.
+    pub fn texts(&self, name: &str) -> Result<Vec<String>, SandboxFault> {
         self.list(name)?
             .into_iter()
             .map(|one| match one {
                 Value::String(text) => Ok(text),
-                _ => Err(Refused::incorrect(name)),
+                _ => Err(SandboxFault::incorrect(name)),
             })
             .collect()
     }
@@ -150,11 +153,11 @@ impl Asked {
     }
 }
 
-fn malformed(fault: &akgate_rules::fault::Fault) -> Refused {
-    Refused::stranger(fault.message().into_owned())
+fn malformed_request(fault: &akgate_rules::fault::Fault) -> SandboxFault {
+    SandboxFault::stranger(fault.message().into_owned())
 }
 
-fn body_pairs(request: &http::Request<Bytes>) -> Result<Vec<(String, String)>, Refused> {
+fn parse_body_pairs(request: &http::Request<Bytes>) -> Result<Vec<(String, String)>, SandboxFault> {
     let content_type = request
         .headers()
         .get(http::header::CONTENT_TYPE)
@@ -165,7 +168,7 @@ fn body_pairs(request: &http::Request<Bytes>) -> Result<Vec<(String, String)>, R
     }
     if content_type.starts_with("application/json") {
         let members: Map<String, Value> = serde_json::from_slice(request.body())
-            .map_err(|_| Refused::stranger("The body is not a JSON object."))?;
+            .map_err(|_| SandboxFault::stranger("The body is not a JSON object."))?;
         let text = |value| match value {
             Value::String(text) => text,
             other => other.to_string(),
@@ -175,5 +178,5 @@ fn body_pairs(request: &http::Request<Bytes>) -> Result<Vec<(String, String)>, R
             .map(|(name, value)| (name, text(value)))
             .collect());
     }
-    decode_pairs(request.body()).map_err(|fault| malformed(&fault))
+    decode_pairs(request.body()).map_err(|fault| malformed_request(&fault))
 }

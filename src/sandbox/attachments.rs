@@ -5,17 +5,17 @@ use sqlx::PgTransaction;
 
 use super::{
     Sandbox,
-    answer::{Tree, tree},
-    asked::Asked,
+    answer::{ResponseBody, single_member},
+    asked::SandboxRequest,
     check, groups,
-    policies::{self, kind, version_id},
-    refused::Refused,
+    policies::{self, format_version_id, policy_type},
+    refused::SandboxFault,
     roles, users,
 };
 
 /// What a policy can be attached to.
 #[derive(Clone, Copy)]
-pub enum Holder {
+pub enum PolicyHolder {
     /// A RAM user.
     User,
     /// A role.
@@ -25,14 +25,30 @@ pub enum Holder {
 }
 
 /// The ids of user, role and group: one of them is there.
-type Columns = (Option<i64>, Option<i64>, Option<i64>);
+type HolderColumns = (Option<i64>, Option<i64>, Option<i64>);
 
-impl Holder {
-    async fn meant(self, tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<Columns, Refused> {
+impl PolicyHolder {
+    async fn meant(
+        self,
+        tx: &mut PgTransaction<'_>,
+        asked: &SandboxRequest,
+    ) -> Result<HolderColumns, SandboxFault> {
         Ok(match self {
-            Self::User => (Some(users::meant(tx, asked).await?), None, None),
-            Self::Role => (None, Some(roles::meant(tx, asked).await?), None),
-            Self::Group => (None, None, Some(groups::meant(tx, asked).await?)),
+            Self::User => (
+                Some(users::find_requested_user(tx, asked).await?),
+                None,
+                None,
+            ),
+            Self::Role => (
+                None,
+                Some(roles::find_requested_role(tx, asked).await?),
+                None,
+            ),
+            Self::Group => (
+                None,
+                None,
+                Some(groups::find_requested_group(tx, asked).await?),
+            ),
         })
     }
 
@@ -46,9 +62,13 @@ impl Holder {
     }
 }
 
-pub async fn attach(sandbox: &Sandbox, asked: &Asked, holder: Holder) -> Result<Tree, Refused> {
+pub async fn attach_policy(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+    holder: PolicyHolder,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let policy = policies::meant(&mut tx, asked).await?;
+    let policy = policies::find_requested_policy(&mut tx, asked).await?;
     let (user, role, group) = holder.meant(&mut tx, asked).await?;
     let attached = sqlx::query!(
         "INSERT INTO sandbox.attachments (policy_id, user_id, role_id, group_id, attached_at)
@@ -63,15 +83,19 @@ pub async fn attach(sandbox: &Sandbox, asked: &Asked, holder: Holder) -> Result<
     .execute(&mut *tx)
     .await?;
     if attached.rows_affected() == 0 {
-        return Err(Refused::already_exists(holder.attachment()));
+        return Err(SandboxFault::already_exists(holder.attachment()));
     }
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-pub async fn detach(sandbox: &Sandbox, asked: &Asked, holder: Holder) -> Result<Tree, Refused> {
+pub async fn detach_policy(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+    holder: PolicyHolder,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let policy = policies::meant(&mut tx, asked).await?;
+    let policy = policies::find_requested_policy(&mut tx, asked).await?;
     let (user, role, group) = holder.meant(&mut tx, asked).await?;
     let gone = sqlx::query!(
         "DELETE FROM sandbox.attachments
@@ -85,13 +109,17 @@ pub async fn detach(sandbox: &Sandbox, asked: &Asked, holder: Holder) -> Result<
     .execute(&mut *tx)
     .await?;
     if gone.rows_affected() == 0 {
-        return Err(Refused::not_exist(holder.attachment()));
+        return Err(SandboxFault::not_exist(holder.attachment()));
     }
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-pub async fn list(sandbox: &Sandbox, asked: &Asked, holder: Holder) -> Result<Tree, Refused> {
+pub async fn list_policies_for(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+    holder: PolicyHolder,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
     let (user, role, group) = holder.meant(&mut tx, asked).await?;
     let policies = sqlx::query!(
@@ -116,19 +144,22 @@ pub async fn list(sandbox: &Sandbox, asked: &Asked, holder: Holder) -> Result<Tr
         .map(|policy| {
             json!({
                 "PolicyName": policy.policy_name,
-                "PolicyType": kind(policy.is_system),
-                "DefaultVersion": version_id(policy.default_version),
+                "PolicyType": policy_type(policy.is_system),
+                "DefaultVersion": format_version_id(policy.default_version),
                 "Description": policy.description,
-                "AttachDate": check::date(policy.attached_at),
+                "AttachDate": check::format_date(policy.attached_at),
             })
         })
         .collect();
-    Ok(tree("Policies", json!({ "Policy": shown })))
+    Ok(single_member("Policies", json!({ "Policy": shown })))
 }
 
-pub async fn entities(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn list_entities_for_policy(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let policy = policies::meant(&mut tx, asked).await?;
+    let policy = policies::find_requested_policy(&mut tx, asked).await?;
     let account_id = &asked.caller.account_id;
     let rows = sqlx::query!(
         "SELECT
@@ -155,7 +186,7 @@ pub async fn entities(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused>
     .await?;
     let (mut of_users, mut of_roles, mut of_groups) = (Vec::new(), Vec::new(), Vec::new());
     for row in rows {
-        let attached = check::date(row.attached_at);
+        let attached = check::format_date(row.attached_at);
         if let Some(id) = row.user_id {
             of_users.push(json!({
                 "UserId": id.to_string(),
@@ -166,7 +197,7 @@ pub async fn entities(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused>
         } else if let (Some(id), Some(name)) = (row.role_id, row.role_name) {
             of_roles.push(json!({
                 "RoleId": id.to_string(),
-                "Arn": roles::arn(account_id, &name),
+                "Arn": roles::role_arn(account_id, &name),
                 "RoleName": name,
                 "Description": row.description,
                 "AttachDate": attached,
@@ -179,7 +210,7 @@ pub async fn entities(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused>
             }));
         }
     }
-    let mut answer = tree("Users", json!({ "User": of_users }));
+    let mut answer = single_member("Users", json!({ "User": of_users }));
     answer.insert("Roles".to_owned(), json!({ "Role": of_roles }));
     answer.insert("Groups".to_owned(), json!({ "Group": of_groups }));
     Ok(answer)

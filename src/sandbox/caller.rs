@@ -8,14 +8,14 @@ pub struct Caller {
     /// The account.
     pub account_id: String,
     /// Whom the account acts as.
-    pub kind: Kind,
+    pub kind: PrincipalKind,
     /// The ARN.
     pub arn: String,
 }
 
 /// Whom an account acts as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum PrincipalKind {
     /// The account itself.
     Root,
     /// A RAM user.
@@ -38,11 +38,11 @@ impl Caller {
             return None;
         }
         let kind = match resource.split_once('/') {
-            None if resource == "root" => Kind::Root,
-            Some(("user", name)) => Kind::User(name.to_owned()),
+            None if resource == "root" => PrincipalKind::Root,
+            Some(("user", name)) => PrincipalKind::User(name.to_owned()),
             Some(("assumed-role", rest)) => {
                 let (role, session) = rest.split_once('/')?;
-                Kind::Session {
+                PrincipalKind::Session {
                     role: role.to_owned(),
                     session: session.to_owned(),
                 }
@@ -61,9 +61,9 @@ impl Caller {
     pub fn trusted_as(&self) -> Vec<String> {
         let account = &self.account_id;
         let own = match &self.kind {
-            Kind::Root => None,
-            Kind::User(name) => Some(format!("acs:ram::{account}:user/{name}")),
-            Kind::Session { role, .. } => Some(format!("acs:ram::{account}:role/{role}")),
+            PrincipalKind::Root => None,
+            PrincipalKind::User(name) => Some(format!("acs:ram::{account}:user/{name}")),
+            PrincipalKind::Session { role, .. } => Some(format!("acs:ram::{account}:role/{role}")),
         };
         std::iter::once(format!("acs:ram::{account}:root"))
             .chain(own)

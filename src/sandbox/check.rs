@@ -2,22 +2,22 @@
 
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
-use super::{asked::Asked, refused::Refused};
+use super::{asked::SandboxRequest, refused::SandboxFault};
 
 /// A name of 1 to 64 characters of letters, digits and `extra`.
-pub fn name<'a>(name: &str, text: &'a str, extra: &str) -> Result<&'a str, Refused> {
-    name_up_to(64, name, text, extra)
+pub fn check_name<'a>(name: &str, text: &'a str, extra: &str) -> Result<&'a str, SandboxFault> {
+    check_name_length(64, name, text, extra)
 }
 
 /// A name of 1 to `longest` characters of letters, digits and `extra`.
-pub fn name_up_to<'a>(
+pub fn check_name_length<'a>(
     longest: usize,
     name: &str,
     text: &'a str,
     extra: &str,
-) -> Result<&'a str, Refused> {
+) -> Result<&'a str, SandboxFault> {
     if !(1..=longest).contains(&text.len()) {
-        return Err(Refused::length(name));
+        return Err(SandboxFault::length(name));
     }
     if text
         .chars()
@@ -25,40 +25,44 @@ pub fn name_up_to<'a>(
     {
         Ok(text)
     } else {
-        Err(Refused::invalid_chars(name))
+        Err(SandboxFault::invalid_chars(name))
     }
 }
 
 /// A text that may be left out, of at most `longest` characters.
-pub fn text(asked: &Asked, name: &str, longest: usize) -> Result<Option<String>, Refused> {
+pub fn optional_text(
+    asked: &SandboxRequest,
+    name: &str,
+    longest: usize,
+) -> Result<Option<String>, SandboxFault> {
     match asked.get(name) {
-        Some(text) if text.chars().count() > longest => Err(Refused::length(name)),
+        Some(text) if text.chars().count() > longest => Err(SandboxFault::length(name)),
         text => Ok(text.map(str::to_owned)),
     }
 }
 
 /// A truth value that may be left out: Python's SDKs write `True`, the others `true`.
-pub fn flag(asked: &Asked, name: &str) -> Result<Option<bool>, Refused> {
+pub fn optional_flag(asked: &SandboxRequest, name: &str) -> Result<Option<bool>, SandboxFault> {
     match asked.get(name) {
         None => Ok(None),
         Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
         Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
-        Some(_) => Err(Refused::incorrect(name)),
+        Some(_) => Err(SandboxFault::incorrect(name)),
     }
 }
 
 /// A policy document: JSON with `Version` "1" and at least one statement, of at most 6144 characters.
-pub fn document(name: &str, text: &str) -> Result<serde_json::Value, Refused> {
+pub fn check_policy_document(name: &str, text: &str) -> Result<serde_json::Value, SandboxFault> {
     const LONGEST: usize = 6144;
     if text.chars().count() > LONGEST {
-        return Err(Refused::length(name));
+        return Err(SandboxFault::length(name));
     }
     let document: serde_json::Value = serde_json::from_str(text)
-        .map_err(|_| Refused::malformed_policy("The policy document is not valid JSON."))?;
+        .map_err(|_| SandboxFault::malformed_policy("The policy document is not valid JSON."))?;
     let statements = document.get("Statement").and_then(|one| one.as_array());
     let is_one = document.get("Version").and_then(|one| one.as_str()) == Some("1");
     if !is_one || statements.is_none_or(Vec::is_empty) {
-        return Err(Refused::malformed_policy(
+        return Err(SandboxFault::malformed_policy(
             "A policy document has Version \"1\" and at least one Statement.",
         ));
     }
@@ -66,7 +70,7 @@ pub fn document(name: &str, text: &str) -> Result<serde_json::Value, Refused> {
 }
 
 /// A date as the API writes it: UTC, whole seconds.
-pub fn date(at: OffsetDateTime) -> String {
+pub fn format_date(at: OffsetDateTime) -> String {
     let at = at.to_offset(UtcOffset::UTC);
     at.replace_nanosecond(0)
         .unwrap_or(at)

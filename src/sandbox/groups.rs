@@ -6,16 +6,16 @@ use time::OffsetDateTime;
 
 use super::{
     Sandbox,
-    answer::{Tree, tree},
-    asked::Asked,
+    answer::{ResponseBody, single_member},
+    asked::SandboxRequest,
     check,
-    page::Page,
-    refused::Refused,
+    page::PageRequest,
+    refused::SandboxFault,
     users,
 };
 
 /// A group's row.
-struct Group {
+struct GroupRow {
     group_id: i64,
     group_name: String,
     comments: String,
@@ -23,24 +23,27 @@ struct Group {
     updated_at: OffsetDateTime,
 }
 
-impl Group {
+impl GroupRow {
     fn shown(self) -> Value {
         json!({
-            "GroupId": group_id(self.group_id),
+            "GroupId": format_group_id(self.group_id),
             "GroupName": self.group_name,
             "Comments": self.comments,
-            "CreateDate": check::date(self.created_at),
-            "UpdateDate": check::date(self.updated_at),
+            "CreateDate": check::format_date(self.created_at),
+            "UpdateDate": check::format_date(self.updated_at),
         })
     }
 }
 
-fn group_id(id: i64) -> String {
+fn format_group_id(id: i64) -> String {
     format!("g-{id:016}")
 }
 
 /// The group that the call is about, which stays as long as the transaction.
-pub async fn meant(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<i64, Refused> {
+pub async fn find_requested_group(
+    tx: &mut PgTransaction<'_>,
+    asked: &SandboxRequest,
+) -> Result<i64, SandboxFault> {
     sqlx::query_scalar!(
         "SELECT group_id
          FROM sandbox.groups
@@ -48,34 +51,40 @@ pub async fn meant(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<i64, Ref
            AND group_name = $2
          FOR UPDATE",
         asked.caller.account_id,
-        check::name("GroupName", asked.must("GroupName")?, "._-")?
+        check::check_name("GroupName", asked.must("GroupName")?, "._-")?
     )
     .fetch_optional(&mut **tx)
     .await?
-    .ok_or_else(|| Refused::not_exist("Group"))
+    .ok_or_else(|| SandboxFault::not_exist("Group"))
 }
 
-pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn create_group(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let group = sqlx::query_as!(
-        Group,
+        GroupRow,
         "INSERT INTO sandbox.groups (account_id, group_name, comments, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $4)
          RETURNING group_id, group_name, comments, created_at, updated_at",
         asked.caller.account_id,
-        check::name("GroupName", asked.must("GroupName")?, "._-")?,
-        check::text(asked, "Comments", 128)?.unwrap_or_default(),
+        check::check_name("GroupName", asked.must("GroupName")?, "._-")?,
+        check::optional_text(asked, "Comments", 128)?.unwrap_or_default(),
         sandbox.clock.now()
     )
     .fetch_one(&sandbox.pool)
     .await?;
-    Ok(tree("Group", group.shown()))
+    Ok(single_member("Group", group.shown()))
 }
 
-pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn get_group(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let id = meant(&mut tx, asked).await?;
+    let id = find_requested_group(&mut tx, asked).await?;
     let group = sqlx::query_as!(
-        Group,
+        GroupRow,
         "SELECT group_id, group_name, comments, created_at, updated_at
          FROM sandbox.groups
          WHERE group_id = $1",
@@ -83,13 +92,16 @@ pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     )
     .fetch_one(&mut *tx)
     .await?;
-    Ok(tree("Group", group.shown()))
+    Ok(single_member("Group", group.shown()))
 }
 
-pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let page = Page::asked(asked, 100)?;
+pub async fn list_groups(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
+    let page = PageRequest::asked(asked, 100)?;
     let groups = sqlx::query_as!(
-        Group,
+        GroupRow,
         "SELECT group_id, group_name, comments, created_at, updated_at
          FROM sandbox.groups
          WHERE account_id = $1
@@ -102,19 +114,22 @@ pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     )
     .fetch_all(&sandbox.pool)
     .await?;
-    let shown = |group: Group| (group.group_id, group.shown());
+    let shown = |group: GroupRow| (group.group_id, group.shown());
     Ok(page.write(("Groups", "Group"), groups.into_iter().map(shown)))
 }
 
-pub async fn update(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn update_group(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let new_name = asked
         .get("NewGroupName")
-        .map(|text| check::name("NewGroupName", text, "._-"))
+        .map(|text| check::check_name("NewGroupName", text, "._-"))
         .transpose()?;
     let mut tx = sandbox.pool.begin().await?;
-    let id = meant(&mut tx, asked).await?;
+    let id = find_requested_group(&mut tx, asked).await?;
     let group = sqlx::query_as!(
-        Group,
+        GroupRow,
         "UPDATE sandbox.groups
          SET group_name = COALESCE($2, group_name),
              comments = COALESCE($3, comments),
@@ -123,18 +138,21 @@ pub async fn update(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
          RETURNING group_id, group_name, comments, created_at, updated_at",
         id,
         new_name,
-        check::text(asked, "NewComments", 128)?,
+        check::optional_text(asked, "NewComments", 128)?,
         sandbox.clock.now()
     )
     .fetch_one(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(tree("Group", group.shown()))
+    Ok(single_member("Group", group.shown()))
 }
 
-pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn delete_group(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let id = meant(&mut tx, asked).await?;
+    let id = find_requested_group(&mut tx, asked).await?;
     sqlx::query!(
         "DELETE FROM sandbox.groups
          WHERE group_id = $1",
@@ -143,14 +161,17 @@ pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-pub async fn add_user(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn add_user_to_group(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
     let (group, user) = (
-        meant(&mut tx, asked).await?,
-        users::meant(&mut tx, asked).await?,
+        find_requested_group(&mut tx, asked).await?,
+        users::find_requested_user(&mut tx, asked).await?,
     );
     let joined = sqlx::query!(
         "INSERT INTO sandbox.group_members (group_id, user_id, joined_at)
@@ -163,17 +184,20 @@ pub async fn add_user(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused>
     .execute(&mut *tx)
     .await?;
     if joined.rows_affected() == 0 {
-        return Err(Refused::already_exists("User.Group"));
+        return Err(SandboxFault::already_exists("User.Group"));
     }
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-pub async fn remove_user(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn remove_user_from_group(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
     let (group, user) = (
-        meant(&mut tx, asked).await?,
-        users::meant(&mut tx, asked).await?,
+        find_requested_group(&mut tx, asked).await?,
+        users::find_requested_user(&mut tx, asked).await?,
     );
     let left = sqlx::query!(
         "DELETE FROM sandbox.group_members
@@ -185,15 +209,18 @@ pub async fn remove_user(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refus
     .execute(&mut *tx)
     .await?;
     if left.rows_affected() == 0 {
-        return Err(Refused::not_exist("User.Group"));
+        return Err(SandboxFault::not_exist("User.Group"));
     }
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-pub async fn of_user(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn list_groups_for_user(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let user = users::meant(&mut tx, asked).await?;
+    let user = users::find_requested_user(&mut tx, asked).await?;
     let groups = sqlx::query!(
         "SELECT g.group_id, g.group_name, g.comments, m.joined_at
          FROM sandbox.group_members m
@@ -208,20 +235,23 @@ pub async fn of_user(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> 
         .into_iter()
         .map(|group| {
             json!({
-                "GroupId": group_id(group.group_id),
+                "GroupId": format_group_id(group.group_id),
                 "GroupName": group.group_name,
                 "Comments": group.comments,
-                "JoinDate": check::date(group.joined_at),
+                "JoinDate": check::format_date(group.joined_at),
             })
         })
         .collect();
-    Ok(tree("Groups", json!({ "Group": shown })))
+    Ok(single_member("Groups", json!({ "Group": shown })))
 }
 
-pub async fn members(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let page = Page::asked(asked, 100)?;
+pub async fn list_users_for_group(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
+    let page = PageRequest::asked(asked, 100)?;
     let mut tx = sandbox.pool.begin().await?;
-    let group = meant(&mut tx, asked).await?;
+    let group = find_requested_group(&mut tx, asked).await?;
     let members = sqlx::query!(
         "SELECT u.user_id, u.user_name, u.display_name, m.joined_at
          FROM sandbox.group_members m
@@ -240,7 +270,7 @@ pub async fn members(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> 
         let shown = json!({
             "UserName": member.user_name,
             "DisplayName": member.display_name,
-            "JoinDate": check::date(member.joined_at),
+            "JoinDate": check::format_date(member.joined_at),
         });
         (member.user_id, shown)
     });

@@ -7,19 +7,19 @@ use time::OffsetDateTime;
 
 use super::{
     Sandbox,
-    answer::{Tree, tree},
-    asked::Asked,
+    answer::{ResponseBody, single_member},
+    asked::SandboxRequest,
     check, recycle_bin,
-    refused::Refused,
+    refused::SandboxFault,
     users,
 };
 use akgate_rules::access_key::AccessKeyId;
 
 /// Keys per user.
-const LIMIT: i64 = 2;
+const MAX_KEYS_PER_USER: i64 = 2;
 
 /// A key, as its owner gets it.
-pub struct Key {
+pub struct OwnedKey {
     /// `AccessKeyId`.
     pub access_key_id: String,
     /// `CreateDate`.
@@ -27,8 +27,11 @@ pub struct Key {
 }
 
 /// Whose key is meant: the named user's, or the caller's own. `None` is the account itself.
-async fn owner(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<Option<i64>, Refused> {
-    let owner = users::meant_or_caller(tx, asked).await?;
+async fn find_key_owner(
+    tx: &mut PgTransaction<'_>,
+    asked: &SandboxRequest,
+) -> Result<Option<i64>, SandboxFault> {
+    let owner = users::find_user_or_caller(tx, asked).await?;
     if owner.is_none() {
         // Calls about the account's own keys wait for each other, as those about a user's do.
         sqlx::query!(
@@ -45,12 +48,12 @@ async fn owner(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<Option<i64>,
 }
 
 /// Gives a key to its owner, who has room for it.
-pub async fn put(
+pub async fn insert_key(
     tx: &mut PgTransaction<'_>,
-    asked: &Asked,
+    asked: &SandboxRequest,
     owner: Option<i64>,
-    key: &Key,
-) -> Result<(), Refused> {
+    key: &OwnedKey,
+) -> Result<(), SandboxFault> {
     let count = sqlx::query_scalar!(
         "SELECT count(*) AS \"count!\"
          FROM sandbox.access_keys
@@ -61,8 +64,8 @@ pub async fn put(
     )
     .fetch_one(&mut **tx)
     .await?;
-    if count >= LIMIT {
-        return Err(Refused::too_many("User.AccessKey"));
+    if count >= MAX_KEYS_PER_USER {
+        return Err(SandboxFault::too_many("User.AccessKey"));
     }
     sqlx::query!(
         "INSERT INTO sandbox.access_keys (
@@ -83,33 +86,39 @@ pub async fn put(
     Ok(())
 }
 
-pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn create_access_key(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let owner = owner(&mut tx, asked).await?;
-    let key = Key {
-        access_key_id: format!("LTAI5t{}", letters(sandbox, 18)),
+    let owner = find_key_owner(&mut tx, asked).await?;
+    let key = OwnedKey {
+        access_key_id: format!("LTAI5t{}", random_text(sandbox, 18)),
         created_at: sandbox.clock.now(),
     };
-    put(&mut tx, asked, owner, &key).await?;
+    insert_key(&mut tx, asked, owner, &key).await?;
     tx.commit().await?;
     let shown = json!({
         "AccessKeyId": key.access_key_id,
-        "AccessKeySecret": letters(sandbox, 30),
+        "AccessKeySecret": random_text(sandbox, 30),
         "Status": "Active",
-        "CreateDate": check::date(key.created_at),
+        "CreateDate": check::format_date(key.created_at),
     });
-    Ok(tree("AccessKey", shown))
+    Ok(single_member("AccessKey", shown))
 }
 
-pub async fn update(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn update_access_key(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let status = match asked.must("Status")? {
         "Active" => "Active",
         "Inactive" => "Inactive",
-        _ => return Err(Refused::incorrect("Status")),
+        _ => return Err(SandboxFault::incorrect("Status")),
     };
     let id = asked.must("UserAccessKeyId")?;
     let mut tx = sandbox.pool.begin().await?;
-    let owner = owner(&mut tx, asked).await?;
+    let owner = find_key_owner(&mut tx, asked).await?;
     let changed = sqlx::query!(
         "UPDATE sandbox.access_keys
          SET status = $4
@@ -124,18 +133,21 @@ pub async fn update(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     .execute(&mut *tx)
     .await?;
     if changed.rows_affected() == 0 {
-        return Err(Refused::not_exist("User.AccessKey"));
+        return Err(SandboxFault::not_exist("User.AccessKey"));
     }
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn delete_access_key(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let id = asked.must("UserAccessKeyId")?;
     let mut tx = sandbox.pool.begin().await?;
-    let owner = owner(&mut tx, asked).await?;
+    let owner = find_key_owner(&mut tx, asked).await?;
     let gone = sqlx::query_as!(
-        Key,
+        OwnedKey,
         "DELETE FROM sandbox.access_keys
          WHERE access_key_id = $1
            AND account_id = $2
@@ -147,17 +159,20 @@ pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     )
     .fetch_optional(&mut *tx)
     .await?
-    .ok_or_else(|| Refused::not_exist("User.AccessKey"))?;
+    .ok_or_else(|| SandboxFault::not_exist("User.AccessKey"))?;
     if let Some(user_id) = owner {
-        recycle_bin::keep(&mut tx, user_id, &gone, sandbox.clock.now()).await?;
+        recycle_bin::recycle_key(&mut tx, user_id, &gone, sandbox.clock.now()).await?;
     }
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn list_access_keys(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let owner = owner(&mut tx, asked).await?;
+    let owner = find_key_owner(&mut tx, asked).await?;
     let keys = sqlx::query!(
         "SELECT access_key_id, status, created_at
          FROM sandbox.access_keys
@@ -175,17 +190,20 @@ pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
             json!({
                 "AccessKeyId": key.access_key_id,
                 "Status": key.status,
-                "CreateDate": check::date(key.created_at),
+                "CreateDate": check::format_date(key.created_at),
             })
         })
         .collect();
-    Ok(tree("AccessKeys", json!({ "AccessKey": shown })))
+    Ok(single_member("AccessKeys", json!({ "AccessKey": shown })))
 }
 
-pub async fn last_used(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn get_key_last_used(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let id = asked.must("UserAccessKeyId")?;
     let mut tx = sandbox.pool.begin().await?;
-    let owner = owner(&mut tx, asked).await?;
+    let owner = find_key_owner(&mut tx, asked).await?;
     let key = sqlx::query!(
         "SELECT last_used_at, last_used_product
          FROM sandbox.access_keys
@@ -198,20 +216,23 @@ pub async fn last_used(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused
     )
     .fetch_optional(&mut *tx)
     .await?
-    .ok_or_else(|| Refused::not_exist("User.AccessKey"))?;
-    let mut shown = tree(
+    .ok_or_else(|| SandboxFault::not_exist("User.AccessKey"))?;
+    let mut shown = single_member(
         "LastUsedDate",
-        key.last_used_at.map(check::date).unwrap_or_default().into(),
+        key.last_used_at
+            .map(check::format_date)
+            .unwrap_or_default()
+            .into(),
     );
     if asked.is_ims() {
         let product = key.last_used_product.unwrap_or_default();
         shown.insert("ServiceName".to_owned(), product.into());
     }
-    Ok(tree("AccessKeyLastUsed", shown.into()))
+    Ok(single_member("AccessKeyLastUsed", shown.into()))
 }
 
 /// Notes that a key was used, once a minute at most.
-pub async fn note_use(sandbox: &Sandbox, asked: &Asked) -> Result<(), Refused> {
+pub async fn record_use(sandbox: &Sandbox, asked: &SandboxRequest) -> Result<(), SandboxFault> {
     let now = sandbox.clock.now();
     sqlx::query!(
         "UPDATE sandbox.access_keys
@@ -234,7 +255,7 @@ pub async fn note_use(sandbox: &Sandbox, asked: &Asked) -> Result<(), Refused> {
 }
 
 /// Letters and digits, as ids and secrets have them.
-pub fn letters(sandbox: &Sandbox, count: usize) -> String {
+pub fn random_text(sandbox: &Sandbox, count: usize) -> String {
     sandbox
         .randomness
         .rng()

@@ -32,12 +32,14 @@ use bytes::Bytes;
 use sqlx::PgPool;
 use tokio::time::timeout;
 
-use self::{answer::Tree, asked::Asked, attachments::Holder, refused::Refused};
+use self::{
+    answer::ResponseBody, asked::SandboxRequest, attachments::PolicyHolder, refused::SandboxFault,
+};
 use akgate_rules::{identity::Identity, mac_key::MacKey, operation::Product};
 use akgate_state::{clock::Clock, randomness::Randomness};
 
 /// How long an action may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ACTION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The sandbox.
 #[derive(Clone)]
@@ -68,111 +70,145 @@ impl Sandbox {
     /// Answers one printed request.
     pub async fn call(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         let now = self.clock.now();
-        let asked = match Asked::read(&request, &self.identity_key, now) {
+        let asked = match SandboxRequest::read(&request, &self.identity_key, now) {
             Ok(asked) => asked,
-            Err(refused) => return answer::refuse_stranger(&refused),
+            Err(refused) => return answer::render_stranger_fault(&refused),
         };
-        let done = timeout(PATIENCE, self.act(&asked)).await;
-        match done.unwrap_or_else(|_| Err(Refused::unavailable())) {
-            Ok(tree) => answer::write(&asked, tree),
-            Err(refused) => answer::refuse(&asked, &refused),
+        let done = timeout(ACTION_TIMEOUT, self.act(&asked)).await;
+        match done.unwrap_or_else(|_| Err(SandboxFault::unavailable())) {
+            Ok(tree) => answer::render_response(&asked, tree),
+            Err(refused) => answer::render_fault(&asked, &refused),
         }
     }
 
-    async fn act(&self, asked: &Asked) -> Result<Tree, Refused> {
+    async fn act(&self, asked: &SandboxRequest) -> Result<ResponseBody, SandboxFault> {
         let Identity {
             product, action, ..
         } = &asked.identity;
-        keys::note_use(self, asked).await?;
+        keys::record_use(self, asked).await?;
         match Product::from_code(product) {
             Product::Ram => self.ram(action, asked).await,
             Product::Ims => self.ims(action, asked).await,
             Product::Sts => self.sts(action, asked).await,
-            Product::ResourceManager | Product::Other(_) => Err(Refused::action_not_found(action)),
+            Product::ResourceManager | Product::Other(_) => {
+                Err(SandboxFault::action_not_found(action))
+            }
         }
     }
 
-    async fn ram(&self, action: &str, asked: &Asked) -> Result<Tree, Refused> {
+    async fn ram(
+        &self,
+        action: &str,
+        asked: &SandboxRequest,
+    ) -> Result<ResponseBody, SandboxFault> {
         match action {
-            "CreateUser" => users::create(self, asked).await,
-            "GetUser" => users::get(self, asked).await,
-            "ListUsers" => users::list(self, asked).await,
-            "UpdateUser" => users::update(self, asked).await,
-            "DeleteUser" => users::delete(self, asked).await,
-            "CreateAccessKey" => keys::create(self, asked).await,
-            "UpdateAccessKey" => keys::update(self, asked).await,
-            "DeleteAccessKey" => keys::delete(self, asked).await,
-            "ListAccessKeys" => keys::list(self, asked).await,
-            "GetAccessKeyLastUsed" => keys::last_used(self, asked).await,
-            "CreateLoginProfile" => login_profiles::create(self, asked).await,
-            "GetLoginProfile" => login_profiles::get(self, asked).await,
-            "UpdateLoginProfile" => login_profiles::update(self, asked).await,
-            "DeleteLoginProfile" => login_profiles::delete(self, asked).await,
-            "CreateGroup" => groups::create(self, asked).await,
-            "GetGroup" => groups::get(self, asked).await,
-            "ListGroups" => groups::list(self, asked).await,
-            "UpdateGroup" => groups::update(self, asked).await,
-            "DeleteGroup" => groups::delete(self, asked).await,
-            "AddUserToGroup" => groups::add_user(self, asked).await,
-            "RemoveUserFromGroup" => groups::remove_user(self, asked).await,
-            "ListGroupsForUser" => groups::of_user(self, asked).await,
-            "ListUsersForGroup" => groups::members(self, asked).await,
-            "CreateRole" => roles::create(self, asked).await,
-            "GetRole" => roles::get(self, asked).await,
-            "ListRoles" => roles::list(self, asked).await,
-            "UpdateRole" => roles::update(self, asked).await,
-            "DeleteRole" => roles::delete(self, asked).await,
-            "CreatePolicy" => policies::create(self, asked).await,
-            "GetPolicy" => policies::get(self, asked).await,
-            "ListPolicies" => policies::list(self, asked).await,
-            "UpdatePolicyDescription" => policies::describe(self, asked).await,
-            "DeletePolicy" => policies::delete(self, asked).await,
-            "CreatePolicyVersion" => versions::create(self, asked).await,
-            "GetPolicyVersion" => versions::get(self, asked).await,
-            "ListPolicyVersions" => versions::list(self, asked).await,
-            "SetDefaultPolicyVersion" => versions::set_default(self, asked).await,
-            "DeletePolicyVersion" => versions::delete(self, asked).await,
-            "AttachPolicyToUser" => attachments::attach(self, asked, Holder::User).await,
-            "AttachPolicyToRole" => attachments::attach(self, asked, Holder::Role).await,
-            "AttachPolicyToGroup" => attachments::attach(self, asked, Holder::Group).await,
-            "DetachPolicyFromUser" => attachments::detach(self, asked, Holder::User).await,
-            "DetachPolicyFromRole" => attachments::detach(self, asked, Holder::Role).await,
-            "DetachPolicyFromGroup" => attachments::detach(self, asked, Holder::Group).await,
-            "ListPoliciesForUser" => attachments::list(self, asked, Holder::User).await,
-            "ListPoliciesForRole" => attachments::list(self, asked, Holder::Role).await,
-            "ListPoliciesForGroup" => attachments::list(self, asked, Holder::Group).await,
-            "ListEntitiesForPolicy" => attachments::entities(self, asked).await,
-            "TagResources" => tags::tag(self, asked).await,
-            "UntagResources" => tags::untag(self, asked).await,
-            "ListTagResources" => tags::list(self, asked).await,
-            _ => Err(Refused::action_not_found(action)),
+            "CreateUser" => users::create_user(self, asked).await,
+            "GetUser" => users::get_user(self, asked).await,
+            "ListUsers" => users::list_users(self, asked).await,
+            "UpdateUser" => users::update_user(self, asked).await,
+            "DeleteUser" => users::delete_user(self, asked).await,
+            "CreateAccessKey" => keys::create_access_key(self, asked).await,
+            "UpdateAccessKey" => keys::update_access_key(self, asked).await,
+            "DeleteAccessKey" => keys::delete_access_key(self, asked).await,
+            "ListAccessKeys" => keys::list_access_keys(self, asked).await,
+            "GetAccessKeyLastUsed" => keys::get_key_last_used(self, asked).await,
+            "CreateLoginProfile" => login_profiles::create_login_profile(self, asked).await,
+            "GetLoginProfile" => login_profiles::get_login_profile(self, asked).await,
+            "UpdateLoginProfile" => login_profiles::update_login_profile(self, asked).await,
+            "DeleteLoginProfile" => login_profiles::delete_login_profile(self, asked).await,
+            "CreateGroup" => groups::create_group(self, asked).await,
+            "GetGroup" => groups::get_group(self, asked).await,
+            "ListGroups" => groups::list_groups(self, asked).await,
+            "UpdateGroup" => groups::update_group(self, asked).await,
+            "DeleteGroup" => groups::delete_group(self, asked).await,
+            "AddUserToGroup" => groups::add_user_to_group(self, asked).await,
+            "RemoveUserFromGroup" => groups::remove_user_from_group(self, asked).await,
+            "ListGroupsForUser" => groups::list_groups_for_user(self, asked).await,
+            "ListUsersForGroup" => groups::list_users_for_group(self, asked).await,
+            "CreateRole" => roles::create_role(self, asked).await,
+            "GetRole" => roles::get_role(self, asked).await,
+            "ListRoles" => roles::list_roles(self, asked).await,
+            "UpdateRole" => roles::update_role(self, asked).await,
+            "DeleteRole" => roles::delete_role(self, asked).await,
+            "CreatePolicy" => policies::create_policy(self, asked).await,
+            "GetPolicy" => policies::get_policy(self, asked).await,
+            "ListPolicies" => policies::list_policies(self, asked).await,
+            "UpdatePolicyDescription" => policies::update_policy_description(self, asked).await,
+            "DeletePolicy" => policies::delete_policy(self, asked).await,
+            "CreatePolicyVersion" => versions::create_policy_version(self, asked).await,
+            "GetPolicyVersion" => versions::get_policy_version(self, asked).await,
+            "ListPolicyVersions" => versions::list_policy_versions(self, asked).await,
+            "SetDefaultPolicyVersion" => versions::set_default_version(self, asked).await,
+            "DeletePolicyVersion" => versions::delete_policy_version(self, asked).await,
+            "AttachPolicyToUser" => {
+                attachments::attach_policy(self, asked, PolicyHolder::User).await
+            }
+            "AttachPolicyToRole" => {
+                attachments::attach_policy(self, asked, PolicyHolder::Role).await
+            }
+            "AttachPolicyToGroup" => {
+                attachments::attach_policy(self, asked, PolicyHolder::Group).await
+            }
+            "DetachPolicyFromUser" => {
+                attachments::detach_policy(self, asked, PolicyHolder::User).await
+            }
+            "DetachPolicyFromRole" => {
+                attachments::detach_policy(self, asked, PolicyHolder::Role).await
+            }
+            "DetachPolicyFromGroup" => {
+                attachments::detach_policy(self, asked, PolicyHolder::Group).await
+            }
+            "ListPoliciesForUser" => {
+                attachments::list_policies_for(self, asked, PolicyHolder::User).await
+            }
+            "ListPoliciesForRole" => {
+                attachments::list_policies_for(self, asked, PolicyHolder::Role).await
+            }
+            "ListPoliciesForGroup" => {
+                attachments::list_policies_for(self, asked, PolicyHolder::Group).await
+            }
+            "ListEntitiesForPolicy" => attachments::list_entities_for_policy(self, asked).await,
+            "TagResources" => tags::tag_resources(self, asked).await,
+            "UntagResources" => tags::untag_resources(self, asked).await,
+            "ListTagResources" => tags::list_tag_resources(self, asked).await,
+            _ => Err(SandboxFault::action_not_found(action)),
         }
     }
 
-    async fn ims(&self, action: &str, asked: &Asked) -> Result<Tree, Refused> {
+    async fn ims(
+        &self,
+        action: &str,
+        asked: &SandboxRequest,
+    ) -> Result<ResponseBody, SandboxFault> {
         match action {
-            "CreateUser" => users::create(self, asked).await,
-            "GetUser" => users::get(self, asked).await,
-            "ListUsers" => users::list(self, asked).await,
-            "UpdateUser" => users::update(self, asked).await,
-            "DeleteUser" => users::delete(self, asked).await,
-            "CreateAccessKey" => keys::create(self, asked).await,
-            "UpdateAccessKey" => keys::update(self, asked).await,
-            "DeleteAccessKey" => keys::delete(self, asked).await,
-            "ListAccessKeys" => keys::list(self, asked).await,
-            "GetAccessKeyLastUsed" => keys::last_used(self, asked).await,
-            "ListAccessKeysInRecycleBin" => recycle_bin::list(self, asked).await,
-            "RestoreAccessKeyFromRecycleBin" => recycle_bin::restore(self, asked).await,
-            "DeleteAccessKeyInRecycleBin" => recycle_bin::delete(self, asked).await,
-            _ => Err(Refused::action_not_found(action)),
+            "CreateUser" => users::create_user(self, asked).await,
+            "GetUser" => users::get_user(self, asked).await,
+            "ListUsers" => users::list_users(self, asked).await,
+            "UpdateUser" => users::update_user(self, asked).await,
+            "DeleteUser" => users::delete_user(self, asked).await,
+            "CreateAccessKey" => keys::create_access_key(self, asked).await,
+            "UpdateAccessKey" => keys::update_access_key(self, asked).await,
+            "DeleteAccessKey" => keys::delete_access_key(self, asked).await,
+            "ListAccessKeys" => keys::list_access_keys(self, asked).await,
+            "GetAccessKeyLastUsed" => keys::get_key_last_used(self, asked).await,
+            "ListAccessKeysInRecycleBin" => recycle_bin::list_recycled_keys(self, asked).await,
+            "RestoreAccessKeyFromRecycleBin" => {
+                recycle_bin::restore_recycled_key(self, asked).await
+            }
+            "DeleteAccessKeyInRecycleBin" => recycle_bin::delete_recycled_key(self, asked).await,
+            _ => Err(SandboxFault::action_not_found(action)),
         }
     }
 
-    async fn sts(&self, action: &str, asked: &Asked) -> Result<Tree, Refused> {
+    async fn sts(
+        &self,
+        action: &str,
+        asked: &SandboxRequest,
+    ) -> Result<ResponseBody, SandboxFault> {
         match action {
             "AssumeRole" => sessions::assume_role(self, asked).await,
-            "GetCallerIdentity" => sessions::caller_identity(self, asked).await,
-            _ => Err(Refused::action_not_found(action)),
+            "GetCallerIdentity" => sessions::get_caller_identity(self, asked).await,
+            _ => Err(SandboxFault::action_not_found(action)),
         }
     }
 }

@@ -5,34 +5,34 @@ use time::OffsetDateTime;
 
 use super::{
     Sandbox,
-    answer::{Tree, tree},
-    asked::Asked,
+    answer::{ResponseBody, single_member},
+    asked::SandboxRequest,
     check,
-    refused::Refused,
+    refused::SandboxFault,
     users,
 };
 
 /// A log-in's row.
-struct LoginProfile {
+struct LoginProfileRow {
     user_name: String,
     password_reset_required: bool,
     mfa_bind_required: bool,
     created_at: OffsetDateTime,
 }
 
-impl LoginProfile {
+impl LoginProfileRow {
     fn shown(self) -> Value {
         json!({
             "UserName": self.user_name,
             "PasswordResetRequired": self.password_reset_required,
             "MFABindRequired": self.mfa_bind_required,
-            "CreateDate": check::date(self.created_at),
+            "CreateDate": check::format_date(self.created_at),
         })
     }
 }
 
 /// Eight characters and two kinds of them.
-fn check_password(password: &str) -> Result<(), Refused> {
+fn check_password(password: &str) -> Result<(), SandboxFault> {
     let kinds: [fn(char) -> bool; 4] = [
         |c| c.is_ascii_lowercase(),
         |c| c.is_ascii_uppercase(),
@@ -46,16 +46,19 @@ fn check_password(password: &str) -> Result<(), Refused> {
     if (8..=32).contains(&password.chars().count()) && used >= 2 {
         Ok(())
     } else {
-        Err(Refused::weak_password())
+        Err(SandboxFault::weak_password())
     }
 }
 
-pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn create_login_profile(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     check_password(asked.must("Password")?)?;
     let mut tx = sandbox.pool.begin().await?;
-    let user = users::meant(&mut tx, asked).await?;
+    let user = users::find_requested_user(&mut tx, asked).await?;
     let profile = sqlx::query_as!(
-        LoginProfile,
+        LoginProfileRow,
         "WITH made AS (
              INSERT INTO sandbox.login_profiles (
                  user_id,
@@ -70,21 +73,24 @@ pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
          FROM made m
          JOIN sandbox.users u USING (user_id)",
         user,
-        check::flag(asked, "PasswordResetRequired")?.unwrap_or_default(),
-        check::flag(asked, "MFABindRequired")?.unwrap_or_default(),
+        check::optional_flag(asked, "PasswordResetRequired")?.unwrap_or_default(),
+        check::optional_flag(asked, "MFABindRequired")?.unwrap_or_default(),
         sandbox.clock.now()
     )
     .fetch_one(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(tree("LoginProfile", profile.shown()))
+    Ok(single_member("LoginProfile", profile.shown()))
 }
 
-pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn get_login_profile(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let user = users::meant_or_caller(&mut tx, asked).await?;
+    let user = users::find_user_or_caller(&mut tx, asked).await?;
     let profile = sqlx::query_as!(
-        LoginProfile,
+        LoginProfileRow,
         "SELECT u.user_name, l.password_reset_required, l.mfa_bind_required, l.created_at
          FROM sandbox.login_profiles l
          JOIN sandbox.users u USING (user_id)
@@ -93,37 +99,43 @@ pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     )
     .fetch_optional(&mut *tx)
     .await?
-    .ok_or_else(|| Refused::not_exist("User.LoginProfile"))?;
-    Ok(tree("LoginProfile", profile.shown()))
+    .ok_or_else(|| SandboxFault::not_exist("User.LoginProfile"))?;
+    Ok(single_member("LoginProfile", profile.shown()))
 }
 
-pub async fn update(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn update_login_profile(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     if let Some(password) = asked.get("Password") {
         check_password(password)?;
     }
     let mut tx = sandbox.pool.begin().await?;
-    let user = users::meant(&mut tx, asked).await?;
+    let user = users::find_requested_user(&mut tx, asked).await?;
     let changed = sqlx::query!(
         "UPDATE sandbox.login_profiles
          SET password_reset_required = COALESCE($2, password_reset_required),
              mfa_bind_required = COALESCE($3, mfa_bind_required)
          WHERE user_id = $1",
         user,
-        check::flag(asked, "PasswordResetRequired")?,
-        check::flag(asked, "MFABindRequired")?
+        check::optional_flag(asked, "PasswordResetRequired")?,
+        check::optional_flag(asked, "MFABindRequired")?
     )
     .execute(&mut *tx)
     .await?;
     if changed.rows_affected() == 0 {
-        return Err(Refused::not_exist("User.LoginProfile"));
+        return Err(SandboxFault::not_exist("User.LoginProfile"));
     }
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn delete_login_profile(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let user = users::meant(&mut tx, asked).await?;
+    let user = users::find_requested_user(&mut tx, asked).await?;
     let gone = sqlx::query!(
         "DELETE FROM sandbox.login_profiles
          WHERE user_id = $1",
@@ -132,8 +144,8 @@ pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     .execute(&mut *tx)
     .await?;
     if gone.rows_affected() == 0 {
-        return Err(Refused::not_exist("User.LoginProfile"));
+        return Err(SandboxFault::not_exist("User.LoginProfile"));
     }
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }

@@ -4,26 +4,30 @@
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Tree, tree},
-    asked::Asked,
-    refused::Refused,
+    answer::{ResponseBody, single_member},
+    asked::SandboxRequest,
+    refused::SandboxFault,
 };
 
 /// The page that is asked for.
-pub struct Page {
+pub struct PageRequest {
     /// Show what comes after this id.
     pub after: i64,
     size: usize,
 }
 
-impl Page {
+impl PageRequest {
     /// Reads it; without `MaxItems` it holds `default` things.
-    pub fn asked(asked: &Asked, default: usize) -> Result<Self, Refused> {
+    pub fn asked(asked: &SandboxRequest, default: usize) -> Result<Self, SandboxFault> {
         Self::read(asked, ("Marker", "MaxItems"), default)
     }
 
     /// The same under other names.
-    pub fn read(asked: &Asked, names: (&str, &str), default: usize) -> Result<Self, Refused> {
+    pub fn read(
+        asked: &SandboxRequest,
+        names: (&str, &str),
+        default: usize,
+    ) -> Result<Self, SandboxFault> {
         let (marker, count) = names;
         let size = match asked.get(count) {
             None => default,
@@ -31,11 +35,11 @@ impl Page {
                 .parse()
                 .ok()
                 .filter(|count| (1..=1000).contains(count))
-                .ok_or_else(|| Refused::incorrect(count))?,
+                .ok_or_else(|| SandboxFault::incorrect(count))?,
         };
         let after = match asked.get(marker) {
             None => 0,
-            Some(text) => text.parse().map_err(|_| Refused::incorrect(marker))?,
+            Some(text) => text.parse().map_err(|_| SandboxFault::incorrect(marker))?,
         };
         Ok(Self { after, size })
     }
@@ -56,9 +60,13 @@ impl Page {
     }
 
     /// Writes it under a list's two names.
-    pub fn write(&self, names: (&str, &str), read: impl Iterator<Item = (i64, Value)>) -> Tree {
+    pub fn write(
+        &self,
+        names: (&str, &str),
+        read: impl Iterator<Item = (i64, Value)>,
+    ) -> ResponseBody {
         let (shown, marker) = self.cut(read);
-        let mut answer = tree(names.0, json!({ names.1: shown }));
+        let mut answer = single_member(names.0, json!({ names.1: shown }));
         answer.insert("IsTruncated".to_owned(), marker.is_some().into());
         if let Some(marker) = marker {
             answer.insert("Marker".to_owned(), marker.into());

@@ -6,16 +6,16 @@ use time::OffsetDateTime;
 
 use super::{
     Sandbox,
-    answer::{Tree, tree},
-    asked::Asked,
+    answer::{ResponseBody, single_member},
+    asked::SandboxRequest,
     check,
-    page::Page,
-    refused::Refused,
-    tags::{self, Resource, Tag},
+    page::PageRequest,
+    refused::SandboxFault,
+    tags::{self, Tag, TaggedResource},
 };
 
 /// A policy's row.
-pub struct Policy {
+pub struct PolicyRow {
     /// Ours.
     pub policy_id: i64,
     is_system: bool,
@@ -27,52 +27,59 @@ pub struct Policy {
     updated_at: OffsetDateTime,
 }
 
-impl Policy {
+impl PolicyRow {
     /// As the service shows it.
     pub fn shown(&self) -> Value {
         json!({
             "PolicyName": self.policy_name,
-            "PolicyType": kind(self.is_system),
-            "DefaultVersion": version_id(self.default_version),
+            "PolicyType": policy_type(self.is_system),
+            "DefaultVersion": format_version_id(self.default_version),
             "Description": self.description,
-            "CreateDate": check::date(self.created_at),
-            "UpdateDate": check::date(self.updated_at),
+            "CreateDate": check::format_date(self.created_at),
+            "UpdateDate": check::format_date(self.updated_at),
         })
     }
 }
 
 /// `PolicyType`.
-pub fn kind(is_system: bool) -> &'static str {
+pub fn policy_type(is_system: bool) -> &'static str {
     if is_system { "System" } else { "Custom" }
 }
 
 /// `VersionId`.
-pub fn version_id(version: i32) -> String {
+pub fn format_version_id(version: i32) -> String {
     format!("v{version}")
 }
 
 /// The policy of the account's own that has this name; it stays as long as the transaction.
-pub async fn own(tx: &mut PgTransaction<'_>, asked: &Asked, name: &str) -> Result<Policy, Refused> {
-    find(tx, Some(&asked.caller.account_id), name).await
+pub async fn find_custom_policy(
+    tx: &mut PgTransaction<'_>,
+    asked: &SandboxRequest,
+    name: &str,
+) -> Result<PolicyRow, SandboxFault> {
+    find_policy(tx, Some(&asked.caller.account_id), name).await
 }
 
 /// The policy that the call is about, by `PolicyType` and `PolicyName`.
-pub async fn meant(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<Policy, Refused> {
+pub async fn find_requested_policy(
+    tx: &mut PgTransaction<'_>,
+    asked: &SandboxRequest,
+) -> Result<PolicyRow, SandboxFault> {
     let owner = match asked.must("PolicyType")? {
         "System" => None,
         "Custom" => Some(asked.caller.account_id.as_str()),
-        _ => return Err(Refused::incorrect("PolicyType")),
+        _ => return Err(SandboxFault::incorrect("PolicyType")),
     };
-    find(tx, owner, asked.must("PolicyName")?).await
+    find_policy(tx, owner, asked.must("PolicyName")?).await
 }
 
-async fn find(
+async fn find_policy(
     tx: &mut PgTransaction<'_>,
     owner: Option<&str>,
     name: &str,
-) -> Result<Policy, Refused> {
+) -> Result<PolicyRow, SandboxFault> {
     sqlx::query_as!(
-        Policy,
+        PolicyRow,
         "SELECT
              policy_id,
              account_id IS NULL AS \"is_system!\",
@@ -86,21 +93,24 @@ async fn find(
            AND policy_name = $2
          FOR UPDATE",
         owner,
-        check::name_up_to(128, "PolicyName", name, "-")?
+        check::check_name_length(128, "PolicyName", name, "-")?
     )
     .fetch_optional(&mut **tx)
     .await?
-    .ok_or_else(|| Refused::not_exist("Policy"))
+    .ok_or_else(|| SandboxFault::not_exist("Policy"))
 }
 
-pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn create_policy(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let document = asked.must("PolicyDocument")?;
-    check::document("PolicyDocument", document)?;
+    check::check_policy_document("PolicyDocument", document)?;
     let tags = Tag::given(asked)?;
     let now = sandbox.clock.now();
     let mut tx = sandbox.pool.begin().await?;
     let policy = sqlx::query_as!(
-        Policy,
+        PolicyRow,
         "INSERT INTO sandbox.policies (
              account_id,
              policy_name,
@@ -120,8 +130,8 @@ pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
              created_at,
              updated_at",
         asked.caller.account_id,
-        check::name_up_to(128, "PolicyName", asked.must("PolicyName")?, "-")?,
-        check::text(asked, "Description", 1024)?.unwrap_or_default(),
+        check::check_name_length(128, "PolicyName", asked.must("PolicyName")?, "-")?,
+        check::optional_text(asked, "Description", 1024)?.unwrap_or_default(),
         now
     )
     .fetch_one(&mut *tx)
@@ -135,14 +145,17 @@ pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     )
     .execute(&mut *tx)
     .await?;
-    tags::set(&mut tx, Resource::Policy(policy.policy_id), &tags).await?;
+    tags::upsert_tags(&mut tx, TaggedResource::Policy(policy.policy_id), &tags).await?;
     tx.commit().await?;
-    Ok(tree("Policy", policy.shown()))
+    Ok(single_member("Policy", policy.shown()))
 }
 
-pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn get_policy(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let policy = meant(&mut tx, asked).await?;
+    let policy = find_requested_policy(&mut tx, asked).await?;
     let version = sqlx::query!(
         "SELECT
              version,
@@ -162,26 +175,29 @@ pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
         members.insert("AttachmentCount".to_owned(), version.attachments.into());
         members.insert("PolicyDocument".to_owned(), version.document.clone().into());
     }
-    let mut answer = tree("Policy", shown);
+    let mut answer = single_member("Policy", shown);
     answer.insert(
         "DefaultPolicyVersion".to_owned(),
         json!({
-            "VersionId": version_id(version.version),
+            "VersionId": format_version_id(version.version),
             "IsDefaultVersion": true,
             "PolicyDocument": version.document,
-            "CreateDate": check::date(version.created_at),
+            "CreateDate": check::format_date(version.created_at),
         }),
     );
     Ok(answer)
 }
 
-pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let page = Page::asked(asked, 100)?;
+pub async fn list_policies(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
+    let page = PageRequest::asked(asked, 100)?;
     let only_system = match asked.get("PolicyType") {
         None => None,
         Some("System") => Some(true),
         Some("Custom") => Some(false),
-        Some(_) => return Err(Refused::incorrect("PolicyType")),
+        Some(_) => return Err(SandboxFault::incorrect("PolicyType")),
     };
     let policies = sqlx::query!(
         "SELECT
@@ -230,12 +246,12 @@ pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     let shown = policies.into_iter().map(|policy| {
         let shown = json!({
             "PolicyName": policy.policy_name,
-            "PolicyType": kind(policy.is_system),
-            "DefaultVersion": version_id(policy.default_version),
+            "PolicyType": policy_type(policy.is_system),
+            "DefaultVersion": format_version_id(policy.default_version),
             "Description": policy.description,
             "AttachmentCount": policy.attachments,
-            "CreateDate": check::date(policy.created_at),
-            "UpdateDate": check::date(policy.updated_at),
+            "CreateDate": check::format_date(policy.created_at),
+            "UpdateDate": check::format_date(policy.updated_at),
             "Tags": { "Tag": policy.tags },
         });
         (policy.policy_id, shown)
@@ -243,10 +259,13 @@ pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     Ok(page.write(("Policies", "Policy"), shown))
 }
 
-pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let cascading = check::flag(asked, "CascadingDelete")?.unwrap_or_default();
+pub async fn delete_policy(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
+    let cascading = check::optional_flag(asked, "CascadingDelete")?.unwrap_or_default();
     let mut tx = sandbox.pool.begin().await?;
-    let policy = own(&mut tx, asked, asked.must("PolicyName")?).await?;
+    let policy = find_custom_policy(&mut tx, asked, asked.must("PolicyName")?).await?;
     let holds = sqlx::query!(
         "SELECT
              EXISTS (SELECT 1 FROM sandbox.attachments WHERE policy_id = $1 AND user_id IS NOT NULL) AS \"user!\",
@@ -266,7 +285,7 @@ pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     .into_iter()
     .find(|(holds, _)| *holds);
     if let Some((_, what)) = conflict {
-        return Err(Refused::delete_conflict(what));
+        return Err(SandboxFault::delete_conflict(what));
     }
     sqlx::query!(
         "DELETE FROM sandbox.policies
@@ -276,13 +295,16 @@ pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-pub async fn describe(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let description = check::text(asked, "NewDescription", 1024)?.unwrap_or_default();
+pub async fn update_policy_description(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
+    let description = check::optional_text(asked, "NewDescription", 1024)?.unwrap_or_default();
     let mut tx = sandbox.pool.begin().await?;
-    let mut policy = own(&mut tx, asked, asked.must("PolicyName")?).await?;
+    let mut policy = find_custom_policy(&mut tx, asked, asked.must("PolicyName")?).await?;
     policy.updated_at = sandbox.clock.now();
     sqlx::query!(
         "UPDATE sandbox.policies
@@ -297,5 +319,5 @@ pub async fn describe(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused>
     .await?;
     tx.commit().await?;
     policy.description = description;
-    Ok(tree("Policy", policy.shown()))
+    Ok(single_member("Policy", policy.shown()))
 }

@@ -7,27 +7,27 @@ use time::Duration;
 
 use super::{
     Sandbox,
-    answer::{Tree, tree},
-    asked::Asked,
+    answer::{ResponseBody, single_member},
+    asked::SandboxRequest,
     check,
-    keys::{self, Key},
-    refused::Refused,
+    keys::{self, OwnedKey},
+    refused::SandboxFault,
     users,
 };
 
 /// Keys of one user that are kept; the oldest makes room.
-const LIMIT: i64 = 3;
+const MAX_RECYCLED_KEYS: i64 = 3;
 
 /// How long a key is kept.
-const KEPT: Duration = Duration::days(31);
+const RETENTION: Duration = Duration::days(31);
 
 /// Keeps a deleted key.
-pub async fn keep(
+pub async fn recycle_key(
     tx: &mut PgTransaction<'_>,
     user_id: i64,
-    key: &Key,
+    key: &OwnedKey,
     now: time::OffsetDateTime,
-) -> Result<(), Refused> {
+) -> Result<(), SandboxFault> {
     sqlx::query!(
         "INSERT INTO sandbox.recycled_keys (access_key_id, user_id, created_at, recycled_at)
          VALUES ($1, $2, $3, $4)",
@@ -48,16 +48,19 @@ pub async fn keep(
              OFFSET $2
          )",
         user_id,
-        LIMIT
+        MAX_RECYCLED_KEYS
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn list_recycled_keys(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let user = users::of_id_or_caller(&mut tx, asked).await?;
+    let user = users::find_id_or_caller(&mut tx, asked).await?;
     let keys = sqlx::query!(
         "SELECT access_key_id, created_at, recycled_at
          FROM sandbox.recycled_keys
@@ -72,35 +75,45 @@ pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
         .map(|key| {
             json!({
                 "AccessKeyId": key.access_key_id,
-                "CreateDate": check::date(key.created_at),
-                "RecycleDate": check::date(key.recycled_at),
-                "DeleteDate": check::date(key.recycled_at + KEPT),
+                "CreateDate": check::format_date(key.created_at),
+                "RecycleDate": check::format_date(key.recycled_at),
+                "DeleteDate": check::format_date(key.recycled_at + RETENTION),
             })
         })
         .collect();
-    Ok(tree("AccessKeys", json!({ "AccessKey": shown })))
+    Ok(single_member("AccessKeys", json!({ "AccessKey": shown })))
 }
 
-pub async fn restore(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn restore_recycled_key(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let user = users::of_id_or_caller(&mut tx, asked).await?;
-    let key = take(&mut tx, asked, user).await?;
-    keys::put(&mut tx, asked, Some(user), &key).await?;
+    let user = users::find_id_or_caller(&mut tx, asked).await?;
+    let key = remove_recycled_key(&mut tx, asked, user).await?;
+    keys::insert_key(&mut tx, asked, Some(user), &key).await?;
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn delete_recycled_key(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let user = users::of_id_or_caller(&mut tx, asked).await?;
-    take(&mut tx, asked, user).await?;
+    let user = users::find_id_or_caller(&mut tx, asked).await?;
+    remove_recycled_key(&mut tx, asked, user).await?;
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-async fn take(tx: &mut PgTransaction<'_>, asked: &Asked, user_id: i64) -> Result<Key, Refused> {
+async fn remove_recycled_key(
+    tx: &mut PgTransaction<'_>,
+    asked: &SandboxRequest,
+    user_id: i64,
+) -> Result<OwnedKey, SandboxFault> {
     sqlx::query_as!(
-        Key,
+        OwnedKey,
         "DELETE FROM sandbox.recycled_keys
          WHERE access_key_id = $1
            AND user_id = $2
@@ -110,5 +123,5 @@ async fn take(tx: &mut PgTransaction<'_>, asked: &Asked, user_id: i64) -> Result
     )
     .fetch_optional(&mut **tx)
     .await?
-    .ok_or_else(|| Refused::not_exist("User.AccessKey"))
+    .ok_or_else(|| SandboxFault::not_exist("User.AccessKey"))
 }

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 /// A business fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct SandboxFault {
     /// HTTP status.
     pub status: StatusCode,
     /// `Code`.
@@ -15,7 +15,7 @@ pub struct Refused {
     pub message: Cow<'static, str>,
 }
 
-impl Refused {
+impl SandboxFault {
     fn new(
         status: StatusCode,
         code: impl Into<Cow<'static, str>>,
@@ -232,7 +232,7 @@ impl Refused {
     }
 }
 
-impl From<sqlx::Error> for Refused {
+impl From<sqlx::Error> for SandboxFault {
     /// What a constraint forbids is a fault of the caller, anything else one of the database.
     fn from(fault: sqlx::Error) -> Self {
         let constraint = match &fault {

@@ -6,16 +6,16 @@ use time::OffsetDateTime;
 
 use super::{
     Sandbox,
-    answer::{Tree, tree},
-    asked::Asked,
+    answer::{ResponseBody, single_member},
+    asked::SandboxRequest,
     check,
-    page::Page,
-    refused::Refused,
-    tags::{self, Resource, Tag},
+    page::PageRequest,
+    refused::SandboxFault,
+    tags::{self, Tag, TaggedResource},
 };
 
 /// A role's row.
-struct Role {
+struct RoleRow {
     role_id: i64,
     account_id: String,
     role_name: String,
@@ -26,23 +26,23 @@ struct Role {
     updated_at: OffsetDateTime,
 }
 
-impl Role {
+impl RoleRow {
     fn shown(self) -> Value {
         json!({
             "RoleId": self.role_id.to_string(),
-            "Arn": arn(&self.account_id, &self.role_name),
+            "Arn": role_arn(&self.account_id, &self.role_name),
             "RoleName": self.role_name,
             "Description": self.description,
             "AssumeRolePolicyDocument": self.trust_text,
             "MaxSessionDuration": self.max_session_duration,
-            "CreateDate": check::date(self.created_at),
-            "UpdateDate": check::date(self.updated_at),
+            "CreateDate": check::format_date(self.created_at),
+            "UpdateDate": check::format_date(self.updated_at),
         })
     }
 }
 
 /// ARN of a role: the name in lower case, as the service writes it.
-pub fn arn(account_id: &str, role_name: &str) -> String {
+pub fn role_arn(account_id: &str, role_name: &str) -> String {
     format!(
         "acs:ram::{account_id}:role/{}",
         role_name.to_ascii_lowercase()
@@ -50,11 +50,11 @@ pub fn arn(account_id: &str, role_name: &str) -> String {
 }
 
 /// The role of this name, which stays as long as the transaction.
-pub async fn of_name(
+pub async fn find_role_by_name(
     tx: &mut PgTransaction<'_>,
-    asked: &Asked,
+    asked: &SandboxRequest,
     name: &str,
-) -> Result<i64, Refused> {
+) -> Result<i64, SandboxFault> {
     sqlx::query_scalar!(
         "SELECT role_id
          FROM sandbox.roles
@@ -62,36 +62,42 @@ pub async fn of_name(
            AND lower(role_name) = lower($2)
          FOR UPDATE",
         asked.caller.account_id,
-        check::name("RoleName", name, ".-")?
+        check::check_name("RoleName", name, ".-")?
     )
     .fetch_optional(&mut **tx)
     .await?
-    .ok_or_else(|| Refused::not_exist("Role"))
+    .ok_or_else(|| SandboxFault::not_exist("Role"))
 }
 
 /// The role that the call is about.
-pub async fn meant(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<i64, Refused> {
-    of_name(tx, asked, asked.must("RoleName")?).await
+pub async fn find_requested_role(
+    tx: &mut PgTransaction<'_>,
+    asked: &SandboxRequest,
+) -> Result<i64, SandboxFault> {
+    find_role_by_name(tx, asked, asked.must("RoleName")?).await
 }
 
-fn duration(asked: &Asked, name: &str) -> Result<Option<i32>, Refused> {
+fn parse_session_duration(asked: &SandboxRequest, name: &str) -> Result<Option<i32>, SandboxFault> {
     asked
         .get(name)
         .map(|text| {
             text.parse()
                 .ok()
                 .filter(|seconds| (3600..=43200).contains(seconds))
-                .ok_or_else(|| Refused::incorrect(name))
+                .ok_or_else(|| SandboxFault::incorrect(name))
         })
         .transpose()
 }
 
-pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn create_role(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let document = asked.must("AssumeRolePolicyDocument")?;
     let tags = Tag::given(asked)?;
     let mut tx = sandbox.pool.begin().await?;
     let role = sqlx::query_as!(
-        Role,
+        RoleRow,
         "INSERT INTO sandbox.roles (
              account_id,
              role_name,
@@ -113,25 +119,28 @@ pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
              created_at,
              updated_at",
         asked.caller.account_id,
-        check::name("RoleName", asked.must("RoleName")?, ".-")?,
-        check::text(asked, "Description", 1024)?.unwrap_or_default(),
-        check::document("AssumeRolePolicyDocument", document)?,
+        check::check_name("RoleName", asked.must("RoleName")?, ".-")?,
+        check::optional_text(asked, "Description", 1024)?.unwrap_or_default(),
+        check::check_policy_document("AssumeRolePolicyDocument", document)?,
         document,
-        duration(asked, "MaxSessionDuration")?.unwrap_or(3600),
+        parse_session_duration(asked, "MaxSessionDuration")?.unwrap_or(3600),
         sandbox.clock.now()
     )
     .fetch_one(&mut *tx)
     .await?;
-    tags::set(&mut tx, Resource::Role(role.role_id), &tags).await?;
+    tags::upsert_tags(&mut tx, TaggedResource::Role(role.role_id), &tags).await?;
     tx.commit().await?;
-    Ok(tree("Role", role.shown()))
+    Ok(single_member("Role", role.shown()))
 }
 
-pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn get_role(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let role_id = meant(&mut tx, asked).await?;
+    let role_id = find_requested_role(&mut tx, asked).await?;
     let role = sqlx::query_as!(
-        Role,
+        RoleRow,
         "SELECT
              role_id,
              account_id,
@@ -151,11 +160,14 @@ pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     if let Value::Object(members) = &mut shown {
         members.insert("IsServiceLinkedRole".to_owned(), false.into());
     }
-    Ok(tree("Role", shown))
+    Ok(single_member("Role", shown))
 }
 
-pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let page = Page::asked(asked, 100)?;
+pub async fn list_roles(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
+    let page = PageRequest::asked(asked, 100)?;
     let roles = sqlx::query!(
         "SELECT
              r.role_id,
@@ -193,11 +205,11 @@ pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
         let shown = json!({
             "RoleId": role.role_id.to_string(),
             "RoleName": role.role_name,
-            "Arn": arn(account_id, &role.role_name),
+            "Arn": role_arn(account_id, &role.role_name),
             "Description": role.description,
             "MaxSessionDuration": role.max_session_duration,
-            "CreateDate": check::date(role.created_at),
-            "UpdateDate": check::date(role.updated_at),
+            "CreateDate": check::format_date(role.created_at),
+            "UpdateDate": check::format_date(role.updated_at),
             "Tags": { "Tag": role.tags },
         });
         (role.role_id, shown)
@@ -205,15 +217,18 @@ pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     Ok(page.write(("Roles", "Role"), shown))
 }
 
-pub async fn update(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn update_role(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let document = asked.get("NewAssumeRolePolicyDocument");
     let trust = document
-        .map(|text| check::document("NewAssumeRolePolicyDocument", text))
+        .map(|text| check::check_policy_document("NewAssumeRolePolicyDocument", text))
         .transpose()?;
     let mut tx = sandbox.pool.begin().await?;
-    let role_id = meant(&mut tx, asked).await?;
+    let role_id = find_requested_role(&mut tx, asked).await?;
     let role = sqlx::query_as!(
-        Role,
+        RoleRow,
         "UPDATE sandbox.roles
          SET trust = COALESCE($2, trust),
              trust_text = COALESCE($3, trust_text),
@@ -233,19 +248,22 @@ pub async fn update(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
         role_id,
         trust,
         document,
-        check::text(asked, "NewDescription", 1024)?,
-        duration(asked, "NewMaxSessionDuration")?,
+        check::optional_text(asked, "NewDescription", 1024)?,
+        parse_session_duration(asked, "NewMaxSessionDuration")?,
         sandbox.clock.now()
     )
     .fetch_one(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(tree("Role", role.shown()))
+    Ok(single_member("Role", role.shown()))
 }
 
-pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn delete_role(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let role_id = meant(&mut tx, asked).await?;
+    let role_id = find_requested_role(&mut tx, asked).await?;
     sqlx::query!(
         "DELETE FROM sandbox.roles
          WHERE role_id = $1",
@@ -254,5 +272,5 @@ pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }

@@ -10,7 +10,7 @@ use akgate_state::directory::StateFault;
 ///
 /// # Errors
 /// That of the database.
-pub async fn account(
+pub async fn seed_account(
     pool: &PgPool,
     account_id: &str,
     now: OffsetDateTime,
@@ -31,7 +31,7 @@ pub async fn account(
 ///
 /// # Errors
 /// That of the database.
-pub async fn user(
+pub async fn seed_user(
     pool: &PgPool,
     account_id: &str,
     user_name: &str,
@@ -63,7 +63,7 @@ pub async fn user(
 ///
 /// # Errors
 /// That of the database.
-pub async fn access_key(
+pub async fn seed_access_key(
     pool: &PgPool,
     account_id: &str,
     user_name: Option<&str>,

@@ -5,34 +5,37 @@ use time::Duration;
 
 use super::{
     Sandbox,
-    answer::{Tree, tree},
-    asked::Asked,
-    caller::Kind,
+    answer::{ResponseBody, single_member},
+    asked::SandboxRequest,
+    caller::PrincipalKind,
     check,
-    keys::letters,
-    refused::Refused,
+    keys::random_text,
+    refused::SandboxFault,
     roles, trust,
 };
 
 /// The shortest session, in seconds.
-const SHORTEST: i32 = 900;
+const MIN_SESSION_SECONDS: i32 = 900;
 
 /// The default length of a session, in seconds.
-const DEFAULT: i32 = 3600;
+const DEFAULT_SESSION_SECONDS: i32 = 3600;
 
-pub async fn assume_role(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn assume_role(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let arn = asked.must("RoleArn")?;
     let (account_id, name) = arn
         .strip_prefix("acs:ram::")
         .and_then(|rest| rest.split_once(":role/"))
-        .ok_or_else(|| Refused::wrongly_formed("RoleArn"))?;
+        .ok_or_else(|| SandboxFault::wrongly_formed("RoleArn"))?;
     let session = asked.must("RoleSessionName")?;
-    if !(2..=64).contains(&session.len()) || check::name("", session, ".@_-").is_err() {
-        return Err(Refused::wrongly_formed("RoleSessionName"));
+    if !(2..=64).contains(&session.len()) || check::check_name("", session, ".@_-").is_err() {
+        return Err(SandboxFault::wrongly_formed("RoleSessionName"));
     }
     // The service lets no account assume a role by its root key.
-    if asked.caller.kind == Kind::Root {
-        return Err(Refused::no_permission());
+    if asked.caller.kind == PrincipalKind::Root {
+        return Err(SandboxFault::no_permission());
     }
     let role = sqlx::query!(
         "SELECT role_id, role_name, trust, max_session_duration
@@ -44,47 +47,50 @@ pub async fn assume_role(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refus
     )
     .fetch_optional(&sandbox.pool)
     .await?
-    .ok_or_else(|| Refused::not_exist("Role"))?;
-    if !trust::lets_in(&role.trust, &asked.caller) {
-        return Err(Refused::no_permission());
+    .ok_or_else(|| SandboxFault::not_exist("Role"))?;
+    if !trust::allows_caller(&role.trust, &asked.caller) {
+        return Err(SandboxFault::no_permission());
     }
     let seconds = match asked.get("DurationSeconds") {
-        None => DEFAULT,
+        None => DEFAULT_SESSION_SECONDS,
         Some(text) => text
             .parse()
             .ok()
-            .filter(|seconds| (SHORTEST..=role.max_session_duration).contains(seconds))
-            .ok_or_else(|| Refused::duration(role.max_session_duration))?,
+            .filter(|seconds| (MIN_SESSION_SECONDS..=role.max_session_duration).contains(seconds))
+            .ok_or_else(|| SandboxFault::duration(role.max_session_duration))?,
     };
     let expires_at = sandbox.clock.now() + Duration::seconds(seconds.into());
-    let mut answer = tree(
+    let mut answer = single_member(
         "Credentials",
         json!({
-            "AccessKeyId": format!("STS.NT{}", letters(sandbox, 22)),
-            "AccessKeySecret": letters(sandbox, 44),
-            "SecurityToken": format!("CAIS{}", letters(sandbox, 508)),
-            "Expiration": check::date(expires_at),
+            "AccessKeyId": format!("STS.NT{}", random_text(sandbox, 22)),
+            "AccessKeySecret": random_text(sandbox, 44),
+            "SecurityToken": format!("CAIS{}", random_text(sandbox, 508)),
+            "Expiration": check::format_date(expires_at),
         }),
     );
     answer.insert(
         "AssumedRoleUser".to_owned(),
         json!({
-            "Arn": format!("{}/{session}", roles::arn(account_id, &role.role_name)),
+            "Arn": format!("{}/{session}", roles::role_arn(account_id, &role.role_name)),
             "AssumedRoleId": format!("{}:{session}", role.role_id),
         }),
     );
     Ok(answer)
 }
 
-pub async fn caller_identity(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn get_caller_identity(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let caller = &asked.caller;
     let (identity_type, principal_id, extra) = match &caller.kind {
-        Kind::Root => (
+        PrincipalKind::Root => (
             "Account",
             caller.account_id.clone(),
             ("UserId", caller.account_id.clone()),
         ),
-        Kind::User(name) => {
+        PrincipalKind::User(name) => {
             let id = sqlx::query_scalar!(
                 "SELECT user_id
                  FROM sandbox.users
@@ -95,11 +101,11 @@ pub async fn caller_identity(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, R
             )
             .fetch_optional(&sandbox.pool)
             .await?
-            .ok_or_else(|| Refused::not_exist("User"))?
+            .ok_or_else(|| SandboxFault::not_exist("User"))?
             .to_string();
             ("RAMUser", id.clone(), ("UserId", id))
         }
-        Kind::Session { role, session } => {
+        PrincipalKind::Session { role, session } => {
             let id = sqlx::query_scalar!(
                 "SELECT role_id
                  FROM sandbox.roles
@@ -110,7 +116,7 @@ pub async fn caller_identity(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, R
             )
             .fetch_optional(&sandbox.pool)
             .await?
-            .ok_or_else(|| Refused::not_exist("Role"))?;
+            .ok_or_else(|| SandboxFault::not_exist("Role"))?;
             (
                 "AssumedRoleUser",
                 format!("{id}:{session}"),

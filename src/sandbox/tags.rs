@@ -7,17 +7,17 @@ use sqlx::PgTransaction;
 
 use super::{
     Sandbox,
-    answer::{Tree, tree},
-    asked::Asked,
+    answer::{ResponseBody, single_member},
+    asked::SandboxRequest,
     check,
-    page::Page,
+    page::PageRequest,
     policies,
-    refused::Refused,
+    refused::SandboxFault,
     roles, users,
 };
 
 /// Tags per resource.
-const LIMIT: i64 = 20;
+const MAX_TAGS: i64 = 20;
 
 /// A tag.
 pub struct Tag {
@@ -27,19 +27,19 @@ pub struct Tag {
 
 impl Tag {
     /// The tags that a request gives: `Tag`, each with `Key` and `Value`.
-    pub fn given(asked: &Asked) -> Result<Vec<Self>, Refused> {
+    pub fn given(asked: &SandboxRequest) -> Result<Vec<Self>, SandboxFault> {
         asked.list("Tag")?.iter().map(Self::read).collect()
     }
 
-    fn read(given: &Value) -> Result<Self, Refused> {
+    fn read(given: &Value) -> Result<Self, SandboxFault> {
         let member = |name| given.get(name).and_then(Value::as_str);
-        let key = member("Key").ok_or_else(|| Refused::missing("Tag.Key"))?;
+        let key = member("Key").ok_or_else(|| SandboxFault::missing("Tag.Key"))?;
         let value = member("Value").unwrap_or_default();
         if !(1..=128).contains(&key.chars().count()) {
-            return Err(Refused::length("Tag.Key"));
+            return Err(SandboxFault::length("Tag.Key"));
         }
         if value.chars().count() > 128 {
-            return Err(Refused::length("Tag.Value"));
+            return Err(SandboxFault::length("Tag.Value"));
         }
         Ok(Self {
             key: key.to_owned(),
@@ -57,7 +57,7 @@ impl Tag {
 
 /// What bears tags.
 #[derive(Clone, Copy)]
-pub enum Resource {
+pub enum TaggedResource {
     /// A user.
     User(i64),
     /// A role.
@@ -66,7 +66,7 @@ pub enum Resource {
     Policy(i64),
 }
 
-impl Resource {
+impl TaggedResource {
     /// The ids of user, role and policy: one of them is there.
     fn columns(self) -> (Option<i64>, Option<i64>, Option<i64>) {
         match self {
@@ -79,16 +79,20 @@ impl Resource {
     /// Those named by `ResourceType` and `ResourceNames`.
     async fn named(
         tx: &mut PgTransaction<'_>,
-        asked: &Asked,
-    ) -> Result<BTreeMap<String, Self>, Refused> {
+        asked: &SandboxRequest,
+    ) -> Result<BTreeMap<String, Self>, SandboxFault> {
         let names = asked.texts("ResourceNames")?;
         let mut found = BTreeMap::new();
         for name in names {
             let resource = match asked.must("ResourceType")? {
-                "user" => Self::User(users::of_name(tx, asked, &name).await?),
-                "role" => Self::Role(roles::of_name(tx, asked, &name).await?),
-                "policy" => Self::Policy(policies::own(tx, asked, &name).await?.policy_id),
-                _ => return Err(Refused::incorrect("ResourceType")),
+                "user" => Self::User(users::find_user_by_name(tx, asked, &name).await?),
+                "role" => Self::Role(roles::find_role_by_name(tx, asked, &name).await?),
+                "policy" => Self::Policy(
+                    policies::find_custom_policy(tx, asked, &name)
+                        .await?
+                        .policy_id,
+                ),
+                _ => return Err(SandboxFault::incorrect("ResourceType")),
             };
             found.insert(name, resource);
         }
@@ -97,22 +101,22 @@ impl Resource {
 
     async fn must_be_named(
         tx: &mut PgTransaction<'_>,
-        asked: &Asked,
-    ) -> Result<BTreeMap<String, Self>, Refused> {
+        asked: &SandboxRequest,
+    ) -> Result<BTreeMap<String, Self>, SandboxFault> {
         let named = Self::named(tx, asked).await?;
         if named.is_empty() {
-            return Err(Refused::missing("ResourceNames"));
+            return Err(SandboxFault::missing("ResourceNames"));
         }
         Ok(named)
     }
 }
 
 /// Sets tags; one of the same key gets the new value.
-pub async fn set(
+pub async fn upsert_tags(
     tx: &mut PgTransaction<'_>,
-    resource: Resource,
+    resource: TaggedResource,
     tags: &[Tag],
-) -> Result<(), Refused> {
+) -> Result<(), SandboxFault> {
     let (user, role, policy) = resource.columns();
     for tag in tags {
         sqlx::query!(
@@ -139,14 +143,17 @@ pub async fn set(
     )
     .fetch_one(&mut **tx)
     .await?;
-    if count > LIMIT {
-        return Err(Refused::too_many("Tag"));
+    if count > MAX_TAGS {
+        return Err(SandboxFault::too_many("Tag"));
     }
     Ok(())
 }
 
 /// The tags of a resource, twice wrapped.
-pub async fn of(tx: &mut PgTransaction<'_>, resource: Resource) -> Result<Value, Refused> {
+pub async fn find_tags(
+    tx: &mut PgTransaction<'_>,
+    resource: TaggedResource,
+) -> Result<Value, SandboxFault> {
     let (user, role, policy) = resource.columns();
     let tags = sqlx::query!(
         "SELECT tag_key, tag_value
@@ -166,27 +173,39 @@ pub async fn of(tx: &mut PgTransaction<'_>, resource: Resource) -> Result<Value,
     Ok(json!({ "Tag": shown }))
 }
 
-pub async fn tag(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn tag_resources(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let tags = Tag::given(asked)?;
     if tags.is_empty() {
-        return Err(Refused::missing("Tag"));
+        return Err(SandboxFault::missing("Tag"));
     }
     let mut tx = sandbox.pool.begin().await?;
-    for resource in Resource::must_be_named(&mut tx, asked).await?.into_values() {
-        set(&mut tx, resource, &tags).await?;
+    for resource in TaggedResource::must_be_named(&mut tx, asked)
+        .await?
+        .into_values()
+    {
+        upsert_tags(&mut tx, resource, &tags).await?;
     }
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-pub async fn untag(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn untag_resources(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let keys = asked.texts("TagKeys")?;
-    let all = check::flag(asked, "All")?.unwrap_or_default();
+    let all = check::optional_flag(asked, "All")?.unwrap_or_default();
     if keys.is_empty() && !all {
-        return Err(Refused::missing("TagKeys"));
+        return Err(SandboxFault::missing("TagKeys"));
     }
     let mut tx = sandbox.pool.begin().await?;
-    for resource in Resource::must_be_named(&mut tx, asked).await?.into_values() {
+    for resource in TaggedResource::must_be_named(&mut tx, asked)
+        .await?
+        .into_values()
+    {
         let (user, role, policy) = resource.columns();
         sqlx::query!(
             "DELETE FROM sandbox.tags
@@ -202,16 +221,19 @@ pub async fn untag(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
         .await?;
     }
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let page = Page::read(asked, ("NextToken", "PageSize"), 100)?;
+pub async fn list_tag_resources(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
+    let page = PageRequest::read(asked, ("NextToken", "PageSize"), 100)?;
     let kind = asked.must("ResourceType")?;
     let wanted = Tag::given(asked)?;
     let mut tx = sandbox.pool.begin().await?;
-    let named = Resource::named(&mut tx, asked).await?;
-    let ids = |of: fn(Resource) -> Option<i64>| -> Vec<i64> {
+    let named = TaggedResource::named(&mut tx, asked).await?;
+    let ids = |of: fn(TaggedResource) -> Option<i64>| -> Vec<i64> {
         named.values().copied().filter_map(of).collect()
     };
     let (users, roles, policies) = (
@@ -274,7 +296,7 @@ pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
         (row.position, shown)
     });
     let (shown, next) = page.cut(shown);
-    let mut answer = tree("TagResources", shown.into());
+    let mut answer = single_member("TagResources", shown.into());
     if let Some(next) = next {
         answer.insert("NextToken".to_owned(), next.into());
     }

@@ -6,17 +6,17 @@ use time::OffsetDateTime;
 
 use super::{
     Sandbox,
-    answer::{Tree, tree},
-    asked::Asked,
-    caller::Kind,
+    answer::{ResponseBody, single_member},
+    asked::SandboxRequest,
+    caller::PrincipalKind,
     check,
-    page::Page,
-    refused::Refused,
-    tags::{self, Resource, Tag},
+    page::PageRequest,
+    refused::SandboxFault,
+    tags::{self, Tag, TaggedResource},
 };
 
 /// A user's row.
-struct User {
+struct UserRow {
     user_id: i64,
     user_name: String,
     display_name: String,
@@ -27,16 +27,16 @@ struct User {
     updated_at: OffsetDateTime,
 }
 
-impl User {
-    fn shown(self, asked: &Asked) -> Value {
+impl UserRow {
+    fn shown(self, asked: &SandboxRequest) -> Value {
         let mut shown = json!({
             "UserId": self.user_id.to_string(),
             "DisplayName": self.display_name,
             "MobilePhone": self.mobile_phone,
             "Email": self.email,
             "Comments": self.comments,
-            "CreateDate": check::date(self.created_at),
-            "UpdateDate": check::date(self.updated_at),
+            "CreateDate": check::format_date(self.created_at),
+            "UpdateDate": check::format_date(self.updated_at),
         });
         let name = if asked.is_ims() {
             let account_id = &asked.caller.account_id;
@@ -55,11 +55,15 @@ impl User {
 }
 
 /// A user's name in the form of RAM, or of IMS: `NAME@ACCOUNT.onaliyun.com`.
-fn name<'a>(asked: &'a Asked, ram: &str, ims: &str) -> Result<Option<&'a str>, Refused> {
+fn parse_user_name<'a>(
+    asked: &'a SandboxRequest,
+    ram: &str,
+    ims: &str,
+) -> Result<Option<&'a str>, SandboxFault> {
     if !asked.is_ims() {
         return asked
             .get(ram)
-            .map(|text| check::name(ram, text, "._-"))
+            .map(|text| check::check_name(ram, text, "._-"))
             .transpose();
     }
     let Some(principal) = asked.get(ims) else {
@@ -67,84 +71,92 @@ fn name<'a>(asked: &'a Asked, ram: &str, ims: &str) -> Result<Option<&'a str>, R
     };
     let (user, domain) = principal
         .split_once('@')
-        .ok_or_else(|| Refused::incorrect(ims))?;
+        .ok_or_else(|| SandboxFault::incorrect(ims))?;
     if domain != format!("{}.onaliyun.com", asked.caller.account_id) {
-        return Err(Refused::incorrect(ims));
+        return Err(SandboxFault::incorrect(ims));
     }
-    check::name(ims, user, "._-").map(Some)
+    check::check_name(ims, user, "._-").map(Some)
 }
 
 /// The name of the user that is meant; `None` where none is named.
-fn named(asked: &Asked) -> Result<Option<&str>, Refused> {
-    name(asked, "UserName", "UserPrincipalName")
+fn requested_user_name(asked: &SandboxRequest) -> Result<Option<&str>, SandboxFault> {
+    parse_user_name(asked, "UserName", "UserPrincipalName")
 }
 
-fn must_be_named(asked: &Asked) -> Result<&str, Refused> {
+fn require_user_name(asked: &SandboxRequest) -> Result<&str, SandboxFault> {
     let parameter = if asked.is_ims() {
         "UserPrincipalName"
     } else {
         "UserName"
     };
-    named(asked)?.ok_or_else(|| Refused::missing(parameter))
+    requested_user_name(asked)?.ok_or_else(|| SandboxFault::missing(parameter))
 }
 
 /// The id of the user that is meant, who stays as long as the transaction: by name, and in IMS also by
 /// UserId or by the id of one of the user's keys. What is given must agree.
-pub async fn meant(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<i64, Refused> {
+pub async fn find_requested_user(
+    tx: &mut PgTransaction<'_>,
+    asked: &SandboxRequest,
+) -> Result<i64, SandboxFault> {
     let by_id = asked.is_ims().then(|| asked.get("UserId")).flatten();
     let by_key = (asked.identity.action == "GetUser" && asked.is_ims())
         .then(|| asked.get("UserAccessKeyId"))
         .flatten();
     let by_name = if by_id.is_some() || by_key.is_some() {
-        named(asked)?
+        requested_user_name(asked)?
     } else {
-        Some(must_be_named(asked)?)
+        Some(require_user_name(asked)?)
     };
-    find(tx, &asked.caller.account_id, by_name, by_id, by_key).await
+    find_user(tx, &asked.caller.account_id, by_name, by_id, by_key).await
 }
 
 /// The user named, or the caller where the caller is one; `None` is the account itself.
-pub async fn meant_or_caller(
+pub async fn find_user_or_caller(
     tx: &mut PgTransaction<'_>,
-    asked: &Asked,
-) -> Result<Option<i64>, Refused> {
-    let name = match (named(asked)?, &asked.caller.kind) {
+    asked: &SandboxRequest,
+) -> Result<Option<i64>, SandboxFault> {
+    let name = match (requested_user_name(asked)?, &asked.caller.kind) {
         (Some(name), _) => name,
-        (None, Kind::User(name)) => name,
-        (None, Kind::Root) => return Ok(None),
-        (None, Kind::Session { .. }) => must_be_named(asked)?,
+        (None, PrincipalKind::User(name)) => name,
+        (None, PrincipalKind::Root) => return Ok(None),
+        (None, PrincipalKind::Session { .. }) => require_user_name(asked)?,
     };
-    let id = find(tx, &asked.caller.account_id, Some(name), None, None).await?;
+    let id = find_user(tx, &asked.caller.account_id, Some(name), None, None).await?;
     Ok(Some(id))
 }
 
 /// The user of this id, or the caller where none is given. The account itself has to give one.
-pub async fn of_id_or_caller(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<i64, Refused> {
+pub async fn find_id_or_caller(
+    tx: &mut PgTransaction<'_>,
+    asked: &SandboxRequest,
+) -> Result<i64, SandboxFault> {
     let (name, id) = match (asked.get("UserId"), &asked.caller.kind) {
         (Some(id), _) => (None, Some(id)),
-        (None, Kind::User(name)) => (Some(name.as_str()), None),
-        (None, Kind::Root | Kind::Session { .. }) => return Err(Refused::missing("UserId")),
+        (None, PrincipalKind::User(name)) => (Some(name.as_str()), None),
+        (None, PrincipalKind::Root | PrincipalKind::Session { .. }) => {
+            return Err(SandboxFault::missing("UserId"));
+        }
     };
-    find(tx, &asked.caller.account_id, name, id, None).await
+    find_user(tx, &asked.caller.account_id, name, id, None).await
 }
 
 /// The user of this name.
-pub async fn of_name(
+pub async fn find_user_by_name(
     tx: &mut PgTransaction<'_>,
-    asked: &Asked,
+    asked: &SandboxRequest,
     name: &str,
-) -> Result<i64, Refused> {
-    let name = check::name("UserName", name, "._-")?;
-    find(tx, &asked.caller.account_id, Some(name), None, None).await
+) -> Result<i64, SandboxFault> {
+    let name = check::check_name("UserName", name, "._-")?;
+    find_user(tx, &asked.caller.account_id, Some(name), None, None).await
 }
 
-async fn find(
+async fn find_user(
     tx: &mut PgTransaction<'_>,
     account_id: &str,
     name: Option<&str>,
     id: Option<&str>,
     key: Option<&str>,
-) -> Result<i64, Refused> {
+) -> Result<i64, SandboxFault> {
     sqlx::query_scalar!(
         "SELECT user_id
          FROM sandbox.users u
@@ -165,16 +177,19 @@ async fn find(
     )
     .fetch_optional(&mut **tx)
     .await?
-    .ok_or_else(|| Refused::not_exist("User"))
+    .ok_or_else(|| SandboxFault::not_exist("User"))
 }
 
-pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let user_name = must_be_named(asked)?;
+pub async fn create_user(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
+    let user_name = require_user_name(asked)?;
     let tags = Tag::given(asked)?;
-    let text = |name, longest| check::text(asked, name, longest);
+    let text = |name, longest| check::optional_text(asked, name, longest);
     let mut tx = sandbox.pool.begin().await?;
     let user = sqlx::query_as!(
-        User,
+        UserRow,
         "INSERT INTO sandbox.users (
              account_id,
              user_name,
@@ -205,16 +220,19 @@ pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     )
     .fetch_one(&mut *tx)
     .await?;
-    tags::set(&mut tx, Resource::User(user.user_id), &tags).await?;
+    tags::upsert_tags(&mut tx, TaggedResource::User(user.user_id), &tags).await?;
     tx.commit().await?;
-    Ok(tree("User", user.shown(asked)))
+    Ok(single_member("User", user.shown(asked)))
 }
 
-pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn get_user(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let user_id = meant(&mut tx, asked).await?;
+    let user_id = find_requested_user(&mut tx, asked).await?;
     let user = sqlx::query_as!(
-        User,
+        UserRow,
         "SELECT
              user_id,
              user_name,
@@ -234,16 +252,19 @@ pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     if let Value::Object(members) = &mut shown
         && asked.is_ims()
     {
-        let tags = tags::of(&mut tx, Resource::User(user_id)).await?;
+        let tags = tags::find_tags(&mut tx, TaggedResource::User(user_id)).await?;
         members.insert("Tags".to_owned(), tags);
     }
-    Ok(tree("User", shown))
+    Ok(single_member("User", shown))
 }
 
-pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let page = Page::asked(asked, if asked.is_ims() { 1000 } else { 100 })?;
+pub async fn list_users(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
+    let page = PageRequest::asked(asked, if asked.is_ims() { 1000 } else { 100 })?;
     let users = sqlx::query_as!(
-        User,
+        UserRow,
         "SELECT
              user_id,
              user_name,
@@ -264,17 +285,20 @@ pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     )
     .fetch_all(&sandbox.pool)
     .await?;
-    let shown = |user: User| (user.user_id, user.shown(asked));
+    let shown = |user: UserRow| (user.user_id, user.shown(asked));
     Ok(page.write(("Users", "User"), users.into_iter().map(shown)))
 }
 
-pub async fn update(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
-    let new_name = name(asked, "NewUserName", "NewUserPrincipalName")?;
-    let text = |name, longest| check::text(asked, name, longest);
+pub async fn update_user(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
+    let new_name = parse_user_name(asked, "NewUserName", "NewUserPrincipalName")?;
+    let text = |name, longest| check::optional_text(asked, name, longest);
     let mut tx = sandbox.pool.begin().await?;
-    let user_id = meant(&mut tx, asked).await?;
+    let user_id = find_requested_user(&mut tx, asked).await?;
     let user = sqlx::query_as!(
-        User,
+        UserRow,
         "UPDATE sandbox.users
          SET user_name = COALESCE($2, user_name),
              display_name = COALESCE($3, display_name),
@@ -303,12 +327,15 @@ pub async fn update(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     .fetch_one(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(tree("User", user.shown(asked)))
+    Ok(single_member("User", user.shown(asked)))
 }
 
-pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn delete_user(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let user_id = meant(&mut tx, asked).await?;
+    let user_id = find_requested_user(&mut tx, asked).await?;
     // What hangs on the user keeps it, by constraint.
     sqlx::query!(
         "DELETE FROM sandbox.users
@@ -318,5 +345,5 @@ pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }

@@ -6,38 +6,41 @@ use time::OffsetDateTime;
 
 use super::{
     Sandbox,
-    answer::{Tree, tree},
-    asked::Asked,
+    answer::{ResponseBody, single_member},
+    asked::SandboxRequest,
     check,
-    policies::{self, Policy, version_id},
-    refused::Refused,
+    policies::{self, PolicyRow, format_version_id},
+    refused::SandboxFault,
 };
 
 /// Versions per policy.
-const LIMIT: usize = 5;
+const MAX_VERSIONS: usize = 5;
 
 /// A version's row.
-struct Version {
+struct VersionRow {
     version: i32,
     document: String,
     created_at: OffsetDateTime,
 }
 
-impl Version {
-    fn shown(self, policy: &Policy) -> Value {
+impl VersionRow {
+    fn shown(self, policy: &PolicyRow) -> Value {
         json!({
-            "VersionId": version_id(self.version),
+            "VersionId": format_version_id(self.version),
             "IsDefaultVersion": self.version == policy.default_version,
             "PolicyDocument": self.document,
-            "CreateDate": check::date(self.created_at),
+            "CreateDate": check::format_date(self.created_at),
         })
     }
 }
 
 /// The oldest first.
-async fn of(tx: &mut PgTransaction<'_>, policy: &Policy) -> Result<Vec<Version>, Refused> {
+async fn list_policy_versions_of(
+    tx: &mut PgTransaction<'_>,
+    policy: &PolicyRow,
+) -> Result<Vec<VersionRow>, SandboxFault> {
     let versions = sqlx::query_as!(
-        Version,
+        VersionRow,
         "SELECT version, document, created_at
          FROM sandbox.policy_versions
          WHERE policy_id = $1
@@ -50,55 +53,61 @@ async fn of(tx: &mut PgTransaction<'_>, policy: &Policy) -> Result<Vec<Version>,
 }
 
 /// The number in `VersionId`, which is `v1` and so on.
-fn number(asked: &Asked) -> Result<i32, Refused> {
+fn parse_version_id(asked: &SandboxRequest) -> Result<i32, SandboxFault> {
     asked
         .must("VersionId")?
         .strip_prefix('v')
         .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| Refused::format("VersionId"))
+        .ok_or_else(|| SandboxFault::format("VersionId"))
 }
 
-async fn meant(
+async fn find_requested_version(
     tx: &mut PgTransaction<'_>,
-    asked: &Asked,
-    policy: &Policy,
-) -> Result<Version, Refused> {
-    let number = number(asked)?;
-    of(tx, policy)
+    asked: &SandboxRequest,
+    policy: &PolicyRow,
+) -> Result<VersionRow, SandboxFault> {
+    let number = parse_version_id(asked)?;
+    list_policy_versions_of(tx, policy)
         .await?
         .into_iter()
         .find(|version| version.version == number)
-        .ok_or_else(|| Refused::not_exist("Policy.Version"))
+        .ok_or_else(|| SandboxFault::not_exist("Policy.Version"))
 }
 
-async fn own_policy(tx: &mut PgTransaction<'_>, asked: &Asked) -> Result<Policy, Refused> {
-    policies::own(tx, asked, asked.must("PolicyName")?).await
+async fn find_requested_custom_policy(
+    tx: &mut PgTransaction<'_>,
+    asked: &SandboxRequest,
+) -> Result<PolicyRow, SandboxFault> {
+    policies::find_custom_policy(tx, asked, asked.must("PolicyName")?).await
 }
 
-pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn create_policy_version(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let document = asked.must("PolicyDocument")?;
-    check::document("PolicyDocument", document)?;
+    check::check_policy_document("PolicyDocument", document)?;
     let rotates = match asked.get("RotateStrategy") {
         None | Some("None") => false,
         Some("DeleteOldestNonDefaultVersionWhenLimitExceeded") => true,
-        Some(_) => return Err(Refused::incorrect("RotateStrategy")),
+        Some(_) => return Err(SandboxFault::incorrect("RotateStrategy")),
     };
-    let is_default = check::flag(asked, "SetAsDefault")?.unwrap_or_default();
+    let is_default = check::optional_flag(asked, "SetAsDefault")?.unwrap_or_default();
     let mut tx = sandbox.pool.begin().await?;
-    let mut policy = own_policy(&mut tx, asked).await?;
-    let versions = of(&mut tx, &policy).await?;
-    if versions.len() >= LIMIT {
+    let mut policy = find_requested_custom_policy(&mut tx, asked).await?;
+    let versions = list_policy_versions_of(&mut tx, &policy).await?;
+    if versions.len() >= MAX_VERSIONS {
         let oldest = versions
             .iter()
             .find(|version| version.version != policy.default_version);
         match oldest {
-            Some(oldest) if rotates => remove(&mut tx, &policy, oldest.version).await?,
-            Some(_) | None => return Err(Refused::too_many("Policy.Version")),
+            Some(oldest) if rotates => delete_version_row(&mut tx, &policy, oldest.version).await?,
+            Some(_) | None => return Err(SandboxFault::too_many("Policy.Version")),
         }
     }
     let now = sandbox.clock.now();
     let version = sqlx::query_as!(
-        Version,
+        VersionRow,
         "WITH numbered AS (
              UPDATE sandbox.policies
              SET last_version = last_version + 1,
@@ -122,31 +131,43 @@ pub async fn create(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
     if is_default {
         policy.default_version = version.version;
     }
-    Ok(tree("PolicyVersion", version.shown(&policy)))
+    Ok(single_member("PolicyVersion", version.shown(&policy)))
 }
 
-pub async fn get(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn get_policy_version(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let policy = policies::meant(&mut tx, asked).await?;
-    let version = meant(&mut tx, asked, &policy).await?;
-    Ok(tree("PolicyVersion", version.shown(&policy)))
+    let policy = policies::find_requested_policy(&mut tx, asked).await?;
+    let version = find_requested_version(&mut tx, asked, &policy).await?;
+    Ok(single_member("PolicyVersion", version.shown(&policy)))
 }
 
-pub async fn list(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn list_policy_versions(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let policy = policies::meant(&mut tx, asked).await?;
-    let versions = of(&mut tx, &policy).await?;
+    let policy = policies::find_requested_policy(&mut tx, asked).await?;
+    let versions = list_policy_versions_of(&mut tx, &policy).await?;
     let shown: Vec<Value> = versions
         .into_iter()
         .map(|version| version.shown(&policy))
         .collect();
-    Ok(tree("PolicyVersions", json!({ "PolicyVersion": shown })))
+    Ok(single_member(
+        "PolicyVersions",
+        json!({ "PolicyVersion": shown }),
+    ))
 }
 
-pub async fn set_default(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn set_default_version(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let policy = own_policy(&mut tx, asked).await?;
-    let version = meant(&mut tx, asked, &policy).await?;
+    let policy = find_requested_custom_policy(&mut tx, asked).await?;
+    let version = find_requested_version(&mut tx, asked, &policy).await?;
     sqlx::query!(
         "UPDATE sandbox.policies
          SET default_version = $2,
@@ -159,22 +180,29 @@ pub async fn set_default(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refus
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-pub async fn delete(sandbox: &Sandbox, asked: &Asked) -> Result<Tree, Refused> {
+pub async fn delete_policy_version(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let policy = own_policy(&mut tx, asked).await?;
-    let version = meant(&mut tx, asked, &policy).await?;
+    let policy = find_requested_custom_policy(&mut tx, asked).await?;
+    let version = find_requested_version(&mut tx, asked, &policy).await?;
     if version.version == policy.default_version {
-        return Err(Refused::delete_conflict("Policy.Version.Default"));
+        return Err(SandboxFault::delete_conflict("Policy.Version.Default"));
     }
-    remove(&mut tx, &policy, version.version).await?;
+    delete_version_row(&mut tx, &policy, version.version).await?;
     tx.commit().await?;
-    Ok(Tree::new())
+    Ok(ResponseBody::new())
 }
 
-async fn remove(tx: &mut PgTransaction<'_>, policy: &Policy, version: i32) -> Result<(), Refused> {
+async fn delete_version_row(
+    tx: &mut PgTransaction<'_>,
+    policy: &PolicyRow,
+    version: i32,
+) -> Result<(), SandboxFault> {
     sqlx::query!(
         "DELETE FROM sandbox.policy_versions
          WHERE policy_id = $1

@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use super::ServeError;
 use crate::{
-    app::{Foundations, GatewaySettings},
-    config::{CredentialsChoice, PolicySection, Secret, Sections, UpstreamView},
+    app::{GatewaySettings, NodeDependencies},
+    config::{ConfigSecret, ConfigSections, CredentialsChoice, PolicySection, UpstreamView},
     upstreams::{NodeUpstream, connect_products},
 };
 use akgate_gateway::{
@@ -26,11 +26,11 @@ use akgate_rules::{
 use akgate_sandbox::Sandbox;
 
 /// Makes the gateway's settings, and the upstreams.
-pub(super) fn settings(
-    sections: &Sections,
-    foundations: &Foundations,
+pub(super) fn gateway_settings(
+    sections: &ConfigSections,
+    foundations: &NodeDependencies,
 ) -> Result<(GatewaySettings, ProductUpstreams<NodeUpstream>), ServeError> {
-    let Sections {
+    let ConfigSections {
         gateway,
         policy,
         directory,
@@ -90,7 +90,7 @@ pub(super) fn settings(
             body_limit: gateway.body_limit_bytes,
             body_timeout: Duration::from_secs(gateway.body_timeout_seconds),
             max_concurrent: gateway.max_concurrent,
-            policy: self::policy(policy),
+            policy: self::configured_policy(policy),
             profile: policy.profile,
             anonymous: gateway.anonymous.clone(),
             recommend,
@@ -109,7 +109,7 @@ pub(super) fn settings(
 }
 
 /// The policy as it is configured.
-pub(super) fn policy(section: &PolicySection) -> Policy {
+pub(super) fn configured_policy(section: &PolicySection) -> Policy {
     Policy {
         mode: section.mode,
         enforce_from: section.enforce_from.map(|instant| instant.0),
@@ -120,11 +120,11 @@ pub(super) fn policy(section: &PolicySection) -> Policy {
 
 /// Makes the settings of a gate that watches beside the path: every product is judged, none is forwarded,
 /// and nothing is refused.
-pub(super) fn mirror_settings(
-    sections: &Sections,
-    foundations: &Foundations,
+pub(super) fn observer_settings(
+    sections: &ConfigSections,
+    foundations: &NodeDependencies,
 ) -> Result<GatewaySettings, ServeError> {
-    let (mut settings, _) = settings(sections, foundations)?;
+    let (mut settings, _) = gateway_settings(sections, foundations)?;
     settings.gate.policy.mode = Mode::Shadow;
     for product in Product::CATALOGUED {
         // Where a call would go does not matter to a mirror.
@@ -147,7 +147,7 @@ fn http_upstream(url: &str, view: UpstreamView<'_>) -> Result<HttpUpstream, Serv
         .authority()
         .cloned()
         .ok_or(ServeError::Unchecked("upstreams"))?;
-    let tls = https::trust(view.ca.map(AsRef::as_ref))?;
+    let tls = https::client_config(view.ca.map(AsRef::as_ref))?;
     let timeout = Duration::from_secs(view.timeout_seconds);
     HttpUpstream::new(scheme, authority, tls, timeout)
         .map_err(|_| ServeError::Unchecked("upstreams"))
@@ -157,7 +157,7 @@ fn upstream_auth(view: UpstreamView<'_>) -> Result<UpstreamAuth, ServeError> {
     if view.credentials == CredentialsChoice::Keep {
         return Ok(UpstreamAuth::CallerSignature);
     }
-    let key = Secret::resolve(view.identity_key, view.identity_key_file.map(AsRef::as_ref))?
+    let key = ConfigSecret::resolve(view.identity_key, view.identity_key_file.map(AsRef::as_ref))?
         .ok_or(ServeError::Unchecked("upstreams.identity_key"))?;
     let mut bytes = Zeroizing::new([0; 32]);
     hex::decode_to_slice(key.expose(), &mut *bytes)

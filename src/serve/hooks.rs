@@ -6,52 +6,54 @@ use http::Uri;
 use zeroize::Zeroizing;
 
 use super::ServeError;
-use crate::config::{HookFormat, HookSection, Secret, Sections};
-use akgate_hooks::{ChatTemplates, DingTalk, Hook, Manner, Slack, StandardWebhook, WebhookSecret};
+use crate::config::{ConfigSecret, ConfigSections, HookFormatChoice, HookSection};
+use akgate_hooks::{
+    ChatTemplates, DingTalk, Hook, HookFormat, Slack, StandardWebhook, WebhookSecret,
+};
 use akgate_net::https;
 use akgate_state::outbox::events::EventKind;
 
-const UNCHECKED: ServeError = ServeError::Unchecked("events.hooks");
+const UNCHECKED_HOOKS: ServeError = ServeError::Unchecked("events.hooks");
 
 /// Makes the hooks.
-pub(super) fn hooks(sections: &Sections) -> Result<Vec<Arc<Hook>>, ServeError> {
+pub(super) fn build_hooks(sections: &ConfigSections) -> Result<Vec<Arc<Hook>>, ServeError> {
     let events = &sections.events;
     let source = events.source.as_deref().or(sections.public.url.as_deref());
     let source = source.unwrap_or("urn:akgate");
     let made = events
         .hooks
         .iter()
-        .map(|one| hook(one, source).map(Arc::new));
+        .map(|one| build_hook(one, source).map(Arc::new));
     made.collect()
 }
 
-fn hook(section: &HookSection, source: &str) -> Result<Hook, ServeError> {
-    let url = Secret::resolve(section.url.as_ref(), section.url_file.as_deref())?;
+fn build_hook(section: &HookSection, source: &str) -> Result<Hook, ServeError> {
+    let url = ConfigSecret::resolve(section.url.as_ref(), section.url_file.as_deref())?;
     let url: Uri = url
         .and_then(|url| url.expose().trim().parse().ok())
-        .ok_or(UNCHECKED)?;
+        .ok_or(UNCHECKED_HOOKS)?;
     let secrets = section.secrets()?;
-    let templates = || ChatTemplates::built_in().map_err(|_| UNCHECKED);
+    let templates = || ChatTemplates::built_in().map_err(|_| UNCHECKED_HOOKS);
     let language = section.language;
     let manner = match section.format {
-        HookFormat::CloudEvents => {
+        HookFormatChoice::CloudEvents => {
             let secrets: Result<Vec<_>, _> = secrets
                 .iter()
                 .map(|one| WebhookSecret::parse(one.expose()))
                 .collect();
-            Manner::Webhook(StandardWebhook {
-                secrets: secrets.map_err(|_| UNCHECKED)?,
+            HookFormat::Webhook(StandardWebhook {
+                secrets: secrets.map_err(|_| UNCHECKED_HOOKS)?,
                 source: source.to_owned(),
             })
         }
-        HookFormat::DingTalk => Manner::DingTalk(DingTalk {
+        HookFormatChoice::DingTalk => HookFormat::DingTalk(DingTalk {
             templates: templates()?,
             language,
             secret: secrets
                 .first()
                 .map(|one| Zeroizing::new(one.expose().to_owned())),
         }),
-        HookFormat::Slack => Manner::Slack(Slack {
+        HookFormatChoice::Slack => HookFormat::Slack(Slack {
             templates: templates()?,
             language,
         }),
@@ -60,6 +62,6 @@ fn hook(section: &HookSection, source: &str) -> Result<Hook, ServeError> {
         .kinds
         .clone()
         .unwrap_or_else(|| EventKind::ALL.to_vec());
-    let tls = https::trust(section.ca.as_deref())?;
+    let tls = https::client_config(section.ca.as_deref())?;
     Ok(Hook::new(section.name.clone(), kinds, manner, url, tls))
 }

@@ -7,17 +7,19 @@ use zeroize::Zeroizing;
 
 use super::ServeError;
 use crate::{
-    app::WorkerSettings,
-    config::{EncryptionChoice, Secret, Sections, TransportChoice},
+    app::LetterWorkerSettings,
+    config::{ConfigSecret, ConfigSections, EncryptionChoice, TransportChoice},
 };
 use akgate_owners::letters::{
     dkim::Dkim,
-    facts::House,
+    facts::LetterSettings,
     mailer::{Encryption, FolderMailer, Mailer, SmtpMailer, SmtpSettings},
 };
 
 /// Makes the worker's settings.
-pub(super) fn settings(sections: &Sections) -> Result<WorkerSettings, ServeError> {
+pub(super) fn letter_settings(
+    sections: &ConfigSections,
+) -> Result<LetterWorkerSettings, ServeError> {
     let (mail, policy) = (&sections.mail, &sections.policy);
     let from_text = mail
         .from
@@ -46,12 +48,12 @@ pub(super) fn settings(sections: &Sections) -> Result<WorkerSettings, ServeError
         TransportChoice::Smtp => Arc::new(SmtpMailer::new(smtp_settings(sections)?)?),
     };
     let public = sections.public.url.as_deref().unwrap_or_default();
-    Ok(WorkerSettings {
+    Ok(LetterWorkerSettings {
         mailer,
         from,
         dkim,
         templates: mail.templates.clone(),
-        house: House {
+        house: LetterSettings {
             public_url: public.trim_end_matches('/').to_owned(),
             support: mail.support.clone().unwrap_or_else(|| from_text.to_owned()),
             hotline: mail.hotline.clone(),
@@ -66,9 +68,9 @@ pub(super) fn settings(sections: &Sections) -> Result<WorkerSettings, ServeError
 }
 
 /// Makes the mail server's settings.
-pub(crate) fn smtp_settings(sections: &Sections) -> Result<SmtpSettings, ServeError> {
+pub(crate) fn smtp_settings(sections: &ConfigSections) -> Result<SmtpSettings, ServeError> {
     let mail = &sections.mail;
-    let password = Secret::resolve(mail.password.as_ref(), mail.password_file.as_deref())?;
+    let password = ConfigSecret::resolve(mail.password.as_ref(), mail.password_file.as_deref())?;
     let login = mail
         .username
         .clone()

@@ -4,19 +4,21 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{ServeError, gateway, sign_in, sources};
 use crate::{
-    app::{Foundations, Node},
-    config::{AdminSection, Config, Role, Sections},
+    app::{Node, NodeDependencies},
+    config::{AdminSection, Config, ConfigSections, ProcessRole},
 };
-use akgate_admin::Settings;
+use akgate_admin::AdminSettings;
 use akgate_gateway::{Gate, GateService, mirror::mirror_service, upstream::Upstream};
 use akgate_intake::Intake;
-use akgate_net::server::{ClientAuthority, Cores, Listener, Manners, Serving, Tls, TrustedProxies};
+use akgate_net::server::{
+    ClientAuthority, ConnectionLimits, CoreRuntimes, Listener, ServeTask, Tls, TrustedProxies,
+};
 use akgate_state::approvals::FourEyes;
 
 /// What is bound.
-pub(super) struct Listeners {
+pub(super) struct BoundListeners {
     /// Section and address, and what serves there.
-    pub serving: Vec<(&'static str, SocketAddr, Serving)>,
+    pub serving: Vec<(&'static str, SocketAddr, ServeTask)>,
     /// The gate, where this process has one.
     pub gate: Option<Arc<Gate>>,
     /// The doors for sources of leak reports, where this process has them.
@@ -24,40 +26,40 @@ pub(super) struct Listeners {
 }
 
 /// Binds the listeners of the process's roles. The gateway's serves on the cores.
-pub(super) fn bind_all(
+pub(super) fn bind_listeners(
     config: &Config,
     node: &Node,
-    foundations: &Foundations,
-    cores: &Cores,
-) -> Result<Listeners, ServeError> {
-    let Sections {
+    foundations: &NodeDependencies,
+    cores: &CoreRuntimes,
+) -> Result<BoundListeners, ServeError> {
+    let ConfigSections {
         gateway, public, ..
     } = &config.sections;
-    let manners = |proxies: &[ipnet::IpNet]| Manners {
+    let manners = |proxies: &[ipnet::IpNet]| ConnectionLimits {
         head_timeout: Duration::from_secs(gateway.head_timeout_seconds),
         trusted_proxies: TrustedProxies::new(proxies.to_vec()),
     };
-    let mut listeners = Listeners {
+    let mut listeners = BoundListeners {
         serving: Vec::new(),
         gate: None,
         intake: None,
     };
     if config.judges() {
-        let tls = tls(&gateway.tls_cert, &gateway.tls_key, None)?;
-        let listener = bind(
+        let tls = load_tls(&gateway.tls_cert, &gateway.tls_key, None)?;
+        let listener = bind_listener(
             "gateway",
             gateway.listen,
             tls,
             manners(&gateway.trusted_proxies),
         )?;
         let address = listener.local_addr();
-        let (gate, serving) = if config.has(Role::Observer) {
-            let settings = gateway::mirror_settings(&config.sections, foundations)?;
+        let (gate, serving) = if config.has(ProcessRole::Observer) {
+            let settings = gateway::observer_settings(&config.sections, foundations)?;
             let gate = node.gate(settings)?;
             let serving = listener.serving_on(cores, || mirror_service(Arc::clone(&gate)));
             (gate, serving)
         } else {
-            let (settings, upstreams) = gateway::settings(&config.sections, foundations)?;
+            let (settings, upstreams) = gateway::gateway_settings(&config.sections, foundations)?;
             let gate = node.gate(settings)?;
             let service = || GateService::new(Arc::clone(&gate), upstreams.with_own_connections());
             let serving = listener.serving_on(cores, service);
@@ -66,37 +68,41 @@ pub(super) fn bind_all(
         listeners.gate = Some(gate);
         listeners.serving.push(("gateway", address, serving));
     }
-    if config.has(Role::Public) {
-        let tls = tls(&public.tls_cert, &public.tls_key, None)?;
-        let listener = bind(
+    if config.has(ProcessRole::Public) {
+        let tls = load_tls(&public.tls_cert, &public.tls_key, None)?;
+        let listener = bind_listener(
             "public",
             public.listen,
             tls,
             manners(&public.trusted_proxies),
         )?;
         let address = listener.local_addr();
-        let intake = node.intake(sources::settings(&config.sections)?, config.judges());
+        let intake = node.intake(sources::intake_settings(&config.sections)?, config.judges());
         let serving = listener.serving(node.public(config.sections.policy.lift, intake.clone())?);
         listeners.intake = Some(intake);
         listeners.serving.push(("public", address, serving));
     }
-    if config.has(Role::Admin) {
+    if config.has(ProcessRole::Admin) {
         let section = &config.sections.admin;
-        let tls = tls(&section.tls_cert, &section.tls_key, clients(section))?;
-        let listener = bind(
+        let tls = load_tls(
+            &section.tls_cert,
+            &section.tls_key,
+            client_authority(section),
+        )?;
+        let listener = bind_listener(
             "admin",
             section.listen,
             tls,
             manners(&section.trusted_proxies),
         )?;
         let address = listener.local_addr();
-        let settings = Settings {
-            four_eyes: four_eyes(section),
-            policy: gateway::policy(&config.sections.policy),
+        let settings = AdminSettings {
+            four_eyes: four_eyes_settings(section),
+            policy: gateway::configured_policy(&config.sections.policy),
             profile: config.sections.policy.profile,
             requests_per_second: section.requests_per_second,
             certificates: section.client_ca.is_some(),
-            sign_in: sign_in::settings(&section.oidc)?,
+            sign_in: sign_in::sign_in_service(&section.oidc)?,
         };
         let serving = listener.serving(node.admin(config.judges(), settings)?);
         listeners.serving.push(("admin", address, serving));
@@ -104,7 +110,7 @@ pub(super) fn bind_all(
     Ok(listeners)
 }
 
-fn four_eyes(section: &AdminSection) -> FourEyes {
+fn four_eyes_settings(section: &AdminSection) -> FourEyes {
     FourEyes {
         expires_after: time::Duration::hours(section.requests_expire_hours.into()),
         bulk_above: section.bulk_above,
@@ -112,11 +118,11 @@ fn four_eyes(section: &AdminSection) -> FourEyes {
 }
 
 /// Binds one address.
-pub(super) fn bind(
+pub(super) fn bind_listener(
     section: &'static str,
     address: SocketAddr,
     tls: Option<Tls>,
-    manners: Manners,
+    manners: ConnectionLimits,
 ) -> Result<Listener, ServeError> {
     Listener::bind(address, tls, manners).map_err(|fault| ServeError::Listen {
         section,
@@ -126,7 +132,7 @@ pub(super) fn bind(
 }
 
 /// The certificate of a listener, where it has one.
-pub(crate) fn tls(
+pub(crate) fn load_tls(
     certificate: &Option<PathBuf>,
     key: &Option<PathBuf>,
     clients: Option<ClientAuthority>,
@@ -138,7 +144,7 @@ pub(crate) fn tls(
 }
 
 /// Whose certificates operators may show.
-pub(crate) fn clients(section: &AdminSection) -> Option<ClientAuthority> {
+pub(crate) fn client_authority(section: &AdminSection) -> Option<ClientAuthority> {
     section.client_ca.as_ref().map(|ca| ClientAuthority {
         certificates: ca.clone(),
         revoked: section.client_crl.clone(),

@@ -12,15 +12,15 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    app::{AppError, Duties, Foundations, Node},
-    config::{Config, Role, Sections},
-    health::{self, Health},
+    app::{AppError, Node, NodeDependencies, NodeRoles},
+    config::{Config, ConfigSections, ProcessRole},
+    health::{self, HealthState},
 };
 use akgate_intake::possession;
 use akgate_net::{
     https::TrustFault,
     metrics::Metrics,
-    server::{Cores, Manners, Shutdown, TlsError},
+    server::{ConnectionLimits, CoreRuntimes, ShutdownSignal, TlsError},
 };
 use akgate_owners::letters::{dkim::DkimFault, mailer::SmtpSetupFault};
 use akgate_rules::verdict::Mode;
@@ -91,30 +91,30 @@ pub async fn open_database(config: &Config) -> Result<Pool, ServeError> {
     // A command has nobody who waits for an answer.
     let timeout = Duration::from_secs(config.sections.database.timeout_seconds);
     let timeout = timeout.max(Duration::from_secs(60));
-    let pool = open_limited(config, timeout, database_connections(config)).await?;
-    migrate(config, &pool).await?;
+    let pool = open_limited_pool(config, timeout, database_connections(config)).await?;
+    apply_migrations(config, &pool).await?;
     Ok(pool)
 }
 
 /// Applies migrations where the configuration says so.
-async fn migrate(config: &Config, pool: &Pool) -> Result<(), ServeError> {
+async fn apply_migrations(config: &Config, pool: &Pool) -> Result<(), ServeError> {
     if config.sections.database.migrate {
-        database::migrate(pool).await?;
+        database::run_migrations(pool).await?;
     }
     Ok(())
 }
 
 /// Connections for news and leases: the feed, the announcements, what is told of them, a look at the nodes.
-const NEWS_CONNECTIONS: u32 = 4;
+const CONTROL_CONNECTIONS: u32 = 4;
 
 /// Connections for everything else.
 fn database_connections(config: &Config) -> u32 {
     let most = config.sections.database.max_connections;
-    most.saturating_sub(NEWS_CONNECTIONS).max(1)
+    most.saturating_sub(CONTROL_CONNECTIONS).max(1)
 }
 
 /// The same where a statement may take no longer than `statement_timeout`.
-async fn open_limited(
+async fn open_limited_pool(
     config: &Config,
     statement_timeout: Duration,
     connections: u32,
@@ -125,22 +125,22 @@ async fn open_limited(
         statement_timeout,
         application_name: "akgate",
     };
-    Ok(database::connect(config.database_url.expose(), settings).await?)
+    Ok(database::connect_pool(config.database_url.expose(), settings).await?)
 }
 
 /// Serves until SIGTERM or SIGINT; then requests in flight are finished.
 ///
 /// # Errors
 /// [`ServeError`] where it cannot begin.
-pub async fn serve(config: &Config) -> Result<(), ServeError> {
+pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     let sections = &config.sections;
     let randomness = Arc::new(Randomness::from_system()?);
     let metrics = Arc::new(Metrics::default());
     let timeout = Duration::from_secs(sections.database.timeout_seconds);
-    let pool = open_limited(config, timeout, database_connections(config)).await?;
-    migrate(config, &pool).await?;
-    let news = open_limited(config, timeout, NEWS_CONNECTIONS).await?;
-    let foundations = Foundations {
+    let pool = open_limited_pool(config, timeout, database_connections(config)).await?;
+    apply_migrations(config, &pool).await?;
+    let news = open_limited_pool(config, timeout, CONTROL_CONNECTIONS).await?;
+    let foundations = NodeDependencies {
         pool: pool.clone(),
         news,
         ring: Arc::new(KeyRing::parse(config.key_ring.expose())?),
@@ -149,28 +149,28 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         metrics: Arc::clone(&metrics),
         database_timeout: timeout,
     };
-    let feed = feed::Settings {
+    let feed = feed::FeedSettings {
         poll: Duration::from_millis(sections.registry.poll_milliseconds),
         notify: sections.registry.notify,
         timeout,
     };
-    let duties = Duties {
+    let duties = NodeRoles {
         roles: config
             .roles
             .iter()
             .map(|role| role.as_str().to_owned())
             .collect(),
-        enforces: config.has(Role::Gateway),
+        enforces: config.has(ProcessRole::Gateway),
     };
     let node = Arc::new(Node::new(foundations.clone(), feed, duties));
     let judges = config.judges();
     // They outlive every call of the database: a connection of the pool lives on the core that opened it.
-    let cores = Cores::start(match config.judges() {
+    let cores = CoreRuntimes::start(match config.judges() {
         true => sections.gateway.threads(),
         false => 0,
     })?;
-    let bound = listeners::bind_all(config, &node, &foundations, &cores)?;
-    let health = Health {
+    let bound = listeners::bind_listeners(config, &node, &foundations, &cores)?;
+    let health = HealthState {
         pool: pool.clone(),
         feed: judges.then(|| Arc::clone(node.feed())),
         membership: Arc::clone(node.membership()),
@@ -179,16 +179,16 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         metrics,
         timeout: Duration::from_secs(1).min(timeout),
     };
-    let telemetry = listeners::bind(
+    let telemetry = listeners::bind_listener(
         "telemetry",
         sections.telemetry.listen,
         None,
-        Manners::default(),
+        ConnectionLimits::default(),
     )?;
-    let worker = match config.has(Role::Worker) {
+    let worker = match config.has(ProcessRole::Worker) {
         true => Some((
-            node.worker(letters::settings(sections)?)?,
-            node.hooks(hooks::hooks(sections)?),
+            node.worker(letters::letter_settings(sections)?)?,
+            node.hooks(hooks::build_hooks(sections)?),
         )),
         false => None,
     };
@@ -198,16 +198,16 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         node.feed().poll().await?;
     }
     node.membership().round().await?;
-    if config.has(Role::Observer) {
+    if config.has(ProcessRole::Observer) {
         tracing::warn!("observing from outside the path: nothing is forwarded or refused");
     } else {
-        say_mode(sections);
+        log_mode(sections);
     }
     let (stop, stopped) = watch::channel(false);
     // The probes go on until the last request is answered.
     let (stop_probes, probes_stopped) = watch::channel(false);
     tracing::info!(section = "telemetry", address = %telemetry.local_addr(), "listening");
-    let probes = tokio::spawn(telemetry.serve(health::router(health), probes_stopped));
+    let probes = tokio::spawn(telemetry.serve(health::health_router(health), probes_stopped));
     let mut serving = JoinSet::new();
     for (section, address, serve) in bound.serving {
         tracing::info!(section, %address, "listening");
@@ -228,7 +228,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         working.spawn(async move { membership.run(stopped).await });
     }
     if let Some(intake) = bound.intake {
-        working.spawn(possession::look_into(intake, stopped.clone()));
+        working.spawn(possession::process_claims(intake, stopped.clone()));
     }
     if let Some((worker, hooks)) = worker {
         let hooks_stopped = stopped.clone();
@@ -240,7 +240,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
         working.spawn(async move { node.upkeep(retention, stopped).await });
     }
 
-    Shutdown::requested().await;
+    ShutdownSignal::requested().await;
     tracing::info!("stopping: waiting for requests in progress");
     stop.send_replace(true);
     while serving.join_next().await.is_some() {}
@@ -257,7 +257,7 @@ pub async fn serve(config: &Config) -> Result<(), ServeError> {
 }
 
 /// A gateway that does not enforce says so loudly.
-fn say_mode(sections: &Sections) {
+fn log_mode(sections: &ConfigSections) {
     match sections.policy.mode {
         Mode::Enforce => {
             if let Some(from) = sections.policy.enforce_from {

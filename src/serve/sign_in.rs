@@ -6,31 +6,33 @@ use time::Duration;
 use zeroize::Zeroizing;
 
 use super::ServeError;
-use crate::config::{OidcSection, Secret};
+use crate::config::{ConfigSecret, OidcSection};
 use akgate_admin::{
-    oidc::sign_in::SignIn,
-    oidc::{Provider, Settings},
+    oidc::sign_in::SignInService,
+    oidc::{OidcProvider, OidcSettings},
 };
 use akgate_net::https;
 
 /// Makes the provider, where there is one.
-pub(crate) fn settings(section: &OidcSection) -> Result<Option<Arc<SignIn>>, ServeError> {
+pub(crate) fn sign_in_service(
+    section: &OidcSection,
+) -> Result<Option<Arc<SignInService>>, ServeError> {
     let Some(issuer) = &section.issuer else {
         return Ok(None);
     };
-    let secret = Secret::resolve(
+    let secret = ConfigSecret::resolve(
         section.client_secret.as_ref(),
         section.client_secret_file.as_deref(),
     )?;
-    let settings = Settings {
+    let settings = OidcSettings {
         issuer: issuer.clone(),
         client_id: section.client_id.clone().unwrap_or_default(),
         client_secret: secret.map(|secret| Zeroizing::new(secret.expose().to_owned())),
         scopes: section.scopes.join(" "),
         claim: section.claim.clone(),
     };
-    Ok(Some(Arc::new(SignIn {
-        provider: Provider::new(settings, https::trust(section.ca.as_deref())?),
+    Ok(Some(Arc::new(SignInService {
+        provider: OidcProvider::new(settings, https::client_config(section.ca.as_deref())?),
         lasts: Duration::hours(section.token_hours.into()),
     })))
 }

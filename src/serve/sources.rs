@@ -8,61 +8,64 @@ use sha2::{Digest, Sha256};
 use super::ServeError;
 use crate::{
     app::IntakeSettings,
-    config::{RevocationSource, Secret, Sections, SignedSource},
+    config::{ConfigSecret, ConfigSections, RevocationSource, SignedSource},
 };
-use akgate_intake::{Door, Fetch, Revoker, SignedOrigin};
+use akgate_intake::{DeliveryContract, PublicReporting, SigningKeyFetcher, TokenSource};
 use akgate_net::https;
-use akgate_state::leaks::record::Suspicions;
+use akgate_state::leaks::record::SuspicionPolicy;
 
-const UNCHECKED: ServeError = ServeError::Unchecked("sources");
+const UNCHECKED_SOURCES: ServeError = ServeError::Unchecked("sources");
 
 /// Makes the intake's settings.
-pub(super) fn settings(sections: &Sections) -> Result<IntakeSettings, ServeError> {
+pub(super) fn intake_settings(sections: &ConfigSections) -> Result<IntakeSettings, ServeError> {
     let sources = &sections.sources;
-    let signed: Result<Vec<_>, _> = sources.signed.iter().map(signed).collect();
-    let revokers: Result<Vec<_>, _> = sources.revocation.iter().map(revoker).collect();
+    let signed: Result<Vec<_>, _> = sources.signed.iter().map(signing_source).collect();
+    let revokers: Result<Vec<_>, _> = sources.revocation.iter().map(token_source).collect();
     Ok(IntakeSettings {
         timeout: Duration::from_secs(sources.timeout_seconds),
         body_limit: sources.body_limit_bytes,
         body_timeout: Duration::from_secs(sources.body_timeout_seconds),
         room: sources.room_bytes,
-        suspicions: suspicions(sections),
+        suspicions: suspicion_settings(sections),
         signed: signed?,
         revokers: revokers?,
-        door: door(sections)?,
+        door: public_reporting(sections)?,
     })
 }
 
 /// What becomes of suspicions.
-pub(crate) fn suspicions(sections: &Sections) -> Suspicions {
-    Suspicions {
+pub(crate) fn suspicion_settings(sections: &ConfigSections) -> SuspicionPolicy {
+    SuspicionPolicy {
         most_per_hour: Some(sections.sources.suspected_per_hour.into()),
         tell_owners: sections.policy.tell_suspected,
     }
 }
 
-fn door(sections: &Sections) -> Result<Option<Arc<Door>>, ServeError> {
+fn public_reporting(sections: &ConfigSections) -> Result<Option<Arc<PublicReporting>>, ServeError> {
     let public = &sections.sources.public_report;
     if !public.enabled {
         return Ok(None);
     }
     let url = sections.public.url.as_deref().unwrap_or_default();
-    let url: Uri = url.parse().map_err(|_| UNCHECKED)?;
-    let host = url.authority().ok_or(UNCHECKED)?.to_string();
-    Ok(Some(Door::new(
+    let url: Uri = url.parse().map_err(|_| UNCHECKED_SOURCES)?;
+    let host = url.authority().ok_or(UNCHECKED_SOURCES)?.to_string();
+    Ok(Some(PublicReporting::new(
         host,
         public.per_minute,
         public.per_minute_each,
     )))
 }
 
-fn signed(source: &SignedSource) -> Result<(SignedOrigin, Fetch), ServeError> {
+fn signing_source(
+    source: &SignedSource,
+) -> Result<(DeliveryContract, SigningKeyFetcher), ServeError> {
     let view = source.view();
     let header = |name: Option<&str>| -> Result<HeaderName, ServeError> {
-        name.and_then(|name| name.parse().ok()).ok_or(UNCHECKED)
+        name.and_then(|name| name.parse().ok())
+            .ok_or(UNCHECKED_SOURCES)
     };
     let url = view.keys_url.and_then(|url| url.parse().ok());
-    let token = Secret::resolve(
+    let token = ConfigSecret::resolve(
         source.keys_token.as_ref(),
         source.keys_token_file.as_deref(),
     )?;
@@ -73,22 +76,25 @@ fn signed(source: &SignedSource) -> Result<(SignedOrigin, Fetch), ServeError> {
             value
         })
     });
-    let token = token.transpose().map_err(|_| UNCHECKED)?;
-    let tls = https::trust(source.ca.as_deref())?;
-    let origin = SignedOrigin {
+    let token = token.transpose().map_err(|_| UNCHECKED_SOURCES)?;
+    let tls = https::client_config(source.ca.as_deref())?;
+    let origin = DeliveryContract {
         name: source.name.clone(),
         id_header: header(view.id_header)?,
         signature_header: header(view.signature_header)?,
         id_check: view.id_check,
         feedback: view.feedback,
     };
-    Ok((origin, Fetch::new(url.ok_or(UNCHECKED)?, token, tls)))
+    Ok((
+        origin,
+        SigningKeyFetcher::new(url.ok_or(UNCHECKED_SOURCES)?, token, tls),
+    ))
 }
 
-fn revoker(source: &RevocationSource) -> Result<Revoker, ServeError> {
-    let token = Secret::resolve(source.token.as_ref(), source.token_file.as_deref())?;
-    let token = token.ok_or(UNCHECKED)?;
-    Ok(Revoker {
+fn token_source(source: &RevocationSource) -> Result<TokenSource, ServeError> {
+    let token = ConfigSecret::resolve(source.token.as_ref(), source.token_file.as_deref())?;
+    let token = token.ok_or(UNCHECKED_SOURCES)?;
+    Ok(TokenSource {
         name: source.name.clone(),
         token_sha256: Sha256::digest(token.expose()).into(),
     })

@@ -7,9 +7,9 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::{
-    audit::{self, Actor, Deed, Entry},
+    audit::{self, Actor, AuditAction, AuditEntry},
     directory::StateFault,
-    live::barrier::Concern,
+    live::barrier::AffectedKeys,
 };
 use akgate_rules::position::Position;
 
@@ -75,7 +75,7 @@ pub trait TwoPersonChange: Serialize + Sync {
     fn restriction_id(&self) -> Option<Uuid>;
 
     /// What it restricts; `None` where something is freed.
-    fn concern(&self) -> Option<Concern>;
+    fn concern(&self) -> Option<AffectedKeys>;
 
     /// Makes the change in the caller's transaction, which has its turn among the writers, judged by the facts of now.
     /// Nothing is written where it fails.
@@ -89,7 +89,7 @@ pub trait TwoPersonChange: Serialize + Sync {
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome<T> {
+pub enum ChangeOutcome<T> {
     /// It is done.
     Done(T),
     /// It waits for a second operator under this id.
@@ -168,7 +168,7 @@ pub(crate) async fn request<C: TwoPersonChange>(
         Some(waiting) if waiting.request == request => return Ok(waiting.approval_id),
         Some(waiting) => {
             let anew = Some("Replaced by a changed request.");
-            settle(tx, waiting.approval_id, "Withdrawn", by, anew, now).await?;
+            settle_approval(tx, waiting.approval_id, "Withdrawn", by, anew, now).await?;
             Some(waiting.approval_id)
         }
         None => None,
@@ -204,7 +204,7 @@ pub(crate) async fn request<C: TwoPersonChange>(
         restriction_id: change.restriction_id(),
         request,
     };
-    record(tx, Deed::Ask, by, &request, now).await?;
+    record(tx, AuditAction::Ask, by, &request, now).await?;
     Ok(approval_id)
 }
 
@@ -218,7 +218,7 @@ fn described<C: TwoPersonChange>(change: &C) -> Result<serde_json::Value, StateF
     Ok(described)
 }
 
-pub(crate) async fn settle(
+pub(crate) async fn settle_approval(
     tx: &mut PgTransaction<'_>,
     approval_id: Uuid,
     state: &str,
@@ -256,12 +256,12 @@ pub(crate) struct Requested {
 /// both people.
 pub(crate) async fn record(
     tx: &mut PgTransaction<'_>,
-    deed: Deed,
+    deed: AuditAction,
     actor: &Actor,
     requested: &Requested,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
-    let entry = Entry {
+    let entry = AuditEntry {
         at: now,
         actor,
         deed,
@@ -273,5 +273,5 @@ pub(crate) async fn record(
             "request": requested.request,
         }),
     };
-    audit::write(tx, entry).await
+    audit::insert_audit_record(tx, entry).await
 }

@@ -17,7 +17,7 @@ pub trait Clock: Send + Sync + 'static {
 
     /// The time since boot, of a clock that runs on while the machine sleeps and that nobody sets.
     fn since_boot(&self) -> BootInstant {
-        let now = clock_gettime(BOOT);
+        let now = clock_gettime(BOOT_CLOCK);
         let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
         BootInstant(Duration::new(
             seconds.unwrap_or_default(),
@@ -27,11 +27,11 @@ pub trait Clock: Send + Sync + 'static {
 }
 
 #[cfg(target_os = "linux")]
-const BOOT: ClockId = ClockId::Boottime;
+const BOOT_CLOCK: ClockId = ClockId::Boottime;
 
 /// Elsewhere the monotonic clock is the nearest to it.
 #[cfg(not(target_os = "linux"))]
-const BOOT: ClockId = ClockId::Monotonic;
+const BOOT_CLOCK: ClockId = ClockId::Monotonic;
 
 /// The machine's wall clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,10 +52,10 @@ pub struct LatestTime(AtomicI64);
 impl LatestTime {
     /// The later of this time and the latest that was seen before.
     pub fn see(&self, now: OffsetDateTime) -> OffsetDateTime {
-        let seen = micros(now);
+        let seen = unix_micros(now);
         let before = self.0.load(Ordering::Acquire);
         // Every call asks: the cores do not write to one place for each.
-        if seen > before.saturating_add(GRAIN) {
+        if seen > before.saturating_add(LATEST_TIME_PRECISION) {
             self.0.fetch_max(seen, Ordering::AcqRel);
         }
         match before > seen {
@@ -68,15 +68,15 @@ impl LatestTime {
 }
 
 /// How precisely the latest time is kept, in microseconds.
-const GRAIN: i64 = 100_000;
+const LATEST_TIME_PRECISION: i64 = 100_000;
 
-fn micros(at: OffsetDateTime) -> i64 {
+fn unix_micros(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX)
 }
 
 /// An instant as people who work with akgate are shown it: to the minute, in UTC; whoever shows it says so.
 #[must_use]
-pub fn utc_minute(at: OffsetDateTime) -> String {
+pub fn format_utc_minute(at: OffsetDateTime) -> String {
     let form = format_description!("[year]-[month]-[day] [hour]:[minute]");
     at.to_offset(UtcOffset::UTC)
         .format(form)

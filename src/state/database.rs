@@ -17,7 +17,7 @@ pub use sqlx::{PgConnection as Connection, PgPool as Pool, PgTransaction as Tran
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(1);
 
 /// How long a connection may take to say that it is well when it is given back.
-const RELEASE: Duration = Duration::from_secs(1);
+const RELEASE_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The schema, oldest migration first. Production, tests and the demo apply the same ones.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
@@ -57,9 +57,9 @@ impl Default for PoolSettings {
     }
 }
 
-/// Whether a text is a URL that [`connect`] can use.
+/// Whether a text is a URL that [`connect_pool`] can use.
 #[must_use]
-pub fn is_url(url: &str) -> bool {
+pub fn is_database_url(url: &str) -> bool {
     let is_ours = url.starts_with("postgresql://") || url.starts_with("postgres://");
     is_ours && url.parse::<PgConnectOptions>().is_ok()
 }
@@ -68,9 +68,9 @@ pub fn is_url(url: &str) -> bool {
 ///
 /// # Errors
 /// [`DatabaseError::Unreachable`].
-pub async fn connect(url: &str, settings: PoolSettings) -> Result<Pool, DatabaseError> {
+pub async fn connect_pool(url: &str, settings: PoolSettings) -> Result<Pool, DatabaseError> {
     let options: PgConnectOptions = url.parse()?;
-    let pool = limited_sessions(settings.statement_timeout)
+    let pool = limited_pool_options(settings.statement_timeout)
         .max_connections(settings.connections)
         .acquire_timeout(settings.acquire_timeout)
         // A connection that was fine a moment ago is not asked whether it still is: every call has a timeout.
@@ -83,7 +83,7 @@ pub async fn connect(url: &str, settings: PoolSettings) -> Result<Pool, Database
 /// Another pool of the same database, opened as it is used: what waits for the first does not wait for this one.
 #[must_use]
 pub fn pool_beside(pool: &Pool, connections: u32, timeout: Duration) -> Pool {
-    limited_sessions(timeout)
+    limited_pool_options(timeout)
         .max_connections(connections)
         .acquire_timeout(timeout)
         .connect_lazy_with((*pool.connect_options()).clone())
@@ -92,7 +92,7 @@ pub fn pool_beside(pool: &Pool, connections: u32, timeout: Duration) -> Pool {
 /// A pool whose connections are limited by the server itself. A statement, waiting for a lock included, takes as long as
 /// a call of the database may; who has gone away without a word is found out by the keepalives of the server.
 #[must_use]
-pub fn limited_sessions(timeout: Duration) -> PgPoolOptions {
+pub fn limited_pool_options(timeout: Duration) -> PgPoolOptions {
     let settings = format!(
         "SET statement_timeout = {statement};
          SET lock_timeout = {statement};
@@ -107,7 +107,7 @@ pub fn limited_sessions(timeout: Duration) -> PgPoolOptions {
     // A connection whose other end has gone without a word would be asked for minutes whether it is well.
     let options = PgPoolOptions::new().after_release(|connection, _| {
         Box::pin(async move {
-            let asked = tokio::time::timeout(RELEASE, connection.ping()).await;
+            let asked = tokio::time::timeout(RELEASE_CHECK_TIMEOUT, connection.ping()).await;
             asked.map_err(|_| sqlx::Error::PoolTimedOut)??;
             Ok(true)
         })
@@ -126,7 +126,7 @@ pub fn limited_sessions(timeout: Duration) -> PgPoolOptions {
 ///
 /// # Errors
 /// [`DatabaseError`].
-pub async fn migrate(pool: &Pool) -> Result<(), DatabaseError> {
+pub async fn run_migrations(pool: &Pool) -> Result<(), DatabaseError> {
     let mut connection = Connection::connect_with(&pool.connect_options()).await?;
     MIGRATOR.run(&mut connection).await?;
     connection.close().await?;
@@ -162,7 +162,7 @@ pub async fn create_database(url: &str, name: &str) -> Result<(), DatabaseError>
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn ping(pool: &Pool) -> Result<(), StateFault> {
+pub async fn ping_database(pool: &Pool) -> Result<(), StateFault> {
     pool.acquire().await?.ping().await?;
     Ok(())
 }

@@ -7,12 +7,12 @@ use tokio::sync::watch;
 
 use crate::{
     database::Pool,
-    directory::{StateFault, within},
+    directory::{StateFault, with_timeout},
 };
 
 /// When the next round begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum NextRound {
     /// At once: there may be more to do.
     AtOnce,
     /// At the next notification or poll.
@@ -23,7 +23,7 @@ pub enum Next {
 
 /// How rounds follow each other.
 #[derive(Debug, Clone, Copy)]
-pub struct Rounds<'a> {
+pub struct PollLoop<'a> {
     /// Where notifications come from.
     pub pool: &'a Pool,
     /// What is listened to; `None` where only time begins a round.
@@ -40,11 +40,11 @@ pub struct Rounds<'a> {
     pub recovered: &'static str,
 }
 
-impl Rounds<'_> {
+impl PollLoop<'_> {
     /// Does one round after the other until told to stop; the round at hand is finished first.
     pub async fn run<R>(self, mut stop: watch::Receiver<bool>, mut round: impl FnMut() -> R)
     where
-        R: Future<Output = Result<Next, StateFault>>,
+        R: Future<Output = Result<NextRound, StateFault>>,
     {
         let mut listener = None;
         let mut is_failing = false;
@@ -55,9 +55,9 @@ impl Rounds<'_> {
                         tracing::info!("{}", self.recovered);
                     }
                     match next {
-                        Next::AtOnce => continue,
-                        Next::Later => {}
-                        Next::Never => break,
+                        NextRound::AtOnce => continue,
+                        NextRound::Later => {}
+                        NextRound::Never => break,
                     }
                 }
                 Err(fault) if is_failing => tracing::debug!(%fault, "{}", self.failed),
@@ -87,7 +87,7 @@ impl Rounds<'_> {
 
     async fn listen(&self) -> Option<PgListener> {
         let channel = self.channel?;
-        let connected = within(self.timeout, async {
+        let connected = with_timeout(self.timeout, async {
             let mut listener = PgListener::connect_with(self.pool).await?;
             listener.listen(channel).await?;
             Ok::<_, StateFault>(listener)

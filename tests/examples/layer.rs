@@ -4,7 +4,7 @@ use std::{env::var, error::Error, net::SocketAddr};
 
 use akgate_gateway::{Gate, Identity};
 use akgate_state::{
-    database::{PoolSettings, connect},
+    database::{PoolSettings, connect_pool},
     directory::sealing::KeyRing,
 };
 use axum::{Extension, Router};
@@ -17,7 +17,7 @@ async fn greet(Extension(caller): Extension<Identity>) -> String {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let pool = connect(&var("DATABASE_URL")?, PoolSettings::default()).await?;
+    let pool = connect_pool(&var("DATABASE_URL")?, PoolSettings::default()).await?;
     let ring = KeyRing::parse(&var("KEY_RING")?)?;
     let (gate, tasks) = Gate::builder(pool, ring).build().await?;
     tokio::spawn(tasks.run(std::future::pending()));

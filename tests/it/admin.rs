@@ -3,19 +3,19 @@
 use akgate::app::IntakeSettings;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    leak::Place,
+    leak::LeakPlace,
 };
 use akgate_state::{
     audit::Actor,
     clock::Clock,
     directory::contacts::{self, Language},
     leaks::{
-        deliveries::Ledger,
-        record::{Delivery, Grounds, LeakReport, Suspicions, record},
+        deliveries::DeliveryOrigin,
+        record::{Delivery, LeakReport, ReportGrounds, SuspicionPolicy, record_reports},
     },
     outbox::{
-        LetterKind, lease,
-        links::{self, Purpose},
+        LetterKind, lease_letters,
+        links::{self, LinkPurpose},
     },
 };
 use axum::body::Body;
@@ -174,7 +174,7 @@ async fn report_counts_once_by_its_reference_even_after_a_lift() {
 #[tokio::test]
 async fn unknown_key_is_restricted_without_a_letter_or_a_stored_secret() {
     let desk = Desk::new().await;
-    contacts::keep(
+    contacts::commit_contact(
         &desk.node.pool,
         ACCOUNT,
         "owner@example.com",
@@ -256,20 +256,20 @@ async fn confirmation_link_works_once_and_only_by_post() {
         ("owner@example.com", Language::English),
         ("zhuren@example.com", Language::Chinese),
     ] {
-        contacts::keep(&node.pool, ACCOUNT, email, language, NOW)
+        contacts::commit_contact(&node.pool, ACCOUNT, email, language, NOW)
             .await
             .unwrap();
     }
     node.key("LTAI5tFakeAlice", Some("<b>alice</b>")).await;
     let (_, restriction) = desk.report("LTAI5tFakeAlice", "finding-1").await;
-    let letters = lease(&node.pool, NOW, Duration::minutes(2), 10)
+    let letters = lease_letters(&node.pool, NOW, Duration::minutes(2), 10)
         .await
         .unwrap();
     assert_eq!(letters.len(), 2);
     let mut paths = Vec::new();
     for letter in &letters {
         assert_eq!(letter.kind, LetterKind::Imposed);
-        let link = links::link(&node.pool, &node.ring, letter, Purpose::Confirm, NOW)
+        let link = links::issue_link(&node.pool, &node.ring, letter, LinkPurpose::Confirm, NOW)
             .await
             .unwrap();
         paths.push((letter.language, format!("/confirm/{}", link.token)));
@@ -332,7 +332,7 @@ async fn confirmation_link_works_once_and_only_by_post() {
 async fn confirmation_link_expires_after_seven_days() {
     let desk = Desk::new().await;
     let node = &desk.node;
-    contacts::keep(
+    contacts::commit_contact(
         &node.pool,
         ACCOUNT,
         "owner@example.com",
@@ -343,19 +343,19 @@ async fn confirmation_link_expires_after_seven_days() {
     .unwrap();
     node.key("LTAI5tFakeAlice", Some("alice")).await;
     let (_, restriction) = desk.report("LTAI5tFakeAlice", "finding-1").await;
-    let letters = lease(&node.pool, NOW, Duration::minutes(2), 10)
+    let letters = lease_letters(&node.pool, NOW, Duration::minutes(2), 10)
         .await
         .unwrap();
-    let link = links::link(
+    let link = links::issue_link(
         &node.pool,
         &node.ring,
         &letters[0],
-        Purpose::Confirm,
+        LinkPurpose::Confirm,
         node.clock.now(),
     )
     .await
     .unwrap();
-    node.clock.advance(links::LIFE);
+    node.clock.advance(links::LINK_LIFETIME);
     let path = format!("/confirm/{}", link.token);
     assert_eq!(page(&desk, Method::GET, &path).await.0, 404);
     assert_eq!(page(&desk, Method::POST, &path).await.0, 404);
@@ -369,7 +369,7 @@ async fn service_token_reads_notices_and_reports_bounces_only() {
     let desk = Desk::new().await;
     let node = &desk.node;
     let service = desk.service.as_str();
-    contacts::keep(
+    contacts::commit_contact(
         &node.pool,
         ACCOUNT,
         "owner@example.com",
@@ -396,12 +396,12 @@ async fn service_token_reads_notices_and_reports_bounces_only() {
         .await;
     assert_eq!(status, StatusCode::NOT_FOUND);
 
-    let letters = lease(&node.pool, NOW, Duration::minutes(2), 10)
+    let letters = lease_letters(&node.pool, NOW, Duration::minutes(2), 10)
         .await
         .unwrap();
-    let sent = akgate_state::outbox::Settlement::Sent;
+    let sent = akgate_state::outbox::LetterSettlement::Sent;
     assert!(
-        akgate_state::outbox::settle(&node.pool, &letters[0], &sent, NOW)
+        akgate_state::outbox::settle_letter(&node.pool, &letters[0], &sent, NOW)
             .await
             .unwrap()
     );
@@ -457,21 +457,21 @@ async fn delivery_is_listed_with_its_reports_and_undone_by_an_operator() {
             .is_none()
             .then(|| AccessKeySecret::new(alice.access_key_secret.clone())),
         access_key_id: access_key_id.map(|id| AccessKeyId::parse(id).unwrap()),
-        place: Place::new(None, None, Some(file)),
+        place: LeakPlace::new(None, None, Some(file)),
         ..LeakReport::default()
     };
     let delivery = Delivery {
         source: "github",
         actor: &Actor::Source("github".into()),
-        grounds: Grounds::Proof,
-        suspicions: Suspicions::default(),
-        ledger: Some(Ledger::Body {
+        grounds: ReportGrounds::Proof,
+        suspicions: SuspicionPolicy::default(),
+        ledger: Some(DeliveryOrigin::Body {
             sha256: &[7; 32],
             key_identifier: Some("90a4"),
         }),
     };
     let reports = [report(None, "a"), report(Some("LTAI5tFakeNobody1"), "b")];
-    record(&desk.node.pool, &desk.node.ring, &delivery, &reports, NOW)
+    record_reports(&desk.node.pool, &desk.node.ring, &delivery, &reports, NOW)
         .await
         .unwrap();
     let proofs = |body: Value| -> Vec<String> {

@@ -8,8 +8,8 @@ use akgate_state::{
     directory::contacts::{self, Language},
     four_eyes::approvals,
     leaks::{
-        deliveries::{self, Ledger},
-        record::{Delivery, Grounds, LeakReport, Suspicions, record},
+        deliveries::{self, DeliveryOrigin},
+        record::{Delivery, LeakReport, ReportGrounds, SuspicionPolicy, record_reports},
     },
 };
 use http::{Method, StatusCode};
@@ -319,20 +319,22 @@ async fn undoing_more_than_a_hundred_restrictions_needs_approval() {
     let mut undo = Vec::new();
     for (name, count) in [("few", 100), ("many", 101)] {
         let by = Actor::Source(name.into());
-        let batch = deliveries::begin(pool, name, &by, NOW).await.unwrap();
+        let batch = deliveries::begin_delivery(pool, name, &by, NOW)
+            .await
+            .unwrap();
         let delivery = Delivery {
             source: name,
             actor: &by,
-            grounds: Grounds::Decision,
-            suspicions: Suspicions::default(),
-            ledger: Some(Ledger::Batch(batch)),
+            grounds: ReportGrounds::Decision,
+            suspicions: SuspicionPolicy::default(),
+            ledger: Some(DeliveryOrigin::Batch(batch)),
         };
         let report = |n| LeakReport {
             access_key_id: Some(id(&format!("LTAI5tFake{name}{n}"))),
             ..LeakReport::default()
         };
         let reports: Vec<LeakReport> = (0..count).map(report).collect();
-        record(pool, &ring(), &delivery, &reports, NOW)
+        record_reports(pool, &ring(), &delivery, &reports, NOW)
             .await
             .unwrap();
         undo.push(format!("deliveries/{batch}:undo"));
@@ -371,7 +373,7 @@ async fn concurrent_approvers_lift_once() {
         let pool = pool.clone();
         tokio::spawn(async move {
             let approver = akgate_state::audit::Actor::Operator(format!("approver{n}"));
-            approvals::approve(&pool, id, &approver, None, NOW)
+            approvals::approve_request(&pool, id, &approver, None, NOW)
                 .await
                 .is_ok()
         })
@@ -393,7 +395,7 @@ async fn concurrent_approvers_lift_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixteen_operators_on_one_key_leave_a_linear_history() {
     let desk = Arc::new(Desk::new().await);
-    contacts::keep(
+    contacts::commit_contact(
         &desk.node.pool,
         ACCOUNT,
         "owner@example.com",
@@ -477,7 +479,7 @@ async fn sixteen_operators_on_one_key_leave_a_linear_history() {
 #[tokio::test]
 async fn timeline_lists_every_event_in_order() {
     let desk = Desk::new().await;
-    contacts::keep(
+    contacts::commit_contact(
         &desk.node.pool,
         ACCOUNT,
         "owner@example.com",

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use akgate_rules::signature::{Credentials, Printed};
+use akgate_rules::signature::{CredentialHandling, SignedPrint};
 use time::OffsetDateTime;
 
 use crate::captures::{CAPTURES, Capture};
@@ -32,14 +32,23 @@ impl Tally {
 }
 
 /// How a verified request becomes what is forwarded; the planted bug is another.
-type Print = fn(&Capture, &[u8], OffsetDateTime) -> Option<Printed>;
+type Print = fn(&Capture, &[u8], OffsetDateTime) -> Option<SignedPrint>;
 
-fn print(capture: &Capture, raw: &[u8], now: OffsetDateTime) -> Option<Printed> {
-    Some(capture.judge(raw, now).ok()?.print(Credentials::Keep))
+fn print(capture: &Capture, raw: &[u8], now: OffsetDateTime) -> Option<SignedPrint> {
+    Some(
+        capture
+            .judge(raw, now)
+            .ok()?
+            .print(CredentialHandling::Keep),
+    )
 }
 
 /// A gateway that forwards the Host it received.
-fn print_with_host_echoed(capture: &Capture, raw: &[u8], now: OffsetDateTime) -> Option<Printed> {
+fn print_with_host_echoed(
+    capture: &Capture,
+    raw: &[u8],
+    now: OffsetDateTime,
+) -> Option<SignedPrint> {
     let mut printed = print(capture, raw, now)?;
     let text = String::from_utf8_lossy(raw).into_owned();
     let host = text
@@ -54,7 +63,7 @@ struct Trial {
     raw: Vec<u8>,
     now: OffsetDateTime,
     print: Print,
-    forwarded: Printed,
+    forwarded: SignedPrint,
 }
 
 impl Trial {

@@ -7,7 +7,7 @@ use akgate_rules::{
     access_key::{AccessKeySecret, SecurityToken},
     fault::Fault,
     request::ApiRequest,
-    signature::{self, Credentials, Printed, Scheme, Verified, freshness},
+    signature::{self, CredentialHandling, Scheme, SignedPrint, VerifiedRequest, freshness},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -85,12 +85,12 @@ impl Capture {
     }
 
     /// The gateway's road from bytes to what would be forwarded, with a directory that knows one key.
-    pub fn judge(&self, raw: &[u8], now: OffsetDateTime) -> Result<Verified, Fault> {
+    pub fn judge(&self, raw: &[u8], now: OffsetDateTime) -> Result<VerifiedRequest, Fault> {
         let request = read(raw)?;
         let Some(claim) = &request.claim else {
             return Err(Fault::Missing("AccessKeyId"));
         };
-        freshness::check(claim.signed_at, now)?;
+        freshness::check_freshness(claim.signed_at, now)?;
         if claim.access_key_id.as_str() != self.access_key_id {
             return Err(Fault::AccessKeyNotFound);
         }
@@ -99,7 +99,7 @@ impl Capture {
         if claim.security_token != issued {
             return Err(Fault::SecurityTokenMismatch);
         }
-        signature::verify(request, &self.secret())
+        signature::verify_signature(request, &self.secret())
     }
 }
 
@@ -123,7 +123,7 @@ fn own_time(capture: &Capture) -> OffsetDateTime {
 }
 
 /// A printed request as bytes, sent to `host` unless the signed one is kept.
-pub fn write(printed: &Printed, host: &str) -> Vec<u8> {
+pub fn write(printed: &SignedPrint, host: &str) -> Vec<u8> {
     let mut text = format!("{} {} HTTP/1.1\r\n", printed.method, printed.target);
     if printed.headers.iter().all(|(name, _)| name != "host") {
         text.push_str(&format!("host: {host}\r\n"));
@@ -216,12 +216,17 @@ fn printed_request_parses_and_verifies_as_the_same_request() {
     for capture in CAPTURES.iter().filter(|capture| is_verified_here(capture)) {
         let now = capture.signed_at();
         let proven = capture.judge(&capture.raw(), now).unwrap();
-        let printed = proven.print(Credentials::Keep);
+        let printed = proven.print(CredentialHandling::Keep);
         let raw = write(&printed, "upstream.example");
         let again = capture
             .judge(&raw, now)
             .unwrap_or_else(|fault| panic!("{}: {fault:?}", capture.name));
-        assert_eq!(again.print(Credentials::Keep), printed, "{}", capture.name);
+        assert_eq!(
+            again.print(CredentialHandling::Keep),
+            printed,
+            "{}",
+            capture.name
+        );
         // Accept is akgate's own where the caller signed none; what the caller signed is equal.
         let (mut once, mut twice) = (proven.request().clone(), again.request().clone());
         for request in [&mut once, &mut twice] {
@@ -234,7 +239,7 @@ fn printed_request_parses_and_verifies_as_the_same_request() {
     }
 }
 
-fn capture_path(printed: &Printed) -> String {
+fn capture_path(printed: &SignedPrint) -> String {
     printed.target.split('?').next().unwrap().to_owned()
 }
 
@@ -242,7 +247,7 @@ fn capture_path(printed: &Printed) -> String {
 fn printed_request_contains_no_dropped_credentials() {
     for capture in CAPTURES.iter().filter(|capture| is_verified_here(capture)) {
         let proven = capture.judge(&capture.raw(), capture.signed_at()).unwrap();
-        let printed = write(&proven.print(Credentials::Drop), "upstream.example");
+        let printed = write(&proven.print(CredentialHandling::Drop), "upstream.example");
         let text = String::from_utf8_lossy(&printed);
         assert!(!text.contains("authorization:"), "{}", capture.name);
         assert!(!text.contains("Signature="), "{}", capture.name);

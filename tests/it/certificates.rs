@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use akgate_admin::Settings;
-use akgate_net::server::{ClientAuthority, Listener, Manners, Tls};
+use akgate_admin::AdminSettings;
+use akgate_net::server::{ClientAuthority, ConnectionLimits, Listener, Tls};
 use akgate_state::operators::store;
 use http::StatusCode;
 use rcgen::{
@@ -101,11 +101,11 @@ impl Hall {
         };
         let tls = Tls::load(&certificate, &key, Some(clients)).unwrap();
         let address = "127.0.0.1:0".parse().unwrap();
-        let listener = Listener::bind(address, Some(tls), Manners::default()).unwrap();
+        let listener = Listener::bind(address, Some(tls), ConnectionLimits::default()).unwrap();
         let server = format!("https://localhost:{}", listener.local_addr().port());
-        let settings = Settings {
+        let settings = AdminSettings {
             certificates: true,
-            ..Settings::default()
+            ..AdminSettings::default()
         };
         let admin = desk.node.node.admin(true, settings).unwrap();
         let (stop, stopped) = watch::channel(false);
@@ -239,7 +239,9 @@ async fn certificate_that_is_foreign_or_revoked_is_refused() {
     let by = akgate_state::audit::Actor::Akgate;
     let olga = hall.people.sign(&hall.scratch, "olga", 8);
     hall.akgate("operators me", "", Some(&olga)).success();
-    store::revoke(pool, "olga", &by, NOW).await.unwrap();
+    store::revoke_operator(pool, "olga", &by, NOW)
+        .await
+        .unwrap();
     hall.akgate("operators me", "", Some(&olga)).code(4);
     let half = hall.akgate(
         "operators me --client-cert olga.pem",
@@ -249,11 +251,12 @@ async fn certificate_that_is_foreign_or_revoked_is_refused() {
     assert!(said(&half.code(2)).contains("both"));
 }
 
-type Client = akgate_net::https::Client<http_body_util::Empty<bytes::Bytes>>;
+type Client = akgate_net::https::HttpsClient<http_body_util::Empty<bytes::Bytes>>;
 
 fn https(hall: &Hall) -> Client {
-    let tls = akgate_net::https::trust(Some(&hall.scratch.path().join("house.pem"))).unwrap();
-    akgate_net::https::client(tls, Duration::from_secs(10))
+    let tls =
+        akgate_net::https::client_config(Some(&hall.scratch.path().join("house.pem"))).unwrap();
+    akgate_net::https::new_client(tls, Duration::from_secs(10))
 }
 
 async fn notices(hall: &Hall, client: &Client, token: &str) -> StatusCode {

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{LazyLock, mpsc};
 
-use akgate::postgres::{Options, PrivatePostgres, Tuning};
+use akgate::postgres::{Durability, PostgresOptions, PrivatePostgres};
 use akgate_state::database::MIGRATOR;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
@@ -134,9 +134,9 @@ static SHARED: LazyLock<Shared> = LazyLock::new(|| {
 });
 
 fn start() -> Shared {
-    let server = PrivatePostgres::start(&Options {
+    let server = PrivatePostgres::start(&PostgresOptions {
         data: None,
-        tuning: Tuning::Throwaway,
+        tuning: Durability::Throwaway,
     })
     .unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use akgate_admin::Settings;
+use akgate_admin::AdminSettings;
 use akgate_api::operators::{Role, TOKEN_DAYS};
 use akgate_state::{audit::Actor, operators::store};
 use axum::body::Body;
@@ -47,11 +47,11 @@ impl Desk {
 
     /// Serves the admin API on this machine; gives its address.
     pub async fn serve(&self) -> String {
-        self.serve_as(Settings::default()).await
+        self.serve_as(AdminSettings::default()).await
     }
 
     /// As [`Self::serve`], with other settings.
-    pub async fn serve_as(&self, settings: Settings) -> String {
+    pub async fn serve_as(&self, settings: AdminSettings) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = format!("http://{}", listener.local_addr().unwrap());
         let admin = self.node.node.admin(true, settings).unwrap();
@@ -97,7 +97,7 @@ impl Desk {
         let answer = self
             .node
             .node
-            .admin(true, Settings::default())
+            .admin(true, AdminSettings::default())
             .unwrap()
             .oneshot(request.body(body).unwrap())
             .await
@@ -203,6 +203,6 @@ pub fn kind(problem: &Value) -> &str {
 pub async fn token(node: &TestNode, name: &str, role: Role) -> String {
     let mut rng = StdRng::from_rng(&mut rand::rng());
     let lasts = Some(time::Duration::days(TOKEN_DAYS.into()));
-    let made = store::add(&node.pool, name, role, lasts, &Actor::Akgate, NOW, &mut rng);
+    let made = store::add_operator(&node.pool, name, role, lasts, &Actor::Akgate, NOW, &mut rng);
     made.await.unwrap().unwrap().token.expose().to_owned()
 }

@@ -8,13 +8,13 @@ use akgate_rules::{
 use akgate_state::{
     directory::{
         KeyRecord, StateFault,
-        keys::{self, Kept, NewKey},
+        keys::{self, NewKey, UpsertOutcome},
         sealing::KeyRing,
     },
-    keys::lifecycle::{keep_one, set_one_status},
+    keys::lifecycle::{commit_key, commit_key_status},
     live::{
-        feed::{Feed, Settings},
-        memory::Live,
+        feed::{Feed, FeedSettings},
+        memory::LiveRegistry,
     },
 };
 use std::sync::Arc;
@@ -49,8 +49,8 @@ fn key(text: &str, user_name: Option<&str>, secret: &str) -> NewKey {
     }
 }
 
-async fn keep(pool: &PgPool, key: &NewKey) -> Result<Kept, StateFault> {
-    keep_one(pool, &ring(), key, NOW, &mut StdRng::seed_from_u64(1)).await
+async fn keep(pool: &PgPool, key: &NewKey) -> Result<UpsertOutcome, StateFault> {
+    commit_key(pool, &ring(), key, NOW, &mut StdRng::seed_from_u64(1)).await
 }
 
 #[tokio::test]
@@ -58,9 +58,9 @@ async fn stored_key_is_found_with_its_secret_and_stored_once() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     let key = key("LTAI5tFake1", Some("alice"), "FakeSecret1");
-    assert_eq!(keep(pool, &key).await.unwrap(), Kept::Inserted);
-    assert_eq!(keep(pool, &key).await.unwrap(), Kept::Unchanged);
-    let found = keys::find(pool, &ring(), &id("LTAI5tFake1"))
+    assert_eq!(keep(pool, &key).await.unwrap(), UpsertOutcome::Inserted);
+    assert_eq!(keep(pool, &key).await.unwrap(), UpsertOutcome::Unchanged);
+    let found = keys::find_key(pool, &ring(), &id("LTAI5tFake1"))
         .await
         .unwrap()
         .unwrap();
@@ -68,7 +68,7 @@ async fn stored_key_is_found_with_its_secret_and_stored_once() {
     assert_eq!(found.record.user_name.as_deref(), Some("alice"));
     assert_eq!(found.record.status, KeyStatus::Active);
     assert!(
-        keys::find(pool, &ring(), &id("LTAI5tFake2"))
+        keys::find_key(pool, &ring(), &id("LTAI5tFake2"))
             .await
             .unwrap()
             .is_none()
@@ -82,7 +82,7 @@ async fn stored_key_is_found_with_its_secret_and_stored_once() {
     };
     assert_eq!(
         keep(pool, &changed).await.unwrap(),
-        Kept::Changed(KeyStatus::Active)
+        UpsertOutcome::Changed(KeyStatus::Active)
     );
 }
 
@@ -93,7 +93,7 @@ async fn root_key_belongs_to_the_account_and_no_key_changes_its_owner() {
     keep(pool, &key("LTAI5tRoot", None, "FakeSecret"))
         .await
         .unwrap();
-    let found = keys::find(pool, &ring(), &id("LTAI5tRoot"))
+    let found = keys::find_key(pool, &ring(), &id("LTAI5tRoot"))
         .await
         .unwrap()
         .unwrap();
@@ -102,7 +102,7 @@ async fn root_key_belongs_to_the_account_and_no_key_changes_its_owner() {
         keep(pool, &key("LTAI5tRoot", None, "FakeSecret"))
             .await
             .unwrap(),
-        Kept::Unchanged
+        UpsertOutcome::Unchanged
     );
     let stolen = keep(pool, &key("LTAI5tRoot", Some("mallory"), "FakeSecret")).await;
     assert!(matches!(stolen, Err(StateFault::OtherPrincipal)));
@@ -116,15 +116,18 @@ async fn status_change_advances_the_revision_once() {
         .await
         .unwrap();
     let key_id = id("LTAI5tFake1");
-    let set = |status| set_one_status(pool, &key_id, status, NOW);
+    let set = |status| commit_key_status(pool, &key_id, status, NOW);
     let revision = |set: Result<Option<Position>, StateFault>| Some(set.unwrap()?.revision);
     assert_eq!(set(KeyStatus::Active).await.unwrap(), None);
     assert_eq!(revision(set(KeyStatus::Inactive).await), Some(2));
     assert_eq!(set(KeyStatus::Inactive).await.unwrap(), None);
     assert_eq!(revision(set(KeyStatus::Deleted).await), Some(3));
-    let unknown = set_one_status(pool, &id("LTAI5tFake9"), KeyStatus::Inactive, NOW).await;
+    let unknown = commit_key_status(pool, &id("LTAI5tFake9"), KeyStatus::Inactive, NOW).await;
     assert_eq!(unknown.unwrap(), None);
-    let found = keys::find(pool, &ring(), &key_id).await.unwrap().unwrap();
+    let found = keys::find_key(pool, &ring(), &key_id)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(
         (found.position.revision, found.record.status),
         (3, KeyStatus::Deleted)
@@ -154,8 +157,8 @@ async fn feed_misses_no_late_commit() {
             })
         })
         .collect();
-    let live = Arc::new(Live::default());
-    let feed = Feed::new(pool.clone(), Arc::clone(&live), Settings::default());
+    let live = Arc::new(LiveRegistry::default());
+    let feed = Feed::new(pool.clone(), Arc::clone(&live), FeedSettings::default());
     let mut revision = -1;
     loop {
         let finished = writers.iter().all(tokio::task::JoinHandle::is_finished);

@@ -9,12 +9,12 @@ use std::{
 };
 
 use akgate_hooks::{
-    ChatTemplates, DingTalk, Hook, HookWorker, Manner, Slack, StandardWebhook, WebhookSecret,
+    ChatTemplates, DingTalk, Hook, HookFormat, HookWorker, Slack, StandardWebhook, WebhookSecret,
 };
 use akgate_state::{
     audit::Actor,
     directory::contacts::Language,
-    leaks::record::{Delivery, Grounds, LeakReport, Suspicions, record},
+    leaks::record::{Delivery, LeakReport, ReportGrounds, SuspicionPolicy, record_reports},
     outbox::events::EventKind,
 };
 use axum::{Router, body::Bytes, extract::State, http::Uri};
@@ -91,7 +91,7 @@ impl Receiver {
         std::mem::take(&mut *self.got.lock().unwrap())
     }
 
-    fn hook(&self, name: &str, kinds: &[EventKind], manner: Manner) -> Arc<Hook> {
+    fn hook(&self, name: &str, kinds: &[EventKind], manner: HookFormat) -> Arc<Hook> {
         let tls = rustls::ClientConfig::builder_with_provider(Arc::new(
             rustls::crypto::aws_lc_rs::default_provider(),
         ))
@@ -104,12 +104,12 @@ impl Receiver {
     }
 }
 
-fn webhook() -> Manner {
+fn webhook() -> HookFormat {
     let secret = |bytes: [u8; 32]| {
         let text = format!("whsec_{}", BASE64_STANDARD.encode(bytes));
         WebhookSecret::parse(&text).unwrap()
     };
-    Manner::Webhook(StandardWebhook {
+    HookFormat::Webhook(StandardWebhook {
         secrets: SECRETS.map(secret).into(),
         source: "https://akgate.example".into(),
     })
@@ -182,11 +182,11 @@ async fn event_is_delivered_once_and_signed_with_both_secrets() {
         let delivery = Delivery {
             source: "scan",
             actor: &actor,
-            grounds: Grounds::Proof,
-            suspicions: Suspicions::default(),
+            grounds: ReportGrounds::Proof,
+            suspicions: SuspicionPolicy::default(),
             ledger: None,
         };
-        record(
+        record_reports(
             &desk.node.pool,
             &ring(),
             &delivery,
@@ -325,12 +325,12 @@ async fn chat_hooks_get_their_own_format_and_dingtalk_refuses_with_200() {
     desk.node.key(KEY, Some("alice")).await;
     let (ding, slack) = (Receiver::new().await, Receiver::new().await);
     let templates = ChatTemplates::built_in().unwrap();
-    let robot = Manner::DingTalk(DingTalk {
+    let robot = HookFormat::DingTalk(DingTalk {
         templates: templates.clone(),
         language: Language::Chinese,
         secret: Some(Zeroizing::new("SECfake".into())),
     });
-    let channel = Manner::Slack(Slack {
+    let channel = HookFormat::Slack(Slack {
         templates,
         language: Language::English,
     });

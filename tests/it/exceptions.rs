@@ -2,7 +2,7 @@
 //! and the self-remediation lane of an account.
 
 use akgate_api::keys::KeyStatus;
-use akgate_client::signer::{Api, Credentials, sign};
+use akgate_client::signer::{ApiCall, SigningCredentials, sign_request};
 use akgate_net::peer::Peer;
 use akgate_rules::access_key::AccessKeySecret;
 use akgate_state::{
@@ -29,8 +29,8 @@ const ELSEWHERE: &str = "198.51.100.7";
 
 struct Stage {
     desk: Desk,
-    root: Credentials,
-    alice: Credentials,
+    root: SigningCredentials,
+    alice: SigningCredentials,
     restriction: String,
 }
 
@@ -49,14 +49,20 @@ async fn stage() -> Stage {
 }
 
 /// The code of what a call from an address is answered; `OK` where it passed.
-async fn call(node: &TestNode, key: &Credentials, from: &str, action: &str, name: &str) -> String {
+async fn call(
+    node: &TestNode,
+    key: &SigningCredentials,
+    from: &str,
+    action: &str,
+    name: &str,
+) -> String {
     let parameters = [("UserName", name)];
-    let api = Api {
+    let api = ApiCall {
         version: RAM,
         action,
         parameters: &parameters,
     };
-    let signed = sign("http://gateway.test", key, api, node.clock.now()).unwrap();
+    let signed = sign_request("http://gateway.test", key, api, node.clock.now()).unwrap();
     let mut request = in_origin_form(signed.map(Body::new));
     request.extensions_mut().insert(Peer {
         ip: from.parse().unwrap(),
@@ -283,7 +289,7 @@ async fn access_key_disabled_by_two_operators_is_reenabled_only_by_its_owner() {
             made_by: None,
         };
         let mut rng = StdRng::seed_from_u64(2);
-        lifecycle::keep_one(&node.pool, &node.ring, &listed, node.clock.now(), &mut rng)
+        lifecycle::commit_key(&node.pool, &node.ring, &listed, node.clock.now(), &mut rng)
             .await
             .unwrap();
         assert_eq!(desk.get(&format!("keys/{KEY}")).await["status"], "Inactive");

@@ -63,11 +63,11 @@ impl Draft {
             .claim
             .as_ref()
             .ok_or(Fault::Missing("AccessKeyId"))?;
-        freshness::check(claim.signed_at, datetime!(2026-11-24 12:00:00 UTC))?;
+        freshness::check_freshness(claim.signed_at, datetime!(2026-11-24 12:00:00 UTC))?;
         if claim.access_key_id.is_session() && claim.security_token.is_none() {
             return Err(Fault::Missing("SecurityToken"));
         }
-        signature::verify(request, &AccessKeySecret::new("FakeSecret".into())).map(|_| ())
+        signature::verify_signature(request, &AccessKeySecret::new("FakeSecret".into())).map(|_| ())
     }
 }
 

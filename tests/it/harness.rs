@@ -9,11 +9,11 @@ use std::{
 };
 
 use akgate::{
-    app::{Duties, Foundations, GatewaySettings, IntakeSettings, Node},
+    app::{GatewaySettings, IntakeSettings, Node, NodeDependencies, NodeRoles},
     upstreams::{NodeUpstream, connect_products},
 };
 use akgate_api::keys::KeyStatus;
-use akgate_client::signer::{Api, Credentials, sign};
+use akgate_client::signer::{ApiCall, SigningCredentials, sign_request};
 use akgate_gateway::{
     Gate, GateLayer, GateService, GateSettings, lookup::LookupSettings, mirror::mirror_service,
     nonce::NONCES_PER_KEY, routes::UpstreamAuth,
@@ -24,20 +24,22 @@ use akgate_rules::{
     mac_key::MacKey,
     operation::Product,
     position::BootInstant,
-    restriction::{Accepts, Closing, LiftRule},
+    restriction::{AcceptedConditions, LiftRule, Resolution},
 };
 use akgate_sandbox::{Sandbox, seed};
 use akgate_state::{
-    approvals::{FourEyes, Outcome},
+    approvals::{ChangeOutcome, FourEyes},
     audit::Actor,
     clock::{Clock, SystemClock},
     directory::{KeyRecord, keys::NewKey, sealing::KeyRing},
-    four_eyes::approvals::approve,
+    four_eyes::approvals::approve_request,
     keys::lifecycle,
-    leaks::record::{Delivery, Grounds, InForce, LeakReport, Suspicions, record},
+    leaks::record::{
+        Delivery, LeakReport, ReportGrounds, RestrictionInForce, SuspicionPolicy, record_reports,
+    },
     live::feed,
     randomness::Randomness,
-    restrictions::lift::{Lifting, lift},
+    restrictions::lift::{Lifting, lift_restriction},
 };
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode};
@@ -135,14 +137,14 @@ impl Reply {
         self.body["Code"].as_str().unwrap_or_default()
     }
 
-    pub fn session(&self) -> Credentials {
+    pub fn session(&self) -> SigningCredentials {
         let member = |name: &str| {
             self.body["Credentials"][name]
                 .as_str()
                 .unwrap_or_else(|| panic!("{self:?}"))
                 .to_owned()
         };
-        Credentials {
+        SigningCredentials {
             access_key_id: member("AccessKeyId"),
             access_key_secret: member("AccessKeySecret"),
             security_token: Some(member("SecurityToken")),
@@ -181,7 +183,7 @@ impl TestNode {
         let ring = Arc::new(ring());
         let metrics = Arc::new(Metrics::default());
         let randomness = Arc::new(Randomness::new(StdRng::from_rng(&mut rand::rng())));
-        let foundations = Foundations {
+        let foundations = NodeDependencies {
             pool: pool.clone(),
             news: pool.clone(),
             ring: Arc::clone(&ring),
@@ -190,7 +192,7 @@ impl TestNode {
             metrics: Arc::clone(&metrics),
             database_timeout: Duration::from_secs(5),
         };
-        let node = Node::new(foundations, feed::Settings::default(), Duties::all());
+        let node = Node::new(foundations, feed::FeedSettings::default(), NodeRoles::all());
         let sandbox = Sandbox::new(pool.clone(), identity_key(), clock.clone(), randomness);
         let products = [
             Product::Ram,
@@ -244,15 +246,15 @@ impl TestNode {
     }
 
     /// A key in the directory and, with its user and account, in the sandbox.
-    pub async fn key(&self, name: &str, user_name: Option<&str>) -> Credentials {
+    pub async fn key(&self, name: &str, user_name: Option<&str>) -> SigningCredentials {
         let now = self.clock.now();
-        seed::account(&self.pool, ACCOUNT, now).await.unwrap();
+        seed::seed_account(&self.pool, ACCOUNT, now).await.unwrap();
         if let Some(user_name) = user_name {
-            seed::user(&self.pool, ACCOUNT, user_name, now)
+            seed::seed_user(&self.pool, ACCOUNT, user_name, now)
                 .await
                 .unwrap();
         }
-        seed::access_key(&self.pool, ACCOUNT, user_name, &id(name), now)
+        seed::seed_access_key(&self.pool, ACCOUNT, user_name, &id(name), now)
             .await
             .unwrap();
         let secret = format!("FakeSecretOf{name}");
@@ -267,11 +269,11 @@ impl TestNode {
             made_by: None,
         };
         let mut rng = StdRng::seed_from_u64(1);
-        lifecycle::keep_one(&self.pool, &self.ring, &key, now, &mut rng)
+        lifecycle::commit_key(&self.pool, &self.ring, &key, now, &mut rng)
             .await
             .unwrap();
         self.node.feed().poll().await.unwrap();
-        Credentials {
+        SigningCredentials {
             access_key_id: name.into(),
             access_key_secret: secret,
             security_token: None,
@@ -279,7 +281,7 @@ impl TestNode {
     }
 
     /// Reports a leak at the database alone: this node learns of it by its feed.
-    pub async fn report(&self, access_key_id: &str) -> InForce {
+    pub async fn report(&self, access_key_id: &str) -> RestrictionInForce {
         let report = LeakReport {
             access_key_id: Some(id(access_key_id)),
             reference: Some(uuid::Uuid::new_v4().to_string()),
@@ -297,24 +299,24 @@ impl TestNode {
     /// The same, by what lease it has.
     pub async fn call_unleased(
         &self,
-        key: &Credentials,
+        key: &SigningCredentials,
         version: &str,
         action: &str,
         parameters: &[(&str, &str)],
     ) -> Reply {
-        let api = Api {
+        let api = ApiCall {
             version,
             action,
             parameters,
         };
-        let request = sign("http://gateway.test", key, api, self.clock.now()).unwrap();
+        let request = sign_request("http://gateway.test", key, api, self.clock.now()).unwrap();
         self.send_unleased(in_origin_form(request.map(Body::new)))
             .await
     }
 
     pub async fn call(
         &self,
-        key: &Credentials,
+        key: &SigningCredentials,
         version: &str,
         action: &str,
         parameters: &[(&str, &str)],
@@ -358,15 +360,17 @@ pub async fn decide(
     source: &str,
     report: LeakReport,
     now: OffsetDateTime,
-) -> InForce {
+) -> RestrictionInForce {
     let delivery = Delivery {
         source,
         actor: &Actor::Operator("olga".into()),
-        grounds: Grounds::Decision,
-        suspicions: Suspicions::default(),
+        grounds: ReportGrounds::Decision,
+        suspicions: SuspicionPolicy::default(),
         ledger: None,
     };
-    let recorded = record(pool, ring, &delivery, &[report], now).await.unwrap();
+    let recorded = record_reports(pool, ring, &delivery, &[report], now)
+        .await
+        .unwrap();
     recorded[0].unwrap().restriction.unwrap()
 }
 
@@ -405,9 +409,9 @@ pub async fn lift_by_two(pool: &PgPool, restriction_id: Uuid, now: OffsetDateTim
     .await
     .unwrap();
     let lifting = Lifting {
-        closing: Closing::Rotated,
+        closing: Resolution::Rotated,
         reason: "rotated".into(),
-        accepts: Accepts {
+        accepts: AcceptedConditions {
             active_key: true,
             no_confirmation: false,
         },
@@ -417,8 +421,8 @@ pub async fn lift_by_two(pool: &PgPool, restriction_id: Uuid, now: OffsetDateTim
         Actor::Operator("anna".into()),
     );
     let eyes = FourEyes::default();
-    let lifted = lift(pool, restriction_id, &lifting, &olga, eyes, None, now).await;
-    if let Outcome::Waits(id) = lifted.unwrap() {
-        approve(pool, id, &anna, None, now).await.unwrap();
+    let lifted = lift_restriction(pool, restriction_id, &lifting, &olga, eyes, None, now).await;
+    if let ChangeOutcome::Waits(id) = lifted.unwrap() {
+        approve_request(pool, id, &anna, None, now).await.unwrap();
     }
 }

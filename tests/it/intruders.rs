@@ -165,7 +165,7 @@ async fn unknown_json_members_are_refused() {
             "{problem}"
         );
     }
-    let described = akgate_admin::description();
+    let described = akgate_admin::openapi_description();
     let schemas = described["components"]["schemas"].as_object().unwrap();
     let mut open = Vec::new();
     for item in described["paths"].as_object().unwrap().values() {

@@ -4,12 +4,12 @@ use akgate_rules::access_key::AccessKeyId;
 use akgate_state::database::MIGRATOR;
 use akgate_state::{
     directory::{
-        import::{Form, rows},
+        import::{FileFormat, read_rows},
         keys,
-        reseal::{self, Table},
+        reseal::{self, SealedTable},
         sealing::KeyRing,
     },
-    keys::import::{Batch, Imported, import},
+    keys::import::{ImportChunk, ImportCounts, import_keys},
 };
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -30,10 +30,10 @@ fn ring(seals: &[u8]) -> KeyRing {
     KeyRing::parse(&format!("{seals}index {}\n", hex::encode([99; 32]))).unwrap()
 }
 
-fn batch(lines: &str, ring: &KeyRing) -> Batch {
+fn batch(lines: &str, ring: &KeyRing) -> ImportChunk {
     let mut rng = StdRng::seed_from_u64(1);
-    let mut batch = Batch::default();
-    for (line, row) in rows(Form::Csv, format!("{HEADER}{lines}").as_bytes()) {
+    let mut batch = ImportChunk::default();
+    for (line, row) in read_rows(FileFormat::Csv, format!("{HEADER}{lines}").as_bytes()) {
         batch.add(line, row.unwrap(), ring, &mut rng).unwrap();
     }
     batch
@@ -47,12 +47,12 @@ async fn import_stores_new_and_changed_keys_and_names_keys_of_other_accounts() {
     let first = "1,alice,71,LTAI5tFake1,FakeSecret1,Active,one@example.com\n\
                  1,,,LTAI5tFake2,FakeSecret2,Active,one@example.com\n\
                  2,bob,72,LTAI5tFake3,FakeSecret3,Inactive,two@example.com\n";
-    let (imported, rejected, _) = import(pool, &batch(first, &ring), NOW).await.unwrap();
+    let (imported, rejected, _) = import_keys(pool, &batch(first, &ring), NOW).await.unwrap();
     assert_eq!(
         imported,
-        Imported {
+        ImportCounts {
             inserted: 3,
-            ..Imported::default()
+            ..ImportCounts::default()
         }
     );
     assert!(rejected.is_empty());
@@ -60,10 +60,10 @@ async fn import_stores_new_and_changed_keys_and_names_keys_of_other_accounts() {
                   1,mallory,71,LTAI5tFake2,FakeSecret2,Active,mallory@example.com\n\
                   2,bob,72,LTAI5tFake3,FakeSecret3,Active,two@example.com\n\
                   2,bob,72,LTAI5tFake4,FakeSecret4,Active,two@example.com\n";
-    let (imported, rejected, _) = import(pool, &batch(second, &ring), NOW).await.unwrap();
+    let (imported, rejected, _) = import_keys(pool, &batch(second, &ring), NOW).await.unwrap();
     assert_eq!(
         imported,
-        Imported {
+        ImportCounts {
             inserted: 1,
             changed: 1,
             unchanged: 1
@@ -101,10 +101,10 @@ async fn reseal_during_writes_leaves_nothing_under_the_old_key() {
         format!("1,user{n},,LTAI5tFake{n:03},FakeSecret{secret}{n},Active,\n")
     };
     let lines: String = (0..100).map(|n| line(n, "")).collect();
-    import(pool, &batch(&lines, &old), NOW).await.unwrap();
-    assert_eq!(reseal::left(pool, &both).await.unwrap(), 100);
+    import_keys(pool, &batch(&lines, &old), NOW).await.unwrap();
+    assert_eq!(reseal::count_stale(pool, &both).await.unwrap(), 100);
     assert!(
-        keys::find(pool, &new, &id(0)).await.is_err(),
+        keys::find_key(pool, &new, &id(0)).await.is_err(),
         "the ring without the old key opens nothing yet"
     );
 
@@ -113,7 +113,7 @@ async fn reseal_during_writes_leaves_nothing_under_the_old_key() {
     let mut after = String::new();
     let mut turn = 0;
     while let Some((last, count)) =
-        reseal::some(pool, &both, Table::AccessKeys, &after, 30, &mut rng)
+        reseal::reseal_batch(pool, &both, SealedTable::AccessKeys, &after, 30, &mut rng)
             .await
             .unwrap()
     {
@@ -121,13 +121,15 @@ async fn reseal_during_writes_leaves_nothing_under_the_old_key() {
         after = last;
         // Somebody changes a secret that is sealed already, and one that is still to come.
         let changed = format!("{}{}", line(turn, "New"), line(90 + turn, "New"));
-        import(pool, &batch(&changed, &both), NOW).await.unwrap();
+        import_keys(pool, &batch(&changed, &both), NOW)
+            .await
+            .unwrap();
         turn += 1;
     }
-    assert_eq!(reseal::left(pool, &both).await.unwrap(), 0);
+    assert_eq!(reseal::count_stale(pool, &both).await.unwrap(), 0);
     assert_eq!(self::revision(pool).await, revision + turn as i64);
     for n in 0..100 {
-        let found = keys::find(pool, &new, &id(n)).await.unwrap().unwrap();
+        let found = keys::find_key(pool, &new, &id(n)).await.unwrap().unwrap();
         let is_new = n < turn || (90..90 + turn).contains(&n);
         let secret = if is_new { "New" } else { "" };
         assert_eq!(

@@ -5,7 +5,7 @@ use std::{
     process::{Child, Command},
 };
 
-use akgate_client::signer::{Api, Credentials, sign};
+use akgate_client::signer::{ApiCall, SigningCredentials, sign_request};
 use akgate_state::clock::{Clock, SystemClock};
 use http_body_util::BodyExt;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -60,14 +60,14 @@ async fn start(node: &TestNode) -> (Running, String) {
     (running, address)
 }
 
-async fn call(address: &str, key: &Credentials, action: &str) -> (u16, String) {
-    let api = Api {
+async fn call(address: &str, key: &SigningCredentials, action: &str) -> (u16, String) {
+    let api = ApiCall {
         version: RAM,
         action,
         parameters: &[("UserName", "x")],
     };
     let now = SystemClock.now();
-    let request = sign(&format!("http://{address}"), key, api, now).unwrap();
+    let request = sign_request(&format!("http://{address}"), key, api, now).unwrap();
     let client = Client::builder(TokioExecutor::new()).build_http();
     let answer = client
         .request(request.map(axum::body::Body::new))

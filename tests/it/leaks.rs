@@ -3,15 +3,17 @@
 use akgate_api::{keys::KeyStatus, leak_reports::ReportView};
 use akgate_rules::{
     access_key::AccessKeySecret,
-    leak::{Place, Proof},
+    leak::{LeakPlace, Proof},
 };
 use akgate_state::{
     audit::Actor,
     directory::{KeyRecord, keys::NewKey},
-    keys::lifecycle::{keep_one, set_one_status},
+    keys::lifecycle::{commit_key, commit_key_status},
     leaks::{
-        deliveries::Ledger,
-        record::{Delivery, Grounds, LeakReport, Recorded, Suspicions, record},
+        deliveries::DeliveryOrigin,
+        record::{
+            Delivery, LeakReport, RecordedReport, ReportGrounds, SuspicionPolicy, record_reports,
+        },
     },
     outbox::tasks,
     restrictions::reports,
@@ -49,11 +51,13 @@ async fn key(pool: &PgPool, name: &str, text: &str) {
         made_by: None,
     };
     let mut rng = StdRng::seed_from_u64(1);
-    keep_one(pool, &ring(), &key, NOW, &mut rng).await.unwrap();
+    commit_key(pool, &ring(), &key, NOW, &mut rng)
+        .await
+        .unwrap();
 }
 
-fn most(per_hour: i64) -> Suspicions {
-    Suspicions {
+fn most(per_hour: i64) -> SuspicionPolicy {
+    SuspicionPolicy {
         most_per_hour: Some(per_hour),
         tell_owners: false,
     }
@@ -66,34 +70,34 @@ fn found(access_key_id: Option<&str>, text: Option<&str>, file: &str) -> LeakRep
         access_key_id: access_key_id.map(id),
         secret: text.map(secret),
         reference: None,
-        place: Place::new(Some(&url), Some("c0ffee"), Some(file)),
+        place: LeakPlace::new(Some(&url), Some("c0ffee"), Some(file)),
         first_seen: None,
     }
 }
 
-async fn deliver(pool: &PgPool, reports: &[LeakReport]) -> Vec<Option<Recorded>> {
+async fn deliver(pool: &PgPool, reports: &[LeakReport]) -> Vec<Option<RecordedReport>> {
     let delivery = Delivery {
         source: "github",
         actor: &Actor::Source("github".into()),
-        grounds: Grounds::Proof,
+        grounds: ReportGrounds::Proof,
         suspicions: most(10_000),
         ledger: None,
     };
-    record(pool, &ring(), &delivery, reports, NOW)
+    record_reports(pool, &ring(), &delivery, reports, NOW)
         .await
         .unwrap()
 }
 
-async fn one(pool: &PgPool, report: LeakReport) -> Recorded {
+async fn one(pool: &PgPool, report: LeakReport) -> RecordedReport {
     deliver(pool, &[report]).await[0].unwrap()
 }
 
 async fn all(pool: &PgPool) -> Vec<ReportView> {
-    let wanted = reports::Wanted {
+    let wanted = reports::ReportCriteria {
         limit: 100,
-        ..reports::Wanted::default()
+        ..reports::ReportCriteria::default()
     };
-    reports::list(pool, &wanted).await.unwrap()
+    reports::list_reports(pool, &wanted).await.unwrap()
 }
 
 async fn restricted(pool: &PgPool) -> Vec<String> {
@@ -319,7 +323,7 @@ async fn deleted_access_key_is_restricted_too() {
     let database = TestDatabase::new().await;
     let pool = database.pool();
     key(pool, ALICE, ALICES).await;
-    set_one_status(pool, &id(ALICE), KeyStatus::Deleted, NOW)
+    commit_key_status(pool, &id(ALICE), KeyStatus::Deleted, NOW)
         .await
         .unwrap();
     let recorded = one(pool, found(None, Some(ALICES), ".env")).await;
@@ -333,7 +337,7 @@ async fn delivery_is_recorded_once_and_no_text_contains_a_secret() {
     let pool = database.pool();
     key(pool, ALICE, ALICES).await;
     let address = format!("https://h.example/{ALICES}?q={NOBODYS}#{ALICES}");
-    let place = Place::new(Some(&address), Some(NOBODYS), Some(ALICES));
+    let place = LeakPlace::new(Some(&address), Some(NOBODYS), Some(ALICES));
     let reports = [
         LeakReport {
             access_key_id: Some(id(ALICE)),
@@ -350,14 +354,14 @@ async fn delivery_is_recorded_once_and_no_text_contains_a_secret() {
         let delivery = Delivery {
             source: "github",
             actor: &Actor::Source("github".into()),
-            grounds: Grounds::Proof,
-            suspicions: Suspicions::default(),
-            ledger: Some(Ledger::Body {
+            grounds: ReportGrounds::Proof,
+            suspicions: SuspicionPolicy::default(),
+            ledger: Some(DeliveryOrigin::Body {
                 sha256: &[7; 32],
                 key_identifier: Some("90a4"),
             }),
         };
-        record(
+        record_reports(
             pool,
             &ring(),
             &delivery,
@@ -416,12 +420,12 @@ async fn leaked_session_restricts_its_parent_key() {
     assert_eq!(restricted(&node.pool).await, ["LTAI5tFakeAlice"]);
     let joined = one(&node.pool, found(None, Some(text), "secret.env")).await;
     assert_eq!(joined.restriction, proven.restriction);
-    let of_alice = reports::Wanted {
+    let of_alice = reports::ReportCriteria {
         access_key_id: Some("LTAI5tFakeAlice".into()),
         limit: 10,
-        ..reports::Wanted::default()
+        ..reports::ReportCriteria::default()
     };
-    let reports = reports::list(&node.pool, &of_alice).await.unwrap();
+    let reports = reports::list_reports(&node.pool, &of_alice).await.unwrap();
     assert_eq!(reports.len(), 4);
     assert!(
         reports
@@ -473,11 +477,11 @@ async fn source_with_too_many_suspicions_is_paused_and_its_proven_leaks_still_re
         let delivery = Delivery {
             source: "github",
             actor: &Actor::Source("github".into()),
-            grounds: Grounds::Proof,
+            grounds: ReportGrounds::Proof,
             suspicions: most(100),
             ledger: None,
         };
-        record(pool, &ring(), &delivery, &reports, now)
+        record_reports(pool, &ring(), &delivery, &reports, now)
             .await
             .unwrap()
     };
@@ -499,9 +503,14 @@ async fn source_with_too_many_suspicions_is_paused_and_its_proven_leaks_still_re
     tell(throw_away(100, 100), next_hour).await;
     // Told again it is no more.
     tell(throw_away(0, 100), next_hour).await;
-    assert!(tasks::list(pool, true, None, 10).await.unwrap().is_empty());
+    assert!(
+        tasks::list_tasks(pool, true, None, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     tell(throw_away(200, 1), next_hour).await;
-    let [task] = tasks::list(pool, true, None, 10)
+    let [task] = tasks::list_tasks(pool, true, None, 10)
         .await
         .unwrap()
         .try_into()
@@ -520,23 +529,23 @@ async fn source_with_too_many_suspicions_is_paused_and_its_proven_leaks_still_re
         "what is proven is never held"
     );
     assert_eq!(held().await, [(false, 202), (true, 50)]);
-    let open = tasks::list(pool, true, None, 10).await.unwrap();
+    let open = tasks::list_tasks(pool, true, None, 10).await.unwrap();
     let about = open.iter().filter(|task| task.source.is_some()).count();
     assert_eq!(about, 1);
     // Another source goes on.
     let other = Delivery {
         source: "gitlab",
         actor: &Actor::Source("gitlab".into()),
-        grounds: Grounds::Proof,
+        grounds: ReportGrounds::Proof,
         suspicions: most(100),
         ledger: None,
     };
-    record(pool, &ring(), &other, &throw_away(0, 1), next_hour)
+    record_reports(pool, &ring(), &other, &throw_away(0, 1), next_hour)
         .await
         .unwrap();
     assert_eq!(held().await, [(false, 203), (true, 50)]);
     let olga = Actor::Operator("olga".into());
-    let about = tasks::close(pool, task.task_id, &olga, "a scanner's fault", next_hour);
+    let about = tasks::close_task(pool, task.task_id, &olga, "a scanner's fault", next_hour);
     assert_eq!(
         about.await.unwrap().unwrap().source.as_deref(),
         Some("github")

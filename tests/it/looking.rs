@@ -192,7 +192,7 @@ async fn letter_retry_and_cancellation_are_recorded() {
     let desk = Desk::new().await;
     desk.node.key(KEY, Some("alice")).await;
     let now = desk.node.clock.now();
-    contacts::keep(
+    contacts::commit_contact(
         &desk.node.pool,
         ACCOUNT,
         "owner@example.com",

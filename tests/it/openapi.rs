@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use akgate_admin::Settings;
+use akgate_admin::AdminSettings;
 use axum::body::Body;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -18,7 +18,7 @@ async fn get(path: &str) -> (StatusCode, http::HeaderMap, Vec<u8>) {
     let request = Request::get(path).body(Body::empty()).unwrap();
     let answer = node
         .node
-        .admin(true, Settings::default())
+        .admin(true, AdminSettings::default())
         .unwrap()
         .oneshot(request)
         .await

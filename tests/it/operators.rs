@@ -5,12 +5,12 @@ use std::{
     net::IpAddr,
 };
 
-use akgate_admin::Settings;
+use akgate_admin::AdminSettings;
 use akgate_api::operators::{Right, Role};
 use akgate_net::peer::Peer;
 use akgate_state::operators::{
-    login::{LoginRefused, login},
-    token::Token,
+    login::{LoginFault, authenticate_token},
+    token::OperatorToken,
 };
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
@@ -394,7 +394,7 @@ async fn operation_is_open_to_its_roles_alone() {
         let (status, ..) = desk.ask("", method.clone(), &path, body).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
     }
-    let api = akgate_admin::description();
+    let api = akgate_admin::openapi_description();
     let (mut missing, mut open) = (Vec::new(), Vec::new());
     for (path, item) in api["paths"].as_object().unwrap() {
         let braces = without_names(path);
@@ -440,7 +440,7 @@ async fn from(desk: &Desk, ip: &str, token: &str, at: OffsetDateTime) -> (u16, O
     let answer = desk
         .node
         .node
-        .admin(true, Settings::default())
+        .admin(true, AdminSettings::default())
         .unwrap()
         .oneshot(request)
         .await
@@ -541,15 +541,17 @@ async fn concurrent_guesses_are_counted_before_they_are_checked() {
     let guesses = (0..40).map(|n| {
         let (pool, token) = (desk.node.pool.clone(), wrong(&desk.admin, n));
         tokio::spawn(async move {
-            let token = Token::parse(&token).unwrap();
-            login(&pool, &token, ip, NOW).await.unwrap_err()
+            let token = OperatorToken::parse(&token).unwrap();
+            authenticate_token(&pool, &token, ip, NOW)
+                .await
+                .unwrap_err()
         })
     });
     let mut looked_at = 0;
     for guess in guesses.collect::<Vec<_>>() {
         match guess.await.unwrap() {
-            LoginRefused::Wrong => looked_at += 1,
-            LoginRefused::TooMany { .. } => {}
+            LoginFault::Wrong => looked_at += 1,
+            LoginFault::TooMany { .. } => {}
             other => panic!("{other:?}"),
         }
     }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use akgate_client::signer::Credentials;
+use akgate_client::signer::SigningCredentials;
 use axum::{Router, body::Body};
 use bytes::Bytes;
 use futures_util::stream;
@@ -93,7 +93,7 @@ async fn outcomes(node: &TestNode) -> Vec<(String, Option<String>)> {
 }
 
 /// A handler that panics for users of one name.
-async fn node_before_a_panic() -> (TestNode, Credentials) {
+async fn node_before_a_panic() -> (TestNode, SigningCredentials) {
     let handler = Router::new().fallback(|request: axum::extract::Request| async move {
         assert!(!request.uri().to_string().contains("boom"), "planted");
         axum::Json(serde_json::json!({ "RequestId": "x" }))
@@ -103,7 +103,7 @@ async fn node_before_a_panic() -> (TestNode, Credentials) {
     (node, key)
 }
 
-async fn call(node: &TestNode, key: &Credentials, action: &str, name: &str) -> Reply {
+async fn call(node: &TestNode, key: &SigningCredentials, action: &str, name: &str) -> Reply {
     let parameters = [("UserName", name), ("Format", "XML")];
     node.call(key, RAM, action, &parameters).await
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use akgate::postgres::{Options, PrivatePostgres, Tuning};
+use akgate::postgres::{Durability, PostgresOptions, PrivatePostgres};
 use sqlx::{Connection, PgConnection};
 
 use crate::wait::eventually_blocking;
@@ -96,9 +96,9 @@ async fn second_owner_attaches_and_leaves_the_server_running() {
 fn folder_with_other_files_is_refused_and_left_alone() {
     let folder = Scratch::new();
     std::fs::write(folder.0.join("letter.txt"), "mine").unwrap();
-    let error = PrivatePostgres::start(&Options {
+    let error = PrivatePostgres::start(&PostgresOptions {
         data: Some(folder.0.clone()),
-        tuning: Tuning::Throwaway,
+        tuning: Durability::Throwaway,
     });
     let message = error.unwrap_err().to_string();
     assert!(message.contains("not a database of akgate"), "{message}");
@@ -153,8 +153,8 @@ const HOLDER: &str = "postgres::killed_owner_of_a_temporary_server_leaves_nothin
 /// Holds a server until the input ends.
 fn hold_a_server(data: PathBuf) {
     let data = Some(data).filter(|path| !path.as_os_str().is_empty());
-    let tuning = Tuning::Throwaway;
-    match PrivatePostgres::start(&Options { data, tuning }) {
+    let tuning = Durability::Throwaway;
+    match PrivatePostgres::start(&PostgresOptions { data, tuning }) {
         Ok(server) => {
             let data = server.data().unwrap().display();
             println!("\nserver: {} {data}", server.postmaster_pid());
@@ -237,8 +237,8 @@ impl Drop for Scratch {
 }
 
 fn start(data: Option<PathBuf>) -> PrivatePostgres {
-    let tuning = Tuning::Throwaway;
-    PrivatePostgres::start(&Options { data, tuning }).unwrap()
+    let tuning = Durability::Throwaway;
+    PrivatePostgres::start(&PostgresOptions { data, tuning }).unwrap()
 }
 
 async fn run(server: &PrivatePostgres, sql: &'static str) {

@@ -4,8 +4,8 @@
 
 use std::net::IpAddr;
 
-use akgate_client::signer::{Api, sign};
-use akgate_state::operators::{login::login, token::Token};
+use akgate_client::signer::{ApiCall, sign_request};
+use akgate_state::operators::{login::authenticate_token, token::OperatorToken};
 use axum::body::Body;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -87,10 +87,10 @@ async fn nul_in_a_query_is_no_outage() {
         .call(&root, RAM, "CreateUser", &[("UserName", "a\0b")])
         .await;
     assert_eq!(reply.status.as_u16(), 400, "{}", reply.text);
-    let mut request = sign(
+    let mut request = sign_request(
         "http://gateway.test",
         &root,
-        Api {
+        ApiCall {
             version: RAM,
             action: "CreateUser",
             parameters: &[("UserName", "ua")],
@@ -163,8 +163,11 @@ async fn valid_token_used_sixteen_times_at_once_from_a_new_address_is_not_locked
     let desk = Desk::new().await;
     let ip: IpAddr = "198.51.100.7".parse().unwrap();
     let uses = (0..16).map(|_| {
-        let (pool, token) = (desk.node.pool.clone(), Token::parse(&desk.admin).unwrap());
-        tokio::spawn(async move { login(&pool, &token, ip, NOW).await })
+        let (pool, token) = (
+            desk.node.pool.clone(),
+            OperatorToken::parse(&desk.admin).unwrap(),
+        );
+        tokio::spawn(async move { authenticate_token(&pool, &token, ip, NOW).await })
     });
     for one in uses.collect::<Vec<_>>() {
         assert_eq!(one.await.unwrap().unwrap().name, "ada");

@@ -1,10 +1,10 @@
 //! `akgate reports import`: files of scanners, rehearsed, taken, taken again, and taken back.
 
 use akgate_state::{
-    approvals::{FourEyes, Outcome},
+    approvals::{ChangeOutcome, FourEyes},
     audit::Actor,
-    leaks::undo::{UndoFault, Undone, undo},
-    restrictions::confirm::by_ticket,
+    leaks::undo::{UndoFault, UndoneDelivery, undo_delivery},
+    restrictions::confirm::confirm_by_ticket,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -238,11 +238,11 @@ fn batch(told: &Value) -> Uuid {
 }
 
 /// Takes a batch of a few keys back: one operator is enough.
-async fn take_back(pool: &sqlx::PgPool, batch: Uuid) -> Result<Undone, UndoFault> {
+async fn take_back(pool: &sqlx::PgPool, batch: Uuid) -> Result<UndoneDelivery, UndoFault> {
     let eyes = FourEyes::default();
-    match undo(pool, batch, "an inventory, no leak", &olga(), eyes, NOW).await? {
-        Outcome::Done(undone) => Ok(undone),
-        Outcome::Waits(_) => panic!("a second operator is asked for"),
+    match undo_delivery(pool, batch, "an inventory, no leak", &olga(), eyes, NOW).await? {
+        ChangeOutcome::Done(undone) => Ok(undone),
+        ChangeOutcome::Waits(_) => panic!("a second operator is asked for"),
     }
 }
 
@@ -314,7 +314,7 @@ async fn delivery_confirmed_by_an_owner_cannot_be_undone() {
         .fetch_one(&desk.pool)
         .await
         .unwrap();
-    by_ticket(&desk.pool, restriction, &olga(), "T-1", None, NOW)
+    confirm_by_ticket(&desk.pool, restriction, &olga(), "T-1", None, NOW)
         .await
         .unwrap();
     let undone = take_back(&desk.pool, batch(&told)).await;

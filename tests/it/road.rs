@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use akgate_client::signer::{Api, Credentials, sign};
+use akgate_client::signer::{ApiCall, SigningCredentials, sign_request};
 use akgate_rules::{
-    operation::{Catalogue, Effect, Kind},
+    operation::{Catalogue, Effect, MutationKind},
     verdict::Profile,
 };
 use akgate_state::{
@@ -12,9 +12,9 @@ use akgate_state::{
     calls::activity,
     clock::Clock,
     restrictions::{
-        accounts::{self, Setting},
-        confirm::by_ticket,
-        escalate::{self, Rules},
+        accounts::{self, AccountSetting},
+        confirm::confirm_by_ticket,
+        escalate::{self, EscalationRules},
     },
 };
 use axum::{Router, body::Body};
@@ -34,7 +34,7 @@ pub const STS: &str = "2015-04-01";
 
 pub async fn confirm_and_lift(node: &TestNode, restriction: uuid::Uuid) {
     let actor = Actor::Operator("tester".into());
-    by_ticket(
+    confirm_by_ticket(
         &node.pool,
         restriction,
         &actor,
@@ -48,7 +48,7 @@ pub async fn confirm_and_lift(node: &TestNode, restriction: uuid::Uuid) {
     node.node.feed().poll().await.unwrap();
 }
 
-pub async fn role(node: &TestNode, root: &Credentials, name: &str) -> String {
+pub async fn role(node: &TestNode, root: &SigningCredentials, name: &str) -> String {
     let trust = format!(
         r#"{{"Version":"1","Statement":[{{"Action":"sts:AssumeRole","Effect":"Allow","Principal":{{"RAM":["acs:ram::{ACCOUNT}:root"]}}}}]}}"#
     );
@@ -63,7 +63,7 @@ pub async fn role(node: &TestNode, root: &Credentials, name: &str) -> String {
     made.body["Role"]["Arn"].as_str().unwrap().to_owned()
 }
 
-pub async fn assume(node: &TestNode, key: &Credentials, role: &str) -> Credentials {
+pub async fn assume(node: &TestNode, key: &SigningCredentials, role: &str) -> SigningCredentials {
     let reply = node
         .call(
             key,
@@ -76,7 +76,7 @@ pub async fn assume(node: &TestNode, key: &Credentials, role: &str) -> Credentia
     reply.session()
 }
 
-pub async fn create_user(node: &TestNode, key: &Credentials, name: &str) -> (u16, String) {
+pub async fn create_user(node: &TestNode, key: &SigningCredentials, name: &str) -> (u16, String) {
     let reply = node
         .call(key, RAM, "CreateUser", &[("UserName", name)])
         .await;
@@ -133,9 +133,9 @@ fn restricted_key_is_always_refused_and_clean_key_never() {
         .run(&strategy, |((version, action), strict, status_given)| {
             runtime.block_on(async {
                 let actor = Actor::Operator("tester".into());
-                let setting = Setting::Profile(strict.then_some(Profile::Strict));
+                let setting = AccountSetting::Profile(strict.then_some(Profile::Strict));
                 let now = node.clock.now();
-                accounts::set(&node.pool, ACCOUNT, setting, &actor, None, now)
+                accounts::set_account(&node.pool, ACCOUNT, setting, &actor, None, now)
                     .await
                     .unwrap();
                 node.node.feed().poll().await.unwrap();
@@ -149,11 +149,15 @@ fn restricted_key_is_always_refused_and_clean_key_never() {
                 let refused = node.call(&leaked, &version, &action, parameters).await;
                 let got_through = node.reached.load(Ordering::SeqCst) > before;
                 let dangerous = match operation.effect() {
-                    Effect::Mutate(Kind::Identity | Kind::Credential | Kind::Permission)
+                    Effect::Mutate(
+                        MutationKind::Identity
+                        | MutationKind::Credential
+                        | MutationKind::Permission,
+                    )
                     | Effect::Disclose
                     | Effect::Unknown => true,
                     Effect::Read
-                    | Effect::Mutate(Kind::Other)
+                    | Effect::Mutate(MutationKind::Other)
                     | Effect::MintSession
                     | Effect::Uncatalogued => false,
                 };
@@ -318,7 +322,7 @@ async fn key_created_through_the_gateway_works_at_once_and_stops_when_deleted() 
                 rest.split_once('<').unwrap().0.to_owned()
             }
         };
-        let key = Credentials {
+        let key = SigningCredentials {
             access_key_id: member("AccessKeyId"),
             access_key_secret: member("AccessKeySecret"),
             security_token: None,
@@ -357,13 +361,14 @@ async fn replay_is_refused_here_and_a_mutation_at_every_node() {
     )
     .await;
     for (action, second_node) in [("CreateUser", "SignatureNonceUsed"), ("ListUsers", "")] {
-        let api = Api {
+        let api = ApiCall {
             version: RAM,
             action,
             parameters: &[("UserName", "x")],
         };
         let again = || {
-            let request = sign("http://gateway.test", &key, api, first.clock.now()).unwrap();
+            let request =
+                sign_request("http://gateway.test", &key, api, first.clock.now()).unwrap();
             in_origin_form(request.map(Body::new))
         };
         let (request, mut twin, mut third) = (again(), again(), again());
@@ -435,7 +440,7 @@ async fn activity_lists_what_a_key_did() {
     }
     node.call(&alice, RAM, "ListUsers", &[]).await;
     node.node.recorder().flush().await.unwrap();
-    let activity = activity::of_key(&node.pool, &id("LTAI5tFakeAlice"), 100)
+    let activity = activity::read_key_activity(&node.pool, &id("LTAI5tFakeAlice"), 100)
         .await
         .unwrap();
     let outcomes: Vec<_> = activity
@@ -485,11 +490,11 @@ async fn session_is_refused_without_its_token_or_after_its_expiry() {
     let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
     let role = role(&node, &root, "short").await;
     let session = assume(&node, &alice, &role).await;
-    let with = async |credentials: Credentials| {
+    let with = async |credentials: SigningCredentials| {
         let reply = node.call(&credentials, RAM, "ListUsers", &[]).await;
         reply.code().to_owned()
     };
-    let other = |token: Option<&str>| Credentials {
+    let other = |token: Option<&str>| SigningCredentials {
         security_token: token.map(str::to_owned),
         ..session.clone()
     };
@@ -497,7 +502,7 @@ async fn session_is_refused_without_its_token_or_after_its_expiry() {
     assert_eq!(with(other(None)).await, "MissingSecurityToken");
     let mismatch = "InvalidSecurityToken.MismatchWithAccessKey";
     assert_eq!(with(other(Some("FakeToken"))).await, mismatch);
-    let pair_with_token = Credentials {
+    let pair_with_token = SigningCredentials {
         security_token: session.security_token.clone(),
         ..alice
     };
@@ -561,7 +566,7 @@ async fn shadow_mode_forwards_and_records_would_be_refusals() {
     let node = TestNode::on(database, clock, Behind::Yes, settings).await;
     assert_eq!(create_user(&node, &key, "x").await, passed());
     node.node.recorder().flush().await.unwrap();
-    let activity = activity::of_key(&node.pool, &id("LTAI5tFakeAlice"), 10)
+    let activity = activity::read_key_activity(&node.pool, &id("LTAI5tFakeAlice"), 10)
         .await
         .unwrap();
     assert!(activity.refusals[0].withheld);
@@ -639,18 +644,19 @@ async fn faults_are_reported_in_their_documented_order() {
     node.report("LTAI5tFakeAlice").await;
     node.node.feed().poll().await.unwrap();
 
-    let spoilt = |id: &str, token: Option<&str>| Credentials {
+    let spoilt = |id: &str, token: Option<&str>| SigningCredentials {
         access_key_id: id.into(),
         access_key_secret: "FakeWrongSecret".into(),
         security_token: token.map(str::to_owned),
     };
-    let at = |version: &'static str, key: &Credentials, age: time::Duration| {
-        let api = Api {
+    let at = |version: &'static str, key: &SigningCredentials, age: time::Duration| {
+        let api = ApiCall {
             version,
             action: "CreateUser",
             parameters: &[("UserName", "x")],
         };
-        let request = sign("http://gateway.test", key, api, node.clock.now() - age).unwrap();
+        let request =
+            sign_request("http://gateway.test", key, api, node.clock.now() - age).unwrap();
         in_origin_form(request.map(Body::new))
     };
     let none = "2000-01-01";
@@ -723,7 +729,7 @@ async fn flood_of_unknown_ids_is_throttled_and_spares_known_ids() {
         .map(|n| {
             let node = Arc::clone(&node);
             tokio::spawn(async move {
-                let unknown = Credentials {
+                let unknown = SigningCredentials {
                     access_key_id: format!("LTAI5tFakeUnknown{n}"),
                     access_key_secret: "x".into(),
                     security_token: None,
@@ -762,7 +768,7 @@ async fn widened_restriction_refuses_sensitive_reads_until_the_lift_and_sessions
     let role = role(&node, &root, "deployer").await;
     let restriction = node.report("LTAI5tFakeAlice").await.restriction_id;
     node.node.feed().poll().await.unwrap();
-    let read = async |key: &Credentials, version, action| {
+    let read = async |key: &SigningCredentials, version, action| {
         let reply = node.call(key, version, action, &[]).await;
         reply.status.as_u16()
     };
@@ -774,8 +780,8 @@ async fn widened_restriction_refuses_sensitive_reads_until_the_lift_and_sessions
         .await
         .unwrap();
     node.clock.advance(time::Duration::hours(24));
-    let rules = Rules::default();
-    let looked = escalate::look(&node.pool, restriction, &rules, node.clock.now());
+    let rules = EscalationRules::default();
+    let looked = escalate::escalate_restriction(&node.pool, restriction, &rules, node.clock.now());
     assert!(!looked.await.unwrap().steps.is_empty());
     node.node.feed().poll().await.unwrap();
     assert_eq!(read(&key, RAM, "ListUsers").await, 403);

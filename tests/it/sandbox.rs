@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use akgate_client::signer::Credentials;
+use akgate_client::signer::SigningCredentials;
 use akgate_sandbox::Sandbox;
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ const STS: &str = "2015-04-01";
 
 struct Cloud {
     node: TestNode,
-    root: Credentials,
+    root: SigningCredentials,
 }
 
 impl Cloud {
@@ -211,7 +211,7 @@ async fn ims_names_users_by_principal_name() {
     let key = cloud
         .ask(IMS, "CreateAccessKey", &[("UserPrincipalName", &name)])
         .await;
-    let key = Credentials {
+    let key = SigningCredentials {
         access_key_id: key.body["AccessKey"]["AccessKeyId"]
             .as_str()
             .unwrap()

@@ -1,6 +1,6 @@
 //! The sandbox's other actions: roles, policies and their versions, groups, log-ins, tags, the recycle bin.
 
-use akgate_client::signer::Credentials;
+use akgate_client::signer::SigningCredentials;
 use serde_json::{Value, json};
 
 use crate::harness::{ACCOUNT, Behind, TestNode};
@@ -10,7 +10,7 @@ const IMS: &str = "2019-08-15";
 
 struct Cloud {
     node: TestNode,
-    root: Credentials,
+    root: SigningCredentials,
 }
 
 impl Cloud {
@@ -554,7 +554,7 @@ async fn deleted_key_can_be_restored_from_the_recycle_bin() {
     let user_id = made["User"]["UserId"].as_str().unwrap().to_owned();
     let key = cloud.ims("CreateAccessKey", &[user]).await;
     let member = |name: &str| key["AccessKey"][name].as_str().unwrap().to_owned();
-    let credentials = Credentials {
+    let credentials = SigningCredentials {
         access_key_id: member("AccessKeyId"),
         access_key_secret: member("AccessKeySecret"),
         security_token: None,

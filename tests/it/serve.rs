@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use akgate::postgres::{Options, PrivatePostgres, Tuning};
-use akgate_client::signer::{Api, Caller, Credentials, Reply};
+use akgate::postgres::{Durability, PostgresOptions, PrivatePostgres};
+use akgate_client::signer::{ApiCall, ApiReply, SigningClient, SigningCredentials};
 use akgate_state::clock::{Clock, SystemClock};
 use axum::{Router, extract::Request};
 use http::Method;
@@ -47,7 +47,7 @@ async fn upstream() -> (String, Arc<Notify>) {
 struct World {
     scratch: Scratch,
     config: std::path::PathBuf,
-    caller: Caller,
+    caller: SigningClient,
     /// Lets the upstream answer a slow call.
     slow: Arc<Notify>,
 }
@@ -74,7 +74,7 @@ impl World {
         Self {
             scratch,
             config,
-            caller: Caller::default(),
+            caller: SigningClient::default(),
             slow,
         }
     }
@@ -99,7 +99,7 @@ impl World {
         }
     }
 
-    async fn call(&self, gateway: &str, name: &str, action: &str) -> Reply {
+    async fn call(&self, gateway: &str, name: &str, action: &str) -> ApiReply {
         self.call_with(gateway, name, action, &[("UserName", "x")])
             .await
     }
@@ -110,13 +110,13 @@ impl World {
         name: &str,
         action: &str,
         parameters: &[(&str, &str)],
-    ) -> Reply {
-        let key = Credentials {
+    ) -> ApiReply {
+        let key = SigningCredentials {
             access_key_id: format!("LTAI5tFake{name}"),
             access_key_secret: format!("FakeSecretOf{name}"),
             security_token: None,
         };
-        let api = Api {
+        let api = ApiCall {
             version: RAM,
             action,
             parameters,
@@ -126,7 +126,13 @@ impl World {
         self.caller.call(&gateway, &key, api, now).await.unwrap()
     }
 
-    async fn post(&self, admin: &str, token: &str, path: &str, body: serde_json::Value) -> Reply {
+    async fn post(
+        &self,
+        admin: &str,
+        token: &str,
+        path: &str,
+        body: serde_json::Value,
+    ) -> ApiReply {
         let url = format!("http://{admin}/admin/v1/{path}");
         self.caller
             .plain(Method::POST, &url, Some(token), Some(&body))
@@ -145,7 +151,7 @@ impl World {
         reply.text(&["restriction_id"]).unwrap().to_owned()
     }
 
-    async fn get(&self, address: &str, path: &str) -> Reply {
+    async fn get(&self, address: &str, path: &str) -> ApiReply {
         let url = format!("http://{address}{path}");
         self.caller
             .plain(Method::GET, &url, None, None)
@@ -273,9 +279,9 @@ fn is_running(pid: u32) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn database_outage_leaves_only_reads_by_cached_keys() {
     let mut postgres = tokio::task::spawn_blocking(|| {
-        PrivatePostgres::start(&Options {
+        PrivatePostgres::start(&PostgresOptions {
             data: None,
-            tuning: Tuning::Throwaway,
+            tuning: Durability::Throwaway,
         })
         .unwrap()
     })
@@ -509,14 +515,14 @@ async fn garbage_gets_a_clear_error_and_upstream_answers_pass_unchanged() {
         "{answer}"
     );
 
-    let credentials = Credentials {
+    let credentials = SigningCredentials {
         access_key_id: "LTAI5tFakealice".into(),
         access_key_secret: "FakeSecretOfalice".into(),
         security_token: None,
     };
     let url = format!("http://{gateway}");
     let call = async |version, action| {
-        let api = Api {
+        let api = ApiCall {
             version,
             action,
             parameters: &[],
@@ -749,7 +755,7 @@ fn hook_without_its_settings_is_refused() {
 
 #[test]
 fn configuration_template_matches_the_committed_file() {
-    let template = akgate::config::template();
+    let template = akgate::config::render_template();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/akgate.toml");
     assert_eq!(
         std::fs::read_to_string(file).unwrap(),

@@ -12,9 +12,9 @@ use std::{
 };
 
 use akgate_admin::{
-    Settings,
-    oidc::sign_in::SignIn,
-    oidc::{self, Provider},
+    AdminSettings,
+    oidc::sign_in::SignInService,
+    oidc::{self, OidcProvider},
 };
 use akgate_api::operators::Role;
 use akgate_net::{https, peer::Peer};
@@ -112,20 +112,20 @@ impl TestProvider {
         *self.told.claims.lock().unwrap() = claims;
     }
 
-    fn settings(&self, claim: &str) -> Settings {
-        let provider = oidc::Settings {
+    fn settings(&self, claim: &str) -> AdminSettings {
+        let provider = oidc::OidcSettings {
             issuer: self.issuer.clone(),
             client_id: "akgate".into(),
             client_secret: Some(Zeroizing::new(SECRET.into())),
             scopes: "openid email".into(),
             claim: claim.into(),
         };
-        Settings {
-            sign_in: Some(Arc::new(SignIn {
-                provider: Provider::new(provider, https::trust(None).unwrap()),
+        AdminSettings {
+            sign_in: Some(Arc::new(SignInService {
+                provider: OidcProvider::new(provider, https::client_config(None).unwrap()),
                 lasts: Duration::hours(12),
             })),
-            ..Settings::default()
+            ..AdminSettings::default()
         }
     }
 }
@@ -230,7 +230,7 @@ const REDIRECT: &str = "http://127.0.0.1:4711/signed-in";
 /// Whoever asks, with an address of their own.
 async fn ask(
     desk: &Desk,
-    settings: &Settings,
+    settings: &AdminSettings,
     request: Request<Body>,
     from: &str,
 ) -> (StatusCode, Value) {
@@ -271,7 +271,7 @@ fn to_redeem(code: &str, verifier: &str) -> Request<Body> {
 }
 
 /// A person at the provider's page, as the browser goes there.
-async fn visit(desk: &Desk, settings: &Settings) {
+async fn visit(desk: &Desk, settings: &AdminSettings) {
     let (status, page) = ask(desk, settings, to_page(REDIRECT), "192.0.2.1").await;
     assert_eq!(status, StatusCode::OK, "{page}");
     browse(page["authorization_url"].as_str().unwrap()).await;
@@ -279,8 +279,8 @@ async fn visit(desk: &Desk, settings: &Settings) {
 
 /// Follows one redirect; gives where to.
 async fn browse(url: &str) -> String {
-    let client: https::Client<http_body_util::Empty<bytes::Bytes>> = https::client(
-        https::trust(None).unwrap(),
+    let client: https::HttpsClient<http_body_util::Empty<bytes::Bytes>> = https::new_client(
+        https::client_config(None).unwrap(),
         std::time::Duration::from_secs(10),
     );
     let answer = client.get(url.parse().unwrap()).await.unwrap();
@@ -360,12 +360,12 @@ async fn operator_signs_in_by_browser_and_uses_the_token() {
             .unwrap()
     };
     let ended = NOW + Duration::hours(12);
-    store::purge_tokens(pool, ended + store::SHOWN)
+    store::delete_expired_tokens(pool, ended + store::EXPIRED_TOKEN_RETENTION)
         .await
         .unwrap();
     assert_eq!(count().await, 1);
-    let later = ended + store::SHOWN + Duration::SECOND;
-    store::purge_tokens(pool, later).await.unwrap();
+    let later = ended + store::EXPIRED_TOKEN_RETENTION + Duration::SECOND;
+    store::delete_expired_tokens(pool, later).await.unwrap();
     assert_eq!(count().await, 0);
     let list = akgate("operators list")
         .env("AKGATE_TOKEN", &desk.admin)
@@ -476,7 +476,7 @@ async fn stranger_gets_no_token_whatever_the_provider_asserts() {
         (StatusCode::CREATED, &"approver".into())
     );
     let pool = desk.node.database.pool();
-    store::revoke(pool, "anna", &Actor::Akgate, NOW)
+    store::revoke_operator(pool, "anna", &Actor::Akgate, NOW)
         .await
         .unwrap();
     for name in [
@@ -549,11 +549,17 @@ async fn sign_in_redirects_browser_and_code_nowhere_else() {
     }
     assert_eq!(other.told.looked_at.load(Ordering::SeqCst), 1);
     // And none is asked where none is configured, or none answers.
-    let (status, _) = ask(&desk, &Settings::default(), to_page(REDIRECT), "192.0.2.1").await;
+    let (status, _) = ask(
+        &desk,
+        &AdminSettings::default(),
+        to_page(REDIRECT),
+        "192.0.2.1",
+    )
+    .await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     let (status, _) = ask(
         &desk,
-        &Settings::default(),
+        &AdminSettings::default(),
         to_redeem("good", &text(3)),
         "192.0.2.1",
     )

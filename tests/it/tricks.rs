@@ -1,6 +1,6 @@
 //! Tricks that broke other gateways, each on a request that is validly signed.
 
-use akgate_rules::{fault::Fault, signature::Credentials};
+use akgate_rules::{fault::Fault, signature::CredentialHandling};
 
 use crate::captures::{CAPTURES, Capture, read};
 
@@ -106,12 +106,12 @@ fn hop_by_hop_header_is_neither_forwarded_nor_signable() {
                 continue;
             };
             assert_eq!(
-                after.print(Credentials::Keep),
-                before.print(Credentials::Keep)
+                after.print(CredentialHandling::Keep),
+                before.print(CredentialHandling::Keep)
             );
             assert_eq!(
-                after.print(Credentials::Drop),
-                before.print(Credentials::Drop)
+                after.print(CredentialHandling::Drop),
+                before.print(CredentialHandling::Drop)
             );
         }
     }

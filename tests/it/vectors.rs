@@ -36,7 +36,7 @@ fn published_examples_match_stage_by_stage() {
     for vector in &vectors {
         if let Some(params) = &vector.params {
             let parameters = Parameters::collect(params.clone().into_iter().collect()).unwrap();
-            let canonical = rpc::canonical(&vector.method, &parameters);
+            let canonical = rpc::canonical_form(&vector.method, &parameters);
             assert_eq!(
                 canonical.string_to_sign, vector.string_to_sign,
                 "{}",

@@ -68,7 +68,7 @@ fn verify_of_a_refused_request_exits_1_and_hides_the_right_signature() {
     let capture = capture("pop-core-1.8.0__rpc-v1-hmac-sha1__create_access_key_get");
     let right = capture.judge(&capture.raw(), capture.signed_at()).unwrap();
     let right = write(
-        &right.print(akgate_rules::signature::Credentials::Keep),
+        &right.print(akgate_rules::signature::CredentialHandling::Keep),
         "a",
     );
     let right = String::from_utf8(right).unwrap();

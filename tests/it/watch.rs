@@ -3,11 +3,11 @@
 use std::{process::Command, sync::Arc};
 
 use akgate_api::observations::Watch;
-use akgate_client::signer::{Api, Caller, Credentials, sign};
+use akgate_client::signer::{ApiCall, SigningClient, SigningCredentials, sign_request};
 use akgate_gateway::GateSettings;
 use akgate_rules::verdict::{Mode, Policy};
 use akgate_state::{
-    calls::observed::{Observed, ObservedKey, Sighted, report},
+    calls::observed::{Observation, ObservedKey, ObservedOutcome, read_observation_report},
     clock::{Clock, SystemClock},
 };
 use axum::{Router, body::Body};
@@ -36,7 +36,7 @@ fn shadow() -> GateSettings {
 }
 
 /// A clean key and a leaked one, on a node that watches.
-async fn watching(behind: Behind) -> (TestNode, Credentials, Credentials) {
+async fn watching(behind: Behind) -> (TestNode, SigningCredentials, SigningCredentials) {
     let first = TestNode::new(Behind::Yes).await;
     let clean = first.key("LTAI5tFakeClean", Some("carol")).await;
     let leaked = first.key("LTAI5tFakeAlice", Some("alice")).await;
@@ -49,7 +49,7 @@ async fn watching(behind: Behind) -> (TestNode, Credentials, Credentials) {
 async fn told(node: &TestNode) -> Value {
     node.node.recorder().flush().await.unwrap();
     let until = node.clock.now() + Span::MINUTE;
-    let report = report(&node.pool, None, until - Span::HOUR, until, 100)
+    let report = read_observation_report(&node.pool, None, until - Span::HOUR, until, 100)
         .await
         .unwrap();
     serde_json::to_value(report).unwrap()
@@ -65,15 +65,15 @@ async fn count(node: &TestNode, table: &str) -> i64 {
 #[tokio::test]
 async fn mirror_forwards_nothing_and_reports_what_would_be_refused() {
     let (node, clean, leaked) = watching(Behind::Mirror).await;
-    let wrong = Credentials {
+    let wrong = SigningCredentials {
         access_key_secret: "FakeSecretOfNobody".into(),
         ..clean.clone()
     };
-    let unknown = Credentials {
+    let unknown = SigningCredentials {
         access_key_id: "LTAI5tFakeMadeSinceTheImport".into(),
         ..clean.clone()
     };
-    let session = Credentials {
+    let session = SigningCredentials {
         access_key_id: "STS.NTFakeSession0000000000000".into(),
         access_key_secret: "FakeSecret".into(),
         security_token: Some("FakeToken".into()),
@@ -93,12 +93,12 @@ async fn mirror_forwards_nothing_and_reports_what_would_be_refused() {
         node.call(&unknown, RAM, "ListUsers", &[]).await,
         node.call(&session, STS, "GetCallerIdentity", &[]).await,
     ];
-    let api = Api {
+    let api = ApiCall {
         version: RAM,
         action: "GetUser",
         parameters: &[("UserName", "x")],
     };
-    let once = sign("http://gateway.test", &clean, api, node.clock.now()).unwrap();
+    let once = sign_request("http://gateway.test", &clean, api, node.clock.now()).unwrap();
     for _ in 0..2 {
         let copy = in_origin_form(once.clone().map(Body::new));
         answers.push(node.send(copy).await);
@@ -184,7 +184,7 @@ async fn shadow_mode_gives_the_same_report_and_forwards_every_call() {
         node.call(&leaked, RAM, "CreateUser", &user).await.status,
         200
     );
-    let wrong = Credentials {
+    let wrong = SigningCredentials {
         access_key_secret: "FakeSecretOfNobody".into(),
         ..clean
     };
@@ -213,13 +213,13 @@ async fn flood_of_invented_keys_is_counted_in_full_and_listed_up_to_a_bound() {
         let key = ObservedKey {
             hour: now.truncate_to_hour(),
             watch: Watch::Mirror,
-            sighted: Sighted::NotInDirectory,
+            sighted: ObservedOutcome::NotInDirectory,
             access_key_id: format!("LTAI5tFakeInvented{n}"),
             product: "RAM".into(),
             action: "ListUsers".into(),
             code: "InvalidAccessKeyId.NotFound".into(),
         };
-        let seen = Observed {
+        let seen = Observation {
             calls: 1,
             reason: String::new(),
             account_id: String::new(),
@@ -309,7 +309,7 @@ async fn nginx_mirrors_calls_to_a_node_beside_the_path() {
     tokio::spawn(async move { axum::serve(listener, handler).await });
     let nginx = Nginx::start(&scratch, &upstream, &mirror);
 
-    let caller = Caller::default();
+    let caller = SigningClient::default();
     let url = format!("http://{admin}/admin/v1");
     let leak = json!({ "access_key_id": "LTAI5tFakeAlice", "source": "test", "reference": "1" });
     let reported = caller
@@ -322,14 +322,14 @@ async fn nginx_mirrors_calls_to_a_node_beside_the_path() {
         .await
         .unwrap();
     assert_eq!(reported.status, 201, "{}", reported.text);
-    let alice = Credentials {
+    let alice = SigningCredentials {
         access_key_id: "LTAI5tFakeAlice".into(),
         access_key_secret: "FakeSecretOfAlice".into(),
         security_token: None,
     };
     let gateway = format!("http://{}", nginx.address);
     for action in ["ListUsers", "CreateUser"] {
-        let api = Api {
+        let api = ApiCall {
             version: RAM,
             action,
             parameters: &[("UserName", "a b/ü")],
@@ -366,7 +366,7 @@ async fn nginx_mirrors_calls_to_a_node_beside_the_path() {
     // The handler is answered for as before when the watcher is gone.
     served.signal("TERM");
     assert_eq!(served.ended().await, Some(0));
-    let api = Api {
+    let api = ApiCall {
         version: RAM,
         action: "ListUsers",
         parameters: &[],

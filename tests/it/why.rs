@@ -7,8 +7,8 @@ use akgate_gateway::{GateSettings, gate::RecommendLink};
 use akgate_state::{
     audit::Actor,
     leaks::{
-        deliveries::{self, Ledger},
-        record::{Delivery, Grounds, LeakReport, Suspicions, record},
+        deliveries::{self, DeliveryOrigin},
+        record::{Delivery, LeakReport, ReportGrounds, SuspicionPolicy, record_reports},
     },
 };
 use axum::{Router, body::Body};
@@ -246,19 +246,21 @@ async fn refusal_after_an_undo_says_that_the_session_passes_and_it_does() {
     let session = assume(node, &alice, &role).await;
     let by = Actor::Source("drill".into());
     let pool = node.database.pool();
-    let batch = deliveries::begin(pool, "drill", &by, NOW).await.unwrap();
+    let batch = deliveries::begin_delivery(pool, "drill", &by, NOW)
+        .await
+        .unwrap();
     let delivery = Delivery {
         source: "drill",
         actor: &by,
-        grounds: Grounds::Decision,
-        suspicions: Suspicions::default(),
-        ledger: Some(Ledger::Batch(batch)),
+        grounds: ReportGrounds::Decision,
+        suspicions: SuspicionPolicy::default(),
+        ledger: Some(DeliveryOrigin::Batch(batch)),
     };
     let report = LeakReport {
         access_key_id: Some(id("LTAI5tFakeAlice")),
         ..LeakReport::default()
     };
-    record(pool, &ring(), &delivery, &[report], NOW)
+    record_reports(pool, &ring(), &delivery, &[report], NOW)
         .await
         .unwrap();
     node.node.feed().poll().await.unwrap();

@@ -10,9 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use akgate::health::{self, Health};
+use akgate::health::{self, HealthState};
 use akgate_api::{keys::KeyStatus, receipts::Wait};
-use akgate_client::signer::Credentials;
+use akgate_client::signer::SigningCredentials;
 use akgate_gateway::{
     GateService, GateSettings,
     upstream::{Answer, PrintedRequest, SendError, Upstream},
@@ -26,20 +26,20 @@ use akgate_state::{
     approvals::FourEyes,
     audit::Actor,
     clock::{Clock, SystemClock},
-    database::limited_sessions,
+    database::limited_pool_options,
     directory::revision,
-    four_eyes::approvals::approve,
-    keys::lifecycle::set_one_status,
-    leaks::record::InForce,
+    four_eyes::approvals::approve_request,
+    keys::lifecycle::commit_key_status,
+    leaks::record::RestrictionInForce,
     live::{
-        barrier::{Barrier, Concern},
-        lease::{DRIFT, LEASE},
+        barrier::{AffectedKeys, Barrier},
+        lease::{CLOCK_DRIFT, LEASE_DURATION},
         membership::ClockFault,
         nodes,
     },
     restrictions::{
-        accounts::{self, Setting},
-        exceptions::{self, Excepting},
+        accounts::{self, AccountSetting},
+        exceptions::{self, ExceptionRequest},
         mode::{self, SwitchMode},
     },
 };
@@ -69,7 +69,7 @@ const IMS: &str = "2019-08-15";
 struct Pair {
     here: Arc<TestNode>,
     there: Arc<TestNode>,
-    alice: Credentials,
+    alice: SigningCredentials,
 }
 
 impl Pair {
@@ -104,7 +104,7 @@ impl Pair {
     }
 
     /// A change of the first node is answered while the second is not heard of.
-    async fn receipt(&self, committed: Position, concern: &Concern) -> Vec<String> {
+    async fn receipt(&self, committed: Position, concern: &AffectedKeys) -> Vec<String> {
         self.here.node.feed().enforce(committed).await;
         let waited = self
             .here
@@ -118,13 +118,13 @@ impl Pair {
 
     /// The second node was not heard of for as long as a lease lasts.
     fn end_lease_there(&self) {
-        self.there.clock.sleep(LEASE);
+        self.there.clock.sleep(LEASE_DURATION);
         let lease = self.there.node.membership().lease();
         assert!(!lease.holds(self.there.clock.since_boot()));
     }
 }
 
-async fn call(node: &TestNode, key: &Credentials, version: &str, action: &str) -> Reply {
+async fn call(node: &TestNode, key: &SigningCredentials, version: &str, action: &str) -> Reply {
     let parameters = [
         ("UserName", "x"),
         ("RoleArn", "acs:ram::5123456789012345:role/r"),
@@ -137,7 +137,7 @@ async fn call(node: &TestNode, key: &Credentials, version: &str, action: &str) -
 /// Begins a call that something will stall.
 fn begin(
     node: &Arc<TestNode>,
-    key: &Credentials,
+    key: &SigningCredentials,
     version: &'static str,
     action: &'static str,
 ) -> JoinHandle<Reply> {
@@ -263,13 +263,14 @@ impl Change {
             Self::Disable => status(pool, KeyStatus::Inactive).await,
             Self::Delete => status(pool, KeyStatus::Deleted).await,
             Self::EndException => {
-                let revoked = exceptions::revoke(pool, exception.unwrap(), &olga, NOW).await;
+                let revoked =
+                    exceptions::revoke_exception(pool, exception.unwrap(), &olga, NOW).await;
                 revoked.unwrap().position
             }
             Self::SwitchMode => switch(pool, Some(Mode::Enforce)).await,
             Self::SwitchProfile => {
-                let strict = Setting::Profile(Some(Profile::Strict));
-                let set = accounts::set(pool, ACCOUNT, strict, &olga, None, NOW).await;
+                let strict = AccountSetting::Profile(Some(Profile::Strict));
+                let set = accounts::set_account(pool, ACCOUNT, strict, &olga, None, NOW).await;
                 set.unwrap()
             }
         }
@@ -308,7 +309,7 @@ impl Change {
 }
 
 async fn status(pool: &PgPool, status: KeyStatus) -> Position {
-    let set = set_one_status(pool, &id(KEY), status, NOW).await;
+    let set = commit_key_status(pool, &id(KEY), status, NOW).await;
     set.unwrap().unwrap()
 }
 
@@ -326,7 +327,7 @@ async fn operators(pool: &PgPool) {
 
 async fn approved(pool: &PgPool, approval: Uuid) -> Position {
     let anna = Actor::Operator("anna".into());
-    approve(pool, approval, &anna, None, NOW)
+    approve_request(pool, approval, &anna, None, NOW)
         .await
         .unwrap()
         .position
@@ -343,9 +344,9 @@ async fn switch(pool: &PgPool, to: Option<Mode>) -> Position {
     approved(pool, asked.unwrap()).await
 }
 
-async fn make_exception(pool: &PgPool, _: InForce) -> Uuid {
+async fn make_exception(pool: &PgPool, _: RestrictionInForce) -> Uuid {
     operators(pool).await;
-    let excepting: Excepting = serde_json::from_value(serde_json::json!({
+    let excepting: ExceptionRequest = serde_json::from_value(serde_json::json!({
         "operations": ["RAM:CreateUser"],
         "networks": ["0.0.0.0/0"],
         "hours": 72,
@@ -445,7 +446,7 @@ async fn strict_and_widened_reads_are_refused_without_a_lease() {
     };
     let pair = Pair::set(strict).await;
     let committed = pair.here.report(KEY).await.position;
-    let concern = Concern::Keys(vec![id(KEY)]);
+    let concern = AffectedKeys::Keys(vec![id(KEY)]);
     let fenced = pair.receipt(committed, &concern).await;
     assert_eq!(fenced, [pair.there.node.membership().card().name.clone()]);
     let refused = call(&pair.there, &pair.alice, RAM, "ListUsers").await;
@@ -462,7 +463,8 @@ async fn strict_and_widened_reads_are_refused_without_a_lease() {
     let sensitive = call(&pair.there, &pair.alice, RAM, "ListAccessKeys").await;
     assert_eq!(sensitive.status, 200, "{}", sensitive.text);
     let committed = widen(&pair, restriction).await;
-    pair.receipt(committed, &Concern::Keys(vec![id(KEY)])).await;
+    pair.receipt(committed, &AffectedKeys::Keys(vec![id(KEY)]))
+        .await;
     let refused = call(&pair.there, &pair.alice, RAM, "ListAccessKeys").await;
     assert_eq!(refused.status, 503, "{}", refused.text);
     let harmless = call(&pair.there, &pair.alice, STS, "GetCallerIdentity").await;
@@ -472,9 +474,9 @@ async fn strict_and_widened_reads_are_refused_without_a_lease() {
     assert_eq!(refused.code(), "Forbidden", "{}", refused.text);
 }
 
-async fn widen(pair: &Pair, restriction: InForce) -> Position {
+async fn widen(pair: &Pair, restriction: RestrictionInForce) -> Position {
     let mut tx = pair.pool().begin().await.unwrap();
-    let at = revision::advance(&mut tx, NOW).await.unwrap();
+    let at = revision::advance_revision(&mut tx, NOW).await.unwrap();
     sqlx::query("UPDATE restrictions SET widened_at = $2, revision = $3 WHERE restriction_id = $1")
         .bind(restriction.restriction_id)
         .bind(NOW)
@@ -529,7 +531,7 @@ async fn renewal_stalled_at_any_step_grants_no_lease_before_the_change_is_applie
     let committed = pair.here.report(KEY).await.position;
     // Neither node can follow: both are fenced.
     let barrier = pair.here.node.barrier();
-    let concern = Concern::Keys(vec![id(KEY)]);
+    let concern = AffectedKeys::Keys(vec![id(KEY)]);
     let receipt = barrier
         .wait(committed, &concern, Wait::Enforced)
         .await
@@ -555,7 +557,7 @@ async fn renewal_stalled_at_any_step_grants_no_lease_before_the_change_is_applie
     until_it_waits(pair.pool(), "INSERT INTO nodes").await;
     let committed = pair.here.report(KEY).await.position;
     let barrier = pair.here.node.barrier();
-    let concern = Concern::Keys(vec![id(KEY)]);
+    let concern = AffectedKeys::Keys(vec![id(KEY)]);
     let receipt = barrier
         .wait(committed, &concern, Wait::Enforced)
         .await
@@ -574,9 +576,9 @@ async fn renewal_stalled_at_any_step_grants_no_lease_before_the_change_is_applie
 async fn node_with_a_fresh_lease_is_not_fenced_by_a_paused_writer() {
     let pair = Pair::new().await;
     let committed = pair.here.report(KEY).await.position;
-    pair.here.clock.sleep(LEASE + DRIFT);
+    pair.here.clock.sleep(LEASE_DURATION + CLOCK_DRIFT);
     pair.there.node.membership().round().await.unwrap();
-    let concern = Concern::Keys(vec![id(KEY)]);
+    let concern = AffectedKeys::Keys(vec![id(KEY)]);
     assert!(pair.receipt(committed, &concern).await.is_empty());
     let refused = call(&pair.there, &pair.alice, RAM, "CreateUser").await;
     assert_eq!(refused.code(), "Forbidden");
@@ -586,7 +588,7 @@ async fn node_with_a_fresh_lease_is_not_fenced_by_a_paused_writer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_node_is_waited_for_once() {
     let pair = Pair::new().await;
-    let concern = Concern::Keys(vec![id(KEY)]);
+    let concern = AffectedKeys::Keys(vec![id(KEY)]);
     let wait = async |committed| {
         pair.here.node.feed().enforce(committed).await;
         let barrier = pair.here.node.barrier();
@@ -596,7 +598,7 @@ async fn stopped_node_is_waited_for_once() {
             .unwrap()
     };
     let first = wait(pair.here.report(KEY).await.position).await;
-    let (least, own) = (LEASE.as_millis() as u64, 1);
+    let (least, own) = (LEASE_DURATION.as_millis() as u64, 1);
     assert!(first.waited_ms >= least, "{first:?}");
     assert_eq!((first.nodes, first.fenced.len()), (Some(own), 1));
     assert_eq!(
@@ -629,7 +631,7 @@ async fn receipt_counts_calls_in_flight_and_a_drain_waits_for_them() {
     at_upstream.recv().await.unwrap();
     let committed = node.report(KEY).await.position;
     node.node.feed().enforce(committed).await;
-    let concern = Concern::Keys(vec![id(KEY)]);
+    let concern = AffectedKeys::Keys(vec![id(KEY)]);
     let barrier = node.node.barrier();
     let receipt = barrier
         .wait(committed, &concern, Wait::Enforced)
@@ -645,7 +647,7 @@ async fn receipt_counts_calls_in_flight_and_a_drain_waits_for_them() {
     assert_eq!(drained.calls_in_flight, Some(0), "{drained:?}");
     assert_eq!(calling.await.unwrap().status, 200);
     // Another key's calls are no matter of this one's.
-    let concern = Concern::Keys(vec![id("LTAI5tFakeOther")]);
+    let concern = AffectedKeys::Keys(vec![id("LTAI5tFakeOther")]);
     let other = barrier.wait(committed, &concern, Wait::Enforced);
     assert_eq!(other.await.unwrap().calls_in_flight, Some(0));
 }
@@ -655,7 +657,7 @@ async fn receipt_counts_calls_in_flight_and_a_drain_waits_for_them() {
 async fn failover_that_lost_commits_leaves_no_trace_of_them_and_hides_nothing_new() {
     let pair = Pair::new().await;
     pair.here.key("LTAI5tFakeBob", Some("bob")).await;
-    let bob = Credentials {
+    let bob = SigningCredentials {
         access_key_id: "LTAI5tFakeBob".into(),
         access_key_secret: "FakeSecretOfLTAI5tFakeBob".into(),
         security_token: None,
@@ -711,12 +713,15 @@ async fn failover_that_lost_commits_leaves_no_trace_of_them_and_hides_nothing_ne
     assert!(pair.there.node.live().known(&id(KEY)).is_some());
     // In a history that has just begun announcements may be lost: the whole time is waited for.
     let barrier = pair.here.node.barrier();
-    let concern = Concern::Keys(vec![id(KEY)]);
+    let concern = AffectedKeys::Keys(vec![id(KEY)]);
     let receipt = barrier
         .wait(committed, &concern, Wait::Enforced)
         .await
         .unwrap();
-    assert!(receipt.waited_ms >= LEASE.as_millis() as u64, "{receipt:?}");
+    assert!(
+        receipt.waited_ms >= LEASE_DURATION.as_millis() as u64,
+        "{receipt:?}"
+    );
 }
 
 /// A fork that nobody remembers: everything is read again, in ranges and in place, and what is gone is gone.
@@ -754,7 +759,7 @@ async fn change_lost_before_its_receipt_is_reported_as_lost() {
     let back = "UPDATE registry_revision SET revision = revision - 1, timeline = timeline - 1";
     sqlx::query(back).execute(&node.pool).await.unwrap();
     node.node.feed().poll().await.unwrap();
-    let concern = Concern::All;
+    let concern = AffectedKeys::All;
     let barrier = node.node.barrier();
     assert!(barrier.wait(lost, &concern, Wait::Enforced).await.is_err());
     assert!(barrier.wait(kept, &concern, Wait::Enforced).await.is_ok());
@@ -820,7 +825,7 @@ async fn clearance_that_goes_stale_on_the_way_upstream_is_renewed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn node_list_shows_what_each_node_enforces() {
     let pair = Pair::new().await;
-    let views = nodes::list(pair.pool()).await.unwrap();
+    let views = nodes::list_nodes(pair.pool()).await.unwrap();
     assert_eq!(views.len(), 2);
     for view in &views {
         assert_eq!(view.seal_key_ids, [1]);
@@ -828,8 +833,8 @@ async fn node_list_shows_what_each_node_enforces() {
         assert!(view.roles.contains(&"gateway".to_owned()));
     }
     let committed = pair.here.report(KEY).await.position;
-    pair.receipt(committed, &Concern::All).await;
-    let views = nodes::list(pair.pool()).await.unwrap();
+    pair.receipt(committed, &AffectedKeys::All).await;
+    let views = nodes::list_nodes(pair.pool()).await.unwrap();
     let mut states: Vec<&str> = views.iter().map(|view| view.state.as_str()).collect();
     states.sort_unstable();
     assert!(states.contains(&"Fenced"), "{states:?}");
@@ -887,7 +892,7 @@ async fn node_with_a_wrong_clock_is_not_ready() {
         }
     }
     let ready = async |node: &TestNode| {
-        let health = Health {
+        let health = HealthState {
             pool: node.pool.clone(),
             feed: Some(Arc::clone(node.node.feed())),
             membership: Arc::clone(node.node.membership()),
@@ -897,7 +902,7 @@ async fn node_with_a_wrong_clock_is_not_ready() {
             timeout: Duration::from_secs(5),
         };
         let request = http::Request::get("/readyz?verbose").body(axum::body::Body::empty());
-        let answer = health::router(health)
+        let answer = health::health_router(health)
             .oneshot(request.unwrap())
             .await
             .unwrap();
@@ -1095,15 +1100,15 @@ fn fingerprint(key: &str) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn paused_writer_holds_the_revision_for_a_second_at_most() {
     let database = TestDatabase::new().await;
-    let pool = limited_sessions(Duration::from_secs(5))
+    let pool = limited_pool_options(Duration::from_secs(5))
         .connect_with(database.options())
         .await
         .unwrap();
     let mut stopped = pool.begin().await.unwrap();
-    let first = revision::advance(&mut stopped, NOW).await.unwrap();
+    let first = revision::advance_revision(&mut stopped, NOW).await.unwrap();
     let began = Instant::now();
     let mut other = pool.begin().await.unwrap();
-    let second = revision::advance(&mut other, NOW).await.unwrap();
+    let second = revision::advance_revision(&mut other, NOW).await.unwrap();
     other.commit().await.unwrap();
     let waited = began.elapsed();
     assert_eq!(second.revision, first.revision, "the first is void");
@@ -1120,7 +1125,7 @@ async fn paused_writer_holds_the_revision_for_a_second_at_most() {
 /// Ten million of them are kept: the history of each is that of the node.
 #[test]
 fn access_key_entry_takes_24_bytes_of_memory() {
-    assert_eq!(size_of::<akgate_state::live::memory::Known>(), 24);
+    assert_eq!(size_of::<akgate_state::live::memory::CredentialEntry>(), 24);
 }
 
 /// A report whose transaction is stalled is not answered: calls pass until it is, and not after.
@@ -1137,7 +1142,7 @@ async fn call_passes_before_a_stalled_report_commits_and_not_after_its_answer() 
     assert_eq!(passes.status, 200, "{}", passes.text);
     held.let_go().await;
     let committed = reporting.await.unwrap();
-    pair.receipt(committed, &Concern::All).await;
+    pair.receipt(committed, &AffectedKeys::All).await;
     let refused = call(&pair.there, &pair.alice, IMS, "GetAppSecret").await;
     assert_eq!(refused.code(), "Forbidden", "{}", refused.text);
 }
@@ -1210,7 +1215,7 @@ async fn drain_outlasts_the_database_timeout() {
     let clock = Arc::clone(&node.clock);
     let quick = Duration::from_millis(100);
     let barrier = Barrier::new(node.pool.clone(), node.pool.clone(), clock, quick);
-    let concern = Concern::Keys(vec![id(KEY)]);
+    let concern = AffectedKeys::Keys(vec![id(KEY)]);
     let draining = barrier.wait(committed, &concern, Wait::Drained);
     tokio::pin!(draining);
     let early = tokio::time::timeout(Duration::from_secs(4), &mut draining).await;

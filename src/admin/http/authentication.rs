@@ -7,80 +7,80 @@ use axum_server::tls::TlsInfo;
 use http::{header::AUTHORIZATION, request::Parts};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{context::Admin, http::problem::Problem};
+use crate::{context::AdminApi, http::problem::Problem};
 use akgate_api::operators::Right;
 use akgate_api::operators::Role;
 use akgate_net::peer::Peer;
 use akgate_state::{
     audit::Actor,
-    directory::within,
+    directory::with_timeout,
     operators::{
         Operator,
-        certificate::holder as holder_of,
-        login::{LoginRefused, by_certificate, login},
-        token::Token,
+        certificate::certificate_operator as holder_of,
+        login::{LoginFault, authenticate_token, find_certificate_operator},
+        token::OperatorToken,
     },
 };
 
 /// An operator who may read.
-pub struct Reader(pub Operator);
+pub struct CanRead(pub Operator);
 
 /// An operator who may act.
-pub struct Acting(pub Actor);
+pub struct CanAct(pub Actor);
 
 /// An operator who may decide what others ask for.
-pub struct Approving(pub Operator);
+pub struct CanApprove(pub Operator);
 
 /// An operator who may manage operators.
-pub struct Managing(pub Actor);
+pub struct CanManage(pub Actor);
 
 /// A program that reads notices and reports bounces.
-pub struct Service;
+pub struct CanServe;
 
-impl FromRequestParts<Admin> for Reader {
+impl FromRequestParts<AdminApi> for CanRead {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Problem> {
-        allowed(parts, admin, Right::Read).await.map(Self)
+    async fn from_request_parts(parts: &mut Parts, admin: &AdminApi) -> Result<Self, Problem> {
+        authorize(parts, admin, Right::Read).await.map(Self)
     }
 }
 
-impl FromRequestParts<Admin> for Acting {
+impl FromRequestParts<AdminApi> for CanAct {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Problem> {
-        let operator = allowed(parts, admin, Right::Act).await?;
+    async fn from_request_parts(parts: &mut Parts, admin: &AdminApi) -> Result<Self, Problem> {
+        let operator = authorize(parts, admin, Right::Act).await?;
         Ok(Self(operator.actor()))
     }
 }
 
-impl FromRequestParts<Admin> for Approving {
+impl FromRequestParts<AdminApi> for CanApprove {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Problem> {
-        allowed(parts, admin, Right::Approve).await.map(Self)
+    async fn from_request_parts(parts: &mut Parts, admin: &AdminApi) -> Result<Self, Problem> {
+        authorize(parts, admin, Right::Approve).await.map(Self)
     }
 }
 
-impl FromRequestParts<Admin> for Managing {
+impl FromRequestParts<AdminApi> for CanManage {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Problem> {
-        let operator = allowed(parts, admin, Right::Manage).await?;
+    async fn from_request_parts(parts: &mut Parts, admin: &AdminApi) -> Result<Self, Problem> {
+        let operator = authorize(parts, admin, Right::Manage).await?;
         Ok(Self(operator.actor()))
     }
 }
 
-impl FromRequestParts<Admin> for Service {
+impl FromRequestParts<AdminApi> for CanServe {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, admin: &Admin) -> Result<Self, Problem> {
-        allowed(parts, admin, Right::Serve).await.map(|_| Self)
+    async fn from_request_parts(parts: &mut Parts, admin: &AdminApi) -> Result<Self, Problem> {
+        authorize(parts, admin, Right::Serve).await.map(|_| Self)
     }
 }
 
-async fn allowed(parts: &Parts, admin: &Admin, right: Right) -> Result<Operator, Problem> {
-    let operator = operator(parts, admin).await?;
+async fn authorize(parts: &Parts, admin: &AdminApi, right: Right) -> Result<Operator, Problem> {
+    let operator = authenticate_operator(parts, admin).await?;
     match operator.role.may(right) {
         true => Ok(operator),
         false => Err(Problem::forbidden(operator.role, right)),
@@ -88,19 +88,28 @@ async fn allowed(parts: &Parts, admin: &Admin, right: Right) -> Result<Operator,
 }
 
 /// Who asks, by the token or the certificate; asked once for each request.
-pub(super) async fn operator(parts: &Parts, admin: &Admin) -> Result<Operator, Problem> {
+pub(super) async fn authenticate_operator(
+    parts: &Parts,
+    admin: &AdminApi,
+) -> Result<Operator, Problem> {
     if let Some(operator) = parts.extensions.get::<Operator>() {
         return Ok(operator.clone());
     }
     // A token that has ended stays ended, though a clock steps back.
     let now = admin.latest.see(admin.clock.now());
-    let holder = holder(parts, now)?;
-    let operator = match (bearer(parts)?, &holder) {
+    let holder = certificate_holder(parts, now)?;
+    let operator = match (bearer_token(parts)?, &holder) {
         (Some(token), _) => {
             let peer = parts.extensions.get::<Peer>().copied().unwrap_or_default();
-            within(admin.timeout, login(&admin.pool, &token, peer.ip, now)).await
+            with_timeout(
+                admin.timeout,
+                authenticate_token(&admin.pool, &token, peer.ip, now),
+            )
+            .await
         }
-        (None, Some(name)) => within(admin.timeout, by_certificate(&admin.pool, name)).await,
+        (None, Some(name)) => {
+            with_timeout(admin.timeout, find_certificate_operator(&admin.pool, name)).await
+        }
         (None, None) => {
             return Err(Problem::unauthorized(format!(
                 "Send `Authorization: Bearer akg_…`; get a token with {}.",
@@ -108,7 +117,7 @@ pub(super) async fn operator(parts: &Parts, admin: &Admin) -> Result<Operator, P
             )));
         }
     };
-    let operator = operator.map_err(|refused| told(refused, admin, now))?;
+    let operator = operator.map_err(|refused| login_refused_problem(refused, admin, now))?;
     match holder {
         Some(name) if name != operator.name => Err(Problem::unauthorized(
             "The token belongs to another operator than the certificate.",
@@ -122,7 +131,7 @@ pub(super) async fn operator(parts: &Parts, admin: &Admin) -> Result<Operator, P
     }
 }
 
-impl Admin {
+impl AdminApi {
     /// What a person gets a token by.
     fn maker(&self) -> &'static str {
         match self.settings.sign_in {
@@ -133,7 +142,7 @@ impl Admin {
 }
 
 /// Whom the connection's certificate names, where it has shown one.
-fn holder(parts: &Parts, now: OffsetDateTime) -> Result<Option<String>, Problem> {
+fn certificate_holder(parts: &Parts, now: OffsetDateTime) -> Result<Option<String>, Problem> {
     let tls = parts.extensions.get::<Arc<TlsInfo>>();
     let shown = tls.and_then(|tls| tls.peer_certificates.first());
     let holder = shown.map(|certificate| holder_of(certificate, now));
@@ -142,7 +151,7 @@ fn holder(parts: &Parts, now: OffsetDateTime) -> Result<Option<String>, Problem>
         .map_err(|fault| Problem::unauthorized(fault.to_string()))
 }
 
-fn bearer(parts: &Parts) -> Result<Option<Token>, Problem> {
+fn bearer_token(parts: &Parts) -> Result<Option<OperatorToken>, Problem> {
     let Some(given) = parts.headers.get(AUTHORIZATION) else {
         return Ok(None);
     };
@@ -153,25 +162,25 @@ fn bearer(parts: &Parts) -> Result<Option<Token>, Problem> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
         .ok_or_else(|| Problem::unauthorized("`Authorization` must be `Bearer akg_…`."))?;
-    Token::parse(token)
+    OperatorToken::parse(token)
         .map(Some)
         .map_err(|fault| Problem::unauthorized(fault.to_string()))
 }
 
-fn told(refused: LoginRefused, admin: &Admin, now: OffsetDateTime) -> Problem {
+fn login_refused_problem(refused: LoginFault, admin: &AdminApi, now: OffsetDateTime) -> Problem {
     match refused {
-        LoginRefused::Wrong => {
+        LoginFault::Wrong => {
             Problem::unauthorized("The token or the certificate belongs to no operator.")
         }
-        LoginRefused::Revoked => {
+        LoginFault::Revoked => {
             Problem::unauthorized("The token was revoked: ask an admin for a new one.")
         }
-        LoginRefused::Expired(at) => Problem::unauthorized(format!(
+        LoginFault::Expired(at) => Problem::unauthorized(format!(
             "The token expired at {}: get a new one with {}.",
             at.format(&Rfc3339).unwrap_or_default(),
             admin.maker()
         )),
-        LoginRefused::TooMany { until } => Problem::too_many_guesses(until - now),
-        LoginRefused::State(fault) => fault.into(),
+        LoginFault::TooMany { until } => Problem::too_many_guesses(until - now),
+        LoginFault::State(fault) => fault.into(),
     }
 }

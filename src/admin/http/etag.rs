@@ -19,37 +19,37 @@ use utoipa::{
     },
 };
 
-use crate::{context::Admin, http::problem::Problem};
+use crate::{context::AdminApi, http::problem::Problem};
 use akgate_api::receipts::{Changed, Receipt};
-use akgate_state::restrictions::seen::Seen;
+use akgate_state::restrictions::seen::Etag;
 
 /// An answer with its tag.
-pub struct Tagged<T>(pub T);
+pub struct WithEtag<T>(pub T);
 
-impl<T: Serialize> IntoResponse for Tagged<T> {
+impl<T: Serialize> IntoResponse for WithEtag<T> {
     fn into_response(self) -> Response {
-        let tag = tag(&self.0);
-        tagged(Json(self.0).into_response(), tag)
+        let tag = compute_etag(&self.0);
+        insert_etag(Json(self.0).into_response(), tag)
     }
 }
 
-impl<T: Serialize> Tagged<T> {
+impl<T: Serialize> WithEtag<T> {
     /// The answer of a change, with the tag of what it was made to.
     pub fn with_receipt(self, receipt: Receipt) -> Response {
-        let tag = tag(&self.0);
+        let tag = compute_etag(&self.0);
         let changed = Changed {
             view: self.0,
             receipt: Some(receipt),
         };
-        tagged(Json(changed).into_response(), tag)
+        insert_etag(Json(changed).into_response(), tag)
     }
 }
 
-fn tag(view: &impl Serialize) -> Option<HeaderValue> {
-    HeaderValue::from_str(&format!("\"{}\"", Seen::of(view).as_str())).ok()
+fn compute_etag(view: &impl Serialize) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("\"{}\"", Etag::of(view).as_str())).ok()
 }
 
-fn tagged(mut response: Response, tag: Option<HeaderValue>) -> Response {
+fn insert_etag(mut response: Response, tag: Option<HeaderValue>) -> Response {
     if let Some(tag) = tag {
         response.headers_mut().insert(ETAG, tag);
     }
@@ -57,12 +57,12 @@ fn tagged(mut response: Response, tag: Option<HeaderValue>) -> Response {
 }
 
 /// What the operator has seen; `None` where the change is bound to nothing.
-pub struct IfMatch(pub Option<Vec<Seen>>);
+pub struct IfMatch(pub Option<Vec<Etag>>);
 
-impl FromRequestParts<Admin> for IfMatch {
+impl FromRequestParts<AdminApi> for IfMatch {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Admin) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &AdminApi) -> Result<Self, Problem> {
         let mut seen = Vec::new();
         let mut is_any = true;
         for given in parts.headers.get_all(IF_MATCH) {
@@ -72,7 +72,7 @@ impl FromRequestParts<Admin> for IfMatch {
                     return Ok(Self(None));
                 }
                 is_any = false;
-                seen.extend(read(tag));
+                seen.extend(parse_etag(tag));
             }
         }
         Ok(Self((!is_any).then_some(seen)))
@@ -80,8 +80,8 @@ impl FromRequestParts<Admin> for IfMatch {
 }
 
 /// A tag of ours. Anything else, a weak tag too, matches nothing that was ever seen.
-fn read(tag: &str) -> Option<Seen> {
-    Seen::parse(tag.strip_prefix('"')?.strip_suffix('"')?)
+fn parse_etag(tag: &str) -> Option<Etag> {
+    Etag::parse(tag.strip_prefix('"')?.strip_suffix('"')?)
 }
 
 impl IntoParams for IfMatch {

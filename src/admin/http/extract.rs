@@ -31,9 +31,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
-        without_nul(query)?;
+        reject_nul(query)?;
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            short(&name, &value)?;
+            check_parameter_length(&name, &value)?;
         }
         match axum::extract::Query::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
@@ -49,9 +49,9 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        without_nul(parts.uri.path())?;
+        reject_nul(parts.uri.path())?;
         for part in parts.uri.path().split('/') {
-            short(
+            check_parameter_length(
                 "path",
                 &percent_encoding::percent_decode_str(part).decode_utf8_lossy(),
             )?;
@@ -64,20 +64,20 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
 }
 
 /// The longest value of a parameter, in characters: no id, name or address to look for is longer.
-pub const LONGEST_PARAMETER: usize = 256;
+pub const MAX_PARAMETER_CHARS: usize = 256;
 
-fn short(name: &str, value: &str) -> Result<(), Problem> {
+fn check_parameter_length(name: &str, value: &str) -> Result<(), Problem> {
     let length = value.chars().count();
-    match length > LONGEST_PARAMETER {
+    match length > MAX_PARAMETER_CHARS {
         true => Err(Problem::invalid(format!(
-            "`{name}` may have at most {LONGEST_PARAMETER} characters; it has {length}."
+            "`{name}` may have at most {MAX_PARAMETER_CHARS} characters; it has {length}."
         ))),
         false => Ok(()),
     }
 }
 
 /// A text of PostgreSQL's holds no NUL: nothing is called like that.
-fn without_nul(encoded: &str) -> Result<(), Problem> {
+fn reject_nul(encoded: &str) -> Result<(), Problem> {
     match encoded.contains("%00") {
         true => Err(Problem::invalid("The URL contains a NUL character (%00).")),
         false => Ok(()),
@@ -86,7 +86,7 @@ fn without_nul(encoded: &str) -> Result<(), Problem> {
 
 /// Checks a text of an operator or a source: something must be there, nothing may break a line, and it
 /// must not be longer than `longest` characters.
-pub fn text(name: &str, given: &str, longest: usize) -> Result<(), Problem> {
+pub fn check_text(name: &str, given: &str, longest: usize) -> Result<(), Problem> {
     let length = given.chars().count();
     if given.trim().is_empty() || length > longest {
         return Err(Problem::invalid(format!(
@@ -117,7 +117,7 @@ pub fn choice<T: FromStr<Err = UnknownName>>(
 }
 
 /// How many a page holds: 50 where nothing else is asked for.
-pub fn page_size(asked: Option<i64>, most: i64) -> Result<i64, Problem> {
+pub fn checked_page_size(asked: Option<i64>, most: i64) -> Result<i64, Problem> {
     let size = asked.unwrap_or(50);
     if (1..=most).contains(&size) {
         Ok(size)
@@ -129,7 +129,7 @@ pub fn page_size(asked: Option<i64>, most: i64) -> Result<i64, Problem> {
 }
 
 /// Cuts what was read, one more than a page holds, to the page; gives the token of the next one.
-pub fn cut<T, I>(read: &mut Vec<T>, size: i64, id: impl Fn(&T) -> I) -> Option<I> {
+pub fn paginate<T, I>(read: &mut Vec<T>, size: i64, id: impl Fn(&T) -> I) -> Option<I> {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let more = read.len() > size;
     read.truncate(size);

@@ -14,43 +14,47 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{authentication, problem::Problem},
 };
 use akgate_state::{
-    directory::within,
-    operators::once::{self, Begun, Kept, Once},
+    directory::with_timeout,
+    operators::once::{self, BeginOutcome, IdempotencyKey, StoredAnswer},
 };
 
 /// The header.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
 
 /// Says of an answer that it was given before.
-const REPLAYED: &str = "idempotency-replayed";
+const REPLAYED_HEADER: &str = "idempotency-replayed";
 
 /// The longest body of a request, in bytes: axum's own limit.
-const LONGEST_BODY: usize = 2 << 20;
+const MAX_BODY_BYTES: usize = 2 << 20;
 
 /// The longest answer that is kept, in bytes.
-const LONGEST_ANSWER: usize = 1 << 20;
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
 /// Of an answer that is shown once alone: it is not kept.
 #[derive(Debug, Clone, Copy)]
 pub struct ShownOnce;
 
 /// Makes a request with an `Idempotency-Key` once.
-pub async fn once(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+pub async fn handle_idempotently(
+    State(admin): State<AdminApi>,
+    request: Request,
+    next: Next,
+) -> Response {
     // PUT sets accounts alone: elsewhere it is told that there is no such method.
     let changes = match *request.method() {
         Method::POST => true,
         Method::PUT => request.uri().path().starts_with("/admin/v1/accounts/"),
         _ => false,
     };
-    if !changes || !request.headers().contains_key(IDEMPOTENCY_KEY) {
+    if !changes || !request.headers().contains_key(IDEMPOTENCY_KEY_HEADER) {
         return next.run(request).await;
     }
     // It runs to its end, and its answer is kept, whether or not the client waits for it.
-    let made = tokio::spawn(make(admin, request, next)).await;
+    let made = tokio::spawn(run_once(admin, request, next)).await;
     match made {
         Ok(Ok(response)) => response,
         Ok(Err(problem)) => problem.into_response(),
@@ -58,11 +62,11 @@ pub async fn once(State(admin): State<Admin>, request: Request, next: Next) -> R
     }
 }
 
-async fn make(admin: Admin, request: Request, next: Next) -> Result<Response, Problem> {
+async fn run_once(admin: AdminApi, request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    let key = key(&parts.headers)?;
-    let operator = authentication::operator(&parts, &admin).await?;
-    let body = to_bytes(body, LONGEST_BODY)
+    let key = parse_idempotency_key(&parts.headers)?;
+    let operator = authentication::authenticate_operator(&parts, &admin).await?;
+    let body = to_bytes(body, MAX_BODY_BYTES)
         .await
         .map_err(|_| Problem::invalid("The body cannot be read, or is too large."))?;
     let mut fingerprint = Sha256::new();
@@ -75,32 +79,32 @@ async fn make(admin: Admin, request: Request, next: Next) -> Result<Response, Pr
         fingerprint.update((part.len() as u64).to_be_bytes());
         fingerprint.update(part);
     }
-    let once = Once {
+    let once = IdempotencyKey {
         operator: operator.actor(),
         key,
         fingerprint: fingerprint.finalize().to_vec(),
         node_id: admin.node_id,
     };
     parts.extensions.insert(operator);
-    let begun = once::begin(&admin.pool, &once, admin.clock.now());
-    match within(admin.timeout, begun).await? {
-        Begun::Now => {}
-        Begun::Running => return Err(Problem::still_running()),
-        Begun::Other => return Err(Problem::key_reused()),
-        Begun::Before(kept) => return again(kept),
+    let begun = once::begin_request(&admin.pool, &once, admin.clock.now());
+    match with_timeout(admin.timeout, begun).await? {
+        BeginOutcome::Now => {}
+        BeginOutcome::Running => return Err(Problem::still_running()),
+        BeginOutcome::Other => return Err(Problem::key_reused()),
+        BeginOutcome::Before(kept) => return replay_response(kept),
     }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    settle(&admin, &once, response).await
+    store_response(&admin, &once, response).await
 }
 
 /// A structured string, or the same without its quotes.
-fn key(headers: &HeaderMap) -> Result<String, Problem> {
+fn parse_idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
     let wrong = || {
         Problem::invalid(
             "Send one `Idempotency-Key` of 1 to 255 printable ASCII characters, for example a UUID.",
         )
     };
-    let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let mut given = headers.get_all(IDEMPOTENCY_KEY_HEADER).iter();
     let (Some(key), None) = (given.next(), given.next()) else {
         return Err(wrong());
     };
@@ -111,49 +115,55 @@ fn key(headers: &HeaderMap) -> Result<String, Problem> {
     is_good.then(|| key.to_owned()).ok_or_else(wrong)
 }
 
-fn again(kept: Kept) -> Result<Response, Problem> {
+fn replay_response(kept: StoredAnswer) -> Result<Response, Problem> {
     let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
     let body = kept.body.ok_or_else(Problem::shown_once)?;
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    headers.insert(REPLAYED_HEADER, HeaderValue::from_static("true"));
     Ok(response)
 }
 
 /// Keeps what succeeded; what failed may be tried again.
-async fn settle(admin: &Admin, once: &Once, response: Response) -> Result<Response, Problem> {
+async fn store_response(
+    admin: &AdminApi,
+    once: &IdempotencyKey,
+    response: Response,
+) -> Result<Response, Problem> {
     if !response.status().is_success() {
-        if within(admin.timeout, once::forget(&admin.pool, once))
+        if with_timeout(admin.timeout, once::delete_request(&admin.pool, once))
             .await
             .is_err()
         {
-            tokio::spawn(forget(admin.clone(), once.clone()));
+            tokio::spawn(release_key(admin.clone(), once.clone()));
         }
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
-    let body: Bytes = to_bytes(body, LONGEST_ANSWER).await.unwrap_or_default();
+    let body: Bytes = to_bytes(body, MAX_RESPONSE_BYTES).await.unwrap_or_default();
     let is_shown_once = parts.extensions.get::<ShownOnce>().is_some();
-    let kept = Kept {
+    let kept = StoredAnswer {
         status: parts.status.as_u16(),
         body: (!is_shown_once).then(|| body.to_vec()),
     };
     // It is done: where the answer cannot be kept, it is given all the same.
-    if let Err(fault) = within(admin.timeout, once::keep(&admin.pool, once, &kept)).await {
+    if let Err(fault) =
+        with_timeout(admin.timeout, once::store_answer(&admin.pool, once, &kept)).await
+    {
         tracing::warn!(%fault, "cannot store the response for an Idempotency-Key");
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
 /// Nothing was done, and the database cannot be told now: the client may try again before a minute is over.
-async fn forget(admin: Admin, once: Once) {
+async fn release_key(admin: AdminApi, once: IdempotencyKey) {
     let retries = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(50))
         .with_max_delay(Duration::from_secs(1))
         .without_max_times()
         .with_total_delay(Some(Duration::from_secs(60)));
-    let forgetting = || within(admin.timeout, once::forget(&admin.pool, &once));
+    let forgetting = || with_timeout(admin.timeout, once::delete_request(&admin.pool, &once));
     if let Err(fault) = forgetting.retry(retries).await {
         tracing::warn!(%fault, "cannot release the Idempotency-Key of a failed request; it is unusable for some minutes");
     }

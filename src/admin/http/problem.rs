@@ -11,7 +11,7 @@ use time::Duration;
 
 use akgate_api::operators::Right;
 use akgate_api::{operators::Role, problem::ProblemDetails};
-use akgate_rules::restriction::LiftRefused;
+use akgate_rules::restriction::LiftRefusal;
 use akgate_state::directory::StateFault;
 
 /// Why a request is not done, and what to do.
@@ -236,20 +236,20 @@ impl From<StateFault> for Problem {
     }
 }
 
-impl From<LiftRefused> for Problem {
-    fn from(refused: LiftRefused) -> Self {
+impl From<LiftRefusal> for Problem {
+    fn from(refused: LiftRefusal) -> Self {
         match refused {
-            LiftRefused::NotRemediated => Self::conflict(
+            LiftRefusal::NotRemediated => Self::conflict(
                 "not-remediated",
                 "The clean-up has not been confirmed.",
                 "Wait for the owner, record the owner's confirmation with :confirm and its ticket number, or request approval with \"accept_no_confirmation\": true.",
             ),
-            LiftRefused::AlreadyLifted => Self::conflict(
+            LiftRefusal::AlreadyLifted => Self::conflict(
                 "already-lifted",
                 "The restriction is already lifted.",
                 "A new leak report opens a new restriction.",
             ),
-            LiftRefused::PairActive => Self::conflict(
+            LiftRefusal::PairActive => Self::conflict(
                 "pair-active",
                 "The leaked access key is still active.",
                 "Ask the owner to disable or delete it, or request approval with \"accept_active_key\": true.",

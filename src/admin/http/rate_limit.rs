@@ -21,10 +21,10 @@ use akgate_net::peer::Peer;
 use akgate_state::operators::guesses;
 
 /// With more sources than these, those that have asked for nothing lately are forgotten.
-const MANY: usize = 10_000;
+const MAX_TRACKED_SOURCES: usize = 10_000;
 
 /// Counts the requests of each source.
-pub struct Pace {
+pub struct SourceRateLimiter {
     limiter: RateLimiter<
         String,
         DefaultKeyedStateStore<String>,
@@ -34,7 +34,7 @@ pub struct Pace {
     per_second: u32,
 }
 
-impl Pace {
+impl SourceRateLimiter {
     /// So many requests a second, and ten seconds' worth at once.
     #[must_use]
     pub fn new(per_second: NonZeroU32) -> Self {
@@ -48,8 +48,8 @@ impl Pace {
 
     /// What is left to a source, or how long it has to wait.
     fn check(&self, ip: IpAddr) -> Result<StateSnapshot, Duration> {
-        let source = guesses::source(ip);
-        if self.limiter.len() > MANY {
+        let source = guesses::guess_source(ip);
+        if self.limiter.len() > MAX_TRACKED_SOURCES {
             self.limiter.retain_recent();
         }
         let now = DefaultClock::default().now();
@@ -59,7 +59,11 @@ impl Pace {
 }
 
 /// Lets a request in, or tells when to come again.
-pub async fn pace(State(pace): State<Arc<Pace>>, request: Request, next: Next) -> Response {
+pub async fn limit_rate(
+    State(pace): State<Arc<SourceRateLimiter>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
     let (mut response, remaining) = match pace.check(peer.unwrap_or_default().ip) {
         Ok(left) => (next.run(request).await, left.remaining_burst_capacity()),

@@ -1,10 +1,10 @@
 //! What a change that restricts is answered with: what it was made to, and the receipt.
 
 use crate::http::problem::Problem;
-use akgate_state::live::barrier::Lost;
+use akgate_state::live::barrier::LostChange;
 
-impl From<Lost> for Problem {
-    fn from(lost: Lost) -> Self {
+impl From<LostChange> for Problem {
+    fn from(lost: LostChange) -> Self {
         tracing::error!(%lost, "a failover lost a change; the operator is asked to repeat it");
         Self::lost()
     }

@@ -14,27 +14,30 @@ use futures_core::future::BoxFuture;
 use tower::{Service, ServiceExt};
 use uuid::Uuid;
 
-use crate::{context::Admin, http::problem::Problem};
+use crate::{context::AdminApi, http::problem::Problem};
 
 /// Finds the method that a path means.
 #[derive(Clone)]
-pub struct Verbs {
+pub struct CustomMethods {
     one: MethodRouter,
     verbs: Vec<(&'static str, MethodRouter)>,
     /// What there is, for who asks for something else.
     told: &'static str,
 }
 
-impl Verbs {
+impl CustomMethods {
     /// Of one thing: reading it, and its verbs; `told` is said to who asks for something else.
     pub fn new(
-        admin: &Admin,
-        one: MethodRouter<Admin>,
-        verbs: Vec<(&'static str, MethodRouter<Admin>)>,
+        admin: &AdminApi,
+        one: MethodRouter<AdminApi>,
+        verbs: Vec<(&'static str, MethodRouter<AdminApi>)>,
         told: &'static str,
     ) -> Self {
-        let method =
-            |method: MethodRouter<Admin>| method.fallback(not_allowed).with_state(admin.clone());
+        let method = |method: MethodRouter<AdminApi>| {
+            method
+                .fallback(method_not_allowed)
+                .with_state(admin.clone())
+        };
         Self {
             one: method(one),
             verbs: verbs
@@ -46,11 +49,11 @@ impl Verbs {
     }
 }
 
-async fn not_allowed() -> Problem {
+async fn method_not_allowed() -> Problem {
     Problem::method_not_allowed()
 }
 
-impl Service<Request> for Verbs {
+impl Service<Request> for CustomMethods {
     type Response = Response;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
@@ -79,11 +82,11 @@ impl Service<Request> for Verbs {
 }
 
 /// What stands before a verb.
-pub fn before_verb(target: &str) -> &str {
+pub fn strip_method(target: &str) -> &str {
     target.rsplit_once(':').map_or(target, |(thing, _)| thing)
 }
 
 /// The id before a verb.
-pub fn id_of(target: &str) -> Option<Uuid> {
-    Uuid::parse_str(before_verb(target)).ok()
+pub fn parse_id(target: &str) -> Option<Uuid> {
+    Uuid::parse_str(strip_method(target)).ok()
 }

@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 /// How far the provider's clock may be from ours, in seconds.
-const LEEWAY: i64 = 60;
+const CLOCK_LEEWAY_SECONDS: i64 = 60;
 
 /// Signatures that a public key verifies: with the others whoever knows the key could sign.
-const ALGORITHMS: [Algorithm; 9] = [
+const ALLOWED_ALGORITHMS: [Algorithm; 9] = [
     Algorithm::RS256,
     Algorithm::RS384,
     Algorithm::RS512,
@@ -27,7 +27,7 @@ const ALGORITHMS: [Algorithm; 9] = [
 
 /// What counts here.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Expected<'a> {
+pub(super) struct ExpectedClaims<'a> {
     pub issuer: &'a str,
     pub client_id: &'a str,
     pub nonce: &'a str,
@@ -66,7 +66,7 @@ pub enum IdTokenFault {
 }
 
 #[derive(Deserialize)]
-struct Claims {
+struct IdTokenClaims {
     exp: i64,
     iat: i64,
     nbf: Option<i64>,
@@ -88,13 +88,13 @@ enum OneOrMany {
 ///
 /// # Errors
 /// [`IdTokenFault`].
-pub(super) fn claims(
+pub(super) fn verify_id_token(
     id_token: &str,
     keys: &[Jwk],
-    expected: Expected<'_>,
+    expected: ExpectedClaims<'_>,
     now: OffsetDateTime,
 ) -> Result<Map<String, Value>, IdTokenFault> {
-    let claims = signed(id_token, keys, expected)?;
+    let claims = verify_signature(id_token, keys, expected)?;
     // What is for several has to be asked for by us.
     let is_ours = match (&claims.azp, &claims.aud) {
         (Some(azp), _) => azp == expected.client_id,
@@ -106,7 +106,9 @@ pub(super) fn claims(
     }
     let now = now.unix_timestamp();
     let begins = claims.nbf.unwrap_or(claims.iat).max(claims.iat);
-    if now >= claims.exp.saturating_add(LEEWAY) || begins > now.saturating_add(LEEWAY) {
+    if now >= claims.exp.saturating_add(CLOCK_LEEWAY_SECONDS)
+        || begins > now.saturating_add(CLOCK_LEEWAY_SECONDS)
+    {
         return Err(IdTokenFault::NotNow);
     }
     if claims.nonce.as_deref() != Some(expected.nonce) {
@@ -119,7 +121,10 @@ pub(super) fn claims(
 ///
 /// # Errors
 /// [`IdTokenFault::NoName`] and [`IdTokenFault::Unverified`].
-pub(super) fn name(claims: &Map<String, Value>, claim: &str) -> Result<String, IdTokenFault> {
+pub(super) fn operator_name(
+    claims: &Map<String, Value>,
+    claim: &str,
+) -> Result<String, IdTokenFault> {
     let named = claims.get(claim).and_then(Value::as_str);
     let name = named
         .filter(|name| !name.is_empty())
@@ -137,7 +142,11 @@ pub(super) fn name(claims: &Map<String, Value>, claim: &str) -> Result<String, I
 }
 
 /// The claims of a token that one of the keys has signed, for us.
-fn signed(id_token: &str, keys: &[Jwk], expected: Expected<'_>) -> Result<Claims, IdTokenFault> {
+fn verify_signature(
+    id_token: &str,
+    keys: &[Jwk],
+    expected: ExpectedClaims<'_>,
+) -> Result<IdTokenClaims, IdTokenFault> {
     let header = decode_header(id_token).map_err(|fault| match fault.kind() {
         // What the library does not know, such as `none`.
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName | ErrorKind::Json(_) => {
@@ -145,7 +154,7 @@ fn signed(id_token: &str, keys: &[Jwk], expected: Expected<'_>) -> Result<Claims
         }
         _ => IdTokenFault::Unreadable,
     })?;
-    if !ALGORITHMS.contains(&header.alg) {
+    if !ALLOWED_ALGORITHMS.contains(&header.alg) {
         return Err(IdTokenFault::Algorithm);
     }
     let mut validation = Validation::new(header.alg);
@@ -163,7 +172,7 @@ fn signed(id_token: &str, keys: &[Jwk], expected: Expected<'_>) -> Result<Claims
         let Ok(key) = DecodingKey::from_jwk(key) else {
             continue;
         };
-        match decode::<Claims>(id_token, &key, &validation) {
+        match decode::<IdTokenClaims>(id_token, &key, &validation) {
             Ok(token) => return Ok(token.claims),
             Err(fault) => match fault.kind() {
                 ErrorKind::InvalidIssuer => return Err(IdTokenFault::Issuer),

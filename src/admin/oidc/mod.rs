@@ -21,24 +21,24 @@ use time::OffsetDateTime;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use self::id_token::Expected;
+use self::id_token::ExpectedClaims;
 pub use self::id_token::IdTokenFault;
 use akgate_net::https;
 
 /// The longest answer, in bytes.
-const LONGEST: usize = 1 << 20;
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For how long what a provider publishes of itself is taken for true.
-const FRESH: time::Duration = time::Duration::minutes(5);
+const METADATA_TTL: time::Duration = time::Duration::minutes(5);
 
 /// For how long a provider that does not say it is not asked again.
-const SILENT: time::Duration = time::Duration::seconds(5);
+const FAILURE_TTL: time::Duration = time::Duration::seconds(5);
 
 /// How akgate is registered there.
-pub struct Settings {
+pub struct OidcSettings {
     /// The provider, as it calls itself.
     pub issuer: String,
     /// akgate's name there.
@@ -52,19 +52,19 @@ pub struct Settings {
 }
 
 /// A provider.
-pub struct Provider {
-    client: https::Client<Full<Bytes>>,
-    settings: Settings,
-    /// Read by one at a time: whoever comes to the door, and however many, do not have it asked each time.
-    metadata: Mutex<Option<Read>>,
+pub struct OidcProvider {
+    client: https::HttpsClient<Full<Bytes>>,
+    settings: OidcSettings,
+    /// CachedMetadata by one at a time: whoever comes to the door, and however many, do not have it asked each time.
+    metadata: Mutex<Option<CachedMetadata>>,
 }
 
 /// When what a provider publishes of itself was read, and what it was.
-type Read = (OffsetDateTime, Result<Arc<Metadata>, OidcFault>);
+type CachedMetadata = (OffsetDateTime, Result<Arc<ProviderMetadata>, OidcFault>);
 
 /// Where a browser is to be sent back to, and what ties the answer to whoever asks.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct AuthorizationRequest<'a> {
     /// On the operator's own machine.
     pub redirect_uri: &'a str,
     /// Comes back with the code.
@@ -77,7 +77,7 @@ pub struct Asked<'a> {
 
 /// A code that a browser has come back with.
 #[derive(Clone, Copy)]
-pub struct Returned<'a> {
+pub struct AuthorizationResponse<'a> {
     /// The code.
     pub code: &'a str,
     /// What redeems it.
@@ -109,7 +109,7 @@ pub enum OidcFault {
 
 /// What a provider publishes of itself (OpenID Connect Discovery 1.0, section 3).
 #[derive(Deserialize)]
-struct Metadata {
+struct ProviderMetadata {
     issuer: String,
     authorization_endpoint: String,
     token_endpoint: String,
@@ -119,17 +119,17 @@ struct Metadata {
 }
 
 #[derive(Deserialize)]
-struct Tokens {
-    id_token: Zeroized,
-    access_token: Option<Zeroized>,
+struct TokenResponse {
+    id_token: ZeroizedText,
+    access_token: Option<ZeroizedText>,
 }
 
 /// A secret text of an answer.
 #[derive(Deserialize)]
 #[serde(from = "String")]
-struct Zeroized(Zeroizing<String>);
+struct ZeroizedText(Zeroizing<String>);
 
-impl From<String> for Zeroized {
+impl From<String> for ZeroizedText {
     fn from(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
@@ -137,22 +137,22 @@ impl From<String> for Zeroized {
 
 /// RFC 6749, section 5.2.
 #[derive(Deserialize)]
-struct TokenError {
+struct TokenErrorResponse {
     error: String,
 }
 
-/// Keys of kinds that nobody here knows are no hindrance.
+/// JsonWebKeys of kinds that nobody here knows are no hindrance.
 #[derive(Deserialize)]
-struct Keys {
+struct JsonWebKeys {
     keys: Vec<Value>,
 }
 
-impl Provider {
+impl OidcProvider {
     /// A provider that has not been asked yet.
     #[must_use]
-    pub fn new(settings: Settings, tls: rustls::ClientConfig) -> Self {
+    pub fn new(settings: OidcSettings, tls: rustls::ClientConfig) -> Self {
         Self {
-            client: https::client(tls, PATIENCE),
+            client: https::new_client(tls, REQUEST_TIMEOUT),
             settings,
             metadata: Mutex::default(),
         }
@@ -168,7 +168,11 @@ impl Provider {
     ///
     /// # Errors
     /// [`OidcFault::Provider`].
-    pub async fn page(&self, asked: Asked<'_>, now: OffsetDateTime) -> Result<String, OidcFault> {
+    pub async fn page(
+        &self,
+        asked: AuthorizationRequest<'_>,
+        now: OffsetDateTime,
+    ) -> Result<String, OidcFault> {
         let mut page = self.metadata(now).await?.authorization_endpoint.clone();
         let mut query = form_urlencoded::Serializer::new(String::new());
         query
@@ -192,29 +196,29 @@ impl Provider {
     /// [`OidcFault`].
     pub async fn name(
         &self,
-        returned: Returned<'_>,
+        returned: AuthorizationResponse<'_>,
         now: OffsetDateTime,
     ) -> Result<String, OidcFault> {
         let metadata = self.metadata(now).await?;
         let tokens = self.redeem(&metadata, returned).await?;
-        let keys: Keys = self.get("its keys", &metadata.jwks_uri).await?;
+        let keys: JsonWebKeys = self.get("its keys", &metadata.jwks_uri).await?;
         let keys: Vec<Jwk> = keys
             .keys
             .into_iter()
             .filter_map(|key| serde_json::from_value(key).ok())
             .collect();
-        let expected = Expected {
+        let expected = ExpectedClaims {
             issuer: &self.settings.issuer,
             client_id: &self.settings.client_id,
             nonce: returned.nonce,
         };
-        let claims = id_token::claims(&tokens.id_token.0, &keys, expected, now)?;
+        let claims = id_token::verify_id_token(&tokens.id_token.0, &keys, expected, now)?;
         let claim = &self.settings.claim;
-        match id_token::name(&claims, claim) {
+        match id_token::operator_name(&claims, claim) {
             // What scopes ask for, some tell there alone (OpenID Connect Core 1.0, section 5.4).
             Err(IdTokenFault::NoName(_)) => {
                 let told = self.user_info(&metadata, &tokens, &claims).await?;
-                Ok(id_token::name(&told, claim)?)
+                Ok(id_token::operator_name(&told, claim)?)
             }
             named => Ok(named?),
         }
@@ -223,8 +227,8 @@ impl Provider {
     /// What the provider tells besides of whom the ID token is about (section 5.3).
     async fn user_info(
         &self,
-        metadata: &Metadata,
-        tokens: &Tokens,
+        metadata: &ProviderMetadata,
+        tokens: &TokenResponse,
         claims: &Map<String, Value>,
     ) -> Result<Map<String, Value>, OidcFault> {
         const WHAT: &str = "its userinfo endpoint";
@@ -232,13 +236,13 @@ impl Provider {
             return Ok(Map::new());
         };
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", *token.0))
-            .map_err(|_| provider(WHAT, "cannot be sent the access token"))?;
+            .map_err(|_| provider_fault(WHAT, "cannot be sent the access token"))?;
         bearer.set_sensitive(true);
         let request = Request::get(url).header(AUTHORIZATION, bearer);
         let told: Map<String, Value> = self.read(WHAT, request).await?;
         match told.get("sub") {
             Some(subject) if claims.get("sub") == Some(subject) => Ok(told),
-            _ => Err(provider(WHAT, "describes another user")),
+            _ => Err(provider_fault(WHAT, "describes another user")),
         }
     }
 
@@ -250,10 +254,14 @@ impl Provider {
         self.read_metadata().await.map(drop)
     }
 
-    async fn metadata(&self, now: OffsetDateTime) -> Result<Arc<Metadata>, OidcFault> {
+    async fn metadata(&self, now: OffsetDateTime) -> Result<Arc<ProviderMetadata>, OidcFault> {
         let mut last = self.metadata.lock().await;
         if let Some((at, read)) = &*last {
-            let fresh = if read.is_ok() { FRESH } else { SILENT };
+            let fresh = if read.is_ok() {
+                METADATA_TTL
+            } else {
+                FAILURE_TTL
+            };
             if (*at..*at + fresh).contains(&now) {
                 return read.clone();
             }
@@ -263,16 +271,16 @@ impl Provider {
         read
     }
 
-    async fn read_metadata(&self) -> Result<Metadata, OidcFault> {
+    async fn read_metadata(&self) -> Result<ProviderMetadata, OidcFault> {
         const WHAT: &str = "its configuration";
         let issuer = &self.settings.issuer;
         let url = format!(
             "{}/.well-known/openid-configuration",
             issuer.trim_end_matches('/')
         );
-        let metadata: Metadata = self.get(WHAT, &url).await?;
+        let metadata: ProviderMetadata = self.get(WHAT, &url).await?;
         if metadata.issuer != *issuer {
-            return Err(provider(WHAT, "is from another issuer"));
+            return Err(provider_fault(WHAT, "is from another issuer"));
         }
         // A provider that is reached over TLS sends nobody elsewhere than that.
         let endpoints = [
@@ -283,33 +291,38 @@ impl Provider {
         ];
         let is_secure = |url: &String| url.starts_with("https://");
         if is_secure(issuer) && !endpoints.into_iter().flatten().all(is_secure) {
-            return Err(provider(WHAT, "contains a URL that is not https"));
+            return Err(provider_fault(WHAT, "contains a URL that is not https"));
         }
         Ok(metadata)
     }
 
     async fn redeem(
         &self,
-        metadata: &Metadata,
-        returned: Returned<'_>,
-    ) -> Result<Tokens, OidcFault> {
+        metadata: &ProviderMetadata,
+        returned: AuthorizationResponse<'_>,
+    ) -> Result<TokenResponse, OidcFault> {
         const WHAT: &str = "its token endpoint";
         let (request, form) = self.token_request(metadata, returned)?;
         let (status, body) = self.ask(WHAT, request, form).await?;
         if status.is_success() {
-            return read(WHAT, &body);
+            return parse_json(WHAT, &body);
         }
-        match serde_json::from_slice::<TokenError>(&body) {
-            Ok(TokenError { error }) if is_code(&error) => Err(OidcFault::Refused(error)),
-            _ => Err(provider(WHAT, format!("responds with status {status}"))),
+        match serde_json::from_slice::<TokenErrorResponse>(&body) {
+            Ok(TokenErrorResponse { error }) if is_error_code(&error) => {
+                Err(OidcFault::Refused(error))
+            }
+            _ => Err(provider_fault(
+                WHAT,
+                format!("responds with status {status}"),
+            )),
         }
     }
 
     /// RFC 6749, section 4.1.3; RFC 7636, section 4.5.
     fn token_request(
         &self,
-        metadata: &Metadata,
-        returned: Returned<'_>,
+        metadata: &ProviderMetadata,
+        returned: AuthorizationResponse<'_>,
     ) -> Result<(http::request::Builder, String), OidcFault> {
         let client_id = &self.settings.client_id;
         let mut request = Request::builder()
@@ -323,7 +336,7 @@ impl Provider {
             .append_pair("redirect_uri", returned.redirect_uri);
         match &self.settings.client_secret {
             Some(secret) if metadata.takes_basic() => {
-                request = request.header(AUTHORIZATION, credentials(client_id, secret)?);
+                request = request.header(AUTHORIZATION, basic_auth_header(client_id, secret)?);
             }
             Some(secret) => {
                 form.append_pair("client_id", client_id)
@@ -351,8 +364,11 @@ impl Provider {
     ) -> Result<T, OidcFault> {
         let (status, body) = self.ask(what, request, String::new()).await?;
         match status.is_success() {
-            true => read(what, &body),
-            false => Err(provider(what, format!("responds with status {status}"))),
+            true => parse_json(what, &body),
+            false => Err(provider_fault(
+                what,
+                format!("responds with status {status}"),
+            )),
         }
     }
 
@@ -366,28 +382,32 @@ impl Provider {
             .header(USER_AGENT, concat!("akgate/", env!("CARGO_PKG_VERSION")))
             .header(ACCEPT, "application/json")
             .body(Full::from(body))
-            .map_err(|fault| provider(what, fault.to_string()))?;
+            .map_err(|fault| provider_fault(what, fault.to_string()))?;
         let asking = async {
             let answer = self.client.request(request).await;
             let answer = answer.map_err(|fault| {
                 let reason = https::root_cause(&fault);
-                provider(what, format!("does not respond: {reason}"))
+                provider_fault(what, format!("does not respond: {reason}"))
             })?;
             let status = answer.status();
-            let body = Limited::new(answer.into_body(), LONGEST).collect().await;
-            let body = body.map_err(|fault| provider(what, fault.to_string()))?;
+            let body = Limited::new(answer.into_body(), MAX_RESPONSE_BYTES)
+                .collect()
+                .await;
+            let body = body.map_err(|fault| provider_fault(what, fault.to_string()))?;
             Ok((status, body.to_bytes()))
         };
-        tokio::time::timeout(PATIENCE, asking).await.map_err(|_| {
-            provider(
-                what,
-                format!("does not respond in {} s", PATIENCE.as_secs()),
-            )
-        })?
+        tokio::time::timeout(REQUEST_TIMEOUT, asking)
+            .await
+            .map_err(|_| {
+                provider_fault(
+                    what,
+                    format!("does not respond in {} s", REQUEST_TIMEOUT.as_secs()),
+                )
+            })?
     }
 }
 
-impl Metadata {
+impl ProviderMetadata {
     /// Where nothing is said, it is so (OpenID Connect Discovery 1.0, section 3).
     fn takes_basic(&self) -> bool {
         let methods = self.token_endpoint_auth_methods_supported.as_ref();
@@ -395,20 +415,20 @@ impl Metadata {
     }
 }
 
-fn provider(what: &'static str, reason: impl Into<String>) -> OidcFault {
+fn provider_fault(what: &'static str, reason: impl Into<String>) -> OidcFault {
     OidcFault::Provider {
         what,
         reason: reason.into(),
     }
 }
 
-fn read<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, OidcFault> {
+fn parse_json<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, OidcFault> {
     serde_json::from_slice(body)
-        .map_err(|fault| provider(what, format!("sends an unexpected response: {fault}")))
+        .map_err(|fault| provider_fault(what, format!("sends an unexpected response: {fault}")))
 }
 
 /// As RFC 6749, section 2.3.1, has it: each form-encoded, then Basic.
-fn credentials(client_id: &str, secret: &str) -> Result<HeaderValue, OidcFault> {
+fn basic_auth_header(client_id: &str, secret: &str) -> Result<HeaderValue, OidcFault> {
     let encoded =
         |text: &str| -> String { form_urlencoded::byte_serialize(text.as_bytes()).collect() };
     let mut both = Zeroizing::new(encoded(client_id));
@@ -416,13 +436,13 @@ fn credentials(client_id: &str, secret: &str) -> Result<HeaderValue, OidcFault> 
     let _ = write!(both, ":{}", encoded(secret));
     let value = format!("Basic {}", BASE64_STANDARD.encode(both.as_bytes()));
     let mut value = HeaderValue::try_from(value)
-        .map_err(|_| provider("its token endpoint", "cannot be sent the client's secret"))?;
+        .map_err(|_| provider_fault("its token endpoint", "cannot be sent the client's secret"))?;
     value.set_sensitive(true);
     Ok(value)
 }
 
 /// An error code as RFC 6749 has them; anything else is not shown.
-fn is_code(error: &str) -> bool {
+fn is_error_code(error: &str) -> bool {
     (1..=64).contains(&error.len())
         && error
             .bytes()
@@ -435,7 +455,7 @@ mod tests {
 
     #[test]
     fn client_credentials_are_form_encoded_first() {
-        let value = credentials("akgate:eu", "a b+c%").unwrap();
+        let value = basic_auth_header("akgate:eu", "a b+c%").unwrap();
         let encoded = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
         let decoded = BASE64_STANDARD.decode(encoded).unwrap();
         assert_eq!(decoded, b"akgate%3Aeu:a+b%2Bc%25");

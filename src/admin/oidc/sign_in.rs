@@ -6,25 +6,25 @@ use akgate_state::database::Pool;
 use rand::CryptoRng;
 use time::{Duration, OffsetDateTime};
 
-use super::{OidcFault, Provider, Returned};
+use super::{AuthorizationResponse, OidcFault, OidcProvider};
 use akgate_api::operators::Role;
-use akgate_state::directory::{StateFault, within};
+use akgate_state::directory::{StateFault, with_timeout};
 use akgate_state::operators::{
-    guesses::{Budget, give_back, source, take},
-    store::{self, MadeToken},
+    guesses::{GuessBudget, count_guess, guess_source, refund_guess},
+    store::{self, IssuedToken},
 };
 
 /// Where people sign in, and for how long.
-pub struct SignIn {
+pub struct SignInService {
     /// Says who somebody is.
-    pub provider: Provider,
+    pub provider: OidcProvider,
     /// How long a token lasts.
     pub lasts: Duration,
 }
 
 /// Why somebody gets no token.
 #[derive(Debug, thiserror::Error)]
-pub enum SignInRefused {
+pub enum SignInFault {
     /// The provider does not say who it is.
     #[error(transparent)]
     Provider(#[from] OidcFault),
@@ -44,41 +44,41 @@ pub enum SignInRefused {
 
 /// Whoever has signed in, with a token.
 #[derive(Debug)]
-pub struct SignedIn {
+pub struct SignedInOperator {
     /// The operator.
     pub name: String,
     /// What they may do.
     pub role: Role,
     /// The token.
-    pub made: MadeToken,
+    pub made: IssuedToken,
 }
 
-impl SignIn {
+impl SignInService {
     /// Redeems the code that a browser has come back with, and makes a token for whom the provider names.
     ///
     /// A code is counted as a guess of its source before the provider is asked, as wrong tokens are: nobody can have it
     /// asked at will. `timeout` is that of each look at the database.
     ///
     /// # Errors
-    /// [`SignInRefused`]; there is no token then.
+    /// [`SignInFault`]; there is no token then.
     pub async fn redeem(
         &self,
         (pool, timeout): (&Pool, std::time::Duration),
-        returned: Returned<'_>,
+        returned: AuthorizationResponse<'_>,
         from: IpAddr,
         now: OffsetDateTime,
         rng: &mut (impl CryptoRng + Send),
-    ) -> Result<SignedIn, SignInRefused> {
-        let budget = Budget::of_source(&source(from));
-        if let Err(until) = within(timeout, take(pool, &budget, now)).await? {
-            return Err(SignInRefused::TooMany { until });
+    ) -> Result<SignedInOperator, SignInFault> {
+        let budget = GuessBudget::of_source(&guess_source(from));
+        if let Err(until) = with_timeout(timeout, count_guess(pool, &budget, now)).await? {
+            return Err(SignInFault::TooMany { until });
         }
         let name = self.provider.name(returned, now).await?;
-        within(timeout, give_back(pool, &budget)).await?;
-        let making = store::sign_in(pool, &name, self.lasts, now, rng);
-        match within(timeout, making).await? {
-            Some((role, made)) => Ok(SignedIn { name, role, made }),
-            None => Err(SignInRefused::Nobody(name)),
+        with_timeout(timeout, refund_guess(pool, &budget)).await?;
+        let making = store::issue_sign_in_token(pool, &name, self.lasts, now, rng);
+        match with_timeout(timeout, making).await? {
+            Some((role, made)) => Ok(SignedInOperator { name, role, made }),
+            None => Err(SignInFault::Nobody(name)),
         }
     }
 }

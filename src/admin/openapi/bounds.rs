@@ -3,16 +3,16 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::http::extract::LONGEST_PARAMETER;
+use crate::http::extract::MAX_PARAMETER_CHARS;
 
 /// The longest text of an answer, in characters: what is kept of foreign texts is far shorter.
-const LONGEST_TEXT: u64 = 65_536;
+const MAX_TEXT_CHARS: u64 = 65_536;
 
 /// The longest list of an answer.
-const LONGEST_LIST: u64 = 100_000;
+const MAX_LIST_ITEMS: u64 = 100_000;
 
 /// Writes it into a description.
-pub fn write(api: &mut Value) {
+pub fn add_bounds(api: &mut Value) {
     let of_api = api.as_object_mut();
     let Some(paths) = of_api.and_then(|api| api.get_mut("paths")?.as_object_mut()) else {
         return;
@@ -30,20 +30,20 @@ pub fn write(api: &mut Value) {
             .flatten()
             .filter_map(|one| one.get_mut("schema"))
         {
-            bound(schema, LONGEST_PARAMETER as u64, "^[^\\u0000]*$");
+            bound_schema(schema, MAX_PARAMETER_CHARS as u64, "^[^\\u0000]*$");
         }
         let responses = operation
             .get_mut("responses")
             .and_then(Value::as_object_mut);
         for (status, response) in responses.into_iter().flatten() {
-            headers(status, response);
+            add_rate_limit_headers(status, response);
         }
     }
-    walk(api);
+    bound_all_schemas(api);
 }
 
 /// What every answer carries: how much one source may still ask.
-fn headers(status: &str, response: &mut Value) {
+fn add_rate_limit_headers(status: &str, response: &mut Value) {
     let Some(response) = response.as_object_mut() else {
         return;
     };
@@ -82,17 +82,17 @@ fn headers(status: &str, response: &mut Value) {
 }
 
 /// Every schema, wherever it stands.
-fn walk(value: &mut Value) {
-    bound(value, LONGEST_TEXT, "^[\\s\\S]*$");
+fn bound_all_schemas(value: &mut Value) {
+    bound_schema(value, MAX_TEXT_CHARS, "^[\\s\\S]*$");
     match value {
-        Value::Object(members) => members.values_mut().for_each(walk),
-        Value::Array(values) => values.iter_mut().for_each(walk),
+        Value::Object(members) => members.values_mut().for_each(bound_all_schemas),
+        Value::Array(values) => values.iter_mut().for_each(bound_all_schemas),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
 /// Bounds one schema, where it is one and says nothing else.
-fn bound(schema: &mut Value, longest: u64, pattern: &str) {
+fn bound_schema(schema: &mut Value, longest: u64, pattern: &str) {
     let Some(schema) = schema.as_object_mut() else {
         return;
     };
@@ -124,6 +124,6 @@ fn bound(schema: &mut Value, longest: u64, pattern: &str) {
     if is(schema, "array") {
         schema
             .entry("maxItems")
-            .or_insert_with(|| json!(LONGEST_LIST));
+            .or_insert_with(|| json!(MAX_LIST_ITEMS));
     }
 }

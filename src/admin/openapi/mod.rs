@@ -57,37 +57,37 @@ use akgate_api::problem::ProblemDetails;
         (name = "service", description = "For the cloud provider's own programs: notices and bounces"),
     ),
     paths(
-        deliveries::undo,
-        restrictions::one,
-        confirm::confirm,
-        lift::lift,
-        approvals::one,
-        approvals::approve,
-        approvals::reject,
-        approvals::withdraw,
-        tasks::close,
-        letters::one,
-        letters::resend,
-        letters::bury,
-        events::revive,
-        keys::one,
-        keys::disable,
-        exceptions::one,
-        exceptions::revoke,
-        policy::switch_mode,
-        operators::revoke,
+        deliveries::undo_delivery,
+        restrictions::get_restriction,
+        confirm::confirm_restriction,
+        lift::lift_restriction,
+        approvals::get_approval,
+        approvals::grant_approval,
+        approvals::reject_approval,
+        approvals::withdraw_approval,
+        tasks::close_task,
+        letters::get_letter,
+        letters::resend_letter,
+        letters::stop_letter,
+        events::retry_hook_events,
+        keys::get_key,
+        keys::request_key_disabling,
+        exceptions::get_exception,
+        exceptions::revoke_exception,
+        policy::request_mode_switch,
+        operators::revoke_operator,
         operators::revoke_token
     ),
     components(schemas(ProblemDetails)),
-    modifiers(&Token),
+    modifiers(&BearerTokenScheme),
     security(("token" = []))
 )]
-pub struct Description;
+pub struct ApiDescription;
 
 /// How an operator is known.
-struct Token;
+struct BearerTokenScheme;
 
-impl Modify for Token {
+impl Modify for BearerTokenScheme {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
@@ -103,9 +103,9 @@ impl Modify for Token {
 }
 
 /// What every change may carry.
-pub struct Once;
+pub struct IdempotencyKeyHeader;
 
-impl Modify for Once {
+impl Modify for IdempotencyKeyHeader {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
         let schema = ObjectBuilder::new()
             .schema_type(Type::String)
@@ -143,9 +143,9 @@ impl Modify for Once {
 }
 
 /// The description as it is served: with the bounds of everything.
-pub fn bounded(api: &utoipa::openapi::OpenApi) -> Value {
+pub fn describe_with_bounds(api: &utoipa::openapi::OpenApi) -> Value {
     let mut api = serde_json::to_value(api).unwrap_or_default();
-    bounds::write(&mut api);
+    bounds::add_bounds(&mut api);
     if let Some(server) = api.pointer_mut("/servers/0").and_then(Value::as_object_mut) {
         // For operators of this cloud alone.
         server.insert("x-internal".to_owned(), Value::Bool(true));
@@ -154,7 +154,7 @@ pub fn bounded(api: &utoipa::openapi::OpenApi) -> Value {
 }
 
 /// The routes of the description. Nobody needs a token to read it: it tells nothing of what it describes.
-pub fn router(api: &Value) -> Router {
+pub fn openapi_router(api: &Value) -> Router {
     // A description always serialises.
     let document = Bytes::from(serde_json::to_vec(api).unwrap_or_default());
     let document = move || {

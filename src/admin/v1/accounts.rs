@@ -4,11 +4,11 @@
 use axum::{Json as Answer, extract::State, response::Response};
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::{Acting, Reader},
-        etag::{IfMatch, Tagged},
-        extract::{Json, Path, Query, cut, page_size, text},
+        authentication::{CanAct, CanRead},
+        etag::{IfMatch, WithEtag},
+        extract::{Json, Path, Query, check_text, checked_page_size, paginate},
         problem::Problem,
         responses::CommonFaults,
     },
@@ -20,11 +20,11 @@ use akgate_api::{
 };
 use akgate_state::{
     audit::Actor,
-    directory::within,
-    live::barrier::Concern,
+    directory::with_timeout,
+    live::barrier::AffectedKeys,
     restrictions::{
-        accounts::{self, SetFault, Setting, Wanted},
-        seen::Seen,
+        accounts::{self, AccountCriteria, AccountFault, AccountSetting},
+        seen::Etag,
     },
 };
 
@@ -39,32 +39,32 @@ use akgate_state::{
     params(AccountFilter),
     responses((status = 200, description = "A page of accounts.", body = AccountPage), CommonFaults)
 )]
-pub async fn list(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn list_accounts(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Query(filter): Query<AccountFilter>,
 ) -> Result<Answer<AccountPage>, Problem> {
-    let size = page_size(filter.page_size, 500)?;
+    let size = checked_page_size(filter.page_size, 500)?;
     if let Some(token) = &filter.page_token {
-        is_id("page_token", token)?;
+        check_account_id("page_token", token)?;
     }
-    let wanted = Wanted {
+    let wanted = AccountCriteria {
         account_id: None,
         own: filter.own,
         after: filter.page_token,
         limit: size + 1,
     };
-    let reading = admin.reading(async |db| accounts::list(db, &wanted).await);
+    let reading = admin.reading(async |db| accounts::list_accounts(db, &wanted).await);
     let mut accounts = reading.await?;
-    let next_page_token = cut(&mut accounts, size, |one| one.account_id.clone());
+    let next_page_token = paginate(&mut accounts, size, |one| one.account_id.clone());
     Ok(Answer(AccountPage {
         accounts,
         next_page_token,
     }))
 }
 
-fn is_id(name: &str, given: &str) -> Result<(), Problem> {
-    text(name, given, 64)?;
+fn check_account_id(name: &str, given: &str) -> Result<(), Problem> {
+    check_text(name, given, 64)?;
     let of_id = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     match given.chars().all(of_id) {
         true => Ok(()),
@@ -87,20 +87,23 @@ fn is_id(name: &str, given: &str) -> Result<(), Problem> {
         CommonFaults,
     )
 )]
-pub async fn one(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn get_account(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Path(account_id): Path<String>,
-) -> Result<Tagged<AccountView>, Problem> {
-    view(&admin, &account_id).await
+) -> Result<WithEtag<AccountView>, Problem> {
+    find_account(&admin, &account_id).await
 }
 
-async fn view(admin: &Admin, account_id: &str) -> Result<Tagged<AccountView>, Problem> {
-    let reading = admin.reading(async |db| accounts::one(db, account_id).await);
-    reading.await?.map(Tagged).ok_or_else(missing)
+async fn find_account(
+    admin: &AdminApi,
+    account_id: &str,
+) -> Result<WithEtag<AccountView>, Problem> {
+    let reading = admin.reading(async |db| accounts::find_account(db, account_id).await);
+    reading.await?.map(WithEtag).ok_or_else(account_not_found)
 }
 
-fn missing() -> Problem {
+fn account_not_found() -> Problem {
     Problem::not_found("No account in the directory has this id.")
 }
 
@@ -122,16 +125,16 @@ fn missing() -> Problem {
         CommonFaults,
     )
 )]
-pub async fn set_profile(
-    State(admin): State<Admin>,
-    Acting(actor): Acting,
+pub async fn set_account_profile(
+    State(admin): State<AdminApi>,
+    CanAct(actor): CanAct,
     Path(account_id): Path<String>,
     IfMatch(seen): IfMatch,
     Query(waiting): Query<WaitQuery>,
     Json(body): Json<AccountProfile>,
 ) -> Result<Response, Problem> {
-    let setting = Setting::Profile(body.profile);
-    set(
+    let setting = AccountSetting::Profile(body.profile);
+    apply_account_setting(
         &admin,
         &account_id,
         setting,
@@ -160,16 +163,16 @@ pub async fn set_profile(
         CommonFaults,
     )
 )]
-pub async fn set_self_remedy(
-    State(admin): State<Admin>,
-    Acting(actor): Acting,
+pub async fn set_account_self_remedy(
+    State(admin): State<AdminApi>,
+    CanAct(actor): CanAct,
     Path(account_id): Path<String>,
     IfMatch(seen): IfMatch,
     Query(waiting): Query<WaitQuery>,
     Json(body): Json<AccountSelfRemedy>,
 ) -> Result<Response, Problem> {
-    let setting = Setting::SelfRemedy(body.open);
-    set(
+    let setting = AccountSetting::SelfRemedy(body.open);
+    apply_account_setting(
         &admin,
         &account_id,
         setting,
@@ -180,27 +183,27 @@ pub async fn set_self_remedy(
     .await
 }
 
-async fn set(
-    admin: &Admin,
+async fn apply_account_setting(
+    admin: &AdminApi,
     account_id: &str,
-    setting: Setting,
+    setting: AccountSetting,
     actor: &Actor,
-    seen: Option<&[Seen]>,
+    seen: Option<&[Etag]>,
     wait: Wait,
 ) -> Result<Response, Problem> {
     let now = admin.clock.now();
-    let setting = accounts::set(&admin.pool, account_id, setting, actor, seen, now);
-    let position = within(admin.timeout, setting).await?;
-    let receipt = admin.receipt(position, Concern::All, wait).await?;
-    Ok(view(admin, account_id).await?.with_receipt(receipt))
+    let setting = accounts::set_account(&admin.pool, account_id, setting, actor, seen, now);
+    let position = with_timeout(admin.timeout, setting).await?;
+    let receipt = admin.receipt(position, AffectedKeys::All, wait).await?;
+    Ok(find_account(admin, account_id).await?.with_receipt(receipt))
 }
 
-impl From<SetFault> for Problem {
-    fn from(fault: SetFault) -> Self {
+impl From<AccountFault> for Problem {
+    fn from(fault: AccountFault) -> Self {
         match fault {
-            SetFault::NotFound => missing(),
-            SetFault::Changed => Self::precondition_failed(),
-            SetFault::State(fault) => fault.into(),
+            AccountFault::NotFound => account_not_found(),
+            AccountFault::Changed => Self::precondition_failed(),
+            AccountFault::State(fault) => fault.into(),
         }
     }
 }

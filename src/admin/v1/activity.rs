@@ -3,17 +3,17 @@
 use axum::{Json as Answer, extract::State};
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::Reader,
-        extract::{Path, Query, page_size},
+        authentication::CanRead,
+        extract::{Path, Query, checked_page_size},
         problem::Problem,
         responses::CommonFaults,
     },
 };
 use akgate_api::activity::{Activity, ActivityFilter};
 use akgate_rules::access_key::AccessKeyId;
-use akgate_state::{calls::activity, directory::within};
+use akgate_state::{calls::activity, directory::with_timeout};
 
 /// Show the activity of a key
 ///
@@ -30,14 +30,18 @@ use akgate_state::{calls::activity, directory::within};
     ),
     responses((status = 200, description = "The recorded activity.", body = Activity), CommonFaults)
 )]
-pub async fn read(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn get_key_activity(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Path(id): Path<String>,
     Query(filter): Query<ActivityFilter>,
 ) -> Result<Answer<Activity>, Problem> {
     let id = AccessKeyId::parse(&id).map_err(|fault| Problem::invalid(fault.to_string()))?;
-    let size = page_size(filter.page_size, 1000)?;
-    let activity = within(admin.timeout, activity::of_key(&admin.pool, &id, size)).await?;
+    let size = checked_page_size(filter.page_size, 1000)?;
+    let activity = with_timeout(
+        admin.timeout,
+        activity::read_key_activity(&admin.pool, &id, size),
+    )
+    .await?;
     Ok(Answer(activity))
 }

@@ -5,13 +5,13 @@ use http::StatusCode;
 use uuid::Uuid;
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::{Acting, Approving, Reader},
-        extract::{Json, Path, Query, choice, cut, page_size, text},
+        authentication::{CanAct, CanApprove, CanRead},
+        extract::{Json, Path, Query, check_text, checked_page_size, choice, paginate},
         problem::Problem,
         responses::CommonFaults,
-        verbs::id_of,
+        verbs::parse_id,
     },
 };
 use akgate_api::{
@@ -21,9 +21,9 @@ use akgate_api::{
 };
 use akgate_state::{
     approvals::{AlreadyRequested, RequestError},
-    directory::within,
-    four_eyes::approvals::{self, DecideFault, Wanted},
-    restrictions::leaked::LeakedFault,
+    directory::with_timeout,
+    four_eyes::approvals::{self, ApprovalCriteria, DecisionFault},
+    restrictions::leaked::ActiveRestrictionFault,
 };
 
 /// List approvals
@@ -37,22 +37,22 @@ use akgate_state::{
     params(ApprovalFilter),
     responses((status = 200, description = "A page of results.", body = ApprovalPage), CommonFaults)
 )]
-pub async fn list(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn list_approvals(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Query(filter): Query<ApprovalFilter>,
 ) -> Result<Answer<ApprovalPage>, Problem> {
     let state = choice("state", filter.state.as_deref())?;
-    let size = page_size(filter.page_size, 500)?;
-    let wanted = Wanted {
+    let size = checked_page_size(filter.page_size, 500)?;
+    let wanted = ApprovalCriteria {
         approval_id: None,
         state,
         before: filter.page_token,
         limit: size + 1,
     };
-    let reading = approvals::list(&admin.pool, &wanted, admin.clock.now());
-    let mut approvals = within(admin.timeout, reading).await?;
-    let next_page_token = cut(&mut approvals, size, |one| one.approval_id);
+    let reading = approvals::list_approvals(&admin.pool, &wanted, admin.clock.now());
+    let mut approvals = with_timeout(admin.timeout, reading).await?;
+    let next_page_token = paginate(&mut approvals, size, |one| one.approval_id);
     Ok(Answer(ApprovalPage {
         approvals,
         next_page_token,
@@ -74,33 +74,36 @@ pub async fn list(
         CommonFaults,
     )
 )]
-pub async fn one(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn get_approval(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Path(id): Path<Uuid>,
 ) -> Result<Answer<ApprovalView>, Problem> {
-    view(&admin, id).await.map(Answer)
+    find_approval(&admin, id).await.map(Answer)
 }
 
 /// Reads one request.
-pub async fn view(admin: &Admin, id: Uuid) -> Result<ApprovalView, Problem> {
-    let wanted = Wanted {
+pub async fn find_approval(admin: &AdminApi, id: Uuid) -> Result<ApprovalView, Problem> {
+    let wanted = ApprovalCriteria {
         approval_id: Some(id),
         limit: 1,
-        ..Wanted::default()
+        ..ApprovalCriteria::default()
     };
-    let reading = approvals::list(&admin.pool, &wanted, admin.clock.now());
-    let mut found = within(admin.timeout, reading).await?;
-    found.pop().ok_or_else(missing)
+    let reading = approvals::list_approvals(&admin.pool, &wanted, admin.clock.now());
+    let mut found = with_timeout(admin.timeout, reading).await?;
+    found.pop().ok_or_else(approval_not_found)
 }
 
 /// What is answered where something waits for a second operator.
-pub async fn waits(admin: &Admin, id: Uuid) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
-    let view = view(admin, id).await?;
+pub async fn pending_approval_response(
+    admin: &AdminApi,
+    id: Uuid,
+) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
+    let view = find_approval(admin, id).await?;
     Ok((StatusCode::ACCEPTED, Answer(view)))
 }
 
-fn missing() -> Problem {
+fn approval_not_found() -> Problem {
     Problem::not_found("No approval has this id.")
 }
 
@@ -122,22 +125,23 @@ fn missing() -> Problem {
         CommonFaults,
     )
 )]
-pub async fn approve(
-    State(admin): State<Admin>,
-    Approving(approver): Approving,
+pub async fn grant_approval(
+    State(admin): State<AdminApi>,
+    CanApprove(approver): CanApprove,
     Path(target): Path<String>,
     Query(waiting): Query<WaitQuery>,
     Json(body): Json<ApprovalRemark>,
 ) -> Result<Answer<Changed<ApprovalView>>, Problem> {
-    let id = id_of(&target).ok_or_else(missing)?;
+    let id = parse_id(&target).ok_or_else(approval_not_found)?;
     if let Some(remark) = &body.remark {
-        text("remark", remark, 1024)?;
+        check_text("remark", remark, 1024)?;
     }
     let approver = approver.actor();
     let remark = body.remark.as_deref();
-    let approving = approvals::approve(&admin.pool, id, &approver, remark, admin.clock.now());
+    let approving =
+        approvals::approve_request(&admin.pool, id, &approver, remark, admin.clock.now());
     // Ten thousand keys take their time.
-    let approved = within(admin.timeout * 4, approving).await?;
+    let approved = with_timeout(admin.timeout * 4, approving).await?;
     let position = approved.position;
     let receipt = match approved.concern {
         Some(concern) => Some(admin.receipt(position, concern, waiting.wait).await?),
@@ -147,7 +151,7 @@ pub async fn approve(
         }
     };
     Ok(Answer(Changed {
-        view: view(&admin, id).await?,
+        view: find_approval(&admin, id).await?,
         receipt,
     }))
 }
@@ -169,18 +173,19 @@ pub async fn approve(
         CommonFaults,
     )
 )]
-pub async fn reject(
-    State(admin): State<Admin>,
-    Approving(by): Approving,
+pub async fn reject_approval(
+    State(admin): State<AdminApi>,
+    CanApprove(by): CanApprove,
     Path(target): Path<String>,
     Json(body): Json<Rejection>,
 ) -> Result<Answer<ApprovalView>, Problem> {
-    let id = id_of(&target).ok_or_else(missing)?;
-    text("remark", &body.remark, 1024)?;
+    let id = parse_id(&target).ok_or_else(approval_not_found)?;
+    check_text("remark", &body.remark, 1024)?;
     let by = by.actor();
-    let rejecting = approvals::reject(&admin.pool, id, &by, &body.remark, admin.clock.now());
-    within(admin.timeout, rejecting).await?;
-    view(&admin, id).await.map(Answer)
+    let rejecting =
+        approvals::reject_request(&admin.pool, id, &by, &body.remark, admin.clock.now());
+    with_timeout(admin.timeout, rejecting).await?;
+    find_approval(&admin, id).await.map(Answer)
 }
 
 /// Withdraw a request
@@ -199,15 +204,15 @@ pub async fn reject(
         CommonFaults,
     )
 )]
-pub async fn withdraw(
-    State(admin): State<Admin>,
-    Acting(by): Acting,
+pub async fn withdraw_approval(
+    State(admin): State<AdminApi>,
+    CanAct(by): CanAct,
     Path(target): Path<String>,
 ) -> Result<Answer<ApprovalView>, Problem> {
-    let id = id_of(&target).ok_or_else(missing)?;
-    let withdrawing = approvals::withdraw(&admin.pool, id, &by, admin.clock.now());
-    within(admin.timeout, withdrawing).await?;
-    view(&admin, id).await.map(Answer)
+    let id = parse_id(&target).ok_or_else(approval_not_found)?;
+    let withdrawing = approvals::withdraw_request(&admin.pool, id, &by, admin.clock.now());
+    with_timeout(admin.timeout, withdrawing).await?;
+    find_approval(&admin, id).await.map(Answer)
 }
 
 impl From<AlreadyRequested> for Problem {
@@ -235,57 +240,57 @@ impl From<RequestError> for Problem {
     }
 }
 
-impl From<LeakedFault> for Problem {
-    fn from(fault: LeakedFault) -> Self {
+impl From<ActiveRestrictionFault> for Problem {
+    fn from(fault: ActiveRestrictionFault) -> Self {
         match fault {
-            LeakedFault::NotRestricted => Self::conflict(
+            ActiveRestrictionFault::NotRestricted => Self::conflict(
                 "not-restricted",
                 "The key is not restricted.",
                 "Report the leak first (POST /admin/v1/leak-reports); see GET /admin/v1/restrictions?access_key_id=ID.",
             ),
-            LeakedFault::NotActive => Self::conflict(
+            ActiveRestrictionFault::NotActive => Self::conflict(
                 "not-active",
                 "The access key is not active.",
                 "It is already disabled or deleted, or it is not in the directory.",
             ),
-            LeakedFault::Request(fault) => fault.into(),
+            ActiveRestrictionFault::Request(fault) => fault.into(),
         }
     }
 }
 
-impl From<DecideFault> for Problem {
-    fn from(fault: DecideFault) -> Self {
+impl From<DecisionFault> for Problem {
+    fn from(fault: DecisionFault) -> Self {
         match fault {
-            DecideFault::NotFound => missing(),
-            DecideFault::Over(state) => Self::conflict(
+            DecisionFault::NotFound => approval_not_found(),
+            DecisionFault::Over(state) => Self::conflict(
                 "request-over",
                 "The approval is no longer pending.",
                 format!("It is {state}. Request it again if it is still needed."),
             ),
-            DecideFault::Expired => Self::conflict(
+            DecisionFault::Expired => Self::conflict(
                 "request-expired",
                 "The approval has expired.",
                 "Nobody decided in time. Request it again if it is still needed.",
             ),
-            DecideFault::Own => Self::conflict(
+            DecisionFault::Own => Self::conflict(
                 "own-request",
                 "You cannot decide on your own request.",
                 "Another approver must decide. You can withdraw your request (:withdraw).",
             ),
-            DecideFault::NotOwn(by) => Self::conflict(
+            DecisionFault::NotOwn(by) => Self::conflict(
                 "not-your-request",
                 "Another operator made this request.",
                 format!("Only {by} can withdraw it; an approver can reject it (:reject)."),
             ),
-            DecideFault::AskerGone(by) => Self::conflict(
+            DecisionFault::AskerGone(by) => Self::conflict(
                 "asker-gone",
                 "The requester is no longer an operator.",
                 format!("{by} was revoked. Request it again if it is still needed."),
             ),
-            DecideFault::Lift(fault) => fault.into(),
-            DecideFault::Undo(fault) => fault.into(),
-            DecideFault::Leaked(fault) => fault.into(),
-            DecideFault::State(fault) => fault.into(),
+            DecisionFault::Lift(fault) => fault.into(),
+            DecisionFault::Undo(fault) => fault.into(),
+            DecisionFault::Leaked(fault) => fault.into(),
+            DecisionFault::State(fault) => fault.into(),
         }
     }
 }

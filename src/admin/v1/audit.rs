@@ -3,18 +3,18 @@
 use axum::{Json as Answer, extract::State};
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::Reader,
-        extract::{Query, cut, page_size},
+        authentication::CanRead,
+        extract::{Query, checked_page_size, paginate},
         problem::Problem,
         responses::CommonFaults,
     },
 };
 use akgate_api::audit::{AuditFilter, AuditPage};
 use akgate_state::{
-    audit::list::{self, Wanted},
-    directory::within,
+    audit::list::{self, AuditCriteria},
+    directory::with_timeout,
 };
 
 /// List audit records
@@ -28,13 +28,13 @@ use akgate_state::{
     params(AuditFilter),
     responses((status = 200, description = "A page of results.", body = AuditPage), CommonFaults)
 )]
-pub async fn list(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn list_audit_records(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Query(filter): Query<AuditFilter>,
 ) -> Result<Answer<AuditPage>, Problem> {
-    let size = page_size(filter.page_size, 500)?;
-    let wanted = Wanted {
+    let size = checked_page_size(filter.page_size, 500)?;
+    let wanted = AuditCriteria {
         actor: filter.actor,
         action: filter.action,
         access_key_id: filter.access_key_id,
@@ -42,8 +42,12 @@ pub async fn list(
         before: filter.page_token,
         limit: size + 1,
     };
-    let mut records = within(admin.timeout, list::list(&admin.pool, &wanted)).await?;
-    let next_page_token = cut(&mut records, size, |record| record.audit_id);
+    let mut records = with_timeout(
+        admin.timeout,
+        list::list_audit_records(&admin.pool, &wanted),
+    )
+    .await?;
+    let next_page_token = paginate(&mut records, size, |record| record.audit_id);
     Ok(Answer(AuditPage {
         records,
         next_page_token,

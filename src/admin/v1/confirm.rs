@@ -3,15 +3,15 @@
 use axum::extract::State;
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::Acting,
-        etag::{IfMatch, Tagged},
-        extract::{Json, Path, text},
+        authentication::CanAct,
+        etag::{IfMatch, WithEtag},
+        extract::{Json, Path, check_text},
         problem::Problem,
         responses::CommonFaults,
     },
-    v1::restrictions::{id_of, view},
+    v1::restrictions::{find_restriction, parse_restriction_id},
 };
 use akgate_api::{
     problem::ProblemDetails,
@@ -19,8 +19,8 @@ use akgate_api::{
 };
 use akgate_rules::restriction;
 use akgate_state::{
-    directory::within,
-    restrictions::confirm::{Confirmed, by_ticket},
+    directory::with_timeout,
+    restrictions::confirm::{ConfirmOutcome, confirm_by_ticket},
 };
 
 /// Record the owner's confirmation
@@ -41,30 +41,32 @@ use akgate_state::{
         CommonFaults,
     )
 )]
-pub async fn confirm(
-    State(admin): State<Admin>,
-    Acting(actor): Acting,
+pub async fn confirm_restriction(
+    State(admin): State<AdminApi>,
+    CanAct(actor): CanAct,
     Path(target): Path<String>,
     IfMatch(seen): IfMatch,
     Json(body): Json<Confirmation>,
-) -> Result<Tagged<RestrictionView>, Problem> {
-    let id = id_of(&target)?;
-    text("ticket", &body.ticket, 128)?;
+) -> Result<WithEtag<RestrictionView>, Problem> {
+    let id = parse_restriction_id(&target)?;
+    check_text("ticket", &body.ticket, 128)?;
     let now = admin.clock.now();
-    let confirming = by_ticket(&admin.pool, id, &actor, &body.ticket, seen.as_deref(), now);
-    match within(admin.timeout, confirming).await? {
-        Confirmed::Now(_) | Confirmed::Lifted { .. } => view(&admin, id).await.map(Tagged),
-        Confirmed::Before(_, restriction::State::Lifted) => Err(Problem::conflict(
+    let confirming = confirm_by_ticket(&admin.pool, id, &actor, &body.ticket, seen.as_deref(), now);
+    match with_timeout(admin.timeout, confirming).await? {
+        ConfirmOutcome::Now(_) | ConfirmOutcome::Lifted { .. } => {
+            find_restriction(&admin, id).await.map(WithEtag)
+        }
+        ConfirmOutcome::Before(_, restriction::RestrictionState::Lifted) => Err(Problem::conflict(
             "already-lifted",
             "The restriction is already lifted.",
             "There is nothing left to confirm.",
         )),
-        Confirmed::Before(..) => Err(Problem::conflict(
+        ConfirmOutcome::Before(..) => Err(Problem::conflict(
             "already-confirmed",
             "The clean-up is already confirmed.",
             "The restriction can be lifted.",
         )),
-        Confirmed::Changed => Err(Problem::precondition_failed()),
-        Confirmed::NotFound => Err(Problem::not_found("No restriction has this id.")),
+        ConfirmOutcome::Changed => Err(Problem::precondition_failed()),
+        ConfirmOutcome::NotFound => Err(Problem::not_found("No restriction has this id.")),
     }
 }

@@ -4,9 +4,9 @@ use axum::{Json as Answer, extract::State};
 use uuid::Uuid;
 
 use crate::{
-    context::Admin,
-    http::{authentication::Reader, extract::Path, problem::Problem, responses::CommonFaults},
-    v1::restrictions::view,
+    context::AdminApi,
+    http::{authentication::CanRead, extract::Path, problem::Problem, responses::CommonFaults},
+    v1::restrictions::find_restriction,
 };
 use akgate_api::{
     decisions::{DecisionExplanation, DecisionView},
@@ -15,8 +15,8 @@ use akgate_api::{
 };
 use akgate_rules::restriction;
 use akgate_state::{
-    calls::{decision, why::Forbidden},
-    directory::within,
+    calls::{decision, why::RefusalReason},
+    directory::with_timeout,
 };
 
 /// Explain a decision
@@ -35,30 +35,34 @@ use akgate_state::{
         CommonFaults,
     )
 )]
-pub async fn read(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn explain_decision(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Path(request_id): Path<Uuid>,
 ) -> Result<Answer<DecisionExplanation>, Problem> {
-    let found = within(admin.timeout, decision::find(&admin.pool, request_id)).await?;
+    let found = with_timeout(
+        admin.timeout,
+        decision::find_decision(&admin.pool, request_id),
+    )
+    .await?;
     let decision = found.ok_or_else(|| {
         Problem::not_found(
             "No call with this RequestId is on record. Reads that passed are only counted; refusals are recorded within a second.",
         )
     })?;
     let restriction = match decision.restriction_id {
-        Some(id) => Some(view(&admin, id).await?),
+        Some(id) => Some(find_restriction(&admin, id).await?),
         None => None,
     };
     Ok(Answer(DecisionExplanation {
-        rule: rule(&decision, restriction.as_ref()),
-        to_pass: to_pass(&decision, restriction.as_ref()),
+        rule: describe_rule(&decision, restriction.as_ref()),
+        to_pass: describe_remedies(&decision, restriction.as_ref()),
         decision,
         restriction,
     }))
 }
 
-fn rule(decision: &DecisionView, restriction: Option<&RestrictionView>) -> String {
+fn describe_rule(decision: &DecisionView, restriction: Option<&RestrictionView>) -> String {
     let Some(restriction) = restriction else {
         let why = match decision.grounds.as_deref() {
             Some("clear") => {
@@ -75,20 +79,20 @@ fn rule(decision: &DecisionView, restriction: Option<&RestrictionView>) -> Strin
         };
         return why.to_owned();
     };
-    let forbidden = Forbidden::of(
+    let forbidden = RefusalReason::of(
         &decision.effect,
         decision.profile.as_deref(),
         restriction.widened_at,
         decision.received_at,
     );
     let why = match forbidden {
-        Forbidden::SensitiveRead => "sensitive reads, because it was widened",
-        Forbidden::StrictRead => "reads of RAM and IMS, under the profile `strict`",
-        Forbidden::Disclosure => "operations that return a secret",
-        Forbidden::Unknown => "operations that are not in the catalogue: they count as changes",
-        Forbidden::Change => "changes to identities, credentials and permissions",
-        Forbidden::Listed => "operations that the profile `strict` lists",
-        Forbidden::Other => "this operation",
+        RefusalReason::SensitiveRead => "sensitive reads, because it was widened",
+        RefusalReason::StrictRead => "reads of RAM and IMS, under the profile `strict`",
+        RefusalReason::Disclosure => "operations that return a secret",
+        RefusalReason::Unknown => "operations that are not in the catalogue: they count as changes",
+        RefusalReason::Change => "changes to identities, credentials and permissions",
+        RefusalReason::Listed => "operations that the profile `strict` lists",
+        RefusalReason::Other => "this operation",
     };
     format!(
         "A restriction was in force on {}: it refuses {why}.",
@@ -96,7 +100,10 @@ fn rule(decision: &DecisionView, restriction: Option<&RestrictionView>) -> Strin
     )
 }
 
-fn to_pass(decision: &DecisionView, restriction: Option<&RestrictionView>) -> Vec<String> {
+fn describe_remedies(
+    decision: &DecisionView,
+    restriction: Option<&RestrictionView>,
+) -> Vec<String> {
     let Some(restriction) = restriction else {
         return Vec::new();
     };
@@ -104,7 +111,7 @@ fn to_pass(decision: &DecisionView, restriction: Option<&RestrictionView>) -> Ve
     let is_session = decision.access_key_id != restriction.access_key_id;
     let mut ways = Vec::new();
     match restriction.state.parse() {
-        Ok(restriction::State::Imposed) => {
+        Ok(restriction::RestrictionState::Imposed) => {
             ways.push(format!(
                 "The owner cleans up and confirms with the link in the letter (or: akgate restrictions confirm {id} --ticket NUMBER)."
             ));
@@ -112,17 +119,17 @@ fn to_pass(decision: &DecisionView, restriction: Option<&RestrictionView>) -> Ve
                 "Then an operator lifts it: akgate restrictions lift {id}."
             ));
         }
-        Ok(restriction::State::Remediated) => ways.push(format!(
+        Ok(restriction::RestrictionState::Remediated) => ways.push(format!(
             "The owner has confirmed; an operator lifts it: akgate restrictions lift {id}."
         )),
-        Ok(restriction::State::Lifted) if restriction.undone => ways.push(
+        Ok(restriction::RestrictionState::Lifted) if restriction.undone => ways.push(
             "The restriction was undone, as if it had never existed: the same call passes now, from a session too."
                 .to_owned(),
         ),
-        Ok(restriction::State::Lifted) if is_session => ways.push(
+        Ok(restriction::RestrictionState::Lifted) if is_session => ways.push(
             "The restriction is lifted, but the session is older than that: a new session passes.".to_owned(),
         ),
-        Ok(restriction::State::Lifted) => {
+        Ok(restriction::RestrictionState::Lifted) => {
             ways.push("The restriction is lifted: the same call passes now.".to_owned());
         }
         Err(_) => {}

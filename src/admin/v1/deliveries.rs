@@ -7,15 +7,15 @@ use axum::{
 };
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::{Acting, Reader},
-        extract::{Json, Path, Query, cut, page_size, text},
+        authentication::{CanAct, CanRead},
+        extract::{Json, Path, Query, check_text, checked_page_size, paginate},
         problem::Problem,
         responses::CommonFaults,
-        verbs::id_of,
+        verbs::parse_id,
     },
-    v1::approvals::waits,
+    v1::approvals::pending_approval_response,
 };
 use akgate_api::{
     approvals::ApprovalView,
@@ -23,10 +23,10 @@ use akgate_api::{
     problem::ProblemDetails,
 };
 use akgate_state::{
-    approvals::Outcome,
-    directory::{StateFault, within},
+    approvals::ChangeOutcome,
+    directory::{StateFault, with_timeout},
     leaks::{
-        deliveries::list as read,
+        deliveries::list_deliveries as read,
         undo::{self, UndoFault},
     },
 };
@@ -42,15 +42,15 @@ use akgate_state::{
     params(DeliveryFilter),
     responses((status = 200, description = "A page of results.", body = DeliveryPage), CommonFaults)
 )]
-pub async fn list(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn list_deliveries(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Query(filter): Query<DeliveryFilter>,
 ) -> Result<Answer<DeliveryPage>, Problem> {
-    let size = page_size(filter.page_size.or(Some(20)), 100)?;
+    let size = checked_page_size(filter.page_size.or(Some(20)), 100)?;
     let reading = read(&admin.pool, filter.page_token, size + 1);
-    let mut deliveries = within(admin.timeout, reading).await?;
-    let next_page_token = cut(&mut deliveries, size, |one| one.delivery_id);
+    let mut deliveries = with_timeout(admin.timeout, reading).await?;
+    let next_page_token = paginate(&mut deliveries, size, |one| one.delivery_id);
     Ok(Answer(DeliveryPage {
         deliveries,
         next_page_token,
@@ -77,16 +77,16 @@ pub async fn list(
         CommonFaults,
     )
 )]
-pub async fn undo(
-    State(admin): State<Admin>,
-    Acting(actor): Acting,
+pub async fn undo_delivery(
+    State(admin): State<AdminApi>,
+    CanAct(actor): CanAct,
     Path(target): Path<String>,
     Json(body): Json<UndoRequest>,
 ) -> Result<Response, Problem> {
-    let id = id_of(&target).ok_or_else(missing)?;
-    text("reason", &body.reason, 1024)?;
+    let id = parse_id(&target).ok_or_else(delivery_not_found)?;
+    check_text("reason", &body.reason, 1024)?;
     let now = admin.clock.now();
-    let undoing = undo::undo(
+    let undoing = undo::undo_delivery(
         &admin.pool,
         id,
         &body.reason,
@@ -95,8 +95,8 @@ pub async fn undo(
         now,
     );
     // Ten thousand keys take their time.
-    match within(admin.timeout * 4, undoing).await? {
-        Outcome::Done(undone) => {
+    match with_timeout(admin.timeout * 4, undoing).await? {
+        ChangeOutcome::Done(undone) => {
             admin.enforce(undone.position).await;
             let receipt = UndoneDelivery {
                 lifted: undone.lifted,
@@ -105,18 +105,20 @@ pub async fn undo(
             };
             Ok(Answer(receipt).into_response())
         }
-        Outcome::Waits(approval) => Ok(waits(&admin, approval).await?.into_response()),
+        ChangeOutcome::Waits(approval) => Ok(pending_approval_response(&admin, approval)
+            .await?
+            .into_response()),
     }
 }
 
-fn missing() -> Problem {
+fn delivery_not_found() -> Problem {
     Problem::not_found("No delivery has this id.")
 }
 
 impl From<UndoFault> for Problem {
     fn from(fault: UndoFault) -> Self {
         match fault {
-            UndoFault::NotFound => missing(),
+            UndoFault::NotFound => delivery_not_found(),
             UndoFault::Undone => Self::conflict(
                 "already-undone",
                 "The delivery is already undone.",

@@ -4,20 +4,20 @@
 use axum::{Json as Answer, extract::State};
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::{Acting, Reader},
-        extract::{Path, Query, choice, page_size},
+        authentication::{CanAct, CanRead},
+        extract::{Path, Query, checked_page_size, choice},
         problem::Problem,
         responses::CommonFaults,
-        verbs::before_verb,
+        verbs::strip_method,
     },
 };
 use akgate_api::events::{EventFilter, EventPage, RetriedEvents};
 use akgate_state::{
-    audit::is_name,
-    directory::within,
-    outbox::events::{self, Wanted},
+    audit::is_valid_name,
+    directory::with_timeout,
+    outbox::events::{self, EventCriteria},
 };
 
 /// List events
@@ -31,20 +31,20 @@ use akgate_state::{
     params(EventFilter),
     responses((status = 200, description = "A page of results.", body = EventPage), CommonFaults)
 )]
-pub async fn list(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn list_events(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Query(filter): Query<EventFilter>,
 ) -> Result<Answer<EventPage>, Problem> {
     let state = choice("state", filter.state.as_deref())?;
-    let size = page_size(filter.page_size, 500)?;
-    let wanted = Wanted {
+    let size = checked_page_size(filter.page_size, 500)?;
+    let wanted = EventCriteria {
         hook: filter.hook,
         state,
         before: filter.page_token,
         limit: size,
     };
-    let events = within(admin.timeout, events::list(&admin.pool, &wanted)).await?;
+    let events = with_timeout(admin.timeout, events::list_events(&admin.pool, &wanted)).await?;
     // A full page may be the last one: then the next is empty.
     let is_full = i64::try_from(events.len()).is_ok_and(|count| count >= size);
     let next_page_token = events
@@ -68,18 +68,18 @@ pub async fn list(
     params(("name" = String, Path, description = "The name of the hook in the configuration.", pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 64)),
     responses((status = 200, description = "The number of events that are retried; 0 for an unknown hook.", body = RetriedEvents), CommonFaults)
 )]
-pub async fn revive(
-    State(admin): State<Admin>,
-    Acting(actor): Acting,
+pub async fn retry_hook_events(
+    State(admin): State<AdminApi>,
+    CanAct(actor): CanAct,
     Path(target): Path<String>,
 ) -> Result<Answer<RetriedEvents>, Problem> {
-    let hook = before_verb(&target);
-    if !is_name(hook) {
+    let hook = strip_method(&target);
+    if !is_valid_name(hook) {
         return Err(Problem::invalid(
             "A hook's name consists of 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`.",
         ));
     }
-    let reviving = events::revive(&admin.pool, hook, &actor, admin.clock.now());
-    let events = within(admin.timeout, reviving).await?;
+    let reviving = events::retry_failed_events(&admin.pool, hook, &actor, admin.clock.now());
+    let events = with_timeout(admin.timeout, reviving).await?;
     Ok(Answer(RetriedEvents { events }))
 }

@@ -8,15 +8,15 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::{Acting, Reader},
-        extract::{Json, Path, Query, choice, cut, page_size, text},
+        authentication::{CanAct, CanRead},
+        extract::{Json, Path, Query, check_text, checked_page_size, choice, paginate},
         problem::Problem,
         responses::CommonFaults,
-        verbs::id_of,
+        verbs::parse_id,
     },
-    v1::approvals::waits,
+    v1::approvals::pending_approval_response,
 };
 use akgate_api::{
     approvals::ApprovalView,
@@ -24,11 +24,11 @@ use akgate_api::{
     problem::ProblemDetails,
     receipts::{Changed, WaitQuery},
 };
-use akgate_rules::exception::{LONGEST, Scope, ScopeFault};
+use akgate_rules::exception::{ExceptionScope, MAX_DURATION, ScopeFault};
 use akgate_state::{
-    directory::within,
-    live::barrier::Concern,
-    restrictions::exceptions::{self, Excepting, RevokeFault, Wanted},
+    directory::with_timeout,
+    live::barrier::AffectedKeys,
+    restrictions::exceptions::{self, ExceptionCriteria, ExceptionFault, ExceptionRequest},
 };
 
 /// List exceptions
@@ -42,23 +42,23 @@ use akgate_state::{
     params(ExceptionFilter),
     responses((status = 200, description = "A page of results.", body = ExceptionPage), CommonFaults)
 )]
-pub async fn list(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn list_exceptions(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Query(filter): Query<ExceptionFilter>,
 ) -> Result<Answer<ExceptionPage>, Problem> {
     let state = choice("state", filter.state.as_deref())?;
-    let size = page_size(filter.page_size, 500)?;
-    let wanted = Wanted {
+    let size = checked_page_size(filter.page_size, 500)?;
+    let wanted = ExceptionCriteria {
         exception_id: None,
         access_key_id: filter.access_key_id,
         state,
         before: filter.page_token,
         limit: size + 1,
     };
-    let reading = exceptions::list(&admin.pool, &wanted, admin.clock.now());
-    let mut exceptions = within(admin.timeout, reading).await?;
-    let next_page_token = cut(&mut exceptions, size, |one| one.exception_id);
+    let reading = exceptions::list_exceptions(&admin.pool, &wanted, admin.clock.now());
+    let mut exceptions = with_timeout(admin.timeout, reading).await?;
+    let next_page_token = paginate(&mut exceptions, size, |one| one.exception_id);
     Ok(Answer(ExceptionPage {
         exceptions,
         next_page_token,
@@ -80,26 +80,26 @@ pub async fn list(
         CommonFaults,
     )
 )]
-pub async fn one(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn get_exception(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Path(id): Path<Uuid>,
 ) -> Result<Answer<ExceptionView>, Problem> {
-    view(&admin, id).await.map(Answer)
+    find_exception(&admin, id).await.map(Answer)
 }
 
-async fn view(admin: &Admin, id: Uuid) -> Result<ExceptionView, Problem> {
-    let wanted = Wanted {
+async fn find_exception(admin: &AdminApi, id: Uuid) -> Result<ExceptionView, Problem> {
+    let wanted = ExceptionCriteria {
         exception_id: Some(id),
         limit: 1,
-        ..Wanted::default()
+        ..ExceptionCriteria::default()
     };
-    let reading = exceptions::list(&admin.pool, &wanted, admin.clock.now());
-    let mut found = within(admin.timeout, reading).await?;
-    found.pop().ok_or_else(missing)
+    let reading = exceptions::list_exceptions(&admin.pool, &wanted, admin.clock.now());
+    let mut found = with_timeout(admin.timeout, reading).await?;
+    found.pop().ok_or_else(exception_not_found)
 }
 
-fn missing() -> Problem {
+fn exception_not_found() -> Problem {
     Problem::not_found("No exception has this id.")
 }
 
@@ -119,24 +119,24 @@ fn missing() -> Problem {
         CommonFaults,
     )
 )]
-pub async fn ask(
-    State(admin): State<Admin>,
-    Acting(actor): Acting,
+pub async fn request_exception(
+    State(admin): State<AdminApi>,
+    CanAct(actor): CanAct,
     Json(body): Json<NewException>,
 ) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
-    text("reason", &body.reason, 1024)?;
-    let most = LONGEST.whole_hours();
+    check_text("reason", &body.reason, 1024)?;
+    let most = MAX_DURATION.whole_hours();
     let hours = u8::try_from(body.hours)
         .ok()
         .filter(|hours| (1..=most).contains(&i64::from(*hours)))
         .ok_or_else(|| Problem::invalid(format!("`hours` must be 1 to {most}.")))?;
-    let excepting = Excepting {
-        scope: Scope {
+    let excepting = ExceptionRequest {
+        scope: ExceptionScope {
             operations: body.operations,
             networks: body
                 .networks
                 .iter()
-                .map(network)
+                .map(parse_network)
                 .collect::<Result<_, _>>()?,
         },
         hours,
@@ -146,11 +146,11 @@ pub async fn ask(
     let (id, now) = (&body.access_key_id, admin.clock.now());
     let eyes = admin.settings.four_eyes;
     let asking = exceptions::request_exception(&admin.pool, id, &excepting, &actor, eyes, now);
-    let approval = within(admin.timeout, asking).await?;
-    waits(&admin, approval).await
+    let approval = with_timeout(admin.timeout, asking).await?;
+    pending_approval_response(&admin, approval).await
 }
 
-fn network(text: &String) -> Result<IpNet, Problem> {
+fn parse_network(text: &String) -> Result<IpNet, Problem> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     let network = text.parse::<IpNet>().or_else(|_| address());
     network.map(|network| network.trunc()).map_err(|_| {
@@ -176,21 +176,21 @@ fn network(text: &String) -> Result<IpNet, Problem> {
         CommonFaults,
     )
 )]
-pub async fn revoke(
-    State(admin): State<Admin>,
-    Acting(actor): Acting,
+pub async fn revoke_exception(
+    State(admin): State<AdminApi>,
+    CanAct(actor): CanAct,
     Path(target): Path<String>,
     Query(waiting): Query<WaitQuery>,
 ) -> Result<Answer<Changed<ExceptionView>>, Problem> {
-    let id = id_of(&target).ok_or_else(missing)?;
-    let revoking = exceptions::revoke(&admin.pool, id, &actor, admin.clock.now());
-    let revoked = within(admin.timeout, revoking).await?;
-    let concern = Concern::Keys(vec![revoked.access_key_id]);
+    let id = parse_id(&target).ok_or_else(exception_not_found)?;
+    let revoking = exceptions::revoke_exception(&admin.pool, id, &actor, admin.clock.now());
+    let revoked = with_timeout(admin.timeout, revoking).await?;
+    let concern = AffectedKeys::Keys(vec![revoked.access_key_id]);
     let receipt = admin
         .receipt(revoked.position, concern, waiting.wait)
         .await?;
     Ok(Answer(Changed {
-        view: view(&admin, id).await?,
+        view: find_exception(&admin, id).await?,
         receipt: Some(receipt),
     }))
 }
@@ -201,16 +201,16 @@ impl From<ScopeFault> for Problem {
     }
 }
 
-impl From<RevokeFault> for Problem {
-    fn from(fault: RevokeFault) -> Self {
+impl From<ExceptionFault> for Problem {
+    fn from(fault: ExceptionFault) -> Self {
         match fault {
-            RevokeFault::NotFound => missing(),
-            RevokeFault::Over => Self::conflict(
+            ExceptionFault::NotFound => exception_not_found(),
+            ExceptionFault::Over => Self::conflict(
                 "exception-over",
                 "The exception has already ended.",
                 "There is nothing to end.",
             ),
-            RevokeFault::State(fault) => fault.into(),
+            ExceptionFault::State(fault) => fault.into(),
         }
     }
 }

@@ -4,15 +4,15 @@ use axum::{Json as Answer, extract::State};
 use http::StatusCode;
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::{Acting, Reader},
-        extract::{Json, Path, Query, choice, cut, page_size, text},
+        authentication::{CanAct, CanRead},
+        extract::{Json, Path, Query, check_text, checked_page_size, choice, paginate},
         problem::Problem,
         responses::CommonFaults,
-        verbs::before_verb,
+        verbs::strip_method,
     },
-    v1::approvals::waits,
+    v1::approvals::pending_approval_response,
 };
 use akgate_api::{
     approvals::ApprovalView,
@@ -24,8 +24,8 @@ use akgate_rules::access_key::AccessKeyId;
 use akgate_state::{
     directory::{
         lineage,
-        listing::{self, Wanted},
-        within,
+        listing::{self, KeyCriteria},
+        with_timeout,
     },
     restrictions::disable,
 };
@@ -41,15 +41,15 @@ use akgate_state::{
     params(KeyFilter),
     responses((status = 200, description = "A page of results.", body = KeyPage), CommonFaults)
 )]
-pub async fn list(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn list_keys(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Query(filter): Query<KeyFilter>,
 ) -> Result<Answer<KeyPage>, Problem> {
     let status = choice("status", filter.status.as_deref())?;
-    let after = filter.page_token.as_deref().map(key_id).transpose()?;
-    let size = page_size(filter.page_size, 500)?;
-    let wanted = Wanted {
+    let after = filter.page_token.as_deref().map(parse_key_id).transpose()?;
+    let size = checked_page_size(filter.page_size, 500)?;
+    let wanted = KeyCriteria {
         account_id: filter.account_id.as_deref(),
         user_name: filter.user_name.as_deref(),
         status,
@@ -57,15 +57,15 @@ pub async fn list(
         after: after.as_ref().map_or("", AccessKeyId::as_str),
         limit: size + 1,
     };
-    let mut keys = within(admin.timeout, listing::list(&admin.pool, &wanted)).await?;
-    let next_page_token = cut(&mut keys, size, |one| one.access_key_id.clone());
+    let mut keys = with_timeout(admin.timeout, listing::list_keys(&admin.pool, &wanted)).await?;
+    let next_page_token = paginate(&mut keys, size, |one| one.access_key_id.clone());
     Ok(Answer(KeyPage {
         keys,
         next_page_token,
     }))
 }
 
-fn key_id(text: &str) -> Result<AccessKeyId, Problem> {
+fn parse_key_id(text: &str) -> Result<AccessKeyId, Problem> {
     AccessKeyId::parse(text).map_err(|fault| Problem::invalid(fault.to_string()))
 }
 
@@ -84,15 +84,15 @@ fn key_id(text: &str) -> Result<AccessKeyId, Problem> {
         CommonFaults,
     )
 )]
-pub async fn one(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn get_key(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Path(id): Path<String>,
 ) -> Result<Answer<KeyView>, Problem> {
-    let id = key_id(&id)?;
-    let shown = within(
+    let id = parse_key_id(&id)?;
+    let shown = with_timeout(
         admin.timeout,
-        listing::show(&admin.pool, &id, admin.clock.now()),
+        listing::find_key_view(&admin.pool, &id, admin.clock.now()),
     )
     .await?;
     let missing = || {
@@ -117,16 +117,16 @@ pub async fn one(
     ),
     responses((status = 200, description = "The known lineage; for an unknown id, only the id itself.", body = Lineage), CommonFaults)
 )]
-pub async fn lineage(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn get_key_lineage(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Path(id): Path<String>,
     Query(much): Query<LineageFilter>,
 ) -> Result<Answer<Lineage>, Problem> {
-    let id = key_id(&id)?;
-    let size = page_size(much.page_size, 1000)?;
-    let reading = lineage::of(&admin.pool, &id, size + 1, admin.clock.now());
-    let relatives = within(admin.timeout, reading).await?;
+    let id = parse_key_id(&id)?;
+    let size = checked_page_size(much.page_size, 1000)?;
+    let reading = lineage::list_relatives(&admin.pool, &id, size + 1, admin.clock.now());
+    let relatives = with_timeout(admin.timeout, reading).await?;
     Ok(Answer(Lineage { relatives }))
 }
 
@@ -147,16 +147,16 @@ pub async fn lineage(
         CommonFaults,
     )
 )]
-pub async fn disable(
-    State(admin): State<Admin>,
-    Acting(actor): Acting,
+pub async fn request_key_disabling(
+    State(admin): State<AdminApi>,
+    CanAct(actor): CanAct,
     Path(target): Path<String>,
     Json(body): Json<DisableKeyRequest>,
 ) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
-    let id = key_id(before_verb(&target))?;
-    text("reason", &body.reason, 1024)?;
+    let id = parse_key_id(strip_method(&target))?;
+    check_text("reason", &body.reason, 1024)?;
     let (eyes, now) = (admin.settings.four_eyes, admin.clock.now());
     let asking = disable::request_disabling(&admin.pool, &id, &body.reason, &actor, eyes, now);
-    let approval = within(admin.timeout, asking).await?;
-    waits(&admin, approval).await
+    let approval = with_timeout(admin.timeout, asking).await?;
+    pending_approval_response(&admin, approval).await
 }

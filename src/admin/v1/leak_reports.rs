@@ -5,10 +5,10 @@ use axum::{Json as Answer, extract::State};
 use http::StatusCode;
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::{Acting, Reader},
-        extract::{Json, Query, choice, cut, page_size, text},
+        authentication::{CanAct, CanRead},
+        extract::{Json, Query, check_text, checked_page_size, choice, paginate},
         problem::Problem,
         responses::CommonFaults,
     },
@@ -19,12 +19,12 @@ use akgate_api::{
     },
     receipts::WaitQuery,
 };
-use akgate_rules::leak::Place;
+use akgate_rules::leak::LeakPlace;
 use akgate_state::{
-    directory::{StateFault, within},
-    leaks::record::{Delivery, Grounds, LeakReport, Suspicions, record},
-    live::barrier::Concern,
-    restrictions::reports::{Wanted, list as read},
+    directory::{StateFault, with_timeout},
+    leaks::record::{Delivery, LeakReport, ReportGrounds, SuspicionPolicy, record_reports},
+    live::barrier::AffectedKeys,
+    restrictions::reports::{ReportCriteria, list_reports as read},
 };
 
 /// Report a leaked AccessKey
@@ -44,35 +44,35 @@ use akgate_state::{
         CommonFaults,
     )
 )]
-pub async fn create(
-    State(admin): State<Admin>,
-    Acting(actor): Acting,
+pub async fn report_leak(
+    State(admin): State<AdminApi>,
+    CanAct(actor): CanAct,
     Query(waiting): Query<WaitQuery>,
     Json(body): Json<NewLeakReport>,
 ) -> Result<(StatusCode, Answer<LeakReportReceipt>), Problem> {
-    text("source", &body.source, 64)?;
-    text("reference", &body.reference, 256)?;
+    check_text("source", &body.source, 64)?;
+    check_text("reference", &body.reference, 256)?;
     if let Some(url) = &body.url {
-        text("url", url, 2048)?;
+        check_text("url", url, 2048)?;
     }
-    let concern = Concern::Keys(vec![body.access_key_id.clone()]);
+    let concern = AffectedKeys::Keys(vec![body.access_key_id.clone()]);
     let reports = [LeakReport {
         access_key_id: Some(body.access_key_id),
         secret: body.access_key_secret.map(|LeakedSecret(secret)| secret),
         reference: Some(body.reference),
-        place: Place::new(body.url.as_deref(), None, None),
+        place: LeakPlace::new(body.url.as_deref(), None, None),
         first_seen: body.first_seen,
     }];
     let delivery = Delivery {
         source: &body.source,
         actor: &actor,
-        grounds: Grounds::Decision,
-        suspicions: Suspicions::default(),
+        grounds: ReportGrounds::Decision,
+        suspicions: SuspicionPolicy::default(),
         ledger: None,
     };
     let now = admin.clock.now();
-    let recording = record(&admin.pool, &admin.ring, &delivery, &reports, now);
-    let recorded = within(admin.timeout, recording).await?;
+    let recording = record_reports(&admin.pool, &admin.ring, &delivery, &reports, now);
+    let recorded = with_timeout(admin.timeout, recording).await?;
     let (recorded, restriction) = recorded
         .first()
         .copied()
@@ -106,14 +106,14 @@ pub async fn create(
     params(LeakReportFilter),
     responses((status = 200, description = "A page of results.", body = LeakReportPage), CommonFaults)
 )]
-pub async fn list(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn list_leak_reports(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Query(filter): Query<LeakReportFilter>,
 ) -> Result<Answer<LeakReportPage>, Problem> {
     let proof = choice("proof", filter.proof.as_deref())?;
-    let size = page_size(filter.page_size, 500)?;
-    let wanted = Wanted {
+    let size = checked_page_size(filter.page_size, 500)?;
+    let wanted = ReportCriteria {
         proof,
         source: filter.source,
         access_key_id: filter.access_key_id,
@@ -121,8 +121,8 @@ pub async fn list(
         before: filter.page_token,
         limit: size + 1,
     };
-    let mut reports = within(admin.timeout, read(&admin.pool, &wanted)).await?;
-    let next_page_token = cut(&mut reports, size, |report| report.report_id);
+    let mut reports = with_timeout(admin.timeout, read(&admin.pool, &wanted)).await?;
+    let next_page_token = paginate(&mut reports, size, |report| report.report_id);
     Ok(Answer(LeakReportPage {
         reports,
         next_page_token,

@@ -5,13 +5,13 @@ use http::StatusCode;
 use uuid::Uuid;
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::{Acting, Reader},
-        extract::{Json, Path, Query, choice, cut, page_size, text},
+        authentication::{CanAct, CanRead},
+        extract::{Json, Path, Query, check_text, checked_page_size, choice, paginate},
         problem::Problem,
         responses::CommonFaults,
-        verbs::id_of,
+        verbs::parse_id,
     },
 };
 use akgate_api::{
@@ -19,10 +19,10 @@ use akgate_api::{
     problem::ProblemDetails,
 };
 use akgate_state::{
-    directory::within,
+    directory::with_timeout,
     outbox::{
         again::{self, LetterFault},
-        list::{Wanted, list as read},
+        list::{LetterCriteria, list_letters as read},
     },
 };
 
@@ -37,22 +37,22 @@ use akgate_state::{
     params(LetterFilter),
     responses((status = 200, description = "A page of results.", body = LetterPage), CommonFaults)
 )]
-pub async fn list(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn list_letters(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Query(filter): Query<LetterFilter>,
 ) -> Result<Answer<LetterPage>, Problem> {
     let state = choice("state", filter.state.as_deref())?;
-    let size = page_size(filter.page_size, 500)?;
-    let wanted = Wanted {
+    let size = checked_page_size(filter.page_size, 500)?;
+    let wanted = LetterCriteria {
         letter_id: None,
         state,
         restriction_id: filter.restriction_id,
         before: filter.page_token,
         limit: size + 1,
     };
-    let mut letters = within(admin.timeout, read(&admin.pool, &wanted)).await?;
-    let next_page_token = cut(&mut letters, size, |letter| letter.letter_id);
+    let mut letters = with_timeout(admin.timeout, read(&admin.pool, &wanted)).await?;
+    let next_page_token = paginate(&mut letters, size, |letter| letter.letter_id);
     Ok(Answer(LetterPage {
         letters,
         next_page_token,
@@ -74,25 +74,25 @@ pub async fn list(
         CommonFaults,
     )
 )]
-pub async fn one(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn get_letter(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Path(id): Path<Uuid>,
 ) -> Result<Answer<LetterView>, Problem> {
-    view(&admin, id).await.map(Answer)
+    find_letter(&admin, id).await.map(Answer)
 }
 
-async fn view(admin: &Admin, id: Uuid) -> Result<LetterView, Problem> {
-    let wanted = Wanted {
+async fn find_letter(admin: &AdminApi, id: Uuid) -> Result<LetterView, Problem> {
+    let wanted = LetterCriteria {
         letter_id: Some(id),
         limit: 1,
-        ..Wanted::default()
+        ..LetterCriteria::default()
     };
-    let mut found = within(admin.timeout, read(&admin.pool, &wanted)).await?;
-    found.pop().ok_or_else(missing)
+    let mut found = with_timeout(admin.timeout, read(&admin.pool, &wanted)).await?;
+    found.pop().ok_or_else(letter_not_found)
 }
 
-fn missing() -> Problem {
+fn letter_not_found() -> Problem {
     Problem::not_found("No letter has this id.")
 }
 
@@ -112,15 +112,15 @@ fn missing() -> Problem {
         CommonFaults,
     )
 )]
-pub async fn resend(
-    State(admin): State<Admin>,
-    Acting(actor): Acting,
+pub async fn resend_letter(
+    State(admin): State<AdminApi>,
+    CanAct(actor): CanAct,
     Path(target): Path<String>,
 ) -> Result<(StatusCode, Answer<LetterView>), Problem> {
-    let id = id_of(&target).ok_or_else(missing)?;
-    let resending = again::resend(&admin.pool, id, &actor, admin.clock.now());
-    let id = within(admin.timeout, resending).await?;
-    Ok((StatusCode::CREATED, Answer(view(&admin, id).await?)))
+    let id = parse_id(&target).ok_or_else(letter_not_found)?;
+    let resending = again::resend_letter(&admin.pool, id, &actor, admin.clock.now());
+    let id = with_timeout(admin.timeout, resending).await?;
+    Ok((StatusCode::CREATED, Answer(find_letter(&admin, id).await?)))
 }
 
 /// Stop sending a letter
@@ -140,23 +140,23 @@ pub async fn resend(
         CommonFaults,
     )
 )]
-pub async fn bury(
-    State(admin): State<Admin>,
-    Acting(actor): Acting,
+pub async fn stop_letter(
+    State(admin): State<AdminApi>,
+    CanAct(actor): CanAct,
     Path(target): Path<String>,
     Json(body): Json<StopLetterRequest>,
 ) -> Result<Answer<LetterView>, Problem> {
-    let id = id_of(&target).ok_or_else(missing)?;
-    text("reason", &body.reason, 1024)?;
-    let burying = again::bury(&admin.pool, id, &body.reason, &actor, admin.clock.now());
-    within(admin.timeout, burying).await?;
-    view(&admin, id).await.map(Answer)
+    let id = parse_id(&target).ok_or_else(letter_not_found)?;
+    check_text("reason", &body.reason, 1024)?;
+    let burying = again::cancel_letter(&admin.pool, id, &body.reason, &actor, admin.clock.now());
+    with_timeout(admin.timeout, burying).await?;
+    find_letter(&admin, id).await.map(Answer)
 }
 
 impl From<LetterFault> for Problem {
     fn from(fault: LetterFault) -> Self {
         match fault {
-            LetterFault::NotFound => missing(),
+            LetterFault::NotFound => letter_not_found(),
             LetterFault::Due => Self::conflict(
                 "letter-due",
                 "The letter is already due.",

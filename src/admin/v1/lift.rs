@@ -6,17 +6,17 @@ use axum::{
 };
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::Acting,
-        etag::{IfMatch, Tagged},
-        extract::{Json, Path, text},
+        authentication::CanAct,
+        etag::{IfMatch, WithEtag},
+        extract::{Json, Path, check_text},
         problem::Problem,
         responses::CommonFaults,
     },
     v1::{
-        approvals::waits,
-        restrictions::{id_of, view},
+        approvals::pending_approval_response,
+        restrictions::{find_restriction, parse_restriction_id},
     },
 };
 use akgate_api::{
@@ -24,10 +24,10 @@ use akgate_api::{
     problem::ProblemDetails,
     restrictions::{LiftRequest, RestrictionView},
 };
-use akgate_rules::restriction::Accepts;
+use akgate_rules::restriction::AcceptedConditions;
 use akgate_state::{
-    approvals::Outcome,
-    directory::{StateFault, within},
+    approvals::ChangeOutcome,
+    directory::{StateFault, with_timeout},
     restrictions::lift::{self, LiftFault, Lifting},
 };
 
@@ -52,32 +52,34 @@ use akgate_state::{
         CommonFaults,
     )
 )]
-pub async fn lift(
-    State(admin): State<Admin>,
-    Acting(actor): Acting,
+pub async fn lift_restriction(
+    State(admin): State<AdminApi>,
+    CanAct(actor): CanAct,
     Path(target): Path<String>,
     IfMatch(seen): IfMatch,
     Json(body): Json<LiftRequest>,
 ) -> Result<Response, Problem> {
-    let id = id_of(&target)?;
-    text("reason", &body.reason, 1024)?;
+    let id = parse_restriction_id(&target)?;
+    check_text("reason", &body.reason, 1024)?;
     let lifting = Lifting {
         closing: body.closing,
         reason: body.reason,
-        accepts: Accepts {
+        accepts: AcceptedConditions {
             active_key: body.accept_active_key,
             no_confirmation: body.accept_no_confirmation,
         },
     };
     let now = admin.clock.now();
     let (eyes, seen) = (admin.settings.four_eyes, seen.as_deref());
-    let lifting = lift::lift(&admin.pool, id, &lifting, &actor, eyes, seen, now);
-    match within(admin.timeout, lifting).await? {
-        Outcome::Done(position) => {
+    let lifting = lift::lift_restriction(&admin.pool, id, &lifting, &actor, eyes, seen, now);
+    match with_timeout(admin.timeout, lifting).await? {
+        ChangeOutcome::Done(position) => {
             admin.enforce(position).await;
-            Ok(Tagged(view(&admin, id).await?).into_response())
+            Ok(WithEtag(find_restriction(&admin, id).await?).into_response())
         }
-        Outcome::Waits(approval) => Ok(waits(&admin, approval).await?.into_response()),
+        ChangeOutcome::Waits(approval) => Ok(pending_approval_response(&admin, approval)
+            .await?
+            .into_response()),
     }
 }
 

@@ -3,11 +3,11 @@
 use axum::{Json as Answer, extract::State};
 
 use crate::{
-    context::Admin,
-    http::{authentication::Reader, problem::Problem, responses::CommonFaults},
+    context::AdminApi,
+    http::{authentication::CanRead, problem::Problem, responses::CommonFaults},
 };
 use akgate_api::nodes::Nodes;
-use akgate_state::{directory::within, live::nodes};
+use akgate_state::{directory::with_timeout, live::nodes};
 
 /// List nodes
 ///
@@ -20,7 +20,10 @@ use akgate_state::{directory::within, live::nodes};
     tag = "nodes",
     responses((status = 200, description = "All nodes.", body = Nodes), CommonFaults)
 )]
-pub async fn list(State(admin): State<Admin>, _: Reader) -> Result<Answer<Nodes>, Problem> {
-    let nodes = within(admin.timeout, nodes::list(&admin.pool)).await?;
+pub async fn list_nodes(
+    State(admin): State<AdminApi>,
+    _: CanRead,
+) -> Result<Answer<Nodes>, Problem> {
+    let nodes = with_timeout(admin.timeout, nodes::list_nodes(&admin.pool)).await?;
     Ok(Answer(Nodes { nodes }))
 }

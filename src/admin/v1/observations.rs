@@ -4,19 +4,19 @@ use axum::{Json as Answer, extract::State};
 use time::Duration;
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::Reader,
-        extract::{Query, page_size},
+        authentication::CanRead,
+        extract::{Query, checked_page_size},
         problem::Problem,
         responses::CommonFaults,
     },
 };
 use akgate_api::observations::{ObservationFilter, ObservationReport};
-use akgate_state::{calls::observed, directory::within};
+use akgate_state::{calls::observed, directory::with_timeout};
 
 /// What is looked back at where nothing else is asked for.
-const DAY: Duration = Duration::DAY;
+const DEFAULT_PERIOD: Duration = Duration::DAY;
 
 /// Show what would have been refused
 ///
@@ -30,14 +30,16 @@ const DAY: Duration = Duration::DAY;
     params(ObservationFilter),
     responses((status = 200, description = "The report.", body = ObservationReport), CommonFaults)
 )]
-pub async fn read(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn get_observed_calls(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Query(filter): Query<ObservationFilter>,
 ) -> Result<Answer<ObservationReport>, Problem> {
     let until = filter.until.unwrap_or_else(|| admin.clock.now());
-    let since = filter.since.unwrap_or_else(|| until.saturating_sub(DAY));
-    let size = page_size(filter.page_size, 1000)?;
-    let report = observed::report(&admin.pool, filter.watch, since, until, size);
-    Ok(Answer(within(admin.timeout, report).await?))
+    let since = filter
+        .since
+        .unwrap_or_else(|| until.saturating_sub(DEFAULT_PERIOD));
+    let size = checked_page_size(filter.page_size, 1000)?;
+    let report = observed::read_observation_report(&admin.pool, filter.watch, since, until, size);
+    Ok(Answer(with_timeout(admin.timeout, report).await?))
 }

@@ -5,14 +5,14 @@ use http::StatusCode;
 use time::Duration;
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::{Managing, Reader},
-        extract::{Json, Path, Query, cut, page_size, text},
+        authentication::{CanManage, CanRead},
+        extract::{Json, Path, Query, check_text, checked_page_size, paginate},
         idempotency::ShownOnce,
         problem::Problem,
         responses::CommonFaults,
-        verbs::before_verb,
+        verbs::strip_method,
     },
 };
 use akgate_api::operators::{MOST_TOKEN_DAYS, Right};
@@ -24,8 +24,8 @@ use akgate_api::{
     problem::ProblemDetails,
 };
 use akgate_state::{
-    directory::within,
-    operators::store::{self, MadeToken, NewToken, OperatorFault},
+    directory::with_timeout,
+    operators::store::{self, IssuedToken, NewToken, OperatorFault},
 };
 
 /// List operators
@@ -39,18 +39,18 @@ use akgate_state::{
     params(OperatorFilter),
     responses((status = 200, description = "A page of results.", body = OperatorPage), CommonFaults)
 )]
-pub async fn list(
-    State(admin): State<Admin>,
-    _: Managing,
+pub async fn list_operators(
+    State(admin): State<AdminApi>,
+    _: CanManage,
     Query(filter): Query<OperatorFilter>,
 ) -> Result<Answer<OperatorPage>, Problem> {
-    let size = page_size(filter.page_size, 500)?;
+    let size = checked_page_size(filter.page_size, 500)?;
     if let Some(token) = &filter.page_token {
-        text("page_token", token, 64)?;
+        check_text("page_token", token, 64)?;
     }
-    let reading = store::list(&admin.pool, None, filter.page_token.as_deref(), size + 1);
-    let mut operators = within(admin.timeout, reading).await?;
-    let next_page_token = cut(&mut operators, size, |one| one.name.clone());
+    let reading = store::list_operators(&admin.pool, None, filter.page_token.as_deref(), size + 1);
+    let mut operators = with_timeout(admin.timeout, reading).await?;
+    let next_page_token = paginate(&mut operators, size, |one| one.name.clone());
     Ok(Answer(OperatorPage {
         operators,
         next_page_token,
@@ -58,7 +58,11 @@ pub async fn list(
 }
 
 /// What is answered with a token, the only time that it is shown.
-pub(super) fn token_receipt(name: String, role: Role, made: Option<&MadeToken>) -> NewTokenReceipt {
+pub(super) fn token_receipt(
+    name: String,
+    role: Role,
+    made: Option<&IssuedToken>,
+) -> NewTokenReceipt {
     NewTokenReceipt {
         name,
         role,
@@ -83,27 +87,27 @@ pub(super) fn token_receipt(name: String, role: Role, made: Option<&MadeToken>) 
         CommonFaults,
     )
 )]
-pub async fn add(
-    State(admin): State<Admin>,
-    Managing(by): Managing,
+pub async fn add_operator(
+    State(admin): State<AdminApi>,
+    CanManage(by): CanManage,
     Json(body): Json<NewOperator>,
 ) -> Result<(StatusCode, Extension<ShownOnce>, Answer<NewTokenReceipt>), Problem> {
-    if !store::is_name(&body.name) {
+    if !store::is_operator_name(&body.name) {
         return Err(Problem::invalid(
             "`name` must consist of 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@` and `-`.",
         ));
     }
-    let lasts = checked(body.token_days)?;
+    let lasts = token_lifetime(body.token_days)?;
     let lasts = (!body.no_token).then_some(lasts);
     let mut rng = admin.randomness.rng();
     let (now, role) = (admin.clock.now(), body.role);
-    let adding = store::add(&admin.pool, &body.name, role, lasts, &by, now, &mut rng);
-    let made = within(admin.timeout, adding).await?;
+    let adding = store::add_operator(&admin.pool, &body.name, role, lasts, &by, now, &mut rng);
+    let made = with_timeout(admin.timeout, adding).await?;
     let receipt = token_receipt(body.name, role, made.as_ref());
     Ok((StatusCode::CREATED, Extension(ShownOnce), Answer(receipt)))
 }
 
-fn checked(days: u16) -> Result<Duration, Problem> {
+fn token_lifetime(days: u16) -> Result<Duration, Problem> {
     match (1..=MOST_TOKEN_DAYS).contains(&days) {
         true => Ok(Duration::days(days.into())),
         false => Err(Problem::invalid(format!(
@@ -130,21 +134,21 @@ fn checked(days: u16) -> Result<Duration, Problem> {
         CommonFaults,
     )
 )]
-pub async fn make_token(
-    State(admin): State<Admin>,
-    Managing(by): Managing,
+pub async fn create_token(
+    State(admin): State<AdminApi>,
+    CanManage(by): CanManage,
     Path(name): Path<String>,
     Json(body): Json<TokenRequest>,
 ) -> Result<(StatusCode, Extension<ShownOnce>, Answer<NewTokenReceipt>), Problem> {
-    text("name", &name, 64)?;
+    check_text("name", &name, 64)?;
     let new = NewToken {
         role: body.role,
-        lasts: checked(body.token_days)?,
+        lasts: token_lifetime(body.token_days)?,
     };
     let mut rng = admin.randomness.rng();
     let now = admin.clock.now();
     let making = store::add_token(&admin.pool, &name, new, &by, now, &mut rng);
-    let made = within(admin.timeout, making).await?;
+    let made = with_timeout(admin.timeout, making).await?;
     let receipt = token_receipt(name, body.role, Some(&made));
     Ok((StatusCode::CREATED, Extension(ShownOnce), Answer(receipt)))
 }
@@ -165,15 +169,15 @@ pub async fn make_token(
         CommonFaults,
     )
 )]
-pub async fn revoke(
-    State(admin): State<Admin>,
-    Managing(by): Managing,
+pub async fn revoke_operator(
+    State(admin): State<AdminApi>,
+    CanManage(by): CanManage,
     Path(target): Path<String>,
 ) -> Result<Answer<Revoked>, Problem> {
-    let name = before_verb(&target);
-    text("name", name, 64)?;
-    let revoking = store::revoke(&admin.pool, name, &by, admin.clock.now());
-    within(admin.timeout, revoking).await?;
+    let name = strip_method(&target);
+    check_text("name", name, 64)?;
+    let revoking = store::revoke_operator(&admin.pool, name, &by, admin.clock.now());
+    with_timeout(admin.timeout, revoking).await?;
     let revoked = name.to_owned();
     Ok(Answer(Revoked { revoked }))
 }
@@ -194,18 +198,18 @@ pub async fn revoke(
     )
 )]
 pub async fn revoke_token(
-    State(admin): State<Admin>,
-    Reader(operator): Reader,
+    State(admin): State<AdminApi>,
+    CanRead(operator): CanRead,
     Path(target): Path<String>,
 ) -> Result<Answer<Revoked>, Problem> {
-    let token_id = before_verb(&target);
-    text("id", token_id, 64)?;
+    let token_id = strip_method(&target);
+    check_text("id", token_id, 64)?;
     if Some(token_id) != operator.token_id.as_deref() && !operator.role.may(Right::Manage) {
         return Err(Problem::forbidden(operator.role, Right::Manage));
     }
     let by = operator.actor();
     let revoking = store::revoke_token(&admin.pool, token_id, &by, admin.clock.now());
-    within(admin.timeout, revoking).await?;
+    with_timeout(admin.timeout, revoking).await?;
     let revoked = token_id.to_owned();
     Ok(Answer(Revoked { revoked }))
 }
@@ -220,12 +224,12 @@ pub async fn revoke_token(
     tag = "operators",
     responses((status = 200, description = "The caller.", body = CurrentOperator), CommonFaults)
 )]
-pub async fn me(
-    State(admin): State<Admin>,
-    Reader(operator): Reader,
+pub async fn get_caller(
+    State(admin): State<AdminApi>,
+    CanRead(operator): CanRead,
 ) -> Result<Answer<CurrentOperator>, Problem> {
-    let reading = store::list(&admin.pool, Some(&operator.name), None, 1);
-    let views = within(admin.timeout, reading).await?;
+    let reading = store::list_operators(&admin.pool, Some(&operator.name), None, 1);
+    let views = with_timeout(admin.timeout, reading).await?;
     let mut tokens = views.into_iter().flat_map(|view| view.tokens);
     let token = tokens.find(|token| Some(&token.token_id) == operator.token_id.as_ref());
     Ok(Answer(CurrentOperator {

@@ -5,14 +5,14 @@ use http::StatusCode;
 use time::Duration;
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::{Acting, Reader},
-        extract::{Json, Query, page_size, text},
+        authentication::{CanAct, CanRead},
+        extract::{Json, Query, check_text, checked_page_size},
         problem::Problem,
         responses::CommonFaults,
     },
-    v1::approvals::waits,
+    v1::approvals::pending_approval_response,
 };
 use akgate_api::{
     approvals::ApprovalView,
@@ -24,11 +24,11 @@ use akgate_api::{
 };
 use akgate_rules::{
     operation::{Effect, Operation, Product},
-    verdict::{Mode, Profile, refuses},
+    verdict::{Mode, Profile, profile_refuses},
 };
 use akgate_state::{
-    calls::replay::{self, AskedFor, Refused},
-    directory::within,
+    calls::replay::{self, CalledOperation, RefusedOperation},
+    directory::with_timeout,
     restrictions::mode::{self, SwitchMode},
 };
 
@@ -42,15 +42,18 @@ use akgate_state::{
     tag = "policy",
     responses((status = 200, description = "The policy.", body = PolicyView), CommonFaults)
 )]
-pub async fn show(State(admin): State<Admin>, _: Reader) -> Result<Answer<PolicyView>, Problem> {
-    let switched = within(admin.timeout, mode::view(&admin.pool)).await?;
+pub async fn get_policy(
+    State(admin): State<AdminApi>,
+    _: CanRead,
+) -> Result<Answer<PolicyView>, Problem> {
+    let switched = with_timeout(admin.timeout, mode::read_mode_switch(&admin.pool)).await?;
     let configured = admin.settings.policy;
     let mode = switched.mode.unwrap_or(configured.mode);
     let (catalogue, strict) = (&admin.rules.catalogue, &admin.rules.strict);
     let refused = |profile| {
         let operations = catalogue.operations();
         operations
-            .filter(|one| refuses(strict, one, profile, false))
+            .filter(|one| profile_refuses(strict, one, profile, false))
             .count()
     };
     Ok(Answer(PolicyView {
@@ -84,23 +87,23 @@ pub async fn show(State(admin): State<Admin>, _: Reader) -> Result<Answer<Policy
         CommonFaults,
     )
 )]
-pub async fn switch_mode(
-    State(admin): State<Admin>,
-    Acting(actor): Acting,
+pub async fn request_mode_switch(
+    State(admin): State<AdminApi>,
+    CanAct(actor): CanAct,
     Json(body): Json<SwitchModeRequest>,
 ) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
-    text("reason", &body.reason, 1024)?;
+    check_text("reason", &body.reason, 1024)?;
     let switching = SwitchMode {
         mode: body.mode,
         reason: body.reason,
     };
     let (eyes, now) = (admin.settings.four_eyes, admin.clock.now());
     let asking = mode::request_switch(&admin.pool, &switching, &actor, eyes, now);
-    let approval = within(admin.timeout, asking).await?;
-    waits(&admin, approval).await
+    let approval = with_timeout(admin.timeout, asking).await?;
+    pending_approval_response(&admin, approval).await
 }
 
-fn is_version(given: &str) -> bool {
+fn is_api_version(given: &str) -> bool {
     given.len() == 10
         && given.bytes().enumerate().all(|(at, byte)| match at {
             4 | 7 => byte == b'-',
@@ -123,13 +126,13 @@ fn is_version(given: &str) -> bool {
         CommonFaults,
     )
 )]
-pub async fn check(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn check_operation(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Query(which): Query<PolicyCheckQuery>,
 ) -> Result<Answer<PolicyCheck>, Problem> {
-    text("product", &which.product, 64)?;
-    text("action", &which.action, 128)?;
+    check_text("product", &which.product, 64)?;
+    check_text("action", &which.action, 128)?;
     let is_plain = |given: &str, mark: u8| {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == mark;
         given.bytes().all(fits)
@@ -147,7 +150,7 @@ pub async fn check(
     if which
         .version
         .as_deref()
-        .is_some_and(|given| !is_version(given))
+        .is_some_and(|given| !is_api_version(given))
     {
         return Err(Problem::invalid("`version` must be a date: 2015-05-01."));
     }
@@ -167,8 +170,8 @@ pub async fn check(
         .named(&which.product, version, &which.action)
         .map_err(|fault| Problem::not_found(format!("{fault}.")))?;
     let judged = |widened| PerProfile {
-        mutations: judge(&admin, &operation, Profile::Mutations, widened),
-        strict: judge(&admin, &operation, Profile::Strict, widened),
+        mutations: judge_operation(&admin, &operation, Profile::Mutations, widened),
+        strict: judge_operation(&admin, &operation, Profile::Strict, widened),
     };
     let effect = operation.effect();
     Ok(Answer(PolicyCheck {
@@ -181,8 +184,13 @@ pub async fn check(
     }))
 }
 
-fn judge(admin: &Admin, operation: &Operation, profile: Profile, widened: bool) -> Judgement {
-    match refuses(&admin.rules.strict, operation, profile, widened) {
+fn judge_operation(
+    admin: &AdminApi,
+    operation: &Operation,
+    profile: Profile,
+    widened: bool,
+) -> Judgement {
+    match profile_refuses(&admin.rules.strict, operation, profile, widened) {
         true => Judgement::Refuse,
         false => Judgement::Allow,
     }
@@ -198,7 +206,10 @@ fn judge(admin: &Admin, operation: &Operation, profile: Profile, widened: bool) 
     tag = "policy",
     responses((status = 200, description = "The differences.", body = PolicyDiff), CommonFaults)
 )]
-pub async fn diff(State(admin): State<Admin>, _: Reader) -> Result<Answer<PolicyDiff>, Problem> {
+pub async fn compare_profiles(
+    State(admin): State<AdminApi>,
+    _: CanRead,
+) -> Result<Answer<PolicyDiff>, Problem> {
     let catalogue = &admin.rules.catalogue;
     let listed = admin.rules.strict.entries().filter_map(|entry| {
         let operation = catalogue.named(entry.product, entry.version, entry.action);
@@ -208,8 +219,8 @@ pub async fn diff(State(admin): State<Admin>, _: Reader) -> Result<Answer<Policy
     let operations = catalogue.operations().chain(listed);
     let mut differences: Vec<PolicyDifference> = operations
         .map(|operation| PolicyDifference {
-            mutations: judge(&admin, &operation, Profile::Mutations, false),
-            strict: judge(&admin, &operation, Profile::Strict, false),
+            mutations: judge_operation(&admin, &operation, Profile::Mutations, false),
+            strict: judge_operation(&admin, &operation, Profile::Strict, false),
             product: operation.product().code().to_owned(),
             version: operation.version().to_owned(),
             action: operation.action().to_owned(),
@@ -234,26 +245,30 @@ pub async fn diff(State(admin): State<Admin>, _: Reader) -> Result<Answer<Policy
     params(ReplayQuery),
     responses((status = 200, description = "The calls that would have been refused.", body = PolicyReplay), CommonFaults)
 )]
-pub async fn replay(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn replay_calls(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Query(replaying): Query<ReplayQuery>,
 ) -> Result<Answer<PolicyReplay>, Problem> {
     let days = replaying.days.unwrap_or(14);
     if !(1..=14).contains(&days) {
         return Err(Problem::invalid("`days` must be 1 to 14."));
     }
-    let size = page_size(replaying.page_size, 1000)?;
+    let size = checked_page_size(replaying.page_size, 1000)?;
     let since = (admin.clock.now() - Duration::days(days)).truncate_to_hour();
-    let asked = within(admin.timeout, replay::operations(&admin.pool, since)).await?;
-    let refused: Vec<Refused> = asked
+    let asked = with_timeout(
+        admin.timeout,
+        replay::list_called_operations(&admin.pool, since),
+    )
+    .await?;
+    let refused: Vec<RefusedOperation> = asked
         .into_iter()
-        .filter_map(|asked| refused(&admin, asked, replaying.profile))
+        .filter_map(|asked| refused_in_replay(&admin, asked, replaying.profile))
         .collect();
     let all = replaying.keys == ReplayedKeys::All;
-    let reading = replay::calls(&admin.pool, &refused, all, since, size + 1);
+    let reading = replay::replay_calls(&admin.pool, &refused, all, since, size + 1);
     // Fourteen days of calls are many rows.
-    let mut calls = within(admin.timeout * 4, reading).await?;
+    let mut calls = with_timeout(admin.timeout * 4, reading).await?;
     let wanted = usize::try_from(size).unwrap_or(usize::MAX);
     let is_cut = calls.len() > wanted;
     calls.truncate(wanted);
@@ -264,12 +279,17 @@ pub async fn replay(
     }))
 }
 
-fn refused(admin: &Admin, asked: AskedFor, profile: Profile) -> Option<Refused> {
+fn refused_in_replay(
+    admin: &AdminApi,
+    asked: CalledOperation,
+    profile: Profile,
+) -> Option<RefusedOperation> {
     let catalogue = &admin.rules.catalogue;
     let operation = catalogue.named(&asked.product, &asked.version, &asked.action);
     let operation = operation.ok()?;
-    let refused = |widened| judge(admin, &operation, profile, widened) == Judgement::Refuse;
-    (refused(false) || refused(true)).then(|| Refused {
+    let refused =
+        |widened| judge_operation(admin, &operation, profile, widened) == Judgement::Refuse;
+    (refused(false) || refused(true)).then(|| RefusedOperation {
         if_widened: !refused(false),
         operation: asked,
     })

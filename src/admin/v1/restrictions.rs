@@ -4,11 +4,11 @@ use axum::{Json as Answer, extract::State};
 use uuid::Uuid;
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::Reader,
-        etag::Tagged,
-        extract::{Path, Query, choice, cut, page_size, text},
+        authentication::CanRead,
+        etag::WithEtag,
+        extract::{Path, Query, check_text, checked_page_size, choice, paginate},
         problem::Problem,
         responses::CommonFaults,
         verbs,
@@ -18,7 +18,7 @@ use akgate_api::{
     problem::ProblemDetails,
     restrictions::{RestrictionFilter, RestrictionPage, RestrictionView},
 };
-use akgate_state::restrictions::read::{self, Wanted};
+use akgate_state::restrictions::read::{self, RestrictionCriteria};
 
 /// List restrictions
 ///
@@ -31,17 +31,17 @@ use akgate_state::restrictions::read::{self, Wanted};
     params(RestrictionFilter),
     responses((status = 200, description = "A page of results.", body = RestrictionPage), CommonFaults)
 )]
-pub async fn list(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn list_restrictions(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Query(filter): Query<RestrictionFilter>,
 ) -> Result<Answer<RestrictionPage>, Problem> {
     let state = choice("state", filter.state.as_deref())?;
     if let Some(query) = &filter.q {
-        text("q", query, 128)?;
+        check_text("q", query, 128)?;
     }
-    let size = page_size(filter.page_size, 500)?;
-    let wanted = Wanted {
+    let size = checked_page_size(filter.page_size, 500)?;
+    let wanted = RestrictionCriteria {
         restriction_id: None,
         state,
         access_key_id: filter.access_key_id,
@@ -51,9 +51,9 @@ pub async fn list(
         // One more than asked for tells whether there is another page.
         limit: size + 1,
     };
-    let reading = admin.reading(async |db| read::list(db, &wanted).await);
+    let reading = admin.reading(async |db| read::list_restrictions(db, &wanted).await);
     let mut restrictions = reading.await?;
-    let next_page_token = cut(&mut restrictions, size, |one| one.restriction_id);
+    let next_page_token = paginate(&mut restrictions, size, |one| one.restriction_id);
     Ok(Answer(RestrictionPage {
         restrictions,
         next_page_token,
@@ -75,22 +75,22 @@ pub async fn list(
         CommonFaults,
     )
 )]
-pub async fn one(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn get_restriction(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Path(id): Path<Uuid>,
-) -> Result<Tagged<RestrictionView>, Problem> {
-    view(&admin, id).await.map(Tagged)
+) -> Result<WithEtag<RestrictionView>, Problem> {
+    find_restriction(&admin, id).await.map(WithEtag)
 }
 
 /// The id before a verb.
-pub fn id_of(target: &str) -> Result<Uuid, Problem> {
-    verbs::id_of(target).ok_or_else(|| Problem::not_found("No restriction has this id."))
+pub fn parse_restriction_id(target: &str) -> Result<Uuid, Problem> {
+    verbs::parse_id(target).ok_or_else(|| Problem::not_found("No restriction has this id."))
 }
 
 /// Reads one restriction.
-pub async fn view(admin: &Admin, id: Uuid) -> Result<RestrictionView, Problem> {
-    let reading = admin.reading(async |db| read::one(db, id).await);
+pub async fn find_restriction(admin: &AdminApi, id: Uuid) -> Result<RestrictionView, Problem> {
+    let reading = admin.reading(async |db| read::find_restriction(db, id).await);
     reading
         .await?
         .ok_or_else(|| Problem::not_found("No restriction has this id."))

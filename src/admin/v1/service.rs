@@ -5,10 +5,10 @@ use http::StatusCode;
 use uuid::Uuid;
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::Service,
-        extract::{Json, Path, Query, page_size, text},
+        authentication::CanServe,
+        extract::{Json, Path, Query, check_text, checked_page_size},
         problem::Problem,
         responses::CommonFaults,
     },
@@ -17,8 +17,8 @@ use akgate_api::{
     notices::{Bounce, NoticeFilter, NoticePage},
     problem::ProblemDetails,
 };
-use akgate_rules::evidence::clean;
-use akgate_state::{audit::notices, directory::within, outbox};
+use akgate_rules::evidence::sanitize_text;
+use akgate_state::{audit::notices, directory::with_timeout, outbox};
 
 /// Read an account's notices
 ///
@@ -35,19 +35,19 @@ use akgate_state::{audit::notices, directory::within, outbox};
         CommonFaults,
     )
 )]
-pub async fn list(
-    State(admin): State<Admin>,
-    _: Service,
+pub async fn list_notices(
+    State(admin): State<AdminApi>,
+    _: CanServe,
     Path(account_id): Path<String>,
     Query(filter): Query<NoticeFilter>,
 ) -> Result<Answer<NoticePage>, Problem> {
-    let size = page_size(filter.page_size, 500)?;
+    let size = checked_page_size(filter.page_size, 500)?;
     let after = filter.after.unwrap_or_default();
     if after < 0 {
         return Err(Problem::invalid("`after` must be 0 or more."));
     }
-    let reading = notices::of_account(&admin.pool, &account_id, after, size);
-    let notices = within(admin.timeout, reading)
+    let reading = notices::list_account_notices(&admin.pool, &account_id, after, size);
+    let notices = with_timeout(admin.timeout, reading)
         .await?
         .ok_or_else(|| Problem::not_found("No account in the directory has this id."))?;
     Ok(Answer(NoticePage { notices }))
@@ -69,13 +69,13 @@ pub async fn list(
         CommonFaults,
     )
 )]
-pub async fn bounce(
-    State(admin): State<Admin>,
-    _: Service,
+pub async fn report_bounce(
+    State(admin): State<AdminApi>,
+    _: CanServe,
     Json(body): Json<Bounce>,
 ) -> Result<StatusCode, Problem> {
-    text("message_id", &body.message_id, 256)?;
-    text("said", &body.said, 1024)?;
+    check_text("message_id", &body.message_id, 256)?;
+    check_text("said", &body.said, 1024)?;
     let unknown = || {
         Problem::not_found(
             "No letter with this Message-ID was sent, or its bounce is already recorded.",
@@ -84,9 +84,9 @@ pub async fn bounce(
     let id = body.message_id.trim().trim_start_matches('<');
     let id = id.split('@').next().unwrap_or_default();
     let letter_id = Uuid::parse_str(id).map_err(|_| unknown())?;
-    let said = clean(&body.said);
-    let bouncing = outbox::bounced(&admin.pool, letter_id, &said, admin.clock.now());
-    match within(admin.timeout, bouncing).await? {
+    let said = sanitize_text(&body.said);
+    let bouncing = outbox::record_bounce(&admin.pool, letter_id, &said, admin.clock.now());
+    match with_timeout(admin.timeout, bouncing).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(unknown()),
     }

@@ -5,13 +5,13 @@ use axum::{Json as Answer, extract::State};
 use http::{Extensions, StatusCode};
 
 use crate::oidc::{
-    Asked, OidcFault, Returned,
-    sign_in::{SignIn, SignInRefused},
+    AuthorizationRequest, AuthorizationResponse, OidcFault,
+    sign_in::{SignInFault, SignInService},
 };
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        extract::{Json, Query, text},
+        extract::{Json, Query, check_text},
         problem::Problem,
         responses::CommonFaults,
     },
@@ -44,16 +44,16 @@ pub const REDIRECT_PATH: &str = "/signed-in";
     ),
     security(())
 )]
-pub async fn page(
-    State(admin): State<Admin>,
+pub async fn get_sign_in_page(
+    State(admin): State<AdminApi>,
     Query(wanted): Query<SignInQuery>,
 ) -> Result<Answer<SignInPage>, Problem> {
-    redirect(&wanted.redirect_uri)?;
-    random("state", &wanted.state)?;
-    random("nonce", &wanted.nonce)?;
-    random("code_challenge", &wanted.code_challenge)?;
-    let provider = &sign_in(&admin)?.provider;
-    let asked = Asked {
+    check_redirect_uri(&wanted.redirect_uri)?;
+    check_random_value("state", &wanted.state)?;
+    check_random_value("nonce", &wanted.nonce)?;
+    check_random_value("code_challenge", &wanted.code_challenge)?;
+    let provider = &configured_sign_in(&admin)?.provider;
+    let asked = AuthorizationRequest {
         redirect_uri: &wanted.redirect_uri,
         state: &wanted.state,
         nonce: &wanted.nonce,
@@ -84,17 +84,17 @@ pub async fn page(
     ),
     security(())
 )]
-pub async fn redeem(
-    State(admin): State<Admin>,
+pub async fn sign_in_with_code(
+    State(admin): State<AdminApi>,
     extensions: Extensions,
     Json(body): Json<SignInRequest>,
 ) -> Result<(StatusCode, Answer<NewTokenReceipt>), Problem> {
-    text("code", &body.code, LONGEST_CODE)?;
-    random("code_verifier", &body.code_verifier)?;
-    random("nonce", &body.nonce)?;
-    redirect(&body.redirect_uri)?;
-    let sign_in = sign_in(&admin)?;
-    let returned = Returned {
+    check_text("code", &body.code, LONGEST_CODE)?;
+    check_random_value("code_verifier", &body.code_verifier)?;
+    check_random_value("nonce", &body.nonce)?;
+    check_redirect_uri(&body.redirect_uri)?;
+    let sign_in = configured_sign_in(&admin)?;
+    let returned = AuthorizationResponse {
         code: &body.code,
         code_verifier: &body.code_verifier,
         nonce: &body.nonce,
@@ -108,16 +108,16 @@ pub async fn redeem(
         .redeem(database, returned, peer.ip, now, &mut rng)
         .await
         .map_err(|refused| match refused {
-            SignInRefused::Provider(fault) => fault.into(),
-            SignInRefused::Nobody(name) => Problem::no_operator(&name),
-            SignInRefused::TooMany { until } => Problem::too_many_guesses(until - now),
-            SignInRefused::State(fault) => fault.into(),
+            SignInFault::Provider(fault) => fault.into(),
+            SignInFault::Nobody(name) => Problem::no_operator(&name),
+            SignInFault::TooMany { until } => Problem::too_many_guesses(until - now),
+            SignInFault::State(fault) => fault.into(),
         })?;
     let receipt = token_receipt(signed_in.name, signed_in.role, Some(&signed_in.made));
     Ok((StatusCode::CREATED, Answer(receipt)))
 }
 
-fn sign_in(admin: &Admin) -> Result<&SignIn, Problem> {
+fn configured_sign_in(admin: &AdminApi) -> Result<&SignInService, Problem> {
     admin.settings.sign_in.as_deref().ok_or_else(|| {
         Problem::not_found(
             "Sign-in is not configured (admin.oidc): get a token with `akgate operators add`.",
@@ -135,7 +135,7 @@ impl From<OidcFault> for Problem {
 }
 
 /// Nowhere but on the operator's own machine.
-fn redirect(given: &str) -> Result<(), Problem> {
+fn check_redirect_uri(given: &str) -> Result<(), Problem> {
     let port = ["http://127.0.0.1:", "http://[::1]:"]
         .into_iter()
         .find_map(|start| given.strip_prefix(start)?.strip_suffix(REDIRECT_PATH));
@@ -151,7 +151,7 @@ fn redirect(given: &str) -> Result<(), Problem> {
     }
 }
 
-fn random(name: &str, given: &str) -> Result<(), Problem> {
+fn check_random_value(name: &str, given: &str) -> Result<(), Problem> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     match (43..=128).contains(&given.len()) && given.bytes().all(fits) {
         true => Ok(()),

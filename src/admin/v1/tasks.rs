@@ -3,20 +3,20 @@
 use axum::{Json as Answer, extract::State};
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::{Acting, Reader},
-        extract::{Json, Path, Query, cut, page_size, text},
+        authentication::{CanAct, CanRead},
+        extract::{Json, Path, Query, check_text, checked_page_size, paginate},
         problem::Problem,
         responses::CommonFaults,
-        verbs::id_of,
+        verbs::parse_id,
     },
 };
 use akgate_api::{
     problem::ProblemDetails,
     tasks::{CloseTaskRequest, ClosedTask, TaskFilter, TaskPage},
 };
-use akgate_state::{directory::within, outbox::tasks};
+use akgate_state::{directory::with_timeout, outbox::tasks};
 
 /// List tasks
 ///
@@ -30,16 +30,16 @@ use akgate_state::{directory::within, outbox::tasks};
     params(TaskFilter),
     responses((status = 200, description = "A page of results.", body = TaskPage), CommonFaults)
 )]
-pub async fn list(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn list_tasks(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Query(filter): Query<TaskFilter>,
 ) -> Result<Answer<TaskPage>, Problem> {
-    let size = page_size(filter.page_size, 500)?;
+    let size = checked_page_size(filter.page_size, 500)?;
     let only_open = filter.open.unwrap_or(true);
-    let reading = tasks::list(&admin.pool, only_open, filter.page_token, size + 1);
-    let mut tasks = within(admin.timeout, reading).await?;
-    let next_page_token = cut(&mut tasks, size, |task| task.task_id);
+    let reading = tasks::list_tasks(&admin.pool, only_open, filter.page_token, size + 1);
+    let mut tasks = with_timeout(admin.timeout, reading).await?;
+    let next_page_token = paginate(&mut tasks, size, |task| task.task_id);
     Ok(Answer(TaskPage {
         tasks,
         next_page_token,
@@ -62,18 +62,20 @@ pub async fn list(
         CommonFaults,
     )
 )]
-pub async fn close(
-    State(admin): State<Admin>,
-    Acting(actor): Acting,
+pub async fn close_task(
+    State(admin): State<AdminApi>,
+    CanAct(actor): CanAct,
     Path(target): Path<String>,
     Json(body): Json<CloseTaskRequest>,
 ) -> Result<Answer<ClosedTask>, Problem> {
     let none = || Problem::not_found("No open task has this id.");
-    let task_id = id_of(&target).ok_or_else(none)?;
-    text("remark", &body.remark, 1024)?;
+    let task_id = parse_id(&target).ok_or_else(none)?;
+    check_text("remark", &body.remark, 1024)?;
     let now = admin.clock.now();
-    let closing = tasks::close(&admin.pool, task_id, &actor, &body.remark, now);
-    let about = within(admin.timeout, closing).await?.ok_or_else(none)?;
+    let closing = tasks::close_task(&admin.pool, task_id, &actor, &body.remark, now);
+    let about = with_timeout(admin.timeout, closing)
+        .await?
+        .ok_or_else(none)?;
     Ok(Answer(ClosedTask {
         task_id,
         restriction_id: about.restriction_id,

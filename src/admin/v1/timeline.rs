@@ -4,20 +4,20 @@ use axum::{Json as Answer, extract::State};
 use uuid::Uuid;
 
 use crate::{
-    context::Admin,
+    context::AdminApi,
     http::{
-        authentication::Reader,
-        extract::{Path, Query, page_size},
+        authentication::CanRead,
+        extract::{Path, Query, checked_page_size},
         problem::Problem,
         responses::CommonFaults,
     },
-    v1::restrictions::view,
+    v1::restrictions::find_restriction,
 };
 use akgate_api::{
     problem::ProblemDetails,
     timeline::{Timeline, TimelineFilter},
 };
-use akgate_state::{directory::within, restrictions::timeline};
+use akgate_state::{directory::with_timeout, restrictions::timeline};
 
 /// Show the timeline of a restriction
 ///
@@ -34,14 +34,18 @@ use akgate_state::{directory::within, restrictions::timeline};
         CommonFaults,
     )
 )]
-pub async fn read(
-    State(admin): State<Admin>,
-    _: Reader,
+pub async fn get_timeline(
+    State(admin): State<AdminApi>,
+    _: CanRead,
     Path(id): Path<Uuid>,
     Query(filter): Query<TimelineFilter>,
 ) -> Result<Answer<Timeline>, Problem> {
-    let size = page_size(filter.page_size, 1000)?;
-    view(&admin, id).await?;
-    let events = within(admin.timeout, timeline::read(&admin.pool, id, size)).await?;
+    let size = checked_page_size(filter.page_size, 1000)?;
+    find_restriction(&admin, id).await?;
+    let events = with_timeout(
+        admin.timeout,
+        timeline::list_timeline(&admin.pool, id, size),
+    )
+    .await?;
     Ok(Answer(Timeline { events }))
 }

@@ -6,14 +6,15 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{
-    Connection, Exit, List, client::segment, list, run as over_api, say_enforced, shown::Column,
+    CommandExit, Connection, ListSpec, client::path_segment, print_enforced, print_list,
+    run_over_api as over_api, shown::Column,
 };
 use akgate_rules::verdict::Profile;
 
 /// Show accounts, and set what their restricted keys are refused
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// List accounts
+pub enum AccountsCommand {
+    /// ListSpec accounts
     List {
         /// Only accounts that override a configured default
         #[arg(long)]
@@ -38,8 +39,8 @@ pub enum Command {
         /// The account
         id: String,
         /// mutations, strict, or default for the configured profile
-        #[arg(value_name = "PROFILE", value_parser = profile)]
-        wanted: Choice<Profile>,
+        #[arg(value_name = "PROFILE", value_parser = parse_profile)]
+        wanted: AccountOverride<Profile>,
         /// The akgate to use
         #[command(flatten)]
         connection: Connection,
@@ -49,8 +50,8 @@ pub enum Command {
         /// The account
         id: String,
         /// open, shut, or default for the configured setting
-        #[arg(value_parser = lane)]
-        lane: Choice<bool>,
+        #[arg(value_parser = parse_self_remedy)]
+        lane: AccountOverride<bool>,
         /// The akgate to use
         #[command(flatten)]
         connection: Connection,
@@ -59,23 +60,23 @@ pub enum Command {
 
 /// Something of one's own, or what is configured.
 #[derive(Debug, Clone, Copy)]
-pub struct Choice<T>(Option<T>);
+pub struct AccountOverride<T>(Option<T>);
 
-fn profile(text: &str) -> Result<Choice<Profile>, String> {
+fn parse_profile(text: &str) -> Result<AccountOverride<Profile>, String> {
     match text {
-        "default" => Ok(Choice(None)),
+        "default" => Ok(AccountOverride(None)),
         text => match text.parse() {
-            Ok(profile) => Ok(Choice(Some(profile))),
+            Ok(profile) => Ok(AccountOverride(Some(profile))),
             Err(_) => Err("must be mutations, strict or default".to_owned()),
         },
     }
 }
 
-fn lane(text: &str) -> Result<Choice<bool>, String> {
+fn parse_self_remedy(text: &str) -> Result<AccountOverride<bool>, String> {
     match text {
-        "default" => Ok(Choice(None)),
-        "open" => Ok(Choice(Some(true))),
-        "shut" => Ok(Choice(Some(false))),
+        "default" => Ok(AccountOverride(None)),
+        "open" => Ok(AccountOverride(Some(true))),
+        "shut" => Ok(AccountOverride(Some(false))),
         _ => Err("must be open, shut or default".to_owned()),
     }
 }
@@ -89,7 +90,7 @@ const COLUMNS: &[Column] = &[
     ("contacts", "contacts"),
 ];
 
-impl Command {
+impl AccountsCommand {
     fn connection(&self) -> &Connection {
         match self {
             Self::List { connection, .. }
@@ -104,36 +105,40 @@ impl Command {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_accounts(
+    command: &AccountsCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let connection = command.connection();
     over_api(connection, out, err, async |client, shown, err| {
         let account = match command {
-            Command::List { own, limit, .. } => {
+            AccountsCommand::List { own, limit, .. } => {
                 let given = [("own", own.then(|| "true".to_owned()))];
-                let what = List {
+                let what = ListSpec {
                     path: "accounts",
                     member: "accounts",
                     columns: COLUMNS,
                     none: "No matching accounts.",
                 };
-                return list(client, shown, &what, given, *limit).await;
+                return print_list(client, shown, &what, given, *limit).await;
             }
-            Command::Show { id, .. } => client.get(&path(id, ""), &[]).await?,
-            Command::Profile { id, wanted, .. } => {
+            AccountsCommand::Show { id, .. } => client.get(&account_path(id, ""), &[]).await?,
+            AccountsCommand::Profile { id, wanted, .. } => {
                 let body = json!({ "profile": wanted.0 });
-                client.put(&path(id, "/profile"), &body).await?
+                client.put(&account_path(id, "/profile"), &body).await?
             }
-            Command::SelfRemedy { id, lane, .. } => {
+            AccountsCommand::SelfRemedy { id, lane, .. } => {
                 let body = json!({ "open": lane.0 });
-                client.put(&path(id, "/self-remedy"), &body).await?
+                client.put(&account_path(id, "/self-remedy"), &body).await?
             }
         };
-        say_enforced(&account, "of restricted keys", err)?;
+        print_enforced(&account, "of restricted keys", err)?;
         shown.one(&account, COLUMNS)?;
-        Ok(Exit::Ok)
+        Ok(CommandExit::Ok)
     })
 }
 
-fn path(id: &str, what: &str) -> String {
-    format!("accounts/{}{what}", segment(id))
+fn account_path(id: &str, what: &str) -> String {
+    format!("accounts/{}{what}", path_segment(id))
 }

@@ -6,12 +6,15 @@ use clap::Subcommand;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Connection, Exit, List, list, run as over_api, say_enforced, shown::Column};
+use super::{
+    CommandExit, Connection, ListSpec, print_enforced, print_list, run_over_api as over_api,
+    shown::Column,
+};
 
 /// Approve or reject changes that need a second operator
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// List pending approvals
+pub enum ApprovalsCommand {
+    /// ListSpec pending approvals
     List {
         /// Include approvals that are no longer pending
         #[arg(long)]
@@ -73,7 +76,7 @@ const COLUMNS: &[Column] = &[
     ("state", "state"),
 ];
 
-pub(super) const ROWS: &[Column] = &[
+pub(super) const APPROVAL_ROWS: &[Column] = &[
     ("approval", "approval_id"),
     ("what", "kind"),
     ("of", "subject_id"),
@@ -89,7 +92,7 @@ pub(super) const ROWS: &[Column] = &[
     ("remark", "remark"),
 ];
 
-impl Command {
+impl ApprovalsCommand {
     fn connection(&self) -> &Connection {
         match self {
             Self::List { connection, .. }
@@ -105,41 +108,47 @@ impl Command {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_approvals(
+    command: &ApprovalsCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let connection = command.connection();
     over_api(connection, out, err, async |client, shown, err| {
         let view = match command {
-            Command::List { all, limit, .. } => {
+            ApprovalsCommand::List { all, limit, .. } => {
                 let given = [("state", (!all).then(|| "Waiting".to_owned()))];
-                let what = List {
+                let what = ListSpec {
                     path: "approvals",
                     member: "approvals",
                     columns: COLUMNS,
                     none: "No pending approvals.",
                 };
-                return list(client, shown, &what, given, *limit).await;
+                return print_list(client, shown, &what, given, *limit).await;
             }
-            Command::Show { id, .. } => client.get(&format!("approvals/{id}"), &[]).await?,
-            Command::Approve { id, remark, .. } => {
+            ApprovalsCommand::Show { id, .. } => {
+                client.get(&format!("approvals/{id}"), &[]).await?
+            }
+            ApprovalsCommand::Approve { id, remark, .. } => {
                 let body = json!({ "remark": remark });
                 client
                     .post(&format!("approvals/{id}:approve"), &body)
                     .await?
             }
-            Command::Reject { id, remark, .. } => {
+            ApprovalsCommand::Reject { id, remark, .. } => {
                 let body = json!({ "remark": remark });
                 client
                     .post(&format!("approvals/{id}:reject"), &body)
                     .await?
             }
-            Command::Withdraw { id, .. } => {
+            ApprovalsCommand::Withdraw { id, .. } => {
                 client
                     .post(&format!("approvals/{id}:withdraw"), &json!({}))
                     .await?
             }
         };
-        say_enforced(&view, "of restricted keys", err)?;
-        shown.one(&view, ROWS)?;
-        Ok(Exit::Ok)
+        print_enforced(&view, "of restricted keys", err)?;
+        shown.one(&view, APPROVAL_ROWS)?;
+        Ok(CommandExit::Ok)
     })
 }

@@ -4,11 +4,13 @@ use std::io::{self, Write};
 
 use uuid::Uuid;
 
-use super::{Connection, Exit, List, list, run as over_api, shown::Column};
+use super::{
+    CommandExit, Connection, ListSpec, print_list, run_over_api as over_api, shown::Column,
+};
 
-/// List audit records, newest first
+/// ListSpec audit records, newest first
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub struct AuditArgs {
     /// Only those by this actor: operator:NAME, contact:ID, source:NAME, policy or akgate
     #[arg(long)]
     by: Option<String>,
@@ -29,7 +31,7 @@ pub struct Args {
     connection: Connection,
 }
 
-pub(super) const COLUMNS: &[Column] = &[
+pub(super) const AUDIT_COLUMNS: &[Column] = &[
     ("when", "at"),
     ("what", "action"),
     ("who", "actor"),
@@ -41,7 +43,11 @@ pub(super) const COLUMNS: &[Column] = &[
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_audit(
+    args: &AuditArgs,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let connection = &args.connection;
     over_api(connection, out, err, async |client, shown, _| {
         let given = [
@@ -50,12 +56,12 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
             ("access_key_id", args.key.clone()),
             ("restriction_id", args.restriction.map(|id| id.to_string())),
         ];
-        let what = List {
+        let what = ListSpec {
             path: "audit",
             member: "records",
-            columns: COLUMNS,
+            columns: AUDIT_COLUMNS,
             none: "No matching records.",
         };
-        list(client, shown, &what, given, args.limit).await
+        print_list(client, shown, &what, given, args.limit).await
     })
 }

@@ -11,43 +11,45 @@ use http_body_util::{BodyExt, Full, Limited};
 use serde_json::Value;
 
 use super::{
-    Exit,
-    profile::{Connection, ProfileFault, Target},
+    CommandExit,
+    profile::{Connection, ConnectionTarget, ProfileFault},
 };
 use akgate_api::problem::ProblemDetails;
 use akgate_net::https::{self, TrustFault};
-use akgate_state::operators::token::Token;
+use akgate_state::operators::token::OperatorToken;
 
 /// How long an answer may take: an undoing of thousands of keys takes its time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The longest answer, in bytes.
-const LONGEST: usize = 64 << 20;
+const MAX_RESPONSE_BYTES: usize = 64 << 20;
 
 /// Asks one akgate, as one operator.
-pub(super) struct Client {
-    client: https::Client<Full<Bytes>>,
+pub(super) struct AdminClient {
+    client: https::HttpsClient<Full<Bytes>>,
     server: Uri,
     /// `None` of who is not known yet, or by a certificate alone.
-    token: Option<Token>,
+    token: Option<OperatorToken>,
     /// Where it is kept, if in a file.
     pub(super) token_file: Option<PathBuf>,
 }
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ClientFault {
+pub(super) enum ClientSetupFault {
     #[error(transparent)]
     Profile(#[from] ProfileFault),
     #[error(transparent)]
     Tls(#[from] TrustFault),
 }
 
-impl ClientFault {
-    pub(super) fn exit(&self) -> Exit {
+impl ClientSetupFault {
+    pub(super) fn exit(&self) -> CommandExit {
         match self {
-            Self::Profile(ProfileFault::NoToken(_) | ProfileFault::Token(..)) => Exit::Denied,
-            Self::Profile(_) | Self::Tls(_) => Exit::Usage,
+            Self::Profile(ProfileFault::NoToken(_) | ProfileFault::Token(..)) => {
+                CommandExit::Denied
+            }
+            Self::Profile(_) | Self::Tls(_) => CommandExit::Usage,
         }
     }
 }
@@ -98,16 +100,16 @@ pub enum ApiFault {
 }
 
 impl ApiFault {
-    pub(super) fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> CommandExit {
         match self {
             Self::Problem { status, .. } => match *status {
                 StatusCode::UNAUTHORIZED
                 | StatusCode::FORBIDDEN
-                | StatusCode::TOO_MANY_REQUESTS => Exit::Denied,
-                StatusCode::BAD_REQUEST => Exit::Usage,
-                _ => Exit::Failed,
+                | StatusCode::TOO_MANY_REQUESTS => CommandExit::Denied,
+                StatusCode::BAD_REQUEST => CommandExit::Usage,
+                _ => CommandExit::Failed,
             },
-            _ => Exit::Failed,
+            _ => CommandExit::Failed,
         }
     }
 
@@ -142,9 +144,9 @@ impl ApiFault {
     }
 }
 
-impl Client {
+impl AdminClient {
     /// As an operator, by token or certificate.
-    pub fn new(connection: &Connection) -> Result<Self, ClientFault> {
+    pub fn new(connection: &Connection) -> Result<Self, ClientSetupFault> {
         let (target, token) = connection.resolve()?;
         let token = match token {
             Err(ProfileFault::NoToken(_)) if target.certificate.is_some() => None,
@@ -154,19 +156,22 @@ impl Client {
     }
 
     /// As somebody who has no token yet.
-    pub fn stranger(connection: &Connection) -> Result<Self, ClientFault> {
+    pub fn stranger(connection: &Connection) -> Result<Self, ClientSetupFault> {
         let (target, _) = connection.resolve()?;
         Self::of(target, None)
     }
 
-    fn of(target: Target, token: Option<Token>) -> Result<Self, ClientFault> {
+    fn of(
+        target: ConnectionTarget,
+        token: Option<OperatorToken>,
+    ) -> Result<Self, ClientSetupFault> {
         let ca = target.ca.as_deref();
         let tls = match &target.certificate {
-            Some(own) => https::mutual_trust(ca, &own.chain, &own.key)?,
-            None => https::trust(ca)?,
+            Some(own) => https::mutual_client_config(ca, &own.chain, &own.key)?,
+            None => https::client_config(ca)?,
         };
         Ok(Self {
-            client: https::client(tls, Duration::from_secs(10)),
+            client: https::new_client(tls, Duration::from_secs(10)),
             server: target.server,
             token,
             token_file: target.token_file,
@@ -238,13 +243,15 @@ impl Client {
             let answer = self.client.request(request).await;
             let answer = answer.map_err(|fault| silent(https::root_cause(&fault)))?;
             let status = answer.status();
-            let body = Limited::new(answer.into_body(), LONGEST).collect().await;
+            let body = Limited::new(answer.into_body(), MAX_RESPONSE_BYTES)
+                .collect()
+                .await;
             let body = body.map_err(|fault| silent(fault.to_string()))?;
             Ok::<_, ApiFault>((status, body.to_bytes()))
         };
-        let (status, body) = tokio::time::timeout(PATIENCE, asking)
+        let (status, body) = tokio::time::timeout(REQUEST_TIMEOUT, asking)
             .await
-            .map_err(|_| silent(format!("no answer in {} s", PATIENCE.as_secs())))??;
+            .map_err(|_| silent(format!("no answer in {} s", REQUEST_TIMEOUT.as_secs())))??;
         let foreign = |_| ApiFault::NotAkgate {
             server: server.to_owned(),
             status,
@@ -266,6 +273,6 @@ impl Client {
 }
 
 /// A part of a path, whatever it is made of.
-pub(super) fn segment(text: &str) -> impl std::fmt::Display + '_ {
+pub(super) fn path_segment(text: &str) -> impl std::fmt::Display + '_ {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
 }

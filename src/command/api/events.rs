@@ -5,12 +5,15 @@ use std::io::{self, Write};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Connection, Exit, List, client::segment, list, run as over_api, shown::Column};
+use super::{
+    CommandExit, Connection, ListSpec, client::path_segment, print_list, run_over_api as over_api,
+    shown::Column,
+};
 
-/// List the events sent to other programs, and retry failed ones
+/// ListSpec the events sent to other programs, and retry failed ones
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// List events, newest first
+pub enum EventsCommand {
+    /// ListSpec events, newest first
     List {
         /// Due, Sent or Buried (failed)
         #[arg(long)]
@@ -46,7 +49,7 @@ const COLUMNS: &[Column] = &[
     ("last error", "last_error"),
 ];
 
-impl Command {
+impl EventsCommand {
     fn connection(&self) -> &Connection {
         match self {
             Self::List { connection, .. } | Self::Revive { connection, .. } => connection,
@@ -58,30 +61,34 @@ impl Command {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_events(
+    command: &EventsCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let connection = command.connection();
     over_api(
         connection,
         out,
         err,
         async |client, shown, _| match command {
-            Command::List {
+            EventsCommand::List {
                 state, hook, limit, ..
             } => {
                 let given = [("state", state.clone()), ("hook", hook.clone())];
-                let what = List {
+                let what = ListSpec {
                     path: "events",
                     member: "events",
                     columns: COLUMNS,
                     none: "No matching events.",
                 };
-                list(client, shown, &what, given, *limit).await
+                print_list(client, shown, &what, given, *limit).await
             }
-            Command::Revive { hook, .. } => {
-                let path = format!("hooks/{}:revive", segment(hook));
+            EventsCommand::Revive { hook, .. } => {
+                let path = format!("hooks/{}:revive", path_segment(hook));
                 let revived = client.post(&path, &json!({})).await?;
                 shown.one(&revived, &[("retried events", "events")])?;
-                Ok(Exit::Ok)
+                Ok(CommandExit::Ok)
             }
         },
     )

@@ -7,14 +7,14 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Connection, Exit, List, agreed, answer_or_waiting, list, run as over_api, say_enforced,
-    shown::Column,
+    CommandExit, Connection, ListSpec, ask_confirmation, print_enforced, print_list,
+    print_result_or_approval, run_over_api as over_api, shown::Column,
 };
 
 /// Allow a restricted AccessKey single operations from given networks for some hours: needs approval
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// List exceptions that are in force
+pub enum ExceptionsCommand {
+    /// ListSpec exceptions that are in force
     List {
         /// Include ended ones
         #[arg(long)]
@@ -107,7 +107,7 @@ const ROWS: &[Column] = &[
     ("revoked by", "revoked_by"),
 ];
 
-impl Command {
+impl ExceptionsCommand {
     fn connection(&self) -> &Connection {
         match self {
             Self::List { connection, .. }
@@ -122,27 +122,33 @@ impl Command {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_exceptions(
+    command: &ExceptionsCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let connection = command.connection();
     over_api(connection, out, err, async |client, shown, err| {
         let exception = match command {
-            Command::List {
+            ExceptionsCommand::List {
                 all, key, limit, ..
             } => {
                 let given = [
                     ("state", (!all).then(|| "Holds".to_owned())),
                     ("access_key_id", key.clone()),
                 ];
-                let what = List {
+                let what = ListSpec {
                     path: "exceptions",
                     member: "exceptions",
                     columns: COLUMNS,
                     none: "No matching exceptions.",
                 };
-                return list(client, shown, &what, given, *limit).await;
+                return print_list(client, shown, &what, given, *limit).await;
             }
-            Command::Show { id, .. } => client.get(&format!("exceptions/{id}"), &[]).await?,
-            Command::Add {
+            ExceptionsCommand::Show { id, .. } => {
+                client.get(&format!("exceptions/{id}"), &[]).await?
+            }
+            ExceptionsCommand::Add {
                 key,
                 operations,
                 networks,
@@ -153,8 +159,8 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             } => {
                 let what = operations.join(", ");
                 let question = format!("Allow the leaked key {key} to call {what} for {hours} h?");
-                if !agreed(&question, *yes, err)? {
-                    return Ok(Exit::Usage);
+                if !ask_confirmation(&question, *yes, err)? {
+                    return Ok(CommandExit::Usage);
                 }
                 let body = json!({
                     "access_key_id": key,
@@ -164,15 +170,15 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     "reason": reason,
                 });
                 let answer = client.post("exceptions", &body).await?;
-                return answer_or_waiting(shown, err, &answer, ROWS);
+                return print_result_or_approval(shown, err, &answer, ROWS);
             }
-            Command::Revoke { id, .. } => {
+            ExceptionsCommand::Revoke { id, .. } => {
                 let path = format!("exceptions/{id}:revoke");
                 client.post(&path, &json!({})).await?
             }
         };
-        say_enforced(&exception, "of this key", err)?;
+        print_enforced(&exception, "of this key", err)?;
         shown.one(&exception, ROWS)?;
-        Ok(Exit::Ok)
+        Ok(CommandExit::Ok)
     })
 }

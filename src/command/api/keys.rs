@@ -6,18 +6,18 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
-    Connection, Exit, List, agreed, answer_or_waiting,
-    client::segment,
-    list, run as over_api,
-    shown::{Column, Output},
+    CommandExit, Connection, ListSpec, ask_confirmation,
+    client::path_segment,
+    print_list, print_result_or_approval, run_over_api as over_api,
+    shown::{Column, OutputFormat},
 };
 use akgate_api::keys::KeyStatus;
 use akgate_rules::access_key::AccessKeyId;
 
 /// Show AccessKeys and their lineage; request to disable a leaked one
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// List AccessKeys
+pub enum KeysApiCommand {
+    /// ListSpec AccessKeys
     List {
         /// Only those of this account
         #[arg(long, value_name = "ID")]
@@ -26,7 +26,7 @@ pub enum Command {
         #[arg(long, value_name = "NAME", requires = "account")]
         user: Option<String>,
         /// Active, Inactive or Deleted
-        #[arg(long, value_parser = status)]
+        #[arg(long, value_parser = parse_status)]
         status: Option<KeyStatus>,
         /// Only restricted ones
         #[arg(long)]
@@ -91,7 +91,7 @@ pub enum Command {
     },
 }
 
-fn status(text: &str) -> Result<KeyStatus, String> {
+fn parse_status(text: &str) -> Result<KeyStatus, String> {
     text.parse()
         .map_err(|_| "must be Active, Inactive or Deleted".to_owned())
 }
@@ -119,13 +119,13 @@ const ROWS: &[Column] = &[
     ("keys that it made", "made"),
 ];
 
-const RESTRICTIONS: &[Column] = &[
+const RESTRICTION_COLUMNS: &[Column] = &[
     ("restriction", "restriction_id"),
     ("state", "state"),
     ("since", "imposed_at"),
 ];
 
-const RELATIVES: &[Column] = &[
+const RELATIVE_COLUMNS: &[Column] = &[
     ("", "distance"),
     ("id", "access_key_id"),
     ("is", "kind"),
@@ -135,7 +135,7 @@ const RELATIVES: &[Column] = &[
     ("restriction", "restriction"),
 ];
 
-const CHANGES: &[Column] = &[
+const CHANGE_COLUMNS: &[Column] = &[
     ("when", "received_at"),
     ("changed", "action"),
     ("of", "product"),
@@ -145,7 +145,7 @@ const CHANGES: &[Column] = &[
     ("RequestId", "request_id"),
 ];
 
-const REFUSALS: &[Column] = &[
+const REFUSAL_COLUMNS: &[Column] = &[
     ("when", "refused_at"),
     ("refused", "action"),
     ("of", "product"),
@@ -154,7 +154,7 @@ const REFUSALS: &[Column] = &[
     ("RequestId", "request_id"),
 ];
 
-impl Command {
+impl KeysApiCommand {
     fn connection(&self) -> &Connection {
         match self {
             Self::List { connection, .. }
@@ -170,14 +170,18 @@ impl Command {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_keys_api(
+    command: &KeysApiCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let connection = command.connection();
     over_api(
         connection,
         out,
         err,
         async |client, shown, err| match command {
-            Command::List {
+            KeysApiCommand::List {
                 account,
                 user,
                 status,
@@ -191,73 +195,73 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     ("status", status.map(|status| status.as_str().to_owned())),
                     ("restricted", restricted.then(|| "true".to_owned())),
                 ];
-                let what = List {
+                let what = ListSpec {
                     path: "keys",
                     member: "keys",
                     columns: COLUMNS,
                     none: "No matching AccessKeys.",
                 };
-                list(client, shown, &what, given, *limit).await
+                print_list(client, shown, &what, given, *limit).await
             }
-            Command::Show { key, .. } => {
-                let key = client.get(&path(key, ""), &[]).await?;
+            KeysApiCommand::Show { key, .. } => {
+                let key = client.get(&key_path(key, ""), &[]).await?;
                 shown.one(&key, ROWS)?;
-                if shown.output == Output::Table {
+                if shown.output == OutputFormat::Table {
                     shown.list(
-                        members(&key, "restrictions"),
-                        RESTRICTIONS,
+                        list_member(&key, "restrictions"),
+                        RESTRICTION_COLUMNS,
                         "No restrictions.",
                         None,
                     )?;
                 }
-                Ok(Exit::Ok)
+                Ok(CommandExit::Ok)
             }
-            Command::Lineage { key, limit, .. } => {
+            KeysApiCommand::Lineage { key, limit, .. } => {
                 let asked = [("page_size", limit.to_string())];
-                let lineage = client.get(&path(key, "/lineage"), &asked).await?;
+                let lineage = client.get(&key_path(key, "/lineage"), &asked).await?;
                 shown.list(
-                    members(&lineage, "relatives"),
-                    RELATIVES,
+                    list_member(&lineage, "relatives"),
+                    RELATIVE_COLUMNS,
                     "No known relatives.",
                     None,
                 )?;
-                Ok(Exit::Ok)
+                Ok(CommandExit::Ok)
             }
-            Command::Activity { key, limit, .. } => {
+            KeysApiCommand::Activity { key, limit, .. } => {
                 let asked = [("page_size", limit.to_string())];
-                let activity = client.get(&path(key, "/activity"), &asked).await?;
-                if shown.output != Output::Table {
+                let activity = client.get(&key_path(key, "/activity"), &asked).await?;
+                if shown.output != OutputFormat::Table {
                     shown.one(&activity, &[])?;
-                    return Ok(Exit::Ok);
+                    return Ok(CommandExit::Ok);
                 }
                 for (member, columns, none) in [
-                    ("intents", CHANGES, "No changes."),
-                    ("refusals", REFUSALS, "No refusals."),
+                    ("intents", CHANGE_COLUMNS, "No changes."),
+                    ("refusals", REFUSAL_COLUMNS, "No refusals."),
                 ] {
-                    shown.list(members(&activity, member), columns, none, None)?;
+                    shown.list(list_member(&activity, member), columns, none, None)?;
                 }
-                Ok(Exit::Ok)
+                Ok(CommandExit::Ok)
             }
-            Command::Disable {
+            KeysApiCommand::Disable {
                 key, reason, yes, ..
             } => {
                 let question = format!("Request to disable {}?", key.as_str());
-                if !agreed(&question, *yes, err)? {
-                    return Ok(Exit::Usage);
+                if !ask_confirmation(&question, *yes, err)? {
+                    return Ok(CommandExit::Usage);
                 }
                 let body = json!({ "reason": reason });
-                let answer = client.post(&path(key, ":disable"), &body).await?;
-                answer_or_waiting(shown, err, &answer, ROWS)
+                let answer = client.post(&key_path(key, ":disable"), &body).await?;
+                print_result_or_approval(shown, err, &answer, ROWS)
             }
         },
     )
 }
 
-fn path(key: &AccessKeyId, what: &str) -> String {
-    format!("keys/{}{what}", segment(key.as_str()))
+fn key_path(key: &AccessKeyId, what: &str) -> String {
+    format!("keys/{}{what}", path_segment(key.as_str()))
 }
 
-fn members<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+fn list_member<'v>(value: &'v Value, name: &str) -> &'v [Value] {
     value
         .get(name)
         .and_then(Value::as_array)

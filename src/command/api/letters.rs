@@ -6,12 +6,14 @@ use clap::Subcommand;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Connection, Exit, List, list, run as over_api, shown::Column};
+use super::{
+    CommandExit, Connection, ListSpec, print_list, run_over_api as over_api, shown::Column,
+};
 
-/// List the letters, send one again, or stop one
+/// ListSpec the letters, send one again, or stop one
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// List letters, newest first
+pub enum LettersApiCommand {
+    /// ListSpec letters, newest first
     List {
         /// Due, Sent or Buried (failed)
         #[arg(long)]
@@ -80,7 +82,7 @@ const ROWS: &[Column] = &[
     ("last error", "last_error"),
 ];
 
-impl Command {
+impl LettersApiCommand {
     fn connection(&self) -> &Connection {
         match self {
             Self::List { connection, .. }
@@ -95,11 +97,15 @@ impl Command {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_letters_api(
+    command: &LettersApiCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let connection = command.connection();
     over_api(connection, out, err, async |client, shown, _| {
         let letter = match command {
-            Command::List {
+            LettersApiCommand::List {
                 state,
                 restriction,
                 limit,
@@ -109,25 +115,25 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     ("state", state.clone()),
                     ("restriction_id", restriction.map(|id| id.to_string())),
                 ];
-                let what = List {
+                let what = ListSpec {
                     path: "letters",
                     member: "letters",
                     columns: COLUMNS,
                     none: "No matching letters.",
                 };
-                return list(client, shown, &what, given, *limit).await;
+                return print_list(client, shown, &what, given, *limit).await;
             }
-            Command::Show { id, .. } => client.get(&format!("letters/{id}"), &[]).await?,
-            Command::Resend { id, .. } => {
+            LettersApiCommand::Show { id, .. } => client.get(&format!("letters/{id}"), &[]).await?,
+            LettersApiCommand::Resend { id, .. } => {
                 let path = format!("letters/{id}:resend");
                 client.post(&path, &json!({})).await?
             }
-            Command::Bury { id, reason, .. } => {
+            LettersApiCommand::Bury { id, reason, .. } => {
                 let path = format!("letters/{id}:bury");
                 client.post(&path, &json!({ "reason": reason })).await?
             }
         };
         shown.one(&letter, ROWS)?;
-        Ok(Exit::Ok)
+        Ok(CommandExit::Ok)
     })
 }

@@ -23,20 +23,20 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
-use super::{ApiFault, Connection, Exit, client::Client, rfc3339, run_as};
+use super::{ApiFault, CommandExit, Connection, client::AdminClient, rfc3339, run_with_client};
 use akgate_admin::REDIRECT_PATH;
 use akgate_api::{operators::NewTokenReceipt, sign_in::SignInPage};
 use akgate_state::randomness::Randomness;
 
 /// How long a person may take at the provider's page.
-const PATIENCE: Duration = Duration::from_secs(300);
+const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Sign in with your identity provider in the browser, and get a token for some hours
 ///
 /// Requires a provider (admin.oidc). The token is written to the configured token file (--token-file, AKGATE_TOKEN_FILE
 /// or `token_file` of the profile), or to standard output if there is none.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub struct LoginArgs {
     /// The port for the browser to return to, if your provider needs a fixed one; by default, a free port
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -46,7 +46,7 @@ pub struct Args {
 }
 
 /// What ties the browser's answer to this command.
-struct Ties {
+struct SignInSecrets {
     state: String,
     nonce: String,
     code_verifier: String,
@@ -54,7 +54,7 @@ struct Ties {
 
 /// What a browser comes back with (RFC 6749, sections 4.1.2 and 4.1.2.1).
 #[derive(Debug, Deserialize)]
-struct Back {
+struct RedirectQuery {
     state: Option<String>,
     code: Option<String>,
     error: Option<String>,
@@ -64,11 +64,15 @@ struct Back {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_login(
+    args: &LoginArgs,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let connection = &args.connection;
-    let ties = Ties::new(&Randomness::from_system().map_err(io::Error::other)?);
-    let client = Client::stranger(connection);
-    run_as(client, connection, out, err, async |client, shown, err| {
+    let ties = SignInSecrets::new(&Randomness::from_system().map_err(io::Error::other)?);
+    let client = AdminClient::stranger(connection);
+    run_with_client(client, connection, out, err, async |client, shown, err| {
         let listener = TcpListener::bind(("127.0.0.1", args.port)).await;
         let listener = listener.map_err(|fault| {
             ApiFault::Here(format!("port {} of this machine", args.port), fault)
@@ -87,21 +91,21 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
             "Open this page in a browser on this machine, and sign in:\n"
         )?;
         writeln!(err, "  {}\n", page.authorization_url)?;
-        let back = timeout(PATIENCE, come_back(listener, &ties.state)).await;
+        let back = timeout(SIGN_IN_TIMEOUT, await_redirect(listener, &ties.state)).await;
         let code = match back {
             Ok(Ok(code)) => code,
             Ok(Err(said)) => {
                 writeln!(err, "error: the provider reports: {said}")?;
-                return Ok(Exit::Denied);
+                return Ok(CommandExit::Denied);
             }
             Err(_) => {
                 writeln!(
                     err,
                     "error: nobody signed in within {} s",
-                    PATIENCE.as_secs()
+                    SIGN_IN_TIMEOUT.as_secs()
                 )?;
                 writeln!(err, "next: akgate login")?;
-                return Ok(Exit::Failed);
+                return Ok(CommandExit::Failed);
             }
         };
         let body = json!({
@@ -116,16 +120,16 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         match &client.token_file {
             Some(file) => {
                 let name = file.display();
-                if let Err(fault) = keep(file, token) {
+                if let Err(fault) = write_token_file(file, token) {
                     writeln!(err, "error: {name}: {fault}")?;
                     writeln!(
                         err,
                         "next: store the token yourself, it is shown only once:"
                     )?;
                     writeln!(shown.out, "{token}")?;
-                    return Ok(Exit::Failed);
+                    return Ok(CommandExit::Failed);
                 }
-                writeln!(err, "{} The token is in {name}.", welcome(&receipt))?;
+                writeln!(err, "{} The token is in {name}.", sign_in_message(&receipt))?;
                 if env::var_os("AKGATE_TOKEN").is_some() {
                     writeln!(
                         err,
@@ -134,20 +138,24 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
                 }
             }
             None => {
-                writeln!(err, "{} The token is shown only once:", welcome(&receipt))?;
+                writeln!(
+                    err,
+                    "{} The token is shown only once:",
+                    sign_in_message(&receipt)
+                )?;
                 writeln!(shown.out, "{token}")?;
             }
         }
-        Ok(Exit::Ok)
+        Ok(CommandExit::Ok)
     })
 }
 
-fn welcome(receipt: &NewTokenReceipt) -> String {
+fn sign_in_message(receipt: &NewTokenReceipt) -> String {
     let until = rfc3339(receipt.expires_at);
     format!("You are {}, {} until {until}.", receipt.name, receipt.role)
 }
 
-impl Ties {
+impl SignInSecrets {
     fn new(randomness: &Randomness) -> Self {
         let mut rng = randomness.rng();
         let mut text = || {
@@ -170,10 +178,10 @@ impl Ties {
 
 /// Waits for the browser: gives the code, or what the provider says instead. Whoever does not know the state is told so
 /// and waited past: anybody on this machine may ask.
-async fn come_back(listener: TcpListener, state: &str) -> Result<String, String> {
+async fn await_redirect(listener: TcpListener, state: &str) -> Result<String, String> {
     let (sender, mut receiver) = mpsc::channel(1);
     let page = Router::new()
-        .route(REDIRECT_PATH, get(back))
+        .route(REDIRECT_PATH, get(handle_redirect))
         .with_state((state.to_owned(), sender));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = axum::serve(listener, page).with_graceful_shutdown(async {
@@ -187,23 +195,26 @@ async fn come_back(listener: TcpListener, state: &str) -> Result<String, String>
     came.unwrap_or_else(|| Err("nothing".to_owned()))
 }
 
-type Waiting = (String, mpsc::Sender<Result<String, String>>);
+type RedirectState = (String, mpsc::Sender<Result<String, String>>);
 
-async fn back(State((state, sender)): State<Waiting>, Query(back): Query<Back>) -> Response {
+async fn handle_redirect(
+    State((state, sender)): State<RedirectState>,
+    Query(back): Query<RedirectQuery>,
+) -> Response {
     let came = match back {
-        Back { state: given, .. } if given.as_deref() != Some(&state) => {
+        RedirectQuery { state: given, .. } if given.as_deref() != Some(&state) => {
             return (
                 StatusCode::BAD_REQUEST,
                 "This is not the expected response.",
             )
                 .into_response();
         }
-        Back {
+        RedirectQuery {
             code: Some(code),
             error: None,
             ..
         } => Ok(code),
-        Back { error, .. } => {
+        RedirectQuery { error, .. } => {
             let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
             let error = error.unwrap_or_default();
             Err(error.chars().filter(plain).take(64).collect())
@@ -221,7 +232,7 @@ async fn back(State((state, sender)): State<Waiting>, Query(back): Query<Back>) 
 }
 
 /// Writes the token for its owner alone, in place of the one before.
-fn keep(file: &Path, token: &str) -> io::Result<()> {
+fn write_token_file(file: &Path, token: &str) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -25,39 +25,52 @@ use serde::Deserialize;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-pub use self::{client::ApiFault, profile::Connection, shown::Output};
+pub use self::{client::ApiFault, profile::Connection, shown::OutputFormat};
 use self::{
-    client::{Client, ClientFault},
-    shown::{Column, Shown},
+    client::{AdminClient, ClientSetupFault},
+    shown::{Column, OutputPrinter},
 };
-use super::{Exit, enforced};
+use super::{CommandExit, enforced};
 use akgate_api::{approvals::ApprovalView, receipts::Receipt};
 
 /// Runs a command against the API, and says what went wrong with the command that helps.
 ///
 /// # Errors
 /// That of the outputs.
-fn run<W, E, F>(connection: &Connection, out: &mut W, err: &mut E, command: F) -> io::Result<Exit>
-where
-    W: Write,
-    E: Write,
-    F: AsyncFnOnce(&Client, &mut Shown<'_, W>, &mut E) -> Result<Exit, ApiFault>,
-{
-    run_as(Client::new(connection), connection, out, err, command)
-}
-
-/// As [`run`], as whom the client says.
-fn run_as<W, E, F>(
-    client: Result<Client, ClientFault>,
+fn run_over_api<W, E, F>(
     connection: &Connection,
     out: &mut W,
     err: &mut E,
     command: F,
-) -> io::Result<Exit>
+) -> io::Result<CommandExit>
 where
     W: Write,
     E: Write,
-    F: AsyncFnOnce(&Client, &mut Shown<'_, W>, &mut E) -> Result<Exit, ApiFault>,
+    F: AsyncFnOnce(
+        &AdminClient,
+        &mut OutputPrinter<'_, W>,
+        &mut E,
+    ) -> Result<CommandExit, ApiFault>,
+{
+    run_with_client(AdminClient::new(connection), connection, out, err, command)
+}
+
+/// As [`run_over_api`], as whom the client says.
+fn run_with_client<W, E, F>(
+    client: Result<AdminClient, ClientSetupFault>,
+    connection: &Connection,
+    out: &mut W,
+    err: &mut E,
+    command: F,
+) -> io::Result<CommandExit>
+where
+    W: Write,
+    E: Write,
+    F: AsyncFnOnce(
+        &AdminClient,
+        &mut OutputPrinter<'_, W>,
+        &mut E,
+    ) -> Result<CommandExit, ApiFault>,
 {
     let client = match client {
         Ok(client) => client,
@@ -69,7 +82,7 @@ where
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let mut shown = Shown {
+    let mut shown = OutputPrinter {
         output: connection.output,
         out,
     };
@@ -87,7 +100,7 @@ where
 }
 
 /// Asks whether to go on; without a terminal, `--yes` has to have said so.
-fn agreed(question: &str, yes: bool, err: &mut impl Write) -> io::Result<bool> {
+fn ask_confirmation(question: &str, yes: bool, err: &mut impl Write) -> io::Result<bool> {
     if yes {
         return Ok(true);
     }
@@ -104,7 +117,7 @@ fn agreed(question: &str, yes: bool, err: &mut impl Write) -> io::Result<bool> {
 }
 
 /// A list of the API, and how it is shown.
-struct List<'a> {
+struct ListSpec<'a> {
     path: &'a str,
     /// The member of a page that holds the things.
     member: &'a str,
@@ -114,16 +127,16 @@ struct List<'a> {
 }
 
 /// Shows what is asked for, at most `limit` things, and how to see more where there are more.
-async fn list<W: Write>(
-    client: &Client,
-    shown: &mut Shown<'_, W>,
-    what: &List<'_>,
+async fn print_list<W: Write>(
+    client: &AdminClient,
+    shown: &mut OutputPrinter<'_, W>,
+    what: &ListSpec<'_>,
     given: impl IntoIterator<Item = (&'static str, Option<String>)>,
     limit: u16,
-) -> Result<Exit, ApiFault> {
+) -> Result<CommandExit, ApiFault> {
     let asked = given.into_iter();
     let asked = asked.filter_map(|(name, value)| Some((name, value?)));
-    let (found, more) = pages(
+    let (found, more) = fetch_pages(
         client,
         what.path,
         asked.collect(),
@@ -133,34 +146,34 @@ async fn list<W: Write>(
     .await?;
     let more = more.then(|| format!("--limit {}", u32::from(limit) * 2));
     shown.list(&found, what.columns, what.none, more.as_deref())?;
-    Ok(Exit::Ok)
+    Ok(CommandExit::Ok)
 }
 
 /// Shows what was done, or the request that waits for a second operator.
-fn answer_or_waiting<W: Write>(
-    shown: &mut Shown<'_, W>,
+fn print_result_or_approval<W: Write>(
+    shown: &mut OutputPrinter<'_, W>,
     err: &mut impl Write,
     answer: &Value,
     rows: &[Column],
-) -> Result<Exit, ApiFault> {
+) -> Result<CommandExit, ApiFault> {
     let Ok(approval) = ApprovalView::deserialize(answer) else {
         shown.one(answer, rows)?;
-        return Ok(Exit::Ok);
+        return Ok(CommandExit::Ok);
     };
-    shown.one(answer, approvals::ROWS)?;
+    shown.one(answer, approvals::APPROVAL_ROWS)?;
     writeln!(
         err,
         "A second operator must approve: akgate approvals approve {}",
         approval.approval_id
     )?;
-    Ok(Exit::Ok)
+    Ok(CommandExit::Ok)
 }
 
 /// Says where a change is enforced, and how many calls of `whose` are under way.
-fn say_enforced(answer: &Value, whose: &str, err: &mut impl Write) -> io::Result<()> {
+fn print_enforced(answer: &Value, whose: &str, err: &mut impl Write) -> io::Result<()> {
     let receipt = answer.get("receipt").cloned().unwrap_or_default();
     match serde_json::from_value::<Option<Receipt>>(receipt) {
-        Ok(Some(receipt)) => writeln!(err, "{}", enforced::line(&receipt, whose)),
+        Ok(Some(receipt)) => writeln!(err, "{}", enforced::format_receipt(&receipt, whose)),
         Ok(None) | Err(_) => Ok(()),
     }
 }
@@ -172,8 +185,8 @@ fn rfc3339(at: Option<OffsetDateTime>) -> String {
 }
 
 /// All pages of a list, at most `limit` things; says whether there are more.
-async fn pages(
-    client: &Client,
+async fn fetch_pages(
+    client: &AdminClient,
     path: &str,
     mut query: Vec<(&str, String)>,
     member: &str,

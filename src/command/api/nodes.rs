@@ -4,12 +4,14 @@ use std::io::{self, Write};
 
 use clap::Subcommand;
 
-use super::{Connection, Exit, List, list, run as over_api, shown::Column};
+use super::{
+    CommandExit, Connection, ListSpec, print_list, run_over_api as over_api, shown::Column,
+};
 
-/// List the running processes: what each enforces, its lease, its keys and its clock
+/// ListSpec the running processes: what each enforces, its lease, its keys and its clock
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// List nodes: the revision that each enforces and how far it is behind, the age of its last announcement, how far its
+pub enum NodesCommand {
+    /// ListSpec nodes: the revision that each enforces and how far it is behind, the age of its last announcement, how far its
     /// clock is ahead of the database's, and the keys of its key ring. `-o json` also shows roles, version and more
     List {
         /// The akgate to use
@@ -33,15 +35,19 @@ const COLUMNS: &[Column] = &[
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let Command::List { connection } = command;
+pub fn run_nodes(
+    command: &NodesCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
+    let NodesCommand::List { connection } = command;
     over_api(connection, out, err, async |client, shown, _| {
-        let what = List {
+        let what = ListSpec {
             path: "nodes",
             member: "nodes",
             columns: COLUMNS,
             none: "No nodes are running.",
         };
-        list(client, shown, &what, [], u16::MAX).await
+        print_list(client, shown, &what, [], u16::MAX).await
     })
 }

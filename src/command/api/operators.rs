@@ -7,16 +7,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Connection, Exit, agreed,
-    client::segment,
-    pages, rfc3339, run as over_api,
-    shown::{Column, Output},
+    CommandExit, Connection, ask_confirmation,
+    client::path_segment,
+    fetch_pages, rfc3339, run_over_api as over_api,
+    shown::{Column, OutputFormat},
 };
 use akgate_api::operators::{MOST_TOKEN_DAYS, NewTokenReceipt, Role, TOKEN_DAYS};
 
 /// Manage operators and their tokens
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
+pub enum OperatorsApiCommand {
     /// List operators, with their tokens and the last use of each
     List {
         /// Maximum number of rows
@@ -82,7 +82,7 @@ const COLUMNS: &[Column] = &[
 
 const ROWS: &[Column] = &[("operator", "name"), ("role", "role"), ("token", "token")];
 
-impl Command {
+impl OperatorsApiCommand {
     fn connection(&self) -> &Connection {
         match self {
             Self::List { connection, .. }
@@ -98,12 +98,16 @@ impl Command {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_operators_api(
+    command: &OperatorsApiCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let connection = command.connection();
     over_api(connection, out, err, async |client, shown, err| {
         match command {
-            Command::List { limit, .. } => {
-                let (found, more) = pages(
+            OperatorsApiCommand::List { limit, .. } => {
+                let (found, more) = fetch_pages(
                     client,
                     "operators",
                     Vec::new(),
@@ -112,14 +116,14 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 )
                 .await?;
                 let lines = match shown.output {
-                    Output::Table => found.iter().flat_map(lines).collect(),
-                    Output::Json | Output::Yaml => found,
+                    OutputFormat::Table => found.iter().flat_map(token_rows).collect(),
+                    OutputFormat::Json | OutputFormat::Yaml => found,
                 };
                 let more = more.then(|| format!("--limit {}", u32::from(*limit) * 2));
                 shown.list(&lines, COLUMNS, "No operators.", more.as_deref())?;
             }
-            Command::Me { .. } => shown.one(&client.get("me", &[]).await?, ROWS)?,
-            Command::Token {
+            OperatorsApiCommand::Me { .. } => shown.one(&client.get("me", &[]).await?, ROWS)?,
+            OperatorsApiCommand::Token {
                 name,
                 role,
                 token_days,
@@ -127,7 +131,7 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             } => {
                 let body = json!({ "role": role, "token_days": token_days });
                 let made = client
-                    .post(&format!("operators/{}/tokens", segment(name)), &body)
+                    .post(&format!("operators/{}/tokens", path_segment(name)), &body)
                     .await?;
                 let made = NewTokenReceipt::deserialize(made)?;
                 let until = rfc3339(made.expires_at);
@@ -137,28 +141,34 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 )?;
                 writeln!(shown.out, "{}", made.token.unwrap_or_default())?;
             }
-            Command::Revoke { name, yes, .. } => {
-                if !agreed(&format!("Revoke {name} and all their tokens?"), *yes, err)? {
-                    return Ok(Exit::Usage);
+            OperatorsApiCommand::Revoke { name, yes, .. } => {
+                if !ask_confirmation(&format!("Revoke {name} and all their tokens?"), *yes, err)? {
+                    return Ok(CommandExit::Usage);
                 }
                 client
-                    .post(&format!("operators/{}:revoke", segment(name)), &json!({}))
+                    .post(
+                        &format!("operators/{}:revoke", path_segment(name)),
+                        &json!({}),
+                    )
                     .await?;
                 writeln!(err, "{name} is revoked.")?;
             }
-            Command::RevokeToken { token_id, .. } => {
+            OperatorsApiCommand::RevokeToken { token_id, .. } => {
                 client
-                    .post(&format!("tokens/{}:revoke", segment(token_id)), &json!({}))
+                    .post(
+                        &format!("tokens/{}:revoke", path_segment(token_id)),
+                        &json!({}),
+                    )
                     .await?;
                 writeln!(err, "The token {token_id} is revoked.")?;
             }
         }
-        Ok(Exit::Ok)
+        Ok(CommandExit::Ok)
     })
 }
 
 /// A line for each token of an operator, the operator on the first; one line where there is none.
-fn lines(operator: &Value) -> Vec<Value> {
+fn token_rows(operator: &Value) -> Vec<Value> {
     let none = Vec::new();
     let tokens = operator
         .get("tokens")

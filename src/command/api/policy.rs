@@ -7,15 +7,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Connection, Exit, agreed, answer_or_waiting, run as over_api,
-    shown::{Column, Output, Shown},
+    CommandExit, Connection, ask_confirmation, print_result_or_approval, run_over_api as over_api,
+    shown::{Column, OutputFormat, OutputPrinter},
 };
 use akgate_api::policy::PolicyReplay;
 use akgate_rules::verdict::{Mode, Profile};
 
 /// Show what the policy refuses or would refuse; switch its mode
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
+pub enum PolicyApiCommand {
     /// Show the policy in force
     Show {
         /// The akgate to use
@@ -62,8 +62,8 @@ pub enum Command {
     /// Request to switch the mode at every node: needs approval
     Mode {
         /// enforce, shadow, off, or configured for each node's configured mode
-        #[arg(value_parser = mode)]
-        mode: Switch,
+        #[arg(value_parser = parse_mode)]
+        mode: ModeOverride,
         /// The reason, for the audit log
         #[arg(long)]
         reason: String,
@@ -78,13 +78,13 @@ pub enum Command {
 
 /// A mode, or what is configured.
 #[derive(Debug, Clone, Copy)]
-pub struct Switch(Option<Mode>);
+pub struct ModeOverride(Option<Mode>);
 
-fn mode(text: &str) -> Result<Switch, String> {
+fn parse_mode(text: &str) -> Result<ModeOverride, String> {
     match text {
-        "configured" => Ok(Switch(None)),
+        "configured" => Ok(ModeOverride(None)),
         text => match text.parse() {
-            Ok(mode) => Ok(Switch(Some(mode))),
+            Ok(mode) => Ok(ModeOverride(Some(mode))),
             Err(_) => Err("must be enforce, shadow, off or configured".to_owned()),
         },
     }
@@ -102,7 +102,7 @@ const ROWS: &[Column] = &[
     ("refused by profile", "refused"),
 ];
 
-const CHECK: &[Column] = &[
+const CHECK_ROWS: &[Column] = &[
     ("operation", "action"),
     ("of", "product"),
     ("version", "version"),
@@ -111,7 +111,7 @@ const CHECK: &[Column] = &[
     ("widened", "widened"),
 ];
 
-const DIFF: &[Column] = &[
+const DIFF_COLUMNS: &[Column] = &[
     ("product", "product"),
     ("version", "version"),
     ("action", "action"),
@@ -119,7 +119,7 @@ const DIFF: &[Column] = &[
     ("strict", "strict"),
 ];
 
-const REPLAY: &[Column] = &[
+const REPLAY_COLUMNS: &[Column] = &[
     ("calls", "calls"),
     ("refused", "refused"),
     ("of", "product"),
@@ -131,7 +131,7 @@ const REPLAY: &[Column] = &[
     ("last hour", "last_hour"),
 ];
 
-impl Command {
+impl PolicyApiCommand {
     fn connection(&self) -> &Connection {
         match self {
             Self::Show { connection, .. }
@@ -147,12 +147,16 @@ impl Command {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_policy_api(
+    command: &PolicyApiCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let connection = command.connection();
     over_api(connection, out, err, async |client, shown, err| {
         match command {
-            Command::Show { .. } => shown.one(&client.get("policy", &[]).await?, ROWS)?,
-            Command::Check {
+            PolicyApiCommand::Show { .. } => shown.one(&client.get("policy", &[]).await?, ROWS)?,
+            PolicyApiCommand::Check {
                 product,
                 action,
                 version,
@@ -160,13 +164,13 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
             } => {
                 let mut asked = vec![("product", product.clone()), ("action", action.clone())];
                 asked.extend(version.clone().map(|version| ("version", version)));
-                shown.one(&client.get("policy/check", &asked).await?, CHECK)?;
+                shown.one(&client.get("policy/check", &asked).await?, CHECK_ROWS)?;
             }
-            Command::Diff { .. } => {
+            PolicyApiCommand::Diff { .. } => {
                 let diff = client.get("policy/diff", &[]).await?;
-                rows(shown, &diff, "differences", DIFF, "No differences.")?;
+                print_rows(shown, &diff, "differences", DIFF_COLUMNS, "No differences.")?;
             }
-            Command::Replay {
+            PolicyApiCommand::Replay {
                 under,
                 all_keys,
                 days,
@@ -181,15 +185,15 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     ("page_size", limit.to_string()),
                 ];
                 let replay = client.get("policy/replay", &asked).await?;
-                rows(
+                print_rows(
                     shown,
                     &replay,
                     "calls",
-                    REPLAY,
+                    REPLAY_COLUMNS,
                     "No calls would have been refused.",
                 )?;
                 let replay = PolicyReplay::deserialize(replay)?;
-                if replay.is_cut && shown.output == Output::Table {
+                if replay.is_cut && shown.output == OutputFormat::Table {
                     writeln!(
                         err,
                         "There are more rows: --limit {}",
@@ -197,32 +201,32 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     )?;
                 }
             }
-            Command::Mode {
+            PolicyApiCommand::Mode {
                 mode, reason, yes, ..
             } => {
                 let to = mode.0.map_or("the configured mode", Mode::as_str);
                 let question = format!("Request to switch every node to {to}?");
-                if !agreed(&question, *yes, err)? {
-                    return Ok(Exit::Usage);
+                if !ask_confirmation(&question, *yes, err)? {
+                    return Ok(CommandExit::Usage);
                 }
                 let body = json!({ "mode": mode.0, "reason": reason });
                 let answer = client.post("policy:switch_mode", &body).await?;
-                return answer_or_waiting(shown, err, &answer, ROWS);
+                return print_result_or_approval(shown, err, &answer, ROWS);
             }
         }
-        Ok(Exit::Ok)
+        Ok(CommandExit::Ok)
     })
 }
 
 /// The rows of an answer; to a program the answer as it is.
-fn rows<W: Write>(
-    shown: &mut Shown<'_, W>,
+fn print_rows<W: Write>(
+    shown: &mut OutputPrinter<'_, W>,
     answer: &Value,
     member: &str,
     columns: &[Column],
     none: &str,
 ) -> Result<(), super::ApiFault> {
-    if shown.output != Output::Table {
+    if shown.output != OutputFormat::Table {
         return shown.one(answer, &[]);
     }
     let rows = answer.get(member).and_then(Value::as_array);

@@ -8,11 +8,11 @@ use std::{
 
 use serde::Deserialize;
 
-use super::shown::Output;
-use akgate_state::operators::token::{InvalidToken, Token};
+use super::shown::OutputFormat;
+use akgate_state::operators::token::{InvalidToken, OperatorToken};
 
 /// The file of profiles, below the folder for settings.
-const FILE: &str = "akgate/profiles.toml";
+const PROFILES_FILE: &str = "akgate/profiles.toml";
 
 /// The akgate to use, and the output format.
 #[derive(Debug, Clone, clap::Args)]
@@ -60,15 +60,15 @@ pub struct Connection {
         hide_env_values = true
     )]
     profile: Option<String>,
-    /// Output format
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    pub(super) output: Output,
+    /// OutputFormat format
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+    pub(super) output: OutputFormat,
 }
 
 /// One profile.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Profile {
+struct ConnectionProfile {
     server: Option<String>,
     token_file: Option<PathBuf>,
     ca: Option<PathBuf>,
@@ -83,7 +83,7 @@ pub(super) struct ClientCertificate {
 }
 
 /// What a client needs.
-pub(super) struct Target {
+pub(super) struct ConnectionTarget {
     pub server: http::Uri,
     /// Where the token is kept, if in a file.
     pub token_file: Option<PathBuf>,
@@ -120,7 +120,9 @@ pub(super) enum ProfileFault {
 
 impl Connection {
     /// What a client needs, and the token, which not everybody has.
-    pub(super) fn resolve(&self) -> Result<(Target, Result<Token, ProfileFault>), ProfileFault> {
+    pub(super) fn resolve(
+        &self,
+    ) -> Result<(ConnectionTarget, Result<OperatorToken, ProfileFault>), ProfileFault> {
         let file = profiles_file();
         let shown = file.display().to_string();
         let profile = self.profile(&file, &shown)?;
@@ -128,8 +130,8 @@ impl Connection {
         let server = server.ok_or_else(|| ProfileFault::NoServer(shown.clone()))?;
         let token_file = self.token_file.clone().or(profile.token_file);
         let token = match (env::var("AKGATE_TOKEN"), &token_file) {
-            (Ok(token), _) => parse("AKGATE_TOKEN", &token),
-            (Err(_), Some(file)) => read(file),
+            (Ok(token), _) => parse_token("AKGATE_TOKEN", &token),
+            (Err(_), Some(file)) => read_token_file(file),
             (Err(_), None) => Err(ProfileFault::NoToken(shown)),
         };
         let chain = self.client_cert.clone().or(profile.client_cert);
@@ -139,8 +141,8 @@ impl Connection {
             (None, None) => None,
             _ => return Err(ProfileFault::HalfCertificate),
         };
-        let target = Target {
-            server: address(&server)?,
+        let target = ConnectionTarget {
+            server: parse_address(&server)?,
             token_file,
             ca: self.ca.clone().or(profile.ca),
             certificate,
@@ -149,14 +151,14 @@ impl Connection {
     }
 
     /// The named profile, or `default` where there is one.
-    fn profile(&self, file: &Path, shown: &str) -> Result<Profile, ProfileFault> {
+    fn profile(&self, file: &Path, shown: &str) -> Result<ConnectionProfile, ProfileFault> {
         let missing = |name: &str| ProfileFault::NoProfile(shown.to_owned(), name.to_owned());
         let text = match (fs::read_to_string(file), &self.profile) {
             (Ok(text), _) => text,
-            (Err(_), None) => return Ok(Profile::default()),
+            (Err(_), None) => return Ok(ConnectionProfile::default()),
             (Err(_), Some(name)) => return Err(missing(name)),
         };
-        let mut profiles: BTreeMap<String, Profile> =
+        let mut profiles: BTreeMap<String, ConnectionProfile> =
             toml::from_str(&text).map_err(|fault| ProfileFault::Profiles(shown.into(), fault))?;
         match &self.profile {
             Some(name) => profiles.remove(name).ok_or_else(|| missing(name)),
@@ -165,16 +167,16 @@ impl Connection {
     }
 }
 
-fn read(file: &Path) -> Result<Token, ProfileFault> {
+fn read_token_file(file: &Path) -> Result<OperatorToken, ProfileFault> {
     let name = file.display().to_string();
     match fs::read_to_string(file) {
-        Ok(text) => parse(&name, &text),
+        Ok(text) => parse_token(&name, &text),
         Err(fault) => Err(ProfileFault::File(name, fault)),
     }
 }
 
-fn parse(name: &str, text: &str) -> Result<Token, ProfileFault> {
-    Token::parse(text.trim()).map_err(|fault| ProfileFault::Token(name.to_owned(), fault))
+fn parse_token(name: &str, text: &str) -> Result<OperatorToken, ProfileFault> {
+    OperatorToken::parse(text.trim()).map_err(|fault| ProfileFault::Token(name.to_owned(), fault))
 }
 
 /// Where profiles are kept: `AKGATE_PROFILES`, or the user's folder for settings (XDG Base Directory).
@@ -184,10 +186,10 @@ fn profiles_file() -> PathBuf {
     }
     let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
     let folder = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
-    folder.or_else(home).unwrap_or_default().join(FILE)
+    folder.or_else(home).unwrap_or_default().join(PROFILES_FILE)
 }
 
-fn address(text: &str) -> Result<http::Uri, ProfileFault> {
+fn parse_address(text: &str) -> Result<http::Uri, ProfileFault> {
     let wrong = || ProfileFault::Server(text.to_owned());
     let uri: http::Uri = text.trim_end_matches('/').parse().map_err(|_| wrong())?;
     let host = uri.host().ok_or_else(wrong)?;
@@ -217,10 +219,10 @@ mod tests {
             "http://127.0.0.1:8082",
             "http://[::1]:8082",
         ] {
-            assert!(address(good).is_ok(), "{good}");
+            assert!(parse_address(good).is_ok(), "{good}");
         }
         assert!(matches!(
-            address("http://192.0.2.1:8082"),
+            parse_address("http://192.0.2.1:8082"),
             Err(ProfileFault::Plain(_))
         ));
         for bad in [
@@ -230,8 +232,8 @@ mod tests {
             "https://",
             "http://localhost.example.com@x:1/y",
         ] {
-            assert!(address(bad).is_err(), "{bad}");
+            assert!(parse_address(bad).is_err(), "{bad}");
         }
-        assert!(address("http://localhost.example.com").is_err());
+        assert!(parse_address("http://localhost.example.com").is_err());
     }
 }

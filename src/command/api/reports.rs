@@ -7,13 +7,14 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Connection, Exit, List, agreed, answer_or_waiting, list, run as over_api, shown::Column,
+    CommandExit, Connection, ListSpec, ask_confirmation, print_list, print_result_or_approval,
+    run_over_api as over_api, shown::Column,
 };
 
-/// List leak reports and deliveries, undo a delivery
+/// ListSpec leak reports and deliveries, undo a delivery
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// List leak reports, newest first
+pub enum ReportsApiCommand {
+    /// ListSpec leak reports, newest first
     List {
         /// Suspected, Secret, Pair or Decided
         #[arg(long)]
@@ -34,7 +35,7 @@ pub enum Command {
         #[command(flatten)]
         connection: Connection,
     },
-    /// List deliveries: leak reports that arrived together, by webhook or import
+    /// ListSpec deliveries: leak reports that arrived together, by webhook or import
     Batches {
         /// Maximum number of rows
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
@@ -59,7 +60,7 @@ pub enum Command {
     },
 }
 
-const REPORTS: &[Column] = &[
+const REPORT_COLUMNS: &[Column] = &[
     ("reported", "reported_at"),
     ("source", "source"),
     ("AccessKey", "access_key_id"),
@@ -68,7 +69,7 @@ const REPORTS: &[Column] = &[
     ("restriction", "restriction_id"),
 ];
 
-const BATCHES: &[Column] = &[
+const DELIVERY_COLUMNS: &[Column] = &[
     ("delivery", "delivery_id"),
     ("arrived", "received_at"),
     ("source", "source"),
@@ -77,9 +78,9 @@ const BATCHES: &[Column] = &[
     ("undone", "undone_at"),
 ];
 
-const UNDONE: &[Column] = &[("lifted", "lifted"), ("kept", "kept")];
+const UNDONE_ROWS: &[Column] = &[("lifted", "lifted"), ("kept", "kept")];
 
-impl Command {
+impl ReportsApiCommand {
     fn connection(&self) -> &Connection {
         match self {
             Self::List { connection, .. }
@@ -93,14 +94,18 @@ impl Command {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_reports_api(
+    command: &ReportsApiCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let connection = command.connection();
     over_api(
         connection,
         out,
         err,
         async |client, shown, err| match command {
-            Command::List {
+            ReportsApiCommand::List {
                 proof,
                 source,
                 key,
@@ -114,33 +119,33 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     ("access_key_id", key.clone()),
                     ("delivery_id", batch.map(|id| id.to_string())),
                 ];
-                let what = List {
+                let what = ListSpec {
                     path: "leak-reports",
                     member: "reports",
-                    columns: REPORTS,
+                    columns: REPORT_COLUMNS,
                     none: "No matching reports.",
                 };
-                list(client, shown, &what, given, *limit).await
+                print_list(client, shown, &what, given, *limit).await
             }
-            Command::Batches { limit, .. } => {
-                let what = List {
+            ReportsApiCommand::Batches { limit, .. } => {
+                let what = ListSpec {
                     path: "deliveries",
                     member: "deliveries",
-                    columns: BATCHES,
+                    columns: DELIVERY_COLUMNS,
                     none: "No deliveries.",
                 };
-                list(client, shown, &what, [], *limit).await
+                print_list(client, shown, &what, [], *limit).await
             }
-            Command::Undo {
+            ReportsApiCommand::Undo {
                 id, reason, yes, ..
             } => {
                 let question = format!("Lift all restrictions that only delivery {id} led to?");
-                if !agreed(&question, *yes, err)? {
-                    return Ok(Exit::Usage);
+                if !ask_confirmation(&question, *yes, err)? {
+                    return Ok(CommandExit::Usage);
                 }
                 let path = format!("deliveries/{id}:undo");
                 let answer = client.post(&path, &json!({ "reason": reason })).await?;
-                answer_or_waiting(shown, err, &answer, UNDONE)
+                print_result_or_approval(shown, err, &answer, UNDONE_ROWS)
             }
         },
     )

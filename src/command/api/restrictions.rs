@@ -7,18 +7,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    ApiFault, Client, Connection, Exit, List, agreed, answer_or_waiting, list, run as over_api,
-    say_enforced,
-    shown::{Column, Output, Shown},
+    AdminClient, ApiFault, CommandExit, Connection, ListSpec, ask_confirmation, print_enforced,
+    print_list, print_result_or_approval, run_over_api as over_api,
+    shown::{Column, OutputFormat, OutputPrinter},
     watch,
 };
 use akgate_api::{leak_reports::LeakReportReceipt, restrictions::RestrictionView};
-use akgate_rules::restriction::Closing;
+use akgate_rules::restriction::Resolution;
 
-/// List, impose, confirm and lift restrictions
+/// ListSpec, impose, confirm and lift restrictions
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// List restrictions, newest first
+pub enum RestrictionsCommand {
+    /// ListSpec restrictions, newest first
     List {
         /// Only those where one of these begins with this text: the AccessKey, its account or user, the ticket, the source's
         /// reference, the URL where it was found
@@ -106,8 +106,8 @@ pub enum Command {
         /// The restriction, or its AccessKey
         id: String,
         /// The resolution: Rotated, Disabled, Deleted, FalsePositive, UsedInTests or AcceptedRisk
-        #[arg(long, value_parser = closing)]
-        closing: Closing,
+        #[arg(long, value_parser = parse_resolution)]
+        closing: Resolution,
         /// The reason in your words, for the audit log
         #[arg(long)]
         reason: String,
@@ -129,12 +129,12 @@ pub enum Command {
     },
 }
 
-fn closing(text: &str) -> Result<Closing, String> {
-    let named = |closing: &Closing| closing.as_str().eq_ignore_ascii_case(text);
-    Closing::ALL
+fn parse_resolution(text: &str) -> Result<Resolution, String> {
+    let named = |closing: &Resolution| closing.as_str().eq_ignore_ascii_case(text);
+    Resolution::ALL
         .into_iter()
         .find(named)
-        .ok_or_else(|| format!("must be one of {}", Closing::NAMES.join(", ")))
+        .ok_or_else(|| format!("must be one of {}", Resolution::NAMES.join(", ")))
 }
 
 const COLUMNS: &[Column] = &[
@@ -168,7 +168,7 @@ const ROWS: &[Column] = &[
     ("reason", "lift_reason"),
 ];
 
-const REPORTS: &[Column] = &[
+const REPORT_COLUMNS: &[Column] = &[
     ("reported", "reported_at"),
     ("source", "source"),
     ("proof", "proof"),
@@ -176,14 +176,14 @@ const REPORTS: &[Column] = &[
     ("first seen", "first_seen"),
 ];
 
-const EVENTS: &[Column] = &[
+const EVENT_COLUMNS: &[Column] = &[
     ("when", "at"),
     ("what", "event"),
     ("who", "by"),
     ("", "detail"),
 ];
 
-impl Command {
+impl RestrictionsCommand {
     fn connection(&self) -> &Connection {
         match self {
             Self::List { connection, .. }
@@ -201,14 +201,18 @@ impl Command {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_restrictions(
+    command: &RestrictionsCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let connection = command.connection();
     over_api(
         connection,
         out,
         err,
         async |client, shown, err| match command {
-            Command::List {
+            RestrictionsCommand::List {
                 search,
                 state,
                 key,
@@ -222,29 +226,31 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     ("access_key_id", key.clone()),
                     ("account_id", account.clone()),
                 ];
-                let what = List {
+                let what = ListSpec {
                     path: "restrictions",
                     member: "restrictions",
                     columns: COLUMNS,
                     none: "No matching restrictions.",
                 };
-                list(client, shown, &what, given, *limit).await
+                print_list(client, shown, &what, given, *limit).await
             }
-            Command::Watch { key, count, .. } => {
-                watch::run(client, shown, err, key.as_deref(), *count).await
+            RestrictionsCommand::Watch { key, count, .. } => {
+                watch::watch_restrictions(client, shown, err, key.as_deref(), *count).await
             }
-            Command::Show { id, .. } => show(shown, &find(client, id).await?.1),
-            Command::Timeline { id, limit, .. } => {
-                let (found, _) = find(client, id).await?;
+            RestrictionsCommand::Show { id, .. } => {
+                print_restriction(shown, &find_restriction(client, id).await?.1)
+            }
+            RestrictionsCommand::Timeline { id, limit, .. } => {
+                let (found, _) = find_restriction(client, id).await?;
                 let path = format!("restrictions/{}/timeline", found.restriction_id);
                 let asked = [("page_size", limit.to_string())];
                 let history = client.get(&path, &asked).await?;
                 let none = Vec::new();
                 let events = history.get("events").and_then(Value::as_array);
-                shown.list(events.unwrap_or(&none), EVENTS, "No events.", None)?;
-                Ok(Exit::Ok)
+                shown.list(events.unwrap_or(&none), EVENT_COLUMNS, "No events.", None)?;
+                Ok(CommandExit::Ok)
             }
-            Command::Impose {
+            RestrictionsCommand::Impose {
                 key,
                 source,
                 reference,
@@ -252,8 +258,8 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                 yes,
                 ..
             } => {
-                if !agreed(&format!("Restrict {key}?"), *yes, err)? {
-                    return Ok(Exit::Usage);
+                if !ask_confirmation(&format!("Restrict {key}?"), *yes, err)? {
+                    return Ok(CommandExit::Usage);
                 }
                 let report = json!({
                     "access_key_id": key,
@@ -262,41 +268,49 @@ pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io:
                     "url": url,
                 });
                 let receipt = client.post("leak-reports", &report).await?;
-                say_enforced(&receipt, "of this key", err)?;
+                print_enforced(&receipt, "of this key", err)?;
                 let receipt = LeakReportReceipt::deserialize(receipt)?;
                 let path = format!("restrictions/{}", receipt.restriction_id);
-                show(shown, &client.get(&path, &[]).await?)
+                print_restriction(shown, &client.get(&path, &[]).await?)
             }
-            Command::Confirm { id, ticket, .. } => {
-                let (found, _) = find(client, id).await?;
+            RestrictionsCommand::Confirm { id, ticket, .. } => {
+                let (found, _) = find_restriction(client, id).await?;
                 let path = format!("restrictions/{}:confirm", found.restriction_id);
-                show(
+                print_restriction(
                     shown,
                     &client.post(&path, &json!({ "ticket": ticket })).await?,
                 )
             }
-            Command::Lift { .. } => lift(client, shown, command, err).await,
+            RestrictionsCommand::Lift { .. } => lift_restriction(client, shown, command, err).await,
         },
     )
 }
 
-fn show<W: Write>(shown: &mut Shown<'_, W>, restriction: &Value) -> Result<Exit, ApiFault> {
+fn print_restriction<W: Write>(
+    shown: &mut OutputPrinter<'_, W>,
+    restriction: &Value,
+) -> Result<CommandExit, ApiFault> {
     shown.one(restriction, ROWS)?;
-    if shown.output == Output::Table {
+    if shown.output == OutputFormat::Table {
         let none = Vec::new();
         let reports = restriction.get("reports").and_then(Value::as_array);
-        shown.list(reports.unwrap_or(&none), REPORTS, "No reports.", None)?;
+        shown.list(
+            reports.unwrap_or(&none),
+            REPORT_COLUMNS,
+            "No reports.",
+            None,
+        )?;
     }
-    Ok(Exit::Ok)
+    Ok(CommandExit::Ok)
 }
 
-async fn lift<W: Write>(
-    client: &Client,
-    shown: &mut Shown<'_, W>,
-    command: &Command,
+async fn lift_restriction<W: Write>(
+    client: &AdminClient,
+    shown: &mut OutputPrinter<'_, W>,
+    command: &RestrictionsCommand,
     err: &mut impl Write,
-) -> Result<Exit, ApiFault> {
-    let Command::Lift {
+) -> Result<CommandExit, ApiFault> {
+    let RestrictionsCommand::Lift {
         id,
         closing,
         reason,
@@ -307,21 +321,21 @@ async fn lift<W: Write>(
         ..
     } = command
     else {
-        return Ok(Exit::Usage);
+        return Ok(CommandExit::Usage);
     };
-    let (found, answer) = find(client, id).await?;
+    let (found, answer) = find_restriction(client, id).await?;
     if *dry_run {
-        show(shown, &answer)?;
+        print_restriction(shown, &answer)?;
         writeln!(
             err,
             "Dry run: this would be lifted with the resolution {}.",
             closing.as_str()
         )?;
-        return Ok(Exit::Ok);
+        return Ok(CommandExit::Ok);
     }
     let key = &found.access_key_id;
-    if !agreed(&format!("Lift the restriction of {key}?"), *yes, err)? {
-        return Ok(Exit::Usage);
+    if !ask_confirmation(&format!("Lift the restriction of {key}?"), *yes, err)? {
+        return Ok(CommandExit::Usage);
     }
     let body = json!({
         "closing": closing,
@@ -332,18 +346,21 @@ async fn lift<W: Write>(
     let path = format!("restrictions/{}:lift", found.restriction_id);
     let answer = client.post(&path, &body).await?;
     match answer.get("approval_id") {
-        Some(_) => answer_or_waiting(shown, err, &answer, ROWS),
-        None => show(shown, &answer),
+        Some(_) => print_result_or_approval(shown, err, &answer, ROWS),
+        None => print_restriction(shown, &answer),
     }
 }
 
 /// A restriction by its id, or by its key: the one in force, else the last. Given as it is read, and as it was answered.
-async fn find(client: &Client, id: &str) -> Result<(RestrictionView, Value), ApiFault> {
+async fn find_restriction(
+    client: &AdminClient,
+    id: &str,
+) -> Result<(RestrictionView, Value), ApiFault> {
     let answer = find_answer(client, id).await?;
     Ok((RestrictionView::deserialize(&answer)?, answer))
 }
 
-async fn find_answer(client: &Client, id: &str) -> Result<Value, ApiFault> {
+async fn find_answer(client: &AdminClient, id: &str) -> Result<Value, ApiFault> {
     if uuid::Uuid::parse_str(id).is_ok() {
         return client.get(&format!("restrictions/{id}"), &[]).await;
     }

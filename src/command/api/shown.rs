@@ -10,7 +10,7 @@ use super::ApiFault;
 
 /// How answers are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Output {
+pub enum OutputFormat {
     /// A table, for reading
     Table,
     /// JSON, for programs
@@ -23,12 +23,12 @@ pub enum Output {
 pub(super) type Column = (&'static str, &'static str);
 
 /// Shows answers in one way.
-pub(super) struct Shown<'w, W> {
-    pub output: Output,
+pub(super) struct OutputPrinter<'w, W> {
+    pub output: OutputFormat,
     pub out: &'w mut W,
 }
 
-impl<W: Write> Shown<'_, W> {
+impl<W: Write> OutputPrinter<'_, W> {
     /// Things of one kind, `none` where there are none, and how to see more where there are more.
     pub fn list(
         &mut self,
@@ -38,13 +38,17 @@ impl<W: Write> Shown<'_, W> {
         more: Option<&str>,
     ) -> Result<(), ApiFault> {
         match self.output {
-            Output::Json | Output::Yaml => return self.value(&things),
-            Output::Table if things.is_empty() => writeln!(self.out, "{none}")?,
-            Output::Table => {
-                let mut table = table();
+            OutputFormat::Json | OutputFormat::Yaml => return self.value(&things),
+            OutputFormat::Table if things.is_empty() => writeln!(self.out, "{none}")?,
+            OutputFormat::Table => {
+                let mut table = new_table();
                 table.set_header(columns.iter().map(|(header, _)| *header));
                 for thing in things {
-                    table.add_row(columns.iter().map(|(_, member)| cell(thing.get(member))));
+                    table.add_row(
+                        columns
+                            .iter()
+                            .map(|(_, member)| format_cell(thing.get(member))),
+                    );
                 }
                 writeln!(self.out, "{table}")?;
                 if let Some(more) = more {
@@ -57,14 +61,14 @@ impl<W: Write> Shown<'_, W> {
 
     /// One thing: what it has of these members.
     pub fn one(&mut self, thing: &Value, rows: &[Column]) -> Result<(), ApiFault> {
-        if self.output != Output::Table {
+        if self.output != OutputFormat::Table {
             return self.value(thing);
         }
-        let mut table = table();
+        let mut table = new_table();
         for (header, member) in rows {
             let value = thing.get(member).filter(|value| !is_empty(value));
             if let Some(value) = value {
-                table.add_row([(*header).to_owned(), cell(Some(value))]);
+                table.add_row([(*header).to_owned(), format_cell(Some(value))]);
             }
         }
         writeln!(self.out, "{table}")?;
@@ -73,14 +77,14 @@ impl<W: Write> Shown<'_, W> {
 
     fn value(&mut self, value: &impl serde::Serialize) -> Result<(), ApiFault> {
         match self.output {
-            Output::Yaml => {
+            OutputFormat::Yaml => {
                 let text = serde_saphyr::to_string(value).map_err(std::io::Error::other)?;
                 write!(self.out, "{text}")?;
                 if !text.ends_with('\n') {
                     writeln!(self.out)?;
                 }
             }
-            Output::Json | Output::Table => {
+            OutputFormat::Json | OutputFormat::Table => {
                 serde_json::to_writer_pretty(&mut *self.out, value)
                     .map_err(std::io::Error::from)?;
                 writeln!(self.out)?;
@@ -100,7 +104,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn table() -> Table {
+fn new_table() -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_FULL_CONDENSED)
@@ -109,19 +113,22 @@ fn table() -> Table {
 }
 
 /// A value in a table; times to the second, nothing of a control character of somebody else's text.
-pub(super) fn cell(value: Option<&Value>) -> String {
+pub(super) fn format_cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => instant(text).unwrap_or_else(|| plain(text)),
+        Some(Value::String(text)) => format_instant(text).unwrap_or_else(|| strip_controls(text)),
         Some(Value::Array(values)) => {
-            let texts: Vec<String> = values.iter().map(|value| cell(Some(value))).collect();
+            let texts: Vec<String> = values
+                .iter()
+                .map(|value| format_cell(Some(value)))
+                .collect();
             texts.join("\n")
         }
         Some(Value::Object(members)) => {
             let told = members.iter().filter(|(_, value)| !is_empty(value));
             let lines = told.map(|(name, value)| match value {
-                Value::Object(_) => cell(Some(value)),
-                value => format!("{name}: {}", cell(Some(value))),
+                Value::Object(_) => format_cell(Some(value)),
+                value => format!("{name}: {}", format_cell(Some(value))),
             });
             lines.collect::<Vec<_>>().join("\n")
         }
@@ -130,13 +137,13 @@ pub(super) fn cell(value: Option<&Value>) -> String {
 }
 
 /// A time, to the second.
-fn instant(text: &str) -> Option<String> {
+fn format_instant(text: &str) -> Option<String> {
     let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     let at = at.replace_nanosecond(0).ok()?.format(&Rfc3339).ok()?;
     Some(at.replace('T', " "))
 }
 
-fn plain(text: &str) -> String {
+fn strip_controls(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()

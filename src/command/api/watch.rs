@@ -11,33 +11,33 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    ApiFault, Client, Exit,
-    shown::{Output, Shown},
+    AdminClient, ApiFault, CommandExit,
+    shown::{OutputFormat, OutputPrinter},
 };
 use akgate_api::audit::AuditRecord;
 
 /// How often the audit is looked at.
-const EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The newest records that are looked at each time. One that commits late is among them still.
-const WINDOW: usize = 200;
+const RECORD_WINDOW: usize = 200;
 
 /// Prints what happens from now on, a line for each record: until `count` of them, or for ever. A server that does not
 /// answer for a while is told of once, and asked again.
-pub(super) async fn run<W: Write>(
-    client: &Client,
-    shown: &mut Shown<'_, W>,
+pub(super) async fn watch_restrictions<W: Write>(
+    client: &AdminClient,
+    shown: &mut OutputPrinter<'_, W>,
     err: &mut impl Write,
     key: Option<&str>,
     count: Option<u32>,
-) -> Result<Exit, ApiFault> {
-    let mut seen: BTreeSet<i64> = records(client, key).await?.into_keys().collect();
+) -> Result<CommandExit, ApiFault> {
+    let mut seen: BTreeSet<i64> = fetch_records(client, key).await?.into_keys().collect();
     let mut printed = 0;
     let mut is_silent = false;
     writeln!(err, "Watching; press Ctrl-C to stop.")?;
     loop {
-        tokio::time::sleep(EVERY).await;
-        let newest = match records(client, key).await {
+        tokio::time::sleep(POLL_INTERVAL).await;
+        let newest = match fetch_records(client, key).await {
             Ok(newest) => newest,
             Err(fault @ ApiFault::NoAnswer { .. }) => {
                 if !std::mem::replace(&mut is_silent, true) {
@@ -58,21 +58,24 @@ pub(super) async fn run<W: Write>(
             let Some(restriction_id) = read.restriction_id else {
                 continue;
             };
-            print(shown, record, &read, restriction_id)?;
+            print_record(shown, record, &read, restriction_id)?;
             printed += 1;
             if count.is_some_and(|count| printed >= count) {
-                return Ok(Exit::Ok);
+                return Ok(CommandExit::Ok);
             }
         }
-        while seen.len() > WINDOW * 2 {
+        while seen.len() > RECORD_WINDOW * 2 {
             seen.pop_first();
         }
     }
 }
 
 /// The newest records, the oldest of them first.
-async fn records(client: &Client, key: Option<&str>) -> Result<BTreeMap<i64, Value>, ApiFault> {
-    let mut asked = vec![("page_size", WINDOW.to_string())];
+async fn fetch_records(
+    client: &AdminClient,
+    key: Option<&str>,
+) -> Result<BTreeMap<i64, Value>, ApiFault> {
+    let mut asked = vec![("page_size", RECORD_WINDOW.to_string())];
     asked.extend(key.map(|key| ("access_key_id", key.to_owned())));
     let mut page = client.get("audit", &asked).await?;
     let records = page.get_mut("records").map(Value::take);
@@ -87,20 +90,20 @@ async fn records(client: &Client, key: Option<&str>) -> Result<BTreeMap<i64, Val
     Ok(numbered.collect())
 }
 
-fn print<W: Write>(
-    shown: &mut Shown<'_, W>,
+fn print_record<W: Write>(
+    shown: &mut OutputPrinter<'_, W>,
     record: &Value,
     read: &AuditRecord,
     restriction_id: Uuid,
 ) -> Result<(), ApiFault> {
     match shown.output {
-        Output::Json => writeln!(shown.out, "{record}")?,
-        Output::Yaml => {
+        OutputFormat::Json => writeln!(shown.out, "{record}")?,
+        OutputFormat::Yaml => {
             writeln!(shown.out, "---")?;
             shown.one(record, &[])?;
         }
-        Output::Table => {
-            let at = super::shown::cell(record.get("at"));
+        OutputFormat::Table => {
+            let at = super::shown::format_cell(record.get("at"));
             writeln!(
                 shown.out,
                 "{at}  {:<16} {:<24} {:<24} {restriction_id}",

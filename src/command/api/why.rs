@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use uuid::Uuid;
 
-use super::{Connection, Exit, run as over_api, shown::Column};
+use super::{CommandExit, Connection, run_over_api as over_api, shown::Column};
 
 /// Explain why a call was refused, or not, by the RequestId that its caller received
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub struct WhyArgs {
     /// The RequestId
     request_id: Uuid,
     /// The akgate to use
@@ -42,12 +42,16 @@ const ROWS: &[Column] = &[
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_why(
+    args: &WhyArgs,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let connection = &args.connection;
     over_api(connection, out, err, async |client, shown, _| {
         let path = format!("decisions/{}", args.request_id);
         let why = client.get(&path, &[]).await?;
         shown.one(&why, ROWS)?;
-        Ok(Exit::Ok)
+        Ok(CommandExit::Ok)
     })
 }

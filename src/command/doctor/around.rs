@@ -8,12 +8,12 @@ use http_body_util::Empty;
 use lettre::message::Mailbox;
 use time::{Duration, OffsetDateTime};
 
-use super::{Finding, in_time, state::skew};
+use super::{CheckFinding, state::judge_skew, with_timeout};
 use crate::{
-    config::{Config, MailSection, Role, Sections, TransportChoice},
+    config::{Config, ConfigSections, MailSection, ProcessRole, TransportChoice},
     serve::{
         letters::smtp_settings,
-        listeners::{clients, tls},
+        listeners::{client_authority, load_tls},
         sign_in,
     },
 };
@@ -22,24 +22,24 @@ use akgate_owners::letters::{dkim::Dkim, mailer::SmtpMailer};
 use akgate_state::clock::{Clock, SystemClock};
 
 /// A certificate that ends within this time needs care.
-const SOON: Duration = Duration::days(14);
+const EXPIRY_WARNING: Duration = Duration::days(14);
 
-pub(super) async fn look(config: &Config, findings: &mut Vec<Finding>) {
-    certificates(config, findings);
-    if config.has(Role::Worker) {
-        mail(config, findings).await;
+pub(super) async fn check_surroundings(config: &Config, findings: &mut Vec<CheckFinding>) {
+    check_certificates(config, findings);
+    if config.has(ProcessRole::Worker) {
+        check_mail(config, findings).await;
     }
-    if config.has(Role::Admin) {
-        provider(config, findings).await;
+    if config.has(ProcessRole::Admin) {
+        check_oidc_provider(config, findings).await;
     }
-    if config.has(Role::Gateway) {
-        upstreams(config, findings).await;
+    if config.has(ProcessRole::Gateway) {
+        check_upstreams(config, findings).await;
     }
 }
 
 /// Those of the listeners.
-fn certificates(config: &Config, findings: &mut Vec<Finding>) {
-    let Sections {
+fn check_certificates(config: &Config, findings: &mut Vec<CheckFinding>) {
+    let ConfigSections {
         gateway,
         public,
         admin,
@@ -49,58 +49,58 @@ fn certificates(config: &Config, findings: &mut Vec<Finding>) {
     for (section, role, certificate, key, clients) in [
         (
             "gateway",
-            Role::Gateway,
+            ProcessRole::Gateway,
             &gateway.tls_cert,
             &gateway.tls_key,
             None,
         ),
         (
             "public",
-            Role::Public,
+            ProcessRole::Public,
             &public.tls_cert,
             &public.tls_key,
             None,
         ),
         (
             "admin",
-            Role::Admin,
+            ProcessRole::Admin,
             &admin.tls_cert,
             &admin.tls_key,
-            clients(admin),
+            client_authority(admin),
         ),
     ] {
         if !config.has(role) {
             continue;
         }
         let what = format!("certificate of {section}");
-        let ends_at = match tls(certificate, key, clients) {
+        let ends_at = match load_tls(certificate, key, clients) {
             Ok(None) => continue,
             Ok(Some(tls)) => tls.ends_at(),
             Err(fault) => {
                 let next = format!("check [{section}]: tls_cert and tls_key");
-                findings.push(Finding::wrong(what, fault.to_string(), next));
+                findings.push(CheckFinding::wrong(what, fault.to_string(), next));
                 continue;
             }
         };
         let next = "replace it with a new one: akgate reloads it within a second";
         findings.push(match ends_at {
-            None => Finding::good(what, "valid"),
+            None => CheckFinding::good(what, "valid"),
             Some(end) if end <= now => {
-                Finding::wrong(what, format!("expired on {}", end.date()), next)
+                CheckFinding::wrong(what, format!("expired on {}", end.date()), next)
             }
-            Some(end) if end <= now + SOON => {
-                Finding::care(what, format!("expires on {}", end.date()), next)
+            Some(end) if end <= now + EXPIRY_WARNING => {
+                CheckFinding::care(what, format!("expires on {}", end.date()), next)
             }
-            Some(end) => Finding::good(what, format!("expires on {}", end.date())),
+            Some(end) => CheckFinding::good(what, format!("expires on {}", end.date())),
         });
     }
 }
 
 /// Where people sign in, if anywhere.
-async fn provider(config: &Config, findings: &mut Vec<Finding>) {
+async fn check_oidc_provider(config: &Config, findings: &mut Vec<CheckFinding>) {
     let section = &config.sections.admin.oidc;
     let looking = async {
-        match sign_in::settings(section).map_err(|fault| fault.to_string())? {
+        match sign_in::sign_in_service(section).map_err(|fault| fault.to_string())? {
             None => Ok(None),
             Some(sign_in) => {
                 let looked = sign_in.provider.check().await;
@@ -109,12 +109,12 @@ async fn provider(config: &Config, findings: &mut Vec<Finding>) {
             }
         }
     };
-    match in_time::<_, String>(looking).await {
+    match with_timeout::<_, String>(looking).await {
         Ok(None) => {}
         Ok(Some(issuer)) => {
-            findings.push(Finding::good("sign-in", format!("{issuer} responds")));
+            findings.push(CheckFinding::good("sign-in", format!("{issuer} responds")));
         }
-        Err(fault) => findings.push(Finding::wrong(
+        Err(fault) => findings.push(CheckFinding::wrong(
             "sign-in",
             fault,
             "check [admin.oidc]: issuer and ca",
@@ -122,11 +122,11 @@ async fn provider(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
-async fn mail(config: &Config, findings: &mut Vec<Finding>) {
+async fn check_mail(config: &Config, findings: &mut Vec<CheckFinding>) {
     let mail = &config.sections.mail;
     if mail.transport == TransportChoice::Folder {
         let folder = mail.folder.as_deref().unwrap_or(Path::new(""));
-        findings.push(Finding::care(
+        findings.push(CheckFinding::care(
             "mail",
             format!("letters are written to {} and not sent", folder.display()),
             "set mail.transport = \"smtp\" and mail.host, unless this is a test",
@@ -139,18 +139,18 @@ async fn mail(config: &Config, findings: &mut Vec<Finding>) {
         let mailer = SmtpMailer::new(settings).map_err(|fault| fault.to_string())?;
         mailer.check().await
     };
-    findings.push(match in_time(checking).await {
-        Ok(()) => Finding::good("mail", format!("{server} accepts the login")),
-        Err(fault) => Finding::wrong(
+    findings.push(match with_timeout(checking).await {
+        Ok(()) => CheckFinding::good("mail", format!("{server} accepts the login")),
+        Err(fault) => CheckFinding::wrong(
             "mail",
             format!("{server}: {fault}"),
             "check [mail]: host, port, encryption, username and password",
         ),
     });
-    findings.push(dkim(mail));
+    findings.push(check_dkim(mail));
 }
 
-fn dkim(mail: &MailSection) -> Finding {
+fn check_dkim(mail: &MailSection) -> CheckFinding {
     let what = "mail, signed";
     let key = mail
         .dkim_selector
@@ -158,7 +158,7 @@ fn dkim(mail: &MailSection) -> Finding {
         .zip(mail.dkim_key_file.as_deref());
     let from: Option<Mailbox> = mail.from.as_deref().and_then(|from| from.parse().ok());
     match key.zip(from) {
-        None => Finding::care(
+        None => CheckFinding::care(
             what,
             "letters are not signed: many mail servers will treat them as spam",
             "set mail.dkim_key_file and mail.dkim_selector, unless your mail server signs",
@@ -166,17 +166,19 @@ fn dkim(mail: &MailSection) -> Finding {
         Some(((selector, key), from)) => {
             let domain = from.email.domain();
             match Dkim::load(domain, selector, key) {
-                Ok(_) => Finding::good(
+                Ok(_) => CheckFinding::good(
                     what,
                     format!("for {domain}, with {selector}._domainkey.{domain}"),
                 ),
-                Err(fault) => Finding::wrong(what, fault.to_string(), "check mail.dkim_key_file"),
+                Err(fault) => {
+                    CheckFinding::wrong(what, fault.to_string(), "check mail.dkim_key_file")
+                }
             }
         }
     }
 }
 
-async fn upstreams(config: &Config, findings: &mut Vec<Finding>) {
+async fn check_upstreams(config: &Config, findings: &mut Vec<CheckFinding>) {
     let upstreams = &config.sections.upstreams;
     let catalogued = [
         ("RAM", upstreams.ram.view()),
@@ -193,22 +195,24 @@ async fn upstreams(config: &Config, findings: &mut Vec<Finding>) {
         let what = format!("upstream {product}");
         match view.url {
             None => {}
-            Some("sandbox") => findings.push(Finding::good(what, "the sandbox in this process")),
+            Some("sandbox") => {
+                findings.push(CheckFinding::good(what, "the sandbox in this process"))
+            }
             Some(url) => {
                 let before = SystemClock.now();
-                match in_time(ask(url, view.ca.map(AsRef::as_ref))).await {
-                    Err(fault) => findings.push(Finding::wrong(
+                match with_timeout(probe_upstream(url, view.ca.map(AsRef::as_ref))).await {
+                    Err(fault) => findings.push(CheckFinding::wrong(
                         what,
                         format!("{url}: {fault}"),
                         format!("check upstreams.{}: url and ca", product.to_lowercase()),
                     )),
                     Ok(answer) => {
-                        findings.push(Finding::good(&what, format!("{url} {}", answer.found)));
+                        findings.push(CheckFinding::good(&what, format!("{url} {}", answer.found)));
                         let theirs = answer.date.filter(|_| !std::mem::replace(&mut told, true));
                         if let Some(theirs) = theirs {
                             let middle = before + (SystemClock.now() - before) / 2;
                             let what = format!("clock, compared with {product}");
-                            findings.push(skew(&what, middle - theirs));
+                            findings.push(judge_skew(&what, middle - theirs));
                         }
                     }
                 }
@@ -217,17 +221,17 @@ async fn upstreams(config: &Config, findings: &mut Vec<Finding>) {
     }
 }
 
-struct Answer {
+struct UpstreamAnswer {
     found: String,
     /// To the second.
     date: Option<OffsetDateTime>,
 }
 
 /// Whatever an upstream says to a request that says nothing, it is there.
-async fn ask(url: &str, ca: Option<&Path>) -> Result<Answer, String> {
+async fn probe_upstream(url: &str, ca: Option<&Path>) -> Result<UpstreamAnswer, String> {
     let uri: Uri = url.parse().map_err(|_| "not a URL".to_owned())?;
-    let tls = https::trust(ca).map_err(|fault| fault.to_string())?;
-    let client: https::Client<Empty<Bytes>> = https::client(tls, super::PATIENCE);
+    let tls = https::client_config(ca).map_err(|fault| fault.to_string())?;
+    let client: https::HttpsClient<Empty<Bytes>> = https::new_client(tls, super::CHECK_TIMEOUT);
     let request = Request::head(uri).body(Empty::new());
     let request = request.map_err(|fault| fault.to_string())?;
     let began = Instant::now();
@@ -237,7 +241,7 @@ async fn ask(url: &str, ca: Option<&Path>) -> Result<Answer, String> {
     let date = answer.headers().get(DATE);
     let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
     let status: StatusCode = answer.status();
-    Ok(Answer {
+    Ok(UpstreamAnswer {
         found: format!("responds with {} in {took:.1?}", status.as_u16()),
         date: date.map(OffsetDateTime::from),
     })

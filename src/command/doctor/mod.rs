@@ -13,33 +13,33 @@ use std::{
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use super::{Exit, api::Output, settings::Settings};
-use crate::config::{Config, Role};
+use super::{CommandExit, api::OutputFormat, settings::ConfigArgs};
+use crate::config::{Config, ProcessRole};
 
 /// How long one look may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Check everything that a node depends on, and print what to do; changes nothing
 ///
 /// Configuration, key ring, database, migrations, clock, mail server, upstreams, policy, operators and letters.
-/// Exit status: 0 if all is well, 3 if something needs attention, 1 if something is wrong.
+/// CommandExit status: 0 if all is well, 3 if something needs attention, 1 if something is wrong.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub struct DoctorArgs {
     /// Check for a process with these roles; all by default
     #[arg(long, value_enum, value_delimiter = ',')]
-    roles: Vec<Role>,
-    /// Output format
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    output: Output,
+    roles: Vec<ProcessRole>,
+    /// OutputFormat format
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
+    output: OutputFormat,
     /// Configuration
     #[command(flatten)]
-    settings: Settings,
+    settings: ConfigArgs,
 }
 
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Health {
+enum FindingLevel {
     Good,
     Care,
     Wrong,
@@ -47,22 +47,22 @@ enum Health {
 
 /// What was found.
 #[derive(Debug, Clone, Serialize)]
-struct Finding {
+struct CheckFinding {
     /// What was looked at.
     what: String,
     /// How it is.
-    is: Health,
+    is: FindingLevel,
     /// In words.
     found: String,
     /// What to do; `None` where it is good.
     next: Option<String>,
 }
 
-impl Finding {
+impl CheckFinding {
     fn good(what: impl Into<String>, found: impl Into<String>) -> Self {
         Self {
             what: what.into(),
-            is: Health::Good,
+            is: FindingLevel::Good,
             found: found.into(),
             next: None,
         }
@@ -70,7 +70,7 @@ impl Finding {
 
     fn care(what: impl Into<String>, found: impl Into<String>, next: impl Into<String>) -> Self {
         Self {
-            is: Health::Care,
+            is: FindingLevel::Care,
             next: Some(next.into()),
             ..Self::good(what, found)
         }
@@ -78,7 +78,7 @@ impl Finding {
 
     fn wrong(what: impl Into<String>, found: impl Into<String>, next: impl Into<String>) -> Self {
         Self {
-            is: Health::Wrong,
+            is: FindingLevel::Wrong,
             ..Self::care(what, found, next)
         }
     }
@@ -88,9 +88,13 @@ impl Finding {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_doctor(
+    args: &DoctorArgs,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let roles = match args.roles.as_slice() {
-        [] => &Role::DEFAULT[..],
+        [] => &ProcessRole::DEFAULT[..],
         roles => roles,
     };
     let config = match args.settings.load_or_say(roles, err)? {
@@ -101,51 +105,57 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         }
     };
     let runtime = tokio::runtime::Runtime::new()?;
-    let findings = runtime.block_on(look(&config));
-    show(&findings, args.output, out)?;
+    let findings = runtime.block_on(check_all(&config));
+    print_findings(&findings, args.output, out)?;
     Ok(match findings.iter().map(|finding| finding.is).max() {
-        None | Some(Health::Good) => Exit::Ok,
-        Some(Health::Care) => Exit::Partial,
-        Some(Health::Wrong) => Exit::Failed,
+        None | Some(FindingLevel::Good) => CommandExit::Ok,
+        Some(FindingLevel::Care) => CommandExit::Partial,
+        Some(FindingLevel::Wrong) => CommandExit::Failed,
     })
 }
 
-async fn look(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![Finding::good("configuration", "understood")];
-    let ring = state::key_ring(config, &mut findings);
-    state::look(config, ring.as_ref(), &mut findings).await;
-    around::look(config, &mut findings).await;
+async fn check_all(config: &Config) -> Vec<CheckFinding> {
+    let mut findings = vec![CheckFinding::good("configuration", "understood")];
+    let ring = state::check_key_ring(config, &mut findings);
+    state::check_database(config, ring.as_ref(), &mut findings).await;
+    around::check_surroundings(config, &mut findings).await;
     findings
 }
 
 /// Looks for a while; what takes longer is as good as not there.
-async fn in_time<T, E: Display>(look: impl Future<Output = Result<T, E>>) -> Result<T, String> {
-    match tokio::time::timeout(PATIENCE, look).await {
+async fn with_timeout<T, E: Display>(
+    look: impl Future<Output = Result<T, E>>,
+) -> Result<T, String> {
+    match tokio::time::timeout(CHECK_TIMEOUT, look).await {
         Ok(looked) => looked.map_err(|fault| fault.to_string()),
-        Err(_) => Err(format!("no answer in {} s", PATIENCE.as_secs())),
+        Err(_) => Err(format!("no answer in {} s", CHECK_TIMEOUT.as_secs())),
     }
 }
 
-fn show(findings: &[Finding], output: Output, out: &mut impl Write) -> io::Result<()> {
+fn print_findings(
+    findings: &[CheckFinding],
+    output: OutputFormat,
+    out: &mut impl Write,
+) -> io::Result<()> {
     match output {
-        Output::Json => {
+        OutputFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, findings)?;
             writeln!(out)
         }
-        Output::Yaml => {
+        OutputFormat::Yaml => {
             let text = serde_saphyr::to_string(&findings).map_err(io::Error::other)?;
             writeln!(out, "{}", text.trim_end())
         }
-        Output::Table => {
+        OutputFormat::Table => {
             let mut table = Table::new();
             table
                 .load_style(presets::NOTHING)
                 .set_content_arrangement(ContentArrangement::Dynamic);
             for finding in findings {
                 let is = match finding.is {
-                    Health::Good => "ok",
-                    Health::Care => "CARE",
-                    Health::Wrong => "WRONG",
+                    FindingLevel::Good => "ok",
+                    FindingLevel::Care => "CARE",
+                    FindingLevel::Wrong => "WRONG",
                 };
                 table.add_row([is, &finding.what, &finding.found]);
             }

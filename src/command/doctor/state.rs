@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use time::Duration;
 
-use super::{Finding, in_time};
+use super::{CheckFinding, with_timeout};
 use crate::{
-    config::{Config, Role},
+    config::{Config, ProcessRole},
     serve::ServeError,
 };
 use akgate_rules::verdict::Mode;
@@ -22,23 +22,23 @@ use akgate_state::{
 };
 
 /// A clock that is off by more than this is told of.
-const SKEW: Duration = Duration::seconds(2);
+const CLOCK_SKEW_WARNING: Duration = Duration::seconds(2);
 
 /// A clock that is off by more than this refuses good signatures soon: they count for fifteen minutes.
-const MOST_SKEW: Duration = Duration::minutes(5);
+const CLOCK_SKEW_FAILURE: Duration = Duration::minutes(5);
 
 /// A letter that waits longer than this is told of.
-const LATE: Duration = Duration::hours(1);
+const LATE_LETTER_AGE: Duration = Duration::hours(1);
 
-pub(super) fn key_ring(config: &Config, findings: &mut Vec<Finding>) -> Option<KeyRing> {
+pub(super) fn check_key_ring(config: &Config, findings: &mut Vec<CheckFinding>) -> Option<KeyRing> {
     match KeyRing::parse(config.key_ring.expose()) {
         Ok(ring) => {
             let found = format!("seals with key {}", ring.newest());
-            findings.push(Finding::good("key ring", found));
+            findings.push(CheckFinding::good("key ring", found));
             Some(ring)
         }
         Err(fault) => {
-            findings.push(Finding::wrong(
+            findings.push(CheckFinding::wrong(
                 "key ring",
                 fault.to_string(),
                 "restore the key ring that this database was sealed with; secrets cannot be opened without it",
@@ -48,14 +48,18 @@ pub(super) fn key_ring(config: &Config, findings: &mut Vec<Finding>) -> Option<K
     }
 }
 
-pub(super) async fn look(config: &Config, ring: Option<&KeyRing>, findings: &mut Vec<Finding>) {
-    let pool = match in_time(connect(config)).await {
+pub(super) async fn check_database(
+    config: &Config,
+    ring: Option<&KeyRing>,
+    findings: &mut Vec<CheckFinding>,
+) {
+    let pool = match with_timeout(connect_database(config)).await {
         Ok((pool, found)) => {
-            findings.push(Finding::good("database", found));
+            findings.push(CheckFinding::good("database", found));
             pool
         }
         Err(fault) => {
-            findings.push(Finding::wrong(
+            findings.push(CheckFinding::wrong(
                 "database",
                 fault,
                 "check database.url, and whether PostgreSQL runs there and accepts connections from this machine",
@@ -63,40 +67,40 @@ pub(super) async fn look(config: &Config, ring: Option<&KeyRing>, findings: &mut
             return;
         }
     };
-    let is_migrated = migrations(&pool, findings).await;
-    clock(&pool, findings).await;
+    let is_migrated = check_migrations(&pool, findings).await;
+    check_clock(&pool, findings).await;
     if is_migrated {
-        nodes(&pool, findings).await;
-        secrets(&pool, ring, findings).await;
-        policy(&pool, config, findings).await;
-        operators(&pool, config, findings).await;
-        letters(&pool, findings).await;
+        check_nodes(&pool, findings).await;
+        check_secrets(&pool, ring, findings).await;
+        check_policy(&pool, config, findings).await;
+        check_operators(&pool, config, findings).await;
+        check_letters(&pool, findings).await;
     }
     pool.close().await;
 }
 
-async fn connect(config: &Config) -> Result<(Pool, String), ServeError> {
+async fn connect_database(config: &Config) -> Result<(Pool, String), ServeError> {
     let settings = PoolSettings {
         connections: 1,
-        acquire_timeout: super::PATIENCE,
-        statement_timeout: super::PATIENCE,
+        acquire_timeout: super::CHECK_TIMEOUT,
+        statement_timeout: super::CHECK_TIMEOUT,
         application_name: "akgate doctor",
     };
-    let pool = database::connect(config.database_url.expose(), settings).await?;
+    let pool = database::connect_pool(config.database_url.expose(), settings).await?;
     let version = database::server_version(&pool).await?;
     let began = Instant::now();
-    database::ping(&pool).await?;
+    database::ping_database(&pool).await?;
     let took = began.elapsed();
     Ok((pool, format!("PostgreSQL {version}, answers in {took:.1?}")))
 }
 
 /// Whether the tables are those of this build.
-async fn migrations(pool: &Pool, findings: &mut Vec<Finding>) -> bool {
-    let applied = match in_time(database::applied_migrations(pool)).await {
+async fn check_migrations(pool: &Pool, findings: &mut Vec<CheckFinding>) -> bool {
+    let applied = match with_timeout(database::applied_migrations(pool)).await {
         Ok(applied) => applied,
         Err(fault) => {
             let next = "allow the database user to read the tables";
-            findings.push(Finding::wrong("migrations", fault, next));
+            findings.push(CheckFinding::wrong("migrations", fault, next));
             return false;
         }
     };
@@ -106,13 +110,13 @@ async fn migrations(pool: &Pool, findings: &mut Vec<Finding>) -> bool {
         applied.difference(&known).count(),
     );
     let finding = match (missing, newer) {
-        (0, 0) => Finding::good("migrations", format!("all {} are applied", known.len())),
-        (0, newer) => Finding::care(
+        (0, 0) => CheckFinding::good("migrations", format!("all {} are applied", known.len())),
+        (0, newer) => CheckFinding::care(
             "migrations",
             format!("{newer} are from a newer akgate"),
             "upgrade this node",
         ),
-        (missing, _) => Finding::wrong(
+        (missing, _) => CheckFinding::wrong(
             "migrations",
             format!("{missing} of {} are missing", known.len()),
             "run `akgate serve` once with database.migrate = true, or ask the database's owner to do so",
@@ -122,37 +126,40 @@ async fn migrations(pool: &Pool, findings: &mut Vec<Finding>) -> bool {
     missing == 0
 }
 
-async fn clock(pool: &Pool, findings: &mut Vec<Finding>) {
+async fn check_clock(pool: &Pool, findings: &mut Vec<CheckFinding>) {
     let before = SystemClock.now();
-    let theirs = match in_time(database::server_time(pool)).await {
+    let theirs = match with_timeout(database::server_time(pool)).await {
         Ok(theirs) => theirs,
         Err(fault) => {
             let next = "check the database";
-            findings.push(Finding::wrong("clock", fault, next));
+            findings.push(CheckFinding::wrong("clock", fault, next));
             return;
         }
     };
     let middle = before + (SystemClock.now() - before) / 2;
-    findings.push(skew("clock, compared with the database", middle - theirs));
+    findings.push(judge_skew(
+        "clock, compared with the database",
+        middle - theirs,
+    ));
 }
 
 /// What a difference between two clocks means.
-pub(super) fn skew(what: &str, difference: Duration) -> Finding {
+pub(super) fn judge_skew(what: &str, difference: Duration) -> CheckFinding {
     let found = format!("{:+.1} s", difference.as_seconds_f64());
     let next = "synchronize both machines with a time server (chrony, systemd-timesyncd)";
     match difference.abs() {
-        off if off > MOST_SKEW => Finding::wrong(what, found, next),
-        off if off > SKEW => Finding::care(what, found, next),
-        _ => Finding::good(what, found),
+        off if off > CLOCK_SKEW_FAILURE => CheckFinding::wrong(what, found, next),
+        off if off > CLOCK_SKEW_WARNING => CheckFinding::care(what, found, next),
+        _ => CheckFinding::good(what, found),
     }
 }
 
 /// Whether the nodes enforce, and whose clock is off.
-async fn nodes(pool: &Pool, findings: &mut Vec<Finding>) {
-    let listed = match in_time(nodes::list(pool)).await {
+async fn check_nodes(pool: &Pool, findings: &mut Vec<CheckFinding>) {
+    let listed = match with_timeout(nodes::list_nodes(pool)).await {
         Ok(listed) => listed,
         Err(fault) => {
-            findings.push(Finding::wrong("nodes", fault, "check the database"));
+            findings.push(CheckFinding::wrong("nodes", fault, "check the database"));
             return;
         }
     };
@@ -162,8 +169,8 @@ async fn nodes(pool: &Pool, findings: &mut Vec<Finding>) {
     });
     let unwell: Vec<&str> = unwell.map(|node| node.name.as_str()).collect();
     findings.push(match unwell.as_slice() {
-        [] => Finding::good("nodes", format!("{} running", listed.len())),
-        unwell => Finding::care(
+        [] => CheckFinding::good("nodes", format!("{} running", listed.len())),
+        unwell => CheckFinding::care(
             "nodes",
             format!("without a lease: {}", unwell.join(", ")),
             "check whether they run and can reach the database: akgate nodes list",
@@ -172,19 +179,19 @@ async fn nodes(pool: &Pool, findings: &mut Vec<Finding>) {
     let offsets = listed.iter().filter_map(|node| node.clock_offset_ms);
     if let Some(worst) = offsets.max_by_key(|offset| offset.abs()) {
         let worst = Duration::milliseconds(worst);
-        findings.push(skew(
+        findings.push(judge_skew(
             "clocks of the nodes, compared with the database",
             worst,
         ));
     }
 }
 
-async fn secrets(pool: &Pool, ring: Option<&KeyRing>, findings: &mut Vec<Finding>) {
+async fn check_secrets(pool: &Pool, ring: Option<&KeyRing>, findings: &mut Vec<CheckFinding>) {
     let Some(ring) = ring else { return };
-    let sealed = in_time(listing::sealed_by(pool)).await;
+    let sealed = with_timeout(listing::list_seal_key_ids(pool)).await;
     let what = "sealed secrets";
     findings.push(match sealed {
-        Err(fault) => Finding::wrong(what, fault, "check the database"),
+        Err(fault) => CheckFinding::wrong(what, fault, "check the database"),
         Ok(sealed) => {
             let keys: Vec<String> = sealed.iter().map(i32::to_string).collect();
             let strange: Vec<String> = sealed
@@ -193,9 +200,9 @@ async fn secrets(pool: &Pool, ring: Option<&KeyRing>, findings: &mut Vec<Finding
                 .map(i32::to_string)
                 .collect();
             match (keys.as_slice(), strange.as_slice()) {
-                ([], _) => Finding::good(what, "none yet"),
-                (_, []) => Finding::good(what, format!("sealed with key {}", keys.join(", "))),
-                (_, strange) => Finding::wrong(
+                ([], _) => CheckFinding::good(what, "none yet"),
+                (_, []) => CheckFinding::good(what, format!("sealed with key {}", keys.join(", "))),
+                (_, strange) => CheckFinding::wrong(
                     what,
                     format!("key {} is not in the key ring", strange.join(", ")),
                     "restore the missing `seal` lines: the secrets they sealed cannot be opened without them",
@@ -205,16 +212,16 @@ async fn secrets(pool: &Pool, ring: Option<&KeyRing>, findings: &mut Vec<Finding
     });
 }
 
-async fn policy(pool: &Pool, config: &Config, findings: &mut Vec<Finding>) {
-    if !config.has(Role::Gateway) {
+async fn check_policy(pool: &Pool, config: &Config, findings: &mut Vec<CheckFinding>) {
+    if !config.has(ProcessRole::Gateway) {
         return;
     }
     let policy = &config.sections.policy;
-    let switched = match in_time(mode::current(pool)).await {
+    let switched = match with_timeout(mode::find_switched_mode(pool)).await {
         Ok(switched) => switched,
         Err(fault) => {
             let next = "check the database";
-            findings.push(Finding::wrong("policy", fault, next));
+            findings.push(CheckFinding::wrong("policy", fault, next));
             return;
         }
     };
@@ -226,16 +233,16 @@ async fn policy(pool: &Pool, config: &Config, findings: &mut Vec<Finding>) {
     let later = policy.enforce_from.map(|from| from.0);
     let later = later.filter(|from| *from > SystemClock.now());
     findings.push(match (mode, later) {
-        (Mode::Enforce, None) => Finding::good(
+        (Mode::Enforce, None) => CheckFinding::good(
             "policy",
             format!("leaked keys are restricted, with the profile {}", policy.profile),
         ),
-        (Mode::Enforce, Some(from)) => Finding::care(
+        (Mode::Enforce, Some(from)) => CheckFinding::care(
             "policy",
             format!("leaked keys are not restricted before {from}"),
             "nothing to do if this date was announced (policy.enforce_from)",
         ),
-        (mode @ (Mode::Shadow | Mode::Off), _) => Finding::care(
+        (mode @ (Mode::Shadow | Mode::Off), _) => CheckFinding::care(
             "policy",
             format!("leaked keys are NOT restricted: {by} {mode}"),
             "when you have finished observing: policy.mode = \"enforce\", or akgate policy mode enforce",
@@ -243,41 +250,41 @@ async fn policy(pool: &Pool, config: &Config, findings: &mut Vec<Finding>) {
     });
 }
 
-async fn operators(pool: &Pool, config: &Config, findings: &mut Vec<Finding>) {
+async fn check_operators(pool: &Pool, config: &Config, findings: &mut Vec<CheckFinding>) {
     let admin = &config.sections.admin;
     let by_token_alone = admin.client_ca.is_none() && admin.oidc.issuer.is_none();
-    let deciding = store::deciding(pool, by_token_alone, SystemClock.now());
-    findings.push(match in_time(deciding).await {
-        Err(fault) => Finding::wrong("operators", fault, "check the database"),
-        Ok(0) => Finding::care(
+    let deciding = store::count_approvers(pool, by_token_alone, SystemClock.now());
+    findings.push(match with_timeout(deciding).await {
+        Err(fault) => CheckFinding::wrong("operators", fault, "check the database"),
+        Ok(0) => CheckFinding::care(
             "operators",
             "no operator has a token that can approve requests",
             "run akgate operators add NAME --role admin on a node, for at least two people",
         ),
-        Ok(1) => Finding::care(
+        Ok(1) => CheckFinding::care(
             "operators",
             "only one operator can approve requests: nobody can approve that operator's own requests",
             "akgate operators add NAME --role approver",
         ),
-        Ok(count) => Finding::good("operators", format!("{count} can approve requests")),
+        Ok(count) => CheckFinding::good("operators", format!("{count} can approve requests")),
     });
 }
 
-async fn letters(pool: &Pool, findings: &mut Vec<Finding>) {
+async fn check_letters(pool: &Pool, findings: &mut Vec<CheckFinding>) {
     let now = SystemClock.now();
-    let backlog = list::backlog(pool, now - LATE, now - Duration::weeks(1));
-    findings.push(match in_time(backlog).await {
-        Err(fault) => Finding::wrong("letters", fault, "check the database"),
-        Ok(backlog) if backlog.late > 0 => Finding::care(
+    let backlog = list::count_backlog(pool, now - LATE_LETTER_AGE, now - Duration::weeks(1));
+    findings.push(match with_timeout(backlog).await {
+        Err(fault) => CheckFinding::wrong("letters", fault, "check the database"),
+        Ok(backlog) if backlog.late > 0 => CheckFinding::care(
             "letters",
             format!("{} have been due for more than an hour", backlog.late),
             "check that a process with the role worker runs; akgate letters list --state Due shows the errors",
         ),
-        Ok(backlog) if backlog.buried > 0 => Finding::care(
+        Ok(backlog) if backlog.buried > 0 => CheckFinding::care(
             "letters",
             format!("{} failed in the last week", backlog.buried),
             "run akgate letters list --state Buried, and contact those owners in another way",
         ),
-        Ok(_) => Finding::good("letters", "none are late"),
+        Ok(_) => CheckFinding::good("letters", "none are late"),
     });
 }

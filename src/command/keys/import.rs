@@ -10,11 +10,11 @@ use akgate_state::database::Pool;
 use indicatif::ProgressBar;
 use tokio::sync::mpsc;
 
-use super::{Exit, KeysError};
+use super::{CommandExit, KeysError};
 use crate::{
     command::{
-        enforced::Enforcing,
-        input::{open, show_rate},
+        enforced::EnforcementWait,
+        input::{open_input, show_rate},
     },
     config::Config,
     serve::open_database,
@@ -24,68 +24,68 @@ use akgate_state::{
     clock::{Clock, SystemClock},
     directory::{
         StateFault,
-        import::{BadLine, Form, rows},
+        import::{FileFormat, InvalidLine, read_rows},
         sealing::KeyRing,
     },
-    keys::import::{Batch, Imported, analyze, import},
+    keys::import::{ImportChunk, ImportCounts, analyze_key_tables, import_keys},
     randomness::Randomness,
 };
 
 /// Rows in one transaction. A leak report waits for one at most: some tens of milliseconds.
-const BATCH: usize = 2_000;
+const BATCH_ROWS: usize = 2_000;
 
 /// Batches that may wait for the database.
-const AHEAD: usize = 2;
+const QUEUED_BATCHES: usize = 2;
 
 /// Bad lines that are shown one by one.
-const SHOWN: usize = 20;
+const MAX_SHOWN_LINES: usize = 20;
 
 /// What the reader hands over.
-enum Handed {
-    Batch(Batch),
-    Bad(BadLine),
+enum ReaderMessage {
+    Batch(ImportChunk),
+    Bad(InvalidLine),
 }
 
 /// What came of a file.
 #[derive(Default)]
-struct Outcome {
-    imported: Imported,
+struct ImportOutcome {
+    imported: ImportCounts,
     /// The last change.
     committed: Option<Position>,
     /// Where that is enforced.
     enforced: Option<String>,
     rejected: usize,
-    shown: Vec<BadLine>,
+    shown: Vec<InvalidLine>,
 }
 
-impl Outcome {
-    fn reject(&mut self, bad: BadLine) {
+impl ImportOutcome {
+    fn reject(&mut self, bad: InvalidLine) {
         self.rejected += 1;
-        if self.shown.len() < SHOWN {
+        if self.shown.len() < MAX_SHOWN_LINES {
             self.shown.push(bad);
         }
     }
 }
 
-pub(super) async fn run(
+pub(super) async fn run_import(
     config: &Config,
     path: &Path,
-    format: Option<Form>,
+    format: Option<FileFormat>,
     out: &mut impl Write,
     err: &mut impl Write,
-) -> Result<Exit, KeysError> {
+) -> Result<CommandExit, KeysError> {
     let form = format
-        .or_else(|| Form::of_name(&path.to_string_lossy()))
+        .or_else(|| FileFormat::of_name(&path.to_string_lossy()))
         .ok_or(KeysError::Form)?;
-    let (bar, input) = open(path).map_err(|fault| KeysError::File {
+    let (bar, input) = open_input(path).map_err(|fault| KeysError::File {
         path: path.display().to_string(),
         fault,
     })?;
     let pool = open_database(config).await?;
     let ring = KeyRing::parse(config.key_ring.expose())?;
     let began = Instant::now();
-    let enforcing = Enforcing::new(&pool, config);
-    let taken = take(&pool, ring, form, input, &bar, &enforcing).await;
+    let enforcing = EnforcementWait::new(&pool, config);
+    let taken = import_rows(&pool, ring, form, input, &bar, &enforcing).await;
     bar.finish_and_clear();
     pool.close().await;
     let outcome = taken?;
@@ -95,7 +95,7 @@ pub(super) async fn run(
     if outcome.rejected > outcome.shown.len() {
         writeln!(err, "… and {} more", outcome.rejected - outcome.shown.len())?;
     }
-    let Imported {
+    let ImportCounts {
         inserted,
         changed,
         unchanged,
@@ -116,37 +116,37 @@ pub(super) async fn run(
         outcome.rejected
     )?;
     Ok(match outcome.rejected {
-        0 => Exit::Ok,
-        _ => Exit::Partial,
+        0 => CommandExit::Ok,
+        _ => CommandExit::Partial,
     })
 }
 
-async fn take(
+async fn import_rows(
     pool: &Pool,
     ring: KeyRing,
-    form: Form,
+    form: FileFormat,
     input: Box<dyn Read + Send>,
     bar: &ProgressBar,
-    enforcing: &Enforcing,
-) -> Result<Outcome, KeysError> {
+    enforcing: &EnforcementWait,
+) -> Result<ImportOutcome, KeysError> {
     let mut rng = Randomness::from_system()?.rng();
-    let (give, mut batches) = mpsc::channel(AHEAD);
+    let (give, mut batches) = mpsc::channel(QUEUED_BATCHES);
     let reader = tokio::task::spawn_blocking(move || {
-        let mut batch = Batch::default();
-        for (line, row) in rows(form, BufReader::new(input)) {
+        let mut batch = ImportChunk::default();
+        for (line, row) in read_rows(form, BufReader::new(input)) {
             let row = match row {
                 Ok(row) => row,
                 Err(bad) => {
-                    if give.blocking_send(Handed::Bad(bad)).is_err() {
+                    if give.blocking_send(ReaderMessage::Bad(bad)).is_err() {
                         return Ok(());
                     }
                     continue;
                 }
             };
-            if batch.len() >= BATCH || batch.holds(&row.record.access_key_id) {
+            if batch.len() >= BATCH_ROWS || batch.holds(&row.record.access_key_id) {
                 let full = std::mem::take(&mut batch);
                 // Nobody takes it: the database has failed, and says so itself.
-                if give.blocking_send(Handed::Batch(full)).is_err() {
+                if give.blocking_send(ReaderMessage::Batch(full)).is_err() {
                     return Ok(());
                 }
             }
@@ -154,23 +154,23 @@ async fn take(
                 .add(line, row, &ring, &mut rng)
                 .map_err(StateFault::from)?;
         }
-        give.blocking_send(Handed::Batch(batch)).ok();
+        give.blocking_send(ReaderMessage::Batch(batch)).ok();
         Ok::<_, StateFault>(())
     });
-    let mut outcome = Outcome::default();
+    let mut outcome = ImportOutcome::default();
     let mut count = 0;
     while let Some(read) = batches.recv().await {
         let batch = match read {
-            Handed::Bad(bad) => {
+            ReaderMessage::Bad(bad) => {
                 outcome.reject(bad);
                 continue;
             }
-            Handed::Batch(batch) => batch,
+            ReaderMessage::Batch(batch) => batch,
         };
         if batch.is_empty() {
             continue;
         }
-        let (imported, rejected, committed) = import(pool, &batch, SystemClock.now()).await?;
+        let (imported, rejected, committed) = import_keys(pool, &batch, SystemClock.now()).await?;
         if let Some(last) = outcome.committed.replace(committed)
             && last.history != committed.history
         {
@@ -188,6 +188,6 @@ async fn take(
         outcome.enforced = Some(enforcing.wait(committed).await?);
     }
     reader.await.map_err(|_| KeysError::Reader)??;
-    analyze(pool).await?;
+    analyze_key_tables(pool).await?;
     Ok(outcome)
 }

@@ -10,15 +10,15 @@ use std::{
 
 use clap::Subcommand;
 
-use super::{Exit, api, settings::Settings};
+use super::{CommandExit, api, settings::ConfigArgs};
 use crate::command::input::one_of;
 use crate::{config::Config, serve::ServeError};
-use akgate_state::directory::{StateFault, import::Form, sealing::KeyRingFault};
-use akgate_state::live::barrier::Lost;
+use akgate_state::directory::{StateFault, import::FileFormat, sealing::KeyRingFault};
+use akgate_state::live::barrier::LostChange;
 
 /// Import AccessKeys into the directory, inspect them, reseal their secrets
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
+pub enum KeysCommand {
     /// Import AccessKeys from a file; importing a file twice changes nothing
     ///
     /// CSV with a header line, or NDJSON. Fields: account_id, user_name (empty for the account itself), user_id (the
@@ -29,11 +29,11 @@ pub enum Command {
         /// The file, or - for standard input
         file: PathBuf,
         /// The file's format, if its name does not tell it
-        #[arg(long, value_parser = one_of::<Form>(&Form::NAMES))]
-        format: Option<Form>,
+        #[arg(long, value_parser = one_of::<FileFormat>(&FileFormat::NAMES))]
+        format: Option<FileFormat>,
         /// Configuration
         #[command(flatten)]
-        settings: Settings,
+        settings: ConfigArgs,
     },
     /// Reseal every secret under the newest key of the key ring, while nodes are running
     ///
@@ -42,11 +42,11 @@ pub enum Command {
     Reseal {
         /// Configuration
         #[command(flatten)]
-        settings: Settings,
+        settings: ConfigArgs,
     },
     /// Commands that use the admin API
     #[command(flatten)]
-    OverApi(api::keys::Command),
+    OverApi(api::keys::KeysApiCommand),
 }
 
 /// Why a command does not end well.
@@ -54,7 +54,7 @@ pub enum Command {
 enum KeysError {
     /// A failover has lost what was committed.
     #[error("{0}: import it again")]
-    Lost(#[from] Lost),
+    Lost(#[from] LostChange),
     #[error("{path}: {fault}")]
     File { path: String, fault: io::Error },
     #[error("unknown format: pass --format csv or --format ndjson")]
@@ -77,27 +77,31 @@ enum KeysError {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_keys(
+    command: &KeysCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     match command {
-        Command::Import {
+        KeysCommand::Import {
             file,
             format,
             settings,
-        } => on_node(settings, err, async |config, err| {
-            import::run(config, file, *format, out, err).await
+        } => run_on_node(settings, err, async |config, err| {
+            import::run_import(config, file, *format, out, err).await
         }),
-        Command::Reseal { settings } => on_node(settings, err, async |config, _| {
-            reseal::run(config, out).await
+        KeysCommand::Reseal { settings } => run_on_node(settings, err, async |config, _| {
+            reseal::reseal_secrets(config, out).await
         }),
-        Command::OverApi(command) => api::keys::run(command, out, err),
+        KeysCommand::OverApi(command) => api::keys::run_keys_api(command, out, err),
     }
 }
 
-fn on_node<E: Write>(
-    settings: &Settings,
+fn run_on_node<E: Write>(
+    settings: &ConfigArgs,
     err: &mut E,
-    act: impl AsyncFnOnce(&Config, &mut E) -> Result<Exit, KeysError>,
-) -> io::Result<Exit> {
+    act: impl AsyncFnOnce(&Config, &mut E) -> Result<CommandExit, KeysError>,
+) -> io::Result<CommandExit> {
     let config = match settings.load_or_say(&[], err)? {
         Ok(config) => config,
         Err(exit) => return Ok(exit),
@@ -108,7 +112,7 @@ fn on_node<E: Write>(
         Err(KeysError::Output(fault)) => Err(fault),
         Err(fault @ KeysError::Form) => {
             writeln!(err, "error: {fault}")?;
-            Ok(Exit::Usage)
+            Ok(CommandExit::Usage)
         }
         Err(fault) => {
             let advice = match &fault {
@@ -116,7 +120,7 @@ fn on_node<E: Write>(
                 _ => "",
             };
             writeln!(err, "error: {fault}{advice}")?;
-            Ok(Exit::Failed)
+            Ok(CommandExit::Failed)
         }
     }
 }

@@ -14,30 +14,30 @@ use super::ReportsError;
 use crate::config::Config;
 use akgate_rules::{
     operation::{Blocklist, Catalogue},
-    verdict::refuses,
+    verdict::profile_refuses,
 };
 use akgate_state::{
-    calls::impact::asked_since,
+    calls::impact::list_usage_since,
     clock::{Clock, SystemClock},
-    leaks::record::Struck,
+    leaks::record::WouldRestrict,
 };
 
 /// How far back calls are looked at.
-const BACK: Duration = Duration::days(7);
+const LOOK_BACK: Duration = Duration::days(7);
 
 /// Rows that are shown to a person.
-const SHOWN: usize = 20;
+const MAX_SHOWN_KEYS: usize = 20;
 
 /// What would be restricted, the keys first that it would hit the hardest.
 #[derive(Serialize)]
 pub(super) struct Impact {
     accounts: usize,
-    keys: Vec<Key>,
+    keys: Vec<AffectedKey>,
 }
 
 /// One AccessKey.
 #[derive(Serialize)]
-struct Key {
+struct AffectedKey {
     access_key_id: String,
     account_id: Option<String>,
     user_name: Option<String>,
@@ -48,9 +48,9 @@ struct Key {
 }
 
 /// Looks at the calls of the last 7 days.
-pub(super) async fn of(
+pub(super) async fn measure_impact(
     pool: &Pool,
-    struck: &BTreeSet<Struck>,
+    struck: &BTreeSet<WouldRestrict>,
     config: &Config,
 ) -> Result<Impact, ReportsError> {
     let catalogue = Catalogue::built_in()?;
@@ -59,7 +59,7 @@ pub(super) async fn of(
         .iter()
         .map(|one| one.access_key_id.as_str())
         .collect();
-    let asked = asked_since(pool, &ids, SystemClock.now() - BACK).await?;
+    let asked = list_usage_since(pool, &ids, SystemClock.now() - LOOK_BACK).await?;
     let mut counts: BTreeMap<String, (i64, i64)> = BTreeMap::new();
     for one in asked {
         let profile = one
@@ -69,7 +69,7 @@ pub(super) async fn of(
         let operation = catalogue.named(&one.product, &one.version, &one.action);
         // What cannot even be named is refused.
         let refused = operation.map_or(true, |operation| {
-            refuses(&strict, &operation, profile, false)
+            profile_refuses(&strict, &operation, profile, false)
         });
         let (calls, would_be_refused) = counts.entry(one.access_key_id).or_default();
         *calls += one.calls;
@@ -79,12 +79,12 @@ pub(super) async fn of(
         .iter()
         .filter_map(|one| one.account_id.as_deref())
         .collect();
-    let mut keys: Vec<Key> = struck
+    let mut keys: Vec<AffectedKey> = struck
         .iter()
         .map(|one| {
             let (calls, would_be_refused) =
                 counts.get(&one.access_key_id).copied().unwrap_or_default();
-            Key {
+            AffectedKey {
                 access_key_id: one.access_key_id.clone(),
                 account_id: one.account_id.clone(),
                 user_name: one.user_name.clone(),
@@ -124,7 +124,7 @@ impl Impact {
             "calls",
             "refused",
         ]);
-        for key in self.keys.iter().take(SHOWN) {
+        for key in self.keys.iter().take(MAX_SHOWN_KEYS) {
             table.add_row([
                 key.access_key_id.clone(),
                 key.account_id.clone().unwrap_or_else(|| "-".into()),
@@ -139,8 +139,8 @@ impl Impact {
             }
         }
         writeln!(out, "{table}")?;
-        if self.keys.len() > SHOWN {
-            let more = self.keys.len() - SHOWN;
+        if self.keys.len() > MAX_SHOWN_KEYS {
+            let more = self.keys.len() - MAX_SHOWN_KEYS;
             writeln!(out, "… and {more} more: use --json to list all")?;
         }
         Ok(())

@@ -15,51 +15,51 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{Exit, ReportsError, impact};
+use super::{CommandExit, ReportsError, impact};
 use crate::{
     command::{
-        enforced::Enforcing,
-        input::{open, show_rate},
-        settings::Settings,
+        enforced::EnforcementWait,
+        input::{open_input, show_rate},
+        settings::ConfigArgs,
     },
     config::Config,
-    serve::{open_database, sources::suspicions},
+    serve::{open_database, sources::suspicion_settings},
 };
-use akgate_intake::report_file::{Format, Piece};
+use akgate_intake::report_file::{ReportEntry, ReportFormat};
 use akgate_rules::{leak::Proof, position::Position};
 use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
-    directory::{StateFault, import::BadLine, sealing::KeyRing},
+    directory::{StateFault, import::InvalidLine, sealing::KeyRing},
     leaks::{
-        deliveries::{self, Ledger},
+        deliveries::{self, DeliveryOrigin},
         record::{
-            Delivery, Discreet, Grounds, LeakReport, Recorded, Struck, Suspicions, discreet,
-            record_discreet, rehearse,
+            Delivery, LeakReport, RecordedReport, RedactedReports, ReportGrounds, SuspicionPolicy,
+            WouldRestrict, record_redacted, redact_secrets, rehearse_reports,
         },
     },
-    live::barrier::Lost,
+    live::barrier::LostChange,
 };
 
 /// Reports in one transaction: a leak that arrives meanwhile waits for one at most.
-const BATCH: usize = 5_000;
+const BATCH_REPORTS: usize = 5_000;
 
 /// Batches that may wait for the database.
-const AHEAD: usize = 2;
+const QUEUED_BATCHES: usize = 2;
 
 /// What cannot be read and is told one by one.
-const SHOWN: usize = 20;
+const MAX_SHOWN_ENTRIES: usize = 20;
 
 /// What the reader hands over.
-enum Handed {
-    Format(Format),
+enum ReaderMessage {
+    Format(ReportFormat),
     Reports(Vec<LeakReport>, usize),
-    Bad(BadLine, Vec<u8>),
+    Bad(InvalidLine, Vec<u8>),
 }
 
 /// What came of a file.
 #[derive(Default, Serialize)]
-struct Outcome {
+struct ImportOutcome {
     /// What it was taken as.
     source: String,
     /// By which it can be undone; `None` of a rehearsal.
@@ -84,13 +84,13 @@ struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     impact: Option<impact::Impact>,
     #[serde(skip)]
-    struck: BTreeSet<Struck>,
+    struck: BTreeSet<WouldRestrict>,
     #[serde(skip)]
-    shown: Vec<BadLine>,
+    shown: Vec<InvalidLine>,
 }
 
-impl Outcome {
-    fn add(&mut self, recorded: &[Option<Recorded>]) {
+impl ImportOutcome {
+    fn add(&mut self, recorded: &[Option<RecordedReport>]) {
         for one in recorded.iter().flatten() {
             self.findings += 1;
             match one.proof {
@@ -104,14 +104,14 @@ impl Outcome {
 
 /// What `akgate reports import` takes.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub struct ImportArgs {
     /// The file, or - for standard input
     file: PathBuf,
     /// The file's format, if it cannot be detected
-    #[arg(long, value_parser = one_of::<Format>(&Format::NAMES))]
-    format: Option<Format>,
+    #[arg(long, value_parser = one_of::<ReportFormat>(&ReportFormat::NAMES))]
+    format: Option<ReportFormat>,
     /// The source of the reports; by default, the scanner
-    #[arg(long, value_name = "NAME", value_parser = source)]
+    #[arg(long, value_name = "NAME", value_parser = parse_source)]
     source: Option<String>,
     /// Show what would be restricted, and which calls of the last 7 days would have been refused; change nothing
     #[arg(long)]
@@ -127,10 +127,10 @@ pub struct Args {
     json: bool,
     /// Configuration
     #[command(flatten)]
-    pub(super) settings: Settings,
+    pub(super) settings: ConfigArgs,
 }
 
-fn source(text: &str) -> Result<String, String> {
+fn parse_source(text: &str) -> Result<String, String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
         Ok(text.to_owned())
@@ -139,13 +139,13 @@ fn source(text: &str) -> Result<String, String> {
     }
 }
 
-pub(super) async fn run(
+pub(super) async fn run_import(
     config: &Config,
-    args: &Args,
+    args: &ImportArgs,
     out: &mut impl Write,
     err: &mut impl Write,
-) -> Result<Exit, ReportsError> {
-    let Args {
+) -> Result<CommandExit, ReportsError> {
+    let ImportArgs {
         file,
         rejects,
         json,
@@ -156,28 +156,28 @@ pub(super) async fn run(
         path: path.display().to_string(),
         fault,
     };
-    let (bar, input) = open(file).map_err(|fault| at(file, fault))?;
+    let (bar, input) = open_input(file).map_err(|fault| at(file, fault))?;
     let mut rejected = match rejects {
         Some(path) => Some(BufWriter::new(
-            private(path).map_err(|fault| at(path, fault))?,
+            create_private_file(path).map_err(|fault| at(path, fault))?,
         )),
         None => None,
     };
     let pool = open_database(config).await?;
     let ring = KeyRing::parse(config.key_ring.expose())?;
     let began = Instant::now();
-    let mut outcome = Outcome::default();
-    let import = Import {
+    let mut outcome = ImportOutcome::default();
+    let import = ReportImport {
         pool: &pool,
         ring: &ring,
         args,
-        suspicions: suspicions(&config.sections),
-        enforcing: Enforcing::new(&pool, config),
+        suspicions: suspicion_settings(&config.sections),
+        enforcing: EnforcementWait::new(&pool, config),
     };
     let taken = import.take(input, &bar, &mut outcome, &mut rejected).await;
     bar.finish_and_clear();
     let told = match (&taken, *dry_run) {
-        (Ok(()), true) => Some(impact::of(&pool, &outcome.struck, config).await?),
+        (Ok(()), true) => Some(impact::measure_impact(&pool, &outcome.struck, config).await?),
         _ => None,
     };
     outcome.impact = told;
@@ -215,16 +215,16 @@ pub(super) async fn run(
         serde_json::to_writer_pretty(&mut *out, &outcome).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
-        tell(&outcome, out)?;
+        print_outcome(&outcome, out)?;
     }
     Ok(match outcome.rejected {
-        0 => Exit::Ok,
-        _ => Exit::Partial,
+        0 => CommandExit::Ok,
+        _ => CommandExit::Partial,
     })
 }
 
-fn tell(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
-    let Outcome {
+fn print_outcome(outcome: &ImportOutcome, out: &mut impl Write) -> std::io::Result<()> {
+    let ImportOutcome {
         proven,
         suspected,
         known,
@@ -253,7 +253,7 @@ fn tell(outcome: &Outcome, out: &mut impl Write) -> std::io::Result<()> {
 }
 
 /// A file that nobody else reads: what could not be read may hold secrets.
-fn private(path: &Path) -> std::io::Result<File> {
+fn create_private_file(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -262,40 +262,40 @@ fn private(path: &Path) -> std::io::Result<File> {
 }
 
 /// An import, on what it stands.
-struct Import<'a> {
+struct ReportImport<'a> {
     pool: &'a Pool,
     ring: &'a KeyRing,
-    args: &'a Args,
-    suspicions: Suspicions,
-    enforcing: Enforcing,
+    args: &'a ImportArgs,
+    suspicions: SuspicionPolicy,
+    enforcing: EnforcementWait,
 }
 
-impl Import<'_> {
+impl ReportImport<'_> {
     /// Takes a file to its end. While the database has a batch, the next one is read and made ready.
     async fn take(
         &self,
         input: Box<dyn Read + Send>,
         bar: &ProgressBar,
-        outcome: &mut Outcome,
+        outcome: &mut ImportOutcome,
         rejected: &mut Option<BufWriter<File>>,
     ) -> Result<(), ReportsError> {
-        let Args {
+        let ImportArgs {
             format,
             source,
             batch,
             dry_run,
             ..
         } = self.args;
-        let (give, mut pieces) = mpsc::channel(AHEAD);
+        let (give, mut pieces) = mpsc::channel(QUEUED_BATCHES);
         let format = *format;
-        let reader = tokio::task::spawn_blocking(move || read(format, input, &give));
-        let Some(Handed::Format(format)) = pieces.recv().await else {
+        let reader = tokio::task::spawn_blocking(move || read_entries(format, input, &give));
+        let Some(ReaderMessage::Format(format)) = pieces.recv().await else {
             return reader.await.map_err(|_| ReportsError::Reader)?;
         };
         let name = source.clone().unwrap_or_else(|| format.source().to_owned());
         let (name, id) = match dry_run {
             true => (name, None),
-            false => batch_of(self.pool, *batch, source.as_deref(), name).await?,
+            false => resolve_delivery(self.pool, *batch, source.as_deref(), name).await?,
         };
         outcome.source.clone_from(&name);
         outcome.batch = id;
@@ -303,9 +303,9 @@ impl Import<'_> {
         let delivery = Delivery {
             source: &name,
             actor: &actor,
-            grounds: Grounds::Proof,
+            grounds: ReportGrounds::Proof,
             suspicions: self.suspicions,
-            ledger: id.map(Ledger::Batch),
+            ledger: id.map(DeliveryOrigin::Batch),
         };
         let mut restricted = None;
         let mut upcoming = self.next(&name, &mut pieces, outcome, rejected).await?;
@@ -318,10 +318,10 @@ impl Import<'_> {
             );
             let (recorded, struck) = recorded?;
             outcome.enforced = enforced?.or(outcome.enforced.take());
-            restricted = id.and_then(|_| committed(&recorded));
+            restricted = id.and_then(|_| last_position(&recorded));
             outcome.struck.extend(struck);
             outcome.add(&recorded);
-            outcome.restricted += recorded_anew(&recorded);
+            outcome.restricted += count_new_restrictions(&recorded);
             outcome.read += read;
             show_rate(bar, outcome.read, "findings");
             upcoming = next?;
@@ -332,7 +332,7 @@ impl Import<'_> {
     }
 
     /// Waits until what a batch has restricted is enforced; gives a line for people.
-    async fn enforced(&self, committed: Option<Position>) -> Result<Option<String>, Lost> {
+    async fn enforced(&self, committed: Option<Position>) -> Result<Option<String>, LostChange> {
         match committed {
             Some(committed) => Ok(Some(self.enforcing.wait(committed).await?)),
             None => Ok(None),
@@ -343,15 +343,15 @@ impl Import<'_> {
     async fn keep(
         &self,
         delivery: &Delivery<'_>,
-        discreet: &Discreet,
-    ) -> Result<(Vec<Option<Recorded>>, Vec<Struck>), StateFault> {
+        discreet: &RedactedReports,
+    ) -> Result<(Vec<Option<RecordedReport>>, Vec<WouldRestrict>), StateFault> {
         let now = SystemClock.now();
         match delivery.ledger {
             Some(_) => {
-                let recorded = record_discreet(self.pool, delivery, discreet, now).await?;
+                let recorded = record_redacted(self.pool, delivery, discreet, now).await?;
                 Ok((recorded, Vec::new()))
             }
-            None => rehearse(self.pool, delivery, discreet, now).await,
+            None => rehearse_reports(self.pool, delivery, discreet, now).await,
         }
     }
 
@@ -360,26 +360,26 @@ impl Import<'_> {
     async fn next(
         &self,
         source: &str,
-        pieces: &mut mpsc::Receiver<Handed>,
-        outcome: &mut Outcome,
+        pieces: &mut mpsc::Receiver<ReaderMessage>,
+        outcome: &mut ImportOutcome,
         rejected: &mut Option<BufWriter<File>>,
-    ) -> Result<Option<(Discreet, usize)>, ReportsError> {
+    ) -> Result<Option<(RedactedReports, usize)>, ReportsError> {
         while let Some(handed) = pieces.recv().await {
             match handed {
-                Handed::Format(_) => {}
-                Handed::Bad(bad, text) => {
+                ReaderMessage::Format(_) => {}
+                ReaderMessage::Bad(bad, text) => {
                     outcome.read += 1;
                     outcome.rejected += 1;
                     if let Some(file) = rejected {
                         file.write_all(&text)?;
                         file.write_all(b"\n")?;
                     }
-                    if outcome.shown.len() < SHOWN {
+                    if outcome.shown.len() < MAX_SHOWN_ENTRIES {
                         outcome.shown.push(bad);
                     }
                 }
-                Handed::Reports(reports, read) => {
-                    let discreet = discreet(self.pool, self.ring, source, &reports).await;
+                ReaderMessage::Reports(reports, read) => {
+                    let discreet = redact_secrets(self.pool, self.ring, source, &reports).await;
                     return Ok(Some((discreet, read)));
                 }
             }
@@ -389,14 +389,14 @@ impl Import<'_> {
 }
 
 /// The change that a batch has restricted with, if it has.
-fn committed(recorded: &[Option<Recorded>]) -> Option<Position> {
+fn last_position(recorded: &[Option<RecordedReport>]) -> Option<Position> {
     let imposed = recorded.iter().flatten().filter(|one| one.is_imposed);
     let positions = imposed.filter_map(|one| Some(one.restriction?.position));
     positions.max_by_key(|position| position.revision)
 }
 
 /// How many restrictions a batch has imposed.
-fn recorded_anew(recorded: &[Option<Recorded>]) -> usize {
+fn count_new_restrictions(recorded: &[Option<RecordedReport>]) -> usize {
     let imposed: BTreeSet<Uuid> = recorded
         .iter()
         .flatten()
@@ -408,7 +408,7 @@ fn recorded_anew(recorded: &[Option<Recorded>]) -> usize {
 }
 
 /// The batch that the reports belong to, and its source.
-async fn batch_of(
+async fn resolve_delivery(
     pool: &Pool,
     batch: Option<Uuid>,
     given: Option<&str>,
@@ -417,10 +417,10 @@ async fn batch_of(
     let now = SystemClock.now();
     let Some(id) = batch else {
         let by = Actor::Source(source.clone());
-        let id = deliveries::begin(pool, &source, &by, now).await?;
+        let id = deliveries::begin_delivery(pool, &source, &by, now).await?;
         return Ok((source, Some(id)));
     };
-    let name = deliveries::go_on(pool, id, now)
+    let name = deliveries::resume_delivery(pool, id, now)
         .await?
         .ok_or(ReportsError::NoBatch(id))?;
     if given.is_some_and(|given| given != name) {
@@ -430,33 +430,34 @@ async fn batch_of(
 }
 
 /// Reads the file to its end, or until nobody takes any more: the database has failed then, and says so itself.
-fn read(
-    format: Option<Format>,
+fn read_entries(
+    format: Option<ReportFormat>,
     input: Box<dyn Read + Send>,
-    give: &mpsc::Sender<Handed>,
+    give: &mpsc::Sender<ReaderMessage>,
 ) -> Result<(), ReportsError> {
-    let (detected, input) = Format::detect(BufReader::with_capacity(1 << 20, input))?;
+    let (detected, input) = ReportFormat::detect(BufReader::with_capacity(1 << 20, input))?;
     let format = format.or(detected).ok_or(ReportsError::Format)?;
-    if give.blocking_send(Handed::Format(format)).is_err() {
+    if give.blocking_send(ReaderMessage::Format(format)).is_err() {
         return Ok(());
     }
-    let (mut reports, mut count) = (Vec::with_capacity(BATCH), 0);
+    let (mut reports, mut count) = (Vec::with_capacity(BATCH_REPORTS), 0);
     for piece in format.pieces(input) {
         let handed = match piece {
-            Piece::Reports(more) => {
+            ReportEntry::Reports(more) => {
                 count += 1;
                 reports.extend(more);
-                if reports.len() < BATCH && count < 4 * BATCH {
+                if reports.len() < BATCH_REPORTS && count < 4 * BATCH_REPORTS {
                     continue;
                 }
-                Handed::Reports(std::mem::take(&mut reports), std::mem::take(&mut count))
+                ReaderMessage::Reports(std::mem::take(&mut reports), std::mem::take(&mut count))
             }
-            Piece::Rejected { bad, text } => Handed::Bad(bad, text),
+            ReportEntry::Rejected { bad, text } => ReaderMessage::Bad(bad, text),
         };
         if give.blocking_send(handed).is_err() {
             return Ok(());
         }
     }
-    give.blocking_send(Handed::Reports(reports, count)).ok();
+    give.blocking_send(ReaderMessage::Reports(reports, count))
+        .ok();
     Ok(())
 }

@@ -8,26 +8,26 @@ use std::io::{self, Write};
 use clap::Subcommand;
 use uuid::Uuid;
 
-use super::{Exit, api};
+use super::{CommandExit, api};
 use crate::serve::ServeError;
 use akgate_rules::operation::DataError;
 use akgate_state::directory::{StateFault, sealing::KeyRingFault};
-use akgate_state::live::barrier::Lost;
+use akgate_state::live::barrier::LostChange;
 
 /// Import findings of scanners, list reports, undo a delivery
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
+pub enum ReportsCommand {
     /// Import a report file: proven findings restrict keys, the others are kept as suspicions
     ///
     /// Formats: gitleaks JSON, SARIF, TruffleHog NDJSON, CSV with a header line, or NDJSON. The format is detected;
     /// override it with `--format`. Fields of CSV and NDJSON: access_key_id, access_key_secret (at least one of the two),
     /// url, commit, path, first_seen (RFC 3339). An AccessKeyId alone restricts nothing. Importing a file twice changes
-    /// nothing. To resume an interrupted import, import the whole file again with --batch. Exit status: 3 if some of the
+    /// nothing. To resume an interrupted import, import the whole file again with --batch. CommandExit status: 3 if some of the
     /// file could not be read.
-    Import(import::Args),
+    Import(import::ImportArgs),
     /// Commands that use the admin API
     #[command(flatten)]
-    OverApi(api::reports::Command),
+    OverApi(api::reports::ReportsApiCommand),
 }
 
 /// Why a command does not end well.
@@ -35,7 +35,7 @@ pub enum Command {
 enum ReportsError {
     /// A failover has lost what was committed.
     #[error("{0}: import it again")]
-    Lost(#[from] Lost),
+    Lost(#[from] LostChange),
     #[error("{path}: {fault}")]
     File { path: String, fault: io::Error },
     #[error("cannot detect the format: pass --format gitleaks, sarif, trufflehog, csv or ndjson")]
@@ -62,26 +62,32 @@ enum ReportsError {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(command: &Command, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+pub fn run_reports(
+    command: &ReportsCommand,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
     let args = match command {
-        Command::Import(args) => args,
-        Command::OverApi(command) => return api::reports::run(command, out, err),
+        ReportsCommand::Import(args) => args,
+        ReportsCommand::OverApi(command) => {
+            return api::reports::run_reports_api(command, out, err);
+        }
     };
     let config = match args.settings.load_or_say(&[], err)? {
         Ok(config) => config,
         Err(exit) => return Ok(exit),
     };
     let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(import::run(&config, args, out, err)) {
+    match runtime.block_on(import::run_import(&config, args, out, err)) {
         Ok(exit) => Ok(exit),
         Err(ReportsError::Output(fault)) => Err(fault),
         Err(fault) => {
             writeln!(err, "error: {fault}")?;
             Ok(match fault {
                 ReportsError::Format | ReportsError::NoBatch(_) | ReportsError::OtherSource(..) => {
-                    Exit::Usage
+                    CommandExit::Usage
                 }
-                _ => Exit::Failed,
+                _ => CommandExit::Failed,
             })
         }
     }

@@ -11,18 +11,18 @@ use std::{
 use serde::Serialize;
 use walkdir::WalkDir;
 
-use self::text::{Finding, Scanner};
-use super::Exit;
+use self::text::{ScanFinding, Scanner};
+use super::CommandExit;
 use akgate_rules::credentials::Credential;
 
 /// Find AccessKeys in a folder, a file or standard input
 ///
 /// Searches for AccessKeyIds (LTAI…, STS.…) and for secrets that are near one or in a variable with a telling name.
 /// Standard input can be the output of `git log -p`: the commit and file of each finding are then shown. No network
-/// access is needed, and secrets are not printed. Exit status 1 if something was found. To prove and report findings:
+/// access is needed, and secrets are not printed. CommandExit status 1 if something was found. To prove and report findings:
 /// `akgate scan PATH --report | akgate reports import -`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct ScanArgs {
     /// The folder or file, or - for standard input
     path: PathBuf,
     /// Print one JSON object per finding, for `akgate reports import`: THIS INCLUDES THE SECRETS
@@ -32,7 +32,7 @@ pub struct Args {
 
 /// What is printed for an import.
 #[derive(Serialize)]
-struct Reported<'a> {
+struct ReportLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     access_key_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +44,7 @@ struct Reported<'a> {
 
 /// What was looked at and found.
 #[derive(Default)]
-struct Tally {
+struct ScanTally {
     files: u64,
     findings: u64,
     unread: u64,
@@ -54,14 +54,18 @@ struct Tally {
 ///
 /// # Errors
 /// That of the outputs.
-pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let mut tally = Tally::default();
+pub fn run_scan(
+    args: &ScanArgs,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<CommandExit> {
+    let mut tally = ScanTally::default();
     if args.path == Path::new("-") {
         tally.files = 1;
-        let scanned = scan("-", io::stdin().lock(), args.report, &mut tally, out)?;
+        let scanned = scan_input("-", io::stdin().lock(), args.report, &mut tally, out)?;
         if let Err(fault) = scanned {
             writeln!(err, "error: standard input: {fault}")?;
-            return Ok(Exit::Failed);
+            return Ok(CommandExit::Failed);
         }
     } else {
         let is_git = |entry: &walkdir::DirEntry| entry.depth() > 0 && entry.file_name() == ".git";
@@ -72,7 +76,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
                 Ok(_) => continue,
                 Err(fault) if fault.depth() == 0 => {
                     writeln!(err, "error: {fault}")?;
-                    return Ok(Exit::Failed);
+                    return Ok(CommandExit::Failed);
                 }
                 Err(fault) => {
                     tally.unread += 1;
@@ -83,7 +87,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
             tally.files += 1;
             let name = entry.path().display().to_string();
             let scanned = match File::open(entry.path()) {
-                Ok(file) => scan(&name, BufReader::new(file), args.report, &mut tally, out)?,
+                Ok(file) => scan_input(&name, BufReader::new(file), args.report, &mut tally, out)?,
                 Err(fault) => Err(fault),
             };
             if let Err(fault) = scanned {
@@ -92,7 +96,7 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
             }
         }
     }
-    let Tally {
+    let ScanTally {
         files,
         findings,
         unread,
@@ -102,18 +106,18 @@ pub fn run(args: &Args, out: &mut impl Write, err: &mut impl Write) -> io::Resul
         "{findings} found in {files} files; {unread} could not be read"
     )?;
     Ok(match (unread, findings) {
-        (1.., _) => Exit::Partial,
-        (0, 1..) if !args.report => Exit::Failed,
-        (0, _) => Exit::Ok,
+        (1.., _) => CommandExit::Partial,
+        (0, 1..) if !args.report => CommandExit::Failed,
+        (0, _) => CommandExit::Ok,
     })
 }
 
 /// Scans one input; the outer fault is that of the output, the inner that of the input.
-fn scan(
+fn scan_input(
     name: &str,
     input: impl BufRead,
     report: bool,
-    tally: &mut Tally,
+    tally: &mut ScanTally,
     out: &mut impl Write,
 ) -> io::Result<io::Result<()>> {
     for finding in Scanner::new(name, input) {
@@ -122,18 +126,18 @@ fn scan(
             Err(fault) => return Ok(Err(fault)),
         };
         tally.findings += 1;
-        tell(&finding, report, out)?;
+        print_finding(&finding, report, out)?;
     }
     Ok(Ok(()))
 }
 
-fn tell(finding: &Finding, report: bool, out: &mut impl Write) -> io::Result<()> {
+fn print_finding(finding: &ScanFinding, report: bool, out: &mut impl Write) -> io::Result<()> {
     let (id, secret) = match &finding.credential {
         Credential::Id(id) => (Some(id), None),
         Credential::Secret(secret) => (None, Some(secret)),
     };
     if report {
-        let reported = Reported {
+        let reported = ReportLine {
             access_key_id: id.map(akgate_rules::access_key::AccessKeyId::as_str),
             access_key_secret: secret.map(akgate_rules::access_key::AccessKeySecret::expose),
             commit: finding.commit.as_deref(),

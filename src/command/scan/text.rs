@@ -8,17 +8,17 @@ use std::{
 use akgate_rules::credentials::{self, Credential};
 
 /// A secret is told where an id is no farther than so many lines.
-const NEAR: u64 = 20;
+const MAX_LINE_DISTANCE: u64 = 20;
 
 /// Longer lines are looked at in pieces, in bytes.
-const LINE: u64 = 1 << 20;
+const MAX_LINE_BYTES: u64 = 1 << 20;
 
 /// What a line is about whose 30 mixed characters are told without an id near.
-const HINTS: [&str; 5] = ["secret", "aliyun", "alibaba", "access_key", "accesskey"];
+const SECRET_HINTS: [&str; 5] = ["secret", "aliyun", "alibaba", "access_key", "accesskey"];
 
 /// A credential, and where.
 #[derive(Debug)]
-pub struct Finding {
+pub struct ScanFinding {
     /// The file; `-` for standard input.
     pub path: String,
     /// The line in it, or in the history.
@@ -30,8 +30,8 @@ pub struct Finding {
 }
 
 /// A secret that waits for an id near it.
-struct Waiting {
-    finding: Finding,
+struct PendingSecret {
+    finding: ScanFinding,
     is_sure: bool,
 }
 
@@ -43,8 +43,8 @@ pub struct Scanner<R> {
     commit: Option<String>,
     is_history: bool,
     last_id: Option<u64>,
-    waiting: VecDeque<Waiting>,
-    ready: VecDeque<Finding>,
+    waiting: VecDeque<PendingSecret>,
+    ready: VecDeque<ScanFinding>,
     is_over: bool,
 }
 
@@ -69,7 +69,7 @@ impl<R: BufRead> Scanner<R> {
         let mut bytes = Vec::new();
         self.input
             .by_ref()
-            .take(LINE)
+            .take(MAX_LINE_BYTES)
             .read_until(b'\n', &mut bytes)?;
         if bytes.is_empty() || (self.line == 0 && bytes.contains(&0)) {
             return Ok(false);
@@ -77,7 +77,7 @@ impl<R: BufRead> Scanner<R> {
         self.line += 1;
         let text = String::from_utf8_lossy(&bytes);
         let text = text.trim_end_matches(['\n', '\r']);
-        if let Some(commit) = commit(text) {
+        if let Some(commit) = parse_commit(text) {
             self.leave();
             self.is_history = true;
             self.commit = Some(commit.to_owned());
@@ -95,18 +95,20 @@ impl<R: BufRead> Scanner<R> {
     }
 
     fn look(&mut self, text: &str) {
-        for credential in credentials::find(text) {
+        for credential in credentials::find_credentials(text) {
             let is_id = matches!(credential, Credential::Id(_));
             if is_id {
                 self.last_id = Some(self.line);
                 for waiting in &mut self.waiting {
-                    waiting.is_sure |= waiting.finding.line + NEAR >= self.line;
+                    waiting.is_sure |= waiting.finding.line + MAX_LINE_DISTANCE >= self.line;
                 }
             }
-            let is_near = self.last_id.is_some_and(|id| id + NEAR >= self.line);
-            let is_sure = is_near || says_so(text, &credential);
-            self.waiting.push_back(Waiting {
-                finding: Finding {
+            let is_near = self
+                .last_id
+                .is_some_and(|id| id + MAX_LINE_DISTANCE >= self.line);
+            let is_sure = is_near || names_credential(text, &credential);
+            self.waiting.push_back(PendingSecret {
+                finding: ScanFinding {
                     path: self.path.clone(),
                     line: self.line,
                     commit: self.commit.clone(),
@@ -120,7 +122,10 @@ impl<R: BufRead> Scanner<R> {
     /// Decides about what nothing that follows can change.
     fn settle(&mut self) {
         while let Some(first) = self.waiting.front() {
-            if !first.is_sure && first.finding.line + NEAR >= self.line && !self.is_over {
+            if !first.is_sure
+                && first.finding.line + MAX_LINE_DISTANCE >= self.line
+                && !self.is_over
+            {
                 return;
             }
             if let Some(first) = self.waiting.pop_front()
@@ -141,24 +146,24 @@ impl<R: BufRead> Scanner<R> {
 }
 
 /// Whether a line says what a credential in it is.
-fn says_so(text: &str, credential: &Credential) -> bool {
+fn names_credential(text: &str, credential: &Credential) -> bool {
     let around = match credential {
         Credential::Id(_) => return true,
         Credential::Secret(secret) => text.replace(secret.expose(), ""),
     };
     let around = around.to_ascii_lowercase();
-    HINTS.iter().any(|hint| around.contains(hint))
+    SECRET_HINTS.iter().any(|hint| around.contains(hint))
 }
 
 /// The commit of a line that begins one: `commit 8d969eef…`, whatever decorations follow.
-fn commit(text: &str) -> Option<&str> {
+fn parse_commit(text: &str) -> Option<&str> {
     let id = text.strip_prefix("commit ")?.split(' ').next()?;
     let is_id = matches!(id.len(), 40 | 64) && id.bytes().all(|b| b.is_ascii_hexdigit());
     is_id.then_some(id)
 }
 
 impl<R: BufRead> Iterator for Scanner<R> {
-    type Item = io::Result<Finding>;
+    type Item = io::Result<ScanFinding>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -191,7 +196,7 @@ mod tests {
     const SECRET: &str = "FakeSecretForTestsOnly0123abcD";
 
     fn found(text: &str) -> Vec<String> {
-        let show = |finding: io::Result<Finding>| {
+        let show = |finding: io::Result<ScanFinding>| {
             let finding = finding.unwrap();
             let what = match finding.credential {
                 Credential::Id(_) => "id",

@@ -6,22 +6,22 @@ use bytes::Bytes;
 use http::{HeaderValue, Request};
 use http_body_util::Full;
 
-use super::{Field, RAM};
+use super::{AttackState, RAM_VERSION};
 use crate::demo::{
-    report::Stage,
-    seed::{Cast, trust_of},
+    report::Endpoints,
+    seed::{Fixtures, trust_policy},
     walk::WalkFault,
 };
-use akgate_client::signer::{Api, Caller, Credentials, Reply, sign};
+use akgate_client::signer::{ApiCall, ApiReply, SigningClient, SigningCredentials, sign_request};
 use akgate_state::clock::Clock;
 
-const IMS: &str = "2019-08-15";
-const STS: &str = "2015-04-01";
+const IMS_VERSION: &str = "2019-08-15";
+const STS_VERSION: &str = "2015-04-01";
 
 akgate_rules::text_enum! {
     /// A move: one call, or one that needs another before it.
     #[derive(PartialOrd, Ord)]
-    pub enum Move {
+    pub enum AttackMove {
         CreateUser = "CreateUser",
         CreateUserByIms = "CreateUser of IMS",
         CreateAccessKey = "CreateAccessKey for another user",
@@ -45,10 +45,10 @@ akgate_rules::text_enum! {
     }
 }
 
-impl Move {
+impl AttackMove {
     /// Whether the handlers were reached with something that changes. A read that was asked for beside a
     /// trick may pass; whether the trick worked is seen at the account.
-    pub fn reached(self, reply: &Reply) -> bool {
+    pub fn reached(self, reply: &ApiReply) -> bool {
         let by_handler =
             (200..300).contains(&reply.status) || reply.text(&["HostId"]) == Some("sandbox");
         match self {
@@ -61,31 +61,35 @@ impl Move {
     /// where there is nothing to play it with.
     pub async fn play(
         self,
-        field: &Field,
+        field: &AttackState,
         name: &str,
-    ) -> Result<Option<(Option<f64>, Reply)>, WalkFault> {
+    ) -> Result<Option<(Option<f64>, ApiReply)>, WalkFault> {
         let loot = &field.loot;
         let user = [("UserName", name)];
         let principal = format!("{name}@{}.onaliyun.com", loot.account_id);
         let key = &loot.key;
         let (version, action, parameters): (_, _, Vec<(&str, &str)>) = match self {
-            Self::CreateUser => (RAM, "CreateUser", user.to_vec()),
-            Self::CreateUserByIms => (IMS, "CreateUser", vec![("UserPrincipalName", &principal)]),
+            Self::CreateUser => (RAM_VERSION, "CreateUser", user.to_vec()),
+            Self::CreateUserByIms => (
+                IMS_VERSION,
+                "CreateUser",
+                vec![("UserPrincipalName", &principal)],
+            ),
             Self::CreateAccessKey => {
                 let made = field
-                    .call(key, RAM, "CreateAccessKey", &[("UserName", "bob")])
+                    .call(key, RAM_VERSION, "CreateAccessKey", &[("UserName", "bob")])
                     .await?;
                 loot.keep(&made);
                 return Ok(Some((None, made)));
             }
-            Self::CreateAccessKeyForItself => (RAM, "CreateAccessKey", Vec::new()),
+            Self::CreateAccessKeyForItself => (RAM_VERSION, "CreateAccessKey", Vec::new()),
             Self::CreateLoginProfile => (
-                RAM,
+                RAM_VERSION,
                 "CreateLoginProfile",
                 vec![("UserName", "bob"), ("Password", "Fake-Password-1")],
             ),
             Self::AttachPolicy => (
-                RAM,
+                RAM_VERSION,
                 "AttachPolicyToUser",
                 vec![
                     ("UserName", "alice"),
@@ -94,17 +98,17 @@ impl Move {
                 ],
             ),
             Self::LeaveGroup => (
-                RAM,
+                RAM_VERSION,
                 "RemoveUserFromGroup",
                 vec![("UserName", "alice"), ("GroupName", "restricted")],
             ),
             Self::CreatePolicy => (
-                RAM,
+                RAM_VERSION,
                 "CreatePolicy",
-                vec![("PolicyName", name), ("PolicyDocument", ALL_OF_IT)],
+                vec![("PolicyName", name), ("PolicyDocument", ALLOW_ALL_POLICY)],
             ),
             Self::EnableItself => (
-                RAM,
+                RAM_VERSION,
                 "UpdateAccessKey",
                 vec![
                     ("UserName", "alice"),
@@ -113,11 +117,15 @@ impl Move {
                 ],
             ),
             Self::WithSession => {
-                let reply = field.call(&loot.session, RAM, "CreateUser", &user).await?;
+                let reply = field
+                    .call(&loot.session, RAM_VERSION, "CreateUser", &user)
+                    .await?;
                 return Ok(Some((None, reply)));
             }
             Self::WithChainedSession => {
-                let reply = field.call(&loot.chained, RAM, "CreateUser", &user).await?;
+                let reply = field
+                    .call(&loot.chained, RAM_VERSION, "CreateUser", &user)
+                    .await?;
                 return Ok(Some((None, reply)));
             }
             Self::WithNewSession => {
@@ -125,12 +133,14 @@ impl Move {
                     ("RoleArn", loot.role.as_str()),
                     ("RoleSessionName", "mallory"),
                 ];
-                let minted = field.call(key, STS, "AssumeRole", &role).await?;
+                let minted = field.call(key, STS_VERSION, "AssumeRole", &role).await?;
                 let Some(session) = minted.session() else {
                     return Ok(Some((None, minted)));
                 };
                 let sent = field.ms();
-                let reply = field.call(&session, RAM, "CreateUser", &user).await?;
+                let reply = field
+                    .call(&session, RAM_VERSION, "CreateUser", &user)
+                    .await?;
                 return Ok(Some((Some(sent), reply)));
             }
             Self::SignedAhead => {
@@ -144,11 +154,11 @@ impl Move {
                 return Ok(Some((None, reply)));
             }
             Self::HeaderOverSignature => {
-                let mut request = sign(
+                let mut request = sign_request(
                     field.gateway(),
                     key,
-                    Api {
-                        version: RAM,
+                    ApiCall {
+                        version: RAM_VERSION,
                         action: "ListUsers",
                         parameters: &user,
                     },
@@ -159,12 +169,12 @@ impl Move {
                 return Ok(Some((None, field.caller.send(request).await?)));
             }
             Self::ActionInTwoPlaces => (
-                RAM,
+                RAM_VERSION,
                 "ListUsers",
                 vec![("Action", "CreateUser"), ("UserName", name)],
             ),
             Self::ActionTwice => (
-                RAM,
+                RAM_VERSION,
                 "ListUsers",
                 vec![
                     ("Action", "ListUsers"),
@@ -172,14 +182,14 @@ impl Move {
                     ("UserName", name),
                 ],
             ),
-            Self::UnknownAction => (RAM, "CreateUserV2", user.to_vec()),
-            Self::OtherVersion => (STS, "CreateUser", user.to_vec()),
+            Self::UnknownAction => (RAM_VERSION, "CreateUserV2", user.to_vec()),
+            Self::OtherVersion => (STS_VERSION, "CreateUser", user.to_vec()),
             Self::ForgedIdentity => {
-                let mut request = sign(
+                let mut request = sign_request(
                     field.gateway(),
                     key,
-                    Api {
-                        version: RAM,
+                    ApiCall {
+                        version: RAM_VERSION,
                         action: "ListUsers",
                         parameters: &[("MaxItems", "1")],
                     },
@@ -197,39 +207,39 @@ impl Move {
     }
 }
 
-const ALL_OF_IT: &str =
+const ALLOW_ALL_POLICY: &str =
     r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
 /// What the attacker holds.
-pub struct Loot {
+pub struct AttackerAssets {
     account_id: String,
     /// The leaked key.
-    key: Credentials,
+    key: SigningCredentials,
     /// A session that it had minted.
-    session: Credentials,
+    session: SigningCredentials,
     /// A session that this session had minted.
-    chained: Credentials,
+    chained: SigningCredentials,
     role: String,
     /// A call that had passed.
     passed: Request<Full<Bytes>>,
     ahead: Mutex<Vec<Request<Full<Bytes>>>>,
-    made: Mutex<Option<Credentials>>,
+    made: Mutex<Option<SigningCredentials>>,
 }
 
-impl Loot {
+impl AttackerAssets {
     /// What there is to find: a group that restricts alice, a role that the account may assume, sessions of
     /// her key, a recorded call, and calls that are signed and kept back.
     pub async fn gather(
-        stage: &Stage,
-        cast: &Cast,
-        caller: &Caller,
+        stage: &Endpoints,
+        cast: &Fixtures,
+        caller: &SigningClient,
         clock: &dyn Clock,
         ahead: usize,
     ) -> Result<Self, WalkFault> {
         let gateway = &stage.gateway_url;
         let account_id = cast.account_of(&cast.alice).to_owned();
-        let ask = async |key: &Credentials, version, action, parameters: &[(&str, &str)]| {
-            let api = Api {
+        let ask = async |key: &SigningCredentials, version, action, parameters: &[(&str, &str)]| {
+            let api = ApiCall {
                 version,
                 action,
                 parameters,
@@ -237,37 +247,37 @@ impl Loot {
             caller.call(gateway, key, api, clock.now()).await
         };
         let group = ("GroupName", "restricted");
-        ask(&cast.root, RAM, "CreateGroup", &[group]).await?;
+        ask(&cast.root, RAM_VERSION, "CreateGroup", &[group]).await?;
         ask(
             &cast.root,
-            RAM,
+            RAM_VERSION,
             "AddUserToGroup",
             &[group, ("UserName", "alice")],
         )
         .await?;
-        let trust = trust_of(&account_id);
+        let trust = trust_policy(&account_id);
         let role = [
             ("RoleName", "admin"),
             ("AssumeRolePolicyDocument", trust.as_str()),
         ];
-        let role = ask(&cast.root, RAM, "CreateRole", &role).await?;
+        let role = ask(&cast.root, RAM_VERSION, "CreateRole", &role).await?;
         let role = role
             .text(&["Role", "Arn"])
             .ok_or(WalkFault::Lacking("Role.Arn"))?
             .to_owned();
         let assume = [("RoleArn", role.as_str()), ("RoleSessionName", "mallory")];
         let lacking = || WalkFault::Lacking("Credentials");
-        let session = ask(&cast.alice, STS, "AssumeRole", &assume).await?;
+        let session = ask(&cast.alice, STS_VERSION, "AssumeRole", &assume).await?;
         let session = session.session().ok_or_else(lacking)?;
-        let chained = ask(&session, STS, "AssumeRole", &assume).await?;
+        let chained = ask(&session, STS_VERSION, "AssumeRole", &assume).await?;
         let chained = chained.session().ok_or_else(lacking)?;
         let create = |gateway: &str, name: &str| {
-            let api = Api {
-                version: RAM,
+            let api = ApiCall {
+                version: RAM_VERSION,
                 action: "CreateUser",
                 parameters: &[("UserName", name)],
             };
-            sign(gateway, &cast.alice, api, clock.now())
+            sign_request(gateway, &cast.alice, api, clock.now())
         };
         let passed = create(gateway, "mallory-first")?;
         if caller.send(passed.clone()).await?.status != 200 {
@@ -298,10 +308,10 @@ impl Loot {
     }
 
     /// Keeps a key that was made.
-    fn keep(&self, made: &Reply) {
+    fn keep(&self, made: &ApiReply) {
         let member = |name| made.text(&["AccessKey", name]).map(str::to_owned);
         if let (Some(id), Some(secret)) = (member("AccessKeyId"), member("AccessKeySecret")) {
-            *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(Credentials {
+            *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(SigningCredentials {
                 access_key_id: id,
                 access_key_secret: secret,
                 security_token: None,
@@ -310,7 +320,7 @@ impl Loot {
     }
 
     /// A key that was made in time.
-    pub fn made(&self) -> Option<Credentials> {
+    pub fn made(&self) -> Option<SigningCredentials> {
         self.made
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::moves::Move;
+use super::moves::AttackMove;
 
 /// One call of the attack.
-pub struct Try {
-    pub what: Move,
+pub struct AttackCall {
+    pub what: AttackMove,
     /// When it was sent, in milliseconds since the attack began.
     pub sent: f64,
     /// What came back.
@@ -22,7 +22,7 @@ pub struct Try {
 
 /// What came of a move.
 #[derive(Debug, Clone, Serialize)]
-pub struct Row {
+pub struct MoveSummary {
     /// What was tried.
     pub tried: &'static str,
     /// Calls before the report's answer.
@@ -43,18 +43,18 @@ pub struct Row {
 
 /// What came of the attack.
 #[derive(Debug, Clone, Serialize)]
-pub struct Tally {
+pub struct AttackTally {
     /// When the report was sent, in milliseconds since the attack began.
     pub reported_ms: f64,
     /// When its answer was there.
     pub answered_ms: f64,
     /// A row per move.
-    pub rows: Vec<Row>,
+    pub rows: Vec<MoveSummary>,
 }
 
 /// A key that the attacker had made in time.
 #[derive(Debug, Clone, Serialize)]
-pub struct LeftBehind {
+pub struct LeftBehindKey {
     /// Which.
     pub access_key_id: String,
     /// What its own CreateUser got.
@@ -65,7 +65,7 @@ pub struct LeftBehind {
     pub restricted: String,
 }
 
-impl LeftBehind {
+impl LeftBehindKey {
     /// What is said of it to people.
     pub fn text(&self, _: &dyn Fn(&str) -> String) -> String {
         let names = if self.is_named {
@@ -81,7 +81,7 @@ impl LeftBehind {
     }
 }
 
-impl Tally {
+impl AttackTally {
     /// The table for people.
     pub fn text(&self, paint: &dyn Fn(&str) -> String) -> String {
         let mut table = Table::new();
@@ -120,12 +120,18 @@ impl Tally {
     }
 
     /// Counts. `users` are those that the account has in the end.
-    pub fn new(reported_ms: f64, answered_ms: f64, tries: Vec<Try>, users: &[String]) -> Self {
+    pub fn new(
+        reported_ms: f64,
+        answered_ms: f64,
+        tries: Vec<AttackCall>,
+        users: &[String],
+    ) -> Self {
         let users: HashSet<&str> = users.iter().map(String::as_str).collect();
-        let mut rows: BTreeMap<Move, (Row, BTreeMap<String, usize>)> = BTreeMap::new();
+        let mut rows: BTreeMap<AttackMove, (MoveSummary, BTreeMap<String, usize>)> =
+            BTreeMap::new();
         for one in tries {
             let (row, got) = rows.entry(one.what).or_insert_with(|| {
-                let row = Row {
+                let row = MoveSummary {
                     tried: one.what.as_str(),
                     before: 0,
                     through_before: 0,
@@ -155,7 +161,7 @@ impl Tally {
         }
         let rows = rows.into_values().map(|(row, got)| {
             let most = got.into_iter().max_by_key(|(_, count)| *count);
-            Row {
+            MoveSummary {
                 got: most.map(|(got, _)| got).unwrap_or_default(),
                 ..row
             }
@@ -182,9 +188,9 @@ impl Tally {
 mod tests {
     use super::*;
 
-    fn one(sent: f64, reached: bool, user_name: &str) -> Try {
-        Try {
-            what: Move::CreateUser,
+    fn one(sent: f64, reached: bool, user_name: &str) -> AttackCall {
+        AttackCall {
+            what: AttackMove::CreateUser,
             sent,
             got: "200".to_owned(),
             reached,
@@ -201,7 +207,7 @@ mod tests {
             one(11.0, true, "answered"),
             one(12.0, false, "left behind"),
         ];
-        let tally = Tally::new(4.0, 10.0, tries, &["left behind".to_owned()]);
+        let tally = AttackTally::new(4.0, 10.0, tries, &["left behind".to_owned()]);
         assert_eq!((tally.after(), tally.through_after()), (3, 2));
         let row = tally.rows.first().unwrap();
         assert_eq!((row.before, row.through_before), (2, 2));

@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 
-use super::{Told, instant};
+use super::{EntryReports, parse_instant};
 use crate::elements;
-use akgate_rules::leak::Place;
+use akgate_rules::leak::LeakPlace;
 
 #[derive(Deserialize)]
-pub(super) struct Finding {
+pub(super) struct GitleaksFinding {
     #[serde(default, rename = "RuleID")]
     rule: String,
     #[serde(rename = "Secret")]
@@ -22,15 +22,15 @@ pub(super) struct Finding {
     date: Option<String>,
 }
 
-impl Finding {
-    pub fn reports(self) -> Told {
-        let place = Place::new(
+impl GitleaksFinding {
+    pub fn reports(self) -> EntryReports {
+        let place = LeakPlace::new(
             self.link.as_deref(),
             self.commit.as_deref(),
             self.file.as_deref(),
         );
-        let first_seen = self.date.as_deref().and_then(instant);
-        Ok(elements::found(
+        let first_seen = self.date.as_deref().and_then(parse_instant);
+        Ok(elements::reports_from_finding(
             &self.secret,
             &self.rule,
             &place,

@@ -3,12 +3,12 @@
 
 use std::io::BufRead;
 
-use super::{LONGEST, TOO_LONG};
-use akgate_state::directory::import::BadLine;
+use super::{ENTRY_TOO_LONG, MAX_ENTRY_BYTES};
+use akgate_state::directory::import::InvalidLine;
 
 /// One step from the document to the array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum PathStep {
     /// Into a member of an object.
     Member(&'static str),
     /// Into an array.
@@ -16,34 +16,34 @@ pub(super) enum Step {
 }
 
 /// The deepest nesting outside of elements.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 
-enum Frame {
+enum StackFrame {
     Object { key: Vec<u8>, awaits_key: bool },
     Array,
 }
 
 /// Line and text of an element, or what is wrong with it.
-type Element = Result<(u64, Vec<u8>), BadLine>;
+type ArrayElement = Result<(u64, Vec<u8>), InvalidLine>;
 
 /// Reads the elements one after the other: line and text of each.
-pub(super) struct Elements<R> {
+pub(super) struct ArrayElements<R> {
     input: R,
-    path: &'static [Step],
-    stack: Vec<Frame>,
+    path: &'static [PathStep],
+    stack: Vec<StackFrame>,
     line: u64,
     has_begun: bool,
     is_over: bool,
 }
 
 /// Why no more elements can be read.
-enum Broken {
+enum JsonFault {
     Input(std::io::Error),
     Syntax(&'static str),
 }
 
-impl<R: BufRead> Elements<R> {
-    pub fn new(input: R, path: &'static [Step]) -> Self {
+impl<R: BufRead> ArrayElements<R> {
+    pub fn new(input: R, path: &'static [PathStep]) -> Self {
         Self {
             input,
             path,
@@ -54,12 +54,12 @@ impl<R: BufRead> Elements<R> {
         }
     }
 
-    fn peek(&mut self) -> Result<Option<u8>, Broken> {
-        let buffer = self.input.fill_buf().map_err(Broken::Input)?;
+    fn peek(&mut self) -> Result<Option<u8>, JsonFault> {
+        let buffer = self.input.fill_buf().map_err(JsonFault::Input)?;
         Ok(buffer.first().copied())
     }
 
-    fn take(&mut self) -> Result<Option<u8>, Broken> {
+    fn take(&mut self) -> Result<Option<u8>, JsonFault> {
         let byte = self.peek()?;
         if let Some(byte) = byte {
             self.input.consume(1);
@@ -76,18 +76,21 @@ impl<R: BufRead> Elements<R> {
                 .iter()
                 .zip(self.path)
                 .all(|(frame, step)| match (frame, step) {
-                    (Frame::Array, Step::Array) => true,
-                    (Frame::Object { key, .. }, Step::Member(name)) => key == name.as_bytes(),
-                    (Frame::Array, Step::Member(_)) | (Frame::Object { .. }, Step::Array) => false,
+                    (StackFrame::Array, PathStep::Array) => true,
+                    (StackFrame::Object { key, .. }, PathStep::Member(name)) => {
+                        key == name.as_bytes()
+                    }
+                    (StackFrame::Array, PathStep::Member(_))
+                    | (StackFrame::Object { .. }, PathStep::Array) => false,
                 })
     }
 
-    fn advance(&mut self) -> Result<Option<Element>, Broken> {
+    fn advance(&mut self) -> Result<Option<ArrayElement>, JsonFault> {
         loop {
             let Some(byte) = self.take()? else {
                 return match self.stack.is_empty() && self.has_begun {
                     true => Ok(None),
-                    false => Err(Broken::Syntax("the file is incomplete")),
+                    false => Err(JsonFault::Syntax("the file is incomplete")),
                 };
             };
             if byte.is_ascii_whitespace() {
@@ -95,33 +98,33 @@ impl<R: BufRead> Elements<R> {
             }
             self.has_begun = true;
             let awaits_key = match self.stack.last_mut() {
-                Some(Frame::Object { awaits_key, .. }) => awaits_key,
-                Some(Frame::Array) | None => &mut false,
+                Some(StackFrame::Object { awaits_key, .. }) => awaits_key,
+                Some(StackFrame::Array) | None => &mut false,
             };
             match byte {
                 b',' => *awaits_key = true,
                 b':' => *awaits_key = false,
                 b'}' | b']' => match self.stack.pop() {
                     Some(_) => {}
-                    None => return Err(Broken::Syntax("not JSON")),
+                    None => return Err(JsonFault::Syntax("not JSON")),
                 },
                 b'"' if *awaits_key => {
                     let mut name = Vec::new();
                     self.string(&mut name)?;
-                    if let Some(Frame::Object { key, .. }) = self.stack.last_mut() {
+                    if let Some(StackFrame::Object { key, .. }) = self.stack.last_mut() {
                         name.pop();
                         *key = name;
                     }
                 }
                 _ if self.is_inside() => return self.capture(byte).map(Some),
-                b'{' | b'[' if self.stack.len() >= DEEPEST => {
-                    return Err(Broken::Syntax("nested too deeply"));
+                b'{' | b'[' if self.stack.len() >= MAX_DEPTH => {
+                    return Err(JsonFault::Syntax("nested too deeply"));
                 }
-                b'{' => self.stack.push(Frame::Object {
+                b'{' => self.stack.push(StackFrame::Object {
                     key: Vec::new(),
                     awaits_key: true,
                 }),
-                b'[' => self.stack.push(Frame::Array),
+                b'[' => self.stack.push(StackFrame::Array),
                 b'"' => self.string(&mut Vec::new())?,
                 _ => self.scalar(&mut Vec::new())?,
             }
@@ -129,7 +132,7 @@ impl<R: BufRead> Elements<R> {
     }
 
     /// The text of an element that begins with `first`.
-    fn capture(&mut self, first: u8) -> Result<Element, Broken> {
+    fn capture(&mut self, first: u8) -> Result<ArrayElement, JsonFault> {
         let line = self.line;
         let mut text = vec![first];
         match first {
@@ -138,9 +141,9 @@ impl<R: BufRead> Elements<R> {
                 let mut depth = 1_usize;
                 while depth > 0 {
                     let Some(byte) = self.take()? else {
-                        return Err(Broken::Syntax("the file is incomplete"));
+                        return Err(JsonFault::Syntax("the file is incomplete"));
                     };
-                    keep(&mut text, byte);
+                    push_bounded(&mut text, byte);
                     match byte {
                         b'"' => self.string(&mut text)?,
                         b'{' | b'[' => depth += 1,
@@ -151,21 +154,21 @@ impl<R: BufRead> Elements<R> {
             }
             _ => self.scalar(&mut text)?,
         }
-        if text.len() > LONGEST {
-            let reason = TOO_LONG.to_owned();
-            return Ok(Err(BadLine { line, reason }));
+        if text.len() > MAX_ENTRY_BYTES {
+            let reason = ENTRY_TOO_LONG.to_owned();
+            return Ok(Err(InvalidLine { line, reason }));
         }
         Ok(Ok((line, text)))
     }
 
     /// The rest of a string, its closing quotation mark included.
-    fn string(&mut self, text: &mut Vec<u8>) -> Result<(), Broken> {
+    fn string(&mut self, text: &mut Vec<u8>) -> Result<(), JsonFault> {
         let mut is_escaped = false;
         loop {
             let Some(byte) = self.take()? else {
-                return Err(Broken::Syntax("the file is incomplete"));
+                return Err(JsonFault::Syntax("the file is incomplete"));
             };
-            keep(text, byte);
+            push_bounded(text, byte);
             match byte {
                 _ if is_escaped => is_escaped = false,
                 b'\\' => is_escaped = true,
@@ -176,27 +179,27 @@ impl<R: BufRead> Elements<R> {
     }
 
     /// The rest of a number or a word.
-    fn scalar(&mut self, text: &mut Vec<u8>) -> Result<(), Broken> {
+    fn scalar(&mut self, text: &mut Vec<u8>) -> Result<(), JsonFault> {
         while let Some(byte) = self.peek()? {
             if byte.is_ascii_whitespace() || matches!(byte, b',' | b']' | b'}' | b':' | b'"') {
                 break;
             }
             self.take()?;
-            keep(text, byte);
+            push_bounded(text, byte);
         }
         Ok(())
     }
 }
 
 /// Keeps a byte of an element, and one more than may be kept of one that is too long.
-fn keep(text: &mut Vec<u8>, byte: u8) {
-    if text.len() <= LONGEST {
+fn push_bounded(text: &mut Vec<u8>, byte: u8) {
+    if text.len() <= MAX_ENTRY_BYTES {
         text.push(byte);
     }
 }
 
-impl<R: BufRead> Iterator for Elements<R> {
-    type Item = Element;
+impl<R: BufRead> Iterator for ArrayElements<R> {
+    type Item = ArrayElement;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.is_over {
@@ -205,11 +208,11 @@ impl<R: BufRead> Iterator for Elements<R> {
         let broken = match self.advance() {
             Ok(Some(element)) => return Some(element),
             Ok(None) => None,
-            Err(Broken::Input(fault)) => Some(format!("cannot be read: {fault}")),
-            Err(Broken::Syntax(what)) => Some(what.to_owned()),
+            Err(JsonFault::Input(fault)) => Some(format!("cannot be read: {fault}")),
+            Err(JsonFault::Syntax(what)) => Some(what.to_owned()),
         };
         self.is_over = true;
         let line = self.line;
-        broken.map(|reason| Err(BadLine { line, reason }))
+        broken.map(|reason| Err(InvalidLine { line, reason }))
     }
 }

@@ -13,15 +13,15 @@ use std::io::{self, BufRead, Cursor, Read};
 use serde::de::DeserializeOwned;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use self::json::{Elements, Step};
+use self::json::{ArrayElements, PathStep};
 use akgate_state::{
-    directory::import::{BadLine, json_reason},
+    directory::import::{InvalidLine, describe_json_error},
     leaks::record::LeakReport,
 };
 
 akgate_rules::text_enum! {
     /// The form of a file.
-    pub enum Format {
+    pub enum ReportFormat {
         /// A JSON array of gitleaks' findings
         Gitleaks = "gitleaks",
         /// SARIF 2.1.0, of any scanner
@@ -37,25 +37,25 @@ akgate_rules::text_enum! {
 
 /// A piece of a file.
 #[derive(Debug)]
-pub enum Piece {
+pub enum ReportEntry {
     /// What it tells; nothing where it is of no AccessKey.
     Reports(Vec<LeakReport>),
     /// It cannot be read.
     Rejected {
         /// Where, and why.
-        bad: BadLine,
+        bad: InvalidLine,
         /// What it holds, as it stands in the file.
         text: Vec<u8>,
     },
 }
 
 /// How much of a file tells its form, in bytes.
-const TELLING: u64 = 64 << 10;
+const DETECTION_BYTES: u64 = 64 << 10;
 
 /// The longest piece, in bytes: a finding takes some hundreds.
-const LONGEST: usize = 4 << 20;
+const MAX_ENTRY_BYTES: usize = 4 << 20;
 
-impl Format {
+impl ReportFormat {
     /// How its findings' source is named where nobody says.
     #[must_use]
     pub fn source(self) -> &'static str {
@@ -73,7 +73,10 @@ impl Format {
     /// That of the input.
     pub fn detect(mut input: impl BufRead) -> io::Result<(Option<Self>, impl BufRead)> {
         let mut head = Vec::new();
-        input.by_ref().take(TELLING).read_to_end(&mut head)?;
+        input
+            .by_ref()
+            .take(DETECTION_BYTES)
+            .read_to_end(&mut head)?;
         let format = Self::of(&String::from_utf8_lossy(&head));
         Ok((format, Cursor::new(head).chain(input)))
     }
@@ -99,45 +102,56 @@ impl Format {
     }
 
     /// Reads a file of this form.
-    pub fn pieces<'r>(self, input: impl BufRead + 'r) -> Box<dyn Iterator<Item = Piece> + 'r> {
+    pub fn pieces<'r>(
+        self,
+        input: impl BufRead + 'r,
+    ) -> Box<dyn Iterator<Item = ReportEntry> + 'r> {
         match self {
-            Self::Gitleaks => elements(input, &[Step::Array], gitleaks::Finding::reports),
-            Self::Sarif => elements(input, sarif::RESULTS, sarif::Outcome::reports),
-            Self::Trufflehog => lines(input, trufflehog::Finding::reports),
-            Self::Ndjson => lines(input, plain::Row::reports),
-            Self::Csv => plain::csv(input),
+            Self::Gitleaks => read_json_array(
+                input,
+                &[PathStep::Array],
+                gitleaks::GitleaksFinding::reports,
+            ),
+            Self::Sarif => read_json_array(input, sarif::RESULTS_PATH, sarif::SarifResult::reports),
+            Self::Trufflehog => read_json_lines(input, trufflehog::TrufflehogFinding::reports),
+            Self::Ndjson => read_json_lines(input, plain::PlainFinding::reports),
+            Self::Csv => plain::read_csv(input),
         }
     }
 }
 
 /// What one piece tells, or what is wrong with it; never what it holds.
-type Told = Result<Vec<LeakReport>, String>;
+type EntryReports = Result<Vec<LeakReport>, String>;
 
-fn instant(text: &str) -> Option<OffsetDateTime> {
+fn parse_instant(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok()
 }
 
-fn piece<T: DeserializeOwned>(line: u64, text: &[u8], reports: fn(T) -> Told) -> Piece {
+fn parse_entry<T: DeserializeOwned>(
+    line: u64,
+    text: &[u8],
+    reports: fn(T) -> EntryReports,
+) -> ReportEntry {
     let told = serde_json::from_slice(text)
-        .map_err(|fault| json_reason(&fault))
+        .map_err(|fault| describe_json_error(&fault))
         .and_then(reports);
     match told {
-        Ok(reports) => Piece::Reports(reports),
-        Err(reason) => Piece::Rejected {
-            bad: BadLine { line, reason },
+        Ok(reports) => ReportEntry::Reports(reports),
+        Err(reason) => ReportEntry::Rejected {
+            bad: InvalidLine { line, reason },
             text: text.to_vec(),
         },
     }
 }
 
-fn elements<'r, T: DeserializeOwned + 'r>(
+fn read_json_array<'r, T: DeserializeOwned + 'r>(
     input: impl BufRead + 'r,
-    path: &'static [Step],
-    reports: fn(T) -> Told,
-) -> Box<dyn Iterator<Item = Piece> + 'r> {
-    let pieces = Elements::new(input, path).map(move |element| match element {
-        Ok((line, text)) => piece(line, &text, reports),
-        Err(bad) => Piece::Rejected {
+    path: &'static [PathStep],
+    reports: fn(T) -> EntryReports,
+) -> Box<dyn Iterator<Item = ReportEntry> + 'r> {
+    let pieces = ArrayElements::new(input, path).map(move |element| match element {
+        Ok((line, text)) => parse_entry(line, &text, reports),
+        Err(bad) => ReportEntry::Rejected {
             bad,
             text: Vec::new(),
         },
@@ -145,10 +159,10 @@ fn elements<'r, T: DeserializeOwned + 'r>(
     Box::new(pieces)
 }
 
-fn lines<'r, T: DeserializeOwned + 'r>(
+fn read_json_lines<'r, T: DeserializeOwned + 'r>(
     mut input: impl BufRead + 'r,
-    reports: fn(T) -> Told,
-) -> Box<dyn Iterator<Item = Piece> + 'r> {
+    reports: fn(T) -> EntryReports,
+) -> Box<dyn Iterator<Item = ReportEntry> + 'r> {
     let mut line = 0;
     let mut broken = false;
     let next = move || {
@@ -158,13 +172,13 @@ fn lines<'r, T: DeserializeOwned + 'r>(
             }
             line += 1;
             let mut text = Vec::new();
-            let limit = LONGEST as u64 + 1;
+            let limit = MAX_ENTRY_BYTES as u64 + 1;
             let reason = match input.by_ref().take(limit).read_until(b'\n', &mut text) {
                 Ok(0) => return None,
-                Ok(read) if read > LONGEST => {
+                Ok(read) if read > MAX_ENTRY_BYTES => {
                     broken = skip_line(&mut input).is_err();
                     text.clear();
-                    Some(TOO_LONG.to_owned())
+                    Some(ENTRY_TOO_LONG.to_owned())
                 }
                 Ok(_) => None,
                 Err(fault) => {
@@ -173,19 +187,19 @@ fn lines<'r, T: DeserializeOwned + 'r>(
                 }
             };
             if let Some(reason) = reason {
-                let bad = BadLine { line, reason };
-                return Some(Piece::Rejected { bad, text });
+                let bad = InvalidLine { line, reason };
+                return Some(ReportEntry::Rejected { bad, text });
             }
             let text = text.trim_ascii();
             if !text.is_empty() {
-                return Some(piece(line, text, reports));
+                return Some(parse_entry(line, text, reports));
             }
         }
     };
     Box::new(std::iter::from_fn(next))
 }
 
-const TOO_LONG: &str = "longer than 4 MiB";
+const ENTRY_TOO_LONG: &str = "longer than 4 MiB";
 
 fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
     loop {

@@ -4,19 +4,19 @@ use std::io::Read;
 
 use serde::Deserialize;
 
-use super::{Piece, Told, instant};
+use super::{EntryReports, ReportEntry, parse_instant};
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    leak::Place,
+    leak::LeakPlace,
 };
 use akgate_state::{
-    directory::import::{BadLine, csv_reason},
+    directory::import::{InvalidLine, describe_csv_error},
     leaks::record::LeakReport,
 };
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Row {
+pub(super) struct PlainFinding {
     #[serde(default)]
     access_key_id: Option<String>,
     #[serde(default)]
@@ -31,8 +31,8 @@ pub(super) struct Row {
     first_seen: Option<String>,
 }
 
-impl Row {
-    pub fn reports(self) -> Told {
+impl PlainFinding {
+    pub fn reports(self) -> EntryReports {
         let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
         let access_key_id = given(self.access_key_id)
             .map(|text| AccessKeyId::parse(text.trim()))
@@ -44,13 +44,13 @@ impl Row {
             return Err("access_key_id or access_key_secret is required".to_owned());
         }
         let first_seen = given(self.first_seen)
-            .map(|text| instant(&text).ok_or("first_seen must be an RFC 3339 time"))
+            .map(|text| parse_instant(&text).ok_or("first_seen must be an RFC 3339 time"))
             .transpose()?;
         Ok(vec![LeakReport {
             access_key_id,
             secret,
             reference: None,
-            place: Place::new(
+            place: LeakPlace::new(
                 self.url.as_deref(),
                 self.commit.as_deref(),
                 self.path.as_deref(),
@@ -61,7 +61,7 @@ impl Row {
 }
 
 /// Reads CSV.
-pub(super) fn csv<'r>(input: impl Read + 'r) -> Box<dyn Iterator<Item = Piece> + 'r> {
+pub(super) fn read_csv<'r>(input: impl Read + 'r) -> Box<dyn Iterator<Item = ReportEntry> + 'r> {
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_reader(input);
@@ -71,14 +71,14 @@ pub(super) fn csv<'r>(input: impl Read + 'r) -> Box<dyn Iterator<Item = Piece> +
             return None;
         }
         let rejected = |line, reason, text| {
-            let bad = BadLine { line, reason };
-            Some(Piece::Rejected { bad, text })
+            let bad = InvalidLine { line, reason };
+            Some(ReportEntry::Rejected { bad, text })
         };
         let header = match reader.headers() {
             Ok(header) => header.clone(),
             Err(fault) => {
                 is_over = true;
-                return rejected(1, csv_reason(&fault), Vec::new());
+                return rejected(1, describe_csv_error(&fault), Vec::new());
             }
         };
         let mut record = csv::StringRecord::new();
@@ -87,25 +87,25 @@ pub(super) fn csv<'r>(input: impl Read + 'r) -> Box<dyn Iterator<Item = Piece> +
             Ok(true) => {
                 let line = record.position().map_or(0, csv::Position::line);
                 let told = record
-                    .deserialize::<Row>(Some(&header))
-                    .map_err(|fault| csv_reason(&fault))
-                    .and_then(Row::reports);
+                    .deserialize::<PlainFinding>(Some(&header))
+                    .map_err(|fault| describe_csv_error(&fault))
+                    .and_then(PlainFinding::reports);
                 match told {
-                    Ok(reports) => Some(Piece::Reports(reports)),
-                    Err(reason) => rejected(line, reason, as_text(&record)),
+                    Ok(reports) => Some(ReportEntry::Reports(reports)),
+                    Err(reason) => rejected(line, reason, csv_record_text(&record)),
                 }
             }
             Err(fault) => {
                 let line = fault.position().map_or(0, csv::Position::line);
                 is_over = matches!(fault.kind(), csv::ErrorKind::Io(_));
-                rejected(line, csv_reason(&fault), as_text(&record))
+                rejected(line, describe_csv_error(&fault), csv_record_text(&record))
             }
         }
     };
     Box::new(std::iter::from_fn(next))
 }
 
-fn as_text(record: &csv::StringRecord) -> Vec<u8> {
+fn csv_record_text(record: &csv::StringRecord) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     // Writing into memory cannot fail.
     writer.write_record(record).ok();

@@ -2,66 +2,66 @@
 
 use serde::Deserialize;
 
-use super::{Told, json::Step};
+use super::{EntryReports, json::PathStep};
 use crate::elements;
-use akgate_rules::leak::Place;
+use akgate_rules::leak::LeakPlace;
 
 /// Where the results are: `runs[*].results[*]`.
-pub(super) const RESULTS: &[Step] = &[
-    Step::Member("runs"),
-    Step::Array,
-    Step::Member("results"),
-    Step::Array,
+pub(super) const RESULTS_PATH: &[PathStep] = &[
+    PathStep::Member("runs"),
+    PathStep::Array,
+    PathStep::Member("results"),
+    PathStep::Array,
 ];
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Outcome {
+pub(super) struct SarifResult {
     rule_id: String,
-    message: Text,
-    locations: Vec<Location>,
-    partial_fingerprints: Fingerprints,
+    message: SarifMessage,
+    locations: Vec<SarifLocation>,
+    partial_fingerprints: PartialFingerprints,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Text {
+struct SarifMessage {
     text: String,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Location {
-    physical_location: Physical,
+struct SarifLocation {
+    physical_location: PhysicalLocation,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Physical {
-    artifact_location: Artifact,
-    region: Region,
+struct PhysicalLocation {
+    artifact_location: ArtifactLocation,
+    region: SarifRegion,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Artifact {
+struct ArtifactLocation {
     uri: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Region {
-    snippet: Text,
+struct SarifRegion {
+    snippet: SarifMessage,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Fingerprints {
+struct PartialFingerprints {
     commit_sha: Option<String>,
 }
 
-impl Outcome {
-    pub fn reports(self) -> Told {
+impl SarifResult {
+    pub fn reports(self) -> EntryReports {
         let commit = self.partial_fingerprints.commit_sha.as_deref();
         let mut reports = Vec::new();
         for location in &self.locations {
@@ -72,14 +72,24 @@ impl Outcome {
                 true => (uri, None),
                 false => (None, uri),
             };
-            let place = Place::new(url, commit, path);
+            let place = LeakPlace::new(url, commit, path);
             let snippet = &physical.region.snippet.text;
-            reports.extend(elements::found(snippet, &self.rule_id, &place, None));
-            reports.extend(elements::found(&self.message.text, "", &place, None));
+            reports.extend(elements::reports_from_finding(
+                snippet,
+                &self.rule_id,
+                &place,
+                None,
+            ));
+            reports.extend(elements::reports_from_finding(
+                &self.message.text,
+                "",
+                &place,
+                None,
+            ));
         }
         if self.locations.is_empty() {
-            let place = Place::new(None, commit, None);
-            reports = elements::found(&self.message.text, "", &place, None);
+            let place = LeakPlace::new(None, commit, None);
+            reports = elements::reports_from_finding(&self.message.text, "", &place, None);
         }
         Ok(reports)
     }

@@ -6,9 +6,9 @@ const ID: &str = "LTAI5tFakeKeyForTestsOnly01";
 const SECRET: &str = "FakeSecretForTestsOnly0123abcD";
 
 /// Each piece as a person would note it.
-fn read(format: Format, text: &str) -> Vec<String> {
+fn read(format: ReportFormat, text: &str) -> Vec<String> {
     let show = |piece| match piece {
-        Piece::Reports(reports) => reports
+        ReportEntry::Reports(reports) => reports
             .iter()
             .map(|one: &LeakReport| {
                 let place = &one.place;
@@ -26,13 +26,13 @@ fn read(format: Format, text: &str) -> Vec<String> {
             })
             .collect::<Vec<_>>()
             .join(" | "),
-        Piece::Rejected { bad, .. } => bad.to_string(),
+        ReportEntry::Rejected { bad, .. } => bad.to_string(),
     };
     format.pieces(text.as_bytes()).map(show).collect()
 }
 
-fn detected(text: &str) -> Option<Format> {
-    let (format, mut whole) = Format::detect(text.as_bytes()).unwrap();
+fn detected(text: &str) -> Option<ReportFormat> {
+    let (format, mut whole) = ReportFormat::detect(text.as_bytes()).unwrap();
     let mut again = String::new();
     whole.read_to_string(&mut again).unwrap();
     assert_eq!(again, text);
@@ -53,9 +53,9 @@ fn gitleaks_report_is_read() {
 ]
 "#
     );
-    assert_eq!(detected(&text), Some(Format::Gitleaks));
+    assert_eq!(detected(&text), Some(ReportFormat::Gitleaks));
     assert_eq!(
-        read(Format::Gitleaks, &text),
+        read(ReportFormat::Gitleaks, &text),
         [
             format!("{ID} - - c0ffee app/.env 2024-04-18"),
             format!("- {SECRET} https://h.example/x c0ffee app/.env -"),
@@ -65,15 +65,18 @@ fn gitleaks_report_is_read() {
         ]
     );
     for nothing in ["[]", " [ ] \n", "null"] {
-        assert_eq!(detected(nothing), Some(Format::Gitleaks));
-        assert!(read(Format::Gitleaks, nothing).is_empty(), "{nothing}");
+        assert_eq!(detected(nothing), Some(ReportFormat::Gitleaks));
+        assert!(
+            read(ReportFormat::Gitleaks, nothing).is_empty(),
+            "{nothing}"
+        );
     }
 }
 
 #[test]
 fn truncated_file_yields_what_came_before() {
     let text = format!(r#"[{{"RuleID":"alibaba","Secret":"{ID}"}},{{"Secret":"x"#);
-    let read = read(Format::Gitleaks, &text);
+    let read = read(ReportFormat::Gitleaks, &text);
     assert_eq!(
         read,
         [
@@ -82,10 +85,13 @@ fn truncated_file_yields_what_came_before() {
         ]
     );
     assert_eq!(
-        self::read(Format::Gitleaks, ""),
+        self::read(ReportFormat::Gitleaks, ""),
         ["line 1: the file is incomplete"]
     );
-    assert_eq!(self::read(Format::Gitleaks, "]"), ["line 1: not JSON"]);
+    assert_eq!(
+        self::read(ReportFormat::Gitleaks, "]"),
+        ["line 1: not JSON"]
+    );
 }
 
 #[test]
@@ -101,9 +107,9 @@ fn sarif_log_is_read() {
  {{"locations":7}}
 ]}},{{"results":[{{"message":{{"text":"{ID} {SECRET}"}}}}]}}]}}"#
     );
-    assert_eq!(detected(&text), Some(Format::Sarif));
+    assert_eq!(detected(&text), Some(ReportFormat::Sarif));
     assert_eq!(
-        read(Format::Sarif, &text),
+        read(ReportFormat::Sarif, &text),
         [
             format!("- {SECRET} - c0ffee app/.env -"),
             format!("{ID} - https://h.example/x - - -"),
@@ -125,9 +131,9 @@ fn trufflehog_lines_are_read() {
          {{\"DetectorName\":\"AWS\",\"Raw\":\"AKIAFAKEFAKEFAKEFAKE\"}}\n\
          {{\"DetectorName\":\n"
     );
-    assert_eq!(detected(&text), Some(Format::Trufflehog));
+    assert_eq!(detected(&text), Some(ReportFormat::Trufflehog));
     assert_eq!(
-        read(Format::Trufflehog, &text),
+        read(ReportFormat::Trufflehog, &text),
         [
             format!("{ID} {SECRET} https://h.example/r c0ffee .env -"),
             format!("{ID} {SECRET} https://h.example/r c0ffee .env -"),
@@ -151,13 +157,13 @@ fn csv_and_ndjson_are_read() {
         "line 5: it has 2 fields, the header has 4".to_owned(),
         format!("- {SECRET} - - - -"),
     ];
-    assert_eq!(detected(&csv), Some(Format::Csv));
-    assert_eq!(read(Format::Csv, &csv), expected);
+    assert_eq!(detected(&csv), Some(ReportFormat::Csv));
+    assert_eq!(read(ReportFormat::Csv, &csv), expected);
     let ndjson = format!(
         "{{\"access_key_id\":\"{ID}\",\"path\":\"a\"}}\n{{\"access_key_id\":\"{ID}\",\"first_seen\":\"yesterday\"}}\n{{\"secret\":\"x\"}}\n"
     );
-    assert_eq!(detected(&ndjson), Some(Format::Ndjson));
-    let read = read(Format::Ndjson, &ndjson);
+    assert_eq!(detected(&ndjson), Some(ReportFormat::Ndjson));
+    let read = read(ReportFormat::Ndjson, &ndjson);
     assert_eq!(read[0], format!("{ID} - - - a -"));
     assert_eq!(read[1], "line 2: first_seen must be an RFC 3339 time");
     assert!(
@@ -170,21 +176,24 @@ fn csv_and_ndjson_are_read() {
 #[test]
 fn error_contains_nothing_of_the_file() {
     for (format, text) in [
-        (Format::Gitleaks, format!("[\"{SECRET}\"]")),
+        (ReportFormat::Gitleaks, format!("[\"{SECRET}\"]")),
         (
-            Format::Gitleaks,
+            ReportFormat::Gitleaks,
             format!("[{{\"Secret\":{{\"x\":\"{SECRET}\"}}}}]"),
         ),
         (
-            Format::Sarif,
+            ReportFormat::Sarif,
             format!("{{\"runs\":[{{\"results\":[\"{SECRET}\"]}}]}}"),
         ),
         (
-            Format::Trufflehog,
+            ReportFormat::Trufflehog,
             format!("{{\"SourceMetadata\":\"{SECRET}\"}}\n"),
         ),
-        (Format::Ndjson, format!("\"{SECRET}\"\n")),
-        (Format::Csv, format!("access_key_id\n\"{SECRET}\",x\n")),
+        (ReportFormat::Ndjson, format!("\"{SECRET}\"\n")),
+        (
+            ReportFormat::Csv,
+            format!("access_key_id\n\"{SECRET}\",x\n"),
+        ),
     ] {
         let [said] = read(format, &text).try_into().unwrap();
         assert!(
@@ -193,7 +202,7 @@ fn error_contains_nothing_of_the_file() {
         );
     }
     // Names of members are the file's too: they break no line and steer no terminal.
-    let [said] = read(Format::Csv, "access_key_id,\"a\n\u{1b}[31m\"\nx,y\n")
+    let [said] = read(ReportFormat::Csv, "access_key_id,\"a\n\u{1b}[31m\"\nx,y\n")
         .try_into()
         .unwrap();
     assert!(
@@ -207,17 +216,20 @@ fn format_is_detected() {
     for text in ["", "hello\n", "a,b\n", "{\"x\":1}\n", "<xml>"] {
         assert_eq!(detected(text), None, "{text}");
     }
-    assert_eq!(detected("\u{feff}access_key_secret\n"), Some(Format::Csv));
+    assert_eq!(
+        detected("\u{feff}access_key_secret\n"),
+        Some(ReportFormat::Csv)
+    );
 }
 
 #[test]
 fn line_that_is_too_long_is_skipped_alone() {
-    let long = "x".repeat(LONGEST + 10);
+    let long = "x".repeat(MAX_ENTRY_BYTES + 10);
     let good = format!("{{\"DetectorName\":\"Alibaba\",\"Raw\":\"{ID}\"}}");
     let text = format!("{good}\n{{\"Raw\":\"{long}\"}}\n{good}\n");
     let expected = format!("{ID} - - - - -");
     assert_eq!(
-        read(Format::Trufflehog, &text),
+        read(ReportFormat::Trufflehog, &text),
         [
             expected.clone(),
             "line 2: longer than 4 MiB".to_owned(),
@@ -227,7 +239,7 @@ fn line_that_is_too_long_is_skipped_alone() {
     let good = format!(r#"{{"RuleID":"alibaba","Secret":"{ID}"}}"#);
     let text = format!("[{good},{{\"Secret\":\"{long}\"}},{good}]");
     assert_eq!(
-        read(Format::Gitleaks, &text),
+        read(ReportFormat::Gitleaks, &text),
         [
             expected.clone(),
             "line 1: longer than 4 MiB".to_owned(),
@@ -239,7 +251,7 @@ fn line_that_is_too_long_is_skipped_alone() {
 proptest! {
     #[test]
     fn any_bytes_are_read_to_their_end(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        for format in [Format::Gitleaks, Format::Sarif, Format::Trufflehog, Format::Csv, Format::Ndjson] {
+        for format in [ReportFormat::Gitleaks, ReportFormat::Sarif, ReportFormat::Trufflehog, ReportFormat::Csv, ReportFormat::Ndjson] {
             prop_assert!(format.pieces(bytes.as_slice()).count() <= bytes.len() + 1);
         }
     }
@@ -255,15 +267,15 @@ proptest! {
             true => serde_json::to_string_pretty(&findings),
             false => serde_json::to_string(&findings),
         };
-        let files: Vec<Option<String>> = Format::Gitleaks
+        let files: Vec<Option<String>> = ReportFormat::Gitleaks
             .pieces(text.unwrap().as_bytes())
             .map(|piece| match piece {
-                Piece::Reports(reports) => reports[0].place.path.clone(),
-                Piece::Rejected { bad, .. } => panic!("{bad}"),
+                ReportEntry::Reports(reports) => reports[0].place.path.clone(),
+                ReportEntry::Rejected { bad, .. } => panic!("{bad}"),
             })
             .collect();
         let expected: Vec<Option<String>> =
-            values.iter().map(|text| akgate_rules::leak::Place::new(None, None, Some(text)).path).collect();
+            values.iter().map(|text| akgate_rules::leak::LeakPlace::new(None, None, Some(text)).path).collect();
         prop_assert_eq!(files, expected);
     }
 }

@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Told, instant};
+use super::{EntryReports, parse_instant};
 use crate::elements;
-use akgate_rules::{access_key::AccessKeyId, leak::Place};
+use akgate_rules::{access_key::AccessKeyId, leak::LeakPlace};
 
 #[derive(Deserialize)]
-pub(super) struct Finding {
+pub(super) struct TrufflehogFinding {
     #[serde(default, rename = "SourceMetadata")]
-    metadata: Metadata,
+    metadata: SourceMetadata,
     #[serde(default, rename = "DetectorName")]
     detector: String,
     #[serde(default, rename = "Raw")]
@@ -23,22 +23,22 @@ pub(super) struct Finding {
 }
 
 #[derive(Default, Deserialize)]
-struct Metadata {
+struct SourceMetadata {
     /// By the kind of source: Git, Github, Filesystem, …
     #[serde(default, rename = "Data")]
     data: HashMap<String, HashMap<String, Value>>,
 }
 
-impl Finding {
-    pub fn reports(self) -> Told {
+impl TrufflehogFinding {
+    pub fn reports(self) -> EntryReports {
         let about = self.metadata.data.values().next();
         let text = |name: &str| about?.get(name)?.as_str();
-        let place = Place::new(
+        let place = LeakPlace::new(
             text("link").or_else(|| text("repository")),
             text("commit"),
             text("file"),
         );
-        let first_seen = text("timestamp").and_then(|at| instant(&at.replacen(' ', "T", 1)));
+        let first_seen = text("timestamp").and_then(|at| parse_instant(&at.replacen(' ', "T", 1)));
         // Some versions write the id and the secret after it without anything between.
         let pair = AccessKeyId::parse(&self.raw)
             .is_ok()
@@ -48,6 +48,11 @@ impl Finding {
             Some(secret) => format!("{} {secret}", self.raw),
             None => format!("{} {}", self.raw, self.raw_v2),
         };
-        Ok(elements::found(&shown, &self.detector, &place, first_seen))
+        Ok(elements::reports_from_finding(
+            &shown,
+            &self.detector,
+            &place,
+            first_seen,
+        ))
     }
 }

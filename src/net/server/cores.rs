@@ -8,13 +8,13 @@ use tokio::{
 };
 
 /// The threads. They end when this is dropped; what runs on them then is dropped with them.
-pub struct Cores {
+pub struct CoreRuntimes {
     runtimes: Vec<Handle>,
     threads: Vec<thread::JoinHandle<()>>,
     stop: watch::Sender<bool>,
 }
 
-impl Cores {
+impl CoreRuntimes {
     /// Starts so many threads.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl Cores {
     }
 }
 
-impl Drop for Cores {
+impl Drop for CoreRuntimes {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         for thread in self.threads.drain(..) {

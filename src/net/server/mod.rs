@@ -19,30 +19,30 @@ use hyper_util::rt::TokioTimer;
 use tokio::{runtime, sync::watch, task::JoinSet};
 use tower::{Service, service_fn};
 
-use self::peers::Told;
+use self::peers::PeerService;
 pub use self::{
-    cores::Cores,
+    cores::CoreRuntimes,
     peers::TrustedProxies,
-    shutdown::Shutdown,
+    shutdown::ShutdownSignal,
     tls::{ClientAuthority, Tls, TlsError},
 };
 
 /// Room for a head: a target of 65,000 bytes and generous headers.
-const HEAD: usize = 256 << 10;
+const MAX_HEAD_BYTES: usize = 256 << 10;
 
 /// How long requests in flight may take once the listener is told to stop.
-const DRAIN: Duration = Duration::from_secs(30);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How a listener treats those who connect.
 #[derive(Debug, Clone)]
-pub struct Manners {
+pub struct ConnectionLimits {
     /// How long the head of a request, or a silent connection, is waited for.
     pub head_timeout: Duration,
     /// Whose word on the caller's address is taken.
     pub trusted_proxies: TrustedProxies,
 }
 
-impl Default for Manners {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             head_timeout: Duration::from_secs(10),
@@ -52,7 +52,7 @@ impl Default for Manners {
 }
 
 /// What can be served: it answers every request.
-pub trait Site:
+pub trait HttpService:
     Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
     + Clone
     + Send
@@ -60,7 +60,7 @@ pub trait Site:
 {
 }
 
-impl<S> Site for S where
+impl<S> HttpService for S where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
         + Clone
         + Send
@@ -69,7 +69,7 @@ impl<S> Site for S where
 }
 
 /// Serves at an address until told to stop.
-pub type Serving =
+pub type ServeTask =
     Box<dyn FnOnce(watch::Receiver<bool>) -> BoxFuture<'static, io::Result<()>> + Send>;
 
 /// A bound address.
@@ -77,7 +77,7 @@ pub struct Listener {
     socket: std::net::TcpListener,
     address: SocketAddr,
     tls: Option<Tls>,
-    manners: Manners,
+    manners: ConnectionLimits,
 }
 
 impl Listener {
@@ -85,7 +85,11 @@ impl Listener {
     ///
     /// # Errors
     /// That of the operating system.
-    pub fn bind(address: SocketAddr, tls: Option<Tls>, manners: Manners) -> io::Result<Self> {
+    pub fn bind(
+        address: SocketAddr,
+        tls: Option<Tls>,
+        manners: ConnectionLimits,
+    ) -> io::Result<Self> {
         let socket = std::net::TcpListener::bind(address)?;
         socket.set_nonblocking(true)?;
         Ok(Self {
@@ -103,12 +107,16 @@ impl Listener {
     }
 
     /// What serves here, to be begun later: listeners that serve different things are alike then.
-    pub fn serving<S: Site>(self, service: S) -> Serving {
+    pub fn serving<S: HttpService>(self, service: S) -> ServeTask {
         Box::new(move |stop| Box::pin(self.serve(service, stop)))
     }
 
     /// As [`Self::serving`], on all cores at once, with a service made for each.
-    pub fn serving_on<S: Site>(self, cores: &Cores, service: impl Fn() -> S) -> Serving {
+    pub fn serving_on<S: HttpService>(
+        self,
+        cores: &CoreRuntimes,
+        service: impl Fn() -> S,
+    ) -> ServeTask {
         let runtimes = cores.runtimes().iter();
         let services = runtimes.map(|runtime| (runtime.clone(), service()));
         let services = services.collect();
@@ -119,13 +127,17 @@ impl Listener {
     ///
     /// # Errors
     /// That of the operating system.
-    pub async fn serve<S: Site>(self, service: S, stop: watch::Receiver<bool>) -> io::Result<()> {
+    pub async fn serve<S: HttpService>(
+        self,
+        service: S,
+        stop: watch::Receiver<bool>,
+    ) -> io::Result<()> {
         self.serve_each(vec![(runtime::Handle::current(), service)], stop)
             .await
     }
 
     /// Each runtime accepts from the same socket: the one that has time takes the connection and keeps it.
-    async fn serve_each<S: Site>(
+    async fn serve_each<S: HttpService>(
         self,
         services: Vec<(runtime::Handle, S)>,
         mut stop: watch::Receiver<bool>,
@@ -134,7 +146,7 @@ impl Listener {
         let (config, watching) = self.tls.map(Tls::watch).unzip();
         let mut servers = JoinSet::new();
         for (runtime, service) in services {
-            let server = Server {
+            let server = RuntimeListener {
                 socket: self.socket.try_clone()?,
                 tls: config.clone(),
                 manners: self.manners.clone(),
@@ -147,7 +159,7 @@ impl Listener {
         let waiting = tokio::spawn(async move {
             // A sender that is gone means the same as being told.
             stop.wait_for(|stop| *stop).await.ok();
-            control.graceful_shutdown(Some(DRAIN));
+            control.graceful_shutdown(Some(DRAIN_TIMEOUT));
         });
         let mut served = Ok(());
         while let (Some(ended), Ok(())) = (servers.join_next().await, &served) {
@@ -162,23 +174,23 @@ impl Listener {
 }
 
 /// One runtime's share of a listener.
-struct Server {
+struct RuntimeListener {
     socket: std::net::TcpListener,
     tls: Option<RustlsConfig>,
-    manners: Manners,
+    manners: ConnectionLimits,
     control: Control,
 }
 
-impl Server {
-    async fn serve<S: Site>(self, service: S) -> io::Result<()> {
-        let Manners {
+impl RuntimeListener {
+    async fn serve<S: HttpService>(self, service: S) -> io::Result<()> {
+        let ConnectionLimits {
             head_timeout,
             trusted_proxies,
         } = self.manners;
         let is_tls = self.tls.is_some();
         let service = service_fn(move |socket: SocketAddr| {
             let proxies = trusted_proxies.clone();
-            let told = Told::new(service.clone(), proxies, socket.ip(), is_tls);
+            let told = PeerService::new(service.clone(), proxies, socket.ip(), is_tls);
             async move { Ok::<_, Infallible>(told) }
         });
         let mut server = axum_server::from_tcp(self.socket)?
@@ -190,7 +202,7 @@ impl Server {
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(head_timeout)
-            .max_buf_size(HEAD)
+            .max_buf_size(MAX_HEAD_BYTES)
             .half_close(false);
         match self.tls {
             None => server.serve(service).await,

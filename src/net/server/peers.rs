@@ -62,14 +62,14 @@ impl TrustedProxies {
 
 /// Tells the stations behind where the requests of a connection come from.
 #[derive(Clone)]
-pub(super) struct Told<S> {
+pub(super) struct PeerService<S> {
     service: S,
     proxies: TrustedProxies,
     socket: IpAddr,
     tls: bool,
 }
 
-impl<S> Told<S> {
+impl<S> PeerService<S> {
     /// For the requests of a socket.
     pub fn new(service: S, proxies: TrustedProxies, socket: IpAddr, tls: bool) -> Self {
         Self {
@@ -81,7 +81,7 @@ impl<S> Told<S> {
     }
 }
 
-impl<S, B> Service<http::Request<B>> for Told<S>
+impl<S, B> Service<http::Request<B>> for PeerService<S>
 where
     S: Service<http::Request<B>>,
 {

@@ -3,9 +3,9 @@
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The wish that this process stops.
-pub struct Shutdown;
+pub struct ShutdownSignal;
 
-impl Shutdown {
+impl ShutdownSignal {
     /// Waits for SIGTERM or SIGINT.
     pub async fn requested() {
         let wait = |kind| async move {

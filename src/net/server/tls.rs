@@ -19,12 +19,12 @@ use tokio::task::JoinHandle;
 use x509_parser::parse_x509_certificate;
 
 /// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A certificate with its key.
 pub struct Tls {
-    files: Files,
-    contents: Contents,
+    files: TlsFiles,
+    contents: TlsContents,
     config: RustlsConfig,
 }
 
@@ -39,14 +39,14 @@ pub struct ClientAuthority {
 }
 
 #[derive(Debug, Clone)]
-struct Files {
+struct TlsFiles {
     certificate: PathBuf,
     key: PathBuf,
     clients: Option<ClientAuthority>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-struct Contents {
+struct TlsContents {
     certificate: Vec<u8>,
     key: Vec<u8>,
     authority: Vec<u8>,
@@ -103,7 +103,7 @@ impl Tls {
         key: &Path,
         clients: Option<ClientAuthority>,
     ) -> Result<Self, TlsError> {
-        let files = Files {
+        let files = TlsFiles {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
             clients,
@@ -136,7 +136,7 @@ impl Tls {
         let serving = config.clone();
         let watching = tokio::spawn(async move {
             loop {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(RELOAD_INTERVAL).await;
                 let Ok(found) = files.read() else {
                     // In the middle of being replaced.
                     continue;
@@ -160,8 +160,8 @@ impl Tls {
     }
 }
 
-impl Files {
-    fn read(&self) -> Result<Contents, TlsError> {
+impl TlsFiles {
+    fn read(&self) -> Result<TlsContents, TlsError> {
         let read = |path: &Path| {
             fs::read(path).map_err(|fault| TlsError::File {
                 path: path.to_owned(),
@@ -170,7 +170,7 @@ impl Files {
         };
         let read_if = |path: Option<&Path>| path.map_or(Ok(Vec::new()), read);
         let clients = self.clients.as_ref();
-        Ok(Contents {
+        Ok(TlsContents {
             certificate: read(&self.certificate)?,
             key: read(&self.key)?,
             authority: read_if(clients.map(|clients| clients.certificates.as_path()))?,
@@ -178,7 +178,7 @@ impl Files {
         })
     }
 
-    fn config(&self, contents: &Contents) -> Result<ServerConfig, TlsError> {
+    fn config(&self, contents: &TlsContents) -> Result<ServerConfig, TlsError> {
         let pem = |path: &Path, what| TlsError::Pem {
             path: path.to_owned(),
             what,
@@ -201,7 +201,7 @@ impl Files {
             .with_safe_default_protocol_versions()
             .map_err(pair)?;
         let config = match &self.clients {
-            Some(clients) => config.with_client_cert_verifier(verifier(clients, contents)?),
+            Some(clients) => config.with_client_cert_verifier(client_verifier(clients, contents)?),
             None => config.with_no_client_auth(),
         };
         let mut config = config.with_single_cert(chain, key).map_err(pair)?;
@@ -211,9 +211,9 @@ impl Files {
 }
 
 /// Knows the certificates of clients.
-fn verifier(
+fn client_verifier(
     clients: &ClientAuthority,
-    contents: &Contents,
+    contents: &TlsContents,
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let wrong = |reason: String| TlsError::Authority {
         authority: clients.certificates.clone(),

@@ -17,10 +17,10 @@ use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-const NAME: &str = "DKIM-Signature";
+const HEADER_NAME: &str = "DKIM-Signature";
 
 /// What is signed where it is there. `From` is named once more, so that nobody adds a second.
-const SIGNED: [&str; 11] = [
+const SIGNED_HEADERS: [&str; 11] = [
     "from",
     "to",
     "subject",
@@ -38,10 +38,10 @@ const SIGNED: [&str; 11] = [
 pub struct Dkim {
     domain: String,
     selector: String,
-    key: Key,
+    key: SigningKey,
 }
 
-enum Key {
+enum SigningKey {
     Rsa(Box<RsaKeyPair>),
     Ed25519(Box<Ed25519KeyPair>),
 }
@@ -66,13 +66,15 @@ impl Dkim {
         let key = match PrivateKeyDer::from_pem_file(path).map_err(|_| fault())? {
             PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der())
                 .map(Box::new)
-                .map(Key::Rsa)
+                .map(SigningKey::Rsa)
                 .map_err(|_| fault())?,
             PrivateKeyDer::Pkcs8(der) => {
                 let der = der.secret_pkcs8_der();
-                let rsa = RsaKeyPair::from_pkcs8(der).map(Box::new).map(Key::Rsa);
+                let rsa = RsaKeyPair::from_pkcs8(der)
+                    .map(Box::new)
+                    .map(SigningKey::Rsa);
                 rsa.or_else(|_| {
-                    Ed25519KeyPair::from_pkcs8(der).map(|key| Key::Ed25519(Box::new(key)))
+                    Ed25519KeyPair::from_pkcs8(der).map(|key| SigningKey::Ed25519(Box::new(key)))
                 })
                 .map_err(|_| fault())?
             }
@@ -89,16 +91,16 @@ impl Dkim {
     #[must_use]
     pub fn sign(&self, message: &Message, now: OffsetDateTime) -> Option<Message> {
         let bytes = message.formatted();
-        let (head, body) = split(&bytes)?;
-        let headers = headers(head);
-        let present: Vec<&str> = SIGNED
+        let (head, body) = split_message(&bytes)?;
+        let headers = parse_headers(head);
+        let present: Vec<&str> = SIGNED_HEADERS
             .into_iter()
             .filter(|name| headers.iter().any(|(found, _)| found == name))
             .collect();
-        let body_hash = STANDARD.encode(Sha256::digest(relaxed_body(body)));
+        let body_hash = STANDARD.encode(Sha256::digest(relax_body(body)));
         let algorithm = match self.key {
-            Key::Rsa(_) => "rsa-sha256",
-            Key::Ed25519(_) => "ed25519-sha256",
+            SigningKey::Rsa(_) => "rsa-sha256",
+            SigningKey::Ed25519(_) => "ed25519-sha256",
         };
         let unsigned = format!(
             "v=1; a={algorithm}; c=relaxed/relaxed; d={}; s={};\r\n t={}; h={}:from;\r\n bh={body_hash};\r\n b=",
@@ -111,9 +113,9 @@ impl Dkim {
         for name in present {
             // The last of a name is the first to be signed (RFC 6376, section 5.4.2).
             let (_, value) = headers.iter().rev().find(|(found, _)| found == name)?;
-            signed.push_str(&format!("{name}:{}\r\n", relaxed(value)));
+            signed.push_str(&format!("{name}:{}\r\n", relax_header(value)));
         }
-        signed.push_str(&format!("dkim-signature:{}", relaxed(&unsigned)));
+        signed.push_str(&format!("dkim-signature:{}", relax_header(&unsigned)));
         let signature = STANDARD.encode(self.key.sign(signed.as_bytes())?);
         // Lines of a length that every server takes.
         let folded: Vec<&str> = (0..signature.len())
@@ -121,7 +123,7 @@ impl Dkim {
             .filter_map(|at| signature.get(at..signature.len().min(at + 70)))
             .collect();
         let value = unsigned + &folded.join("\r\n ");
-        let name = HeaderName::new_from_ascii_str(NAME);
+        let name = HeaderName::new_from_ascii_str(HEADER_NAME);
         let mut message = message.clone();
         let header = HeaderValue::dangerous_new_pre_encoded(name, String::new(), value);
         message.headers_mut().insert_raw(header);
@@ -129,7 +131,7 @@ impl Dkim {
     }
 }
 
-impl Key {
+impl SigningKey {
     fn sign(&self, text: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Rsa(key) => {
@@ -146,12 +148,12 @@ impl Key {
 }
 
 /// Head and body, which an empty line parts.
-fn split(message: &[u8]) -> Option<(&str, &str)> {
+fn split_message(message: &[u8]) -> Option<(&str, &str)> {
     std::str::from_utf8(message).ok()?.split_once("\r\n\r\n")
 }
 
 /// Names in lower case, and values as they stand, folded.
-fn headers(head: &str) -> Vec<(String, String)> {
+fn parse_headers(head: &str) -> Vec<(String, String)> {
     let mut headers: Vec<(String, String)> = Vec::new();
     for line in head.split("\r\n") {
         match (line.starts_with([' ', '\t']), headers.last_mut()) {
@@ -171,14 +173,14 @@ fn headers(head: &str) -> Vec<(String, String)> {
 }
 
 /// A header's value, relaxed (RFC 6376, section 3.4.2).
-fn relaxed(value: &str) -> String {
+fn relax_header(value: &str) -> String {
     let words = value.split([' ', '\t', '\r', '\n']);
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     words.join(" ")
 }
 
 /// A body, relaxed (RFC 6376, section 3.4.4).
-fn relaxed_body(body: &str) -> String {
+fn relax_body(body: &str) -> String {
     let mut text = String::with_capacity(body.len());
     let mut empty = 0;
     for line in body.split("\r\n") {
@@ -211,14 +213,14 @@ mod tests {
     #[test]
     fn relaxed_canonicalisation_matches_the_rfc() {
         let head = "A: X\r\nB : Y\t\r\n\tZ  ";
-        let headers = headers(head);
+        let headers = parse_headers(head);
         let shown: Vec<String> = headers
             .iter()
-            .map(|(name, value)| format!("{name}:{}", relaxed(value)))
+            .map(|(name, value)| format!("{name}:{}", relax_header(value)))
             .collect();
         assert_eq!(shown, ["a:X", "b:Y Z"]);
-        assert_eq!(relaxed_body(" C \r\nD \t E\r\n\r\n\r\n"), " C\r\nD E\r\n");
-        assert_eq!(relaxed_body(""), "");
-        assert_eq!(relaxed_body("a\r\n\r\nb"), "a\r\n\r\nb\r\n");
+        assert_eq!(relax_body(" C \r\nD \t E\r\n\r\n\r\n"), " C\r\nD E\r\n");
+        assert_eq!(relax_body(""), "");
+        assert_eq!(relax_body("a\r\n\r\nb"), "a\r\n\r\nb\r\n");
     }
 }

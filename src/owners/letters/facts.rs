@@ -7,35 +7,35 @@ use uuid::Uuid;
 use akgate_api::{leak_reports::ReportView, restrictions::RestrictionView};
 use akgate_rules::{
     access_key::AccessKeyId,
-    evidence::{clean, masked_email, whereabouts},
-    ladder::{Ladder, Step, Taken},
+    evidence::{describe_place, mask_email, sanitize_text},
+    ladder::{EscalationLadder, EscalationStep, TakenSteps},
     leak::Proof,
-    restriction::Cause,
+    restriction::RestrictionCause,
     verdict::{Mode, Profile},
 };
 use akgate_state::{
-    calls::artefacts::{self, Artefact, Calls},
+    calls::artefacts::{self, Artefact, CallTotals},
     database::Pool,
-    directory::{StateFault, contacts::Language, keys::key_id},
-    outbox::{About, Leased, LetterKind, letter_facts, links::Link},
+    directory::{StateFault, contacts::Language, keys::parse_key_id},
+    outbox::{LeasedLetter, LetterKind, LetterSubject, letter_facts, links::IssuedLink},
     restrictions::{read, reports},
 };
 
 /// At most so many places are told: a key that was copied a thousand times makes no letter of a thousand.
-const CLUES: usize = 20;
+const MAX_LOCATIONS: usize = 20;
 
 /// At most so many suspicions are counted.
-const SUSPICIONS: i64 = 1000;
+const MAX_SUSPICIONS: i64 = 1000;
 
 /// At most so many objects are told by name.
-const OBJECTS: usize = 20;
+const MAX_OBJECTS: usize = 20;
 
 /// At most so many artefacts are counted.
-const ARTEFACTS: i64 = 1000;
+const MAX_ARTEFACTS: i64 = 1000;
 
 /// What letters tell whatever they tell of: set once, by the configuration.
 #[derive(Debug, Clone)]
-pub struct House {
+pub struct LetterSettings {
     /// Where owners confirm, without a slash at its end.
     pub public_url: String,
     /// Whom owners ask: an address or a telephone number.
@@ -51,12 +51,12 @@ pub struct House {
     /// From when on anything is refused, where that was announced.
     pub enforce_from: Option<OffsetDateTime>,
     /// What follows while the pair goes on working.
-    pub ladder: Ladder,
+    pub ladder: EscalationLadder,
 }
 
 /// What a letter tells. A key is masked; a secret is not even known here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Facts {
+pub struct LetterFacts {
     /// The key, masked.
     pub access_key: String,
     /// Its account.
@@ -68,11 +68,11 @@ pub struct Facts {
     /// Whether a lifted pair came back.
     pub reactivated: bool,
     /// Where the key was found.
-    pub clues: Vec<Clue>,
+    pub clues: Vec<LeakLocation>,
     /// How many more places there are.
     pub more_clues: usize,
     /// Where it was found since the reader was last told, by source.
-    pub repeats: Vec<Repeat>,
+    pub repeats: Vec<RepeatedSightings>,
     /// Since when somebody may have had the key.
     pub exposed_since: String,
     /// Since when it is restricted.
@@ -84,11 +84,11 @@ pub struct Facts {
     /// Whether operators have been asked to disable the pair.
     pub disabling_proposed: bool,
     /// What follows if the pair goes on working, the earliest first.
-    pub ahead: Vec<Ahead>,
+    pub ahead: Vec<UpcomingStep>,
     /// What the key and its sessions did since it was public.
-    pub deeds: Deeds,
+    pub deeds: KeyActivity,
     /// How to replace the pair, as commands.
-    pub commands: Commands,
+    pub commands: RotationCommands,
     /// When the clean-up was confirmed.
     pub remediated_at: Option<String>,
     /// Who confirmed it.
@@ -119,7 +119,7 @@ pub struct Facts {
 
 /// Places of one source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Repeat {
+pub struct RepeatedSightings {
     /// Who found it.
     pub source: String,
     /// How often.
@@ -132,7 +132,7 @@ pub struct Repeat {
 
 /// What follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Ahead {
+pub struct UpcomingStep {
     /// `widen`, `next_contacts` or `disabling`.
     pub step: &'static str,
     /// When.
@@ -141,9 +141,9 @@ pub struct Ahead {
 
 /// What a key did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Deeds {
+pub struct KeyActivity {
     /// All calls of it and its sessions.
-    pub calls: Calls,
+    pub calls: CallTotals,
     /// Changes of users, groups and roles.
     pub identity: usize,
     /// Changes of AccessKeys, passwords and other credentials.
@@ -155,14 +155,14 @@ pub struct Deeds {
     /// Temporary credentials handed out.
     pub sessions: usize,
     /// The last changes.
-    pub objects: Vec<Object>,
+    pub objects: Vec<ChangedObject>,
     /// How many more there are.
     pub more_objects: usize,
 }
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Object {
+pub struct ChangedObject {
     /// The action.
     pub action: String,
     /// What it was done to.
@@ -175,7 +175,7 @@ pub struct Object {
 
 /// Finished `aliyun` commands, with the real names. The key's id stays masked: the first command finds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Commands {
+pub struct RotationCommands {
     /// Makes a new pair.
     pub rotate: String,
     /// Puts the id of the leaked pair into `$LEAKED`.
@@ -188,7 +188,7 @@ pub struct Commands {
 
 /// Where a key was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Clue {
+pub struct LeakLocation {
     /// Who found it.
     pub source: String,
     /// Where: shown, never a link.
@@ -219,32 +219,36 @@ pub enum Confirmer {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn gather(
+pub async fn gather_letter_facts(
     pool: &Pool,
-    letter: &Leased,
-    house: &House,
+    letter: &LeasedLetter,
+    house: &LetterSettings,
     now: OffsetDateTime,
-) -> Result<Option<Facts>, StateFault> {
+) -> Result<Option<LetterFacts>, StateFault> {
     let restriction_id = match &letter.about {
-        About::Restriction(id) => *id,
-        About::Suspicion(key) => return suspicion(pool, key, letter.language, house).await,
+        LetterSubject::Restriction(id) => *id,
+        LetterSubject::Suspicion(key) => {
+            return gather_suspicion_facts(pool, key, letter.language, house).await;
+        }
     };
-    let Some(restriction) = read::one(&mut *pool.acquire().await?, restriction_id).await? else {
+    let Some(restriction) =
+        read::find_restriction(&mut *pool.acquire().await?, restriction_id).await?
+    else {
         return Ok(None);
     };
     let account = letter_facts::account_of_contact(pool, letter.contact_id).await?;
-    let mut facts = Facts::of(&restriction, letter.language)?;
+    let mut facts = LetterFacts::of(&restriction, letter.language)?;
     let profile = match account.profile {
         Some(name) => name.parse().map_err(|_| StateFault::Corrupt("profile"))?,
         None => house.profile,
     };
     facts.strict = profile == Profile::Strict;
-    facts.account_id = clean(&account.account_id);
-    facts.confirmed_by = confirmer(pool, &restriction, letter.contact_id).await?;
-    facts.deeds = deeds(pool, &restriction, letter.language).await?;
+    facts.account_id = sanitize_text(&account.account_id);
+    facts.confirmed_by = find_confirmer(pool, &restriction, letter.contact_id).await?;
+    facts.deeds = summarize_key_activity(pool, &restriction, letter.language).await?;
     if letter.kind == LetterKind::Repeated {
         let since = letter_facts::last_told(pool, letter).await?;
-        facts.repeats = repeats(&restriction, since, letter.language)?;
+        facts.repeats = group_repeated_sightings(&restriction, since, letter.language)?;
     }
     facts.put_house(house, &restriction, now, letter.language);
     Ok(Some(facts))
@@ -252,59 +256,61 @@ pub async fn gather(
 
 /// What a letter about a suspicion tells; `None` where there is nothing left to tell: the key is restricted by now, or does not
 /// work.
-async fn suspicion(
+async fn gather_suspicion_facts(
     pool: &Pool,
     key: &AccessKeyId,
     language: Language,
-    house: &House,
-) -> Result<Option<Facts>, StateFault> {
+    house: &LetterSettings,
+) -> Result<Option<LetterFacts>, StateFault> {
     let owner = letter_facts::owner_of_suspected_key(pool, key).await?;
     let Some(owner) = owner else {
         return Ok(None);
     };
-    let wanted = reports::Wanted {
+    let wanted = reports::ReportCriteria {
         proof: Some(Proof::Suspected),
         access_key_id: Some(key.as_str().to_owned()),
-        limit: SUSPICIONS,
-        ..reports::Wanted::default()
+        limit: MAX_SUSPICIONS,
+        ..reports::ReportCriteria::default()
     };
-    let mut seen = reports::list(pool, &wanted).await?;
+    let mut seen = reports::list_reports(pool, &wanted).await?;
     seen.retain(|report| !report.held);
-    let clues = seen.iter().take(CLUES);
-    Ok(Some(Facts {
+    let clues = seen.iter().take(MAX_LOCATIONS);
+    Ok(Some(LetterFacts {
         access_key: key.masked(),
-        account_id: clean(&owner.account_id),
-        user_name: owner.user_name.as_deref().map(clean),
+        account_id: sanitize_text(&owner.account_id),
+        user_name: owner.user_name.as_deref().map(sanitize_text),
         key_status: Some(owner.status),
-        clues: clues.map(|report| clue(report, key, language)).collect(),
-        more_clues: seen.len().saturating_sub(CLUES),
-        commands: Commands::of(&key.masked(), owner.user_name.as_deref()),
+        clues: clues
+            .map(|report| describe_location(report, key, language))
+            .collect(),
+        more_clues: seen.len().saturating_sub(MAX_LOCATIONS),
+        commands: RotationCommands::of(&key.masked(), owner.user_name.as_deref()),
         support: house.support.clone(),
         hotline: house.hotline.clone(),
         ticket_url: house.ticket_url.clone(),
-        ..Facts::default()
+        ..LetterFacts::default()
     }))
 }
 
-fn repeats(
+fn group_repeated_sightings(
     restriction: &RestrictionView,
     since: OffsetDateTime,
     language: Language,
-) -> Result<Vec<Repeat>, StateFault> {
-    let key = key_id(&restriction.access_key_id)?;
-    let mut repeats: Vec<Repeat> = Vec::new();
+) -> Result<Vec<RepeatedSightings>, StateFault> {
+    let key = parse_key_id(&restriction.access_key_id)?;
+    let mut repeats: Vec<RepeatedSightings> = Vec::new();
     for report in &restriction.reports {
         if report.reported_at <= since {
             continue;
         }
-        let Clue { source, url, .. } = clue(report, &key, language);
+        let LeakLocation { source, url, .. } = describe_location(report, &key, language);
         let last = language.minute(report.reported_at);
         if let Some(repeat) = repeats.iter_mut().find(|repeat| repeat.source == source) {
             repeat.count += 1;
             repeat.last = last;
             repeat.url = url.or(repeat.url.take());
-        } else if repeats.len() < CLUES {
-            repeats.push(Repeat {
+        } else if repeats.len() < MAX_LOCATIONS {
+            repeats.push(RepeatedSightings {
                 source,
                 count: 1,
                 last,
@@ -315,46 +321,47 @@ fn repeats(
     Ok(repeats)
 }
 
-async fn deeds(
+async fn summarize_key_activity(
     pool: &Pool,
     restriction: &RestrictionView,
     language: Language,
-) -> Result<Deeds, StateFault> {
+) -> Result<KeyActivity, StateFault> {
     let (key, since) = (
-        key_id(&restriction.access_key_id)?,
+        parse_key_id(&restriction.access_key_id)?,
         restriction.public_since(),
     );
     let mut db = pool.acquire().await?;
     let id = restriction.restriction_id;
-    let artefacts = artefacts::since(&mut db, &key, id, since, ARTEFACTS).await?;
-    let calls = artefacts::calls(&mut db, &key, since).await?;
+    let artefacts =
+        artefacts::list_artefacts_since(&mut db, &key, id, since, MAX_ARTEFACTS).await?;
+    let calls = artefacts::count_calls_since(&mut db, &key, since).await?;
     let of = |effect: &str| artefacts.iter().filter(|one| one.effect == effect).count();
     let changes = artefacts.iter().filter(|one| one.effect != "MintSession");
-    Ok(Deeds {
+    Ok(KeyActivity {
         calls,
         identity: of("Mutate(Identity)"),
         credential: of("Mutate(Credential)"),
         permission: of("Mutate(Permission)"),
         other: of("Mutate(Other)"),
         sessions: of("MintSession"),
-        more_objects: changes.clone().count().saturating_sub(OBJECTS),
+        more_objects: changes.clone().count().saturating_sub(MAX_OBJECTS),
         objects: changes
-            .take(OBJECTS)
-            .map(|one| object(one, language))
+            .take(MAX_OBJECTS)
+            .map(|one| describe_change(one, language))
             .collect(),
     })
 }
 
-fn object(artefact: &Artefact, language: Language) -> Object {
-    Object {
-        action: clean(&artefact.action),
+fn describe_change(artefact: &Artefact, language: Language) -> ChangedObject {
+    ChangedObject {
+        action: sanitize_text(&artefact.action),
         names: artefact.names.join(" "),
         at: language.minute(artefact.at),
-        source_ip: clean(&artefact.source_ip),
+        source_ip: sanitize_text(&artefact.source_ip),
     }
 }
 
-async fn confirmer(
+async fn find_confirmer(
     pool: &Pool,
     restriction: &RestrictionView,
     reader: Uuid,
@@ -367,7 +374,7 @@ async fn confirmer(
         .and_then(|id| Uuid::parse_str(id).ok());
     let Some(contact) = contact else {
         return Ok(Some(Confirmer::Operator {
-            ticket: restriction.ticket.as_deref().map(clean),
+            ticket: restriction.ticket.as_deref().map(sanitize_text),
         }));
     };
     if contact == reader {
@@ -375,25 +382,27 @@ async fn confirmer(
     }
     let email = letter_facts::email_of_contact(pool, contact).await?;
     Ok(Some(Confirmer::Contact {
-        address: masked_email(&email.unwrap_or_default()),
+        address: mask_email(&email.unwrap_or_default()),
     }))
 }
 
-impl Facts {
+impl LetterFacts {
     /// What the restriction itself tells.
     fn of(restriction: &RestrictionView, language: Language) -> Result<Self, StateFault> {
-        let key = key_id(&restriction.access_key_id)?;
+        let key = parse_key_id(&restriction.access_key_id)?;
         let at = |at| language.minute(at);
         let reports = &restriction.reports;
-        let clues = reports.iter().take(CLUES);
+        let clues = reports.iter().take(MAX_LOCATIONS);
         Ok(Self {
             access_key: key.masked(),
             account_id: String::new(),
-            user_name: restriction.user_name.as_deref().map(clean),
+            user_name: restriction.user_name.as_deref().map(sanitize_text),
             key_status: restriction.key_status.clone(),
-            reactivated: restriction.cause == Cause::Reactivated.as_str(),
-            clues: clues.map(|report| clue(report, &key, language)).collect(),
-            more_clues: reports.len().saturating_sub(CLUES),
+            reactivated: restriction.cause == RestrictionCause::Reactivated.as_str(),
+            clues: clues
+                .map(|report| describe_location(report, &key, language))
+                .collect(),
+            more_clues: reports.len().saturating_sub(MAX_LOCATIONS),
             repeats: Vec::new(),
             exposed_since: at(restriction.public_since()),
             imposed_at: at(restriction.imposed_at),
@@ -401,8 +410,8 @@ impl Facts {
             widened_at: restriction.widened_at.map(at),
             disabling_proposed: restriction.disabling_proposed_at.is_some(),
             ahead: Vec::new(),
-            deeds: Deeds::default(),
-            commands: Commands::of(&key.masked(), restriction.user_name.as_deref()),
+            deeds: KeyActivity::default(),
+            commands: RotationCommands::of(&key.masked(), restriction.user_name.as_deref()),
             remediated_at: restriction.remediated_at.map(at),
             confirmed_by: None,
             lifted_at: restriction.lifted_at.map(at),
@@ -422,7 +431,7 @@ impl Facts {
     /// What the configuration says, and what follows from it.
     fn put_house(
         &mut self,
-        house: &House,
+        house: &LetterSettings,
         restriction: &RestrictionView,
         now: OffsetDateTime,
         language: Language,
@@ -432,7 +441,7 @@ impl Facts {
         self.ticket_url.clone_from(&house.ticket_url);
         let later = house.enforce_from.filter(|from| now < *from);
         self.enforce_from = later.map(|from| language.minute(from));
-        let taken = Taken {
+        let taken = TakenSteps {
             reminders: usize::MAX,
             widened: restriction.widened_at.is_some(),
             next_contacts: restriction.next_contacts_at.is_some(),
@@ -443,14 +452,14 @@ impl Facts {
         let works = self.key_status.as_deref() == Some("Active") && self.lifted_at.is_none();
         for (step, at) in house.ladder.ahead(told_at, taken) {
             let step = match step {
-                Step::Widen => "widen",
-                Step::TellNextContacts => "next_contacts",
-                Step::ProposeDisabling => "disabling",
-                Step::Remind => continue,
+                EscalationStep::Widen => "widen",
+                EscalationStep::TellNextContacts => "next_contacts",
+                EscalationStep::ProposeDisabling => "disabling",
+                EscalationStep::Remind => continue,
             };
             if works {
                 let at = language.minute(at);
-                self.ahead.push(Ahead { step, at });
+                self.ahead.push(UpcomingStep { step, at });
             }
         }
     }
@@ -458,7 +467,7 @@ impl Facts {
     /// Those of a letter about a key that does not exist: for previews and tests.
     #[must_use]
     pub fn sample(language: Language) -> Self {
-        super::sample::much(language)
+        super::sample::sample_facts(language)
     }
 
     /// Whether a confirmation would still change something.
@@ -484,24 +493,24 @@ impl Facts {
     }
 
     /// Puts the confirmation link in.
-    pub fn ask_to_confirm(&mut self, public_url: &str, link: &Link, language: Language) {
+    pub fn ask_to_confirm(&mut self, public_url: &str, link: &IssuedLink, language: Language) {
         self.confirm_url = Some(format!("{public_url}/confirm/{}", link.token));
         self.confirm_until = Some(language.minute(link.expires_at));
     }
 
     /// Puts in the link that takes a confirmation back.
-    pub fn offer_withdrawal(&mut self, public_url: &str, link: &Link, language: Language) {
+    pub fn offer_withdrawal(&mut self, public_url: &str, link: &IssuedLink, language: Language) {
         self.withdraw_url = Some(format!("{public_url}/withdraw/{}", link.token));
         self.withdraw_until = Some(language.minute(link.expires_at));
     }
 }
 
-impl Commands {
+impl RotationCommands {
     /// For a key by its masked id.
     pub(super) fn of(masked: &str, user_name: Option<&str>) -> Self {
         // A key of the account itself is reached without a user's name.
         let user = user_name.map_or_else(String::new, |name| {
-            format!(" --UserName {}", quoted(&clean(name)))
+            format!(" --UserName {}", quote_for_shell(&sanitize_text(name)))
         });
         let (first, last) = masked.split_once("****").unwrap_or((masked, ""));
         let pattern = format!("{first}[0-9A-Za-z]*{last}");
@@ -511,7 +520,7 @@ impl Commands {
             find: format!(
                 "LEAKED=$({} | grep -o {})",
                 named("ListAccessKeys"),
-                quoted(&pattern)
+                quote_for_shell(&pattern)
             ),
             disable: format!(
                 "{} --UserAccessKeyId \"$LEAKED\" --Status Inactive",
@@ -523,7 +532,7 @@ impl Commands {
 }
 
 /// A word of a POSIX shell.
-fn quoted(text: &str) -> String {
+fn quote_for_shell(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@');
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()
@@ -532,11 +541,11 @@ fn quoted(text: &str) -> String {
     }
 }
 
-fn clue(report: &ReportView, key: &AccessKeyId, language: Language) -> Clue {
+fn describe_location(report: &ReportView, key: &AccessKeyId, language: Language) -> LeakLocation {
     let source = language.source(&report.source);
-    Clue {
+    LeakLocation {
         source,
-        url: whereabouts(&report.place(), key),
+        url: describe_place(&report.place(), key),
         first_seen: report.first_seen.map(|at| language.minute(at)),
     }
 }
@@ -548,7 +557,7 @@ mod tests {
     #[test]
     fn commands_name_the_objects_and_escape_hostile_names() {
         let key = "LTAI5tFa****ly01";
-        let commands = Commands::of(key, Some("alice"));
+        let commands = RotationCommands::of(key, Some("alice"));
         assert_eq!(
             commands.rotate,
             "aliyun ram CreateAccessKey --UserName alice"
@@ -561,12 +570,12 @@ mod tests {
             commands.disable,
             "aliyun ram UpdateAccessKey --UserName alice --UserAccessKeyId \"$LEAKED\" --Status Inactive"
         );
-        let root = Commands::of(key, None);
+        let root = RotationCommands::of(key, None);
         assert_eq!(
             root.delete,
             "aliyun ram DeleteAccessKey --UserAccessKeyId \"$LEAKED\""
         );
-        let hostile = Commands::of(key, Some("a'; rm -rf ~\n$(id)"));
+        let hostile = RotationCommands::of(key, Some("a'; rm -rf ~\n$(id)"));
         assert_eq!(
             hostile.rotate,
             "aliyun ram CreateAccessKey --UserName 'a'\\''; rm -rf ~\u{fffd}$(id)'"

@@ -1,6 +1,6 @@
 //! Rendering letters: one template per kind and language, of which both parts are made (`markup`).
 //!
-//! Templates come with the build; a folder may override them by the same names (`en/imposed.md`). They are
+//! LetterTemplates come with the build; a folder may override them by the same names (`en/imposed.md`). They are
 //! read and tried once, at the start: a name that a template misspells is an error then, not an empty place
 //! in a letter.
 
@@ -19,12 +19,12 @@ use minijinja::{
 };
 
 use self::markup::Block;
-use super::{facts::Facts, sample};
+use super::{facts::LetterFacts, sample};
 use akgate_state::{directory::contacts::Language, outbox::LetterKind};
 
 /// A letter that is ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
+pub struct RenderedLetter {
     /// The subject: the template's title.
     pub subject: String,
     /// The text part.
@@ -35,7 +35,7 @@ pub struct Letter {
 
 /// The templates, read once.
 #[derive(Debug)]
-pub struct Templates(Environment<'static>);
+pub struct LetterTemplates(Environment<'static>);
 
 /// A template that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ pub enum TemplateFault {
         fault: io::Error,
     },
     /// It overrides nothing.
-    #[error("{}: no letter uses this template; use one of {}", .0.display(), names())]
+    #[error("{}: no letter uses this template; use one of {}", .0.display(), built_in_names())]
     Unused(PathBuf),
     /// It uses what letters do not have.
     #[error("{template}: {fault}")]
@@ -60,7 +60,7 @@ pub enum TemplateFault {
         /// Which one.
         template: String,
         /// What.
-        fault: markup::Unsupported,
+        fault: markup::UnsupportedMarkup,
     },
     /// It renders no subject.
     #[error("{0}: a letter must begin with its subject: `# …`")]
@@ -73,7 +73,7 @@ macro_rules! built_in {
     };
 }
 
-const BUILT_IN: [(&str, &str); 36] = built_in![
+const BUILT_IN_TEMPLATES: [(&str, &str); 36] = built_in![
     "en/card.md",
     "en/seen.md",
     "en/why.md",
@@ -112,17 +112,17 @@ const BUILT_IN: [(&str, &str); 36] = built_in![
     "zh-CN/suspected.md",
 ];
 
-fn names() -> String {
-    BUILT_IN.map(|(name, _)| name).join(", ")
+fn built_in_names() -> String {
+    BUILT_IN_TEMPLATES.map(|(name, _)| name).join(", ")
 }
 
 /// The template of a kind of letter.
-fn name(kind: LetterKind, language: Language) -> String {
+fn template_name(kind: LetterKind, language: Language) -> String {
     let stem = kind.as_str().to_ascii_lowercase();
     format!("{}/{stem}.md", language.tag())
 }
 
-impl Templates {
+impl LetterTemplates {
     /// Reads the templates, those of a folder in place of those of the build, and tries each.
     ///
     /// # Errors
@@ -137,21 +137,23 @@ impl Templates {
                 .keep_trailing_newline(true)
                 .build()?,
         );
-        environment.set_formatter(format);
+        environment.set_formatter(escape_value);
         // What an included template has made is not escaped again.
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         if let Some(folder) = folder {
-            nothing_unused(folder, folder)?;
+            check_unused_templates(folder, folder)?;
         }
-        for (name, built_in) in BUILT_IN {
+        for (name, built_in) in BUILT_IN_TEMPLATES {
             let source = match folder {
-                Some(folder) => read(&folder.join(name))?.unwrap_or_else(|| built_in.to_owned()),
+                Some(folder) => {
+                    read_template(&folder.join(name))?.unwrap_or_else(|| built_in.to_owned())
+                }
                 None => built_in.to_owned(),
             };
             environment.add_template_owned(name, source)?;
         }
         let templates = Self(environment);
-        for (kind, language, facts) in sample::every() {
+        for (kind, language, facts) in sample::list_samples() {
             templates.render(kind, language, &facts)?;
         }
         Ok(templates)
@@ -161,8 +163,12 @@ impl Templates {
     ///
     /// # Errors
     /// [`TemplateFault`].
-    pub fn preview(&self, kind: LetterKind, language: Language) -> Result<Letter, TemplateFault> {
-        self.render(kind, language, &sample::of(kind, language))
+    pub fn preview(
+        &self,
+        kind: LetterKind,
+        language: Language,
+    ) -> Result<RenderedLetter, TemplateFault> {
+        self.render(kind, language, &sample::sample_for_kind(kind, language))
     }
 
     /// Renders a letter.
@@ -173,40 +179,44 @@ impl Templates {
         &self,
         kind: LetterKind,
         language: Language,
-        facts: &Facts,
-    ) -> Result<Letter, TemplateFault> {
-        let name = name(kind, language);
+        facts: &LetterFacts,
+    ) -> Result<RenderedLetter, TemplateFault> {
+        let name = template_name(kind, language);
         let rendered = self.0.get_template(&name)?.render(Serde(facts))?;
-        let blocks = markup::read(&rendered).map_err(|fault| TemplateFault::Markup {
+        let blocks = markup::parse_markup(&rendered).map_err(|fault| TemplateFault::Markup {
             template: name.clone(),
             fault,
         })?;
         let subject = match blocks.first() {
             // An encoded word (RFC 2047) would be read as what it stands for.
-            Some(Block::Title(title)) => text::line(title).replace("=?", "= ?"),
+            Some(Block::Title(title)) => text::render_line(title).replace("=?", "= ?"),
             _ => String::new(),
         };
         if subject.trim().is_empty() || subject.contains(char::is_control) {
             return Err(TemplateFault::NoSubject(name));
         }
-        Ok(Letter {
-            text: text::write(blocks.get(1..).unwrap_or_default()),
-            html: html::write(&blocks, language.tag(), &subject),
+        Ok(RenderedLetter {
+            text: text::render_text(blocks.get(1..).unwrap_or_default()),
+            html: html::render_html(&blocks, language.tag(), &subject),
             subject,
         })
     }
 }
 
 /// Whatever a fact holds, it is text: what [`markup`] would read is escaped.
-fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), minijinja::Error> {
+fn escape_value(
+    out: &mut Output,
+    state: &mut State,
+    value: &Value,
+) -> Result<(), minijinja::Error> {
     match value.as_str().filter(|_| !value.is_safe()) {
-        Some(text) => Ok(out.write_str(&markup::escape(text))?),
+        Some(text) => Ok(out.write_str(&markup::escape_markup(text))?),
         None => escape_formatter(out, state, value),
     }
 }
 
 /// A misspelt name would leave the built-in letter in place, unnoticed.
-fn nothing_unused(root: &Path, folder: &Path) -> Result<(), TemplateFault> {
+fn check_unused_templates(root: &Path, folder: &Path) -> Result<(), TemplateFault> {
     let fault = |fault| TemplateFault::File {
         path: folder.to_owned(),
         fault,
@@ -215,15 +225,15 @@ fn nothing_unused(root: &Path, folder: &Path) -> Result<(), TemplateFault> {
         let path = entry.map_err(fault)?.path();
         let known = |(name, _): (&str, &str)| root.join(name) == path;
         if path.is_dir() {
-            nothing_unused(root, &path)?;
-        } else if !BUILT_IN.into_iter().any(known) {
+            check_unused_templates(root, &path)?;
+        } else if !BUILT_IN_TEMPLATES.into_iter().any(known) {
             return Err(TemplateFault::Unused(path));
         }
     }
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Option<String>, TemplateFault> {
+fn read_template(path: &Path) -> Result<Option<String>, TemplateFault> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -9,8 +9,8 @@ use lettre::{
 };
 use time::OffsetDateTime;
 
-use super::letter::Letter;
-use akgate_state::outbox::Leased;
+use super::letter::RenderedLetter;
+use akgate_state::outbox::LeasedLetter;
 
 /// Why a letter is no message.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +45,9 @@ impl Header for AutoSubmitted {
 ///
 /// # Errors
 /// [`MessageFault`].
-pub fn write(
-    letter: &Letter,
-    leased: &Leased,
+pub fn build_message(
+    letter: &RenderedLetter,
+    leased: &LeasedLetter,
     from: &Mailbox,
     support: &str,
     now: OffsetDateTime,

@@ -2,22 +2,27 @@
 
 use time::{Duration, OffsetDateTime, macros::datetime};
 
-use super::facts::{Ahead, Clue, Commands, Confirmer, Deeds, Facts, Object, Repeat};
-use akgate_state::{calls::artefacts::Calls, directory::contacts::Language, outbox::LetterKind};
+use super::facts::{
+    ChangedObject, Confirmer, KeyActivity, LeakLocation, LetterFacts, RepeatedSightings,
+    RotationCommands, UpcomingStep,
+};
+use akgate_state::{
+    calls::artefacts::CallTotals, directory::contacts::Language, outbox::LetterKind,
+};
 
-const IMPOSED: OffsetDateTime = datetime!(2026-11-26 12:00 UTC);
+const IMPOSED_AT: OffsetDateTime = datetime!(2026-11-26 12:00 UTC);
 
 /// Each kind in each language, with much and with little known.
-pub(super) fn every() -> impl Iterator<Item = (LetterKind, Language, Facts)> {
+pub(super) fn list_samples() -> impl Iterator<Item = (LetterKind, Language, LetterFacts)> {
     Language::ALL.into_iter().flat_map(|language| {
         LetterKind::ALL.into_iter().flat_map(move |kind| {
-            let little = Facts {
+            let little = LetterFacts {
                 confirmed_by: Some(Confirmer::Operator { ticket: None }),
-                ..little(language)
+                ..sample_minimal_facts(language)
             };
             [
-                (kind, language, much(language)),
-                (kind, language, reader(language)),
+                (kind, language, sample_facts(language)),
+                (kind, language, sample_confirmed_facts(language)),
                 (kind, language, little),
             ]
         })
@@ -25,44 +30,44 @@ pub(super) fn every() -> impl Iterator<Item = (LetterKind, Language, Facts)> {
 }
 
 /// What a letter of a kind is usually sent for.
-pub(super) fn of(kind: LetterKind, language: Language) -> Facts {
-    let much = much(language);
+pub(super) fn sample_for_kind(kind: LetterKind, language: Language) -> LetterFacts {
+    let much = sample_facts(language);
     match kind {
         LetterKind::Announced
         | LetterKind::Imposed
         | LetterKind::Repeated
         | LetterKind::Suspected
-        | LetterKind::Withdrawn => Facts {
+        | LetterKind::Withdrawn => LetterFacts {
             widened_at: None,
             disabling_proposed: false,
             remediated_at: None,
             ..much
         },
-        LetterKind::Reminder | LetterKind::Widened => Facts {
+        LetterKind::Reminder | LetterKind::Widened => LetterFacts {
             remediated_at: None,
             ..much
         },
         LetterKind::Confirmed => much,
-        LetterKind::Lifted => reader(language),
+        LetterKind::Lifted => sample_confirmed_facts(language),
     }
 }
 
 /// A RAM user's key that was seen in two places; another contact has confirmed.
-pub(super) fn much(language: Language) -> Facts {
-    let at = |hours| language.minute(IMPOSED + Duration::hours(hours));
-    Facts {
+pub(super) fn sample_facts(language: Language) -> LetterFacts {
+    let at = |hours| language.minute(IMPOSED_AT + Duration::hours(hours));
+    LetterFacts {
         access_key: "LTAI5tFa****ly01".into(),
         account_id: "5123456789012345".into(),
         user_name: Some("alice".into()),
         key_status: Some("Active".into()),
         reactivated: false,
         clues: vec![
-            Clue {
+            LeakLocation {
                 source: "GitHub".into(),
                 url: Some("hxxps://github[.]com/example/app/blob/main/.env#L3".into()),
                 first_seen: Some(at(-28)),
             },
-            Clue {
+            LeakLocation {
                 source: "internal-scan".into(),
                 url: None,
                 first_seen: None,
@@ -70,13 +75,13 @@ pub(super) fn much(language: Language) -> Facts {
         ],
         more_clues: 2,
         repeats: vec![
-            Repeat {
+            RepeatedSightings {
                 source: "GitHub".into(),
                 count: 9_999,
                 last: at(3),
                 url: Some("hxxps://github[.]com/example/fork/blob/main/.env#L3".into()),
             },
-            Repeat {
+            RepeatedSightings {
                 source: "internal-scan".into(),
                 count: 1,
                 last: at(2),
@@ -89,21 +94,21 @@ pub(super) fn much(language: Language) -> Facts {
         widened_at: Some(at(24)),
         disabling_proposed: true,
         ahead: vec![
-            Ahead {
+            UpcomingStep {
                 step: "widen",
                 at: at(24),
             },
-            Ahead {
+            UpcomingStep {
                 step: "next_contacts",
                 at: at(72),
             },
-            Ahead {
+            UpcomingStep {
                 step: "disabling",
                 at: at(168),
             },
         ],
-        deeds: Deeds {
-            calls: Calls {
+        deeds: KeyActivity {
+            calls: CallTotals {
                 forwarded: 1_204,
                 refused: 17,
             },
@@ -113,13 +118,13 @@ pub(super) fn much(language: Language) -> Facts {
             other: 0,
             sessions: 2,
             objects: vec![
-                Object {
+                ChangedObject {
                     action: "AttachPolicyToUser".into(),
                     names: "AdministratorAccess ops-backup".into(),
                     at: at(-2),
                     source_ip: "198.51.100.23".into(),
                 },
-                Object {
+                ChangedObject {
                     action: "CreateUser".into(),
                     names: "ops-backup".into(),
                     at: at(-2),
@@ -128,7 +133,7 @@ pub(super) fn much(language: Language) -> Facts {
             ],
             more_objects: 1,
         },
-        commands: Commands::of("LTAI5tFa****ly01", Some("alice")),
+        commands: RotationCommands::of("LTAI5tFa****ly01", Some("alice")),
         remediated_at: Some(at(5)),
         confirmed_by: Some(Confirmer::Contact {
             address: "b***@example.com".into(),
@@ -148,24 +153,24 @@ pub(super) fn much(language: Language) -> Facts {
 }
 
 /// The same, confirmed by the reader, with the pair disabled.
-pub(super) fn reader(language: Language) -> Facts {
-    Facts {
+pub(super) fn sample_confirmed_facts(language: Language) -> LetterFacts {
+    LetterFacts {
         key_status: Some("Inactive".into()),
         ahead: Vec::new(),
         confirmed_by: Some(Confirmer::Reader),
-        lifted_at: Some(language.minute(IMPOSED + Duration::hours(7))),
+        lifted_at: Some(language.minute(IMPOSED_AT + Duration::hours(7))),
         lifted_by_policy: true,
         tombstone: true,
-        ..much(language)
+        ..sample_facts(language)
     }
 }
 
 /// A root key of an account under the strict profile, which came back and of which little is known; confirmed
 /// on the telephone before the letter went out.
-pub(super) fn little(language: Language) -> Facts {
-    Facts {
+pub(super) fn sample_minimal_facts(language: Language) -> LetterFacts {
+    LetterFacts {
         user_name: None,
-        commands: Commands::of("LTAI5tFa****ly01", None),
+        commands: RotationCommands::of("LTAI5tFa****ly01", None),
         key_status: None,
         reactivated: true,
         clues: Vec::new(),
@@ -174,7 +179,7 @@ pub(super) fn little(language: Language) -> Facts {
         widened_at: None,
         disabling_proposed: false,
         ahead: Vec::new(),
-        deeds: Deeds::default(),
+        deeds: KeyActivity::default(),
         confirmed_by: Some(Confirmer::Operator {
             ticket: Some("T-1234".into()),
         }),
@@ -186,6 +191,6 @@ pub(super) fn little(language: Language) -> Facts {
         withdraw_until: None,
         hotline: None,
         ticket_url: None,
-        ..much(language)
+        ..sample_facts(language)
     }
 }

@@ -5,7 +5,7 @@
 //! time, up to an hour; after a week it is buried, where an operator sees it
 //! (`GET /admin/v1/letters?state=Buried`). One that can never be sent is buried at once, and where that is the
 //! address's fault, another contact is told. While the server takes nothing at all, one batch asks
-//! after it now and then and the others wait ([`Rest`]). Letters of a batch are sent side by side, each in a task of its own: none
+//! after it now and then and the others wait ([`OutagePause`]). Letters of a batch are sent side by side, each in a task of its own: none
 //! stands in the way of another, not by a panic either.
 
 mod attempt;
@@ -17,58 +17,60 @@ use lettre::message::Mailbox;
 use time::OffsetDateTime;
 use tokio::{sync::watch, task::JoinSet};
 
-use self::attempt::Unsent;
-pub use self::rest::Rest;
-use super::{dkim::Dkim, facts::House, letter::Templates, mailer::Mailer};
+use self::attempt::SendFault;
+pub use self::rest::OutagePause;
+use super::{dkim::Dkim, facts::LetterSettings, letter::LetterTemplates, mailer::Mailer};
 use akgate_api::receipts::Wait;
 use akgate_net::metrics::Metrics;
 use akgate_rules::{restriction::LiftRule, verdict::Mode};
 use akgate_state::{
     clock::Clock,
     database::Pool,
-    directory::{StateFault, sealing::KeyRing, within},
-    follow::{Next, Rounds},
-    live::barrier::{Barrier, Concern},
-    outbox::{self, CHANNEL, Leased, LetterKind, Settlement, backoff::retry_delay},
+    directory::{StateFault, sealing::KeyRing, with_timeout},
+    follow::{NextRound, PollLoop},
+    live::barrier::{AffectedKeys, Barrier},
+    outbox::{
+        self, LETTERS_CHANNEL, LeasedLetter, LetterKind, LetterSettlement, backoff::retry_delay,
+    },
     randomness::Randomness,
     restrictions::{
-        escalate::{self, Rules, Widened},
+        escalate::{self, EscalationRules, WidenedRestriction},
         mode,
     },
 };
 
 /// For how long a worker has a letter. Longer than an attempt may take, with its database calls.
-const LEASE: time::Duration = time::Duration::minutes(3);
+const LEASE_DURATION: time::Duration = time::Duration::minutes(3);
 
 /// How long an attempt may take.
-const ATTEMPT: Duration = Duration::from_secs(90);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Letters taken at a time, and so connections to the mail server.
-const BATCH: i64 = 8;
+const BATCH_SIZE: i64 = 8;
 
 /// How often the outbox is looked at without a hint.
-const POLL: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a letter is tried.
-const PATIENCE: time::Duration = time::Duration::days(7);
+const RETRY_WINDOW: time::Duration = time::Duration::days(7);
 
 /// How often at least: one that had to wait for its day is older than that when it is tried first.
-const ATTEMPTS: i32 = 20;
+const MIN_ATTEMPTS: i32 = 20;
 
 /// How often a letter is looked at that says what is not so yet.
-const WAIT: time::Duration = time::Duration::HOUR;
+const RECHECK_INTERVAL: time::Duration = time::Duration::HOUR;
 
 /// Restrictions looked at in one round.
-const LOOKS: i64 = 100;
+const ESCALATION_BATCH_SIZE: i64 = 100;
 
 /// What the worker stands on.
-pub struct Worker {
+pub struct LetterWorker {
     /// The database.
     pub pool: Pool,
     /// Signs the links.
     pub ring: Arc<KeyRing>,
     /// The templates.
-    pub templates: Templates,
+    pub templates: LetterTemplates,
     /// Takes the messages.
     pub mailer: Arc<dyn Mailer>,
     /// Who writes.
@@ -76,7 +78,7 @@ pub struct Worker {
     /// Signs what is written.
     pub dkim: Option<Dkim>,
     /// What all letters tell.
-    pub house: House,
+    pub house: LetterSettings,
     /// Who lifts.
     pub lift: LiftRule,
     /// What time it is.
@@ -86,22 +88,22 @@ pub struct Worker {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether the mail server takes letters.
-    pub rest: Rest,
+    pub rest: OutagePause,
     /// Where changes that restrict wait for the nodes.
     pub barrier: Arc<Barrier>,
     /// How long one call of the database may take.
     pub timeout: Duration,
 }
 
-impl Worker {
+impl LetterWorker {
     /// Sends letters until told to stop; the batch at hand is finished first.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let worker = Arc::new(self);
-        let rounds = Rounds {
+        let rounds = PollLoop {
             pool: &worker.pool,
-            channel: Some(CHANNEL),
-            poll: POLL,
-            retry: POLL,
+            channel: Some(LETTERS_CHANNEL),
+            poll: POLL_INTERVAL,
+            retry: POLL_INTERVAL,
             timeout: worker.timeout,
             failed: "cannot read the outbox; letters are delayed",
             recovered: "reading the outbox again",
@@ -118,8 +120,8 @@ impl Worker {
         if self.rest.is_on(now) {
             return Ok(0);
         }
-        let leasing = outbox::lease(&self.pool, now, LEASE, BATCH);
-        let letters = within(self.timeout, leasing).await?;
+        let leasing = outbox::lease_letters(&self.pool, now, LEASE_DURATION, BATCH_SIZE);
+        let letters = with_timeout(self.timeout, leasing).await?;
         let taken = letters.len();
         let mut tasks = JoinSet::new();
         for letter in letters {
@@ -137,15 +139,19 @@ impl Worker {
     /// [`StateFault`] where the registry cannot be read.
     pub async fn escalate(&self) -> Result<usize, StateFault> {
         let now = self.clock.now();
-        let due = within(self.timeout, escalate::due(&self.pool, now, LOOKS)).await?;
-        let rules = Rules {
+        let due = with_timeout(
+            self.timeout,
+            escalate::list_due_restrictions(&self.pool, now, ESCALATION_BATCH_SIZE),
+        )
+        .await?;
+        let rules = EscalationRules {
             ladder: self.house.ladder.clone(),
             lift: self.lift,
         };
         let mut count = 0;
         for restriction_id in &due {
-            let looking = escalate::look(&self.pool, *restriction_id, &rules, now);
-            let looked = match within(self.timeout, looking).await {
+            let looking = escalate::escalate_restriction(&self.pool, *restriction_id, &rules, now);
+            let looked = match with_timeout(self.timeout, looking).await {
                 Ok(looked) => looked,
                 // One that cannot be looked at holds up nothing else.
                 Err(fault) => {
@@ -168,10 +174,10 @@ impl Worker {
     }
 
     /// The letter that tells of a widening does not wait for the nodes; the record has where it is enforced.
-    fn keep_receipt(&self, widened: Widened) {
+    fn keep_receipt(&self, widened: WidenedRestriction) {
         let barrier = Arc::clone(&self.barrier);
         tokio::spawn(async move {
-            let concern = Concern::Keys(vec![widened.access_key_id]);
+            let concern = AffectedKeys::Keys(vec![widened.access_key_id]);
             if let Err(lost) = barrier
                 .wait(widened.position, &concern, Wait::Enforced)
                 .await
@@ -182,35 +188,41 @@ impl Worker {
     }
 
     /// Letters and steps that are due.
-    async fn round(self: &Arc<Self>) -> Result<Next, StateFault> {
+    async fn round(self: &Arc<Self>) -> Result<NextRound, StateFault> {
         let done = self.run_once().await? + self.escalate().await?;
-        Ok(if done > 0 { Next::AtOnce } else { Next::Later })
+        Ok(if done > 0 {
+            NextRound::AtOnce
+        } else {
+            NextRound::Later
+        })
     }
 
-    async fn see_to(self: &Arc<Self>, letter: &Arc<Leased>) {
+    async fn see_to(self: &Arc<Self>, letter: &Arc<LeasedLetter>) {
         if letter.kind == LetterKind::Imposed && self.is_too_early(letter).await {
             return;
         }
         let settlement = match self.attempt(letter).await {
             Ok(()) => {
                 self.rest.end();
-                Settlement::Sent
+                LetterSettlement::Sent
             }
-            Err(Unsent::Again(error)) => {
+            Err(SendFault::Again(error)) => {
                 let at = self.clock.now() + self.pause(letter.attempt);
-                put_off(letter, at, error)
+                retry_at(letter, at, error)
             }
-            Err(Unsent::Away(error)) => {
+            Err(SendFault::Away(error)) => {
                 let at = self.rest.begin(self.clock.now(), |batch| self.pause(batch));
-                put_off(letter, at, error)
+                retry_at(letter, at, error)
             }
-            Err(Unsent::Never { error, unreachable }) => Settlement::Buried { error, unreachable },
+            Err(SendFault::Never { error, unreachable }) => {
+                LetterSettlement::Buried { error, unreachable }
+            }
         };
         self.metrics.letter(settlement.as_str());
         let now = self.clock.now();
-        let settling = outbox::settle(&self.pool, letter, &settlement, now);
-        match within(self.timeout, settling).await {
-            Ok(true) => say(letter, &settlement),
+        let settling = outbox::settle_letter(&self.pool, letter, &settlement, now);
+        match with_timeout(self.timeout, settling).await {
+            Ok(true) => log_settlement(letter, &settlement),
             Ok(false) => {
                 tracing::warn!(letter_id = %letter.letter_id, "another worker has taken this letter");
             }
@@ -222,10 +234,10 @@ impl Worker {
 
     /// Whether a letter that tells of a restriction has to wait, because nothing is refused yet; announces it where there
     /// is a day to announce.
-    async fn is_too_early(&self, letter: &Leased) -> bool {
+    async fn is_too_early(&self, letter: &LeasedLetter) -> bool {
         let now = self.clock.now();
         let later = self.house.enforce_from.filter(|from| now < *from);
-        let switched = within(self.timeout, mode::current(&self.pool)).await;
+        let switched = with_timeout(self.timeout, mode::find_switched_mode(&self.pool)).await;
         let mode = match switched {
             Ok(switched) => switched.unwrap_or(self.house.mode),
             Err(fault) => {
@@ -236,12 +248,12 @@ impl Worker {
         let waiting = match (mode, later) {
             (Mode::Enforce, None) => return false,
             (Mode::Enforce, Some(from)) => {
-                let announcing = outbox::announce(&self.pool, letter, from, now);
-                within(self.timeout, announcing).await
+                let announcing = outbox::enqueue_announced(&self.pool, letter, from, now);
+                with_timeout(self.timeout, announcing).await
             }
             (Mode::Shadow | Mode::Off, _) => {
-                let waiting = outbox::wait(&self.pool, letter, now + WAIT);
-                within(self.timeout, waiting).await
+                let waiting = outbox::postpone_letter(&self.pool, letter, now + RECHECK_INTERVAL);
+                with_timeout(self.timeout, waiting).await
             }
         };
         if let Err(fault) = waiting {
@@ -251,17 +263,17 @@ impl Worker {
     }
 
     /// One attempt, apart: its panic, or its hanging, is its own.
-    async fn attempt(self: &Arc<Self>, letter: &Arc<Leased>) -> Result<(), Unsent> {
-        let mut task = tokio::spawn(attempt::send(Arc::clone(self), Arc::clone(letter)));
-        match tokio::time::timeout(ATTEMPT, &mut task).await {
+    async fn attempt(self: &Arc<Self>, letter: &Arc<LeasedLetter>) -> Result<(), SendFault> {
+        let mut task = tokio::spawn(attempt::send_letter(Arc::clone(self), Arc::clone(letter)));
+        match tokio::time::timeout(ATTEMPT_TIMEOUT, &mut task).await {
             Ok(Ok(sent)) => sent,
             Ok(Err(fault)) if fault.is_panic() => {
-                Err(Unsent::never("the attempt panicked: see the log"))
+                Err(SendFault::never("the attempt panicked: see the log"))
             }
-            Ok(Err(fault)) => Err(Unsent::Again(fault.to_string())),
+            Ok(Err(fault)) => Err(SendFault::Again(fault.to_string())),
             Err(_) => {
                 task.abort();
-                Err(Unsent::Again("the attempt took too long".into()))
+                Err(SendFault::Again("the attempt took too long".into()))
             }
         }
     }
@@ -272,11 +284,11 @@ impl Worker {
 }
 
 /// Tries again at `at`, as long as there is patience.
-fn put_off(letter: &Leased, at: OffsetDateTime, error: String) -> Settlement {
-    if at < letter.created_at + PATIENCE || letter.attempt < ATTEMPTS {
-        Settlement::Again { at, error }
+fn retry_at(letter: &LeasedLetter, at: OffsetDateTime, error: String) -> LetterSettlement {
+    if at < letter.created_at + RETRY_WINDOW || letter.attempt < MIN_ATTEMPTS {
+        LetterSettlement::Again { at, error }
     } else {
-        Settlement::Buried {
+        LetterSettlement::Buried {
             error,
             unreachable: false,
         }
@@ -284,8 +296,8 @@ fn put_off(letter: &Leased, at: OffsetDateTime, error: String) -> Settlement {
 }
 
 /// One line per attempt: neither the address nor the link is in it.
-fn say(letter: &Leased, settlement: &Settlement) {
-    let Leased {
+fn log_settlement(letter: &LeasedLetter, settlement: &LetterSettlement) {
+    let LeasedLetter {
         letter_id,
         about,
         access_key,
@@ -294,13 +306,13 @@ fn say(letter: &Leased, settlement: &Settlement) {
         ..
     } = letter;
     match settlement {
-        Settlement::Sent => {
+        LetterSettlement::Sent => {
             tracing::info!(%letter_id, ?about, access_key, %kind, attempt, "letter sent");
         }
-        Settlement::Again { at, error } => {
+        LetterSettlement::Again { at, error } => {
             tracing::warn!(%letter_id, ?about, access_key, %kind, attempt, %at, error, "letter not sent; it will be retried");
         }
-        Settlement::Buried { error, .. } => {
+        LetterSettlement::Buried { error, .. } => {
             tracing::error!(%letter_id, ?about, access_key, %kind, attempt, error, "letter failed: see GET /admin/v1/letters");
         }
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use super::{Console, asked_for, page::Page, unavailable};
+use super::{OwnerPages, page::PageKind, preferred_language, unavailable_page};
 use akgate_api::restrictions::RestrictionView;
 use akgate_rules::{evidence, restriction::LiftRule};
 use akgate_state::{
@@ -19,52 +19,55 @@ use akgate_state::{
     directory::{
         StateFault,
         contacts::{self, Language},
-        keys::key_id,
-        within,
+        keys::parse_key_id,
+        with_timeout,
     },
-    outbox::links::Purpose,
+    outbox::links::LinkPurpose,
     restrictions::{
-        confirm::{Confirmed, Done, Statement, Withdrawn, by_link, withdraw},
+        confirm::{
+            CleanupStep, ConfirmOutcome, ConfirmationStatement, WithdrawOutcome, confirm_by_link,
+            withdraw_by_link,
+        },
         links, read,
     },
 };
 
 /// At most so many artefacts stand on the page.
-const ARTEFACTS: usize = 200;
+const MAX_ARTEFACTS: usize = 200;
 
 /// The longest id of an artefact, in bytes.
-const ARTEFACT_ID: usize = 160;
+const MAX_ARTEFACT_ID_BYTES: usize = 160;
 
 /// The longest remark that is kept, in characters.
-const REMARK: usize = 500;
+const MAX_REMARK_CHARS: usize = 500;
 
 /// What a page tells of a restriction. Ids are masked: a letter may be forwarded.
 #[derive(Serialize)]
-struct Shown {
+struct ConfirmationView {
     access_key_id: String,
     account_id: Option<String>,
     user_name: Option<String>,
     key_status: Option<String>,
     imposed_at: String,
     public_since: String,
-    sources: Vec<Source>,
+    sources: Vec<SourceView>,
     more_sources: usize,
     /// Other pairs of the same user that work.
     other_pairs: i64,
-    artefacts: Vec<Made>,
+    artefacts: Vec<ArtefactView>,
     more_artefacts: bool,
     auto_lift: bool,
     lifted: bool,
 }
 
 #[derive(Serialize)]
-struct Source {
+struct SourceView {
     source: String,
     url: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Made {
+struct ArtefactView {
     id: String,
     action: String,
     names: String,
@@ -77,142 +80,154 @@ struct Made {
 }
 
 /// How many places are shown.
-const SOURCES: usize = 20;
+const MAX_SOURCES: usize = 20;
 
 /// Shows what would be confirmed.
-pub async fn show(
-    State(console): State<Console>,
+pub async fn show_confirmation(
+    State(console): State<OwnerPages>,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    look(&console, Purpose::Confirm, &token, &headers).await
+    show_link_page(&console, LinkPurpose::Confirm, &token, &headers).await
 }
 
 /// Shows what would be taken back.
 pub async fn show_withdrawal(
-    State(console): State<Console>,
+    State(console): State<OwnerPages>,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    look(&console, Purpose::Withdraw, &token, &headers).await
+    show_link_page(&console, LinkPurpose::Withdraw, &token, &headers).await
 }
 
-async fn look(console: &Console, purpose: Purpose, token: &str, headers: &HeaderMap) -> Response {
-    let found = within(console.timeout, async {
+async fn show_link_page(
+    console: &OwnerPages,
+    purpose: LinkPurpose,
+    token: &str,
+    headers: &HeaderMap,
+) -> Response {
+    let found = with_timeout(console.timeout, async {
         let now = console.clock.now();
-        let digest = digest(token);
-        let Some(link) = links::look(&console.pool, purpose, &digest, now).await? else {
+        let digest = token_digest(token);
+        let Some(link) = links::find_link(&console.pool, purpose, &digest, now).await? else {
             return Ok(None);
         };
-        let language = contacts::language(&console.pool, link.contact_id).await?;
+        let language = contacts::find_contact_language(&console.pool, link.contact_id).await?;
         let restriction =
-            read::one(&mut *console.pool.acquire().await?, link.restriction_id).await?;
+            read::find_restriction(&mut *console.pool.acquire().await?, link.restriction_id)
+                .await?;
         let Some((language, restriction)) = language.zip(restriction) else {
             return Ok(None);
         };
-        let shown = Shown::of(console, &restriction, language, now).await?;
+        let shown = ConfirmationView::of(console, &restriction, language, now).await?;
         Ok::<_, StateFault>(Some((language, restriction.state, shown)))
     });
     match found.await {
         Ok(Some((language, state, shown))) => {
             let page = match (purpose, state.as_str()) {
-                (Purpose::Confirm, "Imposed") => Page::Confirm,
-                (Purpose::Withdraw, "Remediated" | "Lifted") => Page::Withdraw,
-                (Purpose::Confirm | Purpose::Withdraw, _) => Page::AlreadyConfirmed,
+                (LinkPurpose::Confirm, "Imposed") => PageKind::Confirm,
+                (LinkPurpose::Withdraw, "Remediated" | "Lifted") => PageKind::Withdraw,
+                (LinkPurpose::Confirm | LinkPurpose::Withdraw, _) => PageKind::AlreadyConfirmed,
             };
             console.pages.render(page, language, shown)
         }
         Ok(None) => console
             .pages
-            .render(Page::LinkExpired, asked_for(headers), ()),
-        Err(fault) => unavailable(console, headers, &fault),
+            .render(PageKind::LinkExpired, preferred_language(headers), ()),
+        Err(fault) => unavailable_page(console, headers, &fault),
     }
 }
 
 /// Confirms.
-pub async fn act(
-    State(console): State<Console>,
+pub async fn confirm_clean_up(
+    State(console): State<OwnerPages>,
     Path(token): Path<String>,
     headers: HeaderMap,
     form: Bytes,
 ) -> Response {
-    let statement = statement(&form);
-    let confirmed = within(console.timeout, async {
+    let statement = parse_statement(&form);
+    let confirmed = with_timeout(console.timeout, async {
         let now = console.clock.now();
-        let digest = digest(&token);
-        let language = whose(&console, Purpose::Confirm, &digest, &headers, now).await?;
-        let confirmed = by_link(&console.pool, &digest, &statement, console.lift, now).await?;
+        let digest = token_digest(&token);
+        let language =
+            find_link_language(&console, LinkPurpose::Confirm, &digest, &headers, now).await?;
+        let confirmed =
+            confirm_by_link(&console.pool, &digest, &statement, console.lift, now).await?;
         Ok::<_, StateFault>((language, confirmed))
     });
     let (language, page, lifted) = match confirmed.await {
-        Ok((language, Confirmed::Now(_))) => (language, Page::Confirmed, false),
-        Ok((language, Confirmed::Lifted { .. })) => (language, Page::Confirmed, true),
-        Ok((language, Confirmed::Before(..))) => (language, Page::AlreadyConfirmed, false),
-        Ok((language, Confirmed::NotFound | Confirmed::Changed)) => {
-            (language, Page::LinkExpired, false)
+        Ok((language, ConfirmOutcome::Now(_))) => (language, PageKind::Confirmed, false),
+        Ok((language, ConfirmOutcome::Lifted { .. })) => (language, PageKind::Confirmed, true),
+        Ok((language, ConfirmOutcome::Before(..))) => (language, PageKind::AlreadyConfirmed, false),
+        Ok((language, ConfirmOutcome::NotFound | ConfirmOutcome::Changed)) => {
+            (language, PageKind::LinkExpired, false)
         }
-        Err(fault) => return unavailable(&console, &headers, &fault),
+        Err(fault) => return unavailable_page(&console, &headers, &fault),
     };
     let facts = minijinja::context! { lifted };
     console.pages.render(page, language, facts)
 }
 
 /// Takes a confirmation back.
-pub async fn take_back(
-    State(console): State<Console>,
+pub async fn withdraw_confirmation(
+    State(console): State<OwnerPages>,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let taken = within(console.timeout, async {
+    let taken = with_timeout(console.timeout, async {
         let now = console.clock.now();
-        let digest = digest(&token);
-        let language = whose(&console, Purpose::Withdraw, &digest, &headers, now).await?;
-        let withdrawn = withdraw(&console.pool, &digest, now).await?;
+        let digest = token_digest(&token);
+        let language =
+            find_link_language(&console, LinkPurpose::Withdraw, &digest, &headers, now).await?;
+        let withdrawn = withdraw_by_link(&console.pool, &digest, now).await?;
         Ok::<_, StateFault>((language, withdrawn))
     });
     let (language, page, disputed) = match taken.await {
-        Ok((language, Withdrawn::Now(_))) => (language, Page::Withdrawn, false),
-        Ok((language, Withdrawn::Disputed(_))) => (language, Page::Withdrawn, true),
-        Ok((language, Withdrawn::Nothing(_))) => (language, Page::AlreadyConfirmed, false),
-        Ok((language, Withdrawn::NotFound)) => (language, Page::LinkExpired, false),
-        Err(fault) => return unavailable(&console, &headers, &fault),
+        Ok((language, WithdrawOutcome::Now(_))) => (language, PageKind::Withdrawn, false),
+        Ok((language, WithdrawOutcome::Disputed(_))) => (language, PageKind::Withdrawn, true),
+        Ok((language, WithdrawOutcome::Nothing(_))) => {
+            (language, PageKind::AlreadyConfirmed, false)
+        }
+        Ok((language, WithdrawOutcome::NotFound)) => (language, PageKind::LinkExpired, false),
+        Err(fault) => return unavailable_page(&console, &headers, &fault),
     };
     let facts = minijinja::context! { disputed };
     console.pages.render(page, language, facts)
 }
 
 /// The language of a link's owner, asked for before it is spent.
-async fn whose(
-    console: &Console,
-    purpose: Purpose,
+async fn find_link_language(
+    console: &OwnerPages,
+    purpose: LinkPurpose,
     digest: &[u8],
     headers: &HeaderMap,
     now: OffsetDateTime,
 ) -> Result<Language, StateFault> {
-    let language = match links::look(&console.pool, purpose, digest, now).await? {
-        Some(link) => contacts::language(&console.pool, link.contact_id).await?,
+    let language = match links::find_link(&console.pool, purpose, digest, now).await? {
+        Some(link) => contacts::find_contact_language(&console.pool, link.contact_id).await?,
         None => None,
     };
-    Ok(language.unwrap_or_else(|| asked_for(headers)))
+    Ok(language.unwrap_or_else(|| preferred_language(headers)))
 }
 
 /// What the form says. What it does not know is left out: a form filled in by a person is never refused.
-fn statement(form: &[u8]) -> Statement {
-    let mut statement = Statement::default();
+fn parse_statement(form: &[u8]) -> ConfirmationStatement {
+    let mut statement = ConfirmationStatement::default();
     for (name, value) in form_urlencoded::parse(form) {
         match &*name {
             "done" => {
-                let done = serde_json::from_value::<Done>(value.as_ref().into());
+                let done = serde_json::from_value::<CleanupStep>(value.as_ref().into());
                 statement.done.extend(done.ok());
             }
             "looked_at"
-                if statement.acknowledged.len() < ARTEFACTS && value.len() <= ARTEFACT_ID =>
+                if statement.acknowledged.len() < MAX_ARTEFACTS
+                    && value.len() <= MAX_ARTEFACT_ID_BYTES =>
             {
                 statement.acknowledged.push(value.into_owned());
             }
             "remark" => {
-                let remark = evidence::clean(value.trim());
-                let remark: String = remark.chars().take(REMARK).collect();
+                let remark = evidence::sanitize_text(value.trim());
+                let remark: String = remark.chars().take(MAX_REMARK_CHARS).collect();
                 statement.remark = Some(remark).filter(|remark| !remark.is_empty());
             }
             _ => {}
@@ -222,35 +237,36 @@ fn statement(form: &[u8]) -> Statement {
 }
 
 /// Anything else.
-pub async fn not_found(State(console): State<Console>, headers: HeaderMap) -> Response {
+pub async fn show_not_found(State(console): State<OwnerPages>, headers: HeaderMap) -> Response {
     console
         .pages
-        .render(Page::LinkExpired, asked_for(&headers), ())
+        .render(PageKind::LinkExpired, preferred_language(&headers), ())
 }
 
-fn digest(token: &str) -> Vec<u8> {
+fn token_digest(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }
 
-impl Shown {
+impl ConfirmationView {
     async fn of(
-        console: &Console,
+        console: &OwnerPages,
         restriction: &RestrictionView,
         language: Language,
         now: OffsetDateTime,
     ) -> Result<Self, StateFault> {
         let (id, since) = (
-            key_id(&restriction.access_key_id)?,
+            parse_key_id(&restriction.access_key_id)?,
             restriction.public_since(),
         );
         let mut db = console.pool.acquire().await?;
-        let limit = i64::try_from(ARTEFACTS + 1).unwrap_or(i64::MAX);
+        let limit = i64::try_from(MAX_ARTEFACTS + 1).unwrap_or(i64::MAX);
         let mut made =
-            artefacts::since(&mut db, &id, restriction.restriction_id, since, limit).await?;
-        let more_artefacts = made.len() > ARTEFACTS;
-        made.truncate(ARTEFACTS);
-        let other_pairs = read::other_pairs(&mut db, &id).await?;
-        let sources = restriction.reports.iter().take(SOURCES);
+            artefacts::list_artefacts_since(&mut db, &id, restriction.restriction_id, since, limit)
+                .await?;
+        let more_artefacts = made.len() > MAX_ARTEFACTS;
+        made.truncate(MAX_ARTEFACTS);
+        let other_pairs = read::count_other_keys(&mut db, &id).await?;
+        let sources = restriction.reports.iter().take(MAX_SOURCES);
         Ok(Self {
             access_key_id: id.masked(),
             account_id: restriction.account_id.clone(),
@@ -259,16 +275,16 @@ impl Shown {
             imposed_at: language.minute(restriction.imposed_at),
             public_since: language.minute(since),
             sources: sources
-                .map(|report| Source {
+                .map(|report| SourceView {
                     source: language.source(&report.source),
-                    url: evidence::whereabouts(&report.place(), &id),
+                    url: evidence::describe_place(&report.place(), &id),
                 })
                 .collect(),
-            more_sources: restriction.reports.len().saturating_sub(SOURCES),
+            more_sources: restriction.reports.len().saturating_sub(MAX_SOURCES),
             other_pairs,
             artefacts: made
                 .iter()
-                .map(|one| Made::of(one, language, now))
+                .map(|one| ArtefactView::of(one, language, now))
                 .collect(),
             more_artefacts,
             auto_lift: console.lift == LiftRule::AutoLift,
@@ -277,15 +293,15 @@ impl Shown {
     }
 }
 
-impl Made {
+impl ArtefactView {
     fn of(artefact: &Artefact, language: Language, now: OffsetDateTime) -> Self {
         let works = artefact.expires_at.filter(|until| *until > now);
         Self {
             id: artefact.id.clone(),
-            action: evidence::clean(&artefact.action),
+            action: evidence::sanitize_text(&artefact.action),
             names: artefact.names.join(" "),
             at: language.minute(artefact.at),
-            source_ip: evidence::clean(&artefact.source_ip),
+            source_ip: evidence::sanitize_text(&artefact.source_ip),
             works_until: works.map(|until| language.minute(until)),
             is_session: artefact.expires_at.is_some(),
             is_acknowledged: artefact.is_acknowledged,

@@ -1,4 +1,4 @@
-//! Pages for people, on the public listener: the owner's confirmation, and what a refusal recommends.
+//! PageTemplates for people, on the public listener: the owner's confirmation, and what a refusal recommends.
 
 mod confirmation;
 mod page;
@@ -15,21 +15,21 @@ use http::{
 use time::OffsetDateTime;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use self::page::Page;
-pub use self::page::Pages;
+use self::page::PageKind;
+pub use self::page::PageTemplates;
 use akgate_rules::restriction::LiftRule;
 use akgate_state::{
-    clock::{Clock, utc_minute},
+    clock::{Clock, format_utc_minute},
     directory::{StateFault, contacts::Language},
 };
 
 /// What the pages stand on.
 #[derive(Clone)]
-pub struct Console {
+pub struct OwnerPages {
     /// The database.
     pub pool: Pool,
     /// The pages.
-    pub pages: Arc<Pages>,
+    pub pages: Arc<PageTemplates>,
     /// What follows a confirmation.
     pub lift: LiftRule,
     /// What time it is.
@@ -39,22 +39,25 @@ pub struct Console {
 }
 
 /// The routes of the public listener. No operator route is among them.
-pub fn public_router(console: Console) -> Router {
+pub fn public_router(console: OwnerPages) -> Router {
     let policy = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
     let fixed =
         |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     Router::new()
         .route(
             "/confirm/{token}",
-            get(confirmation::show).post(confirmation::act),
+            get(confirmation::show_confirmation).post(confirmation::confirm_clean_up),
         )
         .route(
             "/withdraw/{token}",
-            get(confirmation::show_withdrawal).post(confirmation::take_back),
+            get(confirmation::show_withdrawal).post(confirmation::withdraw_confirmation),
         )
-        .route("/style.css", get(page::style))
-        .route("/leaked-access-key", get(refusal::help).post(refusal::why))
-        .fallback(confirmation::not_found)
+        .route("/style.css", get(page::serve_style_sheet))
+        .route(
+            "/leaked-access-key",
+            get(refusal::show_help).post(refusal::explain_refusal),
+        )
+        .fallback(confirmation::show_not_found)
         .with_state(console)
         // The link is a secret of its reader: it must not be kept or passed on.
         .layer(fixed(header::CACHE_CONTROL, "no-store"))
@@ -64,15 +67,15 @@ pub fn public_router(console: Console) -> Router {
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
 }
 
-fn unavailable(console: &Console, headers: &HeaderMap, fault: &StateFault) -> Response {
+fn unavailable_page(console: &OwnerPages, headers: &HeaderMap, fault: &StateFault) -> Response {
     tracing::error!(%fault, "a page failed in the database");
     console
         .pages
-        .render(Page::Unavailable, asked_for(headers), ())
+        .render(PageKind::Unavailable, preferred_language(headers), ())
 }
 
 /// The reader's language where no contact says it: the first that the browser names.
-fn asked_for(headers: &HeaderMap) -> Language {
+fn preferred_language(headers: &HeaderMap) -> Language {
     let named = headers
         .get(ACCEPT_LANGUAGE)
         .and_then(|value| value.to_str().ok())
@@ -84,6 +87,6 @@ fn asked_for(headers: &HeaderMap) -> Language {
     }
 }
 
-fn minute(at: OffsetDateTime) -> String {
-    format!("{} UTC", utc_minute(at))
+fn format_minute(at: OffsetDateTime) -> String {
+    format!("{} UTC", format_utc_minute(at))
 }

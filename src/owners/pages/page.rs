@@ -18,11 +18,11 @@ macro_rules! both {
 }
 
 /// The pages, read once.
-pub struct Pages(Environment<'static>);
+pub struct PageTemplates(Environment<'static>);
 
 /// The name of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Page {
+pub enum PageKind {
     /// What will be confirmed, and the button.
     Confirm,
     /// It is confirmed.
@@ -45,7 +45,7 @@ pub enum Page {
     Unavailable,
 }
 
-impl Page {
+impl PageKind {
     const ALL: [Self; 10] = [
         Self::Confirm,
         Self::Confirmed,
@@ -113,7 +113,7 @@ impl Page {
     }
 }
 
-impl Pages {
+impl PageTemplates {
     /// Reads the pages that come with this build.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ impl Pages {
         // Names without an ending would not be escaped.
         pages.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
         pages.add_template("layout", include_str!("templates/layout.html"))?;
-        for page in Page::ALL {
+        for page in PageKind::ALL {
             for language in Language::ALL {
                 pages.add_template_owned(page.name(language), page.source(language))?;
             }
@@ -133,7 +133,7 @@ impl Pages {
     }
 
     /// Renders a page.
-    pub fn render(&self, page: Page, language: Language, facts: impl Serialize) -> Response {
+    pub fn render(&self, page: PageKind, language: Language, facts: impl Serialize) -> Response {
         let context = minijinja::context! { lang => language.tag(), ..minijinja::Value::from(minijinja::value::Serde(facts)) };
         let rendered = self
             .0
@@ -150,7 +150,7 @@ impl Pages {
 }
 
 /// The one style sheet.
-pub async fn style() -> Response {
+pub async fn serve_style_sheet() -> Response {
     let mut response = include_str!("templates/style.css").into_response();
     response.headers_mut().insert(
         CONTENT_TYPE,

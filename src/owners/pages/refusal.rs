@@ -10,19 +10,19 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Console, asked_for, minute, page::Page, unavailable};
+use super::{OwnerPages, format_minute, page::PageKind, preferred_language, unavailable_page};
 use akgate_rules::access_key::AccessKeyId;
 use akgate_state::{
     calls::{
-        shown_request_id,
-        why::{self, Forbidden, Why},
+        format_request_id,
+        why::{self, ExplainedRefusal, RefusalReason},
     },
-    directory::within,
+    directory::with_timeout,
 };
 
 /// The call that a page is asked about.
 #[derive(Debug, Default, Deserialize)]
-pub struct Asked {
+pub struct RefusalQuery {
     #[serde(rename = "RequestId", default)]
     request_id: String,
     #[serde(rename = "AccessKeyId", default)]
@@ -31,18 +31,18 @@ pub struct Asked {
 
 /// What the page is filled with.
 #[derive(Serialize)]
-struct Filled {
+struct HelpView {
     /// Empty where the page was not reached from a refusal.
     request_id: String,
 }
 
 /// What is told.
 #[derive(Serialize)]
-struct Told {
+struct RefusalView {
     request_id: String,
     product: String,
     action: String,
-    forbidden: Forbidden,
+    forbidden: RefusalReason,
     refused_at: String,
     access_key_id: String,
     /// The restricted key, where a session of it signed.
@@ -54,60 +54,63 @@ struct Told {
 }
 
 /// Shows what to do, and asks for the key where a RequestId is given.
-pub async fn help(
-    State(console): State<Console>,
-    Query(asked): Query<Asked>,
+pub async fn show_help(
+    State(console): State<OwnerPages>,
+    Query(asked): Query<RefusalQuery>,
     headers: HeaderMap,
 ) -> Response {
-    let request_id = Uuid::parse_str(&asked.request_id).map(shown_request_id);
-    let filled = Filled {
+    let request_id = Uuid::parse_str(&asked.request_id).map(format_request_id);
+    let filled = HelpView {
         request_id: request_id.unwrap_or_default(),
     };
     console
         .pages
-        .render(Page::Help, asked_for(&headers), filled)
+        .render(PageKind::Help, preferred_language(&headers), filled)
 }
 
 /// Tells why.
-pub async fn why(
-    State(console): State<Console>,
+pub async fn explain_refusal(
+    State(console): State<OwnerPages>,
     headers: HeaderMap,
-    asked: Result<Form<Asked>, FormRejection>,
+    asked: Result<Form<RefusalQuery>, FormRejection>,
 ) -> Response {
-    let language = asked_for(&headers);
+    let language = preferred_language(&headers);
     let asked = asked.map(|Form(asked)| asked).unwrap_or_default();
     let ids = Uuid::parse_str(asked.request_id.trim())
         .ok()
         .zip(AccessKeyId::parse(asked.access_key_id.trim()).ok());
     let Some((request_id, key)) = ids else {
-        return console.pages.render(Page::WhyUnknown, language, ());
+        return console.pages.render(PageKind::WhyUnknown, language, ());
     };
-    let found = within(console.timeout, why::find(&console.pool, request_id, &key));
+    let found = with_timeout(
+        console.timeout,
+        why::find_refusal(&console.pool, request_id, &key),
+    );
     match found.await {
         Ok(Some(why)) => {
-            let told = Told::of(request_id, &key, why);
-            console.pages.render(Page::Why, language, told)
+            let told = RefusalView::of(request_id, &key, why);
+            console.pages.render(PageKind::Why, language, told)
         }
-        Ok(None) => console.pages.render(Page::WhyUnknown, language, ()),
-        Err(fault) => unavailable(&console, &headers, &fault),
+        Ok(None) => console.pages.render(PageKind::WhyUnknown, language, ()),
+        Err(fault) => unavailable_page(&console, &headers, &fault),
     }
 }
 
-impl Told {
-    fn of(request_id: Uuid, key: &AccessKeyId, why: Why) -> Self {
+impl RefusalView {
+    fn of(request_id: Uuid, key: &AccessKeyId, why: ExplainedRefusal) -> Self {
         let parent = AccessKeyId::parse(&why.restricted_key)
             .ok()
             .filter(|restricted| restricted != key);
         Self {
-            request_id: shown_request_id(request_id),
+            request_id: format_request_id(request_id),
             forbidden: why.forbidden(),
             undone: why.undone,
             product: why.product,
             action: why.action,
-            refused_at: minute(why.refused_at),
+            refused_at: format_minute(why.refused_at),
             access_key_id: key.masked(),
             parent: parent.as_ref().map(AccessKeyId::masked),
-            restricted_since: minute(why.imposed_at),
+            restricted_since: format_minute(why.imposed_at),
             state: why.state,
         }
     }

@@ -7,12 +7,12 @@ use std::{
 
 use super::{
     DataError, DataFault, Operation,
-    table::{is_name, is_version, rows},
+    table::{is_name, is_version, read_rows},
 };
 
-const STRICT: &str = include_str!("../../../config/profile-strict.csv");
+const STRICT_CSV: &str = include_str!("../../../config/profile-strict.csv");
 const HEADER: [&str; 5] = ["product", "version", "action", "source", "note"];
-const EVERY: &str = "*";
+const ANY_ACTION: &str = "*";
 
 /// Operations refused by name, of any product.
 #[derive(Debug, Clone)]
@@ -21,11 +21,11 @@ pub struct Blocklist {
     by_product: HashMap<Box<str>, HashMap<Box<str>, Actions>>,
 }
 
-type Actions = HashMap<Box<str>, Source>;
+type Actions = HashMap<Box<str>, ListingSource>;
 
 /// Who says that an operation belongs on the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
+pub enum ListingSource {
     /// The help page on restrictive protection.
     Page,
     /// Only the vendor's incident-response guide, which the page does not repeat.
@@ -34,7 +34,7 @@ pub enum Source {
 
 /// An operation that is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub struct BlocklistEntry<'a> {
     /// Product code, in lower case.
     pub product: &'a str,
     /// API version.
@@ -49,7 +49,7 @@ impl Blocklist {
     /// # Errors
     /// [`DataError`] where the embedded data is wrong; the tests keep that from being released.
     pub fn strict() -> Result<Self, DataError> {
-        Self::parse(STRICT)
+        Self::parse(STRICT_CSV)
     }
 
     /// Reads a list: columns product, version, action (`*`: all of the version), source, note.
@@ -60,7 +60,7 @@ impl Blocklist {
         let mut list = Self {
             by_product: HashMap::new(),
         };
-        for row in rows(text, HEADER)? {
+        for row in read_rows(text, HEADER)? {
             list.add(row.fields).map_err(|fault| fault.at(row.line))?;
         }
         Ok(list)
@@ -68,11 +68,11 @@ impl Blocklist {
 
     /// Who lists this operation, where anyone does. Version and action are compared exactly.
     #[must_use]
-    pub fn source_of(&self, operation: &Operation) -> Option<Source> {
+    pub fn source_of(&self, operation: &Operation) -> Option<ListingSource> {
         let product = operation.product().code().to_ascii_lowercase();
         let actions = self.by_product.get(&*product)?.get(operation.version())?;
         actions
-            .get(EVERY)
+            .get(ANY_ACTION)
             .or_else(|| actions.get(operation.action()))
             .copied()
     }
@@ -84,10 +84,10 @@ impl Blocklist {
     }
 
     /// What it lists, in no order.
-    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+    pub fn entries(&self) -> impl Iterator<Item = BlocklistEntry<'_>> {
         self.by_product.iter().flat_map(|(product, versions)| {
             versions.iter().flat_map(move |(version, actions)| {
-                actions.keys().map(move |action| Entry {
+                actions.keys().map(move |action| BlocklistEntry {
                     product,
                     version,
                     action,
@@ -105,7 +105,7 @@ impl Blocklist {
         if !is_version(version) {
             return Err(DataFault::Version(version.to_owned()));
         }
-        if action != EVERY && !is_name(action) {
+        if action != ANY_ACTION && !is_name(action) {
             return Err(DataFault::Action(action.to_owned()));
         }
         let source = source.parse()?;
@@ -128,7 +128,7 @@ impl Blocklist {
     }
 }
 
-impl FromStr for Source {
+impl FromStr for ListingSource {
     type Err = DataFault;
 
     /// Reads `page` or `unofficial`.
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
     use crate::operation::Catalogue;
 
-    fn source(product: &str, version: &str, action: &str) -> Option<Source> {
+    fn source(product: &str, version: &str, action: &str) -> Option<ListingSource> {
         let catalogue = Catalogue::built_in().unwrap();
         let operation = catalogue
             .operation(version, action)
@@ -166,8 +166,8 @@ mod tests {
                 .count()
         };
         // RAM and IMS as a whole, 79 operations of others; three line record sets.
-        assert_eq!(count(Source::Page), 2 + 79);
-        assert_eq!(count(Source::Unofficial), 3);
+        assert_eq!(count(ListingSource::Page), 2 + 79);
+        assert_eq!(count(ListingSource::Unofficial), 3);
     }
 
     #[test]
@@ -191,10 +191,10 @@ mod tests {
             ("IMS", "2019-08-15", "NoSuchAction"),
         ] {
             let found = source(product, version, action);
-            assert_eq!(found, Some(Source::Page), "{product} {action}");
+            assert_eq!(found, Some(ListingSource::Page), "{product} {action}");
         }
         let unofficial = source("Alidns", "2015-01-09", "CreateAlidnsLineRecordSet");
-        assert_eq!(unofficial, Some(Source::Unofficial));
+        assert_eq!(unofficial, Some(ListingSource::Unofficial));
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use super::{
     DataError, DataFault, Effect, Operation, Product,
-    table::{is_name, is_version, rows},
+    table::{is_name, is_version, read_rows},
 };
 
-const BUILT_IN: &str = include_str!("../../../config/catalogue.csv");
+const BUILT_IN_CSV: &str = include_str!("../../../config/catalogue.csv");
 const HEADER: [&str; 6] = [
     "product",
     "version",
@@ -20,17 +20,17 @@ const HEADER: [&str; 6] = [
 /// What every listed operation would change, and which of its parameters an audit record keeps.
 #[derive(Debug, Clone)]
 pub struct Catalogue {
-    by_version: HashMap<Box<str>, Listed>,
+    by_version: HashMap<Box<str>, ListedProduct>,
 }
 
 #[derive(Debug, Clone)]
-struct Listed {
+struct ListedProduct {
     product: Product,
-    actions: HashMap<Box<str>, Entry>,
+    actions: HashMap<Box<str>, CatalogueEntry>,
 }
 
 #[derive(Debug, Clone)]
-struct Entry {
+struct CatalogueEntry {
     effect: Effect,
     is_sensitive: bool,
     names: Box<[Box<str>]>,
@@ -38,7 +38,7 @@ struct Entry {
 
 /// Why an operation cannot be taken for one of a product that the catalogue does not enumerate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotForeign {
+pub enum ForeignOperationFault {
     /// The version is that of a catalogued product.
     #[error("version {version} belongs to {product}, not to {given}")]
     Version {
@@ -70,7 +70,7 @@ impl Catalogue {
     /// # Errors
     /// [`DataError`] where the embedded data is wrong; the tests keep that from being released.
     pub fn built_in() -> Result<Self, DataError> {
-        Self::parse(BUILT_IN)
+        Self::parse(BUILT_IN_CSV)
     }
 
     /// Reads a catalogue: columns product, version, action, effect, sensitive (`yes` or nothing), names
@@ -84,7 +84,7 @@ impl Catalogue {
         let mut catalogue = Self {
             by_version: HashMap::new(),
         };
-        for row in rows(text, HEADER)? {
+        for row in read_rows(text, HEADER)? {
             catalogue
                 .add(row.fields)
                 .map_err(|fault| fault.at(row.line))?;
@@ -125,27 +125,27 @@ impl Catalogue {
     /// The operation of a product that the catalogue does not enumerate.
     ///
     /// # Errors
-    /// [`NotForeign`] where the product or the version is a catalogued one: calling it foreign
+    /// [`ForeignOperationFault`] where the product or the version is a catalogued one: calling it foreign
     /// would let its mutations pass.
     pub fn foreign(
         &self,
         product: &str,
         version: &str,
         action: &str,
-    ) -> Result<Operation, NotForeign> {
+    ) -> Result<Operation, ForeignOperationFault> {
         if product.is_empty() || version.is_empty() || action.is_empty() {
-            return Err(NotForeign::Empty);
+            return Err(ForeignOperationFault::Empty);
         }
         let product = Product::from_code(product);
         if let Some(right) = self.version_of(&product) {
-            return Err(NotForeign::Product {
+            return Err(ForeignOperationFault::Product {
                 given: version.to_owned(),
                 version: right.to_owned(),
                 product,
             });
         }
         if let Some(owner) = self.product_of(version) {
-            return Err(NotForeign::Version {
+            return Err(ForeignOperationFault::Version {
                 given: product,
                 version: version.to_owned(),
                 product: owner.clone(),
@@ -163,18 +163,18 @@ impl Catalogue {
     /// The operation that is named so, whoever serves it.
     ///
     /// # Errors
-    /// [`NotForeign`] where product and version do not go together, or a part is empty.
+    /// [`ForeignOperationFault`] where product and version do not go together, or a part is empty.
     pub fn named(
         &self,
         product: &str,
         version: &str,
         action: &str,
-    ) -> Result<Operation, NotForeign> {
+    ) -> Result<Operation, ForeignOperationFault> {
         let product = Product::from_code(product);
         match self.version_of(&product) {
             Some(right) if right == version && !action.is_empty() => {
                 let found = self.operation(version, action);
-                found.ok_or(NotForeign::Empty)
+                found.ok_or(ForeignOperationFault::Empty)
             }
             Some(_) | None => self.foreign(product.code(), version, action),
         }
@@ -204,18 +204,18 @@ impl Catalogue {
 
     fn add(&mut self, fields: [&str; 6]) -> Result<(), DataFault> {
         let [code, version, action, effect, sensitive, names] = fields;
-        let product = catalogued(code)?;
+        let product = parse_product(code)?;
         if !is_version(version) {
             return Err(DataFault::Version(version.to_owned()));
         }
         if !is_name(action) {
             return Err(DataFault::Action(action.to_owned()));
         }
-        let effect = listable(effect)?;
-        let entry = Entry {
+        let effect = parse_effect(effect)?;
+        let entry = CatalogueEntry {
             effect,
-            is_sensitive: is_sensitive(sensitive, effect)?,
-            names: kept(names)?,
+            is_sensitive: parse_sensitive(sensitive, effect)?,
+            names: parse_names(names)?,
         };
         let listed = self.listed(product, version)?;
         if listed.actions.insert(action.into(), entry).is_some() {
@@ -227,7 +227,7 @@ impl Catalogue {
         Ok(())
     }
 
-    fn listed(&mut self, product: Product, version: &str) -> Result<&mut Listed, DataFault> {
+    fn listed(&mut self, product: Product, version: &str) -> Result<&mut ListedProduct, DataFault> {
         let taken = |other: &Product| DataFault::VersionTaken {
             version: version.to_owned(),
             product: product.to_string(),
@@ -241,14 +241,14 @@ impl Catalogue {
         Ok(self
             .by_version
             .entry(version.into())
-            .or_insert_with(|| Listed {
+            .or_insert_with(|| ListedProduct {
                 product,
                 actions: HashMap::new(),
             }))
     }
 }
 
-fn catalogued(code: &str) -> Result<Product, DataFault> {
+fn parse_product(code: &str) -> Result<Product, DataFault> {
     let product = Product::from_code(code);
     if product.code() == code && product.is_catalogued() {
         Ok(product)
@@ -257,14 +257,14 @@ fn catalogued(code: &str) -> Result<Product, DataFault> {
     }
 }
 
-fn listable(text: &str) -> Result<Effect, DataFault> {
+fn parse_effect(text: &str) -> Result<Effect, DataFault> {
     text.parse()
         .ok()
         .filter(|effect: &Effect| effect.is_known())
         .ok_or_else(|| DataFault::Effect(text.to_owned()))
 }
 
-fn is_sensitive(text: &str, effect: Effect) -> Result<bool, DataFault> {
+fn parse_sensitive(text: &str, effect: Effect) -> Result<bool, DataFault> {
     match (text, effect) {
         ("", _) => Ok(false),
         ("yes", Effect::Read) => Ok(true),
@@ -272,7 +272,7 @@ fn is_sensitive(text: &str, effect: Effect) -> Result<bool, DataFault> {
     }
 }
 
-fn kept(text: &str) -> Result<Box<[Box<str>]>, DataFault> {
+fn parse_names(text: &str) -> Result<Box<[Box<str>]>, DataFault> {
     let mut names: Vec<Box<str>> = Vec::new();
     for name in text.split(' ').filter(|_| !text.is_empty()) {
         if !is_name(name) || names.iter().any(|earlier| **earlier == *name) {

@@ -10,7 +10,7 @@ pub enum Effect {
     /// Changes nothing, but returns a secret (`GetAppSecret`).
     Disclose,
     /// Changes something of this kind.
-    Mutate(Kind),
+    Mutate(MutationKind),
     /// Hands out session credentials, which inherit the standing of the key that asked.
     MintSession,
     /// An action of a catalogued product that the catalogue does not list: taken for a mutation.
@@ -21,7 +21,7 @@ pub enum Effect {
 
 /// What a mutation changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum MutationKind {
     /// Users, groups, roles, identity providers, applications, member accounts.
     Identity,
     /// AccessKeys, passwords, MFA devices, application secrets.
@@ -42,10 +42,10 @@ impl Effect {
     pub const ALL: [Self; 9] = [
         Self::Read,
         Self::Disclose,
-        Self::Mutate(Kind::Identity),
-        Self::Mutate(Kind::Credential),
-        Self::Mutate(Kind::Permission),
-        Self::Mutate(Kind::Other),
+        Self::Mutate(MutationKind::Identity),
+        Self::Mutate(MutationKind::Credential),
+        Self::Mutate(MutationKind::Permission),
+        Self::Mutate(MutationKind::Other),
         Self::MintSession,
         Self::Unknown,
         Self::Uncatalogued,
@@ -57,10 +57,10 @@ impl Effect {
         match self {
             Self::Read => "Read",
             Self::Disclose => "Disclose",
-            Self::Mutate(Kind::Identity) => "Mutate(Identity)",
-            Self::Mutate(Kind::Credential) => "Mutate(Credential)",
-            Self::Mutate(Kind::Permission) => "Mutate(Permission)",
-            Self::Mutate(Kind::Other) => "Mutate(Other)",
+            Self::Mutate(MutationKind::Identity) => "Mutate(Identity)",
+            Self::Mutate(MutationKind::Credential) => "Mutate(Credential)",
+            Self::Mutate(MutationKind::Permission) => "Mutate(Permission)",
+            Self::Mutate(MutationKind::Other) => "Mutate(Other)",
             Self::MintSession => "MintSession",
             Self::Unknown => "Unknown",
             Self::Uncatalogued => "Uncatalogued",

@@ -14,9 +14,9 @@ mod effect;
 mod product;
 mod table;
 
-pub use blocklist::{Blocklist, Entry, Source};
-pub use catalogue::{Catalogue, NotForeign};
-pub use effect::{Effect, InvalidEffect, Kind};
+pub use blocklist::{Blocklist, BlocklistEntry, ListingSource};
+pub use catalogue::{Catalogue, ForeignOperationFault};
+pub use effect::{Effect, InvalidEffect, MutationKind};
 pub use product::Product;
 pub use table::{DataError, DataFault};
 

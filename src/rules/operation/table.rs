@@ -86,7 +86,7 @@ impl DataFault {
 }
 
 /// One row: its line and its fields.
-pub(super) struct Row<'a, const N: usize> {
+pub(super) struct DataRow<'a, const N: usize> {
     pub line: usize,
     pub fields: [&'a str; N],
 }
@@ -95,20 +95,20 @@ pub(super) struct Row<'a, const N: usize> {
 ///
 /// # Errors
 /// [`DataError`] for a missing header, a quote, a wrong number of columns or no row at all.
-pub(super) fn rows<'a, const N: usize>(
+pub(super) fn read_rows<'a, const N: usize>(
     text: &'a str,
     header: [&str; N],
-) -> Result<Vec<Row<'a, N>>, DataError> {
+) -> Result<Vec<DataRow<'a, N>>, DataError> {
     let mut lines = (1..)
         .zip(text.lines())
         .filter(|(_, line)| !line.starts_with('#') && !line.trim().is_empty());
     let first = lines.next().unwrap_or((1, ""));
-    if fields(first.1).ok() != Some(header) {
+    if split_fields(first.1).ok() != Some(header) {
         return Err(DataFault::Header(header.join(",")).at(first.0));
     }
     let rows = lines
-        .map(|(line, row)| match fields(row) {
-            Ok(fields) => Ok(Row { line, fields }),
+        .map(|(line, row)| match split_fields(row) {
+            Ok(fields) => Ok(DataRow { line, fields }),
             Err(fault) => Err(fault.at(line)),
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -118,7 +118,7 @@ pub(super) fn rows<'a, const N: usize>(
     Ok(rows)
 }
 
-fn fields<const N: usize>(line: &str) -> Result<[&str; N], DataFault> {
+fn split_fields<const N: usize>(line: &str) -> Result<[&str; N], DataFault> {
     if line.contains('"') {
         return Err(DataFault::Quote);
     }

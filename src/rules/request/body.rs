@@ -53,14 +53,14 @@ impl BodyType {
 /// # Errors
 /// As [`decode_pairs`]; for JSON, [`Fault::InvalidParameter`] where it is broken, no object, or names a
 /// member twice.
-pub fn members(body_type: BodyType, body: &[u8]) -> Result<Vec<(String, Member)>, Fault> {
+pub fn body_members(body_type: BodyType, body: &[u8]) -> Result<Vec<(String, BodyMember)>, Fault> {
     if body.is_empty() {
         return Ok(Vec::new());
     }
     match body_type {
         BodyType::Form => Ok(decode_pairs(body)?
             .into_iter()
-            .map(|(name, value)| (name, Member::Text(value)))
+            .map(|(name, value)| (name, BodyMember::Text(value)))
             .collect()),
         BodyType::Json => json_members(body),
         BodyType::Other => Ok(Vec::new()),
@@ -69,14 +69,14 @@ pub fn members(body_type: BodyType, body: &[u8]) -> Result<Vec<(String, Member)>
 
 /// The value of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Member {
+pub enum BodyMember {
     /// A text, or a whole number as its digits.
     Text(String),
     /// A value that has no one text.
     Nested,
 }
 
-impl Member {
+impl BodyMember {
     /// The text of the member; empty for a nested one.
     #[must_use]
     pub fn into_text(self) -> String {
@@ -87,8 +87,8 @@ impl Member {
     }
 }
 
-fn json_members(body: &[u8]) -> Result<Vec<(String, Member)>, Fault> {
-    let Members(members) = serde_json::from_slice(body).map_err(|fault| {
+fn json_members(body: &[u8]) -> Result<Vec<(String, BodyMember)>, Fault> {
+    let JsonMembers(members) = serde_json::from_slice(body).map_err(|fault| {
         Fault::parameter(
             "body",
             format!(
@@ -105,15 +105,15 @@ fn json_members(body: &[u8]) -> Result<Vec<(String, Member)>, Fault> {
             Ok((
                 name,
                 match value {
-                    Value::String(text) => Member::Text(text),
+                    Value::String(text) => BodyMember::Text(text),
                     Value::Number(number) if number.is_i64() || number.is_u64() => {
-                        Member::Text(number.to_string())
+                        BodyMember::Text(number.to_string())
                     }
                     Value::Number(_)
                     | Value::Null
                     | Value::Bool(_)
                     | Value::Array(_)
-                    | Value::Object(_) => Member::Nested,
+                    | Value::Object(_) => BodyMember::Nested,
                 },
             ))
         })
@@ -121,24 +121,24 @@ fn json_members(body: &[u8]) -> Result<Vec<(String, Member)>, Fault> {
 }
 
 /// An object's members in the order in which they stand, equal names kept: a map would drop one.
-struct Members(Vec<(String, Value)>);
+struct JsonMembers(Vec<(String, Value)>);
 
-impl<'de> Deserialize<'de> for Members {
+impl<'de> Deserialize<'de> for JsonMembers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct InOrder;
         impl<'de> Visitor<'de> for InOrder {
-            type Value = Members;
+            type Value = JsonMembers;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonMembers, A::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
                     members.push(member);
                 }
-                Ok(Members(members))
+                Ok(JsonMembers(members))
             }
         }
         deserializer.deserialize_map(InOrder)
@@ -152,7 +152,10 @@ mod tests {
     #[test]
     fn json_body_that_is_broken_or_no_object_is_refused() {
         for body in ["{", "[]", "1", "{\"a\":1}x", "{\"a\" 1}", "{\"\":1}"] {
-            assert!(members(BodyType::Json, body.as_bytes()).is_err(), "{body}");
+            assert!(
+                body_members(BodyType::Json, body.as_bytes()).is_err(),
+                "{body}"
+            );
         }
     }
 

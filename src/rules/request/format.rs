@@ -5,15 +5,15 @@ use http::HeaderMap;
 
 /// The form of an error body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum ErrorFormat {
     /// `application/json;charset=utf-8`, the default: two of the main clients read nothing else.
     Json,
     /// `text/xml;charset=utf-8`, for a caller that asks for it.
     Xml,
 }
 
-impl Format {
-    /// The `Format` parameter of query or form, else `Accept`, else JSON.
+impl ErrorFormat {
+    /// The `ErrorFormat` parameter of query or form, else `Accept`, else JSON.
     #[must_use]
     pub fn asked_for(query: &[u8], body: &[u8], headers: &HeaderMap) -> Self {
         let parameter = [query, body]

@@ -14,7 +14,7 @@ use http::Method;
 use time::OffsetDateTime;
 
 use self::{
-    body::{BodyType, members},
+    body::{BodyType, body_members},
     headers::Headers,
     parameters::{Parameters, decode_pairs},
 };
@@ -38,7 +38,7 @@ pub struct RawRequest {
 
 /// What a request says of itself: unproven.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Claim {
+pub struct SignatureClaim {
     /// Whose signature it says it carries.
     pub access_key_id: AccessKeyId,
     /// The session's token, where there is one.
@@ -70,7 +70,7 @@ pub struct ApiRequest {
     /// The operation that is judged and executed.
     pub operation: OperationName,
     /// Who is said to have signed it; `None` for the two calls that carry no AccessKey.
-    pub claim: Option<Claim>,
+    pub claim: Option<SignatureClaim>,
     /// How it is signed, with exactly what that covers.
     pub scheme: Scheme,
 }
@@ -82,8 +82,8 @@ impl ApiRequest {
     /// The first [`Fault`] in the order of the table in `docs/faults.md`.
     pub fn parse(raw: &RawRequest) -> Result<Self, Fault> {
         let headers = Headers::read(&raw.head.headers)?;
-        let (path, query) = target(&raw.head.uri)?;
-        let method = method(&raw.head.method, &raw.body)?;
+        let (path, query) = split_target(&raw.head.uri)?;
+        let method = check_method(&raw.head.method, &raw.body)?;
         if headers.get("content-encoding")?.is_some() {
             return Err(Fault::parameter(
                 "Content-Encoding",
@@ -92,11 +92,11 @@ impl ApiRequest {
         }
         let content_type = headers.get("content-type")?;
         let body_type = BodyType::read(content_type)?;
-        let message = Message {
+        let message = RequestParts {
             method,
             path,
             query: decode_pairs(query.as_bytes())?,
-            members: members(body_type, &raw.body)?,
+            members: body_members(body_type, &raw.body)?,
             body_type,
             body: raw.body.clone(),
             headers,
@@ -125,17 +125,17 @@ impl ApiRequest {
 }
 
 /// A request taken apart but not yet understood: what the three schemes read from.
-pub(crate) struct Message<'r> {
+pub(crate) struct RequestParts<'r> {
     pub method: Method,
     pub path: &'r str,
     pub query: Vec<(String, String)>,
-    pub members: Vec<(String, body::Member)>,
+    pub members: Vec<(String, body::BodyMember)>,
     pub body_type: BodyType,
     pub body: Bytes,
     pub headers: Headers<'r>,
 }
 
-impl Message<'_> {
+impl RequestParts<'_> {
     /// Query and body members as one list, each name once.
     pub fn all_parameters(&self) -> Result<Parameters, Fault> {
         Parameters::collect(
@@ -173,7 +173,7 @@ impl Message<'_> {
 
     /// Refuses credentials of the RPC style in a request that is signed in a header.
     pub fn refuse_rpc_credentials(&self, parameters: &Parameters) -> Result<(), Fault> {
-        match rpc::CREDENTIALS
+        match rpc::CREDENTIAL_PARAMETERS
             .iter()
             .find(|name| parameters.get(name).is_some())
         {
@@ -220,7 +220,7 @@ impl Message<'_> {
 }
 
 /// Checks a nonce's length; its form is the client's affair.
-pub(crate) fn nonce(text: Option<&str>) -> Result<String, Fault> {
+pub(crate) fn check_nonce(text: Option<&str>) -> Result<String, Fault> {
     match text.unwrap_or_default() {
         "" => Err(Fault::Missing("SignatureNonce")),
         text if text.len() > MAX_NONCE => Err(Fault::parameter(
@@ -232,11 +232,11 @@ pub(crate) fn nonce(text: Option<&str>) -> Result<String, Fault> {
 }
 
 /// Reads the AccessKeyId of a signature.
-pub(crate) fn access_key_id(text: &str) -> Result<AccessKeyId, Fault> {
+pub(crate) fn parse_access_key_id(text: &str) -> Result<AccessKeyId, Fault> {
     AccessKeyId::parse(text).map_err(|fault| Fault::parameter("AccessKeyId", fault.to_string()))
 }
 
-fn target(uri: &http::Uri) -> Result<(&str, &str), Fault> {
+fn split_target(uri: &http::Uri) -> Result<(&str, &str), Fault> {
     if uri.authority().is_some() || uri.scheme().is_some() || !uri.path().starts_with('/') {
         return Err(Fault::InvalidRequest(
             "the target must be a path, not a URL".into(),
@@ -245,7 +245,7 @@ fn target(uri: &http::Uri) -> Result<(&str, &str), Fault> {
     Ok((uri.path(), uri.query().unwrap_or_default()))
 }
 
-fn method(method: &Method, body: &Bytes) -> Result<Method, Fault> {
+fn check_method(method: &Method, body: &Bytes) -> Result<Method, Fault> {
     match *method {
         Method::GET if !body.is_empty() => Err(Fault::InvalidRequest(
             "a GET request carries no body".into(),

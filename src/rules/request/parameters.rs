@@ -17,7 +17,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// `enc` of the signature rules: percent-encodes all but the unreserved characters, upper-case hex.
-pub fn enc(text: &str) -> impl fmt::Display + '_ {
+pub fn percent_encode(text: &str) -> impl fmt::Display + '_ {
     utf8_percent_encode(text, RESERVED)
 }
 
@@ -37,13 +37,13 @@ impl Parameters {
                 format!("it has more than {MAX_PARAMETERS} parameters").into(),
             ));
         }
-        let mut folded: Vec<Cow<'_, str>> = pairs.iter().map(|(name, _)| fold(name)).collect();
+        let mut folded: Vec<Cow<'_, str>> = pairs.iter().map(|(name, _)| fold_case(name)).collect();
         folded.sort_unstable();
         if let Some(twice) = folded.windows(2).find(|pair| pair.first() == pair.last()) {
             let name = pairs
                 .iter()
                 .map(|(name, _)| name)
-                .find(|name| twice.first().is_some_and(|t| fold(name) == *t))
+                .find(|name| twice.first().is_some_and(|t| fold_case(name) == *t))
                 .cloned()
                 .unwrap_or_default();
             return Err(Fault::parameter(name, "it is given more than once"));
@@ -92,10 +92,13 @@ impl Parameters {
         self.0.is_empty()
     }
 
-    /// `enc(name)=enc(value)` joined by `&`: signed by RPC and ACS3, and how every query is printed.
+    /// `percent_encode(name)=percent_encode(value)` joined by `&`: signed by RPC and ACS3, and how every query is printed.
     #[must_use]
     pub fn canonical(&self) -> String {
-        join(self.iter().map(|(name, value)| (enc(name), enc(value))))
+        join_pairs(
+            self.iter()
+                .map(|(name, value)| (percent_encode(name), percent_encode(value))),
+        )
     }
 
     /// The canonical query of the SDKs that leave names as they are (Python, Node, Go).
@@ -108,7 +111,12 @@ impl Parameters {
                 .chars()
                 .any(|c| matches!(c, '&' | '=' | '%' | '+') || c.is_control())
         });
-        plain.then(|| join(self.iter().map(|(name, value)| (name, enc(value)))))
+        plain.then(|| {
+            join_pairs(
+                self.iter()
+                    .map(|(name, value)| (name, percent_encode(value))),
+            )
+        })
     }
 }
 
@@ -131,8 +139,8 @@ pub fn decode_pairs(text: &[u8]) -> Result<Vec<(String, String)>, Fault> {
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let name = decode(halves.next().unwrap_or_default())?;
-            let value = decode(halves.next().unwrap_or_default())?;
+            let name = percent_decode(halves.next().unwrap_or_default())?;
+            let value = percent_decode(halves.next().unwrap_or_default())?;
             check_name(&name)?;
             if value.contains('\0') {
                 return Err(Fault::parameter(name, "its value holds a NUL"));
@@ -159,7 +167,7 @@ pub fn check_name(name: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn decode(text: &[u8]) -> Result<String, Fault> {
+fn percent_decode(text: &[u8]) -> Result<String, Fault> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter();
     while let Some(byte) = rest.next() {
@@ -172,7 +180,7 @@ fn decode(text: &[u8]) -> Result<String, Fault> {
                     .zip(rest.next().and_then(hex_digit));
                 let Some((high, low)) = escape else {
                     return Err(Fault::parameter(
-                        shown(text),
+                        excerpt(text),
                         "a % is not followed by two hexadecimal digits",
                     ));
                 };
@@ -181,7 +189,7 @@ fn decode(text: &[u8]) -> Result<String, Fault> {
             other => *other,
         });
     }
-    String::from_utf8(bytes).map_err(|_| Fault::parameter(shown(text), "it is not UTF-8"))
+    String::from_utf8(bytes).map_err(|_| Fault::parameter(excerpt(text), "it is not UTF-8"))
 }
 
 fn hex_digit(byte: &u8) -> Option<u8> {
@@ -190,7 +198,7 @@ fn hex_digit(byte: &u8) -> Option<u8> {
 }
 
 /// The start of what the caller wrote, for the caller's eyes.
-fn shown(text: &[u8]) -> String {
+fn excerpt(text: &[u8]) -> String {
     String::from_utf8_lossy(text)
         .chars()
         .take(40)
@@ -198,7 +206,7 @@ fn shown(text: &[u8]) -> String {
         .collect()
 }
 
-fn fold(name: &str) -> Cow<'_, str> {
+fn fold_case(name: &str) -> Cow<'_, str> {
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(name.to_ascii_lowercase())
     } else {
@@ -206,7 +214,7 @@ fn fold(name: &str) -> Cow<'_, str> {
     }
 }
 
-fn join<N: fmt::Display, V: fmt::Display>(pairs: impl Iterator<Item = (N, V)>) -> String {
+fn join_pairs<N: fmt::Display, V: fmt::Display>(pairs: impl Iterator<Item = (N, V)>) -> String {
     use fmt::Write as _;
     let mut text = String::new();
     for (name, value) in pairs {

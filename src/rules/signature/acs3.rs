@@ -11,17 +11,23 @@
 use bytes::Bytes;
 use http::Method;
 
-use super::{Canonical, Credentials, Printed, Scheme, freshness, mac::Hash, target};
+use super::{
+    CanonicalForm, CredentialHandling, Scheme, SignedPrint, format_target, freshness,
+    mac::HashAlgorithm,
+};
 use crate::{
     fault::Fault,
-    request::{ApiRequest, Claim, Message, access_key_id, nonce, parameters::Parameters},
+    request::{
+        ApiRequest, RequestParts, SignatureClaim, check_nonce, parameters::Parameters,
+        parse_access_key_id,
+    },
 };
 
 /// At most this many MACs are computed for one request.
 const MAX_SPELLINGS: usize = 8;
 
 /// Headers that a hop or akgate itself writes: signing them would let a caller speak for either.
-const NOT_TO_SIGN: [&str; 11] = [
+const FORBIDDEN_SIGNED_HEADERS: [&str; 11] = [
     "accept-encoding",
     "authorization",
     "connection",
@@ -36,7 +42,7 @@ const NOT_TO_SIGN: [&str; 11] = [
 ];
 
 /// Families of the same.
-const PREFIXES_NOT_TO_SIGN: [&str; 3] = ["proxy-", "x-akgate-", "x-forwarded-"];
+const FORBIDDEN_SIGNED_PREFIXES: [&str; 3] = ["proxy-", "x-akgate-", "x-forwarded-"];
 
 /// Which hash the scheme runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,10 +68,10 @@ impl Algorithm {
         }
     }
 
-    pub(super) fn hash(self) -> Hash {
+    pub(super) fn hash(self) -> HashAlgorithm {
         match self {
-            Self::HmacSha256 => Hash::Sha256,
-            Self::HmacSm3 => Hash::Sm3,
+            Self::HmacSha256 => HashAlgorithm::Sha256,
+            Self::HmacSm3 => HashAlgorithm::Sm3,
         }
     }
 }
@@ -94,7 +100,7 @@ pub struct Request {
 pub struct Spelling {
     path: PathSpelling,
     names: NameSpelling,
-    empty: EmptySpelling,
+    empty: EmptyValueSpelling,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -117,7 +123,7 @@ enum NameSpelling {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum EmptySpelling {
+enum EmptyValueSpelling {
     #[default]
     AsWritten,
     /// Java's core signs a header without value as the text `null`.
@@ -125,7 +131,7 @@ enum EmptySpelling {
 }
 
 pub(crate) fn parse(
-    message: &Message<'_>,
+    message: &RequestParts<'_>,
     algorithm: &str,
     fields: &str,
 ) -> Result<ApiRequest, Fault> {
@@ -144,7 +150,7 @@ pub(crate) fn parse(
     message.refuse_rpc_credentials(&parameters)?;
     let authorization = Authorization::read(fields)?;
     let operation = message.operation_from_headers(&parameters)?;
-    let access_key_id = access_key_id(authorization.credential)?;
+    let access_key_id = parse_access_key_id(authorization.credential)?;
     let signed_headers = signed_headers(message, authorization.signed_headers)?;
     let signed_at = headers
         .get("x-acs-date")?
@@ -156,11 +162,11 @@ pub(crate) fn parse(
         (Some(hash), _) | (None, Some(hash)) => hash.to_owned(),
         (None, None) => return Err(Fault::Missing("ContentSha256")),
     };
-    let claim = Claim {
+    let claim = SignatureClaim {
         security_token: message.token_from_headers(&access_key_id)?,
         access_key_id,
-        nonce: nonce(headers.get("x-acs-signature-nonce")?)?,
-        signed_at: freshness::timestamp(signed_at)?,
+        nonce: check_nonce(headers.get("x-acs-signature-nonce")?)?,
+        signed_at: freshness::parse_timestamp(signed_at)?,
         signature: hex::decode(authorization.signature).map_err(|_| {
             Fault::IncompleteSignature("The Signature is not in hexadecimal.".into())
         })?,
@@ -222,7 +228,7 @@ impl<'r> Authorization<'r> {
     }
 }
 
-fn signed_headers(message: &Message<'_>, list: &str) -> Result<Vec<(String, String)>, Fault> {
+fn signed_headers(message: &RequestParts<'_>, list: &str) -> Result<Vec<(String, String)>, Fault> {
     let mut signed: Vec<(String, String)> = Vec::new();
     for name in list.split(';') {
         let lower = !name.is_empty() && !name.bytes().any(|byte| byte.is_ascii_uppercase());
@@ -231,8 +237,8 @@ fn signed_headers(message: &Message<'_>, list: &str) -> Result<Vec<(String, Stri
                 "SignedHeaders names each header once, in lower case.".into(),
             ));
         }
-        if NOT_TO_SIGN.contains(&name)
-            || PREFIXES_NOT_TO_SIGN
+        if FORBIDDEN_SIGNED_HEADERS.contains(&name)
+            || FORBIDDEN_SIGNED_PREFIXES
                 .iter()
                 .any(|prefix| name.starts_with(prefix))
         {
@@ -270,15 +276,15 @@ impl Request {
         &'r self,
         method: &'r Method,
         path: &str,
-    ) -> impl Iterator<Item = (Canonical, Spelling)> + use<'r> {
+    ) -> impl Iterator<Item = (CanonicalForm, Spelling)> + use<'r> {
         let has_empty = self
             .signed_headers
             .iter()
             .any(|(_, value)| value.is_empty());
-        let empties: &[EmptySpelling] = if has_empty {
-            &[EmptySpelling::AsWritten, EmptySpelling::Null]
+        let empties: &[EmptyValueSpelling] = if has_empty {
+            &[EmptyValueSpelling::AsWritten, EmptyValueSpelling::Null]
         } else {
-            &[EmptySpelling::AsWritten]
+            &[EmptyValueSpelling::AsWritten]
         };
         let mut queries = vec![(NameSpelling::Encoded, self.query.canonical())];
         queries.extend(
@@ -325,8 +331,8 @@ impl Request {
         method: &Method,
         path: &str,
         query: &str,
-        empty: EmptySpelling,
-    ) -> Canonical {
+        empty: EmptyValueSpelling,
+    ) -> CanonicalForm {
         let mut text = format!("{method}\n{path}\n{query}\n");
         for (name, value) in &self.signed_headers {
             text.push_str(name);
@@ -340,7 +346,7 @@ impl Request {
         text.push_str(&self.body_hash);
         let token = self.algorithm.token();
         let digest = self.algorithm.hash().hex(text.as_bytes());
-        Canonical {
+        CanonicalForm {
             string_to_sign: format!("{token}\n{digest}"),
             canonical_request: Some(text),
         }
@@ -363,19 +369,19 @@ impl Request {
         method: &Method,
         path: &str,
         spelling: Spelling,
-        claim: Option<&Claim>,
-        credentials: Credentials,
-    ) -> Printed {
+        claim: Option<&SignatureClaim>,
+        credentials: CredentialHandling,
+    ) -> SignedPrint {
         let mut headers: Vec<(String, String)> = self
             .signed_headers
             .iter()
             .filter(|(name, _)| {
-                credentials == Credentials::Keep
+                credentials == CredentialHandling::Keep
                     || !matches!(name.as_str(), "host" | "x-acs-security-token")
             })
             .map(|(name, value)| (name.clone(), spelling.empty.spell(value).to_owned()))
             .collect();
-        if let (Some(claim), Credentials::Keep) = (claim, credentials) {
+        if let (Some(claim), CredentialHandling::Keep) = (claim, credentials) {
             headers.push((
                 "authorization".to_owned(),
                 format!(
@@ -389,9 +395,9 @@ impl Request {
         }
         // Names are always printed encoded: a raw one may hold what no target can, and the pairs that
         // the MAC covered are the same.
-        Printed {
+        SignedPrint {
             method: method.clone(),
-            target: target(&spelling.path.spell(path), &self.query),
+            target: format_target(&spelling.path.spell(path), &self.query),
             headers,
             body: self.body.clone(),
         }
@@ -423,7 +429,7 @@ impl PathSpelling {
     }
 }
 
-impl EmptySpelling {
+impl EmptyValueSpelling {
     fn spell(self, value: &str) -> &str {
         match (self, value) {
             (Self::Null, "") => "null",

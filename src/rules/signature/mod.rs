@@ -1,7 +1,7 @@
 //! Proving that the claimed key signed the request: three schemes, one verifier.
 //!
 //! Each scheme's file reads what the scheme signs, writes the canonical forms in named stages, and
-//! prints the request for upstream from the same value. [`Verified`] is the only thing that prints, so
+//! prints the request for upstream from the same value. [`VerifiedRequest`] is the only thing that prints, so
 //! nothing unproven is ever forwarded. Scheme facts: the documents and client sources named in
 //! `docs/adr/0002-signature-schemes.md`.
 
@@ -15,10 +15,10 @@ use bytes::Bytes;
 use http::Method;
 use zeroize::Zeroizing;
 
-use self::mac::Hash;
+use self::mac::HashAlgorithm;
 use crate::{
     access_key::AccessKeySecret,
-    fault::{Fault, Mismatch},
+    fault::{Fault, SignatureMismatch},
     request::{ApiRequest, parameters::Parameters},
 };
 
@@ -45,11 +45,11 @@ impl Scheme {
     }
 
     /// The hash of the MAC, and the key that it takes.
-    fn mac_key(&self, secret: &AccessKeySecret) -> (Hash, Zeroizing<String>) {
+    fn mac_key(&self, secret: &AccessKeySecret) -> (HashAlgorithm, Zeroizing<String>) {
         let as_it_is = || Zeroizing::new(secret.expose().to_owned());
         match self {
             Self::Rpc(request) => request.mac_key(secret),
-            Self::Roa(_) => (Hash::Sha1, as_it_is()),
+            Self::Roa(_) => (HashAlgorithm::Sha1, as_it_is()),
             Self::Acs3(request) => (request.algorithm.hash(), as_it_is()),
         }
     }
@@ -57,8 +57,8 @@ impl Scheme {
 
 /// The stages of a signature, as text for people.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Canonical {
-    /// Canonical query (RPC) or canonical request (ACS3); ROA has none.
+pub struct CanonicalForm {
+    /// CanonicalForm query (RPC) or canonical request (ACS3); ROA has none.
     pub canonical_request: Option<String>,
     /// What the MAC is computed over.
     pub string_to_sign: String,
@@ -66,15 +66,15 @@ pub struct Canonical {
 
 /// A request whose MAC holds, or that needs none.
 #[derive(Clone)]
-pub struct Verified {
+pub struct VerifiedRequest {
     request: ApiRequest,
-    canonical: Option<Canonical>,
+    canonical: Option<CanonicalForm>,
     spelling: acs3::Spelling,
 }
 
 /// What upstream does with the caller's credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Credentials {
+pub enum CredentialHandling {
     /// They end here; upstream trusts our identity header.
     Drop,
     /// They are printed again, for an upstream that verifies too.
@@ -83,7 +83,7 @@ pub enum Credentials {
 
 /// A new request, printed from the parsed value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Printed {
+pub struct SignedPrint {
     /// The signed method.
     pub method: Method,
     /// Path and query.
@@ -101,14 +101,17 @@ pub struct Printed {
 /// [`Fault::SignatureMismatch`] with our canonical forms. Where the MAC holds but does not bind the
 /// body: [`Fault::Missing`] or [`Fault::ContentMd5NotMatched`] for `Content-MD5`,
 /// [`Fault::InvalidParameter`] for `x-acs-content-sha256`.
-pub fn verify(request: ApiRequest, secret: &AccessKeySecret) -> Result<Verified, Fault> {
+pub fn verify_signature(
+    request: ApiRequest,
+    secret: &AccessKeySecret,
+) -> Result<VerifiedRequest, Fault> {
     let Some(claim) = &request.claim else {
         return Err(Fault::Missing("AccessKeyId"));
     };
-    let mut first: Option<Canonical> = None;
+    let mut first: Option<CanonicalForm> = None;
     let mut proven = None;
     let (hash, key) = request.scheme.mac_key(secret);
-    for (canonical, spelling) in candidates(&request) {
+    for (canonical, spelling) in canonical_candidates(&request) {
         let text = canonical.string_to_sign.as_bytes();
         let held = hash.hmac_holds(key.as_bytes(), text, &claim.signature);
         if held {
@@ -119,11 +122,11 @@ pub fn verify(request: ApiRequest, secret: &AccessKeySecret) -> Result<Verified,
     }
     let Some((canonical, spelling)) = proven else {
         return Err(Fault::SignatureMismatch(first.map_or_else(
-            || Mismatch {
+            || SignatureMismatch {
                 canonical_request: None,
                 string_to_sign: String::new(),
             },
-            |canonical| Mismatch {
+            |canonical| SignatureMismatch {
                 canonical_request: match request.scheme {
                     Scheme::Acs3(_) => canonical.canonical_request,
                     Scheme::Rpc(_) | Scheme::Roa(_) => None,
@@ -137,7 +140,7 @@ pub fn verify(request: ApiRequest, secret: &AccessKeySecret) -> Result<Verified,
         Scheme::Roa(roa) => roa.check_body()?,
         Scheme::Acs3(acs3) => acs3.check_body()?,
     }
-    Ok(Verified {
+    Ok(VerifiedRequest {
         request,
         canonical: Some(canonical),
         spelling,
@@ -146,12 +149,16 @@ pub fn verify(request: ApiRequest, secret: &AccessKeySecret) -> Result<Verified,
 
 /// Our canonical forms of a request, the usual one first. A client's variants follow where they differ.
 #[must_use]
-pub fn canonical(request: &ApiRequest) -> Option<Canonical> {
-    candidates(request).next().map(|(canonical, _)| canonical)
+pub fn canonical_form(request: &ApiRequest) -> Option<CanonicalForm> {
+    canonical_candidates(request)
+        .next()
+        .map(|(canonical, _)| canonical)
 }
 
-fn candidates(request: &ApiRequest) -> Box<dyn Iterator<Item = (Canonical, acs3::Spelling)> + '_> {
-    let plain = |canonical: Canonical| (canonical, acs3::Spelling::default());
+fn canonical_candidates(
+    request: &ApiRequest,
+) -> Box<dyn Iterator<Item = (CanonicalForm, acs3::Spelling)> + '_> {
+    let plain = |canonical: CanonicalForm| (canonical, acs3::Spelling::default());
     match &request.scheme {
         Scheme::Rpc(rpc) => Box::new(std::iter::once(plain(rpc.canonical(&request.method)))),
         Scheme::Roa(roa) => Box::new(
@@ -163,11 +170,11 @@ fn candidates(request: &ApiRequest) -> Box<dyn Iterator<Item = (Canonical, acs3:
     }
 }
 
-impl Verified {
+impl VerifiedRequest {
     /// A request that carries no AccessKey, where the configuration lets it pass.
     ///
     /// # Errors
-    /// Gives the request back where it claims a key: then only [`verify`] may make this value.
+    /// Gives the request back where it claims a key: then only [`verify_signature`] may make this value.
     pub fn anonymous(request: ApiRequest) -> Result<Self, Box<ApiRequest>> {
         if request.claim.is_some() {
             return Err(Box::new(request));
@@ -182,9 +189,9 @@ impl Verified {
     /// Verifies the MAC of the same request by another secret: that of the pair has been replaced since.
     ///
     /// # Errors
-    /// As [`verify`]; nothing is changed then.
+    /// As [`verify_signature`]; nothing is changed then.
     pub fn verify_again(&mut self, secret: &AccessKeySecret) -> Result<(), Fault> {
-        *self = verify(self.request.clone(), secret)?;
+        *self = verify_signature(self.request.clone(), secret)?;
         Ok(())
     }
 
@@ -196,20 +203,20 @@ impl Verified {
 
     /// The canonical forms that the MAC covered; `None` for an anonymous request.
     #[must_use]
-    pub fn canonical(&self) -> Option<&Canonical> {
+    pub fn canonical(&self) -> Option<&CanonicalForm> {
         self.canonical.as_ref()
     }
 
     /// Prints the request that upstream gets: every byte of it was signed by the caller or is written
     /// here.
     #[must_use]
-    pub fn print(&self, credentials: Credentials) -> Printed {
+    pub fn print(&self, credentials: CredentialHandling) -> SignedPrint {
         let request = &self.request;
         let signature = request
             .claim
             .as_ref()
             .map(|claim| claim.signature.as_slice())
-            .filter(|_| credentials == Credentials::Keep);
+            .filter(|_| credentials == CredentialHandling::Keep);
         let mut printed = match &request.scheme {
             Scheme::Rpc(rpc) => rpc.print(&request.method, credentials, signature),
             Scheme::Roa(roa) => roa.print(
@@ -232,7 +239,7 @@ impl Verified {
 }
 
 /// Path and query as they are printed.
-fn target(path: &str, query: &Parameters) -> String {
+fn format_target(path: &str, query: &Parameters) -> String {
     if query.is_empty() {
         path.to_owned()
     } else {
@@ -240,7 +247,7 @@ fn target(path: &str, query: &Parameters) -> String {
     }
 }
 
-impl Printed {
+impl SignedPrint {
     /// Adds what akgate itself writes: the length of the body, and `accept` where the caller signed no
     /// wish.
     fn finish(&mut self, format_signed: bool) {

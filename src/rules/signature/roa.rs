@@ -12,10 +12,16 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::Method;
 
-use super::{Canonical, Credentials, Printed, Scheme, freshness, mac::md5, target};
+use super::{
+    CanonicalForm, CredentialHandling, Scheme, SignedPrint, format_target, freshness,
+    mac::md5_digest,
+};
 use crate::{
     fault::Fault,
-    request::{ApiRequest, Claim, Message, access_key_id, nonce, parameters::Parameters},
+    request::{
+        ApiRequest, RequestParts, SignatureClaim, check_nonce, parameters::Parameters,
+        parse_access_key_id,
+    },
 };
 
 /// A request of this style. A header that is absent and one that is empty are signed alike, so both
@@ -40,7 +46,7 @@ pub struct Request {
     pub body: Bytes,
 }
 
-pub(crate) fn parse(message: &Message<'_>, credentials: &str) -> Result<ApiRequest, Fault> {
+pub(crate) fn parse(message: &RequestParts<'_>, credentials: &str) -> Result<ApiRequest, Fault> {
     let headers = &message.headers;
     let parameters = message.all_parameters()?;
     message.refuse_bearer(&parameters)?;
@@ -71,7 +77,7 @@ pub(crate) fn parse(message: &Message<'_>, credentials: &str) -> Result<ApiReque
     let incomplete =
         || Fault::IncompleteSignature("Write Authorization as: acs AccessKeyId:Signature.".into());
     let (id, signature) = credentials.split_once(':').ok_or_else(incomplete)?;
-    let access_key_id = access_key_id(id)?;
+    let access_key_id = parse_access_key_id(id)?;
     let signature_bytes = STANDARD.decode(signature).map_err(|_| incomplete())?;
     if signature_bytes.is_empty() {
         return Err(Fault::Missing("Signature"));
@@ -79,14 +85,14 @@ pub(crate) fn parse(message: &Message<'_>, credentials: &str) -> Result<ApiReque
     let nonce = match headers.get("x-acs-signature-nonce")? {
         // One client core sends none: then the MAC itself makes the request unique.
         None => signature.to_owned(),
-        given => nonce(given)?,
+        given => check_nonce(given)?,
     };
     let date = mandatory("date", "Timestamp")?;
-    let claim = Claim {
+    let claim = SignatureClaim {
         security_token: message.token_from_headers(&access_key_id)?,
         access_key_id,
         nonce,
-        signed_at: freshness::http_date(date)?,
+        signed_at: freshness::parse_http_date(date)?,
         signature: signature_bytes,
     };
     let optional =
@@ -111,7 +117,7 @@ pub(crate) fn parse(message: &Message<'_>, credentials: &str) -> Result<ApiReque
 
 impl Request {
     /// The clients disagree on a parameter without value: `name` (most) or `name=` (Python, Node).
-    pub(super) fn canonicals(&self, method: &Method, path: &str) -> Vec<Canonical> {
+    pub(super) fn canonicals(&self, method: &Method, path: &str) -> Vec<CanonicalForm> {
         let mut spellings = vec![self.canonical(method, path, "")];
         if self.query.iter().any(|(_, value)| value.is_empty()) {
             spellings.push(self.canonical(method, path, "="));
@@ -119,7 +125,7 @@ impl Request {
         spellings
     }
 
-    fn canonical(&self, method: &Method, path: &str, after_empty: &str) -> Canonical {
+    fn canonical(&self, method: &Method, path: &str, after_empty: &str) -> CanonicalForm {
         let mut text = format!(
             "{method}\n{}\n{}\n{}\n{}\n",
             self.accept, self.content_md5, self.content_type, self.date
@@ -143,7 +149,7 @@ impl Request {
             text.push('?');
             text.push_str(&query.join("&"));
         }
-        Canonical {
+        CanonicalForm {
             canonical_request: None,
             string_to_sign: text,
         }
@@ -159,7 +165,7 @@ impl Request {
             };
         }
         match STANDARD.decode(&self.content_md5) {
-            Ok(digest) if digest == md5(&self.body) => Ok(()),
+            Ok(digest) if digest == md5_digest(&self.body) => Ok(()),
             Ok(_) | Err(_) => Err(Fault::ContentMd5NotMatched),
         }
     }
@@ -168,9 +174,9 @@ impl Request {
         &self,
         method: &Method,
         path: &str,
-        claim: Option<&Claim>,
-        credentials: Credentials,
-    ) -> Printed {
+        claim: Option<&SignatureClaim>,
+        credentials: CredentialHandling,
+    ) -> SignedPrint {
         let mut headers: Vec<(String, String)> = [
             ("accept", &self.accept),
             ("content-md5", &self.content_md5),
@@ -185,11 +191,11 @@ impl Request {
             self.acs_headers
                 .iter()
                 .filter(|(name, _)| {
-                    credentials == Credentials::Keep || name != "x-acs-security-token"
+                    credentials == CredentialHandling::Keep || name != "x-acs-security-token"
                 })
                 .cloned(),
         );
-        if let (Some(claim), Credentials::Keep) = (claim, credentials) {
+        if let (Some(claim), CredentialHandling::Keep) = (claim, credentials) {
             headers.push((
                 "authorization".to_owned(),
                 format!(
@@ -199,9 +205,9 @@ impl Request {
                 ),
             ));
         }
-        Printed {
+        SignedPrint {
             method: method.clone(),
-            target: target(path, &self.query),
+            target: format_target(path, &self.query),
             headers,
             body: self.body.clone(),
         }

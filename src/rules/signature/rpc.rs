@@ -1,8 +1,8 @@
 //! RPC style, `SignatureVersion=1.0`: an HMAC over all parameters of query and form.
 //!
 //! ```text
-//! canonical    = enc(name)=enc(value) joined by &, sorted by name, without Signature
-//! StringToSign = METHOD & enc("/") & enc(canonical)
+//! canonical    = percent_encode(name)=percent_encode(value) joined by &, sorted by name, without Signature
+//! StringToSign = METHOD & percent_encode("/") & percent_encode(canonical)
 //! Signature    = base64(HMAC(AccessKeySecret + "&", StringToSign))
 //! ```
 //! Source: the vendor's "RPC mechanism" page; clients in `docs/adr/0002-signature-schemes.md`.
@@ -12,20 +12,23 @@ use bytes::Bytes;
 use http::Method;
 use zeroize::Zeroizing;
 
-use super::{Canonical, Credentials, Printed, Scheme, freshness, mac::Hash};
+use super::{
+    CanonicalForm, CredentialHandling, Scheme, SignedPrint, freshness, mac::HashAlgorithm,
+};
 use crate::{
     access_key::{AccessKeySecret, SecurityToken},
     fault::Fault,
     request::{
-        ApiRequest, Claim, Message, OperationName, access_key_id,
-        body::{BodyType, Member},
-        nonce,
-        parameters::{Parameters, enc},
+        ApiRequest, OperationName, RequestParts, SignatureClaim,
+        body::{BodyMember, BodyType},
+        check_nonce,
+        parameters::{Parameters, percent_encode},
+        parse_access_key_id,
     },
 };
 
 /// The parameters that make a request one of this style.
-pub(crate) const CREDENTIALS: [&str; 7] = [
+pub(crate) const CREDENTIAL_PARAMETERS: [&str; 7] = [
     "AccessKeyId",
     "SecurityToken",
     "Signature",
@@ -36,7 +39,7 @@ pub(crate) const CREDENTIALS: [&str; 7] = [
 ];
 
 /// Headers that would be credentials in another scheme: unsigned here, so they must not be there.
-const FOREIGN_CREDENTIALS: [&str; 8] = [
+const FOREIGN_CREDENTIAL_HEADERS: [&str; 8] = [
     "x-acs-accesskey-id",
     "x-acs-content-sha256",
     "x-acs-date",
@@ -48,7 +51,7 @@ const FOREIGN_CREDENTIALS: [&str; 8] = [
 ];
 
 /// The calls that carry no AccessKey but an assertion of an identity provider.
-const ANONYMOUS: [&str; 2] = ["AssumeRoleWithOIDC", "AssumeRoleWithSAML"];
+const ANONYMOUS_ACTIONS: [&str; 2] = ["AssumeRoleWithOIDC", "AssumeRoleWithSAML"];
 
 /// Which HMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,10 +80,10 @@ pub struct Request {
     pub parameters: Parameters,
 }
 
-pub(crate) fn parse(message: Message<'_>) -> Result<ApiRequest, Fault> {
+pub(crate) fn parse(message: RequestParts<'_>) -> Result<ApiRequest, Fault> {
     let mut parameters = signed_parameters(&message)?;
     message.refuse_bearer(&parameters)?;
-    for header in FOREIGN_CREDENTIALS {
+    for header in FOREIGN_CREDENTIAL_HEADERS {
         if message.headers.get(header)?.is_some() {
             return Err(Fault::parameter(header, "nothing signs this header"));
         }
@@ -88,11 +91,11 @@ pub(crate) fn parse(message: Message<'_>) -> Result<ApiRequest, Fault> {
     if !matches!(message.method, Method::GET | Method::POST) {
         return Err(Fault::UnsupportedHttpMethod);
     }
-    let operation = operation(&message, &parameters)?;
+    let operation = read_operation(&message, &parameters)?;
     let (algorithm, claim) = if is_anonymous(&operation, &parameters) {
         (Algorithm::HmacSha1, None)
     } else {
-        let (algorithm, claim) = claim(&mut parameters)?;
+        let (algorithm, claim) = take_claim(&mut parameters)?;
         (algorithm, Some(claim))
     };
     Ok(ApiRequest {
@@ -107,7 +110,7 @@ pub(crate) fn parse(message: Message<'_>) -> Result<ApiRequest, Fault> {
     })
 }
 
-fn signed_parameters(message: &Message<'_>) -> Result<Parameters, Fault> {
+fn signed_parameters(message: &RequestParts<'_>) -> Result<Parameters, Fault> {
     if message.body_type == BodyType::Other && !message.body.is_empty() {
         return Err(Fault::parameter(
             "Content-Type",
@@ -118,7 +121,7 @@ fn signed_parameters(message: &Message<'_>) -> Result<Parameters, Fault> {
     if let Some((name, _)) = message
         .members
         .iter()
-        .find(|(_, member)| *member == Member::Nested)
+        .find(|(_, member)| *member == BodyMember::Nested)
     {
         return Err(Fault::parameter(
             name,
@@ -128,7 +131,10 @@ fn signed_parameters(message: &Message<'_>) -> Result<Parameters, Fault> {
     message.all_parameters()
 }
 
-fn operation(message: &Message<'_>, parameters: &Parameters) -> Result<OperationName, Fault> {
+fn read_operation(
+    message: &RequestParts<'_>,
+    parameters: &Parameters,
+) -> Result<OperationName, Fault> {
     let mandatory = |name: &'static str, header: &'static str| {
         let value = parameters
             .get(name)
@@ -153,14 +159,14 @@ fn is_anonymous(operation: &OperationName, parameters: &Parameters) -> bool {
     let named = operation
         .action
         .as_deref()
-        .is_some_and(|action| ANONYMOUS.contains(&action));
+        .is_some_and(|action| ANONYMOUS_ACTIONS.contains(&action));
     let unsigned = ["AccessKeyId", "Signature", "SecurityToken"]
         .iter()
         .all(|name| parameters.get(name).is_none());
     named && unsigned
 }
 
-fn claim(parameters: &mut Parameters) -> Result<(Algorithm, Claim), Fault> {
+fn take_claim(parameters: &mut Parameters) -> Result<(Algorithm, SignatureClaim), Fault> {
     let signature = parameters.remove("Signature").unwrap_or_default();
     let mandatory = |name: &'static str| {
         parameters
@@ -168,7 +174,7 @@ fn claim(parameters: &mut Parameters) -> Result<(Algorithm, Claim), Fault> {
             .filter(|value| !value.is_empty())
             .ok_or(Fault::Missing(name))
     };
-    let access_key_id = access_key_id(mandatory("AccessKeyId")?)?;
+    let access_key_id = parse_access_key_id(mandatory("AccessKeyId")?)?;
     let algorithm = match mandatory("SignatureMethod")? {
         "HMAC-SHA1" => Algorithm::HmacSha1,
         "HMAC-SHA256" => Algorithm::HmacSha256,
@@ -183,15 +189,15 @@ fn claim(parameters: &mut Parameters) -> Result<(Algorithm, Claim), Fault> {
     let signature = STANDARD
         .decode(signature)
         .map_err(|_| Fault::IncompleteSignature("The Signature is not in base64.".into()))?;
-    let nonce = nonce(parameters.get("SignatureNonce"))?;
-    let signed_at = freshness::timestamp(mandatory("Timestamp")?)?;
+    let nonce = check_nonce(parameters.get("SignatureNonce"))?;
+    let signed_at = freshness::parse_timestamp(mandatory("Timestamp")?)?;
     let security_token = parameters
         .get("SecurityToken")
         .filter(|token| !token.is_empty())
         .map(|token| SecurityToken::new(token.to_owned()));
     Ok((
         algorithm,
-        Claim {
+        SignatureClaim {
             access_key_id,
             security_token,
             nonce,
@@ -202,14 +208,14 @@ fn claim(parameters: &mut Parameters) -> Result<(Algorithm, Claim), Fault> {
 }
 
 impl Request {
-    pub(super) fn canonical(&self, method: &Method) -> Canonical {
-        canonical(method.as_str(), &self.parameters)
+    pub(super) fn canonical(&self, method: &Method) -> CanonicalForm {
+        canonical_form(method.as_str(), &self.parameters)
     }
 
-    pub(super) fn mac_key(&self, secret: &AccessKeySecret) -> (Hash, Zeroizing<String>) {
+    pub(super) fn mac_key(&self, secret: &AccessKeySecret) -> (HashAlgorithm, Zeroizing<String>) {
         let hash = match self.algorithm {
-            Algorithm::HmacSha1 => Hash::Sha1,
-            Algorithm::HmacSha256 => Hash::Sha256,
+            Algorithm::HmacSha1 => HashAlgorithm::Sha1,
+            Algorithm::HmacSha256 => HashAlgorithm::Sha256,
         };
         (hash, Zeroizing::new(format!("{}&", secret.expose())))
     }
@@ -217,11 +223,11 @@ impl Request {
     pub(super) fn print(
         &self,
         method: &Method,
-        credentials: Credentials,
+        credentials: CredentialHandling,
         signature: Option<&[u8]>,
-    ) -> Printed {
+    ) -> SignedPrint {
         let mut parameters = self.parameters.clone();
-        if credentials == Credentials::Drop {
+        if credentials == CredentialHandling::Drop {
             parameters.remove("SecurityToken");
         }
         if let Some(signature) = signature {
@@ -229,14 +235,14 @@ impl Request {
         }
         let text = parameters.canonical();
         if *method == Method::GET {
-            Printed {
+            SignedPrint {
                 method: method.clone(),
                 target: format!("/?{text}"),
                 headers: Vec::new(),
                 body: Bytes::new(),
             }
         } else {
-            Printed {
+            SignedPrint {
                 method: method.clone(),
                 target: "/".to_owned(),
                 headers: vec![(
@@ -251,10 +257,10 @@ impl Request {
 
 /// The two stages before the MAC.
 #[must_use]
-pub fn canonical(method: &str, parameters: &Parameters) -> Canonical {
+pub fn canonical_form(method: &str, parameters: &Parameters) -> CanonicalForm {
     let canonical = parameters.canonical();
-    Canonical {
-        string_to_sign: format!("{method}&%2F&{}", enc(&canonical)),
+    CanonicalForm {
+        string_to_sign: format!("{method}&%2F&{}", percent_encode(&canonical)),
         canonical_request: Some(canonical),
     }
 }

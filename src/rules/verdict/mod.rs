@@ -33,7 +33,7 @@
 //! 3. An unknown standing in the lineage, or no lineage at all: refuse with
 //!    [`Refusal::StandingUnknown`] (503), reads included. A road that may serve reads from the last
 //!    known state says so by passing that state, never by passing [`Standing::Unknown`].
-//! 4. A read that a restriction could refuse, at a node without a lease ([`Basis::is_leased`]): as an unknown standing.
+//! 4. A read that a restriction could refuse, at a node without a lease ([`DecisionBasis::is_leased`]): as an unknown standing.
 //!    Those are the reads that `strict` lists, in its accounts, and sensitive reads by a key that is restricted; with
 //!    [`Policy::refuses_unleased_reads`] all reads. Whatever else is no plain read has its intent.
 //! 5. Everything else: allow. A lineage that is clear throughout is never refused.
@@ -48,10 +48,12 @@ mod remedy;
 use uuid::Uuid;
 
 use crate::fault::Fault;
-use crate::operation::{Blocklist, Effect, Kind, Operation};
-pub use permit::{Basis, Clearance, Expired, GOOD_FOR, Outdated, Permit};
+use crate::operation::{Blocklist, Effect, MutationKind, Operation};
+pub use permit::{
+    Clearance, DecisionBasis, ExpiredDecision, OutdatedDecision, PERMIT_LIFETIME, Permit,
+};
 pub use policy::{Mode, Policy, Profile};
-pub use remedy::remedies_itself;
+pub use remedy::is_self_remedy;
 use time::OffsetDateTime;
 
 /// What the registry says now of an AccessKey.
@@ -69,7 +71,7 @@ pub enum Standing {
 
 /// All that a decision depends on.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
+pub struct DecisionFacts<'a> {
     /// What is asked for.
     pub operation: &'a Operation,
     /// The standing of the AccessKey and of every ancestor of its session, in any order.
@@ -78,14 +80,14 @@ pub struct Facts<'a> {
     pub profile: Profile,
     /// The policy in force.
     pub policy: Policy,
-    /// Whether the key disables or deletes itself: [`remedies_itself`].
+    /// Whether the key disables or deletes itself: [`is_self_remedy`].
     pub remedies_itself: bool,
     /// Whether an exception from the restriction covers the call: [`crate::exception::Exception::covers`].
     pub is_excepted: bool,
     /// The present instant, or the latest that was ever seen: a clock that steps back frees nothing.
     pub now: OffsetDateTime,
     /// What all of this was read at or after.
-    pub basis: Basis,
+    pub basis: DecisionBasis,
 }
 
 /// The decision.
@@ -129,14 +131,14 @@ pub enum Refusal {
 }
 
 /// Decides, by the table and the order in the module's documentation.
-pub fn decide(strict: &Blocklist, facts: &Facts<'_>) -> Verdict {
+pub fn decide_call(strict: &Blocklist, facts: &DecisionFacts<'_>) -> Verdict {
     let judged = match facts.policy.mode {
         Mode::Off => Ok(Grounds::Off),
-        Mode::Shadow => Ok(judge(strict, facts).unwrap_or_else(Grounds::Withheld)),
+        Mode::Shadow => Ok(judge_call(strict, facts).unwrap_or_else(Grounds::Withheld)),
         Mode::Enforce if facts.policy.is_announced_for_later(facts.now) => {
-            Ok(judge(strict, facts).unwrap_or_else(Grounds::Withheld))
+            Ok(judge_call(strict, facts).unwrap_or_else(Grounds::Withheld))
         }
-        Mode::Enforce => judge(strict, facts),
+        Mode::Enforce => judge_call(strict, facts),
     };
     match judged {
         Ok(grounds) => Verdict::Allow(Permit {
@@ -151,7 +153,7 @@ pub fn decide(strict: &Blocklist, facts: &Facts<'_>) -> Verdict {
 /// A permit for a call without an AccessKey: only for the two federated calls of STS, and only
 /// where the configuration lets them pass, which the caller has checked.
 #[must_use]
-pub fn permit_anonymous(operation: &Operation, basis: Basis) -> Option<Permit> {
+pub fn permit_anonymous(operation: &Operation, basis: DecisionBasis) -> Option<Permit> {
     operation.may_be_anonymous().then(|| Permit {
         effect: operation.effect(),
         grounds: Grounds::Anonymous,
@@ -159,11 +161,11 @@ pub fn permit_anonymous(operation: &Operation, basis: Basis) -> Option<Permit> {
     })
 }
 
-fn judge(strict: &Blocklist, facts: &Facts<'_>) -> Result<Grounds, Refusal> {
-    let standing = Lineage::of(facts.lineage);
+fn judge_call(strict: &Blocklist, facts: &DecisionFacts<'_>) -> Result<Grounds, Refusal> {
+    let standing = LineageStanding::of(facts.lineage);
     let grounds = match standing.restriction {
         None => Grounds::Clear,
-        Some(id) if !refuses(strict, facts.operation, facts.profile, standing.widened) => {
+        Some(id) if !profile_refuses(strict, facts.operation, facts.profile, standing.widened) => {
             Grounds::Harmless(id)
         }
         Some(id) if facts.policy.self_remedy && facts.remedies_itself => Grounds::SelfRemedy(id),
@@ -178,7 +180,11 @@ fn judge(strict: &Blocklist, facts: &Facts<'_>) -> Result<Grounds, Refusal> {
 }
 
 /// Whether news that this node may lack could refuse a call that leaves no intent.
-fn rests_on_lease(strict: &Blocklist, facts: &Facts<'_>, standing: &Lineage) -> bool {
+fn rests_on_lease(
+    strict: &Blocklist,
+    facts: &DecisionFacts<'_>,
+    standing: &LineageStanding,
+) -> bool {
     match facts.operation.effect() {
         Effect::Read => {
             let is_listed = facts.profile == Profile::Strict && strict.lists(facts.operation);
@@ -195,12 +201,19 @@ fn rests_on_lease(strict: &Blocklist, facts: &Facts<'_>, standing: &Lineage) -> 
 
 /// Whether a profile refuses this operation to a restricted key, or to one whose restriction was widened.
 #[must_use]
-pub fn refuses(strict: &Blocklist, operation: &Operation, profile: Profile, widened: bool) -> bool {
+pub fn profile_refuses(
+    strict: &Blocklist,
+    operation: &Operation,
+    profile: Profile,
+    widened: bool,
+) -> bool {
     let by_effect = match operation.effect() {
         Effect::Read => widened && operation.is_sensitive(),
         Effect::MintSession | Effect::Uncatalogued => false,
-        Effect::Mutate(Kind::Other) => false,
-        Effect::Mutate(Kind::Identity | Kind::Credential | Kind::Permission) => true,
+        Effect::Mutate(MutationKind::Other) => false,
+        Effect::Mutate(
+            MutationKind::Identity | MutationKind::Credential | MutationKind::Permission,
+        ) => true,
         Effect::Disclose | Effect::Unknown => true,
     };
     match profile {
@@ -211,13 +224,13 @@ pub fn refuses(strict: &Blocklist, operation: &Operation, profile: Profile, wide
 
 /// The standings of a key and its ancestors as one: a restriction is not hidden by an unknown, and
 /// an unknown not by a clear one.
-struct Lineage {
+struct LineageStanding {
     restriction: Option<Uuid>,
     widened: bool,
     all_known: bool,
 }
 
-impl Lineage {
+impl LineageStanding {
     fn of(standings: &[Standing]) -> Self {
         // No lineage means that nobody asked the registry.
         let start = Self {

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! decide ─> Permit ─┬─ unproven_read ────────────> Clearance ─ spend ─> forwarded
-//!                   └─ joined_with(intent) ─┬────> Clearance            └─ Expired: decide anew
-//!                                           └─ Outdated: catch up, decide anew, join with the same intent
+//!                   └─ joined_with(intent) ─┬────> Clearance            └─ ExpiredDecision: decide anew
+//!                                           └─ OutdatedDecision: catch up, decide anew, join with the same intent
 //! ```
 //!
 //! What is compared after something was waited for was read before it: the permit names the position at which it was
@@ -19,11 +19,11 @@ use crate::{
 
 /// How long a permit is good for, up to the first byte that upstream gets: a node that was stopped for an hour
 /// forwards nothing that it decided before.
-pub const GOOD_FOR: Duration = Duration::from_secs(5);
+pub const PERMIT_LIFETIME: Duration = Duration::from_secs(5);
 
 /// What a decision stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Basis {
+pub struct DecisionBasis {
     /// What the node knew: read before anything else that the decision depends on.
     pub position: Position,
     /// When that was read.
@@ -39,7 +39,7 @@ pub struct Basis {
 pub struct Permit {
     pub(super) effect: Effect,
     pub(super) grounds: Grounds,
-    pub(super) basis: Basis,
+    pub(super) basis: DecisionBasis,
 }
 
 /// A permit that nothing stands against any more but time: it has its intent, or needs none.
@@ -49,10 +49,10 @@ pub struct Clearance {
     permit: Permit,
 }
 
-/// The registry has changed since the decision: it has to be made anew, at [`Outdated::wanted`] or later.
+/// The registry has changed since the decision: it has to be made anew, at [`OutdatedDecision::wanted`] or later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the registry has changed since this was decided")]
-pub struct Outdated {
+pub struct OutdatedDecision {
     /// Where the intent found the registry.
     pub wanted: Position,
 }
@@ -60,18 +60,18 @@ pub struct Outdated {
 /// The decision is too old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this was decided too long ago")]
-pub struct Expired;
+pub struct ExpiredDecision;
 
 impl Permit {
     /// Joins the permit with the intent of its call, which found the registry at `intent`.
     ///
     /// # Errors
-    /// [`Outdated`] where that is another history, or newer than what the decision stands on.
-    pub fn joined_with(self, intent: Position) -> Result<Clearance, Outdated> {
+    /// [`OutdatedDecision`] where that is another history, or newer than what the decision stands on.
+    pub fn joined_with(self, intent: Position) -> Result<Clearance, OutdatedDecision> {
         if self.basis.position.covers(intent) {
             Ok(Clearance { permit: self })
         } else {
-            Err(Outdated { wanted: intent })
+            Err(OutdatedDecision { wanted: intent })
         }
     }
 
@@ -104,7 +104,7 @@ impl Permit {
 
     /// What it stands on.
     #[must_use]
-    pub fn basis(&self) -> Basis {
+    pub fn basis(&self) -> DecisionBasis {
         self.basis
     }
 
@@ -127,10 +127,14 @@ impl Clearance {
     /// Spends it, just before the first byte goes upstream; gives the instant until which that may be.
     ///
     /// # Errors
-    /// [`Expired`].
-    pub fn spend(self, now: BootInstant) -> Result<BootInstant, Expired> {
-        let until = self.permit.basis.since.after(GOOD_FOR);
-        if now < until { Ok(until) } else { Err(Expired) }
+    /// [`ExpiredDecision`].
+    pub fn spend(self, now: BootInstant) -> Result<BootInstant, ExpiredDecision> {
+        let until = self.permit.basis.since.after(PERMIT_LIFETIME);
+        if now < until {
+            Ok(until)
+        } else {
+            Err(ExpiredDecision)
+        }
     }
 
     /// The permit that it was.

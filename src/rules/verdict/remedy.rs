@@ -12,7 +12,7 @@ use crate::{
 /// A session never does: it is not the key that would be disabled, and it may be another's.
 /// Nothing is made of a missing or differently written parameter.
 #[must_use]
-pub fn remedies_itself<'a>(
+pub fn is_self_remedy<'a>(
     operation: &Operation,
     caller: &AccessKeyId,
     parameter: impl Fn(&str) -> Option<&'a str>,
@@ -47,7 +47,7 @@ mod tests {
             .operation(version, action)
             .unwrap();
         let caller = AccessKeyId::parse(caller).unwrap();
-        remedies_itself(&operation, &caller, |name| {
+        is_self_remedy(&operation, &caller, |name| {
             let found = given.iter().find(|(given, _)| *given == name);
             found.map(|(_, value)| *value)
         })

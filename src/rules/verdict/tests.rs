@@ -21,7 +21,7 @@ const ENFORCE: Policy = Policy {
     refuses_unleased_reads: false,
 };
 
-const BASIS: Basis = Basis {
+const BASIS: DecisionBasis = DecisionBasis {
     position: Position {
         history: History(Uuid::from_u128(1)),
         revision: 10,
@@ -74,7 +74,7 @@ impl World {
         policy: Policy,
         remedies_itself: bool,
     ) -> Verdict {
-        let facts = Facts {
+        let facts = DecisionFacts {
             operation,
             lineage,
             profile,
@@ -84,7 +84,7 @@ impl World {
             now: NOW,
             basis: BASIS,
         };
-        decide(&self.strict, &facts)
+        decide_call(&self.strict, &facts)
     }
 }
 
@@ -270,7 +270,7 @@ fn exception_passes_what_a_known_restriction_refuses() {
     let create = world.operation("", "2015-05-01", "CreateUser");
     for profile in Profile::ALL {
         let decide = |lineage: &[Standing]| {
-            let facts = Facts {
+            let facts = DecisionFacts {
                 operation: &create,
                 lineage,
                 profile,
@@ -280,7 +280,7 @@ fn exception_passes_what_a_known_restriction_refuses() {
                 now: NOW,
                 basis: BASIS,
             };
-            super::decide(&world.strict, &facts)
+            super::decide_call(&world.strict, &facts)
         };
         assert_eq!(
             decide(&[RESTRICTED]),
@@ -472,11 +472,11 @@ proptest! {
         };
         let verdict = world.decide_by(&operation, &lineage, profile, policy, false);
         match operation.effect() {
-            Effect::Mutate(Kind::Identity | Kind::Credential | Kind::Permission)
+            Effect::Mutate(MutationKind::Identity | MutationKind::Credential | MutationKind::Permission)
             | Effect::Disclose
             | Effect::Unknown => prop_assert_eq!(verdict, REFUSED),
             Effect::Read
-            | Effect::Mutate(Kind::Other)
+            | Effect::Mutate(MutationKind::Other)
             | Effect::MintSession
             | Effect::Uncatalogued => {}
         }
@@ -530,7 +530,7 @@ fn node_without_a_lease_refuses_only_reads_that_a_change_could_refuse() {
             for standing in [Standing::Clear, RESTRICTED] {
                 for refuses_unleased_reads in [false, true] {
                     let leased = |is_leased| {
-                        let facts = Facts {
+                        let facts = DecisionFacts {
                             operation: &operation,
                             lineage: &[standing],
                             profile,
@@ -541,9 +541,9 @@ fn node_without_a_lease_refuses_only_reads_that_a_change_could_refuse() {
                             remedies_itself: false,
                             is_excepted: false,
                             now: NOW,
-                            basis: Basis { is_leased, ..BASIS },
+                            basis: DecisionBasis { is_leased, ..BASIS },
                         };
-                        matches!(decide(&world.strict, &facts), Verdict::Allow(_))
+                        matches!(decide_call(&world.strict, &facts), Verdict::Allow(_))
                     };
                     let is_read = operation.effect() == Effect::Read;
                     let could_be_refused = refuses_unleased_reads
@@ -572,14 +572,14 @@ fn permit_rejects_an_intent_that_is_newer_or_of_another_history() {
     assert!(permit(&create).joined_with(at(10)).is_ok());
     assert!(permit(&create).joined_with(at(9)).is_ok());
     let newer = permit(&create).joined_with(at(11));
-    assert_eq!(newer, Err(Outdated { wanted: at(11) }));
+    assert_eq!(newer, Err(OutdatedDecision { wanted: at(11) }));
     for revision in [9, 10, 11] {
         let other = Position {
             history: History(Uuid::from_u128(2)),
             revision,
         };
         let joined = permit(&create).joined_with(other);
-        assert_eq!(joined, Err(Outdated { wanted: other }));
+        assert_eq!(joined, Err(OutdatedDecision { wanted: other }));
     }
 }
 
@@ -599,9 +599,9 @@ fn clearance_expires_five_seconds_after_its_basis_was_read() {
         let clearance = permit(&list).of_read().unwrap();
         clearance.spend(BASIS.since.after(after))
     };
-    let until = BASIS.since.after(GOOD_FOR);
+    let until = BASIS.since.after(PERMIT_LIFETIME);
     assert_eq!(spent(Duration::ZERO), Ok(until));
-    assert_eq!(spent(GOOD_FOR - Duration::from_nanos(1)), Ok(until));
-    assert_eq!(spent(GOOD_FOR), Err(Expired));
-    assert_eq!(spent(Duration::from_secs(3600)), Err(Expired));
+    assert_eq!(spent(PERMIT_LIFETIME - Duration::from_nanos(1)), Ok(until));
+    assert_eq!(spent(PERMIT_LIFETIME), Err(ExpiredDecision));
+    assert_eq!(spent(Duration::from_secs(3600)), Err(ExpiredDecision));
 }

@@ -8,7 +8,7 @@ use akgate_api::audit::AuditRecord;
 
 /// Which records are wanted, the newest first.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct AuditCriteria {
     /// By this one.
     pub actor: Option<String>,
     /// Of this deed.
@@ -27,7 +27,10 @@ pub struct Wanted {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<AuditRecord>, StateFault> {
+pub async fn list_audit_records(
+    pool: &PgPool,
+    wanted: &AuditCriteria,
+) -> Result<Vec<AuditRecord>, StateFault> {
     let records = sqlx::query_as!(
         AuditRecord,
         "SELECT

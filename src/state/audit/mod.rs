@@ -17,7 +17,7 @@ use akgate_rules::access_key::AccessKeyId;
 
 /// Whether a source, or a hook, may be called so: in records, addresses and configurations alike.
 #[must_use]
-pub fn is_name(name: &str) -> bool {
+pub fn is_valid_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }
@@ -51,7 +51,7 @@ impl fmt::Display for Actor {
 
 akgate_rules::text_enum! {
     /// What was done.
-    pub enum Deed {
+    pub enum AuditAction {
         /// A leak was reported.
         ReportLeak = "ReportLeak",
         /// A restriction was imposed.
@@ -109,13 +109,13 @@ akgate_rules::text_enum! {
 
 /// A record to be written.
 #[derive(Debug)]
-pub struct Entry<'a> {
+pub struct AuditEntry<'a> {
     /// When it was done.
     pub at: OffsetDateTime,
     /// Who did it.
     pub actor: &'a Actor,
     /// What was done.
-    pub deed: Deed,
+    pub deed: AuditAction,
     /// The key concerned.
     pub access_key_id: Option<&'a AccessKeyId>,
     /// The restriction concerned.
@@ -128,17 +128,20 @@ pub struct Entry<'a> {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn write(tx: &mut PgTransaction<'_>, entry: Entry<'_>) -> Result<(), StateFault> {
-    write_all(tx, &[entry]).await
+pub async fn insert_audit_record(
+    tx: &mut PgTransaction<'_>,
+    entry: AuditEntry<'_>,
+) -> Result<(), StateFault> {
+    insert_audit_records(tx, &[entry]).await
 }
 
 /// Writes records in the transaction of their deeds, and enqueues what hooks are to be told of.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn write_all(
+pub async fn insert_audit_records(
     tx: &mut PgTransaction<'_>,
-    entries: &[Entry<'_>],
+    entries: &[AuditEntry<'_>],
 ) -> Result<(), StateFault> {
     if entries.is_empty() {
         return Ok(());

@@ -4,13 +4,13 @@ use sqlx::PgPool;
 
 use crate::directory::StateFault;
 use akgate_api::notices::Notice;
-use akgate_rules::{access_key::masked, evidence::clean};
+use akgate_rules::{access_key::mask_key_id, evidence::sanitize_text};
 
 /// Reads an account's notices after one, the oldest first. `None` where nobody knows the account.
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn of_account(
+pub async fn list_account_notices(
     pool: &PgPool,
     account_id: &str,
     after: i64,
@@ -57,8 +57,8 @@ pub async fn of_account(
         kind: row.action,
         at: row.at,
         restriction_id: row.restriction_id,
-        access_key: masked(&row.access_key_id),
-        user_name: row.user_name.as_deref().map(clean),
+        access_key: mask_key_id(&row.access_key_id),
+        user_name: row.user_name.as_deref().map(sanitize_text),
     });
     Ok(Some(notices.collect()))
 }

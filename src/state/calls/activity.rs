@@ -10,7 +10,7 @@ use akgate_rules::access_key::AccessKeyId;
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn of_key(
+pub async fn read_key_activity(
     pool: &PgPool,
     access_key_id: &AccessKeyId,
     limit: i64,

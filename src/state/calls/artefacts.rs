@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::directory::StateFault;
-use akgate_rules::{access_key::AccessKeyId, evidence::clean};
+use akgate_rules::{access_key::AccessKeyId, evidence::sanitize_text};
 
 /// A change that the key or a session of it made, or a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,7 +38,7 @@ pub struct Artefact {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn since(
+pub async fn list_artefacts_since(
     db: &mut PgConnection,
     access_key_id: &AccessKeyId,
     restriction_id: Uuid,
@@ -109,7 +109,11 @@ pub async fn since(
         product: row.product,
         action: row.action,
         effect: row.effect,
-        names: row.names.as_object().map(shown).unwrap_or_default(),
+        names: row
+            .names
+            .as_object()
+            .map(displayed_names)
+            .unwrap_or_default(),
         at: row.at,
         source_ip: row.source_ip,
         expires_at: row.expires_at,
@@ -118,9 +122,9 @@ pub async fn since(
     Ok(artefacts.collect())
 }
 
-/// Calls of a key and its sessions since then.
+/// CallTotals of a key and its sessions since then.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Calls {
+pub struct CallTotals {
     /// That went upstream.
     pub forwarded: i64,
     /// That policy refused.
@@ -131,13 +135,13 @@ pub struct Calls {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn calls(
+pub async fn count_calls_since(
     db: &mut PgConnection,
     access_key_id: &AccessKeyId,
     since: OffsetDateTime,
-) -> Result<Calls, StateFault> {
+) -> Result<CallTotals, StateFault> {
     let calls = sqlx::query_as!(
-        Calls,
+        CallTotals,
         "SELECT
              COALESCE(sum(forwarded), 0)::bigint AS \"forwarded!\",
              COALESCE(sum(refused), 0)::bigint AS \"refused!\"
@@ -163,7 +167,7 @@ pub async fn calls(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn acknowledge(
+pub async fn acknowledge_artefacts(
     db: &mut PgConnection,
     restriction_id: Uuid,
     ids: &[String],
@@ -186,16 +190,16 @@ pub async fn acknowledge(
 }
 
 /// The names that a record keeps, as they are shown.
-fn shown(names: &Map<String, Value>) -> Vec<String> {
+fn displayed_names(names: &Map<String, Value>) -> Vec<String> {
     let shown = names.iter().filter_map(|(name, value)| {
         let value = value.as_str()?;
         match name.as_str() {
-            "UserAccessKeyId" => {
-                Some(AccessKeyId::parse(value).map_or_else(|_| clean(value), |id| id.masked()))
-            }
+            "UserAccessKeyId" => Some(
+                AccessKeyId::parse(value).map_or_else(|_| sanitize_text(value), |id| id.masked()),
+            ),
             // They say how, not what.
             "Status" | "PolicyType" | "DurationSeconds" | "SetAsDefault" => None,
-            _ => Some(clean(value)),
+            _ => Some(sanitize_text(value)),
         }
     });
     shown.collect()

@@ -4,19 +4,19 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{CallRecord, Outcome};
-use crate::directory::{StateFault, column};
+use super::{CallOutcome, CallRecord};
+use crate::directory::{StateFault, collect_column};
 use akgate_rules::verdict::Profile;
 
 /// What came of an intent.
 #[derive(Debug, Clone)]
-pub struct Settled {
+pub struct SettledIntent {
     /// The call.
     pub request_id: Uuid,
     /// When it was signed: chooses the partition.
     pub signed_at: OffsetDateTime,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: CallOutcome,
     /// HTTP status of upstream's answer.
     pub status: Option<u16>,
     /// Error code of upstream's answer.
@@ -27,7 +27,7 @@ pub struct Settled {
 
 /// A call that policy refused.
 #[derive(Debug, Clone)]
-pub struct Refused {
+pub struct RefusedCall {
     /// What is kept of it.
     pub call: CallRecord,
     /// The restriction that forbade it.
@@ -57,14 +57,14 @@ pub struct CountKey {
 
 /// How often.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Count {
+pub struct CallCount {
     /// Calls that went upstream.
     pub forwarded: i64,
     /// Calls that policy refused.
     pub refused: i64,
 }
 
-impl Count {
+impl CallCount {
     /// Takes in more.
     pub fn add(&mut self, more: Self) {
         self.forwarded += more.forwarded;
@@ -73,30 +73,30 @@ impl Count {
 }
 
 /// A kind of record that is written many at a time.
-pub trait Batch: Sized + Send + Sync {
+pub trait BulkRecord: Sized + Send + Sync {
     /// Writes some in one statement.
     fn write(pool: &PgPool, some: &[Self]) -> impl Future<Output = Result<(), StateFault>> + Send;
 }
 
-impl Batch for Settled {
+impl BulkRecord for SettledIntent {
     fn write(pool: &PgPool, some: &[Self]) -> impl Future<Output = Result<(), StateFault>> + Send {
-        write_settled(pool, some)
+        settle_intents(pool, some)
     }
 }
 
-impl Batch for Refused {
+impl BulkRecord for RefusedCall {
     fn write(pool: &PgPool, some: &[Self]) -> impl Future<Output = Result<(), StateFault>> + Send {
-        write_refused(pool, some)
+        insert_refusals(pool, some)
     }
 }
 
-impl Batch for (CountKey, Count) {
+impl BulkRecord for (CountKey, CallCount) {
     fn write(pool: &PgPool, some: &[Self]) -> impl Future<Output = Result<(), StateFault>> + Send {
-        add_counts(pool, some)
+        add_call_counts(pool, some)
     }
 }
 
-async fn write_settled(pool: &PgPool, settled: &[Settled]) -> Result<(), StateFault> {
+async fn settle_intents(pool: &PgPool, settled: &[SettledIntent]) -> Result<(), StateFault> {
     let (Some(first), Some(last)) = (
         settled.iter().map(|one| one.signed_at).min(),
         settled.iter().map(|one| one.signed_at).max(),
@@ -120,12 +120,12 @@ async fn write_settled(pool: &PgPool, settled: &[Settled]) -> Result<(), StateFa
          WHERE i.request_id = n.request_id
            AND i.signed_at = n.signed_at
            AND i.signed_at BETWEEN $7 AND $8",
-        &column(settled, |one| one.request_id),
-        &column(settled, |one| one.signed_at),
-        &column(settled, |one| one.outcome.as_str().to_owned()),
-        &column(settled, |one| one.status.map(i32::from)) as &[Option<i32>],
-        &column(settled, |one| one.code.clone()) as &[Option<String>],
-        &column(settled, |one| one.at),
+        &collect_column(settled, |one| one.request_id),
+        &collect_column(settled, |one| one.signed_at),
+        &collect_column(settled, |one| one.outcome.as_str().to_owned()),
+        &collect_column(settled, |one| one.status.map(i32::from)) as &[Option<i32>],
+        &collect_column(settled, |one| one.code.clone()) as &[Option<String>],
+        &collect_column(settled, |one| one.at),
         first,
         last
     )
@@ -135,7 +135,7 @@ async fn write_settled(pool: &PgPool, settled: &[Settled]) -> Result<(), StateFa
 }
 
 /// One that is there stays as it is.
-async fn write_refused(pool: &PgPool, refused: &[Refused]) -> Result<(), StateFault> {
+async fn insert_refusals(pool: &PgPool, refused: &[RefusedCall]) -> Result<(), StateFault> {
     if refused.is_empty() {
         return Ok(());
     }
@@ -176,30 +176,33 @@ async fn write_refused(pool: &PgPool, refused: &[Refused]) -> Result<(), StateFa
              $15::bigint[]
          )
          ON CONFLICT DO NOTHING",
-        &column(refused, |one| one.call.request_id),
-        &column(refused, |one| one.call.key().to_owned()),
-        &column(refused, |one| one.restriction_id) as &[Option<Uuid>],
-        &column(refused, |one| one.call.account_id.clone()),
-        &column(refused, |one| one.call.product.clone()),
-        &column(refused, |one| one.call.version.clone()),
-        &column(refused, |one| one.call.action.clone()),
-        &column(refused, |one| one.call.effect.to_owned()),
-        &column(refused, |one| one.withheld),
-        &column(refused, |one| serde_json::Value::Object(
+        &collect_column(refused, |one| one.call.request_id),
+        &collect_column(refused, |one| one.call.key().to_owned()),
+        &collect_column(refused, |one| one.restriction_id) as &[Option<Uuid>],
+        &collect_column(refused, |one| one.call.account_id.clone()),
+        &collect_column(refused, |one| one.call.product.clone()),
+        &collect_column(refused, |one| one.call.version.clone()),
+        &collect_column(refused, |one| one.call.action.clone()),
+        &collect_column(refused, |one| one.call.effect.to_owned()),
+        &collect_column(refused, |one| one.withheld),
+        &collect_column(refused, |one| serde_json::Value::Object(
             one.call.names.clone()
         )),
-        &column(refused, |one| one.call.source_ip.clone()),
-        &column(refused, |one| one.call.user_agent.clone()),
-        &column(refused, |one| one.call.received_at),
-        &column(refused, |one| one.profile.as_str().to_owned()),
-        &column(refused, |one| one.revision)
+        &collect_column(refused, |one| one.call.source_ip.clone()),
+        &collect_column(refused, |one| one.call.user_agent.clone()),
+        &collect_column(refused, |one| one.call.received_at),
+        &collect_column(refused, |one| one.profile.as_str().to_owned()),
+        &collect_column(refused, |one| one.revision)
     )
     .execute(pool)
     .await?;
     Ok(())
 }
 
-async fn add_counts(pool: &PgPool, counts: &[(CountKey, Count)]) -> Result<(), StateFault> {
+async fn add_call_counts(
+    pool: &PgPool,
+    counts: &[(CountKey, CallCount)],
+) -> Result<(), StateFault> {
     if counts.is_empty() {
         return Ok(());
     }
@@ -227,13 +230,13 @@ async fn add_counts(pool: &PgPool, counts: &[(CountKey, Count)]) -> Result<(), S
          ON CONFLICT (access_key_id, hour, product, version, action) DO UPDATE
          SET forwarded = c.forwarded + excluded.forwarded,
              refused = c.refused + excluded.refused",
-        &column(counts, |(key, _)| key.access_key_id.as_str().to_owned()),
-        &column(counts, |(key, _)| key.hour),
-        &column(counts, |(key, _)| key.product.clone()),
-        &column(counts, |(key, _)| key.version.clone()),
-        &column(counts, |(key, _)| key.action.clone()),
-        &column(counts, |(_, count)| count.forwarded),
-        &column(counts, |(_, count)| count.refused)
+        &collect_column(counts, |(key, _)| key.access_key_id.as_str().to_owned()),
+        &collect_column(counts, |(key, _)| key.hour),
+        &collect_column(counts, |(key, _)| key.product.clone()),
+        &collect_column(counts, |(key, _)| key.version.clone()),
+        &collect_column(counts, |(key, _)| key.action.clone()),
+        &collect_column(counts, |(_, count)| count.forwarded),
+        &collect_column(counts, |(_, count)| count.refused)
     )
     .execute(pool)
     .await?;

@@ -10,7 +10,10 @@ use akgate_api::decisions::DecisionView;
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn find(pool: &PgPool, request_id: Uuid) -> Result<Option<DecisionView>, StateFault> {
+pub async fn find_decision(
+    pool: &PgPool,
+    request_id: Uuid,
+) -> Result<Option<DecisionView>, StateFault> {
     let found = sqlx::query_as!(
         DecisionView,
         "SELECT

@@ -7,7 +7,7 @@ use crate::directory::StateFault;
 
 /// Calls of one operation by one AccessKey and the sessions that descend from it.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct OperationUsage {
     /// The AccessKey.
     pub access_key_id: String,
     /// Product code.
@@ -26,13 +26,13 @@ pub struct Asked {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn asked_since(
+pub async fn list_usage_since(
     pool: &PgPool,
     access_key_ids: &[&str],
     since: OffsetDateTime,
-) -> Result<Vec<Asked>, StateFault> {
+) -> Result<Vec<OperationUsage>, StateFault> {
     let asked = sqlx::query_as!(
-        Asked,
+        OperationUsage,
         "WITH signers AS (
              SELECT n.access_key_id, n.access_key_id AS signer
              FROM unnest($1::text[]) AS n (access_key_id)

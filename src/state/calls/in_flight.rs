@@ -31,18 +31,18 @@ pub struct InFlight {
     shards: [Shard; SHARDS],
     /// Which of the two sets new calls enter.
     set: AtomicUsize,
-    intended: Mutex<Intended>,
+    intended: Mutex<IntendedCalls>,
 }
 
 #[derive(Debug, Default)]
-struct Intended {
+struct IntendedCalls {
     next: u64,
     calls: HashMap<u64, (AccessKeyId, Position)>,
 }
 
 /// A call that is under way; it leaves when this is dropped.
 #[derive(Debug)]
-pub struct Entered {
+pub struct InFlightCall {
     calls: Arc<InFlight>,
     shard: usize,
     set: usize,
@@ -50,7 +50,7 @@ pub struct Entered {
 
 /// A call that has its intent; it leaves when this is dropped.
 #[derive(Debug)]
-pub struct EnteredIntent {
+pub struct InFlightIntent {
     calls: Arc<InFlight>,
     number: u64,
 }
@@ -58,12 +58,12 @@ pub struct EnteredIntent {
 impl InFlight {
     /// A call enters, before it reads anything that it is decided by.
     #[must_use]
-    pub fn enter(self: &Arc<Self>) -> Entered {
-        let shard = shard();
+    pub fn enter(self: &Arc<Self>) -> InFlightCall {
+        let shard = thread_shard();
         // In one order with `turn`, whatever core it is on.
         let set = self.set.load(Ordering::SeqCst) % 2;
         self.add(shard, set, 1);
-        Entered {
+        InFlightCall {
             calls: Arc::clone(self),
             shard,
             set,
@@ -72,12 +72,12 @@ impl InFlight {
 
     /// A call of a lineage that has this AccessKey at its root writes its intent; it was decided at `position`.
     #[must_use]
-    pub fn intend(self: &Arc<Self>, root: &AccessKeyId, position: Position) -> EnteredIntent {
+    pub fn intend(self: &Arc<Self>, root: &AccessKeyId, position: Position) -> InFlightIntent {
         let mut intended = self.intended();
         let number = intended.next;
         intended.next += 1;
         intended.calls.insert(number, (root.clone(), position));
-        EnteredIntent {
+        InFlightIntent {
             calls: Arc::clone(self),
             number,
         }
@@ -110,13 +110,13 @@ impl InFlight {
         }
     }
 
-    fn intended(&self) -> std::sync::MutexGuard<'_, Intended> {
+    fn intended(&self) -> std::sync::MutexGuard<'_, IntendedCalls> {
         // Each change is one insertion or removal: a panic elsewhere leaves it whole.
         self.intended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl EnteredIntent {
+impl InFlightIntent {
     /// The call was decided anew.
     pub fn decided_at(&self, position: Position) {
         if let Some(call) = self.calls.intended().calls.get_mut(&self.number) {
@@ -125,20 +125,20 @@ impl EnteredIntent {
     }
 }
 
-impl Drop for Entered {
+impl Drop for InFlightCall {
     fn drop(&mut self) {
         self.calls.add(self.shard, self.set, -1);
     }
 }
 
-impl Drop for EnteredIntent {
+impl Drop for InFlightIntent {
     fn drop(&mut self) {
         self.calls.intended().calls.remove(&self.number);
     }
 }
 
 /// The counter of this thread.
-fn shard() -> usize {
+fn thread_shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
         static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;

@@ -22,7 +22,7 @@ pub struct Intent {
 
 /// What writing an intent gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
+pub enum IntentOutcome {
     /// It is written; this is where the registry stood when the statement began. `None` where the server is another
     /// than before, and nobody has stamped its history yet.
     At(Option<Position>),
@@ -34,20 +34,20 @@ pub enum Written {
 ///
 /// # Errors
 /// [`StateFault`]; nothing is written then.
-pub async fn write(pool: &PgPool, intent: &Intent) -> Result<Written, StateFault> {
-    match insert(pool, intent).await {
+pub async fn insert_intent(pool: &PgPool, intent: &Intent) -> Result<IntentOutcome, StateFault> {
+    match try_insert_intent(pool, intent).await {
         // No partition for its day.
         Err(StateFault::Database(sqlx::Error::Database(fault)))
             if fault.code().as_deref() == Some("23514") =>
         {
-            partitions::ensure(pool, intent.signed_at).await?;
-            insert(pool, intent).await
+            partitions::ensure_partitions(pool, intent.signed_at).await?;
+            try_insert_intent(pool, intent).await
         }
         written => written,
     }
 }
 
-async fn insert(pool: &PgPool, intent: &Intent) -> Result<Written, StateFault> {
+async fn try_insert_intent(pool: &PgPool, intent: &Intent) -> Result<IntentOutcome, StateFault> {
     let call = &intent.call;
     // The counter is read in the snapshot that the statement begins with, also where it waits: it shows every change
     // that was committed before, and no more is claimed.
@@ -92,8 +92,8 @@ async fn insert(pool: &PgPool, intent: &Intent) -> Result<Written, StateFault> {
     )
     .fetch_optional(pool)
     .await?;
-    Ok(row.map_or(Written::Replay, |row| {
-        Written::At(row.history.map(|history| Position {
+    Ok(row.map_or(IntentOutcome::Replay, |row| {
+        IntentOutcome::At(row.history.map(|history| Position {
             history: History(history),
             revision: row.revision,
         }))

@@ -25,7 +25,7 @@ use akgate_rules::access_key::AccessKeyId;
 
 /// A RequestId in the form that callers know: in upper case.
 #[must_use]
-pub fn shown_request_id(id: Uuid) -> String {
+pub fn format_request_id(id: Uuid) -> String {
     id.as_hyphenated()
         .encode_upper(&mut Uuid::encode_buffer())
         .to_owned()
@@ -70,7 +70,7 @@ impl CallRecord {
 
 akgate_rules::text_enum! {
     /// What came of a call that was to change something.
-    pub enum Outcome {
+    pub enum CallOutcome {
         /// Upstream did it.
         Succeeded = "Succeeded",
         /// Upstream refused it.

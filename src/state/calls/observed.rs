@@ -11,14 +11,14 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-pub use self::report::report;
-use super::batch::Batch;
+pub use self::report::read_observation_report;
+use super::batch::BulkRecord;
 use crate::directory::StateFault;
 use akgate_api::observations::Watch;
 
 akgate_rules::text_enum! {
     /// What would have become of a call.
-    pub enum Sighted {
+    pub enum ObservedOutcome {
         /// It would have been forwarded.
         Passes = "Passes",
         /// It was verified, and policy would have refused it.
@@ -32,7 +32,7 @@ akgate_rules::text_enum! {
     }
 }
 
-impl Sighted {
+impl ObservedOutcome {
     /// Whether the caller was proven: whoever was not can invent keys without end.
     #[must_use]
     pub fn is_proven(self) -> bool {
@@ -51,7 +51,7 @@ pub struct ObservedKey {
     /// Where from.
     pub watch: Watch,
     /// What would have become of it.
-    pub sighted: Sighted,
+    pub sighted: ObservedOutcome,
     /// The key that signed, or is claimed; empty for none.
     pub access_key_id: String,
     /// Product code; empty for no known operation.
@@ -64,7 +64,7 @@ pub struct ObservedKey {
 
 /// How often, and the last one.
 #[derive(Debug, Clone)]
-pub struct Observed {
+pub struct Observation {
     /// How many.
     pub calls: i64,
     /// The error in words; empty for none.
@@ -83,7 +83,7 @@ pub struct Observed {
     pub at: OffsetDateTime,
 }
 
-impl Observed {
+impl Observation {
     /// Takes in what is newer, or what could not be written before.
     pub fn add(&mut self, other: Self) {
         let calls = self.calls.saturating_add(other.calls);
@@ -94,20 +94,23 @@ impl Observed {
     }
 }
 
-impl Batch for (ObservedKey, Observed) {
+impl BulkRecord for (ObservedKey, Observation) {
     fn write(pool: &PgPool, some: &[Self]) -> impl Future<Output = Result<(), StateFault>> + Send {
-        add(pool, some)
+        add_observations(pool, some)
     }
 }
 
-async fn add(pool: &PgPool, seen: &[(ObservedKey, Observed)]) -> Result<(), StateFault> {
+async fn add_observations(
+    pool: &PgPool,
+    seen: &[(ObservedKey, Observation)],
+) -> Result<(), StateFault> {
     if seen.is_empty() {
         return Ok(());
     }
     let keys = |one: fn(&ObservedKey) -> String| -> Vec<String> {
         seen.iter().map(|(key, _)| one(key)).collect()
     };
-    let texts = |one: fn(&Observed) -> String| -> Vec<String> {
+    let texts = |one: fn(&Observation) -> String| -> Vec<String> {
         seen.iter().map(|(_, seen)| one(seen)).collect()
     };
     let hours: Vec<OffsetDateTime> = seen.iter().map(|(key, _)| key.hour).collect();
@@ -187,7 +190,10 @@ async fn add(pool: &PgPool, seen: &[(ObservedKey, Observed)]) -> Result<(), Stat
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn forget(pool: &PgPool, before: OffsetDateTime) -> Result<(), StateFault> {
+pub async fn delete_observations_before(
+    pool: &PgPool,
+    before: OffsetDateTime,
+) -> Result<(), StateFault> {
     sqlx::query!(
         "DELETE FROM observations
          WHERE hour < $1",

@@ -9,7 +9,7 @@ use crate::directory::StateFault;
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn ensure(pool: &PgPool, around: OffsetDateTime) -> Result<(), StateFault> {
+pub async fn ensure_partitions(pool: &PgPool, around: OffsetDateTime) -> Result<(), StateFault> {
     for days in -1..=2 {
         let day = (around + Duration::days(days))
             .to_offset(UtcOffset::UTC)
@@ -20,12 +20,12 @@ pub async fn ensure(pool: &PgPool, around: OffsetDateTime) -> Result<(), StateFa
         // Names and bounds are dates that we print ourselves.
         let statement = format!(
             "CREATE TABLE IF NOT EXISTS {} PARTITION OF intents FOR VALUES FROM ('{day} 00:00:00+00') TO ('{next} 00:00:00+00')",
-            name(day)
+            partition_name(day)
         );
         let made = sqlx::query(AssertSqlSafe(statement)).execute(pool).await;
         if let Err(fault) = made {
             let fault = StateFault::from(fault);
-            if !is_race(&fault) {
+            if !is_creation_race(&fault) {
                 return Err(fault);
             }
         }
@@ -37,8 +37,11 @@ pub async fn ensure(pool: &PgPool, around: OffsetDateTime) -> Result<(), StateFa
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn drop_before(pool: &PgPool, before: OffsetDateTime) -> Result<usize, StateFault> {
-    let oldest = name(before.to_offset(UtcOffset::UTC).date());
+pub async fn drop_partitions_before(
+    pool: &PgPool,
+    before: OffsetDateTime,
+) -> Result<usize, StateFault> {
+    let oldest = partition_name(before.to_offset(UtcOffset::UTC).date());
     let old = sqlx::query_scalar!(
         "SELECT c.relname AS \"name!\"
          FROM pg_inherits i
@@ -57,7 +60,7 @@ pub async fn drop_before(pool: &PgPool, before: OffsetDateTime) -> Result<usize,
 }
 
 /// Two nodes may make the same partition at the same time: one of them is told that it is there.
-fn is_race(fault: &StateFault) -> bool {
+fn is_creation_race(fault: &StateFault) -> bool {
     match fault {
         StateFault::Database(sqlx::Error::Database(fault)) => {
             matches!(fault.code().as_deref(), Some("23505" | "42P07" | "42P17"))
@@ -66,7 +69,7 @@ fn is_race(fault: &StateFault) -> bool {
     }
 }
 
-fn name(day: Date) -> String {
+fn partition_name(day: Date) -> String {
     let form = format_description!("[year][month][day]");
     // A date always prints in this form; a name that is no name makes no table.
     format!("intents_{}", day.format(form).unwrap_or_default())

@@ -19,49 +19,49 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::{
-    batch::{Batch, Count, CountKey, Refused, Settled},
-    observed::{Observed, ObservedKey},
+    batch::{BulkRecord, CallCount, CountKey, RefusedCall, SettledIntent},
+    observed::{Observation, ObservedKey},
 };
-use crate::directory::{StateFault, within};
+use crate::directory::{StateFault, with_timeout};
 use akgate_rules::access_key::AccessKeyId;
 
 /// Refusals of one key in one hour that are kept one by one; more are only counted.
 const REFUSALS_PER_HOUR: i64 = 1_000;
 
 /// What callers who proved nothing may be counted by in one hour, each by its key; more are counted without.
-const UNPROVEN: usize = 10_000;
+const MAX_UNPROVEN_KEYS: usize = 10_000;
 
 /// Records of a kind that may wait to be written.
-const WAITING: usize = 100_000;
+const MAX_BUFFERED: usize = 100_000;
 
 /// Records in one statement.
-const BATCH: usize = 1_000;
+const STATEMENT_ROWS: usize = 1_000;
 
 /// How often what was gathered is written.
-const EVERY: Duration = Duration::from_secs(1);
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Gathers records.
 pub struct Recorder {
     pool: PgPool,
     timeout: Duration,
-    gathered: Mutex<Gathered>,
+    gathered: Mutex<RecordBuffer>,
     dropped: AtomicU64,
 }
 
 #[derive(Default)]
-struct Gathered {
-    settled: Vec<Settled>,
-    refused: Vec<Refused>,
-    counts: HashMap<CountKey, Count>,
+struct RecordBuffer {
+    settled: Vec<SettledIntent>,
+    refused: Vec<RefusedCall>,
+    counts: HashMap<CountKey, CallCount>,
     /// Refusals per key in the present hour.
     refusals: HashMap<AccessKeyId, (OffsetDateTime, i64)>,
-    observed: HashMap<ObservedKey, Observed>,
+    observed: HashMap<ObservedKey, Observation>,
     /// What callers who proved nothing were counted by in the present hour.
     unproven: (Option<OffsetDateTime>, HashSet<ObservedKey>),
 }
 
 /// Adds to what was gathered under a key.
-fn add<K: Eq + Hash, V>(gathered: &mut HashMap<K, V>, key: K, more: V, sum: fn(&mut V, V)) {
+fn add_to_sum<K: Eq + Hash, V>(gathered: &mut HashMap<K, V>, key: K, more: V, sum: fn(&mut V, V)) {
     match gathered.entry(key) {
         Entry::Occupied(mut there) => sum(there.get_mut(), more),
         Entry::Vacant(place) => {
@@ -88,7 +88,7 @@ impl Recorder {
     }
 
     /// Policy refused a call, or would have.
-    pub fn refused(&self, key: CountKey, refused: Refused) {
+    pub fn refused(&self, key: CountKey, refused: RefusedCall) {
         let mut gathered = self.gathered();
         let hour = key.hour;
         let id = key.access_key_id.clone();
@@ -98,7 +98,7 @@ impl Recorder {
         } else {
             count.refused += 1;
         }
-        if gathered.refusals.len() > WAITING {
+        if gathered.refusals.len() > MAX_BUFFERED {
             gathered.refusals.retain(|_, (since, _)| *since == hour);
         }
         let (since, kept) = gathered.refusals.entry(id).or_insert((hour, 0));
@@ -109,7 +109,7 @@ impl Recorder {
         if *kept > REFUSALS_PER_HOUR {
             return;
         }
-        if gathered.refused.len() < WAITING {
+        if gathered.refused.len() < MAX_BUFFERED {
             gathered.refused.push(refused);
         } else {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -117,9 +117,9 @@ impl Recorder {
     }
 
     /// What came of an intent is known.
-    pub fn settled(&self, settled: Settled) {
+    pub fn settled(&self, settled: SettledIntent) {
         let mut gathered = self.gathered();
-        if gathered.settled.len() < WAITING {
+        if gathered.settled.len() < MAX_BUFFERED {
             gathered.settled.push(settled);
         } else {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -127,7 +127,7 @@ impl Recorder {
     }
 
     /// A call was seen by a node that watches.
-    pub fn observed(&self, mut key: ObservedKey, seen: Observed) {
+    pub fn observed(&self, mut key: ObservedKey, seen: Observation) {
         let mut gathered = self.gathered();
         if !key.sighted.is_proven() {
             let (hour, unproven) = &mut gathered.unproven;
@@ -135,14 +135,14 @@ impl Recorder {
                 unproven.clear();
             }
             if !unproven.contains(&key) {
-                if unproven.len() < UNPROVEN {
+                if unproven.len() < MAX_UNPROVEN_KEYS {
                     unproven.insert(key.clone());
                 } else {
                     key.access_key_id.clear();
                 }
             }
         }
-        add(&mut gathered.observed, key, seen, Observed::add);
+        add_to_sum(&mut gathered.observed, key, seen, Observation::add);
     }
 
     /// Records that had to be dropped since the start.
@@ -170,7 +170,7 @@ impl Recorder {
                 return;
             }
             tokio::select! {
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(FLUSH_INTERVAL) => {}
                 _ = stop.changed() => {}
             }
         }
@@ -189,20 +189,20 @@ impl Recorder {
         let written = self.write(&refused).await;
         self.keep(written, refused, |gathered| &mut gathered.refused)?;
 
-        self.flush_sums(|gathered| &mut gathered.counts, Count::add)
+        self.flush_sums(|gathered| &mut gathered.counts, CallCount::add)
             .await?;
-        self.flush_sums(|gathered| &mut gathered.observed, Observed::add)
+        self.flush_sums(|gathered| &mut gathered.observed, Observation::add)
             .await
     }
 
     /// Writes what was added up by key. What fails is added to what has come meanwhile.
     async fn flush_sums<K: Eq + Hash, V>(
         &self,
-        place: fn(&mut Gathered) -> &mut HashMap<K, V>,
+        place: fn(&mut RecordBuffer) -> &mut HashMap<K, V>,
         sum: fn(&mut V, V),
     ) -> Result<(), StateFault>
     where
-        (K, V): Batch,
+        (K, V): BulkRecord,
     {
         let sums: Vec<(K, V)> = mem::take(place(&mut self.gathered())).into_iter().collect();
         let Err((written, fault)) = self.write(&sums).await else {
@@ -210,16 +210,16 @@ impl Recorder {
         };
         let mut gathered = self.gathered();
         for (key, more) in sums.into_iter().skip(written) {
-            add(place(&mut gathered), key, more, sum);
+            add_to_sum(place(&mut gathered), key, more, sum);
         }
         Err(fault)
     }
 
     /// Writes in batches; where one fails, says how many records were written before.
-    async fn write<T: Batch>(&self, all: &[T]) -> Result<(), (usize, StateFault)> {
+    async fn write<T: BulkRecord>(&self, all: &[T]) -> Result<(), (usize, StateFault)> {
         let mut written = 0;
-        for some in all.chunks(BATCH) {
-            within(self.timeout, T::write(&self.pool, some))
+        for some in all.chunks(STATEMENT_ROWS) {
+            with_timeout(self.timeout, T::write(&self.pool, some))
                 .await
                 .map_err(|fault| (written, fault))?;
             written += some.len();
@@ -231,7 +231,7 @@ impl Recorder {
         &self,
         outcome: Result<(), (usize, StateFault)>,
         mut all: Vec<T>,
-        place: impl Fn(&mut Gathered) -> &mut Vec<T>,
+        place: impl Fn(&mut RecordBuffer) -> &mut Vec<T>,
     ) -> Result<(), StateFault> {
         let Err((written, fault)) = outcome else {
             return Ok(());
@@ -240,8 +240,8 @@ impl Recorder {
         let mut gathered = self.gathered();
         let place = place(&mut gathered);
         all.append(place);
-        if all.len() > WAITING {
-            let over = all.len() - WAITING;
+        if all.len() > MAX_BUFFERED {
+            let over = all.len() - MAX_BUFFERED;
             self.dropped.fetch_add(over as u64, Ordering::Relaxed);
             all.drain(..over);
         }
@@ -250,7 +250,7 @@ impl Recorder {
     }
 
     /// A panic elsewhere must not end the records.
-    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+    fn gathered(&self) -> MutexGuard<'_, RecordBuffer> {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

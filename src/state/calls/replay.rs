@@ -12,7 +12,7 @@ use akgate_api::policy::ReplayedCalls;
 
 /// An operation that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AskedFor {
+pub struct CalledOperation {
     /// Product code.
     pub product: String,
     /// API version.
@@ -25,9 +25,12 @@ pub struct AskedFor {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn operations(pool: &PgPool, since: OffsetDateTime) -> Result<Vec<AskedFor>, StateFault> {
+pub async fn list_called_operations(
+    pool: &PgPool,
+    since: OffsetDateTime,
+) -> Result<Vec<CalledOperation>, StateFault> {
     let operations = sqlx::query_as!(
-        AskedFor,
+        CalledOperation,
         "SELECT DISTINCT product, version, action
          FROM call_counts
          WHERE hour >= $1",
@@ -40,9 +43,9 @@ pub async fn operations(pool: &PgPool, since: OffsetDateTime) -> Result<Vec<Aske
 
 /// An operation that the policy refuses to a restricted key.
 #[derive(Debug, Clone)]
-pub struct Refused {
+pub struct RefusedOperation {
     /// Which one.
-    pub operation: AskedFor,
+    pub operation: CalledOperation,
     /// Only where the restriction was widened.
     pub if_widened: bool,
 }
@@ -52,9 +55,9 @@ pub struct Refused {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn calls(
+pub async fn replay_calls(
     pool: &PgPool,
-    refused: &[Refused],
+    refused: &[RefusedOperation],
     all: bool,
     since: OffsetDateTime,
     limit: i64,

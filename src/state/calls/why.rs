@@ -1,4 +1,4 @@
-//! Why a call was refused: what of it the restriction forbids; and, for whoever made it, by the RequestId and the key
+//! ExplainedRefusal a call was refused: what of it the restriction forbids; and, for whoever made it, by the RequestId and the key
 //! that signed.
 
 use serde::Serialize;
@@ -12,7 +12,7 @@ use akgate_rules::access_key::AccessKeyId;
 /// What a restriction forbids, as far as a refused call is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Forbidden {
+pub enum RefusalReason {
     /// Changing identities, credentials or permissions.
     Change,
     /// Showing a secret.
@@ -29,7 +29,7 @@ pub enum Forbidden {
     Other,
 }
 
-impl Forbidden {
+impl RefusalReason {
     /// By the effect and the profile on record of a call that came `at`, and since when the restriction is widened.
     #[must_use]
     pub fn of(
@@ -53,7 +53,7 @@ impl Forbidden {
 
 /// A refused call, and the restriction that forbade it.
 #[derive(Debug, Clone)]
-pub struct Why {
+pub struct ExplainedRefusal {
     /// Product code.
     pub product: String,
     /// Action.
@@ -76,12 +76,12 @@ pub struct Why {
     pub undone: bool,
 }
 
-impl Why {
+impl ExplainedRefusal {
     /// What of the call the restriction forbids.
     #[must_use]
-    pub fn forbidden(&self) -> Forbidden {
+    pub fn forbidden(&self) -> RefusalReason {
         let profile = self.profile.as_deref();
-        Forbidden::of(&self.effect, profile, self.widened_at, self.refused_at)
+        RefusalReason::of(&self.effect, profile, self.widened_at, self.refused_at)
     }
 }
 
@@ -89,13 +89,13 @@ impl Why {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn find(
+pub async fn find_refusal(
     pool: &PgPool,
     request_id: Uuid,
     access_key_id: &AccessKeyId,
-) -> Result<Option<Why>, StateFault> {
+) -> Result<Option<ExplainedRefusal>, StateFault> {
     let found = sqlx::query_as!(
-        Why,
+        ExplainedRefusal,
         "SELECT
              c.product,
              c.action,

@@ -11,7 +11,7 @@ use time::{
 use uuid::Uuid;
 
 use super::{StateFault, principals};
-use akgate_rules::evidence::clean;
+use akgate_rules::evidence::sanitize_text;
 
 /// The language of a letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ impl Language {
             ("operator", Self::English) => "our security team".to_owned(),
             ("operator", Self::Chinese) => "平台安全团队".to_owned(),
             // A name with dots could be taken for an address.
-            (other, _) => clean(other).replace('.', "[.]"),
+            (other, _) => sanitize_text(other).replace('.', "[.]"),
         }
     }
 }
@@ -102,7 +102,7 @@ pub struct Contact {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn keep(
+pub async fn commit_contact(
     pool: &PgPool,
     account_id: &str,
     email: &str,
@@ -110,8 +110,8 @@ pub async fn keep(
     now: OffsetDateTime,
 ) -> Result<Uuid, StateFault> {
     let mut tx = pool.begin().await?;
-    principals::keep_account(&mut tx, account_id, now).await?;
-    let id = keep_in(&mut tx, account_id, email, language, now).await?;
+    principals::ensure_account(&mut tx, account_id, now).await?;
+    let id = upsert_contact(&mut tx, account_id, email, language, now).await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -120,7 +120,7 @@ pub async fn keep(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn keep_in(
+pub async fn upsert_contact(
     tx: &mut PgTransaction<'_>,
     account_id: &str,
     email: &str,
@@ -149,7 +149,7 @@ pub async fn keep_in(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn keep_all(
+pub async fn upsert_contacts(
     tx: &mut PgTransaction<'_>,
     contacts: &[(&str, &Contact)],
     now: OffsetDateTime,
@@ -193,7 +193,10 @@ pub async fn keep_all(
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn language(pool: &PgPool, contact_id: Uuid) -> Result<Option<Language>, StateFault> {
+pub async fn find_contact_language(
+    pool: &PgPool,
+    contact_id: Uuid,
+) -> Result<Option<Language>, StateFault> {
     let tag = sqlx::query_scalar!(
         "SELECT language
          FROM contacts

@@ -65,7 +65,7 @@ impl StateFault {
 ///
 /// # Errors
 /// [`StateFault::TimedOut`], or the work's own.
-pub async fn within<T, E: From<StateFault>>(
+pub async fn with_timeout<T, E: From<StateFault>>(
     limit: std::time::Duration,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {

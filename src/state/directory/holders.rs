@@ -8,15 +8,15 @@ use time::OffsetDateTime;
 
 use super::{
     StateFault,
-    keys::{self, key_id},
-    sealing::{KeyRing, Sealed},
+    keys::{self, parse_key_id},
+    sealing::{KeyRing, SealedSecret},
     sessions,
 };
 use akgate_rules::access_key::{AccessKeyId, AccessKeySecret};
 
 /// A pair or a session that is known.
 #[derive(Debug, Clone)]
-pub struct Holder {
+pub struct KnownCredential {
     /// Its id.
     pub access_key_id: AccessKeyId,
     /// The AccessKey that a session descends from; `None` for a pair, and for the session of a federated call.
@@ -28,7 +28,7 @@ pub struct Holder {
     blind_index: Option<Vec<u8>>,
 }
 
-impl Holder {
+impl KnownCredential {
     /// Whether a secret of this keyed digest is its own, compared in constant time.
     #[must_use]
     pub fn has(&self, digest: &[u8]) -> bool {
@@ -45,20 +45,20 @@ impl Holder {
 
 /// All that is known of some ids and secrets.
 #[derive(Debug, Default)]
-pub struct Holders {
-    by_id: HashMap<AccessKeyId, Holder>,
+pub struct KnownCredentials {
+    by_id: HashMap<AccessKeyId, KnownCredential>,
     by_digest: HashMap<Vec<u8>, Vec<AccessKeyId>>,
 }
 
-impl Holders {
+impl KnownCredentials {
     /// What has this id.
     #[must_use]
-    pub fn of_id(&self, access_key_id: &AccessKeyId) -> Option<&Holder> {
+    pub fn of_id(&self, access_key_id: &AccessKeyId) -> Option<&KnownCredential> {
         self.by_id.get(access_key_id)
     }
 
     /// What has a secret of this keyed digest: hardly ever more than one.
-    pub fn of_digest(&self, digest: &[u8]) -> impl Iterator<Item = &Holder> {
+    pub fn of_digest(&self, digest: &[u8]) -> impl Iterator<Item = &KnownCredential> {
         let ids = self.by_digest.get(digest).into_iter().flatten();
         ids.filter_map(|id| self.by_id.get(id))
     }
@@ -68,12 +68,12 @@ impl Holders {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn find(
+pub async fn find_known_credentials(
     db: &mut PgConnection,
     ids: &[&str],
     digests: &[&[u8]],
     now: OffsetDateTime,
-) -> Result<Holders, StateFault> {
+) -> Result<KnownCredentials, StateFault> {
     let rows = sqlx::query!(
         "WITH found_keys AS (
              SELECT access_key_id, blind_index, principal_id
@@ -117,11 +117,11 @@ pub async fn find(
     )
     .fetch_all(db)
     .await?;
-    let mut holders = Holders::default();
+    let mut holders = KnownCredentials::default();
     for row in rows {
-        let holder = Holder {
-            access_key_id: key_id(&row.access_key_id)?,
-            parent: row.parent.as_deref().map(key_id).transpose()?,
+        let holder = KnownCredential {
+            access_key_id: parse_key_id(&row.access_key_id)?,
+            parent: row.parent.as_deref().map(parse_key_id).transpose()?,
             account_id: row.account_id,
             has_ended: row.has_ended,
             blind_index: row.blind_index,
@@ -140,7 +140,7 @@ pub async fn find(
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn secrets(
+pub async fn open_secrets(
     pool: &PgPool,
     ring: &KeyRing,
     ids: &[&str],
@@ -163,14 +163,17 @@ pub async fn secrets(
     .await?;
     let opened = rows.into_iter().map(|row| {
         let place = match row.is_session {
-            true => sessions::place(&row.access_key_id),
-            false => keys::place(&row.access_key_id),
+            true => sessions::seal_location(&row.access_key_id),
+            false => keys::seal_location(&row.access_key_id),
         };
-        let sealed = Sealed {
+        let sealed = SealedSecret {
             key_id: row.seal_key_id,
             bytes: row.sealed_secret,
         };
-        Ok((key_id(&row.access_key_id)?, ring.open(&sealed, place)?))
+        Ok((
+            parse_key_id(&row.access_key_id)?,
+            ring.open(&sealed, place)?,
+        ))
     });
     opened.collect()
 }

@@ -12,12 +12,12 @@ use super::{
 use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    evidence::clean,
+    evidence::sanitize_text,
 };
 
 akgate_rules::text_enum! {
     /// The form of a file.
-    pub enum Form {
+    pub enum FileFormat {
         /// A header line, then a pair per line.
         Csv = "csv",
         /// A JSON object per line.
@@ -25,7 +25,7 @@ akgate_rules::text_enum! {
     }
 }
 
-impl Form {
+impl FileFormat {
     /// The form that a file's name tells of.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
@@ -39,7 +39,7 @@ impl Form {
 
 /// A pair, and who is written to when it leaks.
 #[derive(Debug, Clone)]
-pub struct Row {
+pub struct ImportRow {
     /// The pair.
     pub record: KeyRecord,
     /// The id that the IAM has its RAM user under, where it is given.
@@ -51,7 +51,7 @@ pub struct Row {
 /// A line that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
-pub struct BadLine {
+pub struct InvalidLine {
     /// Counted from 1.
     pub line: u64,
     /// What is wrong with it; never what it holds.
@@ -61,7 +61,7 @@ pub struct BadLine {
 /// The members of a line, in both forms.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Members {
+struct ImportFields {
     account_id: String,
     #[serde(default)]
     user_name: Option<String>,
@@ -80,38 +80,38 @@ struct Members {
 }
 
 /// Reads a file line by line, so that its size does not matter.
-pub fn rows<'r>(
-    form: Form,
+pub fn read_rows<'r>(
+    form: FileFormat,
     input: impl BufRead + 'r,
-) -> Box<dyn Iterator<Item = (u64, Result<Row, BadLine>)> + 'r> {
+) -> Box<dyn Iterator<Item = (u64, Result<ImportRow, InvalidLine>)> + 'r> {
     match form {
-        Form::Csv => Box::new(csv_rows(input)),
-        Form::Ndjson => Box::new(ndjson_rows(input)),
+        FileFormat::Csv => Box::new(read_csv_rows(input)),
+        FileFormat::Ndjson => Box::new(read_ndjson_rows(input)),
     }
 }
 
-fn csv_rows(input: impl Read) -> impl Iterator<Item = (u64, Result<Row, BadLine>)> {
+fn read_csv_rows(input: impl Read) -> impl Iterator<Item = (u64, Result<ImportRow, InvalidLine>)> {
     let reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_reader(input);
     let mut last = 1;
-    reader.into_deserialize::<Members>().map(move |read| {
+    reader.into_deserialize::<ImportFields>().map(move |read| {
         let line = match &read {
             Ok(_) => last + 1,
             Err(fault) => fault.position().map_or(last + 1, csv::Position::line),
         };
         last = line;
         let row = read
-            .map_err(|fault| csv_reason(&fault))
-            .and_then(Members::row);
-        (line, row.map_err(|reason| BadLine { line, reason }))
+            .map_err(|fault| describe_csv_error(&fault))
+            .and_then(ImportFields::row);
+        (line, row.map_err(|reason| InvalidLine { line, reason }))
     })
 }
 
 /// The fault without the value that it met: it may be a secret.
-pub fn csv_reason(fault: &csv::Error) -> String {
+pub fn describe_csv_error(fault: &csv::Error) -> String {
     match fault.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => discreet(&err.kind().to_string()),
+        csv::ErrorKind::Deserialize { err, .. } => hide_values(&err.kind().to_string()),
         csv::ErrorKind::UnequalLengths {
             expected_len, len, ..
         } => format!("has {len} fields, the header has {expected_len}"),
@@ -122,42 +122,44 @@ pub fn csv_reason(fault: &csv::Error) -> String {
 }
 
 /// What a parser says, where it names members alone; made safe to show, since the file names them.
-fn discreet(said: &str) -> String {
+fn hide_values(said: &str) -> String {
     let names_members = ["missing field", "unknown field", "duplicate field"]
         .iter()
         .any(|start| said.starts_with(start));
     match names_members {
-        true => clean(said),
+        true => sanitize_text(said),
         false => "a field has the wrong type".to_owned(),
     }
 }
 
-fn ndjson_rows(input: impl BufRead) -> impl Iterator<Item = (u64, Result<Row, BadLine>)> {
+fn read_ndjson_rows(
+    input: impl BufRead,
+) -> impl Iterator<Item = (u64, Result<ImportRow, InvalidLine>)> {
     input.lines().zip(1..).filter_map(|(text, line)| {
         let row = match text {
             Ok(text) if text.trim().is_empty() => return None,
-            Ok(text) => serde_json::from_str::<Members>(&text)
-                .map_err(|fault| json_reason(&fault))
-                .and_then(Members::row),
+            Ok(text) => serde_json::from_str::<ImportFields>(&text)
+                .map_err(|fault| describe_json_error(&fault))
+                .and_then(ImportFields::row),
             Err(fault) => Err(format!("cannot be read: {fault}")),
         };
-        Some((line, row.map_err(|reason| BadLine { line, reason })))
+        Some((line, row.map_err(|reason| InvalidLine { line, reason })))
     })
 }
 
 /// The fault without the value that it met: it may be a secret.
-pub fn json_reason(fault: &serde_json::Error) -> String {
+pub fn describe_json_error(fault: &serde_json::Error) -> String {
     match fault.classify() {
         serde_json::error::Category::Data => {
             let text = fault.to_string();
-            discreet(text.split(" at line ").next().unwrap_or(&text))
+            hide_values(text.split(" at line ").next().unwrap_or(&text))
         }
         _ => format!("not a JSON object (column {})", fault.column()),
     }
 }
 
-impl Members {
-    fn row(self) -> Result<Row, String> {
+impl ImportFields {
+    fn row(self) -> Result<ImportRow, String> {
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
         if self.account_id.is_empty() || !self.account_id.bytes().all(|b| b.is_ascii_digit()) {
             return Err("account_id must be a decimal number".to_owned());
@@ -202,7 +204,7 @@ impl Members {
                 .parse::<lettre::Address>()
                 .map_err(|_| "owner_email is not an e-mail address".to_owned())?;
         }
-        Ok(Row {
+        Ok(ImportRow {
             record: KeyRecord {
                 access_key_id,
                 account_id: self.account_id,
@@ -224,8 +226,8 @@ impl Members {
 mod tests {
     use super::*;
 
-    fn read(form: Form, text: &str) -> Vec<Result<(String, Option<String>), String>> {
-        rows(form, text.as_bytes())
+    fn read(form: FileFormat, text: &str) -> Vec<Result<(String, Option<String>), String>> {
+        read_rows(form, text.as_bytes())
             .map(|(_, row)| match row {
                 Ok(row) => Ok((
                     row.record.access_key_id.as_str().to_owned(),
@@ -245,12 +247,12 @@ mod tests {
         let csv = "account_id,user_name,access_key_id,access_key_secret,status\n\
                    1,alice,LTAI5tFake1,FakeSecret1,Active\n\
                    1,,LTAI5tFake2,FakeSecret2,\n";
-        assert_eq!(read(Form::Csv, csv), wanted);
+        assert_eq!(read(FileFormat::Csv, csv), wanted);
         let ndjson = r#"{"account_id":"1","user_name":"alice","access_key_id":"LTAI5tFake1","access_key_secret":"FakeSecret1"}
 
 {"account_id":"1","access_key_id":"LTAI5tFake2","access_key_secret":"FakeSecret2","owner_email":"a@example.com","owner_language":"zh-CN"}
 "#;
-        assert_eq!(read(Form::Ndjson, ndjson), wanted);
+        assert_eq!(read(FileFormat::Ndjson, ndjson), wanted);
     }
 
     #[test]
@@ -260,7 +262,7 @@ mod tests {
                    x,alice,LTAI5tFake2,FakeSecret2\n\
                    1,alice\n\
                    1,alice,LTAI5tFake3,FakeSecret3\n";
-        let rows = read(Form::Csv, csv);
+        let rows = read(FileFormat::Csv, csv);
         assert!(rows[0].is_ok() && rows[3].is_ok());
         assert_eq!(
             rows[1],
@@ -275,7 +277,7 @@ mod tests {
     #[test]
     fn imported_contact_has_a_rank() {
         let ranks = |text: &str| -> Vec<Result<i32, String>> {
-            rows(Form::Csv, text.as_bytes())
+            read_rows(FileFormat::Csv, text.as_bytes())
                 .map(|(_, row)| match row {
                     Ok(row) => Ok(row.contact.unwrap().rank),
                     Err(bad) => Err(bad.reason),
@@ -293,13 +295,13 @@ mod tests {
     #[test]
     fn import_error_never_repeats_a_secret() {
         for (form, text) in [
-            (Form::Ndjson, r#"{"access_key_secret":"FakeSecret1""#),
+            (FileFormat::Ndjson, r#"{"access_key_secret":"FakeSecret1""#),
             (
-                Form::Ndjson,
+                FileFormat::Ndjson,
                 r#"{"account_id":"1","access_key_id":"a b","access_key_secret":"FakeSecret1"}"#,
             ),
             (
-                Form::Csv,
+                FileFormat::Csv,
                 "account_id,access_key_id,access_key_secret,extra\n1,a,FakeSecret1,b\n",
             ),
         ] {

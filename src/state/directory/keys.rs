@@ -4,9 +4,9 @@
 //! a status runs in its caller's transaction: [`crate::keys::lifecycle`].
 
 use super::{
-    KeyRecord, StateFault, column, principals,
-    revision::At,
-    sealing::{KeyRing, Place, SealFault, Sealed},
+    KeyRecord, StateFault, collect_column, principals,
+    revision::WriteStamp,
+    sealing::{KeyRing, SealFault, SealLocation, SealedSecret},
 };
 use akgate_api::keys::KeyStatus;
 use akgate_rules::{
@@ -39,7 +39,7 @@ pub struct SealedKey {
     /// Whether it works.
     pub status: KeyStatus,
     made_by: Option<AccessKeyId>,
-    sealed: Sealed,
+    sealed: SealedSecret,
     blind_index: Vec<u8>,
 }
 
@@ -55,7 +55,11 @@ impl SealedKey {
         rng: &mut impl CryptoRng,
     ) -> Result<Self, SealFault> {
         let record = key.record;
-        let sealed = ring.seal(&record.secret, place(record.access_key_id.as_str()), rng)?;
+        let sealed = ring.seal(
+            &record.secret,
+            seal_location(record.access_key_id.as_str()),
+            rng,
+        )?;
         Ok(Self {
             blind_index: ring.blind_index(&record.secret),
             access_key_id: record.access_key_id,
@@ -77,7 +81,7 @@ impl SealedKey {
 
 /// What keeping a pair changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum UpsertOutcome {
     /// It is new.
     Inserted,
     /// Its secret or its status was another; this was its status.
@@ -93,15 +97,15 @@ pub enum Kept {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn keep_all(
+pub async fn upsert_key_rows(
     tx: &mut PgTransaction<'_>,
     keys: &[SealedKey],
-    at: At,
-) -> Result<Vec<Kept>, StateFault> {
-    let accounts = column(keys, |key| key.account_id.as_str());
-    let users = column(keys, |key| key.user_name.as_deref());
-    let user_ids = column(keys, |key| key.user_id.as_deref());
-    principals::keep_all(tx, &accounts, &users, &user_ids, at.now).await?;
+    at: WriteStamp,
+) -> Result<Vec<UpsertOutcome>, StateFault> {
+    let accounts = collect_column(keys, |key| key.account_id.as_str());
+    let users = collect_column(keys, |key| key.user_name.as_deref());
+    let user_ids = collect_column(keys, |key| key.user_id.as_deref());
+    principals::ensure_principals(tx, &accounts, &users, &user_ids, at.now).await?;
     // Equal secrets have equal indexes: nothing has to be opened to compare them.
     let found = sqlx::query!(
         "SELECT
@@ -118,10 +122,10 @@ pub async fn keep_all(
              AND p.deleted_at IS NULL
          LEFT JOIN access_keys k ON k.access_key_id = n.access_key_id
          ORDER BY n.position",
-        &column(keys, |key| key.access_key_id.as_str()) as &[&str],
+        &collect_column(keys, |key| key.access_key_id.as_str()) as &[&str],
         &accounts as &[&str],
         &users as &[Option<&str>],
-        &column(keys, |key| key.blind_index.as_slice()) as &[&[u8]]
+        &collect_column(keys, |key| key.blind_index.as_slice()) as &[&[u8]]
     )
     .fetch_all(&mut **tx)
     .await?;
@@ -131,30 +135,30 @@ pub async fn keep_all(
     let mut kept = Vec::with_capacity(keys.len());
     let mut written = Vec::new();
     for (key, row) in keys.iter().zip(&found) {
-        let before = row.status.as_deref().map(status).transpose()?;
+        let before = row.status.as_deref().map(parse_status).transpose()?;
         // What operators have disabled stays so, whatever a list of before says.
         let is_held = row.is_held && key.status == KeyStatus::Active;
         let what = match before {
-            None => Kept::Inserted,
-            Some(_) if row.owner != Some(row.principal_id) => Kept::Foreign,
+            None => UpsertOutcome::Inserted,
+            Some(_) if row.owner != Some(row.principal_id) => UpsertOutcome::Foreign,
             Some(before) if row.same_secret == Some(true) && (is_held || before == key.status) => {
-                Kept::Unchanged
+                UpsertOutcome::Unchanged
             }
-            Some(before) => Kept::Changed(before),
+            Some(before) => UpsertOutcome::Changed(before),
         };
-        if matches!(what, Kept::Inserted | Kept::Changed(_)) {
+        if matches!(what, UpsertOutcome::Inserted | UpsertOutcome::Changed(_)) {
             written.push((key, row.principal_id));
         }
         kept.push(what);
     }
-    write(tx, &written, at).await?;
+    write_key_rows(tx, &written, at).await?;
     Ok(kept)
 }
 
-async fn write(
+async fn write_key_rows(
     tx: &mut PgTransaction<'_>,
     keys: &[(&SealedKey, i64)],
-    at: At,
+    at: WriteStamp,
 ) -> Result<(), StateFault> {
     if keys.is_empty() {
         return Ok(());
@@ -190,13 +194,13 @@ async fn write(
              seal_key_id = excluded.seal_key_id,
              blind_index = excluded.blind_index,
              revision = excluded.revision",
-        &column(keys, |(key, _)| key.access_key_id.as_str()) as &[&str],
-        &column(keys, |(_, principal_id)| *principal_id),
-        &column(keys, |(key, _)| key.status.as_str()) as &[&str],
-        &column(keys, |(key, _)| key.sealed.bytes.as_slice()) as &[&[u8]],
-        &column(keys, |(key, _)| key.sealed.key_id),
-        &column(keys, |(key, _)| key.blind_index.as_slice()) as &[&[u8]],
-        &column(keys, |(key, _)| key
+        &collect_column(keys, |(key, _)| key.access_key_id.as_str()) as &[&str],
+        &collect_column(keys, |(_, principal_id)| *principal_id),
+        &collect_column(keys, |(key, _)| key.status.as_str()) as &[&str],
+        &collect_column(keys, |(key, _)| key.sealed.bytes.as_slice()) as &[&[u8]],
+        &collect_column(keys, |(key, _)| key.sealed.key_id),
+        &collect_column(keys, |(key, _)| key.blind_index.as_slice()) as &[&[u8]],
+        &collect_column(keys, |(key, _)| key
             .made_by
             .as_ref()
             .map(AccessKeyId::as_str)) as &[Option<&str>],
@@ -221,7 +225,7 @@ pub struct FoundKey {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn find(
+pub async fn find_key(
     pool: &PgPool,
     ring: &KeyRing,
     access_key_id: &AccessKeyId,
@@ -245,7 +249,7 @@ pub async fn find(
     let Some(row) = row else {
         return Ok(None);
     };
-    let sealed = Sealed {
+    let sealed = SealedSecret {
         key_id: row.seal_key_id,
         bytes: row.sealed_secret,
     };
@@ -254,8 +258,8 @@ pub async fn find(
             access_key_id: access_key_id.clone(),
             account_id: row.account_id,
             user_name: row.user_name,
-            status: status(&row.status)?,
-            secret: ring.open(&sealed, place(access_key_id.as_str()))?,
+            status: parse_status(&row.status)?,
+            secret: ring.open(&sealed, seal_location(access_key_id.as_str()))?,
         },
         position: Position {
             history: History(row.history),
@@ -266,7 +270,7 @@ pub async fn find(
 
 /// Who owns a pair, and whether it works.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owned {
+pub struct KeyOwner {
     /// The account.
     pub account_id: String,
     /// The RAM user; `None` for the account itself.
@@ -279,10 +283,10 @@ pub struct Owned {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn owned(
+pub async fn find_key_owner(
     tx: &mut PgTransaction<'_>,
     access_key_id: &AccessKeyId,
-) -> Result<Option<Owned>, StateFault> {
+) -> Result<Option<KeyOwner>, StateFault> {
     let row = sqlx::query!(
         "SELECT
              p.account_id,
@@ -296,10 +300,10 @@ pub async fn owned(
     .fetch_optional(&mut **tx)
     .await?;
     row.map(|row| {
-        Ok(Owned {
+        Ok(KeyOwner {
             account_id: row.account_id,
             user_name: row.user_name,
-            status: status(&row.status)?,
+            status: parse_status(&row.status)?,
         })
     })
     .transpose()
@@ -309,11 +313,11 @@ pub async fn owned(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn disable(
+pub async fn disable_key_row(
     tx: &mut PgTransaction<'_>,
     access_key_id: &AccessKeyId,
     by: &str,
-    at: At,
+    at: WriteStamp,
 ) -> Result<bool, StateFault> {
     let disabled = sqlx::query!(
         "UPDATE access_keys
@@ -337,11 +341,11 @@ pub async fn disable(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn set_status(
+pub async fn update_key_status(
     tx: &mut PgTransaction<'_>,
     access_key_id: &AccessKeyId,
     status: KeyStatus,
-    at: At,
+    at: WriteStamp,
 ) -> Result<(), StateFault> {
     sqlx::query!(
         "UPDATE access_keys
@@ -359,15 +363,15 @@ pub async fn set_status(
     Ok(())
 }
 
-pub(super) fn place(access_key_id: &str) -> Place<'_> {
-    Place {
+pub(super) fn seal_location(access_key_id: &str) -> SealLocation<'_> {
+    SealLocation {
         table: "access_keys",
         column: "sealed_secret",
         row: access_key_id,
     }
 }
 
-pub(super) fn status(text: &str) -> Result<KeyStatus, StateFault> {
+pub(super) fn parse_status(text: &str) -> Result<KeyStatus, StateFault> {
     text.parse::<KeyStatus>()
         .map_err(|_| StateFault::Corrupt("status"))
 }
@@ -376,6 +380,6 @@ pub(super) fn status(text: &str) -> Result<KeyStatus, StateFault> {
 ///
 /// # Errors
 /// [`StateFault::Corrupt`].
-pub fn key_id(text: &str) -> Result<AccessKeyId, StateFault> {
+pub fn parse_key_id(text: &str) -> Result<AccessKeyId, StateFault> {
     AccessKeyId::parse(text).map_err(|_| StateFault::Corrupt("access_key_id"))
 }

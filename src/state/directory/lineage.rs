@@ -12,7 +12,7 @@ use akgate_rules::access_key::AccessKeyId;
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn of(
+pub async fn list_relatives(
     pool: &PgPool,
     access_key_id: &AccessKeyId,
     limit: i64,

@@ -9,7 +9,7 @@ use akgate_rules::access_key::AccessKeyId;
 
 /// Which AccessKeys are wanted, in the order of their ids.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct KeyCriteria<'a> {
     /// Of this account.
     pub account_id: Option<&'a str>,
     /// Of this RAM user.
@@ -28,7 +28,10 @@ pub struct Wanted<'a> {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(pool: &PgPool, wanted: &Wanted<'_>) -> Result<Vec<ListedKey>, StateFault> {
+pub async fn list_keys(
+    pool: &PgPool,
+    wanted: &KeyCriteria<'_>,
+) -> Result<Vec<ListedKey>, StateFault> {
     let keys = sqlx::query_as!(
         ListedKey,
         "SELECT
@@ -65,7 +68,7 @@ pub async fn list(pool: &PgPool, wanted: &Wanted<'_>) -> Result<Vec<ListedKey>, 
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn show(
+pub async fn find_key_view(
     pool: &PgPool,
     access_key_id: &AccessKeyId,
     now: OffsetDateTime,
@@ -140,7 +143,7 @@ pub async fn show(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn sealed_by(pool: &PgPool) -> Result<Vec<i32>, StateFault> {
+pub async fn list_seal_key_ids(pool: &PgPool) -> Result<Vec<i32>, StateFault> {
     let keys = sqlx::query_scalar!(
         "SELECT DISTINCT seal_key_id AS \"seal_key_id!\"
          FROM (

@@ -16,13 +16,13 @@ pub mod revision;
 pub mod sealing;
 pub mod sessions;
 
-pub use fault::{StateFault, within};
+pub use fault::{StateFault, with_timeout};
 
 use akgate_api::keys::KeyStatus;
 use akgate_rules::access_key::{AccessKeyId, AccessKeySecret};
 
 /// One column of many rows, as `unnest` takes it.
-pub fn column<'r, T, U>(rows: &'r [T], one: impl Fn(&'r T) -> U) -> Vec<U> {
+pub fn collect_column<'r, T, U>(rows: &'r [T], one: impl Fn(&'r T) -> U) -> Vec<U> {
     rows.iter().map(one).collect()
 }
 

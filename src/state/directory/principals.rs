@@ -3,11 +3,11 @@
 use sqlx::PgTransaction;
 use time::OffsetDateTime;
 
-use super::{StateFault, revision::At};
+use super::{StateFault, revision::WriteStamp};
 
 /// ARN of an account itself, or of one of its RAM users.
 #[must_use]
-pub fn arn(account_id: &str, user_name: Option<&str>) -> String {
+pub fn principal_arn(account_id: &str, user_name: Option<&str>) -> String {
     match user_name {
         Some(name) => format!("acs:ram::{account_id}:user/{name}"),
         None => format!("acs:ram::{account_id}:root"),
@@ -18,7 +18,7 @@ pub fn arn(account_id: &str, user_name: Option<&str>) -> String {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn keep_account(
+pub async fn ensure_account(
     tx: &mut PgTransaction<'_>,
     account_id: &str,
     now: OffsetDateTime,
@@ -39,13 +39,13 @@ pub async fn keep_account(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn keep(
+pub async fn ensure_principal(
     tx: &mut PgTransaction<'_>,
     account_id: &str,
     user_name: Option<&str>,
     now: OffsetDateTime,
 ) -> Result<i64, StateFault> {
-    keep_account(tx, account_id, now).await?;
+    ensure_account(tx, account_id, now).await?;
     sqlx::query!(
         "INSERT INTO principals (account_id, user_name)
          VALUES ($1, $2)
@@ -74,7 +74,7 @@ pub async fn keep(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn keep_all(
+pub async fn ensure_principals(
     tx: &mut PgTransaction<'_>,
     accounts: &[&str],
     user_names: &[Option<&str>],
@@ -159,7 +159,7 @@ pub async fn set_user_id(
 ///
 /// # Errors
 /// [`StateFault::UnknownUser`] where the directory has not seen it made; [`StateFault::Database`].
-pub async fn name_of(
+pub async fn find_user_name(
     tx: &mut PgTransaction<'_>,
     account_id: &str,
     user_id: &str,
@@ -182,12 +182,12 @@ pub async fn name_of(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn rename(
+pub async fn rename_user(
     tx: &mut PgTransaction<'_>,
     account_id: &str,
     from: &str,
     to: &str,
-    at: At,
+    at: WriteStamp,
 ) -> Result<(), StateFault> {
     sqlx::query!(
         "WITH renamed AS (
@@ -216,11 +216,11 @@ pub async fn rename(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn delete(
+pub async fn delete_user(
     tx: &mut PgTransaction<'_>,
     account_id: &str,
     user_name: &str,
-    at: At,
+    at: WriteStamp,
 ) -> Result<(), StateFault> {
     sqlx::query!(
         "WITH gone AS (

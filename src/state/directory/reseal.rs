@@ -9,33 +9,33 @@ use sqlx::PgPool;
 
 use super::{
     StateFault, keys, revision,
-    sealing::{KeyRing, Place, Sealed},
+    sealing::{KeyRing, SealLocation, SealedSecret},
     sessions,
 };
 
 /// Where sealed secrets stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Table {
+pub enum SealedTable {
     /// AccessKey pairs.
     AccessKeys,
     /// Sessions.
     Sessions,
 }
 
-impl Table {
+impl SealedTable {
     /// Both.
     pub const ALL: [Self; 2] = [Self::AccessKeys, Self::Sessions];
 
-    fn place(self, id: &str) -> Place<'_> {
+    fn place(self, id: &str) -> SealLocation<'_> {
         match self {
-            Self::AccessKeys => keys::place(id),
-            Self::Sessions => sessions::place(id),
+            Self::AccessKeys => keys::seal_location(id),
+            Self::Sessions => sessions::seal_location(id),
         }
     }
 }
 
 /// A row that another key has sealed.
-struct Row {
+struct StaleRow {
     access_key_id: String,
     sealed_secret: Vec<u8>,
     seal_key_id: i32,
@@ -45,7 +45,7 @@ struct Row {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn left(pool: &PgPool, ring: &KeyRing) -> Result<i64, StateFault> {
+pub async fn count_stale(pool: &PgPool, ring: &KeyRing) -> Result<i64, StateFault> {
     let left = sqlx::query_scalar!(
         "SELECT
              (SELECT count(*) FROM access_keys WHERE seal_key_id <> $1)
@@ -62,43 +62,43 @@ pub async fn left(pool: &PgPool, ring: &KeyRing) -> Result<i64, StateFault> {
 ///
 /// # Errors
 /// [`StateFault`]; [`StateFault::Seal`] where the ring lacks the key that sealed one.
-pub async fn some(
+pub async fn reseal_batch(
     pool: &PgPool,
     ring: &KeyRing,
-    table: Table,
+    table: SealedTable,
     after: &str,
     limit: i64,
     rng: &mut (impl CryptoRng + Send),
 ) -> Result<Option<(String, usize)>, StateFault> {
-    let rows = read(pool, table, ring.newest(), after, limit).await?;
+    let rows = read_stale_rows(pool, table, ring.newest(), after, limit).await?;
     let Some(last) = rows.last().map(|row| row.access_key_id.clone()) else {
         return Ok(None);
     };
     let mut resealed = Vec::with_capacity(rows.len());
     for row in &rows {
         let place = table.place(&row.access_key_id);
-        let sealed = Sealed {
+        let sealed = SealedSecret {
             key_id: row.seal_key_id,
             bytes: row.sealed_secret.clone(),
         };
         let secret = ring.open(&sealed, place)?;
         resealed.push(ring.seal(&secret, place, rng)?.bytes);
     }
-    write(pool, table, ring.newest(), &rows, &resealed).await?;
+    write_resealed_rows(pool, table, ring.newest(), &rows, &resealed).await?;
     Ok(Some((last, rows.len())))
 }
 
-async fn read(
+async fn read_stale_rows(
     pool: &PgPool,
-    table: Table,
+    table: SealedTable,
     newest: i32,
     after: &str,
     limit: i64,
-) -> Result<Vec<Row>, StateFault> {
+) -> Result<Vec<StaleRow>, StateFault> {
     let rows = match table {
-        Table::AccessKeys => {
+        SealedTable::AccessKeys => {
             sqlx::query_as!(
-                Row,
+                StaleRow,
                 "SELECT access_key_id, sealed_secret, seal_key_id
                  FROM access_keys
                  WHERE access_key_id > $1
@@ -112,9 +112,9 @@ async fn read(
             .fetch_all(pool)
             .await?
         }
-        Table::Sessions => {
+        SealedTable::Sessions => {
             sqlx::query_as!(
-                Row,
+                StaleRow,
                 "SELECT access_key_id, sealed_secret, seal_key_id
                  FROM sessions
                  WHERE access_key_id > $1
@@ -132,11 +132,11 @@ async fn read(
     Ok(rows)
 }
 
-async fn write(
+async fn write_resealed_rows(
     pool: &PgPool,
-    table: Table,
+    table: SealedTable,
     newest: i32,
-    rows: &[Row],
+    rows: &[StaleRow],
     resealed: &[Vec<u8>],
 ) -> Result<(), StateFault> {
     let ids: Vec<&str> = rows.iter().map(|row| row.access_key_id.as_str()).collect();
@@ -145,9 +145,9 @@ async fn write(
         .map(|row| row.sealed_secret.as_slice())
         .collect();
     let mut tx = pool.begin().await?;
-    revision::hold(&mut tx).await?;
+    revision::lock_revision(&mut tx).await?;
     match table {
-        Table::AccessKeys => {
+        SealedTable::AccessKeys => {
             sqlx::query!(
                 "UPDATE access_keys k
                  SET sealed_secret = n.resealed,
@@ -164,7 +164,7 @@ async fn write(
             .execute(&mut *tx)
             .await?
         }
-        Table::Sessions => {
+        SealedTable::Sessions => {
             sqlx::query!(
                 "UPDATE sessions s
                  SET sealed_secret = n.resealed,

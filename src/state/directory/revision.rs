@@ -15,11 +15,11 @@ use super::StateFault;
 use akgate_rules::position::{History, Position};
 
 /// The channel of the hints that the revision has moved. The poll is the guarantee.
-pub const CHANNEL: &str = "akgate_revision";
+pub const REVISION_CHANNEL: &str = "akgate_revision";
 
 /// When a writer writes: its place in the order of commits, and the time.
 #[derive(Debug, Clone, Copy)]
-pub struct At {
+pub struct WriteStamp {
     /// The history.
     pub history: History,
     /// The revision that its transaction has advanced to.
@@ -28,7 +28,7 @@ pub struct At {
     pub now: OffsetDateTime,
 }
 
-impl At {
+impl WriteStamp {
     /// The place in the order of commits.
     #[must_use]
     pub fn position(self) -> Position {
@@ -44,7 +44,10 @@ impl At {
 ///
 /// # Errors
 /// That of the database.
-pub async fn advance(tx: &mut PgTransaction<'_>, now: OffsetDateTime) -> Result<At, sqlx::Error> {
+pub async fn advance_revision(
+    tx: &mut PgTransaction<'_>,
+    now: OffsetDateTime,
+) -> Result<WriteStamp, sqlx::Error> {
     let row = sqlx::query!(
         "WITH server AS (
              SELECT system_identifier, registry_timeline() AS timeline
@@ -74,11 +77,11 @@ pub async fn advance(tx: &mut PgTransaction<'_>, now: OffsetDateTime) -> Result<
          )
          SELECT history AS \"history!\", revision AS \"revision!\"
          FROM counter, pg_notify($1, '')",
-        CHANNEL
+        REVISION_CHANNEL
     )
     .fetch_one(&mut **tx)
     .await?;
-    Ok(At {
+    Ok(WriteStamp {
         history: History(row.history),
         revision: row.revision,
         now,
@@ -90,7 +93,7 @@ pub async fn advance(tx: &mut PgTransaction<'_>, now: OffsetDateTime) -> Result<
 ///
 /// # Errors
 /// That of the database.
-pub async fn hold(tx: &mut PgTransaction<'_>) -> Result<Position, sqlx::Error> {
+pub async fn lock_revision(tx: &mut PgTransaction<'_>) -> Result<Position, sqlx::Error> {
     let row = sqlx::query!(
         "SELECT history, revision
          FROM registry_revision
@@ -108,18 +111,18 @@ pub async fn hold(tx: &mut PgTransaction<'_>) -> Result<Position, sqlx::Error> {
 ///
 /// # Errors
 /// [`StateFault::Database`], also by a standby, which knows no position.
-pub async fn position(pool: &PgPool) -> Result<Position, StateFault> {
-    if let Some(position) = read(&mut *pool.acquire().await?).await? {
+pub async fn current_position(pool: &PgPool) -> Result<Position, StateFault> {
+    if let Some(position) = read_position(&mut *pool.acquire().await?).await? {
         return Ok(position);
     }
-    stamp(pool, None).await
+    stamp_history(pool, None).await
 }
 
 /// Reads the counter; `None` where a new history is to be stamped on it.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn read(db: &mut PgConnection) -> Result<Option<Position>, StateFault> {
+pub async fn read_position(db: &mut PgConnection) -> Result<Option<Position>, StateFault> {
     let row = sqlx::query!(
         "SELECT
              r.history,
@@ -140,7 +143,10 @@ pub async fn read(db: &mut PgConnection) -> Result<Option<Position>, StateFault>
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn stamp(pool: &PgPool, gone_back: Option<Position>) -> Result<Position, StateFault> {
+pub async fn stamp_history(
+    pool: &PgPool,
+    gone_back: Option<Position>,
+) -> Result<Position, StateFault> {
     let (history, revision) = match gone_back {
         Some(position) => (Some(position.history.0), Some(position.revision)),
         None => (None, None),
@@ -171,7 +177,7 @@ pub async fn stamp(pool: &PgPool, gone_back: Option<Position>) -> Result<Positio
     )
     .execute(&mut *tx)
     .await?;
-    let position = read(&mut tx).await?;
+    let position = read_position(&mut tx).await?;
     tx.commit().await?;
     position.ok_or(StateFault::Corrupt("registry_revision"))
 }
@@ -180,7 +186,7 @@ pub async fn stamp(pool: &PgPool, gone_back: Option<Position>) -> Result<Positio
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn fork(
+pub async fn find_fork_revision(
     db: &mut PgConnection,
     history: History,
     later: History,
@@ -210,7 +216,7 @@ pub async fn fork(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn settle(pool: &PgPool, history: History) -> Result<(), StateFault> {
+pub async fn settle_history(pool: &PgPool, history: History) -> Result<(), StateFault> {
     sqlx::query!(
         "UPDATE registry_histories
          SET is_settled = true

@@ -18,16 +18,16 @@ use zeroize::Zeroizing;
 use akgate_rules::{access_key::AccessKeySecret, mac_key::MacKey};
 
 /// Bytes of the random nonce: at 192 bits, chance never repeats one.
-const NONCE: usize = 24;
+const NONCE_LEN: usize = 24;
 
 /// The form of the associated data; part of it.
-const FORM: &[u8] = b"akgate-sealed-v1";
+const SEAL_FORMAT: &[u8] = b"akgate-sealed-v1";
 
 /// What separates this MAC from any other use of the same key.
-const BLIND_INDEX: &[u8] = b"akgate-blind-index-v1\n";
+const BLIND_INDEX_CONTEXT: &[u8] = b"akgate-blind-index-v1\n";
 
 /// The same for the tokens of confirmation links.
-const CONFIRMATION: &[u8] = b"akgate-confirmation-v1\n";
+const CONFIRMATION_CONTEXT: &[u8] = b"akgate-confirmation-v1\n";
 
 /// The keys that seal secrets, and the one that finds them and signs links.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ pub struct KeyRing {
 
 /// Where a sealed value stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct SealLocation<'a> {
     /// Table.
     pub table: &'a str,
     /// Column.
@@ -50,7 +50,7 @@ pub struct Place<'a> {
 
 /// A sealed value: its nonce, then the ciphertext with its tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed {
+pub struct SealedSecret {
     /// Which key of the ring sealed it.
     pub key_id: i32,
     /// Nonce and ciphertext.
@@ -170,10 +170,10 @@ impl KeyRing {
     pub fn seal(
         &self,
         secret: &AccessKeySecret,
-        place: Place<'_>,
+        place: SealLocation<'_>,
         rng: &mut impl CryptoRng,
-    ) -> Result<Sealed, SealFault> {
-        let mut nonce = [0; NONCE];
+    ) -> Result<SealedSecret, SealFault> {
+        let mut nonce = [0; NONCE_LEN];
         rng.fill_bytes(&mut nonce);
         let text = self
             .cipher(self.newest)?
@@ -185,7 +185,7 @@ impl KeyRing {
                 },
             )
             .map_err(|_| SealFault::Broken)?;
-        Ok(Sealed {
+        Ok(SealedSecret {
             key_id: self.newest,
             bytes: [&nonce[..], &text].concat(),
         })
@@ -195,10 +195,14 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`SealFault`].
-    pub fn open(&self, sealed: &Sealed, place: Place<'_>) -> Result<AccessKeySecret, SealFault> {
+    pub fn open(
+        &self,
+        sealed: &SealedSecret,
+        place: SealLocation<'_>,
+    ) -> Result<AccessKeySecret, SealFault> {
         let (nonce, text) = sealed
             .bytes
-            .split_first_chunk::<NONCE>()
+            .split_first_chunk::<NONCE_LEN>()
             .ok_or(SealFault::Broken)?;
         let secret = self
             .cipher(sealed.key_id)?
@@ -220,7 +224,7 @@ impl KeyRing {
     pub fn confirmation_token(&self, restriction: Uuid, contact: Uuid, generation: i32) -> String {
         let mac = self
             .index
-            .mac(CONFIRMATION)
+            .mac(CONFIRMATION_CONTEXT)
             .chain_update(restriction.as_bytes())
             .chain_update(contact.as_bytes())
             .chain_update(generation.to_be_bytes())
@@ -234,7 +238,7 @@ impl KeyRing {
     #[must_use]
     pub fn blind_index(&self, secret: &AccessKeySecret) -> Vec<u8> {
         self.index
-            .mac(BLIND_INDEX)
+            .mac(BLIND_INDEX_CONTEXT)
             .chain_update(secret.expose())
             .finalize()
             .into_bytes()
@@ -250,12 +254,12 @@ impl KeyRing {
     }
 }
 
-impl Place<'_> {
+impl SealLocation<'_> {
     /// Each part after its length, so that no two places read alike.
     fn associated_data(&self, key_id: i32) -> Vec<u8> {
         let id = key_id.to_be_bytes();
         let parts = [
-            FORM,
+            SEAL_FORMAT,
             self.table.as_bytes(),
             self.column.as_bytes(),
             self.row.as_bytes(),
@@ -274,7 +278,7 @@ mod tests {
 
     use super::*;
 
-    const PLACE: Place<'_> = Place {
+    const PLACE: SealLocation<'_> = SealLocation {
         table: "access_keys",
         column: "sealed_secret",
         row: "LTAI1",
@@ -303,16 +307,16 @@ mod tests {
             secret().expose()
         );
         for place in [
-            Place {
+            SealLocation {
                 row: "LTAI2",
                 ..PLACE
             },
-            Place {
+            SealLocation {
                 column: "sealed_secre",
                 row: "tLTAI1",
                 ..PLACE
             },
-            Place {
+            SealLocation {
                 table: "sessions",
                 ..PLACE
             },
@@ -336,7 +340,7 @@ mod tests {
                 "{at}"
             );
         }
-        let other_id = Sealed {
+        let other_id = SealedSecret {
             key_id: 1,
             ..sealed
         };

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::{
     StateFault,
-    keys::key_id,
-    revision::At,
-    sealing::{KeyRing, Place, Sealed},
+    keys::parse_key_id,
+    revision::WriteStamp,
+    sealing::{KeyRing, SealLocation, SealedSecret},
 };
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
@@ -48,7 +48,7 @@ pub struct NewSession {
     /// What names and proves it.
     pub record: SessionRecord,
     /// Who asked for it; `None` for a federated call, which no AccessKey signs.
-    pub parent: Option<Parent>,
+    pub parent: Option<SessionParent>,
     /// When it was asked for.
     pub minted_at: OffsetDateTime,
     /// The call that asked for it.
@@ -57,7 +57,7 @@ pub struct NewSession {
 
 /// Who asked for a session.
 #[derive(Debug, Clone)]
-pub struct Parent {
+pub struct SessionParent {
     /// The key or session that signed the call, and where the registry stood at its intent.
     pub ancestor: Ancestor,
     /// Its account.
@@ -81,11 +81,11 @@ pub struct FoundSession {
 ///
 /// # Errors
 /// [`StateFault::UnknownParent`] where a parent session is not known; else [`StateFault`].
-pub async fn keep(
+pub async fn insert_session(
     tx: &mut PgTransaction<'_>,
     ring: &KeyRing,
     session: &NewSession,
-    at: At,
+    at: WriteStamp,
     rng: &mut (impl CryptoRng + Send),
 ) -> Result<(), StateFault> {
     let (mut ancestors, mut mint_revisions) = (Vec::new(), Vec::new());
@@ -117,7 +117,7 @@ pub async fn keep(
     account_ids.dedup();
     let record = &session.record;
     let id = record.access_key_id.as_str();
-    let sealed = ring.seal(&record.secret, place(id), rng)?;
+    let sealed = ring.seal(&record.secret, seal_location(id), rng)?;
     sqlx::query!(
         "INSERT INTO sessions (
              access_key_id,
@@ -163,7 +163,7 @@ pub async fn keep(
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn find(
+pub async fn find_session(
     pool: &PgPool,
     ring: &KeyRing,
     access_key_id: &AccessKeyId,
@@ -191,7 +191,7 @@ pub async fn find(
     let Some(row) = row else {
         return Ok(None);
     };
-    let sealed = Sealed {
+    let sealed = SealedSecret {
         key_id: row.seal_key_id,
         bytes: row.sealed_secret,
     };
@@ -201,7 +201,7 @@ pub async fn find(
         .zip(row.mint_revisions.iter().zip(row.mint_histories))
         .map(|(id, (revision, history))| {
             Ok(Ancestor {
-                access_key_id: key_id(id)?,
+                access_key_id: parse_key_id(id)?,
                 minted_at: Position {
                     history: History(history),
                     revision: *revision,
@@ -214,7 +214,7 @@ pub async fn find(
             access_key_id: access_key_id.clone(),
             account_id: row.account_id,
             principal: row.principal,
-            secret: ring.open(&sealed, place(access_key_id.as_str()))?,
+            secret: ring.open(&sealed, seal_location(access_key_id.as_str()))?,
             token_sha256: row
                 .token_sha256
                 .try_into()
@@ -234,7 +234,10 @@ pub async fn find(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn forget(pool: &PgPool, before: OffsetDateTime) -> Result<u64, StateFault> {
+pub async fn delete_sessions_before(
+    pool: &PgPool,
+    before: OffsetDateTime,
+) -> Result<u64, StateFault> {
     let gone = sqlx::query!(
         "DELETE FROM sessions
          WHERE expires_at < $1",
@@ -245,8 +248,8 @@ pub async fn forget(pool: &PgPool, before: OffsetDateTime) -> Result<u64, StateF
     Ok(gone.rows_affected())
 }
 
-pub(super) fn place(access_key_id: &str) -> Place<'_> {
-    Place {
+pub(super) fn seal_location(access_key_id: &str) -> SealLocation<'_> {
+    SealLocation {
         table: "sessions",
         column: "sealed_secret",
         row: access_key_id,

@@ -7,15 +7,15 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    approvals::{Parties, Requested, TwoPersonChange, record, settle},
-    audit::{Actor, Deed},
+    approvals::{Parties, Requested, TwoPersonChange, record, settle_approval},
+    audit::{Actor, AuditAction},
     directory::{StateFault, revision},
     leaks::undo::{UndoDelivery, UndoFault},
-    live::barrier::Concern,
+    live::barrier::AffectedKeys,
     restrictions::{
         disable::DisableKey,
         exceptions::MakeException,
-        leaked::LeakedFault,
+        leaked::ActiveRestrictionFault,
         lift::{LiftFault, LiftRestriction},
         mode::SwitchMode,
     },
@@ -40,7 +40,7 @@ impl Change {
         tx: &mut PgTransaction<'_>,
         parties: Parties<'_>,
         now: OffsetDateTime,
-    ) -> Result<Position, DecideFault> {
+    ) -> Result<Position, DecisionFault> {
         Ok(match self {
             Self::Lift(change) => change.carry_out(tx, parties, now).await?,
             Self::UndoDelivery(change) => change.carry_out(tx, parties, now).await?,
@@ -50,7 +50,7 @@ impl Change {
         })
     }
 
-    fn concern(&self) -> Option<Concern> {
+    fn concern(&self) -> Option<AffectedKeys> {
         match self {
             Self::Lift(change) => change.concern(),
             Self::UndoDelivery(change) => change.concern(),
@@ -73,7 +73,7 @@ impl Change {
 
 /// Why a request is not decided.
 #[derive(Debug, thiserror::Error)]
-pub enum DecideFault {
+pub enum DecisionFault {
     /// There is none of that id.
     #[error("the approval does not exist")]
     NotFound,
@@ -100,26 +100,26 @@ pub enum DecideFault {
     Undo(#[from] UndoFault),
     /// The key does not allow it now.
     #[error(transparent)]
-    Leaked(#[from] LeakedFault),
+    Leaked(#[from] ActiveRestrictionFault),
     /// The database does not do it.
     #[error(transparent)]
     State(#[from] StateFault),
 }
 
-impl From<sqlx::Error> for DecideFault {
+impl From<sqlx::Error> for DecisionFault {
     fn from(fault: sqlx::Error) -> Self {
         Self::State(fault.into())
     }
 }
 
-struct Waiting {
+struct PendingApproval {
     request: serde_json::Value,
     change: Change,
     asked_by: String,
     by: Actor,
 }
 
-impl Waiting {
+impl PendingApproval {
     fn requested(self, approval_id: Uuid) -> Requested {
         Requested {
             approval_id,
@@ -132,65 +132,65 @@ impl Waiting {
 
 /// What was done.
 #[derive(Debug, Clone)]
-pub struct Approved {
+pub struct ApprovedChange {
     /// From where on it is enforced.
     pub position: Position,
     /// What it restricts, if anything.
-    pub concern: Option<Concern>,
+    pub concern: Option<AffectedKeys>,
 }
 
 /// Approves of a request and does it.
 ///
 /// # Errors
-/// [`DecideFault`]; nothing is done then, and the request goes on waiting.
-pub async fn approve(
+/// [`DecisionFault`]; nothing is done then, and the request goes on waiting.
+pub async fn approve_request(
     pool: &PgPool,
     approval_id: Uuid,
     approver: &Actor,
     remark: Option<&str>,
     now: OffsetDateTime,
-) -> Result<Approved, DecideFault> {
+) -> Result<ApprovedChange, DecisionFault> {
     let mut tx = pool.begin().await?;
-    revision::hold(&mut tx).await?;
-    let waiting = waiting(&mut tx, approval_id, now).await?;
+    revision::lock_revision(&mut tx).await?;
+    let waiting = find_pending_approval(&mut tx, approval_id, now).await?;
     if waiting.by == *approver {
-        return Err(DecideFault::Own);
+        return Err(DecisionFault::Own);
     }
-    if !is_operator(&mut tx, &waiting.by).await? {
-        return Err(DecideFault::AskerGone(waiting.asked_by));
+    if !is_active_operator(&mut tx, &waiting.by).await? {
+        return Err(DecisionFault::AskerGone(waiting.asked_by));
     }
     let parties = Parties {
         requester: &waiting.by,
         approver: Some(approver),
     };
     let position = waiting.change.carry_out(&mut tx, parties, now).await?;
-    settle(&mut tx, approval_id, "Approved", approver, remark, now).await?;
+    settle_approval(&mut tx, approval_id, "Approved", approver, remark, now).await?;
     tx.commit().await?;
     let concern = waiting.change.concern();
-    Ok(Approved { position, concern })
+    Ok(ApprovedChange { position, concern })
 }
 
 /// Rejects a request of another operator.
 ///
 /// # Errors
-/// [`DecideFault`].
-pub async fn reject(
+/// [`DecisionFault`].
+pub async fn reject_request(
     pool: &PgPool,
     approval_id: Uuid,
     by: &Actor,
     remark: &str,
     now: OffsetDateTime,
-) -> Result<(), DecideFault> {
+) -> Result<(), DecisionFault> {
     let mut tx = pool.begin().await?;
-    revision::hold(&mut tx).await?;
-    let waiting = waiting(&mut tx, approval_id, now).await?;
+    revision::lock_revision(&mut tx).await?;
+    let waiting = find_pending_approval(&mut tx, approval_id, now).await?;
     if waiting.by == *by {
-        return Err(DecideFault::Own);
+        return Err(DecisionFault::Own);
     }
-    settle(&mut tx, approval_id, "Rejected", by, Some(remark), now).await?;
+    settle_approval(&mut tx, approval_id, "Rejected", by, Some(remark), now).await?;
     record(
         &mut tx,
-        Deed::Reject,
+        AuditAction::Reject,
         by,
         &waiting.requested(approval_id),
         now,
@@ -203,23 +203,23 @@ pub async fn reject(
 /// Takes one's own request back.
 ///
 /// # Errors
-/// [`DecideFault`].
-pub async fn withdraw(
+/// [`DecisionFault`].
+pub async fn withdraw_request(
     pool: &PgPool,
     approval_id: Uuid,
     by: &Actor,
     now: OffsetDateTime,
-) -> Result<(), DecideFault> {
+) -> Result<(), DecisionFault> {
     let mut tx = pool.begin().await?;
-    revision::hold(&mut tx).await?;
-    let waiting = waiting(&mut tx, approval_id, now).await?;
+    revision::lock_revision(&mut tx).await?;
+    let waiting = find_pending_approval(&mut tx, approval_id, now).await?;
     if waiting.by != *by {
-        return Err(DecideFault::NotOwn(waiting.asked_by));
+        return Err(DecisionFault::NotOwn(waiting.asked_by));
     }
-    settle(&mut tx, approval_id, "Withdrawn", by, None, now).await?;
+    settle_approval(&mut tx, approval_id, "Withdrawn", by, None, now).await?;
     record(
         &mut tx,
-        Deed::WithdrawRequest,
+        AuditAction::WithdrawRequest,
         by,
         &waiting.requested(approval_id),
         now,
@@ -229,11 +229,11 @@ pub async fn withdraw(
     Ok(())
 }
 
-async fn waiting(
+async fn find_pending_approval(
     tx: &mut PgTransaction<'_>,
     approval_id: Uuid,
     now: OffsetDateTime,
-) -> Result<Waiting, DecideFault> {
+) -> Result<PendingApproval, DecisionFault> {
     let row = sqlx::query!(
         "SELECT state, request, asked_by, expires_at
          FROM approvals
@@ -242,17 +242,17 @@ async fn waiting(
     )
     .fetch_optional(&mut **tx)
     .await?
-    .ok_or(DecideFault::NotFound)?;
+    .ok_or(DecisionFault::NotFound)?;
     if row.state != "Waiting" {
-        return Err(DecideFault::Over(row.state));
+        return Err(DecisionFault::Over(row.state));
     }
     if row.expires_at <= now {
-        return Err(DecideFault::Expired);
+        return Err(DecisionFault::Expired);
     }
     let name = row.asked_by.strip_prefix("operator:");
     let name = name.ok_or(StateFault::Corrupt("asked_by"))?;
     let change = Change::deserialize(&row.request);
-    Ok(Waiting {
+    Ok(PendingApproval {
         change: change.map_err(|_| StateFault::Corrupt("request"))?,
         request: row.request,
         by: Actor::Operator(name.to_owned()),
@@ -260,7 +260,7 @@ async fn waiting(
     })
 }
 
-async fn is_operator(tx: &mut PgTransaction<'_>, actor: &Actor) -> Result<bool, StateFault> {
+async fn is_active_operator(tx: &mut PgTransaction<'_>, actor: &Actor) -> Result<bool, StateFault> {
     let Actor::Operator(name) = actor else {
         return Ok(false);
     };
@@ -280,7 +280,7 @@ async fn is_operator(tx: &mut PgTransaction<'_>, actor: &Actor) -> Result<bool, 
 
 /// Which requests are wanted, the newest first.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct ApprovalCriteria {
     /// This one alone.
     pub approval_id: Option<Uuid>,
     /// Only those in this state.
@@ -295,9 +295,9 @@ pub struct Wanted {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(
+pub async fn list_approvals(
     pool: &PgPool,
-    wanted: &Wanted,
+    wanted: &ApprovalCriteria,
     now: OffsetDateTime,
 ) -> Result<Vec<ApprovalView>, StateFault> {
     let views = sqlx::query_as!(

@@ -54,30 +54,30 @@ pub async fn apply(
     rng: &mut (impl CryptoRng + Send),
 ) -> Result<Position, StateFault> {
     let mut tx = pool.begin().await?;
-    let at = revision::advance(&mut tx, now).await?;
+    let at = revision::advance_revision(&mut tx, now).await?;
     match change {
         DirectoryChange::NewKey(key) => {
-            lifecycle::keep(&mut tx, ring, key, at, rng).await?;
+            lifecycle::upsert_key(&mut tx, ring, key, at, rng).await?;
         }
         DirectoryChange::KeyStatus(id, status) => {
-            lifecycle::set_status(&mut tx, id, *status, at).await?;
+            lifecycle::set_key_status(&mut tx, id, *status, at).await?;
         }
         DirectoryChange::NewSession(session) => {
-            sessions::keep(&mut tx, ring, session, at, rng).await?;
+            sessions::insert_session(&mut tx, ring, session, at, rng).await?;
         }
         DirectoryChange::NewUser(name, user_id) => {
-            let id = principals::keep(&mut tx, account_id, Some(name), at.now).await?;
+            let id = principals::ensure_principal(&mut tx, account_id, Some(name), at.now).await?;
             if let Some(user_id) = user_id {
                 principals::set_user_id(&mut tx, id, user_id).await?;
             }
         }
         DirectoryChange::RenamedUser(user, to) => {
             let from = name_of(&mut tx, account_id, user).await?;
-            principals::rename(&mut tx, account_id, &from, to, at).await?;
+            principals::rename_user(&mut tx, account_id, &from, to, at).await?;
         }
         DirectoryChange::DeletedUser(user) => {
             let name = name_of(&mut tx, account_id, user).await?;
-            principals::delete(&mut tx, account_id, &name, at).await?;
+            principals::delete_user(&mut tx, account_id, &name, at).await?;
         }
     }
     tx.commit().await?;
@@ -91,6 +91,6 @@ async fn name_of(
 ) -> Result<String, StateFault> {
     match user {
         UserRef::Name(name) => Ok(name.clone()),
-        UserRef::Id(id) => principals::name_of(tx, account_id, id).await,
+        UserRef::Id(id) => principals::find_user_name(tx, account_id, id).await,
     }
 }

@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use crate::directory::{
     StateFault,
     contacts::{self, Contact},
-    import::{BadLine, Row},
-    keys::{Kept, NewKey, SealedKey},
+    import::{ImportRow, InvalidLine},
+    keys::{NewKey, SealedKey, UpsertOutcome},
     revision,
     sealing::{KeyRing, SealFault},
 };
@@ -19,7 +19,7 @@ use akgate_rules::{access_key::AccessKeyId, position::Position};
 
 /// What an import did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Imported {
+pub struct ImportCounts {
     /// Pairs that are new.
     pub inserted: u64,
     /// Pairs whose secret or status was another.
@@ -28,7 +28,7 @@ pub struct Imported {
     pub unchanged: u64,
 }
 
-impl Imported {
+impl ImportCounts {
     /// Adds what another batch did.
     pub fn add(&mut self, other: &Self) {
         self.inserted += other.inserted;
@@ -39,14 +39,14 @@ impl Imported {
 
 /// Rows that are sealed and ready for one transaction: each AccessKeyId once.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct ImportChunk {
     lines: Vec<u64>,
     keys: Vec<SealedKey>,
     contacts: Vec<Option<Contact>>,
     ids: HashSet<AccessKeyId>,
 }
 
-impl Batch {
+impl ImportChunk {
     /// How many pairs it holds.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -72,7 +72,7 @@ impl Batch {
     pub fn add(
         &mut self,
         line: u64,
-        row: Row,
+        row: ImportRow,
         ring: &KeyRing,
         rng: &mut impl CryptoRng,
     ) -> Result<(), SealFault> {
@@ -94,41 +94,41 @@ impl Batch {
 ///
 /// # Errors
 /// [`StateFault`]; none of the rows is taken then.
-pub async fn import(
+pub async fn import_keys(
     pool: &PgPool,
-    batch: &Batch,
+    batch: &ImportChunk,
     now: OffsetDateTime,
-) -> Result<(Imported, Vec<BadLine>, Position), StateFault> {
+) -> Result<(ImportCounts, Vec<InvalidLine>, Position), StateFault> {
     let mut tx = pool.begin().await?;
-    let at = revision::advance(&mut tx, now).await?;
-    let kept = lifecycle::keep_all(&mut tx, &batch.keys, at).await?;
+    let at = revision::advance_revision(&mut tx, now).await?;
+    let kept = lifecycle::upsert_keys(&mut tx, &batch.keys, at).await?;
     let contacts: Vec<(&str, &Contact)> = batch
         .keys
         .iter()
         .zip(&batch.contacts)
         .zip(&kept)
-        .filter(|(_, kept)| **kept != Kept::Foreign)
+        .filter(|(_, kept)| **kept != UpsertOutcome::Foreign)
         .filter_map(|((key, contact), _)| Some((key.account_id.as_str(), contact.as_ref()?)))
         .collect();
-    contacts::keep_all(&mut tx, &contacts, now).await?;
+    contacts::upsert_contacts(&mut tx, &contacts, now).await?;
     // Now that their contacts are known too.
     let new: Vec<&str> = batch
         .keys
         .iter()
         .zip(&kept)
-        .filter(|(_, kept)| **kept == Kept::Inserted)
+        .filter(|(_, kept)| **kept == UpsertOutcome::Inserted)
         .map(|(key, _)| key.access_key_id.as_str())
         .collect();
-    lifecycle::tell_owners(&mut tx, &new, at).await?;
+    lifecycle::enqueue_to_owners(&mut tx, &new, at).await?;
     tx.commit().await?;
-    let mut imported = Imported::default();
+    let mut imported = ImportCounts::default();
     let mut rejected = Vec::new();
     for (line, kept) in batch.lines.iter().zip(kept) {
         match kept {
-            Kept::Inserted => imported.inserted += 1,
-            Kept::Changed(_) => imported.changed += 1,
-            Kept::Unchanged => imported.unchanged += 1,
-            Kept::Foreign => rejected.push(BadLine {
+            UpsertOutcome::Inserted => imported.inserted += 1,
+            UpsertOutcome::Changed(_) => imported.changed += 1,
+            UpsertOutcome::Unchanged => imported.unchanged += 1,
+            UpsertOutcome::Foreign => rejected.push(InvalidLine {
                 line: *line,
                 reason: "this AccessKeyId belongs to another principal".to_owned(),
             }),
@@ -142,7 +142,7 @@ pub async fn import(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn analyze(pool: &PgPool) -> Result<(), StateFault> {
+pub async fn analyze_key_tables(pool: &PgPool) -> Result<(), StateFault> {
     sqlx::query("ANALYZE accounts, contacts, principals, access_keys")
         .execute(pool)
         .await?;

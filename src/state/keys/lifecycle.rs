@@ -12,8 +12,8 @@ use crate::{
     audit::Actor,
     directory::{
         StateFault,
-        keys::{self, Kept, NewKey, SealedKey},
-        revision::{self, At},
+        keys::{self, NewKey, SealedKey, UpsertOutcome},
+        revision::{self, WriteStamp},
         sealing::KeyRing,
     },
     outbox,
@@ -22,54 +22,57 @@ use crate::{
     leaks::record,
     restrictions::{
         escalate::look_again,
-        impose::{Target, impose},
+        impose::{RestrictionTarget, impose_restrictions},
     },
 };
 use akgate_api::keys::KeyStatus;
-use akgate_rules::{access_key::AccessKeyId, position::Position, restriction::Cause};
+use akgate_rules::{access_key::AccessKeyId, position::Position, restriction::RestrictionCause};
 
 /// Keeps pairs in the caller's transaction, each id once. Doing it twice changes nothing. Says what became of
 /// each, in their order.
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn keep_all(
+pub async fn upsert_keys(
     tx: &mut PgTransaction<'_>,
     keys: &[SealedKey],
-    at: At,
-) -> Result<Vec<Kept>, StateFault> {
-    let kept = keys::keep_all(tx, keys, at).await?;
+    at: WriteStamp,
+) -> Result<Vec<UpsertOutcome>, StateFault> {
+    let kept = keys::upsert_key_rows(tx, keys, at).await?;
     let changed: Vec<&str> = keys
         .iter()
         .zip(&kept)
-        .filter(|(_, kept)| matches!(kept, Kept::Changed(_)))
+        .filter(|(_, kept)| matches!(kept, UpsertOutcome::Changed(_)))
         .map(|(key, _)| key.access_key_id.as_str())
         .collect();
     look_again(tx, &changed, at).await?;
     let back: Vec<(&AccessKeyId, &str)> = keys
         .iter()
         .zip(&kept)
-        .filter(|(key, kept)| comes_back(key.status, **kept))
+        .filter(|(key, kept)| is_reactivated(key.status, **kept))
         .map(|(key, _)| (&key.access_key_id, key.account_id.as_str()))
         .collect();
-    restrict_again(tx, &back, at).await?;
+    restrict_reactivated(tx, &back, at).await?;
     let told: Vec<&[u8]> = keys
         .iter()
         .zip(&kept)
-        .filter(|(_, kept)| matches!(kept, Kept::Inserted | Kept::Changed(_)))
+        .filter(|(_, kept)| matches!(kept, UpsertOutcome::Inserted | UpsertOutcome::Changed(_)))
         .map(|(key, _)| key.blind_index())
         .collect();
-    record::prove(tx, &told, at).await?;
+    record::prove_suspicions(tx, &told, at).await?;
     Ok(kept)
 }
 
 /// Whether a pair works that did not before.
-fn comes_back(status: KeyStatus, kept: Kept) -> bool {
+fn is_reactivated(status: KeyStatus, kept: UpsertOutcome) -> bool {
     match kept {
-        Kept::Inserted | Kept::Changed(KeyStatus::Inactive | KeyStatus::Deleted) => {
+        UpsertOutcome::Inserted
+        | UpsertOutcome::Changed(KeyStatus::Inactive | KeyStatus::Deleted) => {
             status == KeyStatus::Active
         }
-        Kept::Changed(KeyStatus::Active) | Kept::Unchanged | Kept::Foreign => false,
+        UpsertOutcome::Changed(KeyStatus::Active)
+        | UpsertOutcome::Unchanged
+        | UpsertOutcome::Foreign => false,
     }
 }
 
@@ -77,20 +80,20 @@ fn comes_back(status: KeyStatus, kept: Kept) -> bool {
 ///
 /// # Errors
 /// [`StateFault`]; [`StateFault::OtherPrincipal`] where it is somebody else's.
-pub async fn keep(
+pub async fn upsert_key(
     tx: &mut PgTransaction<'_>,
     ring: &KeyRing,
     key: &NewKey,
-    at: At,
+    at: WriteStamp,
     rng: &mut (impl CryptoRng + Send),
-) -> Result<Kept, StateFault> {
+) -> Result<UpsertOutcome, StateFault> {
     let sealed = SealedKey::seal(key.clone(), None, ring, rng)?;
-    let kept = keep_all(tx, &[sealed], at).await?;
-    if let [Kept::Inserted] = kept.as_slice() {
-        tell_owners(tx, &[key.record.access_key_id.as_str()], at).await?;
+    let kept = upsert_keys(tx, &[sealed], at).await?;
+    if let [UpsertOutcome::Inserted] = kept.as_slice() {
+        enqueue_to_owners(tx, &[key.record.access_key_id.as_str()], at).await?;
     }
     match kept.as_slice() {
-        [Kept::Foreign] => Err(StateFault::OtherPrincipal),
+        [UpsertOutcome::Foreign] => Err(StateFault::OtherPrincipal),
         [kept] => Ok(*kept),
         _ => Err(StateFault::Corrupt("a pair that was just kept")),
     }
@@ -101,20 +104,20 @@ pub async fn keep(
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn set_status(
+pub async fn set_key_status(
     tx: &mut PgTransaction<'_>,
     access_key_id: &AccessKeyId,
     status: KeyStatus,
-    at: At,
+    at: WriteStamp,
 ) -> Result<bool, StateFault> {
-    let pair = keys::owned(tx, access_key_id).await?;
+    let pair = keys::find_key_owner(tx, access_key_id).await?;
     let Some(pair) = pair.filter(|pair| pair.status != status) else {
         return Ok(false);
     };
-    keys::set_status(tx, access_key_id, status, at).await?;
+    keys::update_key_status(tx, access_key_id, status, at).await?;
     look_again(tx, &[access_key_id.as_str()], at).await?;
     if status == KeyStatus::Active {
-        restrict_again(tx, &[(access_key_id, &pair.account_id)], at).await?;
+        restrict_reactivated(tx, &[(access_key_id, &pair.account_id)], at).await?;
     }
     Ok(true)
 }
@@ -123,17 +126,17 @@ pub async fn set_status(
 ///
 /// # Errors
 /// [`StateFault`]; nothing is kept then.
-pub async fn keep_one(
+pub async fn commit_key(
     pool: &PgPool,
     ring: &KeyRing,
     key: &NewKey,
     now: OffsetDateTime,
     rng: &mut (impl CryptoRng + Send),
-) -> Result<Kept, StateFault> {
+) -> Result<UpsertOutcome, StateFault> {
     let mut tx = pool.begin().await?;
-    let at = revision::advance(&mut tx, now).await?;
-    let kept = keep(&mut tx, ring, key, at, rng).await?;
-    if kept != Kept::Unchanged {
+    let at = revision::advance_revision(&mut tx, now).await?;
+    let kept = upsert_key(&mut tx, ring, key, at, rng).await?;
+    if kept != UpsertOutcome::Unchanged {
         tx.commit().await?;
     }
     Ok(kept)
@@ -144,15 +147,15 @@ pub async fn keep_one(
 ///
 /// # Errors
 /// [`StateFault`]; nothing is changed then.
-pub async fn set_one_status(
+pub async fn commit_key_status(
     pool: &PgPool,
     access_key_id: &AccessKeyId,
     status: KeyStatus,
     now: OffsetDateTime,
 ) -> Result<Option<Position>, StateFault> {
     let mut tx = pool.begin().await?;
-    let at = revision::advance(&mut tx, now).await?;
-    if !set_status(&mut tx, access_key_id, status, at).await? {
+    let at = revision::advance_revision(&mut tx, now).await?;
+    if !set_key_status(&mut tx, access_key_id, status, at).await? {
         return Ok(None);
     }
     tx.commit().await?;
@@ -163,10 +166,10 @@ pub async fn set_one_status(
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn tell_owners(
+pub async fn enqueue_to_owners(
     tx: &mut PgTransaction<'_>,
     access_key_ids: &[&str],
-    at: At,
+    at: WriteStamp,
 ) -> Result<(), StateFault> {
     if access_key_ids.is_empty() {
         return Ok(());
@@ -191,14 +194,14 @@ pub async fn tell_owners(
         .iter()
         .map(|one| (one.restriction_id, Some(one.account_id.as_str())))
         .collect();
-    outbox::impose(tx, &untold, at.now).await
+    outbox::enqueue_imposed(tx, &untold, at.now).await
 }
 
 /// Restricts those that a lift has left a tombstone for, and that nothing restricts now.
-async fn restrict_again(
+async fn restrict_reactivated(
     tx: &mut PgTransaction<'_>,
     back: &[(&AccessKeyId, &str)],
-    at: At,
+    at: WriteStamp,
 ) -> Result<(), StateFault> {
     if back.is_empty() {
         return Ok(());
@@ -219,14 +222,21 @@ async fn restrict_again(
     )
     .fetch_all(&mut **tx)
     .await?;
-    let targets: Vec<Target<'_>> = back
+    let targets: Vec<RestrictionTarget<'_>> = back
         .iter()
         .filter(|(id, _)| again.iter().any(|again| again == id.as_str()))
-        .map(|(access_key_id, account_id)| Target {
+        .map(|(access_key_id, account_id)| RestrictionTarget {
             access_key_id,
             account_id: Some(account_id),
         })
         .collect();
-    impose(tx, &targets, Cause::Reactivated, &Actor::Akgate, at).await?;
+    impose_restrictions(
+        tx,
+        &targets,
+        RestrictionCause::Reactivated,
+        &Actor::Akgate,
+        at,
+    )
+    .await?;
     Ok(())
 }

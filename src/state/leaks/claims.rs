@@ -5,22 +5,24 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::leaks::record::{Delivery, Grounds, LeakReport, Recorded, Suspicions, record};
+use crate::leaks::record::{
+    Delivery, LeakReport, RecordedReport, ReportGrounds, SuspicionPolicy, record_reports,
+};
 use crate::{
     audit::Actor,
-    directory::{StateFault, holders, keys::key_id, sealing::KeyRing},
+    directory::{StateFault, holders, keys::parse_key_id, sealing::KeyRing},
 };
 use akgate_rules::{
     access_key::AccessKeyId,
-    leak::{Place, shows_possession},
+    leak::{LeakPlace, shows_possession},
 };
 
 /// The name of the public among the sources.
-pub const SOURCE: &str = "public";
+pub const PUBLIC_SOURCE: &str = "public";
 
 /// What somebody shows of a secret.
 #[derive(Debug, Clone)]
-pub enum Shown {
+pub enum PossessionProof {
     /// A MAC by it.
     Mac {
         /// The key.
@@ -36,25 +38,29 @@ pub enum Shown {
 
 /// A claim to hold a secret.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub struct PossessionClaim {
     /// What is shown.
-    pub shown: Shown,
+    pub shown: PossessionProof,
     /// Where it was found.
-    pub place: Place,
+    pub place: LeakPlace,
 }
 
 /// Writes a claim down.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn keep(pool: &PgPool, claim: &Claim, now: OffsetDateTime) -> Result<(), StateFault> {
+pub async fn insert_claim(
+    pool: &PgPool,
+    claim: &PossessionClaim,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
     let (access_key_id, nonce, mac, digest) = match &claim.shown {
-        Shown::Mac {
+        PossessionProof::Mac {
             access_key_id,
             nonce,
             mac,
         } => (Some(access_key_id.as_str()), Some(nonce), Some(mac), None),
-        Shown::Digest(digest) => (None, None, None, Some(digest)),
+        PossessionProof::Digest(digest) => (None, None, None, Some(digest)),
     };
     sqlx::query!(
         "INSERT INTO possession_claims (
@@ -89,13 +95,13 @@ pub async fn keep(pool: &PgPool, claim: &Claim, now: OffsetDateTime) -> Result<(
 ///
 /// # Errors
 /// [`StateFault`]; the claims that were not looked into stay.
-pub async fn look_into(
+pub async fn verify_claims(
     pool: &PgPool,
     ring: &KeyRing,
     host: &str,
     limit: i64,
     now: OffsetDateTime,
-) -> Result<(Vec<Recorded>, usize), StateFault> {
+) -> Result<(Vec<RecordedReport>, usize), StateFault> {
     let claims = sqlx::query!(
         "SELECT claim_id, access_key_id, nonce, mac, secret_digest, url, commit_id, path
          FROM possession_claims
@@ -114,15 +120,15 @@ pub async fn look_into(
         .filter_map(|claim| claim.secret_digest.as_deref())
         .collect();
     let mut db = pool.acquire().await?;
-    let holders = holders::find(&mut db, &ids, &digests, now).await?;
+    let holders = holders::find_known_credentials(&mut db, &ids, &digests, now).await?;
     drop(db);
     let sent = digests.iter().flat_map(|digest| holders.of_digest(digest));
     let mut known: Vec<&str> = sent.map(|holder| holder.access_key_id.as_str()).collect();
     known.extend(&ids);
-    let secrets = holders::secrets(pool, ring, &known).await?;
+    let secrets = holders::open_secrets(pool, ring, &known).await?;
     let mut reports = Vec::new();
     for claim in &claims {
-        let place = Place::new(
+        let place = LeakPlace::new(
             claim.url.as_deref(),
             claim.commit_id.as_deref(),
             claim.path.as_deref(),
@@ -142,7 +148,7 @@ pub async fn look_into(
         }
         if let (Some(id), Some(nonce), Some(mac)) = (&claim.access_key_id, &claim.nonce, &claim.mac)
         {
-            let id = key_id(id)?;
+            let id = parse_key_id(id)?;
             let shows = secrets
                 .get(&id)
                 .is_some_and(|secret| shows_possession(secret, host, nonce, mac));
@@ -156,13 +162,13 @@ pub async fn look_into(
         Vec::new()
     } else {
         let delivery = Delivery {
-            source: SOURCE,
-            actor: &Actor::Source(SOURCE.to_owned()),
-            grounds: Grounds::Proof,
-            suspicions: Suspicions::default(),
+            source: PUBLIC_SOURCE,
+            actor: &Actor::Source(PUBLIC_SOURCE.to_owned()),
+            grounds: ReportGrounds::Proof,
+            suspicions: SuspicionPolicy::default(),
             ledger: None,
         };
-        record(pool, ring, &delivery, &reports, now).await?
+        record_reports(pool, ring, &delivery, &reports, now).await?
     };
     let done: Vec<Uuid> = claims.iter().map(|claim| claim.claim_id).collect();
     sqlx::query!(

@@ -9,7 +9,7 @@ use akgate_api::deliveries::DeliveryView;
 
 /// What reports arrived in.
 #[derive(Debug, Clone, Copy)]
-pub enum Ledger<'a> {
+pub enum DeliveryOrigin<'a> {
     /// A body: each counts once.
     Body {
         /// SHA-256 of it as it was received.
@@ -17,24 +17,24 @@ pub enum Ledger<'a> {
         /// Which key of the source signed it.
         key_identifier: Option<&'a str>,
     },
-    /// A batch that was begun before ([`begin`]).
+    /// A batch that was begun before ([`begin_delivery`]).
     Batch(Uuid),
 }
 
 /// Notes an arrival; gives the delivery's id, which is that of the first arrival.
-pub(crate) async fn keep(
+pub(crate) async fn upsert_delivery(
     tx: &mut PgTransaction<'_>,
-    ledger: Ledger<'_>,
+    ledger: DeliveryOrigin<'_>,
     source: &str,
     by: &Actor,
     now: OffsetDateTime,
 ) -> Result<Uuid, StateFault> {
     let (sha256, key_identifier) = match ledger {
-        Ledger::Body {
+        DeliveryOrigin::Body {
             sha256,
             key_identifier,
         } => (sha256, key_identifier),
-        Ledger::Batch(id) => return Ok(id),
+        DeliveryOrigin::Batch(id) => return Ok(id),
     };
     let id = sqlx::query_scalar!(
         "INSERT INTO deliveries AS d (
@@ -67,7 +67,7 @@ pub(crate) async fn keep(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn begin(
+pub async fn begin_delivery(
     pool: &PgPool,
     source: &str,
     by: &Actor,
@@ -92,7 +92,7 @@ pub async fn begin(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn go_on(
+pub async fn resume_delivery(
     pool: &PgPool,
     delivery_id: Uuid,
     now: OffsetDateTime,
@@ -117,7 +117,7 @@ pub async fn go_on(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(
+pub async fn list_deliveries(
     pool: &PgPool,
     before: Option<Uuid>,
     limit: i64,

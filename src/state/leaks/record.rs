@@ -7,24 +7,24 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::leaks::{
-    deliveries::{self, Ledger},
-    sighting::{Finding, record_all},
+    deliveries::{self, DeliveryOrigin},
+    sighting::{Finding, record_findings},
     sources,
 };
 use crate::{
     audit::Actor,
     directory::{
         StateFault, holders,
-        revision::{self, At},
+        revision::{self, WriteStamp},
         sealing::KeyRing,
     },
     outbox,
 };
-pub use crate::{leaks::sighting::Recorded, restrictions::impose::InForce};
+pub use crate::{leaks::sighting::RecordedReport, restrictions::impose::RestrictionInForce};
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    evidence::Pieces,
-    leak::{Place, Proof},
+    evidence::SecretFragments,
+    leak::{LeakPlace, Proof},
 };
 
 /// What a source tells of one place.
@@ -37,14 +37,14 @@ pub struct LeakReport {
     /// The source's own id of the finding; without it, key and place are the sighting.
     pub reference: Option<String>,
     /// Where.
-    pub place: Place,
+    pub place: LeakPlace,
     /// When the source first saw it.
     pub first_seen: Option<OffsetDateTime>,
 }
 
 /// Why a reported key is restricted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grounds {
+pub enum ReportGrounds {
     /// An operator has decided it, with the secret or without.
     Decision,
     /// The secret proves the leak: a report without it is a suspicion.
@@ -53,7 +53,7 @@ pub enum Grounds {
 
 /// What becomes of what proves nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Suspicions {
+pub struct SuspicionPolicy {
     /// How many new ones an hour a source may tell before it is paused; `None`: any number.
     pub most_per_hour: Option<i64>,
     /// Whether owners are told of them.
@@ -68,16 +68,16 @@ pub struct Delivery<'a> {
     /// Who delivers them.
     pub actor: &'a Actor,
     /// Why they restrict.
-    pub grounds: Grounds,
+    pub grounds: ReportGrounds,
     /// What becomes of suspicions.
-    pub suspicions: Suspicions,
+    pub suspicions: SuspicionPolicy,
     /// What they arrived in; `None` for one that arrives alone.
-    pub ledger: Option<Ledger<'a>>,
+    pub ledger: Option<DeliveryOrigin<'a>>,
 }
 
 /// Reports that have nothing of a secret in their texts any more, and their secrets as keyed digests.
 #[derive(Debug)]
-pub struct Discreet {
+pub struct RedactedReports {
     source: String,
     reports: Vec<LeakReport>,
     digests: Vec<Option<Vec<u8>>>,
@@ -89,35 +89,35 @@ pub struct Discreet {
 ///
 /// # Errors
 /// [`StateFault`]; nothing is recorded then.
-pub async fn record(
+pub async fn record_reports(
     pool: &PgPool,
     ring: &KeyRing,
     delivery: &Delivery<'_>,
     reports: &[LeakReport],
     now: OffsetDateTime,
-) -> Result<Vec<Option<Recorded>>, StateFault> {
-    let discreet = discreet(pool, ring, delivery.source, reports).await;
-    record_discreet(pool, delivery, &discreet, now).await
+) -> Result<Vec<Option<RecordedReport>>, StateFault> {
+    let discreet = redact_secrets(pool, ring, delivery.source, reports).await;
+    record_redacted(pool, delivery, &discreet, now).await
 }
 
-/// The same for reports that went through [`discreet`], which needs no turn among the writers.
+/// The same for reports that went through [`redact_secrets`], which needs no turn among the writers.
 ///
 /// # Errors
 /// [`StateFault`]; nothing is recorded then.
-pub async fn record_discreet(
+pub async fn record_redacted(
     pool: &PgPool,
     delivery: &Delivery<'_>,
-    discreet: &Discreet,
+    discreet: &RedactedReports,
     now: OffsetDateTime,
-) -> Result<Vec<Option<Recorded>>, StateFault> {
-    let (tx, recorded) = act(pool, delivery, discreet, now).await?;
+) -> Result<Vec<Option<RecordedReport>>, StateFault> {
+    let (tx, recorded) = record_uncommitted(pool, delivery, discreet, now).await?;
     tx.commit().await?;
     Ok(recorded)
 }
 
 /// A key that would be restricted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Struck {
+pub struct WouldRestrict {
     /// The key.
     pub access_key_id: String,
     /// Its account; `None` where nobody knows the key.
@@ -126,18 +126,18 @@ pub struct Struck {
     pub user_name: Option<String>,
 }
 
-/// Does what [`record_discreet`] does and takes all of it back: says what would become of each report, and which keys would be
+/// Does what [`record_redacted`] does and takes all of it back: says what would become of each report, and which keys would be
 /// restricted that are not.
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn rehearse(
+pub async fn rehearse_reports(
     pool: &PgPool,
     delivery: &Delivery<'_>,
-    discreet: &Discreet,
+    discreet: &RedactedReports,
     now: OffsetDateTime,
-) -> Result<(Vec<Option<Recorded>>, Vec<Struck>), StateFault> {
-    let (mut tx, recorded) = act(pool, delivery, discreet, now).await?;
+) -> Result<(Vec<Option<RecordedReport>>, Vec<WouldRestrict>), StateFault> {
+    let (mut tx, recorded) = record_uncommitted(pool, delivery, discreet, now).await?;
     let imposed: Vec<Uuid> = recorded
         .iter()
         .flatten()
@@ -145,7 +145,7 @@ pub async fn rehearse(
         .filter_map(|one| Some(one.restriction?.restriction_id))
         .collect();
     let struck = sqlx::query_as!(
-        Struck,
+        WouldRestrict,
         "SELECT
              r.access_key_id AS \"access_key_id!\",
              COALESCE(p.account_id, s.account_id) AS account_id,
@@ -163,27 +163,27 @@ pub async fn rehearse(
     Ok((recorded, struck))
 }
 
-async fn act<'p>(
+async fn record_uncommitted<'p>(
     pool: &'p PgPool,
     delivery: &Delivery<'_>,
-    discreet: &Discreet,
+    discreet: &RedactedReports,
     now: OffsetDateTime,
-) -> Result<(PgTransaction<'p>, Vec<Option<Recorded>>), StateFault> {
-    let Discreet {
+) -> Result<(PgTransaction<'p>, Vec<Option<RecordedReport>>), StateFault> {
+    let RedactedReports {
         source,
         reports,
         digests,
     } = discreet;
     let reported_by = delivery.actor.to_string();
     let mut tx = pool.begin().await?;
-    revision::hold(&mut tx).await?;
+    revision::lock_revision(&mut tx).await?;
     let delivery_id = match &delivery.ledger {
         Some(ledger) => {
-            Some(deliveries::keep(&mut tx, *ledger, source, delivery.actor, now).await?)
+            Some(deliveries::upsert_delivery(&mut tx, *ledger, source, delivery.actor, now).await?)
         }
         None => None,
     };
-    let is_held = sources::is_paused(&mut tx, source).await?;
+    let is_held = sources::is_source_paused(&mut tx, source).await?;
     let findings: Vec<Finding<'_>> = reports
         .iter()
         .zip(digests)
@@ -198,10 +198,10 @@ async fn act<'p>(
             reported_by: &reported_by,
             delivery_id,
             is_held,
-            is_decided: delivery.grounds == Grounds::Decision,
+            is_decided: delivery.grounds == ReportGrounds::Decision,
         })
         .collect();
-    let recorded = record_all(&mut tx, &findings, delivery.actor, None, now).await?;
+    let recorded = record_findings(&mut tx, &findings, delivery.actor, None, now).await?;
     let new = recorded.iter().flatten().filter(|one| one.is_new);
     let suspected: Vec<Uuid> = new
         .filter(|one| one.proof == Proof::Suspected)
@@ -214,16 +214,16 @@ async fn act<'p>(
         sources::count_suspicions(&mut tx, source, count, most, now).await?;
     }
     if delivery.suspicions.tell_owners {
-        outbox::suspect(&mut tx, &suspected, now).await?;
+        outbox::enqueue_suspected(&mut tx, &suspected, now).await?;
     }
     Ok((tx, recorded))
 }
 
 /// Pairs have become known: what was reported of a secret while it was nobody's is proven by them, each as it was told.
-pub(crate) async fn prove(
+pub(crate) async fn prove_suspicions(
     tx: &mut PgTransaction<'_>,
     blind_indexes: &[&[u8]],
-    at: At,
+    at: WriteStamp,
 ) -> Result<(), StateFault> {
     if blind_indexes.is_empty() {
         return Ok(());
@@ -246,10 +246,10 @@ pub(crate) async fn prove(
     )
     .fetch_all(&mut **tx)
     .await?;
-    let places: Vec<Place> = suspicions
+    let places: Vec<LeakPlace> = suspicions
         .iter()
         .map(|one| {
-            Place::new(
+            LeakPlace::new(
                 one.url.as_deref(),
                 one.commit_id.as_deref(),
                 one.path.as_deref(),
@@ -276,35 +276,37 @@ pub(crate) async fn prove(
     if findings.is_empty() {
         return Ok(());
     }
-    record_all(tx, &findings, &Actor::Akgate, Some(at), at.now).await?;
+    record_findings(tx, &findings, &Actor::Akgate, Some(at), at.now).await?;
     Ok(())
 }
 
 /// Takes secrets out of reports: out of the source's name and every text what is of a secret that is told of the same
 /// place, or of one that a key of theirs has. A source may show it in an address.
-pub async fn discreet(
+pub async fn redact_secrets(
     pool: &PgPool,
     ring: &KeyRing,
     source: &str,
     reports: &[LeakReport],
-) -> Discreet {
+) -> RedactedReports {
     let ids: Vec<&str> = reports
         .iter()
         .filter_map(|report| Some(report.access_key_id.as_ref()?.as_str()))
         .collect();
     // Where the pairs cannot be read the reports count all the same.
-    let known = holders::secrets(pool, ring, &ids).await.unwrap_or_default();
+    let known = holders::open_secrets(pool, ring, &ids)
+        .await
+        .unwrap_or_default();
     let told = reports.iter().filter_map(|report| report.secret.as_ref());
-    let source = Pieces::of(told.chain(known.values())).hidden_in(source);
-    let mut told: HashMap<&Place, Vec<&AccessKeySecret>> = HashMap::new();
+    let source = SecretFragments::of(told.chain(known.values())).hidden_in(source);
+    let mut told: HashMap<&LeakPlace, Vec<&AccessKeySecret>> = HashMap::new();
     for report in reports {
         let secrets = told.entry(&report.place).or_default();
         secrets.extend(&report.secret);
     }
     // Each place once, however much was found there.
-    let places: HashMap<&Place, Place> = told
+    let places: HashMap<&LeakPlace, LeakPlace> = told
         .into_iter()
-        .map(|(place, secrets)| (place, place.without(&Pieces::of(secrets))))
+        .map(|(place, secrets)| (place, place.without(&SecretFragments::of(secrets))))
         .collect();
     let reports = reports.iter().map(|report| {
         let mut discreet = report.clone();
@@ -313,9 +315,9 @@ pub async fn discreet(
         }
         let own = report.access_key_id.as_ref().and_then(|id| known.get(id));
         if own.is_some() {
-            discreet.place = discreet.place.without(&Pieces::of(own));
+            discreet.place = discreet.place.without(&SecretFragments::of(own));
         }
-        let both = || Pieces::of(report.secret.iter().chain(own));
+        let both = || SecretFragments::of(report.secret.iter().chain(own));
         discreet.reference = discreet.reference.map(|text| both().hidden_in(&text));
         discreet
     });
@@ -324,7 +326,7 @@ pub async fn discreet(
         .iter()
         .map(|report| Some(ring.blind_index(report.secret.as_ref()?)))
         .collect();
-    Discreet {
+    RedactedReports {
         source,
         reports,
         digests,

@@ -9,21 +9,23 @@ use sqlx::PgTransaction;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::restrictions::impose::{InForce, Target, impose, in_force};
+use crate::restrictions::impose::{
+    RestrictionInForce, RestrictionTarget, impose_restrictions, list_in_force,
+};
 use crate::{
-    audit::{self, Actor, Deed, Entry},
+    audit::{self, Actor, AuditAction, AuditEntry},
     directory::{
-        StateFault, column,
-        holders::{self, Holder, Holders},
-        revision::{self, At},
+        StateFault, collect_column,
+        holders::{self, KnownCredential, KnownCredentials},
+        revision::{self, WriteStamp},
     },
     outbox,
 };
 use akgate_rules::{
     access_key::AccessKeyId,
-    leak::{Found, Place, Proof, reference},
+    leak::{LeakPlace, Proof, SightingSubject, sighting_reference},
     position::{History, Position},
-    restriction::Cause,
+    restriction::RestrictionCause,
 };
 
 /// What was found in one place, its secret a keyed digest already and its texts clean of it.
@@ -34,7 +36,7 @@ pub(crate) struct Finding<'a> {
     pub reference: Option<&'a str>,
     pub access_key_id: Option<&'a AccessKeyId>,
     pub digest: Option<&'a [u8]>,
-    pub place: &'a Place,
+    pub place: &'a LeakPlace,
     pub first_seen: Option<OffsetDateTime>,
     pub reported_at: OffsetDateTime,
     pub reported_by: &'a str,
@@ -47,7 +49,7 @@ pub(crate) struct Finding<'a> {
 
 /// What became of a finding: of the strongest of its sightings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
+pub struct RecordedReport {
     /// The report.
     pub report_id: Uuid,
     /// How far it is proven.
@@ -55,7 +57,7 @@ pub struct Recorded {
     /// Whether the directory knows the key.
     pub is_known: bool,
     /// The restriction that it led to, or joined; `None` for a suspicion.
-    pub restriction: Option<InForce>,
+    pub restriction: Option<RestrictionInForce>,
     /// Whether the restriction was imposed for it now.
     pub is_imposed: bool,
     /// Whether the report is new; a sighting counts once.
@@ -68,17 +70,19 @@ struct Sighting<'a> {
     reference: String,
     /// The key or session; `None` for a secret that is nobody's.
     access_key_id: Option<&'a AccessKeyId>,
-    holder: Option<&'a Holder>,
+    holder: Option<&'a KnownCredential>,
     digest: Option<&'a [u8]>,
     matches: Option<bool>,
     proof: Proof,
 }
 
 impl<'a> Sighting<'a> {
-    fn restricted(&self) -> Option<Target<'a>> {
+    fn restricted(&self) -> Option<RestrictionTarget<'a>> {
         let holder = self.holder;
-        let access_key_id = holder.map(Holder::restricted).or(self.access_key_id)?;
-        self.proof.restricts().then_some(Target {
+        let access_key_id = holder
+            .map(KnownCredential::restricted)
+            .or(self.access_key_id)?;
+        self.proof.restricts().then_some(RestrictionTarget {
             access_key_id,
             account_id: holder.map(|holder| holder.account_id.as_str()),
         })
@@ -87,36 +91,36 @@ impl<'a> Sighting<'a> {
 
 /// What is recorded of a sighting already.
 #[derive(Debug, Clone, Copy)]
-struct Earlier {
+struct EarlierReport {
     report_id: Uuid,
     proof: Proof,
-    restriction: Option<InForce>,
+    restriction: Option<RestrictionInForce>,
 }
 
 /// Records findings and restricts what they prove; says what became of each, in their order, `None` of one that shows
-/// nothing. The caller's transaction has its turn among the writers ([`revision::hold`]); the revision moves where
+/// nothing. The caller's transaction has its turn among the writers ([`revision::lock_revision`]); the revision moves where
 /// something is restricted, unless `at` says that it has already.
-pub(crate) async fn record_all(
+pub(crate) async fn record_findings(
     tx: &mut PgTransaction<'_>,
     findings: &[Finding<'_>],
     actor: &Actor,
-    at: Option<At>,
+    at: Option<WriteStamp>,
     now: OffsetDateTime,
-) -> Result<Vec<Option<Recorded>>, StateFault> {
+) -> Result<Vec<Option<RecordedReport>>, StateFault> {
     let ids: Vec<&str> = findings
         .iter()
         .filter_map(|finding| Some(finding.access_key_id?.as_str()))
         .collect();
     let digests: Vec<&[u8]> = findings.iter().filter_map(|one| one.digest).collect();
-    let holders = holders::find(tx, &ids, &digests, now).await?;
-    let (sightings, of) = gather(findings, &holders);
-    let earlier = earlier(tx, &sightings).await?;
-    let restrictions = restrict(tx, &sightings, &earlier, actor, at, now).await?;
-    let recorded: Vec<Recorded> = sightings
+    let holders = holders::find_known_credentials(tx, &ids, &digests, now).await?;
+    let (sightings, of) = merge_sightings(findings, &holders);
+    let earlier = find_earlier_reports(tx, &sightings).await?;
+    let restrictions = restrict_proven(tx, &sightings, &earlier, actor, at, now).await?;
+    let recorded: Vec<RecordedReport> = sightings
         .iter()
         .zip(&earlier)
         .zip(restrictions)
-        .map(|((sighting, earlier), restriction)| Recorded {
+        .map(|((sighting, earlier), restriction)| RecordedReport {
             report_id: earlier.map_or_else(Uuid::now_v7, |earlier| earlier.report_id),
             proof: earlier.map_or(sighting.proof, |earlier| earlier.proof.max(sighting.proof)),
             is_known: sighting.holder.is_some(),
@@ -127,19 +131,20 @@ pub(crate) async fn record_all(
             is_new: earlier.is_none(),
         })
         .collect();
-    write(tx, &sightings, &recorded).await?;
-    prove(tx, &sightings, &earlier, &recorded).await?;
-    let told: Vec<Entry<'_>> = sightings
+    insert_reports(tx, &sightings, &recorded).await?;
+    upgrade_suspicions(tx, &sightings, &earlier, &recorded).await?;
+    let told: Vec<AuditEntry<'_>> = sightings
         .iter()
         .zip(&earlier)
         .zip(&recorded)
         .filter(|((sighting, earlier), _)| {
-            is_news(sighting, earlier.as_ref()) || is_suspicion(sighting, earlier.as_ref())
+            newly_restricts(sighting, earlier.as_ref())
+                || is_new_suspicion(sighting, earlier.as_ref())
         })
-        .map(|((sighting, _), recorded)| Entry {
+        .map(|((sighting, _), recorded)| AuditEntry {
             at: now,
             actor,
-            deed: Deed::ReportLeak,
+            deed: AuditAction::ReportLeak,
             access_key_id: sighting.access_key_id,
             restriction_id: recorded.restriction.map(|one| one.restriction_id),
             detail: serde_json::json!({
@@ -150,7 +155,7 @@ pub(crate) async fn record_all(
             }),
         })
         .collect();
-    audit::write_all(tx, &told).await?;
+    audit::insert_audit_records(tx, &told).await?;
     let best = of.into_iter().map(|indices| {
         let mine = indices.into_iter().filter_map(|at| recorded.get(at));
         mine.max_by_key(|one| (one.proof, one.is_known)).copied()
@@ -159,9 +164,9 @@ pub(crate) async fn record_all(
 }
 
 /// Every sighting once, the strongest of its kind, and those of each finding by their indices.
-fn gather<'a>(
+fn merge_sightings<'a>(
     findings: &'a [Finding<'a>],
-    holders: &'a Holders,
+    holders: &'a KnownCredentials,
 ) -> (Vec<Sighting<'a>>, Vec<Vec<usize>>) {
     let mut sightings: Vec<Sighting<'a>> = Vec::with_capacity(findings.len());
     let mut seen: HashMap<(&str, String), usize> = HashMap::with_capacity(findings.len());
@@ -185,7 +190,7 @@ fn gather<'a>(
 
 /// The sightings of one finding: of the id that it names, of every other that has its secret, and of a secret that
 /// is nobody's.
-fn sightings_of<'a>(finding: &'a Finding<'a>, holders: &'a Holders) -> Vec<Sighting<'a>> {
+fn sightings_of<'a>(finding: &'a Finding<'a>, holders: &'a KnownCredentials) -> Vec<Sighting<'a>> {
     let mut sightings = Vec::with_capacity(1);
     let named = finding.access_key_id;
     if let Some(access_key_id) = named {
@@ -203,7 +208,9 @@ fn sightings_of<'a>(finding: &'a Finding<'a>, holders: &'a Holders) -> Vec<Sight
         let own = finding.reference.map(str::to_owned);
         sightings.push(Sighting {
             finding,
-            reference: own.unwrap_or_else(|| reference(Found::Key(access_key_id), finding.place)),
+            reference: own.unwrap_or_else(|| {
+                sighting_reference(SightingSubject::Key(access_key_id), finding.place)
+            }),
             access_key_id: Some(access_key_id),
             holder,
             digest: finding.digest.filter(|_| kept),
@@ -220,7 +227,10 @@ fn sightings_of<'a>(finding: &'a Finding<'a>, holders: &'a Holders) -> Vec<Sight
         if named != Some(&holder.access_key_id) {
             sightings.push(Sighting {
                 finding,
-                reference: reference(Found::Key(&holder.access_key_id), finding.place),
+                reference: sighting_reference(
+                    SightingSubject::Key(&holder.access_key_id),
+                    finding.place,
+                ),
                 access_key_id: Some(&holder.access_key_id),
                 holder: Some(holder),
                 digest: Some(digest),
@@ -237,7 +247,7 @@ fn sightings_of<'a>(finding: &'a Finding<'a>, holders: &'a Holders) -> Vec<Sight
     if !is_somebodys && !finding.is_decided {
         sightings.push(Sighting {
             finding,
-            reference: reference(Found::Secret(digest), finding.place),
+            reference: sighting_reference(SightingSubject::Secret(digest), finding.place),
             access_key_id: None,
             holder: None,
             digest: Some(digest),
@@ -249,23 +259,23 @@ fn sightings_of<'a>(finding: &'a Finding<'a>, holders: &'a Holders) -> Vec<Sight
 }
 
 /// Whether a sighting restricts something that nothing like it has restricted before.
-fn is_news(sighting: &Sighting<'_>, earlier: Option<&Earlier>) -> bool {
+fn newly_restricts(sighting: &Sighting<'_>, earlier: Option<&EarlierReport>) -> bool {
     sighting.proof.restricts() && earlier.is_none_or(|earlier| !earlier.proof.restricts())
 }
 
 /// Whether a sighting is the first of its kind to say that a key which somebody has may have leaked. What is held is not
 /// told: the task about its source is.
-fn is_suspicion(sighting: &Sighting<'_>, earlier: Option<&Earlier>) -> bool {
+fn is_new_suspicion(sighting: &Sighting<'_>, earlier: Option<&EarlierReport>) -> bool {
     !sighting.proof.restricts()
         && earlier.is_none()
         && sighting.holder.is_some()
         && !sighting.finding.is_held
 }
 
-async fn earlier(
+async fn find_earlier_reports(
     tx: &mut PgTransaction<'_>,
     sightings: &[Sighting<'_>],
-) -> Result<Vec<Option<Earlier>>, StateFault> {
+) -> Result<Vec<Option<EarlierReport>>, StateFault> {
     let sources: Vec<&str> = sightings.iter().map(|one| one.finding.source).collect();
     let references: Vec<&str> = sightings.iter().map(|one| one.reference.as_str()).collect();
     let rows = sqlx::query!(
@@ -291,7 +301,7 @@ async fn earlier(
         let Some(slot) = at.and_then(|at| earlier.get_mut(at)) else {
             continue;
         };
-        *slot = Some(Earlier {
+        *slot = Some(EarlierReport {
             report_id: row.report_id,
             proof: row
                 .proof
@@ -300,7 +310,7 @@ async fn earlier(
             restriction: row
                 .restriction_id
                 .zip(row.revision)
-                .map(|(restriction_id, revision)| InForce {
+                .map(|(restriction_id, revision)| RestrictionInForce {
                     restriction_id,
                     position: Position {
                         history: History(row.history),
@@ -314,27 +324,27 @@ async fn earlier(
 
 /// The restriction that a sighting leads to.
 #[derive(Debug, Clone, Copy)]
-struct LedTo {
-    in_force: InForce,
+struct SightingRestriction {
+    in_force: RestrictionInForce,
     /// Whether it was imposed now.
     is_fresh: bool,
 }
 
 /// Restricts what is proven now and was not before; gives for each sighting the restriction that it leads to.
-async fn restrict(
+async fn restrict_proven(
     tx: &mut PgTransaction<'_>,
     sightings: &[Sighting<'_>],
-    earlier: &[Option<Earlier>],
+    earlier: &[Option<EarlierReport>],
     actor: &Actor,
-    at: Option<At>,
+    at: Option<WriteStamp>,
     now: OffsetDateTime,
-) -> Result<Vec<Option<LedTo>>, StateFault> {
-    let targets: Vec<Option<Target<'_>>> = sightings
+) -> Result<Vec<Option<SightingRestriction>>, StateFault> {
+    let targets: Vec<Option<RestrictionTarget<'_>>> = sightings
         .iter()
         .zip(earlier)
         .map(|(sighting, earlier)| {
             let target = sighting.restricted();
-            target.filter(|_| is_news(sighting, earlier.as_ref()))
+            target.filter(|_| newly_restricts(sighting, earlier.as_ref()))
         })
         .collect();
     let ids: Vec<&str> = targets
@@ -345,22 +355,22 @@ async fn restrict(
     if ids.is_empty() {
         return Ok(vec![None; sightings.len()]);
     }
-    let before = in_force(tx, &ids).await?;
+    let before = list_in_force(tx, &ids).await?;
     let again: HashSet<Uuid> = before.values().map(|one| one.restriction_id).collect();
-    outbox::repeat(tx, &Vec::from_iter(again), now).await?;
-    let mut of: HashMap<String, LedTo> = before
+    outbox::enqueue_repeated(tx, &Vec::from_iter(again), now).await?;
+    let mut of: HashMap<String, SightingRestriction> = before
         .into_iter()
         .map(|(id, in_force)| {
             (
                 id,
-                LedTo {
+                SightingRestriction {
                     in_force,
                     is_fresh: false,
                 },
             )
         })
         .collect();
-    let mut fresh: Vec<Target<'_>> = Vec::new();
+    let mut fresh: Vec<RestrictionTarget<'_>> = Vec::new();
     let mut named = HashSet::new();
     for target in targets.iter().flatten() {
         let id = target.access_key_id.as_str();
@@ -371,18 +381,19 @@ async fn restrict(
     if !fresh.is_empty() {
         let at = match at {
             Some(at) => at,
-            None => revision::advance(tx, now).await?,
+            None => revision::advance_revision(tx, now).await?,
         };
-        let imposed = impose(tx, &fresh, Cause::Reported, actor, at).await?;
+        let imposed =
+            impose_restrictions(tx, &fresh, RestrictionCause::Reported, actor, at).await?;
         for (target, restriction_id) in fresh.iter().zip(imposed) {
             let id = target.access_key_id.as_str().to_owned();
-            let in_force = InForce {
+            let in_force = RestrictionInForce {
                 restriction_id,
                 position: at.position(),
             };
             of.insert(
                 id,
-                LedTo {
+                SightingRestriction {
                     in_force,
                     is_fresh: true,
                 },
@@ -397,12 +408,12 @@ async fn restrict(
 }
 
 /// Writes the reports that are new.
-async fn write(
+async fn insert_reports(
     tx: &mut PgTransaction<'_>,
     sightings: &[Sighting<'_>],
-    recorded: &[Recorded],
+    recorded: &[RecordedReport],
 ) -> Result<(), StateFault> {
-    let new: Vec<(&Sighting<'_>, &Recorded)> = sightings
+    let new: Vec<(&Sighting<'_>, &RecordedReport)> = sightings
         .iter()
         .zip(recorded)
         .filter(|(_, recorded)| recorded.is_new)
@@ -450,23 +461,25 @@ async fn write(
              $16::text[],
              $17::boolean[]
          )",
-        &column(&new, |(_, one)| one.report_id),
-        &column(&new, |(one, _)| one.finding.source) as &[&str],
-        &column(&new, |(one, _)| one.reference.as_str()) as &[&str],
-        &column(&new, |(one, _)| one.access_key_id.map(AccessKeyId::as_str)) as &[Option<&str>],
-        &column(&new, |(one, _)| parent(one)) as &[Option<&str>],
-        &column(&new, |(_, one)| one.restriction.map(|of| of.restriction_id)) as &[Option<Uuid>],
-        &column(&new, |(one, _)| one.proof.as_str()) as &[&str],
-        &column(&new, |(one, _)| one.finding.place.url.as_deref()) as &[Option<&str>],
-        &column(&new, |(one, _)| one.finding.place.commit.as_deref()) as &[Option<&str>],
-        &column(&new, |(one, _)| one.finding.place.path.as_deref()) as &[Option<&str>],
-        &column(&new, |(one, _)| one.finding.first_seen) as &[Option<OffsetDateTime>],
-        &column(&new, |(one, _)| one.digest) as &[Option<&[u8]>],
-        &column(&new, |(one, _)| one.matches) as &[Option<bool>],
-        &column(&new, |(one, _)| one.finding.delivery_id) as &[Option<Uuid>],
-        &column(&new, |(one, _)| one.finding.reported_at),
-        &column(&new, |(one, _)| one.finding.reported_by) as &[&str],
-        &column(&new, |(one, _)| {
+        &collect_column(&new, |(_, one)| one.report_id),
+        &collect_column(&new, |(one, _)| one.finding.source) as &[&str],
+        &collect_column(&new, |(one, _)| one.reference.as_str()) as &[&str],
+        &collect_column(&new, |(one, _)| one.access_key_id.map(AccessKeyId::as_str))
+            as &[Option<&str>],
+        &collect_column(&new, |(one, _)| parent_key_id(one)) as &[Option<&str>],
+        &collect_column(&new, |(_, one)| one.restriction.map(|of| of.restriction_id))
+            as &[Option<Uuid>],
+        &collect_column(&new, |(one, _)| one.proof.as_str()) as &[&str],
+        &collect_column(&new, |(one, _)| one.finding.place.url.as_deref()) as &[Option<&str>],
+        &collect_column(&new, |(one, _)| one.finding.place.commit.as_deref()) as &[Option<&str>],
+        &collect_column(&new, |(one, _)| one.finding.place.path.as_deref()) as &[Option<&str>],
+        &collect_column(&new, |(one, _)| one.finding.first_seen) as &[Option<OffsetDateTime>],
+        &collect_column(&new, |(one, _)| one.digest) as &[Option<&[u8]>],
+        &collect_column(&new, |(one, _)| one.matches) as &[Option<bool>],
+        &collect_column(&new, |(one, _)| one.finding.delivery_id) as &[Option<Uuid>],
+        &collect_column(&new, |(one, _)| one.finding.reported_at),
+        &collect_column(&new, |(one, _)| one.finding.reported_by) as &[&str],
+        &collect_column(&new, |(one, _)| {
             one.finding.is_held && !one.proof.restricts()
         })
     )
@@ -476,17 +489,19 @@ async fn write(
 }
 
 /// Writes what a suspicion has become by what proves it.
-async fn prove(
+async fn upgrade_suspicions(
     tx: &mut PgTransaction<'_>,
     sightings: &[Sighting<'_>],
-    earlier: &[Option<Earlier>],
-    recorded: &[Recorded],
+    earlier: &[Option<EarlierReport>],
+    recorded: &[RecordedReport],
 ) -> Result<(), StateFault> {
-    let proven: Vec<(&Sighting<'_>, &Recorded)> = sightings
+    let proven: Vec<(&Sighting<'_>, &RecordedReport)> = sightings
         .iter()
         .zip(earlier)
         .zip(recorded)
-        .filter(|((sighting, earlier), _)| earlier.is_some() && is_news(sighting, earlier.as_ref()))
+        .filter(|((sighting, earlier), _)| {
+            earlier.is_some() && newly_restricts(sighting, earlier.as_ref())
+        })
         .map(|((sighting, _), recorded)| (sighting, recorded))
         .collect();
     if proven.is_empty() {
@@ -503,20 +518,20 @@ async fn prove(
          FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bytea[], $5::boolean[], $6::uuid[])
              AS n (report_id, proof, restriction_id, secret_digest, secret_matches, delivery_id)
          WHERE l.report_id = n.report_id",
-        &column(&proven, |(_, one)| one.report_id),
-        &column(&proven, |(one, _)| one.proof.as_str()) as &[&str],
-        &column(&proven, |(_, one)| one
+        &collect_column(&proven, |(_, one)| one.report_id),
+        &collect_column(&proven, |(one, _)| one.proof.as_str()) as &[&str],
+        &collect_column(&proven, |(_, one)| one
             .restriction
             .map(|of| of.restriction_id)) as &[Option<Uuid>],
-        &column(&proven, |(one, _)| one.digest) as &[Option<&[u8]>],
-        &column(&proven, |(one, _)| one.matches) as &[Option<bool>],
-        &column(&proven, |(one, _)| one.finding.delivery_id) as &[Option<Uuid>]
+        &collect_column(&proven, |(one, _)| one.digest) as &[Option<&[u8]>],
+        &collect_column(&proven, |(one, _)| one.matches) as &[Option<bool>],
+        &collect_column(&proven, |(one, _)| one.finding.delivery_id) as &[Option<Uuid>]
     )
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-fn parent<'a>(sighting: &Sighting<'a>) -> Option<&'a str> {
+fn parent_key_id<'a>(sighting: &Sighting<'a>) -> Option<&'a str> {
     Some(sighting.holder?.parent.as_ref()?.as_str())
 }

@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{directory::StateFault, outbox::tasks};
 
 /// The time between two requests for the keys of one source, by all nodes together.
-pub const BETWEEN: Duration = Duration::MINUTE;
+pub const KEY_REQUEST_INTERVAL: Duration = Duration::MINUTE;
 
 /// A key that a source signs with, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct SigningKeyText {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn claim_request(
+pub async fn claim_key_request(
     pool: &PgPool,
     source: &str,
     now: OffsetDateTime,
@@ -39,8 +39,8 @@ pub async fn claim_request(
             OR s.keys_asked_at > $4",
         source,
         now,
-        now - BETWEEN,
-        now + BETWEEN
+        now - KEY_REQUEST_INTERVAL,
+        now + KEY_REQUEST_INTERVAL
     )
     .execute(pool)
     .await?;
@@ -51,7 +51,7 @@ pub async fn claim_request(
 ///
 /// # Errors
 /// [`StateFault::Database`]; nothing is changed then.
-pub async fn keep_keys(
+pub async fn replace_signing_keys(
     pool: &PgPool,
     source: &str,
     keys: &[SigningKeyText],
@@ -99,7 +99,7 @@ pub async fn keep_keys(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn keys(
+pub async fn find_signing_keys(
     pool: &PgPool,
     source: &str,
 ) -> Result<Option<(Vec<SigningKeyText>, OffsetDateTime)>, StateFault> {
@@ -132,7 +132,7 @@ pub async fn keys(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub(crate) async fn is_paused(
+pub(crate) async fn is_source_paused(
     tx: &mut PgTransaction<'_>,
     source: &str,
 ) -> Result<bool, StateFault> {
@@ -184,7 +184,7 @@ pub(crate) async fn count_suspicions(
             source,
             "a source has sent too many suspicions and is paused"
         );
-        tasks::open_about_source(tx, source, now).await?;
+        tasks::open_source_task(tx, source, now).await?;
     }
     Ok(())
 }

@@ -6,15 +6,15 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::approvals::{
-    self, AlreadyRequested, FourEyes, Outcome, Parties, RequestError, TwoPersonChange,
+    self, AlreadyRequested, ChangeOutcome, FourEyes, Parties, RequestError, TwoPersonChange,
 };
-use crate::live::barrier::Concern;
+use crate::live::barrier::AffectedKeys;
 use crate::{
-    audit::{self, Actor, Deed, Entry},
+    audit::{self, Actor, AuditAction, AuditEntry},
     directory::{
         StateFault,
-        keys::key_id,
-        revision::{self, At},
+        keys::parse_key_id,
+        revision::{self, WriteStamp},
     },
     outbox::{self, tasks},
 };
@@ -61,7 +61,7 @@ impl From<sqlx::Error> for UndoFault {
 
 /// What was taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Undone {
+pub struct UndoneDelivery {
     /// Restrictions that are lifted.
     pub lifted: usize,
     /// Restrictions that stay, since other reports restrict the key as well.
@@ -75,16 +75,16 @@ pub struct Undone {
 ///
 /// # Errors
 /// [`UndoFault`]; nothing is changed then.
-pub async fn undo(
+pub async fn undo_delivery(
     pool: &PgPool,
     delivery_id: Uuid,
     reason: &str,
     actor: &Actor,
     eyes: FourEyes,
     now: OffsetDateTime,
-) -> Result<Outcome<Undone>, UndoFault> {
+) -> Result<ChangeOutcome<UndoneDelivery>, UndoFault> {
     let mut tx = pool.begin().await?;
-    revision::hold(&mut tx).await?;
+    revision::lock_revision(&mut tx).await?;
     let alone = Parties::alone(actor);
     let most = eyes.bulk_above;
     let outcome = match undo_within(&mut tx, delivery_id, reason, alone, most, now).await {
@@ -93,9 +93,9 @@ pub async fn undo(
                 delivery_id,
                 reason: reason.to_owned(),
             };
-            Outcome::Waits(approvals::request(&mut tx, &change, actor, eyes, now).await?)
+            ChangeOutcome::Waits(approvals::request(&mut tx, &change, actor, eyes, now).await?)
         }
-        undone => Outcome::Done(undone?),
+        undone => ChangeOutcome::Done(undone?),
     };
     tx.commit().await?;
     Ok(outcome)
@@ -125,7 +125,7 @@ impl TwoPersonChange for UndoDelivery {
         None
     }
 
-    fn concern(&self) -> Option<Concern> {
+    fn concern(&self) -> Option<AffectedKeys> {
         None
     }
 
@@ -150,9 +150,9 @@ async fn undo_within(
     parties: Parties<'_>,
     most: usize,
     now: OffsetDateTime,
-) -> Result<Undone, UndoFault> {
+) -> Result<UndoneDelivery, UndoFault> {
     let actor = parties.requester;
-    may_undo(tx, delivery_id).await?;
+    check_undoable(tx, delivery_id).await?;
     let led_to = sqlx::query!(
         "SELECT
              r.restriction_id,
@@ -190,28 +190,28 @@ async fn undo_within(
     if lifted.len() > most {
         return Err(UndoFault::NeedsTwo(lifted.len()));
     }
-    let at = revision::advance(tx, now).await?;
-    mark(tx, delivery_id, actor, reason, now).await?;
+    let at = revision::advance_revision(tx, now).await?;
+    mark_undone(tx, delivery_id, actor, reason, now).await?;
     let ids: Vec<Uuid> = lifted.iter().map(|one| one.restriction_id).collect();
-    lift(tx, &ids, parties, reason, at).await?;
+    lift_as_undone(tx, &ids, parties, reason, at).await?;
     let keys: Result<Vec<_>, _> = lifted
         .iter()
-        .map(|one| key_id(&one.access_key_id))
+        .map(|one| parse_key_id(&one.access_key_id))
         .collect();
     let keys = keys?;
     let approved_by = parties.approver.map(Actor::to_string);
-    let entry = |(access_key_id, restriction_id)| Entry {
+    let entry = |(access_key_id, restriction_id)| AuditEntry {
         at: now,
         actor,
-        deed: Deed::Lift,
+        deed: AuditAction::Lift,
         access_key_id: Some(access_key_id),
         restriction_id: Some(restriction_id),
         detail: serde_json::json!({ "reason": reason, "undone_delivery": delivery_id, "approved_by": approved_by }),
     };
-    let mut entries = vec![Entry {
+    let mut entries = vec![AuditEntry {
         at: now,
         actor,
-        deed: Deed::UndoDelivery,
+        deed: AuditAction::UndoDelivery,
         access_key_id: None,
         restriction_id: None,
         detail: serde_json::json!({
@@ -223,17 +223,17 @@ async fn undo_within(
         }),
     }];
     entries.extend(keys.iter().zip(ids.iter().copied()).map(entry));
-    audit::write_all(tx, &entries).await?;
-    tasks::settle(tx, &ids, None, actor, now).await?;
-    outbox::take_back(tx, &ids, now).await?;
-    Ok(Undone {
+    audit::insert_audit_records(tx, &entries).await?;
+    tasks::close_tasks(tx, &ids, None, actor, now).await?;
+    outbox::enqueue_retracted(tx, &ids, now).await?;
+    Ok(UndoneDelivery {
         lifted: lifted.len(),
         kept: kept.len(),
         position: at.position(),
     })
 }
 
-async fn may_undo(tx: &mut PgTransaction<'_>, delivery_id: Uuid) -> Result<(), UndoFault> {
+async fn check_undoable(tx: &mut PgTransaction<'_>, delivery_id: Uuid) -> Result<(), UndoFault> {
     let undone_at = sqlx::query_scalar!(
         "SELECT undone_at
          FROM deliveries
@@ -249,7 +249,7 @@ async fn may_undo(tx: &mut PgTransaction<'_>, delivery_id: Uuid) -> Result<(), U
     }
 }
 
-async fn mark(
+async fn mark_undone(
     tx: &mut PgTransaction<'_>,
     delivery_id: Uuid,
     actor: &Actor,
@@ -273,12 +273,12 @@ async fn mark(
 }
 
 /// Lifts as if there had been no restriction: neither a session nor a pair that comes back has anything of it.
-async fn lift(
+async fn lift_as_undone(
     tx: &mut PgTransaction<'_>,
     restrictions: &[Uuid],
     parties: Parties<'_>,
     reason: &str,
-    at: At,
+    at: WriteStamp,
 ) -> Result<(), StateFault> {
     sqlx::query!(
         "UPDATE restrictions

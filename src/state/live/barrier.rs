@@ -15,12 +15,12 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::live::{
-    lease::{DRIFT, LEASE},
-    nodes::{self, Census, EnforcingNode},
+    lease::{CLOCK_DRIFT, LEASE_DURATION},
+    nodes::{self, EnforcingNode, NodeCensus},
 };
 use crate::{
     clock::Clock,
-    directory::{StateFault, revision, within},
+    directory::{StateFault, revision, with_timeout},
 };
 use akgate_api::receipts::{Receipt, Wait};
 use akgate_rules::{
@@ -29,14 +29,14 @@ use akgate_rules::{
 };
 
 /// Time between two looks at the nodes.
-const LOOK: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long the end of calls under way is waited for.
-const DRAIN: Duration = Duration::from_secs(30);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a change concerns.
 #[derive(Debug, Clone)]
-pub enum Concern {
+pub enum AffectedKeys {
     /// Calls of these AccessKeys and of sessions that descend from them.
     Keys(Vec<AccessKeyId>),
     /// Calls of all restricted keys.
@@ -46,7 +46,7 @@ pub enum Concern {
 /// A failover has lost the change: it has to be made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the database lost this change in a failover")]
-pub struct Lost;
+pub struct LostChange;
 
 /// Waits for nodes. What many wait for at the same time is read once for all.
 pub struct Barrier {
@@ -55,17 +55,17 @@ pub struct Barrier {
     records: PgPool,
     clock: Arc<dyn Clock>,
     timeout: Duration,
-    last: Mutex<Option<Arc<Look>>>,
+    last: Mutex<Option<Arc<NodeSnapshot>>>,
 }
 
 /// One look at the nodes.
-struct Look {
+struct NodeSnapshot {
     /// Before it was begun: what was committed by then, it shows.
     began: BootInstant,
     /// When it had arrived: what is waited for is counted from here. A writer that is stopped before it asks would
     /// otherwise fence a node that has announced itself meanwhile.
     arrived: BootInstant,
-    census: Census,
+    census: NodeCensus,
 }
 
 impl Barrier {
@@ -84,13 +84,13 @@ impl Barrier {
     /// Waits after a commit; keeps the receipt for the record, and gives it.
     ///
     /// # Errors
-    /// [`Lost`].
+    /// [`LostChange`].
     pub async fn wait(
         &self,
         committed: Position,
-        concern: &Concern,
+        concern: &AffectedKeys,
         wait: Wait,
-    ) -> Result<Receipt, Lost> {
+    ) -> Result<Receipt, LostChange> {
         let began = self.clock.since_boot();
         let waited = match wait {
             Wait::None => None,
@@ -114,9 +114,9 @@ impl Barrier {
             receipt.fenced = waited.fenced;
         }
         if wait != Wait::None
-            && let Err(fault) = within(
+            && let Err(fault) = with_timeout(
                 self.timeout,
-                keep(&self.records, &receipt, self.clock.now()),
+                insert_receipt(&self.records, &receipt, self.clock.now()),
             )
             .await
         {
@@ -131,7 +131,7 @@ impl Barrier {
         committed: Position,
         wait: Wait,
         began: BootInstant,
-    ) -> Result<Option<Waited>, Lost> {
+    ) -> Result<Option<EnforcementSummary>, LostChange> {
         let Some(mut look) = self.look(began).await else {
             return Ok(None);
         };
@@ -140,7 +140,7 @@ impl Barrier {
             return Ok(None);
         }
         let first = look.arrived;
-        let is_pending = |node: &&EnforcingNode| is_waited_for(node, wanted);
+        let is_pending = |node: &&EnforcingNode| is_node_pending(node, wanted);
         let mut pending: Vec<EnforcingNode> = look
             .census
             .nodes
@@ -150,11 +150,11 @@ impl Barrier {
             .collect();
         let mut is_settled = look.census.is_settled;
         loop {
-            let is_over = self.clock.since_boot().since(first) > LEASE + DRIFT;
+            let is_over = self.clock.since_boot().since(first) > LEASE_DURATION + CLOCK_DRIFT;
             if is_over || pending.is_empty() && is_settled {
                 break;
             }
-            let Some(next) = self.look(look.began.after(LOOK)).await else {
+            let Some(next) = self.look(look.began.after(POLL_INTERVAL)).await else {
                 return Ok(None);
             };
             look = next;
@@ -169,7 +169,7 @@ impl Barrier {
             pending.retain(|one| look.census.is_waited_for(one.node_id, wanted));
         }
         for node in &pending {
-            match within(self.timeout, nodes::fence(&self.pool, node)).await {
+            match with_timeout(self.timeout, nodes::fence_node(&self.pool, node)).await {
                 Ok(true) => tracing::warn!(
                     node = node.name,
                     revision = wanted.revision,
@@ -187,41 +187,43 @@ impl Barrier {
             look = fenced;
         }
         if wait == Wait::Drained {
-            while !look.census.is_drained(wanted) && self.clock.since_boot().since(now) < DRAIN {
-                let next = self.look(look.began.after(LOOK)).await;
+            while !look.census.is_drained(wanted)
+                && self.clock.since_boot().since(now) < DRAIN_TIMEOUT
+            {
+                let next = self.look(look.began.after(POLL_INTERVAL)).await;
                 let Some(next) = next else {
                     return Ok(None);
                 };
                 look = next;
             }
         }
-        Ok(Some(Waited::of(&look.census, wanted)))
+        Ok(Some(EnforcementSummary::of(&look.census, wanted)))
     }
 
     /// Follows a change into the history that there is by now; false where the database cannot be asked.
-    async fn follow(&self, wanted: &mut Position, now: Position) -> Result<bool, Lost> {
+    async fn follow(&self, wanted: &mut Position, now: Position) -> Result<bool, LostChange> {
         if now.history == wanted.history {
             return Ok(true);
         }
-        let fork = within(self.timeout, async {
+        let fork = with_timeout(self.timeout, async {
             let mut db = self.pool.acquire().await?;
-            revision::fork(&mut db, wanted.history, now.history).await
+            revision::find_fork_revision(&mut db, wanted.history, now.history).await
         });
         match fork.await {
             Ok(Some(fork)) if wanted.revision <= fork => {
                 wanted.history = now.history;
                 Ok(true)
             }
-            Ok(Some(_) | None) => Err(Lost),
+            Ok(Some(_) | None) => Err(LostChange),
             Err(_) => Ok(false),
         }
     }
 
     /// A look that begins at `from` or later, shared with whoever wants one at the same time. `None` where the database
     /// cannot be asked in the time that a lease and a drift take, or a call of the database.
-    async fn look(&self, from: BootInstant) -> Option<Arc<Look>> {
+    async fn look(&self, from: BootInstant) -> Option<Arc<NodeSnapshot>> {
         let asked = self.clock.since_boot();
-        let patience = self.timeout.max(LEASE + DRIFT);
+        let patience = self.timeout.max(LEASE_DURATION + CLOCK_DRIFT);
         let is_over = || self.clock.since_boot().since(asked) > patience;
         loop {
             let early = from.since(self.clock.since_boot());
@@ -237,9 +239,9 @@ impl Barrier {
                 return Some(Arc::clone(look));
             }
             let now = self.clock.since_boot();
-            match within(self.timeout, self.census()).await {
+            match with_timeout(self.timeout, self.census()).await {
                 Ok(census) => {
-                    let look = Arc::new(Look {
+                    let look = Arc::new(NodeSnapshot {
                         began: now,
                         arrived: self.clock.since_boot(),
                         census,
@@ -253,27 +255,27 @@ impl Barrier {
                         tracing::warn!(%fault, "a change is committed, but it is unknown which nodes enforce it");
                         return None;
                     }
-                    tokio::time::sleep(LOOK * 4).await;
+                    tokio::time::sleep(POLL_INTERVAL * 4).await;
                 }
             }
         }
     }
 
-    async fn census(&self) -> Result<Census, StateFault> {
+    async fn census(&self) -> Result<NodeCensus, StateFault> {
         let mut db = self.pool.acquire().await?;
-        if let Some(census) = nodes::census(&mut db).await? {
+        if let Some(census) = nodes::read_node_census(&mut db).await? {
             return Ok(census);
         }
         drop(db);
-        revision::stamp(&self.pool, None).await?;
+        revision::stamp_history(&self.pool, None).await?;
         let mut db = self.pool.acquire().await?;
-        nodes::census(&mut db)
+        nodes::read_node_census(&mut db)
             .await?
             .ok_or(StateFault::OtherHistory)
     }
 }
 
-fn is_waited_for(node: &EnforcingNode, wanted: Position) -> bool {
+fn is_node_pending(node: &EnforcingNode, wanted: Position) -> bool {
     let has_applied = node
         .report
         .as_ref()
@@ -281,10 +283,10 @@ fn is_waited_for(node: &EnforcingNode, wanted: Position) -> bool {
     !node.is_fenced && !has_applied
 }
 
-impl Census {
+impl NodeCensus {
     fn is_waited_for(&self, node_id: Uuid, wanted: Position) -> bool {
         let node = self.nodes.iter().find(|node| node.node_id == node_id);
-        node.is_some_and(|node| is_waited_for(node, wanted))
+        node.is_some_and(|node| is_node_pending(node, wanted))
     }
 
     /// Whether every node that can be asked has ended the calls of before.
@@ -299,7 +301,7 @@ impl Census {
 }
 
 /// What the nodes say in the end.
-struct Waited {
+struct EnforcementSummary {
     /// Nodes that have applied it, or take no lease before they have.
     enforcing: u32,
     fenced: Vec<String>,
@@ -307,8 +309,8 @@ struct Waited {
     calls: Option<Vec<(String, i64)>>,
 }
 
-impl Waited {
-    fn of(census: &Census, wanted: Position) -> Self {
+impl EnforcementSummary {
+    fn of(census: &NodeCensus, wanted: Position) -> Self {
         let (fenced, enforcing): (Vec<&EnforcingNode>, Vec<&EnforcingNode>) =
             census.nodes.iter().partition(|node| node.is_fenced);
         let reports = enforcing.iter().map(|node| {
@@ -327,12 +329,12 @@ impl Waited {
         }
     }
 
-    fn calls_in_flight(&self, committed: Position, concern: &Concern) -> Option<u64> {
+    fn calls_in_flight(&self, committed: Position, concern: &AffectedKeys) -> Option<u64> {
         let calls = self.calls.as_ref()?.iter();
         let of_before = calls.filter(|(root, decided)| {
             let is_concerned = match concern {
-                Concern::Keys(keys) => keys.iter().any(|key| key.as_str() == root),
-                Concern::All => true,
+                AffectedKeys::Keys(keys) => keys.iter().any(|key| key.as_str() == root),
+                AffectedKeys::All => true,
             };
             *decided < committed.revision && is_concerned
         });
@@ -341,7 +343,11 @@ impl Waited {
 }
 
 /// Keeps a receipt for the record: the first of a change counts.
-async fn keep(pool: &PgPool, receipt: &Receipt, now: OffsetDateTime) -> Result<(), StateFault> {
+async fn insert_receipt(
+    pool: &PgPool,
+    receipt: &Receipt,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
     sqlx::query!(
         "INSERT INTO receipts (
              history,

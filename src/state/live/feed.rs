@@ -1,4 +1,4 @@
-//! Following the revision: what changed in Postgres, in the order of commits, into [`Live`].
+//! Following the revision: what changed in Postgres, in the order of commits, into [`LiveRegistry`].
 //!
 //! A notification is a hint; the poll is the guarantee. Each look reads position and changes in one snapshot. After a
 //! failover the counter has another history: what was applied after the fork is read again, key by key, and nothing
@@ -21,22 +21,22 @@ use sqlx::{PgPool, PgTransaction};
 use tokio::sync::{Mutex, watch};
 
 use self::{
-    applied::Applied,
-    changes::{Changed, Since, load},
-    reload::{load_all, reload},
+    applied::RecentChanges,
+    changes::{ChangeQuery, ChangedItem, load_changes},
+    reload::{load_registry, reload_registry},
 };
 use crate::directory::{
     StateFault,
-    revision::{self, CHANNEL},
-    within,
+    revision::{self, REVISION_CHANNEL},
+    with_timeout,
 };
-use crate::follow::{Next, Rounds};
-use crate::live::memory::{Live, What};
+use crate::follow::{NextRound, PollLoop};
+use crate::live::memory::{CredentialState, LiveRegistry};
 use akgate_rules::{access_key::AccessKeyId, position::Position};
 
 /// How the revision is followed.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub struct FeedSettings {
     /// Time between two polls, at most a second.
     pub poll: Duration,
     /// Whether notifications are listened for.
@@ -45,7 +45,7 @@ pub struct Settings {
     pub timeout: Duration,
 }
 
-impl Default for Settings {
+impl Default for FeedSettings {
     fn default() -> Self {
         Self {
             poll: Duration::from_millis(250),
@@ -56,17 +56,17 @@ impl Default for Settings {
 }
 
 /// How long the first load, or reading everything again, may take.
-const LOAD: Duration = Duration::from_secs(120);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Keeps a [`Live`] as Postgres has it.
+/// Keeps a [`LiveRegistry`] as Postgres has it.
 pub struct Feed {
     pool: PgPool,
-    live: Arc<Live>,
-    settings: Settings,
+    live: Arc<LiveRegistry>,
+    settings: FeedSettings,
     /// Held while `live` is moved, so that changes are applied in order.
     turn: Mutex<()>,
-    /// What was applied last, to be read again should the history become another.
-    applied: BlockingMutex<Applied>,
+    /// CredentialState was applied last, to be read again should the history become another.
+    applied: BlockingMutex<RecentChanges>,
     /// When the counter was last read, in milliseconds since `born`; -1 before the first time.
     read_at: AtomicI64,
     born: Instant,
@@ -75,25 +75,25 @@ pub struct Feed {
 impl Feed {
     /// A feed that has read nothing yet.
     #[must_use]
-    pub fn new(pool: PgPool, live: Arc<Live>, settings: Settings) -> Self {
+    pub fn new(pool: PgPool, live: Arc<LiveRegistry>, settings: FeedSettings) -> Self {
         Self {
             pool,
             live,
             settings,
             turn: Mutex::new(()),
-            applied: BlockingMutex::new(Applied::default()),
+            applied: BlockingMutex::new(RecentChanges::default()),
             read_at: AtomicI64::new(-1),
             born: Instant::now(),
         }
     }
 
-    /// What is kept as Postgres has it.
+    /// CredentialState is kept as Postgres has it.
     #[must_use]
-    pub fn live(&self) -> &Arc<Live> {
+    pub fn live(&self) -> &Arc<LiveRegistry> {
         &self.live
     }
 
-    /// The revision that [`Live`] has; -1 before the first load.
+    /// The revision that [`LiveRegistry`] has; -1 before the first load.
     #[must_use]
     pub fn revision(&self) -> i64 {
         self.live
@@ -112,7 +112,7 @@ impl Feed {
         )
     }
 
-    /// Brings [`Live`] to a position: what was just committed, here or at another node. What is begun is done, whether
+    /// Brings [`LiveRegistry`] to a position: what was just committed, here or at another node. CredentialState is begun is done, whether
     /// or not the caller waits for it.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ impl Feed {
         }
     }
 
-    /// Brings [`Live`] to where the registry stands now. What is begun is done, whether or not the caller waits for it.
+    /// Brings [`LiveRegistry`] to where the registry stands now. CredentialState is begun is done, whether or not the caller waits for it.
     ///
     /// # Errors
     /// [`StateFault`].
@@ -166,31 +166,32 @@ impl Feed {
     /// Reads what has changed since the last time.
     ///
     /// # Errors
-    /// [`StateFault`]; [`Live`] is as it was, or has some of the changes.
+    /// [`StateFault`]; [`LiveRegistry`] is as it was, or has some of the changes.
     pub async fn poll(&self) -> Result<(), StateFault> {
         let _turn = self.turn.lock().await;
         self.advance().await
     }
 
     /// Adds to what is known here what a look-up has found in the database.
-    pub fn learn(&self, id: &AccessKeyId, at: Position, what: What) {
+    pub fn learn(&self, id: &AccessKeyId, at: Position, what: CredentialState) {
         if self.live.learn(id, at, what) {
-            self.applied().add(at.revision, Changed::Key(id.clone()));
+            self.applied()
+                .add(at.revision, ChangedItem::Key(id.clone()));
         }
     }
 
     /// Follows the revision until told to stop. A failure is logged once and tried again at the next poll.
     pub async fn run(&self, stop: watch::Receiver<bool>) {
-        let rounds = Rounds {
+        let rounds = PollLoop {
             pool: &self.pool,
-            channel: self.settings.notify.then_some(CHANNEL),
+            channel: self.settings.notify.then_some(REVISION_CHANNEL),
             poll: self.settings.poll,
             retry: self.settings.poll,
             timeout: self.settings.timeout,
             failed: "cannot read the registry; mutations are refused",
             recovered: "reading the registry again",
         };
-        let round = || self.poll().map_ok(|()| Next::Later);
+        let round = || self.poll().map_ok(|()| NextRound::Later);
         rounds.run(stop, round).await;
     }
 
@@ -199,17 +200,17 @@ impl Feed {
         let timeout = self.settings.timeout;
         match self.live.position() {
             None => {
-                let now = within(timeout, revision::position(&self.pool)).await?;
-                let maps = within(LOAD, load_all(&self.pool, timeout)).await?;
+                let now = with_timeout(timeout, revision::current_position(&self.pool)).await?;
+                let maps = with_timeout(LOAD_TIMEOUT, load_registry(&self.pool, timeout)).await?;
                 let later = self.still(now).await?;
                 self.live.replace(maps);
-                // What was committed meanwhile may have been loaded: it is not told apart.
+                // CredentialState was committed meanwhile may have been loaded: it is not told apart.
                 self.applied().forget_up_to(later.revision);
                 self.live.publish(now);
             }
             Some(before) => {
                 // Each answer of the database is waited for by its own patience.
-                if let Some(now) = within(LOAD, self.follow(before)).await? {
+                if let Some(now) = with_timeout(LOAD_TIMEOUT, self.follow(before)).await? {
                     self.go_over(before, now).await?;
                 }
             }
@@ -222,11 +223,11 @@ impl Feed {
     /// Applies what has changed in this history; gives the position where there is another.
     async fn follow(&self, before: Position) -> Result<Option<Position>, StateFault> {
         let timeout = self.settings.timeout;
-        let mut tx = within(timeout, snapshot(&self.pool)).await?;
-        let Some(now) = within(timeout, revision::read(&mut tx)).await? else {
+        let mut tx = with_timeout(timeout, begin_snapshot(&self.pool)).await?;
+        let Some(now) = with_timeout(timeout, revision::read_position(&mut tx)).await? else {
             drop(tx);
-            let stamping = revision::stamp(&self.pool, None);
-            return within(timeout, stamping).await.map(Some);
+            let stamping = revision::stamp_history(&self.pool, None);
+            return with_timeout(timeout, stamping).await.map(Some);
         };
         if now.history != before.history {
             return Ok(Some(now));
@@ -234,24 +235,24 @@ impl Feed {
         if now.revision < before.revision {
             drop(tx);
             // A copy of before was put in the database's place.
-            let stamping = revision::stamp(&self.pool, Some(before));
-            return within(timeout, stamping).await.map(Some);
+            let stamping = revision::stamp_history(&self.pool, Some(before));
+            return with_timeout(timeout, stamping).await.map(Some);
         }
         if now.revision > before.revision {
-            let since = Since::revision(before.revision, timeout);
+            let since = ChangeQuery::revision(before.revision, timeout);
             self.apply(&mut tx, &since, now).await?;
             self.live.publish(now);
         }
-        within(timeout, tx.commit().err_into::<StateFault>()).await?;
+        with_timeout(timeout, tx.commit().err_into::<StateFault>()).await?;
         Ok(None)
     }
 
     /// Goes over from one history to another.
     async fn go_over(&self, before: Position, now: Position) -> Result<(), StateFault> {
         let timeout = self.settings.timeout;
-        let fork = within(timeout, async {
+        let fork = with_timeout(timeout, async {
             let mut db = self.pool.acquire().await?;
-            revision::fork(&mut db, before.history, now.history).await
+            revision::find_fork_revision(&mut db, before.history, now.history).await
         });
         let fork = fork.await?.map(|fork| fork.min(before.revision));
         tracing::warn!(
@@ -266,10 +267,10 @@ impl Feed {
         self.live.go_over(nowhere);
         let done = match lost {
             Some((fork, changed)) => {
-                let since = Since::with(fork, changed, timeout);
-                within(LOAD, self.read_again(fork, &since, now)).await
+                let since = ChangeQuery::with(fork, changed, timeout);
+                with_timeout(LOAD_TIMEOUT, self.read_again(fork, &since, now)).await
             }
-            None => within(LOAD, self.reload(now)).await,
+            None => with_timeout(LOAD_TIMEOUT, self.reload(now)).await,
         };
         match done {
             Ok(reached) => {
@@ -288,17 +289,17 @@ impl Feed {
     async fn read_again(
         &self,
         fork: i64,
-        since: &Since,
+        since: &ChangeQuery,
         now: Position,
     ) -> Result<Position, StateFault> {
         let timeout = self.settings.timeout;
-        let mut tx = within(timeout, snapshot(&self.pool)).await?;
-        let seen = within(timeout, revision::read(&mut tx)).await?;
+        let mut tx = with_timeout(timeout, begin_snapshot(&self.pool)).await?;
+        let seen = with_timeout(timeout, revision::read_position(&mut tx)).await?;
         let seen = seen.filter(|seen| seen.history == now.history);
         let seen = seen.ok_or(StateFault::OtherHistory)?;
         self.apply(&mut tx, since, seen).await?;
         self.applied().carry_over(fork, seen.revision);
-        within(timeout, tx.commit().err_into::<StateFault>()).await?;
+        with_timeout(timeout, tx.commit().err_into::<StateFault>()).await?;
         Ok(seen)
     }
 
@@ -307,7 +308,7 @@ impl Feed {
         let maps = maps
             .as_ref()
             .ok_or(StateFault::Corrupt("the registry in memory"))?;
-        reload(&self.pool, maps, self.settings.timeout).await?;
+        reload_registry(&self.pool, maps, self.settings.timeout).await?;
         let later = self.still(now).await?;
         self.applied().forget_up_to(later.revision);
         Ok(now)
@@ -315,7 +316,11 @@ impl Feed {
 
     /// Where the registry stands in the same history; an error where that has become another.
     async fn still(&self, now: Position) -> Result<Position, StateFault> {
-        let later = within(self.settings.timeout, revision::position(&self.pool)).await?;
+        let later = with_timeout(
+            self.settings.timeout,
+            revision::current_position(&self.pool),
+        )
+        .await?;
         match later.history == now.history {
             true => Ok(later),
             false => Err(StateFault::OtherHistory),
@@ -325,7 +330,7 @@ impl Feed {
     async fn apply(
         &self,
         tx: &mut PgTransaction<'_>,
-        since: &Since,
+        since: &ChangeQuery,
         now: Position,
     ) -> Result<(), StateFault> {
         let maps = self.live.maps();
@@ -333,7 +338,7 @@ impl Feed {
             .as_ref()
             .ok_or(StateFault::Corrupt("the registry in memory"))?;
         let mut changed = Vec::new();
-        let loaded = load(tx, maps, since, &mut changed).await;
+        let loaded = load_changes(tx, maps, since, &mut changed).await;
         // Also what a load that failed has applied in part.
         let mut applied = self.applied();
         for one in changed {
@@ -342,14 +347,14 @@ impl Feed {
         loaded
     }
 
-    fn applied(&self) -> std::sync::MutexGuard<'_, Applied> {
+    fn applied(&self) -> std::sync::MutexGuard<'_, RecentChanges> {
         // Each change is one push: a panic elsewhere leaves it whole.
         self.applied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A transaction that sees one state of the database, and changes nothing.
-async fn snapshot(pool: &PgPool) -> Result<PgTransaction<'_>, StateFault> {
+async fn begin_snapshot(pool: &PgPool) -> Result<PgTransaction<'_>, StateFault> {
     let mut tx = pool
         .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .await?;

@@ -14,10 +14,10 @@ use tokio::sync::watch;
 use akgate_rules::position::BootInstant;
 
 /// How long a lease lasts.
-pub const LEASE: Duration = Duration::from_secs(2);
+pub const LEASE_DURATION: Duration = Duration::from_secs(2);
 
 /// How much longer a writer waits: clocks of two machines may run apart by a tenth.
-pub const DRIFT: Duration = Duration::from_millis(200);
+pub const CLOCK_DRIFT: Duration = Duration::from_millis(200);
 
 /// The lease of this node, if it holds one.
 #[derive(Debug, Default)]
@@ -31,12 +31,12 @@ impl Lease {
     /// Whether it is held.
     #[must_use]
     pub fn holds(&self, now: BootInstant) -> bool {
-        nanos(now) < self.until.load(Ordering::SeqCst)
+        boot_nanos(now) < self.until.load(Ordering::SeqCst)
     }
 
     /// Takes it, counted from an instant before the announcement.
     pub(crate) fn take(&self, from: BootInstant) {
-        let until = nanos(from.after(LEASE));
+        let until = boot_nanos(from.after(LEASE_DURATION));
         self.until.fetch_max(until, Ordering::SeqCst);
         self.taken.send_replace(());
     }
@@ -53,7 +53,7 @@ impl Lease {
     }
 }
 
-fn nanos(at: BootInstant) -> u64 {
+fn boot_nanos(at: BootInstant) -> u64 {
     u64::try_from(at.0.as_nanos()).unwrap_or(u64::MAX)
 }
 

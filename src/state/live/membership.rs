@@ -2,7 +2,7 @@
 //!
 //! Every 500 ms:
 //!
-//! 1. It commits an announcement to its own row ([`nodes::announce`]).
+//! 1. It commits an announcement to its own row ([`nodes::announce_node`]).
 //! 2. It reads where the registry stands and applies everything up to there.
 //! 3. It holds a lease, counted from before 1.
 //!
@@ -20,31 +20,31 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 
 pub use self::clocks::{ClockFault, Clocks};
-use crate::follow::{Next, Rounds};
+use crate::follow::{NextRound, PollLoop};
 use crate::live::{
     feed::Feed,
-    lease::{DRIFT, LEASE, Lease},
-    nodes::{self, Card, Report},
+    lease::{CLOCK_DRIFT, LEASE_DURATION, Lease},
+    nodes::{self, EnforcementReport, NodeInfo},
 };
 use crate::{
     calls::in_flight::InFlight,
     clock::{Clock, LatestTime},
-    directory::{StateFault, revision, within},
+    directory::{StateFault, revision, with_timeout},
 };
 use akgate_rules::position::{BootInstant, History, Position};
 
 /// How often a node announces itself.
-const EVERY: Duration = Duration::from_millis(500);
+const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// After what time a round that failed is made again.
-const AGAIN: Duration = Duration::from_millis(100);
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How often the end of calls is looked for while some of before a change are under way.
-const LOOK: Duration = Duration::from_millis(10);
+const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A node among the others.
 pub struct Membership {
-    card: Card,
+    card: NodeInfo,
     pool: PgPool,
     /// What it enforces; `None` for one that judges no calls.
     feed: Option<Arc<Feed>>,
@@ -55,14 +55,14 @@ pub struct Membership {
     clocks: Clocks,
     /// Since when the present history is known here.
     since: Mutex<Option<(History, BootInstant)>>,
-    drain: Mutex<Drain>,
+    drain: Mutex<DrainProgress>,
     timeout: Duration,
 }
 
 /// What a [`Membership`] is made of.
-pub struct Parts {
+pub struct MembershipParts {
     /// What the node says of itself.
-    pub card: Card,
+    pub card: NodeInfo,
     /// The database.
     pub pool: PgPool,
     /// What it enforces; `None` for one that judges no calls.
@@ -79,7 +79,7 @@ pub struct Parts {
 
 /// Which calls of before a change have ended.
 #[derive(Debug, Default)]
-struct Drain {
+struct DrainProgress {
     /// A position, and the set of calls that may have begun before it was known here.
     waiting: Option<(Position, usize)>,
     /// Every call that began before this was known here has ended.
@@ -89,7 +89,7 @@ struct Drain {
 impl Membership {
     /// A node that nobody knows of yet.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: MembershipParts) -> Self {
         Self {
             card: parts.card,
             pool: parts.pool,
@@ -119,7 +119,7 @@ impl Membership {
 
     /// What it says of itself.
     #[must_use]
-    pub fn card(&self) -> &Card {
+    pub fn card(&self) -> &NodeInfo {
         &self.card
     }
 
@@ -134,23 +134,23 @@ impl Membership {
         // The reports end with the same word.
         drop(reports.await);
         self.lease.give_back();
-        let leaving = nodes::leave(&self.pool, self.card.node_id);
-        if let Err(fault) = within(self.timeout, leaving).await {
+        let leaving = nodes::delete_node(&self.pool, self.card.node_id);
+        if let Err(fault) = with_timeout(self.timeout, leaving).await {
             tracing::debug!(%fault, "cannot remove this node from the list of nodes; it disappears later");
         }
     }
 
     async fn keep_announcing(&self, stop: watch::Receiver<bool>) {
-        let rounds = Rounds {
+        let rounds = PollLoop {
             pool: &self.pool,
             channel: None,
-            poll: EVERY,
-            retry: AGAIN,
+            poll: ANNOUNCE_INTERVAL,
+            retry: RETRY_INTERVAL,
             timeout: self.timeout,
             failed: "this node cannot announce itself and has no lease",
             recovered: "this node has a lease again",
         };
-        let round = || async { self.round().await.map(|()| Next::Later) };
+        let round = || async { self.round().await.map(|()| NextRound::Later) };
         rounds.run(stop, round).await;
     }
 
@@ -161,8 +161,8 @@ impl Membership {
     pub async fn round(&self) -> Result<(), StateFault> {
         let from = self.clock.since_boot();
         let (before, offset) = (self.clock.now(), self.clocks.offset());
-        let announcing = nodes::announce(&self.pool, &self.card, offset);
-        let theirs = within(self.timeout, announcing).await?;
+        let announcing = nodes::announce_node(&self.pool, &self.card, offset);
+        let theirs = with_timeout(self.timeout, announcing).await?;
         let now = self.clock.now();
         self.clocks.measure(before, now, theirs);
         if let Some(feed) = &self.feed {
@@ -171,9 +171,9 @@ impl Membership {
             self.report().await?;
             self.settle(feed).await?;
         }
-        let (offsets, latest) = within(self.timeout, async {
-            let offsets = nodes::clock_offsets(&self.pool).await?;
-            let latest = nodes::latest_time(&self.pool, now).await?;
+        let (offsets, latest) = with_timeout(self.timeout, async {
+            let offsets = nodes::list_clock_offsets(&self.pool).await?;
+            let latest = nodes::advance_latest_time(&self.pool, now).await?;
             Ok::<_, StateFault>((offsets, latest))
         })
         .await?;
@@ -192,7 +192,7 @@ impl Membership {
             let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
             match *since {
                 Some((history, first)) if history == position.history => {
-                    if now.since(first) <= LEASE + DRIFT {
+                    if now.since(first) <= LEASE_DURATION + CLOCK_DRIFT {
                         return Ok(());
                     }
                 }
@@ -202,7 +202,11 @@ impl Membership {
                 }
             }
         }
-        within(self.timeout, revision::settle(&self.pool, position.history)).await?;
+        with_timeout(
+            self.timeout,
+            revision::settle_history(&self.pool, position.history),
+        )
+        .await?;
         // Once, and again after the next history.
         let never = BootInstant(Duration::MAX);
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
@@ -216,7 +220,7 @@ impl Membership {
             return;
         };
         let mut moves = feed.live().moves();
-        let mut told: Option<Report> = None;
+        let mut told: Option<EnforcementReport> = None;
         while !*stop.borrow() {
             let report = self.look(feed);
             let is_busy = report.as_ref().is_some_and(|report| {
@@ -228,14 +232,14 @@ impl Membership {
                     Ok(()) => told = report,
                     Err(fault) => {
                         tracing::debug!(%fault, "cannot report what this node enforces yet");
-                        tokio::time::sleep(AGAIN).await;
+                        tokio::time::sleep(RETRY_INTERVAL).await;
                         continue;
                     }
                 }
             }
             tokio::select! {
                 _ = moves.changed() => {}
-                () = tokio::time::sleep(LOOK), if is_busy || told.is_none() => {}
+                () = tokio::time::sleep(DRAIN_POLL_INTERVAL), if is_busy || told.is_none() => {}
                 _ = stop.changed() => {}
             }
         }
@@ -252,18 +256,18 @@ impl Membership {
         }
     }
 
-    async fn write(&self, report: Option<&Report>) -> Result<(), StateFault> {
+    async fn write(&self, report: Option<&EnforcementReport>) -> Result<(), StateFault> {
         let Some(report) = report else {
             return Ok(());
         };
-        within(
+        with_timeout(
             self.timeout,
-            nodes::report(&self.pool, self.card.node_id, report),
+            nodes::update_enforcement_report(&self.pool, self.card.node_id, report),
         )
         .await
     }
 
-    fn look(&self, feed: &Feed) -> Option<Report> {
+    fn look(&self, feed: &Feed) -> Option<EnforcementReport> {
         let applied = feed.live().position()?;
         let calls = self.calls.intended_calls().into_iter();
         let of_before = calls
@@ -275,7 +279,7 @@ impl Membership {
                 if is_same { decided.revision } else { -1 },
             )
         });
-        Some(Report {
+        Some(EnforcementReport {
             applied,
             drained_below: self.drained(applied),
             calls_under_way: calls_under_way.collect(),

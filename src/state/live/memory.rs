@@ -1,9 +1,9 @@
-//! What a node knows in memory: every AccessKeyId, every restriction, every profile of an account.
+//! CredentialState a node knows in memory: every AccessKeyId, every restriction, every profile of an account.
 //!
 //! Only [`super::feed`] writes here, in the order of revisions; the request road reads without waiting for
 //! anybody. Before the first load nothing has a standing.
 //!
-//! What is known is known at a [`Position`], which is published after the changes that it stands for: whoever reads it
+//! CredentialState is known is known at a [`Position`], which is published after the changes that it stands for: whoever reads it
 //! first and the rest afterwards sees all of them, and maybe more.
 
 use std::{
@@ -30,21 +30,21 @@ use akgate_rules::{
     verdict::{Mode, Profile, Standing},
 };
 
-/// What is known of an AccessKeyId.
+/// CredentialState is known of an AccessKeyId.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
+pub struct CredentialEntry {
     /// The revision of its last change.
     pub revision: i64,
     /// The reload in which it was last seen.
     pub(crate) generation: u32,
-    /// What it is.
-    pub what: What,
+    /// CredentialState it is.
+    pub what: CredentialState,
 }
 
-impl Known {
-    /// What is known at the revision of its last change.
+impl CredentialEntry {
+    /// CredentialState is known at the revision of its last change.
     #[must_use]
-    pub fn new(revision: i64, what: What) -> Self {
+    pub fn new(revision: i64, what: CredentialState) -> Self {
         Self {
             revision,
             generation: 0,
@@ -53,9 +53,9 @@ impl Known {
     }
 }
 
-/// What an AccessKeyId is.
+/// CredentialState an AccessKeyId is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum CredentialState {
     /// An AccessKey pair.
     Pair(KeyStatus),
     /// A session, until then.
@@ -64,27 +64,27 @@ pub enum What {
 
 /// The restrictions of one key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Marks {
+pub(crate) struct KeyRestrictions {
     /// The one in force.
-    pub in_force: Option<Mark>,
+    pub in_force: Option<ActiveRestriction>,
     /// The last one that was lifted, and where.
-    pub lifted: Option<(Position, Mark)>,
+    pub lifted: Option<(Position, ActiveRestriction)>,
     /// The reload in which they were last seen.
     pub generation: u32,
 }
 
 /// A restriction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct ActiveRestriction {
     pub restriction_id: Uuid,
     /// Sensitive reads are refused as well.
     pub is_widened: bool,
 }
 
-/// What an account has of its own, in place of the configured default.
+/// CredentialState an account has of its own, in place of the configured default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct OfAccount {
-    /// What its restricted keys are refused.
+pub struct AccountOverrides {
+    /// CredentialState its restricted keys are refused.
     pub profile: Option<Profile>,
     /// Whether its restricted keys may disable or delete themselves.
     pub self_remedy: Option<bool>,
@@ -92,22 +92,22 @@ pub struct OfAccount {
 
 /// An exception that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Made {
+pub(crate) struct ExceptionEntry {
     pub exception_id: Uuid,
     /// The restriction that it is an exception from.
     pub restriction_id: Uuid,
     pub exception: Exception,
 }
 
-/// What is known, in place: a new history changes what it has to, key by key.
+/// CredentialState is known, in place: a new history changes what it has to, key by key.
 #[derive(Debug, Default)]
-pub(crate) struct Maps {
+pub(crate) struct RegistryMaps {
     /// Counts the reloads.
     pub generation: AtomicU32,
-    pub known: HashMap<AccessKeyId, Known>,
-    pub marks: HashMap<AccessKeyId, Marks>,
-    pub exceptions: HashMap<AccessKeyId, Arc<[Made]>>,
-    pub accounts: HashMap<Box<str>, OfAccount>,
+    pub known: HashMap<AccessKeyId, CredentialEntry>,
+    pub marks: HashMap<AccessKeyId, KeyRestrictions>,
+    pub exceptions: HashMap<AccessKeyId, Arc<[ExceptionEntry]>>,
+    pub accounts: HashMap<Box<str>, AccountOverrides>,
     pub mode: SwitchedMode,
 }
 
@@ -129,11 +129,11 @@ impl SwitchedMode {
     }
 }
 
-/// What this node knows.
+/// CredentialState this node knows.
 #[derive(Debug, Default)]
-pub struct Live {
+pub struct LiveRegistry {
     /// `None` before the first load.
-    maps: ArcSwapOption<Maps>,
+    maps: ArcSwapOption<RegistryMaps>,
     /// Where all of it stands; `None` before the first load.
     position: ArcSwapOption<Position>,
     /// Wakes who waits for the position to move.
@@ -142,29 +142,29 @@ pub struct Live {
     history: RwLock<()>,
 }
 
-impl Live {
-    /// What is known of an AccessKeyId; `None` where nothing is.
+impl LiveRegistry {
+    /// CredentialState is known of an AccessKeyId; `None` where nothing is.
     #[must_use]
-    pub fn known(&self, id: &AccessKeyId) -> Option<Known> {
+    pub fn known(&self, id: &AccessKeyId) -> Option<CredentialEntry> {
         let maps = self.maps.load();
         maps.as_ref()?.known.pin().get(id).copied()
     }
 
-    /// What a node would know of which these restrictions are in force and nothing else: for measurements.
+    /// CredentialState a node would know of which these restrictions are in force and nothing else: for measurements.
     #[must_use]
     pub fn of_restrictions(
         count: usize,
         restrictions: impl Iterator<Item = (AccessKeyId, Uuid)>,
     ) -> Self {
-        let maps = Maps::with_room(0, count);
+        let maps = RegistryMaps::with_room(0, count);
         for (access_key_id, restriction_id) in restrictions {
-            let mark = Mark {
+            let mark = ActiveRestriction {
                 restriction_id,
                 is_widened: false,
             };
-            let marks = Marks {
+            let marks = KeyRestrictions {
                 in_force: Some(mark),
-                ..Marks::default()
+                ..KeyRestrictions::default()
             };
             maps.marks.pin().insert(access_key_id, marks);
         }
@@ -205,7 +205,7 @@ impl Live {
 
     /// Adds what a look-up in the database has found before the feed told of it, unless it is of another history;
     /// says whether it is newer than what is known here.
-    pub fn learn(&self, id: &AccessKeyId, at: Position, what: What) -> bool {
+    pub fn learn(&self, id: &AccessKeyId, at: Position, what: CredentialState) -> bool {
         let _guard = self.history.read().unwrap_or_else(PoisonError::into_inner);
         let (Some(position), maps) = (self.position(), self.maps.load()) else {
             return false;
@@ -213,7 +213,7 @@ impl Live {
         let Some(maps) = maps.as_ref().filter(|_| position.history == at.history) else {
             return false;
         };
-        maps.know(id.clone(), Known::new(at.revision, what));
+        maps.know(id.clone(), CredentialEntry::new(at.revision, what));
         at.revision > position.revision
     }
 
@@ -236,7 +236,7 @@ impl Live {
         };
         let marks = maps.marks.pin();
         let own = marks.get(id).and_then(|marks| marks.in_force);
-        let own = own.map_or(Standing::Clear, Mark::standing);
+        let own = own.map_or(Standing::Clear, ActiveRestriction::standing);
         std::iter::once(own)
             .chain(ancestors.iter().map(|ancestor| {
                 marks
@@ -266,7 +266,7 @@ impl Live {
         let Some(mark) = marks.get(id).and_then(|marks| marks.in_force) else {
             return false;
         };
-        let covers = |made: &Made| {
+        let covers = |made: &ExceptionEntry| {
             made.restriction_id == mark.restriction_id
                 && made.exception.covers(operation, source, now)
         };
@@ -276,9 +276,9 @@ impl Live {
             .is_some_and(|made| made.iter().any(covers))
     }
 
-    /// What an account has of its own.
+    /// CredentialState an account has of its own.
     #[must_use]
-    pub fn account(&self, account_id: &str) -> OfAccount {
+    pub fn account(&self, account_id: &str) -> AccountOverrides {
         let maps = self.maps.load();
         let own = maps
             .as_ref()
@@ -306,24 +306,24 @@ impl Live {
         if let Some(maps) = self.maps.load().as_ref() {
             let known = maps.known.pin();
             known.retain(|_, known| match known.what {
-                What::Pair(_) => true,
-                What::Session(expires_at) => now < expires_at,
+                CredentialState::Pair(_) => true,
+                CredentialState::Session(expires_at) => now < expires_at,
             });
             let exceptions = maps.exceptions.pin();
             exceptions.retain(|_, made| made.iter().any(|one| now < one.exception.expires_at));
         }
     }
 
-    pub(crate) fn maps(&self) -> arc_swap::Guard<Option<Arc<Maps>>> {
+    pub(crate) fn maps(&self) -> arc_swap::Guard<Option<Arc<RegistryMaps>>> {
         self.maps.load()
     }
 
-    pub(crate) fn replace(&self, maps: Arc<Maps>) {
+    pub(crate) fn replace(&self, maps: Arc<RegistryMaps>) {
         self.maps.store(Some(maps));
     }
 }
 
-impl Maps {
+impl RegistryMaps {
     /// Empty maps with room for so many keys and restrictions: growing them costs more than filling them.
     pub fn with_room(keys: usize, restrictions: usize) -> Self {
         Self {
@@ -334,12 +334,15 @@ impl Maps {
     }
 
     /// Puts an exception in the place of what was known of it, or takes it out.
-    pub fn except(&self, id: AccessKeyId, exception_id: Uuid, made: Option<&Made>) {
-        let others = |earlier: &Arc<[Made]>| {
+    pub fn except(&self, id: AccessKeyId, exception_id: Uuid, made: Option<&ExceptionEntry>) {
+        let others = |earlier: &Arc<[ExceptionEntry]>| {
             let others = earlier
                 .iter()
                 .filter(|one| one.exception_id != exception_id);
-            others.chain(made).cloned().collect::<Arc<[Made]>>()
+            others
+                .chain(made)
+                .cloned()
+                .collect::<Arc<[ExceptionEntry]>>()
         };
         let none = Arc::from([]);
         let exceptions = self.exceptions.pin();
@@ -352,14 +355,14 @@ impl Maps {
     }
 
     /// Puts the restrictions of a key in the place of what was known of them.
-    pub fn put_marks(&self, id: AccessKeyId, marks: Marks) {
+    pub fn put_marks(&self, id: AccessKeyId, marks: KeyRestrictions) {
         let generation = self.generation();
         let known = self.marks.pin();
         match marks.in_force.is_none() && marks.lifted.is_none() {
             true => known.remove(&id),
             false => known.insert(
                 id,
-                Marks {
+                KeyRestrictions {
                     generation,
                     ..marks
                 },
@@ -368,11 +371,11 @@ impl Maps {
     }
 
     /// Puts what is known of a key in the place of what was.
-    pub fn put(&self, id: AccessKeyId, found: Known) {
+    pub fn put(&self, id: AccessKeyId, found: CredentialEntry) {
         let generation = self.generation();
         self.known.pin().insert(
             id,
-            Known {
+            CredentialEntry {
                 generation,
                 ..found
             },
@@ -381,12 +384,12 @@ impl Maps {
 
     /// The later of two revisions counts, as long as both were seen since the last reload: a look-up may be overtaken
     /// by the feed.
-    pub fn know(&self, id: AccessKeyId, found: Known) {
-        let found = Known {
+    pub fn know(&self, id: AccessKeyId, found: CredentialEntry) {
+        let found = CredentialEntry {
             generation: self.generation(),
             ..found
         };
-        let is_newer = |earlier: &Known| {
+        let is_newer = |earlier: &CredentialEntry| {
             earlier.generation == found.generation && earlier.revision > found.revision
         };
         self.known.pin().update_or_insert_with(
@@ -397,7 +400,7 @@ impl Maps {
     }
 }
 
-impl Mark {
+impl ActiveRestriction {
     fn standing(self) -> Standing {
         if self.is_widened {
             Standing::Widened(self.restriction_id)
@@ -407,7 +410,7 @@ impl Mark {
     }
 }
 
-impl Marks {
+impl KeyRestrictions {
     /// The standing that a key hands on to what it minted at a position: a lift frees the key, never the
     /// sessions that were asked for before it.
     fn of_descendant(self, minted_at: Position) -> Standing {
@@ -430,12 +433,12 @@ mod tests {
         AccessKeyId::parse(text).unwrap()
     }
 
-    fn live(marks: &[(&str, Marks)]) -> Live {
-        let maps = Maps::default();
+    fn live(marks: &[(&str, KeyRestrictions)]) -> LiveRegistry {
+        let maps = RegistryMaps::default();
         for (key, one) in marks {
             maps.marks.pin().insert(id(key), *one);
         }
-        let live = Live::default();
+        let live = LiveRegistry::default();
         live.replace(Arc::new(maps));
         live
     }
@@ -454,8 +457,8 @@ mod tests {
         }
     }
 
-    fn mark(is_widened: bool) -> Mark {
-        Mark {
+    fn mark(is_widened: bool) -> ActiveRestriction {
+        ActiveRestriction {
             restriction_id: Uuid::from_u128(7),
             is_widened,
         }
@@ -463,7 +466,7 @@ mod tests {
 
     #[test]
     fn key_has_no_state_before_the_first_load() {
-        let live = Live::default();
+        let live = LiveRegistry::default();
         assert!(!live.is_loaded());
         assert_eq!(live.lineage(&id("a"), &[]), [Standing::Unknown]);
     }
@@ -471,9 +474,9 @@ mod tests {
     #[test]
     fn lift_frees_the_key_and_not_its_earlier_sessions() {
         let restriction = Uuid::from_u128(7);
-        let lifted = Marks {
+        let lifted = KeyRestrictions {
             lifted: Some((at(10), mark(false))),
-            ..Marks::default()
+            ..KeyRestrictions::default()
         };
         let live = live(&[("key", lifted)]);
         assert_eq!(live.lineage(&id("key"), &[]), [Standing::Clear]);
@@ -508,9 +511,9 @@ mod tests {
             (false, Standing::Restricted(restriction)),
             (true, Standing::Widened(restriction)),
         ] {
-            let imposed = Marks {
+            let imposed = KeyRestrictions {
                 in_force: Some(mark(is_widened)),
-                ..Marks::default()
+                ..KeyRestrictions::default()
             };
             let live = live(&[("key", imposed)]);
             let standings = live.lineage(&id("STS.3"), &chain);
@@ -524,10 +527,13 @@ mod tests {
     fn older_change_does_not_undo_a_newer_one() {
         let live = live(&[]);
         live.publish(at(4));
-        let inactive = What::Pair(KeyStatus::Inactive);
+        let inactive = CredentialState::Pair(KeyStatus::Inactive);
         assert!(live.learn(&id("key"), at(5), inactive));
-        assert!(!live.learn(&id("key"), at(4), What::Pair(KeyStatus::Active)));
-        assert_eq!(live.known(&id("key")), Some(Known::new(5, inactive)));
+        assert!(!live.learn(&id("key"), at(4), CredentialState::Pair(KeyStatus::Active)));
+        assert_eq!(
+            live.known(&id("key")),
+            Some(CredentialEntry::new(5, inactive))
+        );
     }
 
     #[test]
@@ -539,7 +545,7 @@ mod tests {
             revision: 9,
         };
         live.go_over(elsewhere);
-        assert!(!live.learn(&id("key"), at(5), What::Pair(KeyStatus::Active)));
+        assert!(!live.learn(&id("key"), at(5), CredentialState::Pair(KeyStatus::Active)));
         assert_eq!(live.known(&id("key")), None);
     }
 }

@@ -10,7 +10,7 @@ use akgate_rules::position::{History, Position};
 
 /// What a node says of itself.
 #[derive(Debug, Clone)]
-pub struct Card {
+pub struct NodeInfo {
     /// UUID version 4, another one at each start.
     pub node_id: Uuid,
     /// Host and process.
@@ -27,7 +27,7 @@ pub struct Card {
     pub started_at: OffsetDateTime,
 }
 
-impl Card {
+impl NodeInfo {
     /// A node of this process that starts now.
     #[must_use]
     pub fn new(
@@ -56,9 +56,9 @@ impl Card {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn announce(
+pub async fn announce_node(
     pool: &PgPool,
-    card: &Card,
+    card: &NodeInfo,
     clock_offset_ms: Option<i64>,
 ) -> Result<OffsetDateTime, StateFault> {
     let now = sqlx::query_scalar!(
@@ -98,7 +98,7 @@ pub async fn announce(
 
 /// What a node says of what it enforces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
+pub struct EnforcementReport {
     /// Up to where.
     pub applied: Position,
     /// Every call that was begun before this revision was enforced has ended.
@@ -112,7 +112,11 @@ pub struct Report {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn report(pool: &PgPool, node_id: Uuid, report: &Report) -> Result<(), StateFault> {
+pub async fn update_enforcement_report(
+    pool: &PgPool,
+    node_id: Uuid,
+    report: &EnforcementReport,
+) -> Result<(), StateFault> {
     let calls = serde_json::to_value(&report.calls_under_way)
         .map_err(|_| StateFault::Corrupt("calls_under_way"))?;
     sqlx::query!(
@@ -138,7 +142,7 @@ pub async fn report(pool: &PgPool, node_id: Uuid, report: &Report) -> Result<(),
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn leave(pool: &PgPool, node_id: Uuid) -> Result<(), StateFault> {
+pub async fn delete_node(pool: &PgPool, node_id: Uuid) -> Result<(), StateFault> {
     sqlx::query!("DELETE FROM nodes WHERE node_id = $1", node_id)
         .execute(pool)
         .await?;
@@ -150,7 +154,7 @@ pub async fn leave(pool: &PgPool, node_id: Uuid) -> Result<(), StateFault> {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn forget(pool: &PgPool) -> Result<(), StateFault> {
+pub async fn delete_silent_nodes(pool: &PgPool) -> Result<(), StateFault> {
     sqlx::query!(
         "DELETE FROM nodes
          WHERE (fenced OR NOT enforces)
@@ -173,12 +177,12 @@ pub struct EnforcingNode {
     /// Nobody waits for it.
     pub is_fenced: bool,
     /// What it says that it enforces; `None` where it has said nothing yet.
-    pub report: Option<Report>,
+    pub report: Option<EnforcementReport>,
 }
 
 /// The nodes that judge calls, and where the registry stands: one snapshot.
 #[derive(Debug, Clone)]
-pub struct Census {
+pub struct NodeCensus {
     /// Where the registry stands.
     pub position: Position,
     /// Whether every lease of another history has ended.
@@ -191,7 +195,7 @@ pub struct Census {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn census(db: &mut PgConnection) -> Result<Option<Census>, StateFault> {
+pub async fn read_node_census(db: &mut PgConnection) -> Result<Option<NodeCensus>, StateFault> {
     let rows = sqlx::query!(
         "SELECT
              r.history,
@@ -225,17 +229,18 @@ pub async fn census(db: &mut PgConnection) -> Result<Option<Census>, StateFault>
     };
     let is_settled = first.is_settled;
     let nodes = rows.into_iter().filter_map(|row| {
-        let report = (row.node_history.zip(row.applied)).map(|(history, revision)| Report {
-            applied: Position {
-                history: History(history),
-                revision,
-            },
-            drained_below: row.drained_below.unwrap_or_default(),
-            calls_under_way: row
-                .calls_under_way
-                .and_then(|calls| serde_json::from_value(calls).ok())
-                .unwrap_or_default(),
-        });
+        let report =
+            (row.node_history.zip(row.applied)).map(|(history, revision)| EnforcementReport {
+                applied: Position {
+                    history: History(history),
+                    revision,
+                },
+                drained_below: row.drained_below.unwrap_or_default(),
+                calls_under_way: row
+                    .calls_under_way
+                    .and_then(|calls| serde_json::from_value(calls).ok())
+                    .unwrap_or_default(),
+            });
         Some(EnforcingNode {
             node_id: row.node_id?,
             name: row.name?,
@@ -244,7 +249,7 @@ pub async fn census(db: &mut PgConnection) -> Result<Option<Census>, StateFault>
             report,
         })
     });
-    Ok(Some(Census {
+    Ok(Some(NodeCensus {
         position,
         is_settled,
         nodes: nodes.collect(),
@@ -255,7 +260,7 @@ pub async fn census(db: &mut PgConnection) -> Result<Option<Census>, StateFault>
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn fence(pool: &PgPool, seen: &EnforcingNode) -> Result<bool, StateFault> {
+pub async fn fence_node(pool: &PgPool, seen: &EnforcingNode) -> Result<bool, StateFault> {
     let fenced = sqlx::query!(
         "UPDATE nodes
          SET fenced = true
@@ -273,7 +278,7 @@ pub async fn fence(pool: &PgPool, seen: &EnforcingNode) -> Result<bool, StateFau
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn clock_offsets(pool: &PgPool) -> Result<Vec<(Uuid, i64)>, StateFault> {
+pub async fn list_clock_offsets(pool: &PgPool) -> Result<Vec<(Uuid, i64)>, StateFault> {
     let rows = sqlx::query!(
         "SELECT node_id, clock_offset_ms AS \"offset!\"
          FROM nodes
@@ -292,7 +297,10 @@ pub async fn clock_offsets(pool: &PgPool) -> Result<Vec<(Uuid, i64)>, StateFault
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn latest_time(pool: &PgPool, now: OffsetDateTime) -> Result<OffsetDateTime, StateFault> {
+pub async fn advance_latest_time(
+    pool: &PgPool,
+    now: OffsetDateTime,
+) -> Result<OffsetDateTime, StateFault> {
     let latest = sqlx::query_scalar!(
         "WITH seen AS (
              SELECT least($1, clock_timestamp()) AS at
@@ -316,7 +324,7 @@ pub async fn latest_time(pool: &PgPool, now: OffsetDateTime) -> Result<OffsetDat
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(pool: &PgPool) -> Result<Vec<NodeView>, StateFault> {
+pub async fn list_nodes(pool: &PgPool) -> Result<Vec<NodeView>, StateFault> {
     let views = sqlx::query_as!(
         NodeView,
         "SELECT

@@ -22,7 +22,7 @@ pub enum CertificateFault {
 ///
 /// # Errors
 /// [`CertificateFault`].
-pub fn holder(der: &[u8], now: OffsetDateTime) -> Result<String, CertificateFault> {
+pub fn certificate_operator(der: &[u8], now: OffsetDateTime) -> Result<String, CertificateFault> {
     let (_, certificate) = parse_x509_certificate(der).map_err(|_| CertificateFault::Unreadable)?;
     if !certificate.validity().is_valid_at(ASN1Time::from(now)) {
         return Err(CertificateFault::NotNow);
@@ -64,12 +64,21 @@ mod tests {
             (DnType::OrganizationName, "eve"),
             (DnType::CommonName, "ada"),
         ]);
-        assert_eq!(holder(&ada, NOW).as_deref(), Ok("ada"));
+        assert_eq!(certificate_operator(&ada, NOW).as_deref(), Ok("ada"));
         for at in [NOW - Duration::days(2), NOW + Duration::days(2)] {
-            assert_eq!(holder(&ada, at), Err(CertificateFault::NotNow));
+            assert_eq!(
+                certificate_operator(&ada, at),
+                Err(CertificateFault::NotNow)
+            );
         }
         let nobody = of(&[(DnType::OrganizationName, "ada")]);
-        assert_eq!(holder(&nobody, NOW), Err(CertificateFault::NoName));
-        assert_eq!(holder(b"ada", NOW), Err(CertificateFault::Unreadable));
+        assert_eq!(
+            certificate_operator(&nobody, NOW),
+            Err(CertificateFault::NoName)
+        );
+        assert_eq!(
+            certificate_operator(b"ada", NOW),
+            Err(CertificateFault::Unreadable)
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Wrong tokens: at most [`PER_TOKEN`] evaluated for each token and [`PER_SOURCE`] for each source in [`WINDOW`].
+//! Wrong tokens: at most [`MAX_PER_TOKEN`] evaluated for each token and [`MAX_PER_SOURCE`] for each source in [`GUESS_WINDOW`].
 //!
 //! A token is looked at only after its guess was counted, so that guesses made at the same time do not slip through; a
 //! good one takes its count back. From where a token was good lately it goes on being looked at whatever others guess,
@@ -12,18 +12,18 @@ use time::{Duration, OffsetDateTime};
 use crate::directory::StateFault;
 
 /// Wrong guesses of one token that are looked at.
-pub const PER_TOKEN: i32 = 5;
+pub const MAX_PER_TOKEN: i32 = 5;
 
 /// Wrong guesses from one source that are looked at.
-pub const PER_SOURCE: i32 = 100;
+pub const MAX_PER_SOURCE: i32 = 100;
 
 /// In this time, from the first one on.
-pub const WINDOW: Duration = Duration::minutes(15);
+pub const GUESS_WINDOW: Duration = Duration::minutes(15);
 
 /// Where a request comes from, as far as guesses are counted: an IPv4 address, or the /64 network of an IPv6 one, of
 /// which everybody has all addresses.
 #[must_use]
-pub fn source(ip: IpAddr) -> String {
+pub fn guess_source(ip: IpAddr) -> String {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => {
@@ -35,17 +35,17 @@ pub fn source(ip: IpAddr) -> String {
 
 /// Whose guesses are counted, and how many may be wrong.
 #[derive(Debug, Clone)]
-pub struct Budget {
+pub struct GuessBudget {
     subjects: Vec<String>,
     most: Vec<i32>,
 }
 
-impl Budget {
+impl GuessBudget {
     /// Of a source, for a token that nobody has.
     pub fn of_source(source: &str) -> Self {
         Self {
             subjects: vec![format!("source {source}")],
-            most: vec![PER_SOURCE],
+            most: vec![MAX_PER_SOURCE],
         }
     }
 
@@ -53,7 +53,7 @@ impl Budget {
     pub fn of_token(token_id: &str, source: &str) -> Self {
         let mut budget = Self::of_source(source);
         budget.subjects.push(format!("token {token_id}"));
-        budget.most.push(PER_TOKEN);
+        budget.most.push(MAX_PER_TOKEN);
         budget
     }
 
@@ -61,7 +61,7 @@ impl Budget {
     pub fn of_familiar(token_id: &str, source: &str) -> Self {
         Self {
             subjects: vec![format!("token {token_id} from {source}")],
-            most: vec![PER_TOKEN],
+            most: vec![MAX_PER_TOKEN],
         }
     }
 }
@@ -70,15 +70,18 @@ impl Budget {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn take(
+pub async fn count_guess(
     pool: &PgPool,
-    budget: &Budget,
+    budget: &GuessBudget,
     now: OffsetDateTime,
 ) -> Result<Result<(), OffsetDateTime>, StateFault> {
     let mut tx = pool.begin().await?;
-    sqlx::query!("DELETE FROM token_guesses WHERE since <= $1", now - WINDOW)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query!(
+        "DELETE FROM token_guesses WHERE since <= $1",
+        now - GUESS_WINDOW
+    )
+    .execute(&mut *tx)
+    .await?;
     // Rows are locked in one order, whoever guesses.
     let counted = sqlx::query!(
         "INSERT INTO token_guesses AS g (subject, since, wrong)
@@ -98,7 +101,7 @@ pub async fn take(
         let mut limits = budget.subjects.iter().zip(&budget.most);
         limits.any(|(subject, most)| *subject == row.subject && row.wrong > *most)
     });
-    if let Some(until) = spent.map(|row| row.since + WINDOW).max() {
+    if let Some(until) = spent.map(|row| row.since + GUESS_WINDOW).max() {
         tx.rollback().await?;
         return Ok(Err(until));
     }
@@ -110,7 +113,7 @@ pub async fn take(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn give_back(pool: &PgPool, budget: &Budget) -> Result<(), StateFault> {
+pub async fn refund_guess(pool: &PgPool, budget: &GuessBudget) -> Result<(), StateFault> {
     sqlx::query!(
         "UPDATE token_guesses g
          SET wrong = g.wrong - 1
@@ -141,7 +144,7 @@ mod tests {
             ("::ffff:192.0.2.7", "192.0.2.7"),
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ] {
-            assert_eq!(source(ip.parse().unwrap()), expected);
+            assert_eq!(guess_source(ip.parse().unwrap()), expected);
         }
     }
 }

@@ -8,21 +8,21 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     Operator, Role,
-    guesses::{self, Budget, PER_TOKEN, WINDOW, give_back, take},
-    store::parse,
-    token::Token,
+    guesses::{self, GUESS_WINDOW, GuessBudget, MAX_PER_TOKEN, count_guess, refund_guess},
+    store::parse_role,
+    token::OperatorToken,
 };
 use crate::directory::StateFault;
 
 /// For how long a place where a token was good is familiar.
-const FAMILIAR: Duration = Duration::days(1);
+const FAMILIAR_FOR: Duration = Duration::days(1);
 
 /// How precisely its last use is known: a use is no write each time.
-const PRECISION: Duration = Duration::MINUTE;
+const LAST_USE_PRECISION: Duration = Duration::MINUTE;
 
 /// Why a token opens nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum LoginRefused {
+pub enum LoginFault {
     /// It is nobody's.
     #[error("the token belongs to no operator")]
     Wrong,
@@ -43,7 +43,7 @@ pub enum LoginRefused {
     State(#[from] StateFault),
 }
 
-impl From<sqlx::Error> for LoginRefused {
+impl From<sqlx::Error> for LoginFault {
     fn from(fault: sqlx::Error) -> Self {
         Self::State(fault.into())
     }
@@ -51,7 +51,7 @@ impl From<sqlx::Error> for LoginRefused {
 
 /// After which time the same token is looked at again: a count may be that of requests with a good one that are being
 /// looked at, the first from a new place, and is taken back in a moment.
-const AGAIN: [std::time::Duration; 3] = [
+const RETRY_DELAYS: [std::time::Duration; 3] = [
     std::time::Duration::from_millis(20),
     std::time::Duration::from_millis(60),
     std::time::Duration::from_millis(180),
@@ -60,29 +60,29 @@ const AGAIN: [std::time::Duration; 3] = [
 /// The operator whose token this is. Guesses are counted as [`guesses`] says.
 ///
 /// # Errors
-/// [`LoginRefused`].
-pub async fn login(
+/// [`LoginFault`].
+pub async fn authenticate_token(
     pool: &PgPool,
-    token: &Token,
+    token: &OperatorToken,
     from: IpAddr,
     now: OffsetDateTime,
-) -> Result<Operator, LoginRefused> {
-    for wait in AGAIN {
-        match look(pool, token, from, now).await {
-            Err(LoginRefused::TooMany { .. }) => tokio::time::sleep(wait).await,
+) -> Result<Operator, LoginFault> {
+    for wait in RETRY_DELAYS {
+        match check_token(pool, token, from, now).await {
+            Err(LoginFault::TooMany { .. }) => tokio::time::sleep(wait).await,
             looked => return looked,
         }
     }
-    look(pool, token, from, now).await
+    check_token(pool, token, from, now).await
 }
 
-async fn look(
+async fn check_token(
     pool: &PgPool,
-    token: &Token,
+    token: &OperatorToken,
     from: IpAddr,
     now: OffsetDateTime,
-) -> Result<Operator, LoginRefused> {
-    let source = guesses::source(from);
+) -> Result<Operator, LoginFault> {
+    let source = guesses::guess_source(from);
     let row = sqlx::query!(
         "SELECT
              o.operator_id,
@@ -102,42 +102,50 @@ async fn look(
          WHERE t.token_id = $1",
         token.id(),
         source,
-        now - WINDOW
+        now - GUESS_WINDOW
     )
     .fetch_optional(pool)
     .await?;
     let Some(row) = row else {
-        return Err(wrong(pool, &Budget::of_source(&source), now).await);
+        return Err(count_wrong_token(pool, &GuessBudget::of_source(&source), now).await);
     };
     let is_good = || -> bool { token.digest().ct_eq(row.token_sha256.as_slice()).into() };
-    let is_familiar = row.last_good_at.is_some_and(|at| at > now - FAMILIAR);
-    if is_familiar && row.wrong_here < PER_TOKEN {
+    let is_familiar = row.last_good_at.is_some_and(|at| at > now - FAMILIAR_FOR);
+    if is_familiar && row.wrong_here < MAX_PER_TOKEN {
         if !is_good() {
-            return Err(wrong(pool, &Budget::of_familiar(token.id(), &source), now).await);
+            return Err(count_wrong_token(
+                pool,
+                &GuessBudget::of_familiar(token.id(), &source),
+                now,
+            )
+            .await);
         }
     } else {
-        let budget = Budget::of_token(token.id(), &source);
-        if let Err(until) = take(pool, &budget, now).await? {
-            return Err(LoginRefused::TooMany { until });
+        let budget = GuessBudget::of_token(token.id(), &source);
+        if let Err(until) = count_guess(pool, &budget, now).await? {
+            return Err(LoginFault::TooMany { until });
         }
         if !is_good() {
-            return Err(LoginRefused::Wrong);
+            return Err(LoginFault::Wrong);
         }
-        give_back(pool, &budget).await?;
+        refund_guess(pool, &budget).await?;
     }
     if row.revoked_at.is_some() {
-        return Err(LoginRefused::Revoked);
+        return Err(LoginFault::Revoked);
     }
     if row.expires_at <= now {
-        return Err(LoginRefused::Expired(row.expires_at));
+        return Err(LoginFault::Expired(row.expires_at));
     }
-    if row.last_good_at.is_none_or(|at| at <= now - PRECISION) {
-        note(pool, token.id(), &source, from, now).await?;
+    if row
+        .last_good_at
+        .is_none_or(|at| at <= now - LAST_USE_PRECISION)
+    {
+        record_token_use(pool, token.id(), &source, from, now).await?;
     }
     Ok(Operator {
         operator_id: row.operator_id,
         name: row.name,
-        role: parse(&row.operator_role)?.min(parse(&row.token_role)?),
+        role: parse_role(&row.operator_role)?.min(parse_role(&row.token_role)?),
         token_id: Some(token.id().to_owned()),
     })
 }
@@ -145,8 +153,8 @@ async fn look(
 /// The operator whom a certificate names: a person, since programs have tokens.
 ///
 /// # Errors
-/// [`LoginRefused::Wrong`] and [`LoginRefused::State`].
-pub async fn by_certificate(pool: &PgPool, name: &str) -> Result<Operator, LoginRefused> {
+/// [`LoginFault::Wrong`] and [`LoginFault::State`].
+pub async fn find_certificate_operator(pool: &PgPool, name: &str) -> Result<Operator, LoginFault> {
     let row = sqlx::query!(
         "SELECT operator_id, role
          FROM operators
@@ -156,9 +164,9 @@ pub async fn by_certificate(pool: &PgPool, name: &str) -> Result<Operator, Login
     )
     .fetch_optional(pool)
     .await?
-    .ok_or(LoginRefused::Wrong)?;
-    match parse(&row.role)? {
-        Role::Service => Err(LoginRefused::Wrong),
+    .ok_or(LoginFault::Wrong)?;
+    match parse_role(&row.role)? {
+        Role::Service => Err(LoginFault::Wrong),
         role => Ok(Operator {
             operator_id: row.operator_id,
             name: name.to_owned(),
@@ -168,16 +176,16 @@ pub async fn by_certificate(pool: &PgPool, name: &str) -> Result<Operator, Login
     }
 }
 
-async fn wrong(pool: &PgPool, budget: &Budget, now: OffsetDateTime) -> LoginRefused {
-    match take(pool, budget, now).await {
-        Ok(Ok(())) => LoginRefused::Wrong,
-        Ok(Err(until)) => LoginRefused::TooMany { until },
+async fn count_wrong_token(pool: &PgPool, budget: &GuessBudget, now: OffsetDateTime) -> LoginFault {
+    match count_guess(pool, budget, now).await {
+        Ok(Ok(())) => LoginFault::Wrong,
+        Ok(Err(until)) => LoginFault::TooMany { until },
         Err(fault) => fault.into(),
     }
 }
 
 /// Notes that a token was good, and where.
-async fn note(
+async fn record_token_use(
     pool: &PgPool,
     token_id: &str,
     source: &str,

@@ -1,7 +1,7 @@
 //! Requests that are made once however often they are sent: the `Idempotency-Key` of an operator
 //! (draft-ietf-httpapi-idempotency-key-header).
 //!
-//! What succeeded is kept for [`KEPT`] and answered again. What failed has changed nothing and may be tried again under
+//! What succeeded is kept for [`ANSWER_RETENTION`] and answered again. What failed has changed nothing and may be tried again under
 //! the same key.
 
 use sqlx::PgPool;
@@ -11,18 +11,18 @@ use uuid::Uuid;
 use crate::{audit::Actor, directory::StateFault};
 
 /// For how long an answer is kept.
-pub const KEPT: Duration = Duration::DAY;
+pub const ANSWER_RETENTION: Duration = Duration::DAY;
 
 /// After this time nobody is at work on a request any more: whoever was has ended.
-const ABANDONED: Duration = Duration::minutes(5);
+const ABANDONED_AFTER: Duration = Duration::minutes(5);
 
 /// A node that has not announced itself for so long, by the database's clock, has ended, or is stopped: what it was at
 /// work on may be tried elsewhere.
-const SILENT: Duration = Duration::seconds(5);
+const SILENT_AFTER: Duration = Duration::seconds(5);
 
 /// A key of an operator, and the request that it goes with.
 #[derive(Debug, Clone)]
-pub struct Once {
+pub struct IdempotencyKey {
     /// Whose key it is.
     pub operator: Actor,
     /// As it was sent.
@@ -35,20 +35,20 @@ pub struct Once {
 
 /// What is known of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Begun {
+pub enum BeginOutcome {
     /// It was never made: now it is.
     Now,
     /// It is being made.
     Running,
     /// It was made, and this was the answer.
-    Before(Kept),
+    Before(StoredAnswer),
     /// Another request was made under this key.
     Other,
 }
 
 /// An answer that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredAnswer {
     /// HTTP status.
     pub status: u16,
     /// JSON; `None` where it was shown once alone.
@@ -59,7 +59,11 @@ pub struct Kept {
 ///
 /// # Errors
 /// [`StateFault::Database`]; it has not begun then.
-pub async fn begin(pool: &PgPool, once: &Once, now: OffsetDateTime) -> Result<Begun, StateFault> {
+pub async fn begin_request(
+    pool: &PgPool,
+    once: &IdempotencyKey,
+    now: OffsetDateTime,
+) -> Result<BeginOutcome, StateFault> {
     let operator = once.operator.to_string();
     let begun = sqlx::query!(
         "INSERT INTO idempotency_keys AS k (operator, idempotency_key, fingerprint, begun_at, node_id)
@@ -86,15 +90,15 @@ pub async fn begin(pool: &PgPool, once: &Once, now: OffsetDateTime) -> Result<Be
         once.key,
         once.fingerprint,
         now,
-        now - KEPT,
-        now - ABANDONED,
+        now - ANSWER_RETENTION,
+        now - ABANDONED_AFTER,
         once.node_id,
-        SILENT.as_seconds_f64()
+        SILENT_AFTER.as_seconds_f64()
     )
     .execute(pool)
     .await?;
     if begun.rows_affected() == 1 {
-        return Ok(Begun::Now);
+        return Ok(BeginOutcome::Now);
     }
     let before = sqlx::query!(
         "SELECT fingerprint, status, body
@@ -108,11 +112,11 @@ pub async fn begin(pool: &PgPool, once: &Once, now: OffsetDateTime) -> Result<Be
     .await?;
     Ok(match before {
         // It has failed in this moment.
-        None => Begun::Running,
-        Some(before) if before.fingerprint != once.fingerprint => Begun::Other,
+        None => BeginOutcome::Running,
+        Some(before) if before.fingerprint != once.fingerprint => BeginOutcome::Other,
         Some(before) => match before.status.map(u16::try_from) {
-            None => Begun::Running,
-            Some(status) => Begun::Before(Kept {
+            None => BeginOutcome::Running,
+            Some(status) => BeginOutcome::Before(StoredAnswer {
                 status: status.map_err(|_| StateFault::Corrupt("status"))?,
                 body: before.body,
             }),
@@ -124,7 +128,11 @@ pub async fn begin(pool: &PgPool, once: &Once, now: OffsetDateTime) -> Result<Be
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn keep(pool: &PgPool, once: &Once, kept: &Kept) -> Result<(), StateFault> {
+pub async fn store_answer(
+    pool: &PgPool,
+    once: &IdempotencyKey,
+    kept: &StoredAnswer,
+) -> Result<(), StateFault> {
     sqlx::query!(
         "UPDATE idempotency_keys
          SET status = $3,
@@ -147,7 +155,7 @@ pub async fn keep(pool: &PgPool, once: &Once, kept: &Kept) -> Result<(), StateFa
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn forget(pool: &PgPool, once: &Once) -> Result<(), StateFault> {
+pub async fn delete_request(pool: &PgPool, once: &IdempotencyKey) -> Result<(), StateFault> {
     sqlx::query!(
         "DELETE FROM idempotency_keys
          WHERE operator = $1
@@ -167,10 +175,10 @@ pub async fn forget(pool: &PgPool, once: &Once) -> Result<(), StateFault> {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn purge(pool: &PgPool, now: OffsetDateTime) -> Result<(), StateFault> {
+pub async fn delete_expired_answers(pool: &PgPool, now: OffsetDateTime) -> Result<(), StateFault> {
     sqlx::query!(
         "DELETE FROM idempotency_keys WHERE begun_at < $1",
-        now - KEPT
+        now - ANSWER_RETENTION
     )
     .execute(pool)
     .await?;

@@ -4,15 +4,15 @@ use rand::CryptoRng;
 use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
 
-use super::token::Token;
+use super::token::OperatorToken;
 use crate::{
-    audit::{self, Actor, Deed, Entry},
+    audit::{self, Actor, AuditAction, AuditEntry},
     directory::StateFault,
 };
 use akgate_api::operators::{OperatorView, Role, TokenView};
 
 /// For how long a token that has ended is listed.
-pub const SHOWN: Duration = Duration::days(30);
+pub const EXPIRED_TOKEN_RETENTION: Duration = Duration::days(30);
 
 /// Why operators are not changed.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ impl From<sqlx::Error> for OperatorFault {
 
 /// Whether an operator may be called that: it stands in paths and in the audit.
 #[must_use]
-pub fn is_name(text: &str) -> bool {
+pub fn is_operator_name(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
     (1..=64).contains(&text.len()) && text.chars().all(fits)
 }
@@ -58,9 +58,9 @@ pub struct NewToken {
 
 /// A token, before it is forgotten.
 #[derive(Debug)]
-pub struct MadeToken {
+pub struct IssuedToken {
     /// What is shown once.
-    pub token: Token,
+    pub token: OperatorToken,
     /// From when on it is worth nothing.
     pub expires_at: OffsetDateTime,
 }
@@ -69,7 +69,7 @@ pub struct MadeToken {
 ///
 /// # Errors
 /// [`OperatorFault`]; nobody is added then.
-pub async fn add(
+pub async fn add_operator(
     pool: &PgPool,
     name: &str,
     role: Role,
@@ -77,8 +77,8 @@ pub async fn add(
     by: &Actor,
     now: OffsetDateTime,
     rng: &mut (impl CryptoRng + Send),
-) -> Result<Option<MadeToken>, OperatorFault> {
-    let token = Token::make(rng);
+) -> Result<Option<IssuedToken>, OperatorFault> {
+    let token = OperatorToken::make(rng);
     let mut tx = pool.begin().await?;
     let added = sqlx::query!(
         "INSERT INTO operators (operator_id, name, role, created_at)
@@ -101,12 +101,12 @@ pub async fn add(
     let made = match token_lasts {
         Some(lasts) => {
             let new = NewToken { role, lasts };
-            Some(keep(&mut tx, &operator_id, token, new, by, now).await?)
+            Some(insert_token(&mut tx, &operator_id, token, new, by, now).await?)
         }
         None => None,
     };
     let detail = serde_json::json!({ "name": name, "role": role });
-    tell(&mut tx, by, Deed::AddOperator, detail, now).await?;
+    audit_operator(&mut tx, by, AuditAction::AddOperator, detail, now).await?;
     tx.commit().await?;
     Ok(made)
 }
@@ -122,7 +122,7 @@ pub async fn add_token(
     by: &Actor,
     now: OffsetDateTime,
     rng: &mut (impl CryptoRng + Send),
-) -> Result<MadeToken, OperatorFault> {
+) -> Result<IssuedToken, OperatorFault> {
     let mut tx = pool.begin().await?;
     let operator = sqlx::query!(
         "SELECT operator_id, role
@@ -135,15 +135,15 @@ pub async fn add_token(
     .fetch_optional(&mut *tx)
     .await?
     .ok_or(OperatorFault::NotFound)?;
-    let role = parse(&operator.role)?;
+    let role = parse_role(&operator.role)?;
     // A program's token is no person's, nor the other way round.
     if new.role > role || (new.role == Role::Service) != (role == Role::Service) {
         return Err(OperatorFault::BeyondRole(role));
     }
-    let token = Token::make(rng);
+    let token = OperatorToken::make(rng);
     let detail = serde_json::json!({ "name": name, "token_id": token.id(), "role": new.role });
-    let made = keep(&mut tx, &operator.operator_id, token, new, by, now).await?;
-    tell(&mut tx, by, Deed::MakeToken, detail, now).await?;
+    let made = insert_token(&mut tx, &operator.operator_id, token, new, by, now).await?;
+    audit_operator(&mut tx, by, AuditAction::MakeToken, detail, now).await?;
     tx.commit().await?;
     Ok(made)
 }
@@ -153,13 +153,13 @@ pub async fn add_token(
 ///
 /// # Errors
 /// [`StateFault::Database`]; there is none then.
-pub async fn sign_in(
+pub async fn issue_sign_in_token(
     pool: &PgPool,
     name: &str,
     lasts: Duration,
     now: OffsetDateTime,
     rng: &mut (impl CryptoRng + Send),
-) -> Result<Option<(Role, MadeToken)>, StateFault> {
+) -> Result<Option<(Role, IssuedToken)>, StateFault> {
     let mut tx = pool.begin().await?;
     let Some(operator) = sqlx::query!(
         "SELECT operator_id, role
@@ -175,13 +175,13 @@ pub async fn sign_in(
     else {
         return Ok(None);
     };
-    let role = parse(&operator.role)?;
-    let token = Token::make(rng);
+    let role = parse_role(&operator.role)?;
+    let token = OperatorToken::make(rng);
     let by = Actor::Operator(name.to_owned());
     let detail = serde_json::json!({ "name": name, "token_id": token.id(), "role": role });
     let new = NewToken { role, lasts };
-    let made = keep(&mut tx, &operator.operator_id, token, new, &by, now).await?;
-    tell(&mut tx, &by, Deed::SignIn, detail, now).await?;
+    let made = insert_token(&mut tx, &operator.operator_id, token, new, &by, now).await?;
+    audit_operator(&mut tx, &by, AuditAction::SignIn, detail, now).await?;
     tx.commit().await?;
     Ok(Some((role, made)))
 }
@@ -190,7 +190,7 @@ pub async fn sign_in(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn purge_tokens(pool: &PgPool, now: OffsetDateTime) -> Result<(), StateFault> {
+pub async fn delete_expired_tokens(pool: &PgPool, now: OffsetDateTime) -> Result<(), StateFault> {
     sqlx::query!(
         "WITH ended AS (
              SELECT token_id
@@ -203,7 +203,7 @@ pub async fn purge_tokens(pool: &PgPool, now: OffsetDateTime) -> Result<(), Stat
          )
          DELETE FROM operator_tokens
          WHERE token_id IN (SELECT token_id FROM ended)",
-        now - SHOWN
+        now - EXPIRED_TOKEN_RETENTION
     )
     .execute(pool)
     .await?;
@@ -238,7 +238,7 @@ pub async fn revoke_token(
     .await?
     .ok_or(OperatorFault::NotFound)?;
     let detail = serde_json::json!({ "name": name, "token_id": token_id });
-    tell(&mut tx, by, Deed::RevokeToken, detail, now).await?;
+    audit_operator(&mut tx, by, AuditAction::RevokeToken, detail, now).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -247,7 +247,7 @@ pub async fn revoke_token(
 ///
 /// # Errors
 /// [`OperatorFault`].
-pub async fn revoke(
+pub async fn revoke_operator(
     pool: &PgPool,
     name: &str,
     by: &Actor,
@@ -295,19 +295,19 @@ pub async fn revoke(
     .execute(&mut *tx)
     .await?;
     let detail = serde_json::json!({ "name": name });
-    tell(&mut tx, by, Deed::RevokeOperator, detail, now).await?;
+    audit_operator(&mut tx, by, AuditAction::RevokeOperator, detail, now).await?;
     tx.commit().await?;
     Ok(())
 }
 
-async fn keep(
+async fn insert_token(
     tx: &mut PgTransaction<'_>,
     operator_id: &str,
-    token: Token,
+    token: OperatorToken,
     new: NewToken,
     by: &Actor,
     now: OffsetDateTime,
-) -> Result<MadeToken, StateFault> {
+) -> Result<IssuedToken, StateFault> {
     let expires_at = now + new.lasts;
     sqlx::query!(
         "INSERT INTO operator_tokens (
@@ -330,17 +330,17 @@ async fn keep(
     )
     .execute(&mut **tx)
     .await?;
-    Ok(MadeToken { token, expires_at })
+    Ok(IssuedToken { token, expires_at })
 }
 
-async fn tell(
+async fn audit_operator(
     tx: &mut PgTransaction<'_>,
     actor: &Actor,
-    deed: Deed,
+    deed: AuditAction,
     detail: serde_json::Value,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
-    let entry = Entry {
+    let entry = AuditEntry {
         at: now,
         actor,
         deed,
@@ -348,10 +348,10 @@ async fn tell(
         restriction_id: None,
         detail,
     };
-    audit::write(tx, entry).await
+    audit::insert_audit_record(tx, entry).await
 }
 
-pub(super) fn parse(role: &str) -> Result<Role, StateFault> {
+pub(super) fn parse_role(role: &str) -> Result<Role, StateFault> {
     role.parse().map_err(|_| StateFault::Corrupt("role"))
 }
 
@@ -359,7 +359,7 @@ pub(super) fn parse(role: &str) -> Result<Role, StateFault> {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn list(
+pub async fn list_operators(
     pool: &PgPool,
     name: Option<&str>,
     after: Option<&str>,
@@ -407,7 +407,7 @@ pub async fn list(
         let own = own.map(|token| {
             Ok(TokenView {
                 token_id: token.token_id.clone(),
-                role: parse(&token.role)?,
+                role: parse_role(&token.role)?,
                 created_at: token.created_at,
                 created_by: token.created_by.clone(),
                 expires_at: token.expires_at,
@@ -417,7 +417,7 @@ pub async fn list(
             })
         });
         Ok(OperatorView {
-            role: parse(&operator.role)?,
+            role: parse_role(&operator.role)?,
             name: operator.name,
             created_at: operator.created_at,
             revoked_at: operator.revoked_at,
@@ -432,7 +432,7 @@ pub async fn list(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn deciding(
+pub async fn count_approvers(
     pool: &PgPool,
     by_token_alone: bool,
     now: OffsetDateTime,

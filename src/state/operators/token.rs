@@ -10,28 +10,28 @@ use zeroize::Zeroizing;
 
 const PREFIX: &str = "akg_";
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const ID: usize = 10;
-const SECRET: usize = 40;
-const CHECKSUM: usize = 6;
+const ID_LEN: usize = 10;
+const SECRET_LEN: usize = 40;
+const CHECKSUM_LEN: usize = 6;
 
 /// A token. Shown once, when it is made; `Debug` hides it.
 #[derive(Clone)]
-pub struct Token(Zeroizing<String>);
+pub struct OperatorToken(Zeroizing<String>);
 
 /// A text that cannot be a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this is not an operator token: it must be akg_…, 61 characters long")]
 pub struct InvalidToken;
 
-impl Token {
+impl OperatorToken {
     /// Makes a token.
     #[must_use]
     pub fn make(rng: &mut impl CryptoRng) -> Self {
         let mut text = Zeroizing::new(String::with_capacity(64));
         text.push_str(PREFIX);
-        text.push_str(&letters(rng, ID));
+        text.push_str(&random_letters(rng, ID_LEN));
         text.push('_');
-        text.push_str(&letters(rng, SECRET));
+        text.push_str(&random_letters(rng, SECRET_LEN));
         let checksum = checksum(&text);
         text.push_str(&checksum);
         Self(text)
@@ -42,14 +42,14 @@ impl Token {
     /// # Errors
     /// [`InvalidToken`] for a text that was never made here.
     pub fn parse(text: &str) -> Result<Self, InvalidToken> {
-        let at = text.len().checked_sub(CHECKSUM).ok_or(InvalidToken)?;
+        let at = text.len().checked_sub(CHECKSUM_LEN).ok_or(InvalidToken)?;
         let (body, given) = text.split_at_checked(at).ok_or(InvalidToken)?;
         let (id, secret) = body
             .strip_prefix(PREFIX)
             .and_then(|rest| rest.split_once('_'))
             .ok_or(InvalidToken)?;
-        let fits = id.len() == ID
-            && secret.len() == SECRET
+        let fits = id.len() == ID_LEN
+            && secret.len() == SECRET_LEN
             && id
                 .bytes()
                 .chain(secret.bytes())
@@ -83,14 +83,14 @@ impl Token {
     }
 }
 
-impl std::fmt::Debug for Token {
+impl std::fmt::Debug for OperatorToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Token(…)")
     }
 }
 
 /// Letters of the alphabet, each as likely: bytes beyond a multiple of its length are thrown away.
-fn letters(rng: &mut impl CryptoRng, count: usize) -> String {
+fn random_letters(rng: &mut impl CryptoRng, count: usize) -> String {
     let mut text = String::with_capacity(count);
     let mut byte = [0];
     while text.len() < count {
@@ -106,7 +106,7 @@ fn letters(rng: &mut impl CryptoRng, count: usize) -> String {
 
 fn checksum(text: &str) -> String {
     let mut rest = crc32fast::hash(text.as_bytes());
-    let mut letters = [b'0'; CHECKSUM];
+    let mut letters = [b'0'; CHECKSUM_LEN];
     for letter in letters.iter_mut().rev() {
         let at = usize::try_from(rest % 62).unwrap_or_default();
         *letter = ALPHABET.get(at).copied().unwrap_or(b'0');
@@ -123,16 +123,16 @@ mod tests {
 
     #[test]
     fn token_survives_writing_and_reading() {
-        let token = Token::make(&mut StdRng::seed_from_u64(1));
+        let token = OperatorToken::make(&mut StdRng::seed_from_u64(1));
         assert_eq!(token.expose().len(), 61);
-        let read = Token::parse(token.expose()).unwrap();
+        let read = OperatorToken::parse(token.expose()).unwrap();
         assert_eq!((read.id(), read.digest()), (token.id(), token.digest()));
         assert_eq!(format!("{token:?}"), "Token(…)");
     }
 
     #[test]
     fn mistyped_token_is_detected_without_a_database() {
-        let token = Token::make(&mut StdRng::seed_from_u64(1));
+        let token = OperatorToken::make(&mut StdRng::seed_from_u64(1));
         for at in 0..token.expose().len() {
             let mut changed = token.expose().to_owned();
             let other = if changed.as_bytes()[at] == b'x' {
@@ -141,10 +141,10 @@ mod tests {
                 "x"
             };
             changed.replace_range(at..=at, other);
-            assert!(Token::parse(&changed).is_err(), "{at}");
+            assert!(OperatorToken::parse(&changed).is_err(), "{at}");
         }
         for text in ["", "akg_", "é", "Bearer akg_a_b", &"é".repeat(40)] {
-            assert!(Token::parse(text).is_err(), "{text}");
+            assert!(OperatorToken::parse(text).is_err(), "{text}");
         }
     }
 }

@@ -4,10 +4,10 @@ use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::CHANNEL;
+use super::LETTERS_CHANNEL;
 use crate::{
-    audit::{self, Actor, Deed, Entry},
-    directory::{StateFault, keys::key_id},
+    audit::{self, Actor, AuditAction, AuditEntry},
+    directory::{StateFault, keys::parse_key_id},
 };
 
 /// Why a letter is neither sent again nor given up.
@@ -33,7 +33,7 @@ impl From<sqlx::Error> for LetterFault {
     }
 }
 
-struct Letter {
+struct LetterRow {
     restriction_id: Option<Uuid>,
     access_key_id: String,
     is_due: bool,
@@ -44,14 +44,14 @@ struct Letter {
 ///
 /// # Errors
 /// [`LetterFault`]; nothing is changed then.
-pub async fn resend(
+pub async fn resend_letter(
     pool: &PgPool,
     letter_id: Uuid,
     by: &Actor,
     now: OffsetDateTime,
 ) -> Result<Uuid, LetterFault> {
     let mut tx = pool.begin().await?;
-    let letter = find(&mut tx, letter_id).await?;
+    let letter = find_letter(&mut tx, letter_id).await?;
     if letter.is_due {
         return Err(LetterFault::Due);
     }
@@ -80,11 +80,11 @@ pub async fn resend(
     if made.rows_affected() == 0 {
         return Err(LetterFault::Due);
     }
-    sqlx::query!("SELECT pg_notify($1, '')", CHANNEL)
+    sqlx::query!("SELECT pg_notify($1, '')", LETTERS_CHANNEL)
         .execute(&mut *tx)
         .await?;
     let detail = serde_json::json!({ "letter_id": letter_id, "new_letter_id": again });
-    note(&mut tx, Deed::ResendLetter, by, &letter, detail, now).await?;
+    audit_letter(&mut tx, AuditAction::ResendLetter, by, &letter, detail, now).await?;
     tx.commit().await?;
     Ok(again)
 }
@@ -93,7 +93,7 @@ pub async fn resend(
 ///
 /// # Errors
 /// [`LetterFault`]; nothing is changed then.
-pub async fn bury(
+pub async fn cancel_letter(
     pool: &PgPool,
     letter_id: Uuid,
     reason: &str,
@@ -101,7 +101,7 @@ pub async fn bury(
     now: OffsetDateTime,
 ) -> Result<(), LetterFault> {
     let mut tx = pool.begin().await?;
-    let letter = find(&mut tx, letter_id).await?;
+    let letter = find_letter(&mut tx, letter_id).await?;
     if !letter.is_due {
         return Err(LetterFault::Settled);
     }
@@ -118,14 +118,17 @@ pub async fn bury(
     .execute(&mut *tx)
     .await?;
     let detail = serde_json::json!({ "letter_id": letter_id, "reason": reason });
-    note(&mut tx, Deed::BuryLetter, by, &letter, detail, now).await?;
+    audit_letter(&mut tx, AuditAction::BuryLetter, by, &letter, detail, now).await?;
     tx.commit().await?;
     Ok(())
 }
 
-async fn find(tx: &mut PgTransaction<'_>, letter_id: Uuid) -> Result<Letter, LetterFault> {
+async fn find_letter(
+    tx: &mut PgTransaction<'_>,
+    letter_id: Uuid,
+) -> Result<LetterRow, LetterFault> {
     let found = sqlx::query_as!(
-        Letter,
+        LetterRow,
         "SELECT
              l.restriction_id,
              COALESCE(l.access_key_id, r.access_key_id) AS \"access_key_id!\",
@@ -141,16 +144,16 @@ async fn find(tx: &mut PgTransaction<'_>, letter_id: Uuid) -> Result<Letter, Let
     found.ok_or(LetterFault::NotFound)
 }
 
-async fn note(
+async fn audit_letter(
     tx: &mut PgTransaction<'_>,
-    deed: Deed,
+    deed: AuditAction,
     actor: &Actor,
-    letter: &Letter,
+    letter: &LetterRow,
     detail: serde_json::Value,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
-    let access_key_id = key_id(&letter.access_key_id)?;
-    let entry = Entry {
+    let access_key_id = parse_key_id(&letter.access_key_id)?;
+    let entry = AuditEntry {
         at: now,
         actor,
         deed,
@@ -158,5 +161,5 @@ async fn note(
         restriction_id: letter.restriction_id,
         detail,
     };
-    audit::write(tx, entry).await
+    audit::insert_audit_record(tx, entry).await
 }

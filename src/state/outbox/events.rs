@@ -1,6 +1,6 @@
 //! Events for other programs: what the audit tells of restrictions, sent to hooks by a worker.
 //!
-//! A deed's audit record enqueues for the hooks that are registered ([`crate::audit::write_all`]), so that an event commits with
+//! A deed's audit record enqueues for the hooks that are registered ([`crate::audit::insert_audit_records`]), so that an event commits with
 //! what it tells of. At least once, like letters: a lease that runs out is taken by another worker, and the number of the attempt
 //! guards who settles.
 
@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::{
-    audit::{self, Actor, Deed, Entry},
+    audit::{self, Actor, AuditAction, AuditEntry},
     directory::StateFault,
 };
 use akgate_api::events::{EventState, EventView};
@@ -34,7 +34,7 @@ akgate_rules::text_enum! {
 
 /// A hook that events are enqueued for.
 #[derive(Debug, Clone)]
-pub struct Registered {
+pub struct RegisteredHook {
     /// Its name.
     pub hook: String,
     /// Of which kinds.
@@ -45,9 +45,9 @@ pub struct Registered {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn register(
+pub async fn register_hooks(
     pool: &PgPool,
-    hooks: &[Registered],
+    hooks: &[RegisteredHook],
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
     let names: Vec<&str> = hooks.iter().map(|one| one.hook.as_str()).collect();
@@ -108,7 +108,7 @@ pub struct LeasedEvent {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn lease(
+pub async fn lease_events(
     pool: &PgPool,
     hooks: &[&str],
     now: OffsetDateTime,
@@ -175,7 +175,7 @@ pub async fn lease(
 
 /// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum EventSettlement {
     /// The hook has it.
     Sent,
     /// To be tried again.
@@ -192,7 +192,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl EventSettlement {
     /// The outcome as it is counted.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -208,16 +208,16 @@ impl Outcome {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn settle(
+pub async fn settle_event(
     pool: &PgPool,
     event: &LeasedEvent,
-    outcome: &Outcome,
+    outcome: &EventSettlement,
     now: OffsetDateTime,
 ) -> Result<bool, StateFault> {
     let (state, due_at, error) = match outcome {
-        Outcome::Sent => ("Sent", now, None),
-        Outcome::Again { at, error } => ("Due", *at, Some(error)),
-        Outcome::Buried { error } => ("Buried", now, Some(error)),
+        EventSettlement::Sent => ("Sent", now, None),
+        EventSettlement::Again { at, error } => ("Due", *at, Some(error)),
+        EventSettlement::Buried { error } => ("Buried", now, Some(error)),
     };
     let settled = sqlx::query!(
         "UPDATE event_deliveries
@@ -244,7 +244,7 @@ pub async fn settle(
 
 /// Which events are wanted, the newest first.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct EventCriteria {
     /// For this hook.
     pub hook: Option<String>,
     /// In this state.
@@ -259,7 +259,10 @@ pub struct Wanted {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<EventView>, StateFault> {
+pub async fn list_events(
+    pool: &PgPool,
+    wanted: &EventCriteria,
+) -> Result<Vec<EventView>, StateFault> {
     let views = sqlx::query_as!(
         EventView,
         "SELECT
@@ -295,7 +298,7 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<EventView>, Stat
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn revive(
+pub async fn retry_failed_events(
     pool: &PgPool,
     hook: &str,
     by: &Actor,
@@ -317,15 +320,15 @@ pub async fn revive(
     .await?;
     let events = revived.rows_affected();
     if events > 0 {
-        let entry = Entry {
+        let entry = AuditEntry {
             at: now,
             actor: by,
-            deed: Deed::ReviveHook,
+            deed: AuditAction::ReviveHook,
             access_key_id: None,
             restriction_id: None,
             detail: serde_json::json!({ "hook": hook, "events": events }),
         };
-        audit::write(&mut tx, entry).await?;
+        audit::insert_audit_record(&mut tx, entry).await?;
     }
     tx.commit().await?;
     Ok(events)
@@ -335,7 +338,7 @@ pub async fn revive(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn forget(pool: &PgPool, before: OffsetDateTime) -> Result<(), StateFault> {
+pub async fn delete_sent_events(pool: &PgPool, before: OffsetDateTime) -> Result<(), StateFault> {
     sqlx::query!(
         "DELETE FROM event_deliveries
          WHERE state = 'Sent'

@@ -4,7 +4,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Leased;
+use super::LeasedLetter;
 use crate::directory::StateFault;
 use akgate_rules::access_key::AccessKeyId;
 
@@ -76,7 +76,7 @@ pub async fn owner_of_suspected_key(
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn last_told(pool: &PgPool, letter: &Leased) -> Result<OffsetDateTime, StateFault> {
+pub async fn last_told(pool: &PgPool, letter: &LeasedLetter) -> Result<OffsetDateTime, StateFault> {
     let last = sqlx::query_scalar!(
         "SELECT max(settled_at)
          FROM letters

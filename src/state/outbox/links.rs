@@ -6,15 +6,15 @@ use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::Leased;
+use super::LeasedLetter;
 use crate::directory::{StateFault, sealing::KeyRing};
 
 /// How long a link works.
-pub const LIFE: Duration = Duration::days(7);
+pub const LINK_LIFETIME: Duration = Duration::days(7);
 
 akgate_rules::text_enum! {
     /// What a link is for.
-    pub enum Purpose {
+    pub enum LinkPurpose {
         /// To confirm the clean-up.
         Confirm = "Confirm",
         /// To take a confirmation back.
@@ -23,7 +23,7 @@ akgate_rules::text_enum! {
 }
 
 /// A contact's link.
-pub struct Link {
+pub struct IssuedLink {
     /// What its address ends with: a secret of its reader.
     pub token: String,
     /// Until when it works.
@@ -35,13 +35,13 @@ pub struct Link {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn link(
+pub async fn issue_link(
     pool: &PgPool,
     ring: &KeyRing,
-    letter: &Leased,
-    purpose: Purpose,
+    letter: &LeasedLetter,
+    purpose: LinkPurpose,
     now: OffsetDateTime,
-) -> Result<Link, StateFault> {
+) -> Result<IssuedLink, StateFault> {
     let restriction_id = letter
         .about
         .restriction()
@@ -80,17 +80,17 @@ pub async fn link(
     if let Some(last) = last.as_ref().filter(|last| last.works) {
         let token = token(last.generation);
         // Another hash: the index key of the ring has been replaced since.
-        if digest(&token) == last.token_sha256 {
-            return Ok(Link {
+        if token_digest(&token) == last.token_sha256 {
+            return Ok(IssuedLink {
                 token,
                 expires_at: last.expires_at,
             });
         }
     }
     let generation = next_generation(&mut tx, restriction_id, contact_id).await?;
-    let link = Link {
+    let link = IssuedLink {
         token: token(generation),
-        expires_at: now + LIFE,
+        expires_at: now + LINK_LIFETIME,
     };
     sqlx::query!(
         "INSERT INTO confirmation_links (
@@ -102,7 +102,7 @@ pub async fn link(
              purpose
          )
          VALUES ($1, $2, $3, $4, $5, $6)",
-        digest(&link.token),
+        token_digest(&link.token),
         restriction_id,
         contact_id,
         generation,
@@ -133,6 +133,6 @@ async fn next_generation(
     Ok(last.unwrap_or_default() + 1)
 }
 
-fn digest(token: &str) -> Vec<u8> {
+fn token_digest(token: &str) -> Vec<u8> {
     Sha256::digest(token).to_vec()
 }

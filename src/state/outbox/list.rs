@@ -9,7 +9,7 @@ use akgate_api::letters::{LetterState, LetterView};
 
 /// Which letters are wanted, the newest first.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct LetterCriteria {
     /// This one alone.
     pub letter_id: Option<Uuid>,
     /// In this state.
@@ -26,7 +26,10 @@ pub struct Wanted {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<LetterView>, StateFault> {
+pub async fn list_letters(
+    pool: &PgPool,
+    wanted: &LetterCriteria,
+) -> Result<Vec<LetterView>, StateFault> {
     let letters = sqlx::query_as!(
         LetterView,
         "SELECT
@@ -63,7 +66,7 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<LetterView>, Sta
 
 /// Letters that somebody has to see to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backlog {
+pub struct LetterBacklog {
     /// Due for a long time without being tried, or tried for a long time.
     pub late: i64,
     /// Given up lately.
@@ -74,13 +77,13 @@ pub struct Backlog {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn backlog(
+pub async fn count_backlog(
     pool: &PgPool,
     late: OffsetDateTime,
     lately: OffsetDateTime,
-) -> Result<Backlog, StateFault> {
+) -> Result<LetterBacklog, StateFault> {
     let backlog = sqlx::query_as!(
-        Backlog,
+        LetterBacklog,
         "SELECT
              count(*) FILTER (WHERE state = 'Due' AND (due_at < $1 OR last_error IS NOT NULL AND created_at < $1)) AS \"late!\",
              count(*) FILTER (WHERE state = 'Buried' AND settled_at > $2) AS \"buried!\"

@@ -21,16 +21,16 @@ use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-pub use self::settle::{Settlement, bounced, settle};
+pub use self::settle::{LetterSettlement, record_bounce, settle_letter};
 use self::tasks::TaskKind;
 use crate::{
     audit::Actor,
-    directory::{StateFault, contacts::Language, keys::key_id},
+    directory::{StateFault, contacts::Language, keys::parse_key_id},
 };
-use akgate_rules::access_key::{AccessKeyId, masked};
+use akgate_rules::access_key::{AccessKeyId, mask_key_id};
 
 /// The channel of the hints that a letter is due. The poll is the guarantee.
-pub const CHANNEL: &str = "akgate_letters";
+pub const LETTERS_CHANNEL: &str = "akgate_letters";
 
 akgate_rules::text_enum! {
     /// What a letter tells.
@@ -77,35 +77,35 @@ impl LetterKind {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn impose(
+pub async fn enqueue_imposed(
     tx: &mut PgTransaction<'_>,
     restrictions: &[(Uuid, Option<&str>)],
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
-    let letters = recipients::first(tx, restrictions).await?;
+    let letters = recipients::list_first_contacts(tx, restrictions).await?;
     let told: HashSet<Uuid> = letters.iter().map(|(id, _)| *id).collect();
     let (told, untold): (Vec<Uuid>, Vec<Uuid>) = restrictions
         .iter()
         .map(|(id, _)| *id)
         .partition(|id| told.contains(id));
-    tasks::open(tx, TaskKind::Unreachable, &untold, now).await?;
+    tasks::open_tasks(tx, TaskKind::Unreachable, &untold, now).await?;
     // There was nobody when it was imposed; now there is.
     let kind = Some(TaskKind::Unreachable);
-    tasks::settle(tx, &told, kind, &Actor::Akgate, now).await?;
-    write_all(tx, &letters, LetterKind::Imposed, now).await
+    tasks::close_tasks(tx, &told, kind, &Actor::Akgate, now).await?;
+    insert_letters(tx, &letters, LetterKind::Imposed, now).await
 }
 
 /// Enqueues the letter that tells of a restriction to the next contacts. False where there are none.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn tell_next(
+pub async fn enqueue_to_next_contacts(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
     now: OffsetDateTime,
 ) -> Result<bool, StateFault> {
-    let contacts = recipients::next(tx, restriction_id).await?;
-    write(tx, restriction_id, &contacts, LetterKind::Imposed, now).await?;
+    let contacts = recipients::list_next_contacts(tx, restriction_id).await?;
+    enqueue_to_contacts(tx, restriction_id, &contacts, LetterKind::Imposed, now).await?;
     Ok(!contacts.is_empty())
 }
 
@@ -113,14 +113,14 @@ pub async fn tell_next(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn tell(
+pub async fn enqueue_to_notified(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
     kind: LetterKind,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
-    let letters = recipients::told(tx, &[restriction_id]).await?;
-    write_all(tx, &letters, kind, now).await
+    let letters = recipients::list_notified_contacts(tx, &[restriction_id]).await?;
+    insert_letters(tx, &letters, kind, now).await
 }
 
 /// Takes back what restrictions that were a mistake have enqueued: letters that nobody has tried to send yet go, and
@@ -128,7 +128,7 @@ pub async fn tell(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn take_back(
+pub async fn enqueue_retracted(
     tx: &mut PgTransaction<'_>,
     restrictions: &[Uuid],
     now: OffsetDateTime,
@@ -142,8 +142,8 @@ pub async fn take_back(
     )
     .execute(&mut **tx)
     .await?;
-    let letters = recipients::told(tx, restrictions).await?;
-    write_all(tx, &letters, LetterKind::Lifted, now).await
+    let letters = recipients::list_notified_contacts(tx, restrictions).await?;
+    insert_letters(tx, &letters, LetterKind::Lifted, now).await
 }
 
 /// Enqueues a letter to everybody who was told, and to every contact whom the account had before the key was
@@ -151,24 +151,24 @@ pub async fn take_back(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn tell_witnesses(
+pub async fn enqueue_to_witnesses(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
     kind: LetterKind,
     public_since: OffsetDateTime,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
-    let contacts = recipients::witnesses(tx, restriction_id, public_since).await?;
-    write(tx, restriction_id, &contacts, kind, now).await
+    let contacts = recipients::list_witnesses(tx, restriction_id, public_since).await?;
+    enqueue_to_contacts(tx, restriction_id, &contacts, kind, now).await
 }
 
 /// A letter that tells of a restriction waits until anything is refused; in its place goes one that announces it.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn announce(
+pub async fn enqueue_announced(
     pool: &PgPool,
-    letter: &Leased,
+    letter: &LeasedLetter,
     enforce_from: OffsetDateTime,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
@@ -191,10 +191,10 @@ pub async fn announce(
     .await?;
     if !is_announced {
         let kind = LetterKind::Announced;
-        write(&mut tx, restriction_id, &[letter.contact_id], kind, now).await?;
+        enqueue_to_contacts(&mut tx, restriction_id, &[letter.contact_id], kind, now).await?;
     }
     // Looked at again now and then: the day may be moved.
-    put_off(&mut tx, letter, enforce_from.min(now + Duration::HOUR)).await?;
+    postpone_due_time(&mut tx, letter, enforce_from.min(now + Duration::HOUR)).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -203,16 +203,20 @@ pub async fn announce(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn wait(pool: &PgPool, letter: &Leased, until: OffsetDateTime) -> Result<(), StateFault> {
+pub async fn postpone_letter(
+    pool: &PgPool,
+    letter: &LeasedLetter,
+    until: OffsetDateTime,
+) -> Result<(), StateFault> {
     let mut tx = pool.begin().await?;
-    put_off(&mut tx, letter, until).await?;
+    postpone_due_time(&mut tx, letter, until).await?;
     tx.commit().await?;
     Ok(())
 }
 
-async fn put_off(
+async fn postpone_due_time(
     tx: &mut PgTransaction<'_>,
-    letter: &Leased,
+    letter: &LeasedLetter,
     until: OffsetDateTime,
 ) -> Result<(), StateFault> {
     sqlx::query!(
@@ -232,14 +236,14 @@ async fn put_off(
 }
 
 /// How long repeats are gathered before they are told of: an hour, and a day after the last such letter.
-const GATHERED: [Duration; 2] = [Duration::HOUR, Duration::DAY];
+const REPEAT_DELAYS: [Duration; 2] = [Duration::HOUR, Duration::DAY];
 
 /// Enqueues the letters that tell those who know of restrictions of more places, however many repeats come before
 /// one is sent. Whose first letter is not sent yet finds them in that.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn repeat(
+pub async fn enqueue_repeated(
     tx: &mut PgTransaction<'_>,
     restrictions: &[Uuid],
     now: OffsetDateTime,
@@ -247,7 +251,7 @@ pub async fn repeat(
     if restrictions.is_empty() {
         return Ok(());
     }
-    let [first, again] = GATHERED;
+    let [first, again] = REPEAT_DELAYS;
     sqlx::query!(
         "INSERT INTO letters (
              letter_id,
@@ -294,7 +298,7 @@ pub async fn repeat(
     Ok(())
 }
 
-async fn write(
+async fn enqueue_to_contacts(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
     contacts: &[Uuid],
@@ -302,11 +306,11 @@ async fn write(
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
     let letters: Vec<(Uuid, Uuid)> = contacts.iter().map(|id| (restriction_id, *id)).collect();
-    write_all(tx, &letters, kind, now).await
+    insert_letters(tx, &letters, kind, now).await
 }
 
 /// Enqueues letters, each about a restriction and to a contact.
-async fn write_all(
+async fn insert_letters(
     tx: &mut PgTransaction<'_>,
     letters: &[(Uuid, Uuid)],
     kind: LetterKind,
@@ -338,7 +342,7 @@ async fn write_all(
         &contacts,
         kind.as_str(),
         now,
-        CHANNEL
+        LETTERS_CHANNEL
     )
     .execute(&mut **tx)
     .await?;
@@ -346,14 +350,14 @@ async fn write_all(
 }
 
 /// For how long an owner is not told again that a key of theirs is suspected.
-const SUSPECTED_AGAIN: Duration = Duration::days(30);
+const SUSPECTED_INTERVAL: Duration = Duration::days(30);
 
 /// Enqueues the letters that tell owners of suspicions, to the first contacts of each account: of a key that works, that
 /// nothing restricts, and that they were not told of lately.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn suspect(
+pub async fn enqueue_suspected(
     tx: &mut PgTransaction<'_>,
     reports: &[Uuid],
     now: OffsetDateTime,
@@ -403,8 +407,8 @@ pub async fn suspect(
          SELECT pg_notify($4, '')",
         reports,
         now,
-        now - SUSPECTED_AGAIN,
-        CHANNEL
+        now - SUSPECTED_INTERVAL,
+        LETTERS_CHANNEL
     )
     .execute(&mut **tx)
     .await?;
@@ -413,14 +417,14 @@ pub async fn suspect(
 
 /// What a letter is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum About {
+pub enum LetterSubject {
     /// A restriction.
     Restriction(Uuid),
     /// A key that is suspected to have leaked.
     Suspicion(AccessKeyId),
 }
 
-impl About {
+impl LetterSubject {
     /// The restriction; `None` of a suspicion.
     #[must_use]
     pub fn restriction(&self) -> Option<Uuid> {
@@ -433,11 +437,11 @@ impl About {
 
 /// A letter that a worker has taken.
 #[derive(Debug, Clone)]
-pub struct Leased {
+pub struct LeasedLetter {
     /// Its id, and its Message-ID on every attempt.
     pub letter_id: Uuid,
     /// What it is about.
-    pub about: About,
+    pub about: LetterSubject,
     /// Who is written to.
     pub contact_id: Uuid,
     /// Where.
@@ -458,12 +462,12 @@ pub struct Leased {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn lease(
+pub async fn lease_letters(
     pool: &PgPool,
     now: OffsetDateTime,
     lease: Duration,
     limit: i64,
-) -> Result<Vec<Leased>, StateFault> {
+) -> Result<Vec<LeasedLetter>, StateFault> {
     let rows = sqlx::query!(
         "WITH due AS (
              SELECT letter_id
@@ -500,11 +504,11 @@ pub async fn lease(
     .await?;
     rows.into_iter()
         .map(|row| {
-            Ok(Leased {
+            Ok(LeasedLetter {
                 letter_id: row.letter_id,
                 about: match row.restriction_id {
-                    Some(id) => About::Restriction(id),
-                    None => About::Suspicion(key_id(&row.access_key_id)?),
+                    Some(id) => LetterSubject::Restriction(id),
+                    None => LetterSubject::Suspicion(parse_key_id(&row.access_key_id)?),
                 },
                 contact_id: row.contact_id,
                 email: row.email,
@@ -513,7 +517,7 @@ pub async fn lease(
                     .parse()
                     .map_err(|_| StateFault::Corrupt("language"))?,
                 kind: row.kind.parse().map_err(|_| StateFault::Corrupt("kind"))?,
-                access_key: masked(&row.access_key_id),
+                access_key: mask_key_id(&row.access_key_id),
                 attempt: row.attempts,
                 created_at: row.created_at,
             })

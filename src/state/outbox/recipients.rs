@@ -11,7 +11,7 @@ use crate::directory::StateFault;
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub(super) async fn first(
+pub(super) async fn list_first_contacts(
     tx: &mut PgTransaction<'_>,
     restrictions: &[(Uuid, Option<&str>)],
 ) -> Result<Vec<(Uuid, Uuid)>, StateFault> {
@@ -50,7 +50,7 @@ pub(super) async fn first(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub(super) async fn next(
+pub(super) async fn list_next_contacts(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
 ) -> Result<Vec<Uuid>, StateFault> {
@@ -88,7 +88,7 @@ pub(super) async fn next(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub(super) async fn told(
+pub(super) async fn list_notified_contacts(
     tx: &mut PgTransaction<'_>,
     restrictions: &[Uuid],
 ) -> Result<Vec<(Uuid, Uuid)>, StateFault> {
@@ -115,7 +115,7 @@ pub(super) async fn told(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub(super) async fn witnesses(
+pub(super) async fn list_witnesses(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
     public_since: OffsetDateTime,

@@ -5,15 +5,14 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Leased, LetterKind,
+    LeasedLetter, LetterKind, enqueue_to_next_contacts,
     tasks::{self, TaskKind},
-    tell_next,
 };
 use crate::directory::{StateFault, revision};
 
 /// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settlement {
+pub enum LetterSettlement {
     /// The mail server has it.
     Sent,
     /// To be tried again.
@@ -32,7 +31,7 @@ pub enum Settlement {
     },
 }
 
-impl Settlement {
+impl LetterSettlement {
     /// The outcome as it is counted.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -48,24 +47,24 @@ impl Settlement {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn settle(
+pub async fn settle_letter(
     pool: &PgPool,
-    letter: &Leased,
-    settlement: &Settlement,
+    letter: &LeasedLetter,
+    settlement: &LetterSettlement,
     now: OffsetDateTime,
 ) -> Result<bool, StateFault> {
     let (state, due_at, error) = match settlement {
-        Settlement::Sent => ("Sent", now, None),
-        Settlement::Again { at, error } => ("Due", *at, Some(error)),
-        Settlement::Buried { error, .. } => ("Buried", now, Some(error)),
+        LetterSettlement::Sent => ("Sent", now, None),
+        LetterSettlement::Again { at, error } => ("Due", *at, Some(error)),
+        LetterSettlement::Buried { error, .. } => ("Buried", now, Some(error)),
     };
     let mut tx = pool.begin().await?;
-    if let Settlement::Buried {
+    if let LetterSettlement::Buried {
         unreachable: true, ..
     } = settlement
     {
         // Who is told instead depends on what the registry says.
-        revision::advance(&mut tx, now).await?;
+        revision::advance_revision(&mut tx, now).await?;
     }
     let settled = sqlx::query!(
         "UPDATE letters
@@ -89,18 +88,20 @@ pub async fn settle(
         return Ok(false);
     }
     match settlement {
-        Settlement::Sent if letter.kind == LetterKind::Imposed => {
+        LetterSettlement::Sent if letter.kind == LetterKind::Imposed => {
             if let Some(restriction_id) = letter.about.restriction() {
-                told(&mut tx, restriction_id, now).await?;
+                mark_notified(&mut tx, restriction_id, now).await?;
             }
         }
-        Settlement::Buried {
+        LetterSettlement::Buried {
             unreachable: true, ..
         } => {
             let restriction_id = letter.about.restriction();
-            instead(&mut tx, restriction_id, letter.contact_id, now).await?;
+            notify_next_contact(&mut tx, restriction_id, letter.contact_id, now).await?;
         }
-        Settlement::Sent | Settlement::Again { .. } | Settlement::Buried { .. } => {}
+        LetterSettlement::Sent
+        | LetterSettlement::Again { .. }
+        | LetterSettlement::Buried { .. } => {}
     }
     tx.commit().await?;
     Ok(true)
@@ -110,14 +111,14 @@ pub async fn settle(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn bounced(
+pub async fn record_bounce(
     pool: &PgPool,
     letter_id: Uuid,
     said: &str,
     now: OffsetDateTime,
 ) -> Result<bool, StateFault> {
     let mut tx = pool.begin().await?;
-    revision::advance(&mut tx, now).await?;
+    revision::advance_revision(&mut tx, now).await?;
     let letter = sqlx::query!(
         "UPDATE letters
          SET state = 'Buried',
@@ -135,13 +136,13 @@ pub async fn bounced(
     let Some(letter) = letter else {
         return Ok(false);
     };
-    instead(&mut tx, letter.restriction_id, letter.contact_id, now).await?;
+    notify_next_contact(&mut tx, letter.restriction_id, letter.contact_id, now).await?;
     tx.commit().await?;
     Ok(true)
 }
 
 /// Somebody knows of the restriction now: the ladder begins.
-async fn told(
+async fn mark_notified(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
     now: OffsetDateTime,
@@ -162,7 +163,7 @@ async fn told(
 
 /// No letter reaches a contact: the next are told of a restriction. Where nobody is left who was, or is about to be, told, the ladder
 /// waits and an operator is told.
-async fn instead(
+async fn notify_next_contact(
     tx: &mut PgTransaction<'_>,
     restriction_id: Option<Uuid>,
     contact_id: Uuid,
@@ -188,7 +189,7 @@ async fn instead(
     )
     .fetch_one(&mut **tx)
     .await?;
-    if is_lifted || tell_next(tx, restriction_id, now).await? {
+    if is_lifted || enqueue_to_next_contacts(tx, restriction_id, now).await? {
         return Ok(());
     }
     let others = sqlx::query_scalar!(
@@ -217,5 +218,5 @@ async fn instead(
     )
     .execute(&mut **tx)
     .await?;
-    tasks::open(tx, TaskKind::Unreachable, &[restriction_id], now).await
+    tasks::open_tasks(tx, TaskKind::Unreachable, &[restriction_id], now).await
 }

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    audit::{self, Actor, Deed, Entry},
+    audit::{self, Actor, AuditAction, AuditEntry},
     directory::{StateFault, revision},
 };
 use akgate_api::tasks::TaskView;
@@ -28,7 +28,7 @@ akgate_rules::text_enum! {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn open(
+pub async fn open_tasks(
     tx: &mut PgTransaction<'_>,
     kind: TaskKind,
     restrictions: &[Uuid],
@@ -57,7 +57,7 @@ pub async fn open(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn open_about_source(
+pub async fn open_source_task(
     tx: &mut PgTransaction<'_>,
     source: &str,
     now: OffsetDateTime,
@@ -80,7 +80,7 @@ pub async fn open_about_source(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn settle(
+pub async fn close_tasks(
     tx: &mut PgTransaction<'_>,
     restrictions: &[Uuid],
     kind: Option<TaskKind>,
@@ -111,7 +111,7 @@ pub async fn settle(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(
+pub async fn list_tasks(
     pool: &PgPool,
     only_open: bool,
     before: Option<Uuid>,
@@ -146,7 +146,7 @@ pub async fn list(
 
 /// What a task was about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
+pub struct TaskSubject {
     /// The restriction; `None` where it was about a source.
     pub restriction_id: Option<Uuid>,
     /// The source of leak reports.
@@ -158,18 +158,18 @@ pub struct About {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn close(
+pub async fn close_task(
     pool: &PgPool,
     task_id: Uuid,
     actor: &Actor,
     remark: &str,
     now: OffsetDateTime,
-) -> Result<Option<About>, StateFault> {
+) -> Result<Option<TaskSubject>, StateFault> {
     let mut tx = pool.begin().await?;
     // What is reported meanwhile is held, or not: nothing in between.
-    revision::hold(&mut tx).await?;
+    revision::lock_revision(&mut tx).await?;
     let closed = sqlx::query_as!(
-        About,
+        TaskSubject,
         "UPDATE operator_tasks
          SET closed_at = $2,
              closed_by = $3,
@@ -188,14 +188,14 @@ pub async fn close(
         return Ok(None);
     };
     if let Some(source) = &about.source {
-        go_on(&mut tx, source).await?;
+        resume_source(&mut tx, source).await?;
     }
-    audit::write(
+    audit::insert_audit_record(
         &mut tx,
-        Entry {
+        AuditEntry {
             at: now,
             actor,
-            deed: Deed::CloseTask,
+            deed: AuditAction::CloseTask,
             access_key_id: None,
             restriction_id: about.restriction_id,
             detail: serde_json::json!({
@@ -210,7 +210,7 @@ pub async fn close(
     Ok(Some(about))
 }
 
-async fn go_on(tx: &mut PgTransaction<'_>, source: &str) -> Result<(), StateFault> {
+async fn resume_source(tx: &mut PgTransaction<'_>, source: &str) -> Result<(), StateFault> {
     sqlx::query!(
         "WITH going_on AS (
              UPDATE sources

@@ -3,9 +3,9 @@
 use sqlx::{PgConnection, PgPool, PgTransaction};
 use time::OffsetDateTime;
 
-use crate::restrictions::seen::Seen;
+use crate::restrictions::seen::Etag;
 use crate::{
-    audit::{self, Actor, Deed, Entry},
+    audit::{self, Actor, AuditAction, AuditEntry},
     directory::{StateFault, revision},
 };
 use akgate_api::accounts::AccountView;
@@ -13,7 +13,7 @@ use akgate_rules::{position::Position, verdict::Profile};
 
 /// What of an account is set; `None` for the configured default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Setting {
+pub enum AccountSetting {
     /// What its restricted keys are refused.
     Profile(Option<Profile>),
     /// Whether they may disable or delete themselves.
@@ -22,7 +22,7 @@ pub enum Setting {
 
 /// Why an account is not set.
 #[derive(Debug, thiserror::Error)]
-pub enum SetFault {
+pub enum AccountFault {
     /// Nobody knows the account.
     #[error("the account does not exist")]
     NotFound,
@@ -34,7 +34,7 @@ pub enum SetFault {
     State(#[from] StateFault),
 }
 
-impl From<sqlx::Error> for SetFault {
+impl From<sqlx::Error> for AccountFault {
     fn from(fault: sqlx::Error) -> Self {
         Self::State(fault.into())
     }
@@ -43,23 +43,25 @@ impl From<sqlx::Error> for SetFault {
 /// Sets something of an account that is still as it was `seen`; gives the change.
 ///
 /// # Errors
-/// [`SetFault`]; nothing is changed then.
-pub async fn set(
+/// [`AccountFault`]; nothing is changed then.
+pub async fn set_account(
     pool: &PgPool,
     account_id: &str,
-    setting: Setting,
+    setting: AccountSetting,
     actor: &Actor,
-    seen: Option<&[Seen]>,
+    seen: Option<&[Etag]>,
     now: OffsetDateTime,
-) -> Result<Position, SetFault> {
+) -> Result<Position, AccountFault> {
     let mut tx = pool.begin().await?;
-    let at = revision::advance(&mut tx, now).await?;
-    let view = one(&mut tx, account_id).await?.ok_or(SetFault::NotFound)?;
-    if seen.is_some_and(|seen| !seen.contains(&Seen::of(&view))) {
-        return Err(SetFault::Changed);
+    let at = revision::advance_revision(&mut tx, now).await?;
+    let view = find_account(&mut tx, account_id)
+        .await?
+        .ok_or(AccountFault::NotFound)?;
+    if seen.is_some_and(|seen| !seen.contains(&Etag::of(&view))) {
+        return Err(AccountFault::Changed);
     }
     let (deed, detail) = match setting {
-        Setting::Profile(profile) => {
+        AccountSetting::Profile(profile) => {
             sqlx::query!(
                 "UPDATE accounts
                  SET profile = $2,
@@ -72,9 +74,9 @@ pub async fn set(
             .execute(&mut *tx)
             .await?;
             let detail = serde_json::json!({ "account_id": account_id, "profile": profile });
-            (Deed::SetProfile, detail)
+            (AuditAction::SetProfile, detail)
         }
-        Setting::SelfRemedy(open) => {
+        AccountSetting::SelfRemedy(open) => {
             sqlx::query!(
                 "UPDATE accounts
                  SET self_remedy = $2,
@@ -87,22 +89,22 @@ pub async fn set(
             .execute(&mut *tx)
             .await?;
             let detail = serde_json::json!({ "account_id": account_id, "self_remedy": open });
-            (Deed::SetSelfRemedy, detail)
+            (AuditAction::SetSelfRemedy, detail)
         }
     };
-    note(&mut tx, deed, actor, detail, now).await?;
+    audit_account(&mut tx, deed, actor, detail, now).await?;
     tx.commit().await?;
     Ok(at.position())
 }
 
-async fn note(
+async fn audit_account(
     tx: &mut PgTransaction<'_>,
-    deed: Deed,
+    deed: AuditAction,
     actor: &Actor,
     detail: serde_json::Value,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
-    let entry = Entry {
+    let entry = AuditEntry {
         at: now,
         actor,
         deed,
@@ -110,12 +112,12 @@ async fn note(
         restriction_id: None,
         detail,
     };
-    audit::write(tx, entry).await
+    audit::insert_audit_record(tx, entry).await
 }
 
 /// Which accounts are wanted, in the order of their ids.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct AccountCriteria {
     /// This one alone.
     pub account_id: Option<String>,
     /// Those alone that have something of their own in place of the configured default.
@@ -130,7 +132,10 @@ pub struct Wanted {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(db: &mut PgConnection, wanted: &Wanted) -> Result<Vec<AccountView>, StateFault> {
+pub async fn list_accounts(
+    db: &mut PgConnection,
+    wanted: &AccountCriteria,
+) -> Result<Vec<AccountView>, StateFault> {
     let views = sqlx::query_as!(
         AccountView,
         "SELECT
@@ -179,14 +184,14 @@ pub async fn list(db: &mut PgConnection, wanted: &Wanted) -> Result<Vec<AccountV
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn one(
+pub async fn find_account(
     db: &mut PgConnection,
     account_id: &str,
 ) -> Result<Option<AccountView>, StateFault> {
-    let wanted = Wanted {
+    let wanted = AccountCriteria {
         account_id: Some(account_id.to_owned()),
         limit: 1,
-        ..Wanted::default()
+        ..AccountCriteria::default()
     };
-    Ok(list(db, &wanted).await?.pop())
+    Ok(list_accounts(db, &wanted).await?.pop())
 }

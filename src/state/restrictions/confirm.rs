@@ -6,22 +6,22 @@ use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::restrictions::{lift, links, read, seen::Seen};
+use crate::restrictions::{lift, links, read, seen::Etag};
 use crate::{
-    audit::{self, Actor, Deed, Entry},
+    audit::{self, Actor, AuditAction, AuditEntry},
     calls::artefacts,
     directory::{
         StateFault,
-        keys::key_id,
-        revision::{self, At},
+        keys::parse_key_id,
+        revision::{self, WriteStamp},
     },
-    outbox::{self, LetterKind, links::Purpose, tasks},
+    outbox::{self, LetterKind, links::LinkPurpose, tasks},
 };
-use akgate_rules::restriction::{LiftRule, State};
+use akgate_rules::restriction::{LiftRule, RestrictionState};
 
 /// What an owner says that they did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Done {
+pub enum CleanupStep {
     /// Made a new pair and switched to it.
     Rotated,
     /// Disabled the leaked pair.
@@ -36,9 +36,9 @@ pub enum Done {
 
 /// A confirmation.
 #[derive(Debug, Clone, Default)]
-pub struct Statement {
+pub struct ConfirmationStatement {
     /// What was done.
-    pub done: Vec<Done>,
+    pub done: Vec<CleanupStep>,
     /// In their words.
     pub remark: Option<String>,
     /// The artefacts that they have looked at, by [`artefacts::Artefact::id`].
@@ -47,7 +47,7 @@ pub struct Statement {
 
 /// What came of a confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Confirmed {
+pub enum ConfirmOutcome {
     /// The restriction is remediated now.
     Now(Uuid),
     /// So it was, and facts have lifted it.
@@ -58,7 +58,7 @@ pub enum Confirmed {
         revision: i64,
     },
     /// It was so before, or is lifted.
-    Before(Uuid, State),
+    Before(Uuid, RestrictionState),
     /// It is otherwise than the operator saw it.
     Changed,
     /// There is no such restriction, or the link is no good: unknown, used or out of date.
@@ -69,23 +69,27 @@ pub enum Confirmed {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn by_link(
+pub async fn confirm_by_link(
     pool: &PgPool,
     token_sha256: &[u8],
-    statement: &Statement,
+    statement: &ConfirmationStatement,
     rule: LiftRule,
     now: OffsetDateTime,
-) -> Result<Confirmed, StateFault> {
+) -> Result<ConfirmOutcome, StateFault> {
     let mut tx = pool.begin().await?;
-    let at = revision::advance(&mut tx, now).await?;
-    let Some(link) = links::spend(&mut tx, Purpose::Confirm, token_sha256, now).await? else {
-        return Ok(Confirmed::NotFound);
+    let at = revision::advance_revision(&mut tx, now).await?;
+    let Some(link) = links::spend_link(&mut tx, LinkPurpose::Confirm, token_sha256, now).await?
+    else {
+        return Ok(ConfirmOutcome::NotFound);
     };
     let actor = Actor::Contact(link.contact_id);
-    let confirmed = confirm(&mut tx, link.restriction_id, &actor, None, statement, at).await?;
+    let confirmed =
+        write_confirmation(&mut tx, link.restriction_id, &actor, None, statement, at).await?;
     let confirmed = match (confirmed, rule) {
-        (Confirmed::Now(id), LiftRule::AutoLift) if lift::by_policy(&mut tx, id, at).await? => {
-            Confirmed::Lifted {
+        (ConfirmOutcome::Now(id), LiftRule::AutoLift)
+            if lift::lift_by_policy(&mut tx, id, at).await? =>
+        {
+            ConfirmOutcome::Lifted {
                 restriction_id: id,
                 revision: at.revision,
             }
@@ -100,33 +104,34 @@ pub async fn by_link(
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn by_ticket(
+pub async fn confirm_by_ticket(
     pool: &PgPool,
     restriction_id: Uuid,
     actor: &Actor,
     ticket: &str,
-    seen: Option<&[Seen]>,
+    seen: Option<&[Etag]>,
     now: OffsetDateTime,
-) -> Result<Confirmed, StateFault> {
+) -> Result<ConfirmOutcome, StateFault> {
     let mut tx = pool.begin().await?;
-    let at = revision::advance(&mut tx, now).await?;
-    if !read::is_as_seen(&mut tx, restriction_id, seen).await? {
-        return Ok(Confirmed::Changed);
+    let at = revision::advance_revision(&mut tx, now).await?;
+    if !read::matches_etag(&mut tx, restriction_id, seen).await? {
+        return Ok(ConfirmOutcome::Changed);
     }
-    let statement = Statement::default();
-    let confirmed = confirm(&mut tx, restriction_id, actor, Some(ticket), &statement, at).await?;
+    let statement = ConfirmationStatement::default();
+    let confirmed =
+        write_confirmation(&mut tx, restriction_id, actor, Some(ticket), &statement, at).await?;
     tx.commit().await?;
     Ok(confirmed)
 }
 
-async fn confirm(
+async fn write_confirmation(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
     actor: &Actor,
     ticket: Option<&str>,
-    statement: &Statement,
-    At { now, .. }: At,
-) -> Result<Confirmed, StateFault> {
+    statement: &ConfirmationStatement,
+    WriteStamp { now, .. }: WriteStamp,
+) -> Result<ConfirmOutcome, StateFault> {
     let by = actor.to_string();
     let changed = sqlx::query_scalar!(
         "UPDATE restrictions
@@ -145,13 +150,13 @@ async fn confirm(
     .fetch_optional(&mut **tx)
     .await?;
     let Some(access_key_id) = changed else {
-        let state = state(tx, restriction_id).await?;
-        return Ok(state.map_or(Confirmed::NotFound, |state| {
-            Confirmed::Before(restriction_id, state)
+        let state = find_state(tx, restriction_id).await?;
+        return Ok(state.map_or(ConfirmOutcome::NotFound, |state| {
+            ConfirmOutcome::Before(restriction_id, state)
         }));
     };
-    let access_key_id = key_id(&access_key_id)?;
-    artefacts::acknowledge(tx, restriction_id, &statement.acknowledged, &by, now).await?;
+    let access_key_id = parse_key_id(&access_key_id)?;
+    artefacts::acknowledge_artefacts(tx, restriction_id, &statement.acknowledged, &by, now).await?;
     sqlx::query!(
         "INSERT INTO confirmations (
              confirmation_id,
@@ -171,12 +176,12 @@ async fn confirm(
     )
     .execute(&mut **tx)
     .await?;
-    audit::write(
+    audit::insert_audit_record(
         tx,
-        Entry {
+        AuditEntry {
             at: now,
             actor,
-            deed: Deed::Confirm,
+            deed: AuditAction::Confirm,
             access_key_id: Some(&access_key_id),
             restriction_id: Some(restriction_id),
             detail: serde_json::json!({
@@ -187,14 +192,15 @@ async fn confirm(
         },
     )
     .await?;
-    let public_since = read::public_since(tx, restriction_id).await?;
-    outbox::tell_witnesses(tx, restriction_id, LetterKind::Confirmed, public_since, now).await?;
-    Ok(Confirmed::Now(restriction_id))
+    let public_since = read::find_public_since(tx, restriction_id).await?;
+    outbox::enqueue_to_witnesses(tx, restriction_id, LetterKind::Confirmed, public_since, now)
+        .await?;
+    Ok(ConfirmOutcome::Now(restriction_id))
 }
 
 /// What came of a withdrawal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Withdrawn {
+pub enum WithdrawOutcome {
     /// The restriction waits for a confirmation again.
     Now(Uuid),
     /// There was no confirmation left to take back.
@@ -210,28 +216,29 @@ pub enum Withdrawn {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn withdraw(
+pub async fn withdraw_by_link(
     pool: &PgPool,
     token_sha256: &[u8],
     now: OffsetDateTime,
-) -> Result<Withdrawn, StateFault> {
+) -> Result<WithdrawOutcome, StateFault> {
     let mut tx = pool.begin().await?;
-    revision::advance(&mut tx, now).await?;
-    let Some(link) = links::spend(&mut tx, Purpose::Withdraw, token_sha256, now).await? else {
-        return Ok(Withdrawn::NotFound);
+    revision::advance_revision(&mut tx, now).await?;
+    let Some(link) = links::spend_link(&mut tx, LinkPurpose::Withdraw, token_sha256, now).await?
+    else {
+        return Ok(WithdrawOutcome::NotFound);
     };
     let id = link.restriction_id;
     let actor = Actor::Contact(link.contact_id);
-    let withdrawn = match state(&mut tx, id).await? {
-        None => return Ok(Withdrawn::NotFound),
-        Some(State::Imposed) => Withdrawn::Nothing(id),
-        Some(State::Lifted) => {
-            tasks::open(&mut tx, tasks::TaskKind::Disputed, &[id], now).await?;
-            Withdrawn::Disputed(id)
+    let withdrawn = match find_state(&mut tx, id).await? {
+        None => return Ok(WithdrawOutcome::NotFound),
+        Some(RestrictionState::Imposed) => WithdrawOutcome::Nothing(id),
+        Some(RestrictionState::Lifted) => {
+            tasks::open_tasks(&mut tx, tasks::TaskKind::Disputed, &[id], now).await?;
+            WithdrawOutcome::Disputed(id)
         }
-        Some(State::Remediated) => {
-            take_back(&mut tx, id, &actor, now).await?;
-            Withdrawn::Now(id)
+        Some(RestrictionState::Remediated) => {
+            revert_confirmation(&mut tx, id, &actor, now).await?;
+            WithdrawOutcome::Now(id)
         }
     };
     let access_key_id = sqlx::query_scalar!(
@@ -242,15 +249,15 @@ pub async fn withdraw(
     )
     .fetch_one(&mut *tx)
     .await?;
-    audit::write(
+    audit::insert_audit_record(
         &mut tx,
-        Entry {
+        AuditEntry {
             at: now,
             actor: &actor,
-            deed: Deed::Withdraw,
-            access_key_id: Some(&key_id(&access_key_id)?),
+            deed: AuditAction::Withdraw,
+            access_key_id: Some(&parse_key_id(&access_key_id)?),
             restriction_id: Some(id),
-            detail: serde_json::json!({ "lifted_already": matches!(withdrawn, Withdrawn::Disputed(_)) }),
+            detail: serde_json::json!({ "lifted_already": matches!(withdrawn, WithdrawOutcome::Disputed(_)) }),
         },
     )
     .await?;
@@ -258,7 +265,7 @@ pub async fn withdraw(
     Ok(withdrawn)
 }
 
-async fn take_back(
+async fn revert_confirmation(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
     actor: &Actor,
@@ -294,14 +301,14 @@ async fn take_back(
     )
     .execute(&mut **tx)
     .await?;
-    let public_since = read::public_since(tx, restriction_id).await?;
-    outbox::tell_witnesses(tx, restriction_id, LetterKind::Withdrawn, public_since, now).await
+    let public_since = read::find_public_since(tx, restriction_id).await?;
+    outbox::enqueue_to_witnesses(tx, restriction_id, LetterKind::Withdrawn, public_since, now).await
 }
 
-async fn state(
+async fn find_state(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
-) -> Result<Option<State>, StateFault> {
+) -> Result<Option<RestrictionState>, StateFault> {
     let state = sqlx::query_scalar!(
         "SELECT state
          FROM restrictions
@@ -313,7 +320,7 @@ async fn state(
     state
         .map(|state| {
             state
-                .parse::<State>()
+                .parse::<RestrictionState>()
                 .map_err(|_| StateFault::Corrupt("state"))
         })
         .transpose()

@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use crate::{
     approvals::{self, FourEyes, Parties, TwoPersonChange},
-    live::barrier::Concern,
+    live::barrier::AffectedKeys,
     restrictions::{
         escalate,
-        leaked::{LeakedFault, in_force, key_of},
+        leaked::{ActiveRestrictionFault, find_active_restriction, find_restricted_key},
     },
 };
 use crate::{
-    audit::{self, Actor, Deed, Entry},
+    audit::{self, Actor, AuditAction, AuditEntry},
     directory::{keys, revision},
     outbox::tasks::{self, TaskKind},
 };
@@ -32,7 +32,7 @@ pub struct DisableKey {
 /// Asks for a leaked AccessKey to be disabled; gives the request.
 ///
 /// # Errors
-/// [`LeakedFault`]; nothing is asked for then.
+/// [`ActiveRestrictionFault`]; nothing is asked for then.
 pub async fn request_disabling(
     pool: &PgPool,
     access_key_id: &AccessKeyId,
@@ -40,13 +40,13 @@ pub async fn request_disabling(
     by: &Actor,
     eyes: FourEyes,
     now: OffsetDateTime,
-) -> Result<Uuid, LeakedFault> {
+) -> Result<Uuid, ActiveRestrictionFault> {
     let mut tx = pool.begin().await?;
-    revision::hold(&mut tx).await?;
-    let restriction_id = in_force(&mut tx, access_key_id).await?;
-    let pair = keys::owned(&mut tx, access_key_id).await?;
+    revision::lock_revision(&mut tx).await?;
+    let restriction_id = find_active_restriction(&mut tx, access_key_id).await?;
+    let pair = keys::find_key_owner(&mut tx, access_key_id).await?;
     if pair.is_none_or(|pair| pair.status != KeyStatus::Active) {
-        return Err(LeakedFault::NotActive);
+        return Err(ActiveRestrictionFault::NotActive);
     }
     let change = DisableKey {
         restriction_id,
@@ -60,7 +60,7 @@ pub async fn request_disabling(
 impl TwoPersonChange for DisableKey {
     const KIND: &'static str = "DisableKey";
 
-    type Refusal = LeakedFault;
+    type Refusal = ActiveRestrictionFault;
 
     fn subject(&self) -> Uuid {
         self.restriction_id
@@ -74,8 +74,8 @@ impl TwoPersonChange for DisableKey {
         Some(self.restriction_id)
     }
 
-    fn concern(&self) -> Option<Concern> {
-        Some(Concern::All)
+    fn concern(&self) -> Option<AffectedKeys> {
+        Some(AffectedKeys::All)
     }
 
     async fn carry_out(
@@ -83,21 +83,21 @@ impl TwoPersonChange for DisableKey {
         tx: &mut PgTransaction<'_>,
         parties: Parties<'_>,
         now: OffsetDateTime,
-    ) -> Result<Position, LeakedFault> {
+    ) -> Result<Position, ActiveRestrictionFault> {
         let Parties { requester, .. } = parties;
-        let access_key_id = key_of(tx, self.restriction_id).await?;
-        let at = revision::advance(tx, now).await?;
-        if !keys::disable(tx, &access_key_id, &requester.to_string(), at).await? {
-            return Err(LeakedFault::NotActive);
+        let access_key_id = find_restricted_key(tx, self.restriction_id).await?;
+        let at = revision::advance_revision(tx, now).await?;
+        if !keys::disable_key_row(tx, &access_key_id, &requester.to_string(), at).await? {
+            return Err(ActiveRestrictionFault::NotActive);
         }
         escalate::look_again(tx, &[access_key_id.as_str()], at).await?;
         let restrictions = [self.restriction_id];
         let task = Some(TaskKind::DisablePair);
-        tasks::settle(tx, &restrictions, task, requester, now).await?;
-        let entry = Entry {
+        tasks::close_tasks(tx, &restrictions, task, requester, now).await?;
+        let entry = AuditEntry {
             at: now,
             actor: requester,
-            deed: Deed::DisableKey,
+            deed: AuditAction::DisableKey,
             access_key_id: Some(&access_key_id),
             restriction_id: Some(self.restriction_id),
             detail: serde_json::json!({
@@ -105,7 +105,7 @@ impl TwoPersonChange for DisableKey {
                 "approved_by": parties.approved_by(),
             }),
         };
-        audit::write(tx, entry).await?;
+        audit::insert_audit_record(tx, entry).await?;
         Ok(at.position())
     }
 }

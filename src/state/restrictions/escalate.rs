@@ -9,24 +9,24 @@ use uuid::Uuid;
 
 use crate::restrictions::lift;
 use crate::{
-    audit::{self, Actor, Deed, Entry},
+    audit::{self, Actor, AuditAction, AuditEntry},
     directory::{
         StateFault,
-        keys::key_id,
-        revision::{self, At},
+        keys::parse_key_id,
+        revision::{self, WriteStamp},
     },
     outbox::{self, LetterKind, tasks},
 };
 use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::AccessKeyId,
-    ladder::{Ladder, Step, Taken},
+    ladder::{EscalationLadder, EscalationStep, TakenSteps},
     position::Position,
     restriction::LiftRule,
 };
 
 /// How often a pair that does not work is looked at again.
-fn again(rule: LiftRule) -> Duration {
+fn recheck_interval(rule: LiftRule) -> Duration {
     match rule {
         LiftRule::Operator => Duration::DAY,
         LiftRule::AutoLift => Duration::HOUR,
@@ -35,9 +35,9 @@ fn again(rule: LiftRule) -> Duration {
 
 /// What decides about steps and lifts.
 #[derive(Debug, Clone, Default)]
-pub struct Rules {
+pub struct EscalationRules {
     /// When the steps are due.
-    pub ladder: Ladder,
+    pub ladder: EscalationLadder,
     /// Who lifts.
     pub lift: LiftRule,
 }
@@ -46,7 +46,11 @@ pub struct Rules {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn due(pool: &PgPool, now: OffsetDateTime, limit: i64) -> Result<Vec<Uuid>, StateFault> {
+pub async fn list_due_restrictions(
+    pool: &PgPool,
+    now: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<Uuid>, StateFault> {
     let ids = sqlx::query_scalar!(
         "SELECT restriction_id
          FROM restrictions
@@ -66,14 +70,14 @@ pub async fn due(pool: &PgPool, now: OffsetDateTime, limit: i64) -> Result<Vec<U
 ///
 /// # Errors
 /// [`StateFault`]; nothing is changed then.
-pub async fn look(
+pub async fn escalate_restriction(
     pool: &PgPool,
     restriction_id: Uuid,
-    rules: &Rules,
+    rules: &EscalationRules,
     now: OffsetDateTime,
-) -> Result<Looked, StateFault> {
+) -> Result<EscalationOutcome, StateFault> {
     let mut tx = pool.begin().await?;
-    let at = revision::advance(&mut tx, now).await?;
+    let at = revision::advance_revision(&mut tx, now).await?;
     let row = sqlx::query!(
         "SELECT
              r.access_key_id,
@@ -95,27 +99,31 @@ pub async fn look(
     .await?;
     // Another worker was faster.
     let Some(row) = row else {
-        return Ok(Looked::default());
+        return Ok(EscalationOutcome::default());
     };
     let status = row.status.as_deref().map(str::parse);
-    let mut looked = Looked::default();
+    let mut looked = EscalationOutcome::default();
     let look_at = match (status, row.told_at) {
         (Some(Ok(KeyStatus::Active)), Some(told_at)) => {
-            let access_key_id = key_id(&row.access_key_id)?;
-            let taken = Taken {
+            let access_key_id = parse_key_id(&row.access_key_id)?;
+            let taken = TakenSteps {
                 reminders: usize::try_from(row.reminders).unwrap_or_default(),
                 widened: row.widened,
                 next_contacts: row.next_contacts,
                 disabling: row.disabling,
             };
             looked.steps = rules.ladder.due(told_at, taken, now);
-            take(&mut tx, restriction_id, &access_key_id, &looked.steps, at).await?;
-            looked.widened = looked.steps.contains(&Step::Widen).then(|| Widened {
-                position: at.position(),
-                access_key_id: access_key_id.clone(),
-            });
+            take_steps(&mut tx, restriction_id, &access_key_id, &looked.steps, at).await?;
+            looked.widened =
+                looked
+                    .steps
+                    .contains(&EscalationStep::Widen)
+                    .then(|| WidenedRestriction {
+                        position: at.position(),
+                        access_key_id: access_key_id.clone(),
+                    });
             let reminders = rules.ladder.reminders_until(told_at, now);
-            remember(&mut tx, restriction_id, &looked.steps, reminders, at).await?;
+            record_steps(&mut tx, restriction_id, &looked.steps, reminders, at).await?;
             let taken = taken.after(&looked.steps, reminders);
             rules
                 .ladder
@@ -125,8 +133,8 @@ pub async fn look(
         }
         (Some(Ok(KeyStatus::Inactive | KeyStatus::Deleted)), _) => {
             looked.lifted = rules.lift == LiftRule::AutoLift
-                && lift::by_policy(&mut tx, restriction_id, at).await?;
-            Some(now + again(rules.lift))
+                && lift::lift_by_policy(&mut tx, restriction_id, at).await?;
+            Some(now + recheck_interval(rules.lift))
         }
         // Nobody knows the pair, or nobody was told.
         (None, _) | (Some(Ok(KeyStatus::Active)), None) => None,
@@ -147,56 +155,58 @@ pub async fn look(
 
 /// What came of a look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Looked {
+pub struct EscalationOutcome {
     /// The steps that were taken.
-    pub steps: Vec<Step>,
+    pub steps: Vec<EscalationStep>,
     /// Whether the policy lifted it.
     pub lifted: bool,
     /// Sensitive reads are refused from here on.
-    pub widened: Option<Widened>,
+    pub widened: Option<WidenedRestriction>,
 }
 
 /// A restriction that was widened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Widened {
+pub struct WidenedRestriction {
     /// From where on.
     pub position: Position,
     /// The restricted key.
     pub access_key_id: AccessKeyId,
 }
 
-async fn take(
+async fn take_steps(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
     access_key_id: &AccessKeyId,
-    steps: &[Step],
-    at: At,
+    steps: &[EscalationStep],
+    at: WriteStamp,
 ) -> Result<(), StateFault> {
     for step in steps {
         let deed = match step {
             // The letter that tells of the widening reminds as well.
-            Step::Remind if steps.contains(&Step::Widen) => continue,
-            Step::Remind => {
-                outbox::tell(tx, restriction_id, LetterKind::Reminder, at.now).await?;
+            EscalationStep::Remind if steps.contains(&EscalationStep::Widen) => continue,
+            EscalationStep::Remind => {
+                outbox::enqueue_to_notified(tx, restriction_id, LetterKind::Reminder, at.now)
+                    .await?;
                 continue;
             }
-            Step::TellNextContacts => {
-                outbox::tell_next(tx, restriction_id, at.now).await?;
+            EscalationStep::TellNextContacts => {
+                outbox::enqueue_to_next_contacts(tx, restriction_id, at.now).await?;
                 continue;
             }
-            Step::Widen => {
-                outbox::tell(tx, restriction_id, LetterKind::Widened, at.now).await?;
-                Deed::Widen
+            EscalationStep::Widen => {
+                outbox::enqueue_to_notified(tx, restriction_id, LetterKind::Widened, at.now)
+                    .await?;
+                AuditAction::Widen
             }
-            Step::ProposeDisabling => {
+            EscalationStep::ProposeDisabling => {
                 let kind = tasks::TaskKind::DisablePair;
-                tasks::open(tx, kind, &[restriction_id], at.now).await?;
-                Deed::ProposeDisabling
+                tasks::open_tasks(tx, kind, &[restriction_id], at.now).await?;
+                AuditAction::ProposeDisabling
             }
         };
-        audit::write(
+        audit::insert_audit_record(
             tx,
-            Entry {
+            AuditEntry {
                 at: at.now,
                 actor: &Actor::Policy,
                 deed,
@@ -210,12 +220,12 @@ async fn take(
     Ok(())
 }
 
-async fn remember(
+async fn record_steps(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
-    steps: &[Step],
+    steps: &[EscalationStep],
     reminders: usize,
-    at: At,
+    at: WriteStamp,
 ) -> Result<(), StateFault> {
     sqlx::query!(
         "UPDATE restrictions
@@ -228,9 +238,9 @@ async fn remember(
         restriction_id,
         at.now,
         i32::try_from(reminders).unwrap_or(i32::MAX),
-        steps.contains(&Step::Widen),
-        steps.contains(&Step::TellNextContacts),
-        steps.contains(&Step::ProposeDisabling),
+        steps.contains(&EscalationStep::Widen),
+        steps.contains(&EscalationStep::TellNextContacts),
+        steps.contains(&EscalationStep::ProposeDisabling),
         at.revision
     )
     .execute(&mut **tx)
@@ -242,7 +252,7 @@ async fn remember(
 pub(crate) async fn look_again(
     tx: &mut PgTransaction<'_>,
     access_key_ids: &[&str],
-    at: At,
+    at: WriteStamp,
 ) -> Result<(), StateFault> {
     if access_key_ids.is_empty() {
         return Ok(());

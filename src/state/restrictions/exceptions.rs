@@ -7,22 +7,22 @@ use uuid::Uuid;
 
 use crate::{
     approvals::{self, FourEyes, Parties, TwoPersonChange},
-    live::barrier::Concern,
-    restrictions::leaked::{LeakedFault, in_force, key_of},
+    live::barrier::AffectedKeys,
+    restrictions::leaked::{ActiveRestrictionFault, find_active_restriction, find_restricted_key},
 };
 use crate::{
-    audit::{self, Actor, Deed, Entry},
-    directory::{StateFault, keys::key_id, revision},
+    audit::{self, Actor, AuditAction, AuditEntry},
+    directory::{StateFault, keys::parse_key_id, revision},
 };
 use akgate_api::exceptions::{ExceptionState, ExceptionView};
-use akgate_rules::{access_key::AccessKeyId, exception::Scope, position::Position};
+use akgate_rules::{access_key::AccessKeyId, exception::ExceptionScope, position::Position};
 
 /// How a restriction is excepted from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Excepting {
+pub struct ExceptionRequest {
     /// What passes.
     #[serde(flatten)]
-    pub scope: Scope,
+    pub scope: ExceptionScope,
     /// For how many hours since it is approved, at most 72.
     pub hours: u8,
     /// Why, in the operator's words.
@@ -34,25 +34,25 @@ pub struct Excepting {
 pub struct MakeException {
     restriction_id: Uuid,
     #[serde(flatten)]
-    excepting: Excepting,
+    excepting: ExceptionRequest,
 }
 
 /// Asks for an exception from the restriction of a key; gives the request.
 ///
 /// # Errors
-/// [`LeakedFault`]; nothing is asked for then.
+/// [`ActiveRestrictionFault`]; nothing is asked for then.
 pub async fn request_exception(
     pool: &PgPool,
     access_key_id: &AccessKeyId,
-    excepting: &Excepting,
+    excepting: &ExceptionRequest,
     by: &Actor,
     eyes: FourEyes,
     now: OffsetDateTime,
-) -> Result<Uuid, LeakedFault> {
+) -> Result<Uuid, ActiveRestrictionFault> {
     let mut tx = pool.begin().await?;
-    revision::hold(&mut tx).await?;
+    revision::lock_revision(&mut tx).await?;
     let change = MakeException {
-        restriction_id: in_force(&mut tx, access_key_id).await?,
+        restriction_id: find_active_restriction(&mut tx, access_key_id).await?,
         excepting: excepting.clone(),
     };
     let approval_id = approvals::request(&mut tx, &change, by, eyes, now).await?;
@@ -63,7 +63,7 @@ pub async fn request_exception(
 impl TwoPersonChange for MakeException {
     const KIND: &'static str = "Exception";
 
-    type Refusal = LeakedFault;
+    type Refusal = ActiveRestrictionFault;
 
     fn subject(&self) -> Uuid {
         self.restriction_id
@@ -77,7 +77,7 @@ impl TwoPersonChange for MakeException {
         Some(self.restriction_id)
     }
 
-    fn concern(&self) -> Option<Concern> {
+    fn concern(&self) -> Option<AffectedKeys> {
         None
     }
 
@@ -86,12 +86,12 @@ impl TwoPersonChange for MakeException {
         tx: &mut PgTransaction<'_>,
         parties: Parties<'_>,
         now: OffsetDateTime,
-    ) -> Result<Position, LeakedFault> {
-        let access_key_id = key_of(tx, self.restriction_id).await?;
-        let at = revision::advance(tx, now).await?;
+    ) -> Result<Position, ActiveRestrictionFault> {
+        let access_key_id = find_restricted_key(tx, self.restriction_id).await?;
+        let at = revision::advance_revision(tx, now).await?;
         let exception_id = Uuid::now_v7();
-        let operations: Vec<String> = texts(&self.excepting.scope.operations);
-        let networks: Vec<String> = texts(&self.excepting.scope.networks);
+        let operations: Vec<String> = to_strings(&self.excepting.scope.operations);
+        let networks: Vec<String> = to_strings(&self.excepting.scope.networks);
         let expires_at = now + Duration::hours(self.excepting.hours.into());
         sqlx::query!(
             "INSERT INTO exceptions (
@@ -120,10 +120,10 @@ impl TwoPersonChange for MakeException {
         )
         .execute(&mut **tx)
         .await?;
-        let entry = Entry {
+        let entry = AuditEntry {
             at: now,
             actor: parties.requester,
-            deed: Deed::MakeException,
+            deed: AuditAction::MakeException,
             access_key_id: Some(&access_key_id),
             restriction_id: Some(self.restriction_id),
             detail: serde_json::json!({
@@ -135,14 +135,14 @@ impl TwoPersonChange for MakeException {
                 "approved_by": parties.approved_by(),
             }),
         };
-        audit::write(tx, entry).await?;
+        audit::insert_audit_record(tx, entry).await?;
         Ok(at.position())
     }
 }
 
 /// Why an exception is not ended.
 #[derive(Debug, thiserror::Error)]
-pub enum RevokeFault {
+pub enum ExceptionFault {
     /// There is none of that id.
     #[error("the exception does not exist")]
     NotFound,
@@ -154,7 +154,7 @@ pub enum RevokeFault {
     State(#[from] StateFault),
 }
 
-impl From<sqlx::Error> for RevokeFault {
+impl From<sqlx::Error> for ExceptionFault {
     fn from(fault: sqlx::Error) -> Self {
         Self::State(fault.into())
     }
@@ -162,7 +162,7 @@ impl From<sqlx::Error> for RevokeFault {
 
 /// An exception that was ended.
 #[derive(Debug, Clone)]
-pub struct Revoked {
+pub struct RevokedException {
     /// From where on the restriction is whole again.
     pub position: Position,
     /// The restricted key.
@@ -172,15 +172,15 @@ pub struct Revoked {
 /// Ends an exception early.
 ///
 /// # Errors
-/// [`RevokeFault`]; nothing is changed then.
-pub async fn revoke(
+/// [`ExceptionFault`]; nothing is changed then.
+pub async fn revoke_exception(
     pool: &PgPool,
     exception_id: Uuid,
     by: &Actor,
     now: OffsetDateTime,
-) -> Result<Revoked, RevokeFault> {
+) -> Result<RevokedException, ExceptionFault> {
     let mut tx = pool.begin().await?;
-    let at = revision::advance(&mut tx, now).await?;
+    let at = revision::advance_revision(&mut tx, now).await?;
     let row = sqlx::query!(
         "SELECT
              r.restriction_id,
@@ -194,9 +194,9 @@ pub async fn revoke(
     )
     .fetch_optional(&mut *tx)
     .await?
-    .ok_or(RevokeFault::NotFound)?;
+    .ok_or(ExceptionFault::NotFound)?;
     if !row.holds {
-        return Err(RevokeFault::Over);
+        return Err(ExceptionFault::Over);
     }
     sqlx::query!(
         "UPDATE exceptions
@@ -211,18 +211,18 @@ pub async fn revoke(
     )
     .execute(&mut *tx)
     .await?;
-    let access_key_id = key_id(&row.access_key_id)?;
-    let entry = Entry {
+    let access_key_id = parse_key_id(&row.access_key_id)?;
+    let entry = AuditEntry {
         at: now,
         actor: by,
-        deed: Deed::RevokeException,
+        deed: AuditAction::RevokeException,
         access_key_id: Some(&access_key_id),
         restriction_id: Some(row.restriction_id),
         detail: serde_json::json!({ "exception_id": exception_id }),
     };
-    audit::write(&mut tx, entry).await?;
+    audit::insert_audit_record(&mut tx, entry).await?;
     tx.commit().await?;
-    Ok(Revoked {
+    Ok(RevokedException {
         position: at.position(),
         access_key_id,
     })
@@ -230,7 +230,7 @@ pub async fn revoke(
 
 /// Which exceptions are wanted, the newest first.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct ExceptionCriteria {
     /// This one alone.
     pub exception_id: Option<Uuid>,
     /// Of this key.
@@ -247,9 +247,9 @@ pub struct Wanted {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(
+pub async fn list_exceptions(
     pool: &PgPool,
-    wanted: &Wanted,
+    wanted: &ExceptionCriteria,
     now: OffsetDateTime,
 ) -> Result<Vec<ExceptionView>, StateFault> {
     let views = sqlx::query_as!(
@@ -296,6 +296,6 @@ pub async fn list(
     Ok(views)
 }
 
-fn texts<T: ToString>(values: &[T]) -> Vec<String> {
+fn to_strings<T: ToString>(values: &[T]) -> Vec<String> {
     values.iter().map(T::to_string).collect()
 }

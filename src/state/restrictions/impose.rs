@@ -6,19 +6,19 @@ use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use crate::{
-    audit::{self, Actor, Deed, Entry},
-    directory::{StateFault, revision::At},
+    audit::{self, Actor, AuditAction, AuditEntry},
+    directory::{StateFault, revision::WriteStamp},
     outbox,
 };
 use akgate_rules::{
     access_key::AccessKeyId,
     position::{History, Position},
-    restriction::Cause,
+    restriction::RestrictionCause,
 };
 
 /// A restriction, and since when it is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InForce {
+pub struct RestrictionInForce {
     /// Its id.
     pub restriction_id: Uuid,
     /// The change from which on it is enforced.
@@ -27,7 +27,7 @@ pub struct InForce {
 
 /// A key to be restricted.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Target<'a> {
+pub(crate) struct RestrictionTarget<'a> {
     pub access_key_id: &'a AccessKeyId,
     /// The account that is written to; `None` where nobody knows the key.
     pub account_id: Option<&'a str>,
@@ -35,12 +35,12 @@ pub(crate) struct Target<'a> {
 
 /// Writes restrictions, audit records and letters; gives the restrictions' ids, in the order of the keys. None of the
 /// keys is restricted before, nor named twice.
-pub(crate) async fn impose(
+pub(crate) async fn impose_restrictions(
     tx: &mut PgTransaction<'_>,
-    targets: &[Target<'_>],
-    cause: Cause,
+    targets: &[RestrictionTarget<'_>],
+    cause: RestrictionCause,
     actor: &Actor,
-    at: At,
+    at: WriteStamp,
 ) -> Result<Vec<Uuid>, StateFault> {
     let ids: Vec<Uuid> = targets.iter().map(|_| Uuid::now_v7()).collect();
     if ids.is_empty() {
@@ -70,29 +70,29 @@ pub(crate) async fn impose(
     .execute(&mut **tx)
     .await?;
     let imposed = || targets.iter().zip(&ids);
-    let entries: Vec<Entry<'_>> = imposed()
-        .map(|(target, id)| Entry {
+    let entries: Vec<AuditEntry<'_>> = imposed()
+        .map(|(target, id)| AuditEntry {
             at: at.now,
             actor,
-            deed: Deed::Impose,
+            deed: AuditAction::Impose,
             access_key_id: Some(target.access_key_id),
             restriction_id: Some(*id),
             detail: serde_json::json!({ "cause": cause }),
         })
         .collect();
-    audit::write_all(tx, &entries).await?;
+    audit::insert_audit_records(tx, &entries).await?;
     let told: Vec<(Uuid, Option<&str>)> = imposed()
         .map(|(target, id)| (*id, target.account_id))
         .collect();
-    outbox::impose(tx, &told, at.now).await?;
+    outbox::enqueue_imposed(tx, &told, at.now).await?;
     Ok(ids)
 }
 
 /// Those of the keys that are restricted, each with the restriction that is in force.
-pub(crate) async fn in_force(
+pub(crate) async fn list_in_force(
     tx: &mut PgTransaction<'_>,
     access_key_ids: &[&str],
-) -> Result<HashMap<String, InForce>, StateFault> {
+) -> Result<HashMap<String, RestrictionInForce>, StateFault> {
     let rows = sqlx::query!(
         "SELECT
              access_key_id,
@@ -109,7 +109,7 @@ pub(crate) async fn in_force(
     Ok(rows
         .into_iter()
         .map(|row| {
-            let restriction = InForce {
+            let restriction = RestrictionInForce {
                 restriction_id: row.restriction_id,
                 position: Position {
                     history: History(row.history),

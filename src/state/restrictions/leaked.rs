@@ -4,12 +4,12 @@ use sqlx::PgTransaction;
 use uuid::Uuid;
 
 use crate::approvals::RequestError;
-use crate::directory::{StateFault, keys::key_id};
+use crate::directory::{StateFault, keys::parse_key_id};
 use akgate_rules::access_key::AccessKeyId;
 
 /// Why nothing is done about a key.
 #[derive(Debug, thiserror::Error)]
-pub enum LeakedFault {
+pub enum ActiveRestrictionFault {
     /// Nothing restricts it: it has not leaked, as far as anybody knows.
     #[error("the key is not restricted")]
     NotRestricted,
@@ -21,23 +21,23 @@ pub enum LeakedFault {
     Request(#[from] RequestError),
 }
 
-impl From<sqlx::Error> for LeakedFault {
+impl From<sqlx::Error> for ActiveRestrictionFault {
     fn from(fault: sqlx::Error) -> Self {
         Self::Request(fault.into())
     }
 }
 
-impl From<StateFault> for LeakedFault {
+impl From<StateFault> for ActiveRestrictionFault {
     fn from(fault: StateFault) -> Self {
         Self::Request(fault.into())
     }
 }
 
 /// The restriction of a key that is in force.
-pub(crate) async fn in_force(
+pub(crate) async fn find_active_restriction(
     tx: &mut PgTransaction<'_>,
     access_key_id: &AccessKeyId,
-) -> Result<Uuid, LeakedFault> {
+) -> Result<Uuid, ActiveRestrictionFault> {
     let found = sqlx::query_scalar!(
         "SELECT restriction_id
          FROM restrictions
@@ -47,14 +47,14 @@ pub(crate) async fn in_force(
     )
     .fetch_optional(&mut **tx)
     .await?;
-    found.ok_or(LeakedFault::NotRestricted)
+    found.ok_or(ActiveRestrictionFault::NotRestricted)
 }
 
 /// The key of a restriction that is in force.
-pub(crate) async fn key_of(
+pub(crate) async fn find_restricted_key(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
-) -> Result<AccessKeyId, LeakedFault> {
+) -> Result<AccessKeyId, ActiveRestrictionFault> {
     let found = sqlx::query_scalar!(
         "SELECT access_key_id
          FROM restrictions
@@ -64,6 +64,6 @@ pub(crate) async fn key_of(
     )
     .fetch_optional(&mut **tx)
     .await?;
-    let found = found.ok_or(LeakedFault::NotRestricted)?;
-    Ok(key_id(&found)?)
+    let found = found.ok_or(ActiveRestrictionFault::NotRestricted)?;
+    Ok(parse_key_id(&found)?)
 }

@@ -7,17 +7,17 @@ use uuid::Uuid;
 
 use crate::{
     approvals::{
-        self, AlreadyRequested, FourEyes, Outcome, Parties, RequestError, TwoPersonChange,
+        self, AlreadyRequested, ChangeOutcome, FourEyes, Parties, RequestError, TwoPersonChange,
     },
-    live::barrier::Concern,
-    restrictions::{read, seen::Seen},
+    live::barrier::AffectedKeys,
+    restrictions::{read, seen::Etag},
 };
 use crate::{
-    audit::{self, Actor, Deed, Entry},
+    audit::{self, Actor, AuditAction, AuditEntry},
     calls::artefacts,
     directory::{
         StateFault, keys,
-        revision::{self, At},
+        revision::{self, WriteStamp},
     },
     outbox::{self, LetterKind, tasks},
 };
@@ -25,18 +25,21 @@ use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::AccessKeyId,
     position::Position,
-    restriction::{Accepts, Closing, Lift, LiftRefused, State, may_lift, may_lift_by_policy},
+    restriction::{
+        AcceptedConditions, LiftRefusal, LiftTerms, Resolution, RestrictionState, check_lift,
+        policy_lift_terms,
+    },
 };
 
 /// How a restriction is lifted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Lifting {
     /// Why, in a word.
-    pub closing: Closing,
+    pub closing: Resolution,
     /// Why, in the operator's words.
     pub reason: String,
     /// What may be against it.
-    pub accepts: Accepts,
+    pub accepts: AcceptedConditions,
 }
 
 /// The request to lift a restriction.
@@ -55,7 +58,7 @@ pub enum LiftFault {
     NotFound,
     /// Its state, or its pair's, forbids it.
     #[error(transparent)]
-    Refused(#[from] LiftRefused),
+    Refused(#[from] LiftRefusal),
     /// It is otherwise than it was seen.
     #[error("the restriction has changed since you read it")]
     Changed,
@@ -86,9 +89,9 @@ impl From<sqlx::Error> for LiftFault {
 }
 
 /// What decides about a lift.
-struct Facts {
+struct LiftFacts {
     access_key_id: AccessKeyId,
-    state: State,
+    state: RestrictionState,
     /// `None` where nobody knows the pair: not active to an operator, and never gone to the policy.
     pair: Option<KeyStatus>,
 }
@@ -98,18 +101,18 @@ struct Facts {
 ///
 /// # Errors
 /// [`LiftFault`]; nothing is changed then.
-pub async fn lift(
+pub async fn lift_restriction(
     pool: &PgPool,
     restriction_id: Uuid,
     lifting: &Lifting,
     actor: &Actor,
     eyes: FourEyes,
-    seen: Option<&[Seen]>,
+    seen: Option<&[Etag]>,
     now: OffsetDateTime,
-) -> Result<Outcome<Position>, LiftFault> {
+) -> Result<ChangeOutcome<Position>, LiftFault> {
     let mut tx = pool.begin().await?;
-    revision::hold(&mut tx).await?;
-    if !read::is_as_seen(&mut tx, restriction_id, seen).await? {
+    revision::lock_revision(&mut tx).await?;
+    if !read::matches_etag(&mut tx, restriction_id, seen).await? {
         return Err(LiftFault::Changed);
     }
     let change = LiftRestriction {
@@ -119,9 +122,9 @@ pub async fn lift(
     let alone = Parties::alone(actor);
     let outcome = match change.carry_out(&mut tx, alone, now).await {
         Err(LiftFault::NeedsTwo) => {
-            Outcome::Waits(approvals::request(&mut tx, &change, actor, eyes, now).await?)
+            ChangeOutcome::Waits(approvals::request(&mut tx, &change, actor, eyes, now).await?)
         }
-        lifted => Outcome::Done(lifted?),
+        lifted => ChangeOutcome::Done(lifted?),
     };
     tx.commit().await?;
     Ok(outcome)
@@ -144,7 +147,7 @@ impl TwoPersonChange for LiftRestriction {
         Some(self.restriction_id)
     }
 
-    fn concern(&self) -> Option<Concern> {
+    fn concern(&self) -> Option<AffectedKeys> {
         None
     }
 
@@ -154,52 +157,59 @@ impl TwoPersonChange for LiftRestriction {
         parties: Parties<'_>,
         now: OffsetDateTime,
     ) -> Result<Position, LiftFault> {
-        let facts = facts(tx, self.restriction_id)
+        let facts = read_lift_facts(tx, self.restriction_id)
             .await?
             .ok_or(LiftFault::NotFound)?;
         let is_active = facts.pair == Some(KeyStatus::Active);
-        let lift = may_lift(facts.state, is_active, self.lifting.accepts)?;
+        let lift = check_lift(facts.state, is_active, self.lifting.accepts)?;
         if lift.needs_two && parties.approver.is_none() {
             return Err(LiftFault::NeedsTwo);
         }
-        let at = revision::advance(tx, now).await?;
+        let at = revision::advance_revision(tx, now).await?;
         write_lift(tx, self, &facts, lift, parties, at).await?;
         Ok(at.position())
     }
 }
 
 /// How many artefacts of one key are looked at: with more, facts alone do not lift.
-const ARTEFACTS: i64 = 1000;
+const MAX_ARTEFACTS: i64 = 1000;
 
 /// Lifts in the caller's transaction where facts alone allow it; says whether they do.
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn by_policy(
+pub async fn lift_by_policy(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
-    at: At,
+    at: WriteStamp,
 ) -> Result<bool, StateFault> {
-    let Some(facts) = facts(tx, restriction_id).await? else {
+    let Some(facts) = read_lift_facts(tx, restriction_id).await? else {
         return Ok(false);
     };
-    let since = read::public_since(tx, restriction_id).await?;
-    let made = artefacts::since(tx, &facts.access_key_id, restriction_id, since, ARTEFACTS).await?;
-    let all = i64::try_from(made.len()).is_ok_and(|count| count < ARTEFACTS)
+    let since = read::find_public_since(tx, restriction_id).await?;
+    let made = artefacts::list_artefacts_since(
+        tx,
+        &facts.access_key_id,
+        restriction_id,
+        since,
+        MAX_ARTEFACTS,
+    )
+    .await?;
+    let all = i64::try_from(made.len()).is_ok_and(|count| count < MAX_ARTEFACTS)
         && made.iter().all(|artefact| artefact.is_acknowledged);
     let is_gone = matches!(facts.pair, Some(KeyStatus::Inactive | KeyStatus::Deleted));
-    let Some(lift) = may_lift_by_policy(facts.state, is_gone, all) else {
+    let Some(lift) = policy_lift_terms(facts.state, is_gone, all) else {
         return Ok(false);
     };
     let lifting = Lifting {
         closing: match facts.pair {
-            Some(KeyStatus::Deleted) => Closing::Deleted,
-            _ => Closing::Disabled,
+            Some(KeyStatus::Deleted) => Resolution::Deleted,
+            _ => Resolution::Disabled,
         },
         reason:
             "The access key is disabled or deleted, and the owner has reviewed everything that it created."
                 .into(),
-        accepts: Accepts::default(),
+        accepts: AcceptedConditions::default(),
     };
     let change = LiftRestriction {
         restriction_id,
@@ -210,10 +220,10 @@ pub async fn by_policy(
     Ok(true)
 }
 
-async fn facts(
+async fn read_lift_facts(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
-) -> Result<Option<Facts>, StateFault> {
+) -> Result<Option<LiftFacts>, StateFault> {
     let restriction = sqlx::query!(
         "SELECT access_key_id, state
          FROM restrictions
@@ -225,13 +235,13 @@ async fn facts(
     let Some(restriction) = restriction else {
         return Ok(None);
     };
-    let access_key_id = keys::key_id(&restriction.access_key_id)?;
-    let pair = keys::owned(tx, &access_key_id).await?;
-    Ok(Some(Facts {
+    let access_key_id = keys::parse_key_id(&restriction.access_key_id)?;
+    let pair = keys::find_key_owner(tx, &access_key_id).await?;
+    Ok(Some(LiftFacts {
         access_key_id,
         state: restriction
             .state
-            .parse::<State>()
+            .parse::<RestrictionState>()
             .map_err(|_| StateFault::Corrupt("state"))?,
         pair: pair.map(|pair| pair.status),
     }))
@@ -240,10 +250,10 @@ async fn facts(
 async fn write_lift(
     tx: &mut PgTransaction<'_>,
     change: &LiftRestriction,
-    facts: &Facts,
-    lift: Lift,
+    facts: &LiftFacts,
+    lift: LiftTerms,
     parties: Parties<'_>,
-    at: At,
+    at: WriteStamp,
 ) -> Result<(), StateFault> {
     let LiftRestriction {
         restriction_id,
@@ -275,12 +285,12 @@ async fn write_lift(
     )
     .execute(&mut **tx)
     .await?;
-    audit::write(
+    audit::insert_audit_record(
         tx,
-        Entry {
+        AuditEntry {
             at: at.now,
             actor: parties.requester,
-            deed: Deed::Lift,
+            deed: AuditAction::Lift,
             access_key_id: Some(&facts.access_key_id),
             restriction_id: Some(restriction_id),
             detail: serde_json::json!({
@@ -288,12 +298,12 @@ async fn write_lift(
                 "reason": lifting.reason,
                 "approved_by": approved_by,
                 "pair_was_active": facts.pair == Some(KeyStatus::Active),
-                "was_confirmed": facts.state == State::Remediated,
+                "was_confirmed": facts.state == RestrictionState::Remediated,
             }),
         },
     )
     .await?;
-    tasks::settle(tx, &[restriction_id], None, parties.requester, at.now).await?;
-    let public_since = read::public_since(tx, restriction_id).await?;
-    outbox::tell_witnesses(tx, restriction_id, LetterKind::Lifted, public_since, at.now).await
+    tasks::close_tasks(tx, &[restriction_id], None, parties.requester, at.now).await?;
+    let public_since = read::find_public_since(tx, restriction_id).await?;
+    outbox::enqueue_to_witnesses(tx, restriction_id, LetterKind::Lifted, public_since, at.now).await
 }

@@ -4,11 +4,11 @@ use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{directory::StateFault, outbox::links::Purpose};
+use crate::{directory::StateFault, outbox::links::LinkPurpose};
 
 /// A link that works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Link {
+pub struct ContactLink {
     /// What it confirms.
     pub restriction_id: Uuid,
     /// Whose it is.
@@ -19,14 +19,14 @@ pub struct Link {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn look(
+pub async fn find_link(
     pool: &PgPool,
-    purpose: Purpose,
+    purpose: LinkPurpose,
     token_sha256: &[u8],
     now: OffsetDateTime,
-) -> Result<Option<Link>, StateFault> {
+) -> Result<Option<ContactLink>, StateFault> {
     let link = sqlx::query_as!(
-        Link,
+        ContactLink,
         "SELECT restriction_id, contact_id
          FROM confirmation_links
          WHERE token_sha256 = $1
@@ -46,14 +46,14 @@ pub async fn look(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub(crate) async fn spend(
+pub(crate) async fn spend_link(
     tx: &mut PgTransaction<'_>,
-    purpose: Purpose,
+    purpose: LinkPurpose,
     token_sha256: &[u8],
     now: OffsetDateTime,
-) -> Result<Option<Link>, StateFault> {
+) -> Result<Option<ContactLink>, StateFault> {
     let link = sqlx::query_as!(
-        Link,
+        ContactLink,
         "UPDATE confirmation_links
          SET used_at = $2
          WHERE token_sha256 = $1

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use crate::approvals::{self, FourEyes, Parties, RequestError, TwoPersonChange};
 use crate::{
-    audit::{self, Actor, Deed, Entry},
+    audit::{self, Actor, AuditAction, AuditEntry},
     directory::{StateFault, revision},
-    live::barrier::Concern,
+    live::barrier::AffectedKeys,
 };
 use akgate_api::policy::ModeSwitch;
 use akgate_rules::{position::Position, verdict::Mode};
@@ -36,7 +36,7 @@ pub async fn request_switch(
     now: OffsetDateTime,
 ) -> Result<Uuid, RequestError> {
     let mut tx = pool.begin().await?;
-    revision::hold(&mut tx).await?;
+    revision::lock_revision(&mut tx).await?;
     let approval_id = approvals::request(&mut tx, switch, by, eyes, now).await?;
     tx.commit().await?;
     Ok(approval_id)
@@ -59,8 +59,8 @@ impl TwoPersonChange for SwitchMode {
         None
     }
 
-    fn concern(&self) -> Option<Concern> {
-        Some(Concern::All)
+    fn concern(&self) -> Option<AffectedKeys> {
+        Some(AffectedKeys::All)
     }
 
     async fn carry_out(
@@ -69,8 +69,8 @@ impl TwoPersonChange for SwitchMode {
         parties: Parties<'_>,
         now: OffsetDateTime,
     ) -> Result<Position, StateFault> {
-        let before = current(&mut **tx).await?;
-        let at = revision::advance(tx, now).await?;
+        let before = find_switched_mode(&mut **tx).await?;
+        let at = revision::advance_revision(tx, now).await?;
         sqlx::query!(
             "UPDATE policy_switch
          SET mode = $1,
@@ -88,10 +88,10 @@ impl TwoPersonChange for SwitchMode {
         )
         .execute(&mut **tx)
         .await?;
-        let entry = Entry {
+        let entry = AuditEntry {
             at: now,
             actor: parties.requester,
-            deed: Deed::SwitchMode,
+            deed: AuditAction::SwitchMode,
             access_key_id: None,
             restriction_id: None,
             detail: serde_json::json!({
@@ -101,7 +101,7 @@ impl TwoPersonChange for SwitchMode {
                 "approved_by": parties.approved_by(),
             }),
         };
-        audit::write(tx, entry).await?;
+        audit::insert_audit_record(tx, entry).await?;
         Ok(at.position())
     }
 }
@@ -110,14 +110,16 @@ impl TwoPersonChange for SwitchMode {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn current<'e>(db: impl sqlx::PgExecutor<'e>) -> Result<Option<Mode>, StateFault> {
+pub async fn find_switched_mode<'e>(
+    db: impl sqlx::PgExecutor<'e>,
+) -> Result<Option<Mode>, StateFault> {
     let mode = sqlx::query_scalar!("SELECT mode FROM policy_switch")
         .fetch_one(db)
         .await?;
-    parse(mode.as_deref())
+    parse_mode(mode.as_deref())
 }
 
-fn parse(mode: Option<&str>) -> Result<Option<Mode>, StateFault> {
+fn parse_mode(mode: Option<&str>) -> Result<Option<Mode>, StateFault> {
     let mode = mode.map(str::parse).transpose();
     mode.map_err(|_| StateFault::Corrupt("mode"))
 }
@@ -126,7 +128,7 @@ fn parse(mode: Option<&str>) -> Result<Option<Mode>, StateFault> {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn view(pool: &PgPool) -> Result<ModeSwitch, StateFault> {
+pub async fn read_mode_switch(pool: &PgPool) -> Result<ModeSwitch, StateFault> {
     let row = sqlx::query!(
         "SELECT mode, reason, asked_by, approved_by, switched_at
          FROM policy_switch"
@@ -134,7 +136,7 @@ pub async fn view(pool: &PgPool) -> Result<ModeSwitch, StateFault> {
     .fetch_one(pool)
     .await?;
     Ok(ModeSwitch {
-        mode: parse(row.mode.as_deref())?,
+        mode: parse_mode(row.mode.as_deref())?,
         reason: row.reason,
         asked_by: row.asked_by,
         approved_by: row.approved_by,

@@ -5,17 +5,17 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::directory::StateFault;
-use crate::restrictions::{reports, seen::Seen};
+use crate::restrictions::{reports, seen::Etag};
 use akgate_api::restrictions::RestrictionView;
-use akgate_rules::{access_key::AccessKeyId, restriction::State};
+use akgate_rules::{access_key::AccessKeyId, restriction::RestrictionState};
 
 /// Which restrictions are wanted, the newest first.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct RestrictionCriteria {
     /// This one alone.
     pub restriction_id: Option<Uuid>,
     /// In this state.
-    pub state: Option<State>,
+    pub state: Option<RestrictionState>,
     /// Of this key.
     pub access_key_id: Option<String>,
     /// Of this account.
@@ -33,11 +33,11 @@ pub struct Wanted {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(
+pub async fn list_restrictions(
     db: &mut PgConnection,
-    wanted: &Wanted,
+    wanted: &RestrictionCriteria,
 ) -> Result<Vec<RestrictionView>, StateFault> {
-    let found = where_to_look(db, wanted).await?;
+    let found = list_candidate_ids(db, wanted).await?;
     let rows = sqlx::query!(
         "SELECT
              r.restriction_id,
@@ -74,7 +74,7 @@ pub async fn list(
          ORDER BY r.restriction_id DESC
          LIMIT $6",
         wanted.restriction_id,
-        wanted.state.map(State::as_str),
+        wanted.state.map(RestrictionState::as_str),
         wanted.access_key_id.as_deref(),
         wanted.before,
         found.as_deref(),
@@ -83,7 +83,7 @@ pub async fn list(
     .fetch_all(&mut *db)
     .await?;
     let ids: Vec<Uuid> = rows.iter().map(|row| row.restriction_id).collect();
-    let reports = reports::of_restrictions(db, &ids).await?;
+    let reports = reports::list_reports_of_restrictions(db, &ids).await?;
     let views = rows.into_iter().map(|row| RestrictionView {
         reports: reports
             .iter()
@@ -117,16 +117,16 @@ pub async fn list(
 }
 
 /// With more restrictions than these that a text finds, they are looked through from the newest on.
-const FEW: i64 = 5000;
+const MAX_MATCHES: i64 = 5000;
 
 /// In the order of code points, everything that begins with a text stands from it to before this one.
-fn end(text: &str) -> String {
+fn prefix_end(text: &str) -> String {
     format!("{text}\u{10ffff}")
 }
 
 /// Restrictions of which something begins with a text, in no order: each place is looked up by its index. More than
-/// [`FEW`] are not all of them.
-async fn found(db: &mut PgConnection, text: &str) -> Result<Vec<Uuid>, StateFault> {
+/// [`MAX_MATCHES`] are not all of them.
+async fn find_by_prefix(db: &mut PgConnection, text: &str) -> Result<Vec<Uuid>, StateFault> {
     let by_url = format!("https://{text}");
     let ids = sqlx::query_scalar!(
         "SELECT restriction_id AS \"restriction_id!\"
@@ -185,10 +185,10 @@ async fn found(db: &mut PgConnection, text: &str) -> Result<Vec<Uuid>, StateFaul
          ) AS found
          LIMIT $5",
         text,
-        end(text),
+        prefix_end(text),
         by_url,
-        end(&by_url),
-        FEW + 1
+        prefix_end(&by_url),
+        MAX_MATCHES + 1
     )
     .fetch_all(db)
     .await?;
@@ -196,10 +196,10 @@ async fn found(db: &mut PgConnection, text: &str) -> Result<Vec<Uuid>, StateFaul
 }
 
 /// The same of many, from the newest on, as far as a page goes.
-async fn newest(
+async fn find_newest_by_prefix(
     db: &mut PgConnection,
     text: &str,
-    wanted: &Wanted,
+    wanted: &RestrictionCriteria,
 ) -> Result<Vec<Uuid>, StateFault> {
     let by_url = format!("https://{text}");
     let ids = sqlx::query_scalar!(
@@ -236,10 +236,10 @@ async fn newest(
          ORDER BY r.restriction_id DESC
          LIMIT $8",
         text,
-        end(text),
+        prefix_end(text),
         by_url,
-        end(&by_url),
-        wanted.state.map(State::as_str),
+        prefix_end(&by_url),
+        wanted.state.map(RestrictionState::as_str),
         wanted.before,
         wanted.account_id,
         wanted.limit
@@ -250,7 +250,10 @@ async fn newest(
 }
 
 /// The restrictions of an account, in no order.
-async fn of_account(db: &mut PgConnection, account_id: &str) -> Result<Vec<Uuid>, StateFault> {
+async fn list_account_restrictions(
+    db: &mut PgConnection,
+    account_id: &str,
+) -> Result<Vec<Uuid>, StateFault> {
     let ids = sqlx::query_scalar!(
         "SELECT r.restriction_id
          FROM principals p
@@ -265,24 +268,24 @@ async fn of_account(db: &mut PgConnection, account_id: &str) -> Result<Vec<Uuid>
 }
 
 /// Where to look: `None` for everywhere.
-async fn where_to_look(
+async fn list_candidate_ids(
     db: &mut PgConnection,
-    wanted: &Wanted,
+    wanted: &RestrictionCriteria,
 ) -> Result<Option<Vec<Uuid>>, StateFault> {
     let Some(text) = wanted.query.as_deref() else {
         return match wanted.account_id.as_deref() {
-            Some(account_id) => of_account(db, account_id).await.map(Some),
+            Some(account_id) => list_account_restrictions(db, account_id).await.map(Some),
             None => Ok(None),
         };
     };
-    let found = found(db, text).await?;
-    if i64::try_from(found.len()).is_ok_and(|count| count > FEW) {
-        return newest(db, text, wanted).await.map(Some);
+    let found = find_by_prefix(db, text).await?;
+    if i64::try_from(found.len()).is_ok_and(|count| count > MAX_MATCHES) {
+        return find_newest_by_prefix(db, text, wanted).await.map(Some);
     }
     match wanted.account_id.as_deref() {
         None => Ok(Some(found)),
         Some(account_id) => {
-            let of_account = of_account(db, account_id).await?;
+            let of_account = list_account_restrictions(db, account_id).await?;
             let both = found.into_iter().filter(|id| of_account.contains(id));
             Ok(Some(both.collect()))
         }
@@ -293,16 +296,16 @@ async fn where_to_look(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn one(
+pub async fn find_restriction(
     db: &mut PgConnection,
     restriction_id: Uuid,
 ) -> Result<Option<RestrictionView>, StateFault> {
-    let wanted = Wanted {
+    let wanted = RestrictionCriteria {
         restriction_id: Some(restriction_id),
         limit: 1,
-        ..Wanted::default()
+        ..RestrictionCriteria::default()
     };
-    Ok(list(db, &wanted).await?.pop())
+    Ok(list_restrictions(db, &wanted).await?.pop())
 }
 
 /// Whether a restriction is still as somebody has `seen` it, where anybody asks. Of one that is not there nothing is
@@ -310,23 +313,23 @@ pub async fn one(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub(crate) async fn is_as_seen(
+pub(crate) async fn matches_etag(
     db: &mut PgConnection,
     restriction_id: Uuid,
-    seen: Option<&[Seen]>,
+    seen: Option<&[Etag]>,
 ) -> Result<bool, StateFault> {
     let Some(seen) = seen else {
         return Ok(true);
     };
-    let view = one(db, restriction_id).await?;
-    Ok(view.is_none_or(|view| seen.contains(&Seen::of(&view))))
+    let view = find_restriction(db, restriction_id).await?;
+    Ok(view.is_none_or(|view| seen.contains(&Etag::of(&view))))
 }
 
 /// Since when somebody may have had the key: the first sighting, or the restriction.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn public_since(
+pub async fn find_public_since(
     db: &mut PgConnection,
     restriction_id: Uuid,
 ) -> Result<OffsetDateTime, StateFault> {
@@ -347,7 +350,7 @@ pub async fn public_since(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn other_pairs(
+pub async fn count_other_keys(
     db: &mut PgConnection,
     access_key_id: &AccessKeyId,
 ) -> Result<i64, StateFault> {

@@ -9,7 +9,7 @@ use akgate_rules::leak::Proof;
 
 /// Which reports are wanted, the newest first.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct ReportCriteria {
     /// Proven so far.
     pub proof: Option<Proof>,
     /// Of this source.
@@ -28,7 +28,10 @@ pub struct Wanted {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<ReportView>, StateFault> {
+pub async fn list_reports(
+    pool: &PgPool,
+    wanted: &ReportCriteria,
+) -> Result<Vec<ReportView>, StateFault> {
     let reports = sqlx::query_as!(
         ReportView,
         "SELECT
@@ -72,7 +75,7 @@ pub async fn list(pool: &PgPool, wanted: &Wanted) -> Result<Vec<ReportView>, Sta
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub(crate) async fn of_restrictions(
+pub(crate) async fn list_reports_of_restrictions(
     db: &mut PgConnection,
     restrictions: &[Uuid],
 ) -> Result<Vec<ReportView>, StateFault> {

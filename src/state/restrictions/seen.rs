@@ -6,9 +6,9 @@ use sha2::{Digest, Sha256};
 
 /// A digest of what is shown of one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen(String);
+pub struct Etag(String);
 
-impl Seen {
+impl Etag {
     /// Of a view.
     #[must_use]
     pub fn of(view: &impl Serialize) -> Self {
@@ -18,7 +18,7 @@ impl Seen {
         Self(digest.chars().take(32).collect())
     }
 
-    /// Reads what [`Seen::as_str`] wrote.
+    /// Reads what [`Etag::as_str`] wrote.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -11,7 +11,7 @@ use akgate_api::timeline::TimelineEvent;
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn read(
+pub async fn list_timeline(
     pool: &PgPool,
     restriction_id: Uuid,
     limit: i64,

@@ -14,9 +14,9 @@ use akgate_rules::{
     position::{BootInstant, History, Position},
     request::{ApiRequest, RawRequest},
     signature,
-    verdict::{self, Basis, Facts, Policy, Profile, Standing},
+    verdict::{self, DecisionBasis, DecisionFacts, Policy, Profile, Standing},
 };
-use akgate_state::live::memory::Live;
+use akgate_state::live::memory::LiveRegistry;
 use criterion::{Criterion, criterion_group, criterion_main};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -25,7 +25,7 @@ const SECRET: &str = "FakeSecretOfTheBench";
 
 fn raw(kind: Kind) -> RawRequest {
     let call = Call {
-        key: akgate_client::signer::Credentials {
+        key: akgate_client::signer::SigningCredentials {
             access_key_id: "LTAI5tFakeOfTheBench".to_owned(),
             access_key_secret: SECRET.to_owned(),
             security_token: None,
@@ -44,7 +44,7 @@ fn verify(c: &mut Criterion) {
         c.bench_function(&format!("read and verify {}", kind.as_str()), |b| {
             b.iter(|| {
                 let request = ApiRequest::parse(black_box(&raw)).unwrap();
-                signature::verify(request, &secret).unwrap()
+                signature::verify_signature(request, &secret).unwrap()
             });
         });
     }
@@ -54,7 +54,7 @@ fn decide(c: &mut Criterion) {
     let (catalogue, strict) = (Catalogue::built_in().unwrap(), Blocklist::strict().unwrap());
     let operation = catalogue.operation("2015-05-01", "CreateUser").unwrap();
     let lineage = [Standing::Clear, Standing::Restricted(Uuid::nil())];
-    let facts = Facts {
+    let facts = DecisionFacts {
         operation: &operation,
         lineage: &lineage,
         profile: Profile::default(),
@@ -62,7 +62,7 @@ fn decide(c: &mut Criterion) {
         remedies_itself: false,
         is_excepted: false,
         now: OffsetDateTime::UNIX_EPOCH,
-        basis: Basis {
+        basis: DecisionBasis {
             position: Position {
                 history: History(Uuid::nil()),
                 revision: 1,
@@ -72,7 +72,7 @@ fn decide(c: &mut Criterion) {
         },
     };
     c.bench_function("verdict", |b| {
-        b.iter(|| verdict::decide(&strict, black_box(&facts)));
+        b.iter(|| verdict::decide_call(&strict, black_box(&facts)));
     });
     c.bench_function("classify", |b| {
         b.iter(|| catalogue.operation(black_box("2015-05-01"), black_box("CreateUser")));
@@ -82,7 +82,7 @@ fn decide(c: &mut Criterion) {
 fn standing(c: &mut Criterion) {
     let id = |n: usize| AccessKeyId::parse(&format!("LTAI5tFake{n:014}")).unwrap();
     let restricted = (0..100_000).map(|n| (id(n), Uuid::nil()));
-    let live = Live::of_restrictions(100_000, restricted);
+    let live = LiveRegistry::of_restrictions(100_000, restricted);
     let (hit, miss) = (id(77), id(1_000_000));
     c.bench_function("standing of a restricted key", |b| {
         b.iter(|| live.lineage(black_box(&hit), &[]));

@@ -10,7 +10,7 @@
     reason = "it prints what it measured"
 )]
 
-use akgate::postgres::{Options, PrivatePostgres, Tuning};
+use akgate::postgres::{Durability, PostgresOptions, PrivatePostgres};
 use akgate_bench::{
     cpu,
     load::{self, Connection, Window},
@@ -19,7 +19,7 @@ use akgate_bench::{
     sign::{Call, Kind},
     stats::{median, microseconds, quantile},
 };
-use akgate_client::signer::Credentials;
+use akgate_client::signer::SigningCredentials;
 use akgate_state::clock::{Clock, SystemClock};
 use clap::Parser;
 use std::{
@@ -99,7 +99,7 @@ async fn measure(args: &Args, folder: &Path) -> Result<Report, Failed> {
     let origin = listener.local_addr()?;
     tokio::task::spawn_local(load::origin(listener));
     tokio::task::spawn_local(load::stay_awake());
-    let key = |id: &str| Credentials {
+    let key = |id: &str| SigningCredentials {
         access_key_id: id.to_owned(),
         access_key_secret: format!("FakeSecretOf{id}"),
         security_token: None,
@@ -108,9 +108,9 @@ async fn measure(args: &Args, folder: &Path) -> Result<Report, Failed> {
         key("LTAI5tFakeCleanOfTheBench"),
         key("LTAI5tFakeLeakedOfTheBench"),
     );
-    let postgres = PrivatePostgres::start(&Options {
+    let postgres = PrivatePostgres::start(&PostgresOptions {
         data: None,
-        tuning: Tuning::Durable,
+        tuning: Durability::Durable,
     })?;
     let stage = Stage {
         folder: folder.to_owned(),
@@ -123,7 +123,7 @@ async fn measure(args: &Args, folder: &Path) -> Result<Report, Failed> {
     let nginx = stage.nginx()?;
     let mut akgate = stage.akgate(&args.akgate, &config, gateway)?;
     akgate.metrics = Some(metrics);
-    let call = |key: &Credentials, action, kind| Call {
+    let call = |key: &SigningCredentials, action, kind| Call {
         key: key.clone(),
         action,
         kind,
@@ -179,7 +179,7 @@ async fn fill(
     folder: &Path,
     config: &Path,
     postgres: &PrivatePostgres,
-    keys: [&Credentials; 2],
+    keys: [&SigningCredentials; 2],
 ) -> Result<(), Failed> {
     let file = folder.join("keys.csv");
     let mut text = "account_id,user_name,access_key_id,access_key_secret\n".to_owned();

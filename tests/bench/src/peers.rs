@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use akgate_client::signer::Credentials;
+use akgate_client::signer::SigningCredentials;
 
 /// Where the proxies run; load and origin run on the other core.
 pub const CORE: &str = "0";
@@ -87,7 +87,7 @@ pub struct Stage {
     /// The origin.
     pub origin: SocketAddr,
     /// The key that signs.
-    pub key: Credentials,
+    pub key: SigningCredentials,
 }
 
 impl Stage {

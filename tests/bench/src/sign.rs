@@ -1,7 +1,7 @@
 //! Signed requests as bytes, ready to be sent: each with a nonce of its own.
 
-use akgate_client::signer::{Credentials, hmac_sha256};
-use akgate_rules::request::{RawRequest, parameters::enc};
+use akgate_client::signer::{SigningCredentials, hmac_sha256_hex};
+use akgate_rules::request::{RawRequest, parameters::percent_encode};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
@@ -43,7 +43,7 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub struct Call {
     /// The key.
-    pub key: Credentials,
+    pub key: SigningCredentials,
     /// The action, of RAM.
     pub action: &'static str,
     /// How it is signed.
@@ -94,7 +94,7 @@ impl Call {
             "ACS3-HMAC-SHA256\n{}",
             hex::encode(Sha256::digest(canonical))
         );
-        let signature = hmac_sha256(&self.key.access_key_secret, &to_sign);
+        let signature = hmac_sha256_hex(&self.key.access_key_secret, &to_sign);
         let authorization = format!(
             "ACS3-HMAC-SHA256 Credential={},SignedHeaders={names},Signature={signature}",
             self.key.access_key_id
@@ -125,7 +125,7 @@ impl Call {
         };
         parameters.sort();
         let canonical = joined(&parameters);
-        let to_sign = format!("{method}&%2F&{}", enc(&canonical));
+        let to_sign = format!("{method}&%2F&{}", percent_encode(&canonical));
         parameters.push((
             "Signature",
             hmac_sha1(&format!("{}&", self.key.access_key_secret), &to_sign),
@@ -156,7 +156,7 @@ fn target(query: &str) -> String {
 fn joined(parameters: &[(&str, String)]) -> String {
     parameters
         .iter()
-        .map(|(name, value)| format!("{}={}", enc(name), enc(value)))
+        .map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value)))
         .collect::<Vec<_>>()
         .join("&")
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use akgate_client::signer::Credentials;
+use akgate_client::signer::SigningCredentials;
 
 /// How many keys an account has.
 const KEYS_PER_ACCOUNT: usize = 20;
@@ -26,8 +26,8 @@ impl Key {
 
     /// What its calls are signed with.
     #[must_use]
-    pub fn credentials(self) -> Credentials {
-        Credentials {
+    pub fn credentials(self) -> SigningCredentials {
+        SigningCredentials {
             access_key_id: self.id(),
             access_key_secret: format!("FakeSecretOfDrill{:07}", self.0),
             security_token: None,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use akgate_client::signer::{Api, sign};
+use akgate_client::signer::{ApiCall, sign_request};
 use akgate_state::clock::{Clock as _, SystemClock};
 use http::Uri;
 use serde_json::Value;
@@ -145,13 +145,13 @@ impl Signer {
             Kind::GetAppSecret => &[("AppId", "1"), (parameter, &value)],
             _ => &[(parameter, &value)],
         };
-        let api = Api {
+        let api = ApiCall {
             version,
             action,
             parameters,
         };
         let url = format!("http://{gateway}");
-        let mut request = sign(&url, &key.credentials(), api, SystemClock.now())?;
+        let mut request = sign_request(&url, &key.credentials(), api, SystemClock.now())?;
         if let Some(target) = request.uri().path_and_query().cloned() {
             *request.uri_mut() = Uri::from(target);
         }

@@ -1,11 +1,11 @@
 //! Bodies of signed deliveries.
 #![no_main]
 
-use akgate_intake::elements::{parse, reports};
+use akgate_intake::elements::{parse_matches, reports_from_token};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
-    let Ok((elements, bad)) = parse(body) else {
+    let Ok((elements, bad)) = parse_matches(body) else {
         return;
     };
     // As many as a whole parser sees.
@@ -17,6 +17,6 @@ fuzz_target!(|body: &[u8]| {
         assert!(element.reports().len() <= body.len());
     }
     if let Ok(text) = std::str::from_utf8(body) {
-        drop(reports(text, &akgate_rules::leak::Place::default()));
+        drop(reports_from_token(text, &akgate_rules::leak::LeakPlace::default()));
     }
 });

@@ -1,7 +1,7 @@
 //! What letters and pages show of a place: no link, no secret, one line.
 #![no_main]
 
-use akgate_rules::{access_key::{AccessKeyId, AccessKeySecret}, evidence::{self, Pieces}, leak::Place};
+use akgate_rules::{access_key::{AccessKeyId, AccessKeySecret}, evidence::{self, SecretFragments}, leak::LeakPlace};
 use libfuzzer_sys::fuzz_target;
 
 const SECRET: &str = "FakeSecretForTestsOnly0123abcD";
@@ -10,8 +10,8 @@ fuzz_target!(|data: (&str, &str, &str)| {
     let (url, commit, path) = data;
     let key = AccessKeyId::parse("LTAI5tFakeKeyForTestsOnly01").unwrap();
     let secret = AccessKeySecret::new(SECRET.to_owned());
-    let place = Place::new(Some(url), Some(commit), Some(path)).without(&Pieces::of([&secret]));
-    let Some(shown) = evidence::whereabouts(&place, &key) else {
+    let place = LeakPlace::new(Some(url), Some(commit), Some(path)).without(&SecretFragments::of([&secret]));
+    let Some(shown) = evidence::describe_place(&place, &key) else {
         return;
     };
     assert!(shown.chars().count() < 1000);

@@ -1,15 +1,15 @@
 //! Report files of every form: the first byte chooses.
 #![no_main]
 
-use akgate_intake::report_file::{Format, Piece};
+use akgate_intake::report_file::{ReportFormat, ReportEntry};
 use libfuzzer_sys::fuzz_target;
 
-const FORMATS: [Format; 5] = [
-    Format::Gitleaks,
-    Format::Sarif,
-    Format::Trufflehog,
-    Format::Csv,
-    Format::Ndjson,
+const FORMATS: [ReportFormat; 5] = [
+    ReportFormat::Gitleaks,
+    ReportFormat::Sarif,
+    ReportFormat::Trufflehog,
+    ReportFormat::Csv,
+    ReportFormat::Ndjson,
 ];
 
 fuzz_target!(|data: &[u8]| {
@@ -20,12 +20,12 @@ fuzz_target!(|data: &[u8]| {
     let mut pieces = 0;
     for piece in format.pieces(file) {
         pieces += 1;
-        if let Piece::Rejected { bad, .. } = piece {
+        if let ReportEntry::Rejected { bad, .. } = piece {
             assert!(!bad.to_string().contains('\n'));
         }
     }
     assert!(pieces <= file.len() + 1);
-    let (_, whole) = Format::detect(file).unwrap();
+    let (_, whole) = ReportFormat::detect(file).unwrap();
     let read = std::io::Read::bytes(whole).count();
     assert_eq!(read, file.len());
 });

@@ -2,18 +2,18 @@
 //! nothing of a secret.
 
 use akgate_owners::letters::{
-    facts::{Clue, Deeds, Facts, Object, Repeat},
-    letter::{Letter, Templates},
+    facts::{ChangedObject, KeyActivity, LeakLocation, LetterFacts, RepeatedSightings},
+    letter::{LetterTemplates, RenderedLetter},
     message,
 };
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    evidence::{Pieces, clean, place},
+    evidence::{SecretFragments, defang_url, sanitize_text},
 };
 use akgate_state::{
-    calls::artefacts::Calls,
+    calls::artefacts::CallTotals,
     directory::contacts::Language,
-    outbox::{About, Leased, LetterKind},
+    outbox::{LeasedLetter, LetterKind, LetterSubject},
 };
 use mail_parser::MessageParser;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::stage::{KEY, NOW, SECRET, key_id};
 
-/// Pieces that hostile texts are made of.
+/// SecretFragments that hostile texts are made of.
 const PIECES: [&str; 42] = [
     "\r\n",
     "\n",
@@ -81,59 +81,63 @@ fn hostile(rng: &mut impl Rng) -> String {
 
 fn without_secret(text: &str) -> String {
     let secret = AccessKeySecret::new(SECRET.to_owned());
-    Pieces::of([&secret]).hidden_in(text)
+    SecretFragments::of([&secret]).hidden_in(text)
 }
 
 /// A name as the registry gives it: what a report told has lost its secret when it was recorded.
 fn named(rng: &mut impl Rng) -> String {
-    clean(&without_secret(&hostile(rng)))
+    sanitize_text(&without_secret(&hostile(rng)))
 }
 
 fn placed(rng: &mut impl Rng) -> String {
-    let place = place(&without_secret(&hostile(rng)), &key_id());
+    let place = defang_url(&without_secret(&hostile(rng)), &key_id());
     assert!(!place.contains(KEY), "{place}");
     place
 }
 
 /// A letter full of them, and how many.
-fn letter(templates: &Templates, rng: &mut impl Rng, n: usize) -> (LetterKind, Letter, usize) {
+fn letter(
+    templates: &LetterTemplates,
+    rng: &mut impl Rng,
+    n: usize,
+) -> (LetterKind, RenderedLetter, usize) {
     let language = Language::ALL[n % 2];
     let kind = LetterKind::ALL[n / 2 % LetterKind::ALL.len()];
     let many = 14;
-    let facts = Facts {
+    let facts = LetterFacts {
         account_id: named(rng),
         user_name: Some(named(rng)),
         clues: (0..many)
-            .map(|_| Clue {
+            .map(|_| LeakLocation {
                 source: language.source(&named(rng)),
                 url: Some(placed(rng)),
                 first_seen: None,
             })
             .collect(),
         repeats: (0..many)
-            .map(|n| Repeat {
+            .map(|n| RepeatedSightings {
                 source: language.source(&named(rng)),
                 count: n,
                 last: String::new(),
                 url: Some(placed(rng)),
             })
             .collect(),
-        deeds: Deeds {
-            calls: Calls {
+        deeds: KeyActivity {
+            calls: CallTotals {
                 forwarded: 1,
                 refused: 0,
             },
             objects: (0..many)
-                .map(|_| Object {
+                .map(|_| ChangedObject {
                     action: named(rng),
                     names: named(rng),
                     at: String::new(),
                     source_ip: named(rng),
                 })
                 .collect(),
-            ..Deeds::default()
+            ..KeyActivity::default()
         },
-        ..Facts::sample(language)
+        ..LetterFacts::sample(language)
     };
     let letter = templates.render(kind, language, &facts).unwrap();
     (kind, letter, 2 + many * 7)
@@ -166,7 +170,7 @@ fn windows_of_the_secret(text: &str) -> usize {
 /// parser to read.
 #[test]
 fn letters_about_a_million_hostile_names_are_well_formed() {
-    let templates = Templates::load(None).unwrap();
+    let templates = LetterTemplates::load(None).unwrap();
     let mut rng = StdRng::seed_from_u64(7);
     let folder = std::env::var_os("AKGATE_FUZZED_LETTERS").map(std::path::PathBuf::from);
     let ours = [
@@ -186,9 +190,9 @@ fn letters_about_a_million_hostile_names_are_well_formed() {
         for tag in ["script", "img", "iframe", "form", "svg", "style"] {
             assert!(!tags.iter().any(|found| found.starts_with(tag)), "{tag}");
         }
-        let leased = Leased {
+        let leased = LeasedLetter {
             letter_id: Uuid::from_u128(letters as u128),
-            about: About::Restriction(Uuid::from_u128(1)),
+            about: LetterSubject::Restriction(Uuid::from_u128(1)),
             contact_id: Uuid::from_u128(2),
             email: "owner@example.com".into(),
             language: Language::English,
@@ -198,7 +202,8 @@ fn letters_about_a_million_hostile_names_are_well_formed() {
             created_at: NOW,
         };
         let from = "Cloud security <security@cloud.example>".parse().unwrap();
-        let message = message::write(&letter, &leased, &from, "help@cloud.example", NOW).unwrap();
+        let message =
+            message::build_message(&letter, &leased, &from, "help@cloud.example", NOW).unwrap();
         let bytes = message.formatted();
         let parsed = MessageParser::default().parse(&bytes).unwrap();
         let mut headers: Vec<&str> = parsed

@@ -13,10 +13,12 @@ use akgate_state::{
     audit::Actor,
     clock::Clock,
     outbox::{
-        self, Settlement,
-        links::{self, Purpose},
+        self, LetterSettlement,
+        links::{self, LinkPurpose},
     },
-    restrictions::confirm::{Confirmed, Statement, by_link, by_ticket},
+    restrictions::confirm::{
+        ConfirmOutcome, ConfirmationStatement, confirm_by_link, confirm_by_ticket,
+    },
 };
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -26,9 +28,9 @@ use self::stage::{ACCOUNT, Answer, KEY, NOW, SECRET, Stage, parse, ring};
 use crate::{database::TestDatabase, harness::lift_by_two};
 
 /// A contact confirms by a link, with nothing said and nothing looked at.
-async fn confirm(pool: &sqlx::PgPool, hash: &[u8], now: OffsetDateTime) -> Confirmed {
-    let statement = Statement::default();
-    by_link(pool, hash, &statement, LiftRule::Operator, now)
+async fn confirm(pool: &sqlx::PgPool, hash: &[u8], now: OffsetDateTime) -> ConfirmOutcome {
+    let statement = ConfirmationStatement::default();
+    confirm_by_link(pool, hash, &statement, LiftRule::Operator, now)
         .await
         .unwrap()
 }
@@ -43,7 +45,7 @@ async fn letter_of_a_failed_transaction_is_not_enqueued() {
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     let before = stage.letters().await.len();
     let mut tx = stage.pool.begin().await.unwrap();
-    outbox::impose(&mut tx, &[(leak.restriction_id, Some(ACCOUNT))], NOW)
+    outbox::enqueue_imposed(&mut tx, &[(leak.restriction_id, Some(ACCOUNT))], NOW)
         .await
         .unwrap();
     tx.rollback().await.unwrap();
@@ -113,9 +115,9 @@ async fn letter_retry_sends_the_same_message() {
             .await
             .unwrap();
     let hash = Sha256::digest(token).to_vec();
-    assert_eq!(links, [(hash.clone(), 1, NOW + links::LIFE)]);
+    assert_eq!(links, [(hash.clone(), 1, NOW + links::LINK_LIFETIME)]);
     let confirmed = confirm(&stage.pool, &hash, stage.clock.now()).await;
-    assert_eq!(confirmed, Confirmed::Now(leak.restriction_id));
+    assert_eq!(confirmed, ConfirmOutcome::Now(leak.restriction_id));
     assert_eq!(stage.run_once().await, 1);
 }
 
@@ -123,13 +125,14 @@ async fn letter_retry_sends_the_same_message() {
 async fn worker_with_an_expired_lease_cannot_settle_a_letter() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 1).await;
-    let lease = |now| outbox::lease(&stage.pool, now, time::Duration::minutes(3), 8);
+    let lease = |now| outbox::lease_letters(&stage.pool, now, time::Duration::minutes(3), 8);
     let first = lease(NOW).await.unwrap();
     assert!(lease(NOW).await.unwrap().is_empty());
     let later = NOW + time::Duration::minutes(3);
     let second = lease(later).await.unwrap();
     assert_eq!((first[0].attempt, second[0].attempt), (1, 2));
-    let settle = |letter| outbox::settle(&stage.pool, letter, &Settlement::Sent, later);
+    let settle =
+        |letter| outbox::settle_letter(&stage.pool, letter, &LetterSettlement::Sent, later);
     assert!(!settle(&first[0]).await.unwrap());
     assert!(settle(&second[0]).await.unwrap());
     assert!(!settle(&second[0]).await.unwrap());
@@ -257,7 +260,7 @@ async fn letter_sent_after_the_confirmation_asks_for_none() {
     let database = TestDatabase::new().await;
     let (stage, leak) = Stage::with_leak(database.pool(), 1).await;
     let actor = Actor::Operator("olga".into());
-    by_ticket(&stage.pool, leak.restriction_id, &actor, "T-1", None, NOW)
+    confirm_by_ticket(&stage.pool, leak.restriction_id, &actor, "T-1", None, NOW)
         .await
         .unwrap();
     assert_eq!(stage.run_once().await, 2);
@@ -271,22 +274,22 @@ async fn letter_sent_after_the_confirmation_asks_for_none() {
 async fn confirmation_link_is_replaced_once_used_or_expired() {
     let database = TestDatabase::new().await;
     let (stage, _) = Stage::with_leak(database.pool(), 1).await;
-    let letters = outbox::lease(&stage.pool, NOW, time::Duration::minutes(1), 1).await;
+    let letters = outbox::lease_letters(&stage.pool, NOW, time::Duration::minutes(1), 1).await;
     let letter = &letters.unwrap()[0];
     let ring = ring();
     let link = async |now| {
-        links::link(&stage.pool, &ring, letter, Purpose::Confirm, now)
+        links::issue_link(&stage.pool, &ring, letter, LinkPurpose::Confirm, now)
             .await
             .unwrap()
             .token
     };
     let first = link(NOW).await;
     assert_eq!(link(NOW + time::Duration::days(6)).await, first);
-    let second = link(NOW + links::LIFE).await;
+    let second = link(NOW + links::LINK_LIFETIME).await;
     assert_ne!(second, first);
     let hash = Sha256::digest(&second).to_vec();
-    confirm(&stage.pool, &hash, NOW + links::LIFE).await;
-    assert_ne!(link(NOW + links::LIFE).await, second);
+    confirm(&stage.pool, &hash, NOW + links::LINK_LIFETIME).await;
+    assert_ne!(link(NOW + links::LINK_LIFETIME).await, second);
     assert_eq!(database.send_letters().await, ["Confirmed", "Imposed"]);
 }
 
@@ -300,7 +303,7 @@ async fn running_worker_sends_new_letters_and_stops_on_request() {
     let news = || tokio::time::timeout(patience, stage.mailer.news.notified());
     news().await.unwrap();
     let mut tx = stage.pool.begin().await.unwrap();
-    outbox::impose(&mut tx, &[(leak.restriction_id, Some(ACCOUNT))], NOW)
+    outbox::enqueue_imposed(&mut tx, &[(leak.restriction_id, Some(ACCOUNT))], NOW)
         .await
         .unwrap();
     tx.commit().await.unwrap();

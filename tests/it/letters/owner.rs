@@ -4,7 +4,7 @@ use akgate_api::keys::KeyStatus;
 use akgate_owners::letters::mailer::MailFault;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    leak::Place,
+    leak::LeakPlace,
     restriction::LiftRule,
     verdict::Mode,
 };
@@ -15,11 +15,14 @@ use akgate_state::{
         contacts::{self, Language},
         keys::NewKey,
     },
-    keys::lifecycle::{keep_one, set_one_status},
-    leaks::record::{Delivery, Grounds, LeakReport, Suspicions, record},
+    keys::lifecycle::{commit_key, commit_key_status},
+    leaks::record::{Delivery, LeakReport, ReportGrounds, SuspicionPolicy, record_reports},
     outbox::{self, tasks},
     restrictions::{
-        confirm::{Confirmed, Done, Statement, Withdrawn, by_link, by_ticket, withdraw},
+        confirm::{
+            CleanupStep, ConfirmOutcome, ConfirmationStatement, WithdrawOutcome, confirm_by_link,
+            confirm_by_ticket, withdraw_by_link,
+        },
         read,
     },
 };
@@ -67,7 +70,7 @@ fn told(sent: &[Sent]) -> Vec<(&str, &str)> {
 }
 
 async fn open_tasks(pool: &PgPool) -> Vec<String> {
-    let tasks = tasks::list(pool, true, None, 10).await.unwrap();
+    let tasks = tasks::list_tasks(pool, true, None, 10).await.unwrap();
     tasks.into_iter().map(|task| task.kind).collect()
 }
 
@@ -76,7 +79,7 @@ async fn report(stage: &Stage, reference: &str, source: &str) {
     let report = LeakReport {
         access_key_id: Some(key_id()),
         reference: Some(reference.into()),
-        place: Place::new(Some(&address), None, None),
+        place: LeakPlace::new(Some(&address), None, None),
         ..LeakReport::default()
     };
     let now = akgate_state::clock::Clock::now(&*stage.clock);
@@ -85,13 +88,13 @@ async fn report(stage: &Stage, reference: &str, source: &str) {
 
 async fn set(stage: &Stage, status: KeyStatus) {
     let now = akgate_state::clock::Clock::now(&*stage.clock);
-    set_one_status(&stage.pool, &key_id(), status, now)
+    commit_key_status(&stage.pool, &key_id(), status, now)
         .await
         .unwrap();
 }
 
 async fn state(stage: &Stage, id: Uuid) -> String {
-    read::one(&mut stage.pool.acquire().await.unwrap(), id)
+    read::find_restriction(&mut stage.pool.acquire().await.unwrap(), id)
         .await
         .unwrap()
         .unwrap()
@@ -112,7 +115,7 @@ async fn unreachable_contacts_are_skipped_and_at_last_a_task_is_opened() {
     let to: Vec<&str> = sent.iter().map(|sent| sent.to.as_str()).collect();
     assert_eq!(to, ["first@example.com", "second@example.com"]);
     assert!(open_tasks(&stage.pool).await.is_empty());
-    let shown = read::one(
+    let shown = read::find_restriction(
         &mut stage.pool.acquire().await.unwrap(),
         leak.restriction_id,
     )
@@ -127,14 +130,14 @@ async fn unreachable_contacts_are_skipped_and_at_last_a_task_is_opened() {
         .find(|letter| letter.state == "Sent")
         .unwrap();
     let later = NOW + Duration::hours(23);
-    let bounced = outbox::bounced(&stage.pool, sent.letter_id, "550 5.1.1 unknown", later);
+    let bounced = outbox::record_bounce(&stage.pool, sent.letter_id, "550 5.1.1 unknown", later);
     assert!(bounced.await.unwrap());
-    let again = outbox::bounced(&stage.pool, sent.letter_id, "550 5.1.1 unknown", later);
+    let again = outbox::record_bounce(&stage.pool, sent.letter_id, "550 5.1.1 unknown", later);
     assert!(!again.await.unwrap(), "a bounce counts once");
     assert_eq!(open_tasks(&stage.pool).await, ["Unreachable"]);
     // What nobody was told of is not held against them.
     assert!(after(&stage, Duration::days(9)).await.is_empty());
-    let shown = read::one(
+    let shown = read::find_restriction(
         &mut stage.pool.acquire().await.unwrap(),
         leak.restriction_id,
     )
@@ -167,7 +170,7 @@ async fn unknown_key_opens_a_task() {
         },
         made_by: None,
     };
-    keep_one(
+    commit_key(
         &stage.pool,
         &ring(),
         &key,
@@ -215,7 +218,7 @@ async fn escalation_continues_while_the_key_works_even_if_confirmed() {
     .await;
     // Whoever became a contact later may be the one who found the key.
     let later = NOW + Duration::HOUR;
-    contacts::keep(
+    contacts::commit_contact(
         &stage.pool,
         ACCOUNT,
         "late@example.com",
@@ -235,9 +238,9 @@ async fn escalation_continues_while_the_key_works_even_if_confirmed() {
         assert!(text.contains(announced), "{announced}: {text}");
     }
     let token = sent[0].link().unwrap().rsplit('/').next().unwrap();
-    let statement = Statement::default();
+    let statement = ConfirmationStatement::default();
     let digest = Sha256::digest(token);
-    by_link(&stage.pool, &digest, &statement, LiftRule::Operator, later)
+    confirm_by_link(&stage.pool, &digest, &statement, LiftRule::Operator, later)
         .await
         .unwrap();
     assert_eq!(
@@ -254,7 +257,7 @@ async fn escalation_continues_while_the_key_works_even_if_confirmed() {
         sent[0].subject
     );
     assert!(one_line(&sent[0].text).contains("Only disabling and deleting it removes the risk"));
-    let shown = read::one(
+    let shown = read::find_restriction(
         &mut stage.pool.acquire().await.unwrap(),
         leak.restriction_id,
     )
@@ -291,7 +294,7 @@ async fn escalation_stops_for_a_disabled_key_and_resumes_when_it_works_again() {
     let sent = after(&stage, Duration::ZERO).await;
     assert_eq!(sent.len(), 1, "what was missed is one letter");
     assert!(sent[0].subject.contains("more operations are refused"));
-    let shown = read::one(
+    let shown = read::find_restriction(
         &mut stage.pool.acquire().await.unwrap(),
         leak.restriction_id,
     )
@@ -399,13 +402,13 @@ async fn confirmation_can_be_withdrawn_by_any_contact_and_all_are_notified() {
     )
     .await;
     let sent = after(&stage, Duration::ZERO).await;
-    let statement = Statement {
-        done: vec![Done::Rotated, Done::Disabled],
+    let statement = ConfirmationStatement {
+        done: vec![CleanupStep::Rotated, CleanupStep::Disabled],
         remark: Some("done".into()),
         acknowledged: vec!["call:x".into()],
     };
     let first = token(&sent, "first@example.com");
-    by_link(&stage.pool, &first, &statement, LiftRule::Operator, NOW)
+    confirm_by_link(&stage.pool, &first, &statement, LiftRule::Operator, NOW)
         .await
         .unwrap();
     let sent = after(&stage, Duration::MINUTE).await;
@@ -416,17 +419,18 @@ async fn confirmation_can_be_withdrawn_by_any_contact_and_all_are_notified() {
     );
     let second = token(&sent, "second@example.com");
     // A link to take back confirms nothing, and the other way round.
-    let confirmed = by_link(&stage.pool, &second, &statement, LiftRule::Operator, NOW).await;
-    assert_eq!(confirmed.unwrap(), Confirmed::NotFound);
+    let confirmed =
+        confirm_by_link(&stage.pool, &second, &statement, LiftRule::Operator, NOW).await;
+    assert_eq!(confirmed.unwrap(), ConfirmOutcome::NotFound);
     assert_eq!(
-        withdraw(&stage.pool, &first, NOW).await.unwrap(),
-        Withdrawn::NotFound
+        withdraw_by_link(&stage.pool, &first, NOW).await.unwrap(),
+        WithdrawOutcome::NotFound
     );
-    let withdrawn = withdraw(&stage.pool, &second, NOW).await.unwrap();
-    assert_eq!(withdrawn, Withdrawn::Now(leak.restriction_id));
+    let withdrawn = withdraw_by_link(&stage.pool, &second, NOW).await.unwrap();
+    assert_eq!(withdrawn, WithdrawOutcome::Now(leak.restriction_id));
     assert_eq!(
-        withdraw(&stage.pool, &second, NOW).await.unwrap(),
-        Withdrawn::NotFound
+        withdraw_by_link(&stage.pool, &second, NOW).await.unwrap(),
+        WithdrawOutcome::NotFound
     );
     assert_eq!(state(&stage, leak.restriction_id).await, "Imposed");
     let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM acknowledgements")
@@ -442,15 +446,15 @@ async fn confirmation_can_be_withdrawn_by_any_contact_and_all_are_notified() {
     );
     // And can be confirmed again, by another link.
     let first = token(&sent, "first@example.com");
-    let confirmed = by_link(&stage.pool, &first, &statement, LiftRule::Operator, NOW).await;
-    assert_eq!(confirmed.unwrap(), Confirmed::Now(leak.restriction_id));
+    let confirmed = confirm_by_link(&stage.pool, &first, &statement, LiftRule::Operator, NOW).await;
+    assert_eq!(confirmed.unwrap(), ConfirmOutcome::Now(leak.restriction_id));
     assert_eq!(after(&stage, Duration::MINUTE).await.len(), 2);
 }
 
 /// A change that the leaked key made, as the gateway records it.
 async fn made(pool: &PgPool, at: OffsetDateTime) -> String {
     let id = Uuid::new_v4();
-    akgate_state::calls::partitions::ensure(pool, at)
+    akgate_state::calls::partitions::ensure_partitions(pool, at)
         .await
         .unwrap();
     sqlx::query(
@@ -487,14 +491,14 @@ async fn policy_lifts_only_a_confirmed_restriction_of_a_dead_key() {
         sent[0].text
     );
     let first = token(&sent, "owner00@example.com");
-    let statement = Statement {
+    let statement = ConfirmationStatement {
         acknowledged: vec![before, artefact],
-        ..Statement::default()
+        ..ConfirmationStatement::default()
     };
-    let confirm = by_link(&stage.pool, &first, &statement, LiftRule::AutoLift, NOW);
+    let confirm = confirm_by_link(&stage.pool, &first, &statement, LiftRule::AutoLift, NOW);
     assert_eq!(
         confirm.await.unwrap(),
-        Confirmed::Now(id),
+        ConfirmOutcome::Now(id),
         "the pair still works"
     );
     after(&stage, Duration::MINUTE).await;
@@ -508,9 +512,15 @@ async fn policy_lifts_only_a_confirmed_restriction_of_a_dead_key() {
         "{another} was not looked at"
     );
     let mut db = stage.pool.acquire().await.unwrap();
-    akgate_state::calls::artefacts::acknowledge(&mut db, id, &[another], "contact:x", NOW)
-        .await
-        .unwrap();
+    akgate_state::calls::artefacts::acknowledge_artefacts(
+        &mut db,
+        id,
+        &[another],
+        "contact:x",
+        NOW,
+    )
+    .await
+    .unwrap();
     let sent = after(&stage, Duration::HOUR).await;
     assert_eq!(state(&stage, id).await, "Lifted");
     assert!(
@@ -518,7 +528,7 @@ async fn policy_lifts_only_a_confirmed_restriction_of_a_dead_key() {
         "{}",
         sent[0].text
     );
-    let lifted = read::one(&mut stage.pool.acquire().await.unwrap(), id)
+    let lifted = read::find_restriction(&mut stage.pool.acquire().await.unwrap(), id)
         .await
         .unwrap()
         .unwrap();
@@ -549,10 +559,10 @@ async fn confirmation_withdrawn_after_the_lift_opens_a_task() {
     let sent = after(&stage, Duration::ZERO).await;
     let first = token(&sent, "owner00@example.com");
     set(&stage, KeyStatus::Deleted).await;
-    let statement = Statement::default();
-    let confirmed = by_link(&stage.pool, &first, &statement, LiftRule::AutoLift, NOW).await;
+    let statement = ConfirmationStatement::default();
+    let confirmed = confirm_by_link(&stage.pool, &first, &statement, LiftRule::AutoLift, NOW).await;
     assert!(
-        matches!(confirmed.unwrap(), Confirmed::Lifted { restriction_id, .. } if restriction_id == leak.restriction_id)
+        matches!(confirmed.unwrap(), ConfirmOutcome::Lifted { restriction_id, .. } if restriction_id == leak.restriction_id)
     );
     let sent = after(&stage, Duration::MINUTE).await;
     let confirmed = sent
@@ -560,8 +570,8 @@ async fn confirmation_withdrawn_after_the_lift_opens_a_task() {
         .find(|sent| sent.text.contains("/withdraw/"))
         .unwrap();
     let taken = token(std::slice::from_ref(confirmed), "owner00@example.com");
-    let withdrawn = withdraw(&stage.pool, &taken, NOW).await.unwrap();
-    assert_eq!(withdrawn, Withdrawn::Disputed(leak.restriction_id));
+    let withdrawn = withdraw_by_link(&stage.pool, &taken, NOW).await.unwrap();
+    assert_eq!(withdrawn, WithdrawOutcome::Disputed(leak.restriction_id));
     assert_eq!(open_tasks(&stage.pool).await, ["Disputed"]);
 }
 
@@ -573,7 +583,7 @@ async fn suspect(stage: &Stage, files: &[&str], tell_owners: bool) {
             let address = format!("https://h.example/{file}");
             LeakReport {
                 access_key_id: Some(key_id()),
-                place: Place::new(Some(&address), None, None),
+                place: LeakPlace::new(Some(&address), None, None),
                 ..LeakReport::default()
             }
         })
@@ -581,15 +591,15 @@ async fn suspect(stage: &Stage, files: &[&str], tell_owners: bool) {
     let delivery = Delivery {
         source: "github",
         actor: &Actor::Source("github".into()),
-        grounds: Grounds::Proof,
-        suspicions: Suspicions {
+        grounds: ReportGrounds::Proof,
+        suspicions: SuspicionPolicy {
             most_per_hour: Some(2),
             tell_owners,
         },
         ledger: None,
     };
     let now = akgate_state::clock::Clock::now(&*stage.clock);
-    record(&stage.pool, &ring(), &delivery, &reports, now)
+    record_reports(&stage.pool, &ring(), &delivery, &reports, now)
         .await
         .unwrap();
 }
@@ -654,7 +664,7 @@ async fn confirm_and_lift(stage: &Stage, id: Uuid) {
         akgate_state::clock::Clock::now(&*stage.clock),
         Actor::Operator("olga".into()),
     );
-    by_ticket(&stage.pool, id, &olga, "T-1", None, now)
+    confirm_by_ticket(&stage.pool, id, &olga, "T-1", None, now)
         .await
         .unwrap();
     lift_by_two(&stage.pool, id, now).await;

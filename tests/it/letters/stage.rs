@@ -8,15 +8,15 @@ use std::{
 
 use akgate_api::{keys::KeyStatus, letters::LetterView};
 use akgate_owners::letters::{
-    facts::House,
-    letter::Templates,
+    facts::LetterSettings,
+    letter::LetterTemplates,
     mailer::{MailFault, Mailer},
-    worker::{Rest, Worker},
+    worker::{LetterWorker, OutagePause},
 };
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    ladder::Ladder,
-    leak::Place,
+    ladder::EscalationLadder,
+    leak::LeakPlace,
     restriction::LiftRule,
     verdict::{Mode, Profile},
 };
@@ -24,14 +24,14 @@ use akgate_state::{
     clock::Clock,
     directory::{
         KeyRecord,
-        contacts::{Contact, Language, keep_all},
+        contacts::{Contact, Language, upsert_contacts},
         keys::NewKey,
         sealing::KeyRing,
     },
-    keys::lifecycle::keep_one,
-    leaks::record::{InForce, LeakReport},
+    keys::lifecycle::commit_key,
+    leaks::record::{LeakReport, RestrictionInForce},
     live::barrier::Barrier,
-    outbox::list::{Wanted, list},
+    outbox::list::{LetterCriteria, list_letters},
     randomness::Randomness,
 };
 use futures_core::future::BoxFuture;
@@ -164,7 +164,7 @@ pub struct Stage {
 
 impl Stage {
     /// Keeps a key of alice's and so many contacts, and reports the key as leaked.
-    pub async fn with_leak(pool: &PgPool, contacts: usize) -> (Self, InForce) {
+    pub async fn with_leak(pool: &PgPool, contacts: usize) -> (Self, RestrictionInForce) {
         let emails: Vec<String> = (0..contacts)
             .map(|n| format!("owner{n:02}@example.com"))
             .collect();
@@ -173,7 +173,10 @@ impl Stage {
     }
 
     /// The same with these contacts, each of a rank.
-    pub async fn with_leak_to(pool: &PgPool, contacts: &[(&str, i32)]) -> (Self, InForce) {
+    pub async fn with_leak_to(
+        pool: &PgPool,
+        contacts: &[(&str, i32)],
+    ) -> (Self, RestrictionInForce) {
         let stage = Self {
             pool: pool.clone(),
             clock: Arc::new(TestClock(Mutex::new(NOW))),
@@ -192,7 +195,7 @@ impl Stage {
             },
             made_by: None,
         };
-        keep_one(pool, &ring(), &key, NOW, &mut StdRng::seed_from_u64(1))
+        commit_key(pool, &ring(), &key, NOW, &mut StdRng::seed_from_u64(1))
             .await
             .unwrap();
         let ranked = contacts.iter().any(|(_, rank)| *rank > 1);
@@ -212,29 +215,29 @@ impl Stage {
             .collect();
         let contacts: Vec<(&str, &Contact)> = contacts.iter().map(|one| (ACCOUNT, one)).collect();
         let mut tx = pool.begin().await.unwrap();
-        keep_all(&mut tx, &contacts, known).await.unwrap();
+        upsert_contacts(&mut tx, &contacts, known).await.unwrap();
         tx.commit().await.unwrap();
         let address = format!("https://github.com/example/app/blob/main/{KEY}.env?q={SECRET}#L3");
         let report = LeakReport {
             access_key_id: Some(key_id()),
             secret: Some(AccessKeySecret::new(SECRET.into())),
             reference: Some("1".into()),
-            place: Place::new(Some(&address), None, None),
+            place: LeakPlace::new(Some(&address), None, None),
             first_seen: Some(NOW - time::Duration::hours(4)),
         };
         let recorded = decide(pool, &ring(), "github", report, NOW).await;
         (stage, recorded)
     }
 
-    pub fn worker(&self) -> Worker {
-        Worker {
+    pub fn worker(&self) -> LetterWorker {
+        LetterWorker {
             pool: self.pool.clone(),
             ring: Arc::new(ring()),
-            templates: Templates::load(None).unwrap(),
+            templates: LetterTemplates::load(None).unwrap(),
             mailer: Arc::clone(&self.mailer) as Arc<dyn Mailer>,
             from: "Cloud security <security@cloud.example>".parse().unwrap(),
             dkim: None,
-            house: House {
+            house: LetterSettings {
                 public_url: "https://akgate.example".into(),
                 support: "help@cloud.example".into(),
                 hotline: None,
@@ -242,13 +245,13 @@ impl Stage {
                 profile: Profile::Mutations,
                 mode: self.mode,
                 enforce_from: self.enforce_from,
-                ladder: Ladder::default(),
+                ladder: EscalationLadder::default(),
             },
             lift: self.lift,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             randomness: Arc::new(Randomness::new(StdRng::seed_from_u64(2))),
             metrics: Arc::default(),
-            rest: Rest::default(),
+            rest: OutagePause::default(),
             barrier: Arc::new(Barrier::new(
                 self.pool.clone(),
                 self.pool.clone(),
@@ -264,10 +267,10 @@ impl Stage {
     }
 
     pub async fn letters(&self) -> Vec<LetterView> {
-        let wanted = Wanted {
+        let wanted = LetterCriteria {
             limit: 100,
-            ..Wanted::default()
+            ..LetterCriteria::default()
         };
-        list(&self.pool, &wanted).await.unwrap()
+        list_letters(&self.pool, &wanted).await.unwrap()
     }
 }

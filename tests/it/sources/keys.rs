@@ -1,6 +1,6 @@
 //! The keys that sources sign with: asked for seldom, kept for bad times.
 
-use akgate_state::leaks::sources::BETWEEN;
+use akgate_state::leaks::sources::KEY_REQUEST_INTERVAL;
 use http::StatusCode;
 use serde_json::json;
 
@@ -30,13 +30,13 @@ async fn unknown_signing_key_is_fetched_once_a_minute() {
             _ => send(&beside, request).await,
         };
         *codes.entry(answer.status.as_u16()).or_insert(0) += 1;
-        post.node.clock.advance(BETWEEN / 1100);
+        post.node.clock.advance(KEY_REQUEST_INTERVAL / 1100);
     }
     assert_eq!(post.publisher.asked(), 1);
     assert_eq!(codes.keys().copied().collect::<Vec<_>>(), [503]);
     // Known ones pass all the while.
     assert_eq!(post.deliver(&json!([])).await.status, StatusCode::OK);
-    post.node.clock.advance(BETWEEN);
+    post.node.clock.advance(KEY_REQUEST_INTERVAL);
     let unknown = Signer::new();
     let answer = post.send(unknown.delivery("github", BODY)).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
@@ -58,7 +58,7 @@ async fn new_signing_key_is_fetched_and_an_old_one_accepted_while_published() {
     // The minute's request is spent: it is to come again.
     let answer = post.send(next.delivery("github", BODY)).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-    post.node.clock.advance(BETWEEN);
+    post.node.clock.advance(KEY_REQUEST_INTERVAL);
     let answer = post.send(next.delivery("github", BODY)).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(post.deliver(&json!([])).await.status, StatusCode::OK);
@@ -107,7 +107,7 @@ async fn last_good_signing_keys_serve_while_the_source_is_away() {
             directed.keys = keys;
             directed.status = status;
         });
-        post.node.clock.advance(BETWEEN);
+        post.node.clock.advance(KEY_REQUEST_INTERVAL);
         let unknown = post.send(impostor.delivery("github", BODY)).await;
         assert_eq!(unknown.status, StatusCode::SERVICE_UNAVAILABLE, "{status}");
         assert_eq!(post.deliver(&json!([])).await.status, StatusCode::OK);

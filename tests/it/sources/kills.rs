@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use akgate_client::signer::Caller;
+use akgate_client::signer::SigningClient;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::Request;
@@ -69,7 +69,7 @@ fn body(n: usize) -> String {
     .to_string()
 }
 
-async fn deliver(publisher: &Publisher, caller: &Caller, address: &str, n: usize) -> bool {
+async fn deliver(publisher: &Publisher, caller: &SigningClient, address: &str, n: usize) -> bool {
     let body = body(n);
     let signature = publisher.current.sign(body.as_bytes());
     let request = Request::post(format!("http://{address}/v1/leaks/github"))
@@ -107,7 +107,7 @@ async fn killed_node_loses_no_delivery_and_counts_none_twice() {
     let node = Served::start(&config, "public", &[]);
     let address = node.address("public").await;
     assert!(
-        deliver(&publisher, &Caller::default(), &address, 0).await,
+        deliver(&publisher, &SigningClient::default(), &address, 0).await,
         "{}",
         node.log()
     );
@@ -128,7 +128,7 @@ async fn killed_node_loses_no_delivery_and_counts_none_twice() {
                 let (publisher, address) = (Arc::clone(&publisher), address.clone());
                 let (left, acknowledged) = (Arc::clone(&left), Arc::clone(&acknowledged));
                 tokio::spawn(async move {
-                    let caller = Caller::default();
+                    let caller = SigningClient::default();
                     loop {
                         let Some(n) = left.lock().unwrap().pop() else {
                             return false;

@@ -11,7 +11,7 @@ mod signed;
 use std::sync::Arc;
 
 use akgate::app::IntakeSettings;
-use akgate_intake::{Fetch, Revoker, SignedOrigin, origin::IdCheck};
+use akgate_intake::{DeliveryContract, SigningKeyFetcher, TokenSource, origin::KeyIdCheck};
 use axum::{Router, body::Body};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -59,7 +59,7 @@ impl Post {
 
     fn router(node: &TestNode, publisher: &Publisher) -> Router {
         let source = |name: &str, path: &str, id_check, feedback| {
-            let origin = SignedOrigin {
+            let origin = DeliveryContract {
                 name: name.into(),
                 id_header: "github-public-key-identifier".parse().unwrap(),
                 signature_header: "github-public-key-signature".parse().unwrap(),
@@ -67,15 +67,15 @@ impl Post {
                 feedback,
             };
             let url = format!("{}{path}", publisher.url).parse().unwrap();
-            (origin, Fetch::new(url, None, tls()))
+            (origin, SigningKeyFetcher::new(url, None, tls()))
         };
         let settings = IntakeSettings {
             signed: vec![
-                source("github", "/keys", IdCheck::Sha256Pem, true),
-                source("quiet", "/keys", IdCheck::None, false),
-                source("slow", "/slow", IdCheck::None, true),
+                source("github", "/keys", KeyIdCheck::Sha256Pem, true),
+                source("quiet", "/keys", KeyIdCheck::None, false),
+                source("slow", "/slow", KeyIdCheck::None, true),
             ],
-            revokers: vec![Revoker {
+            revokers: vec![TokenSource {
                 name: "gitlab-internal".into(),
                 token_sha256: Sha256::digest(TOKEN).into(),
             }],

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use akgate::app::IntakeSettings;
-use akgate_intake::{Door, possession};
+use akgate_intake::{PublicReporting, possession};
 use akgate_state::leaks::claims;
 use axum::{Router, body::Body};
 use hmac::{Hmac, KeyInit, Mac};
@@ -24,7 +24,7 @@ const HOST: &str = "akgate.example";
 fn open(per_minute: u32) -> IntakeSettings {
     let limit = NonZeroU32::new(per_minute).unwrap();
     IntakeSettings {
-        door: Some(Door::new(HOST.into(), limit, limit)),
+        door: Some(PublicReporting::new(HOST.into(), limit, limit)),
         ..IntakeSettings::default()
     }
 }
@@ -42,7 +42,7 @@ fn mac(secret: &str, host: &str, nonce: &str) -> String {
 
 async fn look_into(node: &TestNode) {
     let now = akgate_state::clock::Clock::now(&*node.clock);
-    claims::look_into(&node.pool, &node.ring, HOST, 100, now)
+    claims::verify_claims(&node.pool, &node.ring, HOST, 100, now)
         .await
         .unwrap();
 }
@@ -144,7 +144,7 @@ async fn public_report_is_answered_before_any_lookup_and_outlives_its_node() {
     // That node is gone; another one has the loop.
     drop(router);
     let (stop, stopped) = watch::channel(false);
-    let loop_of_another = tokio::spawn(possession::look_into(
+    let loop_of_another = tokio::spawn(possession::process_claims(
         node.node.intake(open(1), true),
         stopped,
     ));

@@ -1,10 +1,10 @@
 //! Signed deliveries: what is taken, what is refused, and what each element is told.
 
 use akgate::app::IntakeSettings;
-use akgate_intake::{VerifyingKey, origin::IdCheck};
+use akgate_intake::{VerifyingKey, origin::KeyIdCheck};
 use akgate_state::{
     clock::Clock,
-    leaks::sources::{SigningKeyText, keep_keys},
+    leaks::sources::{SigningKeyText, replace_signing_keys},
 };
 use axum::body::Body;
 use base64::{
@@ -37,7 +37,7 @@ async fn published_delivery_is_accepted() {
     let vectors = vectors();
     let keys: Vec<Value> = vectors["keys"].as_array().unwrap().clone();
     for key in &keys {
-        assert!(IdCheck::Sha256Pem.holds(text(key, "key_identifier"), text(key, "key")));
+        assert!(KeyIdCheck::Sha256Pem.holds(text(key, "key_identifier"), text(key, "key")));
     }
     post.publisher.direct(|directed| directed.keys = keys);
     for vector in vectors["vectors"].as_array().unwrap() {
@@ -351,15 +351,18 @@ async fn delivery_that_is_too_long_or_one_too_many_is_refused() {
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
 
     let (origin, fetch) = {
-        let origin = akgate_intake::SignedOrigin {
+        let origin = akgate_intake::DeliveryContract {
             name: "github".into(),
             id_header: "github-public-key-identifier".parse().unwrap(),
             signature_header: "github-public-key-signature".parse().unwrap(),
-            id_check: IdCheck::None,
+            id_check: KeyIdCheck::None,
             feedback: true,
         };
         let url = format!("{}/keys", post.publisher.url).parse().unwrap();
-        (origin, akgate_intake::Fetch::new(url, None, super::tls()))
+        (
+            origin,
+            akgate_intake::SigningKeyFetcher::new(url, None, super::tls()),
+        )
     };
     let settings = IntakeSettings {
         room: 64 << 10,
@@ -385,7 +388,7 @@ async fn delivery_during_a_database_outage_gets_503() {
         key: post.publisher.current.pem.clone(),
         is_current: true,
     };
-    keep_keys(&post.node.pool, "github", &[key], post.node.clock.now())
+    replace_signing_keys(&post.node.pool, "github", &[key], post.node.clock.now())
         .await
         .unwrap();
     assert_eq!(post.deliver(&json!([])).await.status, StatusCode::OK);

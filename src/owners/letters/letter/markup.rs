@@ -43,16 +43,16 @@ pub(super) enum Span {
 /// Why a template's text is no letter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("letters do not support {0}: see the built-in templates")]
-pub struct Unsupported(String);
+pub struct UnsupportedMarkup(String);
 
 /// Reads a rendered template.
-pub(super) fn read(text: &str) -> Result<Vec<Block>, Unsupported> {
+pub(super) fn parse_markup(text: &str) -> Result<Vec<Block>, UnsupportedMarkup> {
     let mut events = Parser::new_ext(text, Options::ENABLE_TABLES);
-    blocks(&mut events)
+    parse_blocks(&mut events)
 }
 
 /// Escapes a fact, so that it is read as itself.
-pub(super) fn escape(text: &str) -> String {
+pub(super) fn escape_markup(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
     for c in text.chars() {
         if c.is_ascii_punctuation() {
@@ -63,10 +63,10 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-type Events<'e> = Parser<'e>;
+type MarkdownEvents<'e> = Parser<'e>;
 
 /// The blocks until the end of what holds them.
-fn blocks(events: &mut Events<'_>) -> Result<Vec<Block>, Unsupported> {
+fn parse_blocks(events: &mut MarkdownEvents<'_>) -> Result<Vec<Block>, UnsupportedMarkup> {
     let mut blocks = Vec::new();
     // Of an item of a list without empty lines, which has no paragraph.
     let mut loose: Vec<Span> = Vec::new();
@@ -74,28 +74,28 @@ fn blocks(events: &mut Events<'_>) -> Result<Vec<Block>, Unsupported> {
         let tag = match event {
             Event::End(_) => break,
             Event::Rule => {
-                settle(&mut blocks, &mut loose);
+                flush_paragraph(&mut blocks, &mut loose);
                 blocks.push(Block::Rule);
                 continue;
             }
             Event::Start(tag) if is_block(&tag) => tag,
             event => {
-                span(event, events, &mut loose)?;
+                parse_span(event, events, &mut loose)?;
                 continue;
             }
         };
-        settle(&mut blocks, &mut loose);
+        flush_paragraph(&mut blocks, &mut loose);
         blocks.push(match tag {
-            Tag::Heading { level, .. } if level as usize == 1 => Block::Title(spans(events)?),
-            Tag::Heading { .. } => Block::Heading(spans(events)?),
-            Tag::Paragraph => Block::Paragraph(spans(events)?),
-            Tag::List(from) => Block::List(from, items(events)?),
-            Tag::BlockQuote(_) => Block::Commands(self::blocks(events)?),
-            Tag::Table(_) => table(events)?,
-            other => return Err(unsupported(&other)),
+            Tag::Heading { level, .. } if level as usize == 1 => Block::Title(parse_spans(events)?),
+            Tag::Heading { .. } => Block::Heading(parse_spans(events)?),
+            Tag::Paragraph => Block::Paragraph(parse_spans(events)?),
+            Tag::List(from) => Block::List(from, parse_items(events)?),
+            Tag::BlockQuote(_) => Block::Commands(self::parse_blocks(events)?),
+            Tag::Table(_) => parse_table(events)?,
+            other => return Err(unsupported_tag(&other)),
         });
     }
-    settle(&mut blocks, &mut loose);
+    flush_paragraph(&mut blocks, &mut loose);
     Ok(blocks)
 }
 
@@ -103,26 +103,26 @@ fn is_block(tag: &Tag<'_>) -> bool {
     !matches!(tag, Tag::Emphasis | Tag::Strong | Tag::Link { .. })
 }
 
-fn settle(blocks: &mut Vec<Block>, loose: &mut Vec<Span>) {
+fn flush_paragraph(blocks: &mut Vec<Block>, loose: &mut Vec<Span>) {
     if !loose.is_empty() {
         blocks.push(Block::Paragraph(std::mem::take(loose)));
     }
 }
 
-fn items(events: &mut Events<'_>) -> Result<Vec<Vec<Block>>, Unsupported> {
+fn parse_items(events: &mut MarkdownEvents<'_>) -> Result<Vec<Vec<Block>>, UnsupportedMarkup> {
     let mut items = Vec::new();
     while let Some(Event::Start(Tag::Item)) = events.next() {
-        items.push(blocks(events)?);
+        items.push(parse_blocks(events)?);
     }
     Ok(items)
 }
 
-fn table(events: &mut Events<'_>) -> Result<Block, Unsupported> {
+fn parse_table(events: &mut MarkdownEvents<'_>) -> Result<Block, UnsupportedMarkup> {
     let (mut head, mut rows) = (Vec::new(), Vec::new());
     while let Some(Event::Start(tag)) = events.next() {
         let mut cells = Vec::new();
         while let Some(Event::Start(Tag::TableCell)) = events.next() {
-            cells.push(spans(events)?);
+            cells.push(parse_spans(events)?);
         }
         match tag {
             Tag::TableHead => head = cells,
@@ -133,18 +133,22 @@ fn table(events: &mut Events<'_>) -> Result<Block, Unsupported> {
 }
 
 /// The spans until the end of what holds them.
-fn spans(events: &mut Events<'_>) -> Result<Vec<Span>, Unsupported> {
+fn parse_spans(events: &mut MarkdownEvents<'_>) -> Result<Vec<Span>, UnsupportedMarkup> {
     let mut spans = Vec::new();
     while let Some(event) = events.next() {
         if let Event::End(_) = event {
             break;
         }
-        span(event, events, &mut spans)?;
+        parse_span(event, events, &mut spans)?;
     }
     Ok(spans)
 }
 
-fn span(event: Event<'_>, events: &mut Events<'_>, to: &mut Vec<Span>) -> Result<(), Unsupported> {
+fn parse_span(
+    event: Event<'_>,
+    events: &mut MarkdownEvents<'_>,
+    to: &mut Vec<Span>,
+) -> Result<(), UnsupportedMarkup> {
     match event {
         Event::Text(text) => match to.last_mut() {
             Some(Span::Text(before)) => before.push_str(&text),
@@ -157,19 +161,19 @@ fn span(event: Event<'_>, events: &mut Events<'_>, to: &mut Vec<Span>) -> Result
             _ => to.push(Span::Text(" ".into())),
         },
         Event::HardBreak => to.push(Span::Break),
-        Event::Start(Tag::Strong) => to.push(Span::Strong(spans(events)?)),
-        Event::Start(Tag::Emphasis) => to.push(Span::Quoted(spans(events)?)),
+        Event::Start(Tag::Strong) => to.push(Span::Strong(parse_spans(events)?)),
+        Event::Start(Tag::Emphasis) => to.push(Span::Quoted(parse_spans(events)?)),
         Event::Start(Tag::Link { dest_url, .. }) => to.push(Span::Link {
             url: dest_url.into_string(),
-            label: spans(events)?,
+            label: parse_spans(events)?,
         }),
-        Event::Start(other) => return Err(unsupported(&other)),
-        other => return Err(Unsupported(format!("{other:?}"))),
+        Event::Start(other) => return Err(unsupported_tag(&other)),
+        other => return Err(UnsupportedMarkup(format!("{other:?}"))),
     }
     Ok(())
 }
 
-fn unsupported(tag: &Tag<'_>) -> Unsupported {
+fn unsupported_tag(tag: &Tag<'_>) -> UnsupportedMarkup {
     let end: TagEnd = tag.to_end();
-    Unsupported(format!("{end:?}"))
+    UnsupportedMarkup(format!("{end:?}"))
 }

@@ -1,24 +1,28 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::letters::{facts::Clue, sample};
+use crate::letters::{facts::LeakLocation, sample};
 
-fn templates() -> Templates {
-    Templates::load(None).unwrap()
+fn templates() -> LetterTemplates {
+    LetterTemplates::load(None).unwrap()
 }
 
 #[test]
 fn letters_match_their_snapshots() {
-    let usual = |kind| move |language| sample::of(kind, language);
+    let usual = |kind| move |language| sample::sample_for_kind(kind, language);
     for (kind, name, facts) in [
         (
             LetterKind::Imposed,
             "root",
-            sample::little as fn(Language) -> Facts,
+            sample::sample_minimal_facts as fn(Language) -> LetterFacts,
         ),
-        (LetterKind::Confirmed, "operator", sample::little),
-        (LetterKind::Lifted, "active", sample::much),
-        (LetterKind::Reminder, "late", sample::much),
+        (
+            LetterKind::Confirmed,
+            "operator",
+            sample::sample_minimal_facts,
+        ),
+        (LetterKind::Lifted, "active", sample::sample_facts),
+        (LetterKind::Reminder, "late", sample::sample_facts),
     ] {
         both(kind, name, &facts);
     }
@@ -27,7 +31,7 @@ fn letters_match_their_snapshots() {
     }
 }
 
-fn both(kind: LetterKind, name: &str, facts: &dyn Fn(Language) -> Facts) {
+fn both(kind: LetterKind, name: &str, facts: &dyn Fn(Language) -> LetterFacts) {
     let templates = templates();
     for language in Language::ALL {
         let letter = templates.render(kind, language, &facts(language)).unwrap();
@@ -41,14 +45,14 @@ fn both(kind: LetterKind, name: &str, facts: &dyn Fn(Language) -> Facts) {
 fn evidence_is_plain_text_and_only_the_confirmation_is_a_link() {
     let hostile = "</code><a href=\"https://evil.example\">x</a><script>& [y](https://evil.example) *z* `c` ![i](https://evil.example/i) | https://evil.example <https://evil.example>";
     for language in Language::ALL {
-        let facts = Facts {
+        let facts = LetterFacts {
             user_name: Some(hostile.into()),
-            clues: vec![Clue {
+            clues: vec![LeakLocation {
                 source: hostile.into(),
                 url: Some(hostile.into()),
                 first_seen: None,
             }],
-            ..sample::much(language)
+            ..sample::sample_facts(language)
         };
         let letter = templates()
             .render(LetterKind::Imposed, language, &facts)
@@ -75,7 +79,7 @@ fn evidence_is_plain_text_and_only_the_confirmation_is_a_link() {
 #[test]
 fn letter_contains_no_template_markup() {
     let templates = templates();
-    for (kind, language, facts) in sample::every() {
+    for (kind, language, facts) in sample::list_samples() {
         let letter = templates.render(kind, language, &facts).unwrap();
         // A masked key has four, a masked address three.
         let html = letter.html.replace("****", "").replace("***", "");
@@ -88,7 +92,7 @@ fn letter_contains_no_template_markup() {
 #[test]
 fn letter_has_no_form_and_loads_nothing() {
     let templates = templates();
-    for (kind, language, facts) in sample::every() {
+    for (kind, language, facts) in sample::list_samples() {
         let html = templates.render(kind, language, &facts).unwrap().html;
         for tag in ["<form", "<input", "<img", "<link", "<script", "url("] {
             assert!(!html.contains(tag), "{language} {kind}: {tag}");
@@ -107,11 +111,15 @@ fn folder(name: &str, file: &str, text: &str) -> PathBuf {
 #[test]
 fn template_folder_overrides_one_letter_and_leaves_the_rest() {
     let folder = folder("good", "en/lifted.md", "# Ours {{ access_key }}\n\nText\n");
-    let templates = Templates::load(Some(&folder)).unwrap();
+    let templates = LetterTemplates::load(Some(&folder)).unwrap();
     fs::remove_dir_all(folder).unwrap();
     let render = |language| {
         templates
-            .render(LetterKind::Lifted, language, &sample::much(language))
+            .render(
+                LetterKind::Lifted,
+                language,
+                &sample::sample_facts(language),
+            )
             .unwrap()
     };
     let letter = render(Language::English);
@@ -155,7 +163,9 @@ fn faulty_template_override_is_found_at_startup() {
         ),
     ] {
         let folder = folder(name, file, text);
-        let fault = Templates::load(Some(&folder)).unwrap_err().to_string();
+        let fault = LetterTemplates::load(Some(&folder))
+            .unwrap_err()
+            .to_string();
         fs::remove_dir_all(folder).unwrap();
         assert!(fault.contains(said), "{name}: {fault}");
         assert!(fault.contains(file), "{name}: {fault}");

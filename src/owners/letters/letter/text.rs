@@ -2,10 +2,10 @@
 
 use super::markup::{Block, Span};
 
-const COLUMNS: usize = 78;
+const LINE_COLUMNS: usize = 78;
 
 /// Writes blocks as text.
-pub(super) fn write(blocks: &[Block]) -> String {
+pub(super) fn render_text(blocks: &[Block]) -> String {
     let mut text = String::new();
     for block in blocks {
         let before = match block {
@@ -15,43 +15,45 @@ pub(super) fn write(blocks: &[Block]) -> String {
         if !text.is_empty() {
             text.push_str(before);
         }
-        push(&mut text, block, "");
+        push_block(&mut text, block, "");
     }
     text
 }
 
 /// Writes one block, each line after `indent`, and ends it.
-fn push(text: &mut String, block: &Block, indent: &str) {
+fn push_block(text: &mut String, block: &Block, indent: &str) {
     match block {
-        Block::Title(spans) | Block::Paragraph(spans) => wrap(text, &line(spans), indent, indent),
+        Block::Title(spans) | Block::Paragraph(spans) => {
+            push_wrapped(text, &render_line(spans), indent, indent)
+        }
         Block::Heading(spans) => {
-            let heading = line(spans);
+            let heading = render_line(spans);
             // Scripts that have no capitals get brackets.
             if heading.is_ascii() {
-                wrap(text, &heading.to_uppercase(), indent, indent);
+                push_wrapped(text, &heading.to_uppercase(), indent, indent);
             } else {
-                wrap(text, &format!("【{heading}】"), indent, indent);
+                push_wrapped(text, &format!("【{heading}】"), indent, indent);
             }
         }
-        Block::List(from, items) => list(text, *from, items, indent),
-        Block::Table { head, rows } => table(text, head, rows, indent),
-        Block::Commands(blocks) => commands(text, blocks, indent),
-        Block::Rule => wrap(text, "--", indent, indent),
+        Block::List(from, items) => push_list(text, *from, items, indent),
+        Block::Table { head, rows } => push_table(text, head, rows, indent),
+        Block::Commands(blocks) => push_commands(text, blocks, indent),
+        Block::Rule => push_wrapped(text, "--", indent, indent),
     }
 }
 
 /// Commands are copied: each stays on its line.
-fn commands(text: &mut String, blocks: &[Block], indent: &str) {
+fn push_commands(text: &mut String, blocks: &[Block], indent: &str) {
     for block in blocks {
         if let Block::Paragraph(spans) = block {
-            for command in line(spans).lines() {
+            for command in render_line(spans).lines() {
                 text.push_str(&format!("{indent}    {command}\n"));
             }
         }
     }
 }
 
-fn list(text: &mut String, from: Option<u64>, items: &[Vec<Block>], indent: &str) {
+fn push_list(text: &mut String, from: Option<u64>, items: &[Vec<Block>], indent: &str) {
     for (n, item) in (from.unwrap_or_default()..).zip(items) {
         let mark = match from {
             Some(_) => format!("{n}. "),
@@ -61,37 +63,45 @@ fn list(text: &mut String, from: Option<u64>, items: &[Vec<Block>], indent: &str
         for (at, block) in item.iter().enumerate() {
             match block {
                 Block::Paragraph(spans) if at == 0 => {
-                    wrap(text, &line(spans), &format!("{indent}{mark}"), &inner);
+                    push_wrapped(
+                        text,
+                        &render_line(spans),
+                        &format!("{indent}{mark}"),
+                        &inner,
+                    );
                 }
                 Block::Commands(blocks) => {
                     text.push('\n');
-                    commands(text, blocks, &inner);
+                    push_commands(text, blocks, &inner);
                     text.push('\n');
                 }
-                block => push(text, block, &inner),
+                block => push_block(text, block, &inner),
             }
         }
     }
 }
 
-fn table(text: &mut String, head: &[Vec<Span>], rows: &[Vec<Vec<Span>>], indent: &str) {
-    let head: Vec<String> = head.iter().map(|cell| line(cell)).collect();
+fn push_table(text: &mut String, head: &[Vec<Span>], rows: &[Vec<Vec<Span>>], indent: &str) {
+    let head: Vec<String> = head.iter().map(|cell| render_line(cell)).collect();
     let rows: Vec<Vec<String>> = rows
         .iter()
-        .map(|row| row.iter().map(|cell| line(cell)).collect())
+        .map(|row| row.iter().map(|cell| render_line(cell)).collect())
         .collect();
     let has_head = head.iter().any(|cell| !cell.is_empty());
     let shown = || has_head.then_some(&head).into_iter().chain(&rows);
     let width = |at: usize| {
         let cells = shown().filter_map(|row| row.get(at));
-        cells.map(|cell| columns(cell)).max().unwrap_or_default()
+        cells
+            .map(|cell| display_width(cell))
+            .max()
+            .unwrap_or_default()
     };
     for row in shown() {
         let mut line = format!("{indent}  ");
         for (at, cell) in row.iter().enumerate() {
             line.push_str(cell);
             if at + 1 < row.len() {
-                let gap = width(at).saturating_sub(columns(cell)) + 3;
+                let gap = width(at).saturating_sub(display_width(cell)) + 3;
                 line.push_str(&" ".repeat(gap));
             }
         }
@@ -101,16 +111,16 @@ fn table(text: &mut String, head: &[Vec<Span>], rows: &[Vec<Vec<Span>>], indent:
 }
 
 /// How many columns a text takes in a fixed-width font.
-fn columns(text: &str) -> usize {
+fn display_width(text: &str) -> usize {
     textwrap::core::display_width(text)
 }
 
-fn wrap(text: &mut String, line: &str, first: &str, next: &str) {
+fn push_wrapped(text: &mut String, line: &str, first: &str, next: &str) {
     // Where words are not separated by spaces, the reader's program knows better where a line can end.
     let has_spaces = line
         .chars()
-        .all(|c| columns(c.encode_utf8(&mut [0; 4])) < 2);
-    let options = textwrap::Options::new(if has_spaces { COLUMNS } else { usize::MAX })
+        .all(|c| display_width(c.encode_utf8(&mut [0; 4])) < 2);
+    let options = textwrap::Options::new(if has_spaces { LINE_COLUMNS } else { usize::MAX })
         .initial_indent(first)
         .subsequent_indent(next)
         // An address is not cut.
@@ -128,12 +138,12 @@ fn wrap(text: &mut String, line: &str, first: &str, next: &str) {
 }
 
 /// Spans as a line; breaks are new lines.
-pub(super) fn line(spans: &[Span]) -> String {
+pub(super) fn render_line(spans: &[Span]) -> String {
     let mut text = String::new();
     for span in spans {
         match span {
             Span::Text(part) => text.push_str(part),
-            Span::Strong(inner) | Span::Quoted(inner) => text.push_str(&line(inner)),
+            Span::Strong(inner) | Span::Quoted(inner) => text.push_str(&render_line(inner)),
             // The label is for who sees no address; here the address is what is opened.
             Span::Link { url, .. } => text.push_str(url),
             Span::Break => text.push('\n'),

@@ -27,8 +27,9 @@ impl Mailer for FolderMailer {
     fn send<'s>(&'s self, name: &'s str, message: Message) -> BoxFuture<'s, Result<(), MailFault>> {
         Box::pin(async move {
             let (folder, name) = (self.0.clone(), name.to_owned());
-            let written =
-                tokio::task::spawn_blocking(move || write(&folder, &name, &message.formatted()));
+            let written = tokio::task::spawn_blocking(move || {
+                write_atomically(&folder, &name, &message.formatted())
+            });
             match written.await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(fault)) => Err(MailFault::Again(format!("{}: {fault}", self.0.display()))),
@@ -40,7 +41,7 @@ impl Mailer for FolderMailer {
 
 /// Under another name first: who reads the folder never sees half a letter. For its owner alone: a letter holds
 /// a link that confirms.
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+fn write_atomically(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let half = folder.join(format!("{name}.part"));
     let mut file = OpenOptions::new()
         .write(true)

@@ -101,7 +101,7 @@ impl SmtpMailer {
         match self.0.test_connection().await {
             Ok(true) => Ok(()),
             Ok(false) => Err("the server does not accept our commands".to_owned()),
-            Err(fault) => Err(said(&fault)),
+            Err(fault) => Err(describe_causes(&fault)),
         }
     }
 }
@@ -110,7 +110,7 @@ impl Mailer for SmtpMailer {
     fn send<'s>(&'s self, _: &'s str, message: Message) -> BoxFuture<'s, Result<(), MailFault>> {
         // In a task of its own, which nobody cuts short: a connection that is dropped in the middle of a
         // conversation goes back to lettre's pool, and the next letter would read the answers to this one.
-        let sending = tokio::spawn(deliver(self.0.clone(), message));
+        let sending = tokio::spawn(send_message(self.0.clone(), message));
         Box::pin(async move {
             match sending.await {
                 Ok(delivered) => delivered,
@@ -120,7 +120,7 @@ impl Mailer for SmtpMailer {
     }
 }
 
-async fn deliver(
+async fn send_message(
     server: AsyncSmtpTransport<Tokio1Executor>,
     message: Message,
 ) -> Result<(), MailFault> {
@@ -141,7 +141,7 @@ async fn deliver(
 }
 
 /// With its causes: the outermost says only which step failed.
-fn said(fault: &dyn std::error::Error) -> String {
+fn describe_causes(fault: &dyn std::error::Error) -> String {
     let mut said = fault.to_string();
     let mut cause = fault.source();
     while let Some(fault) = cause {

@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use super::Worker;
+use super::LetterWorker;
 use crate::letters::{
-    facts::{self, Facts},
+    facts::{self, LetterFacts},
     mailer::MailFault,
     message::{self, MessageFault},
 };
-use akgate_rules::evidence::{clean, masked_email};
+use akgate_rules::evidence::{mask_email, sanitize_text};
 use akgate_state::{
-    directory::{StateFault, within},
+    directory::{StateFault, with_timeout},
     outbox::{
-        Leased, LetterKind,
-        links::{self, Purpose},
+        LeasedLetter, LetterKind,
+        links::{self, LinkPurpose},
     },
 };
 
 /// Why a letter was not sent.
-pub(super) enum Unsent {
+pub(super) enum SendFault {
     /// It may be sent later.
     Again(String),
     /// Nothing can be sent just now.
@@ -32,7 +32,7 @@ pub(super) enum Unsent {
     },
 }
 
-impl Unsent {
+impl SendFault {
     /// Not by a fault of the address.
     pub fn never(error: impl Into<String>) -> Self {
         Self::Never {
@@ -42,83 +42,87 @@ impl Unsent {
     }
 }
 
-impl From<StateFault> for Unsent {
+impl From<StateFault> for SendFault {
     fn from(fault: StateFault) -> Self {
         Self::Again(fault.to_string())
     }
 }
 
 /// Gathers the facts, renders the letter and hands it over.
-pub(super) async fn send(worker: Arc<Worker>, letter: Arc<Leased>) -> Result<(), Unsent> {
+pub(super) async fn send_letter(
+    worker: Arc<LetterWorker>,
+    letter: Arc<LeasedLetter>,
+) -> Result<(), SendFault> {
     let mut token = None;
-    let facts = gather(&worker, &letter, &mut token).await?;
+    let facts = gather_facts_with_link(&worker, &letter, &mut token).await?;
     if facts.leave_nothing_to(letter.kind) {
-        return Err(Unsent::never("there is nothing left to report"));
+        return Err(SendFault::never("there is nothing left to report"));
     }
     let now = worker.clock.now();
     let rendered = worker
         .templates
         .render(letter.kind, letter.language, &facts)
-        .map_err(|fault| Unsent::never(fault.to_string()))?;
-    let message = message::write(&rendered, &letter, &worker.from, &worker.house.support, now)
-        .map_err(|fault| Unsent::Never {
-            unreachable: matches!(fault, MessageFault::Address(_)),
-            error: fault.to_string(),
-        })?;
+        .map_err(|fault| SendFault::never(fault.to_string()))?;
+    let message =
+        message::build_message(&rendered, &letter, &worker.from, &worker.house.support, now)
+            .map_err(|fault| SendFault::Never {
+                unreachable: matches!(fault, MessageFault::Address(_)),
+                error: fault.to_string(),
+            })?;
     let message = match &worker.dkim {
         None => message,
         Some(dkim) => dkim
             .sign(&message, now)
-            .ok_or_else(|| Unsent::Again("it cannot be signed".into()))?,
+            .ok_or_else(|| SendFault::Again("it cannot be signed".into()))?,
     };
     let name = letter.letter_id.to_string();
     let sent = worker.mailer.send(&name, message).await;
-    let told = |said: String| discreet(&said, &letter.email, token.as_deref());
+    let told = |said: String| redact_recipient(&said, &letter.email, token.as_deref());
     sent.map_err(|fault| match fault {
-        MailFault::Again(said) => Unsent::Again(told(said)),
-        MailFault::Away(said) => Unsent::Away(told(said)),
-        MailFault::Never(said) => Unsent::Never {
+        MailFault::Again(said) => SendFault::Again(told(said)),
+        MailFault::Away(said) => SendFault::Away(told(said)),
+        MailFault::Never(said) => SendFault::Never {
             error: told(said),
             unreachable: true,
         },
     })
 }
 
-async fn gather(
-    worker: &Worker,
-    letter: &Leased,
+async fn gather_facts_with_link(
+    worker: &LetterWorker,
+    letter: &LeasedLetter,
     token: &mut Option<String>,
-) -> Result<Facts, Unsent> {
+) -> Result<LetterFacts, SendFault> {
     let now = worker.clock.now();
     let house = &worker.house;
-    let gathering = facts::gather(&worker.pool, letter, house, now);
-    let mut facts = within(worker.timeout, gathering)
+    let gathering = facts::gather_letter_facts(&worker.pool, letter, house, now);
+    let mut facts = with_timeout(worker.timeout, gathering)
         .await?
-        .ok_or_else(|| Unsent::never("its restriction no longer exists"))?;
+        .ok_or_else(|| SendFault::never("its restriction no longer exists"))?;
     // A letter that was held up may come after the confirmation: it then asks for nothing.
     let purpose = match letter.kind {
-        kind if kind.asks_to_confirm() && facts.awaits_confirmation() => Purpose::Confirm,
-        LetterKind::Confirmed if facts.remediated_at.is_some() => Purpose::Withdraw,
+        kind if kind.asks_to_confirm() && facts.awaits_confirmation() => LinkPurpose::Confirm,
+        LetterKind::Confirmed if facts.remediated_at.is_some() => LinkPurpose::Withdraw,
         _ => return Ok(facts),
     };
-    let link = links::link(&worker.pool, &worker.ring, letter, purpose, now);
-    let link = within(worker.timeout, link).await?;
+    let link = links::issue_link(&worker.pool, &worker.ring, letter, purpose, now);
+    let link = with_timeout(worker.timeout, link).await?;
     match purpose {
-        Purpose::Confirm => facts.ask_to_confirm(&house.public_url, &link, letter.language),
-        Purpose::Withdraw => facts.offer_withdrawal(&house.public_url, &link, letter.language),
+        LinkPurpose::Confirm => facts.ask_to_confirm(&house.public_url, &link, letter.language),
+        LinkPurpose::Withdraw => facts.offer_withdrawal(&house.public_url, &link, letter.language),
     }
     *token = Some(link.token);
     Ok(facts)
 }
 
 /// A mail server may repeat in its refusal whom and what it refuses.
-fn discreet(said: &str, email: &str, token: Option<&str>) -> String {
-    let said = said.replace(email, &masked_email(email));
+fn redact_recipient(said: &str, email: &str, token: Option<&str>) -> String {
+    let said = said.replace(email, &mask_email(email));
     let said = match token {
         Some(token) => said.replace(token, "…"),
         None => said,
     };
-    clean(&said)
+    sanitize_text(&said)
 }
 
 #[cfg(test)]
@@ -129,7 +133,7 @@ mod tests {
     fn refusal_is_stored_without_address_and_link() {
         let said = "550 <alice@example.com>: https://h/confirm/FakeToken is listed\r\n";
         assert_eq!(
-            discreet(said, "alice@example.com", Some("FakeToken")),
+            redact_recipient(said, "alice@example.com", Some("FakeToken")),
             "550 <a***@example.com>: https[:]//h/confirm/… is listed\u{fffd}\u{fffd}"
         );
     }

@@ -1,4 +1,4 @@
-//! Rest: while the mail server takes nothing, one batch asks after it now and then, and all other letters wait.
+//! OutagePause: while the mail server takes nothing, one batch asks after it now and then, and all other letters wait.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,16 +6,16 @@ use time::{Duration, OffsetDateTime};
 
 /// The rest of a worker.
 #[derive(Debug, Default)]
-pub struct Rest(Mutex<State>);
+pub struct OutagePause(Mutex<PauseState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct PauseState {
     /// Batches in a row that met a server that takes nothing.
     batches: i32,
     until: Option<OffsetDateTime>,
 }
 
-impl Rest {
+impl OutagePause {
     /// Whether the worker rests.
     pub(super) fn is_on(&self, now: OffsetDateTime) -> bool {
         self.state().until.is_some_and(|until| now < until)
@@ -41,10 +41,10 @@ impl Rest {
 
     /// The server takes letters.
     pub(super) fn end(&self) {
-        *self.state() = State::default();
+        *self.state() = PauseState::default();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PauseState> {
         // Two numbers: a panic elsewhere leaves them whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::operation::Kind;
+use crate::operation::MutationKind;
 
 const HEAD: &str = "# comment\nproduct,version,action,effect,sensitive,names\n";
 
@@ -57,16 +57,20 @@ fn built_in_catalogue_has_the_expected_counts_per_product_and_effect() {
 fn actions_have_their_documented_effect() {
     let catalogue = Catalogue::built_in().unwrap();
     for (version, action, effect) in [
-        ("2015-05-01", "CreateUser", Effect::Mutate(Kind::Identity)),
+        (
+            "2015-05-01",
+            "CreateUser",
+            Effect::Mutate(MutationKind::Identity),
+        ),
         (
             "2015-05-01",
             "CreateAccessKey",
-            Effect::Mutate(Kind::Credential),
+            Effect::Mutate(MutationKind::Credential),
         ),
         (
             "2015-05-01",
             "AttachPolicyToUser",
-            Effect::Mutate(Kind::Permission),
+            Effect::Mutate(MutationKind::Permission),
         ),
         ("2015-05-01", "ListUsers", Effect::Read),
         ("2019-08-15", "GetAppSecret", Effect::Disclose),
@@ -76,14 +80,18 @@ fn actions_have_their_documented_effect() {
         (
             "2015-04-01",
             "GetSessionAccessKey",
-            Effect::Mutate(Kind::Credential),
+            Effect::Mutate(MutationKind::Credential),
         ),
         (
             "2015-04-01",
             "GenerateSessionAccessKey",
-            Effect::Mutate(Kind::Credential),
+            Effect::Mutate(MutationKind::Credential),
         ),
-        ("2020-03-31", "CreateFolder", Effect::Mutate(Kind::Other)),
+        (
+            "2020-03-31",
+            "CreateFolder",
+            Effect::Mutate(MutationKind::Other),
+        ),
     ] {
         let operation = catalogue.operation(version, action).unwrap();
         assert_eq!(operation.effect(), effect, "{version} {action}");
@@ -114,20 +122,23 @@ fn catalogued_product_is_never_foreign() {
         assert!(
             matches!(
                 catalogue.foreign(product, "2099-01-01", "CreateUser"),
-                Err(NotForeign::Product { .. })
+                Err(ForeignOperationFault::Product { .. })
             ),
             "{product}"
         );
     }
     assert_eq!(
         catalogue.foreign("Ecs", "2015-05-01", "CreateUser"),
-        Err(NotForeign::Version {
+        Err(ForeignOperationFault::Version {
             given: Product::from_code("Ecs"),
             version: "2015-05-01".to_owned(),
             product: Product::Ram
         })
     );
-    assert_eq!(catalogue.foreign("", "x", "y"), Err(NotForeign::Empty));
+    assert_eq!(
+        catalogue.foreign("", "x", "y"),
+        Err(ForeignOperationFault::Empty)
+    );
     let operation = catalogue
         .foreign("Ecs", "2014-05-26", "RunInstances")
         .unwrap();

@@ -13,7 +13,7 @@ use akgate_api::observations::{
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn report(
+pub async fn read_observation_report(
     pool: &PgPool,
     watch: Option<Watch>,
     since: OffsetDateTime,

@@ -2,20 +2,20 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::changes::Changed;
+use super::changes::ChangedItem;
 
 /// How many changes are remembered.
-const KEPT: usize = 100_000;
+const MAX_REMEMBERED: usize = 100_000;
 
 /// The changes that were applied last, with the revision that they were applied up to.
 #[derive(Debug)]
-pub(crate) struct Applied {
-    changes: VecDeque<(i64, Changed)>,
+pub(crate) struct RecentChanges {
+    changes: VecDeque<(i64, ChangedItem)>,
     /// Everything that was applied after this revision is in `changes`.
     since: i64,
 }
 
-impl Default for Applied {
+impl Default for RecentChanges {
     /// Nothing was applied.
     fn default() -> Self {
         Self {
@@ -25,10 +25,10 @@ impl Default for Applied {
     }
 }
 
-impl Applied {
+impl RecentChanges {
     /// Adds a change that was applied up to `revision`.
-    pub fn add(&mut self, revision: i64, changed: Changed) {
-        if self.changes.len() >= KEPT
+    pub fn add(&mut self, revision: i64, changed: ChangedItem) {
+        if self.changes.len() >= MAX_REMEMBERED
             && let Some((gone, _)) = self.changes.pop_front()
         {
             self.since = self.since.max(gone);
@@ -37,8 +37,8 @@ impl Applied {
     }
 
     /// What was applied after `revision`; `None` where not all of it is remembered.
-    pub fn since(&self, revision: i64) -> Option<HashSet<Changed>> {
-        let after = |(at, _): &&(i64, Changed)| *at > revision;
+    pub fn since(&self, revision: i64) -> Option<HashSet<ChangedItem>> {
+        let after = |(at, _): &&(i64, ChangedItem)| *at > revision;
         let changed = self.changes.iter().filter(after);
         (self.since <= revision).then(|| changed.map(|(_, one)| one.clone()).collect())
     }
@@ -64,13 +64,13 @@ impl Applied {
 mod tests {
     use super::*;
 
-    fn account(n: usize) -> Changed {
-        Changed::Account(n.to_string())
+    fn account(n: usize) -> ChangedItem {
+        ChangedItem::Account(n.to_string())
     }
 
     #[test]
     fn changes_since_a_forgotten_revision_are_unknown() {
-        let mut applied = Applied::default();
+        let mut applied = RecentChanges::default();
         assert_eq!(applied.since(0), None);
         applied.forget_up_to(5);
         assert_eq!(applied.since(4), None);
@@ -79,10 +79,10 @@ mod tests {
         applied.add(8, account(2));
         assert_eq!(applied.since(5).unwrap().len(), 2);
         assert_eq!(applied.since(6).unwrap(), HashSet::from([account(2)]));
-        for n in 0..KEPT {
+        for n in 0..MAX_REMEMBERED {
             applied.add(9, account(n));
         }
         assert_eq!(applied.since(7), None, "what was applied at 8 is gone");
-        assert_eq!(applied.since(8).unwrap().len(), KEPT);
+        assert_eq!(applied.since(8).unwrap().len(), MAX_REMEMBERED);
     }
 }

@@ -1,4 +1,4 @@
-//! What changed, from rows of Postgres into memory.
+//! CredentialState changed, from rows of Postgres into memory.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,29 +11,32 @@ use sqlx::PgConnection;
 use time::UtcDateTime;
 use uuid::Uuid;
 
-use crate::directory::{StateFault, keys::key_id, within};
-use crate::live::memory::{Known, Made, Maps, Mark, Marks, OfAccount, What};
+use crate::directory::{StateFault, keys::parse_key_id, with_timeout};
+use crate::live::memory::{
+    AccountOverrides, ActiveRestriction, CredentialEntry, CredentialState, ExceptionEntry,
+    KeyRestrictions, RegistryMaps,
+};
 use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::AccessKeyId,
-    exception::{Exception, Scope},
+    exception::{Exception, ExceptionScope},
     position::{History, Position},
-    restriction::State,
+    restriction::RestrictionState,
     verdict::Mode,
 };
 
 /// Something that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Changed {
+pub(crate) enum ChangedItem {
     /// A pair, a session, its restriction or an exception from that.
     Key(AccessKeyId),
-    /// What an account has of its own.
+    /// CredentialState an account has of its own.
     Account(String),
 }
 
-/// What is to be read.
+/// CredentialState is to be read.
 #[derive(Debug, Default)]
-pub(crate) struct Since {
+pub(crate) struct ChangeQuery {
     /// Everything that changed after this revision.
     after: i64,
     /// These as well, whatever is known of them: they may be gone.
@@ -45,7 +48,7 @@ pub(crate) struct Since {
     patience: Duration,
 }
 
-impl Since {
+impl ChangeQuery {
     /// Everything after a revision.
     pub fn revision(after: i64, patience: Duration) -> Self {
         Self {
@@ -56,13 +59,13 @@ impl Since {
     }
 
     /// Everything after a revision, and these.
-    pub fn with(after: i64, changed: HashSet<Changed>, patience: Duration) -> Self {
+    pub fn with(after: i64, changed: HashSet<ChangedItem>, patience: Duration) -> Self {
         let mut since = Self::revision(after, patience);
         since.mode = true;
         for one in changed {
             match one {
-                Changed::Key(id) => since.keys.push(id.as_str().to_owned()),
-                Changed::Account(id) => since.accounts.push(id),
+                ChangedItem::Key(id) => since.keys.push(id.as_str().to_owned()),
+                ChangedItem::Account(id) => since.accounts.push(id),
             }
         }
         since
@@ -73,29 +76,30 @@ impl Since {
         &self,
         answer: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, StateFault> {
-        within(self.patience, answer.err_into::<StateFault>()).await
+        with_timeout(self.patience, answer.err_into::<StateFault>()).await
     }
 }
 
 /// Applies it, in one snapshot; says what was changed.
-pub(crate) async fn load(
+pub(crate) async fn load_changes(
     db: &mut PgConnection,
-    maps: &Maps,
-    since: &Since,
-    changed: &mut Vec<Changed>,
+    maps: &RegistryMaps,
+    since: &ChangeQuery,
+    changed: &mut Vec<ChangedItem>,
 ) -> Result<(), StateFault> {
     // Restrictions first: a key must not be known for a moment without its restriction.
-    restrictions(db, maps, since, changed).await?;
-    switched(db, maps, since).await?;
-    accounts(db, maps, since, changed).await?;
-    exceptions(db, maps, since, changed).await?;
-    let whole: Result<HashSet<AccessKeyId>, _> = since.keys.iter().map(|id| key_id(id)).collect();
-    let mut found = Found {
+    load_restrictions(db, maps, since, changed).await?;
+    load_mode(db, maps, since).await?;
+    load_accounts(db, maps, since, changed).await?;
+    load_exceptions(db, maps, since, changed).await?;
+    let whole: Result<HashSet<AccessKeyId>, _> =
+        since.keys.iter().map(|id| parse_key_id(id)).collect();
+    let mut found = FoundKeys {
         whole: whole?,
         changed,
     };
-    pairs(db, maps, since, &mut found).await?;
-    sessions(db, maps, since, &mut found).await?;
+    load_access_keys(db, maps, since, &mut found).await?;
+    load_sessions(db, maps, since, &mut found).await?;
     for gone in found.whole {
         maps.known.pin().remove(&gone);
     }
@@ -103,33 +107,33 @@ pub(crate) async fn load(
 }
 
 /// Accounts, exceptions and the mode, whatever is known of them.
-pub(crate) async fn policy(
+pub(crate) async fn load_policy(
     db: &mut PgConnection,
-    maps: &Maps,
+    maps: &RegistryMaps,
     patience: Duration,
 ) -> Result<(), StateFault> {
-    let everything = Since::revision(-1, patience);
+    let everything = ChangeQuery::revision(-1, patience);
     let mut changed = Vec::new();
-    switched(db, maps, &everything).await?;
-    accounts(db, maps, &everything, &mut changed).await?;
-    let own: HashSet<Changed> = changed.drain(..).collect();
+    load_mode(db, maps, &everything).await?;
+    load_accounts(db, maps, &everything, &mut changed).await?;
+    let own: HashSet<ChangedItem> = changed.drain(..).collect();
     maps.accounts
         .pin()
-        .retain(|id, _| own.contains(&Changed::Account(id.to_string())));
+        .retain(|id, _| own.contains(&ChangedItem::Account(id.to_string())));
     maps.exceptions.pin().clear();
-    exceptions(db, maps, &everything, &mut changed).await
+    load_exceptions(db, maps, &everything, &mut changed).await
 }
 
-/// What is found of keys.
-struct Found<'a> {
+/// CredentialState is found of keys.
+struct FoundKeys<'a> {
     /// Those that are read whole and were not found yet.
     whole: HashSet<AccessKeyId>,
-    changed: &'a mut Vec<Changed>,
+    changed: &'a mut Vec<ChangedItem>,
 }
 
-impl Found<'_> {
-    fn add(&mut self, maps: &Maps, id: AccessKeyId, known: Known) {
-        self.changed.push(Changed::Key(id.clone()));
+impl FoundKeys<'_> {
+    fn add(&mut self, maps: &RegistryMaps, id: AccessKeyId, known: CredentialEntry) {
+        self.changed.push(ChangedItem::Key(id.clone()));
         match self.whole.remove(&id) {
             // Whatever was known of it before is of another history.
             true => maps.put(id, known),
@@ -138,19 +142,19 @@ impl Found<'_> {
     }
 }
 
-/// What becomes of a key's restrictions by one more row of them. Their order does not matter: at most
+/// CredentialState becomes of a key's restrictions by one more row of them. Their order does not matter: at most
 /// one is in force.
-pub(crate) fn mark(
-    marks: &mut Marks,
+pub(crate) fn merge_restriction(
+    marks: &mut KeyRestrictions,
     restriction_id: Uuid,
     state: &str,
     is_widened: bool,
     lifted_at: Option<(i64, Uuid)>,
 ) -> Result<(), StateFault> {
     let state = state
-        .parse::<State>()
+        .parse::<RestrictionState>()
         .map_err(|_| StateFault::Corrupt("state"))?;
-    let this = Mark {
+    let this = ActiveRestriction {
         restriction_id,
         is_widened,
     };
@@ -178,11 +182,11 @@ pub(crate) fn mark(
     Ok(())
 }
 
-async fn restrictions(
+async fn load_restrictions(
     db: &mut PgConnection,
-    maps: &Maps,
-    since: &Since,
-    changed: &mut Vec<Changed>,
+    maps: &RegistryMaps,
+    since: &ChangeQuery,
+    changed: &mut Vec<ChangedItem>,
 ) -> Result<(), StateFault> {
     let rows = sqlx::query!(
         "SELECT
@@ -202,16 +206,16 @@ async fn restrictions(
     let rows = since.wait_for(rows).await?;
     let known = maps.marks.pin();
     // Of those that are read whole nothing of before counts.
-    let mut made: HashMap<AccessKeyId, Marks> = HashMap::with_capacity(rows.len());
+    let mut made: HashMap<AccessKeyId, KeyRestrictions> = HashMap::with_capacity(rows.len());
     for id in &since.keys {
-        made.insert(key_id(id)?, Marks::default());
+        made.insert(parse_key_id(id)?, KeyRestrictions::default());
     }
     for row in rows {
-        let id = key_id(&row.access_key_id)?;
+        let id = parse_key_id(&row.access_key_id)?;
         let marks = made
             .entry(id)
             .or_insert_with_key(|id| known.get(id).copied().unwrap_or_default());
-        mark(
+        merge_restriction(
             marks,
             row.restriction_id,
             &row.state,
@@ -220,13 +224,17 @@ async fn restrictions(
         )?;
     }
     for (id, marks) in made {
-        changed.push(Changed::Key(id.clone()));
+        changed.push(ChangedItem::Key(id.clone()));
         maps.put_marks(id, marks);
     }
     Ok(())
 }
 
-async fn switched(db: &mut PgConnection, maps: &Maps, since: &Since) -> Result<(), StateFault> {
+async fn load_mode(
+    db: &mut PgConnection,
+    maps: &RegistryMaps,
+    since: &ChangeQuery,
+) -> Result<(), StateFault> {
     let switched = sqlx::query_scalar!(
         "SELECT mode
          FROM policy_switch
@@ -248,11 +256,11 @@ async fn switched(db: &mut PgConnection, maps: &Maps, since: &Since) -> Result<(
     Ok(())
 }
 
-async fn accounts(
+async fn load_accounts(
     db: &mut PgConnection,
-    maps: &Maps,
-    since: &Since,
-    changed: &mut Vec<Changed>,
+    maps: &RegistryMaps,
+    since: &ChangeQuery,
+    changed: &mut Vec<ChangedItem>,
 ) -> Result<(), StateFault> {
     let rows = sqlx::query!(
         "SELECT account_id, profile, self_remedy
@@ -273,13 +281,13 @@ async fn accounts(
         accounts.remove(account_id);
     }
     for row in rows {
-        changed.push(Changed::Account(row.account_id.clone()));
+        changed.push(ChangedItem::Account(row.account_id.clone()));
         let profile = row.profile.as_deref().map(str::parse).transpose();
-        let own = OfAccount {
+        let own = AccountOverrides {
             profile: profile.map_err(|_| StateFault::Corrupt("profile"))?,
             self_remedy: row.self_remedy,
         };
-        match own == OfAccount::default() {
+        match own == AccountOverrides::default() {
             true => accounts.remove(row.account_id.as_str()),
             false => accounts.insert(row.account_id.into(), own),
         };
@@ -287,11 +295,11 @@ async fn accounts(
     Ok(())
 }
 
-async fn exceptions(
+async fn load_exceptions(
     db: &mut PgConnection,
-    maps: &Maps,
-    since: &Since,
-    changed: &mut Vec<Changed>,
+    maps: &RegistryMaps,
+    since: &ChangeQuery,
+    changed: &mut Vec<ChangedItem>,
 ) -> Result<(), StateFault> {
     let rows = sqlx::query!(
         "SELECT
@@ -312,38 +320,38 @@ async fn exceptions(
     .fetch_all(db);
     let rows = since.wait_for(rows).await?;
     for id in &since.keys {
-        maps.exceptions.pin().remove(&key_id(id)?);
+        maps.exceptions.pin().remove(&parse_key_id(id)?);
     }
     for row in rows {
-        let made = Made {
+        let made = ExceptionEntry {
             exception_id: row.exception_id,
             restriction_id: row.restriction_id,
             exception: Exception {
-                scope: Scope {
-                    operations: parsed(&row.operations, "operations")?,
-                    networks: parsed(&row.networks, "networks")?,
+                scope: ExceptionScope {
+                    operations: parse_all(&row.operations, "operations")?,
+                    networks: parse_all(&row.networks, "networks")?,
                 },
                 expires_at: row.expires_at,
             },
         };
-        let id = key_id(&row.access_key_id)?;
-        changed.push(Changed::Key(id.clone()));
+        let id = parse_key_id(&row.access_key_id)?;
+        changed.push(ChangedItem::Key(id.clone()));
         maps.except(id, row.exception_id, (!row.is_revoked).then_some(&made));
     }
     Ok(())
 }
 
-fn parsed<T: FromStr>(texts: &[String], what: &'static str) -> Result<Vec<T>, StateFault> {
+fn parse_all<T: FromStr>(texts: &[String], what: &'static str) -> Result<Vec<T>, StateFault> {
     let parsed = texts.iter().map(|text| text.parse());
     let parsed: Result<_, _> = parsed.collect();
     parsed.map_err(|_| StateFault::Corrupt(what))
 }
 
-async fn pairs(
+async fn load_access_keys(
     db: &mut PgConnection,
-    maps: &Maps,
-    since: &Since,
-    found: &mut Found<'_>,
+    maps: &RegistryMaps,
+    since: &ChangeQuery,
+    found: &mut FoundKeys<'_>,
 ) -> Result<(), StateFault> {
     let mut rows = sqlx::query!(
         "SELECT access_key_id, status, revision
@@ -355,24 +363,27 @@ async fn pairs(
     )
     .fetch(db);
     while let Some(row) = since.wait_for(rows.try_next()).await? {
-        let known = pair(row.revision, &row.status)?;
-        found.add(maps, key_id(&row.access_key_id)?, known);
+        let known = access_key_entry(row.revision, &row.status)?;
+        found.add(maps, parse_key_id(&row.access_key_id)?, known);
     }
     Ok(())
 }
 
-pub(crate) fn pair(revision: i64, status: &str) -> Result<Known, StateFault> {
+pub(crate) fn access_key_entry(revision: i64, status: &str) -> Result<CredentialEntry, StateFault> {
     let status = status
         .parse::<KeyStatus>()
         .map_err(|_| StateFault::Corrupt("status"))?;
-    Ok(Known::new(revision, What::Pair(status)))
+    Ok(CredentialEntry::new(
+        revision,
+        CredentialState::Pair(status),
+    ))
 }
 
-async fn sessions(
+async fn load_sessions(
     db: &mut PgConnection,
-    maps: &Maps,
-    since: &Since,
-    found: &mut Found<'_>,
+    maps: &RegistryMaps,
+    since: &ChangeQuery,
+    found: &mut FoundKeys<'_>,
 ) -> Result<(), StateFault> {
     let mut rows = sqlx::query!(
         "SELECT access_key_id, expires_at, revision
@@ -384,9 +395,9 @@ async fn sessions(
     )
     .fetch(db);
     while let Some(row) = since.wait_for(rows.try_next()).await? {
-        let what = What::Session(UtcDateTime::from(row.expires_at));
-        let known = Known::new(row.revision, what);
-        found.add(maps, key_id(&row.access_key_id)?, known);
+        let what = CredentialState::Session(UtcDateTime::from(row.expires_at));
+        let known = CredentialEntry::new(row.revision, what);
+        found.add(maps, parse_key_id(&row.access_key_id)?, known);
     }
     Ok(())
 }

@@ -10,17 +10,20 @@ use sqlx::PgPool;
 use time::UtcDateTime;
 use uuid::Uuid;
 
-use super::changes::{mark, pair, policy};
-use crate::directory::{StateFault, keys::key_id};
-use crate::live::memory::{Known, Maps, Marks, What};
+use super::changes::{access_key_entry, load_policy, merge_restriction};
+use crate::directory::{StateFault, keys::parse_key_id};
+use crate::live::memory::{CredentialEntry, CredentialState, KeyRestrictions, RegistryMaps};
 use akgate_rules::access_key::AccessKeyId;
 
 /// How many rows a statement reads of everything.
-const RANGE: i64 = 20_000;
+const RANGE_ROWS: i64 = 20_000;
 
 /// Reads everything into new maps. Nobody sees them before they are whole, so that their parts can be read at the
 /// same time.
-pub(crate) async fn load_all(pool: &PgPool, patience: Duration) -> Result<Arc<Maps>, StateFault> {
+pub(crate) async fn load_registry(
+    pool: &PgPool,
+    patience: Duration,
+) -> Result<Arc<RegistryMaps>, StateFault> {
     // An estimate that costs nothing; -1 where nobody has counted yet.
     let estimate = sqlx::query!(
         "SELECT
@@ -30,17 +33,17 @@ pub(crate) async fn load_all(pool: &PgPool, patience: Duration) -> Result<Arc<Ma
     .fetch_one(pool)
     .await?;
     let room = |count| usize::try_from(count).unwrap_or_default();
-    let maps = Arc::new(Maps::with_room(
+    let maps = Arc::new(RegistryMaps::with_room(
         room(estimate.keys),
         room(estimate.restrictions),
     ));
     let beside = tokio::spawn({
         let (pool, maps) = (pool.clone(), Arc::clone(&maps));
-        async move { restrictions(&pool, &maps).await }
+        async move { read_all_restrictions(&pool, &maps).await }
     });
-    small(pool, &maps, patience).await?;
-    pairs_at_once(pool, &maps).await?;
-    sessions(pool, &maps).await?;
+    reload_policy(pool, &maps, patience).await?;
+    stream_all_keys(pool, &maps).await?;
+    read_all_sessions(pool, &maps).await?;
     beside
         .await
         .map_err(|_| StateFault::Corrupt("the registry in memory"))??;
@@ -48,22 +51,22 @@ pub(crate) async fn load_all(pool: &PgPool, patience: Duration) -> Result<Arc<Ma
 }
 
 /// Reads everything again into the maps that there are: what is not met again is gone.
-pub(crate) async fn reload(
+pub(crate) async fn reload_registry(
     pool: &PgPool,
-    maps: &Maps,
+    maps: &RegistryMaps,
     patience: Duration,
 ) -> Result<(), StateFault> {
     let generation = maps
         .generation
         .fetch_add(1, Ordering::AcqRel)
         .wrapping_add(1);
-    restrictions(pool, maps).await?;
+    read_all_restrictions(pool, maps).await?;
     maps.marks
         .pin()
         .retain(|_, marks| marks.generation == generation);
-    small(pool, maps, patience).await?;
-    pairs(pool, maps).await?;
-    sessions(pool, maps).await?;
+    reload_policy(pool, maps, patience).await?;
+    read_all_keys(pool, maps).await?;
+    read_all_sessions(pool, maps).await?;
     maps.known
         .pin()
         .retain(|_, known| known.generation == generation);
@@ -71,16 +74,20 @@ pub(crate) async fn reload(
 }
 
 /// Accounts, exceptions and the mode.
-async fn small(pool: &PgPool, maps: &Maps, patience: Duration) -> Result<(), StateFault> {
+async fn reload_policy(
+    pool: &PgPool,
+    maps: &RegistryMaps,
+    patience: Duration,
+) -> Result<(), StateFault> {
     let mut db = pool.acquire().await?;
-    policy(&mut db, maps, patience).await
+    load_policy(&mut db, maps, patience).await
 }
 
-async fn restrictions(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
+async fn read_all_restrictions(pool: &PgPool, maps: &RegistryMaps) -> Result<(), StateFault> {
     let mut last = (String::new(), Uuid::nil());
     // The marks of the last key: the next range may have more of them.
-    let mut open: Option<(AccessKeyId, Marks)> = None;
-    let close = |open: Option<(AccessKeyId, Marks)>| {
+    let mut open: Option<(AccessKeyId, KeyRestrictions)> = None;
+    let close = |open: Option<(AccessKeyId, KeyRestrictions)>| {
         if let Some((id, marks)) = open {
             maps.put_marks(id, marks);
         }
@@ -100,7 +107,7 @@ async fn restrictions(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
              LIMIT $3",
             last.0,
             last.1,
-            RANGE
+            RANGE_ROWS
         )
         .fetch_all(pool)
         .await?;
@@ -110,16 +117,16 @@ async fn restrictions(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
         };
         last = (end.access_key_id.clone(), end.restriction_id);
         for row in rows {
-            let id = key_id(&row.access_key_id)?;
+            let id = parse_key_id(&row.access_key_id)?;
             let marks = match open.take() {
                 Some((before, marks)) if before == id => marks,
                 before => {
                     close(before);
-                    Marks::default()
+                    KeyRestrictions::default()
                 }
             };
             let (_, marks) = open.insert((id, marks));
-            mark(
+            merge_restriction(
                 marks,
                 row.restriction_id,
                 &row.state,
@@ -131,7 +138,7 @@ async fn restrictions(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
 }
 
 /// All pairs by one statement, which may take longer than any other.
-async fn pairs_at_once(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
+async fn stream_all_keys(pool: &PgPool, maps: &RegistryMaps) -> Result<(), StateFault> {
     let mut tx = pool.begin().await?;
     sqlx::query!("SELECT set_config('statement_timeout', '0', true)")
         .fetch_one(&mut *tx)
@@ -140,14 +147,14 @@ async fn pairs_at_once(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
         sqlx::query!("SELECT access_key_id, status, revision FROM access_keys").fetch(&mut *tx);
     while let Some(row) = rows.try_next().await? {
         maps.know(
-            key_id(&row.access_key_id)?,
-            pair(row.revision, &row.status)?,
+            parse_key_id(&row.access_key_id)?,
+            access_key_entry(row.revision, &row.status)?,
         );
     }
     Ok(())
 }
 
-async fn pairs(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
+async fn read_all_keys(pool: &PgPool, maps: &RegistryMaps) -> Result<(), StateFault> {
     let mut last = String::new();
     loop {
         let rows = sqlx::query!(
@@ -157,7 +164,7 @@ async fn pairs(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
              ORDER BY access_key_id
              LIMIT $2",
             last,
-            RANGE
+            RANGE_ROWS
         )
         .fetch_all(pool)
         .await?;
@@ -167,14 +174,14 @@ async fn pairs(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
         last.clone_from(&end.access_key_id);
         for row in &rows {
             maps.know(
-                key_id(&row.access_key_id)?,
-                pair(row.revision, &row.status)?,
+                parse_key_id(&row.access_key_id)?,
+                access_key_entry(row.revision, &row.status)?,
             );
         }
     }
 }
 
-async fn sessions(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
+async fn read_all_sessions(pool: &PgPool, maps: &RegistryMaps) -> Result<(), StateFault> {
     let mut last = String::new();
     loop {
         let rows = sqlx::query!(
@@ -184,7 +191,7 @@ async fn sessions(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
              ORDER BY access_key_id
              LIMIT $2",
             last,
-            RANGE
+            RANGE_ROWS
         )
         .fetch_all(pool)
         .await?;
@@ -193,8 +200,11 @@ async fn sessions(pool: &PgPool, maps: &Maps) -> Result<(), StateFault> {
         };
         last.clone_from(&end.access_key_id);
         for row in &rows {
-            let what = What::Session(UtcDateTime::from(row.expires_at));
-            maps.know(key_id(&row.access_key_id)?, Known::new(row.revision, what));
+            let what = CredentialState::Session(UtcDateTime::from(row.expires_at));
+            maps.know(
+                parse_key_id(&row.access_key_id)?,
+                CredentialEntry::new(row.revision, what),
+            );
         }
     }
 }

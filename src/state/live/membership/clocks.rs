@@ -6,10 +6,10 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 /// Clocks that are this far apart are worth a word.
-const WORTH_A_WORD: i64 = 5_000;
+const WARN_OFFSET_MS: i64 = 5_000;
 
 /// A node that is this far from the others refuses correct callers, whose signatures count for 15 minutes.
-const TOO_FAR: i64 = 300_000;
+const MAX_OFFSET_MS: i64 = 300_000;
 
 /// What is wrong with a clock, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,10 +27,10 @@ pub enum ClockFault {
 
 /// What is known of this node's clock.
 #[derive(Debug, Default)]
-pub struct Clocks(Mutex<State>);
+pub struct Clocks(Mutex<ClockState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct ClockState {
     /// How far it is ahead of the database's, in milliseconds.
     offset: Option<i64>,
     fault: Option<ClockFault>,
@@ -57,7 +57,7 @@ impl Clocks {
         theirs: OffsetDateTime,
     ) {
         let middle = before + (after - before) / 2;
-        self.state().offset = Some(millis(middle - theirs));
+        self.state().offset = Some(whole_millis(middle - theirs));
     }
 
     /// Compares with the offsets of the live nodes; says what is wrong once.
@@ -69,7 +69,7 @@ impl Clocks {
         let others = offsets.iter().filter(|(id, _)| *id != node_id);
         let mut all: Vec<i64> = others.map(|(_, offset)| *offset).collect();
         all.push(own);
-        let fault = judge(own, &mut all);
+        let fault = judge_offset(own, &mut all);
         let kind = |fault: Option<ClockFault>| fault.map(|fault| std::mem::discriminant(&fault));
         if kind(fault) != kind(state.fault) {
             match &fault {
@@ -80,20 +80,20 @@ impl Clocks {
         state.fault = fault;
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, ClockState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What is wrong with a clock that is `own` ahead of the database's, among those of `all` live nodes.
-fn judge(own: i64, all: &mut [i64]) -> Option<ClockFault> {
+fn judge_offset(own: i64, all: &mut [i64]) -> Option<ClockFault> {
     let median = median(all);
     let from_others = own.saturating_sub(median);
-    if from_others.abs() > TOO_FAR {
+    if from_others.abs() > MAX_OFFSET_MS {
         Some(ClockFault::FarFromOthers(from_others))
-    } else if from_others.abs() > WORTH_A_WORD {
+    } else if from_others.abs() > WARN_OFFSET_MS {
         Some(ClockFault::Node(own))
-    } else if own.abs() > WORTH_A_WORD {
+    } else if own.abs() > WARN_OFFSET_MS {
         Some(ClockFault::Database(own))
     } else {
         None
@@ -118,7 +118,7 @@ fn median(all: &mut [i64]) -> i64 {
     }
 }
 
-fn millis(duration: Duration) -> i64 {
+fn whole_millis(duration: Duration) -> i64 {
     i64::try_from(duration.whole_milliseconds()).unwrap_or(i64::MAX)
 }
 
@@ -133,7 +133,7 @@ mod tests {
         let judge = |own: i64, others: &[i64]| {
             let mut all = others.to_vec();
             all.push(own);
-            judge(own, &mut all)
+            judge_offset(own, &mut all)
         };
         assert_eq!(judge(0, &[10, -20]), None);
         assert_eq!(judge(5_000, &[0, 0]), None);
@@ -147,7 +147,7 @@ mod tests {
             // The others go on.
             let mut of_all = others.clone();
             of_all.push(own);
-            assert_eq!(super::judge(others[0], &mut of_all), None);
+            assert_eq!(super::judge_offset(others[0], &mut of_all), None);
         }
         assert_eq!(judge(6_000, &[0, 0]), Some(ClockFault::Node(6_000)));
         for others in [vec![], vec![far + 5], vec![far, far - 7]] {

@@ -8,7 +8,7 @@ use std::{hint::black_box, time::Instant};
 
 use akgate_bench::cpu;
 use akgate_rules::access_key::AccessKeyId;
-use akgate_state::live::memory::Live;
+use akgate_state::live::memory::LiveRegistry;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ fn main() {
         .unwrap_or(1_000_000);
     let before = cpu::resident(std::process::id());
     let restricted = (0..count).filter_map(|n| Some((id(n)?, Uuid::from_u128(n as u128))));
-    let live = Live::of_restrictions(count, restricted);
+    let live = LiveRegistry::of_restrictions(count, restricted);
     let after = cpu::resident(std::process::id());
     let mut rng = StdRng::seed_from_u64(1);
     let mut asked = |from: usize| -> Vec<AccessKeyId> {

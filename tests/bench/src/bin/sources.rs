@@ -15,12 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use akgate::postgres::{Options, PrivatePostgres, Tuning};
+use akgate::postgres::{Durability, PostgresOptions, PrivatePostgres};
 use akgate_bench::{
     signer::{Signer, publish},
     stats::quantile,
 };
-use akgate_client::signer::{Api, Caller, Credentials, Reply, sign};
+use akgate_client::signer::{ApiCall, ApiReply, SigningClient, SigningCredentials, sign_request};
 use akgate_state::clock::{Clock, SystemClock};
 use bytes::Bytes;
 use clap::Parser;
@@ -49,8 +49,8 @@ struct Args {
 type Failed = Box<dyn Error + Send + Sync>;
 
 /// A pair by its number.
-fn pair(n: usize) -> Credentials {
-    Credentials {
+fn pair(n: usize) -> SigningCredentials {
+    SigningCredentials {
         access_key_id: format!("LTAI5tFake{n:010}"),
         access_key_secret: format!("FakeSecretForBench{n:010}xY"),
         security_token: None,
@@ -68,7 +68,7 @@ impl Drop for Running {
 }
 
 struct World {
-    caller: Caller,
+    caller: SigningClient,
     signer: Signer,
     gateway: String,
     public: String,
@@ -89,9 +89,9 @@ fn free() -> Result<SocketAddr, Failed> {
 }
 
 async fn measure(args: &Args, folder: &Path) -> Result<(), Failed> {
-    let postgres = PrivatePostgres::start(&Options {
+    let postgres = PrivatePostgres::start(&PostgresOptions {
         data: None,
-        tuning: Tuning::Durable,
+        tuning: Durability::Durable,
     })?;
     let signer = Signer::new()?;
     let keys_url = publish(&signer).await?;
@@ -127,7 +127,7 @@ async fn measure(args: &Args, folder: &Path) -> Result<(), Failed> {
     std::thread::spawn(move || BufReader::new(log).lines().count());
     let running = Running(child);
     let world = Arc::new(World {
-        caller: Caller::default(),
+        caller: SigningClient::default(),
         signer,
         gateway: format!("http://{gateway}"),
         public: format!("http://{public}"),
@@ -145,7 +145,7 @@ fn import_keys(args: &Args, folder: &Path, config: &Path, count: usize) -> Resul
     let mut csv =
         String::from("account_id,user_name,access_key_id,access_key_secret,owner_email\n");
     for n in 0..count {
-        let Credentials {
+        let SigningCredentials {
             access_key_id,
             access_key_secret,
             ..
@@ -183,7 +183,7 @@ async fn wait_for(world: &World) -> Result<(), Failed> {
     Err("akgate does not serve".into())
 }
 
-async fn deliver(world: &World, elements: &Value) -> Result<Reply, Failed> {
+async fn deliver(world: &World, elements: &Value) -> Result<ApiReply, Failed> {
     let body = elements.to_string();
     let request = Request::post(format!("{}/v1/leaks/github", world.public))
         .header("github-public-key-identifier", &world.signer.id)
@@ -195,13 +195,13 @@ async fn deliver(world: &World, elements: &Value) -> Result<Reply, Failed> {
     Ok(world.caller.send(request).await?)
 }
 
-async fn create_user(world: &World, key: &Credentials) -> Result<u16, Failed> {
-    let api = Api {
+async fn create_user(world: &World, key: &SigningCredentials) -> Result<u16, Failed> {
+    let api = ApiCall {
         version: "2015-05-01",
         action: "CreateUser",
         parameters: &[("UserName", "new")],
     };
-    let request = sign(&world.gateway, key, api, SystemClock.now())?;
+    let request = sign_request(&world.gateway, key, api, SystemClock.now())?;
     Ok(world.caller.send(request).await?.status)
 }
 

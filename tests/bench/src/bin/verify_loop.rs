@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout, reason = "it prints how many held")]
 
 use akgate_bench::sign::{Call, Kind, raw};
-use akgate_client::signer::Credentials;
+use akgate_client::signer::SigningCredentials;
 use akgate_rules::{access_key::AccessKeySecret, request::ApiRequest, signature};
 use akgate_state::clock::{Clock, SystemClock};
 
@@ -18,7 +18,7 @@ fn main() {
         .and_then(|count| count.parse().ok())
         .unwrap_or(1);
     let call = Call {
-        key: Credentials {
+        key: SigningCredentials {
             access_key_id: "LTAI5tFakeOfTheBench".to_owned(),
             access_key_secret: "FakeSecretOfTheBench".to_owned(),
             security_token: None,
@@ -33,7 +33,8 @@ fn main() {
     let secret = AccessKeySecret::new(call.key.access_key_secret);
     let held = (0..count)
         .filter(|_| {
-            ApiRequest::parse(&raw).is_ok_and(|request| signature::verify(request, &secret).is_ok())
+            ApiRequest::parse(&raw)
+                .is_ok_and(|request| signature::verify_signature(request, &secret).is_ok())
         })
         .count();
     println!("{held}");
