@@ -52,7 +52,7 @@ use akgate_state::{
         memory::LiveRegistry,
         nodes::NodeInfo,
     },
-    operators::{once, store},
+    operators::{idempotency, store},
     outbox::events,
     randomness::Randomness,
 };
@@ -508,7 +508,11 @@ impl Node {
                 )
                 .await?;
                 with_timeout(*database_timeout, events::delete_sent_events(pool, old)).await?;
-                with_timeout(*database_timeout, once::delete_expired_answers(pool, now)).await?;
+                with_timeout(
+                    *database_timeout,
+                    idempotency::delete_expired_answers(pool, now),
+                )
+                .await?;
                 with_timeout(*database_timeout, store::delete_expired_tokens(pool, now)).await?;
                 let ended = now - time::Duration::days(1);
                 with_timeout(

@@ -106,13 +106,13 @@ mod tests {
 
     #[test]
     fn access_key_is_found_in_everyday_text() {
-        let both = vec![format!("id {ID}"), format!("secret {SECRET_LEN}")];
+        let both = vec![format!("id {ID}"), format!("secret {SECRET}")];
         for text in [
-            format!("{ID}:{SECRET_LEN}"),
-            format!("ACCESS_KEY_ID={ID}\nACCESS_KEY_SECRET=\"{SECRET_LEN}\"\n"),
-            format!("{{\"accessKeyId\":\"{ID}\",\"accessKeySecret\":\"{SECRET_LEN}\"}}"),
-            format!("'{ID}','{SECRET_LEN}'"),
-            format!("密钥{ID}，{SECRET_LEN}。"),
+            format!("{ID}:{SECRET}"),
+            format!("ACCESS_KEY_ID={ID}\nACCESS_KEY_SECRET=\"{SECRET}\"\n"),
+            format!("{{\"accessKeyId\":\"{ID}\",\"accessKeySecret\":\"{SECRET}\"}}"),
+            format!("'{ID}','{SECRET}'"),
+            format!("密钥{ID}，{SECRET}。"),
         ] {
             assert_eq!(shown(find_credentials(&text)), both, "{text}");
         }
@@ -176,8 +176,8 @@ mod tests {
             between in "[^A-Za-z0-9]{1,20}",
             after in "[^A-Za-z0-9]{0,20}",
         ) {
-            let text = format!("{before}{ID}{between}{SECRET_LEN}{after}");
-            prop_assert_eq!(shown(find_credentials(&text)), vec![format!("id {ID}"), format!("secret {SECRET_LEN}")]);
+            let text = format!("{before}{ID}{between}{SECRET}{after}");
+            prop_assert_eq!(shown(find_credentials(&text)), vec![format!("id {ID}"), format!("secret {SECRET}")]);
         }
     }
 }

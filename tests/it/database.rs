@@ -164,7 +164,7 @@ async fn make_template(server: &PrivatePostgres, admin: &PgPool) {
     execute(admin, format!("CREATE DATABASE {TEMPLATE}"))
         .await
         .unwrap();
-    let pool = PgPool::connect_with(options(&server, TEMPLATE))
+    let pool = PgPool::connect_with(options(server, TEMPLATE))
         .await
         .unwrap();
     MIGRATOR.run(&pool).await.unwrap();

@@ -242,13 +242,13 @@ fn start(data: Option<PathBuf>) -> PrivatePostgres {
 }
 
 async fn run(server: &PrivatePostgres, sql: &'static str) {
-    let options = crate::database::options(&server, "postgres");
+    let options = crate::database::options(server, "postgres");
     let mut connection = PgConnection::connect_with(&options).await.unwrap();
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
 }
 
 async fn number(server: &PrivatePostgres, sql: &'static str) -> i32 {
-    let options = crate::database::options(&server, "postgres");
+    let options = crate::database::options(server, "postgres");
     let mut connection = PgConnection::connect_with(&options).await.unwrap();
     sqlx::query_scalar(sql)
         .fetch_one(&mut connection)

@@ -21,7 +21,7 @@ use utoipa::{
 
 use crate::{context::AdminApi, http::problem::Problem};
 use akgate_api::receipts::{Changed, Receipt};
-use akgate_state::restrictions::seen::Etag;
+use akgate_state::restrictions::etag::Etag;
 
 /// An answer with its tag.
 pub struct WithEtag<T>(pub T);

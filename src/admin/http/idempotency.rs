@@ -19,7 +19,7 @@ use crate::{
 };
 use akgate_state::{
     directory::with_timeout,
-    operators::once::{self, BeginOutcome, IdempotencyKey, StoredAnswer},
+    operators::idempotency::{self, BeginOutcome, IdempotencyKey, StoredAnswer},
 };
 
 /// The header.
@@ -86,7 +86,7 @@ async fn run_once(admin: AdminApi, request: Request, next: Next) -> Result<Respo
         node_id: admin.node_id,
     };
     parts.extensions.insert(operator);
-    let begun = once::begin_request(&admin.pool, &once, admin.clock.now());
+    let begun = idempotency::begin_request(&admin.pool, &once, admin.clock.now());
     match with_timeout(admin.timeout, begun).await? {
         BeginOutcome::Now => {}
         BeginOutcome::Running => return Err(Problem::still_running()),
@@ -132,9 +132,12 @@ async fn store_response(
     response: Response,
 ) -> Result<Response, Problem> {
     if !response.status().is_success() {
-        if with_timeout(admin.timeout, once::delete_request(&admin.pool, once))
-            .await
-            .is_err()
+        if with_timeout(
+            admin.timeout,
+            idempotency::delete_request(&admin.pool, once),
+        )
+        .await
+        .is_err()
         {
             tokio::spawn(release_key(admin.clone(), once.clone()));
         }
@@ -148,8 +151,11 @@ async fn store_response(
         body: (!is_shown_once).then(|| body.to_vec()),
     };
     // It is done: where the answer cannot be kept, it is given all the same.
-    if let Err(fault) =
-        with_timeout(admin.timeout, once::store_answer(&admin.pool, once, &kept)).await
+    if let Err(fault) = with_timeout(
+        admin.timeout,
+        idempotency::store_answer(&admin.pool, once, &kept),
+    )
+    .await
     {
         tracing::warn!(%fault, "cannot store the response for an Idempotency-Key");
     }
@@ -163,7 +169,12 @@ async fn release_key(admin: AdminApi, once: IdempotencyKey) {
         .with_max_delay(Duration::from_secs(1))
         .without_max_times()
         .with_total_delay(Some(Duration::from_secs(60)));
-    let forgetting = || with_timeout(admin.timeout, once::delete_request(&admin.pool, &once));
+    let forgetting = || {
+        with_timeout(
+            admin.timeout,
+            idempotency::delete_request(&admin.pool, &once),
+        )
+    };
     if let Err(fault) = forgetting.retry(retries).await {
         tracing::warn!(%fault, "cannot release the Idempotency-Key of a failed request; it is unusable for some minutes");
     }

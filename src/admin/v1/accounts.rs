@@ -24,7 +24,7 @@ use akgate_state::{
     live::barrier::AffectedKeys,
     restrictions::{
         accounts::{self, AccountCriteria, AccountFault, AccountSetting},
-        seen::Etag,
+        etag::Etag,
     },
 };
 

@@ -23,7 +23,7 @@ use akgate_state::{
     approvals::{AlreadyRequested, RequestError},
     directory::with_timeout,
     four_eyes::approvals::{self, ApprovalCriteria, DecisionFault},
-    restrictions::leaked::ActiveRestrictionFault,
+    restrictions::active_restriction::ActiveRestrictionFault,
 };
 
 /// List approvals

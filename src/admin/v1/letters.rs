@@ -21,8 +21,8 @@ use akgate_api::{
 use akgate_state::{
     directory::with_timeout,
     outbox::{
-        again::{self, LetterFault},
         list::{LetterCriteria, list_letters as read},
+        operator_actions::{self, LetterFault},
     },
 };
 
@@ -118,7 +118,7 @@ pub async fn resend_letter(
     Path(target): Path<String>,
 ) -> Result<(StatusCode, Answer<LetterView>), Problem> {
     let id = parse_id(&target).ok_or_else(letter_not_found)?;
-    let resending = again::resend_letter(&admin.pool, id, &actor, admin.clock.now());
+    let resending = operator_actions::resend_letter(&admin.pool, id, &actor, admin.clock.now());
     let id = with_timeout(admin.timeout, resending).await?;
     Ok((StatusCode::CREATED, Answer(find_letter(&admin, id).await?)))
 }
@@ -148,7 +148,8 @@ pub async fn stop_letter(
 ) -> Result<Answer<LetterView>, Problem> {
     let id = parse_id(&target).ok_or_else(letter_not_found)?;
     check_text("reason", &body.reason, 1024)?;
-    let burying = again::cancel_letter(&admin.pool, id, &body.reason, &actor, admin.clock.now());
+    let burying =
+        operator_actions::cancel_letter(&admin.pool, id, &body.reason, &actor, admin.clock.now());
     with_timeout(admin.timeout, burying).await?;
     find_letter(&admin, id).await.map(Answer)
 }

@@ -196,7 +196,7 @@ async fn check_upstreams(config: &Config, findings: &mut Vec<CheckFinding>) {
         match view.url {
             None => {}
             Some("sandbox") => {
-                findings.push(CheckFinding::good(what, "the sandbox in this process"))
+                findings.push(CheckFinding::good(what, "the sandbox in this process"));
             }
             Some(url) => {
                 let before = SystemClock.now();

@@ -159,7 +159,7 @@ impl Recorder {
             match self.flush().await {
                 Ok(()) => failing = false,
                 Err(fault) if failing => {
-                    tracing::debug!(%fault, "records of calls are still waiting to be written")
+                    tracing::debug!(%fault, "records of calls are still waiting to be written");
                 }
                 Err(fault) => {
                     failing = true;

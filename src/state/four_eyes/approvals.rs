@@ -13,9 +13,9 @@ use crate::{
     leaks::undo::{UndoDelivery, UndoFault},
     live::barrier::AffectedKeys,
     restrictions::{
+        active_restriction::ActiveRestrictionFault,
         disable::DisableKey,
         exceptions::MakeException,
-        leaked::ActiveRestrictionFault,
         lift::{LiftFault, LiftRestriction},
         mode::SwitchMode,
     },

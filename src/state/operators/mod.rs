@@ -3,8 +3,8 @@
 
 pub mod certificate;
 pub mod guesses;
+pub mod idempotency;
 pub mod login;
-pub mod once;
 pub mod store;
 pub mod token;
 

@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, PgPool, PgTransaction};
 use time::OffsetDateTime;
 
-use crate::restrictions::seen::Etag;
+use crate::restrictions::etag::Etag;
 use crate::{
     audit::{self, Actor, AuditAction, AuditEntry},
     directory::{StateFault, revision},

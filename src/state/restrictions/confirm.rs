@@ -6,7 +6,7 @@ use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::restrictions::{lift, links, read, seen::Etag};
+use crate::restrictions::{etag::Etag, lift, links, read};
 use crate::{
     audit::{self, Actor, AuditAction, AuditEntry},
     calls::artefacts,

@@ -10,8 +10,10 @@ use crate::{
     approvals::{self, FourEyes, Parties, TwoPersonChange},
     live::barrier::AffectedKeys,
     restrictions::{
+        active_restriction::{
+            ActiveRestrictionFault, find_active_restriction, find_restricted_key,
+        },
         escalate,
-        leaked::{ActiveRestrictionFault, find_active_restriction, find_restricted_key},
     },
 };
 use crate::{

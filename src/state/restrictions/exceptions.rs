@@ -8,7 +8,9 @@ use uuid::Uuid;
 use crate::{
     approvals::{self, FourEyes, Parties, TwoPersonChange},
     live::barrier::AffectedKeys,
-    restrictions::leaked::{ActiveRestrictionFault, find_active_restriction, find_restricted_key},
+    restrictions::active_restriction::{
+        ActiveRestrictionFault, find_active_restriction, find_restricted_key,
+    },
 };
 use crate::{
     audit::{self, Actor, AuditAction, AuditEntry},

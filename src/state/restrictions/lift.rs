@@ -10,7 +10,7 @@ use crate::{
         self, AlreadyRequested, ChangeOutcome, FourEyes, Parties, RequestError, TwoPersonChange,
     },
     live::barrier::AffectedKeys,
-    restrictions::{read, seen::Etag},
+    restrictions::{etag::Etag, read},
 };
 use crate::{
     audit::{self, Actor, AuditAction, AuditEntry},

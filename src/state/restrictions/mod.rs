@@ -1,16 +1,16 @@
 //! Restrictions, from imposing to lifting, and what operators and owners see of them.
 
 pub mod accounts;
+pub mod active_restriction;
 pub mod confirm;
 pub mod disable;
 pub mod escalate;
+pub mod etag;
 pub mod exceptions;
 pub mod impose;
-pub mod leaked;
 pub mod lift;
 pub mod links;
 pub mod mode;
 pub mod read;
 pub mod reports;
-pub mod seen;
 pub mod timeline;

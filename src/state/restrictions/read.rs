@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::directory::StateFault;
-use crate::restrictions::{reports, seen::Etag};
+use crate::restrictions::{etag::Etag, reports};
 use akgate_api::restrictions::RestrictionView;
 use akgate_rules::{access_key::AccessKeyId, restriction::RestrictionState};
 

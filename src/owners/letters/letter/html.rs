@@ -128,7 +128,7 @@ fn render_line(spans: &[Span]) -> String {
         match span {
             Span::Text(text) => html.push_str(&escape_html(text)),
             Span::Strong(inner) => {
-                html.push_str(&format!("<strong>{}</strong>", render_line(inner)))
+                html.push_str(&format!("<strong>{}</strong>", render_line(inner)));
             }
             Span::Quoted(inner) => {
                 html.push_str(&format!(

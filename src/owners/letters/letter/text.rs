@@ -24,7 +24,7 @@ pub(super) fn render_text(blocks: &[Block]) -> String {
 fn push_block(text: &mut String, block: &Block, indent: &str) {
     match block {
         Block::Title(spans) | Block::Paragraph(spans) => {
-            push_wrapped(text, &render_line(spans), indent, indent)
+            push_wrapped(text, &render_line(spans), indent, indent);
         }
         Block::Heading(spans) => {
             let heading = render_line(spans);
