@@ -1,6 +1,6 @@
 //! `akgate classify`: what an operation would change, and whether a restricted AccessKey may call it.
 //!
-//! Judged as in mode `enforce`, with the self-remedy lane closed. CommandExit code 0, or 2 where the
+//! Judged as in mode `enforce`, with the self-remedy lane closed. Exit code 0, or 2 where the
 //! product and the version do not belong together.
 
 use std::io;

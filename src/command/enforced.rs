@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(
             say(&fenced),
             "enforced at 1 node in 2201 ms; 1 node without a lease (gw-2:77:0a1b2c3d); \
-             calls under way there are not known"
+             it is unknown which calls are still in progress"
         );
         let nobody = Receipt {
             nodes: Some(0),

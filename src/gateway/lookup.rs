@@ -4,7 +4,7 @@
 //! 2. A known id whose secret is not is read once, however many calls wait for it. No limit but the
 //!    database's own stands in its way.
 //! 3. An unknown id may be one that another node has just learnt, or nobody's. At most 8 are looked up at
-//!    a time; more are refused ([`Fault::Throttled`]). CredentialState was not found is not looked for again for 5
+//!    a time; more are refused ([`Fault::Throttled`]). What was not found is not looked for again for 5
 //!    seconds, unless it is learnt meanwhile.
 
 use std::{
@@ -63,7 +63,7 @@ impl Default for LookupSettings {
 /// How many ids that were not found are remembered.
 const ABSENT_KEYS: usize = 10_000;
 
-/// CredentialState proves a key, and whose it is.
+/// What proves a key, and whose it is.
 #[derive(Debug)]
 pub struct Caller {
     /// The key or session.
@@ -76,13 +76,13 @@ pub struct Caller {
     pub principal: String,
     /// The RAM user; `None` for the account itself and for a session.
     pub user_name: Option<String>,
-    /// CredentialState more a session has.
+    /// What more a session has.
     pub session: Option<CallerSession>,
     /// The revision at which this was so, in the history in which it was read.
     position: Position,
 }
 
-/// CredentialState a session has beyond an access key.
+/// What a session has beyond an access key.
 #[derive(Debug)]
 pub struct CallerSession {
     /// SHA-256 of its token.
@@ -94,7 +94,7 @@ pub struct CallerSession {
 }
 
 impl Caller {
-    /// CredentialState the key descends from; nothing for an access key.
+    /// What the key descends from; nothing for an access key.
     #[must_use]
     pub fn ancestors(&self) -> &[Ancestor] {
         self.session

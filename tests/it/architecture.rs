@@ -64,7 +64,7 @@ fn database_descriptions_and_flags_each_have_their_crates() {
         ("utoipa", &["api", "admin"]),
         ("utoipa-axum", &["admin"]),
         ("clap", &[]),
-        ("lettre", &["owners"]),
+        ("lettre", &["owners", "state"]),
     ] {
         for (name, _) in DIRECTION {
             let manifest = root().join("src").join(name).join("Cargo.toml");

@@ -55,7 +55,7 @@ pub struct OidcSettings {
 pub struct OidcProvider {
     client: https::HttpsClient<Full<Bytes>>,
     settings: OidcSettings,
-    /// CachedMetadata by one at a time: whoever comes to the door, and however many, do not have it asked each time.
+    /// Read by one at a time: whoever comes to the door, and however many, do not have it asked each time.
     metadata: Mutex<Option<CachedMetadata>>,
 }
 
@@ -141,7 +141,7 @@ struct TokenErrorResponse {
     error: String,
 }
 
-/// JsonWebKeys of kinds that nobody here knows are no hindrance.
+/// Keys of kinds that nobody here knows are no hindrance.
 #[derive(Deserialize)]
 struct JsonWebKeys {
     keys: Vec<Value>,

@@ -14,7 +14,7 @@ use akgate_rules::verdict::Profile;
 /// Show accounts, and set what their restricted keys are refused
 #[derive(Debug, Clone, Subcommand)]
 pub enum AccountsCommand {
-    /// ListSpec accounts
+    /// List accounts
     List {
         /// Only accounts that override a configured default
         #[arg(long)]

@@ -14,7 +14,7 @@ use super::{
 /// Approve or reject changes that need a second operator
 #[derive(Debug, Clone, Subcommand)]
 pub enum ApprovalsCommand {
-    /// ListSpec pending approvals
+    /// List pending approvals
     List {
         /// Include approvals that are no longer pending
         #[arg(long)]

@@ -8,7 +8,7 @@ use super::{
     CommandExit, Connection, ListSpec, print_list, run_over_api as over_api, shown::Column,
 };
 
-/// ListSpec audit records, newest first
+/// List audit records, newest first
 #[derive(Debug, Clone, clap::Args)]
 pub struct AuditArgs {
     /// Only those by this actor: operator:NAME, contact:ID, source:NAME, policy or akgate

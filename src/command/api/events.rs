@@ -10,10 +10,10 @@ use super::{
     shown::Column,
 };
 
-/// ListSpec the events sent to other programs, and retry failed ones
+/// List the events sent to other programs, and retry failed ones
 #[derive(Debug, Clone, Subcommand)]
 pub enum EventsCommand {
-    /// ListSpec events, newest first
+    /// List events, newest first
     List {
         /// Due, Sent or Buried (failed)
         #[arg(long)]

@@ -14,7 +14,7 @@ use super::{
 /// Allow a restricted AccessKey single operations from given networks for some hours: needs approval
 #[derive(Debug, Clone, Subcommand)]
 pub enum ExceptionsCommand {
-    /// ListSpec exceptions that are in force
+    /// List exceptions that are in force
     List {
         /// Include ended ones
         #[arg(long)]

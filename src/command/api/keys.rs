@@ -17,7 +17,7 @@ use akgate_rules::access_key::AccessKeyId;
 /// Show AccessKeys and their lineage; request to disable a leaked one
 #[derive(Debug, Clone, Subcommand)]
 pub enum KeysApiCommand {
-    /// ListSpec AccessKeys
+    /// List AccessKeys
     List {
         /// Only those of this account
         #[arg(long, value_name = "ID")]

@@ -10,10 +10,10 @@ use super::{
     CommandExit, Connection, ListSpec, print_list, run_over_api as over_api, shown::Column,
 };
 
-/// ListSpec the letters, send one again, or stop one
+/// List the letters, send one again, or stop one
 #[derive(Debug, Clone, Subcommand)]
 pub enum LettersApiCommand {
-    /// ListSpec letters, newest first
+    /// List letters, newest first
     List {
         /// Due, Sent or Buried (failed)
         #[arg(long)]

@@ -8,10 +8,10 @@ use super::{
     CommandExit, Connection, ListSpec, print_list, run_over_api as over_api, shown::Column,
 };
 
-/// ListSpec the running processes: what each enforces, its lease, its keys and its clock
+/// List the running processes: what each enforces, its lease, its keys and its clock
 #[derive(Debug, Clone, Subcommand)]
 pub enum NodesCommand {
-    /// ListSpec nodes: the revision that each enforces and how far it is behind, the age of its last announcement, how far its
+    /// List nodes: the revision that each enforces and how far it is behind, the age of its last announcement, how far its
     /// clock is ahead of the database's, and the keys of its key ring. `-o json` also shows roles, version and more
     List {
         /// The akgate to use

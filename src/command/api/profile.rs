@@ -60,7 +60,7 @@ pub struct Connection {
         hide_env_values = true
     )]
     profile: Option<String>,
-    /// OutputFormat format
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
     pub(super) output: OutputFormat,
 }

@@ -11,10 +11,10 @@ use super::{
     run_over_api as over_api, shown::Column,
 };
 
-/// ListSpec leak reports and deliveries, undo a delivery
+/// List leak reports and deliveries, undo a delivery
 #[derive(Debug, Clone, Subcommand)]
 pub enum ReportsApiCommand {
-    /// ListSpec leak reports, newest first
+    /// List leak reports, newest first
     List {
         /// Suspected, Secret, Pair or Decided
         #[arg(long)]
@@ -35,7 +35,7 @@ pub enum ReportsApiCommand {
         #[command(flatten)]
         connection: Connection,
     },
-    /// ListSpec deliveries: leak reports that arrived together, by webhook or import
+    /// List deliveries: leak reports that arrived together, by webhook or import
     Batches {
         /// Maximum number of rows
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]

@@ -15,10 +15,10 @@ use super::{
 use akgate_api::{leak_reports::LeakReportReceipt, restrictions::RestrictionView};
 use akgate_rules::restriction::Resolution;
 
-/// ListSpec, impose, confirm and lift restrictions
+/// List, impose, confirm and lift restrictions
 #[derive(Debug, Clone, Subcommand)]
 pub enum RestrictionsCommand {
-    /// ListSpec restrictions, newest first
+    /// List restrictions, newest first
     List {
         /// Only those where one of these begins with this text: the AccessKey, its account or user, the ticket, the source's
         /// reference, the URL where it was found

@@ -22,13 +22,13 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(15);
 /// Check everything that a node depends on, and print what to do; changes nothing
 ///
 /// Configuration, key ring, database, migrations, clock, mail server, upstreams, policy, operators and letters.
-/// CommandExit status: 0 if all is well, 3 if something needs attention, 1 if something is wrong.
+/// Exit status: 0 if all is well, 3 if something needs attention, 1 if something is wrong.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DoctorArgs {
     /// Check for a process with these roles; all by default
     #[arg(long, value_enum, value_delimiter = ',')]
     roles: Vec<ProcessRole>,
-    /// OutputFormat format
+    /// Output format
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
     output: OutputFormat,
     /// Configuration

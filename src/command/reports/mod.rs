@@ -22,7 +22,7 @@ pub enum ReportsCommand {
     /// Formats: gitleaks JSON, SARIF, TruffleHog NDJSON, CSV with a header line, or NDJSON. The format is detected;
     /// override it with `--format`. Fields of CSV and NDJSON: access_key_id, access_key_secret (at least one of the two),
     /// url, commit, path, first_seen (RFC 3339). An AccessKeyId alone restricts nothing. Importing a file twice changes
-    /// nothing. To resume an interrupted import, import the whole file again with --batch. CommandExit status: 3 if some of the
+    /// nothing. To resume an interrupted import, import the whole file again with --batch. Exit status: 3 if some of the
     /// file could not be read.
     Import(import::ImportArgs),
     /// Commands that use the admin API

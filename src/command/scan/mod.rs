@@ -19,7 +19,7 @@ use akgate_rules::credentials::Credential;
 ///
 /// Searches for AccessKeyIds (LTAI…, STS.…) and for secrets that are near one or in a variable with a telling name.
 /// Standard input can be the output of `git log -p`: the commit and file of each finding are then shown. No network
-/// access is needed, and secrets are not printed. CommandExit status 1 if something was found. To prove and report findings:
+/// access is needed, and secrets are not printed. Exit status 1 if something was found. To prove and report findings:
 /// `akgate scan PATH --report | akgate reports import -`.
 #[derive(Debug, clap::Args)]
 pub struct ScanArgs {

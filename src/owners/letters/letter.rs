@@ -1,6 +1,6 @@
 //! Rendering letters: one template per kind and language, of which both parts are made (`markup`).
 //!
-//! LetterTemplates come with the build; a folder may override them by the same names (`en/imposed.md`). They are
+//! Templates come with the build; a folder may override them by the same names (`en/imposed.md`). They are
 //! read and tried once, at the start: a name that a template misspells is an error then, not an empty place
 //! in a letter.
 

@@ -1,4 +1,4 @@
-//! PageTemplates for people, on the public listener: the owner's confirmation, and what a refusal recommends.
+//! Pages for people, on the public listener: the owner's confirmation, and what a refusal recommends.
 
 mod confirmation;
 mod page;

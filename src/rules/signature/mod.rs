@@ -58,7 +58,7 @@ impl Scheme {
 /// The stages of a signature, as text for people.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CanonicalForm {
-    /// CanonicalForm query (RPC) or canonical request (ACS3); ROA has none.
+    /// Canonical query (RPC) or canonical request (ACS3); ROA has none.
     pub canonical_request: Option<String>,
     /// What the MAC is computed over.
     pub string_to_sign: String,

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! decide ─> Permit ─┬─ unproven_read ────────────> Clearance ─ spend ─> forwarded
-//!                   └─ joined_with(intent) ─┬────> Clearance            └─ ExpiredDecision: decide anew
-//!                                           └─ OutdatedDecision: catch up, decide anew, join with the same intent
+//!                   └─ joined_with(intent) ─┬────> Clearance            └─ Expired: decide anew
+//!                                           └─ Outdated: catch up, decide anew, join with the same intent
 //! ```
 //!
 //! What is compared after something was waited for was read before it: the permit names the position at which it was

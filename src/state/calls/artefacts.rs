@@ -122,7 +122,7 @@ pub async fn list_artefacts_since(
     Ok(artefacts.collect())
 }
 
-/// CallTotals of a key and its sessions since then.
+/// Calls of a key and its sessions since then.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct CallTotals {
     /// That went upstream.

@@ -1,4 +1,4 @@
-//! ExplainedRefusal a call was refused: what of it the restriction forbids; and, for whoever made it, by the RequestId and the key
+//! Why a call was refused: what of it the restriction forbids; and, for whoever made it, by the RequestId and the key
 //! that signed.
 
 use serde::Serialize;

@@ -65,7 +65,7 @@ pub struct Feed {
     settings: FeedSettings,
     /// Held while `live` is moved, so that changes are applied in order.
     turn: Mutex<()>,
-    /// CredentialState was applied last, to be read again should the history become another.
+    /// What was applied last, to be read again should the history become another.
     applied: BlockingMutex<RecentChanges>,
     /// When the counter was last read, in milliseconds since `born`; -1 before the first time.
     read_at: AtomicI64,
@@ -87,7 +87,7 @@ impl Feed {
         }
     }
 
-    /// CredentialState is kept as Postgres has it.
+    /// What is kept as Postgres has it.
     #[must_use]
     pub fn live(&self) -> &Arc<LiveRegistry> {
         &self.live
@@ -112,7 +112,7 @@ impl Feed {
         )
     }
 
-    /// Brings [`LiveRegistry`] to a position: what was just committed, here or at another node. CredentialState is begun is done, whether
+    /// Brings [`LiveRegistry`] to a position: what was just committed, here or at another node. What is begun is done, whether
     /// or not the caller waits for it.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ impl Feed {
         }
     }
 
-    /// Brings [`LiveRegistry`] to where the registry stands now. CredentialState is begun is done, whether or not the caller waits for it.
+    /// Brings [`LiveRegistry`] to where the registry stands now. What is begun is done, whether or not the caller waits for it.
     ///
     /// # Errors
     /// [`StateFault`].
@@ -204,7 +204,7 @@ impl Feed {
                 let maps = with_timeout(LOAD_TIMEOUT, load_registry(&self.pool, timeout)).await?;
                 let later = self.still(now).await?;
                 self.live.replace(maps);
-                // CredentialState was committed meanwhile may have been loaded: it is not told apart.
+                // What was committed meanwhile may have been loaded: it is not told apart.
                 self.applied().forget_up_to(later.revision);
                 self.live.publish(now);
             }

@@ -1,9 +1,9 @@
-//! CredentialState a node knows in memory: every AccessKeyId, every restriction, every profile of an account.
+//! What a node knows in memory: every AccessKeyId, every restriction, every profile of an account.
 //!
 //! Only [`super::feed`] writes here, in the order of revisions; the request road reads without waiting for
 //! anybody. Before the first load nothing has a standing.
 //!
-//! CredentialState is known is known at a [`Position`], which is published after the changes that it stands for: whoever reads it
+//! What is known is known at a [`Position`], which is published after the changes that it stands for: whoever reads it
 //! first and the rest afterwards sees all of them, and maybe more.
 
 use std::{
@@ -30,19 +30,19 @@ use akgate_rules::{
     verdict::{Mode, Profile, Standing},
 };
 
-/// CredentialState is known of an AccessKeyId.
+/// What is known of an AccessKeyId.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CredentialEntry {
     /// The revision of its last change.
     pub revision: i64,
     /// The reload in which it was last seen.
     pub(crate) generation: u32,
-    /// CredentialState it is.
+    /// What it is.
     pub what: CredentialState,
 }
 
 impl CredentialEntry {
-    /// CredentialState is known at the revision of its last change.
+    /// What is known at the revision of its last change.
     #[must_use]
     pub fn new(revision: i64, what: CredentialState) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl CredentialEntry {
     }
 }
 
-/// CredentialState an AccessKeyId is.
+/// What an AccessKeyId is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialState {
     /// An AccessKey pair.
@@ -81,10 +81,10 @@ pub(crate) struct ActiveRestriction {
     pub is_widened: bool,
 }
 
-/// CredentialState an account has of its own, in place of the configured default.
+/// What an account has of its own, in place of the configured default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AccountOverrides {
-    /// CredentialState its restricted keys are refused.
+    /// What its restricted keys are refused.
     pub profile: Option<Profile>,
     /// Whether its restricted keys may disable or delete themselves.
     pub self_remedy: Option<bool>,
@@ -99,7 +99,7 @@ pub(crate) struct ExceptionEntry {
     pub exception: Exception,
 }
 
-/// CredentialState is known, in place: a new history changes what it has to, key by key.
+/// What is known, in place: a new history changes what it has to, key by key.
 #[derive(Debug, Default)]
 pub(crate) struct RegistryMaps {
     /// Counts the reloads.
@@ -129,7 +129,7 @@ impl SwitchedMode {
     }
 }
 
-/// CredentialState this node knows.
+/// What this node knows.
 #[derive(Debug, Default)]
 pub struct LiveRegistry {
     /// `None` before the first load.
@@ -143,14 +143,14 @@ pub struct LiveRegistry {
 }
 
 impl LiveRegistry {
-    /// CredentialState is known of an AccessKeyId; `None` where nothing is.
+    /// What is known of an AccessKeyId; `None` where nothing is.
     #[must_use]
     pub fn known(&self, id: &AccessKeyId) -> Option<CredentialEntry> {
         let maps = self.maps.load();
         maps.as_ref()?.known.pin().get(id).copied()
     }
 
-    /// CredentialState a node would know of which these restrictions are in force and nothing else: for measurements.
+    /// What a node would know of which these restrictions are in force and nothing else: for measurements.
     #[must_use]
     pub fn of_restrictions(
         count: usize,
@@ -276,7 +276,7 @@ impl LiveRegistry {
             .is_some_and(|made| made.iter().any(covers))
     }
 
-    /// CredentialState an account has of its own.
+    /// What an account has of its own.
     #[must_use]
     pub fn account(&self, account_id: &str) -> AccountOverrides {
         let maps = self.maps.load();

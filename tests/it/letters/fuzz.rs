@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::stage::{KEY, NOW, SECRET, key_id};
 
-/// SecretFragments that hostile texts are made of.
+/// Pieces that hostile texts are made of.
 const PIECES: [&str; 42] = [
     "\r\n",
     "\n",

@@ -1,4 +1,4 @@
-//! OutagePause: while the mail server takes nothing, one batch asks after it now and then, and all other letters wait.
+//! Rest: while the mail server takes nothing, one batch asks after it now and then, and all other letters wait.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

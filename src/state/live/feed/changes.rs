@@ -1,4 +1,4 @@
-//! CredentialState changed, from rows of Postgres into memory.
+//! What changed, from rows of Postgres into memory.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -30,11 +30,11 @@ use akgate_rules::{
 pub(crate) enum ChangedItem {
     /// A pair, a session, its restriction or an exception from that.
     Key(AccessKeyId),
-    /// CredentialState an account has of its own.
+    /// What an account has of its own.
     Account(String),
 }
 
-/// CredentialState is to be read.
+/// What is to be read.
 #[derive(Debug, Default)]
 pub(crate) struct ChangeQuery {
     /// Everything that changed after this revision.
@@ -124,7 +124,7 @@ pub(crate) async fn load_policy(
     load_exceptions(db, maps, &everything, &mut changed).await
 }
 
-/// CredentialState is found of keys.
+/// What is found of keys.
 struct FoundKeys<'a> {
     /// Those that are read whole and were not found yet.
     whole: HashSet<AccessKeyId>,
@@ -142,7 +142,7 @@ impl FoundKeys<'_> {
     }
 }
 
-/// CredentialState becomes of a key's restrictions by one more row of them. Their order does not matter: at most
+/// What becomes of a key's restrictions by one more row of them. Their order does not matter: at most
 /// one is in force.
 pub(crate) fn merge_restriction(
     marks: &mut KeyRestrictions,
