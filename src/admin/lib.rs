@@ -1,7 +1,7 @@
 //! The admin API, `/admin/v1`: operators report, look, confirm and lift; and `/v1`, for the cloud's own programs.
 //!
-//! An endpoint is one file of [`v1`]; [`router`] alone knows them all. What they share of HTTP, from authentication to problem
-//! documents, is in [`http`].
+//! An endpoint is one file of `v1`; [`router`] alone knows them all. What they share of HTTP, from authentication to problem
+//! documents, is in `http`.
 
 #![forbid(unsafe_code)]
 

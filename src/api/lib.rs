@@ -1,5 +1,5 @@
 //! What the admin API says: the types of its requests and answers, one file per resource, with their JSON and their
-//! schemas. The registry fills the answers, the admin API serves them, and the command line reads them.
+//! schemas. `state` fills the answers, the admin API serves them, and the command line reads them.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Second station: what the request says of itself becomes proven, or it is refused.
+//! Second step: what the request says of itself becomes proven, or it is refused.
 //!
 //! In the order of `docs/faults.md`: the signed time, the access key, the session's token, the MAC, the nonce, and only
 //! then what is asked for. An unauthenticated caller learns nothing of a key's standing.

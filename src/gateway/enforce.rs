@@ -1,4 +1,4 @@
-//! Third station: the verdict, made from memory on the basis that was read when the call was received.
+//! Third step: the verdict, made from memory on the basis that was read when the call was received.
 //!
 //! 1. A refusal ends here: it is counted and kept in batches.
 //! 2. A read that news could refuse needs the node's lease: what was answered before the call came is in memory then.

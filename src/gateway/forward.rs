@@ -1,4 +1,4 @@
-//! The station before upstream: a new request, printed from the proven value, spends the clearance.
+//! The last step before the upstream: a new request, printed from the proven value, spends the clearance.
 //!
 //! A clearance that is too old is worth nothing, up to the first byte that upstream gets: the call is cleared again.
 

@@ -1,4 +1,4 @@
-//! What the stations of the request road share.
+//! What the steps of the request road share.
 
 use std::{
     borrow::Cow,
@@ -96,7 +96,7 @@ impl RecommendLink {
     }
 }
 
-/// What the stations share.
+/// What the steps share.
 pub struct Gate {
     /// How it is set.
     pub settings: GateSettings,

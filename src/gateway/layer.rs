@@ -21,7 +21,7 @@ use super::{
 };
 
 /// Puts the gate in front of any axum handler. What reaches the handler was printed by akgate and carries the caller's
-/// [`Identity`](super::identity::Identity).
+/// [`Identity`](akgate_rules::identity::Identity).
 #[derive(Clone)]
 pub struct GateLayer(Arc<Gate>);
 
@@ -75,7 +75,7 @@ where
         let (gate, upstream) = (Arc::clone(&self.gate), self.upstream.clone());
         Box::pin(async move {
             let answering = async { Ok(answer_call(gate, upstream, request).await) };
-            // The road contains the panics of its stations; what is left are its first and its last step.
+            // The road contains the panics of its steps; what is left are its first and its last step.
             let answered = contain_panic(answering).await;
             Ok(answered.unwrap_or_else(|fault| answer_without_trace(&fault)))
         })

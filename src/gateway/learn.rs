@@ -1,4 +1,4 @@
-//! Last station of a change: what upstream did is learnt and its outcome recorded, before the answer leaves.
+//! Last step of a change: what upstream did is learnt and its outcome recorded, before the answer leaves.
 //!
 //! A commit that fails is tried again for 5 seconds; then the caller is told of an error though the call was executed,
 //! since an access key that akgate does not know of is one that it cannot restrict.

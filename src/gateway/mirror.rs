@@ -61,7 +61,7 @@ where
     drop(finish_call(gate, trace, judged.map(|()| no_content())));
 }
 
-/// The stations of a copy.
+/// The steps of a copy.
 async fn pass_copy<B>(gate: &Gate, trace: &mut Trace, request: Request<B>) -> Result<(), Fault>
 where
     B: Body<Data = Bytes>,

@@ -9,7 +9,7 @@ use akgate_rules::fault::Fault;
 /// What the caller of a call that panicked is told.
 pub const PANICKED: Fault = Fault::Internal("a call ended in a panic");
 
-/// Runs a part of the road. What a panic leaves half done is gone with its call: the stations lock nothing that is shared
+/// Runs a part of the road. What a panic leaves half done is gone with its call: the steps lock nothing that is shared
 /// across it.
 ///
 /// # Errors

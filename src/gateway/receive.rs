@@ -1,4 +1,4 @@
-//! First station: the whole request in memory, read once, and what the node knew when it was complete.
+//! First step: the whole request in memory, read once, and what the node knew when it was complete.
 
 use bytes::Bytes;
 use http_body::Body;

@@ -52,7 +52,7 @@ where
     }
 }
 
-/// The stations up to the verdict; a plain read goes on to its upstream.
+/// The steps up to the verdict; a plain read goes on to its upstream.
 async fn pass_read<U, B>(
     gate: &Gate,
     upstream: &U,
@@ -78,7 +78,7 @@ where
     }
 }
 
-/// The stations from the intent on.
+/// The steps from the intent on.
 async fn pass_change<U: Upstream>(
     gate: &Gate,
     upstream: &U,

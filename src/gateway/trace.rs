@@ -1,6 +1,6 @@
 //! What is known of one call: the log line, the metric and the outcome of its intent are made of it.
 //!
-//! It belongs to the call alone and outlives a panic of the stations, so that an error keeps its RequestId, its format
+//! It belongs to the call alone and outlives a panic of any step, so that an error keeps its RequestId, its format
 //! and its line in the log.
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};

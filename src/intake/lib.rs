@@ -1,6 +1,6 @@
 //! The leak road's doors on the public listener: what sources deliver. One file per kind of source.
 //!
-//! What a source says is a claim like any other: it is restricted what is proven, and nothing else.
+//! What a source says is a claim like any other: only a key whose leak is proven is restricted.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! What akgate keeps, in PostgreSQL and in the memory of a node. The one crate that speaks SQL: each function is one
-//! statement or one transaction.
+//! What akgate keeps, in PostgreSQL and in the memory of a node. No other crate of the product speaks SQL, the sandbox with
+//! its tables of its own excepted: each function is one statement or one transaction.
 //!
 //! A writer advances the revision first ([`directory::revision`]), so writers wait for each other, and what one of them
 //! reads still holds when it commits. Audit records, letters and events are written in the transaction of what they
