@@ -1,4 +1,4 @@
-//! The first step of every call: it gets its trace, and a turn where one is free.
+//! The first step of every call: it gets its trace and takes a turn; with no turn free, it is refused.
 
 use std::sync::Arc;
 

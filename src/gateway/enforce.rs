@@ -1,8 +1,8 @@
 //! Third step: the verdict, made from memory on the basis that was read when the call was received.
 //!
 //! 1. A refusal ends here: it is counted and kept in batches.
-//! 2. A read that news could refuse needs the node's lease: what was answered before the call came is in memory then.
-//!    Without one it is waited for a little.
+//! 2. A read that a newer restriction could refuse needs the node's lease. With a lease, every change that was answered
+//!    before the call is in memory. Without one, the call waits for a lease for a short time.
 //! 3. A plain read goes on at once. Whatever else is called becomes a [`PendingChange`], which leaves a durable intent
 //!    first ([`super::intent`]).
 //!

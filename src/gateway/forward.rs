@@ -1,6 +1,6 @@
 //! The last step before the upstream: a new request, printed from the proven value, spends the clearance.
 //!
-//! A clearance that is too old is worth nothing, up to the first byte that upstream gets: the call is cleared again.
+//! Until the first byte is sent, a clearance that has become too old is replaced: the call is cleared again.
 
 use std::{sync::Arc, time::Instant};
 

@@ -2,9 +2,9 @@
 //!
 //! 1. The statement that writes the intent also refuses a replay at any node, and says where the registry stood when it
 //!    began.
-//! 2. Where the permit was decided at an older position, the node catches up, looks the caller up again, decides again
-//!    and joins the new permit with the same intent: a change that comes after a restriction at another node is refused,
-//!    however late the news ([`Permit::joined_with`]).
+//! 2. If the permit was decided at an older position, the node catches up, looks the caller up again, decides again and
+//!    joins the new permit with the same intent. So a change that comes after a restriction is refused, however late the
+//!    news reaches this node ([`Permit::joined_with`]).
 //! 3. A clearance that is too old is replaced by a new one in the same way ([`clear_again`]).
 
 use super::{

@@ -1,7 +1,7 @@
 //! Last step of a change: what upstream did is learnt and its outcome recorded, before the answer leaves.
 //!
-//! A commit that fails is tried again for 5 seconds; then the caller is told of an error though the call was executed,
-//! since an access key that akgate does not know of is one that it cannot restrict.
+//! A commit that fails is tried again for 5 seconds. Then the caller gets an error although the call was executed: akgate
+//! cannot restrict an access key that it does not know of.
 
 use std::{sync::atomic::Ordering, time::Duration};
 

@@ -1,8 +1,8 @@
 //! Looking a claimed key up: from memory where it is known, from Postgres where it is not.
 //!
 //! 1. A known id whose secret is in the cache costs no database call.
-//! 2. A known id whose secret is not is read once, however many calls wait for it. No limit but the
-//!    database's own stands in its way.
+//! 2. A known id whose secret is not in the cache is read from the database once, however many calls wait for it. Only
+//!    the database limits how many ids are read at a time.
 //! 3. An unknown id may be one that another node has just learnt, or nobody's. At most 8 are looked up at
 //!    a time; more are refused ([`Fault::Throttled`]). What was not found is not looked for again for 5
 //!    seconds, unless it is learnt meanwhile.

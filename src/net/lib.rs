@@ -1,5 +1,4 @@
-//! How bytes come and go: listeners with TLS, where a request came from, clients of servers that are called now and
-//! then, what is counted, and the log.
+//! The network and telemetry: listeners with TLS, the address of a peer, HTTPS clients, metrics and the log.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Where a request came from: the socket, or what a trusted proxy says of it.
+//! The address that a request came from.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -1,4 +1,4 @@
-//! What account owners see: letters, and the pages that letters and refusals lead to.
+//! What account owners see: letters, and the pages behind the links of letters and refusals.
 
 #![forbid(unsafe_code)]
 

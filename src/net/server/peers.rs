@@ -1,4 +1,4 @@
-//! Where a request came from: the socket, or what a trusted proxy says of it.
+//! Finds the peer of a request: the socket's address, or what a trusted proxy says in `X-Forwarded-For`.
 
 use std::{
     net::IpAddr,
@@ -60,7 +60,7 @@ impl TrustedProxies {
     }
 }
 
-/// Tells the stations behind where the requests of a connection come from.
+/// Tells the inner service where the requests of a connection come from.
 #[derive(Clone)]
 pub(super) struct PeerService<S> {
     service: S,

@@ -1,4 +1,4 @@
-//! The audit: who did what. A record commits with the deed that it tells of.
+//! The audit: who did what. A record commits in the transaction of the change that it records.
 
 pub mod list;
 pub mod notices;

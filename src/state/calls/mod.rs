@@ -1,8 +1,8 @@
-//! Records of calls: what letters, the console and `activity` stand on.
+//! Records of calls: letters, the owner's page and `activity` are made of them.
 //!
-//! What is to change something is written before it is forwarded ([`intents`]): the same statement is the
-//! replay protection of all nodes. What came of it, what was refused and how often a key called is gathered
-//! in memory and written in batches, off the road ([`recorder`]).
+//! A call that may change something is written as an intent before it is forwarded ([`intents`]); the same statement
+//! stops replays on all nodes. Outcomes, refusals and counts are gathered in memory and written in batches, off the
+//! request road ([`recorder`]).
 
 pub mod activity;
 pub mod artefacts;

@@ -1,4 +1,5 @@
-//! AccessKeys that become known or change, and what that means for leaks and restrictions.
+//! What happens to access keys: they are imported, learnt, disabled and deleted, which may prove a leak or bring a
+//! restriction back.
 
 pub mod directory_change;
 pub mod import;

@@ -1,4 +1,4 @@
-//! What every node knows and enforces: the registry in memory, and the protocol by which a change that restricts is
+//! What every node knows and enforces: the registry in memory, and the protocol between nodes. A change that restricts is
 //! answered only when every node enforces it.
 
 pub mod barrier;

@@ -1,5 +1,5 @@
-//! Operators: who may use the admin API, and how each is known: by a token, by a certificate, or by a provider of
-//! identities that a token is made for.
+//! Operators: who may use the admin API. An operator is known by a token or by a client certificate; whoever signs in with an
+//! identity provider gets a token.
 
 pub mod certificate;
 pub mod guesses;

@@ -1,5 +1,5 @@
-//! The links of a contact, to confirm and to withdraw: a token is derived from the key ring when a letter is sent, and only
-//! its hash is stored.
+//! Making the links of a letter, to confirm and to withdraw: a token is derived from the key ring when the letter is sent,
+//! and only its hash is stored.
 
 use sha2::{Digest, Sha256};
 use sqlx::{PgPool, PgTransaction};

@@ -1,4 +1,4 @@
-//! The links in letters by which an owner confirms, or takes a confirmation back: stored as a hash, each usable once.
+//! Using a link of a letter, to confirm a clean-up or to take the confirmation back: found by its hash, each once.
 
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;

@@ -5,7 +5,7 @@
 //! an asynchronous failover loses commits. This crate writes the protocol down as steps and lets
 //! [stateright](https://docs.rs/stateright) try every order of them. It knows nothing of the gateway's code.
 //!
-//! # Hands and steps
+//! # Parties and steps
 //!
 //! Each [`Action`](model::Action) is one step of one party. Between any two steps every other party may take any
 //! number of steps: that is what a stop, a slow disk or a lost notification looks like from outside.
