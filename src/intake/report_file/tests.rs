@@ -154,7 +154,7 @@ fn csv_and_ndjson_are_read() {
         "line 3: access_key_id or access_key_secret is required".to_owned(),
         "line 4: access_key_id: an AccessKeyId must be 1 to 128 characters of A-Z a-z 0-9 . _ -"
             .to_owned(),
-        "line 5: it has 2 fields, the header has 4".to_owned(),
+        "line 5: has 2 fields, the header has 4".to_owned(),
         format!("- {SECRET} - - - -"),
     ];
     assert_eq!(detected(&csv), Some(ReportFormat::Csv));
