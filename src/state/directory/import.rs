@@ -270,7 +270,7 @@ mod tests {
         );
         assert_eq!(
             rows[2],
-            Err("line 4: it has 2 fields, the header has 4".to_owned())
+            Err("line 4: has 2 fields, the header has 4".to_owned())
         );
     }
 
