@@ -42,7 +42,7 @@ use akgate_api::problem::ProblemDetails;
                        `next_page_token`; send it as `page_token` to get the next page. It is null on the last page.",
         contact(name = "The operators of this akgate"),
     ),
-    servers((url = "/", description = "The admin listener of this akgate")),
+    servers((url = "/", description = "The admin listener of this akgate, in production or elsewhere")),
     tags(
         (name = "leaks", description = "Leak reports and their deliveries"),
         (name = "restrictions", description = "Restrictions, from imposing to lifting"),
