@@ -174,17 +174,17 @@ fn verbs(admin: &AdminApi) -> Vec<(&'static str, CustomMethods)> {
                 get(letters::get_letter),
                 vec![
                     ("resend", post(letters::resend_letter)),
-                    ("bury", post(letters::stop_letter)),
+                    ("cancel", post(letters::cancel_letter)),
                 ],
-                "A letter can be sent again (:resend) and given up (:bury).",
+                "A letter can be sent again (:resend) and given up (:cancel).",
             ),
         ),
         (
             "/admin/v1/hooks/{name}",
             of(
                 nothing(),
-                vec![("revive", post(events::retry_hook_events))],
-                "A hook can be tried again (:revive).",
+                vec![("retry", post(events::retry_hook_events))],
+                "A hook can be tried again (:retry).",
             ),
         ),
         (

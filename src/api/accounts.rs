@@ -52,7 +52,6 @@ pub struct AccountFilter {
 
 /// A page of results.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Accounts)]
 pub struct AccountPage {
     /// Sorted by id.
     pub accounts: Vec<AccountView>,

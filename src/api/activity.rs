@@ -20,18 +20,19 @@ pub struct Activity {
     /// Sessions that descend from it.
     pub sessions: Vec<SessionView>,
     /// AccessKeys that the key, or a session of it, created. Each is independent of it.
-    pub made: Vec<MadeView>,
+    pub created_keys: Vec<CreatedKeyView>,
 }
 
 /// An AccessKey that was created with another one.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct MadeView {
+#[schema(as = CreatedKey)]
+pub struct CreatedKeyView {
     /// The key.
     pub access_key_id: String,
     /// Its RAM user; null for the account itself.
     pub user_name: Option<String>,
     /// The key or session that created it.
-    pub made_by_access_key_id: String,
+    pub created_by_access_key_id: String,
     /// Active, Inactive or Deleted.
     pub status: String,
     /// When it was created.
@@ -41,6 +42,7 @@ pub struct MadeView {
 
 /// A call that changes something.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Intent)]
 pub struct IntentView {
     /// The RequestId that the caller received.
     pub request_id: Uuid,
@@ -69,6 +71,7 @@ pub struct IntentView {
 
 /// A call that the policy refused.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Refusal)]
 pub struct RefusalView {
     /// The RequestId that the caller received.
     pub request_id: Uuid,
@@ -95,6 +98,7 @@ pub struct RefusalView {
 
 /// Calls of one action in one hour.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = CallCount)]
 pub struct CountView {
     /// Start of the hour, UTC.
     #[serde(with = "time::serde::rfc3339")]
@@ -111,6 +115,7 @@ pub struct CountView {
 
 /// A session that descends from the key.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Session)]
 pub struct SessionView {
     /// The session.
     pub access_key_id: String,

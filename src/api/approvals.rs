@@ -25,14 +25,14 @@ pub struct ApprovalView {
     /// Why, in the requester's words.
     pub reason: String,
     /// The requester: `operator:NAME`.
-    pub asked_by: String,
+    pub requested_by: String,
     /// When it was requested.
     #[serde(with = "time::serde::rfc3339")]
-    pub asked_at: OffsetDateTime,
+    pub requested_at: OffsetDateTime,
     /// When it expires.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
-    /// `Waiting`, `Approved`, `Rejected`, `Withdrawn` or `Expired`.
+    /// `Pending`, `Approved`, `Rejected`, `Withdrawn` or `Expired`.
     pub state: String,
     /// Who decided: `operator:NAME`.
     pub decided_by: Option<String>,
@@ -64,7 +64,7 @@ akgate_rules::text_enum! {
     #[derive(ToSchema)]
     pub enum ApprovalState {
         /// No second operator has decided yet.
-        Waiting = "Waiting",
+        Pending = "Pending",
         /// The change was made.
         Approved = "Approved",
         /// Another operator rejected it.
@@ -78,7 +78,6 @@ akgate_rules::text_enum! {
 
 /// A page of results.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Approvals)]
 pub struct ApprovalPage {
     /// Newest first.
     pub approvals: Vec<ApprovalView>,

@@ -53,7 +53,6 @@ pub struct AuditFilter {
 
 /// A page of results.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Audit)]
 pub struct AuditPage {
     /// Newest first.
     pub records: Vec<AuditRecord>,

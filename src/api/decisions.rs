@@ -56,7 +56,6 @@ pub struct DecisionView {
 
 /// A decision, the rule behind it, and the restriction in its current state.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Why)]
 pub struct DecisionExplanation {
     /// The decision.
     #[serde(flatten)]

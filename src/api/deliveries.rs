@@ -9,6 +9,7 @@ use crate::values::text_schema;
 
 /// A delivery of leak reports.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Delivery)]
 pub struct DeliveryView {
     /// UUID version 7.
     pub delivery_id: Uuid,
@@ -56,7 +57,6 @@ pub struct DeliveryFilter {
 
 /// A page of results.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Deliveries)]
 pub struct DeliveryPage {
     /// Newest first.
     pub deliveries: Vec<DeliveryView>,
@@ -66,9 +66,8 @@ pub struct DeliveryPage {
 
 /// Why.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = Undoing)]
 #[serde(deny_unknown_fields)]
-pub struct UndoRequest {
+pub struct UndoDeliveryRequest {
     /// The reason, kept in the audit log and quoted in the letters.
     #[schema(schema_with = text_schema::<1024>)]
     pub reason: String,
@@ -76,7 +75,6 @@ pub struct UndoRequest {
 
 /// What was undone.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Undone)]
 pub struct UndoneDelivery {
     /// Number of restrictions that were lifted.
     pub lifted: usize,

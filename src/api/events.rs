@@ -19,7 +19,7 @@ pub struct EventView {
     pub access_key_id: Option<String>,
     /// The restriction concerned.
     pub restriction_id: Option<Uuid>,
-    /// `Due`, `Sent` or `Buried`.
+    /// `Due`, `Sent` or `Failed`.
     pub state: String,
     /// Number of attempts.
     pub attempts: i32,
@@ -44,7 +44,7 @@ pub struct EventFilter {
     /// Only those for this hook.
     #[param(nullable = false)]
     pub hook: Option<String>,
-    /// Only those in this state; failed events are `Buried`.
+    /// Only those in this state; failed events are `Failed`.
     #[param(value_type = Option<EventState>, inline, nullable = false)]
     pub state: Option<String>,
     /// The page size; the events of one audit record stay together, so a page may be larger.
@@ -64,13 +64,12 @@ akgate_rules::text_enum! {
         /// The hook has received it.
         Sent = "Sent",
         /// It has failed for good.
-        Buried = "Buried",
+        Failed = "Failed",
     }
 }
 
 /// A page of results.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Events)]
 pub struct EventPage {
     /// Newest first.
     pub events: Vec<EventView>,
@@ -80,7 +79,6 @@ pub struct EventPage {
 
 /// The events that are retried.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = RevivedEvents)]
 pub struct RetriedEvents {
     /// The number of events.
     pub events: u64,

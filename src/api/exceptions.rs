@@ -31,12 +31,12 @@ pub struct ExceptionView {
     /// Why, in the requester's words.
     pub reason: String,
     /// The requester: `operator:NAME`.
-    pub asked_by: String,
+    pub requested_by: String,
     /// The approver: `operator:NAME`.
     pub approved_by: String,
     /// When it was approved and began.
     #[serde(with = "time::serde::rfc3339")]
-    pub made_at: OffsetDateTime,
+    pub approved_at: OffsetDateTime,
     /// When it expires.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
@@ -45,7 +45,7 @@ pub struct ExceptionView {
     pub revoked_at: Option<OffsetDateTime>,
     /// Who ended it: `operator:NAME`.
     pub revoked_by: Option<String>,
-    /// `Holds`, `Revoked`, `Expired`, or `Over` if its restriction is lifted.
+    /// `Active`, `Revoked`, `Expired`, or `Ended` if its restriction is lifted.
     pub state: String,
 }
 
@@ -73,19 +73,18 @@ akgate_rules::text_enum! {
     #[derive(ToSchema)]
     pub enum ExceptionState {
         /// It is in force.
-        Holds = "Holds",
+        Active = "Active",
         /// It was ended early.
         Revoked = "Revoked",
         /// Its time is over.
         Expired = "Expired",
         /// Its restriction is lifted.
-        Over = "Over",
+        Ended = "Ended",
     }
 }
 
 /// A page of results.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Exceptions)]
 pub struct ExceptionPage {
     /// Newest first.
     pub exceptions: Vec<ExceptionView>,

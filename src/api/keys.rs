@@ -38,7 +38,7 @@ pub struct KeyView {
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     /// The AccessKey that created it; null if unknown.
-    pub made_by_access_key_id: Option<String>,
+    pub created_by_access_key_id: Option<String>,
     /// Since when operators keep it disabled; null if they do not.
     #[serde(with = "time::serde::rfc3339::option")]
     pub disabled_at: Option<OffsetDateTime>,
@@ -53,16 +53,15 @@ pub struct KeyView {
     /// Number of its sessions that have not expired.
     pub sessions: i64,
     /// Number of AccessKeys created with it.
-    pub made: i64,
+    pub created_keys: i64,
 }
 
 /// A restriction of a key.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = RestrictionOf)]
 pub struct KeyRestriction {
     /// UUID version 7.
     pub restriction_id: Uuid,
-    /// Imposed, Remediated or Lifted.
+    /// Imposed, Confirmed or Lifted.
     pub state: String,
     /// Since when it has been in force.
     #[serde(with = "time::serde::rfc3339")]
@@ -115,7 +114,6 @@ pub struct KeyFilter {
 
 /// A page of results.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Keys)]
 pub struct KeyPage {
     /// Sorted by id.
     pub keys: Vec<ListedKey>,
@@ -125,7 +123,6 @@ pub struct KeyPage {
 
 /// Why it is disabled.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = Disabling)]
 #[serde(deny_unknown_fields)]
 pub struct DisableKeyRequest {
     /// The reason, kept in the audit log.

@@ -17,6 +17,7 @@ use akgate_rules::{
 
 /// A leak report.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = LeakReport)]
 pub struct ReportView {
     /// UUID version 7.
     pub report_id: Uuid,
@@ -28,7 +29,7 @@ pub struct ReportView {
     pub access_key_id: Option<String>,
     /// The AccessKey that a found session descends from.
     pub parent_access_key_id: Option<String>,
-    /// `Suspected` (restricts nothing), `Secret`, `Pair` or `Decided`.
+    /// `Suspected` (restricts nothing), `Secret`, `IdAndSecret` or `Decided`.
     pub proof: String,
     /// The restriction that it led to or was added to.
     pub restriction_id: Option<Uuid>,
@@ -68,7 +69,6 @@ impl ReportView {
 
 /// A leak report.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = LeakReport)]
 #[serde(deny_unknown_fields)]
 pub struct NewLeakReport {
     /// The key, whether or not it is in the directory.
@@ -150,7 +150,6 @@ pub struct LeakReportFilter {
 
 /// A page of results.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = LeakReports)]
 pub struct LeakReportPage {
     /// Newest first.
     pub reports: Vec<ReportView>,

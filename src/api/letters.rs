@@ -9,6 +9,7 @@ use crate::values::text_schema;
 
 /// A letter.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Letter)]
 pub struct LetterView {
     /// UUID version 7.
     pub letter_id: Uuid,
@@ -22,7 +23,7 @@ pub struct LetterView {
     pub email: String,
     /// The language of the letter.
     pub language: String,
-    /// `Due`, `Sent` or `Buried`.
+    /// `Due`, `Sent` or `Failed`.
     pub state: String,
     /// Number of attempts.
     pub attempts: i32,
@@ -44,7 +45,7 @@ pub struct LetterView {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct LetterFilter {
-    /// Only those in this state; failed letters are `Buried`.
+    /// Only those in this state; failed letters are `Failed`.
     #[param(value_type = Option<LetterState>, inline, nullable = false)]
     pub state: Option<String>,
     /// Only those about this restriction.
@@ -67,13 +68,12 @@ akgate_rules::text_enum! {
         /// The mail server has accepted it.
         Sent = "Sent",
         /// It has failed for good, or was stopped.
-        Buried = "Buried",
+        Failed = "Failed",
     }
 }
 
 /// A page of results.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Letters)]
 pub struct LetterPage {
     /// Newest first.
     pub letters: Vec<LetterView>,
@@ -83,9 +83,8 @@ pub struct LetterPage {
 
 /// Why sending stops.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = Burying)]
 #[serde(deny_unknown_fields)]
-pub struct StopLetterRequest {
+pub struct CancelLetterRequest {
     /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
     pub reason: String,

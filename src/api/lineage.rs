@@ -12,7 +12,7 @@ pub struct Relative {
     /// Distance from the requested one: negative for ancestors, 0 for itself, positive for descendants.
     pub distance: i32,
     /// The key or session that created it; null if unknown.
-    pub made_by: Option<String>,
+    pub created_by: Option<String>,
     /// `AccessKey` or `Session`; null if it is not (or no longer) in the directory.
     pub kind: Option<String>,
     /// `Active`, `Inactive` or `Deleted`; for a session, `Live` or `Ended`.

@@ -40,7 +40,6 @@ pub struct NoticeFilter {
 
 /// A page of results.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Notices)]
 pub struct NoticePage {
     /// Oldest first.
     pub notices: Vec<Notice>,

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 /// What was observed in a period.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Observed)]
 pub struct ObservationReport {
     /// Start, at a full hour.
     #[serde(with = "time::serde::rfc3339")]
@@ -24,7 +23,7 @@ pub struct ObservationReport {
     /// Calls of keys and sessions that are not in the directory.
     pub not_in_directory: Vec<NotInDirectory>,
     /// Whether a list was truncated.
-    pub is_cut: bool,
+    pub is_truncated: bool,
 }
 
 /// Numbers of calls, by result.
@@ -97,7 +96,7 @@ pub struct FailedVerification {
 pub struct NotInDirectory {
     /// The key; empty if there are too many to list separately.
     pub access_key_id: String,
-    /// `session` or `pair`.
+    /// `session` or `access_key`.
     pub kind: String,
     /// Product code; empty if the operation is not known.
     pub product: String,

@@ -60,6 +60,7 @@ impl Role {
 
 /// An operator.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Operator)]
 pub struct OperatorView {
     /// The name in the audit log.
     pub name: String,
@@ -77,6 +78,7 @@ pub struct OperatorView {
 
 /// A token, without its secret part.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Token)]
 pub struct TokenView {
     /// The part that identifies the token: what follows `akg_`.
     pub token_id: String,
@@ -115,7 +117,6 @@ pub struct OperatorFilter {
 
 /// A page of results.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Operators)]
 pub struct OperatorPage {
     /// Sorted by name.
     pub operators: Vec<OperatorView>,
@@ -159,9 +160,8 @@ pub struct NewTokenReceipt {
 
 /// The new token.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = NewToken)]
 #[serde(deny_unknown_fields)]
-pub struct TokenRequest {
+pub struct NewTokenRequest {
     /// The most that the token allows: no more than the operator's own role.
     pub role: Role,
     /// How many days it is valid.
@@ -179,7 +179,6 @@ pub struct Revoked {
 
 /// The caller.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Me)]
 pub struct CurrentOperator {
     /// The operator's name in the audit log.
     pub name: String,

@@ -19,7 +19,7 @@ pub struct ModeSwitch {
     /// Why, in the requester's words; null if the mode was never switched.
     pub reason: Option<String>,
     /// The requester: `operator:NAME`.
-    pub asked_by: Option<String>,
+    pub requested_by: Option<String>,
     /// The approver: `operator:NAME`.
     pub approved_by: Option<String>,
     /// When it was switched.
@@ -89,7 +89,6 @@ pub struct PerProfile<T> {
 
 /// The mode to switch to.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = ModeSwitching)]
 #[serde(deny_unknown_fields)]
 pub struct SwitchModeRequest {
     /// For every node; null for each node's configured mode.
@@ -119,7 +118,6 @@ pub struct PolicyCheckQuery {
 akgate_rules::text_enum! {
     /// What happens to a restricted key's call.
     #[derive(ToSchema)]
-    #[schema(as = Judged)]
     pub enum Judgement {
         /// The call passes.
         Allow = "allow",
@@ -190,7 +188,6 @@ pub struct ReplayQuery {
 akgate_rules::text_enum! {
     /// Whose calls to replay.
     #[derive(Default, ToSchema)]
-    #[schema(as = Keys)]
     pub enum ReplayedKeys {
         /// Keys that were restricted when they called.
         #[default]
@@ -209,5 +206,5 @@ pub struct PolicyReplay {
     /// Calls by key and action, most frequent first.
     pub calls: Vec<ReplayedCalls>,
     /// Whether there are more rows than shown.
-    pub is_cut: bool,
+    pub is_truncated: bool,
 }

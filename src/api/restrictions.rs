@@ -7,13 +7,14 @@ use uuid::Uuid;
 
 use crate::{
     leak_reports::ReportView,
-    schema_names::{ClosingName, RestrictionStateName},
+    schema_names::{ResolutionName, RestrictionStateName},
     values::text_schema,
 };
 use akgate_rules::restriction::Resolution;
 
 /// A restriction with its key and its leak reports.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Restriction)]
 pub struct RestrictionView {
     /// UUID version 7.
     pub restriction_id: Uuid,
@@ -25,7 +26,7 @@ pub struct RestrictionView {
     pub user_name: Option<String>,
     /// `Active`, `Inactive` or `Deleted`; null if the key is unknown.
     pub key_status: Option<String>,
-    /// `Imposed`, `Remediated` or `Lifted`.
+    /// `Imposed`, `Confirmed` or `Lifted`.
     pub state: String,
     /// `Reported` or `Reactivated`.
     pub cause: String,
@@ -34,7 +35,7 @@ pub struct RestrictionView {
     pub imposed_at: OffsetDateTime,
     /// When the clean-up was confirmed.
     #[serde(with = "time::serde::rfc3339::option")]
-    pub remediated_at: Option<OffsetDateTime>,
+    pub confirmed_at: Option<OffsetDateTime>,
     /// Who confirmed it: `contact:ID` or `operator:NAME`.
     pub confirmed_by: Option<String>,
     /// Ticket number of a confirmation recorded by an operator.
@@ -47,7 +48,7 @@ pub struct RestrictionView {
     /// Why it was lifted, in the operator's words.
     pub lift_reason: Option<String>,
     /// The resolution: `Rotated`, `Disabled`, `Deleted`, `FalsePositive`, `UsedInTests` or `AcceptedRisk`.
-    pub closing: Option<String>,
+    pub resolution: Option<String>,
     /// The approver of a lift that needed approval: `operator:NAME`.
     pub approved_by: Option<String>,
     /// It was undone, as if it had never existed: neither sessions nor the key, if it comes back, are restricted by it.
@@ -56,7 +57,7 @@ pub struct RestrictionView {
     pub tombstone: bool,
     /// When the owner was first notified; the reminders and escalation steps count from here.
     #[serde(with = "time::serde::rfc3339::option")]
-    pub told_at: Option<OffsetDateTime>,
+    pub notified_at: Option<OffsetDateTime>,
     /// Since when sensitive reads are refused too.
     #[serde(with = "time::serde::rfc3339::option")]
     pub widened_at: Option<OffsetDateTime>,
@@ -90,12 +91,11 @@ pub struct Confirmation {
 
 /// Why the restriction is lifted.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = Lifting)]
 #[serde(deny_unknown_fields)]
 pub struct LiftRequest {
     /// The resolution.
-    #[schema(value_type = ClosingName)]
-    pub closing: Resolution,
+    #[schema(value_type = ResolutionName)]
+    pub resolution: Resolution,
     /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
     pub reason: String,
@@ -140,7 +140,6 @@ pub struct RestrictionFilter {
 
 /// A page of results.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Restrictions)]
 pub struct RestrictionPage {
     /// Newest first.
     pub restrictions: Vec<RestrictionView>,

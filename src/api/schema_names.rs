@@ -35,7 +35,7 @@ macro_rules! schema_of {
     };
 }
 
-schema_of!(Resolution => ClosingName as "Closing", "The resolution of a restriction.");
+schema_of!(Resolution => ResolutionName as "Resolution", "The resolution of a restriction.");
 schema_of!(Mode => ModeName as "Mode", "A mode.");
 schema_of!(Profile => ProfileName as "Profile", "A profile.");
 schema_of!(Proof => ProofName as "Proof", "To which degree a report is proven.");

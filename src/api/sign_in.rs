@@ -42,7 +42,6 @@ pub struct SignInPage {
 
 /// What the browser returned with.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = SignIn)]
 #[serde(deny_unknown_fields)]
 pub struct SignInRequest {
     /// The authorization code.

@@ -9,10 +9,11 @@ use crate::values::text_schema;
 
 /// A task for an operator.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Task)]
 pub struct TaskView {
     /// UUID version 7.
     pub task_id: Uuid,
-    /// `Unreachable`, `DisablePair`, `Disputed` or `SourcePaused`.
+    /// `Unreachable`, `DisableKey`, `Disputed` or `SourcePaused`.
     pub kind: String,
     /// The restriction that it is about; null if it is about a source.
     pub restriction_id: Option<Uuid>,
@@ -50,7 +51,6 @@ pub struct TaskFilter {
 
 /// A page of results.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Tasks)]
 pub struct TaskPage {
     /// Newest first.
     pub tasks: Vec<TaskView>,
@@ -60,7 +60,6 @@ pub struct TaskPage {
 
 /// What was done.
 #[derive(Deserialize, ToSchema)]
-#[schema(as = TaskEnd)]
 #[serde(deny_unknown_fields)]
 pub struct CloseTaskRequest {
     /// What was done, kept in the audit log.

@@ -10,8 +10,8 @@ pub struct TimelineEvent {
     /// When it happened.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// `Found`, `Reported`, `Imposed`, `CallsRefused` (in one hour), `LetterSent`, `LetterBuried`, `Widened`,
-    /// `Confirmed`, `Withdrawn`, `Asked`, `Decided`, `ExceptionRevoked`, `Lifted` or `Enforced` (a change's receipt).
+    /// `Found`, `Reported`, `Imposed`, `CallsRefused` (in one hour), `LetterSent`, `LetterFailed`, `Widened`,
+    /// `Confirmed`, `Withdrawn`, `ApprovalRequested`, `ApprovalDecided`, `ExceptionRevoked`, `Lifted` or `Enforced` (a change's receipt).
     pub event: String,
     /// Who: a source, `operator:NAME`, `contact:ID` or `policy`; null for nobody in particular.
     pub by: Option<String>,

@@ -174,7 +174,7 @@ fn print_report(report: &ObservationReport, out: &mut impl Write) -> io::Result<
              from: `akgate keys import` takes the new keys; sessions are known once akgate is in the path\n{table}"
         )?;
     }
-    if report.is_cut {
+    if report.is_truncated {
         writeln!(out, "\nThere are more rows: see --rows")?;
     }
     Ok(())

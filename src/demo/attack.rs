@@ -234,7 +234,7 @@ async fn report_left_behind<W: Write>(
     );
     let token = Some(stage.operator_token.as_str());
     let activity = field.caller.plain(Method::GET, &url, token, None).await?;
-    let named = activity.body.get("made").and_then(Value::as_array);
+    let named = activity.body.get("created_keys").and_then(Value::as_array);
     let is_it = |one: &Value| {
         one.get("access_key_id").and_then(Value::as_str) == Some(made.access_key_id.as_str())
     };

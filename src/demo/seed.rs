@@ -142,7 +142,7 @@ pub async fn seed_accounts(
                 status: KeyStatus::Active,
                 secret: AccessKeySecret::new(secret.clone()),
             },
-            made_by: None,
+            created_by: None,
         };
         lifecycle::commit_key(pool, ring, &key, now, &mut rng).await?;
         made.push(SigningCredentials {

@@ -340,7 +340,7 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         expected: &str,
     ) -> Result<ApiReply, WalkFault> {
         let body = json!({
-            "closing": if accept_active_key { "AcceptedRisk" } else { "Rotated" },
+            "resolution": if accept_active_key { "AcceptedRisk" } else { "Rotated" },
             "reason": "demo: the owner has cleaned up",
             "accept_active_key": accept_active_key,
         });

@@ -169,7 +169,7 @@ impl AnsweredCall<'_> {
                 status,
                 secret: AccessKeySecret::new(secret.to_owned()),
             },
-            made_by: Some(caller.access_key_id.clone()),
+            created_by: Some(caller.access_key_id.clone()),
         }))
     }
 

@@ -276,7 +276,7 @@ impl KeyLookup {
         }
         let found = keys::find_key(&self.pool, &self.ring, id).await?;
         Ok(found.map(|found| {
-            let what = CredentialState::Pair(found.record.status);
+            let what = CredentialState::AccessKey(found.record.status);
             let record = found.record;
             let caller = Caller {
                 access_key_id: record.access_key_id,
@@ -298,9 +298,9 @@ impl KeyLookup {
 /// Whether a key may sign.
 fn check_usable(known: CredentialEntry, now: OffsetDateTime) -> Result<(), Fault> {
     match known.what {
-        CredentialState::Pair(KeyStatus::Active) => Ok(()),
-        CredentialState::Pair(KeyStatus::Inactive) => Err(Fault::AccessKeyInactive),
-        CredentialState::Pair(KeyStatus::Deleted) => Err(Fault::AccessKeyNotFound),
+        CredentialState::AccessKey(KeyStatus::Active) => Ok(()),
+        CredentialState::AccessKey(KeyStatus::Inactive) => Err(Fault::AccessKeyInactive),
+        CredentialState::AccessKey(KeyStatus::Deleted) => Err(Fault::AccessKeyNotFound),
         CredentialState::Session(expires_at) if now < expires_at => Ok(()),
         CredentialState::Session(_) => Err(Fault::SecurityTokenExpired),
     }

@@ -1,7 +1,7 @@
 //! Sends events that are due, side by side, and settles each.
 //!
 //! What a hook does not take is tried again after 30 seconds, then twice as long each time, an hour at most, for three days;
-//! then it is buried, where an operator sees it (`GET /admin/v1/events?state=Buried`). One hook that is away holds up no
+//! then it is failed, where an operator sees it (`GET /admin/v1/events?state=Failed`). One hook that is away holds up no
 //! other: each has its own batch.
 
 use std::{
@@ -135,12 +135,12 @@ impl HookWorker {
         let now = self.clock.now();
         let outcome = match sent {
             Ok(()) => EventSettlement::Sent,
-            Err(SendFault::Never(error)) => EventSettlement::Buried { error },
+            Err(SendFault::Never(error)) => EventSettlement::Failed { error },
             Err(SendFault::Again(error, after)) => {
                 let at = now + retry_delay(event.attempt, after, &mut self.randomness.rng());
                 match at < event.at + RETRY_WINDOW || event.attempt < MIN_ATTEMPTS {
                     true => EventSettlement::Again { at, error },
-                    false => EventSettlement::Buried { error },
+                    false => EventSettlement::Failed { error },
                 }
             }
         };
@@ -156,7 +156,7 @@ impl HookWorker {
             (Ok(true), EventSettlement::Again { at, error }) => {
                 tracing::warn!(audit_id, hook, %at, error, "event not sent; it will be retried");
             }
-            (Ok(true), EventSettlement::Buried { error }) => {
+            (Ok(true), EventSettlement::Failed { error }) => {
                 tracing::error!(
                     audit_id,
                     hook,

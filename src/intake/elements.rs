@@ -60,7 +60,7 @@ pub fn parse_matches(body: &[u8]) -> Result<(Vec<ReportedMatch<'_>>, usize), Del
 }
 
 impl<'b> ReportedMatch<'b> {
-    /// What the match tells: an id and a secret that stand together are a pair.
+    /// What the match tells: an id and a secret that stand together are an access key.
     #[must_use]
     pub fn reports(&self) -> Vec<LeakReport> {
         let address = self.url.as_deref().or(self.location.as_deref());

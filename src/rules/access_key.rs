@@ -1,4 +1,4 @@
-//! What names and what proves an AccessKey pair: `AccessKeyId`, `AccessKeySecret`, `SecurityToken`.
+//! What names and what proves an AccessKey: `AccessKeyId`, `AccessKeySecret`, `SecurityToken`.
 //!
 //! An id is public and may be logged masked. A secret and a token never leave their types: `Debug`
 //! prints a placeholder and the memory is wiped on drop.
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// The id of a long-term AccessKey pair (`LTAI…`) or of a session (`STS.…`).
+/// The id of a long-term AccessKey (`LTAI…`) or of a session (`STS.…`).
 ///
 /// 1 to 128 characters of `A-Z a-z 0-9 . _ -`: nothing that could break a log line, a header, a
 /// path or the canonical forms that carry it.
@@ -94,7 +94,7 @@ impl fmt::Debug for AccessKeyId {
     }
 }
 
-/// The secret half of an AccessKey pair. Never stored unsealed, logged, mailed or echoed.
+/// The secret half of an AccessKey. Never stored unsealed, logged, mailed or echoed.
 #[derive(Clone)]
 pub struct AccessKeySecret(Zeroizing<String>);
 

@@ -8,13 +8,13 @@ use crate::access_key::{AccessKeyId, AccessKeySecret};
 /// What was found in a text.
 #[derive(Debug, Clone)]
 pub enum Credential {
-    /// The id of a pair or of a session.
+    /// The id of an access key or of a session.
     Id(AccessKeyId),
     /// What has the shape of a secret.
     Secret(AccessKeySecret),
 }
 
-/// The length of a pair's secret.
+/// The length of an access key's secret.
 const SECRET_LEN: usize = 30;
 
 /// The longest secret of a session that we look for.

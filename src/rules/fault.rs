@@ -37,7 +37,7 @@ pub enum Fault {
     TimestampExpired,
     /// Nobody knows this AccessKeyId.
     AccessKeyNotFound,
-    /// The pair is disabled.
+    /// The key is disabled.
     AccessKeyInactive,
     /// The session has ended.
     SecurityTokenExpired,

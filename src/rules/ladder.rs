@@ -1,6 +1,6 @@
-//! The escalation ladder: what follows while a leaked pair goes on working.
+//! The escalation ladder: what follows while a leaked key goes on working.
 //!
-//! Facts drive it, never clicks: only a pair that is disabled or deleted stops it. Time counts from when somebody
+//! Facts drive it, never clicks: only an access key that is disabled or deleted stops it. Time counts from when somebody
 //! was first told, for every step is announced in a letter before it is taken.
 
 use time::{Duration, OffsetDateTime};
@@ -14,7 +14,7 @@ pub struct EscalationLadder {
     pub sensitive_reads: Option<Duration>,
     /// When those contacts are told who were not told at first.
     pub next_contacts: Option<Duration>,
-    /// When operators are asked to disable the pair.
+    /// When operators are asked to disable the key.
     pub disabling: Option<Duration>,
 }
 
@@ -38,7 +38,7 @@ pub enum EscalationStep {
     Widen,
     /// The next contacts are told.
     TellNextContacts,
-    /// Operators are asked to disable the pair.
+    /// Operators are asked to disable the key.
     ProposeDisabling,
 }
 
@@ -73,12 +73,12 @@ impl EscalationLadder {
     #[must_use]
     pub fn due(
         &self,
-        told_at: OffsetDateTime,
+        notified_at: OffsetDateTime,
         taken: TakenSteps,
         now: OffsetDateTime,
     ) -> Vec<EscalationStep> {
         let mut due: Vec<EscalationStep> = Vec::new();
-        for (step, at) in self.ahead(told_at, taken) {
+        for (step, at) in self.ahead(notified_at, taken) {
             if at <= now && !due.contains(&step) {
                 due.push(step);
             }
@@ -88,10 +88,10 @@ impl EscalationLadder {
 
     /// How many reminders are over by now.
     #[must_use]
-    pub fn reminders_until(&self, told_at: OffsetDateTime, now: OffsetDateTime) -> usize {
+    pub fn reminders_until(&self, notified_at: OffsetDateTime, now: OffsetDateTime) -> usize {
         self.reminders
             .iter()
-            .filter(|&&after| told_at + after <= now)
+            .filter(|&&after| notified_at + after <= now)
             .count()
     }
 
@@ -99,12 +99,12 @@ impl EscalationLadder {
     #[must_use]
     pub fn ahead(
         &self,
-        told_at: OffsetDateTime,
+        notified_at: OffsetDateTime,
         taken: TakenSteps,
     ) -> Vec<(EscalationStep, OffsetDateTime)> {
         let reminders = self.reminders.iter().skip(taken.reminders);
         let mut ahead: Vec<(EscalationStep, OffsetDateTime)> = reminders
-            .map(|&after| (EscalationStep::Remind, told_at + after))
+            .map(|&after| (EscalationStep::Remind, notified_at + after))
             .collect();
         for (step, after, is_taken) in [
             (EscalationStep::Widen, self.sensitive_reads, taken.widened),
@@ -120,7 +120,7 @@ impl EscalationLadder {
             ),
         ] {
             if let Some(after) = after.filter(|_| !is_taken) {
-                ahead.push((step, told_at + after));
+                ahead.push((step, notified_at + after));
             }
         }
         ahead.sort_by_key(|(_, at)| *at);

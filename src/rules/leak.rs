@@ -17,7 +17,7 @@ crate::text_enum! {
         /// The secret alone, found by its keyed digest.
         Secret = "Secret",
         /// The id with its secret.
-        Pair = "Pair",
+        IdAndSecret = "IdAndSecret",
         /// An operator's decision.
         Decided = "Decided",
     }
@@ -29,7 +29,7 @@ impl Proof {
     pub fn restricts(self) -> bool {
         match self {
             Self::Suspected => false,
-            Self::Secret | Self::Pair | Self::Decided => true,
+            Self::Secret | Self::IdAndSecret | Self::Decided => true,
         }
     }
 }

@@ -1,6 +1,6 @@
-//! A restriction and its life: `Imposed → Remediated → Lifted`.
+//! A restriction and its life: `Imposed → Confirmed → Lifted`.
 //!
-//! `Remediated` is a statement of the owner, not a proof, and can be withdrawn: back to `Imposed`. An operator lifts
+//! `Confirmed` is a statement of the owner, not a proof, and can be withdrawn: back to `Imposed`. An operator lifts
 //! after it, and two without it; where [`LiftRule::AutoLift`] says so, facts alone do. A new report after `Lifted` opens a new
 //! restriction. Delivery of letters is no state of it.
 
@@ -12,7 +12,7 @@ crate::text_enum! {
         /// In force.
         Imposed = "Imposed",
         /// In force; the owner says that the leak is cleaned up.
-        Remediated = "Remediated",
+        Confirmed = "Confirmed",
         /// Over.
         Lifted = "Lifted",
     }
@@ -23,7 +23,7 @@ impl RestrictionState {
     #[must_use]
     pub fn is_in_force(self) -> bool {
         match self {
-            Self::Imposed | Self::Remediated => true,
+            Self::Imposed | Self::Confirmed => true,
             Self::Lifted => false,
         }
     }
@@ -34,7 +34,7 @@ crate::text_enum! {
     pub enum RestrictionCause {
         /// A leak was reported.
         Reported = "Reported",
-        /// A pair came back that was lifted while it was not active.
+        /// An access key came back that was lifted while it was not active.
         Reactivated = "Reactivated",
     }
 }
@@ -60,7 +60,7 @@ pub enum LiftRefusal {
     /// It is over already.
     #[error("the restriction is already lifted")]
     AlreadyLifted,
-    /// The leaked pair still works.
+    /// The leaked key still works.
     #[error("the leaked access key is still active")]
     PairActive,
 }
@@ -68,15 +68,15 @@ pub enum LiftRefusal {
 crate::text_enum! {
     /// Why a restriction is closed, in the operator's judgement.
     pub enum Resolution {
-        /// Another pair has taken the leaked one's place.
+        /// Another key has taken the leaked one's place.
         Rotated = "Rotated",
-        /// The pair is disabled.
+        /// The key is disabled.
         Disabled = "Disabled",
-        /// The pair is deleted.
+        /// The key is deleted.
         Deleted = "Deleted",
         /// It was no leak.
         FalsePositive = "FalsePositive",
-        /// The pair is a test's and opens nothing.
+        /// The key is a test's and opens nothing.
         UsedInTests = "UsedInTests",
         /// The owner knows, and lives with it.
         AcceptedRisk = "AcceptedRisk",
@@ -86,7 +86,7 @@ crate::text_enum! {
 /// What an operator knows and lifts all the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptedConditions {
-    /// The leaked pair may still work.
+    /// The leaked key may still work.
     pub active_key: bool,
     /// The owner may not have confirmed.
     pub no_confirmation: bool,
@@ -95,13 +95,13 @@ pub struct AcceptedConditions {
 /// What a lift needs, and what it leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LiftTerms {
-    /// Should the pair come back, it is restricted again.
+    /// Should the key come back, it is restricted again.
     pub tombstone: bool,
     /// One operator is not enough.
     pub needs_two: bool,
 }
 
-/// Whether a restriction may be lifted: after the confirmation, and of a pair that works no more. Where the operator
+/// Whether a restriction may be lifted: after the confirmation, and of an access key that works no more. Where the operator
 /// accepts that it is otherwise, it takes two.
 ///
 /// # Errors
@@ -113,7 +113,7 @@ pub fn check_lift(
 ) -> Result<LiftTerms, LiftRefusal> {
     let is_confirmed = match state {
         RestrictionState::Imposed => false,
-        RestrictionState::Remediated => true,
+        RestrictionState::Confirmed => true,
         RestrictionState::Lifted => return Err(LiftRefusal::AlreadyLifted),
     };
     if !is_confirmed && !accepts.no_confirmation {
@@ -128,7 +128,7 @@ pub fn check_lift(
     })
 }
 
-/// What facts alone lift, confirmed or not: the pair is disabled or deleted, and the owner has looked at everything
+/// What facts alone lift, confirmed or not: the key is disabled or deleted, and the owner has looked at everything
 /// that it made and changed. `None` where they do not.
 #[must_use]
 pub fn policy_lift_terms(
@@ -172,12 +172,12 @@ mod tests {
                 two(true),
             ),
             (
-                RestrictionState::Remediated,
+                RestrictionState::Confirmed,
                 true,
                 Err(LiftRefusal::PairActive),
                 two(false),
             ),
-            (RestrictionState::Remediated, false, one, one),
+            (RestrictionState::Confirmed, false, one, one),
             (
                 RestrictionState::Lifted,
                 true,
@@ -225,7 +225,7 @@ mod tests {
             tombstone: true,
             needs_two: false,
         });
-        for state in [RestrictionState::Imposed, RestrictionState::Remediated] {
+        for state in [RestrictionState::Imposed, RestrictionState::Confirmed] {
             let lift = |gone, acknowledged| policy_lift_terms(state, gone, acknowledged);
             assert_eq!(lift(true, true), alone);
             assert_eq!(lift(false, true), None);
@@ -243,8 +243,11 @@ mod tests {
             assert_eq!(state.as_str().parse(), Ok(state));
         }
         assert!("lifted".parse::<RestrictionState>().is_err());
-        for closing in Resolution::ALL {
-            assert_eq!(serde_json::to_value(closing).unwrap(), closing.as_str());
+        for resolution in Resolution::ALL {
+            assert_eq!(
+                serde_json::to_value(resolution).unwrap(),
+                resolution.as_str()
+            );
         }
         for rule in [LiftRule::Operator, LiftRule::AutoLift] {
             assert_eq!(rule.as_str().parse(), Ok(rule));

@@ -98,12 +98,12 @@ pub enum ChangeOutcome<T> {
 
 /// Another operator has asked for something to be done to the same subject, and that waits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{asked_by} has already requested this: approval {approval_id} is pending")]
+#[error("{requested_by} has already requested this: approval {approval_id} is pending")]
 pub struct AlreadyRequested {
     /// The request.
     pub approval_id: Uuid,
     /// `operator:NAME`.
-    pub asked_by: String,
+    pub requested_by: String,
 }
 
 /// Why nothing is requested.
@@ -138,7 +138,7 @@ pub(crate) async fn request<C: TwoPersonChange>(
          SET state = 'Expired'
          WHERE kind = $1
            AND subject_id = $2
-           AND state = 'Waiting'
+           AND state = 'Pending'
            AND expires_at <= $3",
         C::KIND,
         change.subject(),
@@ -147,21 +147,21 @@ pub(crate) async fn request<C: TwoPersonChange>(
     .execute(&mut **tx)
     .await?;
     let waiting = sqlx::query!(
-        "SELECT approval_id, asked_by, request
+        "SELECT approval_id, requested_by, request
          FROM approvals
          WHERE kind = $1
            AND subject_id = $2
-           AND state = 'Waiting'",
+           AND state = 'Pending'",
         C::KIND,
         change.subject()
     )
     .fetch_optional(&mut **tx)
     .await?;
     let before = match waiting {
-        Some(waiting) if waiting.asked_by != by.to_string() => {
+        Some(waiting) if waiting.requested_by != by.to_string() => {
             let before = AlreadyRequested {
                 approval_id: waiting.approval_id,
-                asked_by: waiting.asked_by,
+                requested_by: waiting.requested_by,
             };
             return Err(before.into());
         }
@@ -181,12 +181,12 @@ pub(crate) async fn request<C: TwoPersonChange>(
              subject_id,
              request,
              reason,
-             asked_by,
-             asked_at,
+             requested_by,
+             requested_at,
              expires_at,
              state
          )
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'Waiting')",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'Pending')",
         approval_id,
         C::KIND,
         change.subject(),
@@ -256,7 +256,7 @@ pub(crate) struct Requested {
 /// both people.
 pub(crate) async fn record(
     tx: &mut PgTransaction<'_>,
-    deed: AuditAction,
+    action: AuditAction,
     actor: &Actor,
     requested: &Requested,
     now: OffsetDateTime,
@@ -264,7 +264,7 @@ pub(crate) async fn record(
     let entry = AuditEntry {
         at: now,
         actor,
-        deed,
+        action,
         access_key_id: None,
         restriction_id: requested.restriction_id,
         detail: serde_json::json!({

@@ -79,7 +79,7 @@ async fn bad_input_gets_a_problem_that_names_the_remedy() {
             Method::GET,
             "restrictions?state=Open",
             None,
-            "Imposed, Remediated or Lifted",
+            "Imposed, Confirmed or Lifted",
         ),
         (Method::GET, "restrictions?page_size=0", None, "1 to 500"),
         (
@@ -93,7 +93,7 @@ async fn bad_input_gets_a_problem_that_names_the_remedy() {
             Method::GET,
             "letters?state=Lost",
             None,
-            "Due, Sent or Buried",
+            "Due, Sent or Failed",
         ),
         (Method::GET, "restrictions?access_key_id=%00", None, "NUL"),
         (Method::GET, "leak-reports?source=a%00", None, "NUL"),
@@ -139,23 +139,25 @@ async fn report_counts_once_by_its_reference_even_after_a_lift() {
     );
 
     let lift = format!("restrictions/{first}:lift");
-    let reason = json!({ "closing": "Rotated", "reason": "cleaned up", "accept_active_key": true });
+    let reason =
+        json!({ "resolution": "Rotated", "reason": "cleaned up", "accept_active_key": true });
     assert_eq!(desk.post(&lift, reason.clone()).await.0, 409);
     let confirm = format!("restrictions/{first}:confirm");
     assert_eq!(desk.post(&confirm, json!({ "ticket": "T-1" })).await.0, 200);
     assert_eq!(desk.post(&confirm, json!({ "ticket": "T-1" })).await.0, 409);
-    let unaware = json!({ "closing": "Rotated", "reason": "cleaned up" });
+    let unaware = json!({ "resolution": "Rotated", "reason": "cleaned up" });
     let active = desk.post(&lift, unaware).await;
     assert_eq!(
         (active.0, active.1["type"].as_str()),
-        (409, Some("urn:akgate:problem:pair-active"))
+        (409, Some("urn:akgate:problem:key-active"))
     );
     let (status, waits) = desk.post(&lift, reason.clone()).await;
-    assert_eq!((status, waits["state"].as_str()), (202, Some("Waiting")));
+    assert_eq!((status, waits["state"].as_str()), (202, Some("Pending")));
     desk.approve(&waits).await;
     let lifted = desk.get(&format!("restrictions/{first}")).await;
     assert_eq!(
-        ["state", "lifted_by", "approved_by", "closing"].map(|name| lifted[name].as_str().unwrap()),
+        ["state", "lifted_by", "approved_by", "resolution"]
+            .map(|name| lifted[name].as_str().unwrap()),
         ["Lifted", "operator:olga", "operator:anna", "Rotated"]
     );
     assert_eq!(desk.post(&lift, reason).await.0, 409);
@@ -300,7 +302,7 @@ async fn confirmation_link_works_once_and_only_by_post() {
     assert_eq!(state().await, "Imposed");
     let (_, first) = &paths[0];
     assert_eq!(page(&desk, Method::POST, first).await.0, 200);
-    assert_eq!(state().await, "Remediated");
+    assert_eq!(state().await, "Confirmed");
     assert_eq!(
         page(&desk, Method::POST, first).await.0,
         404,
@@ -310,7 +312,7 @@ async fn confirmation_link_works_once_and_only_by_post() {
     let (status, _, text) = page(&desk, Method::POST, second).await;
     assert_eq!(status, 200);
     assert!(text.contains("无需再次确认"), "{text}");
-    assert_eq!(state().await, "Remediated");
+    assert_eq!(state().await, "Confirmed");
     assert_eq!(
         page(&desk, Method::GET, "/admin/v1/restrictions").await.0,
         404

@@ -34,7 +34,7 @@ async fn desk() -> (Desk, String) {
 
 fn how(active_key: bool, no_confirmation: bool) -> Value {
     json!({
-        "closing": "AcceptedRisk",
+        "resolution": "AcceptedRisk",
         "reason": "the owner cannot be reached",
         "accept_active_key": active_key,
         "accept_no_confirmation": no_confirmation,
@@ -80,9 +80,9 @@ async fn lift_without_confirmation_or_of_a_working_key_needs_approval() {
     let (desk, restriction) = desk().await;
     let path = format!("restrictions/{restriction}:lift");
     for (active_key, no_confirmation, expected) in [
-        (false, false, "not-remediated"),
-        (true, false, "not-remediated"),
-        (false, true, "pair-active"),
+        (false, false, "not-confirmed"),
+        (true, false, "not-confirmed"),
+        (false, true, "key-active"),
     ] {
         let (status, problem) = desk.post(&path, how(active_key, no_confirmation)).await;
         assert_eq!(status, 409);
@@ -94,7 +94,7 @@ async fn lift_without_confirmation_or_of_a_working_key_needs_approval() {
         "Imposed",
         "nothing is done yet"
     );
-    let waiting = desk.get("approvals?state=Waiting").await;
+    let waiting = desk.get("approvals?state=Pending").await;
     let one = &waiting["approvals"][0];
     assert_eq!(
         [
@@ -102,7 +102,7 @@ async fn lift_without_confirmation_or_of_a_working_key_needs_approval() {
             "kind",
             "subject_id",
             "access_key_id",
-            "asked_by",
+            "requested_by",
             "reason"
         ]
         .map(|name| one[name].as_str().unwrap()),
@@ -136,7 +136,7 @@ async fn lift_without_confirmation_or_of_a_working_key_needs_approval() {
     assert_eq!(
         [
             "state",
-            "closing",
+            "resolution",
             "lifted_by",
             "approved_by",
             "lift_reason"
@@ -254,7 +254,7 @@ async fn approval_ends_by_rejection_by_expiry_and_with_its_requester() {
     let shown = desk.get(&format!("approvals/{id}")).await;
     assert_eq!(shown["state"], "Expired");
     assert_eq!(
-        desk.get("approvals?state=Waiting").await["approvals"],
+        desk.get("approvals?state=Pending").await["approvals"],
         json!([])
     );
     let anew = ask_to_lift(&desk, &restriction).await;
@@ -293,11 +293,11 @@ async fn approval_checks_current_facts_and_covers_only_what_was_requested() {
     status("Active").await;
     assert_eq!(
         decide(&desk, &desk.approver, &id, "approve").await,
-        (409, "pair-active".into())
+        (409, "key-active".into())
     );
     assert_eq!(
         desk.get(&format!("approvals/{id}")).await["state"],
-        "Waiting"
+        "Pending"
     );
     // Asked for anew with more, the old request is over.
     let more = ask_to_lift(&desk, &restriction).await;
@@ -327,7 +327,7 @@ async fn undoing_more_than_a_hundred_restrictions_needs_approval() {
             actor: &by,
             grounds: ReportGrounds::Decision,
             suspicions: SuspicionPolicy::default(),
-            ledger: Some(DeliveryOrigin::Batch(batch)),
+            ledger: Some(DeliveryOrigin::Existing(batch)),
         };
         let report = |n| LeakReport {
             access_key_id: Some(id(&format!("LTAI5tFake{name}{n}"))),
@@ -420,7 +420,7 @@ async fn sixteen_operators_on_one_key_leave_a_linear_history() {
                 let lift = format!("restrictions/{id}:lift");
                 let (status, _, waits) = desk.ask(&token, Method::POST, &lift, Some(how(true, true))).await;
                 assert!([202, 409].contains(&status.as_u16()), "{status} {waits}");
-                let (_, _, open) = desk.ask(&token, Method::GET, "approvals?state=Waiting", None).await;
+                let (_, _, open) = desk.ask(&token, Method::GET, "approvals?state=Pending", None).await;
                 for one in open["approvals"].as_array().unwrap() {
                     let approve = format!("approvals/{}:approve", one["approval_id"].as_str().unwrap());
                     let (status, _, said) = desk.ask(&token, Method::POST, &approve, Some(json!({}))).await;
@@ -537,8 +537,8 @@ async fn timeline_lists_every_event_in_order() {
             "Enforced | - | at 1 node",
             "CallsRefused | - | 2: CreateUser",
             "Confirmed | operator:olga | -",
-            "Asked | operator:olga | Lift: the owner cannot be reached",
-            "Decided | operator:anna | Lift: Approved",
+            "ApprovalRequested | operator:olga | Lift: the owner cannot be reached",
+            "ApprovalDecided | operator:anna | Lift: Approved",
             "Lifted | operator:olga | AcceptedRisk: the owner cannot be reached",
         ]
     );

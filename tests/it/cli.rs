@@ -82,7 +82,7 @@ async fn restriction_is_listed_shown_confirmed_and_lifted_by_command() {
 │ account      ┆ 5123456789012345                     │
 │ user         ┆ alice                                │
 │ key status   ┆ Active                               │
-│ state        ┆ Remediated                           │
+│ state        ┆ Confirmed                           │
 │ cause        ┆ Reported                             │
 │ imposed      ┆ 2026-11-26 12:00:00Z                 │
 │ confirmed    ┆ 2026-11-26 12:00:00Z                 │
@@ -101,7 +101,7 @@ async fn restriction_is_listed_shown_confirmed_and_lifted_by_command() {
         .execute(&office.desk.node.pool)
         .await
         .unwrap();
-    olga("restrictions lift LTAI5tFakeAlice --closing disabled --reason cleaned~up --yes")
+    olga("restrictions lift LTAI5tFakeAlice --resolution disabled --reason cleaned~up --yes")
         .assert()
         .success()
         .stdout_eq(str![[r#"
@@ -138,7 +138,7 @@ async fn lift_that_needs_approval_prints_the_next_command() {
     let olga = |line: &str| akgate(&office, &office.desk.operator, line);
     let anna = |line: &str| akgate(&office, &office.desk.approver, line);
     let lift =
-        "restrictions lift LTAI5tFakeAlice --closing acceptedrisk --reason the~owner~insists";
+        "restrictions lift LTAI5tFakeAlice --resolution acceptedrisk --reason the~owner~insists";
     // Nobody is asked where there is no terminal, and nothing is done.
     olga(lift)
         .assert()
@@ -187,7 +187,7 @@ Dry run: this would be lifted with the resolution AcceptedRisk.
 │ AccessKey ┆ LTAI5tFakeAlice                                      │
 │ how       ┆ active_key: true                                     │
 │           ┆ no_confirmation: true                                │
-│           ┆ closing: AcceptedRisk                                │
+│           ┆ resolution: AcceptedRisk                                │
 │           ┆ kind: Lift                                           │
 │           ┆ reason: the owner insists                            │
 │           ┆ restriction_id: [..] │
@@ -195,7 +195,7 @@ Dry run: this would be lifted with the resolution AcceptedRisk.
 │ requester ┆ operator:olga                                        │
 │ requested ┆ 2026-11-26 12:00:00Z                                 │
 │ until     ┆ 2026-11-27 12:00:00Z                                 │
-│ state     ┆ Waiting                                              │
+│ state     ┆ Pending                                              │
 └───────────┴──────────────────────────────────────────────────────┘
 
 "#]])
@@ -212,7 +212,7 @@ A second operator must approve: akgate approvals approve [..]
 ┌──────────────────────────────────────┬──────┬─────────────────┬───────────────┬───────────────────┬──────────────────────┬─────────┐
 │ approval                             ┆ what ┆ AccessKey       ┆ requester     ┆ reason            ┆ until                ┆ state   │
 ╞══════════════════════════════════════╪══════╪═════════════════╪═══════════════╪═══════════════════╪══════════════════════╪═════════╡
-│ [..] ┆ Lift ┆ LTAI5tFakeAlice ┆ operator:olga ┆ the owner insists ┆ 2026-11-27 12:00:00Z ┆ Waiting │
+│ [..] ┆ Lift ┆ LTAI5tFakeAlice ┆ operator:olga ┆ the owner insists ┆ 2026-11-27 12:00:00Z ┆ Pending │
 └──────────────────────────────────────┴──────┴─────────────────┴───────────────┴───────────────────┴──────────────────────┴─────────┘
 
 "#]])
@@ -234,8 +234,8 @@ next: ask an admin to run `akgate operators token NAME --role ROLE`, or run `akg
     .stdout_eq(str![[r#"
 access_key_id: LTAI5tFakeAlice
 approval_id: [..]
-asked_at: "2026-11-26T12:00:00Z"
-asked_by: operator:olga
+requested_at: "2026-11-26T12:00:00Z"
+requested_by: operator:olga
 decided_at: "2026-11-26T12:00:00Z"
 decided_by: operator:anna
 expires_at: "2026-11-27T12:00:00Z"
@@ -246,7 +246,7 @@ request:
   accepts:
     active_key: true
     no_confirmation: true
-  closing: AcceptedRisk
+  resolution: AcceptedRisk
   kind: Lift
   reason: the owner insists
   restriction_id: [..]
@@ -281,7 +281,7 @@ No pending approvals.
   "account_id": "5123456789012345",
   "approved_by": "operator:anna",
   "cause": "Reported",
-  "closing": "AcceptedRisk",
+  "resolution": "AcceptedRisk",
   "confirmed_by": null,
   "disabling_proposed_at": null,
   "imposed_at": "2026-11-26T12:00:00Z",
@@ -290,7 +290,7 @@ No pending approvals.
   "lifted_at": "2026-11-26T12:00:00Z",
   "lifted_by": "operator:olga",
   "next_contacts_at": null,
-  "remediated_at": null,
+  "confirmed_at": null,
   "reports": [
     {
       "access_key_id": "LTAI5tFakeAlice",
@@ -314,7 +314,7 @@ No pending approvals.
   "restriction_id": "[..]",
   "state": "Lifted",
   "ticket": null,
-  "told_at": null,
+  "notified_at": null,
   "tombstone": false,
   "undone": false,
   "user_name": "alice",
@@ -471,14 +471,14 @@ next: akgate restrictions list
         .assert()
         .code(2)
         .stderr_eq(str![[r#"
-error: The request is not valid. `state` must be Imposed, Remediated or Lifted.
+error: The request is not valid. `state` must be Imposed, Confirmed or Lifted.
 
 "#]]);
-    victor("restrictions lift LTAI5tFakeAlice --closing gone --reason x")
+    victor("restrictions lift LTAI5tFakeAlice --resolution gone --reason x")
         .assert()
         .code(2)
         .stderr_eq(str![[r#"
-error: invalid value 'gone' for '--closing <CLOSING>': must be one of Rotated, Disabled, Deleted, FalsePositive, UsedInTests, AcceptedRisk
+error: invalid value 'gone' for '--resolution <RESOLUTION>': must be one of Rotated, Disabled, Deleted, FalsePositive, UsedInTests, AcceptedRisk
 
 For more information, try '--help'.
 
@@ -637,11 +637,11 @@ async fn watch_prints_events_as_they_happen() {
     office.desk.node.key("LTAI5tFakeBob", Some("bob")).await;
     let (_, bob) = office.desk.report("LTAI5tFakeBob", "finding-2").await;
     let imposed = [lines.next(), lines.next()].map(|line| line.unwrap().unwrap());
-    for (line, deed) in imposed.iter().zip(["Impose", "ReportLeak"]) {
+    for (line, action) in imposed.iter().zip(["Impose", "ReportLeak"]) {
         let words: Vec<&str> = line.split_whitespace().skip(2).collect();
         assert_eq!(
             words,
-            [deed, "LTAI5tFakeBob", "operator:olga", &bob],
+            [action, "LTAI5tFakeBob", "operator:olga", &bob],
             "{line}"
         );
     }

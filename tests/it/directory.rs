@@ -45,7 +45,7 @@ fn key(text: &str, user_name: Option<&str>, secret: &str) -> NewKey {
             status: KeyStatus::Active,
             secret: AccessKeySecret::new(secret.into()),
         },
-        made_by: None,
+        created_by: None,
     }
 }
 

@@ -162,7 +162,7 @@ async fn event_is_delivered_once_and_signed_with_both_secrets() {
     desk.post(&confirm, json!({ "ticket": "T-1" })).await;
     // A lift that is refused is none.
     let lift = format!("restrictions/{restriction}:lift");
-    let how = json!({ "closing": "Rotated", "reason": "rotated" });
+    let how = json!({ "resolution": "Rotated", "reason": "rotated" });
     assert_eq!(desk.post(&lift, how.clone()).await.0, 409);
     sqlx::query("UPDATE access_keys SET status = 'Inactive' WHERE access_key_id = $1")
         .bind(KEY)
@@ -234,7 +234,7 @@ async fn event_is_delivered_once_and_signed_with_both_secrets() {
     assert_eq!(lifted["data"]["access_key_id"], KEY);
     assert_eq!(lifted["data"]["user_name"], "alice");
     assert_eq!(lifted["data"]["actor"], "operator:olga");
-    assert_eq!(lifted["data"]["detail"]["closing"], "Rotated");
+    assert_eq!(lifted["data"]["detail"]["resolution"], "Rotated");
     assert_eq!(
         of("akgate.key.suspected").body["subject"],
         "keys/LTAI5tFakeBob"
@@ -293,13 +293,13 @@ async fn unreachable_hook_is_retried_blocks_no_other_and_fails_at_last() {
     desk.node.key("LTAI5tFakeBob", Some("bob")).await;
     desk.report("LTAI5tFakeBob", "r-2").await;
     send(&worker).await;
-    let buried = desk.get("events?state=Buried").await;
-    assert_eq!(buried["events"].as_array().unwrap().len(), 1);
+    let failed = desk.get("events?state=Failed").await;
+    assert_eq!(failed["events"].as_array().unwrap().len(), 1);
     siem.answers(500);
-    let revived = desk.post("hooks/siem:revive", json!({})).await;
-    assert_eq!(revived, (200, json!({ "events": 1 })));
+    let retried = desk.post("hooks/siem:retry", json!({})).await;
+    assert_eq!(retried, (200, json!({ "events": 1 })));
     assert_eq!(
-        desk.post("hooks/nobody:revive", json!({})).await.1,
+        desk.post("hooks/nobody:retry", json!({})).await.1,
         json!({ "events": 0 })
     );
     siem.got();
@@ -309,14 +309,14 @@ async fn unreachable_hook_is_retried_blocks_no_other_and_fails_at_last() {
     }
     let tries = siem.got().len();
     assert!((30..=60).contains(&tries), "{tries}");
-    let buried = desk.get("events?state=Buried").await;
-    assert_eq!(buried["events"][0]["last_error"], "status 500: ok");
-    let deeds: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM audit_records WHERE action = 'ReviveHook'")
+    let failed = desk.get("events?state=Failed").await;
+    assert_eq!(failed["events"][0]["last_error"], "status 500: ok");
+    let actions: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM audit_records WHERE action = 'RetryHook'")
             .fetch_one(&desk.node.pool)
             .await
             .unwrap();
-    assert_eq!(deeds, 1);
+    assert_eq!(actions, 1);
 }
 
 #[tokio::test]

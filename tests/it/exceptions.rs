@@ -124,10 +124,10 @@ async fn approved_exception_passes_its_operations_from_its_networks_until_it_end
         "Forbidden"
     );
 
-    let list = desk.get("exceptions?state=Holds").await;
+    let list = desk.get("exceptions?state=Active").await;
     let made = &list["exceptions"][0];
     assert_eq!(
-        ["access_key_id", "asked_by", "approved_by"].map(|name| made[name].as_str().unwrap()),
+        ["access_key_id", "requested_by", "approved_by"].map(|name| made[name].as_str().unwrap()),
         [KEY, "operator:olga", "operator:anna"]
     );
     let grounds: String = sqlx::query_scalar(
@@ -195,7 +195,7 @@ async fn exception_does_not_cover_the_next_leak() {
     let (_, waits) = desk.post("exceptions", exception()).await;
     desk.approve(&waits).await;
     let lift = json!({
-        "closing": "AcceptedRisk",
+        "resolution": "AcceptedRisk",
         "reason": "test",
         "accept_active_key": true,
         "accept_no_confirmation": true,
@@ -216,7 +216,7 @@ async fn exception_does_not_cover_the_next_leak() {
     );
     assert_eq!(
         desk.get("exceptions").await["exceptions"][0]["state"],
-        "Over"
+        "Ended"
     );
 }
 
@@ -286,7 +286,7 @@ async fn access_key_disabled_by_two_operators_is_reenabled_only_by_its_owner() {
                 status: KeyStatus::Active,
                 secret: AccessKeySecret::new(secret),
             },
-            made_by: None,
+            created_by: None,
         };
         let mut rng = StdRng::seed_from_u64(2);
         lifecycle::commit_key(&node.pool, &node.ring, &listed, node.clock.now(), &mut rng)

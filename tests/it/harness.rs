@@ -266,7 +266,7 @@ impl TestNode {
                 status: KeyStatus::Active,
                 secret: AccessKeySecret::new(secret.clone()),
             },
-            made_by: None,
+            created_by: None,
         };
         let mut rng = StdRng::seed_from_u64(1);
         lifecycle::commit_key(&self.pool, &self.ring, &key, now, &mut rng)
@@ -409,7 +409,7 @@ pub async fn lift_by_two(pool: &PgPool, restriction_id: Uuid, now: OffsetDateTim
     .await
     .unwrap();
     let lifting = Lifting {
-        closing: Resolution::Rotated,
+        resolution: Resolution::Rotated,
         reason: "rotated".into(),
         accepts: AcceptedConditions {
             active_key: true,

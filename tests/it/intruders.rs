@@ -76,7 +76,7 @@ async fn unknown_json_members_are_refused() {
         }
         body
     };
-    let lift = json!({ "closing": "Rotated", "reason": "x" });
+    let lift = json!({ "resolution": "Rotated", "reason": "x" });
     let exception = json!({ "access_key_id": KEY, "operations": ["RAM:GetUser"], "networks": ["10.0.0.1"],
                             "hours": 1, "reason": "x" });
     for (method, path, body) in [
@@ -119,7 +119,7 @@ async fn unknown_json_members_are_refused() {
         (
             Method::POST,
             "exceptions".into(),
-            of(exception, &[("state", json!("Holds"))]),
+            of(exception, &[("state", json!("Active"))]),
         ),
         (
             Method::POST,
@@ -186,7 +186,7 @@ async fn unknown_json_members_are_refused() {
 #[tokio::test]
 async fn resource_of_another_operator_cannot_be_changed_by_its_id() {
     let (desk, restriction) = desk().await;
-    let how = json!({ "closing": "AcceptedRisk", "reason": "x", "accept_active_key": true, "accept_no_confirmation": true });
+    let how = json!({ "resolution": "AcceptedRisk", "reason": "x", "accept_active_key": true, "accept_no_confirmation": true });
     let path = format!("restrictions/{restriction}:lift");
     let (_, _, waits) = desk
         .ask(&desk.approver, Method::POST, &path, Some(how))

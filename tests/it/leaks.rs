@@ -48,7 +48,7 @@ async fn key(pool: &PgPool, name: &str, text: &str) {
             status: KeyStatus::Active,
             secret: secret(text),
         },
-        made_by: None,
+        created_by: None,
     };
     let mut rng = StdRng::seed_from_u64(1);
     commit_key(pool, &ring(), &key, NOW, &mut rng)
@@ -118,7 +118,7 @@ async fn revision(pool: &PgPool) -> i64 {
 
 async fn free(pool: &PgPool, restriction_id: Uuid) {
     sqlx::query(
-        "UPDATE restrictions SET state = 'Remediated', remediated_at = $2, confirmed_by = 'test' WHERE restriction_id = $1",
+        "UPDATE restrictions SET state = 'Confirmed', confirmed_at = $2, confirmed_by = 'test' WHERE restriction_id = $1",
     )
     .bind(restriction_id)
     .bind(NOW)
@@ -133,7 +133,12 @@ async fn only_the_secret_proves_a_leak() {
     let unknown = "LTAI5tFakeKeyOfNobody01";
     for (shown, proof, is_known, whose) in [
         ((Some(ALICE), None), Proof::Suspected, true, vec![]),
-        ((Some(ALICE), Some(ALICES)), Proof::Pair, true, vec![ALICE]),
+        (
+            (Some(ALICE), Some(ALICES)),
+            Proof::IdAndSecret,
+            true,
+            vec![ALICE],
+        ),
         ((None, Some(ALICES)), Proof::Secret, true, vec![ALICE]),
         ((Some(ALICE), Some(NOBODYS)), Proof::Suspected, true, vec![]),
         ((None, Some(NOBODYS)), Proof::Suspected, false, vec![]),
@@ -308,14 +313,14 @@ async fn delivery_restricts_each_key_once_at_one_revision() {
     assert_eq!(recorded.len(), reports.len());
     assert_eq!(restricted(pool).await, [ALICE, BOB]);
     assert_eq!(revision(pool).await, before + 1);
-    let deeds: Vec<(String, i64)> = sqlx::query_as(
+    let actions: Vec<(String, i64)> = sqlx::query_as(
         "SELECT action, count(*) FROM audit_records GROUP BY action ORDER BY action",
     )
     .fetch_all(pool)
     .await
     .unwrap();
     let expected = [("Impose".to_owned(), 2), ("ReportLeak".to_owned(), 40)];
-    assert_eq!(deeds, expected);
+    assert_eq!(actions, expected);
 }
 
 #[tokio::test]
@@ -416,7 +421,7 @@ async fn leaked_session_restricts_its_parent_key() {
     assert!(restricted(&node.pool).await.is_empty());
 
     let proven = one(&node.pool, found(Some(id), Some(text), "pair.env")).await;
-    assert_eq!(proven.proof, Proof::Pair);
+    assert_eq!(proven.proof, Proof::IdAndSecret);
     assert_eq!(restricted(&node.pool).await, ["LTAI5tFakeAlice"]);
     let joined = one(&node.pool, found(None, Some(text), "secret.env")).await;
     assert_eq!(joined.restriction, proven.restriction);

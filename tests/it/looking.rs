@@ -59,7 +59,7 @@ async fn restriction_is_found_by_a_prefix_of_any_identifier() {
         ("q=%25", &vec![]),
         ("q=_", &vec![]),
         ("q=mallory", &vec![]),
-        ("q=LTAI5tFake&state=Remediated", &alice),
+        ("q=LTAI5tFake&state=Confirmed", &alice),
     ] {
         assert_eq!(&found(&desk, query).await, expected, "{query}");
     }
@@ -143,7 +143,10 @@ async fn lineage_shows_ancestors_and_descendants_of_a_key() {
     );
 
     let shown = desk.get(&format!("keys/{KEY}")).await;
-    assert_eq!((&shown["made"], &shown["sessions"]), (&json!(1), &json!(2)));
+    assert_eq!(
+        (&shown["created_keys"], &shown["sessions"]),
+        (&json!(1), &json!(2))
+    );
     let listed = desk.get("keys?restricted=true").await;
     assert_eq!(listed["keys"].as_array().unwrap().len(), 1);
     assert_eq!(listed["keys"][0]["restriction"], "Imposed");
@@ -207,16 +210,19 @@ async fn letter_retry_and_cancellation_are_recorded() {
         .as_str()
         .unwrap()
         .to_owned();
-    let (resend, bury) = (format!("letters/{id}:resend"), format!("letters/{id}:bury"));
+    let (resend, cancel) = (
+        format!("letters/{id}:resend"),
+        format!("letters/{id}:cancel"),
+    );
     let why = json!({ "reason": "the owner was called" });
 
     let (status, problem) = desk.post(&resend, json!({})).await;
     assert_eq!((status, kind(&problem)), (409, "letter-due"));
-    let (status, buried) = desk.post(&bury, why.clone()).await;
-    assert_eq!((status, buried["state"].as_str()), (200, Some("Buried")));
+    let (status, failed) = desk.post(&cancel, why.clone()).await;
+    assert_eq!((status, failed["state"].as_str()), (200, Some("Failed")));
     let said = "stopped by operator:olga: the owner was called";
-    assert_eq!(buried["last_error"], said);
-    let (status, problem) = desk.post(&bury, why).await;
+    assert_eq!(failed["last_error"], said);
+    let (status, problem) = desk.post(&cancel, why).await;
     assert_eq!((status, kind(&problem)), (409, "letter-settled"));
 
     let (status, again) = desk.post(&resend, json!({})).await;
@@ -224,16 +230,16 @@ async fn letter_retry_and_cancellation_are_recorded() {
     let new = again["letter_id"].as_str().unwrap();
     assert_ne!(new, id);
     for member in ["restriction_id", "kind", "email"] {
-        assert_eq!(again[member], buried[member], "{member}");
+        assert_eq!(again[member], failed[member], "{member}");
     }
     assert_eq!(desk.get(&format!("letters/{new}")).await, again);
-    let deeds: Vec<String> = sqlx::query_scalar(
+    let actions: Vec<String> = sqlx::query_scalar(
         "SELECT action FROM audit_records WHERE action LIKE '%Letter' ORDER BY audit_id",
     )
     .fetch_all(&desk.node.pool)
     .await
     .unwrap();
-    assert_eq!(deeds, ["BuryLetter", "ResendLetter"]);
+    assert_eq!(actions, ["CancelLetter", "ResendLetter"]);
     let (status, problem) = desk
         .post(
             "letters/019ac000-0000-7000-8000-000000000000:resend",
@@ -314,7 +320,7 @@ async fn policy_is_shown_checked_compared_and_replayed() {
 
     let replay = async |query: &str| -> Vec<(String, String, i64, i64)> {
         let answer = desk.get(&format!("policy/replay?{query}")).await;
-        assert_eq!(answer["is_cut"], false);
+        assert_eq!(answer["is_truncated"], false);
         let calls = answer["calls"].as_array().unwrap().iter();
         calls
             .map(|one| {

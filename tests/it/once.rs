@@ -105,13 +105,13 @@ async fn failed_request_changes_nothing_and_can_be_retried() {
     let desk = desk().await;
     let (_, restriction) = desk.report(KEY, "r-1").await;
     let path = format!("restrictions/{restriction}:lift");
-    let lift = json!({ "closing": "Rotated", "reason": "test", "accept_active_key": true });
+    let lift = json!({ "resolution": "Rotated", "reason": "test", "accept_active_key": true });
     let (status, _, problem) = post(&desk, &desk.operator, "k", &path, lift.clone()).await;
-    assert_eq!((status, kind(&problem)), (409, "not-remediated"));
+    assert_eq!((status, kind(&problem)), (409, "not-confirmed"));
     let confirm = format!("restrictions/{restriction}:confirm");
     desk.post(&confirm, json!({ "ticket": "T-1" })).await;
     let (status, _, waits) = post(&desk, &desk.operator, "k", &path, lift.clone()).await;
-    assert_eq!((status, waits["state"].as_str()), (202, Some("Waiting")));
+    assert_eq!((status, waits["state"].as_str()), (202, Some("Pending")));
     desk.approve(&waits).await;
     // Sent again it is answered as before, though the state is another by now.
     let (status, _, again) = post(&desk, &desk.operator, "k", &path, lift).await;
@@ -231,10 +231,10 @@ async fn change_with_if_match_fails_if_the_resource_has_changed() {
     let (status, confirmed) = bound(&desk, Method::POST, &confirm, &both, ticket).await;
     assert_eq!(
         (status, confirmed["state"].as_str()),
-        (200, Some("Remediated"))
+        (200, Some("Confirmed"))
     );
 
-    let why = json!({ "closing": "Rotated", "reason": "test", "accept_active_key": true });
+    let why = json!({ "resolution": "Rotated", "reason": "test", "accept_active_key": true });
     let (status, _) = bound(&desk, Method::POST, &lift, &seen, why.clone()).await;
     assert_eq!(status, 412);
     let now = tag(&desk, &path).await;

@@ -80,7 +80,7 @@ fn operations() -> Vec<(Method, String, Value, Right)> {
         (
             Method::POST,
             format!("/admin/v1/restrictions/{NOBODY}:lift"),
-            json!({ "reason": "test", "closing": "Rotated" }),
+            json!({ "reason": "test", "resolution": "Rotated" }),
             Right::Act,
         ),
         (
@@ -200,7 +200,7 @@ fn operations() -> Vec<(Method, String, Value, Right)> {
         ),
         (
             Method::POST,
-            "/admin/v1/hooks/nobody:revive".into(),
+            "/admin/v1/hooks/nobody:retry".into(),
             Value::Null,
             Right::Act,
         ),
@@ -314,7 +314,7 @@ fn operations() -> Vec<(Method, String, Value, Right)> {
         ),
         (
             Method::POST,
-            format!("/admin/v1/letters/{NOBODY}:bury"),
+            format!("/admin/v1/letters/{NOBODY}:cancel"),
             reason(),
             Right::Act,
         ),
@@ -643,7 +643,7 @@ async fn admin_adds_operator_whose_token_expires() {
         .unwrap();
     assert_eq!(
         audited,
-        ["AddOperator operator:ada", "MakeToken operator:ada"]
+        ["AddOperator operator:ada", "IssueToken operator:ada"]
     );
 
     // It ends, and stays so, though the clock steps back.

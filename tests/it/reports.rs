@@ -162,7 +162,7 @@ async fn import_with_unreadable_entries_lists_them_and_is_a_partial_success() {
         ("hello", vec![], "pass --format"),
         (
             "[]",
-            vec!["--batch", "018f0000-0000-7000-8000-000000000000"],
+            vec!["--delivery", "018f0000-0000-7000-8000-000000000000"],
             "does not exist",
         ),
         ("[]", vec!["--source", "a b"], "1 to 64 letters"),
@@ -198,7 +198,7 @@ async fn dry_run_shows_what_would_be_refused_and_writes_nothing() {
     .unwrap();
     let before = revision(&desk.pool).await;
     let told = desk.import_json("leaks.json", &gitleaks(), &["--dry-run"]);
-    assert_eq!(told["batch"], Value::Null);
+    assert_eq!(told["delivery_id"], Value::Null);
     assert_eq!(told["impact"]["accounts"], 1);
     assert_eq!(
         told["impact"]["keys"],
@@ -233,8 +233,8 @@ async fn dry_run_shows_what_would_be_refused_and_writes_nothing() {
     }
 }
 
-fn batch(told: &Value) -> Uuid {
-    told["batch"].as_str().unwrap().parse().unwrap()
+fn delivery_id(told: &Value) -> Uuid {
+    told["delivery_id"].as_str().unwrap().parse().unwrap()
 }
 
 /// Takes a batch of a few keys back: one operator is enough.
@@ -279,7 +279,7 @@ async fn undone_delivery_leaves_no_restriction() {
     .await
     .unwrap();
     assert_eq!(sent.rows_affected(), 1);
-    let undone = take_back(&desk.pool, batch(&told)).await.unwrap();
+    let undone = take_back(&desk.pool, delivery_id(&told)).await.unwrap();
     assert_eq!((undone.lifted, undone.kept), (2, 1));
     assert_eq!(desk.restricted().await, ["LTAI5tFakeOfCarol1"]);
     let letters: Vec<(String, String)> =
@@ -293,7 +293,7 @@ async fn undone_delivery_leaves_no_restriction() {
         expected.map(|(kind, state)| (kind.to_owned(), state.to_owned())),
         "what nobody has tried to send is not sent"
     );
-    let again = take_back(&desk.pool, batch(&told)).await;
+    let again = take_back(&desk.pool, delivery_id(&told)).await;
     assert!(matches!(again, Err(UndoFault::Undone)));
     // The same file changes nothing.
     let told = desk.import_json("inventory.csv", &csv, &[]);
@@ -317,7 +317,7 @@ async fn delivery_confirmed_by_an_owner_cannot_be_undone() {
     confirm_by_ticket(&desk.pool, restriction, &olga(), "T-1", None, NOW)
         .await
         .unwrap();
-    let undone = take_back(&desk.pool, batch(&told)).await;
+    let undone = take_back(&desk.pool, delivery_id(&told)).await;
     assert!(matches!(undone, Err(UndoFault::Confirmed(1))), "{undone:?}");
     assert_eq!(desk.restricted().await, ["LTAI5tFakeOfAlice1"]);
 }
@@ -348,7 +348,7 @@ async fn sessions_of_an_undone_restriction_are_unrestricted_too() {
     for key in [&alice, &before, &during] {
         assert_eq!(create(key, "no").await, StatusCode::FORBIDDEN);
     }
-    take_back(&node.pool, batch(&told)).await.unwrap();
+    take_back(&node.pool, delivery_id(&told)).await.unwrap();
     node.node.feed().poll().await.unwrap();
     for (key, name) in [(&alice, "a"), (&before, "b"), (&during, "c")] {
         let reply = node.call(key, STS, "GetCallerIdentity", &[]).await;

@@ -774,7 +774,7 @@ async fn widened_restriction_refuses_sensitive_reads_until_the_lift_and_sessions
     };
     assert_eq!(read(&key, RAM, "ListUsers").await, 200);
     // The owner is told, and a day goes by.
-    sqlx::query("UPDATE restrictions SET told_at = $1, look_at = $1")
+    sqlx::query("UPDATE restrictions SET notified_at = $1, next_check_at = $1")
         .bind(node.clock.now())
         .execute(&node.pool)
         .await

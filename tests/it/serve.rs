@@ -205,7 +205,7 @@ async fn nodes_enforce_each_others_changes_within_a_second_without_notifications
         .await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     let path = format!("restrictions/{restriction}:lift");
-    let body = json!({ "closing": "Rotated", "reason": "test", "accept_active_key": true });
+    let body = json!({ "resolution": "Rotated", "reason": "test", "accept_active_key": true });
     let reply = world.post(&admin, &token, &path, body).await;
     assert_eq!(reply.status, 202, "{}", reply.text);
     let approver = operator_as(&world.config, "second", "approver");

@@ -162,7 +162,7 @@ async fn mirror_forwards_nothing_and_reports_what_would_be_refused() {
         .iter()
         .map(|row| row["kind"].as_str().unwrap())
         .collect();
-    assert!(kinds.contains(&"pair") && kinds.contains(&"session"));
+    assert!(kinds.contains(&"access_key") && kinds.contains(&"session"));
     assert!(
         !report.to_string().contains("FakeCommentOfACaller"),
         "what was to be signed stays with the caller"
@@ -236,7 +236,7 @@ async fn flood_of_invented_keys_is_counted_in_full_and_listed_up_to_a_bound() {
     assert_eq!(count(&node, "observations").await, 10_001);
     assert_eq!(report["not_in_directory"][0]["access_key_id"], "");
     assert_eq!(report["not_in_directory"][0]["calls"], 500);
-    assert_eq!(report["is_cut"], true);
+    assert_eq!(report["is_truncated"], true);
 }
 
 /// A real nginx in front of a handler, with a mirror.

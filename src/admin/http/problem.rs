@@ -240,7 +240,7 @@ impl From<LiftRefusal> for Problem {
     fn from(refused: LiftRefusal) -> Self {
         match refused {
             LiftRefusal::NotRemediated => Self::conflict(
-                "not-remediated",
+                "not-confirmed",
                 "The clean-up has not been confirmed.",
                 "Wait for the owner, record the owner's confirmation with :confirm and its ticket number, or request approval with \"accept_no_confirmation\": true.",
             ),
@@ -250,7 +250,7 @@ impl From<LiftRefusal> for Problem {
                 "A new leak report opens a new restriction.",
             ),
             LiftRefusal::PairActive => Self::conflict(
-                "pair-active",
+                "key-active",
                 "The leaked access key is still active.",
                 "Ask the owner to disable or delete it, or request approval with \"accept_active_key\": true.",
             ),

@@ -68,7 +68,7 @@ use akgate_api::problem::ProblemDetails;
         tasks::close_task,
         letters::get_letter,
         letters::resend_letter,
-        letters::stop_letter,
+        letters::cancel_letter,
         events::retry_hook_events,
         keys::get_key,
         keys::request_key_disabling,

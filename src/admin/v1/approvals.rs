@@ -219,13 +219,13 @@ impl From<AlreadyRequested> for Problem {
     fn from(before: AlreadyRequested) -> Self {
         let AlreadyRequested {
             approval_id,
-            asked_by,
+            requested_by,
         } = before;
         Self::conflict(
             "asked-before",
             "Another operator has already requested this.",
             format!(
-                "Approval {approval_id}, requested by {asked_by}, is pending: approve it, reject it, or wait."
+                "Approval {approval_id}, requested by {requested_by}, is pending: approve it, reject it, or wait."
             ),
         )
     }

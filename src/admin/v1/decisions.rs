@@ -119,7 +119,7 @@ fn describe_remedies(
                 "Then an operator lifts it: akgate restrictions lift {id}."
             ));
         }
-        Ok(restriction::RestrictionState::Remediated) => ways.push(format!(
+        Ok(restriction::RestrictionState::Confirmed) => ways.push(format!(
             "The owner has confirmed; an operator lifts it: akgate restrictions lift {id}."
         )),
         Ok(restriction::RestrictionState::Lifted) if restriction.undone => ways.push(

@@ -19,7 +19,7 @@ use crate::{
 };
 use akgate_api::{
     approvals::ApprovalView,
-    deliveries::{DeliveryFilter, DeliveryPage, UndoRequest, UndoneDelivery},
+    deliveries::{DeliveryFilter, DeliveryPage, UndoDeliveryRequest, UndoneDelivery},
     problem::ProblemDetails,
 };
 use akgate_state::{
@@ -33,7 +33,7 @@ use akgate_state::{
 
 /// List deliveries
 ///
-/// The newest first: webhooks by their bodies, imports by their batches.
+/// The newest first: webhooks by their bodies, imported files.
 #[utoipa::path(
     get,
     path = "/admin/v1/deliveries",
@@ -68,7 +68,7 @@ pub async fn list_deliveries(
     operation_id = "undoDelivery",
     tag = "leaks",
     params(("id" = Uuid, Path, description = "The delivery.")),
-    request_body = UndoRequest,
+    request_body = UndoDeliveryRequest,
     responses(
         (status = 200, description = "The delivery is undone.", body = UndoneDelivery),
         (status = 202, description = "Waiting for a second operator to approve.", body = ApprovalView),
@@ -81,7 +81,7 @@ pub async fn undo_delivery(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
     Path(target): Path<String>,
-    Json(body): Json<UndoRequest>,
+    Json(body): Json<UndoDeliveryRequest>,
 ) -> Result<Response, Problem> {
     let id = parse_id(&target).ok_or_else(delivery_not_found)?;
     check_text("reason", &body.reason, 1024)?;

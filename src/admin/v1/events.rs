@@ -1,4 +1,4 @@
-//! `GET /admin/v1/events`, `POST /admin/v1/hooks/{name}:revive`: what other programs were told, and trying again what a
+//! `GET /admin/v1/events`, `POST /admin/v1/hooks/{name}:retry`: what other programs were told, and trying again what a
 //! hook did not take.
 
 use axum::{Json as Answer, extract::State};
@@ -62,8 +62,8 @@ pub async fn list_events(
 /// All failed events of the hook are due at once.
 #[utoipa::path(
     post,
-    path = "/admin/v1/hooks/{name}:revive",
-    operation_id = "reviveHook",
+    path = "/admin/v1/hooks/{name}:retry",
+    operation_id = "retryHook",
     tag = "records",
     params(("name" = String, Path, description = "The name of the hook in the configuration.", pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 64)),
     responses((status = 200, description = "The number of events that are retried; 0 for an unknown hook.", body = RetriedEvents), CommonFaults)
@@ -79,7 +79,7 @@ pub async fn retry_hook_events(
             "A hook's name consists of 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`.",
         ));
     }
-    let reviving = events::retry_failed_events(&admin.pool, hook, &actor, admin.clock.now());
-    let events = with_timeout(admin.timeout, reviving).await?;
+    let retrying = events::retry_failed_events(&admin.pool, hook, &actor, admin.clock.now());
+    let events = with_timeout(admin.timeout, retrying).await?;
     Ok(Answer(RetriedEvents { events }))
 }

@@ -110,7 +110,7 @@ fn exception_not_found() -> Problem {
 #[utoipa::path(
     post,
     path = "/admin/v1/exceptions",
-    operation_id = "askForException",
+    operation_id = "requestException",
     tag = "exceptions",
     request_body = NewException,
     responses(
@@ -205,7 +205,7 @@ impl From<ExceptionFault> for Problem {
     fn from(fault: ExceptionFault) -> Self {
         match fault {
             ExceptionFault::NotFound => exception_not_found(),
-            ExceptionFault::Over => Self::conflict(
+            ExceptionFault::Ended => Self::conflict(
                 "exception-over",
                 "The exception has already ended.",
                 "There is nothing to end.",

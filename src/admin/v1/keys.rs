@@ -137,7 +137,7 @@ pub async fn get_key_lineage(
 #[utoipa::path(
     post,
     path = "/admin/v1/keys/{id}:disable",
-    operation_id = "askToDisableKey",
+    operation_id = "requestKeyDisabling",
     tag = "directory",
     params(("id" = String, Path, description = "The AccessKeyId.", pattern = "^[A-Za-z0-9._-]+$", min_length = 1, max_length = 128)),
     request_body = DisableKeyRequest,

@@ -1,4 +1,4 @@
-//! `/admin/v1/letters`: the outbox, dead letters (`state=Buried`) included; sending one again, and giving one up.
+//! `/admin/v1/letters`: the outbox, dead letters (`state=Failed`) included; sending one again, and giving one up.
 
 use axum::{Json as Answer, extract::State};
 use http::StatusCode;
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 use akgate_api::{
-    letters::{LetterFilter, LetterPage, LetterView, StopLetterRequest},
+    letters::{CancelLetterRequest, LetterFilter, LetterPage, LetterView},
     problem::ProblemDetails,
 };
 use akgate_state::{
@@ -128,11 +128,11 @@ pub async fn resend_letter(
 /// For a letter that is due. Its recipient does not get it.
 #[utoipa::path(
     post,
-    path = "/admin/v1/letters/{id}:bury",
-    operation_id = "buryLetter",
+    path = "/admin/v1/letters/{id}:cancel",
+    operation_id = "cancelLetter",
     tag = "records",
     params(("id" = Uuid, Path, description = "The letter.")),
-    request_body = StopLetterRequest,
+    request_body = CancelLetterRequest,
     responses(
         (status = 200, description = "The letter will not be sent.", body = LetterView),
         (status = 404, description = "The letter does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
@@ -140,11 +140,11 @@ pub async fn resend_letter(
         CommonFaults,
     )
 )]
-pub async fn stop_letter(
+pub async fn cancel_letter(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
     Path(target): Path<String>,
-    Json(body): Json<StopLetterRequest>,
+    Json(body): Json<CancelLetterRequest>,
 ) -> Result<Answer<LetterView>, Problem> {
     let id = parse_id(&target).ok_or_else(letter_not_found)?;
     check_text("reason", &body.reason, 1024)?;

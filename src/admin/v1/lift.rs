@@ -62,7 +62,7 @@ pub async fn lift_restriction(
     let id = parse_restriction_id(&target)?;
     check_text("reason", &body.reason, 1024)?;
     let lifting = Lifting {
-        closing: body.closing,
+        resolution: body.resolution,
         reason: body.reason,
         accepts: AcceptedConditions {
             active_key: body.accept_active_key,

@@ -18,8 +18,8 @@ use crate::{
 use akgate_api::operators::{MOST_TOKEN_DAYS, Right};
 use akgate_api::{
     operators::{
-        CurrentOperator, NewOperator, NewTokenReceipt, OperatorFilter, OperatorPage, Revoked, Role,
-        TokenRequest,
+        CurrentOperator, NewOperator, NewTokenReceipt, NewTokenRequest, OperatorFilter,
+        OperatorPage, Revoked, Role,
     },
     problem::ProblemDetails,
 };
@@ -126,7 +126,7 @@ fn token_lifetime(days: u16) -> Result<Duration, Problem> {
     operation_id = "makeToken",
     tag = "operators",
     params(("name" = String, Path, description = "The operator.", pattern = "^[A-Za-z0-9._@-]+$", min_length = 1, max_length = 64)),
-    request_body = TokenRequest,
+    request_body = NewTokenRequest,
     responses(
         (status = 201, description = "The token is created.", body = NewTokenReceipt),
         (status = 404, description = "The operator does not exist.", body = ProblemDetails, content_type = "application/problem+json"),
@@ -138,7 +138,7 @@ pub async fn create_token(
     State(admin): State<AdminApi>,
     CanManage(by): CanManage,
     Path(name): Path<String>,
-    Json(body): Json<TokenRequest>,
+    Json(body): Json<NewTokenRequest>,
 ) -> Result<(StatusCode, Extension<ShownOnce>, Answer<NewTokenReceipt>), Problem> {
     check_text("name", &name, 64)?;
     let new = NewToken {

@@ -78,7 +78,7 @@ pub async fn get_policy(
 #[utoipa::path(
     post,
     path = "/admin/v1/policy:switch_mode",
-    operation_id = "askToSwitchMode",
+    operation_id = "requestModeSwitch",
     tag = "policy",
     request_body = SwitchModeRequest,
     responses(
@@ -270,12 +270,12 @@ pub async fn replay_calls(
     // Fourteen days of calls are many rows.
     let mut calls = with_timeout(admin.timeout * 4, reading).await?;
     let wanted = usize::try_from(size).unwrap_or(usize::MAX);
-    let is_cut = calls.len() > wanted;
+    let is_truncated = calls.len() > wanted;
     calls.truncate(wanted);
     Ok(Answer(PolicyReplay {
         since,
         calls,
-        is_cut,
+        is_truncated,
     }))
 }
 

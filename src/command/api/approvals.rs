@@ -70,7 +70,7 @@ const COLUMNS: &[Column] = &[
     ("approval", "approval_id"),
     ("what", "kind"),
     ("AccessKey", "access_key_id"),
-    ("requester", "asked_by"),
+    ("requester", "requested_by"),
     ("reason", "reason"),
     ("until", "expires_at"),
     ("state", "state"),
@@ -83,8 +83,8 @@ pub(super) const APPROVAL_ROWS: &[Column] = &[
     ("AccessKey", "access_key_id"),
     ("how", "request"),
     ("reason", "reason"),
-    ("requester", "asked_by"),
-    ("requested", "asked_at"),
+    ("requester", "requested_by"),
+    ("requested", "requested_at"),
     ("until", "expires_at"),
     ("state", "state"),
     ("decided by", "decided_by"),
@@ -117,7 +117,7 @@ pub fn run_approvals(
     over_api(connection, out, err, async |client, shown, err| {
         let view = match command {
             ApprovalsCommand::List { all, limit, .. } => {
-                let given = [("state", (!all).then(|| "Waiting".to_owned()))];
+                let given = [("state", (!all).then(|| "Pending".to_owned()))];
                 let what = ListSpec {
                     path: "approvals",
                     member: "approvals",

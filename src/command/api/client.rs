@@ -128,10 +128,10 @@ impl ApiFault {
             "unauthorized" | "forbidden" => Some(
                 "ask an admin to run `akgate operators token NAME --role ROLE`, or run `akgate operators add` on a node",
             ),
-            "not-remediated" => Some(
+            "not-confirmed" => Some(
                 "akgate restrictions confirm ID --ticket NUMBER, or lift with --accept-no-confirmation",
             ),
-            "pair-active" => Some("akgate restrictions lift ID … --accept-active-key"),
+            "key-active" => Some("akgate restrictions lift ID … --accept-active-key"),
             "not-restricted" => Some("akgate restrictions list --key ID"),
             "exception-over" => Some("akgate exceptions list --all"),
             "letter-due" | "letter-settled" => Some("akgate letters show ID"),

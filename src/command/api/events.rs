@@ -15,7 +15,7 @@ use super::{
 pub enum EventsCommand {
     /// List events, newest first
     List {
-        /// Due, Sent or Buried (failed)
+        /// Due, Sent or Failed
         #[arg(long)]
         state: Option<String>,
         /// Only those for this hook
@@ -29,7 +29,7 @@ pub enum EventsCommand {
         connection: Connection,
     },
     /// Retry the failed events of a hook now
-    Revive {
+    Retry {
         /// The name of the hook in the configuration
         hook: String,
         /// The akgate to use
@@ -52,7 +52,7 @@ const COLUMNS: &[Column] = &[
 impl EventsCommand {
     fn connection(&self) -> &Connection {
         match self {
-            Self::List { connection, .. } | Self::Revive { connection, .. } => connection,
+            Self::List { connection, .. } | Self::Retry { connection, .. } => connection,
         }
     }
 }
@@ -84,10 +84,10 @@ pub fn run_events(
                 };
                 print_list(client, shown, &what, given, *limit).await
             }
-            EventsCommand::Revive { hook, .. } => {
-                let path = format!("hooks/{}:revive", path_segment(hook));
-                let revived = client.post(&path, &json!({})).await?;
-                shown.one(&revived, &[("retried events", "events")])?;
+            EventsCommand::Retry { hook, .. } => {
+                let path = format!("hooks/{}:retry", path_segment(hook));
+                let retried = client.post(&path, &json!({})).await?;
+                shown.one(&retried, &[("retried events", "events")])?;
                 Ok(CommandExit::Ok)
             }
         },

@@ -97,11 +97,11 @@ const ROWS: &[Column] = &[
     ("restriction", "restriction_id"),
     ("may", "operations"),
     ("from", "networks"),
-    ("since", "made_at"),
+    ("since", "approved_at"),
     ("until", "expires_at"),
     ("state", "state"),
     ("reason", "reason"),
-    ("requester", "asked_by"),
+    ("requester", "requested_by"),
     ("approved by", "approved_by"),
     ("revoked", "revoked_at"),
     ("revoked by", "revoked_by"),
@@ -134,7 +134,7 @@ pub fn run_exceptions(
                 all, key, limit, ..
             } => {
                 let given = [
-                    ("state", (!all).then(|| "Holds".to_owned())),
+                    ("state", (!all).then(|| "Active".to_owned())),
                     ("access_key_id", key.clone()),
                 ];
                 let what = ListSpec {

@@ -112,11 +112,11 @@ const ROWS: &[Column] = &[
     ("disabled", "disabled_at"),
     ("disabled by", "disabled_by"),
     ("known since", "created_at"),
-    ("made by", "made_by_access_key_id"),
+    ("made by", "created_by_access_key_id"),
     ("sealed by key", "seal_key_id"),
     ("owners", "contacts"),
     ("live sessions", "sessions"),
-    ("keys that it made", "made"),
+    ("created keys", "created_keys"),
 ];
 
 const RESTRICTION_COLUMNS: &[Column] = &[
@@ -130,7 +130,7 @@ const RELATIVE_COLUMNS: &[Column] = &[
     ("id", "access_key_id"),
     ("is", "kind"),
     ("status", "status"),
-    ("made by", "made_by"),
+    ("made by", "created_by"),
     ("ends", "expires_at"),
     ("restriction", "restriction"),
 ];

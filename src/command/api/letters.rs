@@ -1,4 +1,4 @@
-//! `akgate letters list`, `show`, `resend`, `bury`: what owners were written.
+//! `akgate letters list`, `show`, `resend`, `cancel`: what owners were written.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ use super::{
 pub enum LettersApiCommand {
     /// List letters, newest first
     List {
-        /// Due, Sent or Buried (failed)
+        /// Due, Sent or Failed
         #[arg(long)]
         state: Option<String>,
         /// Only those about this restriction
@@ -45,7 +45,7 @@ pub enum LettersApiCommand {
         connection: Connection,
     },
     /// Stop sending a letter that is due
-    Bury {
+    Cancel {
         /// The letter
         id: Uuid,
         /// The reason, for the audit log
@@ -88,7 +88,7 @@ impl LettersApiCommand {
             Self::List { connection, .. }
             | Self::Show { connection, .. }
             | Self::Resend { connection, .. }
-            | Self::Bury { connection, .. } => connection,
+            | Self::Cancel { connection, .. } => connection,
         }
     }
 }
@@ -128,8 +128,8 @@ pub fn run_letters_api(
                 let path = format!("letters/{id}:resend");
                 client.post(&path, &json!({})).await?
             }
-            LettersApiCommand::Bury { id, reason, .. } => {
-                let path = format!("letters/{id}:bury");
+            LettersApiCommand::Cancel { id, reason, .. } => {
+                let path = format!("letters/{id}:cancel");
                 client.post(&path, &json!({ "reason": reason })).await?
             }
         };

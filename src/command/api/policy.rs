@@ -193,7 +193,7 @@ pub fn run_policy_api(
                     "No calls would have been refused.",
                 )?;
                 let replay = PolicyReplay::deserialize(replay)?;
-                if replay.is_cut && shown.output == OutputFormat::Table {
+                if replay.is_truncated && shown.output == OutputFormat::Table {
                     writeln!(
                         err,
                         "There are more rows: --limit {}",

@@ -1,4 +1,4 @@
-//! `akgate reports list`, `batches`, `undo`: what was found, and taking a delivery back.
+//! `akgate reports list`, `deliveries`, `undo`: what was found, and taking a delivery back.
 
 use std::io::{self, Write};
 
@@ -16,7 +16,7 @@ use super::{
 pub enum ReportsApiCommand {
     /// List leak reports, newest first
     List {
-        /// Suspected, Secret, Pair or Decided
+        /// Suspected, Secret, IdAndSecret or Decided
         #[arg(long)]
         proof: Option<String>,
         /// Only those from this source
@@ -27,7 +27,7 @@ pub enum ReportsApiCommand {
         key: Option<String>,
         /// Only those of this delivery
         #[arg(long, value_name = "ID")]
-        batch: Option<Uuid>,
+        delivery: Option<Uuid>,
         /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
@@ -36,7 +36,7 @@ pub enum ReportsApiCommand {
         connection: Connection,
     },
     /// List deliveries: leak reports that arrived together, by webhook or import
-    Batches {
+    Deliveries {
         /// Maximum number of rows
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
@@ -84,7 +84,7 @@ impl ReportsApiCommand {
     fn connection(&self) -> &Connection {
         match self {
             Self::List { connection, .. }
-            | Self::Batches { connection, .. }
+            | Self::Deliveries { connection, .. }
             | Self::Undo { connection, .. } => connection,
         }
     }
@@ -109,7 +109,7 @@ pub fn run_reports_api(
                 proof,
                 source,
                 key,
-                batch,
+                delivery,
                 limit,
                 ..
             } => {
@@ -117,7 +117,7 @@ pub fn run_reports_api(
                     ("proof", proof.clone()),
                     ("source", source.clone()),
                     ("access_key_id", key.clone()),
-                    ("delivery_id", batch.map(|id| id.to_string())),
+                    ("delivery_id", delivery.map(|id| id.to_string())),
                 ];
                 let what = ListSpec {
                     path: "leak-reports",
@@ -127,7 +127,7 @@ pub fn run_reports_api(
                 };
                 print_list(client, shown, &what, given, *limit).await
             }
-            ReportsApiCommand::Batches { limit, .. } => {
+            ReportsApiCommand::Deliveries { limit, .. } => {
                 let what = ListSpec {
                     path: "deliveries",
                     member: "deliveries",

@@ -23,7 +23,7 @@ pub enum RestrictionsCommand {
         /// Only those where one of these begins with this text: the AccessKey, its account or user, the ticket, the source's
         /// reference, the URL where it was found
         search: Option<String>,
-        /// Imposed, Remediated or Lifted
+        /// Imposed, Confirmed or Lifted
         #[arg(long)]
         state: Option<String>,
         /// Only those of this AccessKey
@@ -107,7 +107,7 @@ pub enum RestrictionsCommand {
         id: String,
         /// The resolution: Rotated, Disabled, Deleted, FalsePositive, UsedInTests or AcceptedRisk
         #[arg(long, value_parser = parse_resolution)]
-        closing: Resolution,
+        resolution: Resolution,
         /// The reason in your words, for the audit log
         #[arg(long)]
         reason: String,
@@ -130,7 +130,7 @@ pub enum RestrictionsCommand {
 }
 
 fn parse_resolution(text: &str) -> Result<Resolution, String> {
-    let named = |closing: &Resolution| closing.as_str().eq_ignore_ascii_case(text);
+    let named = |resolution: &Resolution| resolution.as_str().eq_ignore_ascii_case(text);
     Resolution::ALL
         .into_iter()
         .find(named)
@@ -156,15 +156,15 @@ const ROWS: &[Column] = &[
     ("state", "state"),
     ("cause", "cause"),
     ("imposed", "imposed_at"),
-    ("owner told", "told_at"),
+    ("owner told", "notified_at"),
     ("widened", "widened_at"),
-    ("confirmed", "remediated_at"),
+    ("confirmed", "confirmed_at"),
     ("confirmed by", "confirmed_by"),
     ("ticket", "ticket"),
     ("lifted", "lifted_at"),
     ("lifted by", "lifted_by"),
     ("approved by", "approved_by"),
-    ("resolution", "closing"),
+    ("resolution", "resolution"),
     ("reason", "lift_reason"),
 ];
 
@@ -312,7 +312,7 @@ async fn lift_restriction<W: Write>(
 ) -> Result<CommandExit, ApiFault> {
     let RestrictionsCommand::Lift {
         id,
-        closing,
+        resolution,
         reason,
         accept_active_key,
         accept_no_confirmation,
@@ -329,7 +329,7 @@ async fn lift_restriction<W: Write>(
         writeln!(
             err,
             "Dry run: this would be lifted with the resolution {}.",
-            closing.as_str()
+            resolution.as_str()
         )?;
         return Ok(CommandExit::Ok);
     }
@@ -338,7 +338,7 @@ async fn lift_restriction<W: Write>(
         return Ok(CommandExit::Usage);
     }
     let body = json!({
-        "closing": closing,
+        "resolution": resolution,
         "reason": reason,
         "accept_active_key": accept_active_key,
         "accept_no_confirmation": accept_no_confirmation,

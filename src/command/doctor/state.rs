@@ -280,10 +280,10 @@ async fn check_letters(pool: &Pool, findings: &mut Vec<CheckFinding>) {
             format!("{} have been due for more than an hour", backlog.late),
             "check that a process with the role worker runs; akgate letters list --state Due shows the errors",
         ),
-        Ok(backlog) if backlog.buried > 0 => CheckFinding::care(
+        Ok(backlog) if backlog.failed > 0 => CheckFinding::care(
             "letters",
-            format!("{} failed in the last week", backlog.buried),
-            "run akgate letters list --state Buried, and contact those owners in another way",
+            format!("{} failed in the last week", backlog.failed),
+            "run akgate letters list --state Failed, and contact those owners in another way",
         ),
         Ok(_) => CheckFinding::good("letters", "none are late"),
     });

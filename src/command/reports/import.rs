@@ -63,7 +63,7 @@ struct ImportOutcome {
     /// What it was taken as.
     source: String,
     /// By which it can be undone; `None` of a rehearsal.
-    batch: Option<Uuid>,
+    delivery_id: Option<Uuid>,
     /// Pieces that were read.
     read: usize,
     /// Findings of AccessKeys among them.
@@ -96,7 +96,7 @@ impl ImportOutcome {
             match one.proof {
                 _ if !one.is_new => self.known += 1,
                 Proof::Suspected => self.suspected += 1,
-                Proof::Secret | Proof::Pair | Proof::Decided => self.proven += 1,
+                Proof::Secret | Proof::IdAndSecret | Proof::Decided => self.proven += 1,
             }
         }
     }
@@ -118,7 +118,7 @@ pub struct ImportArgs {
     dry_run: bool,
     /// Add the reports to this delivery, to resume an interrupted import
     #[arg(long, value_name = "ID", conflicts_with = "dry_run")]
-    batch: Option<Uuid>,
+    delivery: Option<Uuid>,
     /// Write the entries that could not be read to this file
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
@@ -192,10 +192,10 @@ pub(super) async fn run_import(
         writeln!(err, "… and {} more", outcome.rejected - outcome.shown.len())?;
     }
     if let Err(fault) = taken {
-        if let Some(batch) = outcome.batch {
+        if let Some(delivery) = outcome.delivery_id {
             writeln!(
                 err,
-                "{} findings are recorded. To resume, repeat the command with --batch {batch}",
+                "{} findings are recorded. To resume, repeat the command with --delivery {delivery}",
                 outcome.findings
             )?;
         }
@@ -240,13 +240,13 @@ fn print_outcome(outcome: &ImportOutcome, out: &mut impl Write) -> std::io::Resu
         out,
         "{proven} proven, {suspected} suspected, {known} already recorded, {rejected} unreadable"
     )?;
-    match outcome.batch {
-        Some(batch) if *restricted == 0 => {
-            writeln!(out, "0 AccessKeys restricted. Delivery {batch}")
+    match outcome.delivery_id {
+        Some(delivery) if *restricted == 0 => {
+            writeln!(out, "0 AccessKeys restricted. Delivery {delivery}")
         }
-        Some(batch) => writeln!(
+        Some(delivery) => writeln!(
             out,
-            "{restricted} AccessKeys restricted. To undo: POST /admin/v1/deliveries/{batch}:undo"
+            "{restricted} AccessKeys restricted. To undo: POST /admin/v1/deliveries/{delivery}:undo"
         ),
         None => Ok(()),
     }
@@ -282,7 +282,7 @@ impl ReportImport<'_> {
         let ImportArgs {
             format,
             source,
-            batch,
+            delivery,
             dry_run,
             ..
         } = self.args;
@@ -295,17 +295,17 @@ impl ReportImport<'_> {
         let name = source.clone().unwrap_or_else(|| format.source().to_owned());
         let (name, id) = match dry_run {
             true => (name, None),
-            false => resolve_delivery(self.pool, *batch, source.as_deref(), name).await?,
+            false => resolve_delivery(self.pool, *delivery, source.as_deref(), name).await?,
         };
         outcome.source.clone_from(&name);
-        outcome.batch = id;
+        outcome.delivery_id = id;
         let actor = Actor::Source(name.clone());
         let delivery = Delivery {
             source: &name,
             actor: &actor,
             grounds: ReportGrounds::Proof,
             suspicions: self.suspicions,
-            ledger: id.map(DeliveryOrigin::Batch),
+            ledger: id.map(DeliveryOrigin::Existing),
         };
         let mut restricted = None;
         let mut upcoming = self.next(&name, &mut pieces, outcome, rejected).await?;
@@ -407,22 +407,22 @@ fn count_new_restrictions(recorded: &[Option<RecordedReport>]) -> usize {
     imposed.len()
 }
 
-/// The batch that the reports belong to, and its source.
+/// The delivery that the reports belong to, and its source.
 async fn resolve_delivery(
     pool: &Pool,
-    batch: Option<Uuid>,
+    delivery: Option<Uuid>,
     given: Option<&str>,
     source: String,
 ) -> Result<(String, Option<Uuid>), ReportsError> {
     let now = SystemClock.now();
-    let Some(id) = batch else {
+    let Some(id) = delivery else {
         let by = Actor::Source(source.clone());
         let id = deliveries::begin_delivery(pool, &source, &by, now).await?;
         return Ok((source, Some(id)));
     };
     let name = deliveries::resume_delivery(pool, id, now)
         .await?
-        .ok_or(ReportsError::NoBatch(id))?;
+        .ok_or(ReportsError::NoDelivery(id))?;
     if given.is_some_and(|given| given != name) {
         return Err(ReportsError::OtherSource(id, name));
     }

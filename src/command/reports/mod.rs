@@ -22,7 +22,7 @@ pub enum ReportsCommand {
     /// Formats: gitleaks JSON, SARIF, TruffleHog NDJSON, CSV with a header line, or NDJSON. The format is detected;
     /// override it with `--format`. Fields of CSV and NDJSON: access_key_id, access_key_secret (at least one of the two),
     /// url, commit, path, first_seen (RFC 3339). An AccessKeyId alone restricts nothing. Importing a file twice changes
-    /// nothing. To resume an interrupted import, import the whole file again with --batch. Exit status: 3 if some of the
+    /// nothing. To resume an interrupted import, import the whole file again with --delivery. Exit status: 3 if some of the
     /// file could not be read.
     Import(import::ImportArgs),
     /// Commands that use the admin API
@@ -41,7 +41,7 @@ enum ReportsError {
     #[error("cannot detect the format: pass --format gitleaks, sarif, trufflehog, csv or ndjson")]
     Format,
     #[error("delivery {0} does not exist, was not begun by an import, or was undone")]
-    NoBatch(Uuid),
+    NoDelivery(Uuid),
     #[error("delivery {0} is from the source \"{1}\": pass --source {1}, or omit --source")]
     OtherSource(Uuid, String),
     #[error("the thread that reads the file ended early")]
@@ -84,9 +84,9 @@ pub fn run_reports(
         Err(fault) => {
             writeln!(err, "error: {fault}")?;
             Ok(match fault {
-                ReportsError::Format | ReportsError::NoBatch(_) | ReportsError::OtherSource(..) => {
-                    CommandExit::Usage
-                }
+                ReportsError::Format
+                | ReportsError::NoDelivery(_)
+                | ReportsError::OtherSource(..) => CommandExit::Usage,
                 _ => CommandExit::Failed,
             })
         }

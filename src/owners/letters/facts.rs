@@ -50,7 +50,7 @@ pub struct LetterSettings {
     pub mode: Mode,
     /// From when on anything is refused, where that was announced.
     pub enforce_from: Option<OffsetDateTime>,
-    /// What follows while the pair goes on working.
+    /// What follows while the key goes on working.
     pub ladder: EscalationLadder,
 }
 
@@ -63,9 +63,9 @@ pub struct LetterFacts {
     pub account_id: String,
     /// Its RAM user; `None` for the account itself.
     pub user_name: Option<String>,
-    /// Whether the pair works: `Active`, `Inactive`, `Deleted`; `None` where nobody knows.
+    /// Whether the key works: `Active`, `Inactive`, `Deleted`; `None` where nobody knows.
     pub key_status: Option<String>,
-    /// Whether a lifted pair came back.
+    /// Whether a lifted key came back.
     pub reactivated: bool,
     /// Where the key was found.
     pub clues: Vec<LeakLocation>,
@@ -81,23 +81,23 @@ pub struct LetterFacts {
     pub enforce_from: Option<String>,
     /// Since when sensitive reads are refused as well.
     pub widened_at: Option<String>,
-    /// Whether operators have been asked to disable the pair.
+    /// Whether operators have been asked to disable the key.
     pub disabling_proposed: bool,
-    /// What follows if the pair goes on working, the earliest first.
+    /// What follows if the key goes on working, the earliest first.
     pub ahead: Vec<UpcomingStep>,
     /// What the key and its sessions did since it was public.
-    pub deeds: KeyActivity,
-    /// How to replace the pair, as commands.
+    pub activity: KeyActivity,
+    /// How to replace the key, as commands.
     pub commands: RotationCommands,
     /// When the clean-up was confirmed.
-    pub remediated_at: Option<String>,
+    pub confirmed_at: Option<String>,
     /// Who confirmed it.
     pub confirmed_by: Option<Confirmer>,
     /// When the restriction was lifted.
     pub lifted_at: Option<String>,
     /// Whether facts lifted it, and nobody.
     pub lifted_by_policy: bool,
-    /// Whether the pair is restricted again should it come back.
+    /// Whether the key is restricted again should it come back.
     pub tombstone: bool,
     /// Whether all of RAM and IMS is refused.
     pub strict: bool,
@@ -176,9 +176,9 @@ pub struct ChangedObject {
 /// Finished `aliyun` commands, with the real names. The key's id stays masked: the first command finds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RotationCommands {
-    /// Makes a new pair.
+    /// Makes a new key.
     pub rotate: String,
-    /// Puts the id of the leaked pair into `$LEAKED`.
+    /// Puts the id of the leaked key into `$LEAKED`.
     pub find: String,
     /// Disables it.
     pub disable: String,
@@ -245,7 +245,7 @@ pub async fn gather_letter_facts(
     facts.strict = profile == Profile::Strict;
     facts.account_id = sanitize_text(&account.account_id);
     facts.confirmed_by = find_confirmer(pool, &restriction, letter.contact_id).await?;
-    facts.deeds = summarize_key_activity(pool, &restriction, letter.language).await?;
+    facts.activity = summarize_key_activity(pool, &restriction, letter.language).await?;
     if letter.kind == LetterKind::Repeated {
         let since = letter_facts::last_told(pool, letter).await?;
         facts.repeats = group_repeated_sightings(&restriction, since, letter.language)?;
@@ -410,9 +410,9 @@ impl LetterFacts {
             widened_at: restriction.widened_at.map(at),
             disabling_proposed: restriction.disabling_proposed_at.is_some(),
             ahead: Vec::new(),
-            deeds: KeyActivity::default(),
+            activity: KeyActivity::default(),
             commands: RotationCommands::of(&key.masked(), restriction.user_name.as_deref()),
-            remediated_at: restriction.remediated_at.map(at),
+            confirmed_at: restriction.confirmed_at.map(at),
             confirmed_by: None,
             lifted_at: restriction.lifted_at.map(at),
             lifted_by_policy: restriction.lifted_by.as_deref() == Some("policy"),
@@ -448,9 +448,9 @@ impl LetterFacts {
             disabling: restriction.disabling_proposed_at.is_some(),
         };
         // The ladder counts from the first letter: from this one, where it is the first.
-        let told_at = restriction.told_at.or(later).unwrap_or(now);
+        let notified_at = restriction.notified_at.or(later).unwrap_or(now);
         let works = self.key_status.as_deref() == Some("Active") && self.lifted_at.is_none();
-        for (step, at) in house.ladder.ahead(told_at, taken) {
+        for (step, at) in house.ladder.ahead(notified_at, taken) {
             let step = match step {
                 EscalationStep::Widen => "widen",
                 EscalationStep::TellNextContacts => "next_contacts",
@@ -473,10 +473,10 @@ impl LetterFacts {
     /// Whether a confirmation would still change something.
     #[must_use]
     pub fn awaits_confirmation(&self) -> bool {
-        self.remediated_at.is_none() && self.lifted_at.is_none()
+        self.confirmed_at.is_none() && self.lifted_at.is_none()
     }
 
-    /// Whether a letter that was held up has nothing left to tell: it would say that a pair still works which does not.
+    /// Whether a letter that was held up has nothing left to tell: it would say that an access key still works which does not.
     #[must_use]
     pub fn leave_nothing_to(&self, kind: LetterKind) -> bool {
         let is_over = self.lifted_at.is_some();

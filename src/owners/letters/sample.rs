@@ -40,11 +40,11 @@ pub(super) fn sample_for_kind(kind: LetterKind, language: Language) -> LetterFac
         | LetterKind::Withdrawn => LetterFacts {
             widened_at: None,
             disabling_proposed: false,
-            remediated_at: None,
+            confirmed_at: None,
             ..much
         },
         LetterKind::Reminder | LetterKind::Widened => LetterFacts {
-            remediated_at: None,
+            confirmed_at: None,
             ..much
         },
         LetterKind::Confirmed => much,
@@ -107,7 +107,7 @@ pub(super) fn sample_facts(language: Language) -> LetterFacts {
                 at: at(168),
             },
         ],
-        deeds: KeyActivity {
+        activity: KeyActivity {
             calls: CallTotals {
                 forwarded: 1_204,
                 refused: 17,
@@ -134,7 +134,7 @@ pub(super) fn sample_facts(language: Language) -> LetterFacts {
             more_objects: 1,
         },
         commands: RotationCommands::of("LTAI5tFa****ly01", Some("alice")),
-        remediated_at: Some(at(5)),
+        confirmed_at: Some(at(5)),
         confirmed_by: Some(Confirmer::Contact {
             address: "b***@example.com".into(),
         }),
@@ -152,7 +152,7 @@ pub(super) fn sample_facts(language: Language) -> LetterFacts {
     }
 }
 
-/// The same, confirmed by the reader, with the pair disabled.
+/// The same, confirmed by the reader, with the key disabled.
 pub(super) fn sample_confirmed_facts(language: Language) -> LetterFacts {
     LetterFacts {
         key_status: Some("Inactive".into()),
@@ -179,7 +179,7 @@ pub(super) fn sample_minimal_facts(language: Language) -> LetterFacts {
         widened_at: None,
         disabling_proposed: false,
         ahead: Vec::new(),
-        deeds: KeyActivity::default(),
+        activity: KeyActivity::default(),
         confirmed_by: Some(Confirmer::Operator {
             ticket: Some("T-1234".into()),
         }),

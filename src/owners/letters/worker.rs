@@ -2,8 +2,8 @@
 //! due ([`escalate`]).
 //!
 //! A letter that the mail server may take later is tried again after 30 seconds, then twice as long each
-//! time, up to an hour; after a week it is buried, where an operator sees it
-//! (`GET /admin/v1/letters?state=Buried`). One that can never be sent is buried at once, and where that is the
+//! time, up to an hour; after a week it is failed, where an operator sees it
+//! (`GET /admin/v1/letters?state=Failed`). One that can never be sent is failed at once, and where that is the
 //! address's fault, another contact is told. While the server takes nothing at all, one batch asks
 //! after it now and then and the others wait ([`OutagePause`]). Letters of a batch are sent side by side, each in a task of its own: none
 //! stands in the way of another, not by a panic either.
@@ -215,7 +215,7 @@ impl LetterWorker {
                 retry_at(letter, at, error)
             }
             Err(SendFault::Never { error, unreachable }) => {
-                LetterSettlement::Buried { error, unreachable }
+                LetterSettlement::Failed { error, unreachable }
             }
         };
         self.metrics.letter(settlement.as_str());
@@ -288,7 +288,7 @@ fn retry_at(letter: &LeasedLetter, at: OffsetDateTime, error: String) -> LetterS
     if at < letter.created_at + RETRY_WINDOW || letter.attempt < MIN_ATTEMPTS {
         LetterSettlement::Again { at, error }
     } else {
-        LetterSettlement::Buried {
+        LetterSettlement::Failed {
             error,
             unreachable: false,
         }
@@ -312,7 +312,7 @@ fn log_settlement(letter: &LeasedLetter, settlement: &LetterSettlement) {
         LetterSettlement::Again { at, error } => {
             tracing::warn!(%letter_id, ?about, access_key, %kind, attempt, %at, error, "letter not sent; it will be retried");
         }
-        LetterSettlement::Buried { error, .. } => {
+        LetterSettlement::Failed { error, .. } => {
             tracing::error!(%letter_id, ?about, access_key, %kind, attempt, error, "letter failed: see GET /admin/v1/letters");
         }
     }

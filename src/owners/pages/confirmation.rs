@@ -52,8 +52,8 @@ struct ConfirmationView {
     public_since: String,
     sources: Vec<SourceView>,
     more_sources: usize,
-    /// Other pairs of the same user that work.
-    other_pairs: i64,
+    /// Other keys of the same user that work.
+    other_active_keys: i64,
     artefacts: Vec<ArtefactView>,
     more_artefacts: bool,
     auto_lift: bool,
@@ -126,7 +126,7 @@ async fn show_link_page(
         Ok(Some((language, state, shown))) => {
             let page = match (purpose, state.as_str()) {
                 (LinkPurpose::Confirm, "Imposed") => PageKind::Confirm,
-                (LinkPurpose::Withdraw, "Remediated" | "Lifted") => PageKind::Withdraw,
+                (LinkPurpose::Withdraw, "Confirmed" | "Lifted") => PageKind::Withdraw,
                 (LinkPurpose::Confirm | LinkPurpose::Withdraw, _) => PageKind::AlreadyConfirmed,
             };
             console.pages.render(page, language, shown)
@@ -265,7 +265,7 @@ impl ConfirmationView {
                 .await?;
         let more_artefacts = made.len() > MAX_ARTEFACTS;
         made.truncate(MAX_ARTEFACTS);
-        let other_pairs = read::count_other_keys(&mut db, &id).await?;
+        let other_active_keys = read::count_other_keys(&mut db, &id).await?;
         let sources = restriction.reports.iter().take(MAX_SOURCES);
         Ok(Self {
             access_key_id: id.masked(),
@@ -281,7 +281,7 @@ impl ConfirmationView {
                 })
                 .collect(),
             more_sources: restriction.reports.len().saturating_sub(MAX_SOURCES),
-            other_pairs,
+            other_active_keys,
             artefacts: made
                 .iter()
                 .map(|one| ArtefactView::of(one, language, now))

@@ -11,7 +11,7 @@ use akgate_api::audit::AuditRecord;
 pub struct AuditCriteria {
     /// By this one.
     pub actor: Option<String>,
-    /// Of this deed.
+    /// Of this action.
     pub action: Option<String>,
     /// About this key.
     pub access_key_id: Option<String>,

@@ -62,7 +62,7 @@ akgate_rules::text_enum! {
         Withdraw = "Withdraw",
         /// A restriction was widened to sensitive reads.
         Widen = "Widen",
-        /// Operators were asked to disable a pair.
+        /// Operators were asked to disable an access key.
         ProposeDisabling = "ProposeDisabling",
         /// A restriction was lifted.
         Lift = "Lift",
@@ -75,13 +75,13 @@ akgate_rules::text_enum! {
         /// It was rejected.
         Reject = "Reject",
         /// It was taken back by who asked.
-        WithdrawRequest = "WithdrawRequest",
+        WithdrawApproval = "WithdrawApproval",
         /// An operator was added.
         AddOperator = "AddOperator",
         /// An operator was revoked, with all tokens.
         RevokeOperator = "RevokeOperator",
         /// Another token was made for an operator.
-        MakeToken = "MakeToken",
+        IssueToken = "IssueToken",
         /// A person has signed in at a provider and got a token.
         SignIn = "SignIn",
         /// A token was revoked.
@@ -91,19 +91,19 @@ akgate_rules::text_enum! {
         /// The lane in which an account's keys may take themselves out of service was opened or shut.
         SetSelfRemedy = "SetSelfRemedy",
         /// An exception from a restriction was made.
-        MakeException = "MakeException",
+        GrantException = "GrantException",
         /// It was ended early.
         RevokeException = "RevokeException",
-        /// A pair was disabled.
+        /// An access key was disabled.
         DisableKey = "DisableKey",
         /// The mode was switched.
         SwitchMode = "SwitchMode",
         /// A letter was sent again.
         ResendLetter = "ResendLetter",
         /// A letter was given up.
-        BuryLetter = "BuryLetter",
+        CancelLetter = "CancelLetter",
         /// What was given up for a hook was made due again.
-        ReviveHook = "ReviveHook",
+        RetryHook = "RetryHook",
     }
 }
 
@@ -115,7 +115,7 @@ pub struct AuditEntry<'a> {
     /// Who did it.
     pub actor: &'a Actor,
     /// What was done.
-    pub deed: AuditAction,
+    pub action: AuditAction,
     /// The key concerned.
     pub access_key_id: Option<&'a AccessKeyId>,
     /// The restriction concerned.
@@ -124,7 +124,7 @@ pub struct AuditEntry<'a> {
     pub detail: serde_json::Value,
 }
 
-/// Writes a record in the transaction of the deed.
+/// Writes a record in the transaction of the change.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -135,7 +135,7 @@ pub async fn insert_audit_record(
     insert_audit_records(tx, &[entry]).await
 }
 
-/// Writes records in the transaction of their deeds, and enqueues what hooks are to be told of.
+/// Writes records in the transaction of their changes, and enqueues what hooks are to be told of.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -151,7 +151,7 @@ pub async fn insert_audit_records(
         .map(|entry| entry.actor.to_string())
         .collect();
     let at: Vec<OffsetDateTime> = entries.iter().map(|entry| entry.at).collect();
-    let deeds: Vec<&str> = entries.iter().map(|entry| entry.deed.as_str()).collect();
+    let actions: Vec<&str> = entries.iter().map(|entry| entry.action.as_str()).collect();
     let keys: Vec<Option<&str>> = entries
         .iter()
         .map(|entry| entry.access_key_id.map(AccessKeyId::as_str))
@@ -207,7 +207,7 @@ pub async fn insert_audit_records(
          LIMIT 1",
         &at,
         &actors,
-        &deeds as &[&str],
+        &actions as &[&str],
         &keys as &[Option<&str>],
         &restrictions as &[Option<Uuid>],
         &details as &[&serde_json::Value],

@@ -3,7 +3,9 @@
 use sqlx::PgPool;
 
 use crate::directory::StateFault;
-use akgate_api::activity::{Activity, CountView, IntentView, MadeView, RefusalView, SessionView};
+use akgate_api::activity::{
+    Activity, CountView, CreatedKeyView, IntentView, RefusalView, SessionView,
+};
 use akgate_rules::access_key::AccessKeyId;
 
 /// Reads what a key did: at most `limit` records of each kind.
@@ -90,18 +92,18 @@ pub async fn read_key_activity(
     )
     .fetch_all(pool)
     .await?;
-    let made = sqlx::query_as!(
-        MadeView,
+    let created_keys = sqlx::query_as!(
+        CreatedKeyView,
         "SELECT
              k.access_key_id,
              p.user_name,
-             k.made_by_access_key_id AS \"made_by_access_key_id!\",
+             k.created_by_access_key_id AS \"created_by_access_key_id!\",
              k.status,
              k.created_at
          FROM access_keys k
          JOIN principals p USING (principal_id)
-         WHERE k.made_by_access_key_id = $1
-            OR k.made_by_access_key_id IN (
+         WHERE k.created_by_access_key_id = $1
+            OR k.created_by_access_key_id IN (
                 SELECT access_key_id
                 FROM sessions
                 WHERE ancestors @> ARRAY[$1]
@@ -119,6 +121,6 @@ pub async fn read_key_activity(
         refusals,
         counts,
         sessions,
-        made,
+        created_keys,
     })
 }

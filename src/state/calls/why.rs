@@ -70,7 +70,7 @@ pub struct ExplainedRefusal {
     pub imposed_at: OffsetDateTime,
     /// Since when it forbids sensitive reads as well.
     pub widened_at: Option<OffsetDateTime>,
-    /// Imposed, Remediated or Lifted.
+    /// Imposed, Confirmed or Lifted.
     pub state: String,
     /// It was undone, as if it had never been.
     pub undone: bool,

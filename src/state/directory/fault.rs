@@ -17,7 +17,7 @@ pub enum StateFault {
     /// A row holds what no migration of ours allows.
     #[error("the database contains an invalid row: {0}")]
     Corrupt(&'static str),
-    /// A pair cannot pass from one principal to another.
+    /// An access key cannot pass from one principal to another.
     #[error("this AccessKeyId belongs to another principal")]
     OtherPrincipal,
     /// A session without the key that minted it has no standing.

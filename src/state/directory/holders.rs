@@ -1,4 +1,4 @@
-//! Whose a found id or secret is: pairs and sessions, many at a time.
+//! Whose a found id or secret is: keys and sessions, many at a time.
 
 use std::collections::HashMap;
 
@@ -14,12 +14,12 @@ use super::{
 };
 use akgate_rules::access_key::{AccessKeyId, AccessKeySecret};
 
-/// A pair or a session that is known.
+/// An access key or a session that is known.
 #[derive(Debug, Clone)]
 pub struct KnownCredential {
     /// Its id.
     pub access_key_id: AccessKeyId,
-    /// The AccessKey that a session descends from; `None` for a pair, and for the session of a federated call.
+    /// The AccessKey that a session descends from; `None` for an access key, and for the session of a federated call.
     pub parent: Option<AccessKeyId>,
     /// The account of what would be restricted.
     pub account_id: String,

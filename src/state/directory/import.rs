@@ -18,7 +18,7 @@ use akgate_rules::{
 akgate_rules::text_enum! {
     /// The form of a file.
     pub enum FileFormat {
-        /// A header line, then a pair per line.
+        /// A header line, then an access key per line.
         Csv = "csv",
         /// A JSON object per line.
         Ndjson = "ndjson",
@@ -37,10 +37,10 @@ impl FileFormat {
     }
 }
 
-/// A pair, and who is written to when it leaks.
+/// An access key, and who is written to when it leaks.
 #[derive(Debug, Clone)]
 pub struct ImportRow {
-    /// The pair.
+    /// The key.
     pub record: KeyRecord,
     /// The id that the IAM has its RAM user under, where it is given.
     pub user_id: Option<String>,

@@ -1,6 +1,6 @@
-//! AccessKey pairs in Postgres.
+//! AccessKeys in Postgres.
 //!
-//! Whether a pair may come back without being restricted again is the registry's affair, so what changes
+//! Whether an access key may come back without being restricted again is the registry's affair, so what changes
 //! a status runs in its caller's transaction: [`crate::keys::lifecycle`].
 
 use super::{
@@ -16,16 +16,16 @@ use akgate_rules::{
 use rand::CryptoRng;
 use sqlx::{PgPool, PgTransaction};
 
-/// A pair to be kept.
+/// An access key to be kept.
 #[derive(Debug, Clone)]
 pub struct NewKey {
     /// What is known of it.
     pub record: KeyRecord,
     /// The key that made it, where that is known.
-    pub made_by: Option<AccessKeyId>,
+    pub created_by: Option<AccessKeyId>,
 }
 
-/// A pair whose secret is sealed: ready to be kept.
+/// An access key whose secret is sealed: ready to be kept.
 #[derive(Debug, Clone)]
 pub struct SealedKey {
     /// The public half.
@@ -38,13 +38,13 @@ pub struct SealedKey {
     pub user_id: Option<String>,
     /// Whether it works.
     pub status: KeyStatus,
-    made_by: Option<AccessKeyId>,
+    created_by: Option<AccessKeyId>,
     sealed: SealedSecret,
     blind_index: Vec<u8>,
 }
 
 impl SealedKey {
-    /// Seals a pair. No database is asked, so that it can be done ahead of a transaction.
+    /// Seals an access key. No database is asked, so that it can be done ahead of a transaction.
     ///
     /// # Errors
     /// [`SealFault`] only where the ring itself is broken.
@@ -67,7 +67,7 @@ impl SealedKey {
             user_name: record.user_name,
             user_id,
             status: record.status,
-            made_by: key.made_by,
+            created_by: key.created_by,
             sealed,
         })
     }
@@ -79,7 +79,7 @@ impl SealedKey {
     }
 }
 
-/// What keeping a pair changes.
+/// What keeping an access key changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpsertOutcome {
     /// It is new.
@@ -92,7 +92,7 @@ pub enum UpsertOutcome {
     Foreign,
 }
 
-/// Keeps pairs, their accounts and principals, each id once in `keys`. Doing it twice changes nothing. Says what
+/// Keeps keys, their accounts and principals, each id once in `keys`. Doing it twice changes nothing. Says what
 /// became of each, in their order.
 ///
 /// # Errors
@@ -171,7 +171,7 @@ async fn write_key_rows(
              sealed_secret,
              seal_key_id,
              blind_index,
-             made_by_access_key_id,
+             created_by_access_key_id,
              created_at,
              revision
          )
@@ -201,7 +201,7 @@ async fn write_key_rows(
         &collect_column(keys, |(key, _)| key.sealed.key_id),
         &collect_column(keys, |(key, _)| key.blind_index.as_slice()) as &[&[u8]],
         &collect_column(keys, |(key, _)| key
-            .made_by
+            .created_by
             .as_ref()
             .map(AccessKeyId::as_str)) as &[Option<&str>],
         at.now,
@@ -212,7 +212,7 @@ async fn write_key_rows(
     Ok(())
 }
 
-/// A pair that was found.
+/// An access key that was found.
 #[derive(Debug, Clone)]
 pub struct FoundKey {
     /// What is known of it.
@@ -221,7 +221,7 @@ pub struct FoundKey {
     pub position: Position,
 }
 
-/// Finds a pair and opens its secret.
+/// Finds an access key and opens its secret.
 ///
 /// # Errors
 /// [`StateFault`].
@@ -268,18 +268,18 @@ pub async fn find_key(
     }))
 }
 
-/// Who owns a pair, and whether it works.
+/// Who owns an access key, and whether it works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyOwner {
     /// The account.
     pub account_id: String,
     /// The RAM user; `None` for the account itself.
     pub user_name: Option<String>,
-    /// Whether the pair works.
+    /// Whether the key works.
     pub status: KeyStatus,
 }
 
-/// Says whose a pair is; `None` where nobody knows it.
+/// Says whose an access key is; `None` where nobody knows it.
 ///
 /// # Errors
 /// [`StateFault`].
@@ -309,7 +309,7 @@ pub async fn find_key_owner(
     .transpose()
 }
 
-/// Disables an active pair, and holds it so until its owner sets its status. False where it is not active.
+/// Disables an active key, and holds it so until its owner sets its status. False where it is not active.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -337,7 +337,7 @@ pub async fn disable_key_row(
     Ok(disabled.rows_affected() > 0)
 }
 
-/// Sets the status of a pair.
+/// Sets the status of an access key.
 ///
 /// # Errors
 /// [`StateFault::Database`].

@@ -23,12 +23,12 @@ pub async fn list_relatives(
         "WITH RECURSIVE up (access_key_id, distance) AS (
              SELECT $1::text, 0
              UNION
-             SELECT COALESCE(s.ancestors[cardinality(s.ancestors)], k.made_by_access_key_id), up.distance - 1
+             SELECT COALESCE(s.ancestors[cardinality(s.ancestors)], k.created_by_access_key_id), up.distance - 1
              FROM up
              LEFT JOIN sessions s USING (access_key_id)
              LEFT JOIN access_keys k USING (access_key_id)
              WHERE up.distance > -32
-               AND COALESCE(s.ancestors[cardinality(s.ancestors)], k.made_by_access_key_id) IS NOT NULL
+               AND COALESCE(s.ancestors[cardinality(s.ancestors)], k.created_by_access_key_id) IS NOT NULL
          ),
          down (access_key_id, distance) AS (
              SELECT $1::text, 0
@@ -44,7 +44,7 @@ pub async fn list_relatives(
                  UNION ALL
                  SELECT k.access_key_id
                  FROM access_keys k
-                 WHERE k.made_by_access_key_id = down.access_key_id
+                 WHERE k.created_by_access_key_id = down.access_key_id
              ) AS made
              WHERE down.distance < 32
          ),
@@ -56,7 +56,7 @@ pub async fn list_relatives(
          SELECT
              n.access_key_id AS \"access_key_id!\",
              n.distance AS \"distance!\",
-             COALESCE(s.ancestors[cardinality(s.ancestors)], k.made_by_access_key_id) AS made_by,
+             COALESCE(s.ancestors[cardinality(s.ancestors)], k.created_by_access_key_id) AS created_by,
              CASE
                  WHEN s.access_key_id IS NOT NULL THEN 'Session'
                  WHEN k.access_key_id IS NOT NULL THEN 'AccessKey'

@@ -80,7 +80,7 @@ pub async fn find_key_view(
              p.user_name,
              k.status,
              k.created_at,
-             k.made_by_access_key_id,
+             k.created_by_access_key_id,
              k.disabled_at,
              k.disabled_by,
              k.seal_key_id,
@@ -99,8 +99,8 @@ pub async fn find_key_view(
              (
                  SELECT count(*)
                  FROM access_keys m
-                 WHERE m.made_by_access_key_id = k.access_key_id
-             ) AS \"made!\"
+                 WHERE m.created_by_access_key_id = k.access_key_id
+             ) AS \"created_keys!\"
          FROM access_keys k
          JOIN principals p USING (principal_id)
          WHERE k.access_key_id = $1",
@@ -128,14 +128,14 @@ pub async fn find_key_view(
         user_name: row.user_name,
         status: row.status,
         created_at: row.created_at,
-        made_by_access_key_id: row.made_by_access_key_id,
+        created_by_access_key_id: row.created_by_access_key_id,
         disabled_at: row.disabled_at,
         disabled_by: row.disabled_by,
         seal_key_id: row.seal_key_id,
         contacts: row.contacts,
         restrictions,
         sessions: row.sessions,
-        made: row.made,
+        created_keys: row.created_keys,
     }))
 }
 

@@ -26,7 +26,7 @@ pub fn collect_column<'r, T, U>(rows: &'r [T], one: impl Fn(&'r T) -> U) -> Vec<
     rows.iter().map(one).collect()
 }
 
-/// A pair as the directory knows it.
+/// An access key as the directory knows it.
 #[derive(Debug, Clone)]
 pub struct KeyRecord {
     /// The public half.

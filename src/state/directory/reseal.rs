@@ -16,7 +16,7 @@ use super::{
 /// Where sealed secrets stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SealedTable {
-    /// AccessKey pairs.
+    /// AccessKeys.
     AccessKeys,
     /// Sessions.
     Sessions,

@@ -15,7 +15,7 @@ use crate::{
     restrictions::{
         active_restriction::ActiveRestrictionFault,
         disable::DisableKey,
-        exceptions::MakeException,
+        exceptions::GrantException,
         lift::{LiftFault, LiftRestriction},
         mode::SwitchMode,
     },
@@ -29,7 +29,7 @@ use akgate_rules::position::Position;
 enum Change {
     Lift(LiftRestriction),
     UndoDelivery(UndoDelivery),
-    Exception(MakeException),
+    Exception(GrantException),
     DisableKey(DisableKey),
     SwitchMode(SwitchMode),
 }
@@ -115,7 +115,7 @@ impl From<sqlx::Error> for DecisionFault {
 struct PendingApproval {
     request: serde_json::Value,
     change: Change,
-    asked_by: String,
+    requested_by: String,
     by: Actor,
 }
 
@@ -157,7 +157,7 @@ pub async fn approve_request(
         return Err(DecisionFault::Own);
     }
     if !is_active_operator(&mut tx, &waiting.by).await? {
-        return Err(DecisionFault::AskerGone(waiting.asked_by));
+        return Err(DecisionFault::AskerGone(waiting.requested_by));
     }
     let parties = Parties {
         requester: &waiting.by,
@@ -214,12 +214,12 @@ pub async fn withdraw_request(
     revision::lock_revision(&mut tx).await?;
     let waiting = find_pending_approval(&mut tx, approval_id, now).await?;
     if waiting.by != *by {
-        return Err(DecisionFault::NotOwn(waiting.asked_by));
+        return Err(DecisionFault::NotOwn(waiting.requested_by));
     }
     settle_approval(&mut tx, approval_id, "Withdrawn", by, None, now).await?;
     record(
         &mut tx,
-        AuditAction::WithdrawRequest,
+        AuditAction::WithdrawApproval,
         by,
         &waiting.requested(approval_id),
         now,
@@ -235,7 +235,7 @@ async fn find_pending_approval(
     now: OffsetDateTime,
 ) -> Result<PendingApproval, DecisionFault> {
     let row = sqlx::query!(
-        "SELECT state, request, asked_by, expires_at
+        "SELECT state, request, requested_by, expires_at
          FROM approvals
          WHERE approval_id = $1",
         approval_id
@@ -243,20 +243,20 @@ async fn find_pending_approval(
     .fetch_optional(&mut **tx)
     .await?
     .ok_or(DecisionFault::NotFound)?;
-    if row.state != "Waiting" {
+    if row.state != "Pending" {
         return Err(DecisionFault::Over(row.state));
     }
     if row.expires_at <= now {
         return Err(DecisionFault::Expired);
     }
-    let name = row.asked_by.strip_prefix("operator:");
-    let name = name.ok_or(StateFault::Corrupt("asked_by"))?;
+    let name = row.requested_by.strip_prefix("operator:");
+    let name = name.ok_or(StateFault::Corrupt("requested_by"))?;
     let change = Change::deserialize(&row.request);
     Ok(PendingApproval {
         change: change.map_err(|_| StateFault::Corrupt("request"))?,
         request: row.request,
         by: Actor::Operator(name.to_owned()),
-        asked_by: row.asked_by,
+        requested_by: row.requested_by,
     })
 }
 
@@ -309,8 +309,8 @@ pub async fn list_approvals(
              r.access_key_id AS \"access_key_id?\",
              a.request,
              a.reason,
-             a.asked_by,
-             a.asked_at,
+             a.requested_by,
+             a.requested_at,
              a.expires_at,
              s.state AS \"state!\",
              a.decided_by,
@@ -318,7 +318,7 @@ pub async fn list_approvals(
              a.remark
          FROM approvals a
          CROSS JOIN LATERAL (
-             SELECT CASE WHEN a.state = 'Waiting' AND a.expires_at <= $1 THEN 'Expired' ELSE a.state END
+             SELECT CASE WHEN a.state = 'Pending' AND a.expires_at <= $1 THEN 'Expired' ELSE a.state END
          ) AS s (state)
          LEFT JOIN restrictions r ON r.restriction_id = a.subject_id
          WHERE ($2::uuid IS NULL OR a.approval_id = $2)

@@ -47,7 +47,7 @@ pub struct ImportChunk {
 }
 
 impl ImportChunk {
-    /// How many pairs it holds.
+    /// How many keys it holds.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
@@ -78,7 +78,7 @@ impl ImportChunk {
     ) -> Result<(), SealFault> {
         let key = NewKey {
             record: row.record,
-            made_by: None,
+            created_by: None,
         };
         let key = SealedKey::seal(key, row.user_id, ring, rng)?;
         self.ids.insert(key.access_key_id.clone());

@@ -1,6 +1,6 @@
-//! What happens to pairs, and what that means for their restrictions.
+//! What happens to keys, and what that means for their restrictions.
 //!
-//! A lift of a pair that was not active leaves a tombstone: when the pair comes back, it is restricted
+//! A lift of an access key that was not active leaves a tombstone: when the key comes back, it is restricted
 //! again in the transaction that brings it back.
 
 use rand::CryptoRng;
@@ -28,7 +28,7 @@ use crate::{
 use akgate_api::keys::KeyStatus;
 use akgate_rules::{access_key::AccessKeyId, position::Position, restriction::RestrictionCause};
 
-/// Keeps pairs in the caller's transaction, each id once. Doing it twice changes nothing. Says what became of
+/// Keeps keys in the caller's transaction, each id once. Doing it twice changes nothing. Says what became of
 /// each, in their order.
 ///
 /// # Errors
@@ -63,7 +63,7 @@ pub async fn upsert_keys(
     Ok(kept)
 }
 
-/// Whether a pair works that did not before.
+/// Whether an access key works that did not before.
 fn is_reactivated(status: KeyStatus, kept: UpsertOutcome) -> bool {
     match kept {
         UpsertOutcome::Inserted
@@ -76,7 +76,7 @@ fn is_reactivated(status: KeyStatus, kept: UpsertOutcome) -> bool {
     }
 }
 
-/// Keeps one pair in the caller's transaction.
+/// Keeps one key in the caller's transaction.
 ///
 /// # Errors
 /// [`StateFault`]; [`StateFault::OtherPrincipal`] where it is somebody else's.
@@ -99,8 +99,8 @@ pub async fn upsert_key(
     }
 }
 
-/// Sets the status of a pair in the caller's transaction. False where nothing changed or nobody knows the
-/// pair.
+/// Sets the status of an access key in the caller's transaction. False where nothing changed or nobody knows the
+/// key.
 ///
 /// # Errors
 /// [`StateFault`].
@@ -122,7 +122,7 @@ pub async fn set_key_status(
     Ok(true)
 }
 
-/// Keeps one pair in a transaction of its own.
+/// Keeps one key in a transaction of its own.
 ///
 /// # Errors
 /// [`StateFault`]; nothing is kept then.
@@ -142,8 +142,8 @@ pub async fn commit_key(
     Ok(kept)
 }
 
-/// Sets the status of one pair in a transaction of its own; gives the change, or `None` where nothing
-/// changed or nobody knows the pair.
+/// Sets the status of one key in a transaction of its own; gives the change, or `None` where nothing
+/// changed or nobody knows the key.
 ///
 /// # Errors
 /// [`StateFault`]; nothing is changed then.
@@ -162,7 +162,7 @@ pub async fn commit_key_status(
     Ok(Some(at.position()))
 }
 
-/// Tells the owners of pairs that were restricted before anybody knew whose they are.
+/// Tells the owners of keys that were restricted before anybody knew whose they are.
 ///
 /// # Errors
 /// [`StateFault`].

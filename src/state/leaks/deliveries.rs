@@ -18,7 +18,7 @@ pub enum DeliveryOrigin<'a> {
         key_identifier: Option<&'a str>,
     },
     /// A batch that was begun before ([`begin_delivery`]).
-    Batch(Uuid),
+    Existing(Uuid),
 }
 
 /// Notes an arrival; gives the delivery's id, which is that of the first arrival.
@@ -34,7 +34,7 @@ pub(crate) async fn upsert_delivery(
             sha256,
             key_identifier,
         } => (sha256, key_identifier),
-        DeliveryOrigin::Batch(id) => return Ok(id),
+        DeliveryOrigin::Existing(id) => return Ok(id),
     };
     let id = sqlx::query_scalar!(
         "INSERT INTO deliveries AS d (

@@ -292,7 +292,7 @@ pub async fn redact_secrets(
         .iter()
         .filter_map(|report| Some(report.access_key_id.as_ref()?.as_str()))
         .collect();
-    // Where the pairs cannot be read the reports count all the same.
+    // Where the keys cannot be read the reports count all the same.
     let known = holders::open_secrets(pool, ring, &ids)
         .await
         .unwrap_or_default();

@@ -144,7 +144,7 @@ pub(crate) async fn record_findings(
         .map(|((sighting, _), recorded)| AuditEntry {
             at: now,
             actor,
-            deed: AuditAction::ReportLeak,
+            action: AuditAction::ReportLeak,
             access_key_id: sighting.access_key_id,
             restriction_id: recorded.restriction.map(|one| one.restriction_id),
             detail: serde_json::json!({
@@ -201,7 +201,7 @@ fn sightings_of<'a>(finding: &'a Finding<'a>, holders: &'a KnownCredentials) -> 
         let works = holder.is_some_and(|holder| !holder.has_ended);
         let proof = match matches {
             _ if finding.is_decided => Proof::Decided,
-            Some(true) if works => Proof::Pair,
+            Some(true) if works => Proof::IdAndSecret,
             Some(_) | None => Proof::Suspected,
         };
         let kept = finding.is_decided || matches == Some(true);
@@ -243,7 +243,7 @@ fn sightings_of<'a>(finding: &'a Finding<'a>, holders: &'a KnownCredentials) -> 
             });
         }
     }
-    // Kept beside the id that it does not prove: the pair that it belongs to may become known later.
+    // Kept beside the id that it does not prove: the key that it belongs to may become known later.
     if !is_somebodys && !finding.is_decided {
         sightings.push(Sighting {
             finding,

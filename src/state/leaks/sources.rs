@@ -30,13 +30,13 @@ pub async fn claim_key_request(
 ) -> Result<bool, StateFault> {
     // A node whose clock was ahead must not keep the others from asking.
     let claimed = sqlx::query!(
-        "INSERT INTO sources AS s (source, keys_asked_at)
+        "INSERT INTO sources AS s (source, keys_requested_at)
          VALUES ($1, $2)
          ON CONFLICT (source) DO UPDATE
-         SET keys_asked_at = excluded.keys_asked_at
-         WHERE s.keys_asked_at IS NULL
-            OR s.keys_asked_at <= $3
-            OR s.keys_asked_at > $4",
+         SET keys_requested_at = excluded.keys_requested_at
+         WHERE s.keys_requested_at IS NULL
+            OR s.keys_requested_at <= $3
+            OR s.keys_requested_at > $4",
         source,
         now,
         now - KEY_REQUEST_INTERVAL,

@@ -203,7 +203,7 @@ async fn undo_within(
     let entry = |(access_key_id, restriction_id)| AuditEntry {
         at: now,
         actor,
-        deed: AuditAction::Lift,
+        action: AuditAction::Lift,
         access_key_id: Some(access_key_id),
         restriction_id: Some(restriction_id),
         detail: serde_json::json!({ "reason": reason, "undone_delivery": delivery_id, "approved_by": approved_by }),
@@ -211,7 +211,7 @@ async fn undo_within(
     let mut entries = vec![AuditEntry {
         at: now,
         actor,
-        deed: AuditAction::UndoDelivery,
+        action: AuditAction::UndoDelivery,
         access_key_id: None,
         restriction_id: None,
         detail: serde_json::json!({
@@ -272,7 +272,7 @@ async fn mark_undone(
     Ok(())
 }
 
-/// Lifts as if there had been no restriction: neither a session nor a pair that comes back has anything of it.
+/// Lifts as if there had been no restriction: neither a session nor an access key that comes back has anything of it.
 async fn lift_as_undone(
     tx: &mut PgTransaction<'_>,
     restrictions: &[Uuid],
@@ -288,7 +288,7 @@ async fn lift_as_undone(
              lift_reason = $4,
              lifted_revision = 0,
              lifted_history = $7,
-             closing = 'FalsePositive',
+             resolution = 'FalsePositive',
              approved_by = $6,
              revision = $5
          WHERE restriction_id = ANY($1)",

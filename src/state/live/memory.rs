@@ -56,8 +56,8 @@ impl CredentialEntry {
 /// What an AccessKeyId is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialState {
-    /// An AccessKey pair.
-    Pair(KeyStatus),
+    /// An AccessKey.
+    AccessKey(KeyStatus),
     /// A session, until then.
     Session(UtcDateTime),
 }
@@ -306,7 +306,7 @@ impl LiveRegistry {
         if let Some(maps) = self.maps.load().as_ref() {
             let known = maps.known.pin();
             known.retain(|_, known| match known.what {
-                CredentialState::Pair(_) => true,
+                CredentialState::AccessKey(_) => true,
                 CredentialState::Session(expires_at) => now < expires_at,
             });
             let exceptions = maps.exceptions.pin();
@@ -527,9 +527,13 @@ mod tests {
     fn older_change_does_not_undo_a_newer_one() {
         let live = live(&[]);
         live.publish(at(4));
-        let inactive = CredentialState::Pair(KeyStatus::Inactive);
+        let inactive = CredentialState::AccessKey(KeyStatus::Inactive);
         assert!(live.learn(&id("key"), at(5), inactive));
-        assert!(!live.learn(&id("key"), at(4), CredentialState::Pair(KeyStatus::Active)));
+        assert!(!live.learn(
+            &id("key"),
+            at(4),
+            CredentialState::AccessKey(KeyStatus::Active)
+        ));
         assert_eq!(
             live.known(&id("key")),
             Some(CredentialEntry::new(5, inactive))
@@ -545,7 +549,11 @@ mod tests {
             revision: 9,
         };
         live.go_over(elsewhere);
-        assert!(!live.learn(&id("key"), at(5), CredentialState::Pair(KeyStatus::Active)));
+        assert!(!live.learn(
+            &id("key"),
+            at(5),
+            CredentialState::AccessKey(KeyStatus::Active)
+        ));
         assert_eq!(live.known(&id("key")), None);
     }
 }

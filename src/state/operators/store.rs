@@ -143,7 +143,7 @@ pub async fn add_token(
     let token = OperatorToken::make(rng);
     let detail = serde_json::json!({ "name": name, "token_id": token.id(), "role": new.role });
     let made = insert_token(&mut tx, &operator.operator_id, token, new, by, now).await?;
-    audit_operator(&mut tx, by, AuditAction::MakeToken, detail, now).await?;
+    audit_operator(&mut tx, by, AuditAction::IssueToken, detail, now).await?;
     tx.commit().await?;
     Ok(made)
 }
@@ -336,14 +336,14 @@ async fn insert_token(
 async fn audit_operator(
     tx: &mut PgTransaction<'_>,
     actor: &Actor,
-    deed: AuditAction,
+    action: AuditAction,
     detail: serde_json::Value,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
     let entry = AuditEntry {
         at: now,
         actor,
-        deed,
+        action,
         access_key_id: None,
         restriction_id: None,
         detail,

@@ -1,6 +1,6 @@
 //! Events for other programs: what the audit tells of restrictions, sent to hooks by a worker.
 //!
-//! A deed's audit record enqueues for the hooks that are registered ([`crate::audit::insert_audit_records`]), so that an event commits with
+//! A action's audit record enqueues for the hooks that are registered ([`crate::audit::insert_audit_records`]), so that an event commits with
 //! what it tells of. At least once, like letters: a lease that runs out is taken by another worker, and the number of the attempt
 //! guards who settles.
 
@@ -41,7 +41,7 @@ pub struct RegisteredHook {
     pub kinds: Vec<EventKind>,
 }
 
-/// Registers the hooks that there are, in place of those that there were: from now on deeds enqueue for them.
+/// Registers the hooks that there are, in place of those that there were: from now on audit records enqueue for them.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -88,7 +88,7 @@ pub struct LeasedEvent {
     pub kind: EventKind,
     /// Which attempt this is, from 1.
     pub attempt: i32,
-    /// When the deed was done.
+    /// When the action was done.
     pub at: OffsetDateTime,
     /// Who did it.
     pub actor: String,
@@ -186,7 +186,7 @@ pub enum EventSettlement {
         error: String,
     },
     /// Given up, for a person to see to.
-    Buried {
+    Failed {
         /// What the attempt met.
         error: String,
     },
@@ -199,7 +199,7 @@ impl EventSettlement {
         match self {
             Self::Sent => "sent",
             Self::Again { .. } => "again",
-            Self::Buried { .. } => "buried",
+            Self::Failed { .. } => "failed",
         }
     }
 }
@@ -217,7 +217,7 @@ pub async fn settle_event(
     let (state, due_at, error) = match outcome {
         EventSettlement::Sent => ("Sent", now, None),
         EventSettlement::Again { at, error } => ("Due", *at, Some(error)),
-        EventSettlement::Buried { error } => ("Buried", now, Some(error)),
+        EventSettlement::Failed { error } => ("Failed", now, Some(error)),
     };
     let settled = sqlx::query!(
         "UPDATE event_deliveries
@@ -294,7 +294,7 @@ pub async fn list_events(
     Ok(views)
 }
 
-/// Makes buried events of a hook due again; gives how many.
+/// Makes failed events of a hook due again; gives how many.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -305,25 +305,25 @@ pub async fn retry_failed_events(
     now: OffsetDateTime,
 ) -> Result<u64, StateFault> {
     let mut tx = pool.begin().await?;
-    let revived = sqlx::query!(
+    let retried = sqlx::query!(
         "UPDATE event_deliveries
          SET state = 'Due',
              attempts = 0,
              due_at = $2,
              settled_at = NULL
          WHERE hook = $1
-           AND state = 'Buried'",
+           AND state = 'Failed'",
         hook,
         now
     )
     .execute(&mut *tx)
     .await?;
-    let events = revived.rows_affected();
+    let events = retried.rows_affected();
     if events > 0 {
         let entry = AuditEntry {
             at: now,
             actor: by,
-            deed: AuditAction::ReviveHook,
+            action: AuditAction::RetryHook,
             access_key_id: None,
             restriction_id: None,
             detail: serde_json::json!({ "hook": hook, "events": events }),

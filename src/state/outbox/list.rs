@@ -70,7 +70,7 @@ pub struct LetterBacklog {
     /// Due for a long time without being tried, or tried for a long time.
     pub late: i64,
     /// Given up lately.
-    pub buried: i64,
+    pub failed: i64,
 }
 
 /// Counts the letters that are due, or have been tried, since before `late`, and those that were given up after `lately`.
@@ -86,9 +86,9 @@ pub async fn count_backlog(
         LetterBacklog,
         "SELECT
              count(*) FILTER (WHERE state = 'Due' AND (due_at < $1 OR last_error IS NOT NULL AND created_at < $1)) AS \"late!\",
-             count(*) FILTER (WHERE state = 'Buried' AND settled_at > $2) AS \"buried!\"
+             count(*) FILTER (WHERE state = 'Failed' AND settled_at > $2) AS \"failed!\"
          FROM letters
-         WHERE state IN ('Due', 'Buried')",
+         WHERE state IN ('Due', 'Failed')",
         late,
         lately
     )

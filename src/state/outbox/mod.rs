@@ -41,9 +41,9 @@ akgate_rules::text_enum! {
         Imposed = "Imposed",
         /// It was found in more places.
         Repeated = "Repeated",
-        /// The pair still works.
+        /// The key still works.
         Reminder = "Reminder",
-        /// The pair still works, and sensitive reads are refused as well.
+        /// The key still works, and sensitive reads are refused as well.
         Widened = "Widened",
         /// Somebody has confirmed the clean-up.
         Confirmed = "Confirmed",

@@ -107,7 +107,7 @@ pub async fn cancel_letter(
     }
     sqlx::query!(
         "UPDATE letters
-         SET state = 'Buried',
+         SET state = 'Failed',
              last_error = $2,
              settled_at = $3
          WHERE letter_id = $1",
@@ -118,7 +118,7 @@ pub async fn cancel_letter(
     .execute(&mut *tx)
     .await?;
     let detail = serde_json::json!({ "letter_id": letter_id, "reason": reason });
-    audit_letter(&mut tx, AuditAction::BuryLetter, by, &letter, detail, now).await?;
+    audit_letter(&mut tx, AuditAction::CancelLetter, by, &letter, detail, now).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -146,7 +146,7 @@ async fn find_letter(
 
 async fn audit_letter(
     tx: &mut PgTransaction<'_>,
-    deed: AuditAction,
+    action: AuditAction,
     actor: &Actor,
     letter: &LetterRow,
     detail: serde_json::Value,
@@ -156,7 +156,7 @@ async fn audit_letter(
     let entry = AuditEntry {
         at: now,
         actor,
-        deed,
+        action,
         access_key_id: Some(&access_key_id),
         restriction_id: letter.restriction_id,
         detail,

@@ -23,7 +23,7 @@ pub enum LetterSettlement {
         error: String,
     },
     /// Given up, for a person to see to.
-    Buried {
+    Failed {
         /// What the attempt met.
         error: String,
         /// Whether the address takes no letters: another contact is told then.
@@ -38,7 +38,7 @@ impl LetterSettlement {
         match self {
             Self::Sent => "sent",
             Self::Again { .. } => "again",
-            Self::Buried { .. } => "buried",
+            Self::Failed { .. } => "failed",
         }
     }
 }
@@ -56,10 +56,10 @@ pub async fn settle_letter(
     let (state, due_at, error) = match settlement {
         LetterSettlement::Sent => ("Sent", now, None),
         LetterSettlement::Again { at, error } => ("Due", *at, Some(error)),
-        LetterSettlement::Buried { error, .. } => ("Buried", now, Some(error)),
+        LetterSettlement::Failed { error, .. } => ("Failed", now, Some(error)),
     };
     let mut tx = pool.begin().await?;
-    if let LetterSettlement::Buried {
+    if let LetterSettlement::Failed {
         unreachable: true, ..
     } = settlement
     {
@@ -93,7 +93,7 @@ pub async fn settle_letter(
                 mark_notified(&mut tx, restriction_id, now).await?;
             }
         }
-        LetterSettlement::Buried {
+        LetterSettlement::Failed {
             unreachable: true, ..
         } => {
             let restriction_id = letter.about.restriction();
@@ -101,7 +101,7 @@ pub async fn settle_letter(
         }
         LetterSettlement::Sent
         | LetterSettlement::Again { .. }
-        | LetterSettlement::Buried { .. } => {}
+        | LetterSettlement::Failed { .. } => {}
     }
     tx.commit().await?;
     Ok(true)
@@ -121,7 +121,7 @@ pub async fn record_bounce(
     revision::advance_revision(&mut tx, now).await?;
     let letter = sqlx::query!(
         "UPDATE letters
-         SET state = 'Buried',
+         SET state = 'Failed',
              last_error = $2,
              settled_at = $3
          WHERE letter_id = $1
@@ -149,10 +149,10 @@ async fn mark_notified(
 ) -> Result<(), StateFault> {
     sqlx::query!(
         "UPDATE restrictions
-         SET told_at = $2,
-             look_at = $2
+         SET notified_at = $2,
+             next_check_at = $2
          WHERE restriction_id = $1
-           AND told_at IS NULL",
+           AND notified_at IS NULL",
         restriction_id,
         now
     )
@@ -199,7 +199,7 @@ async fn notify_next_contact(
              JOIN contacts c USING (contact_id)
              WHERE l.restriction_id = $1
                AND l.kind = 'Imposed'
-               AND l.state <> 'Buried'
+               AND l.state <> 'Failed'
                AND c.unreachable_since IS NULL
          ) AS \"others!\"",
         restriction_id
@@ -211,8 +211,8 @@ async fn notify_next_contact(
     }
     sqlx::query!(
         "UPDATE restrictions
-         SET told_at = NULL,
-             look_at = NULL
+         SET notified_at = NULL,
+             next_check_at = NULL
          WHERE restriction_id = $1",
         restriction_id
     )

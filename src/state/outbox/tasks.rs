@@ -15,8 +15,8 @@ akgate_rules::text_enum! {
     pub enum TaskKind {
         /// No letter reaches the owner: reach them in another way.
         Unreachable = "Unreachable",
-        /// The pair still works after the whole ladder: decide whether to disable it.
-        DisablePair = "DisablePair",
+        /// The key still works after the whole ladder: decide whether to disable it.
+        DisableKey = "DisableKey",
         /// A contact took a confirmation back after the restriction was lifted.
         Disputed = "Disputed",
         /// A source has told too many suspicions: they are held until the task is closed.
@@ -195,7 +195,7 @@ pub async fn close_task(
         AuditEntry {
             at: now,
             actor,
-            deed: AuditAction::CloseTask,
+            action: AuditAction::CloseTask,
             access_key_id: None,
             restriction_id: about.restriction_id,
             detail: serde_json::json!({

@@ -60,7 +60,7 @@ pub async fn set_account(
     if seen.is_some_and(|seen| !seen.contains(&Etag::of(&view))) {
         return Err(AccountFault::Changed);
     }
-    let (deed, detail) = match setting {
+    let (action, detail) = match setting {
         AccountSetting::Profile(profile) => {
             sqlx::query!(
                 "UPDATE accounts
@@ -92,14 +92,14 @@ pub async fn set_account(
             (AuditAction::SetSelfRemedy, detail)
         }
     };
-    audit_account(&mut tx, deed, actor, detail, now).await?;
+    audit_account(&mut tx, action, actor, detail, now).await?;
     tx.commit().await?;
     Ok(at.position())
 }
 
 async fn audit_account(
     tx: &mut PgTransaction<'_>,
-    deed: AuditAction,
+    action: AuditAction,
     actor: &Actor,
     detail: serde_json::Value,
     now: OffsetDateTime,
@@ -107,7 +107,7 @@ async fn audit_account(
     let entry = AuditEntry {
         at: now,
         actor,
-        deed,
+        action,
         access_key_id: None,
         restriction_id: None,
         detail,

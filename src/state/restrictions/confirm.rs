@@ -22,9 +22,9 @@ use akgate_rules::restriction::{LiftRule, RestrictionState};
 /// What an owner says that they did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CleanupStep {
-    /// Made a new pair and switched to it.
+    /// Made a new key and switched to it.
     Rotated,
-    /// Disabled the leaked pair.
+    /// Disabled the leaked key.
     Disabled,
     /// Deleted it.
     Deleted,
@@ -48,7 +48,7 @@ pub struct ConfirmationStatement {
 /// What came of a confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfirmOutcome {
-    /// The restriction is remediated now.
+    /// The restriction is confirmed now.
     Now(Uuid),
     /// So it was, and facts have lifted it.
     Lifted {
@@ -135,8 +135,8 @@ async fn write_confirmation(
     let by = actor.to_string();
     let changed = sqlx::query_scalar!(
         "UPDATE restrictions
-         SET state = 'Remediated',
-             remediated_at = $2,
+         SET state = 'Confirmed',
+             confirmed_at = $2,
              confirmed_by = $3,
              ticket = $4
          WHERE restriction_id = $1
@@ -181,7 +181,7 @@ async fn write_confirmation(
         AuditEntry {
             at: now,
             actor,
-            deed: AuditAction::Confirm,
+            action: AuditAction::Confirm,
             access_key_id: Some(&access_key_id),
             restriction_id: Some(restriction_id),
             detail: serde_json::json!({
@@ -236,7 +236,7 @@ pub async fn withdraw_by_link(
             tasks::open_tasks(&mut tx, tasks::TaskKind::Disputed, &[id], now).await?;
             WithdrawOutcome::Disputed(id)
         }
-        Some(RestrictionState::Remediated) => {
+        Some(RestrictionState::Confirmed) => {
             revert_confirmation(&mut tx, id, &actor, now).await?;
             WithdrawOutcome::Now(id)
         }
@@ -254,7 +254,7 @@ pub async fn withdraw_by_link(
         AuditEntry {
             at: now,
             actor: &actor,
-            deed: AuditAction::Withdraw,
+            action: AuditAction::Withdraw,
             access_key_id: Some(&parse_key_id(&access_key_id)?),
             restriction_id: Some(id),
             detail: serde_json::json!({ "lifted_already": matches!(withdrawn, WithdrawOutcome::Disputed(_)) }),
@@ -274,7 +274,7 @@ async fn revert_confirmation(
     sqlx::query!(
         "UPDATE restrictions
          SET state = 'Imposed',
-             remediated_at = NULL,
+             confirmed_at = NULL,
              confirmed_by = NULL,
              ticket = NULL
          WHERE restriction_id = $1",

@@ -1,4 +1,4 @@
-//! Disabling a leaked pair: asked for by one operator, approved by another. It signs nothing any more at any node; the
+//! Disabling a leaked key: asked for by one operator, approved by another. It signs nothing any more at any node; the
 //! IAM's own record of it is its owner's, who brings it back by a call of another key.
 
 use serde::{Deserialize, Serialize};
@@ -94,12 +94,12 @@ impl TwoPersonChange for DisableKey {
         }
         escalate::look_again(tx, &[access_key_id.as_str()], at).await?;
         let restrictions = [self.restriction_id];
-        let task = Some(TaskKind::DisablePair);
+        let task = Some(TaskKind::DisableKey);
         tasks::close_tasks(tx, &restrictions, task, requester, now).await?;
         let entry = AuditEntry {
             at: now,
             actor: requester,
-            deed: AuditAction::DisableKey,
+            action: AuditAction::DisableKey,
             access_key_id: Some(&access_key_id),
             restriction_id: Some(self.restriction_id),
             detail: serde_json::json!({

@@ -1,6 +1,6 @@
-//! Up the ladder: what follows while a leaked pair goes on working, each step in a transaction of its own.
+//! Up the ladder: what follows while a leaked key goes on working, each step in a transaction of its own.
 //!
-//! A restriction is looked at when its next step may be due, and when its pair starts or stops working. Of a pair that
+//! A restriction is looked at when its next step may be due, and when its key starts or stops working. Of an access key that
 //! does not work there is nothing to escalate; the policy may lift on facts, and looks again now and then.
 
 use sqlx::{PgPool, PgTransaction};
@@ -25,7 +25,7 @@ use akgate_rules::{
     restriction::LiftRule,
 };
 
-/// How often a pair that does not work is looked at again.
+/// How often an access key that does not work is looked at again.
 fn recheck_interval(rule: LiftRule) -> Duration {
     match rule {
         LiftRule::Operator => Duration::DAY,
@@ -55,8 +55,8 @@ pub async fn list_due_restrictions(
         "SELECT restriction_id
          FROM restrictions
          WHERE state <> 'Lifted'
-           AND look_at <= $1
-         ORDER BY look_at
+           AND next_check_at <= $1
+         ORDER BY next_check_at
          LIMIT $2",
         now,
         limit
@@ -82,7 +82,7 @@ pub async fn escalate_restriction(
         "SELECT
              r.access_key_id,
              k.status AS \"status?\",
-             r.told_at,
+             r.notified_at,
              r.reminders,
              r.widened_at IS NOT NULL AS \"widened!\",
              r.next_contacts_at IS NOT NULL AS \"next_contacts!\",
@@ -91,7 +91,7 @@ pub async fn escalate_restriction(
          LEFT JOIN access_keys k USING (access_key_id)
          WHERE r.restriction_id = $1
            AND r.state <> 'Lifted'
-           AND r.look_at <= $2",
+           AND r.next_check_at <= $2",
         restriction_id,
         now
     )
@@ -103,8 +103,8 @@ pub async fn escalate_restriction(
     };
     let status = row.status.as_deref().map(str::parse);
     let mut looked = EscalationOutcome::default();
-    let look_at = match (status, row.told_at) {
-        (Some(Ok(KeyStatus::Active)), Some(told_at)) => {
+    let next_check_at = match (status, row.notified_at) {
+        (Some(Ok(KeyStatus::Active)), Some(notified_at)) => {
             let access_key_id = parse_key_id(&row.access_key_id)?;
             let taken = TakenSteps {
                 reminders: usize::try_from(row.reminders).unwrap_or_default(),
@@ -112,7 +112,7 @@ pub async fn escalate_restriction(
                 next_contacts: row.next_contacts,
                 disabling: row.disabling,
             };
-            looked.steps = rules.ladder.due(told_at, taken, now);
+            looked.steps = rules.ladder.due(notified_at, taken, now);
             take_steps(&mut tx, restriction_id, &access_key_id, &looked.steps, at).await?;
             looked.widened =
                 looked
@@ -122,12 +122,12 @@ pub async fn escalate_restriction(
                         position: at.position(),
                         access_key_id: access_key_id.clone(),
                     });
-            let reminders = rules.ladder.reminders_until(told_at, now);
+            let reminders = rules.ladder.reminders_until(notified_at, now);
             record_steps(&mut tx, restriction_id, &looked.steps, reminders, at).await?;
             let taken = taken.after(&looked.steps, reminders);
             rules
                 .ladder
-                .ahead(told_at, taken)
+                .ahead(notified_at, taken)
                 .first()
                 .map(|(_, at)| *at)
         }
@@ -136,16 +136,16 @@ pub async fn escalate_restriction(
                 && lift::lift_by_policy(&mut tx, restriction_id, at).await?;
             Some(now + recheck_interval(rules.lift))
         }
-        // Nobody knows the pair, or nobody was told.
+        // Nobody knows the key, or nobody was told.
         (None, _) | (Some(Ok(KeyStatus::Active)), None) => None,
         (Some(Err(_)), _) => return Err(StateFault::Corrupt("status")),
     };
     sqlx::query!(
         "UPDATE restrictions
-         SET look_at = $2
+         SET next_check_at = $2
          WHERE restriction_id = $1",
         restriction_id,
-        look_at
+        next_check_at
     )
     .execute(&mut *tx)
     .await?;
@@ -181,7 +181,7 @@ async fn take_steps(
     at: WriteStamp,
 ) -> Result<(), StateFault> {
     for step in steps {
-        let deed = match step {
+        let action = match step {
             // The letter that tells of the widening reminds as well.
             EscalationStep::Remind if steps.contains(&EscalationStep::Widen) => continue,
             EscalationStep::Remind => {
@@ -199,7 +199,7 @@ async fn take_steps(
                 AuditAction::Widen
             }
             EscalationStep::ProposeDisabling => {
-                let kind = tasks::TaskKind::DisablePair;
+                let kind = tasks::TaskKind::DisableKey;
                 tasks::open_tasks(tx, kind, &[restriction_id], at.now).await?;
                 AuditAction::ProposeDisabling
             }
@@ -209,7 +209,7 @@ async fn take_steps(
             AuditEntry {
                 at: at.now,
                 actor: &Actor::Policy,
-                deed,
+                action,
                 access_key_id: Some(access_key_id),
                 restriction_id: Some(restriction_id),
                 detail: serde_json::json!({}),
@@ -248,7 +248,7 @@ async fn record_steps(
     Ok(())
 }
 
-/// Whether a pair works is what the ladder and the policy go by: both look at once.
+/// Whether an access key works is what the ladder and the policy go by: both look at once.
 pub(crate) async fn look_again(
     tx: &mut PgTransaction<'_>,
     access_key_ids: &[&str],
@@ -259,7 +259,7 @@ pub(crate) async fn look_again(
     }
     sqlx::query!(
         "UPDATE restrictions
-         SET look_at = $2
+         SET next_check_at = $2
          WHERE access_key_id = ANY($1)
            AND state <> 'Lifted'",
         access_key_ids as &[&str],

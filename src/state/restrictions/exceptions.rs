@@ -33,7 +33,7 @@ pub struct ExceptionRequest {
 
 /// The request for an exception from a restriction.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct MakeException {
+pub struct GrantException {
     restriction_id: Uuid,
     #[serde(flatten)]
     excepting: ExceptionRequest,
@@ -53,7 +53,7 @@ pub async fn request_exception(
 ) -> Result<Uuid, ActiveRestrictionFault> {
     let mut tx = pool.begin().await?;
     revision::lock_revision(&mut tx).await?;
-    let change = MakeException {
+    let change = GrantException {
         restriction_id: find_active_restriction(&mut tx, access_key_id).await?,
         excepting: excepting.clone(),
     };
@@ -62,7 +62,7 @@ pub async fn request_exception(
     Ok(approval_id)
 }
 
-impl TwoPersonChange for MakeException {
+impl TwoPersonChange for GrantException {
     const KIND: &'static str = "Exception";
 
     type Refusal = ActiveRestrictionFault;
@@ -102,9 +102,9 @@ impl TwoPersonChange for MakeException {
              operations,
              networks,
              reason,
-             asked_by,
+             requested_by,
              approved_by,
-             made_at,
+             approved_at,
              expires_at,
              revision
          )
@@ -125,7 +125,7 @@ impl TwoPersonChange for MakeException {
         let entry = AuditEntry {
             at: now,
             actor: parties.requester,
-            deed: AuditAction::MakeException,
+            action: AuditAction::GrantException,
             access_key_id: Some(&access_key_id),
             restriction_id: Some(self.restriction_id),
             detail: serde_json::json!({
@@ -150,7 +150,7 @@ pub enum ExceptionFault {
     NotFound,
     /// It holds no more.
     #[error("the exception has already ended")]
-    Over,
+    Ended,
     /// The database does not do it.
     #[error(transparent)]
     State(#[from] StateFault),
@@ -198,7 +198,7 @@ pub async fn revoke_exception(
     .await?
     .ok_or(ExceptionFault::NotFound)?;
     if !row.holds {
-        return Err(ExceptionFault::Over);
+        return Err(ExceptionFault::Ended);
     }
     sqlx::query!(
         "UPDATE exceptions
@@ -217,7 +217,7 @@ pub async fn revoke_exception(
     let entry = AuditEntry {
         at: now,
         actor: by,
-        deed: AuditAction::RevokeException,
+        action: AuditAction::RevokeException,
         access_key_id: Some(&access_key_id),
         restriction_id: Some(row.restriction_id),
         detail: serde_json::json!({ "exception_id": exception_id }),
@@ -263,9 +263,9 @@ pub async fn list_exceptions(
              e.operations,
              e.networks,
              e.reason,
-             e.asked_by,
+             e.requested_by,
              e.approved_by,
-             e.made_at,
+             e.approved_at,
              e.expires_at,
              e.revoked_at,
              e.revoked_by,
@@ -276,8 +276,8 @@ pub async fn list_exceptions(
              SELECT CASE
                  WHEN e.revoked_at IS NOT NULL THEN 'Revoked'
                  WHEN e.expires_at <= $1 THEN 'Expired'
-                 WHEN r.state = 'Lifted' THEN 'Over'
-                 ELSE 'Holds'
+                 WHEN r.state = 'Lifted' THEN 'Ended'
+                 ELSE 'Active'
              END
          ) AS s (state)
          WHERE ($2::uuid IS NULL OR e.exception_id = $2)

@@ -74,7 +74,7 @@ pub(crate) async fn impose_restrictions(
         .map(|(target, id)| AuditEntry {
             at: at.now,
             actor,
-            deed: AuditAction::Impose,
+            action: AuditAction::Impose,
             access_key_id: Some(target.access_key_id),
             restriction_id: Some(*id),
             detail: serde_json::json!({ "cause": cause }),

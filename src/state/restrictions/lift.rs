@@ -35,7 +35,7 @@ use akgate_rules::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Lifting {
     /// Why, in a word.
-    pub closing: Resolution,
+    pub resolution: Resolution,
     /// Why, in the operator's words.
     pub reason: String,
     /// What may be against it.
@@ -56,7 +56,7 @@ pub enum LiftFault {
     /// There is none of that id.
     #[error("the restriction does not exist")]
     NotFound,
-    /// Its state, or its pair's, forbids it.
+    /// Its state, or its key's, forbids it.
     #[error(transparent)]
     Refused(#[from] LiftRefusal),
     /// It is otherwise than it was seen.
@@ -92,7 +92,7 @@ impl From<sqlx::Error> for LiftFault {
 struct LiftFacts {
     access_key_id: AccessKeyId,
     state: RestrictionState,
-    /// `None` where nobody knows the pair: not active to an operator, and never gone to the policy.
+    /// `None` where nobody knows the key: not active to an operator, and never gone to the policy.
     pair: Option<KeyStatus>,
 }
 
@@ -202,7 +202,7 @@ pub async fn lift_by_policy(
         return Ok(false);
     };
     let lifting = Lifting {
-        closing: match facts.pair {
+        resolution: match facts.pair {
             Some(KeyStatus::Deleted) => Resolution::Deleted,
             _ => Resolution::Disabled,
         },
@@ -269,7 +269,7 @@ async fn write_lift(
              lifted_revision = $5,
              lifted_history = $9,
              tombstone = $6,
-             closing = $7,
+             resolution = $7,
              approved_by = $8,
              revision = $5
          WHERE restriction_id = $1",
@@ -279,7 +279,7 @@ async fn write_lift(
         lifting.reason,
         at.revision,
         lift.tombstone,
-        lifting.closing.as_str(),
+        lifting.resolution.as_str(),
         approved_by,
         at.history.0
     )
@@ -290,15 +290,15 @@ async fn write_lift(
         AuditEntry {
             at: at.now,
             actor: parties.requester,
-            deed: AuditAction::Lift,
+            action: AuditAction::Lift,
             access_key_id: Some(&facts.access_key_id),
             restriction_id: Some(restriction_id),
             detail: serde_json::json!({
-                "closing": lifting.closing,
+                "resolution": lifting.resolution,
                 "reason": lifting.reason,
                 "approved_by": approved_by,
-                "pair_was_active": facts.pair == Some(KeyStatus::Active),
-                "was_confirmed": facts.state == RestrictionState::Remediated,
+                "key_was_active": facts.pair == Some(KeyStatus::Active),
+                "was_confirmed": facts.state == RestrictionState::Confirmed,
             }),
         },
     )

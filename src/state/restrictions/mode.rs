@@ -75,7 +75,7 @@ impl TwoPersonChange for SwitchMode {
             "UPDATE policy_switch
          SET mode = $1,
              reason = $2,
-             asked_by = $3,
+             requested_by = $3,
              approved_by = $4,
              switched_at = $5,
              revision = $6",
@@ -91,7 +91,7 @@ impl TwoPersonChange for SwitchMode {
         let entry = AuditEntry {
             at: now,
             actor: parties.requester,
-            deed: AuditAction::SwitchMode,
+            action: AuditAction::SwitchMode,
             access_key_id: None,
             restriction_id: None,
             detail: serde_json::json!({
@@ -130,7 +130,7 @@ fn parse_mode(mode: Option<&str>) -> Result<Option<Mode>, StateFault> {
 /// [`StateFault`].
 pub async fn read_mode_switch(pool: &PgPool) -> Result<ModeSwitch, StateFault> {
     let row = sqlx::query!(
-        "SELECT mode, reason, asked_by, approved_by, switched_at
+        "SELECT mode, reason, requested_by, approved_by, switched_at
          FROM policy_switch"
     )
     .fetch_one(pool)
@@ -138,7 +138,7 @@ pub async fn read_mode_switch(pool: &PgPool) -> Result<ModeSwitch, StateFault> {
     Ok(ModeSwitch {
         mode: parse_mode(row.mode.as_deref())?,
         reason: row.reason,
-        asked_by: row.asked_by,
+        requested_by: row.requested_by,
         approved_by: row.approved_by,
         switched_at: row.switched_at,
     })

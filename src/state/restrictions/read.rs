@@ -48,17 +48,17 @@ pub async fn list_restrictions(
              r.state,
              r.cause,
              r.imposed_at,
-             r.remediated_at,
+             r.confirmed_at,
              r.confirmed_by,
              r.ticket,
              r.lifted_at,
              r.lifted_by,
              r.lift_reason,
-             r.closing,
+             r.resolution,
              r.approved_by,
              COALESCE(r.lifted_revision = 0, false) AS \"undone!\",
              r.tombstone,
-             r.told_at,
+             r.notified_at,
              r.widened_at,
              r.next_contacts_at,
              r.disabling_proposed_at
@@ -98,17 +98,17 @@ pub async fn list_restrictions(
         state: row.state,
         cause: row.cause,
         imposed_at: row.imposed_at,
-        remediated_at: row.remediated_at,
+        confirmed_at: row.confirmed_at,
         confirmed_by: row.confirmed_by,
         ticket: row.ticket,
         lifted_at: row.lifted_at,
         lifted_by: row.lifted_by,
         lift_reason: row.lift_reason,
-        closing: row.closing,
+        resolution: row.resolution,
         approved_by: row.approved_by,
         undone: row.undone,
         tombstone: row.tombstone,
-        told_at: row.told_at,
+        notified_at: row.notified_at,
         widened_at: row.widened_at,
         next_contacts_at: row.next_contacts_at,
         disabling_proposed_at: row.disabling_proposed_at,
@@ -346,7 +346,7 @@ pub async fn find_public_since(
     Ok(since)
 }
 
-/// How many other pairs of the same principal work: what a leaked one was replaced by, or can be.
+/// How many other keys of the same principal work: what a leaked one was replaced by, or can be.
 ///
 /// # Errors
 /// [`StateFault::Database`].

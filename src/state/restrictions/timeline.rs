@@ -85,11 +85,11 @@ pub async fn list_timeline(
              WHERE c.restriction_id = $1
                AND c.withdrawn_at IS NOT NULL
              UNION ALL
-             SELECT a.asked_at, 'Asked', a.asked_by, a.kind || ': ' || a.reason, 8
+             SELECT a.requested_at, 'ApprovalRequested', a.requested_by, a.kind || ': ' || a.reason, 8
              FROM approvals a
              WHERE a.subject_id = $1
              UNION ALL
-             SELECT a.decided_at, 'Decided', a.decided_by, a.kind || ': ' || a.state, 9
+             SELECT a.decided_at, 'ApprovalDecided', a.decided_by, a.kind || ': ' || a.state, 9
              FROM approvals a
              WHERE a.subject_id = $1
                AND a.decided_at IS NOT NULL
@@ -99,7 +99,7 @@ pub async fn list_timeline(
              WHERE e.restriction_id = $1
                AND e.revoked_at IS NOT NULL
              UNION ALL
-             SELECT r.lifted_at, 'Lifted', r.lifted_by, concat_ws(': ', r.closing, r.lift_reason), 10
+             SELECT r.lifted_at, 'Lifted', r.lifted_by, concat_ws(': ', r.resolution, r.lift_reason), 10
              FROM restrictions r
              WHERE r.restriction_id = $1
                AND r.lifted_at IS NOT NULL

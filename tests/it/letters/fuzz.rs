@@ -122,7 +122,7 @@ fn letter(
                 url: Some(placed(rng)),
             })
             .collect(),
-        deeds: KeyActivity {
+        activity: KeyActivity {
             calls: CallTotals {
                 forwarded: 1,
                 refused: 0,

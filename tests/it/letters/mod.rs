@@ -163,7 +163,7 @@ async fn letter_is_retried_for_a_week() {
     assert!(pauses.iter().all(|pause| *pause <= 3960));
     let days = (stage.clock.now() - NOW).as_seconds_f64() / 86_400.0;
     assert!((6.9..=7.0).contains(&days), "{days} days");
-    assert_eq!(letter.state, "Buried");
+    assert_eq!(letter.state, "Failed");
     assert_eq!(letter.last_error.unwrap(), "451 no");
     assert_eq!(letter.settled_at, Some(stage.clock.now()));
     stage.clock.advance(time::Duration::days(1));
@@ -191,7 +191,7 @@ async fn letter_that_fails_does_not_block_another() {
     let state = |at: usize| outcomes[at].0.as_str();
     assert_eq!(
         [0, 1, 2, 3].map(state),
-        ["Buried", "Buried", "Buried", "Sent"]
+        ["Failed", "Failed", "Failed", "Sent"]
     );
     for (outcome, said) in
         outcomes

@@ -121,7 +121,7 @@ async fn unreachable_contacts_are_skipped_and_at_last_a_task_is_opened() {
     )
     .await
     .unwrap();
-    assert_eq!(shown.unwrap().told_at, Some(NOW));
+    assert_eq!(shown.unwrap().notified_at, Some(NOW));
 
     // The second one's comes back a day later: nobody is left.
     let letters = stage.letters().await;
@@ -168,7 +168,7 @@ async fn unknown_key_opens_a_task() {
             status: KeyStatus::Active,
             secret: AccessKeySecret::new("FakeSecretOfBob".into()),
         },
-        made_by: None,
+        created_by: None,
     };
     commit_key(
         &stage.pool,
@@ -200,7 +200,7 @@ async fn delayed_letter_says_nothing_outdated() {
     let letters = stage.letters().await;
     let held_up = letters.iter().find(|letter| letter.kind == "Widened");
     let held_up = held_up.unwrap();
-    assert_eq!(held_up.state, "Buried");
+    assert_eq!(held_up.state, "Failed");
     assert_eq!(
         held_up.last_error.as_deref(),
         Some("there is nothing left to report")
@@ -279,7 +279,7 @@ async fn escalation_continues_while_the_key_works_even_if_confirmed() {
         sent.iter()
             .all(|sent| one_line(&sent.text).contains("have asked our security team to disable"))
     );
-    assert_eq!(open_tasks(&stage.pool).await, ["DisablePair"]);
+    assert_eq!(open_tasks(&stage.pool).await, ["DisableKey"]);
     assert!(after(&stage, Duration::days(30)).await.is_empty());
 }
 
@@ -508,7 +508,7 @@ async fn policy_lifts_only_a_confirmed_restriction_of_a_dead_key() {
     after(&stage, Duration::MINUTE).await;
     assert_eq!(
         state(&stage, id).await,
-        "Remediated",
+        "Confirmed",
         "{another} was not looked at"
     );
     let mut db = stage.pool.acquire().await.unwrap();

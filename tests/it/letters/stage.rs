@@ -193,7 +193,7 @@ impl Stage {
                 status: KeyStatus::Active,
                 secret: AccessKeySecret::new(SECRET.into()),
             },
-            made_by: None,
+            created_by: None,
         };
         commit_key(pool, &ring(), &key, NOW, &mut StdRng::seed_from_u64(1))
             .await

@@ -102,7 +102,7 @@ async fn gather_facts_with_link(
     // A letter that was held up may come after the confirmation: it then asks for nothing.
     let purpose = match letter.kind {
         kind if kind.asks_to_confirm() && facts.awaits_confirmation() => LinkPurpose::Confirm,
-        LetterKind::Confirmed if facts.remediated_at.is_some() => LinkPurpose::Withdraw,
+        LetterKind::Confirmed if facts.confirmed_at.is_some() => LinkPurpose::Withdraw,
         _ => return Ok(facts),
     };
     let link = links::issue_link(&worker.pool, &worker.ring, letter, purpose, now);

@@ -86,7 +86,7 @@ pub async fn read_observation_report(
         would_be_refused: Vec::new(),
         failed: Vec::new(),
         not_in_directory: Vec::new(),
-        is_cut: false,
+        is_truncated: false,
     };
     for row in rows {
         let total = match row.outcome.as_str() {
@@ -102,7 +102,7 @@ pub async fn read_observation_report(
             "WouldRefuse" | "Fails" | "NotInDirectory"
         );
         if row.position > limit {
-            report.is_cut |= is_listed;
+            report.is_truncated |= is_listed;
             continue;
         }
         match row.outcome.as_str() {
@@ -133,7 +133,7 @@ pub async fn read_observation_report(
                 kind: if row.access_key_id.starts_with("STS.") {
                     "session".to_owned()
                 } else {
-                    "pair".to_owned()
+                    "access_key".to_owned()
                 },
                 access_key_id: row.access_key_id,
                 product: row.product,

@@ -28,7 +28,7 @@ use akgate_rules::{
 /// Something that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum ChangedItem {
-    /// A pair, a session, its restriction or an exception from that.
+    /// An access key, a session, its restriction or an exception from that.
     Key(AccessKeyId),
     /// What an account has of its own.
     Account(String),
@@ -375,7 +375,7 @@ pub(crate) fn access_key_entry(revision: i64, status: &str) -> Result<Credential
         .map_err(|_| StateFault::Corrupt("status"))?;
     Ok(CredentialEntry::new(
         revision,
-        CredentialState::Pair(status),
+        CredentialState::AccessKey(status),
     ))
 }
 

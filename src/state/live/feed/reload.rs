@@ -137,7 +137,7 @@ async fn read_all_restrictions(pool: &PgPool, maps: &RegistryMaps) -> Result<(),
     }
 }
 
-/// All pairs by one statement, which may take longer than any other.
+/// All keys by one statement, which may take longer than any other.
 async fn stream_all_keys(pool: &PgPool, maps: &RegistryMaps) -> Result<(), StateFault> {
     let mut tx = pool.begin().await?;
     sqlx::query!("SELECT set_config('statement_timeout', '0', true)")
