@@ -124,3 +124,11 @@ COMMENT ON COLUMN sessions.minted_at IS 'When it was minted.';
 COMMENT ON COLUMN sessions.expires_at IS 'When it ends.';
 COMMENT ON COLUMN sessions.request_id IS 'The call that minted it.';
 COMMENT ON COLUMN sessions.revision IS 'Revision at which it became known.';
+
+CREATE TABLE key_ring_checks (
+    key_id integer CONSTRAINT key_ring_checks_pkey PRIMARY KEY,
+    check_value bytea NOT NULL
+);
+COMMENT ON TABLE key_ring_checks IS 'The key ring of this database: a node with another one does not start.';
+COMMENT ON COLUMN key_ring_checks.key_id IS 'The id of a seal key; 0 for the index key.';
+COMMENT ON COLUMN key_ring_checks.check_value IS 'MAC of a constant under the key: it tells two keys apart and opens nothing.';

@@ -25,6 +25,7 @@ CREATE TABLE intents (
 ) PARTITION BY RANGE (signed_at);
 CREATE INDEX intents_request_idx ON intents (request_id);
 CREATE INDEX intents_key_idx ON intents (access_key_id, received_at DESC);
+CREATE INDEX intents_received_idx ON intents USING brin (received_at);
 COMMENT ON TABLE intents IS 'Calls that were to change something, written before they were forwarded; a partition per day (UTC) of signing.';
 COMMENT ON COLUMN intents.access_key_id IS 'The key that signed; with nonce and signed_at it is accepted once, on every node.';
 COMMENT ON COLUMN intents.nonce IS 'The nonce that was signed.';

@@ -41,9 +41,9 @@ use akgate_owners::{
 };
 use akgate_rules::{operation::DataError, restriction::LiftRule};
 use akgate_state::{
-    calls::{in_flight::InFlight, observed, partitions, recorder::Recorder},
+    calls::{in_flight::InFlight, recorder::Recorder},
     clock::{Clock, LatestTime},
-    directory::{sealing::KeyRing, sessions, with_timeout},
+    directory::sealing::KeyRing,
     leaks::record::SuspicionPolicy,
     live::{
         barrier::Barrier,
@@ -52,9 +52,8 @@ use akgate_state::{
         memory::LiveRegistry,
         nodes::NodeInfo,
     },
-    operators::{idempotency, store},
-    outbox::events,
     randomness::Randomness,
+    upkeep::Upkeep,
 };
 
 /// What every role stands on.
@@ -190,9 +189,6 @@ impl NodeRoles {
         }
     }
 }
-
-/// How often the partitions and old records are seen to.
-const UPKEEP_INTERVAL: Duration = Duration::from_secs(3600);
 
 impl Node {
     /// A node that has read nothing yet.
@@ -483,52 +479,15 @@ impl Node {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Makes the partitions that the next days need, and drops what is older than `retention`, every hour
-    /// until told to stop.
-    pub async fn upkeep(&self, retention: time::Duration, mut stop: watch::Receiver<bool>) {
-        let NodeDependencies {
-            pool,
-            clock,
-            database_timeout,
-            ..
-        } = &self.foundations;
-        while !*stop.borrow() {
-            let now = clock.now();
-            let done = async {
-                with_timeout(*database_timeout, partitions::ensure_partitions(pool, now)).await?;
-                let old = now - retention;
-                with_timeout(
-                    *database_timeout,
-                    partitions::drop_partitions_before(pool, old),
-                )
-                .await?;
-                with_timeout(
-                    *database_timeout,
-                    observed::delete_observations_before(pool, old),
-                )
-                .await?;
-                with_timeout(*database_timeout, events::delete_sent_events(pool, old)).await?;
-                with_timeout(
-                    *database_timeout,
-                    idempotency::delete_expired_answers(pool, now),
-                )
-                .await?;
-                with_timeout(*database_timeout, store::delete_expired_tokens(pool, now)).await?;
-                let ended = now - time::Duration::days(1);
-                with_timeout(
-                    *database_timeout,
-                    sessions::delete_sessions_before(pool, ended),
-                )
-                .await
-            };
-            if let Err(fault) = done.await {
-                tracing::warn!(%fault, "the database maintenance failed; it will be retried");
-            }
-            tokio::select! {
-                () = tokio::time::sleep(UPKEEP_INTERVAL) => {}
-                _ = stop.changed() => {}
-            }
-        }
+    /// Does the upkeep of the database until told to stop; records of calls are kept for `retention`.
+    pub async fn upkeep(&self, retention: time::Duration, stop: watch::Receiver<bool>) {
+        let upkeep = Upkeep {
+            pool: &self.foundations.pool,
+            clock: &*self.foundations.clock,
+            timeout: self.foundations.database_timeout,
+            retention,
+        };
+        upkeep.run(stop).await;
     }
 }
 

@@ -233,9 +233,10 @@ async fn connect_node_pool(state: &DemoState) -> Result<Pool, DemoError> {
         connections: 16,
         acquire_timeout: DATABASE_TIMEOUT,
         statement_timeout: DATABASE_TIMEOUT,
-        application_name: "akgate demo",
+        ..PoolSettings::default()
     };
-    Ok(database::connect_pool(&state.postgres.url("akgate"), settings).await?)
+    let url = state.postgres.url("akgate");
+    Ok(database::connect_pool(&url, "akgate demo", settings).await?)
 }
 
 async fn run_story<W: io::Write>(

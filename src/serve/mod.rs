@@ -26,7 +26,7 @@ use akgate_owners::letters::{dkim::DkimFault, mailer::SmtpSetupFault};
 use akgate_rules::verdict::Mode;
 use akgate_state::{
     clock::{Clock, SystemClock},
-    database::{self, DatabaseError, Pool, PoolSettings},
+    database::{self, Database, DatabaseError, DatabaseUrl, Pool, PoolSettings},
     directory::{
         StateFault,
         sealing::{KeyRing, KeyRingFault},
@@ -91,9 +91,15 @@ pub async fn open_database(config: &Config) -> Result<Pool, ServeError> {
     // A command has nobody who waits for an answer.
     let timeout = Duration::from_secs(config.sections.database.timeout_seconds);
     let timeout = timeout.max(Duration::from_secs(60));
-    let pool = open_limited_pool(config, timeout, database_connections(config)).await?;
+    let database = connect_database(config).await?;
+    let pool = database.pool(pool_settings(config, timeout, database_connections(config)));
     apply_migrations(config, &pool).await?;
     Ok(pool)
+}
+
+async fn connect_database(config: &Config) -> Result<Database, ServeError> {
+    let url = DatabaseUrl::parse(config.database_url.expose()).map_err(DatabaseError::from)?;
+    Ok(Database::connect(&url, "akgate").await?)
 }
 
 /// Applies migrations where the configuration says so.
@@ -113,19 +119,13 @@ fn database_connections(config: &Config) -> u32 {
     most.saturating_sub(CONTROL_CONNECTIONS).max(1)
 }
 
-/// The same where a statement may take no longer than `statement_timeout`.
-async fn open_limited_pool(
-    config: &Config,
-    statement_timeout: Duration,
-    connections: u32,
-) -> Result<Pool, ServeError> {
-    let settings = PoolSettings {
+fn pool_settings(config: &Config, statement_timeout: Duration, connections: u32) -> PoolSettings {
+    PoolSettings {
         connections,
         acquire_timeout: Duration::from_secs(config.sections.database.timeout_seconds),
         statement_timeout,
-        application_name: "akgate",
-    };
-    Ok(database::connect_pool(config.database_url.expose(), settings).await?)
+        ..PoolSettings::default()
+    }
 }
 
 /// Serves until SIGTERM or SIGINT; then requests in flight are finished.
@@ -137,9 +137,11 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     let randomness = Arc::new(Randomness::from_system()?);
     let metrics = Arc::new(Metrics::default());
     let timeout = Duration::from_secs(sections.database.timeout_seconds);
-    let pool = open_limited_pool(config, timeout, database_connections(config)).await?;
+    let database = connect_database(config).await?;
+    let pool = database.pool(pool_settings(config, timeout, database_connections(config)));
     apply_migrations(config, &pool).await?;
-    let news = open_limited_pool(config, timeout, CONTROL_CONNECTIONS).await?;
+    let news = database.pool(pool_settings(config, timeout, CONTROL_CONNECTIONS));
+    let following = tokio::spawn(async move { database.follow_primary().await });
     let foundations = NodeDependencies {
         pool: pool.clone(),
         news,
@@ -252,6 +254,7 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     }
     stop_probes.send_replace(true);
     probes.abort();
+    following.abort();
     drop(cores);
     Ok(())
 }

@@ -22,5 +22,6 @@ pub mod operators;
 pub mod outbox;
 pub mod randomness;
 pub mod restrictions;
+pub mod upkeep;
 
 pub use database::{Connection, Pool, Transaction};

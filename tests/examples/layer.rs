@@ -17,7 +17,7 @@ async fn greet(Extension(caller): Extension<Identity>) -> String {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let pool = connect_pool(&var("DATABASE_URL")?, PoolSettings::default()).await?;
+    let pool = connect_pool(&var("DATABASE_URL")?, "greet", PoolSettings::default()).await?;
     let ring = KeyRing::parse(&var("KEY_RING")?)?;
     let (gate, tasks) = Gate::builder(pool, ring).build().await?;
     tokio::spawn(tasks.run(std::future::pending()));

@@ -26,7 +26,7 @@ use akgate_state::{
     approvals::FourEyes,
     audit::Actor,
     clock::{Clock, SystemClock},
-    database::limited_pool_options,
+    database::pool_beside,
     directory::revision,
     four_eyes::approvals::approve_request,
     keys::lifecycle::commit_key_status,
@@ -1100,10 +1100,7 @@ fn fingerprint(key: &str) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn paused_writer_holds_the_revision_for_a_second_at_most() {
     let database = TestDatabase::new().await;
-    let pool = limited_pool_options(Duration::from_secs(5))
-        .connect_with(database.options())
-        .await
-        .unwrap();
+    let pool = pool_beside(database.pool(), 2, Duration::from_secs(5));
     let mut stopped = pool.begin().await.unwrap();
     let first = revision::advance_revision(&mut stopped, NOW).await.unwrap();
     let began = Instant::now();

@@ -84,9 +84,10 @@ async fn connect_database(config: &Config) -> Result<(Pool, String), ServeError>
         connections: 1,
         acquire_timeout: super::CHECK_TIMEOUT,
         statement_timeout: super::CHECK_TIMEOUT,
-        application_name: "akgate doctor",
+        ..PoolSettings::default()
     };
-    let pool = database::connect_pool(config.database_url.expose(), settings).await?;
+    let url = config.database_url.expose();
+    let pool = database::connect_pool(url, "akgate doctor", settings).await?;
     let version = database::server_version(&pool).await?;
     let began = Instant::now();
     database::ping_database(&pool).await?;

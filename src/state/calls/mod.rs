@@ -13,6 +13,7 @@ pub mod in_flight;
 pub mod intents;
 pub mod observed;
 pub mod partitions;
+pub mod reconcile;
 pub mod recorder;
 pub mod replay;
 pub mod why;

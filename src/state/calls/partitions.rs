@@ -1,11 +1,17 @@
 //! The daily partitions of the intents. Keeping them for long is cheap; taking one away is instant.
+//!
+//! No statement here takes a lock that stops readers or writers of the intents: while a dump reads, a partition that is
+//! created in place would wait for it, and every call behind it.
 
 use sqlx::{AssertSqlSafe, PgPool};
 use time::{Date, Duration, OffsetDateTime, UtcOffset, macros::format_description};
 
 use crate::directory::StateFault;
 
-/// Makes the partitions of the days (UTC) around an instant, where they are missing.
+/// Lets one node at a time create or remove partitions.
+const PARTITIONS_LOCK: i64 = 0x616b_6761_7465;
+
+/// Creates the partitions of the days (UTC) from the day before an instant to two days after it, where they are missing.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -14,36 +20,49 @@ pub async fn ensure_partitions(pool: &PgPool, around: OffsetDateTime) -> Result<
         let day = (around + Duration::days(days))
             .to_offset(UtcOffset::UTC)
             .date();
-        let Some(next) = day.next_day() else {
-            continue;
-        };
-        // Names and bounds are dates that we print ourselves.
-        let statement = format!(
-            "CREATE TABLE IF NOT EXISTS {} PARTITION OF intents FOR VALUES FROM ('{day} 00:00:00+00') TO ('{next} 00:00:00+00')",
-            partition_name(day)
-        );
-        let made = sqlx::query(AssertSqlSafe(statement)).execute(pool).await;
-        if let Err(fault) = made {
-            let fault = StateFault::from(fault);
-            if !is_creation_race(&fault) {
-                return Err(fault);
-            }
+        if let Some(next) = day.next_day() {
+            ensure_partition(pool, day, next).await?;
         }
     }
+    Ok(())
+}
+
+async fn ensure_partition(pool: &PgPool, day: Date, next: Date) -> Result<(), StateFault> {
+    let name = partition_name(day);
+    if is_attached(pool, &name).await? {
+        return Ok(());
+    }
+    let mut tx = pool.begin().await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", PARTITIONS_LOCK)
+        .execute(&mut *tx)
+        .await?;
+    if is_attached(&mut *tx, &name).await? {
+        return Ok(());
+    }
+    // Names and bounds are dates that we print ourselves.
+    let statements = format!(
+        "CREATE TABLE IF NOT EXISTS {name} (LIKE intents INCLUDING ALL);
+         ALTER TABLE intents ATTACH PARTITION {name}
+             FOR VALUES FROM ('{day} 00:00:00+00') TO ('{next} 00:00:00+00')"
+    );
+    sqlx::raw_sql(AssertSqlSafe(statements))
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
     Ok(())
 }
 
 /// Drops the partitions of days before `before`; gives how many.
 ///
 /// # Errors
-/// [`StateFault::Database`].
+/// [`StateFault::Database`]; a partition that is being read is dropped by a later call.
 pub async fn drop_partitions_before(
     pool: &PgPool,
     before: OffsetDateTime,
 ) -> Result<usize, StateFault> {
     let oldest = partition_name(before.to_offset(UtcOffset::UTC).date());
-    let old = sqlx::query_scalar!(
-        "SELECT c.relname AS \"name!\"
+    let old = sqlx::query!(
+        "SELECT c.relname AS \"name!\", i.inhdetachpending AS is_detaching
          FROM pg_inherits i
          JOIN pg_class c ON c.oid = i.inhrelid
          WHERE i.inhparent = 'intents'::regclass
@@ -52,21 +71,40 @@ pub async fn drop_partitions_before(
     )
     .fetch_all(pool)
     .await?;
-    for name in &old {
-        let statement = format!("DROP TABLE IF EXISTS {name}");
-        sqlx::query(AssertSqlSafe(statement)).execute(pool).await?;
+    for partition in &old {
+        let name = &partition.name;
+        let how = match partition.is_detaching {
+            // A former attempt was interrupted.
+            true => "FINALIZE",
+            false => "CONCURRENTLY",
+        };
+        for statement in [
+            format!("ALTER TABLE intents DETACH PARTITION {name} {how}"),
+            format!("DROP TABLE {name}"),
+        ] {
+            sqlx::query(AssertSqlSafe(statement)).execute(pool).await?;
+        }
     }
     Ok(old.len())
 }
 
-/// Two nodes may make the same partition at the same time: one of them is told that it is there.
-fn is_creation_race(fault: &StateFault) -> bool {
-    match fault {
-        StateFault::Database(sqlx::Error::Database(fault)) => {
-            matches!(fault.code().as_deref(), Some("23505" | "42P07" | "42P17"))
-        }
-        _ => false,
-    }
+async fn is_attached(
+    database: impl sqlx::PgExecutor<'_>,
+    partition: &str,
+) -> Result<bool, StateFault> {
+    let attached = sqlx::query_scalar!(
+        "SELECT EXISTS (
+             SELECT 1
+             FROM pg_inherits i
+             JOIN pg_class c ON c.oid = i.inhrelid
+             WHERE i.inhparent = 'intents'::regclass
+               AND c.relname = $1
+         ) AS \"exists!\"",
+        partition
+    )
+    .fetch_one(database)
+    .await?;
+    Ok(attached)
 }
 
 fn partition_name(day: Date) -> String {

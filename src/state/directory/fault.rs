@@ -1,13 +1,14 @@
 //! Why state gives no answer.
 
 use super::sealing::SealFault;
+use crate::database::failures;
 
 /// Why the directory, the registry or the records of calls do not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StateFault {
     /// Postgres does not do what was asked.
     #[error("the database: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
     /// Postgres does not answer in time.
     #[error("the database does not respond in time")]
     TimedOut,
@@ -31,8 +32,16 @@ pub enum StateFault {
     UnknownUser,
 }
 
+impl From<sqlx::Error> for StateFault {
+    fn from(fault: sqlx::Error) -> Self {
+        failures::note_error(&fault);
+        Self::Database(fault)
+    }
+}
+
 impl From<tokio::time::error::Elapsed> for StateFault {
     fn from(_: tokio::time::error::Elapsed) -> Self {
+        failures::note_failure();
         Self::TimedOut
     }
 }

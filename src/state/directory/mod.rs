@@ -7,6 +7,7 @@ pub mod contacts;
 mod fault;
 pub mod holders;
 pub mod import;
+pub mod key_ring_check;
 pub mod keys;
 pub mod lineage;
 pub mod listing;

@@ -26,6 +26,12 @@ const SEAL_FORMAT: &[u8] = b"akgate-sealed-v1";
 /// What separates this MAC from any other use of the same key.
 const BLIND_INDEX_CONTEXT: &[u8] = b"akgate-blind-index-v1\n";
 
+/// What stands for the `index` key among the ids of seal keys, which count from 1.
+pub(super) const INDEX_KEY_ID: i32 = 0;
+
+/// The same for what tells one key ring from another.
+const CHECK_CONTEXT: &[u8] = b"akgate-key-ring-check-v1\n";
+
 /// The same for the tokens of confirmation links.
 const CONFIRMATION_CONTEXT: &[u8] = b"akgate-confirmation-v1\n";
 
@@ -243,6 +249,15 @@ impl KeyRing {
             .finalize()
             .into_bytes()
             .to_vec()
+    }
+
+    /// A MAC of a constant under each key, by id, the index key's under 0: they tell two rings apart and open nothing.
+    #[must_use]
+    pub(super) fn check_values(&self) -> Vec<(i32, Vec<u8>)> {
+        let value = |key: &MacKey| key.mac(CHECK_CONTEXT).finalize().into_bytes().to_vec();
+        let seals = self.seals.iter();
+        let seals = seals.map(|(id, key)| (*id, value(&MacKey::new(key.clone()))));
+        seals.chain([(INDEX_KEY_ID, value(&self.index))]).collect()
     }
 
     fn cipher(&self, key_id: i32) -> Result<XChaCha20Poly1305, SealFault> {

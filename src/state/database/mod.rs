@@ -1,23 +1,25 @@
-//! Reaching the database: pools whose sessions the server itself limits, the schema, and what an operator asks about it.
+//! Reaching the database: which host takes writes, sessions that the server itself limits, the schema, and what an
+//! operator asks about it.
 
-use std::{collections::BTreeSet, time::Duration};
+pub mod failures;
+mod primary;
+mod session;
+mod url;
 
-use sqlx::{
-    Connection as _, Executor,
-    postgres::{PgConnectOptions, PgPoolOptions},
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
 };
+
+use sqlx::{Connection as _, postgres::PgConnectOptions};
 use time::OffsetDateTime;
 
 use crate::directory::StateFault;
 
+pub use session::CommitDurability;
 pub use sqlx::{PgConnection as Connection, PgPool as Pool, PgTransaction as Transaction};
-
-/// How long a transaction may lie idle: a process that is stopped between two statements holds the counter for this long
-/// at most, and with it every other writer.
-const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(1);
-
-/// How long a connection may take to say that it is well when it is given back.
-const RELEASE_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+pub use url::{DatabaseUrl, DatabaseUrlFault};
 
 /// The schema, oldest migration first. Production, tests and the demo apply the same ones.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
@@ -25,9 +27,15 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations"
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
+    /// Its URL is wrong.
+    #[error("the database's URL {0}")]
+    Url(#[from] DatabaseUrlFault),
     /// It cannot be reached.
     #[error("the database cannot be reached: {0}")]
     Unreachable(#[from] sqlx::Error),
+    /// No host takes writes; why each does not.
+    #[error("no host of the database takes writes: {0}")]
+    NoPrimary(String),
     /// The migrations do not run.
     #[error("the migrations do not run: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -42,8 +50,8 @@ pub struct PoolSettings {
     pub acquire_timeout: Duration,
     /// How long a statement may take at the server, waiting for a lock included.
     pub statement_timeout: Duration,
-    /// As what the server lists its sessions.
-    pub application_name: &'static str,
+    /// What a commit waits for.
+    pub durability: CommitDurability,
 }
 
 impl Default for PoolSettings {
@@ -52,73 +60,103 @@ impl Default for PoolSettings {
             connections: 16,
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(5),
-            application_name: "akgate",
+            durability: CommitDurability::default(),
         }
     }
 }
 
-/// Whether a text is a URL that [`connect_pool`] can use.
-#[must_use]
-pub fn is_database_url(url: &str) -> bool {
-    let is_ours = url.starts_with("postgresql://") || url.starts_with("postgres://");
-    is_ours && url.parse::<PgConnectOptions>().is_ok()
+/// The database of a process: pools of sessions with the host that takes writes.
+#[derive(Debug)]
+pub struct Database {
+    hosts: Vec<PgConnectOptions>,
+    first: usize,
+    primary: Mutex<Primary>,
 }
 
-/// Opens a pool; one connection is made at once.
+/// The host that takes writes, and the pools that lead to it.
+#[derive(Debug)]
+struct Primary {
+    host: PgConnectOptions,
+    pools: Vec<Pool>,
+}
+
+impl Database {
+    /// Finds the host that takes writes. The server lists the sessions as `application_name`.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Unreachable`] of one host, [`DatabaseError::NoPrimary`] of several.
+    pub async fn connect(url: &DatabaseUrl, application_name: &str) -> Result<Self, DatabaseError> {
+        let named = |host: &PgConnectOptions| host.clone().application_name(application_name);
+        let hosts: Vec<PgConnectOptions> = url.hosts().iter().map(named).collect();
+        let first = primary::find_primary(&hosts).await?;
+        let host = hosts.get(first).cloned().unwrap_or_default();
+        Ok(Self {
+            hosts,
+            first,
+            primary: Mutex::new(Primary {
+                host,
+                pools: Vec::new(),
+            }),
+        })
+    }
+
+    /// A pool of its own, opened as it is used: what waits for another pool does not wait for this one.
+    #[must_use]
+    pub fn pool(&self, settings: PoolSettings) -> Pool {
+        let mut primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
+        let pool = open_pool(primary.host.clone(), settings);
+        primary.pools.push(pool.clone());
+        pool
+    }
+
+    /// Follows the host that takes writes for as long as it is polled; never ready. Of one host there is nothing to
+    /// follow: its address leads to the primary.
+    pub async fn follow_primary(&self) {
+        if self.hosts.len() < 2 {
+            return std::future::pending().await;
+        }
+        primary::follow_primary(&self.hosts, self.first, |host| {
+            let mut primary = self.primary.lock().unwrap_or_else(PoisonError::into_inner);
+            primary.host = host.clone();
+            for pool in &primary.pools {
+                pool.set_connect_options(host.clone());
+            }
+        })
+        .await;
+    }
+}
+
+/// A pool of the database that the URL leads to. It stays with the host that takes writes now.
 ///
 /// # Errors
-/// [`DatabaseError::Unreachable`].
-pub async fn connect_pool(url: &str, settings: PoolSettings) -> Result<Pool, DatabaseError> {
-    let options: PgConnectOptions = url.parse()?;
-    let pool = limited_pool_options(settings.statement_timeout)
-        .max_connections(settings.connections)
-        .acquire_timeout(settings.acquire_timeout)
-        // A connection that was fine a moment ago is not asked whether it still is: every call has a timeout.
-        .test_before_acquire(false)
-        .connect_with(options.application_name(settings.application_name))
-        .await?;
-    Ok(pool)
+/// [`DatabaseError`].
+pub async fn connect_pool(
+    url: &str,
+    application_name: &str,
+    settings: PoolSettings,
+) -> Result<Pool, DatabaseError> {
+    let url = DatabaseUrl::parse(url)?;
+    let database = Database::connect(&url, application_name).await?;
+    Ok(database.pool(settings))
 }
 
 /// Another pool of the same database, opened as it is used: what waits for the first does not wait for this one.
 #[must_use]
 pub fn pool_beside(pool: &Pool, connections: u32, timeout: Duration) -> Pool {
-    limited_pool_options(timeout)
-        .max_connections(connections)
-        .acquire_timeout(timeout)
-        .connect_lazy_with((*pool.connect_options()).clone())
+    let settings = PoolSettings {
+        connections,
+        acquire_timeout: timeout,
+        statement_timeout: timeout,
+        ..PoolSettings::default()
+    };
+    open_pool((*pool.connect_options()).clone(), settings)
 }
 
-/// A pool whose connections are limited by the server itself. A statement, waiting for a lock included, takes as long as
-/// a call of the database may; who has gone away without a word is found out by the keepalives of the server.
-#[must_use]
-pub fn limited_pool_options(timeout: Duration) -> PgPoolOptions {
-    let settings = format!(
-        "SET statement_timeout = {statement};
-         SET lock_timeout = {statement};
-         SET idle_in_transaction_session_timeout = {idle};
-         SET tcp_keepalives_idle = 5;
-         SET tcp_keepalives_interval = 2;
-         SET tcp_keepalives_count = 3;
-         SET tcp_user_timeout = 11000",
-        statement = timeout.as_millis(),
-        idle = IDLE_IN_TRANSACTION.as_millis(),
-    );
-    // A connection whose other end has gone without a word would be asked for minutes whether it is well.
-    let options = PgPoolOptions::new().after_release(|connection, _| {
-        Box::pin(async move {
-            let asked = tokio::time::timeout(RELEASE_CHECK_TIMEOUT, connection.ping()).await;
-            asked.map_err(|_| sqlx::Error::PoolTimedOut)??;
-            Ok(true)
-        })
-    });
-    options.after_connect(move |connection, _| {
-        let settings = sqlx::AssertSqlSafe(settings.clone());
-        Box::pin(async move {
-            connection.execute(sqlx::raw_sql(settings)).await?;
-            Ok(())
-        })
-    })
+fn open_pool(options: PgConnectOptions, settings: PoolSettings) -> Pool {
+    session::checked_pool_options(settings.statement_timeout, settings.durability)
+        .max_connections(settings.connections)
+        .acquire_timeout(settings.acquire_timeout)
+        .connect_lazy_with(options)
 }
 
 /// Brings the database to the schema of this build, on a connection without limits: one migration may take longer than
@@ -208,4 +246,10 @@ pub async fn applied_migrations(pool: &Pool) -> Result<BTreeSet<i64>, StateFault
             .fetch_all(pool)
             .await?;
     Ok(versions.into_iter().collect())
+}
+
+/// Whether a text is a URL that [`Database::connect`] can use.
+#[must_use]
+pub fn is_database_url(url: &str) -> bool {
+    DatabaseUrl::parse(url).is_ok()
 }

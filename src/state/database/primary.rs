@@ -1,0 +1,82 @@
+//! Which of several hosts takes writes. sqlx knows one host; libpq has `target_session_attrs`.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
+
+use super::{DatabaseError, failures, session, url::host_name};
+
+/// How long a host may take to say whether it takes writes.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The time between two looks at the hosts, however often sessions fail.
+const PROBE_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The place of the first host that says that it takes writes.
+///
+/// # Errors
+/// [`DatabaseError::Unreachable`] of one host, [`DatabaseError::NoPrimary`] of several.
+pub(super) async fn find_primary(hosts: &[PgConnectOptions]) -> Result<usize, DatabaseError> {
+    let mut probes: FuturesUnordered<_> = hosts
+        .iter()
+        .enumerate()
+        .map(|(place, host)| async move { (place, probe_host(host).await) })
+        .collect();
+    let mut faults = Vec::new();
+    while let Some((place, probed)) = probes.next().await {
+        match probed {
+            Ok(()) => return Ok(place),
+            Err(fault) => faults.push((place, fault)),
+        }
+    }
+    if faults.len() == 1
+        && let Some((_, fault)) = faults.pop()
+    {
+        return Err(fault.into());
+    }
+    faults.sort_by_key(|(place, _)| *place);
+    let reasons = hosts.iter().zip(&faults);
+    let reasons = reasons.map(|(host, (_, fault))| format!("{}: {fault}", host_name(host)));
+    Err(DatabaseError::NoPrimary(
+        reasons.collect::<Vec<_>>().join("; "),
+    ))
+}
+
+/// Looks for the host that takes writes whenever a session has failed, and tells of another one; never ready.
+pub(super) async fn follow_primary(
+    hosts: &[PgConnectOptions],
+    mut current: usize,
+    tell: impl Fn(&PgConnectOptions),
+) {
+    let mut seen = 0;
+    let mut is_lost = false;
+    loop {
+        if !is_lost {
+            seen = failures::failure_after(seen).await;
+        }
+        let found = find_primary(hosts).await;
+        is_lost = found.is_err();
+        match found {
+            Ok(place) if place == current => {}
+            Ok(place) => {
+                current = place;
+                if let Some(host) = hosts.get(place) {
+                    tracing::warn!(host = host_name(host), "another host takes writes now");
+                    tell(host);
+                }
+            }
+            Err(fault) => tracing::error!(%fault, "looking for the primary"),
+        }
+        tokio::time::sleep(PROBE_INTERVAL).await;
+    }
+}
+
+async fn probe_host(host: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let asked = tokio::time::timeout(PROBE_TIMEOUT, async {
+        let mut connection = PgConnection::connect_with(host).await?;
+        session::require_writable(&mut connection).await?;
+        connection.close().await
+    });
+    asked.await.map_err(|_| sqlx::Error::PoolTimedOut)?
+}

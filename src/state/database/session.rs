@@ -1,0 +1,114 @@
+//! What every session is set to, whatever the role or the database would give it, and whether it can still serve.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, Executor, PgConnection, postgres::PgPoolOptions};
+
+use super::failures;
+
+/// How long a transaction may lie idle: a process that is stopped between two statements holds the counter for this long
+/// at most, and with it every other writer.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(1);
+
+/// How long a session may take to show that it can serve.
+pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+
+akgate_rules::text_enum! {
+    /// What a commit waits for: `synchronous_commit` of PostgreSQL's manual.
+    #[derive(Default)]
+    pub enum CommitDurability {
+        /// The primary's disk, and the disk of its synchronous standbys.
+        #[default]
+        On = "on",
+        /// The same, and that the synchronous standbys show it.
+        RemoteApply = "remote_apply",
+        /// The primary's disk, and the memory of its synchronous standbys.
+        RemoteWrite = "remote_write",
+        /// The primary's disk alone: a failover may lose what was acknowledged.
+        Local = "local",
+        /// Nothing: a crash may lose what was acknowledged.
+        Off = "off",
+    }
+}
+
+/// The settings of a session whose statements may take `timeout`, waiting for locks included.
+pub(super) fn session_settings(timeout: Duration, durability: CommitDurability) -> String {
+    format!(
+        "SET search_path = public;
+         SET default_transaction_isolation = 'read committed';
+         SET default_transaction_deferrable = off;
+         SET synchronous_commit = {durability};
+         SET statement_timeout = {statement};
+         SET lock_timeout = {statement};
+         SET idle_in_transaction_session_timeout = {idle};
+         SET idle_session_timeout = 0;
+         SET tcp_keepalives_idle = 5;
+         SET tcp_keepalives_interval = 2;
+         SET tcp_keepalives_count = 3;
+         SET tcp_user_timeout = 11000",
+        durability = durability.as_str(),
+        statement = timeout.as_millis(),
+        idle = IDLE_IN_TRANSACTION.as_millis(),
+    )
+}
+
+/// A pool whose sessions are set, can write, and are closed as soon as they cannot serve: a session that was not used
+/// since a failure is checked before it is used, and each is checked when it is given back.
+pub(super) fn checked_pool_options(
+    timeout: Duration,
+    durability: CommitDurability,
+) -> PgPoolOptions {
+    let settings = session_settings(timeout, durability);
+    PgPoolOptions::new()
+        // Where nothing has failed, nothing is asked: every call has a timeout.
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            let settings = sqlx::AssertSqlSafe(settings.clone());
+            Box::pin(async move {
+                connection.execute(sqlx::raw_sql(settings)).await?;
+                require_writable(connection).await
+            })
+        })
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if failures::is_suspect(meta.idle_for) {
+                    within_check_timeout(require_writable(connection)).await?;
+                }
+                Ok(true)
+            })
+        })
+        .after_release(|connection, meta| {
+            Box::pin(async move {
+                match failures::is_suspect_in_use(meta.age) {
+                    true => within_check_timeout(require_writable(connection)).await?,
+                    // sqlx asks as well, but would wait for ever.
+                    false => within_check_timeout(connection.ping()).await?,
+                }
+                Ok(true)
+            })
+        })
+}
+
+/// Fails where the server takes no writes: it is a standby, or read-only.
+///
+/// # Errors
+/// [`sqlx::Error::Configuration`], or what the session met.
+pub(super) async fn require_writable(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let read_only: String = sqlx::query_scalar("SHOW transaction_read_only")
+        .fetch_one(connection)
+        .await?;
+    match read_only == "on" {
+        true => Err(sqlx::Error::Configuration(
+            "the server takes no writes: it is a standby, or read-only".into(),
+        )),
+        false => Ok(()),
+    }
+}
+
+/// An error, and not an orderly good-bye, makes the pool close the connection at once.
+pub(super) async fn within_check_timeout<T>(
+    check: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let done = tokio::time::timeout(CHECK_TIMEOUT, check).await;
+    done.map_err(|_| sqlx::Error::PoolTimedOut)?
+}

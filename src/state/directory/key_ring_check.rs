@@ -1,0 +1,80 @@
+//! Whether a key ring is the one that this database's secrets are sealed with. Ids alone say nothing: another ring has a
+//! `seal 1` as well.
+
+use sqlx::PgPool;
+
+use super::{
+    StateFault,
+    sealing::{INDEX_KEY_ID, KeyRing},
+};
+
+/// Why a key ring must not be used with a database.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyRingMismatch {
+    /// The key that finds secrets is another one: leaked secrets would not be found.
+    #[error("the `index` key of this key ring is not the one of this database")]
+    Index,
+    /// The key of this id is another one: secrets would not open.
+    #[error("the key `seal {0}` of this key ring is not the one of this database")]
+    Seal(i32),
+    /// It cannot be told.
+    #[error(transparent)]
+    State(#[from] StateFault),
+}
+
+impl From<sqlx::Error> for KeyRingMismatch {
+    fn from(fault: sqlx::Error) -> Self {
+        Self::State(fault.into())
+    }
+}
+
+/// Checks a key ring, and keeps the check values of keys that the database does not know yet. The first ring of a
+/// database is taken as its own.
+///
+/// # Errors
+/// [`KeyRingMismatch`]; nothing is kept then.
+pub async fn register_key_ring(pool: &PgPool, ring: &KeyRing) -> Result<(), KeyRingMismatch> {
+    let mut tx = pool.begin().await?;
+    let (ids, values): (Vec<i32>, Vec<Vec<u8>>) = ring.check_values().into_iter().unzip();
+    sqlx::query!(
+        "INSERT INTO key_ring_checks (key_id, check_value)
+         SELECT *
+         FROM unnest($1::integer[], $2::bytea[])
+         ON CONFLICT (key_id) DO NOTHING",
+        &ids,
+        &values
+    )
+    .execute(&mut *tx)
+    .await?;
+    compare(&mut *tx, ring).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Checks a key ring without keeping anything. A database that has none yet takes any.
+///
+/// # Errors
+/// [`KeyRingMismatch`].
+pub async fn check_key_ring(pool: &PgPool, ring: &KeyRing) -> Result<(), KeyRingMismatch> {
+    compare(pool, ring).await
+}
+
+async fn compare(
+    database: impl sqlx::PgExecutor<'_>,
+    ring: &KeyRing,
+) -> Result<(), KeyRingMismatch> {
+    let kept = sqlx::query!("SELECT key_id, check_value FROM key_ring_checks ORDER BY key_id")
+        .fetch_all(database)
+        .await?;
+    let values = ring.check_values();
+    for row in kept {
+        let ours = values.iter().find(|(id, _)| *id == row.key_id);
+        if ours.is_some_and(|(_, value)| *value != row.check_value) {
+            return Err(match row.key_id {
+                INDEX_KEY_ID => KeyRingMismatch::Index,
+                id => KeyRingMismatch::Seal(id),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! What is done now and then, whoever calls: partitions of the next days, records that are too old, outcomes that nobody
+//! will write. Each step is on its own: one that fails holds up no other.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    calls::{observed, partitions, reconcile},
+    clock::Clock,
+    database::Pool,
+    directory::{StateFault, sessions, with_timeout},
+    operators::{idempotency, store},
+    outbox::events,
+};
+
+/// The time between two looks for calls without an outcome.
+const RECONCILE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The time between two rounds of everything else.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// The upkeep of a database.
+#[derive(Clone, Copy)]
+pub struct Upkeep<'a> {
+    /// The database.
+    pub pool: &'a Pool,
+    /// What time it is.
+    pub clock: &'a dyn Clock,
+    /// How long a step may take.
+    pub timeout: Duration,
+    /// How long records of calls are kept.
+    pub retention: time::Duration,
+}
+
+impl Upkeep<'_> {
+    /// Does what is due until told to stop; the step at hand is finished first.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut next_round = Instant::now();
+        while !*stop.borrow() {
+            let now = self.clock.now();
+            if next_round <= Instant::now() {
+                next_round = Instant::now() + UPKEEP_INTERVAL;
+                self.maintain(now).await;
+            }
+            self.reconcile(now).await;
+            tokio::select! {
+                () = tokio::time::sleep(RECONCILE_INTERVAL) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    async fn maintain(self, now: OffsetDateTime) {
+        let pool = self.pool;
+        let old = now - self.retention;
+        let ended = now - time::Duration::days(1);
+        self.step("partitions", partitions::ensure_partitions(pool, now))
+            .await;
+        self.step(
+            "old partitions",
+            partitions::drop_partitions_before(pool, old),
+        )
+        .await;
+        self.step(
+            "observations",
+            observed::delete_observations_before(pool, old),
+        )
+        .await;
+        self.step("events", events::delete_sent_events(pool, old))
+            .await;
+        self.step(
+            "idempotency keys",
+            idempotency::delete_expired_answers(pool, now),
+        )
+        .await;
+        self.step("tokens", store::delete_expired_tokens(pool, now))
+            .await;
+        self.step("sessions", sessions::delete_sessions_before(pool, ended))
+            .await;
+    }
+
+    async fn reconcile(self, now: OffsetDateTime) {
+        let marked = reconcile::mark_unknown_outcomes(self.pool, now);
+        if let Some(count @ 1..) = self.step("outcomes of calls", marked).await {
+            tracing::warn!(
+                count,
+                "the outcome of calls is unknown: their node ended before it was written"
+            );
+        }
+    }
+
+    async fn step<T>(
+        self,
+        step: &'static str,
+        work: impl Future<Output = Result<T, StateFault>>,
+    ) -> Option<T> {
+        match with_timeout(self.timeout, work).await {
+            Ok(done) => Some(done),
+            Err(fault) => {
+                tracing::warn!(step, %fault, "the database maintenance failed; it will be retried");
+                None
+            }
+        }
+    }
+}
