@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 /// Why a request failed, and what to do: problem details (RFC 9457).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Problem)]
 pub struct ProblemDetails {
     /// Identifies the kind of problem; stable.
     #[schema(pattern = "^urn:akgate:problem:[a-z-]+$")]
