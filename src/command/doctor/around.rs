@@ -198,7 +198,7 @@ async fn check_upstreams(config: &Config, findings: &mut Vec<CheckFinding>) {
             }
             Some(url) => {
                 let before = SystemClock.now();
-                match with_timeout(probe_upstream(url, view.ca.map(AsRef::as_ref))).await {
+                match probe_upstream(url, view.ca.map(AsRef::as_ref)).await {
                     Err(fault) => findings.push(CheckFinding::wrong(
                         what,
                         format!("{url}: {fault}"),
