@@ -82,7 +82,7 @@ async fn restriction_is_listed_shown_confirmed_and_lifted_by_command() {
 │ account      ┆ 5123456789012345                     │
 │ user         ┆ alice                                │
 │ key status   ┆ Active                               │
-│ state        ┆ Confirmed                           │
+│ state        ┆ Confirmed                            │
 │ cause        ┆ Reported                             │
 │ imposed      ┆ 2026-11-26 12:00:00Z                 │
 │ confirmed    ┆ 2026-11-26 12:00:00Z                 │
@@ -187,9 +187,9 @@ Dry run: this would be lifted with the resolution AcceptedRisk.
 │ AccessKey ┆ LTAI5tFakeAlice                                      │
 │ how       ┆ active_key: true                                     │
 │           ┆ no_confirmation: true                                │
-│           ┆ resolution: AcceptedRisk                                │
 │           ┆ kind: Lift                                           │
 │           ┆ reason: the owner insists                            │
+│           ┆ resolution: AcceptedRisk                             │
 │           ┆ restriction_id: [..] │
 │ reason    ┆ the owner insists                                    │
 │ requester ┆ operator:olga                                        │
@@ -234,8 +234,6 @@ next: ask an admin to run `akgate operators token NAME --role ROLE`, or run `akg
     .stdout_eq(str![[r#"
 access_key_id: LTAI5tFakeAlice
 approval_id: [..]
-requested_at: "2026-11-26T12:00:00Z"
-requested_by: operator:olga
 decided_at: "2026-11-26T12:00:00Z"
 decided_by: operator:anna
 expires_at: "2026-11-27T12:00:00Z"
@@ -246,10 +244,12 @@ request:
   accepts:
     active_key: true
     no_confirmation: true
-  resolution: AcceptedRisk
   kind: Lift
   reason: the owner insists
+  resolution: AcceptedRisk
   restriction_id: [..]
+requested_at: "2026-11-26T12:00:00Z"
+requested_by: operator:olga
 state: Approved
 subject_id: [..]
 
@@ -281,7 +281,7 @@ No pending approvals.
   "account_id": "5123456789012345",
   "approved_by": "operator:anna",
   "cause": "Reported",
-  "resolution": "AcceptedRisk",
+  "confirmed_at": null,
   "confirmed_by": null,
   "disabling_proposed_at": null,
   "imposed_at": "2026-11-26T12:00:00Z",
@@ -290,7 +290,7 @@ No pending approvals.
   "lifted_at": "2026-11-26T12:00:00Z",
   "lifted_by": "operator:olga",
   "next_contacts_at": null,
-  "confirmed_at": null,
+  "notified_at": null,
   "reports": [
     {
       "access_key_id": "LTAI5tFakeAlice",
@@ -311,10 +311,10 @@ No pending approvals.
       "url": "https://github.com/example/app?secret=******"
     }
   ],
+  "resolution": "AcceptedRisk",
   "restriction_id": "[..]",
   "state": "Lifted",
   "ticket": null,
-  "notified_at": null,
   "tombstone": false,
   "undone": false,
   "user_name": "alice",
