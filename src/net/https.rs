@@ -174,3 +174,44 @@ fn root_cause(fault: &dyn Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn answer_is_bounded_and_no_fault_holds_the_address() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = server.local_addr().unwrap();
+        let client = BoundedClient::new(client_config(None).unwrap(), Duration::from_secs(1), 4);
+        let call = || {
+            client.send(
+                http::Request::get(format!("http://{at}/room?token=s3cret")),
+                "",
+            )
+        };
+        let serve = async {
+            let (mut peer, _) = server.accept().await.unwrap();
+            peer.read_u8().await.unwrap();
+            let long = b"HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nlong!";
+            peer.write_all(long).await.unwrap();
+            peer
+        };
+        let (answer, _peer) = tokio::join!(call(), serve);
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), http::StatusCode::NOT_FOUND);
+        assert!(matches!(answer.body(), Err(CallFault::Body(_))));
+
+        let silent = call().await.unwrap_err();
+        assert_eq!(silent.to_string(), "does not respond in 1 s");
+        drop(server);
+        let refused = call().await.unwrap_err().to_string();
+        assert!(refused.starts_with("does not respond: "), "{refused}");
+        assert!(!refused.contains("s3cret"), "{refused}");
+    }
+}
