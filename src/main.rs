@@ -3,8 +3,9 @@
 use std::{io, path::PathBuf, process::ExitCode};
 
 use akgate::command::{
-    CommandExit, api, classify, config, demo, doctor, keys, letters, operators, policy, reports,
-    scan, serve, verify,
+    CommandExit,
+    api::{self, WithConnection},
+    classify, config, demo, doctor, keys, letters, operators, policy, reports, scan, serve, verify,
 };
 use akgate_state::clock::{Clock, SystemClock};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -24,10 +25,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum CliCommand {
     #[command(subcommand)]
-    Accounts(api::accounts::AccountsCommand),
+    Accounts(WithConnection<api::accounts::AccountsCommand>),
     #[command(subcommand)]
-    Approvals(api::approvals::ApprovalsCommand),
-    Audit(api::audit::AuditArgs),
+    Approvals(WithConnection<api::approvals::ApprovalsCommand>),
+    Audit(WithConnection<api::audit::AuditArgs>),
     Classify(classify::ClassifyArgs),
     /// Print a shell completion script: akgate completions bash > /etc/bash_completion.d/akgate
     Completions {
@@ -40,21 +41,21 @@ enum CliCommand {
     Config(config::ConfigCommand),
     Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
-    Events(api::events::EventsCommand),
+    Events(WithConnection<api::events::EventsCommand>),
     #[command(subcommand)]
-    Exceptions(api::exceptions::ExceptionsCommand),
+    Exceptions(WithConnection<api::exceptions::ExceptionsCommand>),
     #[command(subcommand)]
     Keys(keys::KeysCommand),
     #[command(subcommand)]
     Letters(letters::LettersCommand),
-    Login(api::login::LoginArgs),
+    Login(WithConnection<api::login::LoginArgs>),
     /// Write the manual pages, one for each command
     Man {
         /// The target folder: /usr/local/share/man/man1
         folder: PathBuf,
     },
     #[command(subcommand)]
-    Nodes(api::nodes::NodesCommand),
+    Nodes(WithConnection<api::nodes::NodesCommand>),
     #[command(subcommand)]
     Operators(operators::OperatorsCommand),
     #[command(subcommand)]
@@ -62,25 +63,21 @@ enum CliCommand {
     #[command(subcommand)]
     Reports(reports::ReportsCommand),
     #[command(subcommand)]
-    Restrictions(api::restrictions::RestrictionsCommand),
+    Restrictions(WithConnection<api::restrictions::RestrictionsCommand>),
     Scan(scan::ScanArgs),
     Serve(serve::ServeArgs),
     Verify(verify::VerifyArgs),
-    Why(api::why::WhyArgs),
+    Why(WithConnection<api::why::WhyArgs>),
 }
 
 fn main() -> ExitCode {
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let ended = match Cli::parse().command {
-        CliCommand::Accounts(command) => api::accounts::run_accounts(&command, &mut out, &mut err),
-        CliCommand::Audit(args) => api::audit::run_audit(&args, &mut out, &mut err),
-        CliCommand::Events(command) => api::events::run_events(&command, &mut out, &mut err),
-        CliCommand::Exceptions(command) => {
-            api::exceptions::run_exceptions(&command, &mut out, &mut err)
-        }
-        CliCommand::Approvals(command) => {
-            api::approvals::run_approvals(&command, &mut out, &mut err)
-        }
+        CliCommand::Accounts(command) => command.run(&mut out, &mut err),
+        CliCommand::Audit(args) => args.run(&mut out, &mut err),
+        CliCommand::Events(command) => command.run(&mut out, &mut err),
+        CliCommand::Exceptions(command) => command.run(&mut out, &mut err),
+        CliCommand::Approvals(command) => command.run(&mut out, &mut err),
         CliCommand::Classify(args) => classify::run_classify(&args, &mut out, &mut err),
         CliCommand::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "akgate", &mut out);
@@ -91,18 +88,16 @@ fn main() -> ExitCode {
         CliCommand::Config(command) => config::run_config(&command, &mut out, &mut err),
         CliCommand::Keys(command) => keys::run_keys(&command, &mut out, &mut err),
         CliCommand::Letters(command) => letters::run_letters(&command, &mut out, &mut err),
-        CliCommand::Login(args) => api::login::run_login(&args, &mut out, &mut err),
+        CliCommand::Login(args) => args.run(&mut out, &mut err),
         CliCommand::Man { folder } => write_manual(&folder),
-        CliCommand::Nodes(command) => api::nodes::run_nodes(&command, &mut out, &mut err),
+        CliCommand::Nodes(command) => command.run(&mut out, &mut err),
         CliCommand::Operators(command) => operators::run_operators(&command, &mut out, &mut err),
         CliCommand::Policy(command) => policy::run_policy(&command, &mut out, &mut err),
         CliCommand::Reports(command) => reports::run_reports(&command, &mut out, &mut err),
-        CliCommand::Restrictions(command) => {
-            api::restrictions::run_restrictions(&command, &mut out, &mut err)
-        }
+        CliCommand::Restrictions(command) => command.run(&mut out, &mut err),
         CliCommand::Scan(args) => scan::run_scan(&args, &mut out, &mut err),
         CliCommand::Serve(args) => serve::run_serve(&args, &mut err),
-        CliCommand::Why(args) => api::why::run_why(&args, &mut out, &mut err),
+        CliCommand::Why(args) => args.run(&mut out, &mut err),
         CliCommand::Verify(args) => {
             verify::run_verify(&args, SystemClock.now(), &mut out, &mut err)
         }

@@ -9,7 +9,7 @@ use clap::{Subcommand, ValueEnum};
 use lettre::message::Mailbox;
 use uuid::Uuid;
 
-use super::{CommandExit, api};
+use super::{CommandExit, api, named_values::parse_any_case};
 use akgate_owners::letters::{
     dkim::Dkim,
     letter::{LetterTemplates, RenderedLetter},
@@ -27,7 +27,7 @@ pub enum LettersCommand {
     /// Preview a letter about an imaginary key, rendered from the templates
     Preview {
         /// Announced, Imposed, Repeated, Reminder, Widened, Confirmed, Withdrawn, Lifted or Suspected
-        #[arg(ignore_case = true, value_parser = parse_letter_kind)]
+        #[arg(ignore_case = true, value_parser = parse_any_case::<LetterKind>)]
         kind: LetterKind,
         /// en or zh-CN
         #[arg(long, default_value = "en")]
@@ -47,7 +47,7 @@ pub enum LettersCommand {
     },
     /// Commands that use the admin API
     #[command(flatten)]
-    OverApi(api::letters::LettersApiCommand),
+    OverApi(api::WithConnection<api::letters::LettersApiCommand>),
 }
 
 /// A part of a letter.
@@ -59,13 +59,6 @@ pub enum LetterPart {
     Html,
     /// The whole message, as the mail server receives it
     Message,
-}
-
-fn parse_letter_kind(text: &str) -> Result<LetterKind, String> {
-    LetterKind::ALL
-        .into_iter()
-        .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
-        .ok_or_else(|| format!("must be one of {}", LetterKind::NAMES.join(", ")))
 }
 
 /// Prints a letter.
@@ -87,7 +80,7 @@ pub fn run_letters(
             dkim_selector,
         } => (kind, language, part, templates, dkim_key, dkim_selector),
         LettersCommand::OverApi(command) => {
-            return api::letters::run_letters_api(command, out, err);
+            return command.run(out, err);
         }
     };
     let dkim = match dkim_selector.as_deref().zip(dkim_key.as_deref()) {

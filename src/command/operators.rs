@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use clap::Subcommand;
 use time::Duration;
 
-use super::{CommandExit, api, settings::ConfigArgs};
-use crate::serve::{ServeError, open_database};
+use super::{CommandExit, api, node::run_on_node, settings::ConfigArgs};
+use crate::serve::open_database;
 use akgate_api::operators::{MOST_TOKEN_DAYS, Role, TOKEN_DAYS};
 use akgate_state::{
     audit::Actor,
@@ -39,18 +39,7 @@ pub enum OperatorsCommand {
     },
     /// Commands that use the admin API
     #[command(flatten)]
-    OverApi(api::operators::OperatorsApiCommand),
-}
-
-/// Why no operator was added.
-#[derive(Debug, thiserror::Error)]
-enum AddOperatorError {
-    #[error(transparent)]
-    Database(#[from] ServeError),
-    #[error(transparent)]
-    Add(#[from] store::OperatorFault),
-    #[error(transparent)]
-    Randomness(#[from] rand::rngs::SysError),
+    OverApi(api::WithConnection<api::operators::OperatorsApiCommand>),
 }
 
 /// Adds an operator. The token goes to standard output, alone, so that it can be piped into a safe.
@@ -73,9 +62,7 @@ pub fn run_operators(
             let lasts = Duration::days((*token_days).into());
             (name, *role, (!no_token).then_some(lasts), settings)
         }
-        OperatorsCommand::OverApi(command) => {
-            return api::operators::run_operators_api(command, out, err);
-        }
+        OperatorsCommand::OverApi(command) => return command.run(out, err),
     };
     if !store::is_operator_name(name) {
         writeln!(
@@ -84,36 +71,23 @@ pub fn run_operators(
         )?;
         return Ok(CommandExit::Usage);
     }
-    let config = match settings.load_or_say(&[], err)? {
-        Ok(config) => config,
-        Err(exit) => return Ok(exit),
-    };
-    let runtime = tokio::runtime::Runtime::new()?;
-    let added = runtime.block_on(async {
-        let pool = open_database(&config).await?;
+    run_on_node(settings, &[], err, async |config, err| {
+        let pool = open_database(config).await?;
         let mut rng = Randomness::from_system()?.rng();
         let (by, now) = (Actor::Akgate, SystemClock.now());
         let made = store::add_operator(&pool, name, role, token, &by, now, &mut rng).await?;
         pool.close().await;
-        Ok::<_, AddOperatorError>(made)
-    });
-    match added {
-        Ok(None) => {
-            writeln!(err, "{name} can use the admin API as {role}.")?;
-            Ok(CommandExit::Ok)
+        match made {
+            None => writeln!(err, "{name} can use the admin API as {role}.")?,
+            Some(made) => {
+                writeln!(
+                    err,
+                    "{name} can use the admin API as {role} until {}. The token is shown only once:",
+                    made.expires_at.date()
+                )?;
+                writeln!(out, "{}", made.token.expose())?;
+            }
         }
-        Ok(Some(made)) => {
-            writeln!(
-                err,
-                "{name} can use the admin API as {role} until {}. The token is shown only once:",
-                made.expires_at.date()
-            )?;
-            writeln!(out, "{}", made.token.expose())?;
-            Ok(CommandExit::Ok)
-        }
-        Err(fault) => {
-            writeln!(err, "error: {fault}")?;
-            Ok(CommandExit::Failed)
-        }
-    }
+        Ok(CommandExit::Ok)
+    })
 }

@@ -9,13 +9,13 @@ use clap::{
 use comfy_table::{ContentArrangement, Table, presets};
 use time::Duration;
 
-use super::{CommandExit, api, settings::ConfigArgs};
-use crate::serve::{ServeError, open_database};
+use super::{CommandExit, api, node::run_on_node, settings::ConfigArgs};
+use crate::serve::open_database;
 use akgate_api::observations::{ObservationReport, Watch};
 use akgate_state::{
     calls::observed,
     clock::{Clock, SystemClock, format_utc_minute},
-    directory::{StateFault, with_timeout},
+    directory::with_timeout,
 };
 
 /// Show what the policy refuses or would refuse; switch its mode
@@ -43,7 +43,7 @@ pub enum PolicyCommand {
     },
     /// Commands that use the admin API
     #[command(flatten)]
-    OverApi(api::policy::PolicyApiCommand),
+    OverApi(api::WithConnection<api::policy::PolicyApiCommand>),
 }
 
 fn watch_parser() -> impl TypedValueParser<Value = Watch> {
@@ -53,14 +53,6 @@ fn watch_parser() -> impl TypedValueParser<Value = Watch> {
         value(Watch::Shadow, "In the path, with refusals withheld"),
     ])
     .try_map(|name| name.parse::<Watch>())
-}
-
-#[derive(Debug, thiserror::Error)]
-enum ObservedReportError {
-    #[error(transparent)]
-    Serve(#[from] ServeError),
-    #[error(transparent)]
-    State(#[from] StateFault),
 }
 
 /// Prints the report.
@@ -79,39 +71,25 @@ pub fn run_policy(
             rows,
             json,
             settings,
-        } => (hours, watch, rows, json, settings),
-        PolicyCommand::OverApi(command) => return api::policy::run_policy_api(command, out, err),
+        } => (*hours, *watch, *rows, *json, settings),
+        PolicyCommand::OverApi(command) => return command.run(out, err),
     };
-    let config = match settings.load_or_say(&[], err)? {
-        Ok(config) => config,
-        Err(exit) => return Ok(exit),
-    };
-    let until = SystemClock.now();
-    let since = until - Duration::hours((*hours).into());
-    let runtime = tokio::runtime::Runtime::new()?;
-    let read = runtime.block_on(async {
-        let pool = open_database(&config).await?;
+    run_on_node(settings, &[], err, async |config, _| {
+        let until = SystemClock.now();
+        let since = until - Duration::hours(hours.into());
+        let pool = open_database(config).await?;
         let timeout = std::time::Duration::from_secs(config.sections.database.timeout_seconds);
-        let report = observed::read_observation_report(&pool, *watch, since, until, (*rows).into());
+        let report = observed::read_observation_report(&pool, watch, since, until, rows.into());
         let report = with_timeout(timeout, report).await?;
         pool.close().await;
-        Ok::<_, ObservedReportError>(report)
-    });
-    match read {
-        Ok(report) if *json => {
-            serde_json::to_writer_pretty(&mut *out, &report)?;
+        if json {
+            serde_json::to_writer_pretty(&mut *out, &report).map_err(io::Error::from)?;
             writeln!(out)?;
-            Ok(CommandExit::Ok)
-        }
-        Ok(report) => {
+        } else {
             print_report(&report, out)?;
-            Ok(CommandExit::Ok)
         }
-        Err(fault) => {
-            writeln!(err, "error: {fault}")?;
-            Ok(CommandExit::Failed)
-        }
-    }
+        Ok(CommandExit::Ok)
+    })
 }
 
 fn print_report(report: &ObservationReport, out: &mut impl Write) -> io::Result<()> {

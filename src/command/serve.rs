@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{CommandExit, settings::ConfigArgs};
+use super::{CommandExit, node::run_on_node, settings::ConfigArgs};
 use crate::{config::ProcessRole, serve};
 use akgate_net::telemetry;
 
@@ -38,18 +38,10 @@ pub fn run_serve(args: &ServeArgs, err: &mut impl Write) -> io::Result<CommandEx
             return Ok(CommandExit::Usage);
         }
     };
-    let config = match args.settings.load_or_say(roles, err)? {
-        Ok(config) => config,
-        Err(exit) => return Ok(exit),
-    };
-    let telemetry = &config.sections.telemetry;
-    telemetry::start_logging(telemetry.log_format, &telemetry.log_filter);
-    let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(serve::run_process(&config)) {
-        Ok(()) => Ok(CommandExit::Ok),
-        Err(fault) => {
-            writeln!(err, "error: {fault}")?;
-            Ok(CommandExit::Failed)
-        }
-    }
+    run_on_node(&args.settings, roles, err, async |config, _| {
+        let telemetry = &config.sections.telemetry;
+        telemetry::start_logging(telemetry.log_format, &telemetry.log_filter);
+        serve::run_process(config).await?;
+        Ok(CommandExit::Ok)
+    })
 }

@@ -1,11 +1,7 @@
 //! What every command that reads the configuration takes.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
-use super::CommandExit;
 use crate::config::{Config, ConfigError, ConfigSecret, ProcessRole};
 
 /// Where the configuration is.
@@ -27,23 +23,5 @@ impl ConfigArgs {
     pub fn load(&self, roles: &[ProcessRole]) -> Result<Config, ConfigError> {
         let url = self.database_url.clone().map(ConfigSecret::new);
         Config::load(self.config.as_deref(), url, roles)
-    }
-
-    /// The same for a command: says what is wrong, and gives how the command then ends.
-    ///
-    /// # Errors
-    /// That of the output.
-    pub fn load_or_say(
-        &self,
-        roles: &[ProcessRole],
-        err: &mut impl Write,
-    ) -> io::Result<Result<Config, CommandExit>> {
-        match self.load(roles) {
-            Ok(config) => Ok(Ok(config)),
-            Err(fault) => {
-                writeln!(err, "error: {fault}")?;
-                Ok(Err(CommandExit::Usage))
-            }
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -9,6 +10,7 @@ use rand::Rng;
 use uuid::Uuid;
 
 use crate::postgres::{Durability, PostgresOptions, PrivatePostgres, StartError};
+use akgate_net::private_file::replace_private_file;
 use akgate_state::directory::sealing::{KeyRing, KeyRingFault};
 
 /// The state. Dropping it stops the database and removes what was temporary.
@@ -86,7 +88,8 @@ impl DemoState {
         let letters = folder.path.join("letters");
         fs::create_dir_all(&letters).map_err(file_error(&letters))?;
         // Letters hold links that work: nobody else's business.
-        make_private(&folder.path)?;
+        let private = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(&folder.path, private).map_err(file_error(&folder.path))?;
         let letters = letters.canonicalize().map_err(file_error(&letters))?;
         let ring = load_key_ring(&folder.path.join("key-ring"), rng)?;
         let postgres = PrivatePostgres::start(&PostgresOptions {
@@ -115,8 +118,7 @@ fn load_key_ring(path: &Path, rng: &mut impl Rng) -> Result<KeyRing, DemoStateEr
                 hex::encode(bytes)
             };
             let text = format!("seal 1 {}\nindex {}\n", key(), key());
-            fs::write(path, &text).map_err(file_error(path))?;
-            make_private(path)?;
+            replace_private_file(path, text.as_bytes()).map_err(file_error(path))?;
             text
         }
         Err(fault) => return Err(file_error(path)(fault)),
@@ -125,14 +127,6 @@ fn load_key_ring(path: &Path, rng: &mut impl Rng) -> Result<KeyRing, DemoStateEr
         path: path.to_owned(),
         fault,
     })
-}
-
-/// For the owner alone.
-fn make_private(path: &Path) -> Result<(), DemoStateError> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = fs::metadata(path).map_err(file_error(path))?;
-    let mode = if metadata.is_dir() { 0o700 } else { 0o600 };
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(file_error(path))
 }
 
 fn file_error(path: &Path) -> impl FnOnce(io::Error) -> DemoStateError {

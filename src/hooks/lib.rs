@@ -11,9 +11,11 @@ mod worker;
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, Uri, header::RETRY_AFTER};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{
+    HeaderMap, Request, StatusCode, Uri,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+    request,
+};
 use time::OffsetDateTime;
 
 pub use self::{
@@ -21,7 +23,7 @@ pub use self::{
     webhook::{InvalidWebhookSecret, StandardWebhook, WebhookSecret},
     worker::HookWorker,
 };
-use akgate_net::https;
+use akgate_net::https::BoundedClient;
 use akgate_state::outbox::events::{EventKind, LeasedEvent};
 
 /// How long an answer may take.
@@ -40,7 +42,7 @@ pub struct Hook {
     pub manner: HookFormat,
     /// Where.
     url: Uri,
-    client: https::HttpsClient<Full<Bytes>>,
+    client: BoundedClient,
 }
 
 /// What a hook is told.
@@ -90,7 +92,7 @@ impl Hook {
             kinds,
             manner,
             url,
-            client: https::new_client(tls, REQUEST_TIMEOUT),
+            client: BoundedClient::new(tls, REQUEST_TIMEOUT, MAX_RESPONSE_BYTES),
         }
     }
 
@@ -110,22 +112,21 @@ impl Hook {
                 .message(event)
                 .map_err(|fault| permanent_fault(&fault)),
         }?;
-        let sending = tokio::time::timeout(REQUEST_TIMEOUT, self.post(message)).await;
-        let (status, headers, body) = match sending {
-            Ok(sent) => sent?,
-            Err(_) => {
-                let late = format!("no answer in {} s", REQUEST_TIMEOUT.as_secs());
-                return Err(SendFault::Again(late, None));
-            }
-        };
-        match (&self.manner, status) {
+        let answer = self.client.send(self.post(&message)?, message.body).await;
+        let (head, body) = answer
+            .map_err(|fault| SendFault::Again(fault.to_string(), None))?
+            .into_parts();
+        // What a receiver says besides its status may be as long as it likes.
+        let body = body.unwrap_or_default();
+        match (&self.manner, head.status) {
             (HookFormat::DingTalk(_), StatusCode::OK) => chat::check_dingtalk_response(&body),
             (_, status) if status.is_success() => Ok(()),
             (_, StatusCode::GONE) => Err(SendFault::Never(
                 "410: the receiver wants no more events".into(),
             )),
             (_, status) => {
-                let after = headers
+                let after = head
+                    .headers
                     .get(RETRY_AFTER)
                     .and_then(|after| after.to_str().ok());
                 let after = after.and_then(|after| after.parse().ok());
@@ -136,35 +137,21 @@ impl Hook {
         }
     }
 
-    async fn post(
-        &self,
-        message: HookRequest,
-    ) -> Result<(StatusCode, HeaderMap, Bytes), SendFault> {
-        let again = |fault: String| SendFault::Again(fault, None);
+    fn post(&self, message: &HookRequest) -> Result<request::Builder, SendFault> {
         let uri = match message.query.as_str() {
             "" => self.url.clone(),
             query => {
                 let separator = if self.url.query().is_some() { '&' } else { '?' };
                 let uri = format!("{}{separator}{query}", self.url);
                 uri.parse()
-                    .map_err(|_| again("the URL is not valid".to_owned()))?
+                    .map_err(|_| SendFault::Again("the URL is not valid".to_owned(), None))?
             }
         };
-        let mut request = Request::post(uri)
-            .header("content-type", message.content_type)
-            .header("user-agent", concat!("akgate/", env!("CARGO_PKG_VERSION")))
-            .body(Full::from(message.body))
-            .map_err(|fault| again(fault.to_string()))?;
-        request.headers_mut().extend(message.headers);
-        let answer = self.client.request(request).await;
-        // The outer error names the address, which may hold the token of a chat room.
-        let answer = answer.map_err(|fault| again(https::root_cause(&fault)))?;
-        let (head, body) = answer.into_parts();
-        let body = Limited::new(body, MAX_RESPONSE_BYTES).collect().await;
-        let body = body
-            .map(http_body_util::Collected::to_bytes)
-            .unwrap_or_default();
-        Ok((head.status, head.headers, body))
+        let request = Request::post(uri).header(CONTENT_TYPE, message.content_type);
+        let headers = message.headers.iter();
+        Ok(headers.fold(request, |request, (name, value)| {
+            request.header(name, value)
+        }))
     }
 }
 

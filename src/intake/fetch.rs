@@ -2,15 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::{
     HeaderValue, Request, StatusCode, Uri,
-    header::{ACCEPT, AUTHORIZATION, USER_AGENT},
+    header::{ACCEPT, AUTHORIZATION},
 };
-use http_body_util::{BodyExt, Empty, Limited};
 use serde::Deserialize;
 
-use akgate_net::https;
+use akgate_net::https::{BoundedClient, CallFault};
 use akgate_state::leaks::sources::SigningKeyText;
 
 /// The longest answer, in bytes: a set of keys takes some hundreds.
@@ -22,7 +20,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Where a source publishes its keys.
 #[derive(Clone)]
 pub struct SigningKeyFetcher {
-    client: https::HttpsClient<Empty<Bytes>>,
+    client: BoundedClient,
     url: Uri,
     token: Option<HeaderValue>,
 }
@@ -31,11 +29,8 @@ pub struct SigningKeyFetcher {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFetchFault {
     /// Nobody answers.
-    #[error("the keys' URL does not respond: {0}")]
-    NoAnswer(String),
-    /// Not in time.
-    #[error("the keys' URL does not respond in {} s", REQUEST_TIMEOUT.as_secs())]
-    TooSlow,
+    #[error("the keys' URL {0}")]
+    NoAnswer(#[from] CallFault),
     /// It answers with something else.
     #[error("the keys' URL responds with status {0}")]
     Status(StatusCode),
@@ -67,7 +62,7 @@ impl SigningKeyFetcher {
     #[must_use]
     pub fn new(url: Uri, token: Option<HeaderValue>, tls: rustls::ClientConfig) -> Self {
         Self {
-            client: https::new_client(tls, REQUEST_TIMEOUT),
+            client: BoundedClient::new(tls, REQUEST_TIMEOUT, MAX_RESPONSE_BYTES),
             url,
             token,
         }
@@ -78,30 +73,15 @@ impl SigningKeyFetcher {
     /// # Errors
     /// [`KeyFetchFault`].
     pub async fn keys(&self) -> Result<Arc<[SigningKeyText]>, KeyFetchFault> {
-        tokio::time::timeout(REQUEST_TIMEOUT, self.ask())
-            .await
-            .map_err(|_| KeyFetchFault::TooSlow)?
-    }
-
-    async fn ask(&self) -> Result<Arc<[SigningKeyText]>, KeyFetchFault> {
-        let mut request = Request::get(&self.url)
-            .header(USER_AGENT, concat!("akgate/", env!("CARGO_PKG_VERSION")))
-            .header(ACCEPT, "application/json")
-            .body(Empty::new())
-            .map_err(|fault| KeyFetchFault::NoAnswer(fault.to_string()))?;
+        let mut request = Request::get(&self.url).header(ACCEPT, "application/json");
         if let Some(token) = &self.token {
-            request.headers_mut().insert(AUTHORIZATION, token.clone());
+            request = request.header(AUTHORIZATION, token);
         }
-        let answer = self.client.request(request).await;
-        let answer = answer.map_err(|fault| KeyFetchFault::NoAnswer(fault.to_string()))?;
-        if answer.status() != StatusCode::OK {
-            return Err(KeyFetchFault::Status(answer.status()));
+        let (head, body) = self.client.send(request, "").await?.into_parts();
+        if head.status != StatusCode::OK {
+            return Err(KeyFetchFault::Status(head.status));
         }
-        let body = Limited::new(answer.into_body(), MAX_RESPONSE_BYTES)
-            .collect()
-            .await;
-        let body = body.map_err(|fault| KeyFetchFault::NoKeys(fault.to_string()))?;
-        let answer: KeySetResponse = serde_json::from_slice(&body.to_bytes())
+        let answer: KeySetResponse = serde_json::from_slice(&body?)
             .map_err(|fault| KeyFetchFault::NoKeys(fault.to_string()))?;
         let keys = answer.public_keys.into_iter().map(|key| SigningKeyText {
             key_identifier: key.key_identifier,

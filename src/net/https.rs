@@ -3,10 +3,12 @@
 
 use std::{error::Error, fs, path::Path, sync::Arc, time::Duration};
 
-use http_body::Body;
+use bytes::Bytes;
+use http::{Response, header::USER_AGENT, request};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{self, connect::HttpConnector},
+    client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use rustls::{
@@ -15,8 +17,81 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
-/// A client whose requests have this body.
-pub type HttpsClient<B> = legacy::Client<HttpsConnector<HttpConnector>, B>;
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client that waits only so long for an answer and reads only so much of it.
+#[derive(Clone)]
+pub struct BoundedClient {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    timeout: Duration,
+    max_response_bytes: usize,
+}
+
+/// Why a server gives no answer: what it does, for a text that names it first. Never holds the address, which may be a
+/// secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallFault {
+    /// There is no such request.
+    #[error("cannot be asked: {0}")]
+    InvalidRequest(String),
+    /// There is no connection, or nothing comes back.
+    #[error("does not respond: {0}")]
+    NoResponse(String),
+    /// The answer does not come in time, or not all of it.
+    #[error("does not respond in {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// The body of the answer breaks off, or is too long.
+    #[error("sends no whole response: {0}")]
+    Body(String),
+}
+
+impl BoundedClient {
+    /// A client that has not connected yet.
+    #[must_use]
+    pub fn new(tls: ClientConfig, timeout: Duration, max_response_bytes: usize) -> Self {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            timeout,
+            max_response_bytes,
+        }
+    }
+
+    /// Sends a request, as akgate. The body of the answer may be at fault by itself.
+    ///
+    /// # Errors
+    /// [`CallFault`].
+    pub async fn send(
+        &self,
+        request: request::Builder,
+        body: impl Into<Bytes>,
+    ) -> Result<Response<Result<Bytes, CallFault>>, CallFault> {
+        let request = request
+            .header(USER_AGENT, concat!("akgate/", env!("CARGO_PKG_VERSION")))
+            .body(Full::new(body.into()))
+            .map_err(|fault| CallFault::InvalidRequest(fault.to_string()))?;
+        let sending = async {
+            let answer = self.client.request(request).await;
+            let answer = answer.map_err(|fault| CallFault::NoResponse(root_cause(&fault)))?;
+            let (head, body) = answer.into_parts();
+            let body = Limited::new(body, self.max_response_bytes).collect().await;
+            let body = body.map(http_body_util::Collected::to_bytes);
+            let body = body.map_err(|fault| CallFault::Body(root_cause(&*fault)));
+            Ok(Response::from_parts(head, body))
+        };
+        tokio::time::timeout(self.timeout, sending)
+            .await
+            .map_err(|_| CallFault::TimedOut(self.timeout))?
+    }
+}
 
 /// Why nobody could be trusted.
 #[derive(Debug, thiserror::Error)]
@@ -91,30 +166,52 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustF
     }
 }
 
-/// A client that has not connected yet.
-#[must_use]
-pub fn new_client<B>(tls: ClientConfig, connect_timeout: Duration) -> HttpsClient<B>
-where
-    B: Body + Send,
-    B::Data: Send,
-{
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_connect_timeout(Some(connect_timeout));
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(http);
-    legacy::Client::builder(TokioExecutor::new()).build(connector)
-}
-
 /// The innermost reason: the outer ones say only that a request failed, and may name an address that is a secret.
-#[must_use]
-pub fn root_cause(fault: &dyn Error) -> String {
+fn root_cause(fault: &dyn Error) -> String {
     let mut cause = fault;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn answer_is_bounded_and_no_fault_holds_the_address() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = server.local_addr().unwrap();
+        let client = BoundedClient::new(client_config(None).unwrap(), Duration::from_secs(1), 4);
+        let call = || {
+            client.send(
+                http::Request::get(format!("http://{at}/room?token=s3cret")),
+                "",
+            )
+        };
+        let serve = async {
+            let (mut peer, _) = server.accept().await.unwrap();
+            peer.read_u8().await.unwrap();
+            let long = b"HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nlong!";
+            peer.write_all(long).await.unwrap();
+            peer
+        };
+        let (answer, _peer) = tokio::join!(call(), serve);
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), http::StatusCode::NOT_FOUND);
+        assert!(matches!(answer.body(), Err(CallFault::Body(_))));
+
+        let silent = call().await.unwrap_err();
+        assert_eq!(silent.to_string(), "does not respond in 1 s");
+        drop(server);
+        let refused = call().await.unwrap_err().to_string();
+        assert!(refused.starts_with("does not respond: "), "{refused}");
+        assert!(!refused.contains("s3cret"), "{refused}");
+    }
 }

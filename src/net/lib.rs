@@ -1,9 +1,11 @@
-//! The network and telemetry: listeners with TLS, the address of a peer, HTTPS clients, metrics and the log.
+//! The network and telemetry: listeners with TLS, the address of a peer, HTTPS clients, metrics and the log,
+//! and files for their owner alone.
 
 #![forbid(unsafe_code)]
 
 pub mod https;
 pub mod metrics;
 pub mod peer;
+pub mod private_file;
 pub mod server;
 pub mod telemetry;

@@ -3,7 +3,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use akgate_admin::AdminSettings;
-use akgate_net::server::{ClientAuthority, ConnectionLimits, Listener, Tls};
+use akgate_net::{
+    https::{BoundedClient, client_config},
+    server::{ClientAuthority, ConnectionLimits, Listener, Tls},
+};
 use akgate_state::operators::store;
 use http::StatusCode;
 use rcgen::{
@@ -251,18 +254,13 @@ async fn certificate_that_is_foreign_or_revoked_is_refused() {
     assert!(said(&half.code(2)).contains("both"));
 }
 
-type Client = akgate_net::https::HttpsClient<http_body_util::Empty<bytes::Bytes>>;
-
-fn https(hall: &Hall) -> Client {
-    let tls =
-        akgate_net::https::client_config(Some(&hall.scratch.path().join("house.pem"))).unwrap();
-    akgate_net::https::new_client(tls, Duration::from_secs(10))
+fn https(hall: &Hall) -> BoundedClient {
+    let tls = client_config(Some(&hall.scratch.path().join("house.pem"))).unwrap();
+    BoundedClient::new(tls, Duration::from_secs(10), 1 << 20)
 }
 
-async fn notices(hall: &Hall, client: &Client, token: &str) -> StatusCode {
+async fn notices(hall: &Hall, client: &BoundedClient, token: &str) -> StatusCode {
     let request = http::Request::get(format!("{}/v1/accounts/nobody/notices", hall.server))
-        .header("authorization", format!("Bearer {token}"))
-        .body(http_body_util::Empty::new())
-        .unwrap();
-    client.request(request).await.unwrap().status()
+        .header("authorization", format!("Bearer {token}"));
+    client.send(request, "").await.unwrap().status()
 }

@@ -247,7 +247,7 @@ request:
   kind: Lift
   reason: the owner insists
   resolution: AcceptedRisk
-  restriction_id: 01a22cc8-61be-75f6-ba37-c39ddd95d34b
+  restriction_id: [..]
 requested_at: "2026-11-26T12:00:00Z"
 requested_by: operator:olga
 state: Approved
@@ -312,7 +312,7 @@ No pending approvals.
     }
   ],
   "resolution": "AcceptedRisk",
-  "restriction_id": "01a22cc8-61be-75f6-ba37-c39ddd95d34b",
+  "restriction_id": "[..]",
   "state": "Lifted",
   "ticket": null,
   "tombstone": false,

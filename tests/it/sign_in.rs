@@ -279,11 +279,9 @@ async fn visit(desk: &Desk, settings: &AdminSettings) {
 
 /// Follows one redirect; gives where to.
 async fn browse(url: &str) -> String {
-    let client: https::HttpsClient<http_body_util::Empty<bytes::Bytes>> = https::new_client(
-        https::client_config(None).unwrap(),
-        std::time::Duration::from_secs(10),
-    );
-    let answer = client.get(url.parse().unwrap()).await.unwrap();
+    let tls = https::client_config(None).unwrap();
+    let client = https::BoundedClient::new(tls, std::time::Duration::from_secs(10), 1 << 20);
+    let answer = client.send(http::Request::get(url), "").await.unwrap();
     let location = answer.headers().get("location");
     location.map_or_else(String::new, |to| to.to_str().unwrap().to_owned())
 }

@@ -11,9 +11,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Request, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
 };
-use http_body_util::{BodyExt, Full, Limited};
 use jsonwebtoken::jwk::Jwk;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -23,7 +22,7 @@ use zeroize::Zeroizing;
 
 use self::id_token::ExpectedClaims;
 pub use self::id_token::IdTokenFault;
-use akgate_net::https;
+use akgate_net::https::{BoundedClient, CallFault};
 
 /// The longest answer, in bytes.
 const MAX_RESPONSE_BYTES: usize = 1 << 20;
@@ -53,7 +52,7 @@ pub struct OidcSettings {
 
 /// A provider.
 pub struct OidcProvider {
-    client: https::HttpsClient<Full<Bytes>>,
+    client: BoundedClient,
     settings: OidcSettings,
     /// Read by one at a time: whoever comes to the door, and however many, do not have it asked each time.
     metadata: Mutex<Option<CachedMetadata>>,
@@ -152,7 +151,7 @@ impl OidcProvider {
     #[must_use]
     pub fn new(settings: OidcSettings, tls: rustls::ClientConfig) -> Self {
         Self {
-            client: https::new_client(tls, REQUEST_TIMEOUT),
+            client: BoundedClient::new(tls, REQUEST_TIMEOUT, MAX_RESPONSE_BYTES),
             settings,
             metadata: Mutex::default(),
         }
@@ -378,32 +377,11 @@ impl OidcProvider {
         request: http::request::Builder,
         body: String,
     ) -> Result<(StatusCode, Bytes), OidcFault> {
-        let request = request
-            .header(USER_AGENT, concat!("akgate/", env!("CARGO_PKG_VERSION")))
-            .header(ACCEPT, "application/json")
-            .body(Full::from(body))
-            .map_err(|fault| provider_fault(what, fault.to_string()))?;
-        let asking = async {
-            let answer = self.client.request(request).await;
-            let answer = answer.map_err(|fault| {
-                let reason = https::root_cause(&fault);
-                provider_fault(what, format!("does not respond: {reason}"))
-            })?;
-            let status = answer.status();
-            let body = Limited::new(answer.into_body(), MAX_RESPONSE_BYTES)
-                .collect()
-                .await;
-            let body = body.map_err(|fault| provider_fault(what, fault.to_string()))?;
-            Ok((status, body.to_bytes()))
-        };
-        tokio::time::timeout(REQUEST_TIMEOUT, asking)
-            .await
-            .map_err(|_| {
-                provider_fault(
-                    what,
-                    format!("does not respond in {} s", REQUEST_TIMEOUT.as_secs()),
-                )
-            })?
+        let silent = |fault: CallFault| provider_fault(what, fault.to_string());
+        let request = request.header(ACCEPT, "application/json");
+        let answer = self.client.send(request, body).await.map_err(silent)?;
+        let (head, body) = answer.into_parts();
+        Ok((head.status, body.map_err(silent)?))
     }
 }
 

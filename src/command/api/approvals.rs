@@ -1,14 +1,14 @@
 //! `akgate approvals`: what takes two people.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::Subcommand;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    CommandExit, Connection, ListSpec, print_enforced, print_list, run_over_api as over_api,
-    shown::Column,
+    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, print_enforced, print_list,
+    shown::{Column, OutputPrinter},
 };
 
 /// Approve or reject changes that need a second operator
@@ -22,17 +22,11 @@ pub enum ApprovalsCommand {
         /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Show one approval
     Show {
         /// The approval
         id: Uuid,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Approve another operator's request; the change is made at once
     Approve {
@@ -41,9 +35,6 @@ pub enum ApprovalsCommand {
         /// A remark for the audit log
         #[arg(long)]
         remark: Option<String>,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Reject another operator's request
     Reject {
@@ -52,17 +43,11 @@ pub enum ApprovalsCommand {
         /// The reason, for the requester
         #[arg(long)]
         remark: String,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Withdraw your own request
     Withdraw {
         /// The approval
         id: Uuid,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
 }
 
@@ -92,31 +77,15 @@ pub(super) const APPROVAL_ROWS: &[Column] = &[
     ("remark", "remark"),
 ];
 
-impl ApprovalsCommand {
-    fn connection(&self) -> &Connection {
-        match self {
-            Self::List { connection, .. }
-            | Self::Show { connection, .. }
-            | Self::Approve { connection, .. }
-            | Self::Reject { connection, .. }
-            | Self::Withdraw { connection, .. } => connection,
-        }
-    }
-}
-
-/// Runs the command.
-///
-/// # Errors
-/// That of the outputs.
-pub fn run_approvals(
-    command: &ApprovalsCommand,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> io::Result<CommandExit> {
-    let connection = command.connection();
-    over_api(connection, out, err, async |client, shown, err| {
-        let view = match command {
-            ApprovalsCommand::List { all, limit, .. } => {
+impl ApiCommand for ApprovalsCommand {
+    async fn execute<W: Write>(
+        &self,
+        client: &AdminClient,
+        shown: &mut OutputPrinter<'_, W>,
+        err: &mut impl Write,
+    ) -> Result<CommandExit, ApiFault> {
+        let view = match self {
+            Self::List { all, limit } => {
                 let given = [("state", (!all).then(|| "Pending".to_owned()))];
                 let what = ListSpec {
                     path: "approvals",
@@ -126,22 +95,20 @@ pub fn run_approvals(
                 };
                 return print_list(client, shown, &what, given, *limit).await;
             }
-            ApprovalsCommand::Show { id, .. } => {
-                client.get(&format!("approvals/{id}"), &[]).await?
-            }
-            ApprovalsCommand::Approve { id, remark, .. } => {
+            Self::Show { id } => client.get(&format!("approvals/{id}"), &[]).await?,
+            Self::Approve { id, remark } => {
                 let body = json!({ "remark": remark });
                 client
                     .post(&format!("approvals/{id}:approve"), &body)
                     .await?
             }
-            ApprovalsCommand::Reject { id, remark, .. } => {
+            Self::Reject { id, remark } => {
                 let body = json!({ "remark": remark });
                 client
                     .post(&format!("approvals/{id}:reject"), &body)
                     .await?
             }
-            ApprovalsCommand::Withdraw { id, .. } => {
+            Self::Withdraw { id } => {
                 client
                     .post(&format!("approvals/{id}:withdraw"), &json!({}))
                     .await?
@@ -150,5 +117,5 @@ pub fn run_approvals(
         print_enforced(&view, "of restricted keys", err)?;
         shown.one(&view, APPROVAL_ROWS)?;
         Ok(CommandExit::Ok)
-    })
+    }
 }

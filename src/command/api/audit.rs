@@ -1,11 +1,12 @@
 //! `akgate audit`: who did what.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use uuid::Uuid;
 
 use super::{
-    CommandExit, Connection, ListSpec, print_list, run_over_api as over_api, shown::Column,
+    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, print_list,
+    shown::{Column, OutputPrinter},
 };
 
 /// List audit records, newest first
@@ -26,9 +27,6 @@ pub struct AuditArgs {
     /// Maximum number of rows
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
     limit: u16,
-    /// The akgate to use
-    #[command(flatten)]
-    connection: Connection,
 }
 
 pub(super) const AUDIT_COLUMNS: &[Column] = &[
@@ -39,22 +37,18 @@ pub(super) const AUDIT_COLUMNS: &[Column] = &[
     ("", "detail"),
 ];
 
-/// Runs the command.
-///
-/// # Errors
-/// That of the outputs.
-pub fn run_audit(
-    args: &AuditArgs,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> io::Result<CommandExit> {
-    let connection = &args.connection;
-    over_api(connection, out, err, async |client, shown, _| {
+impl ApiCommand for AuditArgs {
+    async fn execute<W: Write>(
+        &self,
+        client: &AdminClient,
+        shown: &mut OutputPrinter<'_, W>,
+        _: &mut impl Write,
+    ) -> Result<CommandExit, ApiFault> {
         let given = [
-            ("actor", args.by.clone()),
-            ("action", args.action.clone()),
-            ("access_key_id", args.key.clone()),
-            ("restriction_id", args.restriction.map(|id| id.to_string())),
+            ("actor", self.by.clone()),
+            ("action", self.action.clone()),
+            ("access_key_id", self.key.clone()),
+            ("restriction_id", self.restriction.map(|id| id.to_string())),
         ];
         let what = ListSpec {
             path: "audit",
@@ -62,6 +56,6 @@ pub fn run_audit(
             columns: AUDIT_COLUMNS,
             none: "No matching records.",
         };
-        print_list(client, shown, &what, given, args.limit).await
-    })
+        print_list(client, shown, &what, given, self.limit).await
+    }
 }

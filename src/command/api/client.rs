@@ -2,12 +2,10 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
-use bytes::Bytes;
 use http::{
     Method, Request, StatusCode, Uri,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
 };
-use http_body_util::{BodyExt, Full, Limited};
 use serde_json::Value;
 
 use super::{
@@ -15,7 +13,7 @@ use super::{
     profile::{Connection, ConnectionTarget, ProfileFault},
 };
 use akgate_api::problem::ProblemDetails;
-use akgate_net::https::{self, TrustFault};
+use akgate_net::https::{self, BoundedClient, CallFault, TrustFault};
 use akgate_state::operators::token::OperatorToken;
 
 /// How long an answer may take: an undoing of thousands of keys takes its time.
@@ -25,8 +23,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_RESPONSE_BYTES: usize = 64 << 20;
 
 /// Asks one akgate, as one operator.
-pub(super) struct AdminClient {
-    client: https::HttpsClient<Full<Bytes>>,
+pub struct AdminClient {
+    client: BoundedClient,
     server: Uri,
     /// `None` of who is not known yet, or by a certificate alone.
     token: Option<OperatorToken>,
@@ -36,7 +34,7 @@ pub(super) struct AdminClient {
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ClientSetupFault {
+pub enum ClientSetupFault {
     #[error(transparent)]
     Profile(#[from] ProfileFault),
     #[error(transparent)]
@@ -58,12 +56,12 @@ impl ClientSetupFault {
 #[derive(Debug, thiserror::Error)]
 pub enum ApiFault {
     /// Nobody answers.
-    #[error("{server} does not respond: {reason}")]
+    #[error("{server} {fault}")]
     NoAnswer {
         /// Who.
         server: String,
         /// Why.
-        reason: String,
+        fault: CallFault,
     },
     /// It was refused, with problem details (RFC 9457).
     #[error("{title} {detail}")]
@@ -171,7 +169,7 @@ impl AdminClient {
             None => https::client_config(ca)?,
         };
         Ok(Self {
-            client: https::new_client(tls, Duration::from_secs(10)),
+            client: BoundedClient::new(tls, REQUEST_TIMEOUT, MAX_RESPONSE_BYTES),
             server: target.server,
             token,
             token_file: target.token_file,
@@ -219,15 +217,14 @@ impl AdminClient {
     ) -> Result<Value, ApiFault> {
         let server = self.server.to_string();
         let server = server.trim_end_matches('/');
-        let silent = |reason: String| ApiFault::NoAnswer {
+        let silent = |fault| ApiFault::NoAnswer {
             server: server.to_owned(),
-            reason,
+            fault,
         };
         let text = body.map(Value::to_string).unwrap_or_default();
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{server}/admin/v1/{path}"))
-            .header(USER_AGENT, concat!("akgate/", env!("CARGO_PKG_VERSION")))
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/json");
         if let Some(token) = &self.token {
@@ -236,22 +233,9 @@ impl AdminClient {
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
-        let request = request
-            .body(Full::from(text))
-            .map_err(|fault| silent(fault.to_string()))?;
-        let asking = async {
-            let answer = self.client.request(request).await;
-            let answer = answer.map_err(|fault| silent(https::root_cause(&fault)))?;
-            let status = answer.status();
-            let body = Limited::new(answer.into_body(), MAX_RESPONSE_BYTES)
-                .collect()
-                .await;
-            let body = body.map_err(|fault| silent(fault.to_string()))?;
-            Ok::<_, ApiFault>((status, body.to_bytes()))
-        };
-        let (status, body) = tokio::time::timeout(REQUEST_TIMEOUT, asking)
-            .await
-            .map_err(|_| silent(format!("no answer in {} s", REQUEST_TIMEOUT.as_secs())))??;
+        let answer = self.client.send(request, text).await.map_err(silent)?;
+        let (head, body) = answer.into_parts();
+        let (status, body) = (head.status, body.map_err(silent)?);
         let foreign = |_| ApiFault::NotAkgate {
             server: server.to_owned(),
             status,

@@ -1,14 +1,15 @@
 //! `akgate exceptions`: what a restricted key may do all the same.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::Subcommand;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    CommandExit, Connection, ListSpec, ask_confirmation, print_enforced, print_list,
-    print_result_or_approval, run_over_api as over_api, shown::Column,
+    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, ask_confirmation, print_enforced,
+    print_list, print_result_or_approval,
+    shown::{Column, OutputPrinter},
 };
 
 /// Allow a restricted AccessKey single operations from given networks for some hours: needs approval
@@ -25,17 +26,11 @@ pub enum ExceptionsCommand {
         /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Show one exception
     Show {
         /// The exception
         id: Uuid,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Request an exception
     ///
@@ -68,17 +63,11 @@ pub enum ExceptionsCommand {
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// End an exception early
     Revoke {
         /// The exception
         id: Uuid,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
 }
 
@@ -107,32 +96,15 @@ const ROWS: &[Column] = &[
     ("revoked by", "revoked_by"),
 ];
 
-impl ExceptionsCommand {
-    fn connection(&self) -> &Connection {
-        match self {
-            Self::List { connection, .. }
-            | Self::Show { connection, .. }
-            | Self::Add { connection, .. }
-            | Self::Revoke { connection, .. } => connection,
-        }
-    }
-}
-
-/// Runs the command.
-///
-/// # Errors
-/// That of the outputs.
-pub fn run_exceptions(
-    command: &ExceptionsCommand,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> io::Result<CommandExit> {
-    let connection = command.connection();
-    over_api(connection, out, err, async |client, shown, err| {
-        let exception = match command {
-            ExceptionsCommand::List {
-                all, key, limit, ..
-            } => {
+impl ApiCommand for ExceptionsCommand {
+    async fn execute<W: Write>(
+        &self,
+        client: &AdminClient,
+        shown: &mut OutputPrinter<'_, W>,
+        err: &mut impl Write,
+    ) -> Result<CommandExit, ApiFault> {
+        let exception = match self {
+            Self::List { all, key, limit } => {
                 let given = [
                     ("state", (!all).then(|| "Active".to_owned())),
                     ("access_key_id", key.clone()),
@@ -145,17 +117,14 @@ pub fn run_exceptions(
                 };
                 return print_list(client, shown, &what, given, *limit).await;
             }
-            ExceptionsCommand::Show { id, .. } => {
-                client.get(&format!("exceptions/{id}"), &[]).await?
-            }
-            ExceptionsCommand::Add {
+            Self::Show { id } => client.get(&format!("exceptions/{id}"), &[]).await?,
+            Self::Add {
                 key,
                 operations,
                 networks,
                 hours,
                 reason,
                 yes,
-                ..
             } => {
                 let what = operations.join(", ");
                 let question = format!("Allow the leaked key {key} to call {what} for {hours} h?");
@@ -172,7 +141,7 @@ pub fn run_exceptions(
                 let answer = client.post("exceptions", &body).await?;
                 return print_result_or_approval(shown, err, &answer, ROWS);
             }
-            ExceptionsCommand::Revoke { id, .. } => {
+            Self::Revoke { id } => {
                 let path = format!("exceptions/{id}:revoke");
                 client.post(&path, &json!({})).await?
             }
@@ -180,5 +149,5 @@ pub fn run_exceptions(
         print_enforced(&exception, "of this key", err)?;
         shown.one(&exception, ROWS)?;
         Ok(CommandExit::Ok)
-    })
+    }
 }

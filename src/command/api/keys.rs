@@ -1,15 +1,15 @@
 //! `akgate keys list`, `show`, `lineage`, `activity`, `disable`: AccessKeys and what came of them.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
-    CommandExit, Connection, ListSpec, ask_confirmation,
+    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, ask_confirmation,
     client::path_segment,
-    print_list, print_result_or_approval, run_over_api as over_api,
-    shown::{Column, OutputFormat},
+    list_member, print_list, print_result_or_approval,
+    shown::{Column, OutputFormat, OutputPrinter},
 };
 use akgate_api::keys::KeyStatus;
 use akgate_rules::access_key::AccessKeyId;
@@ -26,7 +26,7 @@ pub enum KeysApiCommand {
         #[arg(long, value_name = "NAME", requires = "account")]
         user: Option<String>,
         /// Active, Inactive or Deleted
-        #[arg(long, value_parser = parse_status)]
+        #[arg(long)]
         status: Option<KeyStatus>,
         /// Only restricted ones
         #[arg(long)]
@@ -34,18 +34,12 @@ pub enum KeysApiCommand {
         /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Show an AccessKey: its owner, its status, its restrictions, and its descendants
     Show {
         /// The AccessKeyId
         #[arg(value_parser = AccessKeyId::parse)]
         key: AccessKeyId,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Show the ancestors and descendants of a key or session
     Lineage {
@@ -55,9 +49,6 @@ pub enum KeysApiCommand {
         /// Maximum number of descendants
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Show the activity of a key or session: changes and refusals
     Activity {
@@ -67,9 +58,6 @@ pub enum KeysApiCommand {
         /// Maximum number of records of each kind
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Request to disable a leaked AccessKey: needs approval
     ///
@@ -85,15 +73,7 @@ pub enum KeysApiCommand {
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
-}
-
-fn parse_status(text: &str) -> Result<KeyStatus, String> {
-    text.parse()
-        .map_err(|_| "must be Active, Inactive or Deleted".to_owned())
 }
 
 const COLUMNS: &[Column] = &[
@@ -154,40 +134,20 @@ const REFUSAL_COLUMNS: &[Column] = &[
     ("RequestId", "request_id"),
 ];
 
-impl KeysApiCommand {
-    fn connection(&self) -> &Connection {
+impl ApiCommand for KeysApiCommand {
+    async fn execute<W: Write>(
+        &self,
+        client: &AdminClient,
+        shown: &mut OutputPrinter<'_, W>,
+        err: &mut impl Write,
+    ) -> Result<CommandExit, ApiFault> {
         match self {
-            Self::List { connection, .. }
-            | Self::Show { connection, .. }
-            | Self::Lineage { connection, .. }
-            | Self::Activity { connection, .. }
-            | Self::Disable { connection, .. } => connection,
-        }
-    }
-}
-
-/// Runs the command.
-///
-/// # Errors
-/// That of the outputs.
-pub fn run_keys_api(
-    command: &KeysApiCommand,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> io::Result<CommandExit> {
-    let connection = command.connection();
-    over_api(
-        connection,
-        out,
-        err,
-        async |client, shown, err| match command {
-            KeysApiCommand::List {
+            Self::List {
                 account,
                 user,
                 status,
                 restricted,
                 limit,
-                ..
             } => {
                 let given = [
                     ("account_id", account.clone()),
@@ -203,7 +163,7 @@ pub fn run_keys_api(
                 };
                 print_list(client, shown, &what, given, *limit).await
             }
-            KeysApiCommand::Show { key, .. } => {
+            Self::Show { key } => {
                 let key = client.get(&key_path(key, ""), &[]).await?;
                 shown.one(&key, ROWS)?;
                 if shown.output == OutputFormat::Table {
@@ -216,7 +176,7 @@ pub fn run_keys_api(
                 }
                 Ok(CommandExit::Ok)
             }
-            KeysApiCommand::Lineage { key, limit, .. } => {
+            Self::Lineage { key, limit } => {
                 let asked = [("page_size", limit.to_string())];
                 let lineage = client.get(&key_path(key, "/lineage"), &asked).await?;
                 shown.list(
@@ -227,7 +187,7 @@ pub fn run_keys_api(
                 )?;
                 Ok(CommandExit::Ok)
             }
-            KeysApiCommand::Activity { key, limit, .. } => {
+            Self::Activity { key, limit } => {
                 let asked = [("page_size", limit.to_string())];
                 let activity = client.get(&key_path(key, "/activity"), &asked).await?;
                 if shown.output != OutputFormat::Table {
@@ -242,9 +202,7 @@ pub fn run_keys_api(
                 }
                 Ok(CommandExit::Ok)
             }
-            KeysApiCommand::Disable {
-                key, reason, yes, ..
-            } => {
+            Self::Disable { key, reason, yes } => {
                 let question = format!("Request to disable {}?", key.as_str());
                 if !ask_confirmation(&question, *yes, err)? {
                     return Ok(CommandExit::Usage);
@@ -253,17 +211,10 @@ pub fn run_keys_api(
                 let answer = client.post(&key_path(key, ":disable"), &body).await?;
                 print_result_or_approval(shown, err, &answer, ROWS)
             }
-        },
-    )
+        }
+    }
 }
 
 fn key_path(key: &AccessKeyId, what: &str) -> String {
     format!("keys/{}{what}", path_segment(key.as_str()))
-}
-
-fn list_member<'v>(value: &'v Value, name: &str) -> &'v [Value] {
-    value
-        .get(name)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
 }

@@ -1,13 +1,14 @@
 //! `akgate letters list`, `show`, `resend`, `cancel`: what owners were written.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::Subcommand;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    CommandExit, Connection, ListSpec, print_list, run_over_api as over_api, shown::Column,
+    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, print_list,
+    shown::{Column, OutputPrinter},
 };
 
 /// List the letters, send one again, or stop one
@@ -24,25 +25,16 @@ pub enum LettersApiCommand {
         /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Show one letter, and the result of the last attempt
     Show {
         /// The letter
         id: Uuid,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Send a letter again that was sent or has failed, with current facts
     Resend {
         /// The letter
         id: Uuid,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Stop sending a letter that is due
     Cancel {
@@ -51,9 +43,6 @@ pub enum LettersApiCommand {
         /// The reason, for the audit log
         #[arg(long)]
         reason: String,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
 }
 
@@ -82,34 +71,18 @@ const ROWS: &[Column] = &[
     ("last error", "last_error"),
 ];
 
-impl LettersApiCommand {
-    fn connection(&self) -> &Connection {
-        match self {
-            Self::List { connection, .. }
-            | Self::Show { connection, .. }
-            | Self::Resend { connection, .. }
-            | Self::Cancel { connection, .. } => connection,
-        }
-    }
-}
-
-/// Runs the command.
-///
-/// # Errors
-/// That of the outputs.
-pub fn run_letters_api(
-    command: &LettersApiCommand,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> io::Result<CommandExit> {
-    let connection = command.connection();
-    over_api(connection, out, err, async |client, shown, _| {
-        let letter = match command {
-            LettersApiCommand::List {
+impl ApiCommand for LettersApiCommand {
+    async fn execute<W: Write>(
+        &self,
+        client: &AdminClient,
+        shown: &mut OutputPrinter<'_, W>,
+        _: &mut impl Write,
+    ) -> Result<CommandExit, ApiFault> {
+        let letter = match self {
+            Self::List {
                 state,
                 restriction,
                 limit,
-                ..
             } => {
                 let given = [
                     ("state", state.clone()),
@@ -123,17 +96,17 @@ pub fn run_letters_api(
                 };
                 return print_list(client, shown, &what, given, *limit).await;
             }
-            LettersApiCommand::Show { id, .. } => client.get(&format!("letters/{id}"), &[]).await?,
-            LettersApiCommand::Resend { id, .. } => {
+            Self::Show { id } => client.get(&format!("letters/{id}"), &[]).await?,
+            Self::Resend { id } => {
                 let path = format!("letters/{id}:resend");
                 client.post(&path, &json!({})).await?
             }
-            LettersApiCommand::Cancel { id, reason, .. } => {
+            Self::Cancel { id, reason } => {
                 let path = format!("letters/{id}:cancel");
                 client.post(&path, &json!({ "reason": reason })).await?
             }
         };
         shown.one(&letter, ROWS)?;
         Ok(CommandExit::Ok)
-    })
+    }
 }

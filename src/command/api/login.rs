@@ -4,7 +4,6 @@ use std::{
     env, fs,
     future::IntoFuture,
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
     path::Path,
     time::Duration,
 };
@@ -23,9 +22,13 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
-use super::{ApiFault, CommandExit, Connection, client::AdminClient, rfc3339, run_with_client};
+use super::{
+    AdminClient, ApiCommand, ApiFault, CommandExit, client::ClientSetupFault, profile::Connection,
+    rfc3339, shown::OutputPrinter,
+};
 use akgate_admin::REDIRECT_PATH;
 use akgate_api::{operators::NewTokenReceipt, sign_in::SignInPage};
+use akgate_net::private_file::replace_private_file;
 use akgate_state::randomness::Randomness;
 
 /// How long a person may take at the provider's page.
@@ -40,9 +43,6 @@ pub struct LoginArgs {
     /// The port for the browser to return to, if your provider needs a fixed one; by default, a free port
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// The akgate to use
-    #[command(flatten)]
-    connection: Connection,
 }
 
 /// What ties the browser's answer to this command.
@@ -60,22 +60,17 @@ struct RedirectQuery {
     error: Option<String>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// That of the outputs.
-pub fn run_login(
-    args: &LoginArgs,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> io::Result<CommandExit> {
-    let connection = &args.connection;
-    let ties = SignInSecrets::new(&Randomness::from_system().map_err(io::Error::other)?);
-    let client = AdminClient::stranger(connection);
-    run_with_client(client, connection, out, err, async |client, shown, err| {
-        let listener = TcpListener::bind(("127.0.0.1", args.port)).await;
+impl ApiCommand for LoginArgs {
+    async fn execute<W: Write>(
+        &self,
+        client: &AdminClient,
+        shown: &mut OutputPrinter<'_, W>,
+        err: &mut impl Write,
+    ) -> Result<CommandExit, ApiFault> {
+        let ties = SignInSecrets::new(&Randomness::from_system().map_err(io::Error::other)?);
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).await;
         let listener = listener.map_err(|fault| {
-            ApiFault::Here(format!("port {} of this machine", args.port), fault)
+            ApiFault::Here(format!("port {} of this machine", self.port), fault)
         })?;
         let redirect_uri = format!("http://{}{REDIRECT_PATH}", listener.local_addr()?);
         let wanted = [
@@ -147,7 +142,12 @@ pub fn run_login(
             }
         }
         Ok(CommandExit::Ok)
-    })
+    }
+
+    /// Who signs in has no token yet.
+    fn client(connection: &Connection) -> Result<AdminClient, ClientSetupFault> {
+        AdminClient::stranger(connection)
+    }
 }
 
 fn sign_in_message(receipt: &NewTokenReceipt) -> String {
@@ -231,21 +231,9 @@ async fn handle_redirect(
     .into_response()
 }
 
-/// Writes the token for its owner alone, in place of the one before.
 fn write_token_file(file: &Path, token: &str) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
     }
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = Path::new(&beside);
-    fs::remove_file(beside).ok();
-    let mut written = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(beside)?;
-    writeln!(written, "{token}")?;
-    fs::rename(beside, file)?;
-    Ok(())
+    replace_private_file(file, format!("{token}\n").as_bytes())
 }

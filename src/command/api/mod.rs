@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod approvals;
 pub mod audit;
 mod client;
+mod command;
 pub mod events;
 pub mod exceptions;
 pub mod keys;
@@ -25,79 +26,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-pub use self::{client::ApiFault, profile::Connection, shown::OutputFormat};
 use self::{
-    client::{AdminClient, ClientSetupFault},
+    client::{AdminClient, ApiFault},
+    command::ApiCommand,
     shown::{Column, OutputPrinter},
 };
+pub use self::{command::WithConnection, shown::OutputFormat};
 use super::{CommandExit, enforced};
 use akgate_api::{approvals::ApprovalView, receipts::Receipt};
-
-/// Runs a command against the API, and says what went wrong with the command that helps.
-///
-/// # Errors
-/// That of the outputs.
-fn run_over_api<W, E, F>(
-    connection: &Connection,
-    out: &mut W,
-    err: &mut E,
-    command: F,
-) -> io::Result<CommandExit>
-where
-    W: Write,
-    E: Write,
-    F: AsyncFnOnce(
-        &AdminClient,
-        &mut OutputPrinter<'_, W>,
-        &mut E,
-    ) -> Result<CommandExit, ApiFault>,
-{
-    run_with_client(AdminClient::new(connection), connection, out, err, command)
-}
-
-/// As [`run_over_api`], as whom the client says.
-fn run_with_client<W, E, F>(
-    client: Result<AdminClient, ClientSetupFault>,
-    connection: &Connection,
-    out: &mut W,
-    err: &mut E,
-    command: F,
-) -> io::Result<CommandExit>
-where
-    W: Write,
-    E: Write,
-    F: AsyncFnOnce(
-        &AdminClient,
-        &mut OutputPrinter<'_, W>,
-        &mut E,
-    ) -> Result<CommandExit, ApiFault>,
-{
-    let client = match client {
-        Ok(client) => client,
-        Err(fault) => {
-            writeln!(err, "error: {fault}")?;
-            return Ok(fault.exit());
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let mut shown = OutputPrinter {
-        output: connection.output,
-        out,
-    };
-    match runtime.block_on(command(&client, &mut shown, err)) {
-        Ok(exit) => Ok(exit),
-        Err(ApiFault::Output(fault)) => Err(fault),
-        Err(fault) => {
-            writeln!(err, "error: {fault}")?;
-            if let Some(next) = fault.next() {
-                writeln!(err, "next: {next}")?;
-            }
-            Ok(fault.exit())
-        }
-    }
-}
 
 /// Asks whether to go on; without a terminal, `--yes` has to have said so.
 fn ask_confirmation(question: &str, yes: bool, err: &mut impl Write) -> io::Result<bool> {
@@ -147,6 +83,12 @@ async fn print_list<W: Write>(
     let more = more.then(|| format!("--limit {}", u32::from(limit) * 2));
     shown.list(&found, what.columns, what.none, more.as_deref())?;
     Ok(CommandExit::Ok)
+}
+
+/// The things in a member of an answer; none where it is not there.
+fn list_member<'v>(answer: &'v Value, member: &str) -> &'v [Value] {
+    let things = answer.get(member).and_then(Value::as_array);
+    things.map_or(&[], Vec::as_slice)
 }
 
 /// Shows what was done, or the request that waits for a second operator.

@@ -1,11 +1,12 @@
 //! `akgate nodes`: the processes that serve.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::Subcommand;
 
 use super::{
-    CommandExit, Connection, ListSpec, print_list, run_over_api as over_api, shown::Column,
+    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, print_list,
+    shown::{Column, OutputPrinter},
 };
 
 /// List the running processes: what each enforces, its lease, its keys and its clock
@@ -13,11 +14,7 @@ use super::{
 pub enum NodesCommand {
     /// List nodes: the revision that each enforces and how far it is behind, the age of its last announcement, how far its
     /// clock is ahead of the database's, and the keys of its key ring. `-o json` also shows roles, version and more
-    List {
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
-    },
+    List,
 }
 
 /// What fits a terminal of 80 columns; `-o json` has all of it.
@@ -31,17 +28,13 @@ const COLUMNS: &[Column] = &[
     ("keys", "seal_key_ids"),
 ];
 
-/// Runs the command.
-///
-/// # Errors
-/// That of the outputs.
-pub fn run_nodes(
-    command: &NodesCommand,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> io::Result<CommandExit> {
-    let NodesCommand::List { connection } = command;
-    over_api(connection, out, err, async |client, shown, _| {
+impl ApiCommand for NodesCommand {
+    async fn execute<W: Write>(
+        &self,
+        client: &AdminClient,
+        shown: &mut OutputPrinter<'_, W>,
+        _: &mut impl Write,
+    ) -> Result<CommandExit, ApiFault> {
         let what = ListSpec {
             path: "nodes",
             member: "nodes",
@@ -49,5 +42,5 @@ pub fn run_nodes(
             none: "No nodes are running.",
         };
         print_list(client, shown, &what, [], u16::MAX).await
-    })
+    }
 }

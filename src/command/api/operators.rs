@@ -1,16 +1,16 @@
 //! `akgate operators list`, `me`, `token`, `revoke`, `revoke-token`: who may do what.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    CommandExit, Connection, ask_confirmation,
+    AdminClient, ApiCommand, ApiFault, CommandExit, ask_confirmation,
     client::path_segment,
-    fetch_pages, rfc3339, run_over_api as over_api,
-    shown::{Column, OutputFormat},
+    fetch_pages, list_member, rfc3339,
+    shown::{Column, OutputFormat, OutputPrinter},
 };
 use akgate_api::operators::{MOST_TOKEN_DAYS, NewTokenReceipt, Role, TOKEN_DAYS};
 
@@ -22,16 +22,9 @@ pub enum OperatorsApiCommand {
         /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Show your name, your role, and when your token expires
-    Me {
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
-    },
+    Me,
     /// Create another token for an operator and print it once
     Token {
         /// The operator
@@ -43,9 +36,6 @@ pub enum OperatorsApiCommand {
         #[arg(long, value_name = "DAYS", default_value_t = TOKEN_DAYS,
             value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_TOKEN_DAYS)))]
         token_days: u16,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Revoke an operator, with all tokens
     Revoke {
@@ -54,17 +44,11 @@ pub enum OperatorsApiCommand {
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Revoke a token: an admin can revoke any, everyone their own
     RevokeToken {
         /// The token id: what follows akg_, up to the next _
         token_id: String,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
 }
 
@@ -82,31 +66,15 @@ const COLUMNS: &[Column] = &[
 
 const ROWS: &[Column] = &[("operator", "name"), ("role", "role"), ("token", "token")];
 
-impl OperatorsApiCommand {
-    fn connection(&self) -> &Connection {
+impl ApiCommand for OperatorsApiCommand {
+    async fn execute<W: Write>(
+        &self,
+        client: &AdminClient,
+        shown: &mut OutputPrinter<'_, W>,
+        err: &mut impl Write,
+    ) -> Result<CommandExit, ApiFault> {
         match self {
-            Self::List { connection, .. }
-            | Self::Me { connection, .. }
-            | Self::Token { connection, .. }
-            | Self::Revoke { connection, .. }
-            | Self::RevokeToken { connection, .. } => connection,
-        }
-    }
-}
-
-/// Runs the command.
-///
-/// # Errors
-/// That of the outputs.
-pub fn run_operators_api(
-    command: &OperatorsApiCommand,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> io::Result<CommandExit> {
-    let connection = command.connection();
-    over_api(connection, out, err, async |client, shown, err| {
-        match command {
-            OperatorsApiCommand::List { limit, .. } => {
+            Self::List { limit } => {
                 let (found, more) = fetch_pages(
                     client,
                     "operators",
@@ -122,12 +90,11 @@ pub fn run_operators_api(
                 let more = more.then(|| format!("--limit {}", u32::from(*limit) * 2));
                 shown.list(&lines, COLUMNS, "No operators.", more.as_deref())?;
             }
-            OperatorsApiCommand::Me { .. } => shown.one(&client.get("me", &[]).await?, ROWS)?,
-            OperatorsApiCommand::Token {
+            Self::Me => shown.one(&client.get("me", &[]).await?, ROWS)?,
+            Self::Token {
                 name,
                 role,
                 token_days,
-                ..
             } => {
                 let body = json!({ "role": role, "token_days": token_days });
                 let made = client
@@ -141,7 +108,7 @@ pub fn run_operators_api(
                 )?;
                 writeln!(shown.out, "{}", made.token.unwrap_or_default())?;
             }
-            OperatorsApiCommand::Revoke { name, yes, .. } => {
+            Self::Revoke { name, yes } => {
                 if !ask_confirmation(&format!("Revoke {name} and all their tokens?"), *yes, err)? {
                     return Ok(CommandExit::Usage);
                 }
@@ -153,7 +120,7 @@ pub fn run_operators_api(
                     .await?;
                 writeln!(err, "{name} is revoked.")?;
             }
-            OperatorsApiCommand::RevokeToken { token_id, .. } => {
+            Self::RevokeToken { token_id } => {
                 client
                     .post(
                         &format!("tokens/{}:revoke", path_segment(token_id)),
@@ -164,16 +131,11 @@ pub fn run_operators_api(
             }
         }
         Ok(CommandExit::Ok)
-    })
+    }
 }
 
 /// A line for each token of an operator, the operator on the first; one line where there is none.
 fn token_rows(operator: &Value) -> Vec<Value> {
-    let none = Vec::new();
-    let tokens = operator
-        .get("tokens")
-        .and_then(Value::as_array)
-        .unwrap_or(&none);
     let member = |value: &Value, name| value.get(name).cloned().unwrap_or_default();
     let line = |(n, token)| {
         let of_operator = |name| match n {
@@ -192,7 +154,7 @@ fn token_rows(operator: &Value) -> Vec<Value> {
             "last_used_from": member(token, "last_used_from"),
         })
     };
-    match tokens.as_slice() {
+    match list_member(operator, "tokens") {
         [] => vec![line((0, &Value::Null))],
         tokens => tokens.iter().enumerate().map(line).collect(),
     }

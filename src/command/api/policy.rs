@@ -1,15 +1,17 @@
 //! `akgate policy show`, `check`, `diff`, `replay`, `mode`: what is refused, what would be, and whether it is.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    CommandExit, Connection, ask_confirmation, print_result_or_approval, run_over_api as over_api,
+    AdminClient, ApiCommand, ApiFault, CommandExit, ask_confirmation, list_member,
+    print_result_or_approval,
     shown::{Column, OutputFormat, OutputPrinter},
 };
+use crate::command::named_values::Override;
 use akgate_api::policy::PolicyReplay;
 use akgate_rules::verdict::{Mode, Profile};
 
@@ -17,11 +19,7 @@ use akgate_rules::verdict::{Mode, Profile};
 #[derive(Debug, Clone, Subcommand)]
 pub enum PolicyApiCommand {
     /// Show the policy in force
-    Show {
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
-    },
+    Show,
     /// Show how an operation of a leaked key is treated
     Check {
         /// Product code: RAM, IMS, STS, ResourceManager, Ecs…
@@ -31,16 +29,9 @@ pub enum PolicyApiCommand {
         /// API version, required if the product is not catalogued
         #[arg(long)]
         version: Option<String>,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// List the operations that strict refuses and mutations does not
-    Diff {
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
-    },
+    Diff,
     /// Show which calls of the last days would have been refused
     Replay {
         /// The profile: mutations or strict
@@ -55,39 +46,19 @@ pub enum PolicyApiCommand {
         /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Request to switch the mode at every node: needs approval
     Mode {
         /// enforce, shadow, off, or configured for each node's configured mode
-        #[arg(value_parser = parse_mode)]
-        mode: ModeOverride,
+        #[arg(value_parser = |text: &str| Override::<Mode>::parse(text, "configured"))]
+        mode: Override<Mode>,
         /// The reason, for the audit log
         #[arg(long)]
         reason: String,
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
-}
-
-/// A mode, or what is configured.
-#[derive(Debug, Clone, Copy)]
-pub struct ModeOverride(Option<Mode>);
-
-fn parse_mode(text: &str) -> Result<ModeOverride, String> {
-    match text {
-        "configured" => Ok(ModeOverride(None)),
-        text => match text.parse() {
-            Ok(mode) => Ok(ModeOverride(Some(mode))),
-            Err(_) => Err("must be enforce, shadow, off or configured".to_owned()),
-        },
-    }
 }
 
 const ROWS: &[Column] = &[
@@ -131,51 +102,33 @@ const REPLAY_COLUMNS: &[Column] = &[
     ("last hour", "last_hour"),
 ];
 
-impl PolicyApiCommand {
-    fn connection(&self) -> &Connection {
+impl ApiCommand for PolicyApiCommand {
+    async fn execute<W: Write>(
+        &self,
+        client: &AdminClient,
+        shown: &mut OutputPrinter<'_, W>,
+        err: &mut impl Write,
+    ) -> Result<CommandExit, ApiFault> {
         match self {
-            Self::Show { connection, .. }
-            | Self::Check { connection, .. }
-            | Self::Diff { connection, .. }
-            | Self::Replay { connection, .. }
-            | Self::Mode { connection, .. } => connection,
-        }
-    }
-}
-
-/// Runs the command.
-///
-/// # Errors
-/// That of the outputs.
-pub fn run_policy_api(
-    command: &PolicyApiCommand,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> io::Result<CommandExit> {
-    let connection = command.connection();
-    over_api(connection, out, err, async |client, shown, err| {
-        match command {
-            PolicyApiCommand::Show { .. } => shown.one(&client.get("policy", &[]).await?, ROWS)?,
-            PolicyApiCommand::Check {
+            Self::Show => shown.one(&client.get("policy", &[]).await?, ROWS)?,
+            Self::Check {
                 product,
                 action,
                 version,
-                ..
             } => {
                 let mut asked = vec![("product", product.clone()), ("action", action.clone())];
                 asked.extend(version.clone().map(|version| ("version", version)));
                 shown.one(&client.get("policy/check", &asked).await?, CHECK_ROWS)?;
             }
-            PolicyApiCommand::Diff { .. } => {
+            Self::Diff => {
                 let diff = client.get("policy/diff", &[]).await?;
                 print_rows(shown, &diff, "differences", DIFF_COLUMNS, "No differences.")?;
             }
-            PolicyApiCommand::Replay {
+            Self::Replay {
                 under,
                 all_keys,
                 days,
                 limit,
-                ..
             } => {
                 let keys = if *all_keys { "all" } else { "restricted" };
                 let asked = [
@@ -201,9 +154,7 @@ pub fn run_policy_api(
                     )?;
                 }
             }
-            PolicyApiCommand::Mode {
-                mode, reason, yes, ..
-            } => {
+            Self::Mode { mode, reason, yes } => {
                 let to = mode.0.map_or("the configured mode", Mode::as_str);
                 let question = format!("Request to switch every node to {to}?");
                 if !ask_confirmation(&question, *yes, err)? {
@@ -215,7 +166,7 @@ pub fn run_policy_api(
             }
         }
         Ok(CommandExit::Ok)
-    })
+    }
 }
 
 /// The rows of an answer; to a program the answer as it is.
@@ -229,6 +180,5 @@ fn print_rows<W: Write>(
     if shown.output != OutputFormat::Table {
         return shown.one(answer, &[]);
     }
-    let rows = answer.get(member).and_then(Value::as_array);
-    shown.list(rows.map_or(&[], Vec::as_slice), columns, none, None)
+    shown.list(list_member(answer, member), columns, none, None)
 }

@@ -93,7 +93,7 @@ pub(super) struct ConnectionTarget {
 
 /// Why nobody can be asked.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ProfileFault {
+pub enum ProfileFault {
     #[error(
         "no server given: pass --server URL, set AKGATE_SERVER, or add a profile with `server` to {0}"
     )]

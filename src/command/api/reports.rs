@@ -1,14 +1,15 @@
 //! `akgate reports list`, `deliveries`, `undo`: what was found, and taking a delivery back.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::Subcommand;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    CommandExit, Connection, ListSpec, ask_confirmation, print_list, print_result_or_approval,
-    run_over_api as over_api, shown::Column,
+    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, ask_confirmation, print_list,
+    print_result_or_approval,
+    shown::{Column, OutputPrinter},
 };
 
 /// List leak reports and deliveries, undo a delivery
@@ -31,18 +32,12 @@ pub enum ReportsApiCommand {
         /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// List deliveries: leak reports that arrived together, by webhook or import
     Deliveries {
         /// Maximum number of rows
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Undo a delivery that was a mistake; for many restrictions, a second operator must approve
     Undo {
@@ -54,9 +49,6 @@ pub enum ReportsApiCommand {
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
 }
 
@@ -80,38 +72,20 @@ const DELIVERY_COLUMNS: &[Column] = &[
 
 const UNDONE_ROWS: &[Column] = &[("lifted", "lifted"), ("kept", "kept")];
 
-impl ReportsApiCommand {
-    fn connection(&self) -> &Connection {
+impl ApiCommand for ReportsApiCommand {
+    async fn execute<W: Write>(
+        &self,
+        client: &AdminClient,
+        shown: &mut OutputPrinter<'_, W>,
+        err: &mut impl Write,
+    ) -> Result<CommandExit, ApiFault> {
         match self {
-            Self::List { connection, .. }
-            | Self::Deliveries { connection, .. }
-            | Self::Undo { connection, .. } => connection,
-        }
-    }
-}
-
-/// Runs the command.
-///
-/// # Errors
-/// That of the outputs.
-pub fn run_reports_api(
-    command: &ReportsApiCommand,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> io::Result<CommandExit> {
-    let connection = command.connection();
-    over_api(
-        connection,
-        out,
-        err,
-        async |client, shown, err| match command {
-            ReportsApiCommand::List {
+            Self::List {
                 proof,
                 source,
                 key,
                 delivery,
                 limit,
-                ..
             } => {
                 let given = [
                     ("proof", proof.clone()),
@@ -127,7 +101,7 @@ pub fn run_reports_api(
                 };
                 print_list(client, shown, &what, given, *limit).await
             }
-            ReportsApiCommand::Deliveries { limit, .. } => {
+            Self::Deliveries { limit } => {
                 let what = ListSpec {
                     path: "deliveries",
                     member: "deliveries",
@@ -136,9 +110,7 @@ pub fn run_reports_api(
                 };
                 print_list(client, shown, &what, [], *limit).await
             }
-            ReportsApiCommand::Undo {
-                id, reason, yes, ..
-            } => {
+            Self::Undo { id, reason, yes } => {
                 let question = format!("Lift all restrictions that only delivery {id} led to?");
                 if !ask_confirmation(&question, *yes, err)? {
                     return Ok(CommandExit::Usage);
@@ -147,6 +119,6 @@ pub fn run_reports_api(
                 let answer = client.post(&path, &json!({ "reason": reason })).await?;
                 print_result_or_approval(shown, err, &answer, UNDONE_ROWS)
             }
-        },
-    )
+        }
+    }
 }

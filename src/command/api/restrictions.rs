@@ -1,17 +1,18 @@
 //! `akgate restrictions`: from the queue to the lift.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    AdminClient, ApiFault, CommandExit, Connection, ListSpec, ask_confirmation, print_enforced,
-    print_list, print_result_or_approval, run_over_api as over_api,
+    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, ask_confirmation, list_member,
+    print_enforced, print_list, print_result_or_approval,
     shown::{Column, OutputFormat, OutputPrinter},
     watch,
 };
+use crate::command::named_values::parse_any_case;
 use akgate_api::{leak_reports::LeakReportReceipt, restrictions::RestrictionView};
 use akgate_rules::restriction::Resolution;
 
@@ -35,17 +36,11 @@ pub enum RestrictionsCommand {
         /// Maximum number of rows
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
         limit: u16,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Show one restriction with its leak reports
     Show {
         /// The restriction, or its AccessKey
         id: String,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Show the events of a restriction, in order
     Timeline {
@@ -54,9 +49,6 @@ pub enum RestrictionsCommand {
         /// Maximum number of events; the newest are shown
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Follow changes of restrictions, one line each; Ctrl-C to stop
     Watch {
@@ -66,9 +58,6 @@ pub enum RestrictionsCommand {
         /// Stop after this number of changes
         #[arg(long)]
         count: Option<u32>,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Restrict an AccessKey, proven leaked or not
     Impose {
@@ -86,9 +75,6 @@ pub enum RestrictionsCommand {
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Record an owner's confirmation that did not come through the link in the letter
     Confirm {
@@ -97,44 +83,34 @@ pub enum RestrictionsCommand {
         /// The number of the ticket in which the owner confirmed
         #[arg(long)]
         ticket: String,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
     },
     /// Lift a restriction; without confirmation, or if the key is still active, a second operator must approve
-    Lift {
-        /// The restriction, or its AccessKey
-        id: String,
-        /// The resolution: Rotated, Disabled, Deleted, FalsePositive, UsedInTests or AcceptedRisk
-        #[arg(long, value_parser = parse_resolution)]
-        resolution: Resolution,
-        /// The reason in your words, for the audit log
-        #[arg(long)]
-        reason: String,
-        /// Lift although the key is still active: needs approval
-        #[arg(long)]
-        accept_active_key: bool,
-        /// Lift although the owner has not confirmed: needs approval
-        #[arg(long)]
-        accept_no_confirmation: bool,
-        /// Only show what would be lifted
-        #[arg(long)]
-        dry_run: bool,
-        /// Do not ask for confirmation
-        #[arg(long)]
-        yes: bool,
-        /// The akgate to use
-        #[command(flatten)]
-        connection: Connection,
-    },
+    Lift(LiftArgs),
 }
 
-fn parse_resolution(text: &str) -> Result<Resolution, String> {
-    let named = |resolution: &Resolution| resolution.as_str().eq_ignore_ascii_case(text);
-    Resolution::ALL
-        .into_iter()
-        .find(named)
-        .ok_or_else(|| format!("must be one of {}", Resolution::NAMES.join(", ")))
+/// What `akgate restrictions lift` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LiftArgs {
+    /// The restriction, or its AccessKey
+    id: String,
+    /// The resolution: Rotated, Disabled, Deleted, FalsePositive, UsedInTests or AcceptedRisk
+    #[arg(long, value_parser = parse_any_case::<Resolution>)]
+    resolution: Resolution,
+    /// The reason in your words, for the audit log
+    #[arg(long)]
+    reason: String,
+    /// Lift although the key is still active: needs approval
+    #[arg(long)]
+    accept_active_key: bool,
+    /// Lift although the owner has not confirmed: needs approval
+    #[arg(long)]
+    accept_no_confirmation: bool,
+    /// Only show what would be lifted
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask for confirmation
+    #[arg(long)]
+    yes: bool,
 }
 
 const COLUMNS: &[Column] = &[
@@ -183,42 +159,20 @@ const EVENT_COLUMNS: &[Column] = &[
     ("", "detail"),
 ];
 
-impl RestrictionsCommand {
-    fn connection(&self) -> &Connection {
+impl ApiCommand for RestrictionsCommand {
+    async fn execute<W: Write>(
+        &self,
+        client: &AdminClient,
+        shown: &mut OutputPrinter<'_, W>,
+        err: &mut impl Write,
+    ) -> Result<CommandExit, ApiFault> {
         match self {
-            Self::List { connection, .. }
-            | Self::Show { connection, .. }
-            | Self::Timeline { connection, .. }
-            | Self::Watch { connection, .. }
-            | Self::Impose { connection, .. }
-            | Self::Confirm { connection, .. }
-            | Self::Lift { connection, .. } => connection,
-        }
-    }
-}
-
-/// Runs the command.
-///
-/// # Errors
-/// That of the outputs.
-pub fn run_restrictions(
-    command: &RestrictionsCommand,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> io::Result<CommandExit> {
-    let connection = command.connection();
-    over_api(
-        connection,
-        out,
-        err,
-        async |client, shown, err| match command {
-            RestrictionsCommand::List {
+            Self::List {
                 search,
                 state,
                 key,
                 account,
                 limit,
-                ..
             } => {
                 let given = [
                     ("q", search.clone()),
@@ -234,29 +188,25 @@ pub fn run_restrictions(
                 };
                 print_list(client, shown, &what, given, *limit).await
             }
-            RestrictionsCommand::Watch { key, count, .. } => {
+            Self::Watch { key, count } => {
                 watch::watch_restrictions(client, shown, err, key.as_deref(), *count).await
             }
-            RestrictionsCommand::Show { id, .. } => {
-                print_restriction(shown, &find_restriction(client, id).await?.1)
-            }
-            RestrictionsCommand::Timeline { id, limit, .. } => {
+            Self::Show { id } => print_restriction(shown, &find_restriction(client, id).await?.1),
+            Self::Timeline { id, limit } => {
                 let (found, _) = find_restriction(client, id).await?;
                 let path = format!("restrictions/{}/timeline", found.restriction_id);
                 let asked = [("page_size", limit.to_string())];
                 let history = client.get(&path, &asked).await?;
-                let none = Vec::new();
-                let events = history.get("events").and_then(Value::as_array);
-                shown.list(events.unwrap_or(&none), EVENT_COLUMNS, "No events.", None)?;
+                let events = list_member(&history, "events");
+                shown.list(events, EVENT_COLUMNS, "No events.", None)?;
                 Ok(CommandExit::Ok)
             }
-            RestrictionsCommand::Impose {
+            Self::Impose {
                 key,
                 source,
                 reference,
                 url,
                 yes,
-                ..
             } => {
                 if !ask_confirmation(&format!("Restrict {key}?"), *yes, err)? {
                     return Ok(CommandExit::Usage);
@@ -273,7 +223,7 @@ pub fn run_restrictions(
                 let path = format!("restrictions/{}", receipt.restriction_id);
                 print_restriction(shown, &client.get(&path, &[]).await?)
             }
-            RestrictionsCommand::Confirm { id, ticket, .. } => {
+            Self::Confirm { id, ticket } => {
                 let (found, _) = find_restriction(client, id).await?;
                 let path = format!("restrictions/{}:confirm", found.restriction_id);
                 print_restriction(
@@ -281,9 +231,9 @@ pub fn run_restrictions(
                     &client.post(&path, &json!({ "ticket": ticket })).await?,
                 )
             }
-            RestrictionsCommand::Lift { .. } => lift_restriction(client, shown, command, err).await,
-        },
-    )
+            Self::Lift(args) => lift_restriction(client, shown, args, err).await,
+        }
+    }
 }
 
 fn print_restriction<W: Write>(
@@ -292,14 +242,8 @@ fn print_restriction<W: Write>(
 ) -> Result<CommandExit, ApiFault> {
     shown.one(restriction, ROWS)?;
     if shown.output == OutputFormat::Table {
-        let none = Vec::new();
-        let reports = restriction.get("reports").and_then(Value::as_array);
-        shown.list(
-            reports.unwrap_or(&none),
-            REPORT_COLUMNS,
-            "No reports.",
-            None,
-        )?;
+        let reports = list_member(restriction, "reports");
+        shown.list(reports, REPORT_COLUMNS, "No reports.", None)?;
     }
     Ok(CommandExit::Ok)
 }
@@ -307,10 +251,10 @@ fn print_restriction<W: Write>(
 async fn lift_restriction<W: Write>(
     client: &AdminClient,
     shown: &mut OutputPrinter<'_, W>,
-    command: &RestrictionsCommand,
+    args: &LiftArgs,
     err: &mut impl Write,
 ) -> Result<CommandExit, ApiFault> {
-    let RestrictionsCommand::Lift {
+    let LiftArgs {
         id,
         resolution,
         reason,
@@ -318,11 +262,7 @@ async fn lift_restriction<W: Write>(
         accept_no_confirmation,
         dry_run,
         yes,
-        ..
-    } = command
-    else {
-        return Ok(CommandExit::Usage);
-    };
+    } = args;
     let (found, answer) = find_restriction(client, id).await?;
     if *dry_run {
         print_restriction(shown, &answer)?;

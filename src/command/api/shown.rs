@@ -23,7 +23,7 @@ pub enum OutputFormat {
 pub(super) type Column = (&'static str, &'static str);
 
 /// Shows answers in one way.
-pub(super) struct OutputPrinter<'w, W> {
+pub struct OutputPrinter<'w, W> {
     pub output: OutputFormat,
     pub out: &'w mut W,
 }

@@ -1,19 +1,19 @@
 //! `akgate why`: why a call was refused.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use uuid::Uuid;
 
-use super::{CommandExit, Connection, run_over_api as over_api, shown::Column};
+use super::{
+    AdminClient, ApiCommand, ApiFault, CommandExit,
+    shown::{Column, OutputPrinter},
+};
 
 /// Explain why a call was refused, or not, by the RequestId that its caller received
 #[derive(Debug, Clone, clap::Args)]
 pub struct WhyArgs {
     /// The RequestId
     request_id: Uuid,
-    /// The akgate to use
-    #[command(flatten)]
-    connection: Connection,
 }
 
 const ROWS: &[Column] = &[
@@ -38,20 +38,16 @@ const ROWS: &[Column] = &[
     ("restriction", "restriction_id"),
 ];
 
-/// Runs the command.
-///
-/// # Errors
-/// That of the outputs.
-pub fn run_why(
-    args: &WhyArgs,
-    out: &mut impl Write,
-    err: &mut impl Write,
-) -> io::Result<CommandExit> {
-    let connection = &args.connection;
-    over_api(connection, out, err, async |client, shown, _| {
-        let path = format!("decisions/{}", args.request_id);
+impl ApiCommand for WhyArgs {
+    async fn execute<W: Write>(
+        &self,
+        client: &AdminClient,
+        shown: &mut OutputPrinter<'_, W>,
+        _: &mut impl Write,
+    ) -> Result<CommandExit, ApiFault> {
+        let path = format!("decisions/{}", self.request_id);
         let why = client.get(&path, &[]).await?;
         shown.one(&why, ROWS)?;
         Ok(CommandExit::Ok)
-    })
+    }
 }

@@ -2,9 +2,7 @@
 
 use std::{path::Path, time::Instant};
 
-use bytes::Bytes;
-use http::{Request, StatusCode, Uri, header::DATE};
-use http_body_util::Empty;
+use http::{Request, Uri, header::DATE};
 use lettre::message::Mailbox;
 use time::{Duration, OffsetDateTime};
 
@@ -17,7 +15,7 @@ use crate::{
         sign_in,
     },
 };
-use akgate_net::https;
+use akgate_net::https::{self, BoundedClient};
 use akgate_owners::letters::{dkim::Dkim, mailer::SmtpMailer};
 use akgate_state::clock::{Clock, SystemClock};
 
@@ -200,7 +198,7 @@ async fn check_upstreams(config: &Config, findings: &mut Vec<CheckFinding>) {
             }
             Some(url) => {
                 let before = SystemClock.now();
-                match with_timeout(probe_upstream(url, view.ca.map(AsRef::as_ref))).await {
+                match probe_upstream(url, view.ca.map(AsRef::as_ref)).await {
                     Err(fault) => findings.push(CheckFinding::wrong(
                         what,
                         format!("{url}: {fault}"),
@@ -231,18 +229,16 @@ struct UpstreamAnswer {
 async fn probe_upstream(url: &str, ca: Option<&Path>) -> Result<UpstreamAnswer, String> {
     let uri: Uri = url.parse().map_err(|_| "not a URL".to_owned())?;
     let tls = https::client_config(ca).map_err(|fault| fault.to_string())?;
-    let client: https::HttpsClient<Empty<Bytes>> = https::new_client(tls, super::CHECK_TIMEOUT);
-    let request = Request::head(uri).body(Empty::new());
-    let request = request.map_err(|fault| fault.to_string())?;
+    // The answer to HEAD has no body.
+    let client = BoundedClient::new(tls, super::CHECK_TIMEOUT, 0);
     let began = Instant::now();
-    let answer = client.request(request).await;
-    let answer = answer.map_err(|fault| https::root_cause(&fault))?;
+    let answer = client.send(Request::head(uri), "").await;
+    let answer = answer.map_err(|fault| fault.to_string())?;
     let took = began.elapsed();
     let date = answer.headers().get(DATE);
     let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
-    let status: StatusCode = answer.status();
     Ok(UpstreamAnswer {
-        found: format!("responds with {} in {took:.1?}", status.as_u16()),
+        found: format!("responds with {} in {took:.1?}", answer.status().as_u16()),
         date: date.map(OffsetDateTime::from),
     })
 }

@@ -13,7 +13,7 @@ use std::{
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
-use super::{CommandExit, api::OutputFormat, settings::ConfigArgs};
+use super::{CommandExit, api::OutputFormat, node::run_on_node, settings::ConfigArgs};
 use crate::config::{Config, ProcessRole};
 
 /// How long one look may take.
@@ -97,21 +97,19 @@ pub fn run_doctor(
         [] => &ProcessRole::DEFAULT[..],
         roles => roles,
     };
-    let config = match args.settings.load_or_say(roles, err)? {
-        Ok(config) => config,
-        Err(exit) => {
-            writeln!(err, "next: akgate config template prints a template")?;
-            return Ok(exit);
-        }
-    };
-    let runtime = tokio::runtime::Runtime::new()?;
-    let findings = runtime.block_on(check_all(&config));
-    print_findings(&findings, args.output, out)?;
-    Ok(match findings.iter().map(|finding| finding.is).max() {
-        None | Some(FindingLevel::Good) => CommandExit::Ok,
-        Some(FindingLevel::Care) => CommandExit::Partial,
-        Some(FindingLevel::Wrong) => CommandExit::Failed,
-    })
+    let exit = run_on_node(&args.settings, roles, err, async |config, _| {
+        let findings = check_all(config).await;
+        print_findings(&findings, args.output, out)?;
+        Ok(match findings.iter().map(|finding| finding.is).max() {
+            None | Some(FindingLevel::Good) => CommandExit::Ok,
+            Some(FindingLevel::Care) => CommandExit::Partial,
+            Some(FindingLevel::Wrong) => CommandExit::Failed,
+        })
+    })?;
+    if exit == CommandExit::Usage {
+        writeln!(err, "next: akgate config template prints a template")?;
+    }
+    Ok(exit)
 }
 
 async fn check_all(config: &Config) -> Vec<CheckFinding> {

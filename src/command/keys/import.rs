@@ -8,13 +8,13 @@ use std::{
 
 use akgate_state::database::Pool;
 use indicatif::ProgressBar;
-use tokio::sync::mpsc;
 
-use super::{CommandExit, KeysError};
 use crate::{
     command::{
+        CommandExit,
         enforced::EnforcementWait,
-        input::{open_input, show_rate},
+        import::{RejectedLines, hand_over, open_input, print_rate, read_ahead, show_rate},
+        node::NodeFault,
     },
     config::Config,
     serve::open_database,
@@ -34,12 +34,6 @@ use akgate_state::{
 /// Rows in one transaction. A leak report waits for one at most: some tens of milliseconds.
 const BATCH_ROWS: usize = 2_000;
 
-/// Batches that may wait for the database.
-const QUEUED_BATCHES: usize = 2;
-
-/// Bad lines that are shown one by one.
-const MAX_SHOWN_LINES: usize = 20;
-
 /// What the reader hands over.
 enum ReaderMessage {
     Batch(ImportChunk),
@@ -54,17 +48,7 @@ struct ImportOutcome {
     committed: Option<Position>,
     /// Where that is enforced.
     enforced: Option<String>,
-    rejected: usize,
-    shown: Vec<InvalidLine>,
-}
-
-impl ImportOutcome {
-    fn reject(&mut self, bad: InvalidLine) {
-        self.rejected += 1;
-        if self.shown.len() < MAX_SHOWN_LINES {
-            self.shown.push(bad);
-        }
-    }
+    rejected: RejectedLines,
 }
 
 pub(super) async fn run_import(
@@ -73,14 +57,13 @@ pub(super) async fn run_import(
     format: Option<FileFormat>,
     out: &mut impl Write,
     err: &mut impl Write,
-) -> Result<CommandExit, KeysError> {
+) -> Result<CommandExit, NodeFault> {
     let form = format
         .or_else(|| FileFormat::of_name(&path.to_string_lossy()))
-        .ok_or(KeysError::Form)?;
-    let (bar, input) = open_input(path).map_err(|fault| KeysError::File {
-        path: path.display().to_string(),
-        fault,
-    })?;
+        .ok_or_else(|| {
+            NodeFault::Usage("unknown format: pass --format csv or --format ndjson".to_owned())
+        })?;
+    let (bar, input) = open_input(path)?;
     let pool = open_database(config).await?;
     let ring = KeyRing::parse(config.key_ring.expose())?;
     let began = Instant::now();
@@ -89,36 +72,20 @@ pub(super) async fn run_import(
     bar.finish_and_clear();
     pool.close().await;
     let outcome = taken?;
-    for bad in &outcome.shown {
-        writeln!(err, "{bad}")?;
-    }
-    if outcome.rejected > outcome.shown.len() {
-        writeln!(err, "… and {} more", outcome.rejected - outcome.shown.len())?;
-    }
+    outcome.rejected.print(err)?;
     let ImportCounts {
         inserted,
         changed,
         unchanged,
     } = outcome.imported;
-    let seconds = began.elapsed().as_secs_f64();
     let count = inserted + changed + unchanged;
-    writeln!(
-        err,
-        "{count} in {seconds:.1} s, {:.0} per second",
-        count as f64 / seconds
-    )?;
-    if let Some(enforced) = &outcome.enforced {
-        writeln!(err, "{enforced}")?;
-    }
+    print_rate(count, began, outcome.enforced.as_deref(), err)?;
     writeln!(
         out,
         "{inserted} new, {changed} changed, {unchanged} unchanged, {} rejected",
-        outcome.rejected
+        outcome.rejected.count
     )?;
-    Ok(match outcome.rejected {
-        0 => CommandExit::Ok,
-        _ => CommandExit::Partial,
-    })
+    Ok(outcome.rejected.exit())
 }
 
 async fn import_rows(
@@ -128,41 +95,33 @@ async fn import_rows(
     input: Box<dyn Read + Send>,
     bar: &ProgressBar,
     enforcing: &EnforcementWait,
-) -> Result<ImportOutcome, KeysError> {
+) -> Result<ImportOutcome, NodeFault> {
     let mut rng = Randomness::from_system()?.rng();
-    let (give, mut batches) = mpsc::channel(QUEUED_BATCHES);
-    let reader = tokio::task::spawn_blocking(move || {
+    let (mut batches, reader) = read_ahead(move |sender| {
         let mut batch = ImportChunk::default();
         for (line, row) in read_rows(form, BufReader::new(input)) {
             let row = match row {
                 Ok(row) => row,
                 Err(bad) => {
-                    if give.blocking_send(ReaderMessage::Bad(bad)).is_err() {
-                        return Ok(());
-                    }
+                    hand_over(sender, ReaderMessage::Bad(bad))?;
                     continue;
                 }
             };
             if batch.len() >= BATCH_ROWS || batch.holds(&row.record.access_key_id) {
-                let full = std::mem::take(&mut batch);
-                // Nobody takes it: the database has failed, and says so itself.
-                if give.blocking_send(ReaderMessage::Batch(full)).is_err() {
-                    return Ok(());
-                }
+                hand_over(sender, ReaderMessage::Batch(std::mem::take(&mut batch)))?;
             }
             batch
                 .add(line, row, &ring, &mut rng)
                 .map_err(StateFault::from)?;
         }
-        give.blocking_send(ReaderMessage::Batch(batch)).ok();
-        Ok::<_, StateFault>(())
+        hand_over(sender, ReaderMessage::Batch(batch))
     });
     let mut outcome = ImportOutcome::default();
     let mut count = 0;
     while let Some(read) = batches.recv().await {
         let batch = match read {
             ReaderMessage::Bad(bad) => {
-                outcome.reject(bad);
+                outcome.rejected.add(bad);
                 continue;
             }
             ReaderMessage::Batch(batch) => batch,
@@ -179,7 +138,7 @@ async fn import_rows(
         }
         outcome.imported.add(&imported);
         for bad in rejected {
-            outcome.reject(bad);
+            outcome.rejected.add(bad);
         }
         count += batch.len();
         show_rate(bar, count, "keys");
@@ -187,7 +146,7 @@ async fn import_rows(
     if let Some(committed) = outcome.committed {
         outcome.enforced = Some(enforcing.wait(committed).await?);
     }
-    reader.await.map_err(|_| KeysError::Reader)??;
+    reader.await?;
     analyze_key_tables(pool).await?;
     Ok(outcome)
 }

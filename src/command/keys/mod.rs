@@ -10,11 +10,13 @@ use std::{
 
 use clap::Subcommand;
 
-use super::{CommandExit, api, settings::ConfigArgs};
-use crate::command::input::one_of;
-use crate::{config::Config, serve::ServeError};
-use akgate_state::directory::{StateFault, import::FileFormat, sealing::KeyRingFault};
-use akgate_state::live::barrier::LostChange;
+use super::{
+    CommandExit, api,
+    named_values::one_of,
+    node::{NodeFault, run_on_node},
+    settings::ConfigArgs,
+};
+use akgate_state::directory::import::FileFormat;
 
 /// Import AccessKeys into the directory, inspect them, reseal their secrets
 #[derive(Debug, Clone, Subcommand)]
@@ -46,31 +48,7 @@ pub enum KeysCommand {
     },
     /// Commands that use the admin API
     #[command(flatten)]
-    OverApi(api::keys::KeysApiCommand),
-}
-
-/// Why a command does not end well.
-#[derive(Debug, thiserror::Error)]
-enum KeysError {
-    /// A failover has lost what was committed.
-    #[error("{0}: import it again")]
-    Lost(#[from] LostChange),
-    #[error("{path}: {fault}")]
-    File { path: String, fault: io::Error },
-    #[error("unknown format: pass --format csv or --format ndjson")]
-    Form,
-    #[error("the thread that reads the file ended early")]
-    Reader,
-    #[error(transparent)]
-    Serve(#[from] ServeError),
-    #[error("the key ring: {0}")]
-    KeyRing(#[from] KeyRingFault),
-    #[error(transparent)]
-    State(#[from] StateFault),
-    #[error(transparent)]
-    Randomness(#[from] rand::rngs::SysError),
-    #[error("cannot write the output: {0}")]
-    Output(#[from] io::Error),
+    OverApi(api::WithConnection<api::keys::KeysApiCommand>),
 }
 
 /// Does what is asked. 0 where all of it was done, 3 where some lines were not taken, 1 where it broke off.
@@ -87,40 +65,14 @@ pub fn run_keys(
             file,
             format,
             settings,
-        } => run_on_node(settings, err, async |config, err| {
-            import::run_import(config, file, *format, out, err).await
+        } => run_on_node(settings, &[], err, async |config, err| {
+            let imported = import::run_import(config, file, *format, out, err).await;
+            imported.map_err(NodeFault::resumable)
         }),
-        KeysCommand::Reseal { settings } => run_on_node(settings, err, async |config, _| {
-            reseal::reseal_secrets(config, out).await
+        KeysCommand::Reseal { settings } => run_on_node(settings, &[], err, async |config, _| {
+            let resealed = reseal::reseal_secrets(config, out).await;
+            resealed.map_err(NodeFault::resumable)
         }),
-        KeysCommand::OverApi(command) => api::keys::run_keys_api(command, out, err),
-    }
-}
-
-fn run_on_node<E: Write>(
-    settings: &ConfigArgs,
-    err: &mut E,
-    act: impl AsyncFnOnce(&Config, &mut E) -> Result<CommandExit, KeysError>,
-) -> io::Result<CommandExit> {
-    let config = match settings.load_or_say(&[], err)? {
-        Ok(config) => config,
-        Err(exit) => return Ok(exit),
-    };
-    let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(act(&config, err)) {
-        Ok(exit) => Ok(exit),
-        Err(KeysError::Output(fault)) => Err(fault),
-        Err(fault @ KeysError::Form) => {
-            writeln!(err, "error: {fault}")?;
-            Ok(CommandExit::Usage)
-        }
-        Err(fault) => {
-            let advice = match &fault {
-                KeysError::State(_) => ". The work done so far is kept; run the command again",
-                _ => "",
-            };
-            writeln!(err, "error: {fault}{advice}")?;
-            Ok(CommandExit::Failed)
-        }
+        KeysCommand::OverApi(command) => command.run(out, err),
     }
 }

@@ -2,8 +2,11 @@
 
 use std::io::Write;
 
-use super::{CommandExit, KeysError};
-use crate::{command::input::progress_bar, config::Config, serve::open_database};
+use crate::{
+    command::{CommandExit, node::NodeFault, progress::progress_bar},
+    config::Config,
+    serve::open_database,
+};
 use akgate_state::{
     directory::{
         reseal::{self, SealedTable},
@@ -18,7 +21,7 @@ const BATCH_SECRETS: i64 = 1_000;
 pub(super) async fn reseal_secrets(
     config: &Config,
     out: &mut impl Write,
-) -> Result<CommandExit, KeysError> {
+) -> Result<CommandExit, NodeFault> {
     let pool = open_database(config).await?;
     let ring = KeyRing::parse(config.key_ring.expose())?;
     let mut rng = Randomness::from_system()?.rng();

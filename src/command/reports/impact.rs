@@ -10,8 +10,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use time::Duration;
 
-use super::ReportsError;
-use crate::config::Config;
+use crate::{command::node::NodeFault, config::Config};
 use akgate_rules::{
     operation::{Blocklist, Catalogue},
     verdict::profile_refuses,
@@ -52,7 +51,7 @@ pub(super) async fn measure_impact(
     pool: &Pool,
     struck: &BTreeSet<WouldRestrict>,
     config: &Config,
-) -> Result<Impact, ReportsError> {
+) -> Result<Impact, NodeFault> {
     let catalogue = Catalogue::built_in()?;
     let strict = Blocklist::strict()?;
     let ids: Vec<&str> = struck

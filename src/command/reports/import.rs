@@ -2,30 +2,33 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{BufReader, BufWriter, Read, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Instant,
 };
 
-use crate::command::input::one_of;
 use akgate_state::database::Pool;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{CommandExit, ReportsError, impact};
+use super::impact;
 use crate::{
     command::{
+        CommandExit,
         enforced::EnforcementWait,
-        input::{open_input, show_rate},
+        import::{RejectedLines, hand_over, open_input, print_rate, read_ahead, show_rate},
+        named_values::one_of,
+        node::NodeFault,
         settings::ConfigArgs,
     },
     config::Config,
     serve::{open_database, sources::suspicion_settings},
 };
 use akgate_intake::report_file::{ReportEntry, ReportFormat};
+use akgate_net::private_file::create_private_file;
 use akgate_rules::{leak::Proof, position::Position};
 use akgate_state::{
     audit::Actor,
@@ -43,12 +46,6 @@ use akgate_state::{
 
 /// Reports in one transaction: a leak that arrives meanwhile waits for one at most.
 const BATCH_REPORTS: usize = 5_000;
-
-/// Batches that may wait for the database.
-const QUEUED_BATCHES: usize = 2;
-
-/// What cannot be read and is told one by one.
-const MAX_SHOWN_ENTRIES: usize = 20;
 
 /// What the reader hands over.
 enum ReaderMessage {
@@ -77,7 +74,7 @@ struct ImportOutcome {
     /// AccessKeys that are restricted for it now and were not before.
     restricted: usize,
     /// Pieces that could not be read.
-    rejected: usize,
+    rejected: RejectedLines,
     /// Where what was restricted is enforced; `None` where nothing was.
     enforced: Option<String>,
     /// What a rehearsal tells.
@@ -85,8 +82,6 @@ struct ImportOutcome {
     impact: Option<impact::Impact>,
     #[serde(skip)]
     struck: BTreeSet<WouldRestrict>,
-    #[serde(skip)]
-    shown: Vec<InvalidLine>,
 }
 
 impl ImportOutcome {
@@ -144,7 +139,7 @@ pub(super) async fn run_import(
     args: &ImportArgs,
     out: &mut impl Write,
     err: &mut impl Write,
-) -> Result<CommandExit, ReportsError> {
+) -> Result<CommandExit, NodeFault> {
     let ImportArgs {
         file,
         rejects,
@@ -152,15 +147,12 @@ pub(super) async fn run_import(
         dry_run,
         ..
     } = args;
-    let at = |path: &Path, fault| ReportsError::File {
-        path: path.display().to_string(),
-        fault,
-    };
-    let (bar, input) = open_input(file).map_err(|fault| at(file, fault))?;
+    let (bar, input) = open_input(file)?;
     let mut rejected = match rejects {
-        Some(path) => Some(BufWriter::new(
-            create_private_file(path).map_err(|fault| at(path, fault))?,
-        )),
+        Some(path) => {
+            let file = create_private_file(path).map_err(NodeFault::file(path))?;
+            Some(BufWriter::new(file))
+        }
         None => None,
     };
     let pool = open_database(config).await?;
@@ -185,12 +177,7 @@ pub(super) async fn run_import(
     if let Some(rejected) = &mut rejected {
         rejected.flush()?;
     }
-    for bad in &outcome.shown {
-        writeln!(err, "{bad}")?;
-    }
-    if outcome.rejected > outcome.shown.len() {
-        writeln!(err, "… and {} more", outcome.rejected - outcome.shown.len())?;
-    }
+    outcome.rejected.print(err)?;
     if let Err(fault) = taken {
         if let Some(delivery) = outcome.delivery_id {
             writeln!(
@@ -201,26 +188,14 @@ pub(super) async fn run_import(
         }
         return Err(fault);
     }
-    let seconds = began.elapsed().as_secs_f64();
-    writeln!(
-        err,
-        "{} in {seconds:.1} s, {:.0} per second",
-        outcome.read,
-        outcome.read as f64 / seconds
-    )?;
-    if let Some(enforced) = &outcome.enforced {
-        writeln!(err, "{enforced}")?;
-    }
+    print_rate(outcome.read as u64, began, outcome.enforced.as_deref(), err)?;
     if *json {
         serde_json::to_writer_pretty(&mut *out, &outcome).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
         print_outcome(&outcome, out)?;
     }
-    Ok(match outcome.rejected {
-        0 => CommandExit::Ok,
-        _ => CommandExit::Partial,
-    })
+    Ok(outcome.rejected.exit())
 }
 
 fn print_outcome(outcome: &ImportOutcome, out: &mut impl Write) -> std::io::Result<()> {
@@ -229,7 +204,9 @@ fn print_outcome(outcome: &ImportOutcome, out: &mut impl Write) -> std::io::Resu
         suspected,
         known,
         restricted,
-        rejected,
+        rejected: RejectedLines {
+            count: rejected, ..
+        },
         ..
     } = outcome;
     if let Some(impact) = &outcome.impact {
@@ -252,15 +229,6 @@ fn print_outcome(outcome: &ImportOutcome, out: &mut impl Write) -> std::io::Resu
     }
 }
 
-/// A file that nobody else reads: what could not be read may hold secrets.
-fn create_private_file(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
 /// An import, on what it stands.
 struct ReportImport<'a> {
     pool: &'a Pool,
@@ -278,7 +246,7 @@ impl ReportImport<'_> {
         bar: &ProgressBar,
         outcome: &mut ImportOutcome,
         rejected: &mut Option<BufWriter<File>>,
-    ) -> Result<(), ReportsError> {
+    ) -> Result<(), NodeFault> {
         let ImportArgs {
             format,
             source,
@@ -286,11 +254,10 @@ impl ReportImport<'_> {
             dry_run,
             ..
         } = self.args;
-        let (give, mut pieces) = mpsc::channel(QUEUED_BATCHES);
         let format = *format;
-        let reader = tokio::task::spawn_blocking(move || read_entries(format, input, &give));
+        let (mut pieces, reader) = read_ahead(move |sender| read_entries(format, input, sender));
         let Some(ReaderMessage::Format(format)) = pieces.recv().await else {
-            return reader.await.map_err(|_| ReportsError::Reader)?;
+            return reader.await;
         };
         let name = source.clone().unwrap_or_else(|| format.source().to_owned());
         let (name, id) = match dry_run {
@@ -328,7 +295,7 @@ impl ReportImport<'_> {
         }
         let enforced = self.enforced(restricted).await?;
         outcome.enforced = enforced.or(outcome.enforced.take());
-        reader.await.map_err(|_| ReportsError::Reader)?
+        reader.await
     }
 
     /// Waits until what a batch has restricted is enforced; gives a line for people.
@@ -363,20 +330,17 @@ impl ReportImport<'_> {
         pieces: &mut mpsc::Receiver<ReaderMessage>,
         outcome: &mut ImportOutcome,
         rejected: &mut Option<BufWriter<File>>,
-    ) -> Result<Option<(RedactedReports, usize)>, ReportsError> {
+    ) -> Result<Option<(RedactedReports, usize)>, NodeFault> {
         while let Some(handed) = pieces.recv().await {
             match handed {
                 ReaderMessage::Format(_) => {}
                 ReaderMessage::Bad(bad, text) => {
                     outcome.read += 1;
-                    outcome.rejected += 1;
                     if let Some(file) = rejected {
                         file.write_all(&text)?;
                         file.write_all(b"\n")?;
                     }
-                    if outcome.shown.len() < MAX_SHOWN_ENTRIES {
-                        outcome.shown.push(bad);
-                    }
+                    outcome.rejected.add(bad);
                 }
                 ReaderMessage::Reports(reports, read) => {
                     let discreet = redact_secrets(self.pool, self.ring, source, &reports).await;
@@ -413,7 +377,7 @@ async fn resolve_delivery(
     delivery: Option<Uuid>,
     given: Option<&str>,
     source: String,
-) -> Result<(String, Option<Uuid>), ReportsError> {
+) -> Result<(String, Option<Uuid>), NodeFault> {
     let now = SystemClock.now();
     let Some(id) = delivery else {
         let by = Actor::Source(source.clone());
@@ -422,27 +386,34 @@ async fn resolve_delivery(
     };
     let name = deliveries::resume_delivery(pool, id, now)
         .await?
-        .ok_or(ReportsError::NoDelivery(id))?;
+        .ok_or_else(|| {
+            NodeFault::Usage(format!(
+                "delivery {id} does not exist, was not begun by an import, or was undone"
+            ))
+        })?;
     if given.is_some_and(|given| given != name) {
-        return Err(ReportsError::OtherSource(id, name));
+        return Err(NodeFault::Usage(format!(
+            "delivery {id} is from the source \"{name}\": pass --source {name}, or omit --source"
+        )));
     }
     Ok((name, Some(id)))
 }
 
-/// Reads the file to its end, or until nobody takes any more: the database has failed then, and says so itself.
+/// Reads the file to its end.
 fn read_entries(
     format: Option<ReportFormat>,
     input: Box<dyn Read + Send>,
-    give: &mpsc::Sender<ReaderMessage>,
-) -> Result<(), ReportsError> {
+    sender: &mpsc::Sender<ReaderMessage>,
+) -> Result<(), NodeFault> {
     let (detected, input) = ReportFormat::detect(BufReader::with_capacity(1 << 20, input))?;
-    let format = format.or(detected).ok_or(ReportsError::Format)?;
-    if give.blocking_send(ReaderMessage::Format(format)).is_err() {
-        return Ok(());
-    }
+    let format = format.or(detected).ok_or_else(|| {
+        let formats = "gitleaks, sarif, trufflehog, csv or ndjson";
+        NodeFault::Usage(format!("cannot detect the format: pass --format {formats}"))
+    })?;
+    hand_over(sender, ReaderMessage::Format(format))?;
     let (mut reports, mut count) = (Vec::with_capacity(BATCH_REPORTS), 0);
     for piece in format.pieces(input) {
-        let handed = match piece {
+        let message = match piece {
             ReportEntry::Reports(more) => {
                 count += 1;
                 reports.extend(more);
@@ -453,11 +424,7 @@ fn read_entries(
             }
             ReportEntry::Rejected { bad, text } => ReaderMessage::Bad(bad, text),
         };
-        if give.blocking_send(handed).is_err() {
-            return Ok(());
-        }
+        hand_over(sender, message)?;
     }
-    give.blocking_send(ReaderMessage::Reports(reports, count))
-        .ok();
-    Ok(())
+    hand_over(sender, ReaderMessage::Reports(reports, count))
 }

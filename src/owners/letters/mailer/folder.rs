@@ -1,16 +1,12 @@
 //! Letters as files: for the demo, for tests, and to look at them.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use futures_core::future::BoxFuture;
 use lettre::Message;
 
 use super::{MailFault, Mailer};
+use akgate_net::private_file::replace_private_file;
 
 /// Writes letters into a folder, one `.eml` file each; one that is sent again replaces itself.
 pub struct FolderMailer(PathBuf);
@@ -26,9 +22,10 @@ impl FolderMailer {
 impl Mailer for FolderMailer {
     fn send<'s>(&'s self, name: &'s str, message: Message) -> BoxFuture<'s, Result<(), MailFault>> {
         Box::pin(async move {
-            let (folder, name) = (self.0.clone(), name.to_owned());
+            let path = self.0.join(format!("{name}.eml"));
+            // A letter holds a link that confirms.
             let written = tokio::task::spawn_blocking(move || {
-                write_atomically(&folder, &name, &message.formatted())
+                replace_private_file(&path, &message.formatted())
             });
             match written.await {
                 Ok(Ok(())) => Ok(()),
@@ -37,18 +34,4 @@ impl Mailer for FolderMailer {
             }
         })
     }
-}
-
-/// Under another name first: who reads the folder never sees half a letter. For its owner alone: a letter holds
-/// a link that confirms.
-fn write_atomically(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let half = folder.join(format!("{name}.part"));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&half)?;
-    file.write_all(bytes)?;
-    fs::rename(half, folder.join(format!("{name}.eml")))
 }

@@ -1,0 +1,35 @@
+//! Files that only their owner can read: they may hold secrets.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+/// Creates a file, or empties the one that is there.
+///
+/// # Errors
+/// That of the file.
+pub fn create_private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// Writes a file under another name and puts it in the place of the one before: nobody ever reads half of it.
+///
+/// # Errors
+/// That of the file.
+pub fn replace_private_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut half = path.as_os_str().to_owned();
+    half.push(".part");
+    let half = Path::new(&half);
+    // What an interrupted attempt has left may be open to others.
+    fs::remove_file(half).ok();
+    create_private_file(half)?.write_all(bytes)?;
+    fs::rename(half, path)
+}
