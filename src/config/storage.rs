@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use confique::Config;
 
-use super::ConfigSecret;
+use super::{error::ConfigError, secret::ConfigSecret, text::ConfigText};
+use akgate_state::{database, directory::sealing::KeyRing};
 
 /// `[database]`.
 #[derive(Debug, Config)]
@@ -25,6 +26,28 @@ pub struct DatabaseSection {
     /// Whether migrations are applied at startup.
     #[config(env = "AKGATE_DATABASE_MIGRATE", default = true)]
     pub migrate: bool,
+}
+
+impl DatabaseSection {
+    pub(super) fn check_url(&self, text: &ConfigText<'_>) -> Result<ConfigSecret, ConfigError> {
+        let key = "database.url";
+        let url = text.require_secret(key, self.url.as_ref(), self.url_file.as_ref())?;
+        if database::is_database_url(url.expose()) {
+            Ok(url)
+        } else {
+            Err(text.wrong(
+                key,
+                "write a URL: \"postgresql://USER:PASSWORD@HOST/DATABASE\"",
+            ))
+        }
+    }
+
+    pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        text.require_larger([
+            ("database.timeout_seconds", self.timeout_seconds > 0),
+            ("database.max_connections", self.max_connections > 1),
+        ])
+    }
 }
 
 /// `[directory]`.
@@ -48,6 +71,36 @@ pub struct DirectorySection {
     pub negative_seconds: u64,
 }
 
+impl DirectorySection {
+    pub(super) fn check_key_ring(
+        &self,
+        text: &ConfigText<'_>,
+    ) -> Result<ConfigSecret, ConfigError> {
+        let (given, file) = (self.key_ring.as_ref(), self.key_ring_file.as_ref());
+        let key_ring = text.require_secret("directory.key_ring", given, file)?;
+        match KeyRing::parse(key_ring.expose()) {
+            Ok(_) => Ok(key_ring),
+            Err(fault) => {
+                let key = match file {
+                    Some(_) => "directory.key_ring_file",
+                    None => "directory.key_ring",
+                };
+                Err(text.wrong(key, &fault.to_string()))
+            }
+        }
+    }
+
+    pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        if self.negative_seconds > 5 {
+            return Err(text.wrong("directory.negative_seconds", "must be at most 5"));
+        }
+        text.require_larger([
+            ("directory.lookups", self.lookups > 0),
+            ("directory.cached_keys", self.cached_keys > 0),
+        ])
+    }
+}
+
 /// `[registry]`.
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
@@ -58,6 +111,15 @@ pub struct RegistrySection {
     /// Whether to use PostgreSQL's notifications, which deliver changes faster.
     #[config(env = "AKGATE_REGISTRY_NOTIFY", default = true)]
     pub notify: bool,
+}
+
+impl RegistrySection {
+    pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        match self.poll_milliseconds {
+            10..=1000 => Ok(()),
+            _ => Err(text.wrong("registry.poll_milliseconds", "must be 10 to 1000")),
+        }
+    }
 }
 
 /// `[records]`.

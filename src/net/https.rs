@@ -1,8 +1,9 @@
 //! Clients of servers that we call now and then: http or https, HTTP/1.1, no redirects. The gateway's upstreams have
 //! connections of their own.
 
-use std::{error::Error, fs, path::Path, sync::Arc, time::Duration};
+use std::{error::Error, fs, net::IpAddr, path::Path, sync::Arc, time::Duration};
 
+use http::Uri;
 use http_body::Body;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -107,6 +108,22 @@ where
         .enable_http1()
         .wrap_connector(http);
     legacy::Client::builder(TokioExecutor::new()).build(connector)
+}
+
+/// Whether secrets may be sent to this address: over https, or over http to this machine.
+#[must_use]
+pub fn is_safe_for_secrets(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else {
+        return false;
+    };
+    let host = uri.host().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let is_here = host == "localhost" || address.is_ok_and(|ip| ip.is_loopback());
+    match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => is_here,
+        Some(_) | None => false,
+    }
 }
 
 /// The innermost reason: the outer ones say only that a request failed, and may name an address that is a secret.
