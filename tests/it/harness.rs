@@ -31,8 +31,8 @@ use akgate_state::{
     approvals::{ChangeOutcome, FourEyes},
     audit::Actor,
     clock::{Clock, SystemClock},
+    decisions::approve_request,
     directory::{KeyRecord, keys::NewKey, sealing::KeyRing},
-    four_eyes::approvals::approve_request,
     keys::lifecycle,
     leaks::record::{
         Delivery, LeakReport, ReportGrounds, RestrictionInForce, SuspicionPolicy, record_reports,
