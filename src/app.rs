@@ -41,14 +41,15 @@ use akgate_owners::{
 };
 use akgate_rules::{operation::DataError, restriction::LiftRule};
 use akgate_state::{
-    calls::{in_flight::InFlight, observed, partitions, recorder::Recorder},
-    clock::{Clock, LatestTime},
+    calls::{observed, partitions, recorder::Recorder},
+    clock::Clock,
     directory::{sealing::KeyRing, sessions, with_timeout},
     leaks::record::SuspicionPolicy,
     live::{
         barrier::Barrier,
         feed::{self, Feed},
-        membership::{self, Membership},
+        live_node::{LiveNode, LiveNodeParts},
+        membership::Membership,
         memory::LiveRegistry,
         nodes::NodeInfo,
     },
@@ -160,13 +161,7 @@ pub enum AppError {
 /// A node.
 pub struct Node {
     foundations: NodeDependencies,
-    live: Arc<LiveRegistry>,
-    feed: Arc<Feed>,
-    recorder: Arc<Recorder>,
-    calls: Arc<InFlight>,
-    latest: Arc<LatestTime>,
-    membership: Arc<Membership>,
-    barrier: Arc<Barrier>,
+    live: LiveNode,
 }
 
 /// What a process says of itself among the others.
@@ -198,76 +193,50 @@ impl Node {
     /// A node that has read nothing yet.
     #[must_use]
     pub fn new(foundations: NodeDependencies, feed: feed::FeedSettings, duties: NodeRoles) -> Self {
-        let live = Arc::new(LiveRegistry::default());
-        let NodeDependencies {
-            pool,
-            news,
-            ring,
-            clock,
-            database_timeout: timeout,
-            ..
-        } = &foundations;
-        let feed = Arc::new(Feed::new(news.clone(), Arc::clone(&live), feed));
-        let (calls, latest) = (Arc::<InFlight>::default(), Arc::<LatestTime>::default());
-        let membership = Membership::new(membership::MembershipParts {
-            card: NodeInfo::new(
-                duties.roles,
-                duties.enforces,
-                ring.seal_key_ids(),
-                clock.now(),
-            ),
-            pool: news.clone(),
-            feed: duties.enforces.then(|| Arc::clone(&feed)),
-            calls: Arc::clone(&calls),
-            clock: Arc::clone(clock),
-            latest: Arc::clone(&latest),
-            timeout: *timeout,
-        });
-        Self {
-            recorder: Arc::new(Recorder::new(pool.clone(), *timeout)),
-            barrier: Arc::new(Barrier::new(
-                news.clone(),
-                pool.clone(),
-                Arc::clone(clock),
-                *timeout,
-            )),
-            membership: Arc::new(membership),
-            calls,
-            latest,
-            live,
+        let card = NodeInfo::new(
+            duties.roles,
+            duties.enforces,
+            foundations.ring.seal_key_ids(),
+            foundations.clock.now(),
+        );
+        let live = LiveNode::new(LiveNodeParts {
+            card,
+            pool: foundations.pool.clone(),
+            news: foundations.news.clone(),
+            clock: Arc::clone(&foundations.clock),
             feed,
-            foundations,
-        }
+        });
+        Self { foundations, live }
     }
 
     /// Its place among the others.
     #[must_use]
     pub fn membership(&self) -> &Arc<Membership> {
-        &self.membership
+        &self.live.membership
     }
 
     /// Where changes that restrict wait for the nodes.
     #[must_use]
     pub fn barrier(&self) -> &Arc<Barrier> {
-        &self.barrier
+        &self.live.barrier
     }
 
     /// What this node knows.
     #[must_use]
     pub fn live(&self) -> &Arc<LiveRegistry> {
-        &self.live
+        self.live.feed.live()
     }
 
     /// What keeps it so.
     #[must_use]
     pub fn feed(&self) -> &Arc<Feed> {
-        &self.feed
+        &self.live.feed
     }
 
     /// What gathers records of calls.
     #[must_use]
     pub fn recorder(&self) -> &Arc<Recorder> {
-        &self.recorder
+        &self.live.recorder
     }
 
     /// The gate of this node.
@@ -288,12 +257,7 @@ impl Node {
             lookup: settings.lookup,
             nonces_per_key: settings.nonces_per_key,
             routes: settings.routes,
-            feed: Arc::clone(&self.feed),
-            lease: Arc::clone(self.membership.lease()),
-            barrier: Arc::clone(&self.barrier),
-            calls: Arc::clone(&self.calls),
-            latest: Arc::clone(&self.latest),
-            recorder: Arc::clone(&self.recorder),
+            node: self.live.clone(),
             pool,
             ring,
             randomness,
@@ -324,10 +288,10 @@ impl Node {
             pool,
             ring,
             randomness,
-            feed: enforce.then(|| Arc::clone(&self.feed)),
-            barrier: Arc::clone(&self.barrier),
-            node_id: self.membership.card().node_id,
-            latest: Arc::clone(&self.latest),
+            feed: enforce.then(|| Arc::clone(&self.live.feed)),
+            barrier: Arc::clone(&self.live.barrier),
+            node_id: self.live.membership.card().node_id,
+            latest: Arc::clone(&self.live.latest),
             clock,
             settings,
             rules: Arc::new(akgate_admin::PolicyRules::built_in()?),
@@ -398,8 +362,8 @@ impl Node {
             door: settings.door,
             pool,
             ring,
-            feed: enforce.then(|| Arc::clone(&self.feed)),
-            barrier: Arc::clone(&self.barrier),
+            feed: enforce.then(|| Arc::clone(&self.live.feed)),
+            barrier: Arc::clone(&self.live.barrier),
             clock,
             metrics,
             timeout: settings.timeout,
@@ -438,7 +402,7 @@ impl Node {
             randomness,
             metrics,
             rest: OutagePause::default(),
-            barrier: Arc::clone(&self.barrier),
+            barrier: Arc::clone(&self.live.barrier),
             timeout: database_timeout,
         })
     }
@@ -468,18 +432,10 @@ impl Node {
     /// everything that was gathered is written, or could not be.
     pub async fn run(&self, gate: Option<Arc<Gate>>, stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
-        let feed = Arc::clone(&self.feed);
-        let stopped = stop.clone();
-        tasks.spawn(async move { feed.run(stopped).await });
-        let recorder = Arc::clone(&self.recorder);
-        let stopped = stop.clone();
-        tasks.spawn(async move { recorder.run(stopped).await });
-        let membership = Arc::clone(&self.membership);
-        let stopped = stop.clone();
-        tasks.spawn(async move { membership.run(stopped).await });
         if let Some(gate) = gate {
-            tasks.spawn(gate.keep_sweeping(stop));
+            tasks.spawn(gate.keep_sweeping(stop.clone()));
         }
+        self.live.run(stop).await;
         while tasks.join_next().await.is_some() {}
     }
 
