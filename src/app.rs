@@ -23,7 +23,7 @@ use akgate_gateway::{
     lookup::LookupSettings,
     routes::Routes,
 };
-use akgate_hooks::{Hook, HookWorker};
+use akgate_hooks::{Hook, worker::HookWorker};
 use akgate_intake::{
     DeliveryContract, Intake, PublicReporting, SigningKeyFetcher, SigningKeys, SigningSource,
     TokenSource,

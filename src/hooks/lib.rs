@@ -6,8 +6,9 @@
 #![forbid(unsafe_code)]
 
 pub mod chat;
+mod request;
 pub mod webhook;
-mod worker;
+pub mod worker;
 
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ use time::OffsetDateTime;
 
 pub use self::{
     chat::{ChatTemplates, DingTalk, Slack},
+    request::{HookRequest, SendFault},
     webhook::{InvalidWebhookSecret, StandardWebhook, WebhookSecret},
-    worker::HookWorker,
 };
 use akgate_net::https;
 use akgate_state::outbox::events::{EventKind, LeasedEvent};
@@ -51,28 +52,6 @@ pub enum HookFormat {
     DingTalk(DingTalk),
     /// A message in a Slack channel.
     Slack(Slack),
-}
-
-/// A request that is ready to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HookRequest {
-    /// Beside `Content-Type` and `User-Agent`.
-    pub headers: HeaderMap,
-    /// What it is.
-    pub content_type: &'static str,
-    /// What is added to the address' query.
-    pub query: String,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-/// Why an event is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SendFault {
-    /// Another time, not before so long.
-    Again(String, Option<Duration>),
-    /// Never: whoever was there is gone.
-    Never(String),
 }
 
 impl Hook {

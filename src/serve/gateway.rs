@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::uri::{Authority, Scheme};
 use zeroize::Zeroizing;
 
-use super::ServeError;
+use super::error::ServeError;
 use crate::{
     app::{GatewaySettings, NodeDependencies},
     config::{ConfigSecret, ConfigSections, CredentialsChoice, PolicySection, UpstreamView},

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use super::{ServeError, gateway, sign_in, sources};
+use super::{error::ServeError, gateway, sign_in, sources};
 use crate::{
     app::{Node, NodeDependencies},
     config::{AdminSection, Config, ConfigSections, ProcessRole},

@@ -1,5 +1,6 @@
 //! `akgate serve`: the production role. What the configuration says is made into parts here, and only here.
 
+mod error;
 pub(crate) mod gateway;
 mod hooks;
 pub(crate) mod letters;
@@ -7,81 +8,29 @@ pub(crate) mod listeners;
 pub(crate) mod sign_in;
 pub(crate) mod sources;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
+pub use self::error::ServeError;
 use crate::{
-    app::{AppError, Node, NodeDependencies, NodeRoles},
+    app::{Node, NodeDependencies, NodeRoles},
     config::{Config, ConfigSections, ProcessRole},
     health::{self, HealthState},
 };
 use akgate_intake::possession;
 use akgate_net::{
-    https::TrustFault,
     metrics::Metrics,
-    server::{ConnectionLimits, CoreRuntimes, ShutdownSignal, TlsError},
+    server::{ConnectionLimits, CoreRuntimes, ShutdownSignal},
 };
-use akgate_owners::letters::{dkim::DkimFault, mailer::SmtpSetupFault};
 use akgate_rules::verdict::Mode;
 use akgate_state::{
     clock::{Clock, SystemClock},
-    database::{self, DatabaseError, Pool, PoolSettings},
-    directory::{
-        StateFault,
-        sealing::{KeyRing, KeyRingFault},
-    },
+    database::{self, Pool, PoolSettings},
+    directory::sealing::KeyRing,
     live::feed,
     randomness::Randomness,
 };
-
-/// Why a process does not serve.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The database cannot be used.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    /// The registry cannot be read.
-    #[error(transparent)]
-    Registry(#[from] StateFault),
-    /// The key ring is broken.
-    #[error("the key ring: {0}")]
-    KeyRing(#[from] KeyRingFault),
-    /// An address cannot be listened on.
-    #[error("`{section}.listen` {address}: {fault}")]
-    Listen {
-        /// The listener's section.
-        section: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        fault: io::Error,
-    },
-    /// A certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// A certificate authority cannot be used.
-    #[error(transparent)]
-    Trust(#[from] TrustFault),
-    /// A part cannot be made.
-    #[error(transparent)]
-    App(#[from] AppError),
-    /// The key that signs letters cannot be used.
-    #[error(transparent)]
-    Dkim(#[from] DkimFault),
-    /// The mail server cannot be set up.
-    #[error(transparent)]
-    Smtp(#[from] SmtpSetupFault),
-    /// A value that was checked is not what it was.
-    #[error("`{0}` has changed since it was checked")]
-    Unchecked(&'static str),
-    /// The operating system gives no randomness.
-    #[error("the operating system provides no randomness: {0}")]
-    Randomness(#[from] rand::rngs::SysError),
-    /// A file or a signal is not to be had.
-    #[error(transparent)]
-    System(#[from] io::Error),
-}
 
 /// A pool of connections to the configured database; migrations are applied where the configuration says so.
 ///

@@ -10,7 +10,7 @@ use std::{
 use futures_core::future::BoxFuture;
 use lettre::Message;
 
-use super::{MailFault, Mailer};
+use super::handover::{MailFault, Mailer};
 
 /// Writes letters into a folder, one `.eml` file each; one that is sent again replaces itself.
 pub struct FolderMailer(PathBuf);
