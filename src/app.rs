@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use akgate_state::database::Pool;
+use akgate_state::database::NodePools;
 use axum::{
     Router,
     extract::Request,
@@ -23,7 +23,7 @@ use akgate_gateway::{
     lookup::LookupSettings,
     routes::Routes,
 };
-use akgate_hooks::{Hook, HookWorker};
+use akgate_hooks::{Hook, worker::HookWorker};
 use akgate_intake::{
     DeliveryContract, Intake, PublicReporting, SigningKeyFetcher, SigningKeys, SigningSource,
     TokenSource,
@@ -41,14 +41,15 @@ use akgate_owners::{
 };
 use akgate_rules::{operation::DataError, restriction::LiftRule};
 use akgate_state::{
-    calls::{in_flight::InFlight, recorder::Recorder},
-    clock::{Clock, LatestTime},
+    calls::recorder::Recorder,
+    clock::Clock,
     directory::sealing::KeyRing,
     leaks::record::SuspicionPolicy,
     live::{
         barrier::Barrier,
         feed::{self, Feed},
-        membership::{self, Membership},
+        live_node::{LiveNode, LiveNodeParts},
+        membership::Membership,
         memory::LiveRegistry,
         nodes::NodeInfo,
     },
@@ -60,9 +61,7 @@ use akgate_state::{
 #[derive(Clone)]
 pub struct NodeDependencies {
     /// The database.
-    pub pool: Pool,
-    /// The same, by connections for news and leases alone: however many calls wait for the others, these do not.
-    pub news: Pool,
+    pub pools: NodePools,
     /// Seals secrets, finds them, and signs the links of letters.
     pub ring: Arc<KeyRing>,
     /// What time it is.
@@ -158,14 +157,8 @@ pub enum AppError {
 
 /// A node.
 pub struct Node {
-    foundations: NodeDependencies,
-    live: Arc<LiveRegistry>,
-    feed: Arc<Feed>,
-    recorder: Arc<Recorder>,
-    calls: Arc<InFlight>,
-    latest: Arc<LatestTime>,
-    membership: Arc<Membership>,
-    barrier: Arc<Barrier>,
+    dependencies: NodeDependencies,
+    live: LiveNode,
 }
 
 /// What a process says of itself among the others.
@@ -193,77 +186,51 @@ impl NodeRoles {
 impl Node {
     /// A node that has read nothing yet.
     #[must_use]
-    pub fn new(foundations: NodeDependencies, feed: feed::FeedSettings, duties: NodeRoles) -> Self {
-        let live = Arc::new(LiveRegistry::default());
-        let NodeDependencies {
-            pool,
-            news,
-            ring,
-            clock,
-            database_timeout: timeout,
-            ..
-        } = &foundations;
-        let feed = Arc::new(Feed::new(news.clone(), Arc::clone(&live), feed));
-        let (calls, latest) = (Arc::<InFlight>::default(), Arc::<LatestTime>::default());
-        let membership = Membership::new(membership::MembershipParts {
-            card: NodeInfo::new(
-                duties.roles,
-                duties.enforces,
-                ring.seal_key_ids(),
-                clock.now(),
-            ),
-            pool: news.clone(),
-            feed: duties.enforces.then(|| Arc::clone(&feed)),
-            calls: Arc::clone(&calls),
-            clock: Arc::clone(clock),
-            latest: Arc::clone(&latest),
-            timeout: *timeout,
-        });
-        Self {
-            recorder: Arc::new(Recorder::new(pool.clone(), *timeout)),
-            barrier: Arc::new(Barrier::new(
-                news.clone(),
-                pool.clone(),
-                Arc::clone(clock),
-                *timeout,
-            )),
-            membership: Arc::new(membership),
-            calls,
-            latest,
-            live,
+    pub fn new(dependencies: NodeDependencies, feed: feed::FeedSettings, roles: NodeRoles) -> Self {
+        let card = NodeInfo::new(
+            roles.roles,
+            roles.enforces,
+            dependencies.ring.seal_key_ids(),
+            dependencies.clock.now(),
+        );
+        let live = LiveNode::new(LiveNodeParts {
+            card,
+            pool: dependencies.pools.calls.clone(),
+            news: dependencies.pools.control.clone(),
+            clock: Arc::clone(&dependencies.clock),
             feed,
-            foundations,
-        }
+        });
+        Self { dependencies, live }
     }
 
     /// Its place among the others.
     #[must_use]
     pub fn membership(&self) -> &Arc<Membership> {
-        &self.membership
+        &self.live.membership
     }
 
     /// Where changes that restrict wait for the nodes.
     #[must_use]
     pub fn barrier(&self) -> &Arc<Barrier> {
-        &self.barrier
+        &self.live.barrier
     }
 
     /// What this node knows.
     #[must_use]
     pub fn live(&self) -> &Arc<LiveRegistry> {
-        &self.live
+        self.live.feed.live()
     }
 
     /// What keeps it so.
     #[must_use]
     pub fn feed(&self) -> &Arc<Feed> {
-        &self.feed
+        &self.live.feed
     }
 
     /// What gathers records of calls.
     #[must_use]
     pub fn recorder(&self) -> &Arc<Recorder> {
-        &self.recorder
+        &self.live.recorder
     }
 
     /// The gate of this node.
@@ -272,24 +239,19 @@ impl Node {
     /// [`AppError::Data`].
     pub fn gate(&self, settings: GatewaySettings) -> Result<Arc<Gate>, AppError> {
         let NodeDependencies {
-            pool,
+            pools: NodePools { calls: pool, .. },
             ring,
             clock,
             randomness,
             metrics,
             ..
-        } = self.foundations.clone();
+        } = self.dependencies.clone();
         let gate = Gate::new(GateParts {
             settings: settings.gate,
             lookup: settings.lookup,
             nonces_per_key: settings.nonces_per_key,
             routes: settings.routes,
-            feed: Arc::clone(&self.feed),
-            lease: Arc::clone(self.membership.lease()),
-            barrier: Arc::clone(&self.barrier),
-            calls: Arc::clone(&self.calls),
-            latest: Arc::clone(&self.latest),
-            recorder: Arc::clone(&self.recorder),
+            node: self.live.clone(),
             pool,
             ring,
             randomness,
@@ -309,21 +271,21 @@ impl Node {
         settings: akgate_admin::AdminSettings,
     ) -> Result<Router, AppError> {
         let NodeDependencies {
-            pool,
+            pools: NodePools { admin: pool, .. },
             ring,
             randomness,
             clock,
             database_timeout,
             ..
-        } = self.foundations.clone();
+        } = self.dependencies.clone();
         let admin = AdminApi {
             pool,
             ring,
             randomness,
-            feed: enforce.then(|| Arc::clone(&self.feed)),
-            barrier: Arc::clone(&self.barrier),
-            node_id: self.membership.card().node_id,
-            latest: Arc::clone(&self.latest),
+            feed: enforce.then(|| Arc::clone(&self.live.feed)),
+            barrier: Arc::clone(&self.live.barrier),
+            node_id: self.live.membership.card().node_id,
+            latest: Arc::clone(&self.live.latest),
             clock,
             settings,
             rules: Arc::new(akgate_admin::PolicyRules::built_in()?),
@@ -341,11 +303,11 @@ impl Node {
     /// [`AppError::Page`].
     pub fn public(&self, lift: LiftRule, intake: Intake) -> Result<Router, AppError> {
         let NodeDependencies {
-            pool,
+            pools: NodePools { public: pool, .. },
             clock,
             database_timeout,
             ..
-        } = self.foundations.clone();
+        } = self.dependencies.clone();
         let console = OwnerPages {
             pool,
             pages: Arc::new(PageTemplates::built_in()?),
@@ -364,13 +326,13 @@ impl Node {
     #[must_use]
     pub fn intake(&self, settings: IntakeSettings, enforce: bool) -> Intake {
         let NodeDependencies {
-            pool,
+            pools: NodePools { public: pool, .. },
             ring,
             clock,
             metrics,
             database_timeout,
             ..
-        } = self.foundations.clone();
+        } = self.dependencies.clone();
         let signed = settings.signed.into_iter().map(|(origin, fetch)| {
             let name = origin.name.clone();
             let keys = SigningKeys::new(
@@ -394,8 +356,8 @@ impl Node {
             door: settings.door,
             pool,
             ring,
-            feed: enforce.then(|| Arc::clone(&self.feed)),
-            barrier: Arc::clone(&self.barrier),
+            feed: enforce.then(|| Arc::clone(&self.live.feed)),
+            barrier: Arc::clone(&self.live.barrier),
             clock,
             metrics,
             timeout: settings.timeout,
@@ -413,14 +375,14 @@ impl Node {
     /// [`AppError::Template`].
     pub fn worker(&self, settings: LetterWorkerSettings) -> Result<LetterWorker, AppError> {
         let NodeDependencies {
-            pool,
+            pools: NodePools { worker: pool, .. },
             ring,
             clock,
             randomness,
             metrics,
             database_timeout,
             ..
-        } = self.foundations.clone();
+        } = self.dependencies.clone();
         Ok(LetterWorker {
             pool,
             ring,
@@ -434,7 +396,7 @@ impl Node {
             randomness,
             metrics,
             rest: OutagePause::default(),
-            barrier: Arc::clone(&self.barrier),
+            barrier: Arc::clone(&self.live.barrier),
             timeout: database_timeout,
         })
     }
@@ -443,13 +405,13 @@ impl Node {
     #[must_use]
     pub fn hooks(&self, hooks: Vec<Arc<Hook>>) -> HookWorker {
         let NodeDependencies {
-            pool,
+            pools: NodePools { worker: pool, .. },
             clock,
             randomness,
             metrics,
             database_timeout,
             ..
-        } = self.foundations.clone();
+        } = self.dependencies.clone();
         HookWorker {
             hooks,
             pool,
@@ -464,27 +426,19 @@ impl Node {
     /// everything that was gathered is written, or could not be.
     pub async fn run(&self, gate: Option<Arc<Gate>>, stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
-        let feed = Arc::clone(&self.feed);
-        let stopped = stop.clone();
-        tasks.spawn(async move { feed.run(stopped).await });
-        let recorder = Arc::clone(&self.recorder);
-        let stopped = stop.clone();
-        tasks.spawn(async move { recorder.run(stopped).await });
-        let membership = Arc::clone(&self.membership);
-        let stopped = stop.clone();
-        tasks.spawn(async move { membership.run(stopped).await });
         if let Some(gate) = gate {
-            tasks.spawn(gate.keep_sweeping(stop));
+            tasks.spawn(gate.keep_sweeping(stop.clone()));
         }
+        self.live.run(stop).await;
         while tasks.join_next().await.is_some() {}
     }
 
     /// Does the upkeep of the database until told to stop; records of calls are kept for `retention`.
     pub async fn upkeep(&self, retention: time::Duration, stop: watch::Receiver<bool>) {
         let upkeep = Upkeep {
-            pool: &self.foundations.pool,
-            clock: &*self.foundations.clock,
-            timeout: self.foundations.database_timeout,
+            pool: &self.dependencies.pools.worker,
+            clock: &*self.dependencies.clock,
+            timeout: self.dependencies.database_timeout,
             retention,
         };
         upkeep.run(stop).await;

@@ -20,25 +20,20 @@ mod place;
 mod programs;
 mod start_error;
 mod tether;
+mod wait;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
 use self::folder::DataFolder;
-use self::launch::{launch_server, make_cluster};
-use self::programs::ServerPrograms;
+pub use self::launch::Durability;
+use self::launch::{PORT, SUPERUSER, launch_server, make_cluster};
+use self::programs::{ServerPrograms, find_programs};
 pub use self::start_error::StartError;
 use self::tether::ChildGuard;
-
-/// The only account of the server. It has no password: the socket's folder is closed to others.
-const SUPERUSER: &str = "postgres";
-/// Names the socket file; nothing listens on TCP.
-const PORT: u16 = 5432;
-/// How long a server may take to be ready (crash recovery included) or to go away.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
+use self::wait::{READY_TIMEOUT, sleep_until_deadline};
 
 /// How to start a [`PrivatePostgres`].
 #[derive(Debug, Clone)]
@@ -49,15 +44,6 @@ pub struct PostgresOptions {
     pub data: Option<PathBuf>,
     /// What the data is worth.
     pub tuning: Durability,
-}
-
-/// What the data is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// Survives a power cut.
-    Durable,
-    /// Fast, and lost with the machine: for tests.
-    Throwaway,
 }
 
 /// A PostgreSQL server that lives no longer than the process that started it.
@@ -97,10 +83,10 @@ impl PrivatePostgres {
                     owned: None,
                 });
             }
-            sleep_until_deadline(deadline, &folder)?;
+            sleep_until_deadline(deadline, || folder.log())?;
         }
         folder.clear_leftovers(deadline)?;
-        let programs = programs::find_programs(folder.account(), folder.version())?;
+        let programs = find_programs(folder.account(), folder.version())?;
         if !folder.has_cluster() {
             make_cluster(&programs, &folder, options.tuning)?;
         }
@@ -164,15 +150,4 @@ impl PrivatePostgres {
     pub fn stop(self) {
         drop(self);
     }
-}
-
-fn sleep_until_deadline(deadline: Instant, folder: &DataFolder) -> Result<(), StartError> {
-    if Instant::now() >= deadline {
-        return Err(StartError::Slow {
-            seconds: READY_TIMEOUT.as_secs(),
-            log: folder.log(),
-        });
-    }
-    std::thread::sleep(POLL_INTERVAL);
-    Ok(())
 }

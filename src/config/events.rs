@@ -6,7 +6,9 @@ use confique::Config;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::ConfigSecret;
+use super::{error::ConfigError, secret::ConfigSecret, text::ConfigText};
+use akgate_hooks::WebhookSecret;
+use akgate_net::https::is_safe_for_secrets;
 use akgate_state::{directory::contacts::Language, outbox::events::EventKind};
 
 /// What a hook is told.
@@ -74,6 +76,47 @@ impl HookSection {
             .map(|line| ConfigSecret::new(line.to_owned()))
             .collect())
     }
+
+    fn check(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        let wrong = |what: &str| text.wrong("events.hooks", &format!("\"{}\": {what}", self.name));
+        let url = text.require_secret(
+            "events.hooks.url",
+            self.url.as_ref(),
+            self.url_file.as_ref(),
+        )?;
+        if !is_safe_for_secrets(url.expose().trim()) {
+            return Err(wrong(
+                "`url` must be \"https://…\", because events name leaked keys (http is allowed only for this machine)",
+            ));
+        }
+        if self.kinds.as_ref().is_some_and(Vec::is_empty) {
+            return Err(wrong("`kinds` is empty: omit it to send all kinds"));
+        }
+        let secrets = self
+            .secrets()
+            .map_err(|fault| wrong(&format!("`secrets_file`: {fault}")))?;
+        match (self.format, secrets.as_slice()) {
+            (HookFormatChoice::CloudEvents, [] | [_, _, _, ..]) => {
+                return Err(wrong(
+                    "`secrets` must hold one secret, or two during a rotation",
+                ));
+            }
+            (HookFormatChoice::CloudEvents, secrets) => {
+                for secret in secrets {
+                    WebhookSecret::parse(secret.expose())
+                        .map_err(|fault| wrong(&fault.to_string()))?;
+                }
+            }
+            (HookFormatChoice::DingTalk, [] | [_]) | (HookFormatChoice::Slack, []) => {}
+            (HookFormatChoice::DingTalk, _) => {
+                return Err(wrong("`secrets` must hold one secret, the robot's SEC…"));
+            }
+            (HookFormatChoice::Slack, _) => {
+                return Err(wrong("for Slack, the URL is the secret: omit `secrets`"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// `[events]`.
@@ -90,4 +133,12 @@ pub struct EventsSection {
     /// chat messages; ca.
     #[config(default = [])]
     pub hooks: Vec<HookSection>,
+}
+
+impl EventsSection {
+    pub(super) fn check(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        let names: Vec<&str> = self.hooks.iter().map(|one| one.name.as_str()).collect();
+        text.require_names("events.hooks", &names)?;
+        self.hooks.iter().try_for_each(|hook| hook.check(text))
+    }
 }

@@ -15,7 +15,8 @@ use std::{
 use confique::{Config, env::parse::list_by_comma};
 use ipnet::IpNet;
 
-use super::oidc::OidcSection;
+use super::{error::ConfigError, oidc::OidcSection, text::ConfigText};
+use akgate_net::https::is_safe_for_secrets;
 
 /// `[gateway]`.
 #[derive(Debug, Config)]
@@ -65,6 +66,44 @@ impl GatewaySection {
         let cores = || thread::available_parallelism().ok();
         self.threads.or_else(cores).map_or(1, NonZero::get)
     }
+
+    pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        text.require_larger([
+            ("gateway.max_concurrent", self.max_concurrent > 0),
+            (
+                "gateway.head_timeout_seconds",
+                self.head_timeout_seconds > 0,
+            ),
+            (
+                "gateway.body_timeout_seconds",
+                self.body_timeout_seconds > 0,
+            ),
+        ])
+    }
+
+    pub(super) fn check_tls(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        check_tls_pair(
+            "gateway",
+            self.tls_cert.as_ref(),
+            self.tls_key.as_ref(),
+            text,
+        )
+    }
+
+    pub(super) fn check(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        let known = ["AssumeRoleWithSAML", "AssumeRoleWithOIDC"];
+        if let Some(other) = self
+            .anonymous
+            .iter()
+            .find(|action| !known.contains(&action.as_str()))
+        {
+            let message = format!(
+                "\"{other}\" needs an AccessKey; only AssumeRoleWithSAML and AssumeRoleWithOIDC can be called without one"
+            );
+            return Err(text.wrong("gateway.anonymous", &message));
+        }
+        Ok(())
+    }
 }
 
 /// `[public]`.
@@ -86,6 +125,35 @@ pub struct PublicSection {
     /// URL by which owners reach this listener, used for links in letters: "https://akgate.example.com".
     #[config(env = "AKGATE_PUBLIC_URL")]
     pub url: Option<String>,
+}
+
+impl PublicSection {
+    pub(super) fn check_tls(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        check_tls_pair(
+            "public",
+            self.tls_cert.as_ref(),
+            self.tls_key.as_ref(),
+            text,
+        )
+    }
+
+    pub(super) fn check(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        let key = "public.url";
+        let Some(url) = &self.url else {
+            return Err(text.missing(
+                key,
+                "letters link to it: set it to the URL by which owners reach the public listener, \"https://akgate.example.com\"",
+            ));
+        };
+        match url.parse::<http::Uri>() {
+            Ok(_) if is_safe_for_secrets(url) => Ok(()),
+            Err(_) => Err(text.wrong(key, "must be \"https://HOST\"")),
+            Ok(_) => Err(text.wrong(
+                key,
+                "must be \"https://HOST\", because the links in letters are secrets (http is allowed only for this machine)",
+            )),
+        }
+    }
 }
 
 /// `[admin]`.
@@ -125,4 +193,53 @@ pub struct AdminSection {
     /// Sign-in with an OpenID Connect provider.
     #[config(nested)]
     pub oidc: OidcSection,
+}
+
+impl AdminSection {
+    pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        text.require_larger([(
+            "admin.requests_expire_hours",
+            self.requests_expire_hours > 0,
+        )])
+    }
+
+    pub(super) fn check_tls(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        check_tls_pair("admin", self.tls_cert.as_ref(), self.tls_key.as_ref(), text)
+    }
+
+    pub(super) fn check(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        if self.client_ca.is_some() && self.tls_cert.is_none() {
+            return Err(text.wrong(
+                "admin.client_ca",
+                "client certificates need TLS: set admin.tls_cert and admin.tls_key",
+            ));
+        }
+        if self.client_crl.is_some() && self.client_ca.is_none() {
+            return Err(text.wrong(
+                "admin.client_crl",
+                "also set admin.client_ca, the authority that issues the list",
+            ));
+        }
+        self.oidc.check(text)
+    }
+}
+
+/// A certificate and its key are both set, or neither.
+fn check_tls_pair(
+    section: &str,
+    certificate: Option<&PathBuf>,
+    key: Option<&PathBuf>,
+    text: &ConfigText<'_>,
+) -> Result<(), ConfigError> {
+    match (certificate, key) {
+        (Some(_), None) => Err(text.wrong(
+            &format!("{section}.tls_cert"),
+            "also set tls_key, the private key",
+        )),
+        (None, Some(_)) => Err(text.wrong(
+            &format!("{section}.tls_key"),
+            "also set tls_cert, the certificate",
+        )),
+        (Some(_), Some(_)) | (None, None) => Ok(()),
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use confique::Config;
 use serde::Deserialize;
 
-use super::ConfigSecret;
+use super::{error::ConfigError, secret::ConfigSecret, text::ConfigText};
 
 /// Where letters go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -81,4 +81,50 @@ pub struct MailSection {
     /// A folder of templates that replace the built-in ones of the same name (en/imposed.md).
     #[config(env = "AKGATE_MAIL_TEMPLATES")]
     pub templates: Option<PathBuf>,
+}
+
+impl MailSection {
+    pub(super) fn check(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        let Some(from) = &self.from else {
+            return Err(text.missing(
+                "mail.from",
+                "set it to a sender like \"akgate <akgate@example.com>\"",
+            ));
+        };
+        if from.parse::<lettre::message::Mailbox>().is_err() {
+            return Err(text.wrong("mail.from", "must be \"NAME <USER@HOST>\""));
+        }
+        match (&self.dkim_selector, &self.dkim_key_file) {
+            (Some(_), None) => {
+                return Err(
+                    text.missing("mail.dkim_key_file", "set it to the key that signs letters")
+                );
+            }
+            (None, Some(_)) => {
+                return Err(text.missing(
+                    "mail.dkim_selector",
+                    "set it to the selector of the public key in the DNS",
+                ));
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        match self.transport {
+            TransportChoice::Folder if self.folder.is_none() => {
+                Err(text.missing("mail.folder", "set it to the folder to write letters to"))
+            }
+            TransportChoice::Folder => Ok(()),
+            TransportChoice::Smtp if self.host.is_none() => Err(text.missing(
+                "mail.host",
+                "set it to the mail server's name, or set transport = \"folder\"",
+            )),
+            TransportChoice::Smtp if self.username.is_some() => text
+                .require_secret(
+                    "mail.password",
+                    self.password.as_ref(),
+                    self.password_file.as_ref(),
+                )
+                .map(drop),
+            TransportChoice::Smtp => Ok(()),
+        }
+    }
 }

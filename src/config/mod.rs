@@ -4,7 +4,6 @@
 //! before the file, that before the default. A secret is given as itself or by a file of its own (`x` or
 //! `x_file`), never both. What is wrong is told with file, line and a caret, or with the variable's name.
 
-mod check;
 mod error;
 mod events;
 mod listeners;
@@ -15,13 +14,14 @@ mod secret;
 mod sources;
 mod storage;
 mod telemetry;
+mod text;
 mod upstreams;
 
 use std::path::Path;
 
 use confique::{Config as _, toml::FormatOptions};
 
-use self::check::ConfigChecker;
+use self::text::ConfigText;
 pub use self::{
     error::ConfigError,
     events::{EventsSection, HookFormatChoice, HookSection},
@@ -115,6 +115,49 @@ pub struct ConfigSections {
     pub records: RecordsSection,
 }
 
+impl ConfigSections {
+    /// Checks what each section says of itself: first what every process needs, then what the roles need.
+    fn check(self, roles: &[ProcessRole], text: &ConfigText<'_>) -> Result<Config, ConfigError> {
+        let database_url = self.database.check_url(text)?;
+        let key_ring = self.directory.check_key_ring(text)?;
+        self.registry.check_limits(text)?;
+        self.directory.check_limits(text)?;
+        self.policy.check_limits(text)?;
+        self.gateway.check_limits(text)?;
+        self.admin.check_limits(text)?;
+        self.sources.check_limits(text)?;
+        self.database.check_limits(text)?;
+        self.freshness.check_limits(text)?;
+        self.gateway.check_tls(text)?;
+        self.public.check_tls(text)?;
+        self.admin.check_tls(text)?;
+        let has = |role| roles.contains(&role);
+        if has(ProcessRole::Admin) {
+            self.admin.check(text)?;
+        }
+        if has(ProcessRole::Gateway) {
+            self.gateway.check(text)?;
+            self.upstreams.check(text)?;
+        }
+        if has(ProcessRole::Public) || has(ProcessRole::Worker) {
+            self.public.check(text)?;
+        }
+        if has(ProcessRole::Public) {
+            self.sources.check(text)?;
+        }
+        if has(ProcessRole::Worker) {
+            self.mail.check(text)?;
+            self.events.check(text)?;
+        }
+        Ok(Config {
+            roles: roles.to_vec(),
+            sections: self,
+            database_url,
+            key_ring,
+        })
+    }
+}
+
 /// A configuration that was checked for the roles of a process.
 #[derive(Debug)]
 pub struct Config {
@@ -156,8 +199,7 @@ impl Config {
         let sections = builder
             .load()
             .map_err(|fault| ConfigError::load(file, &fault))?;
-        let checker = ConfigChecker::new(file, text);
-        checker.check(sections, roles)
+        sections.check(roles, &ConfigText { file, text })
     }
 
     /// Whether this process judges calls, and so has to know what the registry says.

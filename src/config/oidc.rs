@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use confique::{Config, env::parse::list_by_comma};
 
-use super::ConfigSecret;
+use super::{error::ConfigError, secret::ConfigSecret, text::ConfigText};
+use akgate_net::https::is_safe_for_secrets;
 
 /// `[admin.oidc]`.
 #[derive(Debug, Config)]
@@ -42,4 +43,42 @@ pub struct OidcSection {
     /// CA certificate of the provider, a PEM file; by default, the public authorities are trusted.
     #[config(env = "AKGATE_ADMIN_OIDC_CA")]
     pub ca: Option<PathBuf>,
+}
+
+impl OidcSection {
+    pub(super) fn check(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        let Some(issuer) = &self.issuer else {
+            return match self.client_id {
+                Some(_) => Err(text.missing(
+                    "admin.oidc.issuer",
+                    "set it to the provider's issuer identifier: \"https://login.example.com\"",
+                )),
+                None => Ok(()),
+            };
+        };
+        if !is_safe_for_secrets(issuer) {
+            return Err(text.wrong(
+                "admin.oidc.issuer",
+                "must be \"https://HOST\", because this server decides who an operator is (http is allowed only for this machine)",
+            ));
+        }
+        if self.client_id.as_ref().is_none_or(String::is_empty) {
+            return Err(text.missing(
+                "admin.oidc.client_id",
+                "set it to the id under which akgate is registered at the provider",
+            ));
+        }
+        if !self.scopes.iter().any(|scope| scope == "openid") {
+            return Err(text.wrong("admin.oidc.scopes", "must include \"openid\""));
+        }
+        if !(1..=24).contains(&self.token_hours) {
+            return Err(text.wrong("admin.oidc.token_hours", "must be 1 to 24"));
+        }
+        match (&self.client_secret, &self.client_secret_file) {
+            (None, None) => Ok(()),
+            (given, file) => text
+                .require_secret("admin.oidc.client_secret", given.as_ref(), file.as_ref())
+                .map(drop),
+        }
+    }
 }

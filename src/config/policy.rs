@@ -4,6 +4,7 @@ use confique::{Config, env::parse::list_by_comma};
 use serde::{Deserialize, Deserializer};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
+use super::{error::ConfigError, text::ConfigText};
 use akgate_rules::{
     ladder::EscalationLadder,
     restriction::LiftRule,
@@ -61,6 +62,17 @@ pub struct PolicySection {
     pub escalation: EscalationSection,
 }
 
+impl PolicySection {
+    pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        let reminders = &self.escalation.reminders_hours;
+        if !reminders.is_sorted() || reminders.first() == Some(&0) {
+            let key = "policy.escalation.reminders_hours";
+            return Err(text.wrong(key, "must be increasing numbers of at least 1"));
+        }
+        Ok(())
+    }
+}
+
 /// `[policy.escalation]`.
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
@@ -101,4 +113,10 @@ pub struct FreshnessSection {
     /// Maximum number of nonces of one AccessKey that a node remembers, each for 31 minutes. A key with more is throttled.
     #[config(env = "AKGATE_FRESHNESS_NONCES_PER_KEY", default = 1000000)]
     pub nonces_per_key: usize,
+}
+
+impl FreshnessSection {
+    pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        text.require_larger([("freshness.nonces_per_key", self.nonces_per_key > 0)])
+    }
 }

@@ -5,8 +5,9 @@ use std::{num::NonZeroU32, path::PathBuf};
 use confique::Config;
 use serde::Deserialize;
 
-use super::ConfigSecret;
+use super::{error::ConfigError, secret::ConfigSecret, text::ConfigText};
 use akgate_intake::origin::KeyIdCheck;
+use akgate_net::https::is_safe_for_secrets;
 
 /// A source whose contract is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -105,6 +106,60 @@ pub struct SourcesSection {
     pub public_report: PublicReportSection,
 }
 
+impl SourcesSection {
+    pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        text.require_larger([
+            ("sources.timeout_seconds", self.timeout_seconds > 0),
+            (
+                "sources.body_timeout_seconds",
+                self.body_timeout_seconds > 0,
+            ),
+            (
+                "sources.room_bytes",
+                self.room_bytes >= self.body_limit_bytes,
+            ),
+        ])
+    }
+
+    pub(super) fn check(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        let names = self.signed.iter().map(|one| one.name.as_str());
+        let names = names.chain(self.revocation.iter().map(|one| one.name.as_str()));
+        let names: Vec<&str> = names.collect();
+        text.require_names("sources.signed", &names)?;
+        if names.contains(&"public") {
+            return Err(text.wrong(
+                "sources.signed",
+                "\"public\" is reserved for reports at POST /report",
+            ));
+        }
+        for one in &self.signed {
+            one.check(text)?;
+        }
+        for one in &self.revocation {
+            one.check(text)?;
+        }
+        Ok(())
+    }
+}
+
+impl RevocationSource {
+    fn check(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        let key = "sources.revocation.token";
+        if self.token.is_none() && self.token_file.is_none() {
+            let message = format!("\"{}\": set `token`, or `token_file`", self.name);
+            return Err(text.wrong("sources.revocation", &message));
+        }
+        let token = text.require_secret(key, self.token.as_ref(), self.token_file.as_ref())?;
+        if token.expose().len() < 20 {
+            return Err(text.wrong(
+                "sources.revocation",
+                "a token must have at least 20 characters: `openssl rand -hex 32`",
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// `[sources.public_report]`.
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
@@ -179,5 +234,31 @@ impl SignedSource {
             id_check: self.id_check.unwrap_or(preset.id_check),
             feedback: self.feedback.unwrap_or(preset.feedback),
         }
+    }
+    fn check(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        let key = "sources.signed";
+        let wrong = |what: &str| text.wrong(key, &format!("\"{}\": {what}", self.name));
+        let view = self.view();
+        for (name, header) in [
+            ("id_header", view.id_header),
+            ("signature_header", view.signature_header),
+        ] {
+            let named = header.is_some_and(|header| header.parse::<http::HeaderName>().is_ok());
+            if !named {
+                return Err(wrong(&format!(
+                    "`{name}` must be the name of a header; or set `preset`"
+                )));
+            }
+        }
+        if !view.keys_url.is_some_and(is_safe_for_secrets) {
+            return Err(wrong(
+                "`keys_url` must be \"https://…\", because its keys sign leak reports (http is allowed only for this machine)",
+            ));
+        }
+        if self.keys_token.is_some() || self.keys_token_file.is_some() {
+            let key = "sources.signed.keys_token";
+            text.require_secret(key, self.keys_token.as_ref(), self.keys_token_file.as_ref())?;
+        }
+        Ok(())
     }
 }

@@ -4,27 +4,58 @@ use std::path::PathBuf;
 
 use confique::Config;
 
-use super::ConfigSecret;
+use super::{error::ConfigError, secret::ConfigSecret, text::ConfigText};
+use akgate_state::{
+    database::{CommitDurability, DatabaseUrl},
+    directory::sealing::KeyRing,
+};
 
 /// `[database]`.
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct DatabaseSection {
-    /// URL of the PostgreSQL database: "postgresql://akgate:PASSWORD@db.example.com/akgate?sslmode=verify-full". A secret.
+    /// URL of the PostgreSQL database: "postgresql://akgate:PASSWORD@db.example.com/akgate?sslmode=verify-full". Several
+    /// hosts are separated by commas; the one that takes writes is used and followed. A secret.
     #[config(env = "AKGATE_DATABASE_URL")]
     pub url: Option<ConfigSecret>,
     /// A file that contains the URL.
     #[config(env = "AKGATE_DATABASE_URL_FILE")]
     pub url_file: Option<PathBuf>,
-    /// Maximum number of connections. Four of them are reserved for changes and leases; one more is opened for notifications.
-    #[config(env = "AKGATE_DATABASE_MAX_CONNECTIONS", default = 16)]
+    /// Maximum number of connections for calls. Up to 17 more are opened beside them: 4 each for changes and leases, the
+    /// admin API, the public listener and the worker, and one for notifications.
+    #[config(env = "AKGATE_DATABASE_MAX_CONNECTIONS", default = 12)]
     pub max_connections: u32,
     /// Timeout of one database call, in seconds.
     #[config(env = "AKGATE_DATABASE_TIMEOUT_SECONDS", default = 5)]
     pub timeout_seconds: u64,
+    /// What a commit waits for (PostgreSQL's synchronous_commit): "on", "remote_apply", "remote_write"; with "local" or
+    /// "off", a failover or a crash may lose changes that were acknowledged.
+    #[config(env = "AKGATE_DATABASE_SYNCHRONOUS_COMMIT", default = "on")]
+    pub synchronous_commit: CommitDurability,
     /// Whether migrations are applied at startup.
     #[config(env = "AKGATE_DATABASE_MIGRATE", default = true)]
     pub migrate: bool,
+}
+
+impl DatabaseSection {
+    pub(super) fn check_url(&self, text: &ConfigText<'_>) -> Result<ConfigSecret, ConfigError> {
+        let key = "database.url";
+        let url = text.require_secret(key, self.url.as_ref(), self.url_file.as_ref())?;
+        match DatabaseUrl::parse(url.expose()) {
+            Ok(_) => Ok(url),
+            Err(fault) => Err(text.wrong(
+                key,
+                &format!("the URL {fault}. Example: \"postgresql://USER:PASSWORD@HOST/DATABASE\""),
+            )),
+        }
+    }
+
+    pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        text.require_larger([
+            ("database.timeout_seconds", self.timeout_seconds > 0),
+            ("database.max_connections", self.max_connections > 0),
+        ])
+    }
 }
 
 /// `[directory]`.
@@ -48,6 +79,36 @@ pub struct DirectorySection {
     pub negative_seconds: u64,
 }
 
+impl DirectorySection {
+    pub(super) fn check_key_ring(
+        &self,
+        text: &ConfigText<'_>,
+    ) -> Result<ConfigSecret, ConfigError> {
+        let (given, file) = (self.key_ring.as_ref(), self.key_ring_file.as_ref());
+        let key_ring = text.require_secret("directory.key_ring", given, file)?;
+        match KeyRing::parse(key_ring.expose()) {
+            Ok(_) => Ok(key_ring),
+            Err(fault) => {
+                let key = match file {
+                    Some(_) => "directory.key_ring_file",
+                    None => "directory.key_ring",
+                };
+                Err(text.wrong(key, &fault.to_string()))
+            }
+        }
+    }
+
+    pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        if self.negative_seconds > 5 {
+            return Err(text.wrong("directory.negative_seconds", "must be at most 5"));
+        }
+        text.require_larger([
+            ("directory.lookups", self.lookups > 0),
+            ("directory.cached_keys", self.cached_keys > 0),
+        ])
+    }
+}
+
 /// `[registry]`.
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
@@ -58,6 +119,15 @@ pub struct RegistrySection {
     /// Whether to use PostgreSQL's notifications, which deliver changes faster.
     #[config(env = "AKGATE_REGISTRY_NOTIFY", default = true)]
     pub notify: bool,
+}
+
+impl RegistrySection {
+    pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        match self.poll_milliseconds {
+            10..=1000 => Ok(()),
+            _ => Err(text.wrong("registry.poll_milliseconds", "must be 10 to 1000")),
+        }
+    }
 }
 
 /// `[records]`.

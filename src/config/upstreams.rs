@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use confique::Config;
 use serde::Deserialize;
 
-use super::ConfigSecret;
+use super::{error::ConfigError, secret::ConfigSecret, text::ConfigText};
 
 /// What becomes of the caller's credentials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -72,6 +72,37 @@ pub struct UpstreamsSection {
     pub other: Vec<OtherUpstream>,
 }
 
+impl UpstreamsSection {
+    pub(super) fn check(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        let catalogued = [
+            ("upstreams.ram", self.ram.view()),
+            ("upstreams.ims", self.ims.view()),
+            ("upstreams.sts", self.sts.view()),
+            ("upstreams.resourcemanager", self.resourcemanager.view()),
+        ];
+        let served = catalogued.iter().filter(|(_, one)| one.url.is_some());
+        if served.count() == 0 && self.other.is_empty() {
+            return Err(text.missing(
+                "upstreams.ram.url",
+                "a gateway needs an upstream: set it to a URL, or to \"sandbox\"",
+            ));
+        }
+        for (name, one) in catalogued {
+            one.check(name, text)?;
+        }
+        for other in &self.other {
+            if other.actions.is_empty() {
+                return Err(text.wrong(
+                    "upstreams.other",
+                    "`actions` must list the actions to serve",
+                ));
+            }
+            other.view().check("upstreams.other", text)?;
+        }
+        Ok(())
+    }
+}
+
 macro_rules! upstream {
     ($name:ident, $doc:literal, $url:literal, $credentials:literal, $key:literal, $key_file:literal, $timeout:literal, $ca:literal) => {
         #[doc = $doc]
@@ -131,6 +162,51 @@ pub struct UpstreamView<'a> {
     pub timeout_seconds: u64,
     /// A certificate authority of one's own.
     pub ca: Option<&'a PathBuf>,
+}
+
+impl UpstreamView<'_> {
+    /// Checks the upstream that stands under this key.
+    fn check(self, name: &str, text: &ConfigText<'_>) -> Result<(), ConfigError> {
+        let Some(url) = self.url else {
+            return Ok(());
+        };
+        let (url_key, credentials_key) = (format!("{name}.url"), format!("{name}.credentials"));
+        if url == "sandbox" {
+            return match self.credentials {
+                CredentialsChoice::Drop => Ok(()),
+                CredentialsChoice::Keep => Err(text.wrong(
+                    &credentials_key,
+                    "the sandbox uses the identity header, not the caller's credentials: set it to \"drop\"",
+                )),
+            };
+        }
+        let parsed: Option<http::Uri> = url.parse().ok();
+        let good = parsed.is_some_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.authority().is_some()
+                && uri.path() == "/"
+                && uri.query().is_none()
+        });
+        if !good {
+            return Err(text.wrong(
+                &url_key,
+                "must be \"http://HOST:PORT\" or \"https://HOST:PORT\" without a path, or \"sandbox\"",
+            ));
+        }
+        if self.credentials == CredentialsChoice::Keep {
+            return Ok(());
+        }
+        let key_name = format!("{name}.identity_key");
+        let key = text.require_secret(&key_name, self.identity_key, self.identity_key_file)?;
+        if hex::decode(key.expose()).is_ok_and(|bytes| bytes.len() == 32) {
+            Ok(())
+        } else {
+            Err(text.wrong(
+                &key_name,
+                "must be 64 hexadecimal digits: `openssl rand -hex 32`",
+            ))
+        }
+    }
 }
 
 impl OtherUpstream {

@@ -11,7 +11,7 @@ pub mod tally;
 use std::{
     io::Write,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use self::{
-    moves::{AttackMove, AttackerAssets},
+    moves::{AttackMove, AttackState, AttackerAssets, RAM_VERSION},
     tally::{AttackCall, AttackTally},
 };
 use super::{
@@ -30,10 +30,8 @@ use super::{
     seed::Fixtures,
     walk::WalkFault,
 };
-use akgate_client::signer::{ApiCall, ApiReply, SigningClient, SigningCredentials};
+use akgate_client::signer::{ApiReply, SigningClient, SigningCredentials};
 use akgate_state::clock::Clock;
-
-const RAM_VERSION: &str = "2015-05-01";
 
 /// How long the attack goes on before the report.
 const TIME_BEFORE_REPORT: Duration = Duration::from_millis(500);
@@ -46,48 +44,6 @@ const CALLER_COUNT: usize = 4;
 
 /// How many calls are signed before the report, to be sent after it.
 const PRESIGNED_CALLS: usize = 2_000;
-
-/// What every caller of the attack has.
-pub struct AttackState {
-    gateways: Vec<String>,
-    next: AtomicUsize,
-    caller: SigningClient,
-    clock: Arc<dyn Clock>,
-    loot: AttackerAssets,
-    began: Instant,
-    over: AtomicBool,
-    tries: Mutex<Vec<AttackCall>>,
-}
-
-impl AttackState {
-    /// Calls with a signature made now.
-    async fn call(
-        &self,
-        key: &SigningCredentials,
-        version: &str,
-        action: &str,
-        parameters: &[(&str, &str)],
-    ) -> Result<ApiReply, WalkFault> {
-        let api = ApiCall {
-            version,
-            action,
-            parameters,
-        };
-        let now = self.clock.now();
-        Ok(self.caller.call(self.gateway(), key, api, now).await?)
-    }
-
-    /// Each call goes to the next node.
-    fn gateway(&self) -> &str {
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        let at = next % self.gateways.len().max(1);
-        self.gateways.get(at).map_or("", String::as_str)
-    }
-
-    fn ms(&self) -> f64 {
-        self.began.elapsed().as_secs_f64() * 1000.0
-    }
-}
 
 /// Attacks; gives how many calls that were sent after the report's answer got through.
 ///
@@ -110,7 +66,6 @@ pub async fn run_attack<W: Write>(
         loot,
         began: Instant::now(),
         over: AtomicBool::new(false),
-        tries: Mutex::default(),
     });
     let mut callers = JoinSet::new();
     for turn in 0..CALLER_COUNT {
@@ -125,10 +80,10 @@ pub async fn run_attack<W: Write>(
     }
     tokio::time::sleep(TIME_AFTER_REPORT).await;
     field.over.store(true, Ordering::Relaxed);
+    let mut tries = Vec::new();
     while let Some(ended) = callers.join_next().await {
-        ended.map_err(|_| WalkFault::Lacking("an attacker"))??;
+        tries.extend(ended.map_err(|_| WalkFault::Lacking("an attacker"))??);
     }
-    let tries = std::mem::take(&mut *field.tries.lock().unwrap_or_else(PoisonError::into_inner));
     let users = list_users(&field, &cast.root).await?;
     let tally = AttackTally::new(reported, answered, tries, &users);
     report.show(&tally, AttackTally::text)?;
@@ -136,8 +91,9 @@ pub async fn run_attack<W: Write>(
     Ok(tally.through_after())
 }
 
-/// Goes through the moves until it is over.
-async fn repeat_moves(field: Arc<AttackState>, turn: usize) -> Result<(), WalkFault> {
+/// Goes through the moves until it is over; gives the calls that were made.
+async fn repeat_moves(field: Arc<AttackState>, turn: usize) -> Result<Vec<AttackCall>, WalkFault> {
+    let mut tries = Vec::new();
     let moves = AttackMove::ALL
         .iter()
         .cycle()
@@ -149,19 +105,17 @@ async fn repeat_moves(field: Arc<AttackState>, turn: usize) -> Result<(), WalkFa
         let name = format!("mallory-{}", uuid::Uuid::new_v4().simple());
         let sent = field.ms();
         if let Some((last_sent, reply)) = one.play(&field, &name).await? {
-            let one = AttackCall {
+            tries.push(AttackCall {
                 what: *one,
                 // Of a move of two calls, the second is the one that counts.
                 sent: last_sent.unwrap_or(sent),
                 got: summarize_reply(&reply),
                 reached: one.reached(&reply),
                 user_name: name,
-            };
-            let mut tries = field.tries.lock().unwrap_or_else(PoisonError::into_inner);
-            tries.push(one);
+            });
         }
     }
-    Ok(())
+    Ok(tries)
 }
 
 async fn report_leak(

@@ -48,7 +48,7 @@ use akgate_rules::{
     verdict::{Mode, Profile},
 };
 use akgate_sandbox::Sandbox;
-use akgate_state::database::{self, DatabaseError, Pool, PoolSettings};
+use akgate_state::database::{self, DatabaseError, NodePools, Pool, PoolSettings};
 use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
@@ -264,9 +264,8 @@ async fn run_story<W: io::Write>(
         .as_ref()
         .map(|listener| format!("https://{}", listener.local_addr()));
 
-    let foundations = NodeDependencies {
-        pool: pool.clone(),
-        news: pool.clone(),
+    let dependencies = NodeDependencies {
+        pools: NodePools::shared(pool),
         ring: Arc::clone(&ring),
         clock: Arc::clone(&clock),
         randomness: Arc::clone(randomness),
@@ -274,7 +273,7 @@ async fn run_story<W: io::Write>(
         database_timeout: DATABASE_TIMEOUT,
     };
     let node = Arc::new(Node::new(
-        foundations.clone(),
+        dependencies.clone(),
         feed::FeedSettings::default(),
         NodeRoles::all(),
     ));
@@ -336,12 +335,15 @@ async fn run_story<W: io::Write>(
     let mut gateway_urls = vec![gateway_url.clone()];
     let mut listeners = Vec::new();
     for _ in 1..args.nodes {
-        let foundations = NodeDependencies {
-            pool: connect_node_pool(state).await?,
-            news: connect_node_pool(state).await?,
-            ..foundations.clone()
+        let dependencies = NodeDependencies {
+            pools: NodePools::shared(&connect_node_pool(state).await?),
+            ..dependencies.clone()
         };
-        let other = Node::new(foundations, feed::FeedSettings::default(), NodeRoles::all());
+        let other = Node::new(
+            dependencies,
+            feed::FeedSettings::default(),
+            NodeRoles::all(),
+        );
         let (settings, upstreams) = settings();
         let gate = other.gate(settings)?;
         other.membership().round().await?;

@@ -18,14 +18,11 @@ use akgate_rules::{
     verdict::{Policy, Profile},
 };
 use akgate_state::{
-    calls::{in_flight::InFlight, recorder::Recorder},
-    clock::{Clock, LatestTime, SystemClock},
+    clock::{Clock, SystemClock},
     directory::{StateFault, sealing::KeyRing},
     live::{
-        barrier::Barrier,
-        feed::{self, Feed},
-        membership::{self, Membership},
-        memory::LiveRegistry,
+        feed::FeedSettings,
+        live_node::{LiveNode, LiveNodeParts},
         nodes::NodeInfo,
     },
     randomness::{NoRandomness, Randomness},
@@ -65,7 +62,7 @@ pub struct GateBuilder {
 #[must_use = "a gate that nobody keeps refuses all changes"]
 pub struct GateTasks {
     gate: Arc<Gate>,
-    membership: Arc<Membership>,
+    node: LiveNode,
 }
 
 impl Gate {
@@ -158,49 +155,37 @@ impl GateBuilder {
     pub async fn build(self) -> Result<(GateLayer, GateTasks), GateBuildError> {
         let timeout = self.settings.database_timeout;
         let news = database::pool_beside(&self.pool, NEWS_CONNECTIONS, timeout);
-        let feed_settings = feed::FeedSettings {
-            timeout,
-            ..feed::FeedSettings::default()
-        };
-        let feed = Feed::new(news.clone(), Arc::<LiveRegistry>::default(), feed_settings);
-        let feed = Arc::new(feed);
-        let (calls, latest) = (Arc::<InFlight>::default(), Arc::<LatestTime>::default());
         let now = self.clock.now();
-        let membership = Arc::new(Membership::new(membership::MembershipParts {
+        let node = LiveNode::new(LiveNodeParts {
             card: NodeInfo::new(vec!["gateway".into()], true, self.ring.seal_key_ids(), now),
-            pool: news.clone(),
-            feed: Some(Arc::clone(&feed)),
-            calls: Arc::clone(&calls),
+            pool: self.pool.clone(),
+            news,
             clock: Arc::clone(&self.clock),
-            latest: Arc::clone(&latest),
-            timeout,
-        }));
+            feed: FeedSettings {
+                timeout,
+                ..FeedSettings::default()
+            },
+        });
         let randomness = match &self.randomness {
             Some(randomness) => Arc::clone(randomness),
             None => Arc::new(Randomness::from_system()?),
         };
-        let barrier = Barrier::new(news, self.pool.clone(), Arc::clone(&self.clock), timeout);
         let gate = Arc::new(Gate::new(GateParts {
             routes: self.routes(),
             settings: self.settings,
             lookup: self.lookup,
             nonces_per_key: NONCES_PER_KEY,
-            feed,
-            lease: Arc::clone(membership.lease()),
-            barrier: Arc::new(barrier),
-            calls,
-            latest,
-            recorder: Arc::new(Recorder::new(self.pool.clone(), timeout)),
+            node: node.clone(),
             pool: self.pool,
             ring: self.ring,
             randomness,
             clock: self.clock,
             metrics: self.metrics,
         })?);
-        gate.feed.poll().await?;
-        membership.round().await?;
+        node.feed.poll().await?;
+        node.membership.round().await?;
         let layer = GateLayer::new(Arc::clone(&gate));
-        Ok((layer, GateTasks { gate, membership }))
+        Ok((layer, GateTasks { gate, node }))
     }
 
     fn routes(&self) -> Routes {
@@ -220,15 +205,10 @@ impl GateTasks {
     /// Runs until `stop` is ready; returns when the last records are written, or could not be.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (stopping, stopped) = watch::channel(false);
-        let Self { gate, membership } = self;
-        let (feed, recorder) = (Arc::clone(&gate.feed), Arc::clone(&gate.recorder));
+        let Self { gate, node } = self;
         let mut tasks = JoinSet::new();
         let receiver = stopped.clone();
-        tasks.spawn(async move { feed.run(receiver).await });
-        let receiver = stopped.clone();
-        tasks.spawn(async move { recorder.run(receiver).await });
-        let receiver = stopped.clone();
-        tasks.spawn(async move { membership.run(receiver).await });
+        tasks.spawn(async move { node.run(receiver).await });
         tasks.spawn(gate.keep_sweeping(stopped));
         stop.await;
         stopping.send_replace(true);

@@ -27,7 +27,10 @@ use akgate_state::{
     calls::{in_flight::InFlight, recorder::Recorder},
     clock::{Clock, LatestTime},
     directory::{sealing::KeyRing, with_timeout},
-    live::{barrier::Barrier, feed::Feed, lease::Lease, memory::LiveRegistry, nodes},
+    live::{
+        barrier::Barrier, feed::Feed, lease::Lease, live_node::LiveNode, memory::LiveRegistry,
+        nodes,
+    },
     randomness::Randomness,
 };
 
@@ -150,18 +153,8 @@ pub struct GateParts {
     pub nonces_per_key: usize,
     /// Which operations are served.
     pub routes: Routes,
-    /// What this node knows, and what keeps it as the database has it.
-    pub feed: Arc<Feed>,
-    /// The lease of this node.
-    pub lease: Arc<Lease>,
-    /// Where changes that restrict wait for the nodes.
-    pub barrier: Arc<Barrier>,
-    /// The calls that this node is at work on.
-    pub calls: Arc<InFlight>,
-    /// The latest time that was seen.
-    pub latest: Arc<LatestTime>,
-    /// Gathers records.
-    pub recorder: Arc<Recorder>,
+    /// The node that it belongs to.
+    pub node: LiveNode,
     /// The database.
     pub pool: Pool,
     /// Seals what is learnt.
@@ -180,10 +173,11 @@ impl Gate {
     /// # Errors
     /// [`DataError`] where the data of the build is wrong.
     pub fn new(parts: GateParts) -> Result<Self, DataError> {
+        let node = parts.node;
         let lookup = KeyLookup::new(
             parts.pool.clone(),
             Arc::clone(&parts.ring),
-            Arc::clone(&parts.feed),
+            Arc::clone(&node.feed),
             parts.lookup,
         );
         Ok(Self {
@@ -191,14 +185,14 @@ impl Gate {
             strict: Blocklist::strict()?,
             routes: parts.routes,
             lookup: Arc::new(lookup),
-            live: Arc::clone(parts.feed.live()),
-            feed: parts.feed,
-            lease: parts.lease,
-            barrier: parts.barrier,
-            calls: parts.calls,
-            latest: parts.latest,
+            live: Arc::clone(node.feed.live()),
+            feed: node.feed,
+            lease: Arc::clone(node.membership.lease()),
+            barrier: node.barrier,
+            calls: node.calls,
+            latest: node.latest,
             nonces: NonceMemory::new(parts.nonces_per_key, RandomState::new()),
-            recorder: parts.recorder,
+            recorder: node.recorder,
             pool: parts.pool,
             ring: parts.ring,
             randomness: parts.randomness,

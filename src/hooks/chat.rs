@@ -11,7 +11,7 @@ use sha2::Sha256;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{HookRequest, SendFault};
+use super::request::{HookRequest, SendFault};
 use akgate_rules::{access_key::mask_key_id, evidence::sanitize_text};
 use akgate_state::{directory::contacts::Language, outbox::events::LeasedEvent};
 

@@ -6,22 +6,23 @@
 #![forbid(unsafe_code)]
 
 pub mod chat;
+mod request;
 pub mod webhook;
-mod worker;
+pub mod worker;
 
 use std::time::Duration;
 
 use http::{
-    HeaderMap, Request, StatusCode, Uri,
+    Request, StatusCode, Uri,
     header::{CONTENT_TYPE, RETRY_AFTER},
-    request,
+    request::Builder,
 };
 use time::OffsetDateTime;
 
 pub use self::{
     chat::{ChatTemplates, DingTalk, Slack},
+    request::{HookRequest, SendFault},
     webhook::{InvalidWebhookSecret, StandardWebhook, WebhookSecret},
-    worker::HookWorker,
 };
 use akgate_net::https::BoundedClient;
 use akgate_state::outbox::events::{EventKind, LeasedEvent};
@@ -53,28 +54,6 @@ pub enum HookFormat {
     DingTalk(DingTalk),
     /// A message in a Slack channel.
     Slack(Slack),
-}
-
-/// A request that is ready to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HookRequest {
-    /// Beside `Content-Type` and `User-Agent`.
-    pub headers: HeaderMap,
-    /// What it is.
-    pub content_type: &'static str,
-    /// What is added to the address' query.
-    pub query: String,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-/// Why an event is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SendFault {
-    /// Another time, not before so long.
-    Again(String, Option<Duration>),
-    /// Never: whoever was there is gone.
-    Never(String),
 }
 
 impl Hook {
@@ -137,7 +116,7 @@ impl Hook {
         }
     }
 
-    fn post(&self, message: &HookRequest) -> Result<request::Builder, SendFault> {
+    fn post(&self, message: &HookRequest) -> Result<Builder, SendFault> {
         let uri = match message.query.as_str() {
             "" => self.url.clone(),
             query => {

@@ -13,7 +13,7 @@ use sha2::Sha256;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use zeroize::Zeroizing;
 
-use super::HookRequest;
+use super::request::HookRequest;
 use akgate_state::outbox::events::{EventKind, LeasedEvent};
 
 /// A secret that webhooks are signed with: `whsec_` and 24 to 64 bytes in Base64 (Standard Webhooks, "Symmetric").

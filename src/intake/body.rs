@@ -5,7 +5,7 @@ use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
 use zeroize::Zeroizing;
 
-use super::{DeliveryRefusal, Intake};
+use super::{context::Intake, refusal::DeliveryRefusal};
 
 const BYTES_PER_PERMIT: usize = 1024;
 

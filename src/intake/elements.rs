@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use super::DeliveryRefusal;
+use super::refusal::DeliveryRefusal;
 use akgate_rules::{
     credentials::{self, Credential},
     leak::LeakPlace,

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::{DeliveryRefusal, signature::is_der_signature};
+use super::{refusal::DeliveryRefusal, signature::is_der_signature};
 
 /// What binds a key to its identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

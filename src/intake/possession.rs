@@ -3,12 +3,7 @@
 //! They show that they hold it by a MAC over our host and a nonce, so that the secret need not travel, or by sending it. The
 //! answer comes before anything is looked up and is always the same: nobody learns whether a key or a secret is good.
 
-use std::{
-    net::{IpAddr, Ipv6Addr},
-    num::NonZeroU32,
-    sync::Arc,
-    time::Duration,
-};
+use std::time::Duration;
 
 use axum::{
     Extension, Json,
@@ -16,18 +11,17 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
-use super::{DeliveryRefusal, Intake, body};
+use super::{body, context::Intake, public_reporting::PublicReporting, refusal::DeliveryRefusal};
 use akgate_net::peer::Peer;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    evidence::SecretFragments,
     leak::LeakPlace,
+    secret_fragments::SecretFragments,
 };
 use akgate_state::{
     directory::with_timeout,
@@ -42,44 +36,6 @@ const CLAIM_BATCH_SIZE: i64 = 100;
 
 /// How long a claim of a node that has ended may wait for another.
 const ORPHANED_CLAIM_AGE: Duration = Duration::from_secs(5);
-
-/// The door for the public.
-pub struct PublicReporting {
-    /// The host that a MAC is made for: that of the public listener's address.
-    pub host: String,
-    all: DefaultDirectRateLimiter,
-    each: DefaultKeyedRateLimiter<IpAddr>,
-    arrived: Notify,
-}
-
-impl PublicReporting {
-    /// Opens it for so many reports a minute, of all and of each source address.
-    #[must_use]
-    pub fn new(host: String, per_minute: NonZeroU32, each: NonZeroU32) -> Arc<Self> {
-        Arc::new(Self {
-            host,
-            all: RateLimiter::direct(Quota::per_minute(per_minute)),
-            each: RateLimiter::keyed(Quota::per_minute(each)),
-            arrived: Notify::new(),
-        })
-    }
-
-    fn lets_in(&self, peer: Peer) -> bool {
-        // Each first: who is turned away there takes nothing from the others.
-        self.each.check_key(&source_network(peer.ip)).is_ok() && self.all.check().is_ok()
-    }
-}
-
-/// Whoever has an IPv6 address has a network of 64 bits of them.
-fn source_network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => {
-            let bits = u128::from(ip) >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from(bits))
-        }
-        ip @ IpAddr::V4(_) => ip,
-    }
-}
 
 /// A report of the public.
 #[derive(Deserialize)]
@@ -220,30 +176,5 @@ pub async fn process_claims(intake: Intake, mut stop: watch::Receiver<bool>) {
             () = tokio::time::sleep(ORPHANED_CLAIM_AGE) => {}
             _ = stop.changed() => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ipv6_network_counts_as_one_source() {
-        let of = |text: &str| source_network(text.parse().unwrap()).to_string();
-        assert_eq!(of("192.0.2.7"), "192.0.2.7");
-        assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-    }
-
-    #[test]
-    fn public_reports_are_limited_per_source_and_in_total() {
-        let limit = |n| NonZeroU32::new(n).unwrap();
-        let door = PublicReporting::new("h".into(), limit(5), limit(2));
-        let from = |n: u8| Peer {
-            ip: IpAddr::from([192, 0, 2, n]),
-            tls: true,
-        };
-        let let_in = |n| (0..4).filter(|_| door.lets_in(from(n))).count();
-        assert_eq!([let_in(1), let_in(2), let_in(3), let_in(4)], [2, 2, 1, 0]);
     }
 }

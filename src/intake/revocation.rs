@@ -14,7 +14,12 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{DeliveryRefusal, Intake, body, elements};
+use super::{
+    body,
+    context::{Intake, TokenSource},
+    elements,
+    refusal::DeliveryRefusal,
+};
 use akgate_state::leaks::deliveries::DeliveryOrigin;
 
 /// What GitLab calls the findings of its rules "Alibaba AccessKey ID" and "Alibaba Secret Key".
@@ -22,15 +27,6 @@ const TOKEN_TYPES: [&str; 2] = [
     "gitleaks_rule_id_alibaba_accesskey_id",
     "gitleaks_rule_id_alibaba_secret_key",
 ];
-
-/// A source that has a token.
-#[derive(Debug, Clone)]
-pub struct TokenSource {
-    /// Its name, in every record.
-    pub name: String,
-    /// SHA-256 of its token.
-    pub token_sha256: [u8; 32],
-}
 
 /// `GET /v1/revocable_token_types`.
 pub(super) async fn list_token_types(State(intake): State<Intake>, headers: HeaderMap) -> Response {

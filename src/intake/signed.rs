@@ -13,7 +13,11 @@ use http::{HeaderMap, StatusCode};
 use sha2::{Digest, Sha256};
 
 use super::{
-    DeliveryRefusal, Intake, SigningSource, body, elements, signing_keys::SigningKeyFault,
+    body,
+    context::{Intake, SigningSource},
+    elements,
+    refusal::DeliveryRefusal,
+    signing_keys::SigningKeyFault,
 };
 use akgate_state::leaks::deliveries::DeliveryOrigin;
 

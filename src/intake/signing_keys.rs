@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
-use super::{SigningKeyFetcher, VerifyingKey, origin::KeyIdCheck};
+use super::{fetch::SigningKeyFetcher, origin::KeyIdCheck, signature::VerifyingKey};
 use akgate_net::metrics::Metrics;
 use akgate_state::{
     clock::Clock,

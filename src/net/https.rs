@@ -1,10 +1,10 @@
 //! Clients of servers that we call now and then: http or https, HTTP/1.1, no redirects. The gateway's upstreams have
 //! connections of their own.
 
-use std::{error::Error, fs, path::Path, sync::Arc, time::Duration};
+use std::{error::Error, fs, net::IpAddr, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Response, header::USER_AGENT, request};
+use http::{Response, Uri, header::USER_AGENT, request};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -163,6 +163,22 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustF
     match found.is_empty() {
         true => Err(TrustFault::new(path, "no certificate in PEM form")),
         false => Ok(found),
+    }
+}
+
+/// Whether secrets may be sent to this address: over https, or over http to this machine.
+#[must_use]
+pub fn is_safe_for_secrets(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else {
+        return false;
+    };
+    let host = uri.host().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let is_here = host == "localhost" || address.is_ok_and(|ip| ip.is_loopback());
+    match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => is_here,
+        Some(_) | None => false,
     }
 }
 

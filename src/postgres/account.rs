@@ -4,9 +4,9 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use super::StartError;
+use super::start_error::StartError;
 
 /// Whom the server runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,18 @@ impl ServerAccount {
             // std also drops root's supplementary groups.
             command.uid(uid).gid(gid);
         }
+    }
+
+    /// Sends a signal to one process, with no more rights than this account has.
+    pub(super) fn send_signal(self, signal: &str, pid: u32) {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", r#"kill "$1" "$2""#, "sh", signal])
+            .arg(pid.to_string())
+            .stderr(Stdio::null());
+        self.apply(&mut command);
+        // A process that has ended meanwhile is what was wanted.
+        let _ = command.status();
     }
 
     /// Gives `path` to this account.

@@ -11,14 +11,12 @@ use std::time::{Duration, Instant};
 use super::account::ServerAccount;
 use super::pid_file::PidFile;
 use super::place::{
-    claim_folder, make_private, make_scratch, resolve_data_folder, temporary_parent,
+    MAX_SOCKET_FOLDER_BYTES, claim_folder, make_private, make_scratch, resolve_data_folder,
+    temporary_parent,
 };
-use super::tether::send_signal;
-use super::{POLL_INTERVAL, StartError};
+use super::start_error::StartError;
+use super::wait::POLL_INTERVAL;
 
-/// The longest folder of a socket, in bytes: with the file's name it must fit the 104 bytes that
-/// the smallest `sockaddr_un` has.
-pub(super) const MAX_SOCKET_FOLDER_BYTES: usize = 85;
 /// How long the tether of a killed owner may need to stop its server before we ask it ourselves.
 const ORPHAN_GRACE: Duration = Duration::from_secs(5);
 
@@ -116,7 +114,7 @@ impl DataFolder {
             }
             if !asked && Instant::now() >= patience {
                 asked = true;
-                send_signal("-INT", file.pid, self.account);
+                self.account.send_signal("-INT", file.pid);
             }
             std::thread::sleep(POLL_INTERVAL);
         }

@@ -6,10 +6,24 @@ use std::time::Instant;
 use super::folder::DataFolder;
 use super::pid_file::PidFile;
 use super::programs::ServerPrograms;
+use super::start_error::StartError;
 use super::tether::ChildGuard;
-use super::{Durability, PORT, READY_TIMEOUT, SUPERUSER, StartError, sleep_until_deadline};
+use super::wait::{READY_TIMEOUT, sleep_until_deadline};
 
+/// The only account of the server. It has no password: the socket's folder is closed to others.
+pub(super) const SUPERUSER: &str = "postgres";
+/// Names the socket file; nothing listens on TCP.
+pub(super) const PORT: u16 = 5432;
 const INITDB_ARGUMENTS: [&str; 7] = ["-U", SUPERUSER, "-A", "trust", "--locale=C", "-E", "UTF8"];
+
+/// What the data is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Survives a power cut.
+    Durable,
+    /// Fast, and lost with the machine: for tests.
+    Throwaway,
+}
 
 /// Builds the data of a new server. A killed `initdb` leaves nothing that looks finished.
 pub(super) fn make_cluster(
@@ -32,7 +46,7 @@ pub(super) fn make_cluster(
     let status = loop {
         match tether.ended() {
             Some(status) => break status,
-            None => sleep_until_deadline(deadline, folder)?,
+            None => sleep_until_deadline(deadline, || folder.log())?,
         }
     };
     if !status.success() {
@@ -70,7 +84,7 @@ pub(super) fn launch_server(
         if let Some(file) = folder.running().filter(|file| file.ready) {
             return Ok((tether, file));
         }
-        sleep_until_deadline(deadline, folder)?;
+        sleep_until_deadline(deadline, || folder.log())?;
     }
 }
 

@@ -5,9 +5,12 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use super::StartError;
 use super::account::ServerAccount;
-use super::folder::MAX_SOCKET_FOLDER_BYTES;
+use super::start_error::StartError;
+
+/// The longest folder of a socket, in bytes: with the file's name it must fit the 104 bytes that
+/// the smallest `sockaddr_un` has.
+pub(super) const MAX_SOCKET_FOLDER_BYTES: usize = 85;
 
 /// The real folder behind `data`, which may not exist yet.
 pub(super) fn resolve_data_folder(

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::StartError;
 use super::account::ServerAccount;
+use super::start_error::StartError;
 
 /// The two programs, of one version.
 #[derive(Debug, Clone)]

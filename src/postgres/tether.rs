@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use super::account::ServerAccount;
 use super::folder::DataFolder;
 use super::pid_file::PidFile;
-use super::{POLL_INTERVAL, StartError};
+use super::start_error::StartError;
+use super::wait::POLL_INTERVAL;
 
 /// How long a fast shutdown may take before an immediate one is asked for.
 const FAST_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -133,7 +134,7 @@ impl ChildGuard {
     fn signal(&self, signal: &str) {
         if let Some(file) = PidFile::read(&self.cluster).filter(|file| file.is_live(&self.cluster))
         {
-            send_signal(signal, file.pid, self.account);
+            self.account.send_signal(signal, file.pid);
         }
     }
 }
@@ -143,16 +144,4 @@ impl Drop for ChildGuard {
         self.pipe = None;
         self.wait();
     }
-}
-
-/// Sends a signal to one process, with no more rights than `account` has.
-pub(super) fn send_signal(signal: &str, pid: u32, account: ServerAccount) {
-    let mut command = Command::new("/bin/sh");
-    command
-        .args(["-c", r#"kill "$1" "$2""#, "sh", signal])
-        .arg(pid.to_string())
-        .stderr(Stdio::null());
-    account.apply(&mut command);
-    // A process that has ended meanwhile is what was wanted.
-    let _ = command.status();
 }

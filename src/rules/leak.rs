@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     access_key::{AccessKeyId, AccessKeySecret},
-    evidence::SecretFragments,
+    secret_fragments::SecretFragments,
 };
 
 crate::text_enum! {

@@ -18,6 +18,7 @@ pub mod operation;
 pub mod position;
 pub mod request;
 pub mod restriction;
+pub mod secret_fragments;
 pub mod signature;
 #[macro_use]
 pub mod text_enum;

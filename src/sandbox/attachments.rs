@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 use sqlx::PgTransaction;
 
 use super::{
-    Sandbox,
     answer::{ResponseBody, single_member},
     asked::SandboxRequest,
     check, groups,
     policies::{self, format_version_id, policy_type},
     refused::SandboxFault,
-    roles, users,
+    roles,
+    sandbox::Sandbox,
+    users,
 };
 
 /// What a policy can be attached to.

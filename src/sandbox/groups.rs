@@ -5,12 +5,12 @@ use sqlx::PgTransaction;
 use time::OffsetDateTime;
 
 use super::{
-    Sandbox,
     answer::{ResponseBody, single_member},
     asked::SandboxRequest,
     check,
     page::PageRequest,
     refused::SandboxFault,
+    sandbox::Sandbox,
     users,
 };
 

@@ -1,30 +1,19 @@
 //! AccessKeys: two per user, and two of the account itself. A secret is shown once and kept nowhere.
 
-use rand::{RngExt, distr::Alphanumeric};
 use serde_json::{Value, json};
 use sqlx::PgTransaction;
-use time::OffsetDateTime;
 
 use super::{
-    Sandbox,
     answer::{ResponseBody, single_member},
     asked::SandboxRequest,
-    check, recycle_bin,
+    check,
+    owned_key::{OwnedKey, insert_key},
+    recycle_bin,
     refused::SandboxFault,
+    sandbox::Sandbox,
     users,
 };
 use akgate_rules::access_key::AccessKeyId;
-
-/// Keys per user.
-const MAX_KEYS_PER_USER: i64 = 2;
-
-/// A key, as its owner gets it.
-pub struct OwnedKey {
-    /// `AccessKeyId`.
-    pub access_key_id: String,
-    /// `CreateDate`.
-    pub created_at: OffsetDateTime,
-}
 
 /// Whose key is meant: the named user's, or the caller's own. `None` is the account itself.
 async fn find_key_owner(
@@ -47,45 +36,6 @@ async fn find_key_owner(
     Ok(owner)
 }
 
-/// Gives a key to its owner, who has room for it.
-pub async fn insert_key(
-    tx: &mut PgTransaction<'_>,
-    asked: &SandboxRequest,
-    owner: Option<i64>,
-    key: &OwnedKey,
-) -> Result<(), SandboxFault> {
-    let count = sqlx::query_scalar!(
-        "SELECT count(*) AS \"count!\"
-         FROM sandbox.access_keys
-         WHERE account_id = $1
-           AND user_id IS NOT DISTINCT FROM $2",
-        asked.caller.account_id,
-        owner
-    )
-    .fetch_one(&mut **tx)
-    .await?;
-    if count >= MAX_KEYS_PER_USER {
-        return Err(SandboxFault::too_many("User.AccessKey"));
-    }
-    sqlx::query!(
-        "INSERT INTO sandbox.access_keys (
-             access_key_id,
-             account_id,
-             user_id,
-             status,
-             created_at
-         )
-         VALUES ($1, $2, $3, 'Active', $4)",
-        key.access_key_id,
-        asked.caller.account_id,
-        owner,
-        key.created_at
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
 pub async fn create_access_key(
     sandbox: &Sandbox,
     asked: &SandboxRequest,
@@ -93,14 +43,14 @@ pub async fn create_access_key(
     let mut tx = sandbox.pool.begin().await?;
     let owner = find_key_owner(&mut tx, asked).await?;
     let key = OwnedKey {
-        access_key_id: format!("LTAI5t{}", random_text(sandbox, 18)),
+        access_key_id: format!("LTAI5t{}", sandbox.random_text(18)),
         created_at: sandbox.clock.now(),
     };
     insert_key(&mut tx, asked, owner, &key).await?;
     tx.commit().await?;
     let shown = json!({
         "AccessKeyId": key.access_key_id,
-        "AccessKeySecret": random_text(sandbox, 30),
+        "AccessKeySecret": sandbox.random_text(30),
         "Status": "Active",
         "CreateDate": check::format_date(key.created_at),
     });
@@ -252,15 +202,4 @@ pub async fn record_use(sandbox: &Sandbox, asked: &SandboxRequest) -> Result<(),
     .execute(&sandbox.pool)
     .await?;
     Ok(())
-}
-
-/// Letters and digits, as ids and secrets have them.
-pub fn random_text(sandbox: &Sandbox, count: usize) -> String {
-    sandbox
-        .randomness
-        .rng()
-        .sample_iter(Alphanumeric)
-        .take(count)
-        .map(char::from)
-        .collect()
 }

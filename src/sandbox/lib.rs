@@ -14,59 +14,36 @@ mod check;
 mod groups;
 mod keys;
 mod login_profiles;
+mod owned_key;
 mod page;
 mod policies;
 mod recycle_bin;
 mod refused;
 mod roles;
+mod sandbox;
 pub mod seed;
 mod sessions;
+mod tagging;
 mod tags;
 mod trust;
 mod users;
 mod versions;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
-use sqlx::PgPool;
 use tokio::time::timeout;
 
+pub use self::sandbox::Sandbox;
 use self::{
     answer::ResponseBody, asked::SandboxRequest, attachments::PolicyHolder, refused::SandboxFault,
 };
-use akgate_rules::{identity::Identity, mac_key::MacKey, operation::Product};
-use akgate_state::{clock::Clock, randomness::Randomness};
+use akgate_rules::{identity::Identity, operation::Product};
 
 /// How long an action may take.
 const ACTION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The sandbox.
-#[derive(Clone)]
-pub struct Sandbox {
-    pool: PgPool,
-    identity_key: MacKey,
-    clock: Arc<dyn Clock>,
-    randomness: Arc<Randomness>,
-}
-
 impl Sandbox {
-    /// A sandbox that trusts identities under this key.
-    #[must_use]
-    pub fn new(
-        pool: PgPool,
-        identity_key: MacKey,
-        clock: Arc<dyn Clock>,
-        randomness: Arc<Randomness>,
-    ) -> Self {
-        Self {
-            pool,
-            identity_key,
-            clock,
-            randomness,
-        }
-    }
-
     /// Answers one printed request.
     pub async fn call(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         let now = self.clock.now();
@@ -168,9 +145,9 @@ impl Sandbox {
                 attachments::list_policies_for(self, asked, PolicyHolder::Group).await
             }
             "ListEntitiesForPolicy" => attachments::list_entities_for_policy(self, asked).await,
-            "TagResources" => tags::tag_resources(self, asked).await,
-            "UntagResources" => tags::untag_resources(self, asked).await,
-            "ListTagResources" => tags::list_tag_resources(self, asked).await,
+            "TagResources" => tagging::tag_resources(self, asked).await,
+            "UntagResources" => tagging::untag_resources(self, asked).await,
+            "ListTagResources" => tagging::list_tag_resources(self, asked).await,
             _ => Err(SandboxFault::action_not_found(action)),
         }
     }

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::{
-    Sandbox,
     answer::{ResponseBody, single_member},
     asked::SandboxRequest,
     check,
     refused::SandboxFault,
+    sandbox::Sandbox,
     users,
 };
 

@@ -6,12 +6,12 @@ use sqlx::PgTransaction;
 use time::Duration;
 
 use super::{
-    Sandbox,
     answer::{ResponseBody, single_member},
     asked::SandboxRequest,
     check,
-    keys::{self, OwnedKey},
+    owned_key::{OwnedKey, insert_key},
     refused::SandboxFault,
+    sandbox::Sandbox,
     users,
 };
 
@@ -91,7 +91,7 @@ pub async fn restore_recycled_key(
     let mut tx = sandbox.pool.begin().await?;
     let user = users::find_id_or_caller(&mut tx, asked).await?;
     let key = remove_recycled_key(&mut tx, asked, user).await?;
-    keys::insert_key(&mut tx, asked, Some(user), &key).await?;
+    insert_key(&mut tx, asked, Some(user), &key).await?;
     tx.commit().await?;
     Ok(ResponseBody::new())
 }

@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use super::{
-    Sandbox,
     answer::{ResponseBody, single_member},
     asked::SandboxRequest,
     caller::PrincipalKind,
     check,
-    keys::random_text,
     refused::SandboxFault,
-    roles, trust,
+    roles,
+    sandbox::Sandbox,
+    trust,
 };
 
 /// The shortest session, in seconds.
@@ -63,9 +63,9 @@ pub async fn assume_role(
     let mut answer = single_member(
         "Credentials",
         json!({
-            "AccessKeyId": format!("STS.NT{}", random_text(sandbox, 22)),
-            "AccessKeySecret": random_text(sandbox, 44),
-            "SecurityToken": format!("CAIS{}", random_text(sandbox, 508)),
+            "AccessKeyId": format!("STS.NT{}", sandbox.random_text(22)),
+            "AccessKeySecret": sandbox.random_text(44),
+            "SecurityToken": format!("CAIS{}", sandbox.random_text(508)),
             "Expiration": check::format_date(expires_at),
         }),
     );

@@ -5,13 +5,13 @@ use sqlx::PgTransaction;
 use time::OffsetDateTime;
 
 use super::{
-    Sandbox,
     answer::{ResponseBody, single_member},
     asked::SandboxRequest,
     caller::PrincipalKind,
     check,
     page::PageRequest,
     refused::SandboxFault,
+    sandbox::Sandbox,
     tags::{self, Tag, TaggedResource},
 };
 

@@ -5,12 +5,12 @@ use sqlx::PgTransaction;
 use time::OffsetDateTime;
 
 use super::{
-    Sandbox,
     answer::{ResponseBody, single_member},
     asked::SandboxRequest,
     check,
     policies::{self, PolicyRow, format_version_id},
     refused::SandboxFault,
+    sandbox::Sandbox,
 };
 
 /// Versions per policy.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::uri::{Authority, Scheme};
 use zeroize::Zeroizing;
 
-use super::ServeError;
+use super::error::ServeError;
 use crate::{
     app::{GatewaySettings, NodeDependencies},
     config::{ConfigSecret, ConfigSections, CredentialsChoice, PolicySection, UpstreamView},
@@ -28,7 +28,7 @@ use akgate_sandbox::Sandbox;
 /// Makes the gateway's settings, and the upstreams.
 pub(super) fn gateway_settings(
     sections: &ConfigSections,
-    foundations: &NodeDependencies,
+    dependencies: &NodeDependencies,
 ) -> Result<(GatewaySettings, ProductUpstreams<NodeUpstream>), ServeError> {
     let ConfigSections {
         gateway,
@@ -40,12 +40,12 @@ pub(super) fn gateway_settings(
     let timeout = Duration::from_secs(sections.database.timeout_seconds);
     let mut made = Vec::new();
     // One sandbox for all products: what RAM makes, STS must find.
-    let sandbox_key = foundations.randomness.mac_key();
+    let sandbox_key = dependencies.randomness.mac_key();
     let sandbox = Sandbox::new(
-        foundations.pool.clone(),
+        dependencies.pools.calls.clone(),
         sandbox_key.clone(),
-        Arc::clone(&foundations.clock),
-        Arc::clone(&foundations.randomness),
+        Arc::clone(&dependencies.clock),
+        Arc::clone(&dependencies.randomness),
     );
     let views = [
         (Product::Ram, upstreams.ram.view()),
@@ -122,9 +122,9 @@ pub(super) fn configured_policy(section: &PolicySection) -> Policy {
 /// and nothing is refused.
 pub(super) fn observer_settings(
     sections: &ConfigSections,
-    foundations: &NodeDependencies,
+    dependencies: &NodeDependencies,
 ) -> Result<GatewaySettings, ServeError> {
-    let (mut settings, _) = gateway_settings(sections, foundations)?;
+    let (mut settings, _) = gateway_settings(sections, dependencies)?;
     settings.gate.policy.mode = Mode::Shadow;
     for product in Product::CATALOGUED {
         // Where a call would go does not matter to a mirror.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Uri;
 use zeroize::Zeroizing;
 
-use super::ServeError;
+use super::error::ServeError;
 use crate::config::{ConfigSecret, ConfigSections, HookFormatChoice, HookSection};
 use akgate_hooks::{
     ChatTemplates, DingTalk, Hook, HookFormat, Slack, StandardWebhook, WebhookSecret,

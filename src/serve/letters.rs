@@ -5,7 +5,7 @@ use std::{fs, sync::Arc, time::Duration};
 use lettre::message::Mailbox;
 use zeroize::Zeroizing;
 
-use super::ServeError;
+use super::error::ServeError;
 use crate::{
     app::LetterWorkerSettings,
     config::{ConfigSecret, ConfigSections, EncryptionChoice, TransportChoice},

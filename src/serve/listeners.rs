@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use super::{ServeError, gateway, sign_in, sources};
+use super::{error::ServeError, gateway, sign_in, sources};
 use crate::{
     app::{Node, NodeDependencies},
     config::{AdminSection, Config, ConfigSections, ProcessRole},
@@ -29,7 +29,7 @@ pub(super) struct BoundListeners {
 pub(super) fn bind_listeners(
     config: &Config,
     node: &Node,
-    foundations: &NodeDependencies,
+    dependencies: &NodeDependencies,
     cores: &CoreRuntimes,
 ) -> Result<BoundListeners, ServeError> {
     let ConfigSections {
@@ -54,12 +54,12 @@ pub(super) fn bind_listeners(
         )?;
         let address = listener.local_addr();
         let (gate, serving) = if config.has(ProcessRole::Observer) {
-            let settings = gateway::observer_settings(&config.sections, foundations)?;
+            let settings = gateway::observer_settings(&config.sections, dependencies)?;
             let gate = node.gate(settings)?;
             let serving = listener.serving_on(cores, || mirror_service(Arc::clone(&gate)));
             (gate, serving)
         } else {
-            let (settings, upstreams) = gateway::gateway_settings(&config.sections, foundations)?;
+            let (settings, upstreams) = gateway::gateway_settings(&config.sections, dependencies)?;
             let gate = node.gate(settings)?;
             let service = || GateService::new(Arc::clone(&gate), upstreams.with_own_connections());
             let serving = listener.serving_on(cores, service);

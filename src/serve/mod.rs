@@ -1,5 +1,6 @@
 //! `akgate serve`: the production role. What the configuration says is made into parts here, and only here.
 
+mod error;
 pub(crate) mod gateway;
 mod hooks;
 pub(crate) mod letters;
@@ -7,81 +8,29 @@ pub(crate) mod listeners;
 pub(crate) mod sign_in;
 pub(crate) mod sources;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
+pub use self::error::ServeError;
 use crate::{
-    app::{AppError, Node, NodeDependencies, NodeRoles},
+    app::{Node, NodeDependencies, NodeRoles},
     config::{Config, ConfigSections, ProcessRole},
     health::{self, HealthState},
 };
 use akgate_intake::possession;
 use akgate_net::{
-    https::TrustFault,
     metrics::Metrics,
-    server::{ConnectionLimits, CoreRuntimes, ShutdownSignal, TlsError},
+    server::{ConnectionLimits, CoreRuntimes, ShutdownSignal},
 };
-use akgate_owners::letters::{dkim::DkimFault, mailer::SmtpSetupFault};
 use akgate_rules::verdict::Mode;
 use akgate_state::{
     clock::{Clock, SystemClock},
-    database::{self, Database, DatabaseError, DatabaseUrl, Pool, PoolSettings},
-    directory::{
-        StateFault,
-        sealing::{KeyRing, KeyRingFault},
-    },
+    database::{self, Database, DatabaseError, DatabaseUrl, NodePools, Pool, PoolSettings},
+    directory::{key_ring_check, sealing::KeyRing},
     live::feed,
     randomness::Randomness,
 };
-
-/// Why a process does not serve.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The database cannot be used.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    /// The registry cannot be read.
-    #[error(transparent)]
-    Registry(#[from] StateFault),
-    /// The key ring is broken.
-    #[error("the key ring: {0}")]
-    KeyRing(#[from] KeyRingFault),
-    /// An address cannot be listened on.
-    #[error("`{section}.listen` {address}: {fault}")]
-    Listen {
-        /// The listener's section.
-        section: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        fault: io::Error,
-    },
-    /// A certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// A certificate authority cannot be used.
-    #[error(transparent)]
-    Trust(#[from] TrustFault),
-    /// A part cannot be made.
-    #[error(transparent)]
-    App(#[from] AppError),
-    /// The key that signs letters cannot be used.
-    #[error(transparent)]
-    Dkim(#[from] DkimFault),
-    /// The mail server cannot be set up.
-    #[error(transparent)]
-    Smtp(#[from] SmtpSetupFault),
-    /// A value that was checked is not what it was.
-    #[error("`{0}` has changed since it was checked")]
-    Unchecked(&'static str),
-    /// The operating system gives no randomness.
-    #[error("the operating system provides no randomness: {0}")]
-    Randomness(#[from] rand::rngs::SysError),
-    /// A file or a signal is not to be had.
-    #[error(transparent)]
-    System(#[from] io::Error),
-}
 
 /// A pool of connections to the configured database; migrations are applied where the configuration says so.
 ///
@@ -92,9 +41,19 @@ pub async fn open_database(config: &Config) -> Result<Pool, ServeError> {
     let timeout = Duration::from_secs(config.sections.database.timeout_seconds);
     let timeout = timeout.max(Duration::from_secs(60));
     let database = connect_database(config).await?;
-    let pool = database.pool(pool_settings(config, timeout, database_connections(config)));
+    let pool = database.pool(pool_settings(config, timeout));
     apply_migrations(config, &pool).await?;
     Ok(pool)
+}
+
+/// The configured key ring, if it is the one of this database.
+///
+/// # Errors
+/// [`ServeError::KeyRing`], [`ServeError::KeyRingMismatch`].
+pub async fn open_key_ring(config: &Config, pool: &Pool) -> Result<KeyRing, ServeError> {
+    let ring = KeyRing::parse(config.key_ring.expose())?;
+    key_ring_check::register_key_ring(pool, &ring).await?;
+    Ok(ring)
 }
 
 async fn connect_database(config: &Config) -> Result<Database, ServeError> {
@@ -110,21 +69,13 @@ async fn apply_migrations(config: &Config, pool: &Pool) -> Result<(), ServeError
     Ok(())
 }
 
-/// Connections for news and leases: the feed, the announcements, what is told of them, a look at the nodes.
-const CONTROL_CONNECTIONS: u32 = 4;
-
-/// Connections for everything else.
-fn database_connections(config: &Config) -> u32 {
-    let most = config.sections.database.max_connections;
-    most.saturating_sub(CONTROL_CONNECTIONS).max(1)
-}
-
-fn pool_settings(config: &Config, statement_timeout: Duration, connections: u32) -> PoolSettings {
+fn pool_settings(config: &Config, statement_timeout: Duration) -> PoolSettings {
+    let section = &config.sections.database;
     PoolSettings {
-        connections,
-        acquire_timeout: Duration::from_secs(config.sections.database.timeout_seconds),
+        connections: section.max_connections,
+        acquire_timeout: Duration::from_secs(section.timeout_seconds),
         statement_timeout,
-        ..PoolSettings::default()
+        durability: section.synchronous_commit,
     }
 }
 
@@ -138,14 +89,13 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     let metrics = Arc::new(Metrics::default());
     let timeout = Duration::from_secs(sections.database.timeout_seconds);
     let database = connect_database(config).await?;
-    let pool = database.pool(pool_settings(config, timeout, database_connections(config)));
-    apply_migrations(config, &pool).await?;
-    let news = database.pool(pool_settings(config, timeout, CONTROL_CONNECTIONS));
+    let pools = NodePools::open(&database, pool_settings(config, timeout));
+    apply_migrations(config, &pools.control).await?;
+    let ring = Arc::new(open_key_ring(config, &pools.control).await?);
     let following = tokio::spawn(async move { database.follow_primary().await });
-    let foundations = NodeDependencies {
-        pool: pool.clone(),
-        news,
-        ring: Arc::new(KeyRing::parse(config.key_ring.expose())?),
+    let dependencies = NodeDependencies {
+        pools: pools.clone(),
+        ring,
         clock: Arc::new(SystemClock),
         randomness,
         metrics: Arc::clone(&metrics),
@@ -156,7 +106,7 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
         notify: sections.registry.notify,
         timeout,
     };
-    let duties = NodeRoles {
+    let roles = NodeRoles {
         roles: config
             .roles
             .iter()
@@ -164,19 +114,19 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
             .collect(),
         enforces: config.has(ProcessRole::Gateway),
     };
-    let node = Arc::new(Node::new(foundations.clone(), feed, duties));
+    let node = Arc::new(Node::new(dependencies.clone(), feed, roles));
     let judges = config.judges();
     // They outlive every call of the database: a connection of the pool lives on the core that opened it.
     let cores = CoreRuntimes::start(match config.judges() {
         true => sections.gateway.threads(),
         false => 0,
     })?;
-    let bound = listeners::bind_listeners(config, &node, &foundations, &cores)?;
+    let bound = listeners::bind_listeners(config, &node, &dependencies, &cores)?;
     let health = HealthState {
-        pool: pool.clone(),
+        pool: pools.control.clone(),
         feed: judges.then(|| Arc::clone(node.feed())),
         membership: Arc::clone(node.membership()),
-        clock: Arc::clone(&foundations.clock),
+        clock: Arc::clone(&dependencies.clock),
         recorder: Arc::clone(node.recorder()),
         metrics,
         timeout: Duration::from_secs(1).min(timeout),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use time::Duration;
 use zeroize::Zeroizing;
 
-use super::ServeError;
+use super::error::ServeError;
 use crate::config::{ConfigSecret, OidcSection};
 use akgate_admin::{
     oidc::sign_in::SignInService,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{HeaderName, HeaderValue, Uri};
 use sha2::{Digest, Sha256};
 
-use super::ServeError;
+use super::error::ServeError;
 use crate::{
     app::IntakeSettings,
     config::{ConfigSecret, ConfigSections, RevocationSource, SignedSource},

@@ -1,5 +1,5 @@
 //! Approvals: a change that takes two people is requested by one operator and approved by another. Here it is requested;
-//! [`crate::four_eyes`] decides.
+//! [`crate::decisions`] decides.
 
 use serde::Serialize;
 use sqlx::PgTransaction;

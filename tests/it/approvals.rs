@@ -5,8 +5,8 @@ use std::sync::Arc;
 use akgate_api::operators::Role;
 use akgate_state::{
     audit::Actor,
+    decisions,
     directory::contacts::{self, Language},
-    four_eyes::approvals,
     leaks::{
         deliveries::{self, DeliveryOrigin},
         record::{Delivery, LeakReport, ReportGrounds, SuspicionPolicy, record_reports},
@@ -373,7 +373,7 @@ async fn concurrent_approvers_lift_once() {
         let pool = pool.clone();
         tokio::spawn(async move {
             let approver = akgate_state::audit::Actor::Operator(format!("approver{n}"));
-            approvals::approve_request(&pool, id, &approver, None, NOW)
+            decisions::approve_request(&pool, id, &approver, None, NOW)
                 .await
                 .is_ok()
         })

@@ -1,5 +1,5 @@
 //! What Cargo holds, and what it cannot: the direction of the crates of `docs/ARCHITECTURE.md`, who speaks to the database,
-//! and that no files import each other in a circle across folders.
+//! and that no files import each other in a circle.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -105,17 +105,6 @@ struct Source {
     text: String,
 }
 
-impl Source {
-    /// The folder of its module: a file `a.rs` beside a folder `a/` is that folder's.
-    fn folder(&self) -> PathBuf {
-        let own = self.path.with_extension("");
-        if own.is_dir() {
-            return own;
-        }
-        self.path.parent().unwrap().to_owned()
-    }
-}
-
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -185,8 +174,12 @@ fn unfold(tree: &str) -> Vec<String> {
         .collect()
 }
 
-/// The paths below `crate`, `super` and `self` that a file names, in `use` lines and elsewhere.
+/// The paths that a file names, in `use` lines and elsewhere.
 fn named_paths(text: &str) -> Vec<String> {
+    let mut text = text.to_owned();
+    for visible in ["pub", "pub(crate)", "pub(super)"] {
+        text = text.replace(&format!("\n{visible} use "), "\nuse ");
+    }
     let mut paths = Vec::new();
     let mut rest = String::new();
     let mut pieces = text.split("\nuse ");
@@ -202,14 +195,8 @@ fn named_paths(text: &str) -> Vec<String> {
         rest.push_str(after);
     }
     let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    for word in rest.split(|c| !is_path(c)) {
-        if ["crate::", "super::", "self::"]
-            .iter()
-            .any(|head| word.starts_with(head))
-        {
-            paths.push(word.to_owned());
-        }
-    }
+    let words = rest.split(|c| !is_path(c));
+    paths.extend(words.filter(|word| word.contains("::")).map(str::to_owned));
     paths
 }
 
@@ -220,6 +207,7 @@ fn imports(sources: &[Source]) -> Vec<BTreeSet<usize>> {
         .enumerate()
         .map(|(index, source)| (source.module.as_slice(), index))
         .collect();
+    // From the crate, the file's own module, or one that stands below it.
     let resolve = |source: &Source, path: &str| {
         let mut at: Vec<String> = source.module.clone();
         for (index, part) in path.split("::").enumerate() {
@@ -227,8 +215,12 @@ fn imports(sources: &[Source]) -> Vec<BTreeSet<usize>> {
                 "crate" if index == 0 => at.truncate(1),
                 "self" => {}
                 "super" => drop(at.pop()),
-                _ if index == 0 => return None,
-                part => at.push(part.to_owned()),
+                part => {
+                    at.push(part.to_owned());
+                    if index == 0 && !by_module.contains_key(at.as_slice()) {
+                        return None;
+                    }
+                }
             }
         }
         while at.len() > 1 && !by_module.contains_key(at.as_slice()) {
@@ -260,27 +252,56 @@ fn reachable(from: usize, arrows: &[BTreeSet<usize>]) -> BTreeSet<usize> {
     seen
 }
 
+/// Circles that stay: the beginning of the paths of their files, and why.
+const KNOWN_CIRCLES: [(&[&str], &str); 5] = [
+    (
+        &["src/rules/request/", "src/rules/signature/"],
+        "a request is read by the scheme that signs it, and a scheme prints and verifies requests",
+    ),
+    (
+        &["src/command/api/"],
+        "the commands over the API and their client share the way they end",
+    ),
+    (
+        &["src/command/doctor/"],
+        "a finding is shown by the command and made by its checks",
+    ),
+    (
+        &["src/command/keys/"],
+        "the commands of a group share their error",
+    ),
+    (
+        &["src/command/reports/"],
+        "the commands of a group share their error",
+    ),
+];
+
 #[test]
-fn no_files_of_different_folders_import_each_other_in_a_circle() {
+fn no_files_import_each_other_in_a_circle() {
     let sources = sources();
     let arrows = imports(&sources);
     let count: usize = arrows.iter().map(BTreeSet::len).sum();
-    assert!(count >= 600, "{count} imports: they are not read any more");
+    assert!(count >= 1000, "{count} imports: they are not read any more");
     let reached: Vec<_> = (0..sources.len())
         .map(|at| reachable(at, &arrows))
         .collect();
     let mut circles = BTreeSet::new();
+    let mut met = BTreeSet::new();
     for (from, named) in arrows.iter().enumerate() {
-        for to in named {
-            let (from_folder, to_folder) = (sources[from].folder(), sources[*to].folder());
-            let is_known = [&from_folder, &to_folder].iter().all(|folder| {
-                folder.starts_with("src/rules/request") || folder.starts_with("src/rules/signature")
-            });
-            if from_folder != to_folder && reached[*to].contains(&from) && !is_known {
-                let (from, to) = (sources[from].path.display(), sources[*to].path.display());
-                circles.insert(format!("{from} -> {to}"));
+        for to in named.iter().filter(|to| reached[**to].contains(&from)) {
+            let ends = [from, *to].map(|at| sources[at].path.display().to_string());
+            let is_in = |files: &[&str]| {
+                let is_one = |end: &String| files.iter().any(|head| end.starts_with(head));
+                ends.iter().all(is_one)
+            };
+            match KNOWN_CIRCLES.iter().position(|(files, _)| is_in(files)) {
+                Some(known) => drop(met.insert(known)),
+                None => drop(circles.insert(ends.join(" -> "))),
             }
         }
     }
     assert!(circles.is_empty(), "{circles:#?}");
+    for (known, (files, _)) in KNOWN_CIRCLES.iter().enumerate() {
+        assert!(met.contains(&known), "{files:?} is no circle any more");
+    }
 }

@@ -9,7 +9,8 @@ use std::{
 };
 
 use akgate_hooks::{
-    ChatTemplates, DingTalk, Hook, HookFormat, HookWorker, Slack, StandardWebhook, WebhookSecret,
+    ChatTemplates, DingTalk, Hook, HookFormat, Slack, StandardWebhook, WebhookSecret,
+    worker::HookWorker,
 };
 use akgate_state::{
     audit::Actor,

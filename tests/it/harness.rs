@@ -31,8 +31,9 @@ use akgate_state::{
     approvals::{ChangeOutcome, FourEyes},
     audit::Actor,
     clock::{Clock, SystemClock},
+    database::NodePools,
+    decisions::approve_request,
     directory::{KeyRecord, keys::NewKey, sealing::KeyRing},
-    four_eyes::approvals::approve_request,
     keys::lifecycle,
     leaks::record::{
         Delivery, LeakReport, ReportGrounds, RestrictionInForce, SuspicionPolicy, record_reports,
@@ -183,16 +184,19 @@ impl TestNode {
         let ring = Arc::new(ring());
         let metrics = Arc::new(Metrics::default());
         let randomness = Arc::new(Randomness::new(StdRng::from_rng(&mut rand::rng())));
-        let foundations = NodeDependencies {
-            pool: pool.clone(),
-            news: pool.clone(),
+        let dependencies = NodeDependencies {
+            pools: NodePools::shared(&pool),
             ring: Arc::clone(&ring),
             clock: clock.clone(),
             randomness: Arc::clone(&randomness),
             metrics: Arc::clone(&metrics),
             database_timeout: Duration::from_secs(5),
         };
-        let node = Node::new(foundations, feed::FeedSettings::default(), NodeRoles::all());
+        let node = Node::new(
+            dependencies,
+            feed::FeedSettings::default(),
+            NodeRoles::all(),
+        );
         let sandbox = Sandbox::new(pool.clone(), identity_key(), clock.clone(), randomness);
         let products = [
             Product::Ram,

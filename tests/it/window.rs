@@ -27,8 +27,8 @@ use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
     database::pool_beside,
+    decisions::approve_request,
     directory::revision,
-    four_eyes::approvals::approve_request,
     keys::lifecycle::commit_key_status,
     leaks::record::RestrictionInForce,
     live::{

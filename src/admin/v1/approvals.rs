@@ -21,8 +21,8 @@ use akgate_api::{
 };
 use akgate_state::{
     approvals::{AlreadyRequested, RequestError},
+    decisions::{self, ApprovalCriteria, DecisionFault},
     directory::with_timeout,
-    four_eyes::approvals::{self, ApprovalCriteria, DecisionFault},
     restrictions::active_restriction::ActiveRestrictionFault,
 };
 
@@ -50,7 +50,7 @@ pub async fn list_approvals(
         before: filter.page_token,
         limit: size + 1,
     };
-    let reading = approvals::list_approvals(&admin.pool, &wanted, admin.clock.now());
+    let reading = decisions::list_approvals(&admin.pool, &wanted, admin.clock.now());
     let mut approvals = with_timeout(admin.timeout, reading).await?;
     let next_page_token = paginate(&mut approvals, size, |one| one.approval_id);
     Ok(Answer(ApprovalPage {
@@ -89,7 +89,7 @@ pub async fn find_approval(admin: &AdminApi, id: Uuid) -> Result<ApprovalView, P
         limit: 1,
         ..ApprovalCriteria::default()
     };
-    let reading = approvals::list_approvals(&admin.pool, &wanted, admin.clock.now());
+    let reading = decisions::list_approvals(&admin.pool, &wanted, admin.clock.now());
     let mut found = with_timeout(admin.timeout, reading).await?;
     found.pop().ok_or_else(approval_not_found)
 }
@@ -139,7 +139,7 @@ pub async fn grant_approval(
     let approver = approver.actor();
     let remark = body.remark.as_deref();
     let approving =
-        approvals::approve_request(&admin.pool, id, &approver, remark, admin.clock.now());
+        decisions::approve_request(&admin.pool, id, &approver, remark, admin.clock.now());
     // Ten thousand keys take their time.
     let approved = with_timeout(admin.timeout * 4, approving).await?;
     let position = approved.position;
@@ -183,7 +183,7 @@ pub async fn reject_approval(
     check_text("remark", &body.remark, 1024)?;
     let by = by.actor();
     let rejecting =
-        approvals::reject_request(&admin.pool, id, &by, &body.remark, admin.clock.now());
+        decisions::reject_request(&admin.pool, id, &by, &body.remark, admin.clock.now());
     with_timeout(admin.timeout, rejecting).await?;
     find_approval(&admin, id).await.map(Answer)
 }
@@ -210,7 +210,7 @@ pub async fn withdraw_approval(
     Path(target): Path<String>,
 ) -> Result<Answer<ApprovalView>, Problem> {
     let id = parse_id(&target).ok_or_else(approval_not_found)?;
-    let withdrawing = approvals::withdraw_request(&admin.pool, id, &by, admin.clock.now());
+    let withdrawing = decisions::withdraw_request(&admin.pool, id, &by, admin.clock.now());
     with_timeout(admin.timeout, withdrawing).await?;
     find_approval(&admin, id).await.map(Answer)
 }

@@ -18,7 +18,7 @@ use akgate_api::{
     problem::ProblemDetails,
 };
 use akgate_rules::evidence::sanitize_text;
-use akgate_state::{audit::notices, directory::with_timeout, outbox};
+use akgate_state::{audit::notices, directory::with_timeout, outbox::settle};
 
 /// Read an account's notices
 ///
@@ -85,7 +85,7 @@ pub async fn report_bounce(
     let id = id.split('@').next().unwrap_or_default();
     let letter_id = Uuid::parse_str(id).map_err(|_| unknown())?;
     let said = sanitize_text(&body.said);
-    let bouncing = outbox::record_bounce(&admin.pool, letter_id, &said, admin.clock.now());
+    let bouncing = settle::record_bounce(&admin.pool, letter_id, &said, admin.clock.now());
     match with_timeout(admin.timeout, bouncing).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(unknown()),

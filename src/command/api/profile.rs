@@ -9,6 +9,7 @@ use std::{
 use serde::Deserialize;
 
 use super::shown::OutputFormat;
+use akgate_net::https::is_safe_for_secrets;
 use akgate_state::operators::token::{InvalidToken, OperatorToken};
 
 /// The file of profiles, below the folder for settings.
@@ -192,15 +193,11 @@ fn profiles_file() -> PathBuf {
 fn parse_address(text: &str) -> Result<http::Uri, ProfileFault> {
     let wrong = || ProfileFault::Server(text.to_owned());
     let uri: http::Uri = text.trim_end_matches('/').parse().map_err(|_| wrong())?;
-    let host = uri.host().ok_or_else(wrong)?;
-    if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+    if uri.host().is_none() || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return Err(wrong());
     }
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    let is_here = host == "localhost" || address.is_ok_and(|ip| ip.is_loopback());
     match uri.scheme_str() {
-        Some("https") => Ok(uri),
-        Some("http") if is_here => Ok(uri),
+        _ if is_safe_for_secrets(text) => Ok(uri),
         Some("http") => Err(ProfileFault::Plain(text.to_owned())),
         _ => Err(wrong()),
     }

@@ -17,7 +17,7 @@ use crate::{
         node::NodeFault,
     },
     config::Config,
-    serve::open_database,
+    serve::{open_database, open_key_ring},
 };
 use akgate_rules::position::Position;
 use akgate_state::{
@@ -65,7 +65,7 @@ pub(super) async fn run_import(
         })?;
     let (bar, input) = open_input(path)?;
     let pool = open_database(config).await?;
-    let ring = KeyRing::parse(config.key_ring.expose())?;
+    let ring = open_key_ring(config, &pool).await?;
     let began = Instant::now();
     let enforcing = EnforcementWait::new(&pool, config);
     let taken = import_rows(&pool, ring, form, input, &bar, &enforcing).await;

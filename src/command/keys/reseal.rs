@@ -5,13 +5,15 @@ use std::io::Write;
 use crate::{
     command::{CommandExit, node::NodeFault, progress::progress_bar},
     config::Config,
-    serve::open_database,
+    serve::{open_database, open_key_ring},
 };
 use akgate_state::{
+    database::Pool,
     directory::{
+        StateFault,
         reseal::{self, SealedTable},
-        sealing::KeyRing,
     },
+    live::nodes,
     randomness::Randomness,
 };
 
@@ -23,7 +25,15 @@ pub(super) async fn reseal_secrets(
     out: &mut impl Write,
 ) -> Result<CommandExit, NodeFault> {
     let pool = open_database(config).await?;
-    let ring = KeyRing::parse(config.key_ring.expose())?;
+    let ring = open_key_ring(config, &pool).await?;
+    let behind = nodes_without_key(&pool, ring.newest()).await?;
+    if !behind.is_empty() {
+        return Err(NodeFault::Usage(format!(
+            "these nodes do not have the key `seal {}`: {}. Give every node the new key ring first",
+            ring.newest(),
+            behind.join(", ")
+        )));
+    }
     let mut rng = Randomness::from_system()?.rng();
     let left = reseal::count_stale(&pool, &ring).await?;
     let bar = progress_bar(
@@ -54,4 +64,14 @@ pub(super) async fn reseal_secrets(
         // A node whose ring is older has sealed something meanwhile.
         _ => CommandExit::Partial,
     })
+}
+
+/// The names of running nodes that could not open what this key seals.
+async fn nodes_without_key(pool: &Pool, seal_key_id: i32) -> Result<Vec<String>, StateFault> {
+    let nodes = nodes::list_nodes(pool).await?;
+    let behind = nodes.into_iter().filter(|node| {
+        let is_running = matches!(node.state.as_str(), "Leased" | "Serving");
+        is_running && !node.seal_key_ids.contains(&seal_key_id)
+    });
+    Ok(behind.map(|node| node.name).collect())
 }

@@ -25,7 +25,7 @@ use crate::{
         settings::ConfigArgs,
     },
     config::Config,
-    serve::{open_database, sources::suspicion_settings},
+    serve::{open_database, open_key_ring, sources::suspicion_settings},
 };
 use akgate_intake::report_file::{ReportEntry, ReportFormat};
 use akgate_net::private_file::create_private_file;
@@ -156,7 +156,7 @@ pub(super) async fn run_import(
         None => None,
     };
     let pool = open_database(config).await?;
-    let ring = KeyRing::parse(config.key_ring.expose())?;
+    let ring = open_key_ring(config, &pool).await?;
     let began = Instant::now();
     let mut outcome = ImportOutcome::default();
     let import = ReportImport {

@@ -1,12 +1,17 @@
 //! What an attacker tries with a leaked AccessKey.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
 use http_body_util::Full;
 
-use super::{AttackState, RAM_VERSION};
 use crate::demo::{
     report::Endpoints,
     seed::{Fixtures, trust_policy},
@@ -15,6 +20,7 @@ use crate::demo::{
 use akgate_client::signer::{ApiCall, ApiReply, SigningClient, SigningCredentials, sign_request};
 use akgate_state::clock::Clock;
 
+pub(super) const RAM_VERSION: &str = "2015-05-01";
 const IMS_VERSION: &str = "2019-08-15";
 const STS_VERSION: &str = "2015-04-01";
 
@@ -42,6 +48,47 @@ akgate_rules::text_enum! {
         UnknownAction = "an unknown action",
         OtherVersion = "CreateUser under the version of STS",
         ForgedIdentity = "a read with a forged x-akgate-identity",
+    }
+}
+
+/// What every caller of the attack has.
+pub struct AttackState {
+    pub(super) gateways: Vec<String>,
+    pub(super) next: AtomicUsize,
+    pub(super) caller: SigningClient,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) loot: AttackerAssets,
+    pub(super) began: Instant,
+    pub(super) over: AtomicBool,
+}
+
+impl AttackState {
+    /// Calls with a signature made now.
+    pub(super) async fn call(
+        &self,
+        key: &SigningCredentials,
+        version: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<ApiReply, WalkFault> {
+        let api = ApiCall {
+            version,
+            action,
+            parameters,
+        };
+        let now = self.clock.now();
+        Ok(self.caller.call(self.gateway(), key, api, now).await?)
+    }
+
+    /// Each call goes to the next node.
+    fn gateway(&self) -> &str {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let at = next % self.gateways.len().max(1);
+        self.gateways.get(at).map_or("", String::as_str)
+    }
+
+    pub(super) fn ms(&self) -> f64 {
+        self.began.elapsed().as_secs_f64() * 1000.0
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{EntryReports, parse_instant};
+use super::entry::{EntryReports, parse_instant};
 use crate::elements;
 use akgate_rules::leak::LeakPlace;
 

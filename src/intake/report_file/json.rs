@@ -3,7 +3,7 @@
 
 use std::io::BufRead;
 
-use super::{ENTRY_TOO_LONG, MAX_ENTRY_BYTES};
+use super::entry::{ENTRY_TOO_LONG, MAX_ENTRY_BYTES};
 use akgate_state::directory::import::InvalidLine;
 
 /// One step from the document to the array.

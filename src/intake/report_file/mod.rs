@@ -2,6 +2,7 @@
 //! NDJSON, and CSV and NDJSON of our own. A piece that cannot be read is a fault of its own; the others are read all
 //! the same.
 
+mod entry;
 mod gitleaks;
 mod json;
 mod plain;
@@ -11,13 +12,13 @@ mod trufflehog;
 use std::io::{self, BufRead, Cursor, Read};
 
 use serde::de::DeserializeOwned;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use self::json::{ArrayElements, PathStep};
-use akgate_state::{
-    directory::import::{InvalidLine, describe_json_error},
-    leaks::record::LeakReport,
+pub use self::entry::ReportEntry;
+use self::{
+    entry::{ENTRY_TOO_LONG, EntryReports, MAX_ENTRY_BYTES},
+    json::{ArrayElements, PathStep},
 };
+use akgate_state::directory::import::{InvalidLine, describe_json_error};
 
 akgate_rules::text_enum! {
     /// The form of a file.
@@ -35,25 +36,8 @@ akgate_rules::text_enum! {
     }
 }
 
-/// A piece of a file.
-#[derive(Debug)]
-pub enum ReportEntry {
-    /// What it tells; nothing where it is of no AccessKey.
-    Reports(Vec<LeakReport>),
-    /// It cannot be read.
-    Rejected {
-        /// Where, and why.
-        bad: InvalidLine,
-        /// What it holds, as it stands in the file.
-        text: Vec<u8>,
-    },
-}
-
 /// How much of a file tells its form, in bytes.
 const DETECTION_BYTES: u64 = 64 << 10;
-
-/// The longest piece, in bytes: a finding takes some hundreds.
-const MAX_ENTRY_BYTES: usize = 4 << 20;
 
 impl ReportFormat {
     /// How its findings' source is named where nobody says.
@@ -118,13 +102,6 @@ impl ReportFormat {
             Self::Csv => plain::read_csv(input),
         }
     }
-}
-
-/// What one piece tells, or what is wrong with it; never what it holds.
-type EntryReports = Result<Vec<LeakReport>, String>;
-
-fn parse_instant(text: &str) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(text, &Rfc3339).ok()
 }
 
 fn parse_entry<T: DeserializeOwned>(
@@ -198,8 +175,6 @@ fn read_json_lines<'r, T: DeserializeOwned + 'r>(
     };
     Box::new(std::iter::from_fn(next))
 }
-
-const ENTRY_TOO_LONG: &str = "longer than 4 MiB";
 
 fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
     loop {

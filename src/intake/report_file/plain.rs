@@ -4,7 +4,7 @@ use std::io::Read;
 
 use serde::Deserialize;
 
-use super::{EntryReports, ReportEntry, parse_instant};
+use super::entry::{EntryReports, ReportEntry, parse_instant};
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
     leak::LeakPlace,

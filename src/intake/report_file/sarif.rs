@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{EntryReports, json::PathStep};
+use super::{entry::EntryReports, json::PathStep};
 use crate::elements;
 use akgate_rules::leak::LeakPlace;
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use akgate_state::leaks::record::LeakReport;
 
 const ID: &str = "LTAI5tFakeKeyForTestsOnly01";
 const SECRET: &str = "FakeSecretForTestsOnly0123abcD";

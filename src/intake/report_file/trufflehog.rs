@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{EntryReports, parse_instant};
+use super::entry::{EntryReports, parse_instant};
 use crate::elements;
 use akgate_rules::{access_key::AccessKeyId, leak::LeakPlace};
 

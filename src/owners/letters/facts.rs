@@ -464,12 +464,6 @@ impl LetterFacts {
         }
     }
 
-    /// Those of a letter about a key that does not exist: for previews and tests.
-    #[must_use]
-    pub fn sample(language: Language) -> Self {
-        super::sample::sample_facts(language)
-    }
-
     /// Whether a confirmation would still change something.
     #[must_use]
     pub fn awaits_confirmation(&self) -> bool {

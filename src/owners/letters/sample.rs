@@ -21,7 +21,7 @@ pub(super) fn list_samples() -> impl Iterator<Item = (LetterKind, Language, Lett
                 ..sample_minimal_facts(language)
             };
             [
-                (kind, language, sample_facts(language)),
+                (kind, language, LetterFacts::sample(language)),
                 (kind, language, sample_confirmed_facts(language)),
                 (kind, language, little),
             ]
@@ -31,7 +31,7 @@ pub(super) fn list_samples() -> impl Iterator<Item = (LetterKind, Language, Lett
 
 /// What a letter of a kind is usually sent for.
 pub(super) fn sample_for_kind(kind: LetterKind, language: Language) -> LetterFacts {
-    let much = sample_facts(language);
+    let much = LetterFacts::sample(language);
     match kind {
         LetterKind::Announced
         | LetterKind::Imposed
@@ -52,103 +52,107 @@ pub(super) fn sample_for_kind(kind: LetterKind, language: Language) -> LetterFac
     }
 }
 
-/// A RAM user's key that was seen in two places; another contact has confirmed.
-pub(super) fn sample_facts(language: Language) -> LetterFacts {
-    let at = |hours| language.minute(IMPOSED_AT + Duration::hours(hours));
-    LetterFacts {
-        access_key: "LTAI5tFa****ly01".into(),
-        account_id: "5123456789012345".into(),
-        user_name: Some("alice".into()),
-        key_status: Some("Active".into()),
-        reactivated: false,
-        clues: vec![
-            LeakLocation {
-                source: "GitHub".into(),
-                url: Some("hxxps://github[.]com/example/app/blob/main/.env#L3".into()),
-                first_seen: Some(at(-28)),
-            },
-            LeakLocation {
-                source: "internal-scan".into(),
-                url: None,
-                first_seen: None,
-            },
-        ],
-        more_clues: 2,
-        repeats: vec![
-            RepeatedSightings {
-                source: "GitHub".into(),
-                count: 9_999,
-                last: at(3),
-                url: Some("hxxps://github[.]com/example/fork/blob/main/.env#L3".into()),
-            },
-            RepeatedSightings {
-                source: "internal-scan".into(),
-                count: 1,
-                last: at(2),
-                url: None,
-            },
-        ],
-        exposed_since: at(-28),
-        imposed_at: at(0),
-        enforce_from: Some(at(48)),
-        widened_at: Some(at(24)),
-        disabling_proposed: true,
-        ahead: vec![
-            UpcomingStep {
-                step: "widen",
-                at: at(24),
-            },
-            UpcomingStep {
-                step: "next_contacts",
-                at: at(72),
-            },
-            UpcomingStep {
-                step: "disabling",
-                at: at(168),
-            },
-        ],
-        activity: KeyActivity {
-            calls: CallTotals {
-                forwarded: 1_204,
-                refused: 17,
-            },
-            identity: 1,
-            credential: 1,
-            permission: 1,
-            other: 0,
-            sessions: 2,
-            objects: vec![
-                ChangedObject {
-                    action: "AttachPolicyToUser".into(),
-                    names: "AdministratorAccess ops-backup".into(),
-                    at: at(-2),
-                    source_ip: "198.51.100.23".into(),
+impl LetterFacts {
+    /// Those of a letter about a key that does not exist, for previews and tests: a RAM user's, seen in two places; another
+    /// contact has confirmed.
+    #[must_use]
+    pub fn sample(language: Language) -> Self {
+        let at = |hours| language.minute(IMPOSED_AT + Duration::hours(hours));
+        Self {
+            access_key: "LTAI5tFa****ly01".into(),
+            account_id: "5123456789012345".into(),
+            user_name: Some("alice".into()),
+            key_status: Some("Active".into()),
+            reactivated: false,
+            clues: vec![
+                LeakLocation {
+                    source: "GitHub".into(),
+                    url: Some("hxxps://github[.]com/example/app/blob/main/.env#L3".into()),
+                    first_seen: Some(at(-28)),
                 },
-                ChangedObject {
-                    action: "CreateUser".into(),
-                    names: "ops-backup".into(),
-                    at: at(-2),
-                    source_ip: "198.51.100.23".into(),
+                LeakLocation {
+                    source: "internal-scan".into(),
+                    url: None,
+                    first_seen: None,
                 },
             ],
-            more_objects: 1,
-        },
-        commands: RotationCommands::of("LTAI5tFa****ly01", Some("alice")),
-        confirmed_at: Some(at(5)),
-        confirmed_by: Some(Confirmer::Contact {
-            address: "b***@example.com".into(),
-        }),
-        lifted_at: None,
-        lifted_by_policy: false,
-        tombstone: false,
-        strict: false,
-        confirm_url: Some("https://akgate.example.com/confirm/FakeToken".into()),
-        confirm_until: Some(at(7 * 24)),
-        withdraw_url: Some("https://akgate.example.com/withdraw/FakeToken".into()),
-        withdraw_until: Some(at(7 * 24)),
-        support: "security@example.com".into(),
-        hotline: Some("95187".into()),
-        ticket_url: Some("https://tickets.example.com/new".into()),
+            more_clues: 2,
+            repeats: vec![
+                RepeatedSightings {
+                    source: "GitHub".into(),
+                    count: 9_999,
+                    last: at(3),
+                    url: Some("hxxps://github[.]com/example/fork/blob/main/.env#L3".into()),
+                },
+                RepeatedSightings {
+                    source: "internal-scan".into(),
+                    count: 1,
+                    last: at(2),
+                    url: None,
+                },
+            ],
+            exposed_since: at(-28),
+            imposed_at: at(0),
+            enforce_from: Some(at(48)),
+            widened_at: Some(at(24)),
+            disabling_proposed: true,
+            ahead: vec![
+                UpcomingStep {
+                    step: "widen",
+                    at: at(24),
+                },
+                UpcomingStep {
+                    step: "next_contacts",
+                    at: at(72),
+                },
+                UpcomingStep {
+                    step: "disabling",
+                    at: at(168),
+                },
+            ],
+            activity: KeyActivity {
+                calls: CallTotals {
+                    forwarded: 1_204,
+                    refused: 17,
+                },
+                identity: 1,
+                credential: 1,
+                permission: 1,
+                other: 0,
+                sessions: 2,
+                objects: vec![
+                    ChangedObject {
+                        action: "AttachPolicyToUser".into(),
+                        names: "AdministratorAccess ops-backup".into(),
+                        at: at(-2),
+                        source_ip: "198.51.100.23".into(),
+                    },
+                    ChangedObject {
+                        action: "CreateUser".into(),
+                        names: "ops-backup".into(),
+                        at: at(-2),
+                        source_ip: "198.51.100.23".into(),
+                    },
+                ],
+                more_objects: 1,
+            },
+            commands: RotationCommands::of("LTAI5tFa****ly01", Some("alice")),
+            confirmed_at: Some(at(5)),
+            confirmed_by: Some(Confirmer::Contact {
+                address: "b***@example.com".into(),
+            }),
+            lifted_at: None,
+            lifted_by_policy: false,
+            tombstone: false,
+            strict: false,
+            confirm_url: Some("https://akgate.example.com/confirm/FakeToken".into()),
+            confirm_until: Some(at(7 * 24)),
+            withdraw_url: Some("https://akgate.example.com/withdraw/FakeToken".into()),
+            withdraw_until: Some(at(7 * 24)),
+            support: "security@example.com".into(),
+            hotline: Some("95187".into()),
+            ticket_url: Some("https://tickets.example.com/new".into()),
+        }
     }
 }
 
@@ -161,7 +165,7 @@ pub(super) fn sample_confirmed_facts(language: Language) -> LetterFacts {
         lifted_at: Some(language.minute(IMPOSED_AT + Duration::hours(7))),
         lifted_by_policy: true,
         tombstone: true,
-        ..sample_facts(language)
+        ..LetterFacts::sample(language)
     }
 }
 
@@ -191,6 +195,6 @@ pub(super) fn sample_minimal_facts(language: Language) -> LetterFacts {
         withdraw_until: None,
         hotline: None,
         ticket_url: None,
-        ..sample_facts(language)
+        ..LetterFacts::sample(language)
     }
 }

@@ -9,30 +9,27 @@
 //! stands in the way of another, not by a panic either.
 
 mod attempt;
+mod context;
 mod rest;
 
 use std::{sync::Arc, time::Duration};
 
-use lettre::message::Mailbox;
 use time::OffsetDateTime;
 use tokio::{sync::watch, task::JoinSet};
 
 use self::attempt::SendFault;
-pub use self::rest::OutagePause;
-use super::{dkim::Dkim, facts::LetterSettings, letter::LetterTemplates, mailer::Mailer};
+pub use self::{context::LetterWorker, rest::OutagePause};
 use akgate_api::receipts::Wait;
-use akgate_net::metrics::Metrics;
-use akgate_rules::{restriction::LiftRule, verdict::Mode};
+use akgate_rules::verdict::Mode;
 use akgate_state::{
-    clock::Clock,
-    database::Pool,
-    directory::{StateFault, sealing::KeyRing, with_timeout},
+    directory::{StateFault, with_timeout},
     follow::{NextRound, PollLoop},
-    live::barrier::{AffectedKeys, Barrier},
+    live::barrier::AffectedKeys,
     outbox::{
-        self, LETTERS_CHANNEL, LeasedLetter, LetterKind, LetterSettlement, backoff::retry_delay,
+        self, LETTERS_CHANNEL, LeasedLetter, LetterKind,
+        backoff::retry_delay,
+        settle::{self, LetterSettlement},
     },
-    randomness::Randomness,
     restrictions::{
         escalate::{self, EscalationRules, WidenedRestriction},
         mode,
@@ -62,38 +59,6 @@ const RECHECK_INTERVAL: time::Duration = time::Duration::HOUR;
 
 /// Restrictions looked at in one round.
 const ESCALATION_BATCH_SIZE: i64 = 100;
-
-/// What the worker stands on.
-pub struct LetterWorker {
-    /// The database.
-    pub pool: Pool,
-    /// Signs the links.
-    pub ring: Arc<KeyRing>,
-    /// The templates.
-    pub templates: LetterTemplates,
-    /// Takes the messages.
-    pub mailer: Arc<dyn Mailer>,
-    /// Who writes.
-    pub from: Mailbox,
-    /// Signs what is written.
-    pub dkim: Option<Dkim>,
-    /// What all letters tell.
-    pub house: LetterSettings,
-    /// Who lifts.
-    pub lift: LiftRule,
-    /// What time it is.
-    pub clock: Arc<dyn Clock>,
-    /// For the jitter of retries.
-    pub randomness: Arc<Randomness>,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// Whether the mail server takes letters.
-    pub rest: OutagePause,
-    /// Where changes that restrict wait for the nodes.
-    pub barrier: Arc<Barrier>,
-    /// How long one call of the database may take.
-    pub timeout: Duration,
-}
 
 impl LetterWorker {
     /// Sends letters until told to stop; the batch at hand is finished first.
@@ -220,7 +185,7 @@ impl LetterWorker {
         };
         self.metrics.letter(settlement.as_str());
         let now = self.clock.now();
-        let settling = outbox::settle_letter(&self.pool, letter, &settlement, now);
+        let settling = settle::settle_letter(&self.pool, letter, &settlement, now);
         match with_timeout(self.timeout, settling).await {
             Ok(true) => log_settlement(letter, &settlement),
             Ok(false) => {

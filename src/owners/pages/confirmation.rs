@@ -11,7 +11,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use super::{OwnerPages, page::PageKind, preferred_language, unavailable_page};
+use super::{
+    context::{OwnerPages, preferred_language, unavailable_page},
+    page::PageKind,
+};
 use akgate_api::restrictions::RestrictionView;
 use akgate_rules::{evidence, restriction::LiftRule};
 use akgate_state::{

@@ -10,7 +10,10 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{OwnerPages, format_minute, page::PageKind, preferred_language, unavailable_page};
+use super::{
+    context::{OwnerPages, format_minute, preferred_language, unavailable_page},
+    page::PageKind,
+};
 use akgate_rules::access_key::AccessKeyId;
 use akgate_state::{
     calls::{

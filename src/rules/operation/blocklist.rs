@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    DataError, DataFault, Operation,
-    table::{is_name, is_version, read_rows},
+    catalogue::Operation,
+    table::{DataError, DataFault, is_name, is_version, read_rows},
 };
 
 const STRICT_CSV: &str = include_str!("../../../config/profile-strict.csv");

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::{
-    DataError, DataFault, Effect, Operation, Product,
-    table::{is_name, is_version, read_rows},
+    effect::Effect,
+    product::Product,
+    table::{DataError, DataFault, is_name, is_version, read_rows},
 };
 
 const BUILT_IN_CSV: &str = include_str!("../../../config/catalogue.csv");
@@ -16,6 +17,57 @@ const HEADER: [&str; 6] = [
     "sensitive",
     "names",
 ];
+
+/// The identity of an API operation, and what it would change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    product: Product,
+    version: Box<str>,
+    action: Box<str>,
+    effect: Effect,
+    is_sensitive: bool,
+}
+
+impl Operation {
+    /// The product that serves it.
+    #[must_use]
+    pub fn product(&self) -> &Product {
+        &self.product
+    }
+
+    /// The `Version` as the caller signed it.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The `Action` as the caller signed it.
+    #[must_use]
+    pub fn action(&self) -> &str {
+        &self.action
+    }
+
+    /// What it would change.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// Whether it is a read with which an account is mapped: of identities, credentials, permissions, resources.
+    #[must_use]
+    pub fn is_sensitive(&self) -> bool {
+        self.is_sensitive
+    }
+
+    /// Whether this is one of the two calls that carry a foreign identity's proof in place of an
+    /// AccessKey: `AssumeRoleWithSAML` and `AssumeRoleWithOIDC` of STS.
+    #[must_use]
+    pub fn may_be_anonymous(&self) -> bool {
+        self.product == Product::Sts
+            && self.effect == Effect::MintSession
+            && matches!(&*self.action, "AssumeRoleWithSAML" | "AssumeRoleWithOIDC")
+    }
+}
 
 /// What every listed operation would change, and which of its parameters an audit record keeps.
 #[derive(Debug, Clone)]

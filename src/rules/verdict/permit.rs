@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use super::{Grounds, Refusal};
+use super::grounds::{Grounds, Refusal};
 use crate::{
     operation::Effect,
     position::{BootInstant, Position},

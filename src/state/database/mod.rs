@@ -2,6 +2,7 @@
 //! operator asks about it.
 
 pub mod failures;
+mod pools;
 mod primary;
 mod session;
 mod url;
@@ -17,6 +18,7 @@ use time::OffsetDateTime;
 
 use crate::directory::StateFault;
 
+pub use pools::NodePools;
 pub use session::CommitDurability;
 pub use sqlx::{PgConnection as Connection, PgPool as Pool, PgTransaction as Transaction};
 pub use url::{DatabaseUrl, DatabaseUrlFault};
@@ -246,10 +248,4 @@ pub async fn applied_migrations(pool: &Pool) -> Result<BTreeSet<i64>, StateFault
             .fetch_all(pool)
             .await?;
     Ok(versions.into_iter().collect())
-}
-
-/// Whether a text is a URL that [`Database::connect`] can use.
-#[must_use]
-pub fn is_database_url(url: &str) -> bool {
-    DatabaseUrl::parse(url).is_ok()
 }

@@ -23,8 +23,8 @@ use crate::{
 pub use crate::{leaks::sighting::RecordedReport, restrictions::impose::RestrictionInForce};
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    evidence::SecretFragments,
     leak::{LeakPlace, Proof},
+    secret_fragments::SecretFragments,
 };
 
 /// What a source tells of one place.

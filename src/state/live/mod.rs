@@ -4,6 +4,7 @@
 pub mod barrier;
 pub mod feed;
 pub mod lease;
+pub mod live_node;
 pub mod membership;
 pub mod memory;
 pub mod nodes;

@@ -12,7 +12,7 @@ pub mod links;
 pub mod list;
 pub mod operator_actions;
 mod recipients;
-mod settle;
+pub mod settle;
 pub mod tasks;
 
 use std::collections::HashSet;
@@ -21,7 +21,6 @@ use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-pub use self::settle::{LetterSettlement, record_bounce, settle_letter};
 use self::tasks::TaskKind;
 use crate::{
     audit::Actor,

@@ -1,7 +1,7 @@
 //! What letters and pages show of a place: no link, no secret, one line.
 #![no_main]
 
-use akgate_rules::{access_key::{AccessKeyId, AccessKeySecret}, evidence::{self, SecretFragments}, leak::LeakPlace};
+use akgate_rules::{access_key::{AccessKeyId, AccessKeySecret}, evidence, leak::LeakPlace, secret_fragments::SecretFragments};
 use libfuzzer_sys::fuzz_target;
 
 const SECRET: &str = "FakeSecretForTestsOnly0123abcD";

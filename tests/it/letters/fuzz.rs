@@ -8,7 +8,8 @@ use akgate_owners::letters::{
 };
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    evidence::{SecretFragments, defang_url, sanitize_text},
+    evidence::{defang_url, sanitize_text},
+    secret_fragments::SecretFragments,
 };
 use akgate_state::{
     calls::artefacts::CallTotals,

@@ -13,8 +13,9 @@ use akgate_state::{
     audit::Actor,
     clock::Clock,
     outbox::{
-        self, LetterSettlement,
+        self,
         links::{self, LinkPurpose},
+        settle::{self, LetterSettlement},
     },
     restrictions::confirm::{
         ConfirmOutcome, ConfirmationStatement, confirm_by_link, confirm_by_ticket,
@@ -132,7 +133,7 @@ async fn worker_with_an_expired_lease_cannot_settle_a_letter() {
     let second = lease(later).await.unwrap();
     assert_eq!((first[0].attempt, second[0].attempt), (1, 2));
     let settle =
-        |letter| outbox::settle_letter(&stage.pool, letter, &LetterSettlement::Sent, later);
+        |letter| settle::settle_letter(&stage.pool, letter, &LetterSettlement::Sent, later);
     assert!(!settle(&first[0]).await.unwrap());
     assert!(settle(&second[0]).await.unwrap());
     assert!(!settle(&second[0]).await.unwrap());

@@ -130,9 +130,11 @@ async fn unreachable_contacts_are_skipped_and_at_last_a_task_is_opened() {
         .find(|letter| letter.state == "Sent")
         .unwrap();
     let later = NOW + Duration::hours(23);
-    let bounced = outbox::record_bounce(&stage.pool, sent.letter_id, "550 5.1.1 unknown", later);
+    let bounced =
+        outbox::settle::record_bounce(&stage.pool, sent.letter_id, "550 5.1.1 unknown", later);
     assert!(bounced.await.unwrap());
-    let again = outbox::record_bounce(&stage.pool, sent.letter_id, "550 5.1.1 unknown", later);
+    let again =
+        outbox::settle::record_bounce(&stage.pool, sent.letter_id, "550 5.1.1 unknown", later);
     assert!(!again.await.unwrap(), "a bounce counts once");
     assert_eq!(open_tasks(&stage.pool).await, ["Unreachable"]);
     // What nobody was told of is not held against them.

@@ -21,8 +21,8 @@ fn letters_match_their_snapshots() {
             "operator",
             sample::sample_minimal_facts,
         ),
-        (LetterKind::Lifted, "active", sample::sample_facts),
-        (LetterKind::Reminder, "late", sample::sample_facts),
+        (LetterKind::Lifted, "active", LetterFacts::sample),
+        (LetterKind::Reminder, "late", LetterFacts::sample),
     ] {
         both(kind, name, &facts);
     }
@@ -52,7 +52,7 @@ fn evidence_is_plain_text_and_only_the_confirmation_is_a_link() {
                 url: Some(hostile.into()),
                 first_seen: None,
             }],
-            ..sample::sample_facts(language)
+            ..LetterFacts::sample(language)
         };
         let letter = templates()
             .render(LetterKind::Imposed, language, &facts)
@@ -115,11 +115,7 @@ fn template_folder_overrides_one_letter_and_leaves_the_rest() {
     fs::remove_dir_all(folder).unwrap();
     let render = |language| {
         templates
-            .render(
-                LetterKind::Lifted,
-                language,
-                &sample::sample_facts(language),
-            )
+            .render(LetterKind::Lifted, language, &LetterFacts::sample(language))
             .unwrap()
     };
     let letter = render(Language::English);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use futures_core::future::BoxFuture;
 use lettre::Message;
 
-use super::{MailFault, Mailer};
+use super::handover::{MailFault, Mailer};
 use akgate_net::private_file::replace_private_file;
 
 /// Writes letters into a folder, one `.eml` file each; one that is sent again replaces itself.

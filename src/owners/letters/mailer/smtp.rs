@@ -13,7 +13,7 @@ use lettre::{
 };
 use zeroize::Zeroizing;
 
-use super::{MailFault, Mailer};
+use super::handover::{MailFault, Mailer};
 
 /// How the connection to the mail server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

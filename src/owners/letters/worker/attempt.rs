@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::LetterWorker;
+use super::context::LetterWorker;
 use crate::letters::{
     facts::{self, LetterFacts},
     mailer::MailFault,

@@ -1,0 +1,131 @@
+//! What the doors stand on.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use akgate_state::database::Pool;
+use tokio::sync::Semaphore;
+
+use super::{
+    origin::DeliveryContract, public_reporting::PublicReporting, refusal::DeliveryRefusal,
+    signing_keys::SigningKeys,
+};
+use akgate_api::receipts::Wait;
+use akgate_net::metrics::Metrics;
+use akgate_state::{
+    audit::Actor,
+    clock::Clock,
+    directory::{sealing::KeyRing, with_timeout},
+    leaks::{
+        deliveries::DeliveryOrigin,
+        record::{
+            Delivery, LeakReport, RecordedReport, ReportGrounds, SuspicionPolicy, record_reports,
+        },
+    },
+    live::{
+        barrier::{AffectedKeys, Barrier},
+        feed::Feed,
+    },
+};
+
+/// What the doors stand on.
+#[derive(Clone)]
+pub struct Intake {
+    /// The database.
+    pub pool: Pool,
+    /// Digests leaked secrets at the border.
+    pub ring: Arc<KeyRing>,
+    /// Enforces on this node before the answer; `None` where this process has no gateway.
+    pub feed: Option<Arc<Feed>>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where changes that restrict wait for the nodes.
+    pub barrier: Arc<Barrier>,
+    /// How long a delivery may take in the database.
+    pub timeout: Duration,
+    /// The longest body, in bytes.
+    pub body_limit: usize,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// Room for the bodies of all deliveries that are in work, a permit per KiB: more are told to come back.
+    pub room: Arc<Semaphore>,
+    /// What becomes of suspicions.
+    pub suspicions: SuspicionPolicy,
+    /// Sources that sign, by name.
+    pub signed: Arc<HashMap<String, SigningSource>>,
+    /// Sources that have a token.
+    pub revokers: Arc<[TokenSource]>,
+    /// The door for the public; `None` while it is shut.
+    pub door: Option<Arc<PublicReporting>>,
+}
+
+/// A source that signs.
+#[derive(Clone)]
+pub struct SigningSource {
+    /// How it delivers.
+    pub origin: Arc<DeliveryContract>,
+    /// What it signs with.
+    pub keys: Arc<SigningKeys>,
+}
+
+/// A source that has a token.
+#[derive(Debug, Clone)]
+pub struct TokenSource {
+    /// Its name, in every record.
+    pub name: String,
+    /// SHA-256 of its token.
+    pub token_sha256: [u8; 32],
+}
+
+impl Intake {
+    /// Records what a source delivered; every node enforces it before the answer.
+    pub(crate) async fn take(
+        &self,
+        source: &str,
+        ledger: DeliveryOrigin<'_>,
+        reports: &[LeakReport],
+    ) -> Result<Vec<Option<RecordedReport>>, DeliveryRefusal> {
+        let delivery = Delivery {
+            source,
+            actor: &Actor::Source(source.to_owned()),
+            grounds: ReportGrounds::Proof,
+            suspicions: self.suspicions,
+            ledger: Some(ledger),
+        };
+        let recording =
+            record_reports(&self.pool, &self.ring, &delivery, reports, self.clock.now());
+        let recorded = with_timeout(self.timeout, recording).await.map_err(|fault| {
+            tracing::error!(source, %fault, "cannot record a delivery; its source must send it again");
+            DeliveryRefusal::Unavailable
+        })?;
+        let new: Vec<RecordedReport> = recorded.iter().copied().flatten().collect();
+        self.enforce(&new).await?;
+        for one in new.iter().filter(|one| one.is_new) {
+            self.metrics.report(source, one.proof);
+        }
+        Ok(recorded)
+    }
+
+    /// Waits until every node enforces what reports have led to.
+    pub(crate) async fn enforce(&self, recorded: &[RecordedReport]) -> Result<(), DeliveryRefusal> {
+        let in_force = recorded.iter().filter_map(|one| one.restriction);
+        let positions = in_force.map(|one| one.position);
+        let Some(committed) = positions.max_by_key(|position| position.revision) else {
+            return Ok(());
+        };
+        if let Some(feed) = &self.feed {
+            feed.enforce(committed).await;
+        }
+        let waited = self
+            .barrier
+            .wait(committed, &AffectedKeys::All, Wait::Enforced);
+        match waited.await {
+            Ok(_) => Ok(()),
+            Err(lost) => {
+                tracing::error!(%lost, "a failover lost a delivery; its source must send it again");
+                Err(DeliveryRefusal::Unavailable)
+            }
+        }
+    }
+}

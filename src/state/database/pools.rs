@@ -1,0 +1,60 @@
+//! The pools of a process, apart: a flood at one of its doors waits for itself alone.
+
+use super::{Database, Pool, PoolSettings};
+
+/// The pools of a process.
+#[derive(Debug, Clone)]
+pub struct NodePools {
+    /// Calls: their keys, their intents, their records.
+    pub calls: Pool,
+    /// What the node follows and announces: the registry, leases, barriers, probes.
+    pub control: Pool,
+    /// The admin API.
+    pub admin: Pool,
+    /// Sources of leak reports and owners' pages.
+    pub public: Pool,
+    /// Letters, events, upkeep.
+    pub worker: Pool,
+}
+
+impl NodePools {
+    /// The most connections of all pools but `calls`, each opened as it is used; one more listens for notifications.
+    pub const RESERVED: u32 = CONTROL + ADMIN + PUBLIC + WORKER + 1;
+
+    /// Pools of their own; `calls` says how those of calls are set.
+    #[must_use]
+    pub fn open(database: &Database, calls: PoolSettings) -> Self {
+        let beside = |connections| {
+            database.pool(PoolSettings {
+                connections,
+                ..calls
+            })
+        };
+        Self {
+            control: beside(CONTROL),
+            admin: beside(ADMIN),
+            public: beside(PUBLIC),
+            worker: beside(WORKER),
+            calls: database.pool(calls),
+        }
+    }
+
+    /// One pool for everything, for tests and demonstrations.
+    #[must_use]
+    pub fn shared(pool: &Pool) -> Self {
+        Self {
+            calls: pool.clone(),
+            control: pool.clone(),
+            admin: pool.clone(),
+            public: pool.clone(),
+            worker: pool.clone(),
+        }
+    }
+}
+
+/// The feed, the announcements, what is told of them, and probes.
+const CONTROL: u32 = 4;
+const ADMIN: u32 = 4;
+const PUBLIC: u32 = 4;
+/// Letters that are settled side by side, and the upkeep.
+const WORKER: u32 = 4;

@@ -1,3 +1,0 @@
-//! What takes two people: one operator asks, another decides.
-
-pub mod approvals;

@@ -1,0 +1,99 @@
+//! A node of this process: what it knows, what it is at work on, and the tasks that keep both as the database has them.
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use tokio::{sync::watch, task::JoinSet};
+
+use super::{
+    barrier::Barrier,
+    feed::{Feed, FeedSettings},
+    membership::{Membership, MembershipParts},
+    memory::LiveRegistry,
+    nodes::NodeInfo,
+};
+use crate::{
+    calls::{in_flight::InFlight, recorder::Recorder},
+    clock::{Clock, LatestTime},
+};
+
+/// What a [`LiveNode`] is made of.
+pub struct LiveNodeParts {
+    /// What the node says of itself.
+    pub card: NodeInfo,
+    /// The database.
+    pub pool: PgPool,
+    /// The same, by connections for news and leases alone.
+    pub news: PgPool,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// How it follows the revision; its timeout is that of every call of the database.
+    pub feed: FeedSettings,
+}
+
+/// The live state of a node; its clones share it.
+#[derive(Clone)]
+pub struct LiveNode {
+    /// Keeps what the node knows as the database has it.
+    pub feed: Arc<Feed>,
+    /// Its place among the nodes, and its lease.
+    pub membership: Arc<Membership>,
+    /// Where changes that restrict wait for the nodes.
+    pub barrier: Arc<Barrier>,
+    /// The calls that it is at work on.
+    pub calls: Arc<InFlight>,
+    /// The latest time that was seen.
+    pub latest: Arc<LatestTime>,
+    /// Gathers records of calls.
+    pub recorder: Arc<Recorder>,
+}
+
+impl LiveNode {
+    /// A node that has read nothing yet, and that nobody knows of.
+    #[must_use]
+    pub fn new(parts: LiveNodeParts) -> Self {
+        let LiveNodeParts {
+            card,
+            pool,
+            news,
+            clock,
+            feed,
+        } = parts;
+        let timeout = feed.timeout;
+        let feed = Arc::new(Feed::new(
+            news.clone(),
+            Arc::<LiveRegistry>::default(),
+            feed,
+        ));
+        let (calls, latest) = (Arc::<InFlight>::default(), Arc::<LatestTime>::default());
+        let membership = Membership::new(MembershipParts {
+            feed: card.enforces.then(|| Arc::clone(&feed)),
+            card,
+            pool: news.clone(),
+            calls: Arc::clone(&calls),
+            clock: Arc::clone(&clock),
+            latest: Arc::clone(&latest),
+            timeout,
+        });
+        Self {
+            feed,
+            membership: Arc::new(membership),
+            barrier: Arc::new(Barrier::new(news, pool.clone(), clock, timeout)),
+            calls,
+            latest,
+            recorder: Arc::new(Recorder::new(pool, timeout)),
+        }
+    }
+
+    /// Follows the registry, holds the lease and writes records until told to stop. Returns when everything that was
+    /// gathered is written, or could not be.
+    pub async fn run(&self, stop: watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
+        let (feed, stopped) = (Arc::clone(&self.feed), stop.clone());
+        tasks.spawn(async move { feed.run(stopped).await });
+        let (recorder, stopped) = (Arc::clone(&self.recorder), stop.clone());
+        tasks.spawn(async move { recorder.run(stopped).await });
+        tasks.spawn(Arc::clone(&self.membership).run(stop));
+        while tasks.join_next().await.is_some() {}
+    }
+}
