@@ -22,7 +22,10 @@ pub use self::{
     worker::HookWorker,
 };
 use akgate_net::https;
-use akgate_state::outbox::events::{EventKind, LeasedEvent};
+use akgate_state::outbox::{
+    events::{EventKind, LeasedEvent},
+    queue::SendFault,
+};
 
 /// How long an answer may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -66,15 +69,6 @@ pub struct HookRequest {
     pub body: Vec<u8>,
 }
 
-/// Why an event is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SendFault {
-    /// Another time, not before so long.
-    Again(String, Option<Duration>),
-    /// Never: whoever was there is gone.
-    Never(String),
-}
-
 impl Hook {
     /// A hook at an address.
     #[must_use]
@@ -115,15 +109,15 @@ impl Hook {
             Ok(sent) => sent?,
             Err(_) => {
                 let late = format!("no answer in {} s", REQUEST_TIMEOUT.as_secs());
-                return Err(SendFault::Again(late, None));
+                return Err(SendFault::again(late));
             }
         };
         match (&self.manner, status) {
             (HookFormat::DingTalk(_), StatusCode::OK) => chat::check_dingtalk_response(&body),
             (_, status) if status.is_success() => Ok(()),
-            (_, StatusCode::GONE) => Err(SendFault::Never(
-                "410: the receiver wants no more events".into(),
-            )),
+            (_, StatusCode::GONE) => {
+                Err(SendFault::never("410: the receiver wants no more events"))
+            }
             (_, status) => {
                 let after = headers
                     .get(RETRY_AFTER)
@@ -131,7 +125,8 @@ impl Hook {
                 let after = after.and_then(|after| after.parse().ok());
                 let said: String = String::from_utf8_lossy(&body).chars().take(200).collect();
                 let error = format!("status {}: {}", status.as_u16(), said.escape_debug());
-                Err(SendFault::Again(error, after.map(Duration::from_secs)))
+                let after = after.map(Duration::from_secs);
+                Err(SendFault::Again { error, after })
             }
         }
     }
@@ -140,25 +135,24 @@ impl Hook {
         &self,
         message: HookRequest,
     ) -> Result<(StatusCode, HeaderMap, Bytes), SendFault> {
-        let again = |fault: String| SendFault::Again(fault, None);
         let uri = match message.query.as_str() {
             "" => self.url.clone(),
             query => {
                 let separator = if self.url.query().is_some() { '&' } else { '?' };
                 let uri = format!("{}{separator}{query}", self.url);
                 uri.parse()
-                    .map_err(|_| again("the URL is not valid".to_owned()))?
+                    .map_err(|_| SendFault::again("the URL is not valid"))?
             }
         };
         let mut request = Request::post(uri)
             .header("content-type", message.content_type)
             .header("user-agent", concat!("akgate/", env!("CARGO_PKG_VERSION")))
             .body(Full::from(message.body))
-            .map_err(|fault| again(fault.to_string()))?;
+            .map_err(|fault| SendFault::again(fault.to_string()))?;
         request.headers_mut().extend(message.headers);
         let answer = self.client.request(request).await;
         // The outer error names the address, which may hold the token of a chat room.
-        let answer = answer.map_err(|fault| again(https::root_cause(&fault)))?;
+        let answer = answer.map_err(|fault| SendFault::again(https::root_cause(&fault)))?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, MAX_RESPONSE_BYTES).collect().await;
         let body = body
@@ -170,5 +164,5 @@ impl Hook {
 
 /// What cannot be written today cannot be tomorrow.
 fn permanent_fault(fault: &dyn std::error::Error) -> SendFault {
-    SendFault::Never(fault.to_string())
+    SendFault::never(fault.to_string())
 }

@@ -5,12 +5,12 @@
 //! worker whose lease ran out cannot settle what another has taken over: the number of the attempt
 //! guards it.
 
-pub mod backoff;
 pub mod events;
 pub mod letter_facts;
 pub mod links;
 pub mod list;
 pub mod operator_actions;
+pub mod queue;
 mod recipients;
 mod settle;
 pub mod tasks;
@@ -21,7 +21,7 @@ use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-pub use self::settle::{LetterSettlement, record_bounce, settle_letter};
+pub use self::settle::{record_bounce, settle_letter};
 use self::tasks::TaskKind;
 use crate::{
     audit::Actor,

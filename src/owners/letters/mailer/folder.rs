@@ -10,7 +10,8 @@ use std::{
 use futures_core::future::BoxFuture;
 use lettre::Message;
 
-use super::{MailFault, Mailer};
+use super::Mailer;
+use akgate_state::outbox::queue::SendFault;
 
 /// Writes letters into a folder, one `.eml` file each; one that is sent again replaces itself.
 pub struct FolderMailer(PathBuf);
@@ -24,7 +25,7 @@ impl FolderMailer {
 }
 
 impl Mailer for FolderMailer {
-    fn send<'s>(&'s self, name: &'s str, message: Message) -> BoxFuture<'s, Result<(), MailFault>> {
+    fn send<'s>(&'s self, name: &'s str, message: Message) -> BoxFuture<'s, Result<(), SendFault>> {
         Box::pin(async move {
             let (folder, name) = (self.0.clone(), name.to_owned());
             let written = tokio::task::spawn_blocking(move || {
@@ -32,8 +33,8 @@ impl Mailer for FolderMailer {
             });
             match written.await {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(fault)) => Err(MailFault::Again(format!("{}: {fault}", self.0.display()))),
-                Err(fault) => Err(MailFault::Again(fault.to_string())),
+                Ok(Err(fault)) => Err(SendFault::again(format!("{}: {fault}", self.0.display()))),
+                Err(fault) => Err(SendFault::again(fault.to_string())),
             }
         })
     }

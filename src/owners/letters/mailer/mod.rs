@@ -6,27 +6,15 @@ mod smtp;
 use futures_core::future::BoxFuture;
 use lettre::Message;
 
+use akgate_state::outbox::queue::SendFault;
+
 pub use self::{
     folder::FolderMailer,
     smtp::{Encryption, SmtpMailer, SmtpSettings, SmtpSetupFault},
 };
 
-/// Why a message was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MailFault {
-    /// It may be taken later.
-    #[error("{0}")]
-    Again(String),
-    /// It will never be taken.
-    #[error("{0}")]
-    Never(String),
-    /// The mail server takes no message at all just now.
-    #[error("{0}")]
-    Away(String),
-}
-
 /// Takes messages.
 pub trait Mailer: Send + Sync {
     /// Hands a message over. `name` is the letter's own, the same on every attempt.
-    fn send<'s>(&'s self, name: &'s str, message: Message) -> BoxFuture<'s, Result<(), MailFault>>;
+    fn send<'s>(&'s self, name: &'s str, message: Message) -> BoxFuture<'s, Result<(), SendFault>>;
 }
