@@ -202,11 +202,6 @@ checked_text! {
     pub OperatorName, |text| check_plain(text, 1..=64, "._@-")
 }
 
-checked_text! {
-    /// The part of a token that identifies it.
-    pub TokenId, |text| check_plain(text, 1..=64, "")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,9 +14,7 @@ use crate::{
     },
 };
 use akgate_api::{
-    accounts::{
-        AccountFilter, AccountId, AccountPage, AccountProfile, AccountSelfRemedy, AccountView,
-    },
+    accounts::{AccountFilter, AccountPage, AccountProfile, AccountSelfRemedy, AccountView},
     problem::ProblemDetails,
     receipts::{Changed, Wait, WaitQuery},
 };
@@ -80,7 +78,7 @@ pub async fn list_accounts(
 pub async fn get_account(
     State(admin): State<AdminApi>,
     _: CanRead,
-    Path(account_id): Path<AccountId>,
+    Path(account_id): Path<String>,
 ) -> Result<WithEtag<AccountView>, Problem> {
     find_account(&admin, &account_id).await
 }
@@ -117,7 +115,7 @@ async fn find_account(
 pub async fn set_account_profile(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
-    Path(account_id): Path<AccountId>,
+    Path(account_id): Path<String>,
     IfMatch(seen): IfMatch,
     Query(waiting): Query<WaitQuery>,
     Json(body): Json<AccountProfile>,
@@ -155,7 +153,7 @@ pub async fn set_account_profile(
 pub async fn set_account_self_remedy(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
-    Path(account_id): Path<AccountId>,
+    Path(account_id): Path<String>,
     IfMatch(seen): IfMatch,
     Query(waiting): Query<WaitQuery>,
     Json(body): Json<AccountSelfRemedy>,

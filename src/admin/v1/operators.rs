@@ -17,9 +17,10 @@ use crate::{
 use akgate_api::{
     operators::{
         CurrentOperator, NewOperator, NewTokenReceipt, NewTokenRequest, OperatorFilter,
-        OperatorName, OperatorPage, Revoked, Right, Role, TokenId,
+        OperatorPage, Revoked, Right, Role,
     },
     problem::ProblemDetails,
+    values::Text,
 };
 use akgate_state::operators::store::{self, IssuedToken, NewToken, OperatorFault};
 
@@ -115,7 +116,7 @@ pub async fn add_operator(
 pub async fn create_token(
     State(admin): State<AdminApi>,
     CanManage(by): CanManage,
-    Path(name): Path<OperatorName>,
+    Path(name): Path<Text<64>>,
     Json(body): Json<NewTokenRequest>,
 ) -> Result<(StatusCode, Extension<ShownOnce>, Answer<NewTokenReceipt>), Problem> {
     let new = NewToken {
@@ -149,7 +150,7 @@ pub async fn create_token(
 pub async fn revoke_operator(
     State(admin): State<AdminApi>,
     CanManage(by): CanManage,
-    Path(name): Path<OperatorName>,
+    Path(name): Path<Text<64>>,
 ) -> Result<Answer<Revoked>, Problem> {
     let revoking = store::revoke_operator(&admin.pool, &name, &by, admin.clock.now());
     admin.query(revoking).await?;
@@ -175,7 +176,7 @@ pub async fn revoke_operator(
 pub async fn revoke_token(
     State(admin): State<AdminApi>,
     CanRead(operator): CanRead,
-    Path(token_id): Path<TokenId>,
+    Path(token_id): Path<Text<64>>,
 ) -> Result<Answer<Revoked>, Problem> {
     if Some(&*token_id) != operator.token_id.as_deref() && !operator.role.may(Right::Manage) {
         return Err(Problem::forbidden(operator.role, Right::Manage));

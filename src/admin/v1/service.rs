@@ -14,7 +14,6 @@ use crate::{
     },
 };
 use akgate_api::{
-    accounts::AccountId,
     notices::{Bounce, NoticeFilter, NoticePage},
     problem::ProblemDetails,
 };
@@ -39,7 +38,7 @@ use akgate_state::{audit::notices, outbox};
 pub async fn list_notices(
     State(admin): State<AdminApi>,
     _: CanServe,
-    Path(account_id): Path<AccountId>,
+    Path(account_id): Path<String>,
     Query(filter): Query<NoticeFilter>,
 ) -> Result<Answer<NoticePage>, Problem> {
     let (after, size) = (filter.after, filter.page_size.get());
