@@ -109,7 +109,15 @@ impl AdminApi {
             let mut db = self.pool.acquire().await?;
             read(&mut db).await
         };
-        with_timeout(self.timeout, reading).await
+        self.query(reading).await
+    }
+
+    /// Asks the database, in the time that a request has.
+    pub(crate) async fn query<T, E: From<StateFault>>(
+        &self,
+        query: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        with_timeout(self.timeout, query).await
     }
 
     /// Makes this node enforce what was committed.

@@ -12,9 +12,10 @@ pub mod openapi;
 mod router;
 mod v1;
 
+pub use akgate_api::sign_in::REDIRECT_PATH;
+
 pub use self::{
     context::{AdminApi, AdminSettings, PolicyRules},
     http::problem::Problem,
     router::{openapi_description, router},
-    v1::sign_in::REDIRECT_PATH,
 };

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::schema_names::ProfileName;
+use crate::{
+    schema_names::ProfileName,
+    values::{PageSize, check_plain, checked_text},
+};
 use akgate_rules::verdict::Profile;
 
 /// An account.
@@ -38,16 +41,23 @@ pub struct AccountFilter {
     #[param(nullable = false)]
     pub own: bool,
     /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize,
     /// The `next_page_token` of the previous page.
     #[param(
+        value_type = Option<String>,
         nullable = false,
         pattern = "^[0-9A-Za-z_-]+$",
         min_length = 1,
         max_length = 64
     )]
-    pub page_token: Option<String>,
+    pub page_token: Option<AccountId>,
+}
+
+checked_text! {
+    /// The id of an account.
+    pub AccountId, |text| check_plain(text, 1..=64, "_-")
 }
 
 /// A page of results.

@@ -6,6 +6,8 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::values::PageSize;
+
 /// The recorded activity of a key, newest first.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Activity {
@@ -137,6 +139,7 @@ pub struct SessionView {
 #[serde(deny_unknown_fields)]
 pub struct ActivityFilter {
     /// Maximum number of records of each kind.
-    #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize<1000>,
 }

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::values::{optional_text_schema, text_schema};
+use crate::values::{PageSize, Text, choice, optional_text_schema, text_schema};
 
 /// An approval: a change that needs a second operator.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -49,11 +49,13 @@ pub struct ApprovalView {
 #[serde(deny_unknown_fields)]
 pub struct ApprovalFilter {
     /// Only those in this state.
-    #[param(value_type = Option<ApprovalState>, inline, nullable = false)]
-    pub state: Option<String>,
+    #[serde(default, deserialize_with = "choice")]
+    #[param(inline, nullable = false)]
+    pub state: Option<ApprovalState>,
     /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize,
     /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     pub page_token: Option<Uuid>,
@@ -92,7 +94,7 @@ pub struct ApprovalRemark {
     /// A remark for the audit log.
     #[serde(default)]
     #[schema(schema_with = optional_text_schema::<1024>)]
-    pub remark: Option<String>,
+    pub remark: Option<Text<1024>>,
 }
 
 /// Why it is rejected.
@@ -101,5 +103,5 @@ pub struct ApprovalRemark {
 pub struct Rejection {
     /// An explanation for the requester.
     #[schema(schema_with = text_schema::<1024>)]
-    pub remark: String,
+    pub remark: Text<1024>,
 }

@@ -5,6 +5,8 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::values::PageSize;
+
 /// An audit record.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct AuditRecord {
@@ -44,8 +46,9 @@ pub struct AuditFilter {
     #[param(nullable = false)]
     pub restriction_id: Option<Uuid>,
     /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize,
     /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     pub page_token: Option<i64>,

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::values::text_schema;
+use crate::values::{PageSize, Text, text_schema};
 
 /// A delivery of leak reports.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -48,8 +48,9 @@ pub struct DeliveryView {
 #[serde(deny_unknown_fields)]
 pub struct DeliveryFilter {
     /// The page size.
-    #[param(minimum = 1, maximum = 100, default = 20, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize<100, 20>,
     /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     pub page_token: Option<Uuid>,
@@ -70,7 +71,7 @@ pub struct DeliveryPage {
 pub struct UndoDeliveryRequest {
     /// The reason, kept in the audit log and quoted in the letters.
     #[schema(schema_with = text_schema::<1024>)]
-    pub reason: String,
+    pub reason: Text<1024>,
 }
 
 /// What was undone.

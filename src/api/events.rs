@@ -5,6 +5,8 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::values::{PageSize, check_plain, checked_text, choice};
+
 /// An event.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = EventDelivery)]
@@ -45,11 +47,13 @@ pub struct EventFilter {
     #[param(nullable = false)]
     pub hook: Option<String>,
     /// Only those in this state; failed events are `Failed`.
-    #[param(value_type = Option<EventState>, inline, nullable = false)]
-    pub state: Option<String>,
+    #[serde(default, deserialize_with = "choice")]
+    #[param(inline, nullable = false)]
+    pub state: Option<EventState>,
     /// The page size; the events of one audit record stay together, so a page may be larger.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize,
     /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     pub page_token: Option<i64>,
@@ -66,6 +70,11 @@ akgate_rules::text_enum! {
         /// It has failed for good.
         Failed = "Failed",
     }
+}
+
+checked_text! {
+    /// The name of a hook in the configuration.
+    pub HookName, |text| check_plain(text, 1..=64, "-._")
 }
 
 /// A page of results.

@@ -1,6 +1,6 @@
 //! Exceptions: operations that a restricted key may still perform.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 use utoipa::{
     IntoParams, ToSchema,
@@ -8,10 +8,10 @@ use utoipa::{
 };
 use uuid::Uuid;
 
-use crate::values::{text_schema, whole_number};
+use crate::values::{PageSize, Text, choice, text_schema, whole_number};
 use akgate_rules::{
     access_key::AccessKeyId,
-    exception::{MAX_NETWORKS, MAX_OPERATIONS, NamedOperation},
+    exception::{MAX_DURATION, MAX_NETWORKS, MAX_OPERATIONS, NamedOperation},
 };
 
 /// An exception.
@@ -58,11 +58,13 @@ pub struct ExceptionFilter {
     #[param(nullable = false)]
     pub access_key_id: Option<String>,
     /// Only those in this state.
-    #[param(value_type = Option<ExceptionState>, inline, nullable = false)]
-    pub state: Option<String>,
+    #[serde(default, deserialize_with = "choice")]
+    #[param(inline, nullable = false)]
+    pub state: Option<ExceptionState>,
     /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize,
     /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     pub page_token: Option<Uuid>,
@@ -106,12 +108,16 @@ pub struct NewException {
     #[schema(schema_with = networks_schema)]
     pub networks: Vec<String>,
     /// How many hours it lasts after the approval.
-    #[serde(deserialize_with = "whole_number")]
-    #[schema(minimum = 1, maximum = 72)]
-    pub hours: u16,
+    #[serde(deserialize_with = "hours")]
+    #[schema(value_type = u16, minimum = 1, maximum = 72)]
+    pub hours: u8,
     /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
-    pub reason: String,
+    pub reason: Text<1024>,
+}
+
+fn hours<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    whole_number(deserializer, 1..=MAX_DURATION.whole_hours())
 }
 
 fn operations_schema() -> Array {

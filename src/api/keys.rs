@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::values::text_schema;
+use crate::values::{PageSize, Text, choice, text_schema};
+use akgate_rules::access_key::AccessKeyId;
 
 /// An AccessKey in a list.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -93,23 +94,26 @@ pub struct KeyFilter {
     #[param(nullable = false)]
     pub user_name: Option<String>,
     /// Only those with this status.
-    #[param(value_type = Option<KeyStatus>, inline, nullable = false)]
-    pub status: Option<String>,
+    #[serde(default, deserialize_with = "choice")]
+    #[param(inline, nullable = false)]
+    pub status: Option<KeyStatus>,
     /// Only restricted ones.
     #[serde(default)]
     #[param(nullable = false)]
     pub restricted: bool,
     /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize,
     /// The `next_page_token` of the previous page.
     #[param(
+        value_type = Option<String>,
         nullable = false,
         pattern = "^[A-Za-z0-9._-]+$",
         min_length = 1,
         max_length = 128
     )]
-    pub page_token: Option<String>,
+    pub page_token: Option<AccessKeyId>,
 }
 
 /// A page of results.
@@ -127,5 +131,5 @@ pub struct KeyPage {
 pub struct DisableKeyRequest {
     /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
-    pub reason: String,
+    pub reason: Text<1024>,
 }

@@ -8,11 +8,11 @@ use uuid::Uuid;
 use crate::{
     receipts::Receipt,
     schema_names::ProofName,
-    values::{optional_text_schema, text_schema},
+    values::{PageSize, Text, choice, optional_text_schema, text_schema},
 };
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    leak::LeakPlace,
+    leak::{LeakPlace, Proof},
 };
 
 /// A leak report.
@@ -80,14 +80,14 @@ pub struct NewLeakReport {
     pub access_key_secret: Option<LeakedSecret>,
     /// Who found it.
     #[schema(schema_with = text_schema::<64>)]
-    pub source: String,
+    pub source: Text<64>,
     /// The source's own id of the finding: the same (source, reference) counts once.
     #[schema(schema_with = text_schema::<256>)]
-    pub reference: String,
+    pub reference: Text<256>,
     /// Where it was found.
     #[serde(default)]
     #[schema(schema_with = optional_text_schema::<2048>)]
-    pub url: Option<String>,
+    pub url: Option<Text<2048>>,
     /// When the source first saw it.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub first_seen: Option<OffsetDateTime>,
@@ -129,8 +129,9 @@ pub struct LeakReportReceipt {
 #[serde(deny_unknown_fields)]
 pub struct LeakReportFilter {
     /// Only those proven to this degree; suspicions are `Suspected`.
+    #[serde(default, deserialize_with = "choice")]
     #[param(value_type = Option<ProofName>, inline, nullable = false)]
-    pub proof: Option<String>,
+    pub proof: Option<Proof>,
     /// Only those from this source.
     #[param(nullable = false)]
     pub source: Option<String>,
@@ -141,8 +142,9 @@ pub struct LeakReportFilter {
     #[param(nullable = false)]
     pub delivery_id: Option<Uuid>,
     /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize,
     /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     pub page_token: Option<Uuid>,

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::values::text_schema;
+use crate::values::{PageSize, Text, choice, text_schema};
 
 /// A letter.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -46,14 +46,16 @@ pub struct LetterView {
 #[serde(deny_unknown_fields)]
 pub struct LetterFilter {
     /// Only those in this state; failed letters are `Failed`.
-    #[param(value_type = Option<LetterState>, inline, nullable = false)]
-    pub state: Option<String>,
+    #[serde(default, deserialize_with = "choice")]
+    #[param(inline, nullable = false)]
+    pub state: Option<LetterState>,
     /// Only those about this restriction.
     #[param(nullable = false)]
     pub restriction_id: Option<Uuid>,
     /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize,
     /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     pub page_token: Option<Uuid>,
@@ -87,5 +89,5 @@ pub struct LetterPage {
 pub struct CancelLetterRequest {
     /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
-    pub reason: String,
+    pub reason: Text<1024>,
 }

@@ -27,4 +27,4 @@ pub mod schema_names;
 pub mod sign_in;
 pub mod tasks;
 pub mod timeline;
-mod values;
+pub mod values;

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::values::PageSize;
+
 /// A key or session of a lineage.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Relative {
@@ -30,8 +32,9 @@ pub struct Relative {
 #[serde(deny_unknown_fields)]
 pub struct LineageFilter {
     /// Maximum number of descendants.
-    #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize<1000>,
 }
 
 /// Where a key comes from, and what descends from it.

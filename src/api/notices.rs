@@ -1,11 +1,11 @@
 //! Notices of accounts and bounces of letters: for the cloud provider's own programs.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::values::text_schema;
+use crate::values::{PageSize, Text, text_schema};
 
 /// A notice.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -31,11 +31,21 @@ pub struct Notice {
 #[serde(deny_unknown_fields)]
 pub struct NoticeFilter {
     /// Only those after this notice.
+    #[serde(default, deserialize_with = "notice_id")]
     #[param(minimum = 0, default = 0, nullable = false)]
-    pub after: Option<i64>,
+    pub after: i64,
     /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize,
+}
+
+fn notice_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let id = i64::deserialize(deserializer)?;
+    match id >= 0 {
+        true => Ok(id),
+        false => Err(D::Error::custom("must be 0 or more")),
+    }
 }
 
 /// A page of results.
@@ -51,8 +61,8 @@ pub struct NoticePage {
 pub struct Bounce {
     /// The letter's Message-ID, with or without angle brackets.
     #[schema(schema_with = text_schema::<256>)]
-    pub message_id: String,
+    pub message_id: Text<256>,
     /// What the mail server said.
     #[schema(schema_with = text_schema::<1024>)]
-    pub said: String,
+    pub said: Text<1024>,
 }

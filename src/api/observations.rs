@@ -5,6 +5,8 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::values::{PageSize, choice};
+
 /// What was observed in a period.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ObservationReport {
@@ -136,9 +138,11 @@ pub struct ObservationFilter {
     #[param(nullable = false)]
     pub until: Option<OffsetDateTime>,
     /// Only calls seen at mirrors (`mirror`), or in the path (`shadow`).
-    #[param(value_type = Option<Watch>, inline, nullable = false)]
+    #[serde(default, deserialize_with = "choice")]
+    #[param(inline, nullable = false)]
     pub watch: Option<Watch>,
     /// Maximum number of rows of each list.
-    #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize<1000>,
 }

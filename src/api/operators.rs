@@ -1,10 +1,10 @@
 //! Operators, their roles and their tokens.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::values::{text_schema, whole_number};
+use crate::values::{PageSize, Text, check_plain, checked_text, whole_number};
 
 /// How long a token lasts where nothing else is asked for, in days.
 pub const TOKEN_DAYS: u16 = 90;
@@ -108,11 +108,12 @@ pub struct TokenView {
 #[serde(deny_unknown_fields)]
 pub struct OperatorFilter {
     /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize,
     /// The `next_page_token` of the previous page.
-    #[param(schema_with = text_schema::<64>)]
-    pub page_token: Option<String>,
+    #[param(inline, nullable = false)]
+    pub page_token: Option<Text<64>>,
 }
 
 /// A page of results.
@@ -129,12 +130,12 @@ pub struct OperatorPage {
 #[serde(deny_unknown_fields)]
 pub struct NewOperator {
     /// The name in the audit log; it is never reused.
-    #[schema(pattern = "^[A-Za-z0-9._@-]{1,64}$", max_length = 64)]
-    pub name: String,
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._@-]{1,64}$", max_length = 64)]
+    pub name: OperatorName,
     /// The role.
     pub role: Role,
     /// How many days the first token is valid.
-    #[serde(default = "token_days", deserialize_with = "whole_number")]
+    #[serde(default = "default_token_days", deserialize_with = "token_days")]
     #[schema(minimum = 1, maximum = 366, default = 90)]
     pub token_days: u16,
     /// Create no token: for operators who sign in with a provider or use a certificate.
@@ -165,7 +166,7 @@ pub struct NewTokenRequest {
     /// The most that the token allows: no more than the operator's own role.
     pub role: Role,
     /// How many days it is valid.
-    #[serde(default = "token_days", deserialize_with = "whole_number")]
+    #[serde(default = "default_token_days", deserialize_with = "token_days")]
     #[schema(minimum = 1, maximum = 366, default = 90)]
     pub token_days: u16,
 }
@@ -188,8 +189,17 @@ pub struct CurrentOperator {
     pub token: Option<TokenView>,
 }
 
-fn token_days() -> u16 {
+fn default_token_days() -> u16 {
     TOKEN_DAYS
+}
+
+fn token_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    whole_number(deserializer, 1..=MOST_TOKEN_DAYS.into())
+}
+
+checked_text! {
+    /// An operator's name: it stands in paths and in the audit log.
+    pub OperatorName, |text| check_plain(text, 1..=64, "._@-")
 }
 
 #[cfg(test)]

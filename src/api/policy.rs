@@ -1,12 +1,12 @@
 //! What restricted keys are refused.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     schema_names::{ModeName, ProfileName},
-    values::text_schema,
+    values::{PageSize, Text, check_plain, checked_text, in_range, text_schema},
 };
 use akgate_rules::verdict::{Mode, Profile};
 
@@ -96,7 +96,7 @@ pub struct SwitchModeRequest {
     pub mode: Option<Mode>,
     /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
-    pub reason: String,
+    pub reason: Text<1024>,
 }
 
 /// The operation to check.
@@ -105,14 +105,40 @@ pub struct SwitchModeRequest {
 #[serde(deny_unknown_fields)]
 pub struct PolicyCheckQuery {
     /// Product code: RAM, IMS, STS, ResourceManager, Ecs.
-    #[param(pattern = "^[A-Za-z0-9-]+$", min_length = 1, max_length = 64)]
-    pub product: String,
+    #[param(value_type = String, pattern = "^[A-Za-z0-9-]+$", min_length = 1, max_length = 64)]
+    pub product: ProductCode,
     /// API version; may be omitted for RAM, IMS, STS and ResourceManager.
-    #[param(nullable = false, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
-    pub version: Option<String>,
+    #[param(value_type = Option<String>, nullable = false, pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    pub version: Option<ApiVersion>,
     /// Action, exactly as in the call.
-    #[param(pattern = "^[A-Za-z0-9_]+$", min_length = 1, max_length = 128)]
-    pub action: String,
+    #[param(value_type = String, pattern = "^[A-Za-z0-9_]+$", min_length = 1, max_length = 128)]
+    pub action: ActionName,
+}
+
+checked_text! {
+    /// The code of a product.
+    pub ProductCode, |text| check_plain(text, 1..=64, "-")
+}
+
+checked_text! {
+    /// The name of an action.
+    pub ActionName, |text| check_plain(text, 1..=128, "_")
+}
+
+checked_text! {
+    /// The version of an API: the day of its publication.
+    pub ApiVersion, check_date
+}
+
+fn check_date(text: &str) -> Result<(), String> {
+    let fits = |(at, byte): (usize, u8)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    match text.len() == 10 && text.bytes().enumerate().all(fits) {
+        true => Ok(()),
+        false => Err("must be a date: 2015-05-01".to_owned()),
+    }
 }
 
 akgate_rules::text_enum! {
@@ -178,11 +204,21 @@ pub struct ReplayQuery {
     #[param(inline, nullable = false)]
     pub keys: ReplayedKeys,
     /// Number of days to look back.
+    #[serde(default = "two_weeks", deserialize_with = "days")]
     #[param(minimum = 1, maximum = 14, default = 14, nullable = false)]
-    pub days: Option<i64>,
+    pub days: i64,
     /// Maximum number of rows.
-    #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize<1000>,
+}
+
+fn two_weeks() -> i64 {
+    14
+}
+
+fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    in_range(Some(i64::deserialize(deserializer)?), 1..=14)
 }
 
 akgate_rules::text_enum! {

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use crate::{
     leak_reports::ReportView,
     schema_names::{ResolutionName, RestrictionStateName},
-    values::text_schema,
+    values::{PageSize, Text, choice, text_schema},
 };
-use akgate_rules::restriction::Resolution;
+use akgate_rules::restriction::{Resolution, RestrictionState};
 
 /// A restriction with its key and its leak reports.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -86,7 +86,7 @@ impl RestrictionView {
 pub struct Confirmation {
     /// The number of the ticket in which the owner confirmed.
     #[schema(schema_with = text_schema::<128>)]
-    pub ticket: String,
+    pub ticket: Text<128>,
 }
 
 /// Why the restriction is lifted.
@@ -98,7 +98,7 @@ pub struct LiftRequest {
     pub resolution: Resolution,
     /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
-    pub reason: String,
+    pub reason: Text<1024>,
     /// Lift although the leaked key is still active: a second operator must approve.
     #[serde(default)]
     pub accept_active_key: bool,
@@ -113,8 +113,9 @@ pub struct LiftRequest {
 #[serde(deny_unknown_fields)]
 pub struct RestrictionFilter {
     /// Only those in this state.
+    #[serde(default, deserialize_with = "choice")]
     #[param(value_type = Option<RestrictionStateName>, inline, nullable = false)]
-    pub state: Option<String>,
+    pub state: Option<RestrictionState>,
     /// Only those of this access key.
     #[param(nullable = false)]
     pub access_key_id: Option<String>,
@@ -123,16 +124,12 @@ pub struct RestrictionFilter {
     pub account_id: Option<String>,
     /// Only those where one of these begins with this text: the key, its account or user, the ticket, the source's
     /// reference, the URL where it was found (with or without `https://`).
-    #[param(
-        nullable = false,
-        min_length = 1,
-        max_length = 128,
-        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$"
-    )]
-    pub q: Option<String>,
+    #[param(inline, nullable = false)]
+    pub q: Option<Text<128>>,
     /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize,
     /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     pub page_token: Option<Uuid>,

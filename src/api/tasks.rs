@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::values::text_schema;
+use crate::values::{PageSize, Text, text_schema};
 
 /// A task for an operator.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -42,8 +42,9 @@ pub struct TaskFilter {
     #[param(default = true, nullable = false)]
     pub open: Option<bool>,
     /// The page size.
-    #[param(minimum = 1, maximum = 500, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize,
     /// The `next_page_token` of the previous page.
     #[param(nullable = false)]
     pub page_token: Option<Uuid>,
@@ -64,7 +65,7 @@ pub struct TaskPage {
 pub struct CloseTaskRequest {
     /// What was done, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
-    pub remark: String,
+    pub remark: Text<1024>,
 }
 
 /// A closed task.

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::values::PageSize;
+
 /// One event of a restriction's timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TimelineEvent {
@@ -25,8 +27,9 @@ pub struct TimelineEvent {
 #[serde(deny_unknown_fields)]
 pub struct TimelineFilter {
     /// Maximum number of events; the newest are kept.
-    #[param(minimum = 1, maximum = 1000, default = 50, nullable = false)]
-    pub page_size: Option<i64>,
+    #[serde(default)]
+    #[param(inline)]
+    pub page_size: PageSize<1000>,
 }
 
 /// A restriction's history.

@@ -11,9 +11,12 @@ use sha2::Sha256;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::request::{HookRequest, SendFault};
+use super::request::HookRequest;
 use akgate_rules::{access_key::mask_key_id, evidence::sanitize_text};
-use akgate_state::{directory::contacts::Language, outbox::events::LeasedEvent};
+use akgate_state::{
+    directory::contacts::Language,
+    outbox::{events::LeasedEvent, queue::SendFault},
+};
 
 const BUILT_IN_TEMPLATES: [(&str, &str); 2] = [
     ("en", include_str!("templates/en/chat.md")),
@@ -178,12 +181,9 @@ pub(super) fn check_dingtalk_response(body: &[u8]) -> Result<(), SendFault> {
         Ok(Answer { errcode, errmsg }) => {
             let said: String = errmsg.chars().take(200).collect();
             let error = format!("errcode {errcode}: {}", said.escape_debug());
-            Err(SendFault::Again(error, None))
+            Err(SendFault::again(error))
         }
-        Err(_) => Err(SendFault::Again(
-            "the response is not DingTalk's".into(),
-            None,
-        )),
+        Err(_) => Err(SendFault::again("the response is not DingTalk's")),
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
             Ok(())
         );
         let slow = br#"{"errcode":130101,"errmsg":"send too fast"}"#;
-        let Err(SendFault::Again(error, None)) = check_dingtalk_response(slow) else {
+        let Err(SendFault::Again { error, after: None }) = check_dingtalk_response(slow) else {
             panic!("taken");
         };
         assert_eq!(error, "errcode 130101: send too fast");

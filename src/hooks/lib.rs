@@ -21,11 +21,14 @@ use time::OffsetDateTime;
 
 pub use self::{
     chat::{ChatTemplates, DingTalk, Slack},
-    request::{HookRequest, SendFault},
+    request::HookRequest,
     webhook::{InvalidWebhookSecret, StandardWebhook, WebhookSecret},
 };
 use akgate_net::https::BoundedClient;
-use akgate_state::outbox::events::{EventKind, LeasedEvent};
+use akgate_state::outbox::{
+    events::{EventKind, LeasedEvent},
+    queue::SendFault,
+};
 
 /// How long an answer may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -93,16 +96,16 @@ impl Hook {
         }?;
         let answer = self.client.send(self.post(&message)?, message.body).await;
         let (head, body) = answer
-            .map_err(|fault| SendFault::Again(fault.to_string(), None))?
+            .map_err(|fault| SendFault::again(fault.to_string()))?
             .into_parts();
         // What a receiver says besides its status may be as long as it likes.
         let body = body.unwrap_or_default();
         match (&self.manner, head.status) {
             (HookFormat::DingTalk(_), StatusCode::OK) => chat::check_dingtalk_response(&body),
             (_, status) if status.is_success() => Ok(()),
-            (_, StatusCode::GONE) => Err(SendFault::Never(
-                "410: the receiver wants no more events".into(),
-            )),
+            (_, StatusCode::GONE) => {
+                Err(SendFault::never("410: the receiver wants no more events"))
+            }
             (_, status) => {
                 let after = head
                     .headers
@@ -111,7 +114,8 @@ impl Hook {
                 let after = after.and_then(|after| after.parse().ok());
                 let said: String = String::from_utf8_lossy(&body).chars().take(200).collect();
                 let error = format!("status {}: {}", status.as_u16(), said.escape_debug());
-                Err(SendFault::Again(error, after.map(Duration::from_secs)))
+                let after = after.map(Duration::from_secs);
+                Err(SendFault::Again { error, after })
             }
         }
     }
@@ -123,7 +127,7 @@ impl Hook {
                 let separator = if self.url.query().is_some() { '&' } else { '?' };
                 let uri = format!("{}{separator}{query}", self.url);
                 uri.parse()
-                    .map_err(|_| SendFault::Again("the URL is not valid".to_owned(), None))?
+                    .map_err(|_| SendFault::again("the URL is not valid"))?
             }
         };
         let request = Request::post(uri).header(CONTENT_TYPE, message.content_type);
@@ -136,5 +140,5 @@ impl Hook {
 
 /// What cannot be written today cannot be tomorrow.
 fn permanent_fault(fault: &dyn std::error::Error) -> SendFault {
-    SendFault::Never(fault.to_string())
+    SendFault::never(fault.to_string())
 }

@@ -1,6 +1,4 @@
-//! A request to a hook, and why none was answered well.
-
-use std::time::Duration;
+//! A request to a hook.
 
 use http::HeaderMap;
 
@@ -15,13 +13,4 @@ pub struct HookRequest {
     pub query: String,
     /// The body.
     pub body: Vec<u8>,
-}
-
-/// Why an event is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SendFault {
-    /// Another time, not before so long.
-    Again(String, Option<Duration>),
-    /// Never: whoever was there is gone.
-    Never(String),
 }

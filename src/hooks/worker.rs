@@ -12,9 +12,9 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, task::JoinSet};
+use tokio::sync::watch;
 
-use super::{Hook, SendFault};
+use super::Hook;
 use akgate_net::metrics::Metrics;
 use akgate_state::{
     audit::EVENTS_CHANNEL,
@@ -23,26 +23,22 @@ use akgate_state::{
     directory::{StateFault, with_timeout},
     follow::{NextRound, PollLoop},
     outbox::{
-        backoff::retry_delay,
-        events::{self, EventSettlement, LeasedEvent, RegisteredHook},
+        events::{self, LeasedEvent, RegisteredHook},
+        queue::{QueuePolicy, Settlement, process_batch},
     },
     randomness::Randomness,
 };
 
-/// For how long a worker has an event: longer than an attempt may take, with its database calls.
-const LEASE_DURATION: time::Duration = time::Duration::minutes(1);
-
-/// Events of one hook that are sent at a time.
-const BATCH_SIZE: i64 = 8;
+/// How the events of one hook are taken, and how long each is tried.
+const QUEUE: QueuePolicy = QueuePolicy {
+    lease: time::Duration::minutes(1),
+    batch_size: 8,
+    retry_window: time::Duration::days(3),
+    min_attempts: 10,
+};
 
 /// How often the outbox is looked at without a hint.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long an event is tried.
-const RETRY_WINDOW: time::Duration = time::Duration::days(3);
-
-/// How often at least.
-const MIN_ATTEMPTS: i32 = 10;
 
 /// What the worker stands on.
 pub struct HookWorker {
@@ -115,48 +111,44 @@ impl HookWorker {
     /// # Errors
     /// [`StateFault`] where the outbox cannot be read.
     pub async fn round(self: &Arc<Self>) -> Result<usize, StateFault> {
-        let mut tasks = JoinSet::new();
+        let mut due = Vec::new();
         for hook in &self.hooks {
-            let now = self.clock.now();
-            let name = [hook.name.as_str()];
-            let leasing = events::lease_events(&self.pool, &name, now, LEASE_DURATION, BATCH_SIZE);
-            for event in with_timeout(self.timeout, leasing).await? {
-                let (worker, hook) = (Arc::clone(self), Arc::clone(hook));
-                tasks.spawn(async move { worker.see_to(&hook, &event).await });
-            }
+            let (name, now) = ([hook.name.as_str()], self.clock.now());
+            let leasing =
+                events::lease_events(&self.pool, &name, now, QUEUE.lease, QUEUE.batch_size);
+            let events = with_timeout(self.timeout, leasing).await?;
+            due.extend(events.into_iter().map(|event| (Arc::clone(hook), event)));
         }
-        let taken = tasks.len();
-        while tasks.join_next().await.is_some() {}
-        Ok(taken)
+        let process = |(hook, event): (Arc<Hook>, LeasedEvent)| {
+            let worker = Arc::clone(self);
+            async move { worker.see_to(&hook, &event).await }
+        };
+        Ok(process_batch(due, process).await)
     }
 
     async fn see_to(&self, hook: &Hook, event: &LeasedEvent) {
         let sent = hook.send(event, self.clock.now()).await;
         let now = self.clock.now();
-        let outcome = match sent {
-            Ok(()) => EventSettlement::Sent,
-            Err(SendFault::Never(error)) => EventSettlement::Failed { error },
-            Err(SendFault::Again(error, after)) => {
-                let at = now + retry_delay(event.attempt, after, &mut self.randomness.rng());
-                match at < event.at + RETRY_WINDOW || event.attempt < MIN_ATTEMPTS {
-                    true => EventSettlement::Again { at, error },
-                    false => EventSettlement::Failed { error },
-                }
+        let settlement = match sent {
+            Ok(()) => Settlement::Sent,
+            Err(fault) => {
+                let mut rng = self.randomness.rng();
+                QUEUE.settle_fault(fault, event.attempt, event.at, now, &mut rng)
             }
         };
-        self.metrics.event(outcome.as_str());
-        let settling = events::settle_event(&self.pool, event, &outcome, now);
+        self.metrics.event(settlement.as_str());
+        let settling = events::settle_event(&self.pool, event, &settlement, now);
         let LeasedEvent { audit_id, hook, .. } = event;
-        match (with_timeout(self.timeout, settling).await, outcome) {
+        match (with_timeout(self.timeout, settling).await, settlement) {
             (Err(fault), _) => {
                 tracing::error!(audit_id, hook, %fault, "cannot record the result for an event; it will be sent again");
             }
             (Ok(false), _) => tracing::warn!(audit_id, hook, "another worker has taken this event"),
-            (Ok(true), EventSettlement::Sent) => tracing::info!(audit_id, hook, "event sent"),
-            (Ok(true), EventSettlement::Again { at, error }) => {
+            (Ok(true), Settlement::Sent) => tracing::info!(audit_id, hook, "event sent"),
+            (Ok(true), Settlement::Again { at, error }) => {
                 tracing::warn!(audit_id, hook, %at, error, "event not sent; it will be retried");
             }
-            (Ok(true), EventSettlement::Failed { error }) => {
+            (Ok(true), Settlement::Failed { error, .. }) => {
                 tracing::error!(
                     audit_id,
                     hook,

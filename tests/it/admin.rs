@@ -401,7 +401,7 @@ async fn service_token_reads_notices_and_reports_bounces_only() {
     let letters = lease_letters(&node.pool, NOW, Duration::minutes(2), 10)
         .await
         .unwrap();
-    let sent = akgate_state::outbox::settle::LetterSettlement::Sent;
+    let sent = akgate_state::outbox::queue::Settlement::Sent;
     assert!(
         akgate_state::outbox::settle::settle_letter(&node.pool, &letters[0], &sent, NOW)
             .await

@@ -8,8 +8,7 @@ use http::{header::AUTHORIZATION, request::Parts};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{context::AdminApi, http::problem::Problem};
-use akgate_api::operators::Right;
-use akgate_api::operators::Role;
+use akgate_api::operators::{Right, Role};
 use akgate_net::peer::Peer;
 use akgate_state::{
     audit::Actor,
@@ -22,61 +21,50 @@ use akgate_state::{
     },
 };
 
-/// An operator who may read.
-pub struct CanRead(pub Operator);
+/// Declares the extractor of an operator who has a right, and what is taken of the operator.
+macro_rules! extractor_of_right {
+    ($(#[$meta:meta])* $name:ident($taken:ty), $right:ident, $take:expr) => {
+        $(#[$meta])*
+        pub struct $name(pub $taken);
 
-/// An operator who may act.
-pub struct CanAct(pub Actor);
+        impl FromRequestParts<AdminApi> for $name {
+            type Rejection = Problem;
 
-/// An operator who may decide what others ask for.
-pub struct CanApprove(pub Operator);
-
-/// An operator who may manage operators.
-pub struct CanManage(pub Actor);
-
-/// A program that reads notices and reports bounces.
-pub struct CanServe;
-
-impl FromRequestParts<AdminApi> for CanRead {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, admin: &AdminApi) -> Result<Self, Problem> {
-        authorize(parts, admin, Right::Read).await.map(Self)
-    }
+            async fn from_request_parts(
+                parts: &mut Parts,
+                admin: &AdminApi,
+            ) -> Result<Self, Problem> {
+                let operator = authorize(parts, admin, Right::$right).await?;
+                let take: fn(&Operator) -> $taken = $take;
+                Ok(Self(take(&operator)))
+            }
+        }
+    };
 }
 
-impl FromRequestParts<AdminApi> for CanAct {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, admin: &AdminApi) -> Result<Self, Problem> {
-        let operator = authorize(parts, admin, Right::Act).await?;
-        Ok(Self(operator.actor()))
-    }
+extractor_of_right! {
+    /// An operator who may read.
+    CanRead(Operator), Read, Operator::clone
 }
 
-impl FromRequestParts<AdminApi> for CanApprove {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, admin: &AdminApi) -> Result<Self, Problem> {
-        authorize(parts, admin, Right::Approve).await.map(Self)
-    }
+extractor_of_right! {
+    /// An operator who may act.
+    CanAct(Actor), Act, Operator::actor
 }
 
-impl FromRequestParts<AdminApi> for CanManage {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, admin: &AdminApi) -> Result<Self, Problem> {
-        let operator = authorize(parts, admin, Right::Manage).await?;
-        Ok(Self(operator.actor()))
-    }
+extractor_of_right! {
+    /// An operator who may decide what others ask for.
+    CanApprove(Actor), Approve, Operator::actor
 }
 
-impl FromRequestParts<AdminApi> for CanServe {
-    type Rejection = Problem;
+extractor_of_right! {
+    /// An operator who may manage operators.
+    CanManage(Actor), Manage, Operator::actor
+}
 
-    async fn from_request_parts(parts: &mut Parts, admin: &AdminApi) -> Result<Self, Problem> {
-        authorize(parts, admin, Right::Serve).await.map(|_| Self)
-    }
+extractor_of_right! {
+    /// A program that reads notices and reports bounces.
+    CanServe(()), Serve, |_| ()
 }
 
 async fn authorize(parts: &Parts, admin: &AdminApi, right: Right) -> Result<Operator, Problem> {

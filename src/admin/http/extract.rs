@@ -1,13 +1,10 @@
 //! Bodies, queries and paths whose faults are problems with a clear detail.
 
-use std::str::FromStr;
-
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IntoDeserializer, value::StrDeserializer};
 
-use crate::http::problem::Problem;
-use akgate_rules::text_enum::UnknownName;
+use crate::http::{problem::Problem, verbs::CustomMethod};
 
 /// A JSON body.
 pub struct Json<T>(pub T);
@@ -18,7 +15,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         match axum::Json::from_request(request, state).await {
             Ok(axum::Json(value)) => Ok(Self(value)),
-            Err(rejection) => Err(Problem::invalid(rejection.body_text())),
+            Err(rejection) => Err(invalid_request(&rejection.body_text())),
         }
     }
 }
@@ -37,15 +34,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         }
         match axum::extract::Query::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
-            Err(rejection) => Err(Problem::invalid(rejection.body_text())),
+            Err(rejection) => Err(invalid_request(&rejection.body_text())),
         }
     }
 }
 
-/// A part of the path.
+/// The one parameter of the path, without the custom method behind it.
 pub struct Path<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Path<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
@@ -56,10 +53,43 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
                 &percent_encoding::percent_decode_str(part).decode_utf8_lossy(),
             )?;
         }
-        match axum::extract::Path::from_request_parts(parts, state).await {
-            Ok(axum::extract::Path(value)) => Ok(Self(value)),
-            Err(rejection) => Err(Problem::invalid(rejection.body_text())),
+        let parameters = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| Problem::invalid(rejection.body_text()))?;
+        let (name, value) = parameters.iter().next().unwrap_or_default();
+        let value = match parts.extensions.get::<CustomMethod>() {
+            Some(CustomMethod(method)) => strip_method(value, method),
+            None => value,
+        };
+        let value: StrDeserializer<'_, serde::de::value::Error> = value.into_deserializer();
+        T::deserialize(value)
+            .map(Self)
+            .map_err(|fault| invalid_value(name, &fault.to_string()))
+    }
+}
+
+fn strip_method<'a>(value: &'a str, method: &str) -> &'a str {
+    let before = value.strip_suffix(method);
+    before
+        .and_then(|before| before.strip_suffix(':'))
+        .unwrap_or(value)
+}
+
+/// The problem of a value that is not what it must be.
+fn invalid_value(name: &str, fault: &str) -> Problem {
+    let separator = if fault.starts_with("must ") { "" } else { ":" };
+    Problem::invalid(format!("`{name}`{separator} {fault}."))
+}
+
+/// The problem of a query or a body that cannot be read: `PREFACE: NAME: FAULT`, and the place in a body.
+fn invalid_request(rejection: &str) -> Problem {
+    let after_preface = rejection.split_once(": ").map(|(_, rest)| rest);
+    match after_preface.and_then(|rest| rest.split_once(": ")) {
+        Some((name, fault)) if fault.starts_with("must ") => {
+            let fault = fault.split(" at line ").next().unwrap_or(fault);
+            invalid_value(name, fault)
         }
+        _ => Problem::invalid(rejection),
     }
 }
 
@@ -82,56 +112,4 @@ fn reject_nul(encoded: &str) -> Result<(), Problem> {
         true => Err(Problem::invalid("The URL contains a NUL character (%00).")),
         false => Ok(()),
     }
-}
-
-/// Checks a text of an operator or a source: something must be there, nothing may break a line, and it
-/// must not be longer than `longest` characters.
-pub fn check_text(name: &str, given: &str, longest: usize) -> Result<(), Problem> {
-    let length = given.chars().count();
-    if given.trim().is_empty() || length > longest {
-        return Err(Problem::invalid(format!(
-            "`{name}` must have 1 to {longest} characters; it has {length}."
-        )));
-    }
-    if given.chars().any(char::is_control) {
-        return Err(Problem::invalid(format!(
-            "`{name}` contains a control character."
-        )));
-    }
-    Ok(())
-}
-
-/// Reads the name of a value, if one is given; the problem lists the names that there are.
-pub fn choice<T: FromStr<Err = UnknownName>>(
-    name: &str,
-    given: Option<&str>,
-) -> Result<Option<T>, Problem> {
-    given.map(str::parse).transpose().map_err(|unknown| {
-        let UnknownName { names, .. } = unknown;
-        let names = match names {
-            [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
-            names => names.join(", "),
-        };
-        Problem::invalid(format!("`{name}` must be {names}."))
-    })
-}
-
-/// How many a page holds: 50 where nothing else is asked for.
-pub fn checked_page_size(asked: Option<i64>, most: i64) -> Result<i64, Problem> {
-    let size = asked.unwrap_or(50);
-    if (1..=most).contains(&size) {
-        Ok(size)
-    } else {
-        Err(Problem::invalid(format!(
-            "`page_size` must be 1 to {most}."
-        )))
-    }
-}
-
-/// Cuts what was read, one more than a page holds, to the page; gives the token of the next one.
-pub fn paginate<T, I>(read: &mut Vec<T>, size: i64, id: impl Fn(&T) -> I) -> Option<I> {
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let more = read.len() > size;
-    read.truncate(size);
-    read.last().filter(|_| more).map(id)
 }

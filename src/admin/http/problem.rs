@@ -143,6 +143,11 @@ impl Problem {
         )
     }
 
+    /// There is no such thing.
+    pub fn unknown(thing: &str) -> Self {
+        Self::not_found(format!("No {thing} has this id."))
+    }
+
     /// Not found.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found.", detail)

@@ -12,9 +12,12 @@ use axum::{
 };
 use futures_core::future::BoxFuture;
 use tower::{Service, ServiceExt};
-use uuid::Uuid;
 
 use crate::{context::AdminApi, http::problem::Problem};
+
+/// The method behind the colon of a path.
+#[derive(Debug, Clone, Copy)]
+pub struct CustomMethod(pub &'static str);
 
 /// Finds the method that a path means.
 #[derive(Clone)]
@@ -62,13 +65,16 @@ impl Service<Request> for CustomMethods {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request) -> Self::Future {
+    fn call(&mut self, mut request: Request) -> Self::Future {
         let last = request.uri().path().rsplit('/').next().unwrap_or_default();
         let route = match last.split_once(':') {
             None => Some(&self.one),
             Some((_, asked)) => {
                 let found = self.verbs.iter().find(|(verb, _)| *verb == asked);
-                found.map(|(_, method)| method)
+                found.map(|(verb, method)| {
+                    request.extensions_mut().insert(CustomMethod(verb));
+                    method
+                })
             }
         };
         match route {
@@ -79,14 +85,4 @@ impl Service<Request> for CustomMethods {
             }
         }
     }
-}
-
-/// What stands before a verb.
-pub fn strip_method(target: &str) -> &str {
-    target.rsplit_once(':').map_or(target, |(thing, _)| thing)
-}
-
-/// The id before a verb.
-pub fn parse_id(target: &str) -> Option<Uuid> {
-    Uuid::parse_str(strip_method(target)).ok()
 }

@@ -8,7 +8,7 @@ use crate::{
     http::{
         authentication::{CanAct, CanRead},
         etag::{IfMatch, WithEtag},
-        extract::{Json, Path, Query, check_text, checked_page_size, paginate},
+        extract::{Json, Path, Query},
         problem::Problem,
         responses::CommonFaults,
     },
@@ -20,7 +20,6 @@ use akgate_api::{
 };
 use akgate_state::{
     audit::Actor,
-    directory::with_timeout,
     live::barrier::AffectedKeys,
     restrictions::{
         accounts::{self, AccountCriteria, AccountFault, AccountSetting},
@@ -44,32 +43,21 @@ pub async fn list_accounts(
     _: CanRead,
     Query(filter): Query<AccountFilter>,
 ) -> Result<Answer<AccountPage>, Problem> {
-    let size = checked_page_size(filter.page_size, 500)?;
-    if let Some(token) = &filter.page_token {
-        check_account_id("page_token", token)?;
-    }
     let wanted = AccountCriteria {
         account_id: None,
         own: filter.own,
-        after: filter.page_token,
-        limit: size + 1,
+        after: filter.page_token.map(String::from),
+        limit: filter.page_size.limit(),
     };
     let reading = admin.reading(async |db| accounts::list_accounts(db, &wanted).await);
-    let mut accounts = reading.await?;
-    let next_page_token = paginate(&mut accounts, size, |one| one.account_id.clone());
+    let accounts = reading.await?;
+    let (accounts, next_page_token) = filter
+        .page_size
+        .paginate(accounts, |one| one.account_id.clone());
     Ok(Answer(AccountPage {
         accounts,
         next_page_token,
     }))
-}
-
-fn check_account_id(name: &str, given: &str) -> Result<(), Problem> {
-    check_text(name, given, 64)?;
-    let of_id = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    match given.chars().all(of_id) {
-        true => Ok(()),
-        false => Err(Problem::invalid(format!("`{name}` is not an account id."))),
-    }
 }
 
 /// Show an account
@@ -100,11 +88,10 @@ async fn find_account(
     account_id: &str,
 ) -> Result<WithEtag<AccountView>, Problem> {
     let reading = admin.reading(async |db| accounts::find_account(db, account_id).await);
-    reading.await?.map(WithEtag).ok_or_else(account_not_found)
-}
-
-fn account_not_found() -> Problem {
-    Problem::not_found("No account in the directory has this id.")
+    reading
+        .await?
+        .map(WithEtag)
+        .ok_or_else(|| Problem::unknown("account in the directory"))
 }
 
 /// Set an account's profile
@@ -193,7 +180,7 @@ async fn apply_account_setting(
 ) -> Result<Response, Problem> {
     let now = admin.clock.now();
     let setting = accounts::set_account(&admin.pool, account_id, setting, actor, seen, now);
-    let position = with_timeout(admin.timeout, setting).await?;
+    let position = admin.query(setting).await?;
     let receipt = admin.receipt(position, AffectedKeys::All, wait).await?;
     Ok(find_account(admin, account_id).await?.with_receipt(receipt))
 }
@@ -201,7 +188,7 @@ async fn apply_account_setting(
 impl From<AccountFault> for Problem {
     fn from(fault: AccountFault) -> Self {
         match fault {
-            AccountFault::NotFound => account_not_found(),
+            AccountFault::NotFound => Self::unknown("account in the directory"),
             AccountFault::Changed => Self::precondition_failed(),
             AccountFault::State(fault) => fault.into(),
         }

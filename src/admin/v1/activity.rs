@@ -6,14 +6,14 @@ use crate::{
     context::AdminApi,
     http::{
         authentication::CanRead,
-        extract::{Path, Query, checked_page_size},
+        extract::{Path, Query},
         problem::Problem,
         responses::CommonFaults,
     },
 };
 use akgate_api::activity::{Activity, ActivityFilter};
 use akgate_rules::access_key::AccessKeyId;
-use akgate_state::{calls::activity, directory::with_timeout};
+use akgate_state::calls::activity;
 
 /// Show the activity of a key
 ///
@@ -33,15 +33,10 @@ use akgate_state::{calls::activity, directory::with_timeout};
 pub async fn get_key_activity(
     State(admin): State<AdminApi>,
     _: CanRead,
-    Path(id): Path<String>,
+    Path(id): Path<AccessKeyId>,
     Query(filter): Query<ActivityFilter>,
 ) -> Result<Answer<Activity>, Problem> {
-    let id = AccessKeyId::parse(&id).map_err(|fault| Problem::invalid(fault.to_string()))?;
-    let size = checked_page_size(filter.page_size, 1000)?;
-    let activity = with_timeout(
-        admin.timeout,
-        activity::read_key_activity(&admin.pool, &id, size),
-    )
-    .await?;
-    Ok(Answer(activity))
+    let size = filter.page_size.get();
+    let reading = activity::read_key_activity(&admin.pool, &id, size);
+    Ok(Answer(admin.query(reading).await?))
 }

@@ -1,6 +1,10 @@
 //! `/admin/v1/approvals`: what takes two operators, asked for by one and decided by another.
 
-use axum::{Json as Answer, extract::State};
+use axum::{
+    Json as Answer,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use http::StatusCode;
 use uuid::Uuid;
 
@@ -8,10 +12,9 @@ use crate::{
     context::AdminApi,
     http::{
         authentication::{CanAct, CanApprove, CanRead},
-        extract::{Json, Path, Query, check_text, checked_page_size, choice, paginate},
+        extract::{Json, Path, Query},
         problem::Problem,
         responses::CommonFaults,
-        verbs::parse_id,
     },
 };
 use akgate_api::{
@@ -42,17 +45,15 @@ pub async fn list_approvals(
     _: CanRead,
     Query(filter): Query<ApprovalFilter>,
 ) -> Result<Answer<ApprovalPage>, Problem> {
-    let state = choice("state", filter.state.as_deref())?;
-    let size = checked_page_size(filter.page_size, 500)?;
     let wanted = ApprovalCriteria {
         approval_id: None,
-        state,
+        state: filter.state,
         before: filter.page_token,
-        limit: size + 1,
+        limit: filter.page_size.limit(),
     };
     let reading = decisions::list_approvals(&admin.pool, &wanted, admin.clock.now());
-    let mut approvals = with_timeout(admin.timeout, reading).await?;
-    let next_page_token = paginate(&mut approvals, size, |one| one.approval_id);
+    let approvals = admin.query(reading).await?;
+    let (approvals, next_page_token) = filter.page_size.paginate(approvals, |one| one.approval_id);
     Ok(Answer(ApprovalPage {
         approvals,
         next_page_token,
@@ -90,21 +91,14 @@ pub async fn find_approval(admin: &AdminApi, id: Uuid) -> Result<ApprovalView, P
         ..ApprovalCriteria::default()
     };
     let reading = decisions::list_approvals(&admin.pool, &wanted, admin.clock.now());
-    let mut found = with_timeout(admin.timeout, reading).await?;
-    found.pop().ok_or_else(approval_not_found)
+    let mut found = admin.query(reading).await?;
+    found.pop().ok_or_else(|| Problem::unknown("approval"))
 }
 
-/// What is answered where something waits for a second operator.
-pub async fn pending_approval_response(
-    admin: &AdminApi,
-    id: Uuid,
-) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
+/// The answer to a change that waits for a second operator: 202, and the approval that is pending.
+pub async fn pending_approval_response(admin: &AdminApi, id: Uuid) -> Result<Response, Problem> {
     let view = find_approval(admin, id).await?;
-    Ok((StatusCode::ACCEPTED, Answer(view)))
-}
-
-fn approval_not_found() -> Problem {
-    Problem::not_found("No approval has this id.")
+    Ok((StatusCode::ACCEPTED, Answer(view)).into_response())
 }
 
 /// Approve a request
@@ -128,15 +122,10 @@ fn approval_not_found() -> Problem {
 pub async fn grant_approval(
     State(admin): State<AdminApi>,
     CanApprove(approver): CanApprove,
-    Path(target): Path<String>,
+    Path(id): Path<Uuid>,
     Query(waiting): Query<WaitQuery>,
     Json(body): Json<ApprovalRemark>,
 ) -> Result<Answer<Changed<ApprovalView>>, Problem> {
-    let id = parse_id(&target).ok_or_else(approval_not_found)?;
-    if let Some(remark) = &body.remark {
-        check_text("remark", remark, 1024)?;
-    }
-    let approver = approver.actor();
     let remark = body.remark.as_deref();
     let approving =
         decisions::approve_request(&admin.pool, id, &approver, remark, admin.clock.now());
@@ -176,15 +165,12 @@ pub async fn grant_approval(
 pub async fn reject_approval(
     State(admin): State<AdminApi>,
     CanApprove(by): CanApprove,
-    Path(target): Path<String>,
+    Path(id): Path<Uuid>,
     Json(body): Json<Rejection>,
 ) -> Result<Answer<ApprovalView>, Problem> {
-    let id = parse_id(&target).ok_or_else(approval_not_found)?;
-    check_text("remark", &body.remark, 1024)?;
-    let by = by.actor();
     let rejecting =
         decisions::reject_request(&admin.pool, id, &by, &body.remark, admin.clock.now());
-    with_timeout(admin.timeout, rejecting).await?;
+    admin.query(rejecting).await?;
     find_approval(&admin, id).await.map(Answer)
 }
 
@@ -207,11 +193,10 @@ pub async fn reject_approval(
 pub async fn withdraw_approval(
     State(admin): State<AdminApi>,
     CanAct(by): CanAct,
-    Path(target): Path<String>,
+    Path(id): Path<Uuid>,
 ) -> Result<Answer<ApprovalView>, Problem> {
-    let id = parse_id(&target).ok_or_else(approval_not_found)?;
     let withdrawing = decisions::withdraw_request(&admin.pool, id, &by, admin.clock.now());
-    with_timeout(admin.timeout, withdrawing).await?;
+    admin.query(withdrawing).await?;
     find_approval(&admin, id).await.map(Answer)
 }
 
@@ -261,7 +246,7 @@ impl From<ActiveRestrictionFault> for Problem {
 impl From<DecisionFault> for Problem {
     fn from(fault: DecisionFault) -> Self {
         match fault {
-            DecisionFault::NotFound => approval_not_found(),
+            DecisionFault::NotFound => Self::unknown("approval"),
             DecisionFault::Over(state) => Self::conflict(
                 "request-over",
                 "The approval is no longer pending.",

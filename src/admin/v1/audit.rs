@@ -4,18 +4,10 @@ use axum::{Json as Answer, extract::State};
 
 use crate::{
     context::AdminApi,
-    http::{
-        authentication::CanRead,
-        extract::{Query, checked_page_size, paginate},
-        problem::Problem,
-        responses::CommonFaults,
-    },
+    http::{authentication::CanRead, extract::Query, problem::Problem, responses::CommonFaults},
 };
 use akgate_api::audit::{AuditFilter, AuditPage};
-use akgate_state::{
-    audit::list::{self, AuditCriteria},
-    directory::with_timeout,
-};
+use akgate_state::audit::list::{self, AuditCriteria};
 
 /// List audit records
 ///
@@ -33,21 +25,17 @@ pub async fn list_audit_records(
     _: CanRead,
     Query(filter): Query<AuditFilter>,
 ) -> Result<Answer<AuditPage>, Problem> {
-    let size = checked_page_size(filter.page_size, 500)?;
     let wanted = AuditCriteria {
         actor: filter.actor,
         action: filter.action,
         access_key_id: filter.access_key_id,
         restriction_id: filter.restriction_id,
         before: filter.page_token,
-        limit: size + 1,
+        limit: filter.page_size.limit(),
     };
-    let mut records = with_timeout(
-        admin.timeout,
-        list::list_audit_records(&admin.pool, &wanted),
-    )
-    .await?;
-    let next_page_token = paginate(&mut records, size, |record| record.audit_id);
+    let reading = list::list_audit_records(&admin.pool, &wanted);
+    let records = admin.query(reading).await?;
+    let (records, next_page_token) = filter.page_size.paginate(records, |record| record.audit_id);
     Ok(Answer(AuditPage {
         records,
         next_page_token,

@@ -1,27 +1,25 @@
 //! `POST /admin/v1/restrictions/{id}:confirm`: the owner's word came by ticket or hotline.
 
 use axum::extract::State;
+use uuid::Uuid;
 
 use crate::{
     context::AdminApi,
     http::{
         authentication::CanAct,
         etag::{IfMatch, WithEtag},
-        extract::{Json, Path, check_text},
+        extract::{Json, Path},
         problem::Problem,
         responses::CommonFaults,
     },
-    v1::restrictions::{find_restriction, parse_restriction_id},
+    v1::restrictions::find_restriction,
 };
 use akgate_api::{
     problem::ProblemDetails,
     restrictions::{Confirmation, RestrictionView},
 };
 use akgate_rules::restriction;
-use akgate_state::{
-    directory::with_timeout,
-    restrictions::confirm::{ConfirmOutcome, confirm_by_ticket},
-};
+use akgate_state::restrictions::confirm::{ConfirmOutcome, confirm_by_ticket};
 
 /// Record the owner's confirmation
 ///
@@ -44,15 +42,13 @@ use akgate_state::{
 pub async fn confirm_restriction(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
-    Path(target): Path<String>,
+    Path(id): Path<Uuid>,
     IfMatch(seen): IfMatch,
     Json(body): Json<Confirmation>,
 ) -> Result<WithEtag<RestrictionView>, Problem> {
-    let id = parse_restriction_id(&target)?;
-    check_text("ticket", &body.ticket, 128)?;
     let now = admin.clock.now();
     let confirming = confirm_by_ticket(&admin.pool, id, &actor, &body.ticket, seen.as_deref(), now);
-    match with_timeout(admin.timeout, confirming).await? {
+    match admin.query(confirming).await? {
         ConfirmOutcome::Now(_) | ConfirmOutcome::Lifted { .. } => {
             find_restriction(&admin, id).await.map(WithEtag)
         }
@@ -67,6 +63,6 @@ pub async fn confirm_restriction(
             "The restriction can be lifted.",
         )),
         ConfirmOutcome::Changed => Err(Problem::precondition_failed()),
-        ConfirmOutcome::NotFound => Err(Problem::not_found("No restriction has this id.")),
+        ConfirmOutcome::NotFound => Err(Problem::unknown("restriction")),
     }
 }

@@ -14,10 +14,7 @@ use akgate_api::{
     restrictions::RestrictionView,
 };
 use akgate_rules::restriction;
-use akgate_state::{
-    calls::{decision, why::RefusalReason},
-    directory::with_timeout,
-};
+use akgate_state::calls::{decision, why::RefusalReason};
 
 /// Explain a decision
 ///
@@ -40,12 +37,9 @@ pub async fn explain_decision(
     _: CanRead,
     Path(request_id): Path<Uuid>,
 ) -> Result<Answer<DecisionExplanation>, Problem> {
-    let found = with_timeout(
-        admin.timeout,
-        decision::find_decision(&admin.pool, request_id),
-    )
-    .await?;
-    let decision = found.ok_or_else(|| {
+    let finding = decision::find_decision(&admin.pool, request_id);
+    let decision = admin.query(finding).await?;
+    let decision = decision.ok_or_else(|| {
         Problem::not_found(
             "No call with this RequestId is on record. Reads that passed are only counted; refusals are recorded within a second.",
         )

@@ -5,15 +5,15 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use uuid::Uuid;
 
 use crate::{
     context::AdminApi,
     http::{
         authentication::{CanAct, CanRead},
-        extract::{Json, Path, Query, check_text, checked_page_size, paginate},
+        extract::{Json, Path, Query},
         problem::Problem,
         responses::CommonFaults,
-        verbs::parse_id,
     },
     v1::approvals::pending_approval_response,
 };
@@ -47,10 +47,10 @@ pub async fn list_deliveries(
     _: CanRead,
     Query(filter): Query<DeliveryFilter>,
 ) -> Result<Answer<DeliveryPage>, Problem> {
-    let size = checked_page_size(filter.page_size.or(Some(20)), 100)?;
-    let reading = read(&admin.pool, filter.page_token, size + 1);
-    let mut deliveries = with_timeout(admin.timeout, reading).await?;
-    let next_page_token = paginate(&mut deliveries, size, |one| one.delivery_id);
+    let reading = read(&admin.pool, filter.page_token, filter.page_size.limit());
+    let deliveries = admin.query(reading).await?;
+    let (deliveries, next_page_token) =
+        filter.page_size.paginate(deliveries, |one| one.delivery_id);
     Ok(Answer(DeliveryPage {
         deliveries,
         next_page_token,
@@ -80,11 +80,9 @@ pub async fn list_deliveries(
 pub async fn undo_delivery(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
-    Path(target): Path<String>,
+    Path(id): Path<Uuid>,
     Json(body): Json<UndoDeliveryRequest>,
 ) -> Result<Response, Problem> {
-    let id = parse_id(&target).ok_or_else(delivery_not_found)?;
-    check_text("reason", &body.reason, 1024)?;
     let now = admin.clock.now();
     let undoing = undo::undo_delivery(
         &admin.pool,
@@ -105,20 +103,14 @@ pub async fn undo_delivery(
             };
             Ok(Answer(receipt).into_response())
         }
-        ChangeOutcome::Waits(approval) => Ok(pending_approval_response(&admin, approval)
-            .await?
-            .into_response()),
+        ChangeOutcome::Waits(approval) => pending_approval_response(&admin, approval).await,
     }
-}
-
-fn delivery_not_found() -> Problem {
-    Problem::not_found("No delivery has this id.")
 }
 
 impl From<UndoFault> for Problem {
     fn from(fault: UndoFault) -> Self {
         match fault {
-            UndoFault::NotFound => delivery_not_found(),
+            UndoFault::NotFound => Self::unknown("delivery"),
             UndoFault::Undone => Self::conflict(
                 "already-undone",
                 "The delivery is already undone.",

@@ -7,18 +7,13 @@ use crate::{
     context::AdminApi,
     http::{
         authentication::{CanAct, CanRead},
-        extract::{Path, Query, checked_page_size, choice},
+        extract::{Path, Query},
         problem::Problem,
         responses::CommonFaults,
-        verbs::strip_method,
     },
 };
-use akgate_api::events::{EventFilter, EventPage, RetriedEvents};
-use akgate_state::{
-    audit::is_valid_name,
-    directory::with_timeout,
-    outbox::events::{self, EventCriteria},
-};
+use akgate_api::events::{EventFilter, EventPage, HookName, RetriedEvents};
+use akgate_state::outbox::events::{self, EventCriteria};
 
 /// List events
 ///
@@ -36,15 +31,16 @@ pub async fn list_events(
     _: CanRead,
     Query(filter): Query<EventFilter>,
 ) -> Result<Answer<EventPage>, Problem> {
-    let state = choice("state", filter.state.as_deref())?;
-    let size = checked_page_size(filter.page_size, 500)?;
+    let size = filter.page_size.get();
     let wanted = EventCriteria {
         hook: filter.hook,
-        state,
+        state: filter.state,
         before: filter.page_token,
         limit: size,
     };
-    let events = with_timeout(admin.timeout, events::list_events(&admin.pool, &wanted)).await?;
+    let events = admin
+        .query(events::list_events(&admin.pool, &wanted))
+        .await?;
     // A full page may be the last one: then the next is empty.
     let is_full = i64::try_from(events.len()).is_ok_and(|count| count >= size);
     let next_page_token = events
@@ -71,15 +67,9 @@ pub async fn list_events(
 pub async fn retry_hook_events(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
-    Path(target): Path<String>,
+    Path(hook): Path<HookName>,
 ) -> Result<Answer<RetriedEvents>, Problem> {
-    let hook = strip_method(&target);
-    if !is_valid_name(hook) {
-        return Err(Problem::invalid(
-            "A hook's name consists of 1 to 64 of A-Z, a-z, 0-9, `.`, `_` and `-`.",
-        ));
-    }
-    let retrying = events::retry_failed_events(&admin.pool, hook, &actor, admin.clock.now());
-    let events = with_timeout(admin.timeout, retrying).await?;
+    let retrying = events::retry_failed_events(&admin.pool, &hook, &actor, admin.clock.now());
+    let events = admin.query(retrying).await?;
     Ok(Answer(RetriedEvents { events }))
 }

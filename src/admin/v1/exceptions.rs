@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use axum::{Json as Answer, extract::State};
-use http::StatusCode;
+use axum::{Json as Answer, extract::State, response::Response};
 use ipnet::IpNet;
 use uuid::Uuid;
 
@@ -11,10 +10,9 @@ use crate::{
     context::AdminApi,
     http::{
         authentication::{CanAct, CanRead},
-        extract::{Json, Path, Query, check_text, checked_page_size, choice, paginate},
+        extract::{Json, Path, Query},
         problem::Problem,
         responses::CommonFaults,
-        verbs::parse_id,
     },
     v1::approvals::pending_approval_response,
 };
@@ -24,9 +22,8 @@ use akgate_api::{
     problem::ProblemDetails,
     receipts::{Changed, WaitQuery},
 };
-use akgate_rules::exception::{ExceptionScope, MAX_DURATION, ScopeFault};
+use akgate_rules::exception::{ExceptionScope, ScopeFault};
 use akgate_state::{
-    directory::with_timeout,
     live::barrier::AffectedKeys,
     restrictions::exceptions::{self, ExceptionCriteria, ExceptionFault, ExceptionRequest},
 };
@@ -47,18 +44,18 @@ pub async fn list_exceptions(
     _: CanRead,
     Query(filter): Query<ExceptionFilter>,
 ) -> Result<Answer<ExceptionPage>, Problem> {
-    let state = choice("state", filter.state.as_deref())?;
-    let size = checked_page_size(filter.page_size, 500)?;
     let wanted = ExceptionCriteria {
         exception_id: None,
         access_key_id: filter.access_key_id,
-        state,
+        state: filter.state,
         before: filter.page_token,
-        limit: size + 1,
+        limit: filter.page_size.limit(),
     };
     let reading = exceptions::list_exceptions(&admin.pool, &wanted, admin.clock.now());
-    let mut exceptions = with_timeout(admin.timeout, reading).await?;
-    let next_page_token = paginate(&mut exceptions, size, |one| one.exception_id);
+    let exceptions = admin.query(reading).await?;
+    let (exceptions, next_page_token) = filter
+        .page_size
+        .paginate(exceptions, |one| one.exception_id);
     Ok(Answer(ExceptionPage {
         exceptions,
         next_page_token,
@@ -95,12 +92,8 @@ async fn find_exception(admin: &AdminApi, id: Uuid) -> Result<ExceptionView, Pro
         ..ExceptionCriteria::default()
     };
     let reading = exceptions::list_exceptions(&admin.pool, &wanted, admin.clock.now());
-    let mut found = with_timeout(admin.timeout, reading).await?;
-    found.pop().ok_or_else(exception_not_found)
-}
-
-fn exception_not_found() -> Problem {
-    Problem::not_found("No exception has this id.")
+    let mut found = admin.query(reading).await?;
+    found.pop().ok_or_else(|| Problem::unknown("exception"))
 }
 
 /// Request an exception
@@ -123,13 +116,7 @@ pub async fn request_exception(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
     Json(body): Json<NewException>,
-) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
-    check_text("reason", &body.reason, 1024)?;
-    let most = MAX_DURATION.whole_hours();
-    let hours = u8::try_from(body.hours)
-        .ok()
-        .filter(|hours| (1..=most).contains(&i64::from(*hours)))
-        .ok_or_else(|| Problem::invalid(format!("`hours` must be 1 to {most}.")))?;
+) -> Result<Response, Problem> {
     let excepting = ExceptionRequest {
         scope: ExceptionScope {
             operations: body.operations,
@@ -139,14 +126,14 @@ pub async fn request_exception(
                 .map(parse_network)
                 .collect::<Result<_, _>>()?,
         },
-        hours,
-        reason: body.reason,
+        hours: body.hours,
+        reason: body.reason.into(),
     };
     excepting.scope.check(&admin.rules.catalogue)?;
     let (id, now) = (&body.access_key_id, admin.clock.now());
     let eyes = admin.settings.four_eyes;
     let asking = exceptions::request_exception(&admin.pool, id, &excepting, &actor, eyes, now);
-    let approval = with_timeout(admin.timeout, asking).await?;
+    let approval = admin.query(asking).await?;
     pending_approval_response(&admin, approval).await
 }
 
@@ -179,12 +166,11 @@ fn parse_network(text: &String) -> Result<IpNet, Problem> {
 pub async fn revoke_exception(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
-    Path(target): Path<String>,
+    Path(id): Path<Uuid>,
     Query(waiting): Query<WaitQuery>,
 ) -> Result<Answer<Changed<ExceptionView>>, Problem> {
-    let id = parse_id(&target).ok_or_else(exception_not_found)?;
     let revoking = exceptions::revoke_exception(&admin.pool, id, &actor, admin.clock.now());
-    let revoked = with_timeout(admin.timeout, revoking).await?;
+    let revoked = admin.query(revoking).await?;
     let concern = AffectedKeys::Keys(vec![revoked.access_key_id]);
     let receipt = admin
         .receipt(revoked.position, concern, waiting.wait)
@@ -204,7 +190,7 @@ impl From<ScopeFault> for Problem {
 impl From<ExceptionFault> for Problem {
     fn from(fault: ExceptionFault) -> Self {
         match fault {
-            ExceptionFault::NotFound => exception_not_found(),
+            ExceptionFault::NotFound => Self::unknown("exception"),
             ExceptionFault::Ended => Self::conflict(
                 "exception-over",
                 "The exception has already ended.",

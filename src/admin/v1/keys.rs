@@ -1,16 +1,14 @@
 //! `/admin/v1/keys`: AccessKeys, what they come from and what came of them, and disabling one.
 
-use axum::{Json as Answer, extract::State};
-use http::StatusCode;
+use axum::{Json as Answer, extract::State, response::Response};
 
 use crate::{
     context::AdminApi,
     http::{
         authentication::{CanAct, CanRead},
-        extract::{Json, Path, Query, check_text, checked_page_size, choice, paginate},
+        extract::{Json, Path, Query},
         problem::Problem,
         responses::CommonFaults,
-        verbs::strip_method,
     },
     v1::approvals::pending_approval_response,
 };
@@ -25,7 +23,6 @@ use akgate_state::{
     directory::{
         lineage,
         listing::{self, KeyCriteria},
-        with_timeout,
     },
     restrictions::disable,
 };
@@ -46,27 +43,24 @@ pub async fn list_keys(
     _: CanRead,
     Query(filter): Query<KeyFilter>,
 ) -> Result<Answer<KeyPage>, Problem> {
-    let status = choice("status", filter.status.as_deref())?;
-    let after = filter.page_token.as_deref().map(parse_key_id).transpose()?;
-    let size = checked_page_size(filter.page_size, 500)?;
     let wanted = KeyCriteria {
         account_id: filter.account_id.as_deref(),
         user_name: filter.user_name.as_deref(),
-        status,
+        status: filter.status,
         restricted: filter.restricted,
-        after: after.as_ref().map_or("", AccessKeyId::as_str),
-        limit: size + 1,
+        after: filter.page_token.as_ref().map_or("", AccessKeyId::as_str),
+        limit: filter.page_size.limit(),
     };
-    let mut keys = with_timeout(admin.timeout, listing::list_keys(&admin.pool, &wanted)).await?;
-    let next_page_token = paginate(&mut keys, size, |one| one.access_key_id.clone());
+    let keys = admin
+        .query(listing::list_keys(&admin.pool, &wanted))
+        .await?;
+    let (keys, next_page_token) = filter
+        .page_size
+        .paginate(keys, |one| one.access_key_id.clone());
     Ok(Answer(KeyPage {
         keys,
         next_page_token,
     }))
-}
-
-fn parse_key_id(text: &str) -> Result<AccessKeyId, Problem> {
-    AccessKeyId::parse(text).map_err(|fault| Problem::invalid(fault.to_string()))
 }
 
 /// Show an AccessKey
@@ -87,14 +81,10 @@ fn parse_key_id(text: &str) -> Result<AccessKeyId, Problem> {
 pub async fn get_key(
     State(admin): State<AdminApi>,
     _: CanRead,
-    Path(id): Path<String>,
+    Path(id): Path<AccessKeyId>,
 ) -> Result<Answer<KeyView>, Problem> {
-    let id = parse_key_id(&id)?;
-    let shown = with_timeout(
-        admin.timeout,
-        listing::find_key_view(&admin.pool, &id, admin.clock.now()),
-    )
-    .await?;
+    let finding = listing::find_key_view(&admin.pool, &id, admin.clock.now());
+    let shown = admin.query(finding).await?;
     let missing = || {
         Problem::not_found(
             "No AccessKey in the directory has this id. For a session, see /lineage and /activity.",
@@ -120,13 +110,12 @@ pub async fn get_key(
 pub async fn get_key_lineage(
     State(admin): State<AdminApi>,
     _: CanRead,
-    Path(id): Path<String>,
+    Path(id): Path<AccessKeyId>,
     Query(much): Query<LineageFilter>,
 ) -> Result<Answer<Lineage>, Problem> {
-    let id = parse_key_id(&id)?;
-    let size = checked_page_size(much.page_size, 1000)?;
-    let reading = lineage::list_relatives(&admin.pool, &id, size + 1, admin.clock.now());
-    let relatives = with_timeout(admin.timeout, reading).await?;
+    let reading =
+        lineage::list_relatives(&admin.pool, &id, much.page_size.limit(), admin.clock.now());
+    let relatives = admin.query(reading).await?;
     Ok(Answer(Lineage { relatives }))
 }
 
@@ -150,13 +139,11 @@ pub async fn get_key_lineage(
 pub async fn request_key_disabling(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
-    Path(target): Path<String>,
+    Path(id): Path<AccessKeyId>,
     Json(body): Json<DisableKeyRequest>,
-) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
-    let id = parse_key_id(strip_method(&target))?;
-    check_text("reason", &body.reason, 1024)?;
+) -> Result<Response, Problem> {
     let (eyes, now) = (admin.settings.four_eyes, admin.clock.now());
     let asking = disable::request_disabling(&admin.pool, &id, &body.reason, &actor, eyes, now);
-    let approval = with_timeout(admin.timeout, asking).await?;
+    let approval = admin.query(asking).await?;
     pending_approval_response(&admin, approval).await
 }

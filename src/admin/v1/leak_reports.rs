@@ -8,7 +8,7 @@ use crate::{
     context::AdminApi,
     http::{
         authentication::{CanAct, CanRead},
-        extract::{Json, Query, check_text, checked_page_size, choice, paginate},
+        extract::{Json, Query},
         problem::Problem,
         responses::CommonFaults,
     },
@@ -21,7 +21,7 @@ use akgate_api::{
 };
 use akgate_rules::leak::LeakPlace;
 use akgate_state::{
-    directory::{StateFault, with_timeout},
+    directory::StateFault,
     leaks::record::{Delivery, LeakReport, ReportGrounds, SuspicionPolicy, record_reports},
     live::barrier::AffectedKeys,
     restrictions::reports::{ReportCriteria, list_reports as read},
@@ -50,16 +50,11 @@ pub async fn report_leak(
     Query(waiting): Query<WaitQuery>,
     Json(body): Json<NewLeakReport>,
 ) -> Result<(StatusCode, Answer<LeakReportReceipt>), Problem> {
-    check_text("source", &body.source, 64)?;
-    check_text("reference", &body.reference, 256)?;
-    if let Some(url) = &body.url {
-        check_text("url", url, 2048)?;
-    }
     let concern = AffectedKeys::Keys(vec![body.access_key_id.clone()]);
     let reports = [LeakReport {
         access_key_id: Some(body.access_key_id),
         secret: body.access_key_secret.map(|LeakedSecret(secret)| secret),
-        reference: Some(body.reference),
+        reference: Some(body.reference.into()),
         place: LeakPlace::new(body.url.as_deref(), None, None),
         first_seen: body.first_seen,
     }];
@@ -72,7 +67,7 @@ pub async fn report_leak(
     };
     let now = admin.clock.now();
     let recording = record_reports(&admin.pool, &admin.ring, &delivery, &reports, now);
-    let recorded = with_timeout(admin.timeout, recording).await?;
+    let recorded = admin.query(recording).await?;
     let (recorded, restriction) = recorded
         .first()
         .copied()
@@ -111,18 +106,18 @@ pub async fn list_leak_reports(
     _: CanRead,
     Query(filter): Query<LeakReportFilter>,
 ) -> Result<Answer<LeakReportPage>, Problem> {
-    let proof = choice("proof", filter.proof.as_deref())?;
-    let size = checked_page_size(filter.page_size, 500)?;
     let wanted = ReportCriteria {
-        proof,
+        proof: filter.proof,
         source: filter.source,
         access_key_id: filter.access_key_id,
         delivery_id: filter.delivery_id,
         before: filter.page_token,
-        limit: size + 1,
+        limit: filter.page_size.limit(),
     };
-    let mut reports = with_timeout(admin.timeout, read(&admin.pool, &wanted)).await?;
-    let next_page_token = paginate(&mut reports, size, |report| report.report_id);
+    let reports = admin.query(read(&admin.pool, &wanted)).await?;
+    let (reports, next_page_token) = filter
+        .page_size
+        .paginate(reports, |report| report.report_id);
     Ok(Answer(LeakReportPage {
         reports,
         next_page_token,

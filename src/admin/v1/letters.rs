@@ -8,22 +8,18 @@ use crate::{
     context::AdminApi,
     http::{
         authentication::{CanAct, CanRead},
-        extract::{Json, Path, Query, check_text, checked_page_size, choice, paginate},
+        extract::{Json, Path, Query},
         problem::Problem,
         responses::CommonFaults,
-        verbs::parse_id,
     },
 };
 use akgate_api::{
     letters::{CancelLetterRequest, LetterFilter, LetterPage, LetterView},
     problem::ProblemDetails,
 };
-use akgate_state::{
-    directory::with_timeout,
-    outbox::{
-        list::{LetterCriteria, list_letters as read},
-        operator_actions::{self, LetterFault},
-    },
+use akgate_state::outbox::{
+    list::{LetterCriteria, list_letters as read},
+    operator_actions::{self, LetterFault},
 };
 
 /// List letters
@@ -42,17 +38,17 @@ pub async fn list_letters(
     _: CanRead,
     Query(filter): Query<LetterFilter>,
 ) -> Result<Answer<LetterPage>, Problem> {
-    let state = choice("state", filter.state.as_deref())?;
-    let size = checked_page_size(filter.page_size, 500)?;
     let wanted = LetterCriteria {
         letter_id: None,
-        state,
+        state: filter.state,
         restriction_id: filter.restriction_id,
         before: filter.page_token,
-        limit: size + 1,
+        limit: filter.page_size.limit(),
     };
-    let mut letters = with_timeout(admin.timeout, read(&admin.pool, &wanted)).await?;
-    let next_page_token = paginate(&mut letters, size, |letter| letter.letter_id);
+    let letters = admin.query(read(&admin.pool, &wanted)).await?;
+    let (letters, next_page_token) = filter
+        .page_size
+        .paginate(letters, |letter| letter.letter_id);
     Ok(Answer(LetterPage {
         letters,
         next_page_token,
@@ -88,12 +84,8 @@ async fn find_letter(admin: &AdminApi, id: Uuid) -> Result<LetterView, Problem> 
         limit: 1,
         ..LetterCriteria::default()
     };
-    let mut found = with_timeout(admin.timeout, read(&admin.pool, &wanted)).await?;
-    found.pop().ok_or_else(letter_not_found)
-}
-
-fn letter_not_found() -> Problem {
-    Problem::not_found("No letter has this id.")
+    let mut found = admin.query(read(&admin.pool, &wanted)).await?;
+    found.pop().ok_or_else(|| Problem::unknown("letter"))
 }
 
 /// Send a letter again
@@ -115,11 +107,10 @@ fn letter_not_found() -> Problem {
 pub async fn resend_letter(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
-    Path(target): Path<String>,
+    Path(id): Path<Uuid>,
 ) -> Result<(StatusCode, Answer<LetterView>), Problem> {
-    let id = parse_id(&target).ok_or_else(letter_not_found)?;
     let resending = operator_actions::resend_letter(&admin.pool, id, &actor, admin.clock.now());
-    let id = with_timeout(admin.timeout, resending).await?;
+    let id = admin.query(resending).await?;
     Ok((StatusCode::CREATED, Answer(find_letter(&admin, id).await?)))
 }
 
@@ -143,21 +134,19 @@ pub async fn resend_letter(
 pub async fn cancel_letter(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
-    Path(target): Path<String>,
+    Path(id): Path<Uuid>,
     Json(body): Json<CancelLetterRequest>,
 ) -> Result<Answer<LetterView>, Problem> {
-    let id = parse_id(&target).ok_or_else(letter_not_found)?;
-    check_text("reason", &body.reason, 1024)?;
     let burying =
         operator_actions::cancel_letter(&admin.pool, id, &body.reason, &actor, admin.clock.now());
-    with_timeout(admin.timeout, burying).await?;
+    admin.query(burying).await?;
     find_letter(&admin, id).await.map(Answer)
 }
 
 impl From<LetterFault> for Problem {
     fn from(fault: LetterFault) -> Self {
         match fault {
-            LetterFault::NotFound => letter_not_found(),
+            LetterFault::NotFound => Self::unknown("letter"),
             LetterFault::Due => Self::conflict(
                 "letter-due",
                 "The letter is already due.",

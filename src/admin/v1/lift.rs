@@ -4,20 +4,18 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use uuid::Uuid;
 
 use crate::{
     context::AdminApi,
     http::{
         authentication::CanAct,
         etag::{IfMatch, WithEtag},
-        extract::{Json, Path, check_text},
+        extract::{Json, Path},
         problem::Problem,
         responses::CommonFaults,
     },
-    v1::{
-        approvals::pending_approval_response,
-        restrictions::{find_restriction, parse_restriction_id},
-    },
+    v1::{approvals::pending_approval_response, restrictions::find_restriction},
 };
 use akgate_api::{
     approvals::ApprovalView,
@@ -27,7 +25,7 @@ use akgate_api::{
 use akgate_rules::restriction::AcceptedConditions;
 use akgate_state::{
     approvals::ChangeOutcome,
-    directory::{StateFault, with_timeout},
+    directory::StateFault,
     restrictions::lift::{self, LiftFault, Lifting},
 };
 
@@ -55,15 +53,13 @@ use akgate_state::{
 pub async fn lift_restriction(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
-    Path(target): Path<String>,
+    Path(id): Path<Uuid>,
     IfMatch(seen): IfMatch,
     Json(body): Json<LiftRequest>,
 ) -> Result<Response, Problem> {
-    let id = parse_restriction_id(&target)?;
-    check_text("reason", &body.reason, 1024)?;
     let lifting = Lifting {
         resolution: body.resolution,
-        reason: body.reason,
+        reason: body.reason.into(),
         accepts: AcceptedConditions {
             active_key: body.accept_active_key,
             no_confirmation: body.accept_no_confirmation,
@@ -72,21 +68,19 @@ pub async fn lift_restriction(
     let now = admin.clock.now();
     let (eyes, seen) = (admin.settings.four_eyes, seen.as_deref());
     let lifting = lift::lift_restriction(&admin.pool, id, &lifting, &actor, eyes, seen, now);
-    match with_timeout(admin.timeout, lifting).await? {
+    match admin.query(lifting).await? {
         ChangeOutcome::Done(position) => {
             admin.enforce(position).await;
             Ok(WithEtag(find_restriction(&admin, id).await?).into_response())
         }
-        ChangeOutcome::Waits(approval) => Ok(pending_approval_response(&admin, approval)
-            .await?
-            .into_response()),
+        ChangeOutcome::Waits(approval) => pending_approval_response(&admin, approval).await,
     }
 }
 
 impl From<LiftFault> for Problem {
     fn from(fault: LiftFault) -> Self {
         match fault {
-            LiftFault::NotFound => Self::not_found("No restriction has this id."),
+            LiftFault::NotFound => Self::unknown("restriction"),
             LiftFault::Refused(refused) => refused.into(),
             LiftFault::Changed => Self::precondition_failed(),
             LiftFault::AlreadyRequested(before) => before.into(),

@@ -7,7 +7,7 @@ use crate::{
     http::{authentication::CanRead, problem::Problem, responses::CommonFaults},
 };
 use akgate_api::nodes::Nodes;
-use akgate_state::{directory::with_timeout, live::nodes};
+use akgate_state::live::nodes;
 
 /// List nodes
 ///
@@ -24,6 +24,6 @@ pub async fn list_nodes(
     State(admin): State<AdminApi>,
     _: CanRead,
 ) -> Result<Answer<Nodes>, Problem> {
-    let nodes = with_timeout(admin.timeout, nodes::list_nodes(&admin.pool)).await?;
+    let nodes = admin.query(nodes::list_nodes(&admin.pool)).await?;
     Ok(Answer(Nodes { nodes }))
 }

@@ -5,15 +5,10 @@ use time::Duration;
 
 use crate::{
     context::AdminApi,
-    http::{
-        authentication::CanRead,
-        extract::{Query, checked_page_size},
-        problem::Problem,
-        responses::CommonFaults,
-    },
+    http::{authentication::CanRead, extract::Query, problem::Problem, responses::CommonFaults},
 };
 use akgate_api::observations::{ObservationFilter, ObservationReport};
-use akgate_state::{calls::observed, directory::with_timeout};
+use akgate_state::calls::observed;
 
 /// What is looked back at where nothing else is asked for.
 const DEFAULT_PERIOD: Duration = Duration::DAY;
@@ -39,7 +34,7 @@ pub async fn get_observed_calls(
     let since = filter
         .since
         .unwrap_or_else(|| until.saturating_sub(DEFAULT_PERIOD));
-    let size = checked_page_size(filter.page_size, 1000)?;
+    let size = filter.page_size.get();
     let report = observed::read_observation_report(&admin.pool, filter.watch, since, until, size);
-    Ok(Answer(with_timeout(admin.timeout, report).await?))
+    Ok(Answer(admin.query(report).await?))
 }

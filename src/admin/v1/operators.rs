@@ -8,25 +8,21 @@ use crate::{
     context::AdminApi,
     http::{
         authentication::{CanManage, CanRead},
-        extract::{Json, Path, Query, check_text, checked_page_size, paginate},
+        extract::{Json, Path, Query},
         idempotency::ShownOnce,
         problem::Problem,
         responses::CommonFaults,
-        verbs::strip_method,
     },
 };
-use akgate_api::operators::{MOST_TOKEN_DAYS, Right};
 use akgate_api::{
     operators::{
         CurrentOperator, NewOperator, NewTokenReceipt, NewTokenRequest, OperatorFilter,
-        OperatorPage, Revoked, Role,
+        OperatorPage, Revoked, Right, Role,
     },
     problem::ProblemDetails,
+    values::Text,
 };
-use akgate_state::{
-    directory::with_timeout,
-    operators::store::{self, IssuedToken, NewToken, OperatorFault},
-};
+use akgate_state::operators::store::{self, IssuedToken, NewToken, OperatorFault};
 
 /// List operators
 ///
@@ -44,13 +40,10 @@ pub async fn list_operators(
     _: CanManage,
     Query(filter): Query<OperatorFilter>,
 ) -> Result<Answer<OperatorPage>, Problem> {
-    let size = checked_page_size(filter.page_size, 500)?;
-    if let Some(token) = &filter.page_token {
-        check_text("page_token", token, 64)?;
-    }
-    let reading = store::list_operators(&admin.pool, None, filter.page_token.as_deref(), size + 1);
-    let mut operators = with_timeout(admin.timeout, reading).await?;
-    let next_page_token = paginate(&mut operators, size, |one| one.name.clone());
+    let (after, limit) = (filter.page_token.as_deref(), filter.page_size.limit());
+    let reading = store::list_operators(&admin.pool, None, after, limit);
+    let operators = admin.query(reading).await?;
+    let (operators, next_page_token) = filter.page_size.paginate(operators, |one| one.name.clone());
     Ok(Answer(OperatorPage {
         operators,
         next_page_token,
@@ -92,28 +85,14 @@ pub async fn add_operator(
     CanManage(by): CanManage,
     Json(body): Json<NewOperator>,
 ) -> Result<(StatusCode, Extension<ShownOnce>, Answer<NewTokenReceipt>), Problem> {
-    if !store::is_operator_name(&body.name) {
-        return Err(Problem::invalid(
-            "`name` must consist of 1 to 64 of A-Z, a-z, 0-9, `.`, `_`, `@` and `-`.",
-        ));
-    }
-    let lasts = token_lifetime(body.token_days)?;
+    let lasts = Duration::days(body.token_days.into());
     let lasts = (!body.no_token).then_some(lasts);
     let mut rng = admin.randomness.rng();
     let (now, role) = (admin.clock.now(), body.role);
     let adding = store::add_operator(&admin.pool, &body.name, role, lasts, &by, now, &mut rng);
-    let made = with_timeout(admin.timeout, adding).await?;
-    let receipt = token_receipt(body.name, role, made.as_ref());
+    let made = admin.query(adding).await?;
+    let receipt = token_receipt(body.name.into(), role, made.as_ref());
     Ok((StatusCode::CREATED, Extension(ShownOnce), Answer(receipt)))
-}
-
-fn token_lifetime(days: u16) -> Result<Duration, Problem> {
-    match (1..=MOST_TOKEN_DAYS).contains(&days) {
-        true => Ok(Duration::days(days.into())),
-        false => Err(Problem::invalid(format!(
-            "`token_days` must be 1 to {MOST_TOKEN_DAYS}."
-        ))),
-    }
 }
 
 /// Create a token
@@ -137,19 +116,18 @@ fn token_lifetime(days: u16) -> Result<Duration, Problem> {
 pub async fn create_token(
     State(admin): State<AdminApi>,
     CanManage(by): CanManage,
-    Path(name): Path<String>,
+    Path(name): Path<Text<64>>,
     Json(body): Json<NewTokenRequest>,
 ) -> Result<(StatusCode, Extension<ShownOnce>, Answer<NewTokenReceipt>), Problem> {
-    check_text("name", &name, 64)?;
     let new = NewToken {
         role: body.role,
-        lasts: token_lifetime(body.token_days)?,
+        lasts: Duration::days(body.token_days.into()),
     };
     let mut rng = admin.randomness.rng();
     let now = admin.clock.now();
     let making = store::add_token(&admin.pool, &name, new, &by, now, &mut rng);
-    let made = with_timeout(admin.timeout, making).await?;
-    let receipt = token_receipt(name, body.role, Some(&made));
+    let made = admin.query(making).await?;
+    let receipt = token_receipt(name.into(), body.role, Some(&made));
     Ok((StatusCode::CREATED, Extension(ShownOnce), Answer(receipt)))
 }
 
@@ -172,13 +150,11 @@ pub async fn create_token(
 pub async fn revoke_operator(
     State(admin): State<AdminApi>,
     CanManage(by): CanManage,
-    Path(target): Path<String>,
+    Path(name): Path<Text<64>>,
 ) -> Result<Answer<Revoked>, Problem> {
-    let name = strip_method(&target);
-    check_text("name", name, 64)?;
-    let revoking = store::revoke_operator(&admin.pool, name, &by, admin.clock.now());
-    with_timeout(admin.timeout, revoking).await?;
-    let revoked = name.to_owned();
+    let revoking = store::revoke_operator(&admin.pool, &name, &by, admin.clock.now());
+    admin.query(revoking).await?;
+    let revoked = name.into();
     Ok(Answer(Revoked { revoked }))
 }
 
@@ -200,17 +176,15 @@ pub async fn revoke_operator(
 pub async fn revoke_token(
     State(admin): State<AdminApi>,
     CanRead(operator): CanRead,
-    Path(target): Path<String>,
+    Path(token_id): Path<Text<64>>,
 ) -> Result<Answer<Revoked>, Problem> {
-    let token_id = strip_method(&target);
-    check_text("id", token_id, 64)?;
-    if Some(token_id) != operator.token_id.as_deref() && !operator.role.may(Right::Manage) {
+    if Some(&*token_id) != operator.token_id.as_deref() && !operator.role.may(Right::Manage) {
         return Err(Problem::forbidden(operator.role, Right::Manage));
     }
     let by = operator.actor();
-    let revoking = store::revoke_token(&admin.pool, token_id, &by, admin.clock.now());
-    with_timeout(admin.timeout, revoking).await?;
-    let revoked = token_id.to_owned();
+    let revoking = store::revoke_token(&admin.pool, &token_id, &by, admin.clock.now());
+    admin.query(revoking).await?;
+    let revoked = token_id.into();
     Ok(Answer(Revoked { revoked }))
 }
 
@@ -229,7 +203,7 @@ pub async fn get_caller(
     CanRead(operator): CanRead,
 ) -> Result<Answer<CurrentOperator>, Problem> {
     let reading = store::list_operators(&admin.pool, Some(&operator.name), None, 1);
-    let views = with_timeout(admin.timeout, reading).await?;
+    let views = admin.query(reading).await?;
     let mut tokens = views.into_iter().flat_map(|view| view.tokens);
     let token = tokens.find(|token| Some(&token.token_id) == operator.token_id.as_ref());
     Ok(Answer(CurrentOperator {

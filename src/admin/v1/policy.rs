@@ -1,14 +1,13 @@
 //! `/admin/v1/policy`: what is enforced, what a profile refuses, what another would have, and switching the mode.
 
-use axum::{Json as Answer, extract::State};
-use http::StatusCode;
+use axum::{Json as Answer, extract::State, response::Response};
 use time::Duration;
 
 use crate::{
     context::AdminApi,
     http::{
         authentication::{CanAct, CanRead},
-        extract::{Json, Query, check_text, checked_page_size},
+        extract::{Json, Query},
         problem::Problem,
         responses::CommonFaults,
     },
@@ -46,7 +45,7 @@ pub async fn get_policy(
     State(admin): State<AdminApi>,
     _: CanRead,
 ) -> Result<Answer<PolicyView>, Problem> {
-    let switched = with_timeout(admin.timeout, mode::read_mode_switch(&admin.pool)).await?;
+    let switched = admin.query(mode::read_mode_switch(&admin.pool)).await?;
     let configured = admin.settings.policy;
     let mode = switched.mode.unwrap_or(configured.mode);
     let (catalogue, strict) = (&admin.rules.catalogue, &admin.rules.strict);
@@ -91,24 +90,15 @@ pub async fn request_mode_switch(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
     Json(body): Json<SwitchModeRequest>,
-) -> Result<(StatusCode, Answer<ApprovalView>), Problem> {
-    check_text("reason", &body.reason, 1024)?;
+) -> Result<Response, Problem> {
     let switching = SwitchMode {
         mode: body.mode,
-        reason: body.reason,
+        reason: body.reason.into(),
     };
     let (eyes, now) = (admin.settings.four_eyes, admin.clock.now());
     let asking = mode::request_switch(&admin.pool, &switching, &actor, eyes, now);
-    let approval = with_timeout(admin.timeout, asking).await?;
+    let approval = admin.query(asking).await?;
     pending_approval_response(&admin, approval).await
-}
-
-fn is_api_version(given: &str) -> bool {
-    given.len() == 10
-        && given.bytes().enumerate().all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        })
 }
 
 /// Check an operation
@@ -131,29 +121,6 @@ pub async fn check_operation(
     _: CanRead,
     Query(which): Query<PolicyCheckQuery>,
 ) -> Result<Answer<PolicyCheck>, Problem> {
-    check_text("product", &which.product, 64)?;
-    check_text("action", &which.action, 128)?;
-    let is_plain = |given: &str, mark: u8| {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == mark;
-        given.bytes().all(fits)
-    };
-    if !is_plain(&which.product, b'-') {
-        return Err(Problem::invalid(
-            "`product` may contain letters, digits and `-`: RAM.",
-        ));
-    }
-    if !is_plain(&which.action, b'_') {
-        return Err(Problem::invalid(
-            "`action` may contain letters, digits and `_`: CreateUser.",
-        ));
-    }
-    if which
-        .version
-        .as_deref()
-        .is_some_and(|given| !is_api_version(given))
-    {
-        return Err(Problem::invalid("`version` must be a date: 2015-05-01."));
-    }
     let catalogue = &admin.rules.catalogue;
     let own = catalogue.version_of(&Product::from_code(&which.product));
     let version = match (which.version.as_deref(), own) {
@@ -162,7 +129,7 @@ pub async fn check_operation(
         (None, None) => {
             return Err(Problem::not_found(format!(
                 "The operations of {} are not catalogued: give its `version` too.",
-                which.product
+                &*which.product
             )));
         }
     };
@@ -250,32 +217,23 @@ pub async fn replay_calls(
     _: CanRead,
     Query(replaying): Query<ReplayQuery>,
 ) -> Result<Answer<PolicyReplay>, Problem> {
-    let days = replaying.days.unwrap_or(14);
-    if !(1..=14).contains(&days) {
-        return Err(Problem::invalid("`days` must be 1 to 14."));
-    }
-    let size = checked_page_size(replaying.page_size, 1000)?;
-    let since = (admin.clock.now() - Duration::days(days)).truncate_to_hour();
-    let asked = with_timeout(
-        admin.timeout,
-        replay::list_called_operations(&admin.pool, since),
-    )
-    .await?;
+    let since = (admin.clock.now() - Duration::days(replaying.days)).truncate_to_hour();
+    let reading = replay::list_called_operations(&admin.pool, since);
+    let asked = admin.query(reading).await?;
     let refused: Vec<RefusedOperation> = asked
         .into_iter()
         .filter_map(|asked| refused_in_replay(&admin, asked, replaying.profile))
         .collect();
     let all = replaying.keys == ReplayedKeys::All;
-    let reading = replay::replay_calls(&admin.pool, &refused, all, since, size + 1);
+    let limit = replaying.page_size.limit();
+    let reading = replay::replay_calls(&admin.pool, &refused, all, since, limit);
     // Fourteen days of calls are many rows.
-    let mut calls = with_timeout(admin.timeout * 4, reading).await?;
-    let wanted = usize::try_from(size).unwrap_or(usize::MAX);
-    let is_truncated = calls.len() > wanted;
-    calls.truncate(wanted);
+    let calls = with_timeout(admin.timeout * 4, reading).await?;
+    let (calls, more) = replaying.page_size.paginate(calls, |_| ());
     Ok(Answer(PolicyReplay {
         since,
         calls,
-        is_truncated,
+        is_truncated: more.is_some(),
     }))
 }
 

@@ -8,10 +8,9 @@ use crate::{
     http::{
         authentication::CanRead,
         etag::WithEtag,
-        extract::{Path, Query, check_text, checked_page_size, choice, paginate},
+        extract::{Path, Query},
         problem::Problem,
         responses::CommonFaults,
-        verbs,
     },
 };
 use akgate_api::{
@@ -36,24 +35,20 @@ pub async fn list_restrictions(
     _: CanRead,
     Query(filter): Query<RestrictionFilter>,
 ) -> Result<Answer<RestrictionPage>, Problem> {
-    let state = choice("state", filter.state.as_deref())?;
-    if let Some(query) = &filter.q {
-        check_text("q", query, 128)?;
-    }
-    let size = checked_page_size(filter.page_size, 500)?;
     let wanted = RestrictionCriteria {
         restriction_id: None,
-        state,
+        state: filter.state,
         access_key_id: filter.access_key_id,
         account_id: filter.account_id,
-        query: filter.q,
+        query: filter.q.map(String::from),
         before: filter.page_token,
-        // One more than asked for tells whether there is another page.
-        limit: size + 1,
+        limit: filter.page_size.limit(),
     };
     let reading = admin.reading(async |db| read::list_restrictions(db, &wanted).await);
-    let mut restrictions = reading.await?;
-    let next_page_token = paginate(&mut restrictions, size, |one| one.restriction_id);
+    let restrictions = reading.await?;
+    let (restrictions, next_page_token) = filter
+        .page_size
+        .paginate(restrictions, |one| one.restriction_id);
     Ok(Answer(RestrictionPage {
         restrictions,
         next_page_token,
@@ -83,15 +78,10 @@ pub async fn get_restriction(
     find_restriction(&admin, id).await.map(WithEtag)
 }
 
-/// The id before a verb.
-pub fn parse_restriction_id(target: &str) -> Result<Uuid, Problem> {
-    verbs::parse_id(target).ok_or_else(|| Problem::not_found("No restriction has this id."))
-}
-
 /// Reads one restriction.
 pub async fn find_restriction(admin: &AdminApi, id: Uuid) -> Result<RestrictionView, Problem> {
     let reading = admin.reading(async |db| read::find_restriction(db, id).await);
     reading
         .await?
-        .ok_or_else(|| Problem::not_found("No restriction has this id."))
+        .ok_or_else(|| Problem::unknown("restriction"))
 }

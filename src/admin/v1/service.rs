@@ -8,7 +8,7 @@ use crate::{
     context::AdminApi,
     http::{
         authentication::CanServe,
-        extract::{Json, Path, Query, check_text, checked_page_size},
+        extract::{Json, Path, Query},
         problem::Problem,
         responses::CommonFaults,
     },
@@ -18,7 +18,7 @@ use akgate_api::{
     problem::ProblemDetails,
 };
 use akgate_rules::evidence::sanitize_text;
-use akgate_state::{audit::notices, directory::with_timeout, outbox::settle};
+use akgate_state::{audit::notices, outbox::settle};
 
 /// Read an account's notices
 ///
@@ -41,15 +41,10 @@ pub async fn list_notices(
     Path(account_id): Path<String>,
     Query(filter): Query<NoticeFilter>,
 ) -> Result<Answer<NoticePage>, Problem> {
-    let size = checked_page_size(filter.page_size, 500)?;
-    let after = filter.after.unwrap_or_default();
-    if after < 0 {
-        return Err(Problem::invalid("`after` must be 0 or more."));
-    }
+    let (after, size) = (filter.after, filter.page_size.get());
     let reading = notices::list_account_notices(&admin.pool, &account_id, after, size);
-    let notices = with_timeout(admin.timeout, reading)
-        .await?
-        .ok_or_else(|| Problem::not_found("No account in the directory has this id."))?;
+    let notices = admin.query(reading).await?;
+    let notices = notices.ok_or_else(|| Problem::unknown("account in the directory"))?;
     Ok(Answer(NoticePage { notices }))
 }
 
@@ -74,8 +69,6 @@ pub async fn report_bounce(
     _: CanServe,
     Json(body): Json<Bounce>,
 ) -> Result<StatusCode, Problem> {
-    check_text("message_id", &body.message_id, 256)?;
-    check_text("said", &body.said, 1024)?;
     let unknown = || {
         Problem::not_found(
             "No letter with this Message-ID was sent, or its bounce is already recorded.",
@@ -86,7 +79,7 @@ pub async fn report_bounce(
     let letter_id = Uuid::parse_str(id).map_err(|_| unknown())?;
     let said = sanitize_text(&body.said);
     let bouncing = settle::record_bounce(&admin.pool, letter_id, &said, admin.clock.now());
-    match with_timeout(admin.timeout, bouncing).await? {
+    match admin.query(bouncing).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(unknown()),
     }

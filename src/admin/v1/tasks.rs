@@ -1,22 +1,22 @@
 //! `GET /admin/v1/tasks`, `POST /admin/v1/tasks/{id}:close`: what an operator has to see to.
 
 use axum::{Json as Answer, extract::State};
+use uuid::Uuid;
 
 use crate::{
     context::AdminApi,
     http::{
         authentication::{CanAct, CanRead},
-        extract::{Json, Path, Query, check_text, checked_page_size, paginate},
+        extract::{Json, Path, Query},
         problem::Problem,
         responses::CommonFaults,
-        verbs::parse_id,
     },
 };
 use akgate_api::{
     problem::ProblemDetails,
     tasks::{CloseTaskRequest, ClosedTask, TaskFilter, TaskPage},
 };
-use akgate_state::{directory::with_timeout, outbox::tasks};
+use akgate_state::outbox::tasks;
 
 /// List tasks
 ///
@@ -35,11 +35,11 @@ pub async fn list_tasks(
     _: CanRead,
     Query(filter): Query<TaskFilter>,
 ) -> Result<Answer<TaskPage>, Problem> {
-    let size = checked_page_size(filter.page_size, 500)?;
     let only_open = filter.open.unwrap_or(true);
-    let reading = tasks::list_tasks(&admin.pool, only_open, filter.page_token, size + 1);
-    let mut tasks = with_timeout(admin.timeout, reading).await?;
-    let next_page_token = paginate(&mut tasks, size, |task| task.task_id);
+    let limit = filter.page_size.limit();
+    let reading = tasks::list_tasks(&admin.pool, only_open, filter.page_token, limit);
+    let tasks = admin.query(reading).await?;
+    let (tasks, next_page_token) = filter.page_size.paginate(tasks, |task| task.task_id);
     Ok(Answer(TaskPage {
         tasks,
         next_page_token,
@@ -65,17 +65,13 @@ pub async fn list_tasks(
 pub async fn close_task(
     State(admin): State<AdminApi>,
     CanAct(actor): CanAct,
-    Path(target): Path<String>,
+    Path(task_id): Path<Uuid>,
     Json(body): Json<CloseTaskRequest>,
 ) -> Result<Answer<ClosedTask>, Problem> {
-    let none = || Problem::not_found("No open task has this id.");
-    let task_id = parse_id(&target).ok_or_else(none)?;
-    check_text("remark", &body.remark, 1024)?;
     let now = admin.clock.now();
     let closing = tasks::close_task(&admin.pool, task_id, &actor, &body.remark, now);
-    let about = with_timeout(admin.timeout, closing)
-        .await?
-        .ok_or_else(none)?;
+    let about = admin.query(closing).await?;
+    let about = about.ok_or_else(|| Problem::unknown("open task"))?;
     Ok(Answer(ClosedTask {
         task_id,
         restriction_id: about.restriction_id,

@@ -7,7 +7,7 @@ use crate::{
     context::AdminApi,
     http::{
         authentication::CanRead,
-        extract::{Path, Query, checked_page_size},
+        extract::{Path, Query},
         problem::Problem,
         responses::CommonFaults,
     },
@@ -17,7 +17,7 @@ use akgate_api::{
     problem::ProblemDetails,
     timeline::{Timeline, TimelineFilter},
 };
-use akgate_state::{directory::with_timeout, restrictions::timeline};
+use akgate_state::restrictions::timeline;
 
 /// Show the timeline of a restriction
 ///
@@ -40,12 +40,8 @@ pub async fn get_timeline(
     Path(id): Path<Uuid>,
     Query(filter): Query<TimelineFilter>,
 ) -> Result<Answer<Timeline>, Problem> {
-    let size = checked_page_size(filter.page_size, 1000)?;
     find_restriction(&admin, id).await?;
-    let events = with_timeout(
-        admin.timeout,
-        timeline::list_timeline(&admin.pool, id, size),
-    )
-    .await?;
+    let reading = timeline::list_timeline(&admin.pool, id, filter.page_size.get());
+    let events = admin.query(reading).await?;
     Ok(Answer(Timeline { events }))
 }

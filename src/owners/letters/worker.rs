@@ -14,10 +14,8 @@ mod rest;
 
 use std::{sync::Arc, time::Duration};
 
-use time::OffsetDateTime;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::sync::watch;
 
-use self::attempt::SendFault;
 pub use self::{context::LetterWorker, rest::OutagePause};
 use akgate_api::receipts::Wait;
 use akgate_rules::verdict::Mode;
@@ -27,8 +25,8 @@ use akgate_state::{
     live::barrier::AffectedKeys,
     outbox::{
         self, LETTERS_CHANNEL, LeasedLetter, LetterKind,
-        backoff::retry_delay,
-        settle::{self, LetterSettlement},
+        queue::{QueuePolicy, SendFault, Settlement, process_batch, retry_delay},
+        settle,
     },
     restrictions::{
         escalate::{self, EscalationRules, WidenedRestriction},
@@ -36,23 +34,20 @@ use akgate_state::{
     },
 };
 
-/// For how long a worker has a letter. Longer than an attempt may take, with its database calls.
-const LEASE_DURATION: time::Duration = time::Duration::minutes(3);
+/// How letters are taken, and how long each is tried. One that had to wait for its day is older than the window when it is
+/// tried first. The size of a batch is also the number of connections to the mail server.
+const QUEUE: QueuePolicy = QueuePolicy {
+    lease: time::Duration::minutes(3),
+    batch_size: 8,
+    retry_window: time::Duration::days(7),
+    min_attempts: 20,
+};
 
 /// How long an attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Letters taken at a time, and so connections to the mail server.
-const BATCH_SIZE: i64 = 8;
-
 /// How often the outbox is looked at without a hint.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long a letter is tried.
-const RETRY_WINDOW: time::Duration = time::Duration::days(7);
-
-/// How often at least: one that had to wait for its day is older than that when it is tried first.
-const MIN_ATTEMPTS: i32 = 20;
 
 /// How often a letter is looked at that says what is not so yet.
 const RECHECK_INTERVAL: time::Duration = time::Duration::HOUR;
@@ -85,16 +80,13 @@ impl LetterWorker {
         if self.rest.is_on(now) {
             return Ok(0);
         }
-        let leasing = outbox::lease_letters(&self.pool, now, LEASE_DURATION, BATCH_SIZE);
+        let leasing = outbox::lease_letters(&self.pool, now, QUEUE.lease, QUEUE.batch_size);
         let letters = with_timeout(self.timeout, leasing).await?;
-        let taken = letters.len();
-        let mut tasks = JoinSet::new();
-        for letter in letters {
+        let process = |letter| {
             let worker = Arc::clone(self);
-            tasks.spawn(async move { worker.see_to(&Arc::new(letter)).await });
-        }
-        while tasks.join_next().await.is_some() {}
-        Ok(taken)
+            async move { worker.see_to(&Arc::new(letter)).await }
+        };
+        Ok(process_batch(letters, process).await)
     }
 
     /// Looks at the restrictions whose time has come; gives how many there were, without those that
@@ -166,25 +158,24 @@ impl LetterWorker {
         if letter.kind == LetterKind::Imposed && self.is_too_early(letter).await {
             return;
         }
-        let settlement = match self.attempt(letter).await {
+        let sent = self.attempt(letter).await;
+        let (attempt, since, now) = (letter.attempt, letter.created_at, self.clock.now());
+        let settlement = match sent {
             Ok(()) => {
                 self.rest.end();
-                LetterSettlement::Sent
-            }
-            Err(SendFault::Again(error)) => {
-                let at = self.clock.now() + self.pause(letter.attempt);
-                retry_at(letter, at, error)
+                Settlement::Sent
             }
             Err(SendFault::Away(error)) => {
-                let at = self.rest.begin(self.clock.now(), |batch| self.pause(batch));
-                retry_at(letter, at, error)
+                let pause = |batch| retry_delay(batch, None, &mut self.randomness.rng());
+                let at = self.rest.begin(now, pause);
+                QUEUE.retry_or_fail(attempt, since, at, error)
             }
-            Err(SendFault::Never { error, unreachable }) => {
-                LetterSettlement::Failed { error, unreachable }
+            Err(fault) => {
+                let mut rng = self.randomness.rng();
+                QUEUE.settle_fault(fault, attempt, since, now, &mut rng)
             }
         };
         self.metrics.letter(settlement.as_str());
-        let now = self.clock.now();
         let settling = settle::settle_letter(&self.pool, letter, &settlement, now);
         match with_timeout(self.timeout, settling).await {
             Ok(true) => log_settlement(letter, &settlement),
@@ -235,33 +226,17 @@ impl LetterWorker {
             Ok(Err(fault)) if fault.is_panic() => {
                 Err(SendFault::never("the attempt panicked: see the log"))
             }
-            Ok(Err(fault)) => Err(SendFault::Again(fault.to_string())),
+            Ok(Err(fault)) => Err(SendFault::again(fault.to_string())),
             Err(_) => {
                 task.abort();
-                Err(SendFault::Again("the attempt took too long".into()))
+                Err(SendFault::again("the attempt took too long"))
             }
-        }
-    }
-
-    fn pause(&self, attempt: i32) -> time::Duration {
-        retry_delay(attempt, None, &mut self.randomness.rng())
-    }
-}
-
-/// Tries again at `at`, as long as there is patience.
-fn retry_at(letter: &LeasedLetter, at: OffsetDateTime, error: String) -> LetterSettlement {
-    if at < letter.created_at + RETRY_WINDOW || letter.attempt < MIN_ATTEMPTS {
-        LetterSettlement::Again { at, error }
-    } else {
-        LetterSettlement::Failed {
-            error,
-            unreachable: false,
         }
     }
 }
 
 /// One line per attempt: neither the address nor the link is in it.
-fn log_settlement(letter: &LeasedLetter, settlement: &LetterSettlement) {
+fn log_settlement(letter: &LeasedLetter, settlement: &Settlement) {
     let LeasedLetter {
         letter_id,
         about,
@@ -271,13 +246,13 @@ fn log_settlement(letter: &LeasedLetter, settlement: &LetterSettlement) {
         ..
     } = letter;
     match settlement {
-        LetterSettlement::Sent => {
+        Settlement::Sent => {
             tracing::info!(%letter_id, ?about, access_key, %kind, attempt, "letter sent");
         }
-        LetterSettlement::Again { at, error } => {
+        Settlement::Again { at, error } => {
             tracing::warn!(%letter_id, ?about, access_key, %kind, attempt, %at, error, "letter not sent; it will be retried");
         }
-        LetterSettlement::Failed { error, .. } => {
+        Settlement::Failed { error, .. } => {
             tracing::error!(%letter_id, ?about, access_key, %kind, attempt, error, "letter failed: see GET /admin/v1/letters");
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     audit::{self, Actor, AuditAction, AuditEntry},
     directory::StateFault,
 };
-use akgate_api::operators::{OperatorView, Role, TokenView};
+use akgate_api::operators::{OperatorName, OperatorView, Role, TokenView};
 
 /// For how long a token that has ended is listed.
 pub const EXPIRED_TOKEN_RETENTION: Duration = Duration::days(30);
@@ -43,8 +43,7 @@ impl From<sqlx::Error> for OperatorFault {
 /// Whether an operator may be called that: it stands in paths and in the audit.
 #[must_use]
 pub fn is_operator_name(text: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c);
-    (1..=64).contains(&text.len()) && text.chars().all(fits)
+    OperatorName::try_from(text.to_owned()).is_ok()
 }
 
 /// A token that is wanted.

@@ -8,6 +8,7 @@ use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use super::queue::Settlement;
 use crate::{
     audit::{self, Actor, AuditAction, AuditEntry},
     directory::StateFault,
@@ -173,37 +174,6 @@ pub async fn lease_events(
         .collect()
 }
 
-/// What became of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EventSettlement {
-    /// The hook has it.
-    Sent,
-    /// To be tried again.
-    Again {
-        /// When.
-        at: OffsetDateTime,
-        /// What the attempt met.
-        error: String,
-    },
-    /// Given up, for a person to see to.
-    Failed {
-        /// What the attempt met.
-        error: String,
-    },
-}
-
-impl EventSettlement {
-    /// The outcome as it is counted.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Again { .. } => "again",
-            Self::Failed { .. } => "failed",
-        }
-    }
-}
-
 /// Settles an attempt. False where the lease had run out and another worker has taken the event.
 ///
 /// # Errors
@@ -211,14 +181,10 @@ impl EventSettlement {
 pub async fn settle_event(
     pool: &PgPool,
     event: &LeasedEvent,
-    outcome: &EventSettlement,
+    settlement: &Settlement,
     now: OffsetDateTime,
 ) -> Result<bool, StateFault> {
-    let (state, due_at, error) = match outcome {
-        EventSettlement::Sent => ("Sent", now, None),
-        EventSettlement::Again { at, error } => ("Due", *at, Some(error)),
-        EventSettlement::Failed { error } => ("Failed", now, Some(error)),
-    };
+    let (state, due_at, error) = settlement.columns(now);
     let settled = sqlx::query!(
         "UPDATE event_deliveries
          SET state = $4,

@@ -5,12 +5,12 @@
 //! worker whose lease ran out cannot settle what another has taken over: the number of the attempt
 //! guards it.
 
-pub mod backoff;
 pub mod events;
 pub mod letter_facts;
 pub mod links;
 pub mod list;
 pub mod operator_actions;
+pub mod queue;
 mod recipients;
 pub mod settle;
 pub mod tasks;

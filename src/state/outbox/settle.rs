@@ -6,42 +6,10 @@ use uuid::Uuid;
 
 use super::{
     LeasedLetter, LetterKind, enqueue_to_next_contacts,
+    queue::Settlement,
     tasks::{self, TaskKind},
 };
 use crate::directory::{StateFault, revision};
-
-/// What became of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LetterSettlement {
-    /// The mail server has it.
-    Sent,
-    /// To be tried again.
-    Again {
-        /// When.
-        at: OffsetDateTime,
-        /// What the attempt met.
-        error: String,
-    },
-    /// Given up, for a person to see to.
-    Failed {
-        /// What the attempt met.
-        error: String,
-        /// Whether the address takes no letters: another contact is told then.
-        unreachable: bool,
-    },
-}
-
-impl LetterSettlement {
-    /// The outcome as it is counted.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Again { .. } => "again",
-            Self::Failed { .. } => "failed",
-        }
-    }
-}
 
 /// Settles an attempt. False where the lease had run out and another worker has taken the letter.
 ///
@@ -50,16 +18,12 @@ impl LetterSettlement {
 pub async fn settle_letter(
     pool: &PgPool,
     letter: &LeasedLetter,
-    settlement: &LetterSettlement,
+    settlement: &Settlement,
     now: OffsetDateTime,
 ) -> Result<bool, StateFault> {
-    let (state, due_at, error) = match settlement {
-        LetterSettlement::Sent => ("Sent", now, None),
-        LetterSettlement::Again { at, error } => ("Due", *at, Some(error)),
-        LetterSettlement::Failed { error, .. } => ("Failed", now, Some(error)),
-    };
+    let (state, due_at, error) = settlement.columns(now);
     let mut tx = pool.begin().await?;
-    if let LetterSettlement::Failed {
+    if let Settlement::Failed {
         unreachable: true, ..
     } = settlement
     {
@@ -88,20 +52,18 @@ pub async fn settle_letter(
         return Ok(false);
     }
     match settlement {
-        LetterSettlement::Sent if letter.kind == LetterKind::Imposed => {
+        Settlement::Sent if letter.kind == LetterKind::Imposed => {
             if let Some(restriction_id) = letter.about.restriction() {
                 mark_notified(&mut tx, restriction_id, now).await?;
             }
         }
-        LetterSettlement::Failed {
+        Settlement::Failed {
             unreachable: true, ..
         } => {
             let restriction_id = letter.about.restriction();
             notify_next_contact(&mut tx, restriction_id, letter.contact_id, now).await?;
         }
-        LetterSettlement::Sent
-        | LetterSettlement::Again { .. }
-        | LetterSettlement::Failed { .. } => {}
+        Settlement::Sent | Settlement::Again { .. } | Settlement::Failed { .. } => {}
     }
     tx.commit().await?;
     Ok(true)

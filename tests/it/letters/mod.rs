@@ -7,7 +7,7 @@ pub mod stage;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use akgate_owners::letters::mailer::{FolderMailer, MailFault, Mailer};
+use akgate_owners::letters::mailer::{FolderMailer, Mailer};
 use akgate_rules::restriction::LiftRule;
 use akgate_state::{
     audit::Actor,
@@ -15,7 +15,8 @@ use akgate_state::{
     outbox::{
         self,
         links::{self, LinkPurpose},
-        settle::{self, LetterSettlement},
+        queue::{SendFault, Settlement},
+        settle,
     },
     restrictions::confirm::{
         ConfirmOutcome, ConfirmationStatement, confirm_by_link, confirm_by_ticket,
@@ -37,7 +38,7 @@ async fn confirm(pool: &sqlx::PgPool, hash: &[u8], now: OffsetDateTime) -> Confi
 }
 
 fn again(said: &str) -> Answer {
-    Answer::Fail(MailFault::Again(said.into()))
+    Answer::Fail(SendFault::again(said))
 }
 
 #[tokio::test]
@@ -132,8 +133,7 @@ async fn worker_with_an_expired_lease_cannot_settle_a_letter() {
     let later = NOW + time::Duration::minutes(3);
     let second = lease(later).await.unwrap();
     assert_eq!((first[0].attempt, second[0].attempt), (1, 2));
-    let settle =
-        |letter| settle::settle_letter(&stage.pool, letter, &LetterSettlement::Sent, later);
+    let settle = |letter| settle::settle_letter(&stage.pool, letter, &Settlement::Sent, later);
     assert!(!settle(&first[0]).await.unwrap());
     assert!(settle(&second[0]).await.unwrap());
     assert!(!settle(&second[0]).await.unwrap());
@@ -179,7 +179,7 @@ async fn letter_that_fails_does_not_block_another() {
         .execute(&stage.pool)
         .await
         .unwrap();
-    let refused = Answer::Fail(MailFault::Never("550 no such user".into()));
+    let refused = Answer::Fail(SendFault::unreachable("550 no such user"));
     stage.mailer.answer([Answer::Panic, refused]);
     assert_eq!(stage.run_once().await, 4);
     let mut outcomes: Vec<_> = stage

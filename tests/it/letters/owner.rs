@@ -1,7 +1,6 @@
 //! What an owner is told, and when: contacts in order, the ladder, repeats, and what a confirmation can become.
 
 use akgate_api::keys::KeyStatus;
-use akgate_owners::letters::mailer::MailFault;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
     leak::LeakPlace,
@@ -17,7 +16,7 @@ use akgate_state::{
     },
     keys::lifecycle::{commit_key, commit_key_status},
     leaks::record::{Delivery, LeakReport, ReportGrounds, SuspicionPolicy, record_reports},
-    outbox::{self, tasks},
+    outbox::{self, queue::SendFault, tasks},
     restrictions::{
         confirm::{
             CleanupStep, ConfirmOutcome, ConfirmationStatement, WithdrawOutcome, confirm_by_link,
@@ -109,7 +108,7 @@ async fn unreachable_contacts_are_skipped_and_at_last_a_task_is_opened() {
         &[("first@example.com", 1), ("second@example.com", 2)],
     )
     .await;
-    let never = || Answer::Fail(MailFault::Never("550 no such user".into()));
+    let never = || Answer::Fail(SendFault::unreachable("550 no such user"));
     stage.mailer.answer([never(), Answer::Take]);
     let sent = after(&stage, Duration::ZERO).await;
     let to: Vec<&str> = sent.iter().map(|sent| sent.to.as_str()).collect();
@@ -195,7 +194,7 @@ async fn delayed_letter_says_nothing_outdated() {
     // The reminder of the first day meets a busy server, and the owner disables the pair.
     stage
         .mailer
-        .answer([Answer::Fail(MailFault::Again("451 later".into()))]);
+        .answer([Answer::Fail(SendFault::again("451 later"))]);
     assert_eq!(after(&stage, Duration::hours(24)).await.len(), 1);
     set(&stage, KeyStatus::Inactive).await;
     assert!(after(&stage, Duration::minutes(5)).await.is_empty());
@@ -380,7 +379,7 @@ async fn shadow_mode_sends_no_letters() {
     // However old it is by now, a busy server does not end it.
     stage
         .mailer
-        .answer([Answer::Fail(MailFault::Again("451 later".into()))]);
+        .answer([Answer::Fail(SendFault::again("451 later"))]);
     assert_eq!(after(&stage, Duration::HOUR).await.len(), 1);
     let sent = after(&stage, Duration::MINUTE).await;
     assert_eq!(sent.len(), 1);

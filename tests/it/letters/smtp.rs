@@ -10,8 +10,9 @@ use std::{
 };
 
 use akgate_owners::letters::mailer::{
-    Encryption, MailFault, Mailer, SmtpMailer, SmtpSettings, SmtpSetupFault,
+    Encryption, Mailer, SmtpMailer, SmtpSettings, SmtpSetupFault,
 };
+use akgate_state::outbox::queue::SendFault;
 use lettre::Message;
 use mail_parser::MessageParser;
 use tokio::{
@@ -252,7 +253,7 @@ async fn refused_letter_fails_and_a_refused_sender_is_retried() {
         })
         .await;
         let fault = peer.mailer().send("x", message("x")).await.unwrap_err();
-        let never = matches!(fault, MailFault::Never(_));
+        let never = matches!(fault, SendFault::Never { .. });
         assert_eq!(never, letter_is_at_fault, "{at}: {answer}: {fault}");
     }
 }
@@ -269,7 +270,7 @@ async fn absent_server_is_retried() {
         hold: Arc::default(),
     };
     let fault = peer.mailer().send("x", message("x")).await.unwrap_err();
-    assert!(matches!(fault, MailFault::Away(_)), "{fault}");
+    assert!(matches!(fault, SendFault::Away(_)), "{fault}");
 }
 
 #[tokio::test]
@@ -282,7 +283,7 @@ async fn server_without_starttls_gets_no_credentials_or_letter() {
     })
     .unwrap();
     let fault = mailer.send("x", message("x")).await.unwrap_err();
-    assert!(matches!(fault, MailFault::Away(_)), "{fault}");
+    assert!(matches!(fault, SendFault::Away(_)), "{fault}");
     assert_eq!((peer.heard("AUTH"), peer.heard("MAIL")), (0, 0));
 }
 
@@ -315,7 +316,7 @@ async fn abandoned_letter_does_not_disturb_the_next() {
         tokio::task::yield_now().await;
     }
     let fault = mailer.send("2", message("2")).await.unwrap_err();
-    assert!(matches!(fault, MailFault::Never(_)), "{fault}");
+    assert!(matches!(fault, SendFault::Never { .. }), "{fault}");
     peer.hold.over.notify_one();
     eventually("the first letter is taken", async || {
         !peer.mail.lock().unwrap().is_empty()

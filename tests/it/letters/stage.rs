@@ -10,7 +10,7 @@ use akgate_api::{keys::KeyStatus, letters::LetterView};
 use akgate_owners::letters::{
     facts::LetterSettings,
     letter::LetterTemplates,
-    mailer::{MailFault, Mailer},
+    mailer::Mailer,
     worker::{LetterWorker, OutagePause},
 };
 use akgate_rules::{
@@ -31,7 +31,10 @@ use akgate_state::{
     keys::lifecycle::commit_key,
     leaks::record::{LeakReport, RestrictionInForce},
     live::barrier::Barrier,
-    outbox::list::{LetterCriteria, list_letters},
+    outbox::{
+        list::{LetterCriteria, list_letters},
+        queue::SendFault,
+    },
     randomness::Randomness,
 };
 use futures_core::future::BoxFuture;
@@ -95,7 +98,7 @@ impl Sent {
 #[derive(Debug, Clone)]
 pub enum Answer {
     Take,
-    Fail(MailFault),
+    Fail(SendFault),
     Panic,
 }
 
@@ -118,7 +121,7 @@ impl TestMailer {
 }
 
 impl Mailer for TestMailer {
-    fn send<'s>(&'s self, _: &'s str, message: Message) -> BoxFuture<'s, Result<(), MailFault>> {
+    fn send<'s>(&'s self, _: &'s str, message: Message) -> BoxFuture<'s, Result<(), SendFault>> {
         Box::pin(async move {
             self.handed
                 .lock()

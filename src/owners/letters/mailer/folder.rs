@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use futures_core::future::BoxFuture;
 use lettre::Message;
 
-use super::handover::{MailFault, Mailer};
+use super::handover::Mailer;
 use akgate_net::private_file::replace_private_file;
+use akgate_state::outbox::queue::SendFault;
 
 /// Writes letters into a folder, one `.eml` file each; one that is sent again replaces itself.
 pub struct FolderMailer(PathBuf);
@@ -20,7 +21,7 @@ impl FolderMailer {
 }
 
 impl Mailer for FolderMailer {
-    fn send<'s>(&'s self, name: &'s str, message: Message) -> BoxFuture<'s, Result<(), MailFault>> {
+    fn send<'s>(&'s self, name: &'s str, message: Message) -> BoxFuture<'s, Result<(), SendFault>> {
         Box::pin(async move {
             let path = self.0.join(format!("{name}.eml"));
             // A letter holds a link that confirms.
@@ -29,8 +30,8 @@ impl Mailer for FolderMailer {
             });
             match written.await {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(fault)) => Err(MailFault::Again(format!("{}: {fault}", self.0.display()))),
-                Err(fault) => Err(MailFault::Again(fault.to_string())),
+                Ok(Err(fault)) => Err(SendFault::again(format!("{}: {fault}", self.0.display()))),
+                Err(fault) => Err(SendFault::again(fault.to_string())),
             }
         })
     }

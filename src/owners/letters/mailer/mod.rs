@@ -6,6 +6,6 @@ mod smtp;
 
 pub use self::{
     folder::FolderMailer,
-    handover::{MailFault, Mailer},
+    handover::Mailer,
     smtp::{Encryption, SmtpMailer, SmtpSettings, SmtpSetupFault},
 };

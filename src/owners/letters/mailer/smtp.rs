@@ -13,7 +13,8 @@ use lettre::{
 };
 use zeroize::Zeroizing;
 
-use super::handover::{MailFault, Mailer};
+use super::handover::Mailer;
+use akgate_state::outbox::queue::SendFault;
 
 /// How the connection to the mail server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,14 +108,14 @@ impl SmtpMailer {
 }
 
 impl Mailer for SmtpMailer {
-    fn send<'s>(&'s self, _: &'s str, message: Message) -> BoxFuture<'s, Result<(), MailFault>> {
+    fn send<'s>(&'s self, _: &'s str, message: Message) -> BoxFuture<'s, Result<(), SendFault>> {
         // In a task of its own, which nobody cuts short: a connection that is dropped in the middle of a
         // conversation goes back to lettre's pool, and the next letter would read the answers to this one.
         let sending = tokio::spawn(send_message(self.0.clone(), message));
         Box::pin(async move {
             match sending.await {
                 Ok(delivered) => delivered,
-                Err(fault) => Err(MailFault::Again(fault.to_string())),
+                Err(fault) => Err(SendFault::again(fault.to_string())),
             }
         })
     }
@@ -123,7 +124,7 @@ impl Mailer for SmtpMailer {
 async fn send_message(
     server: AsyncSmtpTransport<Tokio1Executor>,
     message: Message,
-) -> Result<(), MailFault> {
+) -> Result<(), SendFault> {
     let Err(fault) = server.send(message).await else {
         return Ok(());
     };
@@ -131,13 +132,13 @@ async fn send_message(
     // A server that lets nobody in (it is away, the password has changed, our address is blocked) has not seen the
     // message, whatever it answers.
     if !server.test_connection().await.unwrap_or(false) {
-        return Err(MailFault::Away(said));
+        return Err(SendFault::Away(said));
     }
     // 5xx: this message will not be taken, today or tomorrow (RFC 5321, section 4.2.1).
     if fault.is_permanent() {
-        return Err(MailFault::Never(said));
+        return Err(SendFault::unreachable(said));
     }
-    Err(MailFault::Again(said))
+    Err(SendFault::again(said))
 }
 
 /// With its causes: the outermost says only which step failed.

@@ -5,48 +5,17 @@ use std::sync::Arc;
 use super::context::LetterWorker;
 use crate::letters::{
     facts::{self, LetterFacts},
-    mailer::MailFault,
     message::{self, MessageFault},
 };
 use akgate_rules::evidence::{mask_email, sanitize_text};
 use akgate_state::{
-    directory::{StateFault, with_timeout},
+    directory::with_timeout,
     outbox::{
         LeasedLetter, LetterKind,
         links::{self, LinkPurpose},
+        queue::SendFault,
     },
 };
-
-/// Why a letter was not sent.
-pub(super) enum SendFault {
-    /// It may be sent later.
-    Again(String),
-    /// Nothing can be sent just now.
-    Away(String),
-    /// It will never be sent.
-    Never {
-        /// Why.
-        error: String,
-        /// Whether the address takes no letters.
-        unreachable: bool,
-    },
-}
-
-impl SendFault {
-    /// Not by a fault of the address.
-    pub fn never(error: impl Into<String>) -> Self {
-        Self::Never {
-            error: error.into(),
-            unreachable: false,
-        }
-    }
-}
-
-impl From<StateFault> for SendFault {
-    fn from(fault: StateFault) -> Self {
-        Self::Again(fault.to_string())
-    }
-}
 
 /// Gathers the facts, renders the letter and hands it over.
 pub(super) async fn send_letter(
@@ -73,18 +42,12 @@ pub(super) async fn send_letter(
         None => message,
         Some(dkim) => dkim
             .sign(&message, now)
-            .ok_or_else(|| SendFault::Again("it cannot be signed".into()))?,
+            .ok_or_else(|| SendFault::again("it cannot be signed"))?,
     };
     let name = letter.letter_id.to_string();
     let sent = worker.mailer.send(&name, message).await;
-    let told = |said: String| redact_recipient(&said, &letter.email, token.as_deref());
-    sent.map_err(|fault| match fault {
-        MailFault::Again(said) => SendFault::Again(told(said)),
-        MailFault::Away(said) => SendFault::Away(told(said)),
-        MailFault::Never(said) => SendFault::Never {
-            error: told(said),
-            unreachable: true,
-        },
+    sent.map_err(|fault| {
+        fault.map_error(|said| redact_recipient(said, &letter.email, token.as_deref()))
     })
 }
 
