@@ -1,20 +1,22 @@
 //! The pools of a process, apart: a flood at one of its doors waits for itself alone.
 
-use super::{Database, Pool, PoolSettings};
+use sqlx::PgPool;
+
+use super::connect::{Database, PoolSettings};
 
 /// The pools of a process.
 #[derive(Debug, Clone)]
 pub struct NodePools {
     /// Calls: their keys, their intents, their records.
-    pub calls: Pool,
+    pub calls: PgPool,
     /// What the node follows and announces: the registry, leases, barriers, probes.
-    pub control: Pool,
+    pub control: PgPool,
     /// The admin API.
-    pub admin: Pool,
+    pub admin: PgPool,
     /// Sources of leak reports and owners' pages.
-    pub public: Pool,
+    pub public: PgPool,
     /// Letters, events, upkeep.
-    pub worker: Pool,
+    pub worker: PgPool,
 }
 
 impl NodePools {
@@ -41,7 +43,7 @@ impl NodePools {
 
     /// One pool for everything, for tests and demonstrations.
     #[must_use]
-    pub fn shared(pool: &Pool) -> Self {
+    pub fn shared(pool: &PgPool) -> Self {
         Self {
             calls: pool.clone(),
             control: pool.clone(),

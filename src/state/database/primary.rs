@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 
-use super::{DatabaseError, failures, session, url::host_name};
+use super::{error::DatabaseError, failures, session, url::host_name};
 
 /// How long a host may take to say whether it takes writes.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
