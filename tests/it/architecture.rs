@@ -253,26 +253,14 @@ fn reachable(from: usize, arrows: &[BTreeSet<usize>]) -> BTreeSet<usize> {
 }
 
 /// Circles that stay: the beginning of the paths of their files, and why.
-const KNOWN_CIRCLES: [(&[&str], &str); 5] = [
+const KNOWN_CIRCLES: [(&[&str], &str); 2] = [
     (
         &["src/rules/request/", "src/rules/signature/"],
         "a request is read by the scheme that signs it, and a scheme prints and verifies requests",
     ),
     (
-        &["src/command/api/"],
-        "the commands over the API and their client share the way they end",
-    ),
-    (
         &["src/command/doctor/"],
         "a finding is shown by the command and made by its checks",
-    ),
-    (
-        &["src/command/keys/"],
-        "the commands of a group share their error",
-    ),
-    (
-        &["src/command/reports/"],
-        "the commands of a group share their error",
     ),
 ];
 

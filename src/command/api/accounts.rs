@@ -6,11 +6,12 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{
-    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec,
-    client::path_segment,
-    print_enforced, print_list,
+    answers::{ListSpec, print_enforced, print_list},
+    client::{AdminClient, ApiFault, path_segment},
+    command::ApiCommand,
     shown::{Column, OutputPrinter},
 };
+use crate::command::CommandExit;
 use crate::command::named_values::Override;
 use akgate_rules::verdict::Profile;
 

@@ -7,9 +7,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, print_enforced, print_list,
+    answers::{APPROVAL_ROWS, ListSpec, print_enforced, print_list},
+    client::{AdminClient, ApiFault},
+    command::ApiCommand,
     shown::{Column, OutputPrinter},
 };
+use crate::command::CommandExit;
 
 /// Approve or reject changes that need a second operator
 #[derive(Debug, Clone, Subcommand)]
@@ -59,22 +62,6 @@ const COLUMNS: &[Column] = &[
     ("reason", "reason"),
     ("until", "expires_at"),
     ("state", "state"),
-];
-
-pub(super) const APPROVAL_ROWS: &[Column] = &[
-    ("approval", "approval_id"),
-    ("what", "kind"),
-    ("of", "subject_id"),
-    ("AccessKey", "access_key_id"),
-    ("how", "request"),
-    ("reason", "reason"),
-    ("requester", "requested_by"),
-    ("requested", "requested_at"),
-    ("until", "expires_at"),
-    ("state", "state"),
-    ("decided by", "decided_by"),
-    ("decided", "decided_at"),
-    ("remark", "remark"),
 ];
 
 impl ApiCommand for ApprovalsCommand {

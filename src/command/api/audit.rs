@@ -5,9 +5,12 @@ use std::io::Write;
 use uuid::Uuid;
 
 use super::{
-    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, print_list,
+    answers::{ListSpec, print_list},
+    client::{AdminClient, ApiFault},
+    command::ApiCommand,
     shown::{Column, OutputPrinter},
 };
+use crate::command::CommandExit;
 
 /// List audit records, newest first
 #[derive(Debug, Clone, clap::Args)]

@@ -8,10 +8,8 @@ use http::{
 };
 use serde_json::Value;
 
-use super::{
-    CommandExit,
-    profile::{Connection, ConnectionTarget, ProfileFault},
-};
+use super::profile::{Connection, ConnectionTarget, ProfileFault};
+use crate::command::CommandExit;
 use akgate_api::problem::ProblemDetails;
 use akgate_net::https::{self, BoundedClient, CallFault, TrustFault};
 use akgate_state::operators::token::OperatorToken;

@@ -6,11 +6,12 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{
-    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec,
-    client::path_segment,
-    print_list,
+    answers::{ListSpec, print_list},
+    client::{AdminClient, ApiFault, path_segment},
+    command::ApiCommand,
     shown::{Column, OutputPrinter},
 };
+use crate::command::CommandExit;
 
 /// List the events sent to other programs, and retry failed ones
 #[derive(Debug, Clone, Subcommand)]

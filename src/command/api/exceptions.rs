@@ -7,10 +7,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, ask_confirmation, print_enforced,
-    print_list, print_result_or_approval,
+    answers::{ListSpec, ask_confirmation, print_enforced, print_list, print_result_or_approval},
+    client::{AdminClient, ApiFault},
+    command::ApiCommand,
     shown::{Column, OutputPrinter},
 };
+use crate::command::CommandExit;
 
 /// Allow a restricted AccessKey single operations from given networks for some hours: needs approval
 #[derive(Debug, Clone, Subcommand)]

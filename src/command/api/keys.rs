@@ -6,11 +6,13 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{
-    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, ask_confirmation,
-    client::path_segment,
-    list_member, print_list, print_result_or_approval,
-    shown::{Column, OutputFormat, OutputPrinter},
+    answers::{ListSpec, ask_confirmation, list_member, print_list, print_result_or_approval},
+    client::{AdminClient, ApiFault, path_segment},
+    command::ApiCommand,
+    format::OutputFormat,
+    shown::{Column, OutputPrinter},
 };
+use crate::command::CommandExit;
 use akgate_api::keys::KeyStatus;
 use akgate_rules::access_key::AccessKeyId;
 

@@ -7,9 +7,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, print_list,
+    answers::{ListSpec, print_list},
+    client::{AdminClient, ApiFault},
+    command::ApiCommand,
     shown::{Column, OutputPrinter},
 };
+use crate::command::CommandExit;
 
 /// List the letters, send one again, or stop one
 #[derive(Debug, Clone, Subcommand)]

@@ -23,9 +23,13 @@ use sha2::{Digest, Sha256};
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
 use super::{
-    AdminClient, ApiCommand, ApiFault, CommandExit, client::ClientSetupFault, profile::Connection,
-    rfc3339, shown::OutputPrinter,
+    answers::rfc3339,
+    client::{AdminClient, ApiFault, ClientSetupFault},
+    command::ApiCommand,
+    profile::Connection,
+    shown::OutputPrinter,
 };
+use crate::command::CommandExit;
 use akgate_admin::REDIRECT_PATH;
 use akgate_api::{operators::NewTokenReceipt, sign_in::SignInPage};
 use akgate_net::private_file::replace_private_file;

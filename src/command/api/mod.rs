@@ -1,12 +1,14 @@
 //! What an operator does from a terminal: the admin API's client, its profiles, and how answers are shown.
 
 pub mod accounts;
+mod answers;
 pub mod approvals;
 pub mod audit;
 mod client;
 mod command;
 pub mod events;
 pub mod exceptions;
+mod format;
 pub mod keys;
 pub mod letters;
 pub mod login;
@@ -20,142 +22,4 @@ mod shown;
 mod watch;
 pub mod why;
 
-use std::io::{self, IsTerminal, Write};
-
-use serde::Deserialize;
-use serde_json::Value;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-
-use self::{
-    client::{AdminClient, ApiFault},
-    command::ApiCommand,
-    shown::{Column, OutputPrinter},
-};
-pub use self::{command::WithConnection, shown::OutputFormat};
-use super::{CommandExit, enforced};
-use akgate_api::{approvals::ApprovalView, receipts::Receipt};
-
-/// Asks whether to go on; without a terminal, `--yes` has to have said so.
-fn ask_confirmation(question: &str, yes: bool, err: &mut impl Write) -> io::Result<bool> {
-    if yes {
-        return Ok(true);
-    }
-    if !io::stdin().is_terminal() {
-        writeln!(err, "error: {question} Not a terminal; pass `--yes`.")?;
-        writeln!(err, "next: repeat the command with --yes")?;
-        return Ok(false);
-    }
-    write!(err, "{question} [y/N] ")?;
-    err.flush()?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
-}
-
-/// A list of the API, and how it is shown.
-struct ListSpec<'a> {
-    path: &'a str,
-    /// The member of a page that holds the things.
-    member: &'a str,
-    columns: &'a [Column],
-    /// What is said where there are none.
-    none: &'a str,
-}
-
-/// Shows what is asked for, at most `limit` things, and how to see more where there are more.
-async fn print_list<W: Write>(
-    client: &AdminClient,
-    shown: &mut OutputPrinter<'_, W>,
-    what: &ListSpec<'_>,
-    given: impl IntoIterator<Item = (&'static str, Option<String>)>,
-    limit: u16,
-) -> Result<CommandExit, ApiFault> {
-    let asked = given.into_iter();
-    let asked = asked.filter_map(|(name, value)| Some((name, value?)));
-    let (found, more) = fetch_pages(
-        client,
-        what.path,
-        asked.collect(),
-        what.member,
-        limit.into(),
-    )
-    .await?;
-    let more = more.then(|| format!("--limit {}", u32::from(limit) * 2));
-    shown.list(&found, what.columns, what.none, more.as_deref())?;
-    Ok(CommandExit::Ok)
-}
-
-/// The things in a member of an answer; none where it is not there.
-fn list_member<'v>(answer: &'v Value, member: &str) -> &'v [Value] {
-    let things = answer.get(member).and_then(Value::as_array);
-    things.map_or(&[], Vec::as_slice)
-}
-
-/// Shows what was done, or the request that waits for a second operator.
-fn print_result_or_approval<W: Write>(
-    shown: &mut OutputPrinter<'_, W>,
-    err: &mut impl Write,
-    answer: &Value,
-    rows: &[Column],
-) -> Result<CommandExit, ApiFault> {
-    let Ok(approval) = ApprovalView::deserialize(answer) else {
-        shown.one(answer, rows)?;
-        return Ok(CommandExit::Ok);
-    };
-    shown.one(answer, approvals::APPROVAL_ROWS)?;
-    writeln!(
-        err,
-        "A second operator must approve: akgate approvals approve {}",
-        approval.approval_id
-    )?;
-    Ok(CommandExit::Ok)
-}
-
-/// Says where a change is enforced, and how many calls of `whose` are under way.
-fn print_enforced(answer: &Value, whose: &str, err: &mut impl Write) -> io::Result<()> {
-    let receipt = answer.get("receipt").cloned().unwrap_or_default();
-    match serde_json::from_value::<Option<Receipt>>(receipt) {
-        Ok(Some(receipt)) => writeln!(err, "{}", enforced::format_receipt(&receipt, whose)),
-        Ok(None) | Err(_) => Ok(()),
-    }
-}
-
-/// A time as the API writes it; empty where there is none.
-fn rfc3339(at: Option<OffsetDateTime>) -> String {
-    let text = at.and_then(|at| at.format(&Rfc3339).ok());
-    text.unwrap_or_default()
-}
-
-/// All pages of a list, at most `limit` things; says whether there are more.
-async fn fetch_pages(
-    client: &AdminClient,
-    path: &str,
-    mut query: Vec<(&str, String)>,
-    member: &str,
-    limit: usize,
-) -> Result<(Vec<Value>, bool), ApiFault> {
-    let mut all = Vec::new();
-    loop {
-        let size = (limit - all.len()).min(100);
-        let mut asked = query.clone();
-        asked.push(("page_size", size.to_string()));
-        let mut page = client.get(path, &asked).await?;
-        let found = page.get_mut(member).map(Value::take);
-        all.extend(
-            found
-                .and_then(|found| match found {
-                    Value::Array(found) => Some(found),
-                    _ => None,
-                })
-                .unwrap_or_default(),
-        );
-        let next = match page.get("next_page_token") {
-            None | Some(Value::Null) => return Ok((all, false)),
-            Some(_) if all.len() >= limit => return Ok((all, true)),
-            Some(Value::String(next)) => next.clone(),
-            Some(next) => next.to_string(),
-        };
-        query.retain(|(name, _)| *name != "page_token");
-        query.push(("page_token", next));
-    }
-}
+pub use self::{command::WithConnection, format::OutputFormat};

@@ -5,9 +5,12 @@ use std::io::Write;
 use clap::Subcommand;
 
 use super::{
-    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, print_list,
+    answers::{ListSpec, print_list},
+    client::{AdminClient, ApiFault},
+    command::ApiCommand,
     shown::{Column, OutputPrinter},
 };
+use crate::command::CommandExit;
 
 /// List the running processes: what each enforces, its lease, its keys and its clock
 #[derive(Debug, Clone, Subcommand)]

@@ -7,11 +7,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    AdminClient, ApiCommand, ApiFault, CommandExit, ask_confirmation,
-    client::path_segment,
-    fetch_pages, list_member, rfc3339,
-    shown::{Column, OutputFormat, OutputPrinter},
+    answers::{ask_confirmation, fetch_pages, list_member, rfc3339},
+    client::{AdminClient, ApiFault, path_segment},
+    command::ApiCommand,
+    format::OutputFormat,
+    shown::{Column, OutputPrinter},
 };
+use crate::command::CommandExit;
 use akgate_api::operators::{MOST_TOKEN_DAYS, NewTokenReceipt, Role, TOKEN_DAYS};
 
 /// Manage operators and their tokens

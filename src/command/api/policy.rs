@@ -7,10 +7,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    AdminClient, ApiCommand, ApiFault, CommandExit, ask_confirmation, list_member,
-    print_result_or_approval,
-    shown::{Column, OutputFormat, OutputPrinter},
+    answers::{ask_confirmation, list_member, print_result_or_approval},
+    client::{AdminClient, ApiFault},
+    command::ApiCommand,
+    format::OutputFormat,
+    shown::{Column, OutputPrinter},
 };
+use crate::command::CommandExit;
 use crate::command::named_values::Override;
 use akgate_api::policy::PolicyReplay;
 use akgate_rules::verdict::{Mode, Profile};
@@ -176,7 +179,7 @@ fn print_rows<W: Write>(
     member: &str,
     columns: &[Column],
     none: &str,
-) -> Result<(), super::ApiFault> {
+) -> Result<(), ApiFault> {
     if shown.output != OutputFormat::Table {
         return shown.one(answer, &[]);
     }

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::shown::OutputFormat;
+use super::format::OutputFormat;
 use akgate_net::https::is_safe_for_secrets;
 use akgate_state::operators::token::{InvalidToken, OperatorToken};
 

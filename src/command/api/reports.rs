@@ -7,10 +7,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, ask_confirmation, print_list,
-    print_result_or_approval,
+    answers::{ListSpec, ask_confirmation, print_list, print_result_or_approval},
+    client::{AdminClient, ApiFault},
+    command::ApiCommand,
     shown::{Column, OutputPrinter},
 };
+use crate::command::CommandExit;
 
 /// List leak reports and deliveries, undo a delivery
 #[derive(Debug, Clone, Subcommand)]

@@ -7,11 +7,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    AdminClient, ApiCommand, ApiFault, CommandExit, ListSpec, ask_confirmation, list_member,
-    print_enforced, print_list, print_result_or_approval,
-    shown::{Column, OutputFormat, OutputPrinter},
+    answers::{
+        ListSpec, ask_confirmation, list_member, print_enforced, print_list,
+        print_result_or_approval,
+    },
+    client::{AdminClient, ApiFault},
+    command::ApiCommand,
+    format::OutputFormat,
+    shown::{Column, OutputPrinter},
     watch,
 };
+use crate::command::CommandExit;
 use crate::command::named_values::parse_any_case;
 use akgate_api::{leak_reports::LeakReportReceipt, restrictions::RestrictionView};
 use akgate_rules::restriction::Resolution;

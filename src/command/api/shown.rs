@@ -6,18 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::ApiFault;
-
-/// How answers are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum OutputFormat {
-    /// A table, for reading
-    Table,
-    /// JSON, for programs
-    Json,
-    /// YAML, for both
-    Yaml,
-}
+use super::{client::ApiFault, format::OutputFormat};
 
 /// A column's header and the member that it shows.
 pub(super) type Column = (&'static str, &'static str);

@@ -11,9 +11,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    AdminClient, ApiFault, CommandExit,
-    shown::{OutputFormat, OutputPrinter},
+    client::{AdminClient, ApiFault},
+    format::OutputFormat,
+    shown::{OutputPrinter, format_cell},
 };
+use crate::command::CommandExit;
 use akgate_api::audit::AuditRecord;
 
 /// How often the audit is looked at.
@@ -103,7 +105,7 @@ fn print_record<W: Write>(
             shown.one(record, &[])?;
         }
         OutputFormat::Table => {
-            let at = super::shown::format_cell(record.get("at"));
+            let at = format_cell(record.get("at"));
             writeln!(
                 shown.out,
                 "{at}  {:<16} {:<24} {:<24} {restriction_id}",

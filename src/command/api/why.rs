@@ -5,9 +5,11 @@ use std::io::Write;
 use uuid::Uuid;
 
 use super::{
-    AdminClient, ApiCommand, ApiFault, CommandExit,
+    client::{AdminClient, ApiFault},
+    command::ApiCommand,
     shown::{Column, OutputPrinter},
 };
+use crate::command::CommandExit;
 
 /// Explain why a call was refused, or not, by the RequestId that its caller received
 #[derive(Debug, Clone, clap::Args)]

@@ -100,7 +100,7 @@ impl Settlement {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Sent => "sent",
-            Self::Again { .. } => "again",
+            Self::Again { .. } => "retry",
             Self::Failed { .. } => "failed",
         }
     }
