@@ -181,14 +181,14 @@ impl<'w, W: Write> Walkthrough<'w, W> {
             "409 The leaked access key is still active.",
         )
         .await?;
-        let waits = self.lift(
+        let approval = self.lift(
             "The operator accepts the active key",
             &restriction,
             true,
             "202",
         );
-        let waits = waits.await?;
-        self.approve(&waits).await?;
+        let approval = approval.await?;
+        self.approve(&approval).await?;
         self.create_user("CreateUser with the same key", &zhang, "200")
             .await?;
         self.create_user(
@@ -348,8 +348,8 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         self.admin(step, &path, &body, expected).await
     }
 
-    async fn approve(&mut self, waits: &ApiReply) -> Result<(), WalkFault> {
-        let id = waits.text(&["approval_id"]);
+    async fn approve(&mut self, approval: &ApiReply) -> Result<(), WalkFault> {
+        let id = approval.text(&["approval_id"]);
         let id = id.ok_or(WalkFault::Lacking("approval_id"))?;
         let path = format!("/admin/v1/approvals/{id}:approve");
         let own = "The same operator approves that";

@@ -100,12 +100,12 @@ async fn join(
     intent: Position,
 ) -> Result<Clearance, Fault> {
     for _ in 0..DECISIONS {
-        let wanted = match permit.joined_with(intent) {
+        let required = match permit.joined_with(intent) {
             Ok(clearance) => return Ok(clearance),
-            Err(outdated) => outdated.wanted,
+            Err(outdated) => outdated.required,
         };
         gate.feed
-            .reach(wanted)
+            .reach(required)
             .await
             .map_err(|_| Fault::Unavailable)?;
         permit = permit_anew(gate, trace, authenticated).await?;

@@ -126,7 +126,9 @@ async fn learn_change(
     };
     let caller = authenticated.caller.as_ref();
     let account_id = caller.map_or("", |caller| caller.account_id.as_str());
-    let committed = commit(gate, account_id, &change).await?;
+    let Some(committed) = commit(gate, account_id, &change).await? else {
+        return Ok(());
+    };
     let taken_away = match gate.feed.reach(committed).await {
         Ok(()) => concern_of(gate, &change),
         Err(fault) => {
@@ -159,7 +161,7 @@ async fn commit(
     gate: &Gate,
     account_id: &str,
     change: &DirectoryChange,
-) -> Result<Position, LearnError> {
+) -> Result<Option<Position>, LearnError> {
     let commit_once = async || {
         let mut rng = gate.randomness.rng();
         let now = gate.clock.now();

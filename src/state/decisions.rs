@@ -297,7 +297,7 @@ pub struct ApprovalCriteria {
 /// [`StateFault::Database`].
 pub async fn list_approvals(
     pool: &PgPool,
-    wanted: &ApprovalCriteria,
+    criteria: &ApprovalCriteria,
     now: OffsetDateTime,
 ) -> Result<Vec<ApprovalView>, StateFault> {
     let views = sqlx::query_as!(
@@ -327,10 +327,10 @@ pub async fn list_approvals(
          ORDER BY a.approval_id DESC
          LIMIT $5",
         now,
-        wanted.approval_id,
-        wanted.state.map(ApprovalState::as_str),
-        wanted.before,
-        wanted.limit
+        criteria.approval_id,
+        criteria.state.map(ApprovalState::as_str),
+        criteria.before,
+        criteria.limit
     )
     .fetch_all(pool)
     .await?;

@@ -43,13 +43,13 @@ pub async fn list_accounts(
     _: CanRead,
     Query(filter): Query<AccountFilter>,
 ) -> Result<Answer<AccountPage>, Problem> {
-    let wanted = AccountCriteria {
+    let criteria = AccountCriteria {
         account_id: None,
         own: filter.own,
         after: filter.page_token.map(String::from),
         limit: filter.page_size.limit(),
     };
-    let reading = admin.reading(async |db| accounts::list_accounts(db, &wanted).await);
+    let reading = admin.reading(async |db| accounts::list_accounts(db, &criteria).await);
     let accounts = reading.await?;
     let (accounts, next_page_token) = filter
         .page_size

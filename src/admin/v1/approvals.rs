@@ -45,13 +45,13 @@ pub async fn list_approvals(
     _: CanRead,
     Query(filter): Query<ApprovalFilter>,
 ) -> Result<Answer<ApprovalPage>, Problem> {
-    let wanted = ApprovalCriteria {
+    let criteria = ApprovalCriteria {
         approval_id: None,
         state: filter.state,
         before: filter.page_token,
         limit: filter.page_size.limit(),
     };
-    let reading = decisions::list_approvals(&admin.pool, &wanted, admin.clock.now());
+    let reading = decisions::list_approvals(&admin.pool, &criteria, admin.clock.now());
     let approvals = admin.query(reading).await?;
     let (approvals, next_page_token) = filter.page_size.paginate(approvals, |one| one.approval_id);
     Ok(Answer(ApprovalPage {
@@ -85,12 +85,12 @@ pub async fn get_approval(
 
 /// Reads one request.
 pub async fn find_approval(admin: &AdminApi, id: Uuid) -> Result<ApprovalView, Problem> {
-    let wanted = ApprovalCriteria {
+    let criteria = ApprovalCriteria {
         approval_id: Some(id),
         limit: 1,
         ..ApprovalCriteria::default()
     };
-    let reading = decisions::list_approvals(&admin.pool, &wanted, admin.clock.now());
+    let reading = decisions::list_approvals(&admin.pool, &criteria, admin.clock.now());
     let mut found = admin.query(reading).await?;
     found.pop().ok_or_else(|| Problem::unknown("approval"))
 }

@@ -25,7 +25,7 @@ pub async fn list_audit_records(
     _: CanRead,
     Query(filter): Query<AuditFilter>,
 ) -> Result<Answer<AuditPage>, Problem> {
-    let wanted = AuditCriteria {
+    let criteria = AuditCriteria {
         actor: filter.actor,
         action: filter.action,
         access_key_id: filter.access_key_id,
@@ -33,7 +33,7 @@ pub async fn list_audit_records(
         before: filter.page_token,
         limit: filter.page_size.limit(),
     };
-    let reading = list::list_audit_records(&admin.pool, &wanted);
+    let reading = list::list_audit_records(&admin.pool, &criteria);
     let records = admin.query(reading).await?;
     let (records, next_page_token) = filter.page_size.paginate(records, |record| record.audit_id);
     Ok(Answer(AuditPage {

@@ -32,14 +32,14 @@ pub async fn list_events(
     Query(filter): Query<EventFilter>,
 ) -> Result<Answer<EventPage>, Problem> {
     let size = filter.page_size.get();
-    let wanted = EventCriteria {
+    let criteria = EventCriteria {
         hook: filter.hook,
         state: filter.state,
         before: filter.page_token,
         limit: size,
     };
     let events = admin
-        .query(events::list_events(&admin.pool, &wanted))
+        .query(events::list_events(&admin.pool, &criteria))
         .await?;
     // A full page may be the last one: then the next is empty.
     let is_full = i64::try_from(events.len()).is_ok_and(|count| count >= size);

@@ -44,14 +44,14 @@ pub async fn list_exceptions(
     _: CanRead,
     Query(filter): Query<ExceptionFilter>,
 ) -> Result<Answer<ExceptionPage>, Problem> {
-    let wanted = ExceptionCriteria {
+    let criteria = ExceptionCriteria {
         exception_id: None,
         access_key_id: filter.access_key_id,
         state: filter.state,
         before: filter.page_token,
         limit: filter.page_size.limit(),
     };
-    let reading = exceptions::list_exceptions(&admin.pool, &wanted, admin.clock.now());
+    let reading = exceptions::list_exceptions(&admin.pool, &criteria, admin.clock.now());
     let exceptions = admin.query(reading).await?;
     let (exceptions, next_page_token) = filter
         .page_size
@@ -86,12 +86,12 @@ pub async fn get_exception(
 }
 
 async fn find_exception(admin: &AdminApi, id: Uuid) -> Result<ExceptionView, Problem> {
-    let wanted = ExceptionCriteria {
+    let criteria = ExceptionCriteria {
         exception_id: Some(id),
         limit: 1,
         ..ExceptionCriteria::default()
     };
-    let reading = exceptions::list_exceptions(&admin.pool, &wanted, admin.clock.now());
+    let reading = exceptions::list_exceptions(&admin.pool, &criteria, admin.clock.now());
     let mut found = admin.query(reading).await?;
     found.pop().ok_or_else(|| Problem::unknown("exception"))
 }

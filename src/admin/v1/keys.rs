@@ -43,7 +43,7 @@ pub async fn list_keys(
     _: CanRead,
     Query(filter): Query<KeyFilter>,
 ) -> Result<Answer<KeyPage>, Problem> {
-    let wanted = KeyCriteria {
+    let criteria = KeyCriteria {
         account_id: filter.account_id.as_deref(),
         user_name: filter.user_name.as_deref(),
         status: filter.status,
@@ -52,7 +52,7 @@ pub async fn list_keys(
         limit: filter.page_size.limit(),
     };
     let keys = admin
-        .query(listing::list_keys(&admin.pool, &wanted))
+        .query(listing::list_keys(&admin.pool, &criteria))
         .await?;
     let (keys, next_page_token) = filter
         .page_size

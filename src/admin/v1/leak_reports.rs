@@ -106,7 +106,7 @@ pub async fn list_leak_reports(
     _: CanRead,
     Query(filter): Query<LeakReportFilter>,
 ) -> Result<Answer<LeakReportPage>, Problem> {
-    let wanted = ReportCriteria {
+    let criteria = ReportCriteria {
         proof: filter.proof,
         source: filter.source,
         access_key_id: filter.access_key_id,
@@ -114,7 +114,7 @@ pub async fn list_leak_reports(
         before: filter.page_token,
         limit: filter.page_size.limit(),
     };
-    let reports = admin.query(read(&admin.pool, &wanted)).await?;
+    let reports = admin.query(read(&admin.pool, &criteria)).await?;
     let (reports, next_page_token) = filter
         .page_size
         .paginate(reports, |report| report.report_id);

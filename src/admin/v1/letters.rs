@@ -38,14 +38,14 @@ pub async fn list_letters(
     _: CanRead,
     Query(filter): Query<LetterFilter>,
 ) -> Result<Answer<LetterPage>, Problem> {
-    let wanted = LetterCriteria {
+    let criteria = LetterCriteria {
         letter_id: None,
         state: filter.state,
         restriction_id: filter.restriction_id,
         before: filter.page_token,
         limit: filter.page_size.limit(),
     };
-    let letters = admin.query(read(&admin.pool, &wanted)).await?;
+    let letters = admin.query(read(&admin.pool, &criteria)).await?;
     let (letters, next_page_token) = filter
         .page_size
         .paginate(letters, |letter| letter.letter_id);
@@ -79,12 +79,12 @@ pub async fn get_letter(
 }
 
 async fn find_letter(admin: &AdminApi, id: Uuid) -> Result<LetterView, Problem> {
-    let wanted = LetterCriteria {
+    let criteria = LetterCriteria {
         letter_id: Some(id),
         limit: 1,
         ..LetterCriteria::default()
     };
-    let mut found = admin.query(read(&admin.pool, &wanted)).await?;
+    let mut found = admin.query(read(&admin.pool, &criteria)).await?;
     found.pop().ok_or_else(|| Problem::unknown("letter"))
 }
 

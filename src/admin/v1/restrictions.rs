@@ -35,7 +35,7 @@ pub async fn list_restrictions(
     _: CanRead,
     Query(filter): Query<RestrictionFilter>,
 ) -> Result<Answer<RestrictionPage>, Problem> {
-    let wanted = RestrictionCriteria {
+    let criteria = RestrictionCriteria {
         restriction_id: None,
         state: filter.state,
         access_key_id: filter.access_key_id,
@@ -44,7 +44,7 @@ pub async fn list_restrictions(
         before: filter.page_token,
         limit: filter.page_size.limit(),
     };
-    let reading = admin.reading(async |db| read::list_restrictions(db, &wanted).await);
+    let reading = admin.reading(async |db| read::list_restrictions(db, &criteria).await);
     let restrictions = reading.await?;
     let (restrictions, next_page_token) = filter
         .page_size

@@ -49,12 +49,12 @@ pub struct Clearance {
     permit: Permit,
 }
 
-/// The registry has changed since the decision: it has to be made anew, at [`OutdatedDecision::wanted`] or later.
+/// The registry has changed since the decision: it has to be made anew, at [`OutdatedDecision::required`] or later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the registry has changed since this was decided")]
 pub struct OutdatedDecision {
     /// Where the intent found the registry.
-    pub wanted: Position,
+    pub required: Position,
 }
 
 /// The decision is too old.
@@ -71,7 +71,7 @@ impl Permit {
         if self.basis.position.covers(intent) {
             Ok(Clearance { permit: self })
         } else {
-            Err(OutdatedDecision { wanted: intent })
+            Err(OutdatedDecision { required: intent })
         }
     }
 

@@ -572,14 +572,14 @@ fn permit_rejects_an_intent_that_is_newer_or_of_another_history() {
     assert!(permit(&create).joined_with(at(10)).is_ok());
     assert!(permit(&create).joined_with(at(9)).is_ok());
     let newer = permit(&create).joined_with(at(11));
-    assert_eq!(newer, Err(OutdatedDecision { wanted: at(11) }));
+    assert_eq!(newer, Err(OutdatedDecision { required: at(11) }));
     for revision in [9, 10, 11] {
         let other = Position {
             history: History(Uuid::from_u128(2)),
             revision,
         };
         let joined = permit(&create).joined_with(other);
-        assert_eq!(joined, Err(OutdatedDecision { wanted: other }));
+        assert_eq!(joined, Err(OutdatedDecision { required: other }));
     }
 }
 

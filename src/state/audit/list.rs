@@ -29,7 +29,7 @@ pub struct AuditCriteria {
 /// [`StateFault::Database`].
 pub async fn list_audit_records(
     pool: &PgPool,
-    wanted: &AuditCriteria,
+    criteria: &AuditCriteria,
 ) -> Result<Vec<AuditRecord>, StateFault> {
     let records = sqlx::query_as!(
         AuditRecord,
@@ -49,12 +49,12 @@ pub async fn list_audit_records(
            AND ($5::bigint IS NULL OR audit_id < $5)
          ORDER BY audit_id DESC
          LIMIT $6",
-        wanted.actor,
-        wanted.action,
-        wanted.access_key_id,
-        wanted.restriction_id,
-        wanted.before,
-        wanted.limit
+        criteria.actor,
+        criteria.action,
+        criteria.access_key_id,
+        criteria.restriction_id,
+        criteria.before,
+        criteria.limit
     )
     .fetch_all(pool)
     .await?;

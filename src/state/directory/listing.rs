@@ -30,7 +30,7 @@ pub struct KeyCriteria<'a> {
 /// [`StateFault::Database`].
 pub async fn list_keys(
     pool: &PgPool,
-    wanted: &KeyCriteria<'_>,
+    criteria: &KeyCriteria<'_>,
 ) -> Result<Vec<ListedKey>, StateFault> {
     let keys = sqlx::query_as!(
         ListedKey,
@@ -52,12 +52,12 @@ pub async fn list_keys(
            AND (NOT $5 OR r.state IS NOT NULL)
          ORDER BY k.access_key_id
          LIMIT $6",
-        wanted.after,
-        wanted.account_id,
-        wanted.user_name,
-        wanted.status.map(KeyStatus::as_str),
-        wanted.restricted,
-        wanted.limit
+        criteria.after,
+        criteria.account_id,
+        criteria.user_name,
+        criteria.status.map(KeyStatus::as_str),
+        criteria.restricted,
+        criteria.limit
     )
     .fetch_all(pool)
     .await?;

@@ -41,7 +41,8 @@ pub enum UserRef {
     Id(String),
 }
 
-/// Commits a change of this account; gives the position at which it is committed.
+/// Commits a change of this account; gives the position at which it is committed, or `None` for a new user: no node has
+/// to learn of one, so it takes no turn among the writers.
 ///
 /// # Errors
 /// [`StateFault`]; nothing is changed then.
@@ -52,8 +53,16 @@ pub async fn apply(
     change: &DirectoryChange,
     now: OffsetDateTime,
     rng: &mut (impl CryptoRng + Send),
-) -> Result<Position, StateFault> {
+) -> Result<Option<Position>, StateFault> {
     let mut tx = pool.begin().await?;
+    if let DirectoryChange::NewUser(name, user_id) = change {
+        let id = principals::ensure_principal(&mut tx, account_id, Some(name), now).await?;
+        if let Some(user_id) = user_id {
+            principals::set_user_id(&mut tx, id, user_id).await?;
+        }
+        tx.commit().await?;
+        return Ok(None);
+    }
     let at = revision::advance_revision(&mut tx, now).await?;
     match change {
         DirectoryChange::NewKey(key) => {
@@ -65,12 +74,8 @@ pub async fn apply(
         DirectoryChange::NewSession(session) => {
             sessions::insert_session(&mut tx, ring, session, at, rng).await?;
         }
-        DirectoryChange::NewUser(name, user_id) => {
-            let id = principals::ensure_principal(&mut tx, account_id, Some(name), at.now).await?;
-            if let Some(user_id) = user_id {
-                principals::set_user_id(&mut tx, id, user_id).await?;
-            }
-        }
+        // Done above.
+        DirectoryChange::NewUser(..) => {}
         DirectoryChange::RenamedUser(user, to) => {
             let from = name_of(&mut tx, account_id, user).await?;
             principals::rename_user(&mut tx, account_id, &from, to, at).await?;
@@ -81,7 +86,7 @@ pub async fn apply(
         }
     }
     tx.commit().await?;
-    Ok(at.position())
+    Ok(Some(at.position()))
 }
 
 async fn name_of(

@@ -227,7 +227,7 @@ pub struct EventCriteria {
 /// [`StateFault::Database`].
 pub async fn list_events(
     pool: &PgPool,
-    wanted: &EventCriteria,
+    criteria: &EventCriteria,
 ) -> Result<Vec<EventView>, StateFault> {
     let views = sqlx::query_as!(
         EventView,
@@ -250,10 +250,10 @@ pub async fn list_events(
            AND ($3::bigint IS NULL OR e.audit_id < $3)
          ORDER BY e.audit_id DESC
          FETCH FIRST $4 ROWS WITH TIES",
-        wanted.hook,
-        wanted.state.map(EventState::as_str),
-        wanted.before,
-        wanted.limit
+        criteria.hook,
+        criteria.state.map(EventState::as_str),
+        criteria.before,
+        criteria.limit
     )
     .fetch_all(pool)
     .await?;

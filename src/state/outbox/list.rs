@@ -28,7 +28,7 @@ pub struct LetterCriteria {
 /// [`StateFault::Database`].
 pub async fn list_letters(
     pool: &PgPool,
-    wanted: &LetterCriteria,
+    criteria: &LetterCriteria,
 ) -> Result<Vec<LetterView>, StateFault> {
     let letters = sqlx::query_as!(
         LetterView,
@@ -53,11 +53,11 @@ pub async fn list_letters(
            AND ($4::uuid IS NULL OR l.letter_id = $4)
          ORDER BY l.letter_id DESC
          LIMIT $5",
-        wanted.state.map(LetterState::as_str),
-        wanted.restriction_id,
-        wanted.before,
-        wanted.letter_id,
-        wanted.limit
+        criteria.state.map(LetterState::as_str),
+        criteria.restriction_id,
+        criteria.before,
+        criteria.letter_id,
+        criteria.limit
     )
     .fetch_all(pool)
     .await?;

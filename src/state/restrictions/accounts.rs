@@ -134,7 +134,7 @@ pub struct AccountCriteria {
 /// [`StateFault::Database`].
 pub async fn list_accounts(
     db: &mut PgConnection,
-    wanted: &AccountCriteria,
+    criteria: &AccountCriteria,
 ) -> Result<Vec<AccountView>, StateFault> {
     let views = sqlx::query_as!(
         AccountView,
@@ -170,10 +170,10 @@ pub async fn list_accounts(
              WHERE p.account_id = a.account_id
          ) AS k
          ORDER BY a.account_id",
-        wanted.account_id.as_deref(),
-        wanted.own,
-        wanted.after.as_deref(),
-        wanted.limit
+        criteria.account_id.as_deref(),
+        criteria.own,
+        criteria.after.as_deref(),
+        criteria.limit
     )
     .fetch_all(db)
     .await?;
@@ -188,10 +188,10 @@ pub async fn find_account(
     db: &mut PgConnection,
     account_id: &str,
 ) -> Result<Option<AccountView>, StateFault> {
-    let wanted = AccountCriteria {
+    let criteria = AccountCriteria {
         account_id: Some(account_id.to_owned()),
         limit: 1,
         ..AccountCriteria::default()
     };
-    Ok(list_accounts(db, &wanted).await?.pop())
+    Ok(list_accounts(db, &criteria).await?.pop())
 }

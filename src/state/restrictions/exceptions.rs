@@ -251,7 +251,7 @@ pub struct ExceptionCriteria {
 /// [`StateFault::Database`].
 pub async fn list_exceptions(
     pool: &PgPool,
-    wanted: &ExceptionCriteria,
+    criteria: &ExceptionCriteria,
     now: OffsetDateTime,
 ) -> Result<Vec<ExceptionView>, StateFault> {
     let views = sqlx::query_as!(
@@ -287,11 +287,11 @@ pub async fn list_exceptions(
          ORDER BY e.exception_id DESC
          LIMIT $6",
         now,
-        wanted.exception_id,
-        wanted.access_key_id.as_deref(),
-        wanted.state.map(ExceptionState::as_str),
-        wanted.before,
-        wanted.limit
+        criteria.exception_id,
+        criteria.access_key_id.as_deref(),
+        criteria.state.map(ExceptionState::as_str),
+        criteria.before,
+        criteria.limit
     )
     .fetch_all(pool)
     .await?;

@@ -35,9 +35,9 @@ pub struct RestrictionCriteria {
 /// [`StateFault::Database`].
 pub async fn list_restrictions(
     db: &mut PgConnection,
-    wanted: &RestrictionCriteria,
+    criteria: &RestrictionCriteria,
 ) -> Result<Vec<RestrictionView>, StateFault> {
-    let found = list_candidate_ids(db, wanted).await?;
+    let found = list_candidate_ids(db, criteria).await?;
     let rows = sqlx::query!(
         "SELECT
              r.restriction_id,
@@ -73,12 +73,12 @@ pub async fn list_restrictions(
            AND ($5::uuid[] IS NULL OR r.restriction_id = ANY($5))
          ORDER BY r.restriction_id DESC
          LIMIT $6",
-        wanted.restriction_id,
-        wanted.state.map(RestrictionState::as_str),
-        wanted.access_key_id.as_deref(),
-        wanted.before,
+        criteria.restriction_id,
+        criteria.state.map(RestrictionState::as_str),
+        criteria.access_key_id.as_deref(),
+        criteria.before,
         found.as_deref(),
-        wanted.limit
+        criteria.limit
     )
     .fetch_all(&mut *db)
     .await?;
@@ -199,7 +199,7 @@ async fn find_by_prefix(db: &mut PgConnection, text: &str) -> Result<Vec<Uuid>, 
 async fn find_newest_by_prefix(
     db: &mut PgConnection,
     text: &str,
-    wanted: &RestrictionCriteria,
+    criteria: &RestrictionCriteria,
 ) -> Result<Vec<Uuid>, StateFault> {
     let by_url = format!("https://{text}");
     let ids = sqlx::query_scalar!(
@@ -239,10 +239,10 @@ async fn find_newest_by_prefix(
         prefix_end(text),
         by_url,
         prefix_end(&by_url),
-        wanted.state.map(RestrictionState::as_str),
-        wanted.before,
-        wanted.account_id,
-        wanted.limit
+        criteria.state.map(RestrictionState::as_str),
+        criteria.before,
+        criteria.account_id,
+        criteria.limit
     )
     .fetch_all(db)
     .await?;
@@ -270,19 +270,19 @@ async fn list_account_restrictions(
 /// Where to look: `None` for everywhere.
 async fn list_candidate_ids(
     db: &mut PgConnection,
-    wanted: &RestrictionCriteria,
+    criteria: &RestrictionCriteria,
 ) -> Result<Option<Vec<Uuid>>, StateFault> {
-    let Some(text) = wanted.query.as_deref() else {
-        return match wanted.account_id.as_deref() {
+    let Some(text) = criteria.query.as_deref() else {
+        return match criteria.account_id.as_deref() {
             Some(account_id) => list_account_restrictions(db, account_id).await.map(Some),
             None => Ok(None),
         };
     };
     let found = find_by_prefix(db, text).await?;
     if i64::try_from(found.len()).is_ok_and(|count| count > MAX_MATCHES) {
-        return find_newest_by_prefix(db, text, wanted).await.map(Some);
+        return find_newest_by_prefix(db, text, criteria).await.map(Some);
     }
-    match wanted.account_id.as_deref() {
+    match criteria.account_id.as_deref() {
         None => Ok(Some(found)),
         Some(account_id) => {
             let of_account = list_account_restrictions(db, account_id).await?;
@@ -300,12 +300,12 @@ pub async fn find_restriction(
     db: &mut PgConnection,
     restriction_id: Uuid,
 ) -> Result<Option<RestrictionView>, StateFault> {
-    let wanted = RestrictionCriteria {
+    let criteria = RestrictionCriteria {
         restriction_id: Some(restriction_id),
         limit: 1,
         ..RestrictionCriteria::default()
     };
-    Ok(list_restrictions(db, &wanted).await?.pop())
+    Ok(list_restrictions(db, &criteria).await?.pop())
 }
 
 /// Whether a restriction is still as somebody has `seen` it, where anybody asks. Of one that is not there nothing is

@@ -30,7 +30,7 @@ pub struct ReportCriteria {
 /// [`StateFault::Database`].
 pub async fn list_reports(
     pool: &PgPool,
-    wanted: &ReportCriteria,
+    criteria: &ReportCriteria,
 ) -> Result<Vec<ReportView>, StateFault> {
     let reports = sqlx::query_as!(
         ReportView,
@@ -59,12 +59,12 @@ pub async fn list_reports(
            AND ($5::uuid IS NULL OR report_id < $5)
          ORDER BY report_id DESC
          LIMIT $6",
-        wanted.proof.map(Proof::as_str),
-        wanted.source,
-        wanted.access_key_id,
-        wanted.delivery_id,
-        wanted.before,
-        wanted.limit
+        criteria.proof.map(Proof::as_str),
+        criteria.source,
+        criteria.access_key_id,
+        criteria.delivery_id,
+        criteria.before,
+        criteria.limit
     )
     .fetch_all(pool)
     .await?;
