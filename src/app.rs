@@ -190,7 +190,7 @@ impl Node {
         let card = NodeInfo::new(
             roles.roles,
             roles.enforces,
-            dependencies.ring.seal_key_ids(),
+            (*dependencies.ring).clone(),
             dependencies.clock.now(),
         );
         let live = LiveNode::new(LiveNodeParts {

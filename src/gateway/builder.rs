@@ -157,7 +157,7 @@ impl GateBuilder {
         let news = database::pool_beside(&self.pool, NEWS_CONNECTIONS, timeout);
         let now = self.clock.now();
         let node = LiveNode::new(LiveNodeParts {
-            card: NodeInfo::new(vec!["gateway".into()], true, self.ring.seal_key_ids(), now),
+            card: NodeInfo::new(vec!["gateway".into()], true, (*self.ring).clone(), now),
             pool: self.pool.clone(),
             news,
             clock: Arc::clone(&self.clock),

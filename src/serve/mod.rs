@@ -3,6 +3,7 @@
 mod error;
 pub(crate) mod gateway;
 mod hooks;
+mod key_ring;
 pub(crate) mod letters;
 pub(crate) mod listeners;
 pub(crate) mod sign_in;
@@ -12,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
-pub use self::error::ServeError;
+pub use self::{error::ServeError, key_ring::open_key_ring};
 use crate::{
     app::{Node, NodeDependencies, NodeRoles},
     config::{Config, ConfigSections, ProcessRole},
@@ -27,7 +28,7 @@ use akgate_rules::verdict::Mode;
 use akgate_state::{
     clock::{Clock, SystemClock},
     database::{self, Database, DatabaseError, DatabaseUrl, NodePools, Pool, PoolSettings},
-    directory::{key_ring_check, sealing::KeyRing},
+    directory::sealing::KeyRing,
     live::feed,
     randomness::Randomness,
 };
@@ -44,16 +45,6 @@ pub async fn open_database(config: &Config) -> Result<Pool, ServeError> {
     let pool = database.pool(pool_settings(config, timeout));
     apply_migrations(config, &pool).await?;
     Ok(pool)
-}
-
-/// The configured key ring, if it is the one of this database.
-///
-/// # Errors
-/// [`ServeError::KeyRing`], [`ServeError::KeyRingMismatch`].
-pub async fn open_key_ring(config: &Config, pool: &Pool) -> Result<KeyRing, ServeError> {
-    let ring = KeyRing::parse(config.key_ring.expose())?;
-    key_ring_check::register_key_ring(pool, &ring).await?;
-    Ok(ring)
 }
 
 async fn connect_database(config: &Config) -> Result<Database, ServeError> {
@@ -92,7 +83,12 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     let pools = NodePools::open(&database, pool_settings(config, timeout));
     apply_migrations(config, &pools.control).await?;
     let ring = Arc::new(open_key_ring(config, &pools.control).await?);
-    let following = tokio::spawn(async move { database.follow_primary().await });
+    let following = tokio::spawn(follow_changes(
+        config,
+        database,
+        &ring,
+        pools.control.clone(),
+    ));
     let dependencies = NodeDependencies {
         pools: pools.clone(),
         ring,
@@ -207,6 +203,26 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     following.abort();
     drop(cores);
     Ok(())
+}
+
+/// Follows what changes around the process: the host of the database that takes writes, the key ring's file.
+fn follow_changes(
+    config: &Config,
+    database: Database,
+    ring: &Arc<KeyRing>,
+    pool: Pool,
+) -> impl Future<Output = ()> + use<> {
+    let file = config.sections.directory.key_ring_file.clone();
+    let ring = Arc::clone(ring);
+    let following_ring = async move {
+        match file {
+            Some(file) => key_ring::follow_key_ring(file, &ring, &pool).await,
+            None => std::future::pending().await,
+        }
+    };
+    async move {
+        tokio::join!(database.follow_primary(), following_ring);
+    }
 }
 
 /// A gateway that does not enforce says so loudly.

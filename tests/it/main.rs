@@ -28,6 +28,7 @@ mod exceptions;
 mod faults;
 mod harness;
 mod intruders;
+mod key_ring;
 mod keys;
 mod layer;
 mod leaks;

@@ -3,8 +3,9 @@
 //! A sealed value is bound to its place (table, column, row) as associated data, so that it opens nowhere
 //! else. The newest key seals; older ones open, until everything is sealed again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use arc_swap::ArcSwap;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chacha20poly1305::{
     XChaCha20Poly1305, XNonce,
@@ -35,12 +36,22 @@ const CHECK_CONTEXT: &[u8] = b"akgate-key-ring-check-v1\n";
 /// The same for the tokens of confirmation links.
 const CONFIRMATION_CONTEXT: &[u8] = b"akgate-confirmation-v1\n";
 
-/// The keys that seal secrets, and the one that finds them and signs links.
+/// The keys that seal secrets, and the one that finds them and signs links. Clones are the same ring: what one takes over
+/// ([`KeyRing::take_over`]), all have.
 #[derive(Clone)]
-pub struct KeyRing {
+pub struct KeyRing(Arc<ArcSwap<RingKeys>>);
+
+struct RingKeys {
     seals: BTreeMap<i32, Zeroizing<[u8; 32]>>,
     newest: i32,
     index: MacKey,
+}
+
+impl fmt::Debug for KeyRing {
+    /// The ids alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.seal_key_ids()).finish()
+    }
 }
 
 /// Where a sealed value stands.
@@ -142,31 +153,40 @@ impl KeyRing {
             .next_back()
             .ok_or(KeyRingFault::Missing("seal"))?;
         let index = index.ok_or(KeyRingFault::Missing("index"))?;
-        Ok(Self {
+        Ok(Self(Arc::new(ArcSwap::from_pointee(RingKeys {
             seals,
             newest,
             index,
-        })
+        }))))
+    }
+
+    /// Works with the keys of another ring from now on.
+    pub fn take_over(&self, other: &Self) {
+        self.0.store(other.0.load_full());
+    }
+
+    /// Whether another ring has the same keys under the same ids.
+    #[must_use]
+    pub fn has_same_keys(&self, other: &Self) -> bool {
+        self.check_values() == other.check_values()
     }
 
     /// The id of the key that seals.
     #[must_use]
     pub fn newest(&self) -> i32 {
-        self.newest
+        self.0.load().newest
     }
 
     /// The keys that seal, by id.
     #[must_use]
     pub fn seal_key_ids(&self) -> Vec<i32> {
-        let mut ids: Vec<i32> = self.seals.keys().copied().collect();
-        ids.sort_unstable();
-        ids
+        self.0.load().seals.keys().copied().collect()
     }
 
     /// Whether it has the sealing key of this id.
     #[must_use]
     pub fn has(&self, seal_key_id: i32) -> bool {
-        self.seals.contains_key(&seal_key_id)
+        self.0.load().seals.contains_key(&seal_key_id)
     }
 
     /// Seals a secret for one place, with the newest key.
@@ -179,20 +199,21 @@ impl KeyRing {
         place: SealLocation<'_>,
         rng: &mut impl CryptoRng,
     ) -> Result<SealedSecret, SealFault> {
+        let keys = self.0.load();
         let mut nonce = [0; NONCE_LEN];
         rng.fill_bytes(&mut nonce);
-        let text = self
-            .cipher(self.newest)?
+        let text = keys
+            .cipher(keys.newest)?
             .encrypt(
                 &XNonce::from(nonce),
                 Payload {
                     msg: secret.expose().as_bytes(),
-                    aad: &place.associated_data(self.newest),
+                    aad: &place.associated_data(keys.newest),
                 },
             )
             .map_err(|_| SealFault::Broken)?;
         Ok(SealedSecret {
-            key_id: self.newest,
+            key_id: keys.newest,
             bytes: [&nonce[..], &text].concat(),
         })
     }
@@ -211,6 +232,8 @@ impl KeyRing {
             .split_first_chunk::<NONCE_LEN>()
             .ok_or(SealFault::Broken)?;
         let secret = self
+            .0
+            .load()
             .cipher(sealed.key_id)?
             .decrypt(
                 &XNonce::from(*nonce),
@@ -228,7 +251,8 @@ impl KeyRing {
     /// The token of a confirmation link: nobody without the ring can make one.
     #[must_use]
     pub fn confirmation_token(&self, restriction: Uuid, contact: Uuid, generation: i32) -> String {
-        let mac = self
+        let keys = self.0.load();
+        let mac = keys
             .index
             .mac(CONFIRMATION_CONTEXT)
             .chain_update(restriction.as_bytes())
@@ -243,7 +267,8 @@ impl KeyRing {
     /// can be learnt from one.
     #[must_use]
     pub fn blind_index(&self, secret: &AccessKeySecret) -> Vec<u8> {
-        self.index
+        let keys = self.0.load();
+        keys.index
             .mac(BLIND_INDEX_CONTEXT)
             .chain_update(secret.expose())
             .finalize()
@@ -255,11 +280,14 @@ impl KeyRing {
     #[must_use]
     pub(super) fn check_values(&self) -> Vec<(i32, Vec<u8>)> {
         let value = |key: &MacKey| key.mac(CHECK_CONTEXT).finalize().into_bytes().to_vec();
-        let seals = self.seals.iter();
+        let keys = self.0.load();
+        let seals = keys.seals.iter();
         let seals = seals.map(|(id, key)| (*id, value(&MacKey::new(key.clone()))));
-        seals.chain([(INDEX_KEY_ID, value(&self.index))]).collect()
+        seals.chain([(INDEX_KEY_ID, value(&keys.index))]).collect()
     }
+}
 
+impl RingKeys {
     fn cipher(&self, key_id: i32) -> Result<XChaCha20Poly1305, SealFault> {
         let key = self
             .seals

@@ -4,7 +4,7 @@ use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::directory::StateFault;
+use crate::directory::{StateFault, sealing::KeyRing};
 use akgate_api::nodes::NodeView;
 use akgate_rules::position::{History, Position};
 
@@ -21,8 +21,8 @@ pub struct NodeInfo {
     pub roles: Vec<String>,
     /// Whether it judges calls.
     pub enforces: bool,
-    /// The keys of its key ring that seal.
-    pub seal_key_ids: Vec<i32>,
+    /// Its key ring: which keys seal is announced.
+    pub ring: KeyRing,
     /// When it started, by its own clock.
     pub started_at: OffsetDateTime,
 }
@@ -33,7 +33,7 @@ impl NodeInfo {
     pub fn new(
         roles: Vec<String>,
         enforces: bool,
-        seal_key_ids: Vec<i32>,
+        ring: KeyRing,
         started_at: OffsetDateTime,
     ) -> Self {
         let node_id = Uuid::new_v4();
@@ -46,7 +46,7 @@ impl NodeInfo {
             node_id,
             roles,
             enforces,
-            seal_key_ids,
+            ring,
             started_at,
         }
     }
@@ -78,6 +78,7 @@ pub async fn announce_node(
          VALUES ($1, $2, $3, $4, $5, $6, $7, gen_random_uuid(), false, clock_timestamp(), $8)
          ON CONFLICT (node_id) DO UPDATE
          SET announcement = excluded.announcement,
+             seal_key_ids = excluded.seal_key_ids,
              fenced = false,
              announced_at = excluded.announced_at,
              clock_offset_ms = excluded.clock_offset_ms
@@ -87,7 +88,7 @@ pub async fn announce_node(
         card.version,
         &card.roles,
         card.enforces,
-        &card.seal_key_ids,
+        &card.ring.seal_key_ids(),
         card.started_at,
         clock_offset_ms
     )
