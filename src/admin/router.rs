@@ -176,7 +176,7 @@ fn verbs(admin: &AdminApi) -> Vec<(&'static str, CustomMethods)> {
                     ("resend", post(letters::resend_letter)),
                     ("cancel", post(letters::cancel_letter)),
                 ],
-                "A letter can be sent again (:resend) and given up (:cancel).",
+                "A letter can be resent (:resend) and cancelled (:cancel).",
             ),
         ),
         (

@@ -33,8 +33,10 @@ use akgate_state::{
     leaks::record::RestrictionInForce,
     live::{
         barrier::{AffectedKeys, Barrier},
+        feed::verification::VerificationCursor,
         lease::{CLOCK_DRIFT, LEASE_DURATION},
         membership::ClockFault,
+        memory::CredentialState,
         nodes,
     },
     restrictions::{
@@ -747,6 +749,37 @@ async fn unknown_history_is_reloaded_whole_and_in_place() {
     assert_eq!(refused.code(), "Forbidden", "{}", refused.text);
     assert_eq!(node.node.live().known(&id("LTAI5tFakeBob")), None);
     assert_eq!(node.node.live().len(), (1, 1));
+}
+
+/// A bit that flips in memory is no change that the feed would apply. Here the database is changed behind its back, which
+/// is the same to whoever compares.
+#[tokio::test(flavor = "multi_thread")]
+async fn registry_in_memory_that_differs_is_found_and_read_again() {
+    let node = TestNode::new(Behind::Yes).await;
+    let alice = node.key(KEY, Some("alice")).await;
+    node.report(KEY).await;
+    let feed = node.node.feed();
+    let mut cursor = VerificationCursor::default();
+    assert_eq!(feed.verify(&mut cursor).await.unwrap(), 0);
+    let sensitive = call(&node, &alice, RAM, "ListAccessKeys").await;
+    assert_eq!(sensitive.status, 200, "{}", sensitive.text);
+    for flipped in [
+        "UPDATE restrictions SET widened_at = imposed_at",
+        "UPDATE access_keys SET status = 'Inactive'",
+    ] {
+        sqlx::query(flipped).execute(&node.pool).await.unwrap();
+        assert_eq!(feed.verify(&mut cursor).await.unwrap(), 1, "{flipped}");
+        assert_eq!(feed.verify(&mut cursor).await.unwrap(), 0, "{flipped}");
+    }
+    let known = node.node.live().known(&id(KEY)).unwrap();
+    assert_eq!(known.what, CredentialState::AccessKey(KeyStatus::Inactive));
+    sqlx::query("UPDATE access_keys SET status = 'Active'")
+        .execute(&node.pool)
+        .await
+        .unwrap();
+    assert_eq!(feed.verify(&mut cursor).await.unwrap(), 1);
+    let refused = call(&node, &alice, RAM, "ListAccessKeys").await;
+    assert_eq!(refused.code(), "Forbidden", "widened: {}", refused.text);
 }
 
 /// A change that the failover lost is not said to be in force.

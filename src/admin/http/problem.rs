@@ -164,7 +164,7 @@ impl Problem {
             StatusCode::PRECONDITION_FAILED,
             "changed-meanwhile",
             "The resource has changed since you read it.",
-            "Nothing has changed by your request. Read the resource again, and send its new ETag, with its quotes, as If-Match.",
+            "Your request changed nothing. Read the resource again and send its new ETag, quotes included, in If-Match.",
         )
     }
 

@@ -259,7 +259,7 @@ impl From<DecisionFault> for Problem {
             ),
             DecisionFault::Own => Self::conflict(
                 "own-request",
-                "You cannot decide on your own request.",
+                "You cannot approve or reject what you requested yourself.",
                 "Another approver must decide. You can withdraw your request (:withdraw).",
             ),
             DecisionFault::NotOwn(by) => Self::conflict(

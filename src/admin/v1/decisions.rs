@@ -121,7 +121,7 @@ fn describe_remedies(
                 .to_owned(),
         ),
         Ok(restriction::RestrictionState::Lifted) if is_session => ways.push(
-            "The restriction is lifted, but the session is older than that: a new session passes.".to_owned(),
+            "The restriction was lifted after this session was issued. Get a new session.".to_owned(),
         ),
         Ok(restriction::RestrictionState::Lifted) => {
             ways.push("The restriction is lifted: the same call passes now.".to_owned());

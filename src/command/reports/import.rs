@@ -223,7 +223,7 @@ fn print_outcome(outcome: &ImportOutcome, out: &mut impl Write) -> std::io::Resu
         }
         Some(delivery) => writeln!(
             out,
-            "{restricted} AccessKeys restricted. To undo: POST /admin/v1/deliveries/{delivery}:undo"
+            "{restricted} AccessKeys restricted. To undo: akgate reports undo {delivery} --reason TEXT"
         ),
         None => Ok(()),
     }

@@ -7,6 +7,7 @@
 mod applied;
 mod changes;
 mod reload;
+pub mod verification;
 
 use std::{
     sync::{

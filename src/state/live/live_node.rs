@@ -91,6 +91,8 @@ impl LiveNode {
         let mut tasks = JoinSet::new();
         let (feed, stopped) = (Arc::clone(&self.feed), stop.clone());
         tasks.spawn(async move { feed.run(stopped).await });
+        let (feed, stopped) = (Arc::clone(&self.feed), stop.clone());
+        tasks.spawn(async move { feed.run_verification(stopped).await });
         let (recorder, stopped) = (Arc::clone(&self.recorder), stop.clone());
         tasks.spawn(async move { recorder.run(stopped).await });
         tasks.spawn(Arc::clone(&self.membership).run(stop));

@@ -111,7 +111,7 @@ pub(super) async fn list_notified_contacts(
 }
 
 /// Those who were told, and every other contact of the account whom it had before the key was public: what is
-/// confirmed, and what is lifted, is not for one key of eyes.
+/// confirmed, and what is lifted, is not for one pair of eyes.
 ///
 /// # Errors
 /// [`StateFault::Database`].

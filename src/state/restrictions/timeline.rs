@@ -45,10 +45,10 @@ pub async fn list_timeline(
                      '; ',
                      COALESCE(
                          'at ' || e.nodes || CASE e.nodes WHEN 1 THEN ' node' ELSE ' nodes' END || ' in ' || e.waited_ms || ' ms',
-                         'where is not known'
+                         'it is unknown which nodes enforce it'
                      ),
                      'without a lease: ' || NULLIF(array_to_string(e.fenced, ', '), ''),
-                     NULLIF(e.calls_in_flight, 0) || ' calls of before were under way'
+                     NULLIF(e.calls_in_flight, 0) || ' earlier calls still in progress'
                  ),
                  2.5
              FROM audit_records a
