@@ -6,6 +6,7 @@
 
 mod applied;
 mod changes;
+mod load_slot;
 mod reload;
 pub mod verification;
 
@@ -24,6 +25,7 @@ use tokio::sync::{Mutex, watch};
 use self::{
     applied::RecentChanges,
     changes::{ChangeQuery, ChangedItem, load_changes},
+    load_slot::take_load_slot,
     reload::{load_registry, reload_registry},
 };
 use crate::directory::{
@@ -201,8 +203,10 @@ impl Feed {
         let timeout = self.settings.timeout;
         match self.live.position() {
             None => {
+                let slot = with_timeout(LOAD_TIMEOUT, take_load_slot(&self.pool)).await?;
                 let now = with_timeout(timeout, revision::current_position(&self.pool)).await?;
                 let maps = with_timeout(LOAD_TIMEOUT, load_registry(&self.pool, timeout)).await?;
+                drop(slot);
                 let later = self.still(now).await?;
                 self.live.replace(maps);
                 // What was committed meanwhile may have been loaded: it is not told apart.
