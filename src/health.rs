@@ -10,7 +10,10 @@ use axum::{
 };
 use http::{StatusCode, header::CONTENT_TYPE};
 
-use akgate_net::metrics::{GaugeReadings, Metrics};
+use akgate_net::{
+    metrics::{GaugeReadings, Metrics},
+    telemetry,
+};
 use akgate_state::{
     calls::recorder::Recorder,
     clock::Clock,
@@ -89,6 +92,7 @@ async fn serve_metrics(State(health): State<HealthState>) -> Response {
         revision,
         registry_age: age,
         dropped_records: health.recorder.dropped(),
+        dropped_log_lines: telemetry::dropped_lines(),
         is_leased: health.lease().is_ok(),
         clock_offset_ms: health.membership.clocks().offset(),
     });
