@@ -1,10 +1,12 @@
 //! `akgate serve`: the production role. What the configuration says is made into parts here, and only here.
 
+pub(crate) mod capacity;
 mod error;
 pub(crate) mod gateway;
 mod hooks;
 pub(crate) mod letters;
 pub(crate) mod listeners;
+mod shutdown;
 pub(crate) mod sign_in;
 pub(crate) mod sources;
 
@@ -12,7 +14,9 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
+use self::capacity::ConnectionNeed;
 pub use self::error::ServeError;
+use self::shutdown::{ProcessTasks, ShutdownStages};
 use crate::{
     app::{Node, NodeDependencies, NodeRoles},
     config::{Config, ConfigSections, ProcessRole},
@@ -21,12 +25,14 @@ use crate::{
 use akgate_intake::possession;
 use akgate_net::{
     metrics::Metrics,
-    server::{ConnectionLimits, CoreRuntimes, ShutdownSignal},
+    server::{ConnectionLimits, CoreRuntimes, ShutdownSignals},
 };
 use akgate_rules::verdict::Mode;
 use akgate_state::{
     clock::{Clock, SystemClock},
-    database::{self, Database, DatabaseError, DatabaseUrl, NodePools, Pool, PoolSettings},
+    database::{
+        self, Database, DatabaseError, DatabaseUrl, NodePools, Pool, PoolSettings, SchemaDifference,
+    },
     directory::{key_ring_check, sealing::KeyRing},
     live::feed,
     randomness::Randomness,
@@ -61,10 +67,21 @@ async fn connect_database(config: &Config) -> Result<Database, ServeError> {
     Ok(Database::connect(&url, "akgate").await?)
 }
 
-/// Applies migrations where the configuration says so.
+/// Applies migrations where the configuration says so; else the schema has to be that of this build.
 async fn apply_migrations(config: &Config, pool: &Pool) -> Result<(), ServeError> {
     if config.sections.database.migrate {
         database::run_migrations(pool).await?;
+        return Ok(());
+    }
+    let SchemaDifference { missing, newer } = database::compare_schema(pool).await?;
+    if missing > 0 {
+        return Err(DatabaseError::SchemaShort(missing).into());
+    }
+    if newer > 0 {
+        tracing::warn!(
+            newer,
+            "a newer akgate has migrated the database: upgrade this node"
+        );
     }
     Ok(())
 }
@@ -79,7 +96,7 @@ fn pool_settings(config: &Config, statement_timeout: Duration) -> PoolSettings {
     }
 }
 
-/// Serves until SIGTERM or SIGINT; then requests in flight are finished.
+/// Serves until SIGTERM or SIGINT, and for the configured delay; then requests in flight are finished.
 ///
 /// # Errors
 /// [`ServeError`] where it cannot begin.
@@ -90,12 +107,13 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     let timeout = Duration::from_secs(sections.database.timeout_seconds);
     let database = connect_database(config).await?;
     let pools = NodePools::open(&database, pool_settings(config, timeout));
+    require_own_sessions(&pools.control).await?;
     apply_migrations(config, &pools.control).await?;
     let ring = Arc::new(open_key_ring(config, &pools.control).await?);
     let following = tokio::spawn(async move { database.follow_primary().await });
     let dependencies = NodeDependencies {
         pools: pools.clone(),
-        ring,
+        ring: Arc::clone(&ring),
         clock: Arc::new(SystemClock),
         randomness,
         metrics: Arc::clone(&metrics),
@@ -122,8 +140,11 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
         false => 0,
     })?;
     let bound = listeners::bind_listeners(config, &node, &dependencies, &cores)?;
+    let stages = ShutdownStages::default();
     let health = HealthState {
         pool: pools.control.clone(),
+        ring,
+        leaving: stages.leave.subscribe(),
         feed: judges.then(|| Arc::clone(node.feed())),
         membership: Arc::clone(node.membership()),
         clock: Arc::clone(&dependencies.clock),
@@ -150,12 +171,13 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
         node.feed().poll().await?;
     }
     node.membership().round().await?;
+    check_connections(config, &pools.control).await;
     if config.has(ProcessRole::Observer) {
         tracing::warn!("observing from outside the path: nothing is forwarded or refused");
     } else {
         log_mode(sections);
     }
-    let (stop, stopped) = watch::channel(false);
+    let mut signals = ShutdownSignals::listen()?;
     // The probes go on until the last request is answered.
     let (stop_probes, probes_stopped) = watch::channel(false);
     tracing::info!(section = "telemetry", address = %telemetry.local_addr(), "listening");
@@ -163,50 +185,76 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     let mut serving = JoinSet::new();
     for (section, address, serve) in bound.serving {
         tracing::info!(section, %address, "listening");
-        let stopped = stopped.clone();
+        let stopped = stages.close.subscribe();
         serving.spawn(async move {
             if let Err(fault) = serve(stopped).await {
                 tracing::error!(section, %fault, "a listener stopped");
             }
         });
     }
-    let (stop_records, records_stopped) = watch::channel(false);
-    let mut working = JoinSet::new();
-    if judges {
-        let (node, gate, stopped) = (Arc::clone(&node), bound.gate, records_stopped.clone());
-        working.spawn(async move { node.run(gate, stopped).await });
+    let finished = stages.finish.subscribe();
+    let recording = if judges {
+        let (node, gate) = (Arc::clone(&node), bound.gate);
+        tokio::spawn(async move { node.run(gate, finished).await })
     } else {
-        let (membership, stopped) = (Arc::clone(node.membership()), records_stopped.clone());
-        working.spawn(async move { membership.run(stopped).await });
-    }
+        tokio::spawn(Arc::clone(node.membership()).run(finished))
+    };
+    let mut working = JoinSet::new();
     if let Some(intake) = bound.intake {
-        working.spawn(possession::process_claims(intake, stopped.clone()));
+        working.spawn(possession::process_claims(intake, stages.close.subscribe()));
     }
     if let Some((worker, hooks)) = worker {
-        let hooks_stopped = stopped.clone();
-        working.spawn(async move { hooks.run(hooks_stopped).await });
-        let stopped = stopped.clone();
-        working.spawn(async move { worker.run(stopped).await });
-        let (node, stopped) = (Arc::clone(&node), stop.subscribe());
+        let leaving = stages.leave.subscribe();
+        working.spawn(async move { hooks.run(leaving).await });
+        let leaving = stages.leave.subscribe();
+        working.spawn(async move { worker.run(leaving).await });
+        let (node, leaving) = (Arc::clone(&node), stages.leave.subscribe());
         let retention = time::Duration::days(sections.records.retention_days.into());
-        working.spawn(async move { node.upkeep(retention, stopped).await });
+        working.spawn(async move { node.upkeep(retention, leaving).await });
     }
 
-    ShutdownSignal::requested().await;
-    tracing::info!("stopping: waiting for requests in progress");
-    stop.send_replace(true);
-    while serving.join_next().await.is_some() {}
-    // What the last requests left behind is written before the end.
-    stop_records.send_replace(true);
-    let written = async { while working.join_next().await.is_some() {} };
-    if tokio::time::timeout(timeout * 2, written).await.is_err() {
-        tracing::error!("some records could not be written before exit");
-    }
+    signals.next().await;
+    let tasks = ProcessTasks {
+        serving,
+        working,
+        recording,
+    };
+    shutdown::shut_down(
+        &mut signals,
+        sections.shutdown.delay(),
+        &stages,
+        tasks,
+        node.recorder(),
+        timeout * 2,
+    )
+    .await;
     stop_probes.send_replace(true);
     probes.abort();
     following.abort();
     drop(cores);
     Ok(())
+}
+
+/// What a session is set to must be its own.
+async fn require_own_sessions(pool: &Pool) -> Result<(), ServeError> {
+    match database::shares_sessions(pool).await {
+        Ok(true) => Err(DatabaseError::SharedSessions.into()),
+        // Where it cannot be told, what follows says why.
+        Ok(false) | Err(_) => Ok(()),
+    }
+}
+
+/// Says so where the server has too few connections for the pools of all live nodes.
+async fn check_connections(config: &Config, pool: &Pool) {
+    if let Ok(need) = ConnectionNeed::read(config, pool).await
+        && need.is_short()
+    {
+        let need = need.describe();
+        tracing::warn!(
+            need,
+            "the database has too few connections for the pools of all nodes"
+        );
+    }
 }
 
 /// A gateway that does not enforce says so loudly.

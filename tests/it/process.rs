@@ -49,7 +49,7 @@ pub fn secrets(scratch: &Scratch, database_url: &str) -> String {
     );
     let url = scratch.write("database-url", &format!("{database_url}\n"));
     format!(
-        "[database]\nurl_file = {url:?}\ntimeout_seconds = 1\n\n[directory]\nkey_ring_file = {ring:?}\n\n"
+        "[database]\nurl_file = {url:?}\ntimeout_seconds = 1\n\n[shutdown]\ndelay_seconds = 0\n\n[directory]\nkey_ring_file = {ring:?}\n\n"
     )
 }
 

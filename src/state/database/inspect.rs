@@ -1,6 +1,6 @@
 //! What is asked of the server itself.
 
-use sqlx::{Connection as _, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool, Row as _, postgres::PgConnectOptions};
 use time::OffsetDateTime;
 
 use crate::directory::StateFault;
@@ -30,4 +30,80 @@ pub async fn server_version(pool: &PgPool) -> Result<String, StateFault> {
 pub async fn server_time(pool: &PgPool) -> Result<OffsetDateTime, StateFault> {
     let now = sqlx::query_scalar("SELECT clock_timestamp()");
     Ok(now.fetch_one(pool).await?)
+}
+
+/// A setting of the server, as this session has it.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn server_setting(pool: &PgPool, name: &str) -> Result<String, StateFault> {
+    let setting = sqlx::query_scalar("SELECT current_setting($1)").bind(name);
+    Ok(setting.fetch_one(pool).await?)
+}
+
+/// How many connections the server has for a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionLimit {
+    /// That number.
+    pub connections: i64,
+    /// What sets it: `max_connections`, or the role's or the database's limit.
+    pub set_by: &'static str,
+}
+
+/// How many connections the server has for this role, in this database.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn connection_limit(pool: &PgPool) -> Result<ConnectionLimit, StateFault> {
+    let limits = sqlx::query_as(
+        "SELECT current_setting('max_connections')::bigint
+                - current_setting('superuser_reserved_connections')::bigint
+                - coalesce(current_setting('reserved_connections', true)::bigint, 0),
+            (SELECT rolconnlimit::bigint FROM pg_roles WHERE rolname = current_user),
+            (SELECT datconnlimit::bigint FROM pg_database WHERE datname = current_database())",
+    );
+    let (server, role, database): (i64, Option<i64>, Option<i64>) = limits.fetch_one(pool).await?;
+    let mut limit = ConnectionLimit {
+        connections: server,
+        set_by: "max_connections",
+    };
+    // -1 is no limit.
+    for (own, set_by) in [
+        (role, "the role's limit"),
+        (database, "the database's limit"),
+    ] {
+        if let Some(connections) = own.filter(|own| (0..limit.connections).contains(own)) {
+            limit = ConnectionLimit {
+                connections,
+                set_by,
+            };
+        }
+    }
+    Ok(limit)
+}
+
+/// Whether something between here and the server gives a session to others between two transactions, as pgbouncer does
+/// in transaction mode: what a session is set to, and its locks and notifications, would be somebody else's.
+///
+/// # Errors
+/// What a session met.
+pub async fn shares_sessions(pool: &PgPool) -> Result<bool, StateFault> {
+    let options: &PgConnectOptions = &pool.connect_options();
+    let mut first = PgConnection::connect_with(options).await?;
+    let before = backend_pid(&mut first).await?;
+    let mut second = PgConnection::connect_with(options).await?;
+    // A session in a transaction is nobody else's: if it is the first one's, that one has lost it.
+    sqlx::raw_sql("BEGIN").execute(&mut second).await?;
+    let is_shared =
+        backend_pid(&mut second).await? == before || backend_pid(&mut first).await? != before;
+    sqlx::raw_sql("ROLLBACK").execute(&mut second).await?;
+    second.close().await?;
+    first.close().await?;
+    Ok(is_shared)
+}
+
+/// Without a prepared statement, which such a session would not find again.
+async fn backend_pid(connection: &mut PgConnection) -> Result<i32, StateFault> {
+    let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(connection);
+    Ok(row.await?.try_get(0)?)
 }

@@ -72,7 +72,11 @@ pub(super) async fn follow_primary(
     }
 }
 
-async fn probe_host(host: &PgConnectOptions) -> Result<(), sqlx::Error> {
+/// Opens a session and looks whether it can write.
+///
+/// # Errors
+/// What it met; [`sqlx::Error::PoolTimedOut`] where it took too long.
+pub(super) async fn probe_host(host: &PgConnectOptions) -> Result<(), sqlx::Error> {
     let asked = tokio::time::timeout(PROBE_TIMEOUT, async {
         let mut connection = PgConnection::connect_with(host).await?;
         session::require_writable(&mut connection).await?;

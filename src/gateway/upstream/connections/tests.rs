@@ -66,6 +66,7 @@ impl Server {
         Connections::new(
             connector,
             format!("http://{}/", self.address).parse().unwrap(),
+            Duration::from_secs(30),
         )
     }
 
@@ -118,7 +119,7 @@ fn never() -> Deadline {
 }
 
 async fn call(client: &Connections) -> Bytes {
-    let answer = client.send(request(""), never()).await.unwrap();
+    let answer = client.send(request(""), None, never()).await.unwrap();
     answer.into_body().collect().await.unwrap().to_bytes()
 }
 
@@ -144,8 +145,8 @@ async fn calls_at_the_same_time_have_a_connection_each() {
     let server = Server::start(Does::Answers).await;
     let client = server.client();
     let (first, second) = tokio::join!(
-        client.send(request(""), never()),
-        client.send(request(""), never())
+        client.send(request(""), None, never()),
+        client.send(request(""), None, never())
     );
     assert_eq!(server.connections(), 2);
     for answer in [first, second] {
@@ -175,7 +176,7 @@ async fn no_call_is_sent_twice_and_none_is_lost_that_was_not_sent() {
     let client = server.client();
     let mut answered = 0;
     for _ in 0..200 {
-        let answer = client.send(request(""), never()).await;
+        let answer = client.send(request(""), None, never()).await;
         if let Ok(answer) = answer {
             answered += usize::from(answer.into_body().collect().await.is_ok());
         }
@@ -187,7 +188,13 @@ async fn no_call_is_sent_twice_and_none_is_lost_that_was_not_sent() {
 #[tokio::test]
 async fn server_that_closes_in_place_of_an_answer_is_not_asked_again() {
     let server = Server::start(Does::Closes).await;
-    assert!(server.client().send(request(""), never()).await.is_err());
+    assert!(
+        server
+            .client()
+            .send(request(""), None, never())
+            .await
+            .is_err()
+    );
     a_moment().await;
     assert_eq!((server.connections(), server.requests()), (1, 1));
 }
@@ -196,10 +203,10 @@ async fn server_that_closes_in_place_of_an_answer_is_not_asked_again() {
 async fn connection_with_half_an_answer_is_closed() {
     let server = Server::start(Does::AnswersHalf).await;
     let client = server.client();
-    let answer = client.send(request(""), never()).await.unwrap();
+    let answer = client.send(request(""), None, never()).await.unwrap();
     drop(answer);
     assert_eq!(client.idle().len(), 0);
-    client.send(request(""), never()).await.unwrap();
+    client.send(request(""), None, never()).await.unwrap();
     assert_eq!(server.connections(), 2);
 }
 
@@ -210,10 +217,10 @@ async fn connection_that_still_sends_is_left_alone() {
     let endless = Body::from_stream(futures_util::stream::pending::<Result<Bytes, hyper::Error>>());
     let mut post = request(endless);
     *post.method_mut() = http::Method::POST;
-    let answer = client.send(post, never()).await.unwrap();
+    let answer = client.send(post, None, never()).await.unwrap();
     answer.into_body().collect().await.unwrap();
     assert_eq!(client.idle().len(), 1);
-    client.send(request(""), never()).await.unwrap();
+    client.send(request(""), None, never()).await.unwrap();
     assert_eq!(server.connections(), 2, "each has its own");
 }
 
@@ -222,6 +229,10 @@ async fn old_connection_is_not_used_again() {
     let server = Server::start(Does::Answers).await;
     let client = server.client();
     call(&client).await;
-    assert!(client.take_idle(Instant::now() + IDLE).is_none());
+    assert!(
+        client
+            .take_idle(Instant::now() + Duration::from_secs(30))
+            .is_none()
+    );
     assert_eq!(client.idle().len(), 0);
 }
