@@ -74,16 +74,16 @@ async fn serve_readiness(State(health): State<HealthState>, RawQuery(query): Raw
     let database = health.database().await;
     let answers = database.is_ok();
     let mut checks = vec![
-        ("shutdown", health.shutdown()),
-        ("database", database),
-        ("registry", health.registry()),
-        ("lease", health.lease()),
-        ("clock", health.clock()),
+        ("shutdown", health.shutdown().map(nothing_to_add)),
+        ("database", database.map(nothing_to_add)),
+        ("registry", health.registry().map(nothing_to_add)),
+        ("lease", health.lease().map(nothing_to_add)),
+        ("clock", health.clock().map(nothing_to_add)),
     ];
     if answers {
         // Without an answer each would only wait as long again.
         checks.push(("schema", health.schema().await));
-        checks.push(("key ring", health.key_ring().await));
+        checks.push(("key ring", health.key_ring().await.map(nothing_to_add)));
     }
     let good = checks.iter().all(|(_, check)| check.is_ok());
     let status = if good {
@@ -95,13 +95,17 @@ async fn serve_readiness(State(health): State<HealthState>, RawQuery(query): Raw
     let mut text = String::new();
     for (name, check) in &checks {
         match check {
-            Ok(()) if verbose => text.push_str(&format!("[+] {name} ok\n")),
-            Ok(()) => {}
+            Ok(note) if verbose => text.push_str(&format!("[+] {name} ok{note}\n")),
+            Ok(_) => {}
             Err(reason) => text.push_str(&format!("[-] {name} failed: {reason}\n")),
         }
     }
     text.push_str(if good { "ok\n" } else { "not ready\n" });
     (status, text).into_response()
+}
+
+fn nothing_to_add((): ()) -> String {
+    String::new()
 }
 
 async fn serve_metrics(State(health): State<HealthState>) -> Response {
@@ -150,14 +154,17 @@ impl HealthState {
 
     /// Whether the tables are those of this build. One that is ahead is told of: while nodes are upgraded one by one, those
     /// of before go on.
-    async fn schema(&self) -> Result<(), String> {
+    async fn schema(&self) -> Result<String, String> {
         let compared = with_timeout(self.timeout, database::compare_schema(&self.pool)).await;
         match compared {
             Ok(SchemaDifference { missing, .. }) if missing > 0 => {
                 Err(format!("{missing} migrations are missing"))
             }
+            Ok(SchemaDifference { newer, .. }) if newer > 0 => Ok(format!(
+                ": a newer akgate has applied {newer} migrations; upgrade this node"
+            )),
             // That the database is away is told already.
-            Ok(_) | Err(_) => Ok(()),
+            Ok(_) | Err(_) => Ok(String::new()),
         }
     }
 

@@ -25,8 +25,9 @@ impl ConnectionNeed {
     /// [`StateFault`].
     pub async fn read(config: &Config, pool: &Pool) -> Result<Self, StateFault> {
         let listed = nodes::list_nodes(pool).await?;
+        let live = listed.iter().filter(|node| node.state.as_str() != "Silent");
         Ok(Self {
-            nodes: listed.len().max(1),
+            nodes: live.count().max(1),
             each: NodePools::RESERVED + config.sections.database.max_connections,
             limit: database::connection_limit(pool).await?,
         })

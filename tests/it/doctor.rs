@@ -128,6 +128,8 @@ async fn doctor_passes_a_healthy_setup_and_names_the_remedy_of_each_fault() {
             "database",
             "migrations",
             "clock, compared with the database",
+            "sessions",
+            "connections",
             "nodes",
             "sealed secrets",
             "policy",

@@ -1,6 +1,7 @@
 //! `akgate doctor`: looks at everything that a node stands on, and says what to do. It changes nothing.
 
 mod around;
+mod server;
 mod state;
 
 use std::{

@@ -19,6 +19,8 @@ enum Does {
     AnswersAndCloses,
     /// Closes in place of an answer.
     Closes,
+    /// Answers the first request of a connection, and closes in place of the next answer.
+    AnswersOnce,
     /// Begins an answer of which the rest never comes.
     AnswersHalf,
     /// Answers before the body of the request was read.
@@ -30,22 +32,26 @@ struct Server {
     address: std::net::SocketAddr,
     connections: Arc<AtomicUsize>,
     requests: Arc<AtomicUsize>,
+    /// Requests that say that they are sent once more.
+    resent: Arc<AtomicUsize>,
 }
 
 impl Server {
     async fn start(does: Does) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (connections, requests) = (Arc::default(), Arc::default());
+        let (connections, requests, resent) = (Arc::default(), Arc::default(), Arc::default());
         let server = Self {
             address,
             connections: Arc::clone(&connections),
             requests: Arc::clone(&requests),
+            resent: Arc::clone(&resent),
         };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, does, Arc::clone(&requests)));
+                let counts = (Arc::clone(&requests), Arc::clone(&resent));
+                tokio::spawn(serve(stream, does, counts));
             }
         });
         server
@@ -79,8 +85,13 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, does: Does, requests: Arc<AtomicUsize>) {
+async fn serve(
+    mut stream: TcpStream,
+    does: Does,
+    (requests, resent): (Arc<AtomicUsize>, Arc<AtomicUsize>),
+) {
     let mut head = Vec::new();
+    let mut has_answered = false;
     loop {
         while !head.ends_with(b"\r\n\r\n") {
             match stream.read_u8().await {
@@ -88,14 +99,20 @@ async fn serve(mut stream: TcpStream, does: Does, requests: Arc<AtomicUsize>) {
                 Err(_) => return,
             }
         }
+        let text = String::from_utf8_lossy(&head).into_owned();
+        if text.contains("x-akgate-resent: 1\r\n") {
+            resent.fetch_add(1, Ordering::SeqCst);
+        }
         head.clear();
         requests.fetch_add(1, Ordering::SeqCst);
         let answer: &[u8] = match does {
             Does::Closes => return,
+            Does::AnswersOnce if has_answered => return,
             Does::AnswersHalf => b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhal",
             _ => b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nyes\n",
         };
         stream.write_all(answer).await.unwrap();
+        has_answered = true;
         match does {
             Does::AnswersAndCloses => return,
             Does::AnswersEarly => std::future::pending().await,
@@ -196,6 +213,34 @@ async fn server_that_closes_in_place_of_an_answer_is_not_asked_again() {
             .is_err()
     );
     a_moment().await;
+    assert_eq!((server.connections(), server.requests()), (1, 1));
+}
+
+#[tokio::test]
+async fn read_is_sent_once_more_where_a_kept_connection_is_closed_in_place_of_its_answer() {
+    let server = Server::start(Does::AnswersOnce).await;
+    let client = server.client();
+    let again = || {
+        let mut again = request("");
+        let once_more = http::HeaderValue::from_static("1");
+        again.headers_mut().insert("x-akgate-resent", once_more);
+        again
+    };
+    call(&client).await;
+    let answer = client.send(request(""), Some(again()), never()).await;
+    let body = answer.unwrap().into_body().collect().await;
+    assert_eq!(body.unwrap().to_bytes(), "yes\n");
+    assert_eq!((server.connections(), server.requests()), (2, 3));
+    assert_eq!(server.resent.load(Ordering::SeqCst), 1);
+
+    // What is not to be sent again is not.
+    assert!(client.send(request(""), None, never()).await.is_err());
+    assert_eq!((server.connections(), server.requests()), (2, 4));
+
+    // A new connection that is closed is no kept one.
+    let server = Server::start(Does::Closes).await;
+    let sent = server.client().send(request(""), Some(again()), never());
+    assert!(sent.await.is_err());
     assert_eq!((server.connections(), server.requests()), (1, 1));
 }
 
