@@ -14,7 +14,7 @@ const MAX_DELAY_SECONDS: u64 = 600;
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct ShutdownSection {
     /// How long after SIGTERM calls are still accepted, in seconds, at most 600; /readyz answers 503 meanwhile, so that load
-    /// balancers turn away. A second SIGTERM ends it.
+    /// balancers turn away. A second SIGTERM ends the delay.
     #[config(env = "AKGATE_SHUTDOWN_DELAY_SECONDS", default = 8)]
     pub delay_seconds: u64,
 }

@@ -64,6 +64,10 @@ pub async fn open_key_ring(config: &Config, pool: &Pool) -> Result<KeyRing, Serv
 
 async fn connect_database(config: &Config) -> Result<Database, ServeError> {
     let url = DatabaseUrl::parse(config.database_url.expose()).map_err(DatabaseError::from)?;
+    // What a session is set to must be its own. Where that cannot be told, what follows says why.
+    if database::shares_sessions(&url).await == Some(true) {
+        return Err(DatabaseError::SharedSessions.into());
+    }
     Ok(Database::connect(&url, "akgate").await?)
 }
 
@@ -107,7 +111,6 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     let timeout = Duration::from_secs(sections.database.timeout_seconds);
     let database = connect_database(config).await?;
     let pools = NodePools::open(&database, pool_settings(config, timeout));
-    require_own_sessions(&pools.control).await?;
     apply_migrations(config, &pools.control).await?;
     let ring = Arc::new(open_key_ring(config, &pools.control).await?);
     let following = tokio::spawn(async move { database.follow_primary().await });
@@ -233,15 +236,6 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     following.abort();
     drop(cores);
     Ok(())
-}
-
-/// What a session is set to must be its own.
-async fn require_own_sessions(pool: &Pool) -> Result<(), ServeError> {
-    match database::shares_sessions(pool).await {
-        Ok(true) => Err(DatabaseError::SharedSessions.into()),
-        // Where it cannot be told, what follows says why.
-        Ok(false) | Err(_) => Ok(()),
-    }
 }
 
 /// Says so where the server has too few connections for the pools of all live nodes.

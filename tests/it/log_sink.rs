@@ -41,6 +41,7 @@ impl Gateway {
             .arg(&world.config)
             .env("AKGATE_GATEWAY_LISTEN", &address)
             .env("AKGATE_TELEMETRY_LISTEN", &telemetry)
+            .env("AKGATE_SHUTDOWN_DELAY_SECONDS", "0")
             .stderr(log)
             .spawn()
             .unwrap();

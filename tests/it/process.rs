@@ -49,7 +49,7 @@ pub fn secrets(scratch: &Scratch, database_url: &str) -> String {
     );
     let url = scratch.write("database-url", &format!("{database_url}\n"));
     format!(
-        "[database]\nurl_file = {url:?}\ntimeout_seconds = 1\n\n[shutdown]\ndelay_seconds = 0\n\n[directory]\nkey_ring_file = {ring:?}\n\n"
+        "[database]\nurl_file = {url:?}\ntimeout_seconds = 1\n\n[directory]\nkey_ring_file = {ring:?}\n\n"
     )
 }
 
@@ -75,6 +75,8 @@ impl Served {
             .args(arguments)
             .arg("--config")
             .arg(config)
+            // No load balancer has to notice.
+            .env("AKGATE_SHUTDOWN_DELAY_SECONDS", "0")
             .envs(env.iter().copied())
             .stderr(Stdio::piped())
             .spawn()

@@ -4,7 +4,7 @@
 use super::{CheckFinding, with_timeout};
 use crate::{config::Config, serve::capacity::ConnectionNeed};
 use akgate_state::{
-    database::{self, CommitDurability, Pool},
+    database::{self, CommitDurability, DatabaseUrl, Pool},
     directory::StateFault,
 };
 
@@ -42,18 +42,23 @@ pub(super) async fn check_durability(
     });
 }
 
-/// Whether sessions are this node's own.
-pub(super) async fn check_sessions(pool: &Pool, findings: &mut Vec<CheckFinding>) {
-    let what = "sessions";
-    findings.push(match with_timeout(database::shares_sessions(pool)).await {
-        Ok(false) => CheckFinding::good(what, "not shared"),
-        Ok(true) => CheckFinding::wrong(
-            what,
+/// Whether sessions are this node's own; nothing more can be asked where they are not.
+pub(super) async fn check_sessions(url: &str, findings: &mut Vec<CheckFinding>) -> bool {
+    let shared = match DatabaseUrl::parse(url) {
+        Ok(url) => database::shares_sessions(&url).await,
+        Err(_) => None,
+    };
+    match shared {
+        Some(true) => findings.push(CheckFinding::wrong(
+            "sessions",
             "a connection pooler shares them between transactions",
             "let pgbouncer pool sessions (pool_mode = session), or connect to PostgreSQL itself",
-        ),
-        Err(fault) => CheckFinding::wrong(what, fault, "check the database"),
-    });
+        )),
+        Some(false) => findings.push(CheckFinding::good("sessions", "not shared")),
+        // What follows says why.
+        None => {}
+    }
+    shared != Some(true)
 }
 
 /// Whether the server has connections for the pools of all nodes.

@@ -53,6 +53,9 @@ pub(super) async fn check_database(
     ring: Option<&KeyRing>,
     findings: &mut Vec<CheckFinding>,
 ) {
+    if !server::check_sessions(config.database_url.expose(), findings).await {
+        return;
+    }
     let pool = match with_timeout(connect_database(config)).await {
         Ok((pool, found)) => {
             findings.push(CheckFinding::good("database", found));
@@ -70,7 +73,6 @@ pub(super) async fn check_database(
     let is_migrated = check_migrations(&pool, findings).await;
     check_clock(&pool, findings).await;
     server::check_durability(&pool, config, findings).await;
-    server::check_sessions(&pool, findings).await;
     if is_migrated {
         server::check_connections(&pool, config, findings).await;
         check_nodes(&pool, findings).await;

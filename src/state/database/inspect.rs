@@ -1,6 +1,6 @@
 //! What is asked of the server itself.
 
-use sqlx::{Connection as _, PgConnection, PgPool, Row as _, postgres::PgConnectOptions};
+use sqlx::{Connection as _, PgPool};
 use time::OffsetDateTime;
 
 use crate::directory::StateFault;
@@ -80,30 +80,4 @@ pub async fn connection_limit(pool: &PgPool) -> Result<ConnectionLimit, StateFau
         }
     }
     Ok(limit)
-}
-
-/// Whether something between here and the server gives a session to others between two transactions, as pgbouncer does
-/// in transaction mode: what a session is set to, and its locks and notifications, would be somebody else's.
-///
-/// # Errors
-/// What a session met.
-pub async fn shares_sessions(pool: &PgPool) -> Result<bool, StateFault> {
-    let options: &PgConnectOptions = &pool.connect_options();
-    let mut first = PgConnection::connect_with(options).await?;
-    let before = backend_pid(&mut first).await?;
-    let mut second = PgConnection::connect_with(options).await?;
-    // A session in a transaction is nobody else's: if it is the first one's, that one has lost it.
-    sqlx::raw_sql("BEGIN").execute(&mut second).await?;
-    let is_shared =
-        backend_pid(&mut second).await? == before || backend_pid(&mut first).await? != before;
-    sqlx::raw_sql("ROLLBACK").execute(&mut second).await?;
-    second.close().await?;
-    first.close().await?;
-    Ok(is_shared)
-}
-
-/// Without a prepared statement, which such a session would not find again.
-async fn backend_pid(connection: &mut PgConnection) -> Result<i32, StateFault> {
-    let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(connection);
-    Ok(row.await?.try_get(0)?)
 }

@@ -5,6 +5,7 @@ mod connect;
 mod error;
 pub mod failures;
 mod inspect;
+mod pooler;
 mod pools;
 mod primary;
 mod reason;
@@ -16,8 +17,8 @@ pub use connect::{Database, PoolSettings, connect_pool, pool_beside};
 pub use error::DatabaseError;
 pub use inspect::{
     ConnectionLimit, connection_limit, ping_database, server_setting, server_time, server_version,
-    shares_sessions,
 };
+pub use pooler::shares_sessions;
 pub use pools::NodePools;
 pub use reason::{describe_refusal, probe_database};
 pub use schema::{
