@@ -52,7 +52,7 @@ async fn execute(database: &TestDatabase, statements: &[&str]) {
         let name = database.options();
         let name = name.get_database().unwrap();
         let statement = statement.replace("{database}", name);
-        sqlx::query(sqlx::AssertSqlSafe(statement))
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
             .execute(database.pool())
             .await
             .unwrap();
@@ -77,8 +77,7 @@ async fn node_that_cannot_write_is_not_ready_and_says_why() {
                 CLOSE_SESSIONS,
             ][..],
             &[
-                "SET default_transaction_read_only = off",
-                "ALTER DATABASE {database} RESET default_transaction_read_only",
+                "BEGIN READ WRITE; ALTER DATABASE {database} RESET default_transaction_read_only; COMMIT",
             ][..],
             "[-] database failed: the server takes no writes: it is a standby, or read-only",
         ),

@@ -239,8 +239,9 @@ async fn read_is_sent_once_more_where_a_kept_connection_is_closed_in_place_of_it
 
     // A new connection that is closed is no kept one.
     let server = Server::start(Does::Closes).await;
-    let sent = server.client().send(request(""), Some(again()), never());
-    assert!(sent.await.is_err());
+    let client = server.client();
+    let sent = client.send(request(""), Some(again()), never()).await;
+    assert!(sent.is_err());
     assert_eq!((server.connections(), server.requests()), (1, 1));
 }
 
