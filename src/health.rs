@@ -9,13 +9,22 @@ use axum::{
     routing::get,
 };
 use http::{StatusCode, header::CONTENT_TYPE};
+use tokio::sync::watch;
 
-use akgate_net::metrics::{GaugeReadings, Metrics};
+use akgate_net::{
+    metrics::{GaugeReadings, Metrics},
+    telemetry,
+};
 use akgate_state::{
     calls::recorder::Recorder,
     clock::Clock,
-    database::{self, Pool},
-    directory::{StateFault, with_timeout},
+    database::{self, Pool, SchemaDifference},
+    directory::{
+        StateFault,
+        key_ring_check::{self, KeyRingMismatch},
+        sealing::KeyRing,
+        with_timeout,
+    },
     live::{
         feed::Feed,
         membership::{ClockFault, Membership},
@@ -25,11 +34,18 @@ use akgate_state::{
 /// How long ago the registry may have been read for a node to be ready.
 const MAX_REGISTRY_AGE: Duration = Duration::from_secs(5);
 
+/// How long ago the database may have taken an announcement of this node, made every 500 ms, for a node to be ready.
+const MAX_ANNOUNCEMENT_AGE: Duration = Duration::from_secs(3);
+
 /// What is looked at.
 #[derive(Clone)]
 pub struct HealthState {
     /// The database.
     pub pool: Pool,
+    /// Seals secrets.
+    pub ring: Arc<KeyRing>,
+    /// Whether this process is about to stop.
+    pub leaving: watch::Receiver<bool>,
     /// The registry; `None` where this process has no gateway.
     pub feed: Option<Arc<Feed>>,
     /// Its place among the nodes.
@@ -55,12 +71,20 @@ pub fn health_router(health: HealthState) -> Router {
 }
 
 async fn serve_readiness(State(health): State<HealthState>, RawQuery(query): RawQuery) -> Response {
-    let checks = [
-        ("database", health.database().await),
-        ("registry", health.registry()),
-        ("lease", health.lease()),
-        ("clock", health.clock()),
+    let database = health.database().await;
+    let answers = database.is_ok();
+    let mut checks = vec![
+        ("shutdown", health.shutdown().map(nothing_to_add)),
+        ("database", database.map(nothing_to_add)),
+        ("registry", health.registry().map(nothing_to_add)),
+        ("lease", health.lease().map(nothing_to_add)),
+        ("clock", health.clock().map(nothing_to_add)),
     ];
+    if answers {
+        // Without an answer each would only wait as long again.
+        checks.push(("schema", health.schema().await));
+        checks.push(("key ring", health.key_ring().await.map(nothing_to_add)));
+    }
     let good = checks.iter().all(|(_, check)| check.is_ok());
     let status = if good {
         StatusCode::OK
@@ -71,13 +95,17 @@ async fn serve_readiness(State(health): State<HealthState>, RawQuery(query): Raw
     let mut text = String::new();
     for (name, check) in &checks {
         match check {
-            Ok(()) if verbose => text.push_str(&format!("[+] {name} ok\n")),
-            Ok(()) => {}
+            Ok(note) if verbose => text.push_str(&format!("[+] {name} ok{note}\n")),
+            Ok(_) => {}
             Err(reason) => text.push_str(&format!("[-] {name} failed: {reason}\n")),
         }
     }
     text.push_str(if good { "ok\n" } else { "not ready\n" });
     (status, text).into_response()
+}
+
+fn nothing_to_add((): ()) -> String {
+    String::new()
 }
 
 async fn serve_metrics(State(health): State<HealthState>) -> Response {
@@ -89,6 +117,7 @@ async fn serve_metrics(State(health): State<HealthState>) -> Response {
         revision,
         registry_age: age,
         dropped_records: health.recorder.dropped(),
+        dropped_log_lines: telemetry::dropped_lines(),
         is_leased: health.lease().is_ok(),
         clock_offset_ms: health.membership.clocks().offset(),
     });
@@ -97,12 +126,55 @@ async fn serve_metrics(State(health): State<HealthState>) -> Response {
 }
 
 impl HealthState {
+    fn shutdown(&self) -> Result<(), String> {
+        match *self.leaving.borrow() {
+            true => Err("this process is stopping".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether it answers, and takes what this node writes.
     async fn database(&self) -> Result<(), String> {
-        let asked = with_timeout(self.timeout, database::ping_database(&self.pool));
-        match asked.await {
-            Ok(()) => Ok(()),
-            Err(StateFault::TimedOut) => Err("it does not respond in time".to_owned()),
-            Err(fault) => Err(fault.to_string()),
+        let announced = self.membership.announced();
+        let age = announced.at.map(|at| self.clock.since_boot().since(at));
+        let is_late = age.is_none_or(|age| age > MAX_ANNOUNCEMENT_AGE);
+        let pinged = with_timeout(self.timeout, database::ping_database(&self.pool)).await;
+        let fault = match pinged {
+            Ok(()) if !is_late => return Ok(()),
+            Ok(()) => "this node could not write to it".to_owned(),
+            Err(StateFault::TimedOut) => "it does not respond in time".to_owned(),
+            Err(fault) => fault.to_string(),
+        };
+        if let Some(refused) = announced.refused.filter(|_| is_late) {
+            return Err(refused);
+        }
+        database::probe_database(&self.pool).await?;
+        Err(fault)
+    }
+
+    /// Whether the tables are those of this build. One that is ahead is told of: while nodes are upgraded one by one, those
+    /// of before go on.
+    async fn schema(&self) -> Result<String, String> {
+        let compared = with_timeout(self.timeout, database::compare_schema(&self.pool)).await;
+        match compared {
+            Ok(SchemaDifference { missing, .. }) if missing > 0 => {
+                Err(format!("{missing} migrations are missing"))
+            }
+            Ok(SchemaDifference { newer, .. }) if newer > 0 => Ok(format!(
+                ": a newer akgate has applied {newer} migrations; upgrade this node"
+            )),
+            // That the database is away is told already.
+            Ok(_) | Err(_) => Ok(String::new()),
+        }
+    }
+
+    async fn key_ring(&self) -> Result<(), String> {
+        let checking = key_ring_check::check_key_ring(&self.pool, &self.ring);
+        match with_timeout(self.timeout, checking).await {
+            Err(fault @ (KeyRingMismatch::Index | KeyRingMismatch::Seal(_))) => {
+                Err(fault.to_string())
+            }
+            Ok(()) | Err(KeyRingMismatch::State(_)) => Ok(()),
         }
     }
 

@@ -12,7 +12,7 @@ use akgate_net::telemetry;
 /// That of the outputs.
 pub fn run_demo_command(args: &DemoArgs, err: &mut impl Write) -> io::Result<CommandExit> {
     // The story is on standard output; the log only speaks of what goes wrong.
-    telemetry::start_logging(telemetry::LogFormat::Text, "error");
+    let _log = telemetry::start_logging(telemetry::LogFormat::Text, "error")?;
     let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let runtime = tokio::runtime::Runtime::new()?;
     match runtime.block_on(demo::run_demo(args, io::stdout(), color)) {

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     path::Path,
+    time::Duration,
 };
 
 use super::{CommandExit, settings::ConfigArgs};
@@ -17,6 +18,9 @@ use akgate_state::{
     operators::store::OperatorFault,
     randomness::NoRandomness,
 };
+
+/// How long what a command has left behind may take to end.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why a command on a node does not end well.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +90,10 @@ pub(super) fn run_on_node<E: Write>(
         }
     };
     let runtime = tokio::runtime::Runtime::new()?;
-    match runtime.block_on(work(&config, err)) {
+    let done = runtime.block_on(work(&config, err));
+    // A name that does not resolve, say, would be waited for.
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    match done {
         Ok(exit) => Ok(exit),
         Err(NodeFault::Output(fault)) => Err(fault),
         Err(fault) => {

@@ -3,7 +3,10 @@
 use std::io::{self, Write};
 
 use super::{CommandExit, node::run_on_node, settings::ConfigArgs};
-use crate::{config::ProcessRole, serve};
+use crate::{
+    config::ProcessRole,
+    serve::{self, ServeError},
+};
 use akgate_net::telemetry;
 
 /// Run akgate: gateway, public pages, admin API and worker, until SIGTERM
@@ -40,7 +43,8 @@ pub fn run_serve(args: &ServeArgs, err: &mut impl Write) -> io::Result<CommandEx
     };
     run_on_node(&args.settings, roles, err, async |config, _| {
         let telemetry = &config.sections.telemetry;
-        telemetry::start_logging(telemetry.log_format, &telemetry.log_filter);
+        let _log = telemetry::start_logging(telemetry.log_format, &telemetry.log_filter)
+            .map_err(ServeError::from)?;
         serve::run_process(config).await?;
         Ok(CommandExit::Ok)
     })

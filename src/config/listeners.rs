@@ -37,9 +37,13 @@ pub struct GatewaySection {
     /// Maximum size of a request body, in bytes. Larger ones are refused.
     #[config(env = "AKGATE_GATEWAY_BODY_LIMIT_BYTES", default = 1048576)]
     pub body_limit_bytes: usize,
-    /// Timeout for a request's head, and for idle connections, in seconds.
+    /// Timeout for a request's head from its first byte, in seconds.
     #[config(env = "AKGATE_GATEWAY_HEAD_TIMEOUT_SECONDS", default = 10)]
     pub head_timeout_seconds: u64,
+    /// How long a connection may be idle between two requests, in seconds, at every listener. A load balancer in front
+    /// should close idle connections earlier.
+    #[config(env = "AKGATE_GATEWAY_IDLE_TIMEOUT_SECONDS", default = 75)]
+    pub idle_timeout_seconds: u64,
     /// Timeout for a request's body to arrive, in seconds.
     #[config(env = "AKGATE_GATEWAY_BODY_TIMEOUT_SECONDS", default = 30)]
     pub body_timeout_seconds: u64,
@@ -73,6 +77,10 @@ impl GatewaySection {
             (
                 "gateway.head_timeout_seconds",
                 self.head_timeout_seconds > 0,
+            ),
+            (
+                "gateway.idle_timeout_seconds",
+                self.idle_timeout_seconds > 0,
             ),
             (
                 "gateway.body_timeout_seconds",

@@ -11,6 +11,7 @@ mod mail;
 mod oidc;
 mod policy;
 mod secret;
+mod shutdown;
 mod sources;
 mod storage;
 mod telemetry;
@@ -30,6 +31,7 @@ pub use self::{
     oidc::OidcSection,
     policy::{EscalationSection, FreshnessSection, PolicySection, ZonedInstant},
     secret::ConfigSecret,
+    shutdown::ShutdownSection,
     sources::{
         PublicReportSection, RevocationSource, SignedSource, SignedSourceView, SourcePreset,
         SourcesSection,
@@ -113,6 +115,9 @@ pub struct ConfigSections {
     /// Records of calls.
     #[config(nested)]
     pub records: RecordsSection,
+    /// The end of a process.
+    #[config(nested)]
+    pub shutdown: ShutdownSection,
 }
 
 impl ConfigSections {
@@ -128,6 +133,7 @@ impl ConfigSections {
         self.sources.check_limits(text)?;
         self.database.check_limits(text)?;
         self.freshness.check_limits(text)?;
+        self.shutdown.check_limits(text)?;
         self.gateway.check_tls(text)?;
         self.public.check_tls(text)?;
         self.admin.check_tls(text)?;

@@ -55,6 +55,10 @@ fn default_timeout_seconds() -> u64 {
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct UpstreamsSection {
+    /// How long a connection to an upstream may be idle and still be used again, in seconds; 0 uses none again. Set it
+    /// below the time after which the upstreams close idle connections.
+    #[config(env = "AKGATE_UPSTREAMS_IDLE_TIMEOUT_SECONDS", default = 4)]
+    pub idle_timeout_seconds: u64,
     /// RAM, 2015-05-01.
     #[config(nested)]
     pub ram: RamUpstream,

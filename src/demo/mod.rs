@@ -37,7 +37,7 @@ use akgate_gateway::{
 use akgate_intake::possession;
 use akgate_net::{
     metrics::Metrics,
-    server::{ConnectionLimits, Listener, ShutdownSignal, Tls, TlsError},
+    server::{ConnectionLimits, Listener, ShutdownSignals, Tls, TlsError},
 };
 use akgate_owners::letters::{facts::LetterSettings, mailer::FolderMailer};
 use akgate_rules::{
@@ -391,7 +391,7 @@ async fn run_story<W: io::Write>(
     if !args.once && !args.attack {
         report.ready()?;
         report.say(&paste::render_snippets(&stage, &cast, &variables))?;
-        ShutdownSignal::requested().await;
+        ShutdownSignals::listen()?.next().await;
     }
     stop.send_replace(true);
     while tasks.join_next().await.is_some() {}

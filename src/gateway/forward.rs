@@ -76,6 +76,7 @@ fn print_request(
         http: to_http(printed)?,
         identity,
         deadline,
+        is_read: authenticated.operation.effect().changes_nothing(),
     })
 }
 

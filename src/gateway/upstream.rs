@@ -21,7 +21,7 @@ use akgate_state::clock::Clock;
 /// The answer that an upstream gives and a caller gets.
 pub type Answer = Response<Body>;
 
-/// A request printed from a proven call, to be sent once.
+/// A request printed from a proven call, to be sent once; a read may be sent once more.
 pub struct PrintedRequest {
     /// The request; its target is in origin form.
     pub http: Request<Bytes>,
@@ -29,6 +29,8 @@ pub struct PrintedRequest {
     pub identity: Option<Box<Identity>>,
     /// Until when the first byte may be sent.
     pub deadline: Deadline,
+    /// Whether the call changes nothing, and so may be sent once more where a kept connection turns out to be closed.
+    pub is_read: bool,
 }
 
 /// Until when the first byte of a request may be sent.

@@ -1,6 +1,9 @@
 //! What is counted. Labels are typed: a key id cannot become one.
 
-use std::{sync::atomic::AtomicU64, time::Duration};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -69,6 +72,7 @@ pub struct Metrics {
     revision: Gauge,
     registry_age: Gauge<f64, AtomicU64>,
     dropped_records: Gauge,
+    dropped_log_lines: Counter,
     lease: Gauge,
     clock_offset: Gauge<f64, AtomicU64>,
 }
@@ -90,6 +94,7 @@ impl Default for Metrics {
         let revision = Gauge::default();
         let registry_age = Gauge::<f64, AtomicU64>::default();
         let dropped_records = Gauge::default();
+        let dropped_log_lines = Counter::default();
         let lease = Gauge::default();
         let clock_offset = Gauge::<f64, AtomicU64>::default();
         registry.register("calls", "Calls through the gateway", calls.clone());
@@ -141,6 +146,11 @@ impl Default for Metrics {
             dropped_records.clone(),
         );
         registry.register(
+            "log_lines_dropped",
+            "Lines of the log that standard error did not take",
+            dropped_log_lines.clone(),
+        );
+        registry.register(
             "lease_held",
             "1 while this node holds a lease, so that it enforces every confirmed change",
             lease.clone(),
@@ -166,6 +176,7 @@ impl Default for Metrics {
             revision,
             registry_age,
             dropped_records,
+            dropped_log_lines,
         }
     }
 }
@@ -179,6 +190,8 @@ pub struct GaugeReadings {
     pub registry_age: Option<Duration>,
     /// Records that could not be kept.
     pub dropped_records: u64,
+    /// Lines of the log that could not be written.
+    pub dropped_log_lines: u64,
     /// Whether this node holds a lease.
     pub is_leased: bool,
     /// How far its clock is ahead of the database's, in milliseconds.
@@ -277,6 +290,9 @@ impl Metrics {
             .set(age.map_or(f64::INFINITY, |age| age.as_secs_f64()));
         self.dropped_records
             .set(i64::try_from(readings.dropped_records).unwrap_or(i64::MAX));
+        self.dropped_log_lines
+            .inner()
+            .store(readings.dropped_log_lines, Ordering::Relaxed);
         self.lease.set(i64::from(readings.is_leased));
         let offset = readings.clock_offset_ms.unwrap_or_default();
         self.clock_offset.set(offset as f64 / 1000.0);
@@ -305,6 +321,7 @@ mod tests {
             revision: 7,
             registry_age: Some(Duration::from_millis(250)),
             dropped_records: 0,
+            dropped_log_lines: 3,
             is_leased: true,
             clock_offset_ms: Some(-1_500),
         });
@@ -314,6 +331,7 @@ mod tests {
             "akgate_letters_total{outcome=\"sent\"} 1",
             "akgate_registry_revision 7",
             "akgate_registry_age_seconds 0.25",
+            "akgate_log_lines_dropped_total 3",
             "akgate_lease_held 1",
             "akgate_clock_offset_seconds -1.5",
         ] {

@@ -38,6 +38,7 @@ pub(super) fn gateway_settings(
         ..
     } = sections;
     let timeout = Duration::from_secs(sections.database.timeout_seconds);
+    let idle_timeout = Duration::from_secs(upstreams.idle_timeout_seconds);
     let mut made = Vec::new();
     // One sandbox for all products: what RAM makes, STS must find.
     let sandbox_key = dependencies.randomness.mac_key();
@@ -65,7 +66,7 @@ pub(super) fn gateway_settings(
                 made.push((product, NodeUpstream::Sandbox(sandbox.clone()), auth));
             }
             Some(url) => {
-                let upstream = NodeUpstream::Http(http_upstream(url, view)?);
+                let upstream = NodeUpstream::Http(http_upstream(url, view, idle_timeout)?);
                 made.push((product, upstream, upstream_auth(view)?));
             }
         }
@@ -135,7 +136,11 @@ pub(super) fn observer_settings(
     Ok(settings)
 }
 
-fn http_upstream(url: &str, view: UpstreamView<'_>) -> Result<HttpUpstream, ServeError> {
+fn http_upstream(
+    url: &str,
+    view: UpstreamView<'_>,
+    idle_timeout: Duration,
+) -> Result<HttpUpstream, ServeError> {
     let uri: http::Uri = url
         .parse()
         .map_err(|_| ServeError::Unchecked("upstreams"))?;
@@ -149,7 +154,7 @@ fn http_upstream(url: &str, view: UpstreamView<'_>) -> Result<HttpUpstream, Serv
         .ok_or(ServeError::Unchecked("upstreams"))?;
     let tls = https::client_config(view.ca.map(AsRef::as_ref))?;
     let timeout = Duration::from_secs(view.timeout_seconds);
-    HttpUpstream::new(scheme, authority, tls, timeout)
+    HttpUpstream::new(scheme, authority, tls, timeout, idle_timeout)
         .map_err(|_| ServeError::Unchecked("upstreams"))
 }
 

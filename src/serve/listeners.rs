@@ -37,6 +37,7 @@ pub(super) fn bind_listeners(
     } = &config.sections;
     let manners = |proxies: &[ipnet::IpNet]| ConnectionLimits {
         head_timeout: Duration::from_secs(gateway.head_timeout_seconds),
+        idle_timeout: Duration::from_secs(gateway.idle_timeout_seconds),
         trusted_proxies: TrustedProxies::new(proxies.to_vec()),
     };
     let mut listeners = BoundListeners {

@@ -1,11 +1,13 @@
 //! `akgate serve`: the production role. What the configuration says is made into parts here, and only here.
 
+pub(crate) mod capacity;
 mod error;
 pub(crate) mod gateway;
 mod hooks;
 mod key_ring;
 pub(crate) mod letters;
 pub(crate) mod listeners;
+mod shutdown;
 pub(crate) mod sign_in;
 pub(crate) mod sources;
 
@@ -13,6 +15,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
+use self::{
+    capacity::ConnectionNeed,
+    shutdown::{ProcessTasks, ShutdownStages},
+};
 pub use self::{error::ServeError, key_ring::open_key_ring};
 use crate::{
     app::{Node, NodeDependencies, NodeRoles},
@@ -22,12 +28,14 @@ use crate::{
 use akgate_intake::possession;
 use akgate_net::{
     metrics::Metrics,
-    server::{ConnectionLimits, CoreRuntimes, ShutdownSignal},
+    server::{ConnectionLimits, CoreRuntimes, ShutdownSignals},
 };
 use akgate_rules::verdict::Mode;
 use akgate_state::{
     clock::{Clock, SystemClock},
-    database::{self, Database, DatabaseError, DatabaseUrl, NodePools, Pool, PoolSettings},
+    database::{
+        self, Database, DatabaseError, DatabaseUrl, NodePools, Pool, PoolSettings, SchemaDifference,
+    },
     directory::sealing::KeyRing,
     live::feed,
     randomness::Randomness,
@@ -49,13 +57,28 @@ pub async fn open_database(config: &Config) -> Result<Pool, ServeError> {
 
 async fn connect_database(config: &Config) -> Result<Database, ServeError> {
     let url = DatabaseUrl::parse(config.database_url.expose()).map_err(DatabaseError::from)?;
+    // What a session is set to must be its own. Where that cannot be told, what follows says why.
+    if database::shares_sessions(&url).await == Some(true) {
+        return Err(DatabaseError::SharedSessions.into());
+    }
     Ok(Database::connect(&url, "akgate").await?)
 }
 
-/// Applies migrations where the configuration says so.
+/// Applies migrations where the configuration says so; else the schema has to be that of this build.
 async fn apply_migrations(config: &Config, pool: &Pool) -> Result<(), ServeError> {
     if config.sections.database.migrate {
         database::run_migrations(pool).await?;
+        return Ok(());
+    }
+    let SchemaDifference { missing, newer } = database::compare_schema(pool).await?;
+    if missing > 0 {
+        return Err(DatabaseError::SchemaShort(missing).into());
+    }
+    if newer > 0 {
+        tracing::warn!(
+            newer,
+            "a newer akgate has migrated the database: upgrade this node"
+        );
     }
     Ok(())
 }
@@ -70,7 +93,7 @@ fn pool_settings(config: &Config, statement_timeout: Duration) -> PoolSettings {
     }
 }
 
-/// Serves until SIGTERM or SIGINT; then requests in flight are finished.
+/// Serves until SIGTERM or SIGINT, and for the configured delay; then requests in flight are finished.
 ///
 /// # Errors
 /// [`ServeError`] where it cannot begin.
@@ -91,7 +114,7 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     ));
     let dependencies = NodeDependencies {
         pools: pools.clone(),
-        ring,
+        ring: Arc::clone(&ring),
         clock: Arc::new(SystemClock),
         randomness,
         metrics: Arc::clone(&metrics),
@@ -118,8 +141,11 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
         false => 0,
     })?;
     let bound = listeners::bind_listeners(config, &node, &dependencies, &cores)?;
+    let stages = ShutdownStages::default();
     let health = HealthState {
         pool: pools.control.clone(),
+        ring,
+        leaving: stages.leave.subscribe(),
         feed: judges.then(|| Arc::clone(node.feed())),
         membership: Arc::clone(node.membership()),
         clock: Arc::clone(&dependencies.clock),
@@ -146,12 +172,13 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
         node.feed().poll().await?;
     }
     node.membership().round().await?;
+    check_connections(config, &pools.control).await;
     if config.has(ProcessRole::Observer) {
         tracing::warn!("observing from outside the path: nothing is forwarded or refused");
     } else {
         log_mode(sections);
     }
-    let (stop, stopped) = watch::channel(false);
+    let mut signals = ShutdownSignals::listen()?;
     // The probes go on until the last request is answered.
     let (stop_probes, probes_stopped) = watch::channel(false);
     tracing::info!(section = "telemetry", address = %telemetry.local_addr(), "listening");
@@ -159,45 +186,49 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     let mut serving = JoinSet::new();
     for (section, address, serve) in bound.serving {
         tracing::info!(section, %address, "listening");
-        let stopped = stopped.clone();
+        let stopped = stages.close.subscribe();
         serving.spawn(async move {
             if let Err(fault) = serve(stopped).await {
                 tracing::error!(section, %fault, "a listener stopped");
             }
         });
     }
-    let (stop_records, records_stopped) = watch::channel(false);
-    let mut working = JoinSet::new();
-    if judges {
-        let (node, gate, stopped) = (Arc::clone(&node), bound.gate, records_stopped.clone());
-        working.spawn(async move { node.run(gate, stopped).await });
+    let finished = stages.finish.subscribe();
+    let recording = if judges {
+        let (node, gate) = (Arc::clone(&node), bound.gate);
+        tokio::spawn(async move { node.run(gate, finished).await })
     } else {
-        let (membership, stopped) = (Arc::clone(node.membership()), records_stopped.clone());
-        working.spawn(async move { membership.run(stopped).await });
-    }
+        tokio::spawn(Arc::clone(node.membership()).run(finished))
+    };
+    let mut working = JoinSet::new();
     if let Some(intake) = bound.intake {
-        working.spawn(possession::process_claims(intake, stopped.clone()));
+        working.spawn(possession::process_claims(intake, stages.close.subscribe()));
     }
     if let Some((worker, hooks)) = worker {
-        let hooks_stopped = stopped.clone();
-        working.spawn(async move { hooks.run(hooks_stopped).await });
-        let stopped = stopped.clone();
-        working.spawn(async move { worker.run(stopped).await });
-        let (node, stopped) = (Arc::clone(&node), stop.subscribe());
+        let leaving = stages.leave.subscribe();
+        working.spawn(async move { hooks.run(leaving).await });
+        let leaving = stages.leave.subscribe();
+        working.spawn(async move { worker.run(leaving).await });
+        let (node, leaving) = (Arc::clone(&node), stages.leave.subscribe());
         let retention = time::Duration::days(sections.records.retention_days.into());
-        working.spawn(async move { node.upkeep(retention, stopped).await });
+        working.spawn(async move { node.upkeep(retention, leaving).await });
     }
 
-    ShutdownSignal::requested().await;
-    tracing::info!("stopping: waiting for requests in progress");
-    stop.send_replace(true);
-    while serving.join_next().await.is_some() {}
-    // What the last requests left behind is written before the end.
-    stop_records.send_replace(true);
-    let written = async { while working.join_next().await.is_some() {} };
-    if tokio::time::timeout(timeout * 2, written).await.is_err() {
-        tracing::error!("some records could not be written before exit");
-    }
+    signals.next().await;
+    let tasks = ProcessTasks {
+        serving,
+        working,
+        recording,
+    };
+    shutdown::shut_down(
+        &mut signals,
+        sections.shutdown.delay(),
+        &stages,
+        tasks,
+        node.recorder(),
+        timeout * 2,
+    )
+    .await;
     stop_probes.send_replace(true);
     probes.abort();
     following.abort();
@@ -222,6 +253,19 @@ fn follow_changes(
     };
     async move {
         tokio::join!(database.follow_primary(), following_ring);
+    }
+}
+
+/// Says so where the server has too few connections for the pools of all live nodes.
+async fn check_connections(config: &Config, pool: &Pool) {
+    if let Ok(need) = ConnectionNeed::read(config, pool).await
+        && need.is_short()
+    {
+        let need = need.describe();
+        tracing::warn!(
+            need,
+            "the database has too few connections for the pools of all nodes"
+        );
     }
 }
 

@@ -125,9 +125,11 @@ async fn doctor_passes_a_healthy_setup_and_names_the_remedy_of_each_fault() {
         [
             "configuration",
             "key ring",
+            "sessions",
             "database",
             "migrations",
             "clock, compared with the database",
+            "connections",
             "nodes",
             "sealed secrets",
             "policy",
@@ -256,6 +258,44 @@ async fn doctor_reports_an_unreachable_database_and_a_foreign_key_ring() {
     let database = found.iter().find(|one| one.0 == "database").unwrap();
     assert_eq!(database.1, "wrong");
     assert!(!database.2.contains("nobody"), "{database:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_names_what_loses_commits_too_few_connections_and_another_key_ring() {
+    let patient = Patient::new().await;
+    let config = patient.config(silent_port(), silent_port(), "");
+    let one_of = |what: &str| {
+        let (_, found) = patient.examine(&config);
+        found.into_iter().find(|one| one.0 == what).unwrap()
+    };
+    // The server of the tests is one that nothing has to survive.
+    let durability = one_of("durability");
+    assert_eq!(durability.1, "care");
+    assert!(durability.2.contains("fsync = off"), "{durability:?}");
+
+    let options = patient.database.options();
+    let limit = format!(
+        "ALTER DATABASE {} CONNECTION LIMIT 20",
+        options.get_database().unwrap()
+    );
+    for statement in [
+        limit.as_str(),
+        "INSERT INTO key_ring_checks (key_id, check_value) VALUES (1, sha256('another'))",
+    ] {
+        let done = sqlx::query(sqlx::AssertSqlSafe(statement)).execute(patient.database.pool());
+        done.await.unwrap();
+    }
+    let connections = one_of("connections");
+    assert_eq!(connections.1, "care");
+    assert!(
+        connections
+            .2
+            .ends_with("the server has 20 (the database's limit)"),
+        "{connections:?}"
+    );
+    let sealed = one_of("sealed secrets");
+    assert_eq!(sealed.1, "wrong");
+    assert!(sealed.2.contains("the key `seal 1`"), "{sealed:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,6 +75,8 @@ impl Served {
             .args(arguments)
             .arg("--config")
             .arg(config)
+            // No load balancer has to notice.
+            .env("AKGATE_SHUTDOWN_DELAY_SECONDS", "0")
             .envs(env.iter().copied())
             .stderr(Stdio::piped())
             .spawn()

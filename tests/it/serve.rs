@@ -44,16 +44,16 @@ async fn upstream() -> (String, Arc<Notify>) {
     (format!("http://{address}"), slow)
 }
 
-struct World {
-    scratch: Scratch,
-    config: std::path::PathBuf,
-    caller: SigningClient,
+pub struct World {
+    pub scratch: Scratch,
+    pub config: std::path::PathBuf,
+    pub caller: SigningClient,
     /// Lets the upstream answer a slow call.
-    slow: Arc<Notify>,
+    pub slow: Arc<Notify>,
 }
 
 impl World {
-    async fn new(database_url: &str, extra: &str) -> Self {
+    pub async fn new(database_url: &str, extra: &str) -> Self {
         let scratch = Scratch::new();
         let key = hex::encode([9; 32]);
         let key = scratch.write("identity-key", &key);
@@ -80,7 +80,7 @@ impl World {
     }
 
     /// Imports keys by the command, and checks that doing it twice changes nothing.
-    fn import(&self, names: &[&str]) {
+    pub fn import(&self, names: &[&str]) {
         let lines: String = names
             .iter()
             .map(|name| {
@@ -99,12 +99,12 @@ impl World {
         }
     }
 
-    async fn call(&self, gateway: &str, name: &str, action: &str) -> ApiReply {
+    pub async fn call(&self, gateway: &str, name: &str, action: &str) -> ApiReply {
         self.call_with(gateway, name, action, &[("UserName", "x")])
             .await
     }
 
-    async fn call_with(
+    pub async fn call_with(
         &self,
         gateway: &str,
         name: &str,
@@ -140,7 +140,7 @@ impl World {
             .unwrap()
     }
 
-    async fn report(&self, admin: &str, token: &str, name: &str) -> String {
+    pub async fn report(&self, admin: &str, token: &str, name: &str) -> String {
         let body = json!({
             "access_key_id": format!("LTAI5tFake{name}"),
             "source": "test",
@@ -151,7 +151,7 @@ impl World {
         reply.text(&["restriction_id"]).unwrap().to_owned()
     }
 
-    async fn get(&self, address: &str, path: &str) -> ApiReply {
+    pub async fn get(&self, address: &str, path: &str) -> ApiReply {
         let url = format!("http://{address}{path}");
         self.caller
             .plain(Method::GET, &url, None, None)
@@ -448,6 +448,7 @@ async fn garbage_gets_a_clear_error_and_upstream_answers_pass_unchanged() {
     world.import(&["alice"]);
     let env = [
         ("AKGATE_GATEWAY_HEAD_TIMEOUT_SECONDS", "1"),
+        ("AKGATE_GATEWAY_IDLE_TIMEOUT_SECONDS", "1"),
         ("AKGATE_GATEWAY_BODY_TIMEOUT_SECONDS", "1"),
     ];
     let node = Served::start(&world.config, "gateway", &env);

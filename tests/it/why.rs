@@ -219,7 +219,7 @@ async fn refusal_explained_to_operators_names_rule_lineage_evidence_and_remedy()
 
     confirm_and_lift(node, restriction.parse().unwrap()).await;
     let why = desk.get(&format!("decisions/{by_session}")).await;
-    assert!(ways(&why).contains("a new session passes"), "{why}");
+    assert!(ways(&why).contains("Get a new session"), "{why}");
     let why = desk.get(&format!("decisions/{by_key}")).await;
     assert!(ways(&why).contains("the same call passes now"), "{why}");
 

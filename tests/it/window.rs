@@ -927,6 +927,8 @@ async fn node_with_a_wrong_clock_is_not_ready() {
     let ready = async |node: &TestNode| {
         let health = HealthState {
             pool: node.pool.clone(),
+            ring: Arc::clone(&node.ring),
+            leaving: tokio::sync::watch::channel(false).1,
             feed: Some(Arc::clone(node.node.feed())),
             membership: Arc::clone(node.node.membership()),
             clock: node.clock.clone(),

@@ -1,6 +1,7 @@
 //! `akgate doctor`: looks at everything that a node stands on, and says what to do. It changes nothing.
 
 mod around;
+mod server;
 mod state;
 
 use std::{
@@ -21,7 +22,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Check everything that a node depends on, and print what to do; changes nothing
 ///
-/// Configuration, key ring, database, migrations, clock, mail server, upstreams, policy, operators and letters.
+/// Configuration, key ring, database, migrations, durability, connections, clock, mail server, upstreams, policy, operators and letters.
 /// Exit status: 0 if all is well, 3 if something needs attention, 1 if something is wrong.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DoctorArgs {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use time::Duration;
 
-use super::{CheckFinding, with_timeout};
+use super::{CheckFinding, server, with_timeout};
 use crate::{
     config::{Config, ProcessRole},
     serve::ServeError,
@@ -13,8 +13,8 @@ use crate::{
 use akgate_rules::verdict::Mode;
 use akgate_state::{
     clock::{Clock, SystemClock},
-    database::{self, Pool, PoolSettings},
-    directory::{listing, sealing::KeyRing},
+    database::{self, Pool, PoolSettings, SchemaDifference},
+    directory::{key_ring_check, listing, sealing::KeyRing},
     live::nodes,
     operators::store,
     outbox::list,
@@ -53,6 +53,9 @@ pub(super) async fn check_database(
     ring: Option<&KeyRing>,
     findings: &mut Vec<CheckFinding>,
 ) {
+    if !server::check_sessions(config.database_url.expose(), findings).await {
+        return;
+    }
     let pool = match with_timeout(connect_database(config)).await {
         Ok((pool, found)) => {
             findings.push(CheckFinding::good("database", found));
@@ -69,7 +72,9 @@ pub(super) async fn check_database(
     };
     let is_migrated = check_migrations(&pool, findings).await;
     check_clock(&pool, findings).await;
+    server::check_durability(&pool, config, findings).await;
     if is_migrated {
+        server::check_connections(&pool, config, findings).await;
         check_nodes(&pool, findings).await;
         check_secrets(&pool, ring, findings).await;
         check_policy(&pool, config, findings).await;
@@ -97,8 +102,9 @@ async fn connect_database(config: &Config) -> Result<(Pool, String), ServeError>
 
 /// Whether the tables are those of this build.
 async fn check_migrations(pool: &Pool, findings: &mut Vec<CheckFinding>) -> bool {
-    let applied = match with_timeout(database::applied_migrations(pool)).await {
-        Ok(applied) => applied,
+    let compared = with_timeout(database::compare_schema(pool)).await;
+    let SchemaDifference { missing, newer } = match compared {
+        Ok(difference) => difference,
         Err(fault) => {
             let next = "allow the database user to read the tables";
             findings.push(CheckFinding::wrong("migrations", fault, next));
@@ -106,10 +112,6 @@ async fn check_migrations(pool: &Pool, findings: &mut Vec<CheckFinding>) -> bool
         }
     };
     let known = database::known_migrations();
-    let (missing, newer) = (
-        known.difference(&applied).count(),
-        applied.difference(&known).count(),
-    );
     let finding = match (missing, newer) {
         (0, 0) => CheckFinding::good("migrations", format!("all {} are applied", known.len())),
         (0, newer) => CheckFinding::care(
@@ -189,6 +191,17 @@ async fn check_nodes(pool: &Pool, findings: &mut Vec<CheckFinding>) {
 
 async fn check_secrets(pool: &Pool, ring: Option<&KeyRing>, findings: &mut Vec<CheckFinding>) {
     let Some(ring) = ring else { return };
+    match with_timeout(key_ring_check::check_key_ring(pool, ring)).await {
+        Ok(()) => {}
+        Err(fault) => {
+            findings.push(CheckFinding::wrong(
+                "sealed secrets",
+                fault,
+                "restore the key ring that belongs to this database",
+            ));
+            return;
+        }
+    }
     let sealed = with_timeout(listing::list_seal_key_ids(pool)).await;
     let what = "sealed secrets";
     findings.push(match sealed {

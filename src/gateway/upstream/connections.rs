@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     error::Error,
+    io::{self, ErrorKind},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
@@ -22,9 +23,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use tower::ServiceExt;
 
 use super::Deadline;
-
-/// A connection that lay idle for so long is not used again: whatever stands between may have forgotten it.
-const IDLE: Duration = Duration::from_secs(30);
 
 /// Why a request has no answer.
 #[derive(Debug)]
@@ -46,6 +44,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for ConnectionError {
 pub(super) struct Connections {
     connector: HttpsConnector<HttpConnector>,
     server: Uri,
+    idle_timeout: Duration,
     idle: Arc<Mutex<VecDeque<Idle>>>,
 }
 
@@ -56,25 +55,37 @@ struct Idle {
 }
 
 impl Connections {
-    /// None yet. Only scheme and authority of `server` count.
-    pub fn new(connector: HttpsConnector<HttpConnector>, server: Uri) -> Self {
+    /// None yet. Only scheme and authority of `server` count. A connection that lay idle for `idle_timeout` is not used
+    /// again: whatever stands between may have forgotten it.
+    pub fn new(
+        connector: HttpsConnector<HttpConnector>,
+        server: Uri,
+        idle_timeout: Duration,
+    ) -> Self {
         Self {
             connector,
             server,
+            idle_timeout,
             idle: Arc::default(),
         }
     }
 
     /// Connections of their own to the same server.
     pub fn with_own_pool(&self) -> Self {
-        Self::new(self.connector.clone(), self.server.clone())
+        Self::new(
+            self.connector.clone(),
+            self.server.clone(),
+            self.idle_timeout,
+        )
     }
 
     /// Sends a request, with a target in origin form and a `Host`. A request of which no byte was sent, because the
-    /// server had closed the idle connection, goes out on another; no other request is sent twice.
+    /// server had closed the idle connection, goes out on another. Where a kept connection is closed in place of an
+    /// answer, `again` is sent on a new one; no other request is sent twice.
     pub async fn send(
         &self,
         mut request: Request<Body>,
+        again: Option<Request<Body>>,
         deadline: Deadline,
     ) -> Result<Response<Body>, ConnectionError> {
         let in_time = || match deadline.has_passed() {
@@ -87,7 +98,18 @@ impl Connections {
                 Ok(answer) => return Ok(self.pool_body(connection, answer)),
                 Err(mut fault) => match fault.take_message() {
                     Some(unsent) => request = unsent,
-                    None => return Err(fault.into_error().into()),
+                    None => {
+                        let fault = fault.into_error();
+                        let Some(again) = again.filter(|_| is_closed(&fault)) else {
+                            return Err(fault.into());
+                        };
+                        // A call that was sent is not cleared again.
+                        if deadline.has_passed() {
+                            return Err(fault.into());
+                        }
+                        request = again;
+                        break;
+                    }
                 },
             }
         }
@@ -111,7 +133,7 @@ impl Connections {
         let mut idle = self.idle();
         while idle
             .front()
-            .is_some_and(|oldest| now.duration_since(oldest.since) >= IDLE)
+            .is_some_and(|oldest| now.duration_since(oldest.since) >= self.idle_timeout)
         {
             idle.pop_front();
         }
@@ -159,6 +181,21 @@ impl Connections {
             })
         })
     }
+}
+
+/// Whether a connection was closed, and not by us, before an answer came.
+fn is_closed(fault: &hyper::Error) -> bool {
+    let cause = fault.source().and_then(|cause| cause.downcast_ref());
+    let is_reset = cause.is_some_and(|cause: &io::Error| {
+        matches!(
+            cause.kind(),
+            ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::UnexpectedEof
+        )
+    });
+    is_reset || fault.is_incomplete_message() || fault.is_closed() || fault.is_canceled()
 }
 
 /// The body of an answer: its connection goes back when it was read to its end, and is closed otherwise.

@@ -3,8 +3,9 @@
 use std::{error::Error, iter, time::Duration};
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Uri, Version,
+    HeaderMap, HeaderName, HeaderValue, Request, Uri, Version,
     header::{CONNECTION, HOST, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
     uri::{Authority, Scheme},
 };
@@ -17,6 +18,10 @@ use super::{
 };
 use akgate_rules::{fault::Fault, operation::Product};
 
+/// Says that a read may have been received before: a kept connection was closed before it was answered. Nothing that a
+/// caller sends under a name that begins like this is forwarded.
+pub const RESENT_HEADER: HeaderName = HeaderName::from_static("x-akgate-resent");
+
 /// The server. A clone shares its connections.
 #[derive(Clone)]
 pub struct HttpUpstream {
@@ -27,7 +32,8 @@ pub struct HttpUpstream {
 }
 
 impl HttpUpstream {
-    /// A server, without a connection yet. `timeout` is for the head of an answer.
+    /// A server, without a connection yet. `timeout` is for the head of an answer; a connection that lay idle for
+    /// `idle_timeout` is not used again.
     ///
     /// # Errors
     /// Where scheme and authority form no URI, or the authority no `Host`.
@@ -36,6 +42,7 @@ impl HttpUpstream {
         authority: Authority,
         tls: rustls::ClientConfig,
         timeout: Duration,
+        idle_timeout: Duration,
     ) -> Result<Self, http::Error> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
@@ -52,7 +59,7 @@ impl HttpUpstream {
             .path_and_query("/")
             .build()?;
         Ok(Self {
-            connections: Connections::new(connector, server),
+            connections: Connections::new(connector, server, idle_timeout),
             host: HeaderValue::from_str(authority.as_str())?,
             authority,
             timeout,
@@ -62,15 +69,21 @@ impl HttpUpstream {
 
 impl Upstream for HttpUpstream {
     async fn send(&self, _: &Product, request: PrintedRequest) -> Result<Answer, SendError> {
-        let PrintedRequest { http, deadline, .. } = request;
-        let mut request = http.map(Body::from);
+        let PrintedRequest {
+            http: mut request,
+            deadline,
+            is_read,
+            ..
+        } = request;
         *request.version_mut() = Version::HTTP_11;
         // The caller's own `Host` is kept where its signature is: it covers it.
         request
             .headers_mut()
             .entry(HOST)
             .or_insert_with(|| self.host.clone());
-        let sending = self.connections.send(request, deadline);
+        let again = is_read.then(|| resent(&request));
+        let request = request.map(Body::from);
+        let sending = self.connections.send(request, again, deadline);
         let mut answer = match tokio::time::timeout(self.timeout, sending).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(ConnectionError::TooLate)) => return Err(SendError::TooLate),
@@ -95,6 +108,15 @@ impl Upstream for HttpUpstream {
             ..self.clone()
         }
     }
+}
+
+/// The same request, to be sent once more: it tells the upstream so.
+fn resent(request: &Request<Bytes>) -> Request<Body> {
+    let mut again = request.clone().map(Body::from);
+    again
+        .headers_mut()
+        .insert(RESENT_HEADER, HeaderValue::from_static("1"));
+    again
 }
 
 /// What the outermost error says alone is not what an operator can act on.

@@ -1,6 +1,7 @@
 //! Listeners: plain HTTP/1.1 or TLS with certificates that are read again when they change.
 
 mod cores;
+mod head_timeout;
 mod peers;
 mod shutdown;
 mod tls;
@@ -10,6 +11,7 @@ use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 use axum::response::Response;
 use axum_server::{
     Control, Handle,
+    accept::DefaultAcceptor,
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
 use futures_core::future::BoxFuture;
@@ -19,13 +21,13 @@ use hyper_util::rt::TokioTimer;
 use tokio::{runtime, sync::watch, task::JoinSet};
 use tower::{Service, service_fn};
 
-use self::peers::PeerService;
 pub use self::{
     cores::CoreRuntimes,
     peers::TrustedProxies,
-    shutdown::ShutdownSignal,
+    shutdown::ShutdownSignals,
     tls::{ClientAuthority, Tls, TlsError},
 };
+use self::{head_timeout::HeadTimeoutAcceptor, peers::PeerService};
 
 /// Room for a head: a target of 65,000 bytes and generous headers.
 const MAX_HEAD_BYTES: usize = 256 << 10;
@@ -36,8 +38,10 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How a listener treats those who connect.
 #[derive(Debug, Clone)]
 pub struct ConnectionLimits {
-    /// How long the head of a request, or a silent connection, is waited for.
+    /// How long the head of a request may take, and a new connection's first request.
     pub head_timeout: Duration,
+    /// How long a connection may lie idle between two requests.
+    pub idle_timeout: Duration,
     /// Whose word on the caller's address is taken.
     pub trusted_proxies: TrustedProxies,
 }
@@ -46,6 +50,7 @@ impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
             trusted_proxies: TrustedProxies::default(),
         }
     }
@@ -185,6 +190,7 @@ impl RuntimeListener {
     async fn serve<S: HttpService>(self, service: S) -> io::Result<()> {
         let ConnectionLimits {
             head_timeout,
+            idle_timeout,
             trusted_proxies,
         } = self.manners;
         let is_tls = self.tls.is_some();
@@ -201,13 +207,22 @@ impl RuntimeListener {
             .http_builder()
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(head_timeout)
+            .header_read_timeout(idle_timeout)
             .max_buf_size(MAX_HEAD_BYTES)
             .half_close(false);
         match self.tls {
-            None => server.serve(service).await,
+            None => {
+                let acceptor = HeadTimeoutAcceptor {
+                    inner: DefaultAcceptor::new(),
+                    head_timeout,
+                };
+                server.acceptor(acceptor).serve(service).await
+            }
             Some(config) => {
-                let acceptor = RustlsAcceptor::new(config).handshake_timeout(head_timeout);
+                let acceptor = HeadTimeoutAcceptor {
+                    inner: RustlsAcceptor::new(config).handshake_timeout(head_timeout),
+                    head_timeout,
+                };
                 server.acceptor(acceptor).serve(service).await
             }
         }

@@ -1,23 +1,32 @@
 //! Being told to stop.
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::io;
 
-/// The wish that this process stops.
-pub struct ShutdownSignal;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-impl ShutdownSignal {
-    /// Waits for SIGTERM or SIGINT.
-    pub async fn requested() {
-        let wait = |kind| async move {
-            match signal(kind) {
-                Ok(mut signals) => drop(signals.recv().await),
-                // Without handlers the default stands: the signal ends the process.
-                Err(_) => std::future::pending().await,
-            }
-        };
+/// SIGTERM and SIGINT, heard from the moment this is made: they do not end the process by themselves any more.
+pub struct ShutdownSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl ShutdownSignals {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// That of the operating system.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next of them.
+    pub async fn next(&mut self) {
         tokio::select! {
-            () = wait(SignalKind::terminate()) => {}
-            () = wait(SignalKind::interrupt()) => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }

@@ -67,6 +67,15 @@ impl Effect {
         }
     }
 
+    /// Whether the catalogue says that it changes nothing.
+    #[must_use]
+    pub fn changes_nothing(self) -> bool {
+        match self {
+            Self::Read | Self::Disclose => true,
+            Self::Mutate(_) | Self::MintSession | Self::Unknown | Self::Uncatalogued => false,
+        }
+    }
+
     /// Whether the catalogue vouches for it: false where the action or the product is not listed.
     #[must_use]
     pub fn is_known(self) -> bool {

@@ -9,7 +9,7 @@ use std::{
     mem,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -45,6 +45,8 @@ pub struct Recorder {
     pool: PgPool,
     timeout: Duration,
     gathered: Mutex<RecordBuffer>,
+    /// Records that a statement under way is writing.
+    writing: AtomicUsize,
     dropped: AtomicU64,
 }
 
@@ -78,6 +80,7 @@ impl Recorder {
             pool,
             timeout,
             gathered: Mutex::default(),
+            writing: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
         }
     }
@@ -151,6 +154,17 @@ impl Recorder {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// Records that are not known to be written.
+    #[must_use]
+    pub fn unwritten(&self) -> usize {
+        let gathered = self.gathered();
+        gathered.settled.len()
+            + gathered.refused.len()
+            + gathered.counts.len()
+            + gathered.observed.len()
+            + self.writing.load(Ordering::Relaxed)
+    }
+
     /// Writes every second until told to stop, and once more then.
     pub async fn run(&self, mut stop: watch::Receiver<bool>) {
         let mut failing = false;
@@ -217,6 +231,14 @@ impl Recorder {
 
     /// Writes in batches; where one fails, says how many records were written before.
     async fn write<T: BulkRecord>(&self, all: &[T]) -> Result<(), (usize, StateFault)> {
+        // It stays where this is dropped half-way.
+        self.writing.store(all.len(), Ordering::Relaxed);
+        let written = self.write_batches(all).await;
+        self.writing.store(0, Ordering::Relaxed);
+        written
+    }
+
+    async fn write_batches<T: BulkRecord>(&self, all: &[T]) -> Result<(), (usize, StateFault)> {
         let mut written = 0;
         for some in all.chunks(STATEMENT_ROWS) {
             with_timeout(self.timeout, T::write(&self.pool, some))

@@ -14,6 +14,21 @@ pub enum DatabaseError {
     /// No host takes writes; why each does not.
     #[error("no host of the database takes writes: {0}")]
     NoPrimary(String),
+    /// A newer akgate has migrated it.
+    #[error(
+        "the schema of the database is ahead of this build: a newer akgate has migrated it; upgrade this node"
+    )]
+    SchemaAhead,
+    /// It has not been migrated.
+    #[error(
+        "the schema of the database is short of {0} migrations: start once with database.migrate = true"
+    )]
+    SchemaShort(usize),
+    /// Something between here and the server shares sessions.
+    #[error(
+        "a connection pooler shares sessions between transactions (pgbouncer in transaction mode): use session mode"
+    )]
+    SharedSessions,
     /// The migrations do not run.
     #[error("the migrations do not run: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),

@@ -5,17 +5,26 @@ mod connect;
 mod error;
 pub mod failures;
 mod inspect;
+mod pooler;
 mod pools;
 mod primary;
+mod reason;
 mod schema;
 mod session;
 mod url;
 
 pub use connect::{Database, PoolSettings, connect_pool, pool_beside};
 pub use error::DatabaseError;
-pub use inspect::{ping_database, server_time, server_version};
+pub use inspect::{
+    ConnectionLimit, connection_limit, ping_database, server_setting, server_time, server_version,
+};
+pub use pooler::shares_sessions;
 pub use pools::NodePools;
-pub use schema::{MIGRATOR, applied_migrations, create_database, known_migrations, run_migrations};
+pub use reason::{describe_refusal, probe_database};
+pub use schema::{
+    MIGRATOR, SchemaDifference, applied_migrations, compare_schema, create_database,
+    known_migrations, run_migrations,
+};
 pub use session::CommitDurability;
 pub use sqlx::{PgConnection as Connection, PgPool as Pool, PgTransaction as Transaction};
 pub use url::{DatabaseUrl, DatabaseUrlFault};

@@ -7,9 +7,6 @@ use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 
 use super::{error::DatabaseError, failures, session, url::host_name};
 
-/// How long a host may take to say whether it takes writes.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// The time between two looks at the hosts, however often sessions fail.
 const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -72,11 +69,15 @@ pub(super) async fn follow_primary(
     }
 }
 
-async fn probe_host(host: &PgConnectOptions) -> Result<(), sqlx::Error> {
-    let asked = tokio::time::timeout(PROBE_TIMEOUT, async {
+/// Opens a session and looks whether it can write.
+///
+/// # Errors
+/// What it met; [`sqlx::Error::PoolTimedOut`] where it took too long.
+pub(super) async fn probe_host(host: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    session::within_probe_timeout(async {
         let mut connection = PgConnection::connect_with(host).await?;
         session::require_writable(&mut connection).await?;
         connection.close().await
-    });
-    asked.await.map_err(|_| sqlx::Error::PoolTimedOut)?
+    })
+    .await
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool, migrate::MigrateError};
 
 use super::error::DatabaseError;
 use crate::directory::StateFault;
@@ -17,7 +17,10 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations"
 /// [`DatabaseError`].
 pub async fn run_migrations(pool: &PgPool) -> Result<(), DatabaseError> {
     let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
-    MIGRATOR.run(&mut connection).await?;
+    match MIGRATOR.run(&mut connection).await {
+        Err(MigrateError::VersionMissing(_)) => return Err(DatabaseError::SchemaAhead),
+        migrated => migrated?,
+    }
     connection.close().await?;
     Ok(())
 }
@@ -70,4 +73,25 @@ pub async fn applied_migrations(pool: &PgPool) -> Result<BTreeSet<i64>, StateFau
             .fetch_all(pool)
             .await?;
     Ok(versions.into_iter().collect())
+}
+
+/// How the schema of a database differs from that of this build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchemaDifference {
+    /// Migrations that the database lacks.
+    pub missing: usize,
+    /// Migrations that this build does not know.
+    pub newer: usize,
+}
+
+/// Compares the schema of a database with that of this build.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn compare_schema(pool: &PgPool) -> Result<SchemaDifference, StateFault> {
+    let (known, applied) = (known_migrations(), applied_migrations(pool).await?);
+    Ok(SchemaDifference {
+        missing: known.difference(&applied).count(),
+        newer: applied.difference(&known).count(),
+    })
 }

@@ -105,6 +105,20 @@ pub(super) async fn require_writable(connection: &mut PgConnection) -> Result<()
     }
 }
 
+/// How long a host may take to open a session and answer.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Opens a session of its own and asks; not for longer than 2 seconds.
+///
+/// # Errors
+/// [`sqlx::Error::PoolTimedOut`], or what the session met.
+pub(super) async fn within_probe_timeout<T>(
+    probe: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let done = tokio::time::timeout(PROBE_TIMEOUT, probe).await;
+    done.map_err(|_| sqlx::Error::PoolTimedOut)?
+}
+
 /// An error, and not an orderly good-bye, makes the pool close the connection at once.
 pub(super) async fn within_check_timeout<T>(
     check: impl Future<Output = Result<T, sqlx::Error>>,

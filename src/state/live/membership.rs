@@ -29,6 +29,7 @@ use crate::live::{
 use crate::{
     calls::in_flight::InFlight,
     clock::{Clock, LatestTime},
+    database::describe_refusal,
     directory::{StateFault, revision, with_timeout},
 };
 use akgate_rules::position::{BootInstant, History, Position};
@@ -56,7 +57,17 @@ pub struct Membership {
     /// Since when the present history is known here.
     since: Mutex<Option<(History, BootInstant)>>,
     drain: Mutex<DrainProgress>,
+    announced: Mutex<Announced>,
     timeout: Duration,
+}
+
+/// How announcing goes.
+#[derive(Debug, Clone, Default)]
+pub struct Announced {
+    /// When an announcement that the database took began; `None` while there was none.
+    pub at: Option<BootInstant>,
+    /// Why the database did not take the last one, in its words; `None` where it did, or gave no answer.
+    pub refused: Option<String>,
 }
 
 /// What a [`Membership`] is made of.
@@ -101,6 +112,7 @@ impl Membership {
             clocks: Clocks::default(),
             since: Mutex::default(),
             drain: Mutex::default(),
+            announced: Mutex::default(),
             timeout: parts.timeout,
         }
     }
@@ -115,6 +127,13 @@ impl Membership {
     #[must_use]
     pub fn clocks(&self) -> &Clocks {
         &self.clocks
+    }
+
+    /// How announcing goes: it is what this node writes most often.
+    #[must_use]
+    pub fn announced(&self) -> Announced {
+        let announced = self.announced.lock();
+        announced.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What it says of itself.
@@ -162,7 +181,9 @@ impl Membership {
         let from = self.clock.since_boot();
         let (before, offset) = (self.clock.now(), self.clocks.offset());
         let announcing = nodes::announce_node(&self.pool, &self.card, offset);
-        let theirs = with_timeout(self.timeout, announcing).await?;
+        let announced = with_timeout(self.timeout, announcing).await;
+        self.note_announcement(from, announced.as_ref().err());
+        let theirs = announced?;
         let now = self.clock.now();
         self.clocks.measure(before, now, theirs);
         if let Some(feed) = &self.feed {
@@ -180,6 +201,15 @@ impl Membership {
         self.latest.see(latest);
         self.clocks.compare(self.card.node_id, &offsets);
         Ok(())
+    }
+
+    fn note_announcement(&self, from: BootInstant, fault: Option<&StateFault>) {
+        let announced = self.announced.lock();
+        let mut announced = announced.unwrap_or_else(PoisonError::into_inner);
+        announced.refused = fault.and_then(describe_refusal);
+        if fault.is_none() {
+            announced.at = Some(from);
+        }
     }
 
     /// When a history has been known here for as long as a lease lasts, no lease of before it is left.

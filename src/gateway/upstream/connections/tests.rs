@@ -19,6 +19,8 @@ enum Does {
     AnswersAndCloses,
     /// Closes in place of an answer.
     Closes,
+    /// Answers the first request of a connection, and closes in place of the next answer.
+    AnswersOnce,
     /// Begins an answer of which the rest never comes.
     AnswersHalf,
     /// Answers before the body of the request was read.
@@ -30,22 +32,26 @@ struct Server {
     address: std::net::SocketAddr,
     connections: Arc<AtomicUsize>,
     requests: Arc<AtomicUsize>,
+    /// Requests that say that they are sent once more.
+    resent: Arc<AtomicUsize>,
 }
 
 impl Server {
     async fn start(does: Does) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (connections, requests) = (Arc::default(), Arc::default());
+        let (connections, requests, resent) = (Arc::default(), Arc::default(), Arc::default());
         let server = Self {
             address,
             connections: Arc::clone(&connections),
             requests: Arc::clone(&requests),
+            resent: Arc::clone(&resent),
         };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, does, Arc::clone(&requests)));
+                let counts = (Arc::clone(&requests), Arc::clone(&resent));
+                tokio::spawn(serve(stream, does, counts));
             }
         });
         server
@@ -66,6 +72,7 @@ impl Server {
         Connections::new(
             connector,
             format!("http://{}/", self.address).parse().unwrap(),
+            Duration::from_secs(30),
         )
     }
 
@@ -78,8 +85,13 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, does: Does, requests: Arc<AtomicUsize>) {
+async fn serve(
+    mut stream: TcpStream,
+    does: Does,
+    (requests, resent): (Arc<AtomicUsize>, Arc<AtomicUsize>),
+) {
     let mut head = Vec::new();
+    let mut has_answered = false;
     loop {
         while !head.ends_with(b"\r\n\r\n") {
             match stream.read_u8().await {
@@ -87,14 +99,20 @@ async fn serve(mut stream: TcpStream, does: Does, requests: Arc<AtomicUsize>) {
                 Err(_) => return,
             }
         }
+        let text = String::from_utf8_lossy(&head).into_owned();
+        if text.contains("x-akgate-resent: 1\r\n") {
+            resent.fetch_add(1, Ordering::SeqCst);
+        }
         head.clear();
         requests.fetch_add(1, Ordering::SeqCst);
         let answer: &[u8] = match does {
             Does::Closes => return,
+            Does::AnswersOnce if has_answered => return,
             Does::AnswersHalf => b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhal",
             _ => b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nyes\n",
         };
         stream.write_all(answer).await.unwrap();
+        has_answered = true;
         match does {
             Does::AnswersAndCloses => return,
             Does::AnswersEarly => std::future::pending().await,
@@ -118,7 +136,7 @@ fn never() -> Deadline {
 }
 
 async fn call(client: &Connections) -> Bytes {
-    let answer = client.send(request(""), never()).await.unwrap();
+    let answer = client.send(request(""), None, never()).await.unwrap();
     answer.into_body().collect().await.unwrap().to_bytes()
 }
 
@@ -144,8 +162,8 @@ async fn calls_at_the_same_time_have_a_connection_each() {
     let server = Server::start(Does::Answers).await;
     let client = server.client();
     let (first, second) = tokio::join!(
-        client.send(request(""), never()),
-        client.send(request(""), never())
+        client.send(request(""), None, never()),
+        client.send(request(""), None, never())
     );
     assert_eq!(server.connections(), 2);
     for answer in [first, second] {
@@ -175,7 +193,7 @@ async fn no_call_is_sent_twice_and_none_is_lost_that_was_not_sent() {
     let client = server.client();
     let mut answered = 0;
     for _ in 0..200 {
-        let answer = client.send(request(""), never()).await;
+        let answer = client.send(request(""), None, never()).await;
         if let Ok(answer) = answer {
             answered += usize::from(answer.into_body().collect().await.is_ok());
         }
@@ -187,8 +205,43 @@ async fn no_call_is_sent_twice_and_none_is_lost_that_was_not_sent() {
 #[tokio::test]
 async fn server_that_closes_in_place_of_an_answer_is_not_asked_again() {
     let server = Server::start(Does::Closes).await;
-    assert!(server.client().send(request(""), never()).await.is_err());
+    assert!(
+        server
+            .client()
+            .send(request(""), None, never())
+            .await
+            .is_err()
+    );
     a_moment().await;
+    assert_eq!((server.connections(), server.requests()), (1, 1));
+}
+
+#[tokio::test]
+async fn read_is_sent_once_more_where_a_kept_connection_is_closed_in_place_of_its_answer() {
+    let server = Server::start(Does::AnswersOnce).await;
+    let client = server.client();
+    let again = || {
+        let mut again = request("");
+        let once_more = http::HeaderValue::from_static("1");
+        again.headers_mut().insert("x-akgate-resent", once_more);
+        again
+    };
+    call(&client).await;
+    let answer = client.send(request(""), Some(again()), never()).await;
+    let body = answer.unwrap().into_body().collect().await;
+    assert_eq!(body.unwrap().to_bytes(), "yes\n");
+    assert_eq!((server.connections(), server.requests()), (2, 3));
+    assert_eq!(server.resent.load(Ordering::SeqCst), 1);
+
+    // What is not to be sent again is not.
+    assert!(client.send(request(""), None, never()).await.is_err());
+    assert_eq!((server.connections(), server.requests()), (2, 4));
+
+    // A new connection that is closed is no kept one.
+    let server = Server::start(Does::Closes).await;
+    let client = server.client();
+    let sent = client.send(request(""), Some(again()), never()).await;
+    assert!(sent.is_err());
     assert_eq!((server.connections(), server.requests()), (1, 1));
 }
 
@@ -196,10 +249,10 @@ async fn server_that_closes_in_place_of_an_answer_is_not_asked_again() {
 async fn connection_with_half_an_answer_is_closed() {
     let server = Server::start(Does::AnswersHalf).await;
     let client = server.client();
-    let answer = client.send(request(""), never()).await.unwrap();
+    let answer = client.send(request(""), None, never()).await.unwrap();
     drop(answer);
     assert_eq!(client.idle().len(), 0);
-    client.send(request(""), never()).await.unwrap();
+    client.send(request(""), None, never()).await.unwrap();
     assert_eq!(server.connections(), 2);
 }
 
@@ -210,10 +263,10 @@ async fn connection_that_still_sends_is_left_alone() {
     let endless = Body::from_stream(futures_util::stream::pending::<Result<Bytes, hyper::Error>>());
     let mut post = request(endless);
     *post.method_mut() = http::Method::POST;
-    let answer = client.send(post, never()).await.unwrap();
+    let answer = client.send(post, None, never()).await.unwrap();
     answer.into_body().collect().await.unwrap();
     assert_eq!(client.idle().len(), 1);
-    client.send(request(""), never()).await.unwrap();
+    client.send(request(""), None, never()).await.unwrap();
     assert_eq!(server.connections(), 2, "each has its own");
 }
 
@@ -222,6 +275,10 @@ async fn old_connection_is_not_used_again() {
     let server = Server::start(Does::Answers).await;
     let client = server.client();
     call(&client).await;
-    assert!(client.take_idle(Instant::now() + IDLE).is_none());
+    assert!(
+        client
+            .take_idle(Instant::now() + Duration::from_secs(30))
+            .is_none()
+    );
     assert_eq!(client.idle().len(), 0);
 }

@@ -1,0 +1,85 @@
+//! The log: one line per event on standard error, as text or as JSON.
+//!
+//! Whoever logs never waits and never fails: a thread of the log's own writes, and what it cannot write in time is dropped
+//! and counted.
+
+mod queue;
+mod repeats;
+
+use std::{backtrace::Backtrace, io, panic, time::Duration};
+
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+use self::{
+    queue::LineQueue,
+    repeats::{RepeatFilter, Repeats},
+};
+
+/// How long the lines of the end may take to be written.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+static LINES: LineQueue = LineQueue::new();
+static REPEATS: Repeats = Repeats::new();
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    #[default]
+    Json,
+}
+
+/// Writes what was logged when it is dropped, 1 second at most.
+#[must_use = "lines of the end are lost without it"]
+pub struct LogGuard;
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        REPEATS.log_sums(Duration::ZERO);
+        LINES.flush(FLUSH_TIMEOUT);
+    }
+}
+
+/// Starts the log, once per process. A filter that cannot be read means `info`.
+///
+/// # Errors
+/// That of the operating system, where it gives no thread.
+pub fn start_logging(format: LogFormat, filter: &str) -> io::Result<LogGuard> {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = fmt::layer::<Registry>().with_writer(|| &LINES);
+    let log = match format {
+        LogFormat::Text => log.boxed(),
+        LogFormat::Json => log.json().flatten_event(true).boxed(),
+    };
+    let log = tracing_subscriber::registry()
+        .with(log)
+        .with(RepeatFilter(&REPEATS))
+        .with(filter);
+    // A second start in one process keeps the first.
+    if log.try_init().is_ok() {
+        std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(|| LINES.keep_writing(io::stderr(), || REPEATS.log_sums(repeats::WINDOW)))?;
+        panic::set_hook(Box::new(log_panic));
+    }
+    Ok(LogGuard)
+}
+
+/// Lines that were dropped since the start.
+#[must_use]
+pub fn dropped_lines() -> u64 {
+    LINES.dropped()
+}
+
+/// The standard hook would write to standard error itself, and wait for its reader.
+fn log_panic(panic: &panic::PanicHookInfo<'_>) {
+    let reason = panic.payload_as_str().unwrap_or("no text");
+    let place = panic.location().map(ToString::to_string);
+    let backtrace = Backtrace::capture();
+    tracing::error!(reason, place, %backtrace, "a thread panicked");
+}

@@ -1,0 +1,54 @@
+//! Whether the database server has connections for the pools of all nodes.
+
+use crate::config::Config;
+use akgate_state::{
+    database::{self, ConnectionLimit, NodePools, Pool},
+    directory::StateFault,
+    live::nodes,
+};
+
+/// What nodes may open, and what the server has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConnectionNeed {
+    /// Live nodes, this one included.
+    pub nodes: usize,
+    /// What each may open.
+    pub each: u32,
+    /// What the server has.
+    pub limit: ConnectionLimit,
+}
+
+impl ConnectionNeed {
+    /// Reads it. All nodes are taken to be configured as this one.
+    ///
+    /// # Errors
+    /// [`StateFault`].
+    pub async fn read(config: &Config, pool: &Pool) -> Result<Self, StateFault> {
+        let listed = nodes::list_nodes(pool).await?;
+        let live = listed.iter().filter(|node| node.state.as_str() != "Silent");
+        Ok(Self {
+            nodes: live.count().max(1),
+            each: NodePools::RESERVED + config.sections.database.max_connections,
+            limit: database::connection_limit(pool).await?,
+        })
+    }
+
+    /// What all may open.
+    pub fn total(&self) -> i64 {
+        let nodes = i64::try_from(self.nodes).unwrap_or(i64::MAX);
+        nodes.saturating_mul(self.each.into())
+    }
+
+    /// Whether the server has too few.
+    pub fn is_short(&self) -> bool {
+        self.total() > self.limit.connections
+    }
+
+    /// Both figures in words.
+    pub fn describe(&self) -> String {
+        format!(
+            "{} nodes may open {} each, and the server has {} ({})",
+            self.nodes, self.each, self.limit.connections, self.limit.set_by
+        )
+    }
+}

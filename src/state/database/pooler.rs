@@ -1,0 +1,37 @@
+//! Whether a connection pooler stands before the server that shares sessions.
+
+use futures_util::future::join_all;
+use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgConnectOptions};
+
+use super::{session::within_probe_timeout, url::DatabaseUrl};
+
+/// Whether something between here and the server gives a session to others between two transactions, as pgbouncer does
+/// in transaction mode: what a session is set to, its statements, locks and notifications would be somebody else's. `None`
+/// where no host lets it be told.
+pub async fn shares_sessions(url: &DatabaseUrl) -> Option<bool> {
+    let probes = url.hosts().iter().map(probe_sessions);
+    let probed = join_all(probes).await;
+    probed.into_iter().filter_map(Result::ok).max()
+}
+
+async fn probe_sessions(host: &PgConnectOptions) -> Result<bool, sqlx::Error> {
+    within_probe_timeout(async {
+        let mut first = PgConnection::connect_with(host).await?;
+        let before = backend_pid(&mut first).await?;
+        let mut second = PgConnection::connect_with(host).await?;
+        // A session in a transaction is nobody else's: if it is the first one's, that one has lost it.
+        sqlx::raw_sql("BEGIN").execute(&mut second).await?;
+        let is_shared =
+            backend_pid(&mut second).await? == before || backend_pid(&mut first).await? != before;
+        second.close().await?;
+        first.close().await?;
+        Ok(is_shared)
+    })
+    .await
+}
+
+/// Without a prepared statement, which such a session would not find again.
+async fn backend_pid(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(connection);
+    row.await?.try_get(0)
+}

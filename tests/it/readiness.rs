@@ -1,0 +1,195 @@
+//! `/readyz?verbose` and the start name what is not so in the database.
+
+use akgate_state::database::MIGRATOR;
+
+use crate::{
+    database::TestDatabase,
+    process::{Served, akgate},
+    serve::World,
+    wait::eventually,
+};
+
+/// A node, and what it says of itself.
+struct Probed {
+    world: World,
+    node: Served,
+    telemetry: String,
+}
+
+impl Probed {
+    async fn start(database_url: &str) -> Self {
+        let world = World::new(database_url, "").await;
+        let node = Served::start(&world.config, "gateway,admin", &[]);
+        let telemetry = node.address("telemetry").await;
+        let probed = Self {
+            world,
+            node,
+            telemetry,
+        };
+        probed.becomes_ready().await;
+        probed
+    }
+
+    async fn becomes_ready(&self) {
+        eventually("the node is ready", async || {
+            self.world.get(&self.telemetry, "/readyz").await.status == 200
+        })
+        .await;
+    }
+
+    async fn becomes_unready(&self, reason: &str) {
+        let what = format!("/readyz says {reason}\n{}", self.node.log());
+        eventually(&what, async || {
+            let ready = self.world.get(&self.telemetry, "/readyz?verbose").await;
+            ready.status == 503 && ready.text.contains(reason)
+        })
+        .await;
+    }
+}
+
+async fn execute(database: &TestDatabase, statements: &[&str]) {
+    for statement in statements {
+        let name = database.options();
+        let name = name.get_database().unwrap();
+        let statement = statement.replace("{database}", name);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(database.pool())
+            .await
+            .unwrap();
+    }
+}
+
+const CLOSE_SESSIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE datname = '{database}' AND application_name = 'akgate'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_that_cannot_write_is_not_ready_and_says_why() {
+    let database = TestDatabase::new().await;
+    let probed = Probed::start(&database.url()).await;
+    let full = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100';
+         END $$";
+    for (ill, well, reason) in [
+        (
+            &[
+                "ALTER DATABASE {database} SET default_transaction_read_only = on",
+                CLOSE_SESSIONS,
+            ][..],
+            &[
+                "BEGIN READ WRITE; ALTER DATABASE {database} RESET default_transaction_read_only; COMMIT",
+            ][..],
+            "[-] database failed: the server takes no writes: it is a standby, or read-only",
+        ),
+        (
+            &[
+                full,
+                "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON nodes FOR EACH ROW EXECUTE FUNCTION refuse()",
+            ][..],
+            &["DROP TRIGGER refuse ON nodes"][..],
+            "[-] database failed: its disk is full (could not extend file)",
+        ),
+    ] {
+        execute(&database, ill).await;
+        probed.becomes_unready(reason).await;
+        execute(&database, well).await;
+        probed.becomes_ready().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_without_connections_is_not_ready_and_says_why() {
+    let database = TestDatabase::new().await;
+    let options = database.options();
+    let (owner, name) = (options.get_username(), options.get_database().unwrap());
+    let role = format!("limited_{name}");
+    execute(
+        &database,
+        &[
+            &format!("CREATE ROLE {role} LOGIN INHERIT"),
+            &format!("GRANT {owner} TO {role}"),
+        ],
+    )
+    .await;
+    let url = database
+        .url()
+        .replace(&format!("user={owner}"), &format!("user={role}"));
+    let probed = Probed::start(&url).await;
+    execute(
+        &database,
+        &[
+            &format!("ALTER ROLE {role} CONNECTION LIMIT 0"),
+            CLOSE_SESSIONS,
+        ],
+    )
+    .await;
+    let reason = "[-] database failed: it has no connection to spare";
+    probed.becomes_unready(reason).await;
+    execute(
+        &database,
+        &[&format!("ALTER ROLE {role} CONNECTION LIMIT -1")],
+    )
+    .await;
+    probed.becomes_ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_with_another_key_ring_or_schema_is_not_ready() {
+    let database = TestDatabase::new().await;
+    let probed = Probed::start(&database.url()).await;
+    for (ill, well, reason) in [
+        (
+            "UPDATE key_ring_checks SET check_value = sha256(check_value)",
+            "DELETE FROM key_ring_checks",
+            "[-] key ring failed: the `index` key",
+        ),
+        (
+            "UPDATE _sqlx_migrations SET success = false WHERE version = (SELECT max(version) FROM _sqlx_migrations)",
+            "UPDATE _sqlx_migrations SET success = true",
+            "[-] schema failed: 1 migrations are missing",
+        ),
+    ] {
+        execute(&database, &[ill]).await;
+        probed.becomes_unready(reason).await;
+        execute(&database, &[well]).await;
+        probed.becomes_ready().await;
+    }
+    // One that is ahead is told of.
+    let newer =
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (99999999999999, 'of a newer akgate', true, '', 0)";
+    execute(&database, &[newer]).await;
+    let ready = probed.world.get(&probed.telemetry, "/readyz?verbose").await;
+    assert_eq!(ready.status, 200, "{}", ready.text);
+    assert!(
+        ready.text.contains("[+] schema ok: a newer akgate"),
+        "{}",
+        ready.text
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_names_a_schema_that_is_not_this_builds() {
+    let database = TestDatabase::new().await;
+    let short = World::new(&database.url(), "").await;
+    let latest = MIGRATOR.iter().map(|migration| migration.version).max();
+    let latest = latest.unwrap();
+    let refuses = |said: &str| {
+        let started = akgate(&["serve"], &short.config);
+        let err = String::from_utf8(started.stderr).unwrap();
+        assert_eq!(started.status.code(), Some(1), "{err}");
+        assert!(err.contains(said), "{err}");
+    };
+    let newer =
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (99999999999999, 'of a newer akgate', true, '', 0)";
+    execute(&database, &[newer]).await;
+    refuses("ahead of this build");
+
+    let config = std::fs::read_to_string(&short.config).unwrap();
+    let config = config.replacen("[database]\n", "[database]\nmigrate = false\n", 1);
+    std::fs::write(&short.config, config).unwrap();
+    let missing = format!("DELETE FROM _sqlx_migrations WHERE version = {latest}");
+    execute(&database, &[&missing]).await;
+    refuses("short of 1 migrations");
+}
