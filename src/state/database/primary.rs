@@ -75,6 +75,7 @@ pub(super) async fn follow_primary(
 async fn probe_host(host: &PgConnectOptions) -> Result<(), sqlx::Error> {
     let asked = tokio::time::timeout(PROBE_TIMEOUT, async {
         let mut connection = PgConnection::connect_with(host).await?;
+        session::apply_base_settings(&mut connection).await?;
         session::require_writable(&mut connection).await?;
         connection.close().await
     });
