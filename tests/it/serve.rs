@@ -44,16 +44,17 @@ async fn upstream() -> (String, Arc<Notify>) {
     (format!("http://{address}"), slow)
 }
 
-struct World {
-    scratch: Scratch,
-    config: std::path::PathBuf,
+/// A configuration of every section, an upstream behind it, and a caller.
+pub struct World {
+    pub scratch: Scratch,
+    pub config: std::path::PathBuf,
     caller: SigningClient,
     /// Lets the upstream answer a slow call.
     slow: Arc<Notify>,
 }
 
 impl World {
-    async fn new(database_url: &str, extra: &str) -> Self {
+    pub async fn new(database_url: &str, extra: &str) -> Self {
         let scratch = Scratch::new();
         let key = hex::encode([9; 32]);
         let key = scratch.write("identity-key", &key);
@@ -80,7 +81,7 @@ impl World {
     }
 
     /// Imports keys by the command, and checks that doing it twice changes nothing.
-    fn import(&self, names: &[&str]) {
+    pub fn import(&self, names: &[&str]) {
         let lines: String = names
             .iter()
             .map(|name| {
@@ -99,12 +100,12 @@ impl World {
         }
     }
 
-    async fn call(&self, gateway: &str, name: &str, action: &str) -> ApiReply {
+    pub async fn call(&self, gateway: &str, name: &str, action: &str) -> ApiReply {
         self.call_with(gateway, name, action, &[("UserName", "x")])
             .await
     }
 
-    async fn call_with(
+    pub async fn call_with(
         &self,
         gateway: &str,
         name: &str,
@@ -151,7 +152,7 @@ impl World {
         reply.text(&["restriction_id"]).unwrap().to_owned()
     }
 
-    async fn get(&self, address: &str, path: &str) -> ApiReply {
+    pub async fn get(&self, address: &str, path: &str) -> ApiReply {
         let url = format!("http://{address}{path}");
         self.caller
             .plain(Method::GET, &url, None, None)
@@ -160,7 +161,7 @@ impl World {
     }
 
     /// Asks until the answer is another one; gives how long that took.
-    async fn until(&self, gateway: &str, name: &str, action: &str, wanted: &str) -> Duration {
+    pub async fn until(&self, gateway: &str, name: &str, action: &str, wanted: &str) -> Duration {
         let began = Instant::now();
         let what = format!("{name} {action} is answered with {wanted}");
         eventually(&what, async || {
