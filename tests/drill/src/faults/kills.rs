@@ -30,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Keys that are reported, each once.
 const KEYS: usize = 4_000;
 
+/// Who reports at a time.
+const REPORTERS: usize = 16;
+
 /// Keys of one import.
 const IMPORTED: usize = 400;
 
@@ -59,7 +62,9 @@ pub(super) async fn run(settings: &Settings) -> Result<Vec<Row>> {
     let cluster = Arc::new(cluster);
     let told = Arc::<Mutex<Acknowledged>>::default();
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(report(Arc::clone(&cluster), Arc::clone(&told)));
+    for place in 0..REPORTERS {
+        tasks.spawn(report(Arc::clone(&cluster), place, Arc::clone(&told)));
+    }
     for caller in 0..settings.callers {
         let key = Key(KEYS + caller);
         tasks.spawn(mutate(Arc::clone(&cluster), key, Arc::clone(&told)));
@@ -68,7 +73,8 @@ pub(super) async fn run(settings: &Settings) -> Result<Vec<Row>> {
     for turn in 0..settings.kills {
         let wait = Duration::from_millis(rng.random_range(0..300));
         if turn % IMPORT_EVERY == 0 {
-            kill_import(settings, &cluster, turn, wait * 3, &told).await?;
+            // Some end before.
+            kill_import(settings, &cluster, turn, wait * 10, &told).await?;
             continue;
         }
         let place = rng.random_range(0..cluster.nodes.len());
@@ -87,8 +93,8 @@ pub(super) async fn run(settings: &Settings) -> Result<Vec<Row>> {
 }
 
 /// Reports one key after the other, at whichever node is up, until it is acknowledged.
-async fn report(cluster: Arc<Cluster>, told: Arc<Mutex<Acknowledged>>) {
-    for key in (0..KEYS).map(Key) {
+async fn report(cluster: Arc<Cluster>, place: usize, told: Arc<Mutex<Acknowledged>>) {
+    for key in (place..KEYS).step_by(REPORTERS).map(Key) {
         let report = Report::new(key);
         for attempt in 0.. {
             let up = cluster.up();

@@ -162,9 +162,18 @@ fn outage(seen: &Seen, began: Moment) -> Duration {
     again.saturating_sub(began)
 }
 
-/// Nodes that said that they were ready while mutations failed for longer than it takes to notice.
+/// Nodes that said that they were ready, after it takes to notice, while what was sent failed and nothing passed yet. A
+/// call that was sent before hangs on, and says nothing of a node that is well again.
 fn lies(name: &'static str, seen: &Seen, fault: Moment) -> Row {
-    let failed = seen.calls.iter().filter(|call| !is_good(call));
+    let passed = seen
+        .calls
+        .iter()
+        .filter(|call| is_good(call) && call.sent > fault);
+    let first = passed.map(|call| call.sent).min().unwrap_or(Moment::MAX);
+    let failed = seen
+        .calls
+        .iter()
+        .filter(|call| !is_good(call) && call.sent < first);
     let last = failed.map(|call| call.sent).max().unwrap_or(fault);
     let during = seen
         .probes
