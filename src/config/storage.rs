@@ -21,8 +21,8 @@ pub struct DatabaseSection {
     /// A file that contains the URL.
     #[config(env = "AKGATE_DATABASE_URL_FILE")]
     pub url_file: Option<PathBuf>,
-    /// Maximum number of connections for calls. Up to 17 more are opened beside them: 4 each for changes and leases, the
-    /// admin API, the public listener and the worker, and one for notifications.
+    /// Maximum number of connections for calls. Up to 19 more are opened beside them: 4 each for changes and leases, the
+    /// admin API, the public listener and the worker, and 3 for notifications.
     #[config(env = "AKGATE_DATABASE_MAX_CONNECTIONS", default = 12)]
     pub max_connections: u32,
     /// Timeout of one database call, in seconds.

@@ -1,12 +1,12 @@
 //! The loop of whatever follows the database: a notification is a hint, the poll is the guarantee.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 
 use crate::{
-    database::Pool,
+    database::{self, Pool, failures},
     directory::{StateFault, with_timeout},
 };
 
@@ -46,7 +46,7 @@ impl PollLoop<'_> {
     where
         R: Future<Output = Result<NextRound, StateFault>>,
     {
-        let mut listener = None;
+        let mut listener: Option<(PgListener, Instant)> = None;
         let mut is_failing = false;
         while !*stop.borrow() {
             match round().await {
@@ -66,13 +66,17 @@ impl PollLoop<'_> {
                     tracing::error!(%fault, "{}", self.failed);
                 }
             }
+            // It hears nothing either where its connection is dead.
+            listener = listener.filter(|(_, opened)| !failures::is_suspect(opened.elapsed()));
             if listener.is_none() && !is_failing {
                 listener = self.listen().await;
             }
             let notified = async {
                 match &mut listener {
                     // `None`: the connection was lost, and with it notifications. The next poll reads the tables.
-                    Some(listener) => listener.try_recv().await.is_ok_and(|hint| hint.is_some()),
+                    Some((listener, _)) => {
+                        listener.try_recv().await.is_ok_and(|hint| hint.is_some())
+                    }
                     None => std::future::pending().await,
                 }
             };
@@ -85,13 +89,15 @@ impl PollLoop<'_> {
         }
     }
 
-    async fn listen(&self) -> Option<PgListener> {
+    /// Listens on a connection of its own: one that is dead is never given back, and may hold no place in a pool.
+    async fn listen(&self) -> Option<(PgListener, Instant)> {
         let channel = self.channel?;
+        let alone = database::pool_beside(self.pool, 1, self.timeout);
         let connected = with_timeout(self.timeout, async {
-            let mut listener = PgListener::connect_with(self.pool).await?;
+            let mut listener = PgListener::connect_with(&alone).await?;
             listener.listen(channel).await?;
             Ok::<_, StateFault>(listener)
         });
-        connected.await.ok()
+        Some((connected.await.ok()?, Instant::now()))
     }
 }

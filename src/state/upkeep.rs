@@ -38,13 +38,14 @@ impl Upkeep<'_> {
     /// Does what is due until told to stop; the step at hand is finished first.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut next_round = Instant::now();
+        let mut reconciled = self.clock.now() - reconcile::LOOK_BACK;
         while !*stop.borrow() {
             let now = self.clock.now();
             if next_round <= Instant::now() {
                 next_round = Instant::now() + UPKEEP_INTERVAL;
                 self.maintain(now).await;
             }
-            self.reconcile(now).await;
+            self.reconcile(&mut reconciled, now).await;
             tokio::select! {
                 () = tokio::time::sleep(RECONCILE_INTERVAL) => {}
                 _ = stop.changed() => {}
@@ -81,8 +82,8 @@ impl Upkeep<'_> {
             .await;
     }
 
-    async fn reconcile(self, now: OffsetDateTime) {
-        let marked = reconcile::mark_unknown_outcomes(self.pool, now);
+    async fn reconcile(self, from: &mut OffsetDateTime, now: OffsetDateTime) {
+        let marked = reconcile::mark_unknown_outcomes(self.pool, from, now);
         if let Some(count @ 1..) = self.step("outcomes of calls", marked).await {
             tracing::warn!(
                 count,

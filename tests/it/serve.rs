@@ -44,6 +44,7 @@ async fn upstream() -> (String, Arc<Notify>) {
     (format!("http://{address}"), slow)
 }
 
+/// A configuration of every section, an upstream behind it, and a caller.
 pub struct World {
     pub scratch: Scratch,
     pub config: std::path::PathBuf,
@@ -160,7 +161,7 @@ impl World {
     }
 
     /// Asks until the answer is another one; gives how long that took.
-    async fn until(&self, gateway: &str, name: &str, action: &str, wanted: &str) -> Duration {
+    pub async fn until(&self, gateway: &str, name: &str, action: &str, wanted: &str) -> Duration {
         let began = Instant::now();
         let what = format!("{name} {action} is answered with {wanted}");
         eventually(&what, async || {

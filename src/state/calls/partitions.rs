@@ -61,12 +61,16 @@ pub async fn drop_partitions_before(
     before: OffsetDateTime,
 ) -> Result<usize, StateFault> {
     let oldest = partition_name(before.to_offset(UtcOffset::UTC).date());
+    // One that a former attempt has begun to detach comes first: PostgreSQL detaches one at a time.
     let old = sqlx::query!(
-        "SELECT c.relname AS \"name!\", i.inhdetachpending AS is_detaching
-         FROM pg_inherits i
-         JOIN pg_class c ON c.oid = i.inhrelid
-         WHERE i.inhparent = 'intents'::regclass
-           AND c.relname < $1",
+        "SELECT c.relname AS \"name!\", i.inhdetachpending AS \"is_detaching?\"
+         FROM pg_class c
+         LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND i.inhparent = 'intents'::regclass
+         WHERE c.relkind = 'r'
+           AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'intents'::regclass)
+           AND c.relname ~ '^intents_[0-9]{8}$'
+           AND c.relname < $1
+         ORDER BY i.inhdetachpending DESC NULLS LAST, c.relname",
         oldest
     )
     .fetch_all(pool)
@@ -74,14 +78,13 @@ pub async fn drop_partitions_before(
     for partition in &old {
         let name = &partition.name;
         let how = match partition.is_detaching {
-            // A former attempt was interrupted.
-            true => "FINALIZE",
-            false => "CONCURRENTLY",
+            Some(true) => Some("FINALIZE"),
+            Some(false) => Some("CONCURRENTLY"),
+            // Detached by a former attempt that could not drop it.
+            None => None,
         };
-        for statement in [
-            format!("ALTER TABLE intents DETACH PARTITION {name} {how}"),
-            format!("DROP TABLE {name}"),
-        ] {
+        let detach = how.map(|how| format!("ALTER TABLE intents DETACH PARTITION {name} {how}"));
+        for statement in detach.into_iter().chain([format!("DROP TABLE {name}")]) {
             sqlx::query(AssertSqlSafe(statement)).execute(pool).await?;
         }
     }

@@ -9,37 +9,69 @@ use crate::directory::StateFault;
 /// How long after its receipt a call has an outcome, or will never have one: longer than any upstream may take.
 pub const OUTCOME_DEADLINE: Duration = Duration::minutes(15);
 
-/// How far back intents are looked at: the nodes of a cluster have been away for less than this.
-const LOOK_BACK: Duration = Duration::days(2);
+/// How far back a node looks when it starts: a cluster has been away for less than this.
+pub const LOOK_BACK: Duration = Duration::days(7);
+
+/// How much one statement looks at: a node that starts looks back in steps, none of which takes long.
+const STEP: Duration = Duration::hours(1);
+
+/// How far the time of signing may be from that of receipt; it chooses the partitions.
+const SIGNING_WINDOW: Duration = Duration::hours(1);
 
 /// Intents that one statement may mark.
-const MAX_MARKED: i64 = 10_000;
+const MAX_MARKED: u64 = 10_000;
 
-/// Marks intents without an outcome as unknown; gives how many. An outcome that is written later still counts.
+/// Marks intents without an outcome as unknown, from those received at `from` up to the deadline; moves `from` to where
+/// it came, and gives how many. An outcome that is written later still counts.
 ///
 /// # Errors
-/// [`StateFault::Database`].
-pub async fn mark_unknown_outcomes(pool: &PgPool, now: OffsetDateTime) -> Result<u64, StateFault> {
-    let until = now - OUTCOME_DEADLINE;
+/// [`StateFault::Database`]; `from` says what was done.
+pub async fn mark_unknown_outcomes(
+    pool: &PgPool,
+    from: &mut OffsetDateTime,
+    now: OffsetDateTime,
+) -> Result<u64, StateFault> {
+    let deadline = now - OUTCOME_DEADLINE;
+    let mut count = 0;
+    while *from < deadline {
+        let until = deadline.min(*from + STEP);
+        let marked = mark_received_between(pool, *from, until, now).await?;
+        count += marked;
+        if marked < MAX_MARKED {
+            *from = until;
+        }
+    }
+    Ok(count)
+}
+
+async fn mark_received_between(
+    pool: &PgPool,
+    from: OffsetDateTime,
+    until: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Result<u64, StateFault> {
     let marked = sqlx::query!(
         "WITH abandoned AS (
              SELECT request_id, signed_at
              FROM intents
              WHERE outcome IS NULL
                AND received_at BETWEEN $1 AND $2
-             LIMIT $3
+               AND signed_at BETWEEN $3 AND $4
+             LIMIT $5
              FOR UPDATE SKIP LOCKED
          )
          UPDATE intents i
-         SET outcome = $4,
-             settled_at = $5
+         SET outcome = $6,
+             settled_at = $7
          FROM abandoned a
          WHERE i.request_id = a.request_id
            AND i.signed_at = a.signed_at
            AND i.outcome IS NULL",
-        until - LOOK_BACK,
+        from,
         until,
-        MAX_MARKED,
+        from - SIGNING_WINDOW,
+        until + SIGNING_WINDOW,
+        i64::try_from(MAX_MARKED).unwrap_or(i64::MAX),
         CallOutcome::Unknown.as_str(),
         now
     )

@@ -37,7 +37,7 @@ pub fn note_error(error: &sqlx::Error) {
 }
 
 /// Whether a session was last used, or opened, before a failure.
-pub(super) fn is_suspect(unused_for: Duration) -> bool {
+pub(crate) fn is_suspect(unused_for: Duration) -> bool {
     since_failure().is_some_and(|since| unused_for >= since)
 }
 

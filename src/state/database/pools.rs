@@ -20,8 +20,9 @@ pub struct NodePools {
 }
 
 impl NodePools {
-    /// The most connections of all pools but `calls`, each opened as it is used; one more listens for notifications.
-    pub const RESERVED: u32 = CONTROL + ADMIN + PUBLIC + WORKER + 1;
+    /// The most connections of all pools but `calls`, each opened as it is used, and of those that listen for
+    /// notifications.
+    pub const RESERVED: u32 = CONTROL + ADMIN + PUBLIC + WORKER + LISTENERS;
 
     /// Pools of their own; `calls` says how those of calls are set.
     #[must_use]
@@ -60,3 +61,5 @@ const ADMIN: u32 = 4;
 const PUBLIC: u32 = 4;
 /// Letters that are settled side by side, and the upkeep.
 const WORKER: u32 = 4;
+/// For the registry, letters and events: each is a connection of its own (`follow.rs`).
+const LISTENERS: u32 = 3;

@@ -76,6 +76,7 @@ pub(super) async fn follow_primary(
 pub(super) async fn probe_host(host: &PgConnectOptions) -> Result<(), sqlx::Error> {
     session::within_probe_timeout(async {
         let mut connection = PgConnection::connect_with(host).await?;
+        session::apply_base_settings(&mut connection).await?;
         session::require_writable(&mut connection).await?;
         connection.close().await
     })

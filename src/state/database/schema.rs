@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::{Connection as _, PgConnection, PgPool, migrate::MigrateError};
 
-use super::error::DatabaseError;
+use super::{error::DatabaseError, session};
 use crate::directory::StateFault;
 
 /// The schema, oldest migration first. Production, tests and the demo apply the same ones.
@@ -17,6 +17,7 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations"
 /// [`DatabaseError`].
 pub async fn run_migrations(pool: &PgPool) -> Result<(), DatabaseError> {
     let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
+    session::apply_base_settings(&mut connection).await?;
     match MIGRATOR.run(&mut connection).await {
         Err(MigrateError::VersionMissing(_)) => return Err(DatabaseError::SchemaAhead),
         migrated => migrated?,

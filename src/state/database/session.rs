@@ -10,8 +10,24 @@ use super::failures;
 /// at most, and with it every other writer.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(1);
 
-/// How long a session may take to show that it can serve.
-pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a session may take to show that it can serve, at most: a call that finds a dead one must have the time to
+/// open another.
+const MAX_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What every session of ours is set to, without any limit. What the role gives as a statement's time-out is lifted first:
+/// it would count for the rest. Of the settings that only later servers have, those that are there are set.
+const BASE_SETTINGS: &str = "SET statement_timeout = 0;
+    SET lock_timeout = 0;
+    SET idle_in_transaction_session_timeout = 0;
+    SET idle_session_timeout = 0;
+    SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout';
+    SET search_path = public;
+    SET default_transaction_isolation = 'read committed';
+    SET default_transaction_deferrable = off;
+    SET tcp_keepalives_idle = 5;
+    SET tcp_keepalives_interval = 2;
+    SET tcp_keepalives_count = 3;
+    SET tcp_user_timeout = 11000";
 
 akgate_rules::text_enum! {
     /// What a commit waits for: `synchronous_commit` of PostgreSQL's manual.
@@ -34,22 +50,24 @@ akgate_rules::text_enum! {
 /// The settings of a session whose statements may take `timeout`, waiting for locks included.
 pub(super) fn session_settings(timeout: Duration, durability: CommitDurability) -> String {
     format!(
-        "SET search_path = public;
-         SET default_transaction_isolation = 'read committed';
-         SET default_transaction_deferrable = off;
+        "{BASE_SETTINGS};
          SET synchronous_commit = {durability};
-         SET statement_timeout = {statement};
          SET lock_timeout = {statement};
          SET idle_in_transaction_session_timeout = {idle};
-         SET idle_session_timeout = 0;
-         SET tcp_keepalives_idle = 5;
-         SET tcp_keepalives_interval = 2;
-         SET tcp_keepalives_count = 3;
-         SET tcp_user_timeout = 11000",
+         SET statement_timeout = {statement}",
         durability = durability.as_str(),
         statement = timeout.as_millis(),
         idle = IDLE_IN_TRANSACTION.as_millis(),
     )
+}
+
+/// Sets a session that nobody waits for: its statements may take as long as they like.
+///
+/// # Errors
+/// What the session met.
+pub(super) async fn apply_base_settings(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.execute(sqlx::raw_sql(BASE_SETTINGS)).await?;
+    Ok(())
 }
 
 /// A pool whose sessions are set, can write, and are closed as soon as they cannot serve: a session that was not used
@@ -59,6 +77,7 @@ pub(super) fn checked_pool_options(
     durability: CommitDurability,
 ) -> PgPoolOptions {
     let settings = session_settings(timeout, durability);
+    let check_timeout = MAX_CHECK_TIMEOUT.min(timeout / 4);
     PgPoolOptions::new()
         // Where nothing has failed, nothing is asked: every call has a timeout.
         .test_before_acquire(false)
@@ -69,21 +88,25 @@ pub(super) fn checked_pool_options(
                 require_writable(connection).await
             })
         })
-        .before_acquire(|connection, meta| {
+        .before_acquire(move |connection, meta| {
             Box::pin(async move {
                 if failures::is_suspect(meta.idle_for) {
-                    within_check_timeout(require_writable(connection)).await?;
+                    within_check_timeout(check_timeout, require_writable(connection)).await?;
                 }
                 Ok(true)
             })
         })
-        .after_release(|connection, meta| {
+        .after_release(move |connection, meta| {
             Box::pin(async move {
-                match failures::is_suspect_in_use(meta.age) {
-                    true => within_check_timeout(require_writable(connection)).await?,
-                    // sqlx asks as well, but would wait for ever.
-                    false => within_check_timeout(connection.ping()).await?,
-                }
+                let is_suspect = failures::is_suspect_in_use(meta.age);
+                // sqlx asks as well, but would wait for ever.
+                let check = async {
+                    match is_suspect {
+                        true => require_writable(connection).await,
+                        false => connection.ping().await,
+                    }
+                };
+                within_check_timeout(check_timeout, check).await?;
                 Ok(true)
             })
         })
@@ -120,9 +143,10 @@ pub(super) async fn within_probe_timeout<T>(
 }
 
 /// An error, and not an orderly good-bye, makes the pool close the connection at once.
-pub(super) async fn within_check_timeout<T>(
+async fn within_check_timeout<T>(
+    timeout: Duration,
     check: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
-    let done = tokio::time::timeout(CHECK_TIMEOUT, check).await;
+    let done = tokio::time::timeout(timeout, check).await;
     done.map_err(|_| sqlx::Error::PoolTimedOut)?
 }

@@ -1,7 +1,7 @@
 //! Whether a key ring is the one that this database's secrets are sealed with. Ids alone say nothing: another ring has a
 //! `seal 1` as well.
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::{
     StateFault,
@@ -17,6 +17,9 @@ pub enum KeyRingMismatch {
     /// The key of this id is another one: secrets would not open.
     #[error("the key `seal {0}` of this key ring is not the one of this database")]
     Seal(i32),
+    /// A key is missing: some secrets would not open.
+    #[error("this key ring lacks the key `seal {0}`, and this database has secrets that it sealed")]
+    Missing(i32),
     /// It cannot be told.
     #[error(transparent)]
     State(#[from] StateFault),
@@ -46,7 +49,7 @@ pub async fn register_key_ring(pool: &PgPool, ring: &KeyRing) -> Result<(), KeyR
     )
     .execute(&mut *tx)
     .await?;
-    compare(&mut *tx, ring).await?;
+    compare(&mut tx, ring).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -56,25 +59,35 @@ pub async fn register_key_ring(pool: &PgPool, ring: &KeyRing) -> Result<(), KeyR
 /// # Errors
 /// [`KeyRingMismatch`].
 pub async fn check_key_ring(pool: &PgPool, ring: &KeyRing) -> Result<(), KeyRingMismatch> {
-    compare(pool, ring).await
+    compare(&mut *pool.acquire().await?, ring).await
 }
 
-async fn compare(
-    database: impl sqlx::PgExecutor<'_>,
-    ring: &KeyRing,
-) -> Result<(), KeyRingMismatch> {
+async fn compare(database: &mut PgConnection, ring: &KeyRing) -> Result<(), KeyRingMismatch> {
     let kept = sqlx::query!("SELECT key_id, check_value FROM key_ring_checks ORDER BY key_id")
-        .fetch_all(database)
+        .fetch_all(&mut *database)
         .await?;
     let values = ring.check_values();
     for row in kept {
-        let ours = values.iter().find(|(id, _)| *id == row.key_id);
-        if ours.is_some_and(|(_, value)| *value != row.check_value) {
-            return Err(match row.key_id {
-                INDEX_KEY_ID => KeyRingMismatch::Index,
-                id => KeyRingMismatch::Seal(id),
-            });
+        match values.iter().find(|(id, _)| *id == row.key_id) {
+            Some((_, value)) if *value == row.check_value => {}
+            Some((INDEX_KEY_ID, _)) => return Err(KeyRingMismatch::Index),
+            Some((id, _)) => return Err(KeyRingMismatch::Seal(*id)),
+            // It was taken out after everything was sealed again, or too early.
+            None if has_sealed(&mut *database, row.key_id).await? => {
+                return Err(KeyRingMismatch::Missing(row.key_id));
+            }
+            None => {}
         }
     }
     Ok(())
+}
+
+async fn has_sealed(database: &mut PgConnection, seal_key_id: i32) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT EXISTS (SELECT 1 FROM access_keys WHERE seal_key_id = $1)
+             OR EXISTS (SELECT 1 FROM sessions WHERE seal_key_id = $1) AS \"has_sealed!\"",
+        seal_key_id
+    )
+    .fetch_one(database)
+    .await
 }

@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     Result,
-    cluster::{self, Cluster, Notified},
+    cluster::{self, Cluster, Hosts, Notified},
     desk::{Outcome, Report},
     keys::Key,
     stats::Spread,
@@ -66,6 +66,8 @@ pub async fn run(settings: &Settings) -> Result<Summary> {
         notified: settings.notified,
         keys: 2 * count,
         standby: false,
+        hosts: Hosts::One,
+        database_timeout: 1,
     })
     .await?;
     let cluster = Arc::new(cluster);

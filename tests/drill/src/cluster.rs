@@ -35,6 +35,19 @@ pub struct Settings {
     pub keys: usize,
     /// Whether PostgreSQL has a standby.
     pub standby: bool,
+    /// Which hosts the nodes know.
+    pub hosts: Hosts,
+    /// How long a node waits for the database, in seconds.
+    pub database_timeout: u64,
+}
+
+/// Which hosts of PostgreSQL the nodes know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hosts {
+    /// One address, which leads to the primary.
+    One,
+    /// The standby, then the primary.
+    Both,
 }
 
 /// Which nodes listen for PostgreSQL's notifications.
@@ -62,6 +75,8 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     /// Between each node and the primary.
     pub databases: Vec<Proxy>,
+    /// Between all nodes and the standby; not used where they know one host.
+    pub standby: Proxy,
     /// PostgreSQL.
     pub postgres: Mutex<Postgres>,
     /// The handlers behind the nodes.
@@ -85,16 +100,22 @@ impl Cluster {
         let clock = Clock::default();
         let upstream = Upstream::start(clock).await?;
         let mut postgres = Postgres::start(scratch.path()).await?;
+        let standby = Proxy::start(postgres.target()).await?;
+        standby.set(Mode::Cut);
         let mut databases = Vec::new();
         let mut nodes = Vec::new();
         for n in 0..settings.nodes {
             let database = Proxy::start(postgres.target()).await?;
-            let text = configuration(
-                &scratch,
-                &database,
-                &upstream,
-                settings.notified.includes(n),
-            )?;
+            let hosts = match settings.hosts {
+                Hosts::One => database.address().to_string(),
+                Hosts::Both => format!("{},{}", standby.address(), database.address()),
+            };
+            let hosts = DatabaseHosts {
+                hosts,
+                timeout: settings.database_timeout,
+                notify: settings.notified.includes(n),
+            };
+            let text = configuration(&scratch, &hosts, &upstream)?;
             let config = scratch.write(&format!("node-{n}.toml"), &text)?;
             nodes.push((
                 Node::new(&format!("node-{n}"), &settings.akgate, config.clone()),
@@ -107,6 +128,10 @@ impl Cluster {
         if settings.standby {
             postgres.build_standby().await?;
         }
+        if let Some(target) = postgres.standby_target() {
+            standby.retarget(target);
+            standby.set(Mode::Pass);
+        }
         let nodes: Vec<Node> = nodes.into_iter().map(|(node, _)| node).collect();
         for node in &nodes {
             node.start().await?;
@@ -115,6 +140,7 @@ impl Cluster {
         let cluster = Self {
             nodes,
             databases,
+            standby,
             postgres: Mutex::new(postgres),
             upstream,
             signer: Signer::new(connections.clone()),
@@ -171,11 +197,18 @@ impl Cluster {
     }
 }
 
+/// How a node reaches the database.
+struct DatabaseHosts {
+    hosts: String,
+    /// In seconds.
+    timeout: u64,
+    notify: bool,
+}
+
 fn configuration(
     scratch: &Scratch,
-    database: &Proxy,
+    database: &DatabaseHosts,
     upstream: &Upstream,
-    notify: bool,
 ) -> Result<String> {
     let key = |byte: u8| hex::encode([byte; 32]);
     let ring = scratch.write(
@@ -187,13 +220,13 @@ fn configuration(
     let mut text = format!(
         r#"[database]
 url = "postgresql://postgres@{}/{DATABASE}?sslmode=disable"
-timeout_seconds = 1
+timeout_seconds = {}
 
 [directory]
 key_ring_file = {ring:?}
 
 [registry]
-notify = {notify}
+notify = {}
 
 [gateway]
 listen = "127.0.0.1:0"
@@ -215,7 +248,9 @@ transport = "folder"
 folder = {:?}
 from = "akgate <akgate@example.com>"
 "#,
-        database.address(),
+        database.hosts,
+        database.timeout,
+        database.notify,
         scratch.path().join("letters"),
     );
     for product in ["ram", "ims"] {

@@ -3,12 +3,14 @@
 //!
 //! Everything listens on the loopback or on Unix sockets, and ends with the drill, however it ends.
 
+pub mod balancer;
 pub mod barrier;
 pub mod clock;
 pub mod cluster;
 pub mod connections;
 pub mod desk;
 pub mod fault;
+pub mod faults;
 pub mod histories;
 pub mod keys;
 pub mod nemesis;

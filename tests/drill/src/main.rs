@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use akgate_drill::{Result, barrier, cluster::Notified, fault::Kind, nemesis};
+use akgate_drill::{Result, barrier, cluster::Notified, fault::Kind, faults, nemesis};
 use clap::{Args, Parser, Subcommand};
 
 /// Runs a drill on a cluster of akgate nodes.
@@ -32,13 +32,15 @@ enum Drill {
     Nemesis(NemesisArgs),
     /// How long a report waits for the nodes, all well and one stopped
     Barrier(BarrierArgs),
+    /// Each promise about failing databases and nodes as a scene with its figure
+    Faults(FaultsArgs),
 }
 
 #[derive(Debug, Args)]
 struct Common {
-    /// Nodes of the cluster
-    #[arg(long, default_value_t = 5)]
-    nodes: usize,
+    /// Nodes of the cluster: 5 by default, 3 for `faults`
+    #[arg(long)]
+    nodes: Option<usize>,
     /// The akgate to run; by default the one beside this program
     #[arg(long)]
     akgate: Option<PathBuf>,
@@ -92,6 +94,24 @@ struct BarrierArgs {
     polling: bool,
 }
 
+#[derive(Debug, Args)]
+struct FaultsArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Callers at a time
+    #[arg(long, default_value_t = 12)]
+    callers: usize,
+    /// Nodes and imports that are killed, one at a time
+    #[arg(long, default_value_t = 100)]
+    kills: usize,
+    /// No HAProxy in front of the nodes
+    #[arg(long)]
+    without_balancer: bool,
+    /// A folder where the nodes' logs are kept
+    #[arg(long)]
+    logs: Option<PathBuf>,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -119,7 +139,7 @@ async fn run(drill: Drill) -> Result<bool> {
             };
             let summary = nemesis::run(&nemesis::Settings {
                 akgate: akgate(args.common.akgate)?,
-                nodes: args.common.nodes,
+                nodes: args.common.nodes.unwrap_or(5),
                 receipts: args.receipts,
                 calls_per_node: args.calls_per_node,
                 at_once: args.at_once,
@@ -136,10 +156,30 @@ async fn run(drill: Drill) -> Result<bool> {
             write(args.common.json.as_deref(), &summary)?;
             Ok(summary.holds())
         }
+        Drill::Faults(args) => {
+            let mut settings = faults::Settings {
+                akgate: akgate(args.common.akgate)?,
+                nodes: args.common.nodes.unwrap_or(3),
+                callers: args.callers,
+                balancer: !args.without_balancer,
+                scenes: Vec::new(),
+                kills: args.kills,
+                logs: args.logs,
+            };
+            let mut summary = faults::Summary { rows: Vec::new() };
+            for scene in faults::Scene::ALL {
+                eprintln!("{scene:?}");
+                settings.scenes = vec![scene];
+                summary.rows.extend(faults::run(&settings).await?.rows);
+            }
+            print!("{summary}");
+            write(args.common.json.as_deref(), &summary)?;
+            Ok(summary.holds())
+        }
         Drill::Barrier(args) => {
             let summary = barrier::run(&barrier::Settings {
                 akgate: akgate(args.common.akgate)?,
-                nodes: args.common.nodes,
+                nodes: args.common.nodes.unwrap_or(5),
                 notified: match args.polling {
                     true => Notified::EveryOther,
                     false => Notified::All,

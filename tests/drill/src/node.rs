@@ -25,6 +25,8 @@ pub struct Addresses {
     pub gateway: SocketAddr,
     /// For operators.
     pub admin: SocketAddr,
+    /// For probes.
+    pub telemetry: SocketAddr,
 }
 
 /// What a node is doing.
@@ -69,6 +71,12 @@ impl Node {
         &self.name
     }
 
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Its log, of all its starts.
     #[must_use]
     pub fn log(&self) -> &Path {
@@ -107,11 +115,16 @@ impl Node {
         let until = Instant::now() + PATIENCE;
         loop {
             let text = self.log_since(said)?;
-            if let (Some(gateway), Some(admin)) =
-                (listens(&text, "gateway"), listens(&text, "admin"))
-            {
-                self.state
-                    .send_replace(State::Up(Addresses { gateway, admin }));
+            if let (Some(gateway), Some(admin), Some(telemetry)) = (
+                listens(&text, "gateway"),
+                listens(&text, "admin"),
+                listens(&text, "telemetry"),
+            ) {
+                self.state.send_replace(State::Up(Addresses {
+                    gateway,
+                    admin,
+                    telemetry,
+                }));
                 return Ok(());
             }
             let ended = self.process().as_mut().and_then(Process::ended);

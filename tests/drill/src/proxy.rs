@@ -50,12 +50,21 @@ impl Mode {
     }
 }
 
+/// One way of a connection that was opened after so many freezes.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    direction: Direction,
+    freezes: u64,
+}
+
 #[derive(Debug, Clone)]
 struct State {
     mode: Mode,
     target: Target,
     /// Connections of an older one are closed: a short cut is not missed by any.
     generation: u64,
+    /// How often all connections were frozen for good.
+    freezes: u64,
 }
 
 /// A running proxy. Dropping it closes everything.
@@ -78,6 +87,7 @@ impl Proxy {
             mode: Mode::Pass,
             target,
             generation: 0,
+            freezes: 0,
         });
         Ok(Self {
             address,
@@ -100,6 +110,16 @@ impl Proxy {
                 state.generation += 1;
             }
         });
+    }
+
+    /// Freezes the connections that there are, for good: no byte moves on them any more, and nobody is told. New ones pass.
+    pub fn freeze_existing(&self) {
+        self.state.send_modify(|state| state.freezes += 1);
+    }
+
+    /// Puts something else behind it for new connections. Those that there are stay with the former target.
+    pub fn retarget_new(&self, target: Target) {
+        self.state.send_modify(|state| state.target = target);
     }
 
     /// Puts something else behind it, and closes what went to the former target.
@@ -138,28 +158,39 @@ async fn serve(client: TcpStream, seen: watch::Receiver<State>) {
 
 async fn relay(client: TcpStream, mut seen: watch::Receiver<State>) -> io::Result<()> {
     client.set_nodelay(true)?;
-    wait_to_move(&mut seen, Direction::ToTarget).await?;
+    let freezes = seen.borrow().freezes;
+    let way = Way {
+        direction: Direction::ToTarget,
+        freezes,
+    };
+    wait_to_move(&mut seen, way).await?;
     let target = seen.borrow().target.clone();
     match target {
-        Target::Unix(path) => join(client, UnixStream::connect(path).await?, seen).await,
+        Target::Unix(path) => join(client, UnixStream::connect(path).await?, seen, freezes).await,
         Target::Tcp(address) => {
             let target = TcpStream::connect(address).await?;
             target.set_nodelay(true)?;
-            join(client, target, seen).await
+            join(client, target, seen, freezes).await
         }
     }
 }
 
-async fn join<T>(client: TcpStream, target: T, seen: watch::Receiver<State>) -> io::Result<()>
+async fn join<T>(
+    client: TcpStream,
+    target: T,
+    seen: watch::Receiver<State>,
+    freezes: u64,
+) -> io::Result<()>
 where
     T: AsyncRead + AsyncWrite,
 {
     let (from_client, to_client) = split(client);
     let (from_target, to_target) = split(target);
+    let way = |direction| Way { direction, freezes };
     // Neither side goes on without the other.
     tokio::select! {
-        ended = pump(from_client, to_target, seen.clone(), Direction::ToTarget) => ended,
-        ended = pump(from_target, to_client, seen, Direction::ToClient) => ended,
+        ended = pump(from_client, to_target, seen.clone(), way(Direction::ToTarget)) => ended,
+        ended = pump(from_target, to_client, seen, way(Direction::ToClient)) => ended,
     }
 }
 
@@ -167,24 +198,26 @@ async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut seen: watch::Receiver<State>,
-    direction: Direction,
+    way: Way,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 << 10];
     loop {
-        wait_to_move(&mut seen, direction).await?;
+        wait_to_move(&mut seen, way).await?;
         let count = from.read(&mut buffer).await?;
         if count == 0 {
             return Ok(());
         }
         // It may have been frozen while this was waited for.
-        wait_to_move(&mut seen, direction).await?;
+        wait_to_move(&mut seen, way).await?;
         let mut bytes = buffer.get(..count).unwrap_or_default();
         copy(&mut bytes, &mut to).await?;
         to.flush().await?;
     }
 }
 
-async fn wait_to_move(seen: &mut watch::Receiver<State>, direction: Direction) -> io::Result<()> {
-    let moves = seen.wait_for(|state| !state.mode.holds(direction)).await;
+async fn wait_to_move(seen: &mut watch::Receiver<State>, way: Way) -> io::Result<()> {
+    let moves = seen
+        .wait_for(|state| !state.mode.holds(way.direction) && state.freezes == way.freezes)
+        .await;
     moves.map(drop).map_err(io::Error::other)
 }

@@ -44,7 +44,7 @@ impl Feed {
                     );
                 }
                 Err(fault) => {
-                    tracing::debug!(%fault, "the registry in memory could not be compared")
+                    tracing::debug!(%fault, "the registry in memory could not be compared");
                 }
             }
         }

@@ -27,7 +27,7 @@ use self::{
 };
 use crate::{
     Result,
-    cluster::{self, Cluster, Notified},
+    cluster::{self, Cluster, Hosts, Notified},
     fault::{Kind, inject},
     histories::Histories,
     keys::Key,
@@ -79,6 +79,8 @@ pub async fn run(settings: &Settings) -> Result<Summary> {
         notified: Notified::EveryOther,
         keys: settings.receipts + SPARE,
         standby: settings.failovers > 0,
+        hosts: Hosts::One,
+        database_timeout: 1,
     })
     .await?;
     let began = cluster.clock.now();

@@ -32,6 +32,8 @@ pub struct Postgres {
     root: PathBuf,
     primary: Server,
     standby: Option<Server>,
+    /// A primary of before that still runs.
+    former: Option<Server>,
     /// Between the standby and the primary.
     replication: Proxy,
     made: u32,
@@ -55,6 +57,7 @@ impl Postgres {
             replication: Proxy::start(Target::Unix(primary.socket())).await?,
             primary,
             standby: None,
+            former: None,
             made: 0,
         })
     }
@@ -141,15 +144,77 @@ impl Postgres {
     pub async fn promote(&mut self) -> Result<()> {
         self.primary.kill();
         let standby = self.standby.take().ok_or("there is no standby")?;
-        let mut connection = standby.connect("postgres").await?;
-        let promoted: bool = sqlx::query_scalar("SELECT pg_promote(true, 30)")
-            .fetch_one(&mut connection)
-            .await?;
+        let promoted = promote(&standby).await;
         std::mem::replace(&mut self.primary, standby).discard();
-        match promoted {
-            true => Ok(()),
-            false => Err("the standby is not promoted".into()),
+        promoted
+    }
+
+    /// Makes every commit wait for the standby.
+    ///
+    /// # Errors
+    /// Where the primary does not answer.
+    pub async fn commit_with_standby(&self) -> Result<()> {
+        self.alter_primary("synchronous_standby_names = '*'").await
+    }
+
+    /// Makes the standby the primary. The former one lives on, keeps its sessions, and takes no writes.
+    ///
+    /// # Errors
+    /// Where there is no standby, or it is not promoted.
+    pub async fn hand_over(&mut self) -> Result<()> {
+        self.alter_primary("default_transaction_read_only = on")
+            .await?;
+        self.catch_up().await?;
+        let standby = self.standby.take().ok_or("there is no standby")?;
+        promote(&standby).await?;
+        self.former = Some(std::mem::replace(&mut self.primary, standby));
+        Ok(())
+    }
+
+    /// Lets nobody open a session with the nodes' database, and ends those that there are.
+    ///
+    /// # Errors
+    /// Where the primary does not answer.
+    pub async fn forbid_connections(&self) -> Result<()> {
+        self.set_connections(false).await
+    }
+
+    /// Lets everybody connect again.
+    ///
+    /// # Errors
+    /// Where the primary does not answer.
+    pub async fn allow_connections(&self) -> Result<()> {
+        self.set_connections(true).await
+    }
+
+    async fn set_connections(&self, allowed: bool) -> Result<()> {
+        let mut connection = self.primary.connect("postgres").await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+            "ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS {allowed};
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{DATABASE}' AND NOT {allowed}"
+        )))
+        .execute(&mut connection)
+        .await?;
+        Ok(())
+    }
+
+    async fn alter_primary(&self, setting: &'static str) -> Result<()> {
+        let mut connection = self.primary.connect("postgres").await?;
+        for statement in [
+            format!("ALTER SYSTEM SET {setting}"),
+            "SELECT pg_reload_conf()".to_owned(),
+        ] {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+                .execute(&mut connection)
+                .await?;
         }
+        Ok(())
+    }
+
+    /// Where proxies reach the standby.
+    #[must_use]
+    pub fn standby_target(&self) -> Option<Target> {
+        Some(Target::Unix(self.standby.as_ref()?.socket()))
     }
 
     /// Where proxies reach the primary.
@@ -164,5 +229,16 @@ impl Postgres {
     /// Where the primary does not answer.
     pub async fn connect(&self) -> Result<PgConnection> {
         self.primary.connect(DATABASE).await
+    }
+}
+
+async fn promote(standby: &Server) -> Result<()> {
+    let mut connection = standby.connect("postgres").await?;
+    let promoted: bool = sqlx::query_scalar("SELECT pg_promote(true, 30)")
+        .fetch_one(&mut connection)
+        .await?;
+    match promoted {
+        true => Ok(()),
+        false => Err("the standby is not promoted".into()),
     }
 }

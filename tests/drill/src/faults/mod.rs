@@ -1,0 +1,148 @@
+//! The faults drill: each promise about the database and the nodes as a scene with a figure.
+//!
+//! In every scene, mutations are sent all the time, and a leaked key is tried at every node. What was acknowledged is
+//! looked for in the end.
+
+mod kills;
+mod load;
+mod scenes;
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use serde::Serialize;
+
+use crate::Result;
+
+/// What is run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The `akgate` to run.
+    pub akgate: PathBuf,
+    /// How many nodes.
+    pub nodes: usize,
+    /// Callers at a time.
+    pub callers: usize,
+    /// Whether HAProxy stands in front of the nodes.
+    pub balancer: bool,
+    /// The scenes, in this order.
+    pub scenes: Vec<Scene>,
+    /// How often a process is killed in [`Scene::Kills`].
+    pub kills: usize,
+    /// A folder where the nodes' logs are kept.
+    pub logs: Option<PathBuf>,
+}
+
+/// A scene.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scene {
+    /// Every connection to the database freezes; new ones work.
+    Frozen,
+    /// The standby is promoted, the address follows, the former primary lives on and takes no writes.
+    Promoted,
+    /// The nodes know both hosts; the primary is killed and the standby promoted.
+    Followed,
+    /// The database forbids further connections, and ends those that there are.
+    NoConnections,
+    /// Processes are killed at random moments of reports, mutations and imports.
+    Kills,
+}
+
+impl Scene {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Frozen,
+        Self::Promoted,
+        Self::Followed,
+        Self::NoConnections,
+        Self::Kills,
+    ];
+}
+
+/// A figure of a scene.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// Of which scene.
+    pub scene: &'static str,
+    /// What was promised.
+    pub promised: String,
+    /// What was measured.
+    pub measured: String,
+    /// Whether it holds.
+    pub ok: bool,
+}
+
+impl Row {
+    fn within(scene: &'static str, what: &str, limit: Duration, measured: Duration) -> Self {
+        Self {
+            scene,
+            promised: format!("{what} <= {:.0} s", limit.as_secs_f64()),
+            measured: format!("{:.1} s", measured.as_secs_f64()),
+            ok: measured <= limit,
+        }
+    }
+
+    fn none(scene: &'static str, what: &str, count: usize, among: usize) -> Self {
+        Self {
+            scene,
+            promised: format!("{what}: 0"),
+            measured: format!("{count} of {among}"),
+            // Nothing is shown by nothing.
+            ok: count == 0 && among > 0,
+        }
+    }
+}
+
+/// All figures.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// In the order of the scenes.
+    pub rows: Vec<Row>,
+}
+
+impl Summary {
+    /// Whether every promise was held.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.rows.iter().all(|row| row.ok)
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |of: fn(&Row) -> &str| self.rows.iter().map(|row| of(row).len()).max();
+        let scene = width(|row| row.scene).unwrap_or_default().max(5);
+        let promised = width(|row| &row.promised).unwrap_or_default().max(8);
+        let measured = width(|row| &row.measured).unwrap_or_default().max(8);
+        writeln!(
+            f,
+            "{:scene$} | {:promised$} | {:measured$} | ok",
+            "scene", "promised", "measured"
+        )?;
+        for row in &self.rows {
+            writeln!(
+                f,
+                "{:scene$} | {:promised$} | {:measured$} | {}",
+                row.scene,
+                row.promised,
+                row.measured,
+                if row.ok { "yes" } else { "NO" }
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs the scenes, each on a cluster of its own.
+///
+/// # Errors
+/// Where the harness itself fails.
+pub async fn run(settings: &Settings) -> Result<Summary> {
+    let mut rows = Vec::new();
+    for scene in &settings.scenes {
+        rows.extend(match scene {
+            Scene::Kills => kills::run(settings).await?,
+            other => scenes::run(settings, *other).await?,
+        });
+    }
+    Ok(Summary { rows })
+}
