@@ -171,10 +171,8 @@ impl HealthState {
     async fn key_ring(&self) -> Result<(), String> {
         let checking = key_ring_check::check_key_ring(&self.pool, &self.ring);
         match with_timeout(self.timeout, checking).await {
-            Err(fault @ (KeyRingMismatch::Index | KeyRingMismatch::Seal(_))) => {
-                Err(fault.to_string())
-            }
             Ok(()) | Err(KeyRingMismatch::State(_)) => Ok(()),
+            Err(mismatch) => Err(mismatch.to_string()),
         }
     }
 

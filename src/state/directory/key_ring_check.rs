@@ -49,37 +49,44 @@ pub async fn register_key_ring(pool: &PgPool, ring: &KeyRing) -> Result<(), KeyR
     )
     .execute(&mut *tx)
     .await?;
-    compare(&mut tx, ring).await?;
+    for id in compare(&mut tx, ring).await? {
+        // It was taken out too early, or after everything was sealed again: then it is forgotten.
+        if has_sealed(&mut tx, id).await? {
+            return Err(KeyRingMismatch::Missing(id));
+        }
+        sqlx::query!("DELETE FROM key_ring_checks WHERE key_id = $1", id)
+            .execute(&mut *tx)
+            .await?;
+    }
     tx.commit().await?;
     Ok(())
 }
 
-/// Checks a key ring without keeping anything. A database that has none yet takes any.
+/// Checks the keys of a ring that the database knows, without keeping anything. A database that has none yet takes any.
 ///
 /// # Errors
 /// [`KeyRingMismatch`].
 pub async fn check_key_ring(pool: &PgPool, ring: &KeyRing) -> Result<(), KeyRingMismatch> {
-    compare(&mut *pool.acquire().await?, ring).await
+    compare(&mut *pool.acquire().await?, ring).await?;
+    Ok(())
 }
 
-async fn compare(database: &mut PgConnection, ring: &KeyRing) -> Result<(), KeyRingMismatch> {
+/// Gives the ids of keys that the database knows and the ring has not.
+async fn compare(database: &mut PgConnection, ring: &KeyRing) -> Result<Vec<i32>, KeyRingMismatch> {
     let kept = sqlx::query!("SELECT key_id, check_value FROM key_ring_checks ORDER BY key_id")
-        .fetch_all(&mut *database)
+        .fetch_all(database)
         .await?;
     let values = ring.check_values();
+    let mut missing = Vec::new();
     for row in kept {
         match values.iter().find(|(id, _)| *id == row.key_id) {
             Some((_, value)) if *value == row.check_value => {}
             Some((INDEX_KEY_ID, _)) => return Err(KeyRingMismatch::Index),
             Some((id, _)) => return Err(KeyRingMismatch::Seal(*id)),
-            // It was taken out after everything was sealed again, or too early.
-            None if has_sealed(&mut *database, row.key_id).await? => {
-                return Err(KeyRingMismatch::Missing(row.key_id));
-            }
-            None => {}
+            None => missing.push(row.key_id),
         }
     }
-    Ok(())
+    Ok(missing)
 }
 
 async fn has_sealed(database: &mut PgConnection, seal_key_id: i32) -> Result<bool, sqlx::Error> {
