@@ -1,6 +1,9 @@
 //! The key ring: the one that belongs to the database, read again when its file changes.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
     config::{Config, ConfigSecret},
@@ -47,7 +50,7 @@ pub(super) async fn follow_key_ring(file: PathBuf, ring: &KeyRing, pool: &Pool) 
     }
 }
 
-async fn reload_key_ring(file: &PathBuf, ring: &KeyRing, pool: &Pool) -> Result<bool, ServeError> {
+async fn reload_key_ring(file: &Path, ring: &KeyRing, pool: &Pool) -> Result<bool, ServeError> {
     let found = KeyRing::parse(ConfigSecret::read(file)?.expose())?;
     if found.has_same_keys(ring) {
         return Ok(false);
