@@ -136,7 +136,7 @@ pub struct LetterWorkerSettings {
     /// A folder of templates in place of those of the build.
     pub templates: Option<PathBuf>,
     /// What all letters tell.
-    pub house: LetterSettings,
+    pub letter_settings: LetterSettings,
     /// Who lifts.
     pub lift: LiftRule,
 }
@@ -390,7 +390,7 @@ impl Node {
             mailer: settings.mailer,
             from: settings.from,
             dkim: settings.dkim,
-            house: settings.house,
+            letter_settings: settings.letter_settings,
             lift: settings.lift,
             clock,
             randomness,

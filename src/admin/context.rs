@@ -127,7 +127,7 @@ impl AdminApi {
         }
     }
 
-    /// Waits until every node refuses what a committed change refuses.
+    /// AwaitsApproval until every node refuses what a committed change refuses.
     pub(crate) async fn receipt(
         &self,
         committed: Position,

@@ -215,7 +215,7 @@ fn parse_request(request: Bytes) -> Result<RawRequest, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(|_| Fault::Internal("no runtime"))?;
-    runtime.block_on(wire::read_one(request, BodyLimit::default()))
+    runtime.block_on(wire::read_single_request(request, BodyLimit::default()))
 }
 
 /// Freshness, then the session's token, then the MAC: the gateway's order without its directory.

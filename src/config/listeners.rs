@@ -193,11 +193,11 @@ pub struct AdminSection {
     #[config(env = "AKGATE_ADMIN_REQUESTS_PER_SECOND", default = 100)]
     pub requests_per_second: NonZeroU32,
     /// How long an approval stays open before it expires, in hours.
-    #[config(env = "AKGATE_ADMIN_REQUESTS_EXPIRE_HOURS", default = 24)]
-    pub requests_expire_hours: u16,
+    #[config(env = "AKGATE_ADMIN_APPROVALS_EXPIRE_HOURS", default = 24)]
+    pub approvals_expire_hours: u16,
     /// Lifting more restrictions than this at once needs a second operator.
-    #[config(env = "AKGATE_ADMIN_BULK_ABOVE", default = 100)]
-    pub bulk_above: usize,
+    #[config(env = "AKGATE_ADMIN_UNDO_APPROVAL_ABOVE", default = 100)]
+    pub undo_approval_above: usize,
     /// Sign-in with an OpenID Connect provider.
     #[config(nested)]
     pub oidc: OidcSection,
@@ -206,8 +206,8 @@ pub struct AdminSection {
 impl AdminSection {
     pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
         text.require_larger([(
-            "admin.requests_expire_hours",
-            self.requests_expire_hours > 0,
+            "admin.approvals_expire_hours",
+            self.approvals_expire_hours > 0,
         )])
     }
 

@@ -83,8 +83,8 @@ pub struct SourcesSection {
     #[config(env = "AKGATE_SOURCES_BODY_TIMEOUT_SECONDS", default = 30)]
     pub body_timeout_seconds: u64,
     /// Maximum total size of deliveries in progress, in bytes; further ones are refused (503).
-    #[config(env = "AKGATE_SOURCES_ROOM_BYTES", default = 134217728)]
-    pub room_bytes: usize,
+    #[config(env = "AKGATE_SOURCES_BODY_BUDGET_BYTES", default = 134217728)]
+    pub body_budget_bytes: usize,
     /// Timeout for a delivery in the database, in seconds. GitHub waits 30 seconds in total.
     #[config(env = "AKGATE_SOURCES_TIMEOUT_SECONDS", default = 20)]
     pub timeout_seconds: u64,
@@ -115,8 +115,8 @@ impl SourcesSection {
                 self.body_timeout_seconds > 0,
             ),
             (
-                "sources.room_bytes",
-                self.room_bytes >= self.body_limit_bytes,
+                "sources.body_budget_bytes",
+                self.body_budget_bytes >= self.body_limit_bytes,
             ),
         ])
     }

@@ -310,7 +310,7 @@ async fn run_story<W: io::Write>(
         from: SENDER.parse()?,
         dkim: None,
         templates: None,
-        house: LetterSettings {
+        letter_settings: LetterSettings {
             public_url: public_url.clone(),
             support: SUPPORT_ADDRESS.to_owned(),
             hotline: None,

@@ -105,7 +105,7 @@ pub async fn seed_accounts(
     now: OffsetDateTime,
 ) -> Result<Fixtures, SeedFault> {
     let mut rng = randomness.rng();
-    let run = random_letters(&mut rng, 6);
+    let run = random_alphanumeric(&mut rng, 6);
     let (english, chinese) = (
         random_account_id(&mut rng, '5'),
         random_account_id(&mut rng, '6'),
@@ -130,9 +130,9 @@ pub async fn seed_accounts(
             sandbox::seed_user(pool, account_id, name, now).await?;
         }
         let role = user_name.unwrap_or("root");
-        let id = format!("LTAI5tDemo{role}{}", random_letters(&mut rng, 24));
+        let id = format!("LTAI5tDemo{role}{}", random_alphanumeric(&mut rng, 24));
         let id = AccessKeyId::parse(&id.chars().take(24).collect::<String>())?;
-        let secret = format!("Demo{}", random_letters(&mut rng, 26));
+        let secret = format!("Demo{}", random_alphanumeric(&mut rng, 26));
         sandbox::seed_access_key(pool, account_id, user_name, &id, now).await?;
         let key = NewKey {
             record: KeyRecord {
@@ -180,7 +180,7 @@ pub fn trust_policy(account_id: &str) -> String {
     .to_string()
 }
 
-fn random_letters(rng: &mut impl Rng, count: usize) -> String {
+fn random_alphanumeric(rng: &mut impl Rng, count: usize) -> String {
     rng.sample_iter(rand::distr::Alphanumeric)
         .take(count)
         .map(char::from)

@@ -56,7 +56,7 @@ pub async fn authenticate(
     } = received;
     let (verified, caller) = match &request.claim {
         Some(_) => {
-            let (verified, caller) = prove(gate, trace, request).await?;
+            let (verified, caller) = verify_caller(gate, trace, request).await?;
             (verified, Some(caller))
         }
         None => (pass_anonymous(gate, request)?, None),
@@ -73,7 +73,7 @@ pub async fn authenticate(
     })
 }
 
-async fn prove(
+async fn verify_caller(
     gate: &Gate,
     trace: &mut Trace,
     request: ApiRequest,
@@ -94,7 +94,7 @@ async fn prove(
     let Some(claim) = &verified.request().claim else {
         return Err(Fault::Missing("AccessKeyId"));
     };
-    gate.nonces.burn(id, &claim.nonce, now)?;
+    gate.nonces.use_nonce(id, &claim.nonce, now)?;
     trace.caller = Some(Arc::clone(&caller));
     Ok((verified, caller))
 }
@@ -103,7 +103,7 @@ async fn prove(
 ///
 /// # Errors
 /// What the caller is told where the access key is not what it was.
-pub async fn prove_again(
+pub async fn reverify_caller(
     gate: &Gate,
     authenticated: &mut Authenticated,
     basis: DecisionBasis,

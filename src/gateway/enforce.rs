@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use super::{
-    authenticate::{Authenticated, prove_again},
+    authenticate::{Authenticated, reverify_caller},
     gate::Gate,
     judge::{Denied, judge, record_denial, record_permit},
     trace::Trace,
@@ -92,12 +92,12 @@ pub async fn permit_with_lease(
         Err(Denied::Refused(Refusal::StandingUnknown)) if !authenticated.basis.is_leased => {
             // Boxed: inline, it would make the future of every call large.
             Box::pin(async {
-                let mut takings = gate.lease.takings();
+                let mut renewals = gate.lease.renewals();
                 if !gate.basis().is_leased {
-                    let taken = tokio::time::timeout(LEASE_PATIENCE, takings.changed());
+                    let taken = tokio::time::timeout(LEASE_PATIENCE, renewals.changed());
                     drop(taken.await);
                 }
-                permit_anew(gate, trace, authenticated).await
+                decide_again(gate, trace, authenticated).await
             })
             .await
         }
@@ -109,12 +109,12 @@ pub async fn permit_with_lease(
 ///
 /// # Errors
 /// What the caller is told of a refusal.
-pub async fn permit_anew(
+pub async fn decide_again(
     gate: &Gate,
     trace: &mut Trace,
     authenticated: &mut Authenticated,
 ) -> Result<Permit, Fault> {
-    prove_again(gate, authenticated, gate.basis()).await?;
+    reverify_caller(gate, authenticated, gate.basis()).await?;
     judge(gate, gate.policy(), trace, authenticated)
         .map_err(|denied| record_denial(gate, trace, authenticated, denied))
 }

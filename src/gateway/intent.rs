@@ -8,8 +8,8 @@
 //! 3. A clearance that is too old is replaced by a new one in the same way ([`clear_again`]).
 
 use super::{
-    authenticate::{Authenticated, prove_again},
-    enforce::{PendingChange, Permitted, permit_anew, permit_with_lease},
+    authenticate::{Authenticated, reverify_caller},
+    enforce::{PendingChange, Permitted, decide_again, permit_with_lease},
     gate::Gate,
     judge::{call_record, record_permit},
     trace::{Trace, VerdictLabel},
@@ -44,7 +44,7 @@ pub async fn record_intent(
     let intent = intent_of(gate, trace, &authenticated, permit.grounds());
     if let Some(caller) = &authenticated.caller {
         let position = permit.basis().position;
-        trace.entered_intent = Some(gate.calls.intend(caller.root(), position));
+        trace.entered_intent = Some(gate.calls.enter_with_intent(caller.root(), position));
     }
     let timeout = gate.settings.database_timeout;
     let position = match with_timeout(timeout, intents::insert_intent(&gate.pool, &intent)).await {
@@ -78,14 +78,14 @@ pub async fn clear_again(
 ) -> Result<Clearance, Fault> {
     match authenticated.intent {
         None => {
-            prove_again(gate, authenticated, gate.basis()).await?;
+            reverify_caller(gate, authenticated, gate.basis()).await?;
             let permit = permit_with_lease(gate, trace, authenticated).await?;
             permit.of_read().map_err(|_| Fault::Unavailable)
         }
         Some(position) => {
             // A node that was stopped has heard nothing since.
             gate.feed.catch_up().await.map_err(|_| Fault::Unavailable)?;
-            let permit = permit_anew(gate, trace, authenticated).await?;
+            let permit = decide_again(gate, trace, authenticated).await?;
             join(gate, trace, authenticated, permit, position).await
         }
     }
@@ -108,7 +108,7 @@ async fn join(
             .reach(required)
             .await
             .map_err(|_| Fault::Unavailable)?;
-        permit = permit_anew(gate, trace, authenticated).await?;
+        permit = decide_again(gate, trace, authenticated).await?;
         if let Some(entered) = &trace.entered_intent {
             entered.decided_at(permit.basis().position);
         }

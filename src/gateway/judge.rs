@@ -46,13 +46,13 @@ pub fn judge(
         return verdict::permit_anonymous(&authenticated.operation, authenticated.basis)
             .ok_or(Denied::Anonymous);
     };
-    match weigh(gate, policy, trace, authenticated, caller) {
+    match decide_verdict(gate, policy, trace, authenticated, caller) {
         Verdict::Allow(permit) => Ok(permit),
         Verdict::Refuse(refusal) => Err(Denied::Refused(refusal)),
     }
 }
 
-fn weigh(
+fn decide_verdict(
     gate: &Gate,
     policy: Policy,
     trace: &Trace,

@@ -51,7 +51,12 @@ impl<S: BuildHasher> NonceMemory<S> {
     /// # Errors
     /// [`Fault::NonceUsed`] for one that was taken before; [`Fault::Throttled`] where the key has used up
     /// its room.
-    pub fn burn(&self, key: &AccessKeyId, nonce: &str, now: OffsetDateTime) -> Result<(), Fault> {
+    pub fn use_nonce(
+        &self,
+        key: &AccessKeyId,
+        nonce: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), Fault> {
         let hash = self.hasher.hash_one((key, nonce));
         let minute = now.unix_timestamp().div_euclid(60);
         let Some(mut shard) = self.shard(key).and_then(|shard| shard.lock().ok()) else {
@@ -150,20 +155,23 @@ mod tests {
     #[test]
     fn nonce_is_taken_once_per_key() {
         let memory = NonceMemory::new(10, RandomState::new());
-        assert_eq!(memory.burn(&key("a"), "1", NOW), Ok(()));
-        assert_eq!(memory.burn(&key("a"), "1", NOW), Err(Fault::NonceUsed));
-        assert_eq!(memory.burn(&key("a"), "2", NOW), Ok(()));
-        assert_eq!(memory.burn(&key("b"), "1", NOW), Ok(()));
+        assert_eq!(memory.use_nonce(&key("a"), "1", NOW), Ok(()));
+        assert_eq!(memory.use_nonce(&key("a"), "1", NOW), Err(Fault::NonceUsed));
+        assert_eq!(memory.use_nonce(&key("a"), "2", NOW), Ok(()));
+        assert_eq!(memory.use_nonce(&key("b"), "1", NOW), Ok(()));
     }
 
     #[test]
     fn nonce_is_remembered_for_thirty_one_minutes_and_then_freed() {
         let memory = NonceMemory::new(10, RandomState::new());
-        assert_eq!(memory.burn(&key("a"), "1", NOW), Ok(()));
+        assert_eq!(memory.use_nonce(&key("a"), "1", NOW), Ok(()));
         let last = NOW + NONCE_MEMORY;
-        assert_eq!(memory.burn(&key("a"), "1", last), Err(Fault::NonceUsed));
         assert_eq!(
-            memory.burn(&key("a"), "1", last + Duration::minutes(1)),
+            memory.use_nonce(&key("a"), "1", last),
+            Err(Fault::NonceUsed)
+        );
+        assert_eq!(
+            memory.use_nonce(&key("a"), "1", last + Duration::minutes(1)),
             Ok(())
         );
         memory.sweep(last + Duration::hours(1));
@@ -173,25 +181,31 @@ mod tests {
     #[test]
     fn full_memory_refuses_that_key_and_evicts_nothing() {
         let memory = NonceMemory::new(2, RandomState::new());
-        assert_eq!(memory.burn(&key("a"), "1", NOW), Ok(()));
-        assert_eq!(memory.burn(&key("a"), "2", NOW), Ok(()));
-        assert_eq!(memory.burn(&key("a"), "3", NOW), Err(Fault::Throttled));
-        assert_eq!(memory.burn(&key("a"), "1", NOW), Err(Fault::NonceUsed));
-        assert_eq!(memory.burn(&key("b"), "3", NOW), Ok(()));
+        assert_eq!(memory.use_nonce(&key("a"), "1", NOW), Ok(()));
+        assert_eq!(memory.use_nonce(&key("a"), "2", NOW), Ok(()));
+        assert_eq!(memory.use_nonce(&key("a"), "3", NOW), Err(Fault::Throttled));
+        assert_eq!(memory.use_nonce(&key("a"), "1", NOW), Err(Fault::NonceUsed));
+        assert_eq!(memory.use_nonce(&key("b"), "3", NOW), Ok(()));
         assert_eq!(memory.len(), 3);
     }
 
     #[test]
     fn clock_set_back_shortens_nothing() {
         let memory = NonceMemory::new(10, RandomState::new());
-        assert_eq!(memory.burn(&key("a"), "1", NOW), Ok(()));
+        assert_eq!(memory.use_nonce(&key("a"), "1", NOW), Ok(()));
         assert_eq!(
-            memory.burn(&key("a"), "2", NOW - Duration::hours(2)),
+            memory.use_nonce(&key("a"), "2", NOW - Duration::hours(2)),
             Ok(())
         );
         let last = NOW + NONCE_MEMORY;
-        assert_eq!(memory.burn(&key("a"), "1", last), Err(Fault::NonceUsed));
-        assert_eq!(memory.burn(&key("a"), "2", last), Err(Fault::NonceUsed));
+        assert_eq!(
+            memory.use_nonce(&key("a"), "1", last),
+            Err(Fault::NonceUsed)
+        );
+        assert_eq!(
+            memory.use_nonce(&key("a"), "2", last),
+            Err(Fault::NonceUsed)
+        );
     }
 
     #[test]
@@ -202,7 +216,7 @@ mod tests {
                 .map(|_| {
                     scope.spawn(|| {
                         (0..500)
-                            .filter(|n| memory.burn(&key("a"), &n.to_string(), NOW).is_ok())
+                            .filter(|n| memory.use_nonce(&key("a"), &n.to_string(), NOW).is_ok())
                             .count()
                     })
                 })

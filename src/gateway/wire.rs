@@ -22,7 +22,7 @@ use akgate_rules::{fault::Fault, request::RawRequest};
 /// # Errors
 /// [`Fault::InvalidRequest`] where the server does not take the bytes for one whole request, or bytes
 /// are left over; else as [`read_whole_request`].
-pub async fn read_one(bytes: Bytes, limit: BodyLimit) -> Result<RawRequest, Fault> {
+pub async fn read_single_request(bytes: Bytes, limit: BodyLimit) -> Result<RawRequest, Fault> {
     let received = Arc::new(Mutex::new(None));
     let service = service_fn(|request: http::Request<Incoming>| {
         let received = Arc::clone(&received);
@@ -101,7 +101,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        runtime.block_on(read_one(
+        runtime.block_on(read_single_request(
             Bytes::copy_from_slice(text.as_bytes()),
             BodyLimit { bytes: 16 },
         ))

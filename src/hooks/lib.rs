@@ -43,7 +43,7 @@ pub struct Hook {
     /// Of which kinds.
     pub kinds: Vec<EventKind>,
     /// What it is told, and how it is known that we tell it.
-    pub manner: HookFormat,
+    pub format: HookFormat,
     /// Where.
     url: Uri,
     client: BoundedClient,
@@ -65,14 +65,14 @@ impl Hook {
     pub fn new(
         name: String,
         kinds: Vec<EventKind>,
-        manner: HookFormat,
+        format: HookFormat,
         url: Uri,
         tls: rustls::ClientConfig,
     ) -> Self {
         Self {
             name,
             kinds,
-            manner,
+            format,
             url,
             client: BoundedClient::new(tls, REQUEST_TIMEOUT, MAX_RESPONSE_BYTES),
         }
@@ -83,7 +83,7 @@ impl Hook {
     /// # Errors
     /// [`SendFault`].
     pub async fn send(&self, event: &LeasedEvent, now: OffsetDateTime) -> Result<(), SendFault> {
-        let message = match &self.manner {
+        let message = match &self.format {
             HookFormat::Webhook(webhook) => webhook
                 .message(event, now)
                 .map_err(|fault| permanent_fault(&fault)),
@@ -100,7 +100,7 @@ impl Hook {
             .into_parts();
         // What a receiver says besides its status may be as long as it likes.
         let body = body.unwrap_or_default();
-        match (&self.manner, head.status) {
+        match (&self.format, head.status) {
             (HookFormat::DingTalk(_), StatusCode::OK) => chat::check_dingtalk_response(&body),
             (_, status) if status.is_success() => Ok(()),
             (_, StatusCode::GONE) => {

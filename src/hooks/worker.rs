@@ -121,12 +121,12 @@ impl HookWorker {
         }
         let process = |(hook, event): (Arc<Hook>, LeasedEvent)| {
             let worker = Arc::clone(self);
-            async move { worker.see_to(&hook, &event).await }
+            async move { worker.process_event(&hook, &event).await }
         };
         Ok(process_batch(due, process).await)
     }
 
-    async fn see_to(&self, hook: &Hook, event: &LeasedEvent) {
+    async fn process_event(&self, hook: &Hook, event: &LeasedEvent) {
         let sent = hook.send(event, self.clock.now()).await;
         let now = self.clock.now();
         let settlement = match sent {

@@ -99,7 +99,7 @@ pub fn defang_url(url: &str, key: &AccessKeyId) -> String {
 /// Where a key was seen, in one line: the address, then the file and the commit that it does not name. `None` where
 /// the source does not tell.
 #[must_use]
-pub fn describe_place(seen: &LeakPlace, key: &AccessKeyId) -> Option<String> {
+pub fn describe_location(seen: &LeakPlace, key: &AccessKeyId) -> Option<String> {
     let mut shown = seen.url.as_deref().map(|url| defang_url(url, key));
     for more in [
         seen.path.as_deref(),
@@ -323,9 +323,9 @@ mod tests {
             ),
         ] {
             let seen = LeakPlace::new(url, Some(commit), path);
-            assert_eq!(describe_place(&seen, &key).as_deref(), Some(shown));
+            assert_eq!(describe_location(&seen, &key).as_deref(), Some(shown));
         }
-        assert_eq!(describe_place(&LeakPlace::default(), &key), None);
+        assert_eq!(describe_location(&LeakPlace::default(), &key), None);
     }
 
     #[test]

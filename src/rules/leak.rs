@@ -34,7 +34,7 @@ impl Proof {
     }
 }
 
-/// Where something was found. Texts of the source: not fit to be shown ([`crate::evidence::describe_place`]).
+/// Where something was found. Texts of the source: not fit to be shown ([`crate::evidence::describe_location`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct LeakPlace {
     /// The address.
@@ -70,7 +70,7 @@ impl LeakPlace {
     /// The place with nothing of some secrets in its texts: a source may show one in an address.
     #[must_use]
     pub fn without(&self, secrets: &SecretFragments) -> Self {
-        let without = |text: &Option<String>| Some(secrets.hidden_in(text.as_deref()?));
+        let without = |text: &Option<String>| Some(secrets.redact(text.as_deref()?));
         Self {
             url: without(&self.url),
             commit: without(&self.commit),

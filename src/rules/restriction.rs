@@ -56,13 +56,13 @@ crate::text_enum! {
 pub enum LiftRefusal {
     /// Nobody has confirmed the clean-up.
     #[error("the clean-up has not been confirmed")]
-    NotRemediated,
+    NotConfirmed,
     /// It is over already.
     #[error("the restriction is already lifted")]
     AlreadyLifted,
     /// The leaked key still works.
     #[error("the leaked access key is still active")]
-    PairActive,
+    KeyActive,
 }
 
 crate::text_enum! {
@@ -98,7 +98,7 @@ pub struct LiftTerms {
     /// Should the key come back, it is restricted again.
     pub tombstone: bool,
     /// One operator is not enough.
-    pub needs_two: bool,
+    pub needs_approval: bool,
 }
 
 /// Whether a restriction may be lifted: after the confirmation, and of an access key that works no more. Where the operator
@@ -108,7 +108,7 @@ pub struct LiftTerms {
 /// [`LiftRefusal`].
 pub fn check_lift(
     state: RestrictionState,
-    pair_is_active: bool,
+    key_is_active: bool,
     accepts: AcceptedConditions,
 ) -> Result<LiftTerms, LiftRefusal> {
     let is_confirmed = match state {
@@ -117,14 +117,14 @@ pub fn check_lift(
         RestrictionState::Lifted => return Err(LiftRefusal::AlreadyLifted),
     };
     if !is_confirmed && !accepts.no_confirmation {
-        return Err(LiftRefusal::NotRemediated);
+        return Err(LiftRefusal::NotConfirmed);
     }
-    if pair_is_active && !accepts.active_key {
-        return Err(LiftRefusal::PairActive);
+    if key_is_active && !accepts.active_key {
+        return Err(LiftRefusal::KeyActive);
     }
     Ok(LiftTerms {
-        tombstone: !pair_is_active,
-        needs_two: pair_is_active || !is_confirmed,
+        tombstone: !key_is_active,
+        needs_approval: key_is_active || !is_confirmed,
     })
 }
 
@@ -133,12 +133,12 @@ pub fn check_lift(
 #[must_use]
 pub fn policy_lift_terms(
     state: RestrictionState,
-    pair_is_gone: bool,
+    key_is_gone: bool,
     all_acknowledged: bool,
 ) -> Option<LiftTerms> {
-    (state.is_in_force() && pair_is_gone && all_acknowledged).then_some(LiftTerms {
+    (state.is_in_force() && key_is_gone && all_acknowledged).then_some(LiftTerms {
         tombstone: true,
-        needs_two: false,
+        needs_approval: false,
     })
 }
 
@@ -151,30 +151,30 @@ mod tests {
         let two = |tombstone| {
             Ok(LiftTerms {
                 tombstone,
-                needs_two: true,
+                needs_approval: true,
             })
         };
         let one = Ok(LiftTerms {
             tombstone: true,
-            needs_two: false,
+            needs_approval: false,
         });
         for (state, active, unaccepted, accepted) in [
             (
                 RestrictionState::Imposed,
                 true,
-                Err(LiftRefusal::NotRemediated),
+                Err(LiftRefusal::NotConfirmed),
                 two(false),
             ),
             (
                 RestrictionState::Imposed,
                 false,
-                Err(LiftRefusal::NotRemediated),
+                Err(LiftRefusal::NotConfirmed),
                 two(true),
             ),
             (
                 RestrictionState::Confirmed,
                 true,
-                Err(LiftRefusal::PairActive),
+                Err(LiftRefusal::KeyActive),
                 two(false),
             ),
             (RestrictionState::Confirmed, false, one, one),
@@ -215,15 +215,15 @@ mod tests {
                 },
             )
         };
-        assert_eq!(lift(true, false), Err(LiftRefusal::NotRemediated));
-        assert_eq!(lift(false, true), Err(LiftRefusal::PairActive));
+        assert_eq!(lift(true, false), Err(LiftRefusal::NotConfirmed));
+        assert_eq!(lift(false, true), Err(LiftRefusal::KeyActive));
     }
 
     #[test]
     fn policy_lifts_on_facts_alone() {
         let alone = Some(LiftTerms {
             tombstone: true,
-            needs_two: false,
+            needs_approval: false,
         });
         for state in [RestrictionState::Imposed, RestrictionState::Confirmed] {
             let lift = |gone, acknowledged| policy_lift_terms(state, gone, acknowledged);

@@ -31,7 +31,7 @@ impl SecretFragments {
 
     /// A text without them.
     #[must_use]
-    pub fn hidden_in(&self, text: &str) -> String {
+    pub fn redact(&self, text: &str) -> String {
         if self.0.is_empty() {
             return text.to_owned();
         }
@@ -92,7 +92,7 @@ mod tests {
                 AccessKeySecret::new(secret.to_owned()),
                 AccessKeySecret::new("AnotherSecret".to_owned()),
             ];
-            SecretFragments::of(&secrets).hidden_in(text)
+            SecretFragments::of(&secrets).redact(text)
         };
         let secret = "FakeSecretForTestsOnly0123abcD";
         for (text, shown) in [

@@ -35,7 +35,7 @@ fn build_hook(section: &HookSection, source: &str) -> Result<Hook, ServeError> {
     let secrets = section.secrets()?;
     let templates = || ChatTemplates::built_in().map_err(|_| UNCHECKED_HOOKS);
     let language = section.language;
-    let manner = match section.format {
+    let format = match section.format {
         HookFormatChoice::CloudEvents => {
             let secrets: Result<Vec<_>, _> = secrets
                 .iter()
@@ -63,5 +63,5 @@ fn build_hook(section: &HookSection, source: &str) -> Result<Hook, ServeError> {
         .clone()
         .unwrap_or_else(|| EventKind::ALL.to_vec());
     let tls = https::client_config(section.ca.as_deref())?;
-    Ok(Hook::new(section.name.clone(), kinds, manner, url, tls))
+    Ok(Hook::new(section.name.clone(), kinds, format, url, tls))
 }

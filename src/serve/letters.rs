@@ -53,7 +53,7 @@ pub(super) fn letter_settings(
         from,
         dkim,
         templates: mail.templates.clone(),
-        house: LetterSettings {
+        letter_settings: LetterSettings {
             public_url: public.trim_end_matches('/').to_owned(),
             support: mail.support.clone().unwrap_or_else(|| from_text.to_owned()),
             hotline: mail.hotline.clone(),

@@ -35,7 +35,7 @@ pub(super) fn bind_listeners(
     let ConfigSections {
         gateway, public, ..
     } = &config.sections;
-    let manners = |proxies: &[ipnet::IpNet]| ConnectionLimits {
+    let limits = |proxies: &[ipnet::IpNet]| ConnectionLimits {
         head_timeout: Duration::from_secs(gateway.head_timeout_seconds),
         idle_timeout: Duration::from_secs(gateway.idle_timeout_seconds),
         trusted_proxies: TrustedProxies::new(proxies.to_vec()),
@@ -51,7 +51,7 @@ pub(super) fn bind_listeners(
             "gateway",
             gateway.listen,
             tls,
-            manners(&gateway.trusted_proxies),
+            limits(&gateway.trusted_proxies),
         )?;
         let address = listener.local_addr();
         let (gate, serving) = if config.has(ProcessRole::Observer) {
@@ -75,7 +75,7 @@ pub(super) fn bind_listeners(
             "public",
             public.listen,
             tls,
-            manners(&public.trusted_proxies),
+            limits(&public.trusted_proxies),
         )?;
         let address = listener.local_addr();
         let intake = node.intake(sources::intake_settings(&config.sections)?, config.judges());
@@ -94,7 +94,7 @@ pub(super) fn bind_listeners(
             "admin",
             section.listen,
             tls,
-            manners(&section.trusted_proxies),
+            limits(&section.trusted_proxies),
         )?;
         let address = listener.local_addr();
         let settings = AdminSettings {
@@ -113,8 +113,8 @@ pub(super) fn bind_listeners(
 
 fn four_eyes_settings(section: &AdminSection) -> FourEyes {
     FourEyes {
-        expires_after: time::Duration::hours(section.requests_expire_hours.into()),
-        bulk_above: section.bulk_above,
+        expires_after: time::Duration::hours(section.approvals_expire_hours.into()),
+        undo_approval_above: section.undo_approval_above,
     }
 }
 
@@ -123,9 +123,9 @@ pub(super) fn bind_listener(
     section: &'static str,
     address: SocketAddr,
     tls: Option<Tls>,
-    manners: ConnectionLimits,
+    limits: ConnectionLimits,
 ) -> Result<Listener, ServeError> {
-    Listener::bind(address, tls, manners).map_err(|fault| ServeError::Listen {
+    Listener::bind(address, tls, limits).map_err(|fault| ServeError::Listen {
         section,
         address,
         fault,

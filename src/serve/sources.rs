@@ -25,7 +25,7 @@ pub(super) fn intake_settings(sections: &ConfigSections) -> Result<IntakeSetting
         timeout: Duration::from_secs(sources.timeout_seconds),
         body_limit: sources.body_limit_bytes,
         body_timeout: Duration::from_secs(sources.body_timeout_seconds),
-        room: sources.room_bytes,
+        room: sources.body_budget_bytes,
         suspicions: suspicion_settings(sections),
         signed: signed?,
         revokers: revokers?,

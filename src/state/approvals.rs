@@ -19,14 +19,14 @@ pub struct FourEyes {
     /// How long a request waits.
     pub expires_after: Duration,
     /// What concerns more restrictions than this at once takes two.
-    pub bulk_above: usize,
+    pub undo_approval_above: usize,
 }
 
 impl Default for FourEyes {
     fn default() -> Self {
         Self {
             expires_after: Duration::hours(24),
-            bulk_above: 100,
+            undo_approval_above: 100,
         }
     }
 }
@@ -93,7 +93,7 @@ pub enum ChangeOutcome<T> {
     /// It is done.
     Done(T),
     /// It waits for a second operator under this id.
-    Waits(Uuid),
+    AwaitsApproval(Uuid),
 }
 
 /// Another operator has asked for something to be done to the same subject, and that waits.
@@ -125,7 +125,7 @@ impl From<sqlx::Error> for RequestError {
 
 /// Asks for it in the caller's transaction, which has its turn among the writers. The same again is the same request;
 /// asked for in another way, it takes the place of one's own.
-pub(crate) async fn request<C: TwoPersonChange>(
+pub(crate) async fn request_approval<C: TwoPersonChange>(
     tx: &mut PgTransaction<'_>,
     change: &C,
     by: &Actor,
@@ -204,7 +204,7 @@ pub(crate) async fn request<C: TwoPersonChange>(
         restriction_id: change.restriction_id(),
         request,
     };
-    record(tx, AuditAction::Ask, by, &request, now).await?;
+    record(tx, AuditAction::RequestApproval, by, &request, now).await?;
     Ok(approval_id)
 }
 

@@ -79,19 +79,19 @@ pub enum DecisionFault {
     NotFound,
     /// It waits no more.
     #[error("the approval is already {0}")]
-    Over(String),
+    NotPending(String),
     /// Nobody decided in time.
     #[error("the approval has expired")]
     Expired,
     /// Who asked does not approve.
     #[error("the requester cannot approve")]
-    Own,
+    OwnApproval,
     /// Only who asked withdraws.
     #[error("only {0} can withdraw it")]
     NotOwn(String),
     /// Who asked is no operator any more.
     #[error("{0} is no longer an operator")]
-    AskerGone(String),
+    RequesterRevoked(String),
     /// The restriction does not allow it now.
     #[error(transparent)]
     Lift(#[from] LiftFault),
@@ -143,7 +143,7 @@ pub struct ApprovedChange {
 ///
 /// # Errors
 /// [`DecisionFault`]; nothing is done then, and the request goes on waiting.
-pub async fn approve_request(
+pub async fn grant_approval(
     pool: &PgPool,
     approval_id: Uuid,
     approver: &Actor,
@@ -154,10 +154,10 @@ pub async fn approve_request(
     revision::lock_revision(&mut tx).await?;
     let waiting = find_pending_approval(&mut tx, approval_id, now).await?;
     if waiting.by == *approver {
-        return Err(DecisionFault::Own);
+        return Err(DecisionFault::OwnApproval);
     }
     if !is_active_operator(&mut tx, &waiting.by).await? {
-        return Err(DecisionFault::AskerGone(waiting.requested_by));
+        return Err(DecisionFault::RequesterRevoked(waiting.requested_by));
     }
     let parties = Parties {
         requester: &waiting.by,
@@ -174,7 +174,7 @@ pub async fn approve_request(
 ///
 /// # Errors
 /// [`DecisionFault`].
-pub async fn reject_request(
+pub async fn reject_approval(
     pool: &PgPool,
     approval_id: Uuid,
     by: &Actor,
@@ -185,12 +185,12 @@ pub async fn reject_request(
     revision::lock_revision(&mut tx).await?;
     let waiting = find_pending_approval(&mut tx, approval_id, now).await?;
     if waiting.by == *by {
-        return Err(DecisionFault::Own);
+        return Err(DecisionFault::OwnApproval);
     }
     settle_approval(&mut tx, approval_id, "Rejected", by, Some(remark), now).await?;
     record(
         &mut tx,
-        AuditAction::Reject,
+        AuditAction::RejectApproval,
         by,
         &waiting.requested(approval_id),
         now,
@@ -204,7 +204,7 @@ pub async fn reject_request(
 ///
 /// # Errors
 /// [`DecisionFault`].
-pub async fn withdraw_request(
+pub async fn withdraw_approval(
     pool: &PgPool,
     approval_id: Uuid,
     by: &Actor,
@@ -244,7 +244,7 @@ async fn find_pending_approval(
     .await?
     .ok_or(DecisionFault::NotFound)?;
     if row.state != "Pending" {
-        return Err(DecisionFault::Over(row.state));
+        return Err(DecisionFault::NotPending(row.state));
     }
     if row.expires_at <= now {
         return Err(DecisionFault::Expired);

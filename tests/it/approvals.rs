@@ -121,7 +121,7 @@ async fn lift_without_confirmation_or_of_a_working_key_needs_approval() {
         .ask(&desk.admin, Method::POST, &path, Some(how(true, true)))
         .await;
     assert_eq!(status, StatusCode::CONFLICT);
-    assert_eq!(problem["type"], "urn:akgate:problem:asked-before");
+    assert_eq!(problem["type"], "urn:akgate:problem:already-requested");
     let detail = problem["detail"].as_str().unwrap();
     assert!(
         detail.contains(&id) && detail.contains("operator:olga"),
@@ -152,7 +152,7 @@ async fn lift_without_confirmation_or_of_a_working_key_needs_approval() {
     );
     assert_eq!(
         decide(&desk, &desk.approver, &id, "approve").await,
-        (409, "request-over".into())
+        (409, "approval-not-pending".into())
     );
     // One record for each change, and the lift's names both.
     let audited: Vec<(String, String, Option<String>)> = sqlx::query_as(
@@ -171,7 +171,7 @@ async fn lift_without_confirmation_or_of_a_working_key_needs_approval() {
         Some("operator:anna".to_owned()),
     );
     assert!(
-        audited.contains(&("Ask".to_owned(), olga, None)),
+        audited.contains(&("RequestApproval".to_owned(), olga, None)),
         "{audited:?}"
     );
     assert_eq!(
@@ -192,7 +192,7 @@ async fn requester_cannot_approve_with_any_token_and_others_cannot_withdraw() {
     let id = waits["approval_id"].as_str().unwrap();
     assert_eq!(
         decide(&desk, &desk.approver, id, "approve").await,
-        (409, "own-request".into())
+        (409, "own-approval".into())
     );
     let (_, _, other) = desk
         .ask(
@@ -205,11 +205,11 @@ async fn requester_cannot_approve_with_any_token_and_others_cannot_withdraw() {
     let other = other["token"].as_str().unwrap();
     assert_eq!(
         decide(&desk, other, id, "approve").await,
-        (409, "own-request".into())
+        (409, "own-approval".into())
     );
     assert_eq!(
         decide(&desk, &desk.approver, id, "reject").await,
-        (409, "own-request".into())
+        (409, "own-approval".into())
     );
     for token in [&desk.operator, &desk.viewer] {
         assert_eq!(
@@ -219,7 +219,7 @@ async fn requester_cannot_approve_with_any_token_and_others_cannot_withdraw() {
     }
     assert_eq!(
         decide(&desk, &desk.operator, id, "withdraw").await,
-        (409, "not-your-request".into())
+        (409, "not-your-approval".into())
     );
     assert_eq!(
         decide(&desk, other, id, "withdraw").await,
@@ -227,7 +227,7 @@ async fn requester_cannot_approve_with_any_token_and_others_cannot_withdraw() {
     );
     assert_eq!(
         decide(&desk, &desk.admin, id, "approve").await,
-        (409, "request-over".into())
+        (409, "approval-not-pending".into())
     );
     assert_eq!(state(&desk, &restriction).await, "Imposed");
 }
@@ -242,14 +242,14 @@ async fn approval_ends_by_rejection_by_expiry_and_with_its_requester() {
     );
     assert_eq!(
         decide(&desk, &desk.admin, &id, "approve").await,
-        (409, "request-over".into())
+        (409, "approval-not-pending".into())
     );
 
     let id = ask_to_lift(&desk, &restriction).await;
     desk.node.clock.advance(Duration::hours(24));
     assert_eq!(
         decide(&desk, &desk.approver, &id, "approve").await,
-        (409, "request-expired".into())
+        (409, "approval-expired".into())
     );
     let shown = desk.get(&format!("approvals/{id}")).await;
     assert_eq!(shown["state"], "Expired");
@@ -266,7 +266,7 @@ async fn approval_ends_by_rejection_by_expiry_and_with_its_requester() {
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
         decide(&desk, &desk.approver, &anew, "approve").await,
-        (409, "asker-gone".into())
+        (409, "requester-revoked".into())
     );
     assert_eq!(state(&desk, &restriction).await, "Imposed");
 }
@@ -303,7 +303,7 @@ async fn approval_checks_current_facts_and_covers_only_what_was_requested() {
     let more = ask_to_lift(&desk, &restriction).await;
     assert_eq!(
         decide(&desk, &desk.approver, &id, "approve").await,
-        (409, "request-over".into())
+        (409, "approval-not-pending".into())
     );
     assert_eq!(
         decide(&desk, &desk.approver, &more, "approve").await,
@@ -373,7 +373,7 @@ async fn concurrent_approvers_lift_once() {
         let pool = pool.clone();
         tokio::spawn(async move {
             let approver = akgate_state::audit::Actor::Operator(format!("approver{n}"));
-            decisions::approve_request(&pool, id, &approver, None, NOW)
+            decisions::grant_approval(&pool, id, &approver, None, NOW)
                 .await
                 .is_ok()
         })

@@ -109,8 +109,8 @@ thread_local! {
 
 pub fn read(raw: &[u8]) -> Result<ApiRequest, Fault> {
     let bytes = Bytes::copy_from_slice(raw);
-    let raw =
-        RUNTIME.with(|runtime| runtime.block_on(wire::read_one(bytes, BodyLimit::default())))?;
+    let raw = RUNTIME
+        .with(|runtime| runtime.block_on(wire::read_single_request(bytes, BodyLimit::default())))?;
     ApiRequest::parse(&raw)
 }
 

@@ -57,7 +57,10 @@ impl Draft {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        let raw = runtime.block_on(wire::read_one(Bytes::from(raw), BodyLimit { bytes: 64 }))?;
+        let raw = runtime.block_on(wire::read_single_request(
+            Bytes::from(raw),
+            BodyLimit { bytes: 64 },
+        ))?;
         let request = ApiRequest::parse(&raw)?;
         let claim = request
             .claim

@@ -32,7 +32,7 @@ use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
     database::NodePools,
-    decisions::approve_request,
+    decisions::grant_approval,
     directory::{KeyRecord, keys::NewKey, sealing::KeyRing},
     keys::lifecycle,
     leaks::record::{
@@ -426,7 +426,7 @@ pub async fn lift_by_two(pool: &PgPool, restriction_id: Uuid, now: OffsetDateTim
     );
     let eyes = FourEyes::default();
     let lifted = lift_restriction(pool, restriction_id, &lifting, &olga, eyes, None, now).await;
-    if let ChangeOutcome::Waits(id) = lifted.unwrap() {
-        approve_request(pool, id, &anna, None, now).await.unwrap();
+    if let ChangeOutcome::AwaitsApproval(id) = lifted.unwrap() {
+        grant_approval(pool, id, &anna, None, now).await.unwrap();
     }
 }

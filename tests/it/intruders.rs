@@ -93,7 +93,7 @@ async fn unknown_json_members_are_refused() {
         (
             Method::POST,
             format!("restrictions/{restriction}:lift"),
-            of(lift, &[("needs_two", json!(false))]),
+            of(lift, &[("needs_approval", json!(false))]),
         ),
         (
             Method::POST,
@@ -196,7 +196,7 @@ async fn resource_of_another_operator_cannot_be_changed_by_its_id() {
     for token in [&desk.operator, &desk.admin] {
         let (status, _, problem) = desk.ask(token, Method::POST, &withdraw, None).await;
         assert_eq!(status, StatusCode::CONFLICT);
-        assert_eq!(problem["type"], "urn:akgate:problem:not-your-request");
+        assert_eq!(problem["type"], "urn:akgate:problem:not-your-approval");
     }
     // An id of one kind is none of another: neither by path nor by body.
     for path in [

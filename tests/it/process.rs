@@ -116,13 +116,13 @@ impl Served {
         kill(signal, self.pid());
     }
 
-    /// Waits until the log says so.
+    /// AwaitsApproval until the log says so.
     pub async fn logs(&self, text: &str) {
         let what = format!("the log says {text}");
         eventually(&what, async || self.log().contains(text)).await;
     }
 
-    /// Waits for the end of the process; gives its exit status.
+    /// AwaitsApproval for the end of the process; gives its exit status.
     pub async fn ended(&mut self) -> Option<i32> {
         let child = &mut self.child;
         let ended = eventually_some("akgate serve ends", async || child.try_wait().unwrap());

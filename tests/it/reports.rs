@@ -242,7 +242,7 @@ async fn take_back(pool: &sqlx::PgPool, batch: Uuid) -> Result<UndoneDelivery, U
     let eyes = FourEyes::default();
     match undo_delivery(pool, batch, "an inventory, no leak", &olga(), eyes, NOW).await? {
         ChangeOutcome::Done(undone) => Ok(undone),
-        ChangeOutcome::Waits(_) => panic!("a second operator is asked for"),
+        ChangeOutcome::AwaitsApproval(_) => panic!("a second operator is asked for"),
     }
 }
 

@@ -27,7 +27,7 @@ use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
     database::pool_beside,
-    decisions::approve_request,
+    decisions::grant_approval,
     directory::revision,
     keys::lifecycle::commit_key_status,
     leaks::record::RestrictionInForce,
@@ -189,7 +189,7 @@ async fn run(connection: &mut PgConnection, statement: &str) {
     statement.execute(connection).await.unwrap();
 }
 
-/// Waits until a statement that begins so waits for a lock.
+/// AwaitsApproval until a statement that begins so waits for a lock.
 pub async fn until_it_waits(pool: &PgPool, beginning: &str) {
     let what = format!("a statement that begins with {beginning} waits");
     eventually(&what, async || {
@@ -329,7 +329,7 @@ async fn operators(pool: &PgPool) {
 
 async fn approved(pool: &PgPool, approval: Uuid) -> Position {
     let anna = Actor::Operator("anna".into());
-    approve_request(pool, approval, &anna, None, NOW)
+    grant_approval(pool, approval, &anna, None, NOW)
         .await
         .unwrap()
         .position

@@ -244,7 +244,7 @@ impl From<StateFault> for Problem {
 impl From<LiftRefusal> for Problem {
     fn from(refused: LiftRefusal) -> Self {
         match refused {
-            LiftRefusal::NotRemediated => Self::conflict(
+            LiftRefusal::NotConfirmed => Self::conflict(
                 "not-confirmed",
                 "The clean-up has not been confirmed.",
                 "Wait for the owner, record the owner's confirmation with :confirm and its ticket number, or request approval with \"accept_no_confirmation\": true.",
@@ -254,7 +254,7 @@ impl From<LiftRefusal> for Problem {
                 "The restriction is already lifted.",
                 "A new leak report opens a new restriction.",
             ),
-            LiftRefusal::PairActive => Self::conflict(
+            LiftRefusal::KeyActive => Self::conflict(
                 "key-active",
                 "The leaked access key is still active.",
                 "Ask the owner to disable or delete it, or request approval with \"accept_active_key\": true.",

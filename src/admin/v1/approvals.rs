@@ -128,7 +128,7 @@ pub async fn grant_approval(
 ) -> Result<Answer<Changed<ApprovalView>>, Problem> {
     let remark = body.remark.as_deref();
     let approving =
-        decisions::approve_request(&admin.pool, id, &approver, remark, admin.clock.now());
+        decisions::grant_approval(&admin.pool, id, &approver, remark, admin.clock.now());
     // Ten thousand keys take their time.
     let approved = with_timeout(admin.timeout * 4, approving).await?;
     let position = approved.position;
@@ -169,7 +169,7 @@ pub async fn reject_approval(
     Json(body): Json<Rejection>,
 ) -> Result<Answer<ApprovalView>, Problem> {
     let rejecting =
-        decisions::reject_request(&admin.pool, id, &by, &body.remark, admin.clock.now());
+        decisions::reject_approval(&admin.pool, id, &by, &body.remark, admin.clock.now());
     admin.query(rejecting).await?;
     find_approval(&admin, id).await.map(Answer)
 }
@@ -195,7 +195,7 @@ pub async fn withdraw_approval(
     CanAct(by): CanAct,
     Path(id): Path<Uuid>,
 ) -> Result<Answer<ApprovalView>, Problem> {
-    let withdrawing = decisions::withdraw_request(&admin.pool, id, &by, admin.clock.now());
+    let withdrawing = decisions::withdraw_approval(&admin.pool, id, &by, admin.clock.now());
     admin.query(withdrawing).await?;
     find_approval(&admin, id).await.map(Answer)
 }
@@ -207,7 +207,7 @@ impl From<AlreadyRequested> for Problem {
             requested_by,
         } = before;
         Self::conflict(
-            "asked-before",
+            "already-requested",
             "Another operator has already requested this.",
             format!(
                 "Approval {approval_id}, requested by {requested_by}, is pending: approve it, reject it, or wait."
@@ -247,28 +247,28 @@ impl From<DecisionFault> for Problem {
     fn from(fault: DecisionFault) -> Self {
         match fault {
             DecisionFault::NotFound => Self::unknown("approval"),
-            DecisionFault::Over(state) => Self::conflict(
-                "request-over",
+            DecisionFault::NotPending(state) => Self::conflict(
+                "approval-not-pending",
                 "The approval is no longer pending.",
                 format!("It is {state}. Request it again if it is still needed."),
             ),
             DecisionFault::Expired => Self::conflict(
-                "request-expired",
+                "approval-expired",
                 "The approval has expired.",
                 "Nobody decided in time. Request it again if it is still needed.",
             ),
-            DecisionFault::Own => Self::conflict(
-                "own-request",
+            DecisionFault::OwnApproval => Self::conflict(
+                "own-approval",
                 "You cannot approve or reject what you requested yourself.",
                 "Another approver must decide. You can withdraw your request (:withdraw).",
             ),
             DecisionFault::NotOwn(by) => Self::conflict(
-                "not-your-request",
+                "not-your-approval",
                 "Another operator made this request.",
                 format!("Only {by} can withdraw it; an approver can reject it (:reject)."),
             ),
-            DecisionFault::AskerGone(by) => Self::conflict(
-                "asker-gone",
+            DecisionFault::RequesterRevoked(by) => Self::conflict(
+                "requester-revoked",
                 "The requester is no longer an operator.",
                 format!("{by} was revoked. Request it again if it is still needed."),
             ),

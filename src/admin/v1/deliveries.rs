@@ -103,7 +103,9 @@ pub async fn undo_delivery(
             };
             Ok(Answer(receipt).into_response())
         }
-        ChangeOutcome::Waits(approval) => pending_approval_response(&admin, approval).await,
+        ChangeOutcome::AwaitsApproval(approval) => {
+            pending_approval_response(&admin, approval).await
+        }
     }
 }
 
@@ -124,7 +126,7 @@ impl From<UndoFault> for Problem {
                 ),
             ),
             UndoFault::AlreadyRequested(before) => before.into(),
-            UndoFault::NeedsTwo(_) => {
+            UndoFault::NeedsApproval(_) => {
                 StateFault::Corrupt("an undoing that nobody was asked about").into()
             }
             UndoFault::State(fault) => fault.into(),

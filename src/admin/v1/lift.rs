@@ -73,7 +73,9 @@ pub async fn lift_restriction(
             admin.enforce(position).await;
             Ok(WithEtag(find_restriction(&admin, id).await?).into_response())
         }
-        ChangeOutcome::Waits(approval) => pending_approval_response(&admin, approval).await,
+        ChangeOutcome::AwaitsApproval(approval) => {
+            pending_approval_response(&admin, approval).await
+        }
     }
 }
 
@@ -84,7 +86,9 @@ impl From<LiftFault> for Problem {
             LiftFault::Refused(refused) => refused.into(),
             LiftFault::Changed => Self::precondition_failed(),
             LiftFault::AlreadyRequested(before) => before.into(),
-            LiftFault::NeedsTwo => StateFault::Corrupt("a lift that nobody was asked about").into(),
+            LiftFault::NeedsApproval => {
+                StateFault::Corrupt("a lift that nobody was asked about").into()
+            }
             LiftFault::State(fault) => fault.into(),
         }
     }

@@ -131,10 +131,11 @@ impl ApiFault {
             "not-restricted" => Some("akgate restrictions list --key ID"),
             "exception-over" => Some("akgate exceptions list --all"),
             "letter-due" | "letter-settled" => Some("akgate letters show ID"),
-            "own-request" => Some("akgate approvals withdraw ID"),
-            "asked-before" | "request-over" | "request-expired" | "asker-gone" => {
-                Some("akgate approvals list")
-            }
+            "own-approval" => Some("akgate approvals withdraw ID"),
+            "already-requested"
+            | "approval-not-pending"
+            | "approval-expired"
+            | "requester-revoked" => Some("akgate approvals list"),
             _ => None,
         }
     }
@@ -152,7 +153,7 @@ impl AdminClient {
     }
 
     /// As somebody who has no token yet.
-    pub fn stranger(connection: &Connection) -> Result<Self, ClientSetupFault> {
+    pub fn without_token(connection: &Connection) -> Result<Self, ClientSetupFault> {
         let (target, _) = connection.resolve()?;
         Self::of(target, None)
     }
@@ -192,7 +193,7 @@ impl AdminClient {
     }
 
     /// Sent once, whatever comes of it.
-    pub async fn post_once(&self, path: &str, body: &Value) -> Result<Value, ApiFault> {
+    pub async fn post_without_retry(&self, path: &str, body: &Value) -> Result<Value, ApiFault> {
         self.ask(Method::POST, path, Some(body), None).await
     }
 

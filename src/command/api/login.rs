@@ -113,7 +113,7 @@ impl ApiCommand for LoginArgs {
             "nonce": ties.nonce,
             "redirect_uri": redirect_uri,
         });
-        let receipt = client.post_once("sign-in", &body).await?;
+        let receipt = client.post_without_retry("sign-in", &body).await?;
         let receipt = NewTokenReceipt::deserialize(receipt)?;
         let token = receipt.token.as_deref().unwrap_or_default();
         match &client.token_file {
@@ -150,7 +150,7 @@ impl ApiCommand for LoginArgs {
 
     /// Who signs in has no token yet.
     fn client(connection: &Connection) -> Result<AdminClient, ClientSetupFault> {
-        AdminClient::stranger(connection)
+        AdminClient::without_token(connection)
     }
 }
 

@@ -49,12 +49,12 @@ struct AffectedKey {
 /// Looks at the calls of the last 7 days.
 pub(super) async fn measure_impact(
     pool: &Pool,
-    struck: &BTreeSet<WouldRestrict>,
+    would_restrict: &BTreeSet<WouldRestrict>,
     config: &Config,
 ) -> Result<Impact, NodeFault> {
     let catalogue = Catalogue::built_in()?;
     let strict = Blocklist::strict()?;
-    let ids: Vec<&str> = struck
+    let ids: Vec<&str> = would_restrict
         .iter()
         .map(|one| one.access_key_id.as_str())
         .collect();
@@ -74,11 +74,11 @@ pub(super) async fn measure_impact(
         *calls += one.calls;
         *would_be_refused += if refused { one.calls } else { 0 };
     }
-    let accounts: BTreeSet<&str> = struck
+    let accounts: BTreeSet<&str> = would_restrict
         .iter()
         .filter_map(|one| one.account_id.as_deref())
         .collect();
-    let mut keys: Vec<AffectedKey> = struck
+    let mut keys: Vec<AffectedKey> = would_restrict
         .iter()
         .map(|one| {
             let (calls, would_be_refused) =

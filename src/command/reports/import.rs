@@ -38,7 +38,7 @@ use akgate_state::{
         deliveries::{self, DeliveryOrigin},
         record::{
             Delivery, LeakReport, RecordedReport, RedactedReports, ReportGrounds, SuspicionPolicy,
-            WouldRestrict, record_redacted, redact_secrets, rehearse_reports,
+            WouldRestrict, dry_run_reports, record_redacted, redact_secrets,
         },
     },
     live::barrier::LostChange,
@@ -81,7 +81,7 @@ struct ImportOutcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     impact: Option<impact::Impact>,
     #[serde(skip)]
-    struck: BTreeSet<WouldRestrict>,
+    would_restrict: BTreeSet<WouldRestrict>,
 }
 
 impl ImportOutcome {
@@ -169,7 +169,9 @@ pub(super) async fn run_import(
     let taken = import.take(input, &bar, &mut outcome, &mut rejected).await;
     bar.finish_and_clear();
     let told = match (&taken, *dry_run) {
-        (Ok(()), true) => Some(impact::measure_impact(&pool, &outcome.struck, config).await?),
+        (Ok(()), true) => {
+            Some(impact::measure_impact(&pool, &outcome.would_restrict, config).await?)
+        }
         _ => None,
     };
     outcome.impact = told;
@@ -276,17 +278,17 @@ impl ReportImport<'_> {
         };
         let mut restricted = None;
         let mut upcoming = self.next(&name, &mut pieces, outcome, rejected).await?;
-        while let Some((discreet, read)) = upcoming {
+        while let Some((redacted, read)) = upcoming {
             // The nodes follow a batch while the next one is recorded.
             let (recorded, next, enforced) = tokio::join!(
-                self.keep(&delivery, &discreet),
+                self.keep(&delivery, &redacted),
                 self.next(&name, &mut pieces, outcome, rejected),
                 self.enforced(restricted),
             );
-            let (recorded, struck) = recorded?;
+            let (recorded, would_restrict) = recorded?;
             outcome.enforced = enforced?.or(outcome.enforced.take());
             restricted = id.and_then(|_| last_position(&recorded));
-            outcome.struck.extend(struck);
+            outcome.would_restrict.extend(would_restrict);
             outcome.add(&recorded);
             outcome.restricted += count_new_restrictions(&recorded);
             outcome.read += read;
@@ -310,15 +312,15 @@ impl ReportImport<'_> {
     async fn keep(
         &self,
         delivery: &Delivery<'_>,
-        discreet: &RedactedReports,
+        redacted: &RedactedReports,
     ) -> Result<(Vec<Option<RecordedReport>>, Vec<WouldRestrict>), StateFault> {
         let now = SystemClock.now();
         match delivery.ledger {
             Some(_) => {
-                let recorded = record_redacted(self.pool, delivery, discreet, now).await?;
+                let recorded = record_redacted(self.pool, delivery, redacted, now).await?;
                 Ok((recorded, Vec::new()))
             }
-            None => rehearse_reports(self.pool, delivery, discreet, now).await,
+            None => dry_run_reports(self.pool, delivery, redacted, now).await,
         }
     }
 
@@ -343,8 +345,8 @@ impl ReportImport<'_> {
                     outcome.rejected.add(bad);
                 }
                 ReaderMessage::Reports(reports, read) => {
-                    let discreet = redact_secrets(self.pool, self.ring, source, &reports).await;
-                    return Ok(Some((discreet, read)));
+                    let redacted = redact_secrets(self.pool, self.ring, source, &reports).await;
+                    return Ok(Some((redacted, read)));
                 }
             }
         }

@@ -82,7 +82,7 @@ pub struct Listener {
     socket: std::net::TcpListener,
     address: SocketAddr,
     tls: Option<Tls>,
-    manners: ConnectionLimits,
+    limits: ConnectionLimits,
 }
 
 impl Listener {
@@ -93,7 +93,7 @@ impl Listener {
     pub fn bind(
         address: SocketAddr,
         tls: Option<Tls>,
-        manners: ConnectionLimits,
+        limits: ConnectionLimits,
     ) -> io::Result<Self> {
         let socket = std::net::TcpListener::bind(address)?;
         socket.set_nonblocking(true)?;
@@ -101,7 +101,7 @@ impl Listener {
             address: socket.local_addr()?,
             socket,
             tls,
-            manners,
+            limits,
         })
     }
 
@@ -154,7 +154,7 @@ impl Listener {
             let server = RuntimeListener {
                 socket: self.socket.try_clone()?,
                 tls: config.clone(),
-                manners: self.manners.clone(),
+                limits: self.limits.clone(),
                 control: control.clone(),
             };
             servers.spawn_on(server.serve(service), &runtime);
@@ -182,7 +182,7 @@ impl Listener {
 struct RuntimeListener {
     socket: std::net::TcpListener,
     tls: Option<RustlsConfig>,
-    manners: ConnectionLimits,
+    limits: ConnectionLimits,
     control: Control,
 }
 
@@ -192,7 +192,7 @@ impl RuntimeListener {
             head_timeout,
             idle_timeout,
             trusted_proxies,
-        } = self.manners;
+        } = self.limits;
         let is_tls = self.tls.is_some();
         let service = service_fn(move |socket: SocketAddr| {
             let proxies = trusted_proxies.clone();

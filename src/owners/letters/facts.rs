@@ -7,7 +7,7 @@ use uuid::Uuid;
 use akgate_api::{leak_reports::ReportView, restrictions::RestrictionView};
 use akgate_rules::{
     access_key::AccessKeyId,
-    evidence::{describe_place, mask_email, sanitize_text},
+    evidence::{describe_location, mask_email, sanitize_text},
     ladder::{EscalationLadder, EscalationStep, TakenSteps},
     leak::Proof,
     restriction::RestrictionCause,
@@ -222,13 +222,13 @@ pub enum Confirmer {
 pub async fn gather_letter_facts(
     pool: &Pool,
     letter: &LeasedLetter,
-    house: &LetterSettings,
+    letter_settings: &LetterSettings,
     now: OffsetDateTime,
 ) -> Result<Option<LetterFacts>, StateFault> {
     let restriction_id = match &letter.about {
         LetterSubject::Restriction(id) => *id,
         LetterSubject::Suspicion(key) => {
-            return gather_suspicion_facts(pool, key, letter.language, house).await;
+            return gather_suspicion_facts(pool, key, letter.language, letter_settings).await;
         }
     };
     let Some(restriction) =
@@ -240,7 +240,7 @@ pub async fn gather_letter_facts(
     let mut facts = LetterFacts::of(&restriction, letter.language)?;
     let profile = match account.profile {
         Some(name) => name.parse().map_err(|_| StateFault::Corrupt("profile"))?,
-        None => house.profile,
+        None => letter_settings.profile,
     };
     facts.strict = profile == Profile::Strict;
     facts.account_id = sanitize_text(&account.account_id);
@@ -250,7 +250,7 @@ pub async fn gather_letter_facts(
         let since = letter_facts::last_told(pool, letter).await?;
         facts.repeats = group_repeated_sightings(&restriction, since, letter.language)?;
     }
-    facts.put_house(house, &restriction, now, letter.language);
+    facts.put_settings(letter_settings, &restriction, now, letter.language);
     Ok(Some(facts))
 }
 
@@ -260,7 +260,7 @@ async fn gather_suspicion_facts(
     pool: &Pool,
     key: &AccessKeyId,
     language: Language,
-    house: &LetterSettings,
+    letter_settings: &LetterSettings,
 ) -> Result<Option<LetterFacts>, StateFault> {
     let owner = letter_facts::owner_of_suspected_key(pool, key).await?;
     let Some(owner) = owner else {
@@ -281,13 +281,13 @@ async fn gather_suspicion_facts(
         user_name: owner.user_name.as_deref().map(sanitize_text),
         key_status: Some(owner.status),
         clues: clues
-            .map(|report| describe_location(report, key, language))
+            .map(|report| leak_location(report, key, language))
             .collect(),
         more_clues: seen.len().saturating_sub(MAX_LOCATIONS),
         commands: RotationCommands::of(&key.masked(), owner.user_name.as_deref()),
-        support: house.support.clone(),
-        hotline: house.hotline.clone(),
-        ticket_url: house.ticket_url.clone(),
+        support: letter_settings.support.clone(),
+        hotline: letter_settings.hotline.clone(),
+        ticket_url: letter_settings.ticket_url.clone(),
         ..LetterFacts::default()
     }))
 }
@@ -303,7 +303,7 @@ fn group_repeated_sightings(
         if report.reported_at <= since {
             continue;
         }
-        let LeakLocation { source, url, .. } = describe_location(report, &key, language);
+        let LeakLocation { source, url, .. } = leak_location(report, &key, language);
         let last = language.minute(report.reported_at);
         if let Some(repeat) = repeats.iter_mut().find(|repeat| repeat.source == source) {
             repeat.count += 1;
@@ -400,7 +400,7 @@ impl LetterFacts {
             key_status: restriction.key_status.clone(),
             reactivated: restriction.cause == RestrictionCause::Reactivated.as_str(),
             clues: clues
-                .map(|report| describe_location(report, &key, language))
+                .map(|report| leak_location(report, &key, language))
                 .collect(),
             more_clues: reports.len().saturating_sub(MAX_LOCATIONS),
             repeats: Vec::new(),
@@ -429,17 +429,17 @@ impl LetterFacts {
     }
 
     /// What the configuration says, and what follows from it.
-    fn put_house(
+    fn put_settings(
         &mut self,
-        house: &LetterSettings,
+        letter_settings: &LetterSettings,
         restriction: &RestrictionView,
         now: OffsetDateTime,
         language: Language,
     ) {
-        self.support.clone_from(&house.support);
-        self.hotline.clone_from(&house.hotline);
-        self.ticket_url.clone_from(&house.ticket_url);
-        let later = house.enforce_from.filter(|from| now < *from);
+        self.support.clone_from(&letter_settings.support);
+        self.hotline.clone_from(&letter_settings.hotline);
+        self.ticket_url.clone_from(&letter_settings.ticket_url);
+        let later = letter_settings.enforce_from.filter(|from| now < *from);
         self.enforce_from = later.map(|from| language.minute(from));
         let taken = TakenSteps {
             reminders: usize::MAX,
@@ -450,7 +450,7 @@ impl LetterFacts {
         // The ladder counts from the first letter: from this one, where it is the first.
         let notified_at = restriction.notified_at.or(later).unwrap_or(now);
         let works = self.key_status.as_deref() == Some("Active") && self.lifted_at.is_none();
-        for (step, at) in house.ladder.ahead(notified_at, taken) {
+        for (step, at) in letter_settings.ladder.ahead(notified_at, taken) {
             let step = match step {
                 EscalationStep::Widen => "widen",
                 EscalationStep::TellNextContacts => "next_contacts",
@@ -472,7 +472,7 @@ impl LetterFacts {
 
     /// Whether a letter that was held up has nothing left to tell: it would say that an access key still works which does not.
     #[must_use]
-    pub fn leave_nothing_to(&self, kind: LetterKind) -> bool {
+    pub fn is_obsolete_for(&self, kind: LetterKind) -> bool {
         let is_over = self.lifted_at.is_some();
         match kind {
             LetterKind::Reminder | LetterKind::Widened => {
@@ -487,13 +487,13 @@ impl LetterFacts {
     }
 
     /// Puts the confirmation link in.
-    pub fn ask_to_confirm(&mut self, public_url: &str, link: &IssuedLink, language: Language) {
+    pub fn set_confirm_link(&mut self, public_url: &str, link: &IssuedLink, language: Language) {
         self.confirm_url = Some(format!("{public_url}/confirm/{}", link.token));
         self.confirm_until = Some(language.minute(link.expires_at));
     }
 
     /// Puts in the link that takes a confirmation back.
-    pub fn offer_withdrawal(&mut self, public_url: &str, link: &IssuedLink, language: Language) {
+    pub fn set_withdraw_link(&mut self, public_url: &str, link: &IssuedLink, language: Language) {
         self.withdraw_url = Some(format!("{public_url}/withdraw/{}", link.token));
         self.withdraw_until = Some(language.minute(link.expires_at));
     }
@@ -535,11 +535,11 @@ fn quote_for_shell(text: &str) -> String {
     }
 }
 
-fn describe_location(report: &ReportView, key: &AccessKeyId, language: Language) -> LeakLocation {
+fn leak_location(report: &ReportView, key: &AccessKeyId, language: Language) -> LeakLocation {
     let source = language.source(&report.source);
     LeakLocation {
         source,
-        url: describe_place(&report.place(), key),
+        url: describe_location(&report.place(), key),
         first_seen: report.first_seen.map(|at| language.minute(at)),
     }
 }

@@ -84,7 +84,7 @@ impl LetterWorker {
         let letters = with_timeout(self.timeout, leasing).await?;
         let process = |letter| {
             let worker = Arc::clone(self);
-            async move { worker.see_to(&Arc::new(letter)).await }
+            async move { worker.process_letter(&Arc::new(letter)).await }
         };
         Ok(process_batch(letters, process).await)
     }
@@ -102,7 +102,7 @@ impl LetterWorker {
         )
         .await?;
         let rules = EscalationRules {
-            ladder: self.house.ladder.clone(),
+            ladder: self.letter_settings.ladder.clone(),
             lift: self.lift,
         };
         let mut count = 0;
@@ -154,7 +154,7 @@ impl LetterWorker {
         })
     }
 
-    async fn see_to(self: &Arc<Self>, letter: &Arc<LeasedLetter>) {
+    async fn process_letter(self: &Arc<Self>, letter: &Arc<LeasedLetter>) {
         if letter.kind == LetterKind::Imposed && self.is_too_early(letter).await {
             return;
         }
@@ -192,10 +192,10 @@ impl LetterWorker {
     /// is a day to announce.
     async fn is_too_early(&self, letter: &LeasedLetter) -> bool {
         let now = self.clock.now();
-        let later = self.house.enforce_from.filter(|from| now < *from);
+        let later = self.letter_settings.enforce_from.filter(|from| now < *from);
         let switched = with_timeout(self.timeout, mode::find_switched_mode(&self.pool)).await;
         let mode = match switched {
-            Ok(switched) => switched.unwrap_or(self.house.mode),
+            Ok(switched) => switched.unwrap_or(self.letter_settings.mode),
             Err(fault) => {
                 tracing::error!(letter_id = %letter.letter_id, %fault, "cannot read the mode; the letter is delayed");
                 return true;

@@ -280,7 +280,7 @@ impl ConfirmationView {
             sources: sources
                 .map(|report| SourceView {
                     source: language.source(&report.source),
-                    url: evidence::describe_place(&report.place(), &id),
+                    url: evidence::describe_location(&report.place(), &id),
                 })
                 .collect(),
             more_sources: restriction.reports.len().saturating_sub(MAX_SOURCES),

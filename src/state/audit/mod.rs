@@ -71,9 +71,9 @@ akgate_rules::text_enum! {
         /// An operator's task was closed.
         CloseTask = "CloseTask",
         /// Something was asked for that takes two.
-        Ask = "Ask",
+        RequestApproval = "RequestApproval",
         /// It was rejected.
-        Reject = "Reject",
+        RejectApproval = "RejectApproval",
         /// It was taken back by who asked.
         WithdrawApproval = "WithdrawApproval",
         /// An operator was added.

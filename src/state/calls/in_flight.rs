@@ -72,7 +72,11 @@ impl InFlight {
 
     /// A call of a lineage that has this AccessKey at its root writes its intent; it was decided at `position`.
     #[must_use]
-    pub fn intend(self: &Arc<Self>, root: &AccessKeyId, position: Position) -> InFlightIntent {
+    pub fn enter_with_intent(
+        self: &Arc<Self>,
+        root: &AccessKeyId,
+        position: Position,
+    ) -> InFlightIntent {
         let mut intended = self.intended();
         let number = intended.next;
         intended.next += 1;
@@ -174,7 +178,10 @@ mod tests {
             history: akgate_rules::position::History(uuid::Uuid::from_u128(1)),
             revision,
         };
-        let (one, other) = (calls.intend(&id, at(1)), calls.intend(&id, at(2)));
+        let (one, other) = (
+            calls.enter_with_intent(&id, at(1)),
+            calls.enter_with_intent(&id, at(2)),
+        );
         one.decided_at(at(3));
         let mut known = calls.intended_calls();
         known.sort_by_key(|(_, position)| position.revision);

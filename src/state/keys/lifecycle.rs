@@ -95,7 +95,7 @@ pub async fn upsert_key(
     match kept.as_slice() {
         [UpsertOutcome::Foreign] => Err(StateFault::OtherPrincipal),
         [kept] => Ok(*kept),
-        _ => Err(StateFault::Corrupt("a pair that was just kept")),
+        _ => Err(StateFault::Corrupt("a key that was just kept")),
     }
 }
 
@@ -110,14 +110,14 @@ pub async fn set_key_status(
     status: KeyStatus,
     at: WriteStamp,
 ) -> Result<bool, StateFault> {
-    let pair = keys::find_key_owner(tx, access_key_id).await?;
-    let Some(pair) = pair.filter(|pair| pair.status != status) else {
+    let key = keys::find_key_owner(tx, access_key_id).await?;
+    let Some(key) = key.filter(|key| key.status != status) else {
         return Ok(false);
     };
     keys::update_key_status(tx, access_key_id, status, at).await?;
     look_again(tx, &[access_key_id.as_str()], at).await?;
     if status == KeyStatus::Active {
-        restrict_reactivated(tx, &[(access_key_id, &pair.account_id)], at).await?;
+        restrict_reactivated(tx, &[(access_key_id, &key.account_id)], at).await?;
     }
     Ok(true)
 }

@@ -96,8 +96,8 @@ pub async fn record_reports(
     reports: &[LeakReport],
     now: OffsetDateTime,
 ) -> Result<Vec<Option<RecordedReport>>, StateFault> {
-    let discreet = redact_secrets(pool, ring, delivery.source, reports).await;
-    record_redacted(pool, delivery, &discreet, now).await
+    let redacted = redact_secrets(pool, ring, delivery.source, reports).await;
+    record_redacted(pool, delivery, &redacted, now).await
 }
 
 /// The same for reports that went through [`redact_secrets`], which needs no turn among the writers.
@@ -107,10 +107,10 @@ pub async fn record_reports(
 pub async fn record_redacted(
     pool: &PgPool,
     delivery: &Delivery<'_>,
-    discreet: &RedactedReports,
+    redacted: &RedactedReports,
     now: OffsetDateTime,
 ) -> Result<Vec<Option<RecordedReport>>, StateFault> {
-    let (tx, recorded) = record_uncommitted(pool, delivery, discreet, now).await?;
+    let (tx, recorded) = record_uncommitted(pool, delivery, redacted, now).await?;
     tx.commit().await?;
     Ok(recorded)
 }
@@ -131,20 +131,20 @@ pub struct WouldRestrict {
 ///
 /// # Errors
 /// [`StateFault`].
-pub async fn rehearse_reports(
+pub async fn dry_run_reports(
     pool: &PgPool,
     delivery: &Delivery<'_>,
-    discreet: &RedactedReports,
+    redacted: &RedactedReports,
     now: OffsetDateTime,
 ) -> Result<(Vec<Option<RecordedReport>>, Vec<WouldRestrict>), StateFault> {
-    let (mut tx, recorded) = record_uncommitted(pool, delivery, discreet, now).await?;
+    let (mut tx, recorded) = record_uncommitted(pool, delivery, redacted, now).await?;
     let imposed: Vec<Uuid> = recorded
         .iter()
         .flatten()
         .filter(|one| one.is_imposed)
         .filter_map(|one| Some(one.restriction?.restriction_id))
         .collect();
-    let struck = sqlx::query_as!(
+    let would_restrict = sqlx::query_as!(
         WouldRestrict,
         "SELECT
              r.access_key_id AS \"access_key_id!\",
@@ -160,20 +160,20 @@ pub async fn rehearse_reports(
     .fetch_all(&mut *tx)
     .await?;
     tx.rollback().await?;
-    Ok((recorded, struck))
+    Ok((recorded, would_restrict))
 }
 
 async fn record_uncommitted<'p>(
     pool: &'p PgPool,
     delivery: &Delivery<'_>,
-    discreet: &RedactedReports,
+    redacted: &RedactedReports,
     now: OffsetDateTime,
 ) -> Result<(PgTransaction<'p>, Vec<Option<RecordedReport>>), StateFault> {
     let RedactedReports {
         source,
         reports,
         digests,
-    } = discreet;
+    } = redacted;
     let reported_by = delivery.actor.to_string();
     let mut tx = pool.begin().await?;
     revision::lock_revision(&mut tx).await?;
@@ -297,7 +297,7 @@ pub async fn redact_secrets(
         .await
         .unwrap_or_default();
     let told = reports.iter().filter_map(|report| report.secret.as_ref());
-    let source = SecretFragments::of(told.chain(known.values())).hidden_in(source);
+    let source = SecretFragments::of(told.chain(known.values())).redact(source);
     let mut told: HashMap<&LeakPlace, Vec<&AccessKeySecret>> = HashMap::new();
     for report in reports {
         let secrets = told.entry(&report.place).or_default();
@@ -309,17 +309,17 @@ pub async fn redact_secrets(
         .map(|(place, secrets)| (place, place.without(&SecretFragments::of(secrets))))
         .collect();
     let reports = reports.iter().map(|report| {
-        let mut discreet = report.clone();
+        let mut redacted = report.clone();
         if let Some(place) = places.get(&report.place) {
-            discreet.place = place.clone();
+            redacted.place = place.clone();
         }
         let own = report.access_key_id.as_ref().and_then(|id| known.get(id));
         if own.is_some() {
-            discreet.place = discreet.place.without(&SecretFragments::of(own));
+            redacted.place = redacted.place.without(&SecretFragments::of(own));
         }
         let both = || SecretFragments::of(report.secret.iter().chain(own));
-        discreet.reference = discreet.reference.map(|text| both().hidden_in(&text));
-        discreet
+        redacted.reference = redacted.reference.map(|text| both().redact(&text));
+        redacted
     });
     let reports: Vec<LeakReport> = reports.collect();
     let digests = reports

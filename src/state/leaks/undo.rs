@@ -38,7 +38,7 @@ pub enum UndoFault {
     AlreadyRequested(AlreadyRequested),
     /// It concerns so many restrictions that it takes a second operator.
     #[error("this concerns {0} restrictions: a second operator must approve")]
-    NeedsTwo(usize),
+    NeedsApproval(usize),
     /// State gives no answer.
     #[error(transparent)]
     State(#[from] StateFault),
@@ -86,14 +86,16 @@ pub async fn undo_delivery(
     let mut tx = pool.begin().await?;
     revision::lock_revision(&mut tx).await?;
     let alone = Parties::alone(actor);
-    let most = eyes.bulk_above;
+    let most = eyes.undo_approval_above;
     let outcome = match undo_within(&mut tx, delivery_id, reason, alone, most, now).await {
-        Err(UndoFault::NeedsTwo(_)) => {
+        Err(UndoFault::NeedsApproval(_)) => {
             let change = UndoDelivery {
                 delivery_id,
                 reason: reason.to_owned(),
             };
-            ChangeOutcome::Waits(approvals::request(&mut tx, &change, actor, eyes, now).await?)
+            ChangeOutcome::AwaitsApproval(
+                approvals::request_approval(&mut tx, &change, actor, eyes, now).await?,
+            )
         }
         undone => ChangeOutcome::Done(undone?),
     };
@@ -188,7 +190,7 @@ async fn undo_within(
         ));
     }
     if lifted.len() > most {
-        return Err(UndoFault::NeedsTwo(lifted.len()));
+        return Err(UndoFault::NeedsApproval(lifted.len()));
     }
     let at = revision::advance_revision(tx, now).await?;
     mark_undone(tx, delivery_id, actor, reason, now).await?;

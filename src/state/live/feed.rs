@@ -216,7 +216,7 @@ impl Feed {
             Some(before) => {
                 // Each answer of the database is waited for by its own patience.
                 if let Some(now) = with_timeout(LOAD_TIMEOUT, self.follow(before)).await? {
-                    self.go_over(before, now).await?;
+                    self.switch_history(before, now).await?;
                 }
             }
         }
@@ -253,7 +253,7 @@ impl Feed {
     }
 
     /// Goes over from one history to another.
-    async fn go_over(&self, before: Position, now: Position) -> Result<(), StateFault> {
+    async fn switch_history(&self, before: Position, now: Position) -> Result<(), StateFault> {
         let timeout = self.settings.timeout;
         let fork = with_timeout(timeout, async {
             let mut db = self.pool.acquire().await?;
@@ -269,7 +269,7 @@ impl Feed {
         // No position of before counts from here on, and none of now yet: whoever asks for either waits.
         let nowhere = now.at(-1);
         let lost = fork.and_then(|fork| Some((fork, self.applied().since(fork)?)));
-        self.live.go_over(nowhere);
+        self.live.switch_history(nowhere);
         let done = match lost {
             Some((fork, changed)) => {
                 let since = ChangeQuery::with(fork, changed, timeout);
@@ -284,7 +284,7 @@ impl Feed {
             }
             Err(fault) => {
                 // It is begun anew from where it began.
-                self.live.go_over(before);
+                self.live.switch_history(before);
                 Err(fault)
             }
         }

@@ -42,13 +42,13 @@ impl Lease {
     }
 
     /// Gives it back.
-    pub(crate) fn give_back(&self) {
+    pub(crate) fn release(&self) {
         self.until.store(0, Ordering::SeqCst);
     }
 
     /// Wakes whenever it is taken.
     #[must_use]
-    pub fn takings(&self) -> watch::Receiver<()> {
+    pub fn renewals(&self) -> watch::Receiver<()> {
         self.taken.subscribe()
     }
 }
@@ -73,7 +73,7 @@ mod tests {
         lease.take(at(1_500));
         lease.take(at(1_200));
         assert!(lease.holds(at(3_499)));
-        lease.give_back();
+        lease.release();
         assert!(!lease.holds(at(1_500)));
     }
 }

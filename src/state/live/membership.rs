@@ -152,7 +152,7 @@ impl Membership {
         self.keep_announcing(stop).await;
         // The reports end with the same word.
         drop(reports.await);
-        self.lease.give_back();
+        self.lease.release();
         let leaving = nodes::delete_node(&self.pool, self.card.node_id);
         if let Err(fault) = with_timeout(self.timeout, leaving).await {
             tracing::debug!(%fault, "cannot remove this node from the list of nodes; it disappears later");

@@ -192,7 +192,7 @@ impl LiveRegistry {
     }
 
     /// Goes over to another history: from now on no look-up adds what it found in the one before.
-    pub(crate) fn go_over(&self, position: Position) {
+    pub(crate) fn switch_history(&self, position: Position) {
         let _guard = self.history.write().unwrap_or_else(PoisonError::into_inner);
         self.position.store(Some(Arc::new(position)));
     }
@@ -213,7 +213,7 @@ impl LiveRegistry {
         let Some(maps) = maps.as_ref().filter(|_| position.history == at.history) else {
             return false;
         };
-        maps.know(id.clone(), CredentialEntry::new(at.revision, what));
+        maps.merge_credential(id.clone(), CredentialEntry::new(at.revision, what));
         at.revision > position.revision
     }
 
@@ -334,7 +334,12 @@ impl RegistryMaps {
     }
 
     /// Puts an exception in the place of what was known of it, or takes it out.
-    pub fn except(&self, id: AccessKeyId, exception_id: Uuid, made: Option<&ExceptionEntry>) {
+    pub fn put_exception(
+        &self,
+        id: AccessKeyId,
+        exception_id: Uuid,
+        made: Option<&ExceptionEntry>,
+    ) {
         let others = |earlier: &Arc<[ExceptionEntry]>| {
             let others = earlier
                 .iter()
@@ -355,7 +360,7 @@ impl RegistryMaps {
     }
 
     /// Puts the restrictions of a key in the place of what was known of them.
-    pub fn put_marks(&self, id: AccessKeyId, marks: KeyRestrictions) {
+    pub fn put_restrictions(&self, id: AccessKeyId, marks: KeyRestrictions) {
         let generation = self.generation();
         let known = self.marks.pin();
         match marks.in_force.is_none() && marks.lifted.is_none() {
@@ -371,7 +376,7 @@ impl RegistryMaps {
     }
 
     /// Puts what is known of a key in the place of what was.
-    pub fn put(&self, id: AccessKeyId, found: CredentialEntry) {
+    pub fn put_credential(&self, id: AccessKeyId, found: CredentialEntry) {
         let generation = self.generation();
         self.known.pin().insert(
             id,
@@ -384,7 +389,7 @@ impl RegistryMaps {
 
     /// The later of two revisions counts, as long as both were seen since the last reload: a look-up may be overtaken
     /// by the feed.
-    pub fn know(&self, id: AccessKeyId, found: CredentialEntry) {
+    pub fn merge_credential(&self, id: AccessKeyId, found: CredentialEntry) {
         let found = CredentialEntry {
             generation: self.generation(),
             ..found
@@ -548,7 +553,7 @@ mod tests {
             history: History(Uuid::from_u128(2)),
             revision: 9,
         };
-        live.go_over(elsewhere);
+        live.switch_history(elsewhere);
         assert!(!live.learn(
             &id("key"),
             at(5),

@@ -29,9 +29,9 @@ impl OperatorToken {
     pub fn make(rng: &mut impl CryptoRng) -> Self {
         let mut text = Zeroizing::new(String::with_capacity(64));
         text.push_str(PREFIX);
-        text.push_str(&random_letters(rng, ID_LEN));
+        text.push_str(&random_alphanumeric(rng, ID_LEN));
         text.push('_');
-        text.push_str(&random_letters(rng, SECRET_LEN));
+        text.push_str(&random_alphanumeric(rng, SECRET_LEN));
         let checksum = checksum(&text);
         text.push_str(&checksum);
         Self(text)
@@ -90,7 +90,7 @@ impl std::fmt::Debug for OperatorToken {
 }
 
 /// Letters of the alphabet, each as likely: bytes beyond a multiple of its length are thrown away.
-fn random_letters(rng: &mut impl CryptoRng, count: usize) -> String {
+fn random_alphanumeric(rng: &mut impl CryptoRng, count: usize) -> String {
     let mut text = String::with_capacity(count);
     let mut byte = [0];
     while text.len() < count {

@@ -150,14 +150,14 @@ pub async fn enqueue_retracted(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn enqueue_to_witnesses(
+pub async fn enqueue_to_contacts_before_leak(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
     kind: LetterKind,
     public_since: OffsetDateTime,
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
-    let contacts = recipients::list_witnesses(tx, restriction_id, public_since).await?;
+    let contacts = recipients::list_contacts_before_leak(tx, restriction_id, public_since).await?;
     enqueue_to_contacts(tx, restriction_id, &contacts, kind, now).await
 }
 

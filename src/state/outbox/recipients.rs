@@ -115,7 +115,7 @@ pub(super) async fn list_notified_contacts(
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub(super) async fn list_witnesses(
+pub(super) async fn list_contacts_before_leak(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
     public_since: OffsetDateTime,

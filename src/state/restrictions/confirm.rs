@@ -193,8 +193,14 @@ async fn write_confirmation(
     )
     .await?;
     let public_since = read::find_public_since(tx, restriction_id).await?;
-    outbox::enqueue_to_witnesses(tx, restriction_id, LetterKind::Confirmed, public_since, now)
-        .await?;
+    outbox::enqueue_to_contacts_before_leak(
+        tx,
+        restriction_id,
+        LetterKind::Confirmed,
+        public_since,
+        now,
+    )
+    .await?;
     Ok(ConfirmOutcome::Now(restriction_id))
 }
 
@@ -302,7 +308,14 @@ async fn revert_confirmation(
     .execute(&mut **tx)
     .await?;
     let public_since = read::find_public_since(tx, restriction_id).await?;
-    outbox::enqueue_to_witnesses(tx, restriction_id, LetterKind::Withdrawn, public_since, now).await
+    outbox::enqueue_to_contacts_before_leak(
+        tx,
+        restriction_id,
+        LetterKind::Withdrawn,
+        public_since,
+        now,
+    )
+    .await
 }
 
 async fn find_state(

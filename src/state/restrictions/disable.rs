@@ -46,15 +46,15 @@ pub async fn request_disabling(
     let mut tx = pool.begin().await?;
     revision::lock_revision(&mut tx).await?;
     let restriction_id = find_active_restriction(&mut tx, access_key_id).await?;
-    let pair = keys::find_key_owner(&mut tx, access_key_id).await?;
-    if pair.is_none_or(|pair| pair.status != KeyStatus::Active) {
+    let key = keys::find_key_owner(&mut tx, access_key_id).await?;
+    if key.is_none_or(|key| key.status != KeyStatus::Active) {
         return Err(ActiveRestrictionFault::NotActive);
     }
     let change = DisableKey {
         restriction_id,
         reason: reason.to_owned(),
     };
-    let approval_id = approvals::request(&mut tx, &change, by, eyes, now).await?;
+    let approval_id = approvals::request_approval(&mut tx, &change, by, eyes, now).await?;
     tx.commit().await?;
     Ok(approval_id)
 }

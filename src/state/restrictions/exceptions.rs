@@ -57,7 +57,7 @@ pub async fn request_exception(
         restriction_id: find_active_restriction(&mut tx, access_key_id).await?,
         excepting: excepting.clone(),
     };
-    let approval_id = approvals::request(&mut tx, &change, by, eyes, now).await?;
+    let approval_id = approvals::request_approval(&mut tx, &change, by, eyes, now).await?;
     tx.commit().await?;
     Ok(approval_id)
 }

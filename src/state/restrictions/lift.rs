@@ -67,7 +67,7 @@ pub enum LiftFault {
     AlreadyRequested(AlreadyRequested),
     /// It takes a second operator.
     #[error("a second operator must approve")]
-    NeedsTwo,
+    NeedsApproval,
     /// The database does not do it.
     #[error(transparent)]
     State(#[from] StateFault),
@@ -93,7 +93,7 @@ struct LiftFacts {
     access_key_id: AccessKeyId,
     state: RestrictionState,
     /// `None` where nobody knows the key: not active to an operator, and never gone to the policy.
-    pair: Option<KeyStatus>,
+    key: Option<KeyStatus>,
 }
 
 /// Lifts a restriction that is still as it was `seen`, or asks for a second operator where it takes two; gives the change from which on the key is
@@ -121,9 +121,9 @@ pub async fn lift_restriction(
     };
     let alone = Parties::alone(actor);
     let outcome = match change.carry_out(&mut tx, alone, now).await {
-        Err(LiftFault::NeedsTwo) => {
-            ChangeOutcome::Waits(approvals::request(&mut tx, &change, actor, eyes, now).await?)
-        }
+        Err(LiftFault::NeedsApproval) => ChangeOutcome::AwaitsApproval(
+            approvals::request_approval(&mut tx, &change, actor, eyes, now).await?,
+        ),
         lifted => ChangeOutcome::Done(lifted?),
     };
     tx.commit().await?;
@@ -160,10 +160,10 @@ impl TwoPersonChange for LiftRestriction {
         let facts = read_lift_facts(tx, self.restriction_id)
             .await?
             .ok_or(LiftFault::NotFound)?;
-        let is_active = facts.pair == Some(KeyStatus::Active);
+        let is_active = facts.key == Some(KeyStatus::Active);
         let lift = check_lift(facts.state, is_active, self.lifting.accepts)?;
-        if lift.needs_two && parties.approver.is_none() {
-            return Err(LiftFault::NeedsTwo);
+        if lift.needs_approval && parties.approver.is_none() {
+            return Err(LiftFault::NeedsApproval);
         }
         let at = revision::advance_revision(tx, now).await?;
         write_lift(tx, self, &facts, lift, parties, at).await?;
@@ -197,12 +197,12 @@ pub async fn lift_by_policy(
     .await?;
     let all = i64::try_from(made.len()).is_ok_and(|count| count < MAX_ARTEFACTS)
         && made.iter().all(|artefact| artefact.is_acknowledged);
-    let is_gone = matches!(facts.pair, Some(KeyStatus::Inactive | KeyStatus::Deleted));
+    let is_gone = matches!(facts.key, Some(KeyStatus::Inactive | KeyStatus::Deleted));
     let Some(lift) = policy_lift_terms(facts.state, is_gone, all) else {
         return Ok(false);
     };
     let lifting = Lifting {
-        resolution: match facts.pair {
+        resolution: match facts.key {
             Some(KeyStatus::Deleted) => Resolution::Deleted,
             _ => Resolution::Disabled,
         },
@@ -236,14 +236,14 @@ async fn read_lift_facts(
         return Ok(None);
     };
     let access_key_id = keys::parse_key_id(&restriction.access_key_id)?;
-    let pair = keys::find_key_owner(tx, &access_key_id).await?;
+    let key = keys::find_key_owner(tx, &access_key_id).await?;
     Ok(Some(LiftFacts {
         access_key_id,
         state: restriction
             .state
             .parse::<RestrictionState>()
             .map_err(|_| StateFault::Corrupt("state"))?,
-        pair: pair.map(|pair| pair.status),
+        key: key.map(|key| key.status),
     }))
 }
 
@@ -297,7 +297,7 @@ async fn write_lift(
                 "resolution": lifting.resolution,
                 "reason": lifting.reason,
                 "approved_by": approved_by,
-                "key_was_active": facts.pair == Some(KeyStatus::Active),
+                "key_was_active": facts.key == Some(KeyStatus::Active),
                 "was_confirmed": facts.state == RestrictionState::Confirmed,
             }),
         },
@@ -305,5 +305,12 @@ async fn write_lift(
     .await?;
     tasks::close_tasks(tx, &[restriction_id], None, parties.requester, at.now).await?;
     let public_since = read::find_public_since(tx, restriction_id).await?;
-    outbox::enqueue_to_witnesses(tx, restriction_id, LetterKind::Lifted, public_since, at.now).await
+    outbox::enqueue_to_contacts_before_leak(
+        tx,
+        restriction_id,
+        LetterKind::Lifted,
+        public_since,
+        at.now,
+    )
+    .await
 }

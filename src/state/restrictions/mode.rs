@@ -37,7 +37,7 @@ pub async fn request_switch(
 ) -> Result<Uuid, RequestError> {
     let mut tx = pool.begin().await?;
     revision::lock_revision(&mut tx).await?;
-    let approval_id = approvals::request(&mut tx, switch, by, eyes, now).await?;
+    let approval_id = approvals::request_approval(&mut tx, switch, by, eyes, now).await?;
     tx.commit().await?;
     Ok(approval_id)
 }

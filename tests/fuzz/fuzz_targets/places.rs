@@ -11,7 +11,7 @@ fuzz_target!(|data: (&str, &str, &str)| {
     let key = AccessKeyId::parse("LTAI5tFakeKeyForTestsOnly01").unwrap();
     let secret = AccessKeySecret::new(SECRET.to_owned());
     let place = LeakPlace::new(Some(url), Some(commit), Some(path)).without(&SecretFragments::of([&secret]));
-    let Some(shown) = evidence::describe_place(&place, &key) else {
+    let Some(shown) = evidence::describe_location(&place, &key) else {
         return;
     };
     assert!(shown.chars().count() < 1000);

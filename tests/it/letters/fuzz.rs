@@ -82,7 +82,7 @@ fn hostile(rng: &mut impl Rng) -> String {
 
 fn without_secret(text: &str) -> String {
     let secret = AccessKeySecret::new(SECRET.to_owned());
-    SecretFragments::of([&secret]).hidden_in(text)
+    SecretFragments::of([&secret]).redact(text)
 }
 
 /// A name as the registry gives it: what a report told has lost its secret when it was recorded.

@@ -240,7 +240,7 @@ impl Stage {
             mailer: Arc::clone(&self.mailer) as Arc<dyn Mailer>,
             from: "Cloud security <security@cloud.example>".parse().unwrap(),
             dkim: None,
-            house: LetterSettings {
+            letter_settings: LetterSettings {
                 public_url: "https://akgate.example".into(),
                 support: "help@cloud.example".into(),
                 hotline: None,

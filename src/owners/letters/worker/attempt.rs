@@ -24,7 +24,7 @@ pub(super) async fn send_letter(
 ) -> Result<(), SendFault> {
     let mut token = None;
     let facts = gather_facts_with_link(&worker, &letter, &mut token).await?;
-    if facts.leave_nothing_to(letter.kind) {
+    if facts.is_obsolete_for(letter.kind) {
         return Err(SendFault::never("there is nothing left to report"));
     }
     let now = worker.clock.now();
@@ -32,12 +32,17 @@ pub(super) async fn send_letter(
         .templates
         .render(letter.kind, letter.language, &facts)
         .map_err(|fault| SendFault::never(fault.to_string()))?;
-    let message =
-        message::build_message(&rendered, &letter, &worker.from, &worker.house.support, now)
-            .map_err(|fault| SendFault::Never {
-                unreachable: matches!(fault, MessageFault::Address(_)),
-                error: fault.to_string(),
-            })?;
+    let message = message::build_message(
+        &rendered,
+        &letter,
+        &worker.from,
+        &worker.letter_settings.support,
+        now,
+    )
+    .map_err(|fault| SendFault::Never {
+        unreachable: matches!(fault, MessageFault::Address(_)),
+        error: fault.to_string(),
+    })?;
     let message = match &worker.dkim {
         None => message,
         Some(dkim) => dkim
@@ -57,8 +62,8 @@ async fn gather_facts_with_link(
     token: &mut Option<String>,
 ) -> Result<LetterFacts, SendFault> {
     let now = worker.clock.now();
-    let house = &worker.house;
-    let gathering = facts::gather_letter_facts(&worker.pool, letter, house, now);
+    let letter_settings = &worker.letter_settings;
+    let gathering = facts::gather_letter_facts(&worker.pool, letter, letter_settings, now);
     let mut facts = with_timeout(worker.timeout, gathering)
         .await?
         .ok_or_else(|| SendFault::never("its restriction no longer exists"))?;
@@ -71,8 +76,12 @@ async fn gather_facts_with_link(
     let link = links::issue_link(&worker.pool, &worker.ring, letter, purpose, now);
     let link = with_timeout(worker.timeout, link).await?;
     match purpose {
-        LinkPurpose::Confirm => facts.ask_to_confirm(&house.public_url, &link, letter.language),
-        LinkPurpose::Withdraw => facts.offer_withdrawal(&house.public_url, &link, letter.language),
+        LinkPurpose::Confirm => {
+            facts.set_confirm_link(&letter_settings.public_url, &link, letter.language)
+        }
+        LinkPurpose::Withdraw => {
+            facts.set_withdraw_link(&letter_settings.public_url, &link, letter.language)
+        }
     }
     *token = Some(link.token);
     Ok(facts)

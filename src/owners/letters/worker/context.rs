@@ -28,7 +28,7 @@ pub struct LetterWorker {
     /// Signs what is written.
     pub dkim: Option<Dkim>,
     /// What all letters tell.
-    pub house: LetterSettings,
+    pub letter_settings: LetterSettings,
     /// Who lifts.
     pub lift: LiftRule,
     /// What time it is.

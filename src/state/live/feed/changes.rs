@@ -136,8 +136,8 @@ impl FoundKeys<'_> {
         self.changed.push(ChangedItem::Key(id.clone()));
         match self.whole.remove(&id) {
             // Whatever was known of it before is of another history.
-            true => maps.put(id, known),
-            false => maps.know(id, known),
+            true => maps.put_credential(id, known),
+            false => maps.merge_credential(id, known),
         }
     }
 }
@@ -225,7 +225,7 @@ async fn load_restrictions(
     }
     for (id, marks) in made {
         changed.push(ChangedItem::Key(id.clone()));
-        maps.put_marks(id, marks);
+        maps.put_restrictions(id, marks);
     }
     Ok(())
 }
@@ -336,7 +336,7 @@ async fn load_exceptions(
         };
         let id = parse_key_id(&row.access_key_id)?;
         changed.push(ChangedItem::Key(id.clone()));
-        maps.except(id, row.exception_id, (!row.is_revoked).then_some(&made));
+        maps.put_exception(id, row.exception_id, (!row.is_revoked).then_some(&made));
     }
     Ok(())
 }

@@ -89,7 +89,7 @@ async fn read_all_restrictions(pool: &PgPool, maps: &RegistryMaps) -> Result<(),
     let mut open: Option<(AccessKeyId, KeyRestrictions)> = None;
     let close = |open: Option<(AccessKeyId, KeyRestrictions)>| {
         if let Some((id, marks)) = open {
-            maps.put_marks(id, marks);
+            maps.put_restrictions(id, marks);
         }
     };
     loop {
@@ -146,7 +146,7 @@ async fn stream_all_keys(pool: &PgPool, maps: &RegistryMaps) -> Result<(), State
     let mut rows =
         sqlx::query!("SELECT access_key_id, status, revision FROM access_keys").fetch(&mut *tx);
     while let Some(row) = rows.try_next().await? {
-        maps.know(
+        maps.merge_credential(
             parse_key_id(&row.access_key_id)?,
             access_key_entry(row.revision, &row.status)?,
         );
@@ -173,7 +173,7 @@ async fn read_all_keys(pool: &PgPool, maps: &RegistryMaps) -> Result<(), StateFa
         };
         last.clone_from(&end.access_key_id);
         for row in &rows {
-            maps.know(
+            maps.merge_credential(
                 parse_key_id(&row.access_key_id)?,
                 access_key_entry(row.revision, &row.status)?,
             );
@@ -201,7 +201,7 @@ async fn read_all_sessions(pool: &PgPool, maps: &RegistryMaps) -> Result<(), Sta
         last.clone_from(&end.access_key_id);
         for row in &rows {
             let what = CredentialState::Session(UtcDateTime::from(row.expires_at));
-            maps.know(
+            maps.merge_credential(
                 parse_key_id(&row.access_key_id)?,
                 CredentialEntry::new(row.revision, what),
             );

@@ -173,7 +173,7 @@ async fn compare_keys(
         let ours = maps.known.pin().get(&id).copied();
         let is_right = ours.is_some_and(|ours| ours.what == theirs.what || ours.revision > up_to);
         if !is_right {
-            maps.know(id, theirs);
+            maps.merge_credential(id, theirs);
             repaired += 1;
         }
     }
