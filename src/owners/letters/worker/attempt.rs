@@ -77,10 +77,10 @@ async fn gather_facts_with_link(
     let link = with_timeout(worker.timeout, link).await?;
     match purpose {
         LinkPurpose::Confirm => {
-            facts.set_confirm_link(&letter_settings.public_url, &link, letter.language)
+            facts.set_confirm_link(&letter_settings.public_url, &link, letter.language);
         }
         LinkPurpose::Withdraw => {
-            facts.set_withdraw_link(&letter_settings.public_url, &link, letter.language)
+            facts.set_withdraw_link(&letter_settings.public_url, &link, letter.language);
         }
     }
     *token = Some(link.token);
