@@ -95,15 +95,15 @@ pub struct IntakeSettings {
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
     /// How many bytes of bodies may be in work at a time.
-    pub room: usize,
+    pub body_budget: usize,
     /// What becomes of suspicions.
     pub suspicions: SuspicionPolicy,
     /// Sources that sign, and where each publishes its keys.
-    pub signed: Vec<(DeliveryContract, SigningKeyFetcher)>,
+    pub signing_sources: Vec<(DeliveryContract, SigningKeyFetcher)>,
     /// Sources that have a token.
-    pub revokers: Vec<TokenSource>,
-    /// The door for the public; `None` while it is shut.
-    pub door: Option<Arc<PublicReporting>>,
+    pub token_sources: Vec<TokenSource>,
+    /// Reports of the public; `None` while nobody may report.
+    pub public_reporting: Option<Arc<PublicReporting>>,
 }
 
 impl Default for IntakeSettings {
@@ -113,14 +113,14 @@ impl Default for IntakeSettings {
             timeout: Duration::from_secs(20),
             body_limit: 16 << 20,
             body_timeout: Duration::from_secs(30),
-            room: 128 << 20,
+            body_budget: 128 << 20,
             suspicions: SuspicionPolicy {
                 most_per_hour: Some(10_000),
                 tell_owners: false,
             },
-            signed: Vec::new(),
-            revokers: Vec::new(),
-            door: None,
+            signing_sources: Vec::new(),
+            token_sources: Vec::new(),
+            public_reporting: None,
         }
     }
 }
@@ -187,16 +187,16 @@ impl Node {
     /// A node that has read nothing yet.
     #[must_use]
     pub fn new(dependencies: NodeDependencies, feed: feed::FeedSettings, roles: NodeRoles) -> Self {
-        let card = NodeInfo::new(
+        let node_info = NodeInfo::new(
             roles.roles,
             roles.enforces,
             (*dependencies.ring).clone(),
             dependencies.clock.now(),
         );
         let live = LiveNode::new(LiveNodeParts {
-            card,
+            node_info,
             pool: dependencies.pools.calls.clone(),
-            news: dependencies.pools.control.clone(),
+            control: dependencies.pools.control.clone(),
             clock: Arc::clone(&dependencies.clock),
             feed,
         });
@@ -284,7 +284,7 @@ impl Node {
             randomness,
             feed: enforce.then(|| Arc::clone(&self.live.feed)),
             barrier: Arc::clone(&self.live.barrier),
-            node_id: self.live.membership.card().node_id,
+            node_id: self.live.membership.node_info().node_id,
             latest: Arc::clone(&self.live.latest),
             clock,
             settings,
@@ -333,7 +333,7 @@ impl Node {
             database_timeout,
             ..
         } = self.dependencies.clone();
-        let signed = settings.signed.into_iter().map(|(origin, fetch)| {
+        let signing_sources = settings.signing_sources.into_iter().map(|(origin, fetch)| {
             let name = origin.name.clone();
             let keys = SigningKeys::new(
                 name.clone(),
@@ -351,9 +351,9 @@ impl Node {
             (name, signed)
         });
         Intake {
-            signed: Arc::new(signed.collect()),
-            revokers: settings.revokers.into(),
-            door: settings.door,
+            signing_sources: Arc::new(signing_sources.collect()),
+            token_sources: settings.token_sources.into(),
+            public_reporting: settings.public_reporting,
             pool,
             ring,
             feed: enforce.then(|| Arc::clone(&self.live.feed)),
@@ -365,7 +365,7 @@ impl Node {
             body_timeout: settings.body_timeout,
             suspicions: settings.suspicions,
             // A permit per KiB.
-            room: Arc::new(Semaphore::new(settings.room >> 10)),
+            body_budget: Arc::new(Semaphore::new(settings.body_budget >> 10)),
         }
     }
 
@@ -395,7 +395,7 @@ impl Node {
             clock,
             randomness,
             metrics,
-            rest: OutagePause::default(),
+            outage_pause: OutagePause::default(),
             barrier: Arc::clone(&self.live.barrier),
             timeout: database_timeout,
         })

@@ -178,7 +178,7 @@ impl HealthState {
 
     fn lease(&self) -> Result<(), String> {
         let is_held = self.membership.lease().holds(self.clock.since_boot());
-        match is_held || !self.membership.card().enforces {
+        match is_held || !self.membership.node_info().enforces {
             true => Ok(()),
             false => {
                 Err("this node has no lease: it cannot announce itself to the database".to_owned())

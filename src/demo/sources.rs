@@ -88,12 +88,12 @@ impl DemoSource {
             feedback: true,
         };
         Ok(IntakeSettings {
-            signed: vec![(origin, SigningKeyFetcher::new(url, None, tls))],
-            revokers: vec![TokenSource {
+            signing_sources: vec![(origin, SigningKeyFetcher::new(url, None, tls))],
+            token_sources: vec![TokenSource {
                 name: "gitlab".to_owned(),
                 token_sha256: Sha256::digest(GITLAB_TOKEN).into(),
             }],
-            door: Some(PublicReporting::new(
+            public_reporting: Some(PublicReporting::new(
                 host,
                 PUBLIC_REPORTS_PER_MINUTE,
                 PUBLIC_REPORTS_PER_MINUTE,

@@ -29,7 +29,7 @@ use akgate_state::{
 };
 
 /// Connections for news and leases: however many calls wait for the others, these do not.
-const NEWS_CONNECTIONS: u32 = 4;
+const CONTROL_CONNECTIONS: u32 = 4;
 
 /// Why there is no gate.
 #[derive(Debug, thiserror::Error)]
@@ -154,12 +154,12 @@ impl GateBuilder {
     /// [`GateBuildError`].
     pub async fn build(self) -> Result<(GateLayer, GateTasks), GateBuildError> {
         let timeout = self.settings.database_timeout;
-        let news = database::pool_beside(&self.pool, NEWS_CONNECTIONS, timeout);
+        let control = database::pool_beside(&self.pool, CONTROL_CONNECTIONS, timeout);
         let now = self.clock.now();
         let node = LiveNode::new(LiveNodeParts {
-            card: NodeInfo::new(vec!["gateway".into()], true, (*self.ring).clone(), now),
+            node_info: NodeInfo::new(vec!["gateway".into()], true, (*self.ring).clone(), now),
             pool: self.pool.clone(),
-            news,
+            control,
             clock: Arc::clone(&self.clock),
             feed: FeedSettings {
                 timeout,

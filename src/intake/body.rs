@@ -59,7 +59,7 @@ async fn collect_body(
         let taken = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let missing = bytes.len().div_ceil(BYTES_PER_PERMIT).saturating_sub(taken);
         let missing = u32::try_from(missing).map_err(|_| DeliveryRefusal::TooLong)?;
-        let more = intake.room.clone().try_acquire_many_owned(missing);
+        let more = intake.body_budget.clone().try_acquire_many_owned(missing);
         let more = more.map_err(|_| DeliveryRefusal::Unavailable)?;
         match &mut room {
             Some(room) => room.merge(more),

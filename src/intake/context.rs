@@ -48,16 +48,16 @@ pub struct Intake {
     pub body_limit: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// Room for the bodies of all deliveries that are in work, a permit per KiB: more are told to come back.
-    pub room: Arc<Semaphore>,
+    /// Room for the bodies of all deliveries in progress, a permit per KiB: more are told to come back.
+    pub body_budget: Arc<Semaphore>,
     /// What becomes of suspicions.
     pub suspicions: SuspicionPolicy,
     /// Sources that sign, by name.
-    pub signed: Arc<HashMap<String, SigningSource>>,
+    pub signing_sources: Arc<HashMap<String, SigningSource>>,
     /// Sources that have a token.
-    pub revokers: Arc<[TokenSource]>,
-    /// The door for the public; `None` while it is shut.
-    pub door: Option<Arc<PublicReporting>>,
+    pub token_sources: Arc<[TokenSource]>,
+    /// Reports of the public; `None` while nobody may report.
+    pub public_reporting: Option<Arc<PublicReporting>>,
 }
 
 /// A source that signs.

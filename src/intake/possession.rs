@@ -63,11 +63,11 @@ pub(super) async fn receive_public_report(
     peer: Option<Extension<Peer>>,
     body: Body,
 ) -> Response {
-    let Some(door) = &intake.door else {
+    let Some(public_reporting) = &intake.public_reporting else {
         return DeliveryRefusal::NoSource.into_response();
     };
     let peer = peer.map_or_else(Peer::default, |Extension(peer)| peer);
-    let taken = accept_public_report(&intake, door, peer, body).await;
+    let taken = accept_public_report(&intake, public_reporting, peer, body).await;
     let outcome = taken.as_ref().err().map_or("taken", |one| one.label());
     intake.metrics.delivery(PUBLIC_SOURCE, outcome);
     match taken {
@@ -78,11 +78,11 @@ pub(super) async fn receive_public_report(
 
 async fn accept_public_report(
     intake: &Intake,
-    door: &PublicReporting,
+    public_reporting: &PublicReporting,
     peer: Peer,
     body: Body,
 ) -> Result<(), DeliveryRefusal> {
-    if !door.lets_in(peer) {
+    if !public_reporting.lets_in(peer) {
         return Err(DeliveryRefusal::TooOften);
     }
     let body = body::read_body_up_to(intake, body, MAX_REPORT_BYTES).await?;
@@ -99,7 +99,7 @@ async fn accept_public_report(
             tracing::error!(%fault, "cannot store a public report");
             DeliveryRefusal::Unavailable
         })?;
-    door.arrived.notify_one();
+    public_reporting.arrived.notify_one();
     Ok(())
 }
 
@@ -146,7 +146,7 @@ fn parse_claim(intake: &Intake, report: PublicReport) -> Result<PossessionClaim,
 
 /// Looks into what has arrived, here and at nodes that have ended, until told to stop.
 pub async fn process_claims(intake: Intake, mut stop: watch::Receiver<bool>) {
-    let Some(door) = intake.door.clone() else {
+    let Some(public_reporting) = intake.public_reporting.clone() else {
         return;
     };
     while !*stop.borrow() {
@@ -154,7 +154,7 @@ pub async fn process_claims(intake: Intake, mut stop: watch::Receiver<bool>) {
         let looking = claims::verify_claims(
             &intake.pool,
             &intake.ring,
-            &door.host,
+            &public_reporting.host,
             CLAIM_BATCH_SIZE,
             now,
         );
@@ -170,9 +170,9 @@ pub async fn process_claims(intake: Intake, mut stop: watch::Receiver<bool>) {
                 tracing::error!(%fault, "cannot process public reports now");
             }
         }
-        door.each.retain_recent();
+        public_reporting.each.retain_recent();
         tokio::select! {
-            () = door.arrived.notified() => {}
+            () = public_reporting.arrived.notified() => {}
             () = tokio::time::sleep(ORPHANED_CLAIM_AGE) => {}
             _ = stop.changed() => {}
         }

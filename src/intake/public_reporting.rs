@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use akgate_net::peer::Peer;
 
-/// The door for the public.
+/// Reports of the public: who may report, and how often.
 pub struct PublicReporting {
     /// The host that a MAC is made for: that of the public listener's address.
     pub host: String,
@@ -64,12 +64,12 @@ mod tests {
     #[test]
     fn public_reports_are_limited_per_source_and_in_total() {
         let limit = |n| NonZeroU32::new(n).unwrap();
-        let door = PublicReporting::new("h".into(), limit(5), limit(2));
+        let public_reporting = PublicReporting::new("h".into(), limit(5), limit(2));
         let from = |n: u8| Peer {
             ip: IpAddr::from([192, 0, 2, n]),
             tls: true,
         };
-        let let_in = |n| (0..4).filter(|_| door.lets_in(from(n))).count();
+        let let_in = |n| (0..4).filter(|_| public_reporting.lets_in(from(n))).count();
         assert_eq!([let_in(1), let_in(2), let_in(3), let_in(4)], [2, 2, 1, 0]);
     }
 }

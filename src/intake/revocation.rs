@@ -68,7 +68,7 @@ fn authenticate_source<'i>(
     };
     let digest = Sha256::digest(token.as_bytes());
     let mut found = None;
-    for revoker in intake.revokers.iter() {
+    for revoker in intake.token_sources.iter() {
         if bool::from(revoker.token_sha256.ct_eq(digest.as_slice())) {
             found = Some(revoker);
         }

@@ -27,7 +27,7 @@ pub(super) async fn receive_signed_delivery(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let Some(signed) = intake.signed.get(&source) else {
+    let Some(signed) = intake.signing_sources.get(&source) else {
         return DeliveryRefusal::NoSource.into_response();
     };
     let answered = process_signed_delivery(&intake, signed, &headers, body).await;
@@ -38,13 +38,13 @@ pub(super) async fn receive_signed_delivery(
 
 async fn process_signed_delivery(
     intake: &Intake,
-    signed: &SigningSource,
+    source: &SigningSource,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, DeliveryRefusal> {
-    let origin = &signed.origin;
+    let origin = &source.origin;
     let claim = origin.claim(headers)?;
-    let key = signed.keys.find(&claim.key_identifier).await;
+    let key = source.keys.find(&claim.key_identifier).await;
     let key = key.map_err(|fault| match fault {
         SigningKeyFault::Unknown => {
             DeliveryRefusal::Unproven("the source does not publish this key")

@@ -20,16 +20,16 @@ const UNCHECKED_SOURCES: ServeError = ServeError::Unchecked("sources");
 pub(super) fn intake_settings(sections: &ConfigSections) -> Result<IntakeSettings, ServeError> {
     let sources = &sections.sources;
     let signed: Result<Vec<_>, _> = sources.signed.iter().map(signing_source).collect();
-    let revokers: Result<Vec<_>, _> = sources.revocation.iter().map(token_source).collect();
+    let token_sources: Result<Vec<_>, _> = sources.revocation.iter().map(token_source).collect();
     Ok(IntakeSettings {
         timeout: Duration::from_secs(sources.timeout_seconds),
         body_limit: sources.body_limit_bytes,
         body_timeout: Duration::from_secs(sources.body_timeout_seconds),
-        room: sources.body_budget_bytes,
+        body_budget: sources.body_budget_bytes,
         suspicions: suspicion_settings(sections),
-        signed: signed?,
-        revokers: revokers?,
-        door: public_reporting(sections)?,
+        signing_sources: signed?,
+        token_sources: token_sources?,
+        public_reporting: public_reporting(sections)?,
     })
 }
 

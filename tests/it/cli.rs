@@ -730,7 +730,7 @@ async fn node_list_fits_80_columns() {
     let table = String::from_utf8(table.get_output().stdout.clone()).unwrap();
     let widest = table.lines().map(|line| line.chars().count()).max();
     assert!(
-        widest.unwrap() <= 80 + office.desk.node.node.membership().card().name.len(),
+        widest.unwrap() <= 80 + office.desk.node.node.membership().node_info().name.len(),
         "{table}"
     );
     let imposed = olga("restrictions impose LTAI5tFakeBob --source olga --reference 1 --yes")

@@ -450,7 +450,10 @@ async fn strict_and_widened_reads_are_refused_without_a_lease() {
     let committed = pair.here.report(KEY).await.position;
     let concern = AffectedKeys::Keys(vec![id(KEY)]);
     let fenced = pair.receipt(committed, &concern).await;
-    assert_eq!(fenced, [pair.there.node.membership().card().name.clone()]);
+    assert_eq!(
+        fenced,
+        [pair.there.node.membership().node_info().name.clone()]
+    );
     let refused = call(&pair.there, &pair.alice, RAM, "ListUsers").await;
     assert_eq!(refused.status, 503, "{}", refused.text);
     // It announces itself, follows, and only then takes a lease.
@@ -549,7 +552,7 @@ async fn renewal_stalled_at_any_step_grants_no_lease_before_the_change_is_applie
 
     // Not announced yet: its own row is held. Whoever waits cannot fence it then, and claims nothing.
     let pair = Pair::set(strict()).await;
-    let own = pair.there.node.membership().card().node_id;
+    let own = pair.there.node.membership().node_info().node_id;
     let hold = format!("SELECT 1 FROM nodes WHERE node_id = '{own}' FOR UPDATE");
     let held = Held::by(&pair.there, &hold).await;
     let renewing = {

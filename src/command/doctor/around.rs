@@ -6,7 +6,10 @@ use http::{Request, Uri, header::DATE};
 use lettre::message::Mailbox;
 use time::{Duration, OffsetDateTime};
 
-use super::{CheckFinding, state::judge_skew, with_timeout};
+use super::{
+    finding::{CHECK_TIMEOUT, CheckFinding, with_timeout},
+    state::judge_skew,
+};
 use crate::{
     config::{Config, ConfigSections, MailSection, ProcessRole, TransportChoice},
     serve::{
@@ -230,7 +233,7 @@ async fn probe_upstream(url: &str, ca: Option<&Path>) -> Result<UpstreamAnswer, 
     let uri: Uri = url.parse().map_err(|_| "not a URL".to_owned())?;
     let tls = https::client_config(ca).map_err(|fault| fault.to_string())?;
     // The answer to HEAD has no body.
-    let client = BoundedClient::new(tls, super::CHECK_TIMEOUT, 0);
+    let client = BoundedClient::new(tls, CHECK_TIMEOUT, 0);
     let began = Instant::now();
     let answer = client.send(Request::head(uri), "").await;
     let answer = answer.map_err(|fault| fault.to_string())?;

@@ -1,24 +1,17 @@
 //! `akgate doctor`: looks at everything that a node stands on, and says what to do. It changes nothing.
 
 mod around;
+mod finding;
 mod server;
 mod state;
 
-use std::{
-    fmt::Display,
-    future::Future,
-    io::{self, Write},
-    time::Duration,
-};
+use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
-use serde::Serialize;
 
+use self::finding::{CheckFinding, FindingLevel};
 use super::{CommandExit, api::OutputFormat, node::run_on_node, settings::ConfigArgs};
 use crate::config::{Config, ProcessRole};
-
-/// How long one look may take.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Check everything that a node depends on, and print what to do; changes nothing
 ///
@@ -35,54 +28,6 @@ pub struct DoctorArgs {
     /// Configuration
     #[command(flatten)]
     settings: ConfigArgs,
-}
-
-/// How something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum FindingLevel {
-    Good,
-    Care,
-    Wrong,
-}
-
-/// What was found.
-#[derive(Debug, Clone, Serialize)]
-struct CheckFinding {
-    /// What was looked at.
-    what: String,
-    /// How it is.
-    is: FindingLevel,
-    /// In words.
-    found: String,
-    /// What to do; `None` where it is good.
-    next: Option<String>,
-}
-
-impl CheckFinding {
-    fn good(what: impl Into<String>, found: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            is: FindingLevel::Good,
-            found: found.into(),
-            next: None,
-        }
-    }
-
-    fn care(what: impl Into<String>, found: impl Into<String>, next: impl Into<String>) -> Self {
-        Self {
-            is: FindingLevel::Care,
-            next: Some(next.into()),
-            ..Self::good(what, found)
-        }
-    }
-
-    fn wrong(what: impl Into<String>, found: impl Into<String>, next: impl Into<String>) -> Self {
-        Self {
-            is: FindingLevel::Wrong,
-            ..Self::care(what, found, next)
-        }
-    }
 }
 
 /// Looks, and prints what was found.
@@ -119,16 +64,6 @@ async fn check_all(config: &Config) -> Vec<CheckFinding> {
     state::check_database(config, ring.as_ref(), &mut findings).await;
     around::check_surroundings(config, &mut findings).await;
     findings
-}
-
-/// Looks for a while; what takes longer is as good as not there.
-async fn with_timeout<T, E: Display>(
-    look: impl Future<Output = Result<T, E>>,
-) -> Result<T, String> {
-    match tokio::time::timeout(CHECK_TIMEOUT, look).await {
-        Ok(looked) => looked.map_err(|fault| fault.to_string()),
-        Err(_) => Err(format!("no answer in {} s", CHECK_TIMEOUT.as_secs())),
-    }
 }
 
 fn print_findings(

@@ -1,7 +1,7 @@
 //! How the database server is set: whether it keeps what was acknowledged, whether sessions are a node's own, and whether
 //! it has connections for all nodes.
 
-use super::{CheckFinding, with_timeout};
+use super::finding::{CheckFinding, with_timeout};
 use crate::{config::Config, serve::capacity::ConnectionNeed};
 use akgate_state::{
     database::{self, CommitDurability, DatabaseUrl, Pool},

@@ -5,7 +5,10 @@ use std::time::Instant;
 
 use time::Duration;
 
-use super::{CheckFinding, server, with_timeout};
+use super::{
+    finding::{CHECK_TIMEOUT, CheckFinding, with_timeout},
+    server,
+};
 use crate::{
     config::{Config, ProcessRole},
     serve::ServeError,
@@ -87,8 +90,8 @@ pub(super) async fn check_database(
 async fn connect_database(config: &Config) -> Result<(Pool, String), ServeError> {
     let settings = PoolSettings {
         connections: 1,
-        acquire_timeout: super::CHECK_TIMEOUT,
-        statement_timeout: super::CHECK_TIMEOUT,
+        acquire_timeout: CHECK_TIMEOUT,
+        statement_timeout: CHECK_TIMEOUT,
         ..PoolSettings::default()
     };
     let url = config.database_url.expose();

@@ -10,13 +10,13 @@
 
 mod attempt;
 mod context;
-mod rest;
+mod outage_pause;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-pub use self::{context::LetterWorker, rest::OutagePause};
+pub use self::{context::LetterWorker, outage_pause::OutagePause};
 use akgate_api::receipts::Wait;
 use akgate_rules::verdict::Mode;
 use akgate_state::{
@@ -77,7 +77,7 @@ impl LetterWorker {
     /// [`StateFault`] where the outbox cannot be read.
     pub async fn run_once(self: &Arc<Self>) -> Result<usize, StateFault> {
         let now = self.clock.now();
-        if self.rest.is_on(now) {
+        if self.outage_pause.is_on(now) {
             return Ok(0);
         }
         let leasing = outbox::lease_letters(&self.pool, now, QUEUE.lease, QUEUE.batch_size);
@@ -162,12 +162,12 @@ impl LetterWorker {
         let (attempt, since, now) = (letter.attempt, letter.created_at, self.clock.now());
         let settlement = match sent {
             Ok(()) => {
-                self.rest.end();
+                self.outage_pause.end();
                 Settlement::Sent
             }
             Err(SendFault::Away(error)) => {
                 let pause = |batch| retry_delay(batch, None, &mut self.randomness.rng());
-                let at = self.rest.begin(now, pause);
+                let at = self.outage_pause.begin(now, pause);
                 QUEUE.retry_or_fail(attempt, since, at, error)
             }
             Err(fault) => {

@@ -20,11 +20,11 @@ use crate::{
 /// What a [`LiveNode`] is made of.
 pub struct LiveNodeParts {
     /// What the node says of itself.
-    pub card: NodeInfo,
+    pub node_info: NodeInfo,
     /// The database.
     pub pool: PgPool,
     /// The same, by connections for news and leases alone.
-    pub news: PgPool,
+    pub control: PgPool,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// How it follows the revision; its timeout is that of every call of the database.
@@ -53,23 +53,23 @@ impl LiveNode {
     #[must_use]
     pub fn new(parts: LiveNodeParts) -> Self {
         let LiveNodeParts {
-            card,
+            node_info,
             pool,
-            news,
+            control,
             clock,
             feed,
         } = parts;
         let timeout = feed.timeout;
         let feed = Arc::new(Feed::new(
-            news.clone(),
+            control.clone(),
             Arc::<LiveRegistry>::default(),
             feed,
         ));
         let (calls, latest) = (Arc::<InFlight>::default(), Arc::<LatestTime>::default());
         let membership = Membership::new(MembershipParts {
-            feed: card.enforces.then(|| Arc::clone(&feed)),
-            card,
-            pool: news.clone(),
+            feed: node_info.enforces.then(|| Arc::clone(&feed)),
+            node_info,
+            pool: control.clone(),
             calls: Arc::clone(&calls),
             clock: Arc::clone(&clock),
             latest: Arc::clone(&latest),
@@ -78,7 +78,7 @@ impl LiveNode {
         Self {
             feed,
             membership: Arc::new(membership),
-            barrier: Arc::new(Barrier::new(news, pool.clone(), clock, timeout)),
+            barrier: Arc::new(Barrier::new(control, pool.clone(), clock, timeout)),
             calls,
             latest,
             recorder: Arc::new(Recorder::new(pool, timeout)),

@@ -45,7 +45,7 @@ const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A node among the others.
 pub struct Membership {
-    card: NodeInfo,
+    node_info: NodeInfo,
     pool: PgPool,
     /// What it enforces; `None` for one that judges no calls.
     feed: Option<Arc<Feed>>,
@@ -73,7 +73,7 @@ pub struct Announced {
 /// What a [`Membership`] is made of.
 pub struct MembershipParts {
     /// What the node says of itself.
-    pub card: NodeInfo,
+    pub node_info: NodeInfo,
     /// The database.
     pub pool: PgPool,
     /// What it enforces; `None` for one that judges no calls.
@@ -102,7 +102,7 @@ impl Membership {
     #[must_use]
     pub fn new(parts: MembershipParts) -> Self {
         Self {
-            card: parts.card,
+            node_info: parts.node_info,
             pool: parts.pool,
             feed: parts.feed,
             lease: Arc::default(),
@@ -138,8 +138,8 @@ impl Membership {
 
     /// What it says of itself.
     #[must_use]
-    pub fn card(&self) -> &NodeInfo {
-        &self.card
+    pub fn node_info(&self) -> &NodeInfo {
+        &self.node_info
     }
 
     /// Announces itself and takes a lease until told to stop; then it is no node any more.
@@ -153,7 +153,7 @@ impl Membership {
         // The reports end with the same word.
         drop(reports.await);
         self.lease.release();
-        let leaving = nodes::delete_node(&self.pool, self.card.node_id);
+        let leaving = nodes::delete_node(&self.pool, self.node_info.node_id);
         if let Err(fault) = with_timeout(self.timeout, leaving).await {
             tracing::debug!(%fault, "cannot remove this node from the list of nodes; it disappears later");
         }
@@ -180,7 +180,7 @@ impl Membership {
     pub async fn round(&self) -> Result<(), StateFault> {
         let from = self.clock.since_boot();
         let (before, offset) = (self.clock.now(), self.clocks.offset());
-        let announcing = nodes::announce_node(&self.pool, &self.card, offset);
+        let announcing = nodes::announce_node(&self.pool, &self.node_info, offset);
         let announced = with_timeout(self.timeout, announcing).await;
         self.note_announcement(from, announced.as_ref().err());
         let theirs = announced?;
@@ -199,7 +199,7 @@ impl Membership {
         })
         .await?;
         self.latest.see(latest);
-        self.clocks.compare(self.card.node_id, &offsets);
+        self.clocks.compare(self.node_info.node_id, &offsets);
         Ok(())
     }
 
@@ -292,7 +292,7 @@ impl Membership {
         };
         with_timeout(
             self.timeout,
-            nodes::update_enforcement_report(&self.pool, self.card.node_id, report),
+            nodes::update_enforcement_report(&self.pool, self.node_info.node_id, report),
         )
         .await
     }

@@ -58,7 +58,7 @@ impl NodeInfo {
 /// [`StateFault::Database`].
 pub async fn announce_node(
     pool: &PgPool,
-    card: &NodeInfo,
+    node_info: &NodeInfo,
     clock_offset_ms: Option<i64>,
 ) -> Result<OffsetDateTime, StateFault> {
     let now = sqlx::query_scalar!(
@@ -83,13 +83,13 @@ pub async fn announce_node(
              announced_at = excluded.announced_at,
              clock_offset_ms = excluded.clock_offset_ms
          RETURNING announced_at",
-        card.node_id,
-        card.name,
-        card.version,
-        &card.roles,
-        card.enforces,
-        &card.ring.seal_key_ids(),
-        card.started_at,
+        node_info.node_id,
+        node_info.name,
+        node_info.version,
+        &node_info.roles,
+        node_info.enforces,
+        &node_info.ring.seal_key_ids(),
+        node_info.started_at,
         clock_offset_ms
     )
     .fetch_one(pool)

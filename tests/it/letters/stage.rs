@@ -254,7 +254,7 @@ impl Stage {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             randomness: Arc::new(Randomness::new(StdRng::seed_from_u64(2))),
             metrics: Arc::default(),
-            rest: OutagePause::default(),
+            outage_pause: OutagePause::default(),
             barrier: Arc::new(Barrier::new(
                 self.pool.clone(),
                 self.pool.clone(),

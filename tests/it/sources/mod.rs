@@ -70,12 +70,12 @@ impl Post {
             (origin, SigningKeyFetcher::new(url, None, tls()))
         };
         let settings = IntakeSettings {
-            signed: vec![
+            signing_sources: vec![
                 source("github", "/keys", KeyIdCheck::Sha256Pem, true),
                 source("quiet", "/keys", KeyIdCheck::None, false),
                 source("slow", "/slow", KeyIdCheck::None, true),
             ],
-            revokers: vec![TokenSource {
+            token_sources: vec![TokenSource {
                 name: "gitlab-internal".into(),
                 token_sha256: Sha256::digest(TOKEN).into(),
             }],

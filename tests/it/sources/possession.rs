@@ -24,7 +24,7 @@ const HOST: &str = "akgate.example";
 fn open(per_minute: u32) -> IntakeSettings {
     let limit = NonZeroU32::new(per_minute).unwrap();
     IntakeSettings {
-        door: Some(PublicReporting::new(HOST.into(), limit, limit)),
+        public_reporting: Some(PublicReporting::new(HOST.into(), limit, limit)),
         ..IntakeSettings::default()
     }
 }

@@ -365,8 +365,8 @@ async fn delivery_that_is_too_long_or_one_too_many_is_refused() {
         )
     };
     let settings = IntakeSettings {
-        room: 64 << 10,
-        signed: vec![(origin, fetch)],
+        body_budget: 64 << 10,
+        signing_sources: vec![(origin, fetch)],
         ..IntakeSettings::default()
     };
     let router = post.node.public(settings);

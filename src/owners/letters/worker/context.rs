@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use lettre::message::Mailbox;
 
-use super::rest::OutagePause;
+use super::outage_pause::OutagePause;
 use crate::letters::{dkim::Dkim, facts::LetterSettings, letter::LetterTemplates, mailer::Mailer};
 use akgate_net::metrics::Metrics;
 use akgate_rules::restriction::LiftRule;
@@ -38,7 +38,7 @@ pub struct LetterWorker {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether the mail server takes letters.
-    pub rest: OutagePause,
+    pub outage_pause: OutagePause,
     /// Where changes that restrict wait for the nodes.
     pub barrier: Arc<Barrier>,
     /// How long one call of the database may take.
