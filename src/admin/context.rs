@@ -127,7 +127,7 @@ impl AdminApi {
         }
     }
 
-    /// AwaitsApproval until every node refuses what a committed change refuses.
+    /// Waits until every node refuses what a committed change refuses.
     pub(crate) async fn receipt(
         &self,
         committed: Position,

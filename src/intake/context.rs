@@ -107,7 +107,7 @@ impl Intake {
         Ok(recorded)
     }
 
-    /// AwaitsApproval until every node enforces what reports have led to.
+    /// Waits until every node enforces what reports have led to.
     pub(crate) async fn enforce(&self, recorded: &[RecordedReport]) -> Result<(), DeliveryRefusal> {
         let in_force = recorded.iter().filter_map(|one| one.restriction);
         let positions = in_force.map(|one| one.position);

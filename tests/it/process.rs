@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex},
+    thread::JoinHandle,
 };
 
 use serde_json::Value;
@@ -57,6 +58,7 @@ pub fn secrets(scratch: &Scratch, database_url: &str) -> String {
 pub struct Served {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    reader: JoinHandle<()>,
 }
 
 impl Served {
@@ -84,12 +86,12 @@ impl Served {
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let kept = Arc::clone(&log);
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 kept.lock().unwrap().push(line);
             }
         });
-        Self { child, log }
+        Self { child, log, reader }
     }
 
     pub fn pid(&self) -> u32 {
@@ -116,17 +118,19 @@ impl Served {
         kill(signal, self.pid());
     }
 
-    /// AwaitsApproval until the log says so.
+    /// Waits until the log says so.
     pub async fn logs(&self, text: &str) {
         let what = format!("the log says {text}");
         eventually(&what, async || self.log().contains(text)).await;
     }
 
-    /// AwaitsApproval for the end of the process; gives its exit status.
+    /// Waits for the end of the process and of its log; gives its exit status.
     pub async fn ended(&mut self) -> Option<i32> {
         let child = &mut self.child;
         let ended = eventually_some("akgate serve ends", async || child.try_wait().unwrap());
-        ended.await.code()
+        let ended = ended.await;
+        eventually("its log ends", async || self.reader.is_finished()).await;
+        ended.code()
     }
 }
 

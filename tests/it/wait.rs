@@ -10,12 +10,12 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// Time between two checks.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// AwaitsApproval until the condition holds.
+/// Waits until the condition holds.
 pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     eventually_some(what, async || holds().await.then_some(())).await;
 }
 
-/// AwaitsApproval until there is something; gives it.
+/// Waits until there is something; gives it.
 pub async fn eventually_some<T>(what: &str, mut find: impl AsyncFnMut() -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {

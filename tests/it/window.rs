@@ -189,7 +189,7 @@ async fn run(connection: &mut PgConnection, statement: &str) {
     statement.execute(connection).await.unwrap();
 }
 
-/// AwaitsApproval until a statement that begins so waits for a lock.
+/// Waits until a statement that begins so waits for a lock.
 pub async fn until_it_waits(pool: &PgPool, beginning: &str) {
     let what = format!("a statement that begins with {beginning} waits");
     eventually(&what, async || {

@@ -70,7 +70,7 @@ impl StateFault {
     }
 }
 
-/// AwaitsApproval for a piece of database work, but not for ever: a server that hangs must not hang us.
+/// Waits for a piece of database work, but not for ever: a server that hangs must not hang us.
 ///
 /// # Errors
 /// [`StateFault::TimedOut`], or the work's own.

@@ -48,7 +48,7 @@ pub enum AffectedKeys {
 #[error("the database lost this change in a failover")]
 pub struct LostChange;
 
-/// AwaitsApproval for nodes. What many wait for at the same time is read once for all.
+/// Waits for nodes. What many wait for at the same time is read once for all.
 pub struct Barrier {
     pool: PgPool,
     /// For receipts: what keeps them waiting keeps no lease waiting.
@@ -81,7 +81,7 @@ impl Barrier {
         }
     }
 
-    /// AwaitsApproval after a commit; keeps the receipt for the record, and gives it.
+    /// Waits after a commit; keeps the receipt for the record, and gives it.
     ///
     /// # Errors
     /// [`LostChange`].
