@@ -1,6 +1,7 @@
 //! `/readyz?verbose` and the start name what is not so in the database.
 
 use akgate_state::database::MIGRATOR;
+use sqlx::{Connection, PgConnection};
 
 use crate::{
     database::TestDatabase,
@@ -47,20 +48,24 @@ impl Probed {
     }
 }
 
+/// On a connection of its own: what a session of before is set to is over.
 async fn execute(database: &TestDatabase, statements: &[&str]) {
+    let mut connection = PgConnection::connect_with(&database.options())
+        .await
+        .unwrap();
     for statement in statements {
         let name = database.options();
         let name = name.get_database().unwrap();
         let statement = statement.replace("{database}", name);
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
-            .execute(database.pool())
+            .execute(&mut connection)
             .await
             .unwrap();
     }
 }
 
 const CLOSE_SESSIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE datname = '{database}' AND application_name = 'akgate'";
+     WHERE datname = '{database}' AND application_name = 'akgate' AND pid <> pg_backend_pid()";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn node_that_cannot_write_is_not_ready_and_says_why() {

@@ -680,7 +680,7 @@ fn source_without_its_contract_is_refused() {
             "[[sources.signed]]\nname = \"public\"\npreset = \"github\"\n",
             "reserved for reports at POST /report",
         ),
-        ("[sources]\nroom_bytes = 1\n", "must be larger"),
+        ("[sources]\nbody_budget_bytes = 1\n", "must be larger"),
     ] {
         let file = scratch.write("akgate.toml", &format!("{good}{text}"));
         let output = akgate(&["config", "check", "--roles", "public"], &file);
