@@ -3,7 +3,10 @@
 use futures_util::future::join_all;
 use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgConnectOptions};
 
-use super::{session::within_probe_timeout, url::DatabaseUrl};
+use super::{
+    session::{PROBE_TIMEOUT, within_timeout},
+    url::DatabaseUrl,
+};
 
 /// Whether something between here and the server gives a session to others between two transactions, as pgbouncer does
 /// in transaction mode: what a session is set to, its statements, locks and notifications would be somebody else's. `None`
@@ -15,7 +18,7 @@ pub async fn shares_sessions(url: &DatabaseUrl) -> Option<bool> {
 }
 
 async fn probe_sessions(host: &PgConnectOptions) -> Result<bool, sqlx::Error> {
-    within_probe_timeout(async {
+    within_timeout(PROBE_TIMEOUT, async {
         let mut first = PgConnection::connect_with(host).await?;
         let before = backend_pid(&mut first).await?;
         let mut second = PgConnection::connect_with(host).await?;

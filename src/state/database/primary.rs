@@ -74,7 +74,7 @@ pub(super) async fn follow_primary(
 /// # Errors
 /// What it met; [`sqlx::Error::PoolTimedOut`] where it took too long.
 pub(super) async fn probe_host(host: &PgConnectOptions) -> Result<(), sqlx::Error> {
-    session::within_probe_timeout(async {
+    session::within_timeout(session::PROBE_TIMEOUT, async {
         let mut connection = PgConnection::connect_with(host).await?;
         session::apply_base_settings(&mut connection).await?;
         session::require_writable(&mut connection).await?;

@@ -14,10 +14,9 @@ const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(1);
 /// open another.
 const MAX_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What every session of ours is set to, without any limit. What the role gives as a statement's time-out is lifted first:
-/// it would count for the rest. Of the settings that only later servers have, those that are there are set.
-const BASE_SETTINGS: &str = "SET statement_timeout = 0;
-    SET lock_timeout = 0;
+/// What every session of ours is set to, without any limit. Of the settings that only later servers have, those that are
+/// there are set.
+const BASE_SETTINGS: &str = "SET lock_timeout = 0;
     SET idle_in_transaction_session_timeout = 0;
     SET idle_session_timeout = 0;
     SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout';
@@ -47,11 +46,13 @@ akgate_rules::text_enum! {
     }
 }
 
-/// The settings of a session whose statements may take `timeout`, waiting for locks included.
-pub(super) fn session_settings(timeout: Duration, durability: CommitDurability) -> String {
+/// How often the role's own time-out of statements is lifted, should it cancel that very statement.
+const LIFT_ATTEMPTS: usize = 20;
+
+/// The limits of a session whose statements may take `timeout`, waiting for locks included.
+fn session_limits(timeout: Duration, durability: CommitDurability) -> String {
     format!(
-        "{BASE_SETTINGS};
-         SET synchronous_commit = {durability};
+        "SET synchronous_commit = {durability};
          SET lock_timeout = {statement};
          SET idle_in_transaction_session_timeout = {idle};
          SET statement_timeout = {statement}",
@@ -66,8 +67,23 @@ pub(super) fn session_settings(timeout: Duration, durability: CommitDurability) 
 /// # Errors
 /// What the session met.
 pub(super) async fn apply_base_settings(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    lift_statement_timeout(connection).await?;
     connection.execute(sqlx::raw_sql(BASE_SETTINGS)).await?;
     Ok(())
+}
+
+/// Lifts what the role gives as a statement's time-out: it would count for all that follows.
+async fn lift_statement_timeout(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let lifted = connection.execute(sqlx::raw_sql("SET statement_timeout = 0"));
+        match lifted.await {
+            Err(sqlx::Error::Database(fault))
+                if attempts < LIFT_ATTEMPTS && fault.code().as_deref() == Some("57014") => {}
+            lifted => return lifted.map(drop),
+        }
+    }
 }
 
 /// A pool whose sessions are set, can write, and are closed as soon as they cannot serve: a session that was not used
@@ -76,22 +92,23 @@ pub(super) fn checked_pool_options(
     timeout: Duration,
     durability: CommitDurability,
 ) -> PgPoolOptions {
-    let settings = session_settings(timeout, durability);
+    let limits = session_limits(timeout, durability);
     let check_timeout = MAX_CHECK_TIMEOUT.min(timeout / 4);
     PgPoolOptions::new()
         // Where nothing has failed, nothing is asked: every call has a timeout.
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
-            let settings = sqlx::AssertSqlSafe(settings.clone());
+            let limits = sqlx::AssertSqlSafe(limits.clone());
             Box::pin(async move {
-                connection.execute(sqlx::raw_sql(settings)).await?;
+                apply_base_settings(connection).await?;
+                connection.execute(sqlx::raw_sql(limits)).await?;
                 require_writable(connection).await
             })
         })
         .before_acquire(move |connection, meta| {
             Box::pin(async move {
                 if failures::is_suspect(meta.idle_for) {
-                    within_check_timeout(check_timeout, require_writable(connection)).await?;
+                    within_timeout(check_timeout, require_writable(connection)).await?;
                 }
                 Ok(true)
             })
@@ -106,7 +123,7 @@ pub(super) fn checked_pool_options(
                         false => connection.ping().await,
                     }
                 };
-                within_check_timeout(check_timeout, check).await?;
+                within_timeout(check_timeout, check).await?;
                 Ok(true)
             })
         })
@@ -129,24 +146,17 @@ pub(super) async fn require_writable(connection: &mut PgConnection) -> Result<()
 }
 
 /// How long a host may take to open a session and answer.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Opens a session of its own and asks; not for longer than 2 seconds.
+/// Waits for work on a session, but not for long. In a pool's hook an error, and not an orderly good-bye, makes the pool
+/// close the connection at once.
 ///
 /// # Errors
-/// [`sqlx::Error::PoolTimedOut`], or what the session met.
-pub(super) async fn within_probe_timeout<T>(
-    probe: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    let done = tokio::time::timeout(PROBE_TIMEOUT, probe).await;
-    done.map_err(|_| sqlx::Error::PoolTimedOut)?
-}
-
-/// An error, and not an orderly good-bye, makes the pool close the connection at once.
-async fn within_check_timeout<T>(
+/// [`sqlx::Error::PoolTimedOut`], or the work's own.
+pub(super) async fn within_timeout<T>(
     timeout: Duration,
-    check: impl Future<Output = Result<T, sqlx::Error>>,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
-    let done = tokio::time::timeout(timeout, check).await;
+    let done = tokio::time::timeout(timeout, work).await;
     done.map_err(|_| sqlx::Error::PoolTimedOut)?
 }
