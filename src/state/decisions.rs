@@ -150,23 +150,21 @@ pub async fn grant_approval(
     remark: Option<&str>,
     now: OffsetDateTime,
 ) -> Result<ApprovedChange, DecisionFault> {
-    let mut tx = pool.begin().await?;
-    revision::lock_revision(&mut tx).await?;
-    let waiting = find_pending_approval(&mut tx, approval_id, now).await?;
-    if waiting.by == *approver {
+    let (mut tx, pending) = begin_decision(pool, approval_id, now).await?;
+    if pending.by == *approver {
         return Err(DecisionFault::OwnApproval);
     }
-    if !is_active_operator(&mut tx, &waiting.by).await? {
-        return Err(DecisionFault::RequesterRevoked(waiting.requested_by));
+    if !is_active_operator(&mut tx, &pending.by).await? {
+        return Err(DecisionFault::RequesterRevoked(pending.requested_by));
     }
     let parties = Parties {
-        requester: &waiting.by,
+        requester: &pending.by,
         approver: Some(approver),
     };
-    let position = waiting.change.carry_out(&mut tx, parties, now).await?;
+    let position = pending.change.carry_out(&mut tx, parties, now).await?;
     settle_approval(&mut tx, approval_id, "Approved", approver, remark, now).await?;
     tx.commit().await?;
-    let concern = waiting.change.concern();
+    let concern = pending.change.concern();
     Ok(ApprovedChange { position, concern })
 }
 
@@ -181,21 +179,13 @@ pub async fn reject_approval(
     remark: &str,
     now: OffsetDateTime,
 ) -> Result<(), DecisionFault> {
-    let mut tx = pool.begin().await?;
-    revision::lock_revision(&mut tx).await?;
-    let waiting = find_pending_approval(&mut tx, approval_id, now).await?;
-    if waiting.by == *by {
+    let (mut tx, pending) = begin_decision(pool, approval_id, now).await?;
+    if pending.by == *by {
         return Err(DecisionFault::OwnApproval);
     }
     settle_approval(&mut tx, approval_id, "Rejected", by, Some(remark), now).await?;
-    record(
-        &mut tx,
-        AuditAction::RejectApproval,
-        by,
-        &waiting.requested(approval_id),
-        now,
-    )
-    .await?;
+    let requested = pending.requested(approval_id);
+    record(&mut tx, AuditAction::RejectApproval, by, &requested, now).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -210,23 +200,27 @@ pub async fn withdraw_approval(
     by: &Actor,
     now: OffsetDateTime,
 ) -> Result<(), DecisionFault> {
-    let mut tx = pool.begin().await?;
-    revision::lock_revision(&mut tx).await?;
-    let waiting = find_pending_approval(&mut tx, approval_id, now).await?;
-    if waiting.by != *by {
-        return Err(DecisionFault::NotOwn(waiting.requested_by));
+    let (mut tx, pending) = begin_decision(pool, approval_id, now).await?;
+    if pending.by != *by {
+        return Err(DecisionFault::NotOwn(pending.requested_by));
     }
     settle_approval(&mut tx, approval_id, "Withdrawn", by, None, now).await?;
-    record(
-        &mut tx,
-        AuditAction::WithdrawApproval,
-        by,
-        &waiting.requested(approval_id),
-        now,
-    )
-    .await?;
+    let requested = pending.requested(approval_id);
+    record(&mut tx, AuditAction::WithdrawApproval, by, &requested, now).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Takes its turn among the writers, so that nobody else decides meanwhile, and finds what is to be decided.
+async fn begin_decision(
+    pool: &PgPool,
+    approval_id: Uuid,
+    now: OffsetDateTime,
+) -> Result<(PgTransaction<'static>, PendingApproval), DecisionFault> {
+    let mut tx = pool.begin().await?;
+    revision::lock_revision(&mut tx).await?;
+    let pending = find_pending_approval(&mut tx, approval_id, now).await?;
+    Ok((tx, pending))
 }
 
 async fn find_pending_approval(
