@@ -29,7 +29,6 @@ mod faults;
 mod harness;
 mod intruders;
 mod key_ring;
-mod key_ring_reload;
 mod keys;
 mod layer;
 mod leaks;
