@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::values::{PageSize, Text, choice, optional_text_schema, text_schema};
+use crate::values::{BoundedText, PageSize, choice, optional_text_schema, text_schema};
 
 /// An approval: a change that needs a second operator.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -94,7 +94,7 @@ pub struct ApprovalRemark {
     /// A remark for the audit log.
     #[serde(default)]
     #[schema(schema_with = optional_text_schema::<1024>)]
-    pub remark: Option<Text<1024>>,
+    pub remark: Option<BoundedText<1024>>,
 }
 
 /// Why it is rejected.
@@ -103,5 +103,5 @@ pub struct ApprovalRemark {
 pub struct Rejection {
     /// An explanation for the requester.
     #[schema(schema_with = text_schema::<1024>)]
-    pub remark: Text<1024>,
+    pub remark: BoundedText<1024>,
 }

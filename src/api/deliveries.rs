@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::values::{PageSize, Text, text_schema};
+use crate::values::{BoundedText, PageSize, text_schema};
 
 /// A delivery of leak reports.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -71,7 +71,7 @@ pub struct DeliveryPage {
 pub struct UndoDeliveryRequest {
     /// The reason, kept in the audit log and quoted in the letters.
     #[schema(schema_with = text_schema::<1024>)]
-    pub reason: Text<1024>,
+    pub reason: BoundedText<1024>,
 }
 
 /// What was undone.

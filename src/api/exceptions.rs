@@ -8,7 +8,7 @@ use utoipa::{
 };
 use uuid::Uuid;
 
-use crate::values::{PageSize, Text, choice, text_schema, whole_number};
+use crate::values::{BoundedText, PageSize, choice, text_schema, whole_number};
 use akgate_rules::{
     access_key::AccessKeyId,
     exception::{MAX_DURATION, MAX_NETWORKS, MAX_OPERATIONS, NamedOperation},
@@ -113,7 +113,7 @@ pub struct NewException {
     pub hours: u8,
     /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
-    pub reason: Text<1024>,
+    pub reason: BoundedText<1024>,
 }
 
 fn hours<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {

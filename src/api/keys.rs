@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::values::{PageSize, Text, choice, text_schema};
+use crate::values::{BoundedText, PageSize, choice, text_schema};
 use akgate_rules::access_key::AccessKeyId;
 
 /// An AccessKey in a list.
@@ -131,5 +131,5 @@ pub struct KeyPage {
 pub struct DisableKeyRequest {
     /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
-    pub reason: Text<1024>,
+    pub reason: BoundedText<1024>,
 }

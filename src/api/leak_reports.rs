@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     receipts::Receipt,
     schema_names::ProofName,
-    values::{PageSize, Text, choice, optional_text_schema, text_schema},
+    values::{BoundedText, PageSize, choice, optional_text_schema, text_schema},
 };
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
@@ -80,14 +80,14 @@ pub struct NewLeakReport {
     pub access_key_secret: Option<LeakedSecret>,
     /// Who found it.
     #[schema(schema_with = text_schema::<64>)]
-    pub source: Text<64>,
+    pub source: BoundedText<64>,
     /// The source's own id of the finding: the same (source, reference) counts once.
     #[schema(schema_with = text_schema::<256>)]
-    pub reference: Text<256>,
+    pub reference: BoundedText<256>,
     /// Where it was found.
     #[serde(default)]
     #[schema(schema_with = optional_text_schema::<2048>)]
-    pub url: Option<Text<2048>>,
+    pub url: Option<BoundedText<2048>>,
     /// When the source first saw it.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub first_seen: Option<OffsetDateTime>,

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::values::{PageSize, Text, choice, text_schema};
+use crate::values::{BoundedText, PageSize, choice, text_schema};
 
 /// A letter.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -89,5 +89,5 @@ pub struct LetterPage {
 pub struct CancelLetterRequest {
     /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
-    pub reason: Text<1024>,
+    pub reason: BoundedText<1024>,
 }

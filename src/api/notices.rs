@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::values::{PageSize, Text, text_schema};
+use crate::values::{BoundedText, PageSize, text_schema};
 
 /// A notice.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -61,8 +61,8 @@ pub struct NoticePage {
 pub struct Bounce {
     /// The letter's Message-ID, with or without angle brackets.
     #[schema(schema_with = text_schema::<256>)]
-    pub message_id: Text<256>,
+    pub message_id: BoundedText<256>,
     /// What the mail server said.
     #[schema(schema_with = text_schema::<1024>)]
-    pub said: Text<1024>,
+    pub said: BoundedText<1024>,
 }

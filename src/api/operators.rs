@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::values::{PageSize, Text, check_plain, checked_text, whole_number};
+use crate::values::{BoundedText, PageSize, check_plain, checked_text, whole_number};
 
 /// How long a token lasts where nothing else is asked for, in days.
 pub const TOKEN_DAYS: u16 = 90;
@@ -113,7 +113,7 @@ pub struct OperatorFilter {
     pub page_size: PageSize,
     /// The `next_page_token` of the previous page.
     #[param(inline, nullable = false)]
-    pub page_token: Option<Text<64>>,
+    pub page_token: Option<BoundedText<64>>,
 }
 
 /// A page of results.

@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     schema_names::{ModeName, ProfileName},
-    values::{PageSize, Text, check_plain, checked_text, in_range, text_schema},
+    values::{BoundedText, PageSize, check_plain, checked_text, in_range, text_schema},
 };
 use akgate_rules::verdict::{Mode, Profile};
 
@@ -96,7 +96,7 @@ pub struct SwitchModeRequest {
     pub mode: Option<Mode>,
     /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
-    pub reason: Text<1024>,
+    pub reason: BoundedText<1024>,
 }
 
 /// The operation to check.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     leak_reports::ReportView,
     schema_names::{ResolutionName, RestrictionStateName},
-    values::{PageSize, Text, choice, text_schema},
+    values::{BoundedText, PageSize, choice, text_schema},
 };
 use akgate_rules::restriction::{Resolution, RestrictionState};
 
@@ -86,7 +86,7 @@ impl RestrictionView {
 pub struct Confirmation {
     /// The number of the ticket in which the owner confirmed.
     #[schema(schema_with = text_schema::<128>)]
-    pub ticket: Text<128>,
+    pub ticket: BoundedText<128>,
 }
 
 /// Why the restriction is lifted.
@@ -98,7 +98,7 @@ pub struct LiftRequest {
     pub resolution: Resolution,
     /// The reason, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
-    pub reason: Text<1024>,
+    pub reason: BoundedText<1024>,
     /// Lift although the leaked key is still active: a second operator must approve.
     #[serde(default)]
     pub accept_active_key: bool,
@@ -125,7 +125,7 @@ pub struct RestrictionFilter {
     /// Only those where one of these begins with this text: the key, its account or user, the ticket, the source's
     /// reference, the URL where it was found (with or without `https://`).
     #[param(inline, nullable = false)]
-    pub q: Option<Text<128>>,
+    pub q: Option<BoundedText<128>>,
     /// The page size.
     #[serde(default)]
     #[param(inline)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::values::{Text, check_plain, checked_text, text_schema};
+use crate::values::{BoundedText, check_plain, checked_text, text_schema};
 
 /// The path of the redirect address, on the operator's own machine (RFC 8252, section 7.3).
 pub const REDIRECT_PATH: &str = "/signed-in";
@@ -73,7 +73,7 @@ pub struct SignInPage {
 pub struct SignInRequest {
     /// The authorization code.
     #[schema(schema_with = text_schema::<4096>)]
-    pub code: Text<4096>,
+    pub code: BoundedText<4096>,
     /// The code verifier that the challenge was made of (RFC 7636).
     #[schema(value_type = String, min_length = 43, max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
     pub code_verifier: RandomValue,

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::values::{PageSize, Text, text_schema};
+use crate::values::{BoundedText, PageSize, text_schema};
 
 /// A task for an operator.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -65,7 +65,7 @@ pub struct TaskPage {
 pub struct CloseTaskRequest {
     /// What was done, kept in the audit log.
     #[schema(schema_with = text_schema::<1024>)]
-    pub remark: Text<1024>,
+    pub remark: BoundedText<1024>,
 }
 
 /// A closed task.

@@ -19,9 +19,9 @@ use utoipa::{
 /// A text of an operator or a source: 1 to `MAX` characters, not blank, without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Text<const MAX: usize>(String);
+pub struct BoundedText<const MAX: usize>(String);
 
-impl<const MAX: usize> TryFrom<String> for Text<MAX> {
+impl<const MAX: usize> TryFrom<String> for BoundedText<MAX> {
     type Error = String;
 
     fn try_from(given: String) -> Result<Self, String> {
@@ -36,7 +36,7 @@ impl<const MAX: usize> TryFrom<String> for Text<MAX> {
     }
 }
 
-impl<const MAX: usize> Deref for Text<MAX> {
+impl<const MAX: usize> Deref for BoundedText<MAX> {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -44,26 +44,26 @@ impl<const MAX: usize> Deref for Text<MAX> {
     }
 }
 
-impl<const MAX: usize> From<Text<MAX>> for String {
-    fn from(text: Text<MAX>) -> Self {
+impl<const MAX: usize> From<BoundedText<MAX>> for String {
+    fn from(text: BoundedText<MAX>) -> Self {
         text.0
     }
 }
 
-impl<const MAX: usize> PartialSchema for Text<MAX> {
+impl<const MAX: usize> PartialSchema for BoundedText<MAX> {
     fn schema() -> RefOr<Schema> {
         text_schema::<MAX>().into()
     }
 }
 
-impl<const MAX: usize> ToSchema for Text<MAX> {}
+impl<const MAX: usize> ToSchema for BoundedText<MAX> {}
 
-/// The schema of a [`Text`].
+/// The schema of a [`BoundedText`].
 pub(crate) fn text_schema<const MAX: usize>() -> Object {
     text_of::<MAX>(Type::String.into())
 }
 
-/// The schema of a [`Text`] that may be left out.
+/// The schema of a [`BoundedText`] that may be left out.
 pub(crate) fn optional_text_schema<const MAX: usize>() -> Object {
     text_of::<MAX>(SchemaType::from_iter([Type::String, Type::Null]))
 }

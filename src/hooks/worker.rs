@@ -89,7 +89,7 @@ impl HookWorker {
         rounds.run(stop, round).await;
     }
 
-    /// Says whom deeds enqueue for from now on.
+    /// Registers the hooks for which audit records enqueue events from now on.
     ///
     /// # Errors
     /// [`StateFault`].

@@ -20,7 +20,7 @@ use akgate_api::{
         OperatorPage, Revoked, Right, Role,
     },
     problem::ProblemDetails,
-    values::Text,
+    values::BoundedText,
 };
 use akgate_state::operators::store::{self, IssuedToken, NewToken, OperatorFault};
 
@@ -116,7 +116,7 @@ pub async fn add_operator(
 pub async fn create_token(
     State(admin): State<AdminApi>,
     CanManage(by): CanManage,
-    Path(name): Path<Text<64>>,
+    Path(name): Path<BoundedText<64>>,
     Json(body): Json<NewTokenRequest>,
 ) -> Result<(StatusCode, Extension<ShownOnce>, Answer<NewTokenReceipt>), Problem> {
     let new = NewToken {
@@ -150,7 +150,7 @@ pub async fn create_token(
 pub async fn revoke_operator(
     State(admin): State<AdminApi>,
     CanManage(by): CanManage,
-    Path(name): Path<Text<64>>,
+    Path(name): Path<BoundedText<64>>,
 ) -> Result<Answer<Revoked>, Problem> {
     let revoking = store::revoke_operator(&admin.pool, &name, &by, admin.clock.now());
     admin.query(revoking).await?;
@@ -176,7 +176,7 @@ pub async fn revoke_operator(
 pub async fn revoke_token(
     State(admin): State<AdminApi>,
     CanRead(operator): CanRead,
-    Path(token_id): Path<Text<64>>,
+    Path(token_id): Path<BoundedText<64>>,
 ) -> Result<Answer<Revoked>, Problem> {
     if Some(&*token_id) != operator.token_id.as_deref() && !operator.role.may(Right::Manage) {
         return Err(Problem::forbidden(operator.role, Right::Manage));

@@ -14,14 +14,14 @@ use tracing_subscriber::{
 
 use self::{
     queue::LineQueue,
-    repeats::{RepeatFilter, Repeats},
+    repeats::{RepeatFilter, RepeatedWarnings},
 };
 
 /// How long the lines of the end may take to be written.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 static LINES: LineQueue = LineQueue::new();
-static REPEATS: Repeats = Repeats::new();
+static REPEATS: RepeatedWarnings = RepeatedWarnings::new();
 
 /// The form of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]

@@ -27,7 +27,7 @@ const MAX_KINDS: usize = 1_000;
 const IDENTIFIERS: [&str; 2] = ["request_id", "access_key_id"];
 
 /// Warnings of the present window, by kind.
-pub(super) struct Repeats(Mutex<Option<HashMap<u64, Kind>>>);
+pub(super) struct RepeatedWarnings(Mutex<Option<HashMap<u64, Kind>>>);
 
 /// Warnings that are alike.
 struct Kind {
@@ -37,7 +37,7 @@ struct Kind {
     text: EventText,
 }
 
-impl Repeats {
+impl RepeatedWarnings {
     pub const fn new() -> Self {
         Self(Mutex::new(None))
     }
@@ -127,7 +127,7 @@ impl Visit for EventText {
 }
 
 /// Lets an event pass, or counts it.
-pub(super) struct RepeatFilter(pub &'static Repeats);
+pub(super) struct RepeatFilter(pub &'static RepeatedWarnings);
 
 impl<S: Subscriber> Layer<S> for RepeatFilter {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn warnings_that_are_alike_are_summed_up_and_others_are_not() {
-        let repeats: &'static Repeats = Box::leak(Box::new(Repeats::new()));
+        let repeats: &'static RepeatedWarnings = Box::leak(Box::new(RepeatedWarnings::new()));
         let lines = Lines::default();
         let log = tracing_subscriber::registry()
             .with(lines.clone())

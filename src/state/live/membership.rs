@@ -57,13 +57,13 @@ pub struct Membership {
     /// Since when the present history is known here.
     since: Mutex<Option<(History, BootInstant)>>,
     drain: Mutex<DrainProgress>,
-    announced: Mutex<Announced>,
+    announced: Mutex<AnnouncementState>,
     timeout: Duration,
 }
 
 /// How announcing goes.
 #[derive(Debug, Clone, Default)]
-pub struct Announced {
+pub struct AnnouncementState {
     /// When an announcement that the database took began; `None` while there was none.
     pub at: Option<BootInstant>,
     /// Why the database did not take the last one, in its words; `None` where it did, or gave no answer.
@@ -131,7 +131,7 @@ impl Membership {
 
     /// How announcing goes: it is what this node writes most often.
     #[must_use]
-    pub fn announced(&self) -> Announced {
+    pub fn announced(&self) -> AnnouncementState {
         let announced = self.announced.lock();
         announced.unwrap_or_else(PoisonError::into_inner).clone()
     }
