@@ -13,6 +13,7 @@ use axum::Router;
 use serde_json::Value;
 
 use crate::{
+    addresses::refusing,
     database::TestDatabase,
     process::{Scratch, akgate, operator_as, secrets},
 };
@@ -41,12 +42,6 @@ fn mail_server() -> u16 {
         }
     });
     port
-}
-
-/// A port that nobody listens on.
-fn silent_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 struct Patient {
@@ -146,9 +141,9 @@ async fn doctor_passes_a_healthy_setup_and_names_the_remedy_of_each_fault() {
     let ill = format!(
         "[policy]\nmode = \"shadow\"\n
          [admin.oidc]\nissuer = \"http://127.0.0.1:{}\"\nclient_id = \"akgate\"\n",
-        silent_port()
+        refusing().port()
     );
-    let config = patient.config(silent_port(), silent_port(), &ill);
+    let config = patient.config(refusing().port(), refusing().port(), &ill);
     let pool = patient.database.pool();
     for ill in [
         "UPDATE operators SET revoked_at = now() WHERE name = 'anna'",
@@ -187,7 +182,7 @@ async fn doctor_passes_a_healthy_setup_and_names_the_remedy_of_each_fault() {
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_leaves_an_empty_database_empty_and_warns_of_a_single_approver() {
     let patient = Patient::new().await;
-    let config = patient.config(silent_port(), silent_port(), "");
+    let config = patient.config(refusing().port(), refusing().port(), "");
     for emptying in [
         "DROP SCHEMA public, sandbox CASCADE",
         "CREATE SCHEMA public",
@@ -235,7 +230,7 @@ async fn doctor_leaves_an_empty_database_empty_and_warns_of_a_single_approver() 
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_reports_an_unreachable_database_and_a_foreign_key_ring() {
     let patient = Patient::new().await;
-    let config = patient.config(silent_port(), silent_port(), "");
+    let config = patient.config(refusing().port(), refusing().port(), "");
     sqlx::query(
         "INSERT INTO sessions (access_key_id, account_id, principal, ancestors, mint_revisions, mint_histories, account_ids,
              sealed_secret, seal_key_id, token_sha256, minted_at, expires_at, request_id, revision)
@@ -251,7 +246,7 @@ async fn doctor_reports_an_unreachable_database_and_a_foreign_key_ring() {
         ("wrong", "key 7 is not in the key ring")
     );
 
-    let away = format!("postgres://nobody@127.0.0.1:{}/none", silent_port());
+    let away = format!("postgres://nobody@127.0.0.1:{}/none", refusing().port());
     std::fs::write(patient.scratch.path().join("database-url"), away).unwrap();
     let (code, found) = patient.examine(&config);
     assert_eq!(code, 1);
@@ -263,7 +258,7 @@ async fn doctor_reports_an_unreachable_database_and_a_foreign_key_ring() {
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_names_what_loses_commits_too_few_connections_and_another_key_ring() {
     let patient = Patient::new().await;
-    let config = patient.config(silent_port(), silent_port(), "");
+    let config = patient.config(refusing().port(), refusing().port(), "");
     let one_of = |what: &str| {
         let (_, found) = patient.examine(&config);
         found.into_iter().find(|one| one.0 == what).unwrap()
@@ -318,7 +313,7 @@ async fn doctor_reports_an_expiring_or_unusable_certificate() {
         let certificate = params.self_signed(&key).unwrap().pem();
         let file = patient.scratch.write("tls.pem", &certificate);
         let more = format!("[admin]\ntls_cert = {file:?}\ntls_key = {key_file:?}\n");
-        let config = patient.config(silent_port(), silent_port(), &more);
+        let config = patient.config(refusing().port(), refusing().port(), &more);
         let (_, found) = patient.examine(&config);
         let one = found.iter().find(|one| one.0 == "certificate of admin");
         let one = one.unwrap();

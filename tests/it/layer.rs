@@ -12,6 +12,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::net::TcpStream;
 
 use crate::{
+    addresses,
     harness::{ACCOUNT, Behind, TestNode},
     process::AKGATE,
     road::RAM,
@@ -42,9 +43,7 @@ fn example(name: &str) -> Command {
 
 /// Starts the example on the node's database; gives its address.
 async fn start(node: &TestNode) -> (Running, String) {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap().to_string();
-    drop(free);
+    let address = addresses::unused().to_string();
     let key = |byte: u8| hex::encode([byte; 32]);
     let child = example("layer")
         .env("DATABASE_URL", node.database.url())

@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, PipeReader, pipe},
-    net::TcpListener,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -12,6 +11,7 @@ use std::{
 use http::Method;
 
 use crate::{
+    addresses,
     database::TestDatabase,
     process::{AKGATE, Served, kill},
     serve::World,
@@ -31,11 +31,8 @@ struct Gateway {
 impl Gateway {
     /// Starts it and waits until it is ready. It cannot tell its addresses: the test gives them.
     async fn start(world: &World, log: impl Into<Stdio>) -> Self {
-        let free = || {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap().to_string()
-        };
-        let (address, telemetry) = (free(), free());
+        let address = addresses::unused().to_string();
+        let telemetry = addresses::unused().to_string();
         let child = Command::new(AKGATE)
             .args(["serve", "--roles", "gateway", "--config"])
             .arg(&world.config)

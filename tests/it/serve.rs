@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, sync::Notify};
 
 use crate::{
+    addresses,
     database::TestDatabase,
     process::{Scratch, Served, akgate, kill, operator, operator_as, secrets},
     wait::{eventually, eventually_some},
@@ -428,9 +429,7 @@ async fn raw(address: &str, bytes: &[u8]) -> String {
 async fn garbage_gets_a_clear_error_and_upstream_answers_pass_unchanged() {
     let database = TestDatabase::new().await;
     let key = hex::encode([9; 32]);
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let closed = nobody.local_addr().unwrap();
-    drop(nobody);
+    let closed = addresses::refusing();
     let teapot = Router::new().fallback(|| async {
         (
             http::StatusCode::IM_A_TEAPOT,

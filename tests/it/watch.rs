@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use time::Duration as Span;
 
 use crate::{
+    addresses,
     database::TestDatabase,
     harness::{Behind, TestNode, in_origin_form},
     process::{Scratch, Served, akgate, operator, secrets},
@@ -247,9 +248,7 @@ struct Nginx {
 
 impl Nginx {
     fn start(scratch: &Scratch, handler: &str, mirror: &str) -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap().to_string();
-        drop(free);
+        let address = addresses::unused().to_string();
         let folder = scratch.path().display();
         let config = include_str!("../../docs/watching-nginx.conf")
             .replace("listen 80;", &format!("listen {address};"))

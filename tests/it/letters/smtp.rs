@@ -23,7 +23,7 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use super::stage::Stage;
-use crate::{database::TestDatabase, wait::eventually};
+use crate::{addresses, database::TestDatabase, wait::eventually};
 
 /// What the server answers to a command; `None` for the usual.
 type Script = dyn Fn(usize, &str) -> Option<&'static str> + Send + Sync;
@@ -260,11 +260,8 @@ async fn refused_letter_fails_and_a_refused_sender_is_retried() {
 
 #[tokio::test]
 async fn absent_server_is_retried() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
     let peer = Peer {
-        port,
+        port: addresses::refusing().port(),
         heard: Arc::default(),
         mail: Arc::default(),
         hold: Arc::default(),
