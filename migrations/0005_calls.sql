@@ -104,7 +104,8 @@ COMMENT ON COLUMN call_counts.refused IS 'Calls that policy refused.';
 
 CREATE TABLE observations (
     hour timestamptz NOT NULL,
-    watch text NOT NULL CONSTRAINT observations_watch_check CHECK (watch IN ('mirror', 'shadow')),
+    observation_point text NOT NULL CONSTRAINT observations_observation_point_check
+        CHECK (observation_point IN ('mirror', 'shadow')),
     outcome text NOT NULL
         CONSTRAINT observations_outcome_check CHECK (outcome IN ('Passes', 'WouldRefuse', 'Fails', 'NotInDirectory', 'NotJudged')),
     access_key_id text NOT NULL,
@@ -119,11 +120,11 @@ CREATE TABLE observations (
     last_request_id uuid NOT NULL,
     last_source_ip text NOT NULL,
     last_at timestamptz NOT NULL,
-    CONSTRAINT observations_pkey PRIMARY KEY (hour, watch, outcome, access_key_id, product, action, code)
+    CONSTRAINT observations_pkey PRIMARY KEY (hour, observation_point, outcome, access_key_id, product, action, code)
 );
 COMMENT ON TABLE observations IS 'Calls seen by a node that watches, per hour: in the path in shadow mode, or mirrored.';
 COMMENT ON COLUMN observations.hour IS 'Start of the hour, UTC.';
-COMMENT ON COLUMN observations.watch IS 'mirror: copies of calls that went another way. shadow: in the path.';
+COMMENT ON COLUMN observations.observation_point IS 'mirror: copies of calls that went another way. shadow: in the path.';
 COMMENT ON COLUMN observations.outcome IS 'Fails: verification failed. WouldRefuse: verified, and policy would have refused it. NotInDirectory: nobody here knows the AccessKeyId. NotJudged: the directory could not be asked.';
 COMMENT ON COLUMN observations.access_key_id IS 'The key that signed, proven or only claimed; empty where none is, or where more unproven keys called than are told apart.';
 COMMENT ON COLUMN observations.product IS 'Product code; empty where the call names no known operation.';

@@ -333,23 +333,26 @@ impl Node {
             database_timeout,
             ..
         } = self.dependencies.clone();
-        let signing_sources = settings.signing_sources.into_iter().map(|(origin, fetch)| {
-            let name = origin.name.clone();
-            let keys = SigningKeys::new(
-                name.clone(),
-                origin.id_check,
-                fetch,
-                pool.clone(),
-                Arc::clone(&clock),
-                Arc::clone(&metrics),
-                database_timeout,
-            );
-            let signed = SigningSource {
-                origin: Arc::new(origin),
-                keys: Arc::new(keys),
-            };
-            (name, signed)
-        });
+        let signing_sources = settings
+            .signing_sources
+            .into_iter()
+            .map(|(contract, fetch)| {
+                let name = contract.name.clone();
+                let keys = SigningKeys::new(
+                    name.clone(),
+                    contract.id_check,
+                    fetch,
+                    pool.clone(),
+                    Arc::clone(&clock),
+                    Arc::clone(&metrics),
+                    database_timeout,
+                );
+                let signed = SigningSource {
+                    contract: Arc::new(contract),
+                    keys: Arc::new(keys),
+                };
+                (name, signed)
+            });
         Intake {
             signing_sources: Arc::new(signing_sources.collect()),
             token_sources: settings.token_sources.into(),

@@ -83,5 +83,5 @@ pub struct AccountProfile {
 #[serde(deny_unknown_fields)]
 pub struct AccountSelfRemedy {
     /// Whether a restricted key of the account may disable or delete itself; null for the configured default.
-    pub open: Option<bool>,
+    pub allowed: Option<bool>,
 }

@@ -62,7 +62,7 @@ pub struct Bounce {
     /// The letter's Message-ID, with or without angle brackets.
     #[schema(schema_with = text_schema::<256>)]
     pub message_id: BoundedText<256>,
-    /// What the mail server said.
+    /// What the mail server answered (RFC 3464, `Diagnostic-Code`).
     #[schema(schema_with = text_schema::<1024>)]
-    pub said: BoundedText<1024>,
+    pub diagnostic: BoundedText<1024>,
 }

@@ -114,9 +114,9 @@ pub struct NotInDirectory {
 }
 
 akgate_rules::text_enum! {
-    /// From where a node watches.
+    /// From where a node observes calls.
     #[derive(ToSchema)]
-    pub enum Watch {
+    pub enum ObservationPoint {
         /// Beside the path: it gets copies of calls.
         Mirror = "mirror",
         /// In the path, with refusals withheld.
@@ -140,7 +140,7 @@ pub struct ObservationFilter {
     /// Only calls seen at mirrors (`mirror`), or in the path (`shadow`).
     #[serde(default, deserialize_with = "choice")]
     #[param(inline, nullable = false)]
-    pub watch: Option<Watch>,
+    pub observation_point: Option<ObservationPoint>,
     /// Maximum number of rows of each list.
     #[serde(default)]
     #[param(inline)]

@@ -11,7 +11,7 @@ use time::Duration;
 
 use super::{CommandExit, api, node::run_on_node, settings::ConfigArgs};
 use crate::serve::open_database;
-use akgate_api::observations::{ObservationReport, Watch};
+use akgate_api::observations::{ObservationPoint, ObservationReport};
 use akgate_state::{
     calls::observed,
     clock::{Clock, SystemClock, format_utc_minute},
@@ -29,8 +29,8 @@ pub enum PolicyCommand {
         #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=8784))]
         hours: u16,
         /// Only calls seen from a mirror, or in the path
-        #[arg(long, value_parser = watch_parser())]
-        watch: Option<Watch>,
+        #[arg(long, value_parser = observation_point_parser())]
+        observation_point: Option<ObservationPoint>,
         /// Number of rows per table
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
         rows: u16,
@@ -46,13 +46,19 @@ pub enum PolicyCommand {
     OverApi(api::WithConnection<api::policy::PolicyApiCommand>),
 }
 
-fn watch_parser() -> impl TypedValueParser<Value = Watch> {
-    let value = |watch: Watch, help| PossibleValue::new(watch.as_str()).help(help);
+fn observation_point_parser() -> impl TypedValueParser<Value = ObservationPoint> {
+    let value = |point: ObservationPoint, help| PossibleValue::new(point.as_str()).help(help);
     PossibleValuesParser::new([
-        value(Watch::Mirror, "Beside the path: it gets copies of calls"),
-        value(Watch::Shadow, "In the path, with refusals withheld"),
+        value(
+            ObservationPoint::Mirror,
+            "Beside the path: it gets copies of calls",
+        ),
+        value(
+            ObservationPoint::Shadow,
+            "In the path, with refusals withheld",
+        ),
     ])
-    .try_map(|name| name.parse::<Watch>())
+    .try_map(|name| name.parse::<ObservationPoint>())
 }
 
 /// Prints the report.
@@ -64,14 +70,14 @@ pub fn run_policy(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<CommandExit> {
-    let (hours, watch, rows, json, settings) = match command {
+    let (hours, observation_point, rows, json, settings) = match command {
         PolicyCommand::Observed {
             hours,
-            watch,
+            observation_point,
             rows,
             json,
             settings,
-        } => (*hours, *watch, *rows, *json, settings),
+        } => (*hours, *observation_point, *rows, *json, settings),
         PolicyCommand::OverApi(command) => return command.run(out, err),
     };
     run_on_node(settings, &[], err, async |config, _| {
@@ -79,7 +85,8 @@ pub fn run_policy(
         let since = until - Duration::hours(hours.into());
         let pool = open_database(config).await?;
         let timeout = std::time::Duration::from_secs(config.sections.database.timeout_seconds);
-        let report = observed::read_observation_report(&pool, watch, since, until, rows.into());
+        let report =
+            observed::read_observation_report(&pool, observation_point, since, until, rows.into());
         let report = with_timeout(timeout, report).await?;
         pool.close().await;
         if json {

@@ -6,7 +6,7 @@ use confique::Config;
 use serde::Deserialize;
 
 use super::{error::ConfigError, secret::ConfigSecret, text::ConfigText};
-use akgate_intake::origin::KeyIdCheck;
+use akgate_intake::delivery_contract::KeyIdCheck;
 use akgate_net::https::is_safe_for_secrets;
 
 /// A source whose contract is known.

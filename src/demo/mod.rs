@@ -34,7 +34,7 @@ use akgate_gateway::{
     GateService, GateSettings, gate::RecommendLink, lookup::LookupSettings, nonce::NONCES_PER_KEY,
     routes::UpstreamAuth, upstream::by_product::ProductUpstreams,
 };
-use akgate_intake::possession;
+use akgate_intake::public_report;
 use akgate_net::{
     metrics::Metrics,
     server::{ConnectionLimits, Listener, ShutdownSignals, Tls, TlsError},
@@ -328,7 +328,10 @@ async fn run_story<W: io::Write>(
     });
     let source = DemoSource::new(state.folder())?;
     let intake = node.intake(source.settings(&public_url)?, true);
-    tasks.spawn(possession::process_claims(intake.clone(), stopped.clone()));
+    tasks.spawn(public_report::process_claims(
+        intake.clone(),
+        stopped.clone(),
+    ));
     let pages = node
         .public(LiftRule::default(), intake)?
         .merge(source.router());

@@ -19,7 +19,8 @@ use sha2::{Digest, Sha256};
 use super::{report::Endpoints, seed::Fixtures};
 use crate::app::IntakeSettings;
 use akgate_intake::{
-    DeliveryContract, PublicReporting, SigningKeyFetcher, TokenSource, origin::KeyIdCheck,
+    DeliveryContract, PublicReporting, SigningKeyFetcher, TokenSource,
+    delivery_contract::KeyIdCheck,
 };
 
 /// The token of the GitLab.

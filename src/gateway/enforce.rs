@@ -63,7 +63,7 @@ pub async fn enforce(
     mut authenticated: Authenticated,
 ) -> Result<Enforced, Fault> {
     let permit = permit_with_lease(gate, trace, &mut authenticated).await?;
-    match permit.of_read() {
+    match permit.clear_read() {
         Ok(clearance) => {
             record_permit(gate, trace, &authenticated, clearance.permit());
             Ok(Enforced::Read(Permitted {

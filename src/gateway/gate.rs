@@ -138,7 +138,7 @@ pub struct Gate {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The limit of calls at a time.
-    pub turns: Arc<Semaphore>,
+    pub concurrency: Arc<Semaphore>,
     /// Whether it was said that answers cannot be read.
     pub has_warned_of_answers: AtomicBool,
 }
@@ -198,7 +198,7 @@ impl Gate {
             randomness: parts.randomness,
             clock: parts.clock,
             metrics: parts.metrics,
-            turns: Arc::new(Semaphore::new(parts.settings.max_concurrent)),
+            concurrency: Arc::new(Semaphore::new(parts.settings.max_concurrent)),
             has_warned_of_answers: AtomicBool::new(false),
             settings: parts.settings,
         })

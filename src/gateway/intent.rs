@@ -4,7 +4,7 @@
 //!    began.
 //! 2. If the permit was decided at an older position, the node catches up, looks the caller up again, decides again and
 //!    joins the new permit with the same intent. So a change that comes after a restriction is refused, however late the
-//!    news reaches this node ([`Permit::joined_with`]).
+//!    news reaches this node ([`Permit::bind_to_intent`]).
 //! 3. A clearance that is too old is replaced by a new one in the same way ([`clear_again`]).
 
 use super::{
@@ -44,7 +44,7 @@ pub async fn record_intent(
     let intent = intent_of(gate, trace, &authenticated, permit.grounds());
     if let Some(caller) = &authenticated.caller {
         let position = permit.basis().position;
-        trace.entered_intent = Some(gate.calls.enter_with_intent(caller.root(), position));
+        trace.in_flight_intent = Some(gate.calls.enter_with_intent(caller.root(), position));
     }
     let timeout = gate.settings.database_timeout;
     let position = match with_timeout(timeout, intents::insert_intent(&gate.pool, &intent)).await {
@@ -80,7 +80,7 @@ pub async fn clear_again(
         None => {
             reverify_caller(gate, authenticated, gate.basis()).await?;
             let permit = permit_with_lease(gate, trace, authenticated).await?;
-            permit.of_read().map_err(|_| Fault::Unavailable)
+            permit.clear_read().map_err(|_| Fault::Unavailable)
         }
         Some(position) => {
             // A node that was stopped has heard nothing since.
@@ -100,7 +100,7 @@ async fn join(
     intent: Position,
 ) -> Result<Clearance, Fault> {
     for _ in 0..DECISIONS {
-        let required = match permit.joined_with(intent) {
+        let required = match permit.bind_to_intent(intent) {
             Ok(clearance) => return Ok(clearance),
             Err(outdated) => outdated.required,
         };
@@ -109,7 +109,7 @@ async fn join(
             .await
             .map_err(|_| Fault::Unavailable)?;
         permit = decide_again(gate, trace, authenticated).await?;
-        if let Some(entered) = &trace.entered_intent {
+        if let Some(entered) = &trace.in_flight_intent {
             entered.decided_at(permit.basis().position);
         }
     }

@@ -84,7 +84,7 @@ fn decide_verdict(
 
 /// The policy, with what the caller's account has of its own.
 fn with_account_overrides(gate: &Gate, policy: Policy, caller: &Caller) -> Policy {
-    let own = gate.live.account(&caller.account_id).self_remedy;
+    let own = gate.live.account_overrides(&caller.account_id).self_remedy;
     Policy {
         self_remedy: own.unwrap_or(policy.self_remedy),
         ..policy
@@ -96,7 +96,12 @@ fn profile(gate: &Gate, caller: &Caller) -> Profile {
     let default = gate.settings.profile;
     let accounts = caller.account_ids().iter();
     accounts
-        .map(|account_id| gate.live.account(account_id).profile.unwrap_or(default))
+        .map(|account_id| {
+            gate.live
+                .account_overrides(account_id)
+                .profile
+                .unwrap_or(default)
+        })
         .reduce(Profile::stricter)
         .unwrap_or(default)
 }

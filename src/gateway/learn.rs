@@ -130,7 +130,7 @@ async fn learn_change(
         return Ok(());
     };
     let taken_away = match gate.feed.reach(committed).await {
-        Ok(()) => concern_of(gate, &change),
+        Ok(()) => keys_affected_by(gate, &change),
         Err(fault) => {
             tracing::warn!(%fault, "what was learnt is committed, but not enforced here yet");
             Some(AffectedKeys::All)
@@ -181,19 +181,19 @@ async fn commit(
 }
 
 /// Whom a change takes something from: an access key that works no more, or one that came back to a restriction.
-fn concern_of(gate: &Gate, change: &DirectoryChange) -> Option<AffectedKeys> {
+fn keys_affected_by(gate: &Gate, change: &DirectoryChange) -> Option<AffectedKeys> {
     match change {
         DirectoryChange::KeyStatus(_, KeyStatus::Inactive | KeyStatus::Deleted)
         | DirectoryChange::DeletedUser(_) => Some(AffectedKeys::All),
-        DirectoryChange::KeyStatus(id, KeyStatus::Active) => concern_of_restriction(gate, id),
-        DirectoryChange::NewKey(key) => concern_of_restriction(gate, &key.record.access_key_id),
+        DirectoryChange::KeyStatus(id, KeyStatus::Active) => affected_keys_of(gate, id),
+        DirectoryChange::NewKey(key) => affected_keys_of(gate, &key.record.access_key_id),
         DirectoryChange::NewSession(_)
         | DirectoryChange::NewUser(..)
         | DirectoryChange::RenamedUser(..) => None,
     }
 }
 
-fn concern_of_restriction(gate: &Gate, id: &AccessKeyId) -> Option<AffectedKeys> {
+fn affected_keys_of(gate: &Gate, id: &AccessKeyId) -> Option<AffectedKeys> {
     let is_restricted = gate.live.is_restricted(id);
     is_restricted.then(|| AffectedKeys::Keys(vec![id.clone()]))
 }

@@ -162,7 +162,7 @@ impl KeyLookup {
         id: &AccessKeyId,
         now: OffsetDateTime,
     ) -> Result<Arc<Caller>, Fault> {
-        let is_unknown = match self.live().known(id) {
+        let is_unknown = match self.live().credential(id) {
             Some(known) => {
                 check_usable(known, now)?;
                 let history = self.history();
@@ -211,7 +211,7 @@ impl KeyLookup {
         let guard = loop {
             match self.secrets.get_value_or_guard_async(id).await {
                 // From one who began to read before this call came, maybe: what is known by now must not be newer.
-                Ok(found) => match self.live().known(id) {
+                Ok(found) => match self.live().credential(id) {
                     Some(known) if !found.is_current(known, self.history()) => {
                         self.secrets
                             .remove_if(id, |cached| Arc::ptr_eq(cached, &found));
@@ -242,7 +242,7 @@ impl KeyLookup {
                 return Err(Fault::Unavailable);
             }
         };
-        self.feed.learn(id, found.position, what);
+        self.feed.add_looked_up(id, found.position, what);
         let found = Arc::new(found);
         // Nobody waits for an insertion that fails: the cache was cleared meanwhile.
         drop(guard.insert(Arc::clone(&found)));
@@ -297,7 +297,7 @@ impl KeyLookup {
 
 /// Whether a key may sign.
 fn check_usable(known: CredentialEntry, now: OffsetDateTime) -> Result<(), Fault> {
-    match known.what {
+    match known.state {
         CredentialState::AccessKey(KeyStatus::Active) => Ok(()),
         CredentialState::AccessKey(KeyStatus::Inactive) => Err(Fault::AccessKeyInactive),
         CredentialState::AccessKey(KeyStatus::Deleted) => Err(Fault::AccessKeyNotFound),

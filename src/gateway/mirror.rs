@@ -19,7 +19,7 @@ use super::{
     trace::Trace,
     upstream::Answer,
 };
-use akgate_api::observations::Watch;
+use akgate_api::observations::ObservationPoint;
 use akgate_rules::fault::Fault;
 
 /// The service of a mirror.
@@ -51,9 +51,9 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut trace = begin_call(gate, &request);
-    let judged = match &trace.turn {
+    let judged = match &trace.concurrency_permit {
         Some(_) => {
-            trace.vantage = Some(Watch::Mirror);
+            trace.observation_point = Some(ObservationPoint::Mirror);
             contain_panic(pass_copy(gate, &mut trace, request)).await
         }
         None => Err(Fault::Unavailable),

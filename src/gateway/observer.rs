@@ -9,7 +9,7 @@ use super::{
     routes::Route,
     trace::{Trace, VerdictLabel},
 };
-use akgate_api::observations::Watch;
+use akgate_api::observations::ObservationPoint;
 use akgate_rules::{
     access_key::AccessKeyId,
     fault::Fault,
@@ -23,13 +23,13 @@ const LONGEST_REASON: usize = 256;
 
 /// From where a gate in the path observes a call, if it does.
 #[must_use]
-pub fn vantage(gate: &Gate, received_at: OffsetDateTime) -> Option<Watch> {
+pub fn observation_point(gate: &Gate, received_at: OffsetDateTime) -> Option<ObservationPoint> {
     let policy = gate.policy();
     match policy.mode {
-        Mode::Shadow => Some(Watch::Shadow),
+        Mode::Shadow => Some(ObservationPoint::Shadow),
         Mode::Enforce => policy
             .is_announced_for_later(gate.latest.see(received_at))
-            .then_some(Watch::Shadow),
+            .then_some(ObservationPoint::Shadow),
         Mode::Off => None,
     }
 }
@@ -44,7 +44,7 @@ pub fn known_operation(route: &Result<Route, Fault>) -> Option<Arc<Operation>> {
 
 /// Records what would have become of a call, where this node observes it.
 pub fn record_observation(gate: &Gate, trace: &Trace, fault: Option<&Fault>) {
-    let Some(watch) = trace.vantage else {
+    let Some(observation_point) = trace.observation_point else {
         return;
     };
     let sighted = classify(trace.verdict, fault);
@@ -59,7 +59,7 @@ pub fn record_observation(gate: &Gate, trace: &Trace, fault: Option<&Fault>) {
     };
     let key = ObservedKey {
         hour: trace.received_at.truncate_to_hour(),
-        watch,
+        observation_point,
         sighted,
         access_key_id: text(trace.access_key_id.as_ref().map(AccessKeyId::as_str)),
         product: text(operation.map(Operation::product).map(Product::code)),

@@ -45,7 +45,7 @@ where
         trace.format = ErrorFormat::asked_for(query, &raw.body, &raw.head.headers);
     }
     // It is counted before anything is read that it is decided by.
-    trace.entered = Some(gate.calls.enter());
+    trace.in_flight = Some(gate.calls.enter());
     let basis = gate.basis();
     let request = ApiRequest::parse(&raw?)?;
     let route = gate.routes.resolve(&gate.catalogue, &request.operation);

@@ -40,11 +40,11 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut trace = begin_call(&gate, &request);
-    if trace.turn.is_none() {
+    if trace.concurrency_permit.is_none() {
         // Told at once rather than kept waiting; nobody reads its body.
         return finish_call(&gate, trace, Err(Fault::Unavailable));
     }
-    trace.vantage = observer::vantage(&gate, trace.received_at);
+    trace.observation_point = observer::observation_point(&gate, trace.received_at);
     match contain_panic(pass_read(&gate, &upstream, &mut trace, request)).await {
         Ok(Passed::Answered(answer)) => finish_call(&gate, trace, Ok(answer)),
         Ok(Passed::Change(change)) => run_change(gate, upstream, trace, change).await,

@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::lookup::Caller;
-use akgate_api::observations::Watch;
+use akgate_api::observations::ObservationPoint;
 use akgate_net::peer::Peer;
 use akgate_rules::{
     access_key::AccessKeyId,
@@ -52,11 +52,11 @@ pub struct Trace {
     /// The same, to measure by.
     pub began: Instant,
     /// Its place in the limit of calls at a time.
-    pub turn: Option<OwnedSemaphorePermit>,
+    pub concurrency_permit: Option<OwnedSemaphorePermit>,
     /// Counts it as under way, from the moment it was received whole.
-    pub entered: Option<InFlightCall>,
+    pub in_flight: Option<InFlightCall>,
     /// Counts it as under way with an intent.
-    pub entered_intent: Option<InFlightIntent>,
+    pub in_flight_intent: Option<InFlightIntent>,
     /// The access key that it claims, proven or not.
     pub access_key_id: Option<AccessKeyId>,
     /// Who calls, once that is proven.
@@ -72,7 +72,7 @@ pub struct Trace {
     /// Whether a byte of it may have gone upstream.
     pub was_sent: bool,
     /// From where this node observes it, if it does.
-    pub vantage: Option<Watch>,
+    pub observation_point: Option<ObservationPoint>,
     /// The operation of the catalogue that an observed call names, proven or not.
     pub named_operation: Option<Arc<Operation>>,
 }
@@ -154,9 +154,9 @@ impl Trace {
             user_agent: header(head, &USER_AGENT, MAX_USER_AGENT),
             received_at,
             began: Instant::now(),
-            turn: None,
-            entered: None,
-            entered_intent: None,
+            concurrency_permit: None,
+            in_flight: None,
+            in_flight_intent: None,
             access_key_id: None,
             caller: None,
             operation: None,
@@ -164,7 +164,7 @@ impl Trace {
             restriction: None,
             open_intent: None,
             was_sent: false,
-            vantage: None,
+            observation_point: None,
             named_operation: None,
         }
     }

@@ -181,9 +181,9 @@ pub(super) fn check_dingtalk_response(body: &[u8]) -> Result<(), SendFault> {
         Ok(Answer { errcode, errmsg }) => {
             let said: String = errmsg.chars().take(200).collect();
             let error = format!("errcode {errcode}: {}", said.escape_debug());
-            Err(SendFault::again(error))
+            Err(SendFault::temporary(error))
         }
-        Err(_) => Err(SendFault::again("the response is not DingTalk's")),
+        Err(_) => Err(SendFault::temporary("the response is not DingTalk's")),
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
             Ok(())
         );
         let slow = br#"{"errcode":130101,"errmsg":"send too fast"}"#;
-        let Err(SendFault::Again { error, after: None }) = check_dingtalk_response(slow) else {
+        let Err(SendFault::Temporary { error, after: None }) = check_dingtalk_response(slow) else {
             panic!("taken");
         };
         assert_eq!(error, "errcode 130101: send too fast");

@@ -96,16 +96,16 @@ impl Hook {
         }?;
         let answer = self.client.send(self.post(&message)?, message.body).await;
         let (head, body) = answer
-            .map_err(|fault| SendFault::again(fault.to_string()))?
+            .map_err(|fault| SendFault::temporary(fault.to_string()))?
             .into_parts();
         // What a receiver says besides its status may be as long as it likes.
         let body = body.unwrap_or_default();
         match (&self.format, head.status) {
             (HookFormat::DingTalk(_), StatusCode::OK) => chat::check_dingtalk_response(&body),
             (_, status) if status.is_success() => Ok(()),
-            (_, StatusCode::GONE) => {
-                Err(SendFault::never("410: the receiver wants no more events"))
-            }
+            (_, StatusCode::GONE) => Err(SendFault::permanent(
+                "410: the receiver wants no more events",
+            )),
             (_, status) => {
                 let after = head
                     .headers
@@ -115,7 +115,7 @@ impl Hook {
                 let said: String = String::from_utf8_lossy(&body).chars().take(200).collect();
                 let error = format!("status {}: {}", status.as_u16(), said.escape_debug());
                 let after = after.map(Duration::from_secs);
-                Err(SendFault::Again { error, after })
+                Err(SendFault::Temporary { error, after })
             }
         }
     }
@@ -127,7 +127,7 @@ impl Hook {
                 let separator = if self.url.query().is_some() { '&' } else { '?' };
                 let uri = format!("{}{separator}{query}", self.url);
                 uri.parse()
-                    .map_err(|_| SendFault::again("the URL is not valid"))?
+                    .map_err(|_| SendFault::temporary("the URL is not valid"))?
             }
         };
         let request = Request::post(uri).header(CONTENT_TYPE, message.content_type);
@@ -140,5 +140,5 @@ impl Hook {
 
 /// What cannot be written today cannot be tomorrow.
 fn permanent_fault(fault: &dyn std::error::Error) -> SendFault {
-    SendFault::never(fault.to_string())
+    SendFault::permanent(fault.to_string())
 }

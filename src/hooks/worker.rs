@@ -145,7 +145,7 @@ impl HookWorker {
             }
             (Ok(false), _) => tracing::warn!(audit_id, hook, "another worker has taken this event"),
             (Ok(true), Settlement::Sent) => tracing::info!(audit_id, hook, "event sent"),
-            (Ok(true), Settlement::Again { at, error }) => {
+            (Ok(true), Settlement::Retry { at, error }) => {
                 tracing::warn!(audit_id, hook, %at, error, "event not sent; it will be retried");
             }
             (Ok(true), Settlement::Failed { error, .. }) => {

@@ -6,8 +6,8 @@ use akgate_state::database::Pool;
 use tokio::sync::Semaphore;
 
 use super::{
-    origin::DeliveryContract, public_reporting::PublicReporting, refusal::DeliveryRefusal,
-    signing_keys::SigningKeys,
+    delivery_contract::DeliveryContract, public_reporting::PublicReporting,
+    refusal::DeliveryRefusal, signing_keys::SigningKeys,
 };
 use akgate_api::receipts::Wait;
 use akgate_net::metrics::Metrics;
@@ -64,7 +64,7 @@ pub struct Intake {
 #[derive(Clone)]
 pub struct SigningSource {
     /// How it delivers.
-    pub origin: Arc<DeliveryContract>,
+    pub contract: Arc<DeliveryContract>,
     /// What it signs with.
     pub keys: Arc<SigningKeys>,
 }
@@ -80,7 +80,7 @@ pub struct TokenSource {
 
 impl Intake {
     /// Records what a source delivered; every node enforces it before the answer.
-    pub(crate) async fn take(
+    pub(crate) async fn record(
         &self,
         source: &str,
         ledger: DeliveryOrigin<'_>,

@@ -6,16 +6,16 @@
 
 mod body;
 mod context;
-pub mod elements;
+pub mod delivery_contract;
 mod fetch;
-pub mod origin;
-pub mod possession;
+pub mod public_report;
 mod public_reporting;
 mod refusal;
 pub mod report_file;
+pub mod reported_match;
 pub mod revocation;
 mod signature;
-mod signed;
+mod signed_delivery;
 pub mod signing_keys;
 
 use axum::{
@@ -25,8 +25,8 @@ use axum::{
 
 pub use self::{
     context::{Intake, SigningSource, TokenSource},
+    delivery_contract::DeliveryContract,
     fetch::{KeyFetchFault, SigningKeyFetcher},
-    origin::DeliveryContract,
     public_reporting::PublicReporting,
     refusal::DeliveryRefusal,
     signature::{VerifyingKey, is_der_signature},
@@ -36,8 +36,11 @@ pub use self::{
 /// The routes.
 pub fn router(intake: Intake) -> Router {
     Router::new()
-        .route("/v1/leaks/{source}", post(signed::receive_signed_delivery))
-        .route("/report", post(possession::receive_public_report))
+        .route(
+            "/v1/leaks/{source}",
+            post(signed_delivery::receive_signed_delivery),
+        )
+        .route("/report", post(public_report::receive_public_report))
         .route(
             "/v1/revocable_token_types",
             get(revocation::list_token_types),

@@ -17,8 +17,8 @@ use subtle::ConstantTimeEq;
 use super::{
     body,
     context::{Intake, TokenSource},
-    elements,
     refusal::DeliveryRefusal,
+    reported_match,
 };
 use akgate_state::leaks::deliveries::DeliveryOrigin;
 
@@ -82,27 +82,27 @@ async fn record_revoked_tokens(
     body: Body,
 ) -> Result<(), DeliveryRefusal> {
     let body = body::read_body(intake, body).await?;
-    let (elements, bad) = elements::parse_matches(body.bytes())?;
+    let (matches, bad) = reported_match::parse_matches(body.bytes())?;
     if bad > 0 {
         tracing::warn!(
             source = revoker.name,
             bad,
-            "some elements of a delivery cannot be read"
+            "some matches of a delivery cannot be read"
         );
     }
-    if bad > 0 && elements.is_empty() {
+    if bad > 0 && matches.is_empty() {
         return Err(DeliveryRefusal::Malformed(
-            "every element must be an object with `type`, `token` and `location`",
+            "every reported must be an object with `type`, `token` and `location`",
         ));
     }
-    let reports: Vec<_> = elements
+    let reports: Vec<_> = matches
         .iter()
-        .flat_map(elements::ReportedMatch::reports)
+        .flat_map(reported_match::ReportedMatch::reports)
         .collect();
     let ledger = DeliveryOrigin::Body {
         sha256: &Sha256::digest(body.bytes()).into(),
         key_identifier: None,
     };
-    intake.take(&revoker.name, ledger, &reports).await?;
+    intake.record(&revoker.name, ledger, &reports).await?;
     Ok(())
 }

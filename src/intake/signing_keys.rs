@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
-use super::{fetch::SigningKeyFetcher, origin::KeyIdCheck, signature::VerifyingKey};
+use super::{delivery_contract::KeyIdCheck, fetch::SigningKeyFetcher, signature::VerifyingKey};
 use akgate_net::metrics::Metrics;
 use akgate_state::{
     clock::Clock,

@@ -25,7 +25,7 @@ use crate::{
     config::{Config, ConfigSections, ProcessRole},
     health::{self, HealthState},
 };
-use akgate_intake::possession;
+use akgate_intake::public_report;
 use akgate_net::{
     metrics::Metrics,
     server::{ConnectionLimits, CoreRuntimes, ShutdownSignals},
@@ -202,7 +202,10 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     };
     let mut working = JoinSet::new();
     if let Some(intake) = bound.intake {
-        working.spawn(possession::process_claims(intake, stages.close.subscribe()));
+        working.spawn(public_report::process_claims(
+            intake,
+            stages.close.subscribe(),
+        ));
     }
     if let Some((worker, hooks)) = worker {
         let leaving = stages.leave.subscribe();

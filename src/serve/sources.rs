@@ -78,7 +78,7 @@ fn signing_source(
     });
     let token = token.transpose().map_err(|_| UNCHECKED_SOURCES)?;
     let tls = https::client_config(source.ca.as_deref())?;
-    let origin = DeliveryContract {
+    let contract = DeliveryContract {
         name: source.name.clone(),
         id_header: header(view.id_header)?,
         signature_header: header(view.signature_header)?,
@@ -86,7 +86,7 @@ fn signing_source(
         feedback: view.feedback,
     };
     Ok((
-        origin,
+        contract,
         SigningKeyFetcher::new(url.ok_or(UNCHECKED_SOURCES)?, token, tls),
     ))
 }

@@ -75,7 +75,7 @@ pub trait TwoPersonChange: Serialize + Sync {
     fn restriction_id(&self) -> Option<Uuid>;
 
     /// What it restricts; `None` where something is freed.
-    fn concern(&self) -> Option<AffectedKeys>;
+    fn affected_keys(&self) -> Option<AffectedKeys>;
 
     /// Makes the change in the caller's transaction, which has its turn among the writers, judged by the facts of now.
     /// Nothing is written where it fails.

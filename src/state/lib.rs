@@ -7,12 +7,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod approval_decisions;
 pub mod approvals;
 pub mod audit;
 pub mod calls;
 pub mod clock;
 pub mod database;
-pub mod decisions;
 pub mod directory;
 pub mod follow;
 pub mod keys;

@@ -407,7 +407,7 @@ async fn service_token_reads_notices_and_reports_bounces_only() {
             .await
             .unwrap()
     );
-    let bounce = |id: &str| json!({ "message_id": id, "said": "550 5.1.1\u{202e} unknown" });
+    let bounce = |id: &str| json!({ "message_id": id, "diagnostic": "550 5.1.1\u{202e} unknown" });
     let id = format!("<{}@example.com>", letters[0].letter_id);
     for (id, wanted) in [
         (id.as_str(), StatusCode::NO_CONTENT),

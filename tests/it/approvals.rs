@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use akgate_api::operators::Role;
 use akgate_state::{
+    approval_decisions,
     audit::Actor,
-    decisions,
     directory::contacts::{self, Language},
     leaks::{
         deliveries::{self, DeliveryOrigin},
@@ -373,7 +373,7 @@ async fn concurrent_approvers_lift_once() {
         let pool = pool.clone();
         tokio::spawn(async move {
             let approver = akgate_state::audit::Actor::Operator(format!("approver{n}"));
-            decisions::grant_approval(&pool, id, &approver, None, NOW)
+            approval_decisions::grant_approval(&pool, id, &approver, None, NOW)
                 .await
                 .is_ok()
         })

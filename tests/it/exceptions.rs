@@ -360,17 +360,20 @@ async fn account_that_allows_self_remedy_lets_a_leaked_key_disable_itself() {
     let own = [("UserAccessKeyId", KEY), ("Status", "Inactive")];
     let update = async || desk.node.call(&alice, RAM, "UpdateAccessKey", &own).await;
     assert_eq!(update().await.code(), "Forbidden");
-    let lane = format!("accounts/{ACCOUNT}/self-remedy");
-    let set = async |open: Value| {
+    let path = format!("accounts/{ACCOUNT}/self-remedy");
+    let set = async |allowed: Value| {
         let (status, _, account) = desk
             .ask(
                 &desk.operator,
                 Method::PUT,
-                &lane,
-                Some(json!({ "open": open })),
+                &path,
+                Some(json!({ "allowed": allowed })),
             )
             .await;
-        assert_eq!((status, &account["self_remedy"]), (StatusCode::OK, &open));
+        assert_eq!(
+            (status, &account["self_remedy"]),
+            (StatusCode::OK, &allowed)
+        );
     };
     set(json!(true)).await;
     assert_eq!(

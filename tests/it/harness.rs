@@ -28,11 +28,11 @@ use akgate_rules::{
 };
 use akgate_sandbox::{Sandbox, seed};
 use akgate_state::{
+    approval_decisions::grant_approval,
     approvals::{ChangeOutcome, FourEyes},
     audit::Actor,
     clock::{Clock, SystemClock},
     database::NodePools,
-    decisions::grant_approval,
     directory::{KeyRecord, keys::NewKey, sealing::KeyRing},
     keys::lifecycle,
     leaks::record::{

@@ -285,7 +285,7 @@ fn operations() -> Vec<(Method, String, Value, Right)> {
         (
             Method::PUT,
             "/admin/v1/accounts/nobody/self-remedy".into(),
-            json!({ "open": null }),
+            json!({ "allowed": null }),
             Right::Act,
         ),
         (

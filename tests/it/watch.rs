@@ -2,7 +2,7 @@
 
 use std::{process::Command, sync::Arc};
 
-use akgate_api::observations::Watch;
+use akgate_api::observations::ObservationPoint;
 use akgate_client::signer::{ApiCall, SigningClient, SigningCredentials, sign_request};
 use akgate_gateway::GateSettings;
 use akgate_rules::verdict::{Mode, Policy};
@@ -213,7 +213,7 @@ async fn flood_of_invented_keys_is_counted_in_full_and_listed_up_to_a_bound() {
     for n in 0..10_500 {
         let key = ObservedKey {
             hour: now.truncate_to_hour(),
-            watch: Watch::Mirror,
+            observation_point: ObservationPoint::Mirror,
             sighted: ObservedOutcome::NotInDirectory,
             access_key_id: format!("LTAI5tFakeInvented{n}"),
             product: "RAM".into(),
@@ -345,7 +345,7 @@ async fn nginx_mirrors_calls_to_a_node_beside_the_path() {
             reply.text
         );
     }
-    let path = format!("{url}/policy/observed?watch=mirror");
+    let path = format!("{url}/policy/observed?observation_point=mirror");
     let report = eventually_some("both calls are observed", async || {
         let asked = caller.plain(Method::GET, &path, Some(&token), None);
         let reply = asked.await.unwrap();

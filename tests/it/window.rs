@@ -23,11 +23,11 @@ use akgate_rules::{
     verdict::{Mode, Policy, Profile},
 };
 use akgate_state::{
+    approval_decisions::grant_approval,
     approvals::FourEyes,
     audit::Actor,
     clock::{Clock, SystemClock},
     database::pool_beside,
-    decisions::grant_approval,
     directory::revision,
     keys::lifecycle::commit_key_status,
     leaks::record::RestrictionInForce,
@@ -714,8 +714,11 @@ async fn failover_that_lost_commits_leaves_no_trace_of_them_and_hides_nothing_ne
     // What was lost is gone from memory, and known keys are known.
     let passes = call(&pair.there, &bob, RAM, "CreateUser").await;
     assert_eq!(passes.status, 200, "{}", passes.text);
-    assert_eq!(pair.there.node.live().known(&id("LTAI5tFakeCarol")), None);
-    assert!(pair.there.node.live().known(&id(KEY)).is_some());
+    assert_eq!(
+        pair.there.node.live().credential(&id("LTAI5tFakeCarol")),
+        None
+    );
+    assert!(pair.there.node.live().credential(&id(KEY)).is_some());
     // In a history that has just begun announcements may be lost: the whole time is waited for.
     let barrier = pair.here.node.barrier();
     let concern = AffectedKeys::Keys(vec![id(KEY)]);
@@ -750,7 +753,7 @@ async fn unknown_history_is_reloaded_whole_and_in_place() {
     node.report(KEY).await;
     let refused = call(&node, &alice, RAM, "CreateUser").await;
     assert_eq!(refused.code(), "Forbidden", "{}", refused.text);
-    assert_eq!(node.node.live().known(&id("LTAI5tFakeBob")), None);
+    assert_eq!(node.node.live().credential(&id("LTAI5tFakeBob")), None);
     assert_eq!(node.node.live().len(), (1, 1));
 }
 
@@ -774,8 +777,8 @@ async fn registry_in_memory_that_differs_is_found_and_read_again() {
         assert_eq!(feed.verify(&mut cursor).await.unwrap(), 1, "{flipped}");
         assert_eq!(feed.verify(&mut cursor).await.unwrap(), 0, "{flipped}");
     }
-    let known = node.node.live().known(&id(KEY)).unwrap();
-    assert_eq!(known.what, CredentialState::AccessKey(KeyStatus::Inactive));
+    let known = node.node.live().credential(&id(KEY)).unwrap();
+    assert_eq!(known.state, CredentialState::AccessKey(KeyStatus::Inactive));
     sqlx::query("UPDATE access_keys SET status = 'Active'")
         .execute(&node.pool)
         .await

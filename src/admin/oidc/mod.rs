@@ -163,16 +163,16 @@ impl OidcProvider {
         &self.settings.issuer
     }
 
-    /// The page at which people sign in.
+    /// The address at which people sign in.
     ///
     /// # Errors
     /// [`OidcFault::Provider`].
-    pub async fn page(
+    pub async fn authorization_url(
         &self,
         asked: AuthorizationRequest<'_>,
         now: OffsetDateTime,
     ) -> Result<String, OidcFault> {
-        let mut page = self.metadata(now).await?.authorization_endpoint.clone();
+        let mut url = self.metadata(now).await?.authorization_endpoint.clone();
         let mut query = form_urlencoded::Serializer::new(String::new());
         query
             .append_pair("response_type", "code")
@@ -183,17 +183,17 @@ impl OidcProvider {
             .append_pair("nonce", asked.nonce)
             .append_pair("code_challenge", asked.code_challenge)
             .append_pair("code_challenge_method", "S256");
-        let separator = if page.contains('?') { '&' } else { '?' };
-        page.push(separator);
-        page.push_str(&query.finish());
-        Ok(page)
+        let separator = if url.contains('?') { '&' } else { '?' };
+        url.push(separator);
+        url.push_str(&query.finish());
+        Ok(url)
     }
 
     /// The name of who has signed in.
     ///
     /// # Errors
     /// [`OidcFault`].
-    pub async fn name(
+    pub async fn operator_name(
         &self,
         returned: AuthorizationResponse<'_>,
         now: OffsetDateTime,

@@ -73,7 +73,7 @@ impl SignInService {
         if let Err(until) = with_timeout(timeout, count_guess(pool, &budget, now)).await? {
             return Err(SignInFault::TooMany { until });
         }
-        let name = self.provider.name(returned, now).await?;
+        let name = self.provider.operator_name(returned, now).await?;
         with_timeout(timeout, refund_guess(pool, &budget)).await?;
         let making = store::issue_sign_in_token(pool, &name, self.lasts, now, rng);
         match with_timeout(timeout, making).await? {

@@ -158,7 +158,7 @@ pub async fn set_account_self_remedy(
     Query(waiting): Query<WaitQuery>,
     Json(body): Json<AccountSelfRemedy>,
 ) -> Result<Response, Problem> {
-    let setting = AccountSetting::SelfRemedy(body.open);
+    let setting = AccountSetting::SelfRemedy(body.allowed);
     apply_account_setting(
         &admin,
         &account_id,

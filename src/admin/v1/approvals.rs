@@ -23,8 +23,8 @@ use akgate_api::{
     receipts::{Changed, WaitQuery},
 };
 use akgate_state::{
+    approval_decisions::{self, ApprovalCriteria, DecisionFault},
     approvals::{AlreadyRequested, RequestError},
-    decisions::{self, ApprovalCriteria, DecisionFault},
     directory::with_timeout,
     restrictions::active_restriction::ActiveRestrictionFault,
 };
@@ -51,7 +51,7 @@ pub async fn list_approvals(
         before: filter.page_token,
         limit: filter.page_size.limit(),
     };
-    let reading = decisions::list_approvals(&admin.pool, &criteria, admin.clock.now());
+    let reading = approval_decisions::list_approvals(&admin.pool, &criteria, admin.clock.now());
     let approvals = admin.query(reading).await?;
     let (approvals, next_page_token) = filter.page_size.paginate(approvals, |one| one.approval_id);
     Ok(Answer(ApprovalPage {
@@ -90,7 +90,7 @@ pub async fn find_approval(admin: &AdminApi, id: Uuid) -> Result<ApprovalView, P
         limit: 1,
         ..ApprovalCriteria::default()
     };
-    let reading = decisions::list_approvals(&admin.pool, &criteria, admin.clock.now());
+    let reading = approval_decisions::list_approvals(&admin.pool, &criteria, admin.clock.now());
     let mut found = admin.query(reading).await?;
     found.pop().ok_or_else(|| Problem::unknown("approval"))
 }
@@ -128,7 +128,7 @@ pub async fn grant_approval(
 ) -> Result<Answer<Changed<ApprovalView>>, Problem> {
     let remark = body.remark.as_deref();
     let approving =
-        decisions::grant_approval(&admin.pool, id, &approver, remark, admin.clock.now());
+        approval_decisions::grant_approval(&admin.pool, id, &approver, remark, admin.clock.now());
     // Ten thousand keys take their time.
     let approved = with_timeout(admin.timeout * 4, approving).await?;
     let position = approved.position;
@@ -169,7 +169,7 @@ pub async fn reject_approval(
     Json(body): Json<Rejection>,
 ) -> Result<Answer<ApprovalView>, Problem> {
     let rejecting =
-        decisions::reject_approval(&admin.pool, id, &by, &body.remark, admin.clock.now());
+        approval_decisions::reject_approval(&admin.pool, id, &by, &body.remark, admin.clock.now());
     admin.query(rejecting).await?;
     find_approval(&admin, id).await.map(Answer)
 }
@@ -195,7 +195,8 @@ pub async fn withdraw_approval(
     CanAct(by): CanAct,
     Path(id): Path<Uuid>,
 ) -> Result<Answer<ApprovalView>, Problem> {
-    let withdrawing = decisions::withdraw_approval(&admin.pool, id, &by, admin.clock.now());
+    let withdrawing =
+        approval_decisions::withdraw_approval(&admin.pool, id, &by, admin.clock.now());
     admin.query(withdrawing).await?;
     find_approval(&admin, id).await.map(Answer)
 }

@@ -35,6 +35,12 @@ pub async fn get_observed_calls(
         .since
         .unwrap_or_else(|| until.saturating_sub(DEFAULT_PERIOD));
     let size = filter.page_size.get();
-    let report = observed::read_observation_report(&admin.pool, filter.watch, since, until, size);
+    let report = observed::read_observation_report(
+        &admin.pool,
+        filter.observation_point,
+        since,
+        until,
+        size,
+    );
     Ok(Answer(admin.query(report).await?))
 }

@@ -77,8 +77,8 @@ pub async fn report_bounce(
     let id = body.message_id.trim().trim_start_matches('<');
     let id = id.split('@').next().unwrap_or_default();
     let letter_id = Uuid::parse_str(id).map_err(|_| unknown())?;
-    let said = sanitize_text(&body.said);
-    let bouncing = settle::record_bounce(&admin.pool, letter_id, &said, admin.clock.now());
+    let diagnostic = sanitize_text(&body.diagnostic);
+    let bouncing = settle::record_bounce(&admin.pool, letter_id, &diagnostic, admin.clock.now());
     match admin.query(bouncing).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(unknown()),

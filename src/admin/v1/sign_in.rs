@@ -52,7 +52,7 @@ pub async fn get_sign_in_page(
         nonce: &wanted.nonce,
         code_challenge: &wanted.code_challenge,
     };
-    let authorization_url = provider.page(asked, admin.clock.now()).await?;
+    let authorization_url = provider.authorization_url(asked, admin.clock.now()).await?;
     Ok(Answer(SignInPage {
         authorization_url,
         issuer: provider.issuer().to_owned(),

@@ -9,7 +9,7 @@ use super::{
     answers::{ListSpec, print_enforced, print_list},
     client::{AdminClient, ApiFault, path_segment},
     command::ApiCommand,
-    shown::{Column, OutputPrinter},
+    output::{Column, OutputPrinter},
 };
 use crate::command::CommandExit;
 use crate::command::named_values::Override;
@@ -44,18 +44,18 @@ pub enum AccountsCommand {
     SelfRemedy {
         /// The account
         id: String,
-        /// open, shut, or default for the configured setting
+        /// allow, deny, or default for the configured setting
         #[arg(value_parser = parse_self_remedy)]
-        lane: Override<bool>,
+        allowed: Override<bool>,
     },
 }
 
 fn parse_self_remedy(text: &str) -> Result<Override<bool>, String> {
     match text {
         "default" => Ok(Override(None)),
-        "open" => Ok(Override(Some(true))),
-        "shut" => Ok(Override(Some(false))),
-        _ => Err("must be one of open, shut, default".to_owned()),
+        "allow" => Ok(Override(Some(true))),
+        "deny" => Ok(Override(Some(false))),
+        _ => Err("must be one of allow, deny, default".to_owned()),
     }
 }
 
@@ -91,8 +91,8 @@ impl ApiCommand for AccountsCommand {
                 let body = json!({ "profile": wanted.0 });
                 client.put(&account_path(id, "/profile"), &body).await?
             }
-            Self::SelfRemedy { id, lane } => {
-                let body = json!({ "open": lane.0 });
+            Self::SelfRemedy { id, allowed } => {
+                let body = json!({ "allowed": allowed.0 });
                 client.put(&account_path(id, "/self-remedy"), &body).await?
             }
         };

@@ -8,7 +8,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     client::{AdminClient, ApiFault},
-    shown::{Column, OutputPrinter},
+    output::{Column, OutputPrinter},
 };
 use crate::command::{CommandExit, enforced};
 use akgate_api::{approvals::ApprovalView, receipts::Receipt};

@@ -10,7 +10,7 @@ use super::{
     answers::{APPROVAL_ROWS, ListSpec, print_enforced, print_list},
     client::{AdminClient, ApiFault},
     command::ApiCommand,
-    shown::{Column, OutputPrinter},
+    output::{Column, OutputPrinter},
 };
 use crate::command::CommandExit;
 

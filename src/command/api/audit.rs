@@ -8,7 +8,7 @@ use super::{
     answers::{ListSpec, print_list},
     client::{AdminClient, ApiFault},
     command::ApiCommand,
-    shown::{Column, OutputPrinter},
+    output::{Column, OutputPrinter},
 };
 use crate::command::CommandExit;
 

@@ -6,8 +6,8 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand, builder::Reset
 
 use super::{
     client::{AdminClient, ApiFault, ClientSetupFault},
+    output::OutputPrinter,
     profile::Connection,
-    shown::OutputPrinter,
 };
 use crate::command::CommandExit;
 

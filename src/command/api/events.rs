@@ -9,7 +9,7 @@ use super::{
     answers::{ListSpec, print_list},
     client::{AdminClient, ApiFault, path_segment},
     command::ApiCommand,
-    shown::{Column, OutputPrinter},
+    output::{Column, OutputPrinter},
 };
 use crate::command::CommandExit;
 

@@ -10,7 +10,7 @@ use super::{
     answers::{ListSpec, ask_confirmation, print_enforced, print_list, print_result_or_approval},
     client::{AdminClient, ApiFault},
     command::ApiCommand,
-    shown::{Column, OutputPrinter},
+    output::{Column, OutputPrinter},
 };
 use crate::command::CommandExit;
 

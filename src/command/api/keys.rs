@@ -10,7 +10,7 @@ use super::{
     client::{AdminClient, ApiFault, path_segment},
     command::ApiCommand,
     format::OutputFormat,
-    shown::{Column, OutputPrinter},
+    output::{Column, OutputPrinter},
 };
 use crate::command::CommandExit;
 use akgate_api::keys::KeyStatus;

@@ -26,8 +26,8 @@ use super::{
     answers::rfc3339,
     client::{AdminClient, ApiFault, ClientSetupFault},
     command::ApiCommand,
+    output::OutputPrinter,
     profile::Connection,
-    shown::OutputPrinter,
 };
 use crate::command::CommandExit;
 use akgate_admin::REDIRECT_PATH;

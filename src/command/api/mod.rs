@@ -14,11 +14,11 @@ pub mod letters;
 pub mod login;
 pub mod nodes;
 pub mod operators;
+mod output;
 pub mod policy;
 mod profile;
 pub mod reports;
 pub mod restrictions;
-mod shown;
 mod watch;
 pub mod why;
 

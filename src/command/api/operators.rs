@@ -11,7 +11,7 @@ use super::{
     client::{AdminClient, ApiFault, path_segment},
     command::ApiCommand,
     format::OutputFormat,
-    shown::{Column, OutputPrinter},
+    output::{Column, OutputPrinter},
 };
 use crate::command::CommandExit;
 use akgate_api::operators::{MOST_TOKEN_DAYS, NewTokenReceipt, Role, TOKEN_DAYS};

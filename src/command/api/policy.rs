@@ -11,7 +11,7 @@ use super::{
     client::{AdminClient, ApiFault},
     command::ApiCommand,
     format::OutputFormat,
-    shown::{Column, OutputPrinter},
+    output::{Column, OutputPrinter},
 };
 use crate::command::CommandExit;
 use crate::command::named_values::Override;

@@ -14,7 +14,7 @@ use super::{
     client::{AdminClient, ApiFault},
     command::ApiCommand,
     format::OutputFormat,
-    shown::{Column, OutputPrinter},
+    output::{Column, OutputPrinter},
     watch,
 };
 use crate::command::CommandExit;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     client::{AdminClient, ApiFault},
     format::OutputFormat,
-    shown::{OutputPrinter, format_cell},
+    output::{OutputPrinter, format_cell},
 };
 use crate::command::CommandExit;
 use akgate_api::audit::AuditRecord;

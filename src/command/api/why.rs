@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     client::{AdminClient, ApiFault},
     command::ApiCommand,
-    shown::{Column, OutputPrinter},
+    output::{Column, OutputPrinter},
 };
 use crate::command::CommandExit;
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::entry::{EntryReports, parse_instant};
-use crate::elements;
+use crate::reported_match;
 use akgate_rules::leak::LeakPlace;
 
 #[derive(Deserialize)]
@@ -30,7 +30,7 @@ impl GitleaksFinding {
             self.file.as_deref(),
         );
         let first_seen = self.date.as_deref().and_then(parse_instant);
-        Ok(elements::reports_from_finding(
+        Ok(reported_match::reports_from_finding(
             &self.secret,
             &self.rule,
             &place,

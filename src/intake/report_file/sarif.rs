@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{entry::EntryReports, json::PathStep};
-use crate::elements;
+use crate::reported_match;
 use akgate_rules::leak::LeakPlace;
 
 /// Where the results are: `runs[*].results[*]`.
@@ -74,13 +74,13 @@ impl SarifResult {
             };
             let place = LeakPlace::new(url, commit, path);
             let snippet = &physical.region.snippet.text;
-            reports.extend(elements::reports_from_finding(
+            reports.extend(reported_match::reports_from_finding(
                 snippet,
                 &self.rule_id,
                 &place,
                 None,
             ));
-            reports.extend(elements::reports_from_finding(
+            reports.extend(reported_match::reports_from_finding(
                 &self.message.text,
                 "",
                 &place,
@@ -89,7 +89,7 @@ impl SarifResult {
         }
         if self.locations.is_empty() {
             let place = LeakPlace::new(None, commit, None);
-            reports = elements::reports_from_finding(&self.message.text, "", &place, None);
+            reports = reported_match::reports_from_finding(&self.message.text, "", &place, None);
         }
         Ok(reports)
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::entry::{EntryReports, parse_instant};
-use crate::elements;
+use crate::reported_match;
 use akgate_rules::{access_key::AccessKeyId, leak::LeakPlace};
 
 #[derive(Deserialize)]
@@ -48,7 +48,7 @@ impl TrufflehogFinding {
             Some(secret) => format!("{} {secret}", self.raw),
             None => format!("{} {}", self.raw, self.raw_v2),
         };
-        Ok(elements::reports_from_finding(
+        Ok(reported_match::reports_from_finding(
             &shown,
             &self.detector,
             &place,

@@ -27,8 +27,8 @@ const MAX_LOCATIONS: usize = 20;
 /// At most so many suspicions are counted.
 const MAX_SUSPICIONS: i64 = 1000;
 
-/// At most so many objects are told by name.
-const MAX_OBJECTS: usize = 20;
+/// At most so many artefacts are told by name.
+const MAX_NAMED_ARTEFACTS: usize = 20;
 
 /// At most so many artefacts are counted.
 const MAX_ARTEFACTS: i64 = 1000;
@@ -68,7 +68,7 @@ pub struct LetterFacts {
     /// Whether a lifted key came back.
     pub reactivated: bool,
     /// Where the key was found.
-    pub clues: Vec<LeakLocation>,
+    pub clues: Vec<LeakClue>,
     /// How many more places there are.
     pub more_clues: usize,
     /// Where it was found since the reader was last told, by source.
@@ -155,14 +155,14 @@ pub struct KeyActivity {
     /// Temporary credentials handed out.
     pub sessions: usize,
     /// The last changes.
-    pub objects: Vec<ChangedObject>,
+    pub artefacts: Vec<ArtefactSummary>,
     /// How many more there are.
-    pub more_objects: usize,
+    pub more_artefacts: usize,
 }
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ChangedObject {
+pub struct ArtefactSummary {
     /// The action.
     pub action: String,
     /// What it was done to.
@@ -188,7 +188,7 @@ pub struct RotationCommands {
 
 /// Where a key was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LeakLocation {
+pub struct LeakClue {
     /// Who found it.
     pub source: String,
     /// Where: shown, never a link.
@@ -303,7 +303,7 @@ fn group_repeated_sightings(
         if report.reported_at <= since {
             continue;
         }
-        let LeakLocation { source, url, .. } = leak_location(report, &key, language);
+        let LeakClue { source, url, .. } = leak_location(report, &key, language);
         let last = language.minute(report.reported_at);
         if let Some(repeat) = repeats.iter_mut().find(|repeat| repeat.source == source) {
             repeat.count += 1;
@@ -344,16 +344,16 @@ async fn summarize_key_activity(
         permission: of("Mutate(Permission)"),
         other: of("Mutate(Other)"),
         sessions: of("MintSession"),
-        more_objects: changes.clone().count().saturating_sub(MAX_OBJECTS),
-        objects: changes
-            .take(MAX_OBJECTS)
+        more_artefacts: changes.clone().count().saturating_sub(MAX_NAMED_ARTEFACTS),
+        artefacts: changes
+            .take(MAX_NAMED_ARTEFACTS)
             .map(|one| describe_change(one, language))
             .collect(),
     })
 }
 
-fn describe_change(artefact: &Artefact, language: Language) -> ChangedObject {
-    ChangedObject {
+fn describe_change(artefact: &Artefact, language: Language) -> ArtefactSummary {
+    ArtefactSummary {
         action: sanitize_text(&artefact.action),
         names: artefact.names.join(" "),
         at: language.minute(artefact.at),
@@ -535,9 +535,9 @@ fn quote_for_shell(text: &str) -> String {
     }
 }
 
-fn leak_location(report: &ReportView, key: &AccessKeyId, language: Language) -> LeakLocation {
+fn leak_location(report: &ReportView, key: &AccessKeyId, language: Language) -> LeakClue {
     let source = language.source(&report.source);
-    LeakLocation {
+    LeakClue {
         source,
         url: describe_location(&report.place(), key),
         first_seen: report.first_seen.map(|at| language.minute(at)),

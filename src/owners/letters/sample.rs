@@ -3,7 +3,7 @@
 use time::{Duration, OffsetDateTime, macros::datetime};
 
 use super::facts::{
-    ChangedObject, Confirmer, KeyActivity, LeakLocation, LetterFacts, RepeatedSightings,
+    ArtefactSummary, Confirmer, KeyActivity, LeakClue, LetterFacts, RepeatedSightings,
     RotationCommands, UpcomingStep,
 };
 use akgate_state::{
@@ -65,12 +65,12 @@ impl LetterFacts {
             key_status: Some("Active".into()),
             reactivated: false,
             clues: vec![
-                LeakLocation {
+                LeakClue {
                     source: "GitHub".into(),
                     url: Some("hxxps://github[.]com/example/app/blob/main/.env#L3".into()),
                     first_seen: Some(at(-28)),
                 },
-                LeakLocation {
+                LeakClue {
                     source: "internal-scan".into(),
                     url: None,
                     first_seen: None,
@@ -120,21 +120,21 @@ impl LetterFacts {
                 permission: 1,
                 other: 0,
                 sessions: 2,
-                objects: vec![
-                    ChangedObject {
+                artefacts: vec![
+                    ArtefactSummary {
                         action: "AttachPolicyToUser".into(),
                         names: "AdministratorAccess ops-backup".into(),
                         at: at(-2),
                         source_ip: "198.51.100.23".into(),
                     },
-                    ChangedObject {
+                    ArtefactSummary {
                         action: "CreateUser".into(),
                         names: "ops-backup".into(),
                         at: at(-2),
                         source_ip: "198.51.100.23".into(),
                     },
                 ],
-                more_objects: 1,
+                more_artefacts: 1,
             },
             commands: RotationCommands::of("LTAI5tFa****ly01", Some("alice")),
             confirmed_at: Some(at(5)),

@@ -165,7 +165,7 @@ impl LetterWorker {
                 self.outage_pause.end();
                 Settlement::Sent
             }
-            Err(SendFault::Away(error)) => {
+            Err(SendFault::ServerAway(error)) => {
                 let pause = |batch| retry_delay(batch, None, &mut self.randomness.rng());
                 let at = self.outage_pause.begin(now, pause);
                 QUEUE.retry_or_fail(attempt, since, at, error)
@@ -224,12 +224,12 @@ impl LetterWorker {
         match tokio::time::timeout(ATTEMPT_TIMEOUT, &mut task).await {
             Ok(Ok(sent)) => sent,
             Ok(Err(fault)) if fault.is_panic() => {
-                Err(SendFault::never("the attempt panicked: see the log"))
+                Err(SendFault::permanent("the attempt panicked: see the log"))
             }
-            Ok(Err(fault)) => Err(SendFault::again(fault.to_string())),
+            Ok(Err(fault)) => Err(SendFault::temporary(fault.to_string())),
             Err(_) => {
                 task.abort();
-                Err(SendFault::again("the attempt took too long"))
+                Err(SendFault::temporary("the attempt took too long"))
             }
         }
     }
@@ -249,7 +249,7 @@ fn log_settlement(letter: &LeasedLetter, settlement: &Settlement) {
         Settlement::Sent => {
             tracing::info!(%letter_id, ?about, access_key, %kind, attempt, "letter sent");
         }
-        Settlement::Again { at, error } => {
+        Settlement::Retry { at, error } => {
             tracing::warn!(%letter_id, ?about, access_key, %kind, attempt, %at, error, "letter not sent; it will be retried");
         }
         Settlement::Failed { error, .. } => {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! decide ─> Permit ─┬─ unproven_read ────────────> Clearance ─ spend ─> forwarded
-//!                   └─ joined_with(intent) ─┬────> Clearance            └─ Expired: decide anew
+//!                   └─ bind_to_intent(intent) ─┬────> Clearance            └─ Expired: decide anew
 //!                                           └─ Outdated: catch up, decide anew, join with the same intent
 //! ```
 //!
@@ -67,7 +67,7 @@ impl Permit {
     ///
     /// # Errors
     /// [`OutdatedDecision`] where that is another history, or newer than what the decision stands on.
-    pub fn joined_with(self, intent: Position) -> Result<Clearance, OutdatedDecision> {
+    pub fn bind_to_intent(self, intent: Position) -> Result<Clearance, OutdatedDecision> {
         if self.basis.position.covers(intent) {
             Ok(Clearance { permit: self })
         } else {
@@ -79,7 +79,7 @@ impl Permit {
     ///
     /// # Errors
     /// The permit itself.
-    pub fn of_read(self) -> Result<Clearance, Self> {
+    pub fn clear_read(self) -> Result<Clearance, Self> {
         match self.effect {
             Effect::Read => Ok(Clearance { permit: self }),
             Effect::Disclose

@@ -569,16 +569,16 @@ fn permit(operation: &Operation) -> Permit {
 fn permit_rejects_an_intent_that_is_newer_or_of_another_history() {
     let create = World::new().operation("", "2015-05-01", "CreateUser");
     let at = |revision| BASIS.position.at(revision);
-    assert!(permit(&create).joined_with(at(10)).is_ok());
-    assert!(permit(&create).joined_with(at(9)).is_ok());
-    let newer = permit(&create).joined_with(at(11));
+    assert!(permit(&create).bind_to_intent(at(10)).is_ok());
+    assert!(permit(&create).bind_to_intent(at(9)).is_ok());
+    let newer = permit(&create).bind_to_intent(at(11));
     assert_eq!(newer, Err(OutdatedDecision { required: at(11) }));
     for revision in [9, 10, 11] {
         let other = Position {
             history: History(Uuid::from_u128(2)),
             revision,
         };
-        let joined = permit(&create).joined_with(other);
+        let joined = permit(&create).bind_to_intent(other);
         assert_eq!(joined, Err(OutdatedDecision { required: other }));
     }
 }
@@ -587,7 +587,7 @@ fn permit_rejects_an_intent_that_is_newer_or_of_another_history() {
 fn only_a_read_needs_no_intent() {
     let world = World::new();
     for operation in world.operations() {
-        let is_cleared = permit(&operation).of_read().is_ok();
+        let is_cleared = permit(&operation).clear_read().is_ok();
         assert_eq!(is_cleared, operation.effect() == Effect::Read);
     }
 }
@@ -596,7 +596,7 @@ fn only_a_read_needs_no_intent() {
 fn clearance_expires_five_seconds_after_its_basis_was_read() {
     let list = World::new().operation("", "2015-05-01", "ListUsers");
     let spent = |after| {
-        let clearance = permit(&list).of_read().unwrap();
+        let clearance = permit(&list).clear_read().unwrap();
         clearance.spend(BASIS.since.after(after))
     };
     let until = BASIS.since.after(PERMIT_LIFETIME);

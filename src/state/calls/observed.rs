@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub use self::report::read_observation_report;
 use super::batch::BulkRecord;
 use crate::directory::StateFault;
-use akgate_api::observations::Watch;
+use akgate_api::observations::ObservationPoint;
 
 akgate_rules::text_enum! {
     /// What would have become of a call.
@@ -49,7 +49,7 @@ pub struct ObservedKey {
     /// Start of the hour, UTC.
     pub hour: OffsetDateTime,
     /// Where from.
-    pub watch: Watch,
+    pub observation_point: ObservationPoint,
     /// What would have become of it.
     pub sighted: ObservedOutcome,
     /// The key that signed, or is claimed; empty for none.
@@ -122,7 +122,7 @@ async fn add_observations(
     sqlx::query!(
         "INSERT INTO observations AS o (
              hour,
-             watch,
+             observation_point,
              outcome,
              access_key_id,
              product,
@@ -156,7 +156,7 @@ async fn add_observations(
              $15::timestamptz[]
          )
          ORDER BY 1, 2, 3, 4, 5, 6, 7
-         ON CONFLICT (hour, watch, outcome, access_key_id, product, action, code) DO UPDATE
+         ON CONFLICT (hour, observation_point, outcome, access_key_id, product, action, code) DO UPDATE
          SET calls = o.calls + excluded.calls,
              reason = excluded.reason,
              account_id = excluded.account_id,
@@ -166,7 +166,7 @@ async fn add_observations(
              last_source_ip = excluded.last_source_ip,
              last_at = GREATEST(o.last_at, excluded.last_at)",
         &hours,
-        &keys(|key| key.watch.as_str().to_owned()),
+        &keys(|key| key.observation_point.as_str().to_owned()),
         &keys(|key| key.sighted.as_str().to_owned()),
         &keys(|key| key.access_key_id.clone()),
         &keys(|key| key.product.clone()),

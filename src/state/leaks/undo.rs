@@ -127,7 +127,7 @@ impl TwoPersonChange for UndoDelivery {
         None
     }
 
-    fn concern(&self) -> Option<AffectedKeys> {
+    fn affected_keys(&self) -> Option<AffectedKeys> {
         None
     }
 

@@ -176,8 +176,8 @@ impl Feed {
     }
 
     /// Adds to what is known here what a look-up has found in the database.
-    pub fn learn(&self, id: &AccessKeyId, at: Position, what: CredentialState) {
-        if self.live.learn(id, at, what) {
+    pub fn add_looked_up(&self, id: &AccessKeyId, at: Position, state: CredentialState) {
+        if self.live.add_looked_up(id, at, state) {
             self.applied()
                 .add(at.revision, ChangedItem::Key(id.clone()));
         }

@@ -249,7 +249,7 @@ impl Membership {
         let Some(feed) = &self.feed else {
             return;
         };
-        let mut moves = feed.live().moves();
+        let mut moves = feed.live().position_changes();
         let mut told: Option<EnforcementReport> = None;
         while !*stop.borrow() {
             let report = self.look(feed);

@@ -38,17 +38,17 @@ pub struct CredentialEntry {
     /// The reload in which it was last seen.
     pub(crate) generation: u32,
     /// What it is.
-    pub what: CredentialState,
+    pub state: CredentialState,
 }
 
 impl CredentialEntry {
     /// What is known at the revision of its last change.
     #[must_use]
-    pub fn new(revision: i64, what: CredentialState) -> Self {
+    pub fn new(revision: i64, state: CredentialState) -> Self {
         Self {
             revision,
             generation: 0,
-            what,
+            state,
         }
     }
 }
@@ -104,8 +104,8 @@ pub(crate) struct ExceptionEntry {
 pub(crate) struct RegistryMaps {
     /// Counts the reloads.
     pub generation: AtomicU32,
-    pub known: HashMap<AccessKeyId, CredentialEntry>,
-    pub marks: HashMap<AccessKeyId, KeyRestrictions>,
+    pub credentials: HashMap<AccessKeyId, CredentialEntry>,
+    pub restrictions: HashMap<AccessKeyId, KeyRestrictions>,
     pub exceptions: HashMap<AccessKeyId, Arc<[ExceptionEntry]>>,
     pub accounts: HashMap<Box<str>, AccountOverrides>,
     pub mode: SwitchedMode,
@@ -145,9 +145,9 @@ pub struct LiveRegistry {
 impl LiveRegistry {
     /// What is known of an AccessKeyId; `None` where nothing is.
     #[must_use]
-    pub fn known(&self, id: &AccessKeyId) -> Option<CredentialEntry> {
+    pub fn credential(&self, id: &AccessKeyId) -> Option<CredentialEntry> {
         let maps = self.maps.load();
-        maps.as_ref()?.known.pin().get(id).copied()
+        maps.as_ref()?.credentials.pin().get(id).copied()
     }
 
     /// What a node would know of which these restrictions are in force and nothing else: for measurements.
@@ -162,11 +162,11 @@ impl LiveRegistry {
                 restriction_id,
                 is_widened: false,
             };
-            let marks = KeyRestrictions {
+            let restrictions = KeyRestrictions {
                 in_force: Some(mark),
                 ..KeyRestrictions::default()
             };
-            maps.marks.pin().insert(access_key_id, marks);
+            maps.restrictions.pin().insert(access_key_id, restrictions);
         }
         let live = Self::default();
         live.replace(Arc::new(maps));
@@ -181,7 +181,7 @@ impl LiveRegistry {
 
     /// Wakes whenever the position moves.
     #[must_use]
-    pub fn moves(&self) -> watch::Receiver<()> {
+    pub fn position_changes(&self) -> watch::Receiver<()> {
         self.moved.subscribe()
     }
 
@@ -205,7 +205,7 @@ impl LiveRegistry {
 
     /// Adds what a look-up in the database has found before the feed told of it, unless it is of another history;
     /// says whether it is newer than what is known here.
-    pub fn learn(&self, id: &AccessKeyId, at: Position, what: CredentialState) -> bool {
+    pub fn add_looked_up(&self, id: &AccessKeyId, at: Position, state: CredentialState) -> bool {
         let _guard = self.history.read().unwrap_or_else(PoisonError::into_inner);
         let (Some(position), maps) = (self.position(), self.maps.load()) else {
             return false;
@@ -213,7 +213,7 @@ impl LiveRegistry {
         let Some(maps) = maps.as_ref().filter(|_| position.history == at.history) else {
             return false;
         };
-        maps.merge_credential(id.clone(), CredentialEntry::new(at.revision, what));
+        maps.merge_credential(id.clone(), CredentialEntry::new(at.revision, state));
         at.revision > position.revision
     }
 
@@ -222,8 +222,10 @@ impl LiveRegistry {
     pub fn is_restricted(&self, id: &AccessKeyId) -> bool {
         let maps = self.maps.load();
         maps.as_ref().is_some_and(|maps| {
-            let marks = maps.marks.pin();
-            marks.get(id).is_some_and(|marks| marks.in_force.is_some())
+            let restrictions = maps.restrictions.pin();
+            restrictions
+                .get(id)
+                .is_some_and(|restrictions| restrictions.in_force.is_some())
         })
     }
 
@@ -234,15 +236,17 @@ impl LiveRegistry {
         let Some(maps) = maps.as_ref() else {
             return vec![Standing::Unknown];
         };
-        let marks = maps.marks.pin();
-        let own = marks.get(id).and_then(|marks| marks.in_force);
+        let restrictions = maps.restrictions.pin();
+        let own = restrictions
+            .get(id)
+            .and_then(|restrictions| restrictions.in_force);
         let own = own.map_or(Standing::Clear, ActiveRestriction::standing);
         std::iter::once(own)
             .chain(ancestors.iter().map(|ancestor| {
-                marks
+                restrictions
                     .get(&ancestor.access_key_id)
-                    .map_or(Standing::Clear, |marks| {
-                        marks.of_descendant(ancestor.minted_at)
+                    .map_or(Standing::Clear, |restrictions| {
+                        restrictions.of_descendant(ancestor.minted_at)
                     })
             }))
             .collect()
@@ -262,8 +266,11 @@ impl LiveRegistry {
         let Some(maps) = maps.as_ref() else {
             return false;
         };
-        let marks = maps.marks.pin();
-        let Some(mark) = marks.get(id).and_then(|marks| marks.in_force) else {
+        let restrictions = maps.restrictions.pin();
+        let Some(mark) = restrictions
+            .get(id)
+            .and_then(|restrictions| restrictions.in_force)
+        else {
             return false;
         };
         let covers = |made: &ExceptionEntry| {
@@ -278,7 +285,7 @@ impl LiveRegistry {
 
     /// What an account has of its own.
     #[must_use]
-    pub fn account(&self, account_id: &str) -> AccountOverrides {
+    pub fn account_overrides(&self, account_id: &str) -> AccountOverrides {
         let maps = self.maps.load();
         let own = maps
             .as_ref()
@@ -296,7 +303,7 @@ impl LiveRegistry {
     #[must_use]
     pub fn len(&self) -> (usize, usize) {
         match self.maps.load().as_ref() {
-            Some(maps) => (maps.known.len(), maps.marks.len()),
+            Some(maps) => (maps.credentials.len(), maps.restrictions.len()),
             None => (0, 0),
         }
     }
@@ -304,8 +311,8 @@ impl LiveRegistry {
     /// Forgets the sessions and the exceptions that have ended.
     pub fn sweep(&self, now: OffsetDateTime) {
         if let Some(maps) = self.maps.load().as_ref() {
-            let known = maps.known.pin();
-            known.retain(|_, known| match known.what {
+            let known = maps.credentials.pin();
+            known.retain(|_, known| match known.state {
                 CredentialState::AccessKey(_) => true,
                 CredentialState::Session(expires_at) => now < expires_at,
             });
@@ -327,8 +334,8 @@ impl RegistryMaps {
     /// Empty maps with room for so many keys and restrictions: growing them costs more than filling them.
     pub fn with_room(keys: usize, restrictions: usize) -> Self {
         Self {
-            known: HashMap::with_capacity(keys),
-            marks: HashMap::with_capacity(restrictions),
+            credentials: HashMap::with_capacity(keys),
+            restrictions: HashMap::with_capacity(restrictions),
             ..Self::default()
         }
     }
@@ -360,16 +367,16 @@ impl RegistryMaps {
     }
 
     /// Puts the restrictions of a key in the place of what was known of them.
-    pub fn put_restrictions(&self, id: AccessKeyId, marks: KeyRestrictions) {
+    pub fn put_restrictions(&self, id: AccessKeyId, restrictions: KeyRestrictions) {
         let generation = self.generation();
-        let known = self.marks.pin();
-        match marks.in_force.is_none() && marks.lifted.is_none() {
+        let known = self.restrictions.pin();
+        match restrictions.in_force.is_none() && restrictions.lifted.is_none() {
             true => known.remove(&id),
             false => known.insert(
                 id,
                 KeyRestrictions {
                     generation,
-                    ..marks
+                    ..restrictions
                 },
             ),
         };
@@ -378,7 +385,7 @@ impl RegistryMaps {
     /// Puts what is known of a key in the place of what was.
     pub fn put_credential(&self, id: AccessKeyId, found: CredentialEntry) {
         let generation = self.generation();
-        self.known.pin().insert(
+        self.credentials.pin().insert(
             id,
             CredentialEntry {
                 generation,
@@ -397,7 +404,7 @@ impl RegistryMaps {
         let is_newer = |earlier: &CredentialEntry| {
             earlier.generation == found.generation && earlier.revision > found.revision
         };
-        self.known.pin().update_or_insert_with(
+        self.credentials.pin().update_or_insert_with(
             id,
             |earlier| if is_newer(earlier) { *earlier } else { found },
             || found,
@@ -438,10 +445,10 @@ mod tests {
         AccessKeyId::parse(text).unwrap()
     }
 
-    fn live(marks: &[(&str, KeyRestrictions)]) -> LiveRegistry {
+    fn live(restrictions: &[(&str, KeyRestrictions)]) -> LiveRegistry {
         let maps = RegistryMaps::default();
-        for (key, one) in marks {
-            maps.marks.pin().insert(id(key), *one);
+        for (key, one) in restrictions {
+            maps.restrictions.pin().insert(id(key), *one);
         }
         let live = LiveRegistry::default();
         live.replace(Arc::new(maps));
@@ -533,14 +540,14 @@ mod tests {
         let live = live(&[]);
         live.publish(at(4));
         let inactive = CredentialState::AccessKey(KeyStatus::Inactive);
-        assert!(live.learn(&id("key"), at(5), inactive));
-        assert!(!live.learn(
+        assert!(live.add_looked_up(&id("key"), at(5), inactive));
+        assert!(!live.add_looked_up(
             &id("key"),
             at(4),
             CredentialState::AccessKey(KeyStatus::Active)
         ));
         assert_eq!(
-            live.known(&id("key")),
+            live.credential(&id("key")),
             Some(CredentialEntry::new(5, inactive))
         );
     }
@@ -554,11 +561,11 @@ mod tests {
             revision: 9,
         };
         live.switch_history(elsewhere);
-        assert!(!live.learn(
+        assert!(!live.add_looked_up(
             &id("key"),
             at(5),
             CredentialState::AccessKey(KeyStatus::Active)
         ));
-        assert_eq!(live.known(&id("key")), None);
+        assert_eq!(live.credential(&id("key")), None);
     }
 }

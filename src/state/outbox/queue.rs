@@ -14,7 +14,7 @@ use crate::directory::StateFault;
 pub enum SendFault {
     /// It may be sent later.
     #[error("{error}")]
-    Again {
+    Temporary {
         /// What the attempt met.
         error: String,
         /// The shortest pause that the receiver asks for.
@@ -22,10 +22,10 @@ pub enum SendFault {
     },
     /// The server takes nothing at all just now.
     #[error("{0}")]
-    Away(String),
+    ServerAway(String),
     /// It will never be sent.
     #[error("{error}")]
-    Never {
+    Permanent {
         /// What the attempt met.
         error: String,
         /// Whether the address takes nothing.
@@ -35,16 +35,16 @@ pub enum SendFault {
 
 impl SendFault {
     /// A fault that may be gone later.
-    pub fn again(error: impl Into<String>) -> Self {
-        Self::Again {
+    pub fn temporary(error: impl Into<String>) -> Self {
+        Self::Temporary {
             error: error.into(),
             after: None,
         }
     }
 
     /// A fault that stays, and is not the address's.
-    pub fn never(error: impl Into<String>) -> Self {
-        Self::Never {
+    pub fn permanent(error: impl Into<String>) -> Self {
+        Self::Permanent {
             error: error.into(),
             unreachable: false,
         }
@@ -53,14 +53,16 @@ impl SendFault {
     /// The same fault in other words.
     #[must_use]
     pub fn map_error(mut self, words: impl FnOnce(&str) -> String) -> Self {
-        let (Self::Again { error, .. } | Self::Away(error) | Self::Never { error, .. }) = &mut self;
+        let (Self::Temporary { error, .. }
+        | Self::ServerAway(error)
+        | Self::Permanent { error, .. }) = &mut self;
         *error = words(error);
         self
     }
 
     /// A fault of the address, which stays.
     pub fn unreachable(error: impl Into<String>) -> Self {
-        Self::Never {
+        Self::Permanent {
             error: error.into(),
             unreachable: true,
         }
@@ -69,7 +71,7 @@ impl SendFault {
 
 impl From<StateFault> for SendFault {
     fn from(fault: StateFault) -> Self {
-        Self::again(fault.to_string())
+        Self::temporary(fault.to_string())
     }
 }
 
@@ -79,7 +81,7 @@ pub enum Settlement {
     /// The receiver has the item.
     Sent,
     /// To be tried again.
-    Again {
+    Retry {
         /// When.
         at: OffsetDateTime,
         /// What the attempt met.
@@ -100,7 +102,7 @@ impl Settlement {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Sent => "sent",
-            Self::Again { .. } => "retry",
+            Self::Retry { .. } => "retry",
             Self::Failed { .. } => "failed",
         }
     }
@@ -112,7 +114,7 @@ impl Settlement {
     ) -> (&'static str, OffsetDateTime, Option<&str>) {
         match self {
             Self::Sent => ("Sent", now, None),
-            Self::Again { at, error } => ("Due", *at, Some(error)),
+            Self::Retry { at, error } => ("Due", *at, Some(error)),
             Self::Failed { error, .. } => ("Failed", now, Some(error)),
         }
     }
@@ -142,11 +144,11 @@ impl QueuePolicy {
         rng: &mut impl Rng,
     ) -> Settlement {
         let (error, after) = match fault {
-            SendFault::Never { error, unreachable } => {
+            SendFault::Permanent { error, unreachable } => {
                 return Settlement::Failed { error, unreachable };
             }
-            SendFault::Again { error, after } => (error, after),
-            SendFault::Away(error) => (error, None),
+            SendFault::Temporary { error, after } => (error, after),
+            SendFault::ServerAway(error) => (error, None),
         };
         let at = now + retry_delay(attempt, after, rng);
         self.retry_or_fail(attempt, since, at, error)
@@ -162,7 +164,7 @@ impl QueuePolicy {
         error: String,
     ) -> Settlement {
         if at < since + self.retry_window || attempt < self.min_attempts {
-            Settlement::Again { at, error }
+            Settlement::Retry { at, error }
         } else {
             Settlement::Failed {
                 error,

@@ -63,7 +63,7 @@ pub async fn settle_letter(
             let restriction_id = letter.about.restriction();
             notify_next_contact(&mut tx, restriction_id, letter.contact_id, now).await?;
         }
-        Settlement::Sent | Settlement::Again { .. } | Settlement::Failed { .. } => {}
+        Settlement::Sent | Settlement::Retry { .. } | Settlement::Failed { .. } => {}
     }
     tx.commit().await?;
     Ok(true)
@@ -76,7 +76,7 @@ pub async fn settle_letter(
 pub async fn record_bounce(
     pool: &PgPool,
     letter_id: Uuid,
-    said: &str,
+    diagnostic: &str,
     now: OffsetDateTime,
 ) -> Result<bool, StateFault> {
     let mut tx = pool.begin().await?;
@@ -90,7 +90,7 @@ pub async fn record_bounce(
            AND state = 'Sent'
          RETURNING restriction_id, contact_id",
         letter_id,
-        said,
+        diagnostic,
         now
     )
     .fetch_optional(&mut *tx)

@@ -76,19 +76,19 @@ pub async fn set_account(
             let detail = serde_json::json!({ "account_id": account_id, "profile": profile });
             (AuditAction::SetProfile, detail)
         }
-        AccountSetting::SelfRemedy(open) => {
+        AccountSetting::SelfRemedy(allowed) => {
             sqlx::query!(
                 "UPDATE accounts
                  SET self_remedy = $2,
                      revision = $3
                  WHERE account_id = $1",
                 account_id,
-                open,
+                allowed,
                 at.revision
             )
             .execute(&mut *tx)
             .await?;
-            let detail = serde_json::json!({ "account_id": account_id, "self_remedy": open });
+            let detail = serde_json::json!({ "account_id": account_id, "self_remedy": allowed });
             (AuditAction::SetSelfRemedy, detail)
         }
     };

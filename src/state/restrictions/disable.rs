@@ -76,7 +76,7 @@ impl TwoPersonChange for DisableKey {
         Some(self.restriction_id)
     }
 
-    fn concern(&self) -> Option<AffectedKeys> {
+    fn affected_keys(&self) -> Option<AffectedKeys> {
         Some(AffectedKeys::All)
     }
 

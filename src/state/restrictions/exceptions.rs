@@ -79,7 +79,7 @@ impl TwoPersonChange for GrantException {
         Some(self.restriction_id)
     }
 
-    fn concern(&self) -> Option<AffectedKeys> {
+    fn affected_keys(&self) -> Option<AffectedKeys> {
         None
     }
 

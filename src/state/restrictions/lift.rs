@@ -147,7 +147,7 @@ impl TwoPersonChange for LiftRestriction {
         Some(self.restriction_id)
     }
 
-    fn concern(&self) -> Option<AffectedKeys> {
+    fn affected_keys(&self) -> Option<AffectedKeys> {
         None
     }
 

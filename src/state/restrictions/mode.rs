@@ -59,7 +59,7 @@ impl TwoPersonChange for SwitchMode {
         None
     }
 
-    fn concern(&self) -> Option<AffectedKeys> {
+    fn affected_keys(&self) -> Option<AffectedKeys> {
         Some(AffectedKeys::All)
     }
 

@@ -2,7 +2,7 @@
 //! nothing of a secret.
 
 use akgate_owners::letters::{
-    facts::{ChangedObject, KeyActivity, LeakLocation, LetterFacts, RepeatedSightings},
+    facts::{ArtefactSummary, KeyActivity, LeakClue, LetterFacts, RepeatedSightings},
     letter::{LetterTemplates, RenderedLetter},
     message,
 };
@@ -109,7 +109,7 @@ fn letter(
         account_id: named(rng),
         user_name: Some(named(rng)),
         clues: (0..many)
-            .map(|_| LeakLocation {
+            .map(|_| LeakClue {
                 source: language.source(&named(rng)),
                 url: Some(placed(rng)),
                 first_seen: None,
@@ -128,8 +128,8 @@ fn letter(
                 forwarded: 1,
                 refused: 0,
             },
-            objects: (0..many)
-                .map(|_| ChangedObject {
+            artefacts: (0..many)
+                .map(|_| ArtefactSummary {
                     action: named(rng),
                     names: named(rng),
                     at: String::new(),

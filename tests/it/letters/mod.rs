@@ -38,7 +38,7 @@ async fn confirm(pool: &sqlx::PgPool, hash: &[u8], now: OffsetDateTime) -> Confi
 }
 
 fn again(said: &str) -> Answer {
-    Answer::Fail(SendFault::again(said))
+    Answer::Fail(SendFault::temporary(said))
 }
 
 #[tokio::test]

@@ -194,7 +194,7 @@ async fn delayed_letter_says_nothing_outdated() {
     // The reminder of the first day meets a busy server, and the owner disables the pair.
     stage
         .mailer
-        .answer([Answer::Fail(SendFault::again("451 later"))]);
+        .answer([Answer::Fail(SendFault::temporary("451 later"))]);
     assert_eq!(after(&stage, Duration::hours(24)).await.len(), 1);
     set(&stage, KeyStatus::Inactive).await;
     assert!(after(&stage, Duration::minutes(5)).await.is_empty());
@@ -379,7 +379,7 @@ async fn shadow_mode_sends_no_letters() {
     // However old it is by now, a busy server does not end it.
     stage
         .mailer
-        .answer([Answer::Fail(SendFault::again("451 later"))]);
+        .answer([Answer::Fail(SendFault::temporary("451 later"))]);
     assert_eq!(after(&stage, Duration::HOUR).await.len(), 1);
     let sent = after(&stage, Duration::MINUTE).await;
     assert_eq!(sent.len(), 1);

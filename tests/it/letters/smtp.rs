@@ -253,7 +253,7 @@ async fn refused_letter_fails_and_a_refused_sender_is_retried() {
         })
         .await;
         let fault = peer.mailer().send("x", message("x")).await.unwrap_err();
-        let never = matches!(fault, SendFault::Never { .. });
+        let never = matches!(fault, SendFault::Permanent { .. });
         assert_eq!(never, letter_is_at_fault, "{at}: {answer}: {fault}");
     }
 }
@@ -267,7 +267,7 @@ async fn absent_server_is_retried() {
         hold: Arc::default(),
     };
     let fault = peer.mailer().send("x", message("x")).await.unwrap_err();
-    assert!(matches!(fault, SendFault::Away(_)), "{fault}");
+    assert!(matches!(fault, SendFault::ServerAway(_)), "{fault}");
 }
 
 #[tokio::test]
@@ -280,7 +280,7 @@ async fn server_without_starttls_gets_no_credentials_or_letter() {
     })
     .unwrap();
     let fault = mailer.send("x", message("x")).await.unwrap_err();
-    assert!(matches!(fault, SendFault::Away(_)), "{fault}");
+    assert!(matches!(fault, SendFault::ServerAway(_)), "{fault}");
     assert_eq!((peer.heard("AUTH"), peer.heard("MAIL")), (0, 0));
 }
 
@@ -313,7 +313,7 @@ async fn abandoned_letter_does_not_disturb_the_next() {
         tokio::task::yield_now().await;
     }
     let fault = mailer.send("2", message("2")).await.unwrap_err();
-    assert!(matches!(fault, SendFault::Never { .. }), "{fault}");
+    assert!(matches!(fault, SendFault::Permanent { .. }), "{fault}");
     peer.hold.over.notify_one();
     eventually("the first letter is taken", async || {
         !peer.mail.lock().unwrap().is_empty()

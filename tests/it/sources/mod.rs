@@ -11,7 +11,9 @@ mod signed;
 use std::sync::Arc;
 
 use akgate::app::IntakeSettings;
-use akgate_intake::{DeliveryContract, SigningKeyFetcher, TokenSource, origin::KeyIdCheck};
+use akgate_intake::{
+    DeliveryContract, SigningKeyFetcher, TokenSource, delivery_contract::KeyIdCheck,
+};
 use axum::{Router, body::Body};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use akgate::app::IntakeSettings;
-use akgate_intake::{PublicReporting, possession};
+use akgate_intake::{PublicReporting, public_report};
 use akgate_state::leaks::claims;
 use axum::{Router, body::Body};
 use hmac::{Hmac, KeyInit, Mac};
@@ -144,7 +144,7 @@ async fn public_report_is_answered_before_any_lookup_and_outlives_its_node() {
     // That node is gone; another one has the loop.
     drop(router);
     let (stop, stopped) = watch::channel(false);
-    let loop_of_another = tokio::spawn(possession::process_claims(
+    let loop_of_another = tokio::spawn(public_report::process_claims(
         node.node.intake(open(1), true),
         stopped,
     ));

@@ -1,7 +1,7 @@
 //! Signed deliveries: what is taken, what is refused, and what each element is told.
 
 use akgate::app::IntakeSettings;
-use akgate_intake::{VerifyingKey, origin::KeyIdCheck};
+use akgate_intake::{VerifyingKey, delivery_contract::KeyIdCheck};
 use akgate_state::{
     clock::Clock,
     leaks::sources::{SigningKeyText, replace_signing_keys},

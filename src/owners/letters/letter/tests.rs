@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::letters::{facts::LeakLocation, sample};
+use crate::letters::{facts::LeakClue, sample};
 
 fn templates() -> LetterTemplates {
     LetterTemplates::load(None).unwrap()
@@ -47,7 +47,7 @@ fn evidence_is_plain_text_and_only_the_confirmation_is_a_link() {
     for language in Language::ALL {
         let facts = LetterFacts {
             user_name: Some(hostile.into()),
-            clues: vec![LeakLocation {
+            clues: vec![LeakClue {
                 source: hostile.into(),
                 url: Some(hostile.into()),
                 first_seen: None,

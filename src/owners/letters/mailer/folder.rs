@@ -30,8 +30,11 @@ impl Mailer for FolderMailer {
             });
             match written.await {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(fault)) => Err(SendFault::again(format!("{}: {fault}", self.0.display()))),
-                Err(fault) => Err(SendFault::again(fault.to_string())),
+                Ok(Err(fault)) => Err(SendFault::temporary(format!(
+                    "{}: {fault}",
+                    self.0.display()
+                ))),
+                Err(fault) => Err(SendFault::temporary(fault.to_string())),
             }
         })
     }

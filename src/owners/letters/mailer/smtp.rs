@@ -115,7 +115,7 @@ impl Mailer for SmtpMailer {
         Box::pin(async move {
             match sending.await {
                 Ok(delivered) => delivered,
-                Err(fault) => Err(SendFault::again(fault.to_string())),
+                Err(fault) => Err(SendFault::temporary(fault.to_string())),
             }
         })
     }
@@ -132,13 +132,13 @@ async fn send_message(
     // A server that lets nobody in (it is away, the password has changed, our address is blocked) has not seen the
     // message, whatever it answers.
     if !server.test_connection().await.unwrap_or(false) {
-        return Err(SendFault::Away(said));
+        return Err(SendFault::ServerAway(said));
     }
     // 5xx: this message will not be taken, today or tomorrow (RFC 5321, section 4.2.1).
     if fault.is_permanent() {
         return Err(SendFault::unreachable(said));
     }
-    Err(SendFault::again(said))
+    Err(SendFault::temporary(said))
 }
 
 /// With its causes: the outermost says only which step failed.

@@ -25,13 +25,13 @@ pub(super) async fn send_letter(
     let mut token = None;
     let facts = gather_facts_with_link(&worker, &letter, &mut token).await?;
     if facts.is_obsolete_for(letter.kind) {
-        return Err(SendFault::never("there is nothing left to report"));
+        return Err(SendFault::permanent("there is nothing left to report"));
     }
     let now = worker.clock.now();
     let rendered = worker
         .templates
         .render(letter.kind, letter.language, &facts)
-        .map_err(|fault| SendFault::never(fault.to_string()))?;
+        .map_err(|fault| SendFault::permanent(fault.to_string()))?;
     let message = message::build_message(
         &rendered,
         &letter,
@@ -39,7 +39,7 @@ pub(super) async fn send_letter(
         &worker.letter_settings.support,
         now,
     )
-    .map_err(|fault| SendFault::Never {
+    .map_err(|fault| SendFault::Permanent {
         unreachable: matches!(fault, MessageFault::Address(_)),
         error: fault.to_string(),
     })?;
@@ -47,7 +47,7 @@ pub(super) async fn send_letter(
         None => message,
         Some(dkim) => dkim
             .sign(&message, now)
-            .ok_or_else(|| SendFault::again("it cannot be signed"))?,
+            .ok_or_else(|| SendFault::temporary("it cannot be signed"))?,
     };
     let name = letter.letter_id.to_string();
     let sent = worker.mailer.send(&name, message).await;
@@ -66,7 +66,7 @@ async fn gather_facts_with_link(
     let gathering = facts::gather_letter_facts(&worker.pool, letter, letter_settings, now);
     let mut facts = with_timeout(worker.timeout, gathering)
         .await?
-        .ok_or_else(|| SendFault::never("its restriction no longer exists"))?;
+        .ok_or_else(|| SendFault::permanent("its restriction no longer exists"))?;
     // A letter that was held up may come after the confirmation: it then asks for nothing.
     let purpose = match letter.kind {
         kind if kind.asks_to_confirm() && facts.awaits_confirmation() => LinkPurpose::Confirm,

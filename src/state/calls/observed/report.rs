@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 
 use crate::directory::StateFault;
 use akgate_api::observations::{
-    FailedVerification, NotInDirectory, ObservationReport, ObservedCalls, Watch, WouldBeRefused,
+    FailedVerification, NotInDirectory, ObservationPoint, ObservationReport, ObservedCalls,
+    WouldBeRefused,
 };
 
 /// Reads the report of what was seen from the hour of `since` to `until`, at a mirror, in shadow mode, or
@@ -15,7 +16,7 @@ use akgate_api::observations::{
 /// [`StateFault::Database`].
 pub async fn read_observation_report(
     pool: &PgPool,
-    watch: Option<Watch>,
+    observation_point: Option<ObservationPoint>,
     since: OffsetDateTime,
     until: OffsetDateTime,
     limit: i64,
@@ -40,7 +41,7 @@ pub async fn read_observation_report(
              FROM observations
              WHERE hour >= $1
                AND hour < $2
-               AND ($3::text IS NULL OR watch = $3)
+               AND ($3::text IS NULL OR observation_point = $3)
              GROUP BY outcome, access_key_id, product, action, code
          ),
          ranked AS (
@@ -74,7 +75,7 @@ pub async fn read_observation_report(
          ORDER BY outcome, position",
         since,
         until,
-        watch.map(Watch::as_str),
+        observation_point.map(ObservationPoint::as_str),
         limit
     )
     .fetch_all(pool)

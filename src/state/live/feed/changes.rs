@@ -101,7 +101,7 @@ pub(crate) async fn load_changes(
     load_access_keys(db, maps, since, &mut found).await?;
     load_sessions(db, maps, since, &mut found).await?;
     for gone in found.whole {
-        maps.known.pin().remove(&gone);
+        maps.credentials.pin().remove(&gone);
     }
     Ok(())
 }
@@ -145,7 +145,7 @@ impl FoundKeys<'_> {
 /// What becomes of a key's restrictions by one more row of them. Their order does not matter: at most
 /// one is in force.
 pub(crate) fn merge_restriction(
-    marks: &mut KeyRestrictions,
+    restrictions: &mut KeyRestrictions,
     restriction_id: Uuid,
     state: &str,
     is_widened: bool,
@@ -159,7 +159,7 @@ pub(crate) fn merge_restriction(
         is_widened,
     };
     if state.is_in_force() {
-        marks.in_force = Some(this);
+        restrictions.in_force = Some(this);
         return Ok(());
     }
     let (revision, history) = lifted_at.ok_or(StateFault::Corrupt("lifted_revision"))?;
@@ -167,17 +167,17 @@ pub(crate) fn merge_restriction(
         history: History(history),
         revision,
     };
-    marks.in_force = marks
+    restrictions.in_force = restrictions
         .in_force
         .filter(|one| one.restriction_id != restriction_id);
     // One that was undone is as if it had never been.
     let was_undone = lifted_at.revision == 0;
     // Of the histories that this one goes back to, each has later revisions than those before.
-    let is_last = marks
+    let is_last = restrictions
         .lifted
         .is_none_or(|(earlier, _)| earlier.revision <= lifted_at.revision);
     if !was_undone && is_last {
-        marks.lifted = Some((lifted_at, this));
+        restrictions.lifted = Some((lifted_at, this));
     }
     Ok(())
 }
@@ -204,7 +204,7 @@ async fn load_restrictions(
     )
     .fetch_all(db);
     let rows = since.wait_for(rows).await?;
-    let known = maps.marks.pin();
+    let known = maps.restrictions.pin();
     // Of those that are read whole nothing of before counts.
     let mut made: HashMap<AccessKeyId, KeyRestrictions> = HashMap::with_capacity(rows.len());
     for id in &since.keys {
@@ -212,20 +212,20 @@ async fn load_restrictions(
     }
     for row in rows {
         let id = parse_key_id(&row.access_key_id)?;
-        let marks = made
+        let restrictions = made
             .entry(id)
             .or_insert_with_key(|id| known.get(id).copied().unwrap_or_default());
         merge_restriction(
-            marks,
+            restrictions,
             row.restriction_id,
             &row.state,
             row.is_widened,
             row.lifted_revision.zip(row.lifted_history),
         )?;
     }
-    for (id, marks) in made {
+    for (id, restrictions) in made {
         changed.push(ChangedItem::Key(id.clone()));
-        maps.put_restrictions(id, marks);
+        maps.put_restrictions(id, restrictions);
     }
     Ok(())
 }

@@ -61,13 +61,13 @@ pub(crate) async fn reload_registry(
         .fetch_add(1, Ordering::AcqRel)
         .wrapping_add(1);
     read_all_restrictions(pool, maps).await?;
-    maps.marks
+    maps.restrictions
         .pin()
-        .retain(|_, marks| marks.generation == generation);
+        .retain(|_, restrictions| restrictions.generation == generation);
     reload_policy(pool, maps, patience).await?;
     read_all_keys(pool, maps).await?;
     read_all_sessions(pool, maps).await?;
-    maps.known
+    maps.credentials
         .pin()
         .retain(|_, known| known.generation == generation);
     Ok(())
@@ -85,11 +85,11 @@ async fn reload_policy(
 
 async fn read_all_restrictions(pool: &PgPool, maps: &RegistryMaps) -> Result<(), StateFault> {
     let mut last = (String::new(), Uuid::nil());
-    // The marks of the last key: the next range may have more of them.
+    // The restrictions of the last key: the next range may have more of them.
     let mut open: Option<(AccessKeyId, KeyRestrictions)> = None;
     let close = |open: Option<(AccessKeyId, KeyRestrictions)>| {
-        if let Some((id, marks)) = open {
-            maps.put_restrictions(id, marks);
+        if let Some((id, restrictions)) = open {
+            maps.put_restrictions(id, restrictions);
         }
     };
     loop {
@@ -118,16 +118,16 @@ async fn read_all_restrictions(pool: &PgPool, maps: &RegistryMaps) -> Result<(),
         last = (end.access_key_id.clone(), end.restriction_id);
         for row in rows {
             let id = parse_key_id(&row.access_key_id)?;
-            let marks = match open.take() {
-                Some((before, marks)) if before == id => marks,
+            let restrictions = match open.take() {
+                Some((before, restrictions)) if before == id => restrictions,
                 before => {
                     close(before);
                     KeyRestrictions::default()
                 }
             };
-            let (_, marks) = open.insert((id, marks));
+            let (_, restrictions) = open.insert((id, restrictions));
             merge_restriction(
-                marks,
+                restrictions,
                 row.restriction_id,
                 &row.state,
                 row.is_widened,

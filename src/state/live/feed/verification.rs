@@ -111,10 +111,10 @@ struct RestrictionDigest {
 
 impl RestrictionDigest {
     fn of(maps: &RegistryMaps) -> Self {
-        let marks = maps.marks.pin();
-        let in_force = marks
+        let restrictions = maps.restrictions.pin();
+        let in_force = restrictions
             .iter()
-            .filter_map(|(id, marks)| Some((id, marks.in_force?)));
+            .filter_map(|(id, restrictions)| Some((id, restrictions.in_force?)));
         in_force.fold(Self::default(), |sum, (id, mark)| {
             let widened = if mark.is_widened { 't' } else { 'f' };
             let text = format!("{} {} {widened}", id.as_str(), mark.restriction_id);
@@ -170,8 +170,8 @@ async fn compare_keys(
     for row in rows {
         let id = parse_key_id(&row.access_key_id)?;
         let theirs = access_key_entry(row.revision, &row.status)?;
-        let ours = maps.known.pin().get(&id).copied();
-        let is_right = ours.is_some_and(|ours| ours.what == theirs.what || ours.revision > up_to);
+        let ours = maps.credentials.pin().get(&id).copied();
+        let is_right = ours.is_some_and(|ours| ours.state == theirs.state || ours.revision > up_to);
         if !is_right {
             maps.merge_credential(id, theirs);
             repaired += 1;

@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use super::{
     body,
     context::{Intake, SigningSource},
-    elements,
     refusal::DeliveryRefusal,
+    reported_match,
     signing_keys::SigningKeyFault,
 };
 use akgate_state::leaks::deliveries::DeliveryOrigin;
@@ -42,8 +42,8 @@ async fn process_signed_delivery(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, DeliveryRefusal> {
-    let origin = &source.origin;
-    let claim = origin.claim(headers)?;
+    let contract = &source.contract;
+    let claim = contract.claim(headers)?;
     let key = source.keys.find(&claim.key_identifier).await;
     let key = key.map_err(|fault| match fault {
         SigningKeyFault::Unknown => {
@@ -59,40 +59,40 @@ async fn process_signed_delivery(
     }
     if !key.is_current {
         tracing::warn!(
-            source = origin.name,
+            source = contract.name,
             key_identifier = claim.key_identifier,
             "a delivery is signed with a key that is listed but no longer current"
         );
-        intake.metrics.old_signing_key(&origin.name);
+        intake.metrics.old_signing_key(&contract.name);
     }
-    let (elements, bad) = elements::parse_matches(body.bytes())?;
+    let (matches, bad) = reported_match::parse_matches(body.bytes())?;
     if bad > 0 {
         tracing::warn!(
-            source = origin.name,
+            source = contract.name,
             bad,
-            "some elements of a delivery cannot be read"
+            "some matches of a delivery cannot be read"
         );
     }
     let mut reports = Vec::new();
-    let mut ends = Vec::with_capacity(elements.len());
-    for element in &elements {
-        reports.extend(element.reports());
+    let mut ends = Vec::with_capacity(matches.len());
+    for reported in &matches {
+        reports.extend(reported.reports());
         ends.push(reports.len());
     }
     let ledger = DeliveryOrigin::Body {
         sha256: &Sha256::digest(body.bytes()).into(),
         key_identifier: Some(&claim.key_identifier),
     };
-    let recorded = intake.take(&origin.name, ledger, &reports).await?;
-    if !origin.feedback {
+    let recorded = intake.record(&contract.name, ledger, &reports).await?;
+    if !contract.feedback {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let mut rest = recorded.as_slice();
     let mut start = 0;
-    let labels = elements.iter().zip(ends).map(|(element, end)| {
+    let labels = matches.iter().zip(ends).map(|(reported, end)| {
         let (mine, after) = rest.split_at_checked(end - start).unwrap_or_default();
         (rest, start) = (after, end);
-        element.label(mine.iter().flatten())
+        reported.label(mine.iter().flatten())
     });
     let labels: Vec<_> = labels.collect();
     Ok(Json(labels).into_response())

@@ -35,7 +35,7 @@ fn optional_text<'de, D: Deserializer<'de>>(
     Ok(serde_json::from_str(raw.get()).ok())
 }
 
-/// What becomes of an element, told to the source.
+/// What becomes of an reported, told to the source.
 #[derive(Debug, Serialize)]
 pub struct MatchFeedback<'b> {
     token_hash: String,
@@ -43,7 +43,7 @@ pub struct MatchFeedback<'b> {
     label: &'static str,
 }
 
-/// The elements of a body, and how many of them cannot be read.
+/// The matches of a body, and how many of them cannot be read.
 ///
 /// # Errors
 /// [`DeliveryRefusal::Malformed`] where it is no array.
@@ -51,12 +51,12 @@ pub fn parse_matches(body: &[u8]) -> Result<(Vec<ReportedMatch<'_>>, usize), Del
     let raw: Vec<&RawValue> = serde_json::from_slice(body)
         .map_err(|_| DeliveryRefusal::Malformed("the body must be a JSON array of objects"))?;
     let count = raw.len();
-    let elements: Vec<ReportedMatch<'_>> = raw
+    let matches: Vec<ReportedMatch<'_>> = raw
         .into_iter()
         .filter_map(|one| serde_json::from_str(one.get()).ok())
         .collect();
-    let bad = count - elements.len();
-    Ok((elements, bad))
+    let bad = count - matches.len();
+    Ok((matches, bad))
 }
 
 impl<'b> ReportedMatch<'b> {
@@ -144,9 +144,9 @@ mod tests {
     use super::*;
 
     fn tokens(body: &str) -> Result<(Vec<String>, usize), DeliveryRefusal> {
-        let (elements, bad) = parse_matches(body.as_bytes())?;
+        let (matches, bad) = parse_matches(body.as_bytes())?;
         Ok((
-            elements.iter().map(|one| one.token.to_string()).collect(),
+            matches.iter().map(|one| one.token.to_string()).collect(),
             bad,
         ))
     }

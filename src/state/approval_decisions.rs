@@ -50,13 +50,13 @@ impl Change {
         })
     }
 
-    fn concern(&self) -> Option<AffectedKeys> {
+    fn affected_keys(&self) -> Option<AffectedKeys> {
         match self {
-            Self::Lift(change) => change.concern(),
-            Self::UndoDelivery(change) => change.concern(),
-            Self::Exception(change) => change.concern(),
-            Self::DisableKey(change) => change.concern(),
-            Self::SwitchMode(change) => change.concern(),
+            Self::Lift(change) => change.affected_keys(),
+            Self::UndoDelivery(change) => change.affected_keys(),
+            Self::Exception(change) => change.affected_keys(),
+            Self::DisableKey(change) => change.affected_keys(),
+            Self::SwitchMode(change) => change.affected_keys(),
         }
     }
 
@@ -164,7 +164,7 @@ pub async fn grant_approval(
     let position = pending.change.carry_out(&mut tx, parties, now).await?;
     settle_approval(&mut tx, approval_id, "Approved", approver, remark, now).await?;
     tx.commit().await?;
-    let concern = pending.change.concern();
+    let concern = pending.change.affected_keys();
     Ok(ApprovedChange { position, concern })
 }
 
