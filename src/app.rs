@@ -57,28 +57,28 @@ use akgate_state::{
     upkeep::Upkeep,
 };
 
-/// What every role stands on.
+/// What every role of a process depends on.
 #[derive(Clone)]
 pub struct NodeDependencies {
     /// The database.
     pub pools: NodePools,
     /// Seals secrets, finds them, and signs the links of letters.
     pub ring: Arc<KeyRing>,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// Where randomness comes from.
+    /// The source of random numbers.
     pub randomness: Arc<Randomness>,
-    /// What is counted.
+    /// The metrics of this process.
     pub metrics: Arc<Metrics>,
     /// How long one call of the database may take.
     pub database_timeout: Duration,
 }
 
-/// How the gateway of a node is set.
+/// The settings of a node's gateway.
 pub struct GatewaySettings {
     /// The gate itself.
     pub gate: GateSettings,
-    /// How keys are looked up.
+    /// The settings of key lookups.
     pub lookup: LookupSettings,
     /// How many nonces of one key are remembered.
     pub nonces_per_key: usize,
@@ -86,7 +86,7 @@ pub struct GatewaySettings {
     pub routes: Routes,
 }
 
-/// How the doors for sources of leak reports are set.
+/// The settings of the intake: the endpoints for leak reports.
 pub struct IntakeSettings {
     /// How long a delivery may take in the database.
     pub timeout: Duration,
@@ -94,9 +94,9 @@ pub struct IntakeSettings {
     pub body_limit: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// How many bytes of bodies may be in work at a time.
+    /// Maximum total size of the bodies in progress, in bytes.
     pub body_budget: usize,
-    /// What becomes of suspicions.
+    /// How suspicions are handled.
     pub suspicions: SuspicionPolicy,
     /// Sources that sign, and where each publishes its keys.
     pub signing_sources: Vec<(DeliveryContract, SigningKeyFetcher)>,
@@ -125,26 +125,26 @@ impl Default for IntakeSettings {
     }
 }
 
-/// How the worker of a node is set.
+/// The settings of the worker that sends letters.
 pub struct LetterWorkerSettings {
-    /// Takes the messages.
+    /// Sends the messages.
     pub mailer: Arc<dyn Mailer>,
-    /// Who writes.
+    /// The sender of the letters.
     pub from: Mailbox,
-    /// Signs what is written.
+    /// Signs the messages (DKIM).
     pub dkim: Option<Dkim>,
-    /// A folder of templates in place of those of the build.
+    /// A folder of templates that replace built-in ones.
     pub templates: Option<PathBuf>,
-    /// What all letters tell.
+    /// What the configuration says about letters.
     pub letter_settings: LetterSettings,
-    /// Who lifts.
+    /// Who may lift a restriction.
     pub lift: LiftRule,
 }
 
-/// A part that cannot be made.
+/// A part of the node that cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// Data that comes with the build is wrong.
+    /// Data that is built in is wrong.
     #[error(transparent)]
     Data(#[from] DataError),
     /// A template of a letter is wrong.
@@ -161,12 +161,12 @@ pub struct Node {
     live: LiveNode,
 }
 
-/// What a process says of itself among the others.
+/// How a process presents itself to the other nodes.
 #[derive(Debug, Clone)]
 pub struct NodeRoles {
-    /// What it does.
+    /// Its roles.
     pub roles: Vec<String>,
-    /// Whether it judges calls that go on: changes that restrict wait for it.
+    /// Whether it judges calls that it forwards: changes that restrict then wait for it.
     pub enforces: bool,
 }
 
@@ -203,31 +203,31 @@ impl Node {
         Self { dependencies, live }
     }
 
-    /// Its place among the others.
+    /// The node's membership: its announcements and its lease.
     #[must_use]
     pub fn membership(&self) -> &Arc<Membership> {
         &self.live.membership
     }
 
-    /// Where changes that restrict wait for the nodes.
+    /// The barrier at which changes that restrict wait for the nodes.
     #[must_use]
     pub fn barrier(&self) -> &Arc<Barrier> {
         &self.live.barrier
     }
 
-    /// What this node knows.
+    /// What this node knows in memory.
     #[must_use]
     pub fn live(&self) -> &Arc<LiveRegistry> {
         self.live.feed.live()
     }
 
-    /// What keeps it so.
+    /// The feed that keeps the memory up to date.
     #[must_use]
     pub fn feed(&self) -> &Arc<Feed> {
         &self.live.feed
     }
 
-    /// What gathers records of calls.
+    /// The recorder of calls.
     #[must_use]
     pub fn recorder(&self) -> &Arc<Recorder> {
         &self.live.recorder
@@ -261,7 +261,7 @@ impl Node {
         Ok(Arc::new(gate))
     }
 
-    /// The admin API. With `enforce`, what it changes is enforced on this node before the answer.
+    /// The admin API. With `enforce`, this node enforces a change before it answers.
     ///
     /// # Errors
     /// [`AppError::Data`].
@@ -297,7 +297,7 @@ impl Node {
             .layer(CatchPanicLayer::custom(failed)))
     }
 
-    /// The owner's pages and the doors for sources of leak reports; `lift` says what follows a confirmation.
+    /// The owner's pages and the endpoints for leak reports; `lift` says who may lift after a confirmation.
     ///
     /// # Errors
     /// [`AppError::Page`].
@@ -322,7 +322,7 @@ impl Node {
             .layer(CatchPanicLayer::new()))
     }
 
-    /// The doors for sources of leak reports. With `enforce`, what is proven is enforced on this node before the answer.
+    /// The endpoints for leak reports. With `enforce`, this node enforces what is proven before it answers.
     #[must_use]
     pub fn intake(&self, settings: IntakeSettings, enforce: bool) -> Intake {
         let NodeDependencies {
@@ -448,8 +448,8 @@ impl Node {
     }
 }
 
-/// A request runs to its end, whether or not its client waits: a call of the database that is dropped half-way holds its
-/// connection, and what waits for the nodes is kept for the record all the same.
+/// A request runs to its end even if its client hangs up: an interrupted database call would hold its connection, and
+/// the receipt must be stored in any case.
 async fn finish_request(request: Request, next: Next) -> Response {
     match tokio::spawn(next.run(request)).await {
         Ok(response) => response,

@@ -31,13 +31,13 @@ use akgate_state::{
     },
 };
 
-/// How long ago the registry may have been read for a node to be ready.
+/// A node is not ready if it last read the registry longer ago than this.
 const MAX_REGISTRY_AGE: Duration = Duration::from_secs(5);
 
-/// How long ago the database may have taken an announcement of this node, made every 500 ms, for a node to be ready.
+/// A node is not ready if its last announcement (one every 500 ms) was committed longer ago than this.
 const MAX_ANNOUNCEMENT_AGE: Duration = Duration::from_secs(3);
 
-/// What is looked at.
+/// What the checks look at.
 #[derive(Clone)]
 pub struct HealthState {
     /// The database.
@@ -48,13 +48,13 @@ pub struct HealthState {
     pub leaving: watch::Receiver<bool>,
     /// The registry; `None` where this process has no gateway.
     pub feed: Option<Arc<Feed>>,
-    /// Its place among the nodes.
+    /// The node's membership: its announcements and its lease.
     pub membership: Arc<Membership>,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Arc<dyn Clock>,
     /// The records of calls.
     pub recorder: Arc<Recorder>,
-    /// What is counted.
+    /// The metrics of this process.
     pub metrics: Arc<Metrics>,
     /// How long the database may take.
     pub timeout: Duration,
@@ -63,7 +63,7 @@ pub struct HealthState {
 /// The routes.
 pub fn health_router(health: HealthState) -> Router {
     Router::new()
-        // A database that is away must not have every node restarted: a live process is live.
+        // An unavailable database must not make an orchestrator restart every node: a running process is live.
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(serve_readiness))
         .route("/metrics", get(serve_metrics))
@@ -81,7 +81,7 @@ async fn serve_readiness(State(health): State<HealthState>, RawQuery(query): Raw
         ("clock", health.clock().map(nothing_to_add)),
     ];
     if answers {
-        // Without an answer each would only wait as long again.
+        // If the database does not answer, each further check would only time out too.
         checks.push(("schema", health.schema().await));
         checks.push(("key ring", health.key_ring().await.map(nothing_to_add)));
     }
@@ -133,7 +133,7 @@ impl HealthState {
         }
     }
 
-    /// Whether it answers, and takes what this node writes.
+    /// Checks that the database answers and accepts this node's writes.
     async fn database(&self) -> Result<(), String> {
         let announced = self.membership.announced();
         let age = announced.at.map(|at| self.clock.since_boot().since(at));
@@ -152,8 +152,8 @@ impl HealthState {
         Err(fault)
     }
 
-    /// Whether the tables are those of this build. One that is ahead is told of: while nodes are upgraded one by one, those
-    /// of before go on.
+    /// Checks that the database has the migrations of this build. Newer ones are reported, but are no fault: during a
+    /// rolling upgrade, old nodes keep serving.
     async fn schema(&self) -> Result<String, String> {
         let compared = with_timeout(self.timeout, database::compare_schema(&self.pool)).await;
         match compared {
@@ -163,7 +163,7 @@ impl HealthState {
             Ok(SchemaDifference { newer, .. }) if newer > 0 => Ok(format!(
                 ": a newer akgate has applied {newer} migrations; upgrade this node"
             )),
-            // That the database is away is told already.
+            // The database check already reports that.
             Ok(_) | Err(_) => Ok(String::new()),
         }
     }
@@ -186,7 +186,7 @@ impl HealthState {
         }
     }
 
-    /// A node that is far from the others refuses correct callers.
+    /// A node whose clock is far off refuses correct callers.
     fn clock(&self) -> Result<(), String> {
         match self.membership.clocks().fault() {
             Some(fault @ ClockFault::FarFromOthers(_)) => Err(fault.to_string()),

@@ -10,7 +10,7 @@ use akgate::command::{
 use akgate_state::clock::{Clock, SystemClock};
 use clap::{CommandFactory, Parser, Subcommand};
 
-/// A call allocates some hundred times: what that costs is measured in docs/PERFORMANCE.md.
+/// A call makes some hundred allocations; docs/PERFORMANCE.md measures what the allocator costs.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -35,7 +35,8 @@ enum CliCommand {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Run the whole product on this machine: a private PostgreSQL, a sandbox, two accounts and a story of two leaked keys
+    /// Run the whole product on this machine: a private PostgreSQL, a sandbox, two accounts, and an example with two
+    /// leaked keys
     Demo(akgate::demo::DemoArgs),
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -102,7 +103,7 @@ fn main() -> ExitCode {
             verify::run_verify(&args, SystemClock.now(), &mut out, &mut err)
         }
     };
-    // Output that nobody reads any more (a closed pipe) is no verdict.
+    // A closed pipe is not a failure of the command.
     ExitCode::from(ended.unwrap_or(CommandExit::Failed) as u8)
 }
 

@@ -1,14 +1,14 @@
 //! The private PostgreSQL: the default when no database is named.
 //!
-//! akgate speaks one SQL dialect everywhere. Without a database URL it starts the machine's own
-//! `postgres` as a child, on a Unix socket only: no TCP port, no password, no clash with a system
-//! cluster. The demo, the tests and a first `serve` share this one path.
+//! akgate uses one SQL dialect everywhere. Without a database URL it starts the machine's own `postgres` as a child, on
+//! a Unix socket only: no TCP port, no password, no clash with a system cluster. The demo, the tests and a first
+//! `serve` share this one path.
 //!
 //! 1. The programs are looked for in `AKGATE_POSTGRES_BIN`, `PATH`, and where packages put them.
 //! 2. As root the server steps down to `postgres`, else `nobody`: it refuses to run as root.
 //! 3. The data folder has one owner, by a lock on the folder. A second process attaches to the
 //!    owner's server. What a killed owner left behind is waited for, then cleared.
-//! 4. The server hangs on a tether: when its owner ends, however it ends, the server stops.
+//! 4. The server is tied to its owner: when the owner ends, in whatever way, the server stops.
 //!
 //! Everything here blocks: call it before the runtime starts or inside `spawn_blocking`.
 

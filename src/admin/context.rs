@@ -1,4 +1,4 @@
-//! What the endpoints share: the database, the node that they run in, how the API is set.
+//! What the endpoints share: the database, the node of this process, and the settings of the API.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -23,47 +23,47 @@ use akgate_state::{
     randomness::Randomness,
 };
 
-/// What the endpoints stand on.
+/// What the endpoints depend on.
 #[derive(Clone)]
 pub struct AdminApi {
     /// The database.
     pub pool: Pool,
-    /// Digests leaked secrets at the border.
+    /// Turns a leaked secret into a keyed digest as soon as it arrives.
     pub ring: Arc<KeyRing>,
-    /// Makes tokens.
+    /// Generates tokens and ids.
     pub randomness: Arc<Randomness>,
-    /// Enforces on this node before the answer; `None` where this process has no gateway.
+    /// Applies a change on this node before the answer; `None` if this process has no gateway.
     pub feed: Option<Arc<Feed>>,
     /// Where changes that restrict wait for the nodes.
     pub barrier: Arc<Barrier>,
     /// This process among the nodes.
     pub node_id: Uuid,
-    /// The latest time that was seen.
+    /// The latest time that this node has seen; it never steps back.
     pub latest: Arc<LatestTime>,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// How it is set.
+    /// The settings.
     pub settings: AdminSettings,
-    /// What every operation would change, and what the profiles refuse.
+    /// The catalogue of operations, and the operations that the profile `strict` refuses.
     pub rules: Arc<PolicyRules>,
     /// How long a request may take in the database.
     pub timeout: Duration,
 }
 
-/// How the admin API is set.
+/// The settings of the admin API.
 #[derive(Clone)]
 pub struct AdminSettings {
-    /// When it takes two operators.
+    /// Which changes need an approval.
     pub four_eyes: FourEyes,
-    /// The policy that this node is configured to.
+    /// The policy in this node's configuration.
     pub policy: Policy,
     /// The profile of accounts that have none of their own.
     pub profile: Profile,
-    /// How many requests a second one source may make, and ten times as many at once.
+    /// Requests per second that one source address may send, with bursts of ten times as many.
     pub requests_per_second: NonZeroU32,
-    /// People show a certificate.
+    /// Whether operators identify themselves with a client certificate.
     pub certificates: bool,
-    /// Where people sign in, if anywhere.
+    /// Sign-in with an OpenID Connect provider, if one is configured.
     pub sign_in: Option<Arc<SignInService>>,
 }
 
@@ -80,17 +80,17 @@ impl Default for AdminSettings {
     }
 }
 
-/// What every operation would change, and what the profiles refuse.
+/// The catalogue of operations, and the operations that the profile `strict` refuses.
 pub struct PolicyRules {
     pub(crate) catalogue: Catalogue,
     pub(crate) strict: Blocklist,
 }
 
 impl PolicyRules {
-    /// Those that come with this build.
+    /// The built-in ones.
     ///
     /// # Errors
-    /// [`DataError`] where the embedded data is wrong; the tests keep that from being released.
+    /// [`DataError`] if the embedded data is wrong; the tests check it.
     pub fn built_in() -> Result<Self, DataError> {
         Ok(Self {
             catalogue: Catalogue::built_in()?,
@@ -100,7 +100,7 @@ impl PolicyRules {
 }
 
 impl AdminApi {
-    /// Reads on one connection, in the time that a request has.
+    /// Runs a query on one connection, within the timeout of a request.
     pub(crate) async fn reading<T>(
         &self,
         read: impl AsyncFnOnce(&mut Connection) -> Result<T, StateFault>,
@@ -112,7 +112,7 @@ impl AdminApi {
         self.query(reading).await
     }
 
-    /// Asks the database, in the time that a request has.
+    /// Runs a database call, within the timeout of a request.
     pub(crate) async fn query<T, E: From<StateFault>>(
         &self,
         query: impl Future<Output = Result<T, E>>,
@@ -120,7 +120,7 @@ impl AdminApi {
         with_timeout(self.timeout, query).await
     }
 
-    /// Makes this node enforce what was committed.
+    /// Makes this node enforce a committed change.
     pub(crate) async fn enforce(&self, committed: Position) {
         if let Some(feed) = &self.feed {
             feed.enforce(committed).await;

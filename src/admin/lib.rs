@@ -1,4 +1,4 @@
-//! The admin API, `/admin/v1`: operators report, look, confirm and lift; and `/v1`, for the cloud's own programs.
+//! The admin API, `/admin/v1`: operators report, inspect, confirm and lift. `/v1` is for the cloud's own programs.
 //!
 //! An endpoint is one file of `v1`; [`router`] alone knows them all. What they share of HTTP, from authentication to problem
 //! documents, is in `http`.

@@ -26,8 +26,8 @@ use crate::{
     },
 };
 
-/// The routes, and their description: one place for both. What is asked of one restriction or task is
-/// routed by [`verbs`] and described in [`openapi::ApiDescription`].
+/// The routes, and their description: one place for both. Custom methods are routed by [`verbs`] and described in
+/// [`openapi::ApiDescription`].
 fn documented_routes() -> OpenApiRouter<AdminApi> {
     OpenApiRouter::with_openapi(openapi::ApiDescription::openapi())
         .routes(routes!(
@@ -67,7 +67,7 @@ fn documented_routes() -> OpenApiRouter<AdminApi> {
         .routes(routes!(service::report_bounce))
 }
 
-/// What those use who are not known yet.
+/// The routes of callers without a token: sign-in.
 fn sign_in_routes() -> OpenApiRouter<AdminApi> {
     OpenApiRouter::new().routes(routes!(
         sign_in::get_sign_in_page,
@@ -75,7 +75,7 @@ fn sign_in_routes() -> OpenApiRouter<AdminApi> {
     ))
 }
 
-/// The routes of operators, those of the door, and the description of all.
+/// The routes of operators, the sign-in routes, and the description of both.
 fn build_routes() -> (Router<AdminApi>, Router<AdminApi>, Value) {
     let (v1, mut api) = documented_routes().split_for_parts();
     openapi::IdempotencyKeyHeader.modify(&mut api);
@@ -116,7 +116,7 @@ pub fn router(admin: AdminApi) -> Router {
         .layer(middleware::from_fn_with_state(pace, rate_limit::limit_rate))
 }
 
-/// What can be asked of one thing, by the path of each kind.
+/// The custom methods of each kind of resource.
 fn verbs(admin: &AdminApi) -> Vec<(&'static str, CustomMethods)> {
     let of = |one, verbs, told| CustomMethods::new(admin, one, verbs, told);
     let nothing = MethodRouter::new;

@@ -1,4 +1,4 @@
-//! What a key did, and what came of it.
+//! The activity of a key.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

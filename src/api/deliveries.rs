@@ -38,7 +38,7 @@ pub struct DeliveryView {
     pub undone_at: Option<OffsetDateTime>,
     /// Who undid it: `operator:NAME`.
     pub undone_by: Option<String>,
-    /// Why, in the operator's words.
+    /// The reason, in the operator's words.
     pub undone_reason: Option<String>,
 }
 

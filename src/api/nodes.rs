@@ -17,7 +17,7 @@ pub struct NodeView {
     pub version: String,
     /// Its roles: `gateway`, `public`, `admin`, `worker`, `observer`.
     pub roles: Vec<String>,
-    /// `Leased`; `Fenced` (nobody waits for it; it applies all changes before it takes a lease again); `Silent` (no
+    /// `Leased`; `Fenced` (no change waits for it; it applies all changes before it takes a lease again); `Silent` (no
     /// announcement for 2 seconds); or `Serving` for a node that judges no calls.
     pub state: String,
     /// When it started, by its own clock.

@@ -198,7 +198,7 @@ fn token_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Erro
 }
 
 checked_text! {
-    /// An operator's name: it stands in paths and in the audit log.
+    /// An operator's name, as used in paths and in the audit log.
     pub OperatorName, |text| check_plain(text, 1..=64, "._@-")
 }
 

@@ -27,7 +27,8 @@ pub struct Receipt {
     pub history: History,
     /// The revision of the change.
     pub revision: i64,
-    /// Number of nodes that enforce it; null if unknown: nobody waited, or the database was unavailable.
+    /// Number of nodes that enforce it; null if unknown, because the request did not wait or the database was
+    /// unavailable.
     pub nodes: Option<u32>,
     /// Nodes without a lease, by name; each applies the change before it takes a lease.
     pub fenced: Vec<String>,

@@ -72,7 +72,7 @@ pub struct RestrictionView {
 }
 
 impl RestrictionView {
-    /// Since when somebody may have had the key: the earliest of its imposing and of what its reports say.
+    /// Since when others may have had the key: when it was imposed, or the earliest `first_seen` of its reports.
     #[must_use]
     pub fn public_since(&self) -> OffsetDateTime {
         let seen = self.reports.iter().filter_map(|report| report.first_seen);

@@ -1,4 +1,4 @@
-//! Things that an operator must take care of.
+//! Tasks for operators.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;

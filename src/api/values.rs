@@ -1,5 +1,5 @@
-//! Values of requests that are checked while they are parsed, and what their schemas say. A text that is not such a value
-//! is refused with what the value must be; the admin API puts the name of the field before it.
+//! Values of requests that are checked while they are parsed, and their schemas. The error says what the value must be;
+//! the admin API puts the name of the field before it.
 
 use std::{
     ops::{Deref, RangeInclusive},
@@ -69,7 +69,7 @@ pub(crate) fn optional_text_schema<const MAX: usize>() -> Object {
 }
 
 fn text_of<const MAX: usize>(kind: SchemaType) -> Object {
-    // Something that is no space, and nothing that breaks a line.
+    // At least one character that is not white space, and no control character.
     const PATTERN: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$";
     ObjectBuilder::new()
         .schema_type(kind)

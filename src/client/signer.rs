@@ -1,4 +1,4 @@
-//! A caller as the demo and the tests need one: it signs with ACS3-HMAC-SHA256, as the SDKs of today do.
+//! A client that signs with ACS3-HMAC-SHA256, as current SDKs do.
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
@@ -40,7 +40,7 @@ pub struct ApiCall<'a> {
     pub parameters: &'a [(&'a str, &'a str)],
 }
 
-/// What came back.
+/// An answer.
 #[derive(Debug, Clone)]
 pub struct ApiReply {
     /// HTTP status.
@@ -84,7 +84,7 @@ impl ApiReply {
     }
 }
 
-/// Why nothing came back.
+/// Why a call got no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientFault {
     /// The request cannot be written.
@@ -93,7 +93,7 @@ pub enum ClientFault {
     /// The server does not answer.
     #[error("the server does not respond: {0}")]
     Connection(#[from] hyper_util::client::legacy::Error),
-    /// The answer breaks off.
+    /// The answer is incomplete.
     #[error("the response is incomplete: {0}")]
     Body(#[from] hyper::Error),
 }

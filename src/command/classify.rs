@@ -1,7 +1,7 @@
 //! `akgate classify`: what an operation would change, and whether a restricted AccessKey may call it.
 //!
-//! Judged as in mode `enforce`, with the self-remedy lane closed. Exit code 0, or 2 where the
-//! product and the version do not belong together.
+//! Judged as in mode `enforce`, without self-remediation. Exit status 0, or 2 if the product does not have this
+//! version.
 
 use std::io;
 
@@ -27,7 +27,7 @@ pub struct ClassifyArgs {
     pub json: bool,
 }
 
-/// Classifies an operation: the answer goes to `out`, a usage error to `err`. Returns the exit code.
+/// Classifies an operation: the answer goes to `out`, a usage error to `err`.
 ///
 /// # Errors
 /// Where an output cannot be written, or the data that comes with this build is wrong.

@@ -27,7 +27,7 @@ pub enum ConfigCommand {
 /// Checks, or prints the template.
 ///
 /// # Errors
-/// That of the outputs.
+/// An output cannot be written to.
 pub fn run_config(
     command: &ConfigCommand,
     out: &mut impl Write,

@@ -9,9 +9,9 @@ use akgate_net::telemetry;
 /// Runs the demo.
 ///
 /// # Errors
-/// That of the outputs.
+/// An output cannot be written to.
 pub fn run_demo_command(args: &DemoArgs, err: &mut impl Write) -> io::Result<CommandExit> {
-    // The story is on standard output; the log only speaks of what goes wrong.
+    // The demo writes to standard output; the log contains only errors.
     let _log = telemetry::start_logging(telemetry::LogFormat::Text, "error")?;
     let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let runtime = tokio::runtime::Runtime::new()?;

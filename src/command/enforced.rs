@@ -1,4 +1,4 @@
-//! Where a change is enforced, in a line: of commands that commit themselves, and of those over the admin API.
+//! Formats where a change is enforced, for commands that commit it themselves and for those that use the admin API.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use akgate_state::{
 pub struct EnforcementWait(Barrier);
 
 impl EnforcementWait {
-    /// With the configured patience.
+    /// With the configured database timeout.
     #[must_use]
     pub fn new(pool: &Pool, config: &Config) -> Self {
         let timeout = Duration::from_secs(config.sections.database.timeout_seconds);
@@ -24,7 +24,7 @@ impl EnforcementWait {
         Self(Barrier::new(pool.clone(), pool.clone(), clock, timeout))
     }
 
-    /// Waits after a commit; gives a line for people.
+    /// Waits until a committed change is enforced, and returns a line that says where.
     ///
     /// # Errors
     /// [`LostChange`]: it has to be imported again.

@@ -1,4 +1,4 @@
-//! What imports of files have in common: a thread reads ahead, and people are told of bad lines and of the rate.
+//! What imports of files share: a thread that reads ahead, and reports of unreadable lines and of the speed.
 
 use std::{
     fs::File,
@@ -17,7 +17,7 @@ use akgate_state::directory::import::InvalidLine;
 /// Batches that may wait for the database.
 const QUEUED_BATCHES: usize = 2;
 
-/// Bad lines that are shown one by one.
+/// How many unreadable lines are shown one by one.
 const MAX_SHOWN_LINES: usize = 20;
 
 /// Opens the file, `-` for standard input, with a bar that follows how much of it was read.
@@ -37,7 +37,7 @@ pub(super) fn open_input(path: &Path) -> Result<(ProgressBar, Box<dyn Read + Sen
     Ok((bar, Box::new(input)))
 }
 
-/// Reads in a thread of its own, some batches ahead of who takes them; the future gives how the thread ended.
+/// Reads in a thread of its own, some batches ahead of the consumer; the future returns how the thread ended.
 pub(super) fn read_ahead<M: Send + 'static>(
     read: impl FnOnce(&mpsc::Sender<M>) -> Result<(), NodeFault> + Send + 'static,
 ) -> (
@@ -50,10 +50,10 @@ pub(super) fn read_ahead<M: Send + 'static>(
     (batches, ended)
 }
 
-/// Hands over what the thread has read.
+/// Passes a batch to the consumer.
 ///
 /// # Errors
-/// [`NodeFault::Reader`] where nobody takes it any more: the database has failed, and says so itself.
+/// [`NodeFault::Reader`] if the consumer has ended because the database failed; it reports that itself.
 pub(super) fn hand_over<M>(sender: &mpsc::Sender<M>, message: M) -> Result<(), NodeFault> {
     sender.blocking_send(message).map_err(|_| NodeFault::Reader)
 }
@@ -80,7 +80,7 @@ pub(super) fn print_rate(
     }
 }
 
-/// Lines that were not taken: how many, and the first of them. In JSON, how many.
+/// Lines that were not imported: their number, and the first few. JSON shows only the number.
 #[derive(Default, Serialize)]
 #[serde(transparent)]
 pub(super) struct RejectedLines {

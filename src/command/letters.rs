@@ -1,4 +1,4 @@
-//! `akgate letters`: what owners are written.
+//! `akgate letters`: previews letters; the other commands use the admin API.
 
 use std::{
     io::{self, Write},
@@ -64,7 +64,7 @@ pub enum LetterPart {
 /// Prints a letter.
 ///
 /// # Errors
-/// That of the outputs.
+/// An output cannot be written to.
 pub fn run_letters(
     command: &LettersCommand,
     out: &mut impl Write,
@@ -122,7 +122,7 @@ pub fn run_letters(
     Ok(CommandExit::Ok)
 }
 
-/// A message from nobody to nobody.
+/// A message with placeholder addresses.
 fn preview_message(
     letter: &RenderedLetter,
     kind: LetterKind,

@@ -1,4 +1,4 @@
-//! The commands of the binary: each takes its arguments and its outputs, and says how it ended.
+//! The commands of the binary: each gets its arguments and outputs, and returns its exit status.
 
 pub mod api;
 pub mod classify;
@@ -24,14 +24,14 @@ pub mod verify;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum CommandExit {
-    /// What was asked for is so.
+    /// Success.
     Ok = 0,
-    /// It is not.
+    /// Failure.
     Failed = 1,
-    /// The command or its configuration was not understood.
+    /// Usage error: the command or the configuration is not valid.
     Usage = 2,
-    /// Some of what was asked for is so, some is not.
+    /// Partial success.
     Partial = 3,
-    /// The token does not open that.
+    /// Access denied.
     Denied = 4,
 }

@@ -1,4 +1,4 @@
-//! What every command on a node does: it reads the node's configuration and works in its database.
+//! What every command on a node does: it reads the node's configuration and uses its database.
 
 use std::{
     io::{self, Write},
@@ -19,16 +19,16 @@ use akgate_state::{
     randomness::NoRandomness,
 };
 
-/// How long what a command has left behind may take to end.
+/// How long background tasks may take to end after a command.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why a command on a node does not end well.
+/// Why a command on a node fails.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NodeFault {
-    /// Something else has to be passed.
+    /// The arguments are not valid.
     #[error("{0}")]
     Usage(String),
-    /// A failover has lost what was committed.
+    /// A failover of the database has lost the change.
     #[error("{0}: import it again")]
     Lost(#[from] LostChange),
     #[error("{path}: {fault}")]
@@ -41,7 +41,7 @@ pub(super) enum NodeFault {
     KeyRing(#[from] KeyRingFault),
     #[error(transparent)]
     State(#[from] StateFault),
-    /// As [`NodeFault::State`], of a command that goes on where it has ended.
+    /// As [`NodeFault::State`], for a command that can be run again to continue.
     #[error("{0}. The work done so far is kept; run the command again")]
     Interrupted(StateFault),
     #[error(transparent)]
@@ -55,7 +55,7 @@ pub(super) enum NodeFault {
 }
 
 impl NodeFault {
-    /// That of a file.
+    /// A file cannot be used.
     pub(super) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |fault| Self::File {
             path: path.display().to_string(),
@@ -72,10 +72,10 @@ impl NodeFault {
     }
 }
 
-/// Reads the configuration for these roles and does the work; says what went wrong.
+/// Reads the configuration for these roles, runs the work, and prints what went wrong.
 ///
 /// # Errors
-/// That of the outputs.
+/// An output cannot be written to.
 pub(super) fn run_on_node<E: Write>(
     settings: &ConfigArgs,
     roles: &[ProcessRole],

@@ -45,7 +45,7 @@ pub enum OperatorsCommand {
 /// Adds an operator. The token goes to standard output, alone, so that it can be piped into a safe.
 ///
 /// # Errors
-/// That of the outputs.
+/// An output cannot be written to.
 pub fn run_operators(
     command: &OperatorsCommand,
     out: &mut impl Write,

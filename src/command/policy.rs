@@ -1,4 +1,5 @@
-//! `akgate policy observed`: what would have become of calls while nothing is refused yet; the others over the admin API.
+//! `akgate policy observed`: the report of nodes that observe before they enforce; the other commands use the admin
+//! API.
 
 use std::io::{self, Write};
 
@@ -64,7 +65,7 @@ fn observation_point_parser() -> impl TypedValueParser<Value = ObservationPoint>
 /// Prints the report.
 ///
 /// # Errors
-/// That of the outputs.
+/// An output cannot be written to.
 pub fn run_policy(
     command: &PolicyCommand,
     out: &mut impl Write,

@@ -26,7 +26,7 @@ pub struct ServeArgs {
 /// Serves.
 ///
 /// # Errors
-/// That of the outputs.
+/// An output cannot be written to.
 pub fn run_serve(args: &ServeArgs, err: &mut impl Write) -> io::Result<CommandExit> {
     let roles = match (args.observe, args.roles.as_slice()) {
         (false, []) => &ProcessRole::DEFAULT[..],

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::{Config, ConfigError, ConfigSecret, ProcessRole};
 
-/// Where the configuration is.
+/// The options that locate the configuration.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ConfigArgs {
     /// Configuration file; `akgate config template` prints a template

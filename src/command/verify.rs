@@ -60,7 +60,7 @@ fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
 /// Runs the command; `now` stands in for a missing `--at`.
 ///
 /// # Errors
-/// Only where `out` cannot be written.
+/// The output cannot be written to.
 pub fn run_verify(
     args: &VerifyArgs,
     now: OffsetDateTime,

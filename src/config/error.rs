@@ -15,7 +15,7 @@ impl ConfigError {
         ))
     }
 
-    /// The file or the environment does not say what it should: unknown keys, values of another kind.
+    /// The file or the environment has an unknown key or a value of the wrong type.
     pub(super) fn load(file: Option<&Path>, fault: &confique::Error) -> Self {
         let mut message = fault.to_string();
         let mut source = fault.source();
@@ -23,7 +23,7 @@ impl ConfigError {
             let cause_text = cause.to_string();
             let text = cause_text.trim_end();
             if !message.contains(text) {
-                // TOML's own errors are a picture of the line: they stand alone.
+                // TOML's own errors show the line and need no further place.
                 let gap = if text.contains('\n') { "\n" } else { ": " };
                 message = format!("{message}{gap}{text}");
             }
@@ -37,14 +37,14 @@ impl ConfigError {
                 Self(format!("{}, {picture}", path.display()))
             }
             _ => match message.split_once("from environment variable ") {
-                // Without the name of our own type: the reader knows the variable.
+                // Without the Rust type's name: the reader knows the variable.
                 Some((_, rest)) => Self(format!("environment variable {rest}")),
                 None => Self(message),
             },
         }
     }
 
-    /// A value is wrong: shown where it stands.
+    /// A wrong value, shown in its line.
     pub(super) fn at(
         path: &Path,
         (line, column, text): (usize, usize, &str),
@@ -61,7 +61,7 @@ impl ConfigError {
         ))
     }
 
-    /// A value is wrong that stands in no file.
+    /// A wrong value that is not in a file.
     pub(super) fn of(message: String) -> Self {
         Self(message)
     }

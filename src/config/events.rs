@@ -1,4 +1,4 @@
-//! `[events]`: other programs that are told of what happens to restrictions.
+//! `[events]`: other programs that get events about restrictions.
 
 use std::{fs, io, path::PathBuf};
 
@@ -11,7 +11,7 @@ use akgate_hooks::WebhookSecret;
 use akgate_net::https::is_safe_for_secrets;
 use akgate_state::{directory::contacts::Language, outbox::events::EventKind};
 
-/// What a hook is told.
+/// The format of a hook's messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HookFormatChoice {
@@ -24,28 +24,28 @@ pub enum HookFormatChoice {
     Slack,
 }
 
-/// Whom events are sent to.
+/// A receiver of events.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HookSection {
-    /// Its name, in every record.
+    /// The source's name, as recorded with every report.
     pub name: String,
-    /// Where; of a chat room it is a secret.
+    /// Its URL; a chat room's URL is a secret.
     #[serde(default)]
     pub url: Option<ConfigSecret>,
     /// A file that holds that address.
     #[serde(default)]
     pub url_file: Option<PathBuf>,
-    /// What it is told.
+    /// The format of its messages.
     #[serde(default)]
     pub format: HookFormatChoice,
-    /// Secrets that sign, one or two: the newest first.
+    /// The signing secrets, one or two; the newest first.
     #[serde(default)]
     pub secrets: Vec<ConfigSecret>,
     /// A file that holds them, a line for each.
     #[serde(default)]
     pub secrets_file: Option<PathBuf>,
-    /// Which events; all where nothing is said.
+    /// The kinds of events; all by default.
     #[serde(default)]
     pub kinds: Option<Vec<EventKind>>,
     /// The language of a chat's messages.
@@ -64,7 +64,7 @@ impl HookSection {
     /// Its secrets, from the file or as they are given.
     ///
     /// # Errors
-    /// That of the file.
+    /// The file cannot be read or written.
     pub fn secrets(&self) -> io::Result<Vec<ConfigSecret>> {
         let Some(path) = &self.secrets_file else {
             return Ok(self.secrets.clone());

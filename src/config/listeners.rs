@@ -72,7 +72,7 @@ impl GatewaySection {
     }
 
     pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
-        text.require_larger([
+        text.require_positive([
             ("gateway.max_concurrent", self.max_concurrent > 0),
             (
                 "gateway.head_timeout_seconds",
@@ -177,9 +177,9 @@ pub struct AdminSection {
     /// Private key of the certificate, a PEM file.
     #[config(env = "AKGATE_ADMIN_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
-    /// Certificate authority of the operators, a PEM file; reloaded when it changes. If it is set, operators need a client
-    /// certificate whose common name is the operator's name, and no token; a token that is sent all the same must belong
-    /// to the same operator. Programs (role `service`) can still use a token alone.
+    /// Certificate authority of the operators, a PEM file; reloaded when it changes. If it is set, operators need a
+    /// client certificate whose common name is the operator's name, and no token; a token that is sent in addition must
+    /// belong to the same operator. Programs (role `service`) can still use a token alone.
     #[config(env = "AKGATE_ADMIN_CLIENT_CA")]
     pub client_ca: Option<PathBuf>,
     /// Revocation lists of that authority, a PEM file; reloaded when it changes.
@@ -205,7 +205,7 @@ pub struct AdminSection {
 
 impl AdminSection {
     pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
-        text.require_larger([(
+        text.require_positive([(
             "admin.approvals_expire_hours",
             self.approvals_expire_hours > 0,
         )])

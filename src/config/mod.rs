@@ -1,8 +1,8 @@
 //! The configuration: one file per section, parsed and checked once.
 //!
-//! A flag counts before an environment variable (`AKGATE_` and the path of the key, `AKGATE_DATABASE_URL`), that
-//! before the file, that before the default. A secret is given as itself or by a file of its own (`x` or
-//! `x_file`), never both. What is wrong is told with file, line and a caret, or with the variable's name.
+//! Precedence: flag, environment variable (`AKGATE_` and the path of the key, such as `AKGATE_DATABASE_URL`), file,
+//! default. A secret is given directly or in a file of its own (`x` or `x_file`), never both. An error names the file
+//! and line with a caret, or the variable.
 
 mod error;
 mod events;
@@ -51,19 +51,19 @@ akgate_rules::text_enum! {
         Public = "public",
         /// Serves operators.
         Admin = "admin",
-        /// Sends letters and sees to the database's upkeep.
+        /// Sends letters and events, and maintains the database.
         Worker = "worker",
-        /// Judges copies of calls that go another way, in place of a gateway: forwards and answers nothing.
+        /// Judges copies of calls instead of serving calls: forwards and refuses nothing.
         #[value(skip)]
         Observer = "observer",
     }
 }
 
 impl ProcessRole {
-    /// What a process does unless it is told otherwise.
+    /// The default roles.
     pub const DEFAULT: [Self; 4] = [Self::Gateway, Self::Public, Self::Admin, Self::Worker];
 
-    /// What a process does that watches beside the path: it sends no letters, since nothing is refused.
+    /// The roles of a process that observes: it sends no letters, because nothing is refused.
     pub const WATCHING: [Self; 2] = [Self::Observer, Self::Admin];
 }
 
@@ -121,7 +121,7 @@ pub struct ConfigSections {
 }
 
 impl ConfigSections {
-    /// Checks what each section says of itself: first what every process needs, then what the roles need.
+    /// Checks each section: first what every process needs, then what the roles need.
     fn check(self, roles: &[ProcessRole], text: &ConfigText<'_>) -> Result<Config, ConfigError> {
         let database_url = self.database.check_url(text)?;
         let key_ring = self.directory.check_key_ring(text)?;
@@ -169,7 +169,7 @@ impl ConfigSections {
 pub struct Config {
     /// What the process does.
     pub roles: Vec<ProcessRole>,
-    /// What was read; checked, but not yet made into parts.
+    /// The sections, checked.
     pub sections: ConfigSections,
     /// The database's URL.
     pub database_url: ConfigSecret,
@@ -181,7 +181,7 @@ impl Config {
     /// Reads and checks a configuration.
     ///
     /// # Errors
-    /// [`ConfigError`]: the first thing that is wrong, for a person.
+    /// [`ConfigError`]: the first error, for a person.
     pub fn load(
         file: Option<&Path>,
         database_url: Option<ConfigSecret>,
@@ -208,7 +208,7 @@ impl Config {
         sections.check(roles, &ConfigText { file, text })
     }
 
-    /// Whether this process judges calls, and so has to know what the registry says.
+    /// Whether this process judges calls and so has to follow the registry.
     #[must_use]
     pub fn judges(&self) -> bool {
         self.has(ProcessRole::Gateway) || self.has(ProcessRole::Observer)
@@ -221,7 +221,7 @@ impl Config {
     }
 }
 
-/// The file with everything in it, commented out.
+/// The template: every setting, commented out.
 #[must_use]
 pub fn render_template() -> String {
     confique::toml::template::<ConfigSections>(FormatOptions::default())

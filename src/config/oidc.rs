@@ -1,4 +1,4 @@
-//! `[admin.oidc]`: people who sign in at a provider of their own.
+//! `[admin.oidc]`: sign-in with an OpenID Connect provider.
 
 #![allow(
     rustdoc::bare_urls,

@@ -117,6 +117,6 @@ pub struct FreshnessSection {
 
 impl FreshnessSection {
     pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
-        text.require_larger([("freshness.nonces_per_key", self.nonces_per_key > 0)])
+        text.require_positive([("freshness.nonces_per_key", self.nonces_per_key > 0)])
     }
 }

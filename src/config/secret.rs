@@ -16,10 +16,10 @@ impl ConfigSecret {
         Self(Zeroizing::new(text))
     }
 
-    /// Reads a secret from a file of its own; one line's end at its end is not part of it.
+    /// Reads a secret from a file, without one line break at its end.
     ///
     /// # Errors
-    /// That of the file.
+    /// The file cannot be read or written.
     pub fn read(path: &Path) -> std::io::Result<Self> {
         let text = Zeroizing::new(fs::read_to_string(path)?);
         let line = text.strip_suffix('\n').unwrap_or(&text);
@@ -27,10 +27,10 @@ impl ConfigSecret {
         Ok(Self::new(line.to_owned()))
     }
 
-    /// A secret that is given as itself or by a file.
+    /// A secret that is given directly or in a file.
     ///
     /// # Errors
-    /// That of the file.
+    /// The file cannot be read or written.
     pub fn resolve(given: Option<&Self>, file: Option<&Path>) -> std::io::Result<Option<Self>> {
         match (given, file) {
             (Some(secret), _) => Ok(Some(secret.clone())),
@@ -39,7 +39,7 @@ impl ConfigSecret {
         }
     }
 
-    /// The secret, for whom it is meant.
+    /// The secret, for its one use.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

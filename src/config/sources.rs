@@ -27,9 +27,9 @@ pub enum SourcePreset {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignedSource {
-    /// Its name, in the path and in every record.
+    /// The source's name: in the path of its endpoint, and recorded with every report.
     pub name: String,
-    /// The contract that it keeps; what is given besides counts before it.
+    /// A known contract; settings given in addition override it.
     #[serde(default)]
     pub preset: Option<SourcePreset>,
     /// The header that names the key.
@@ -53,7 +53,7 @@ pub struct SignedSource {
     /// What binds a key to its identifier.
     #[serde(default)]
     pub id_check: Option<KeyIdCheck>,
-    /// Whether it is told what became of each element.
+    /// Whether the response tells the source what became of each element.
     #[serde(default)]
     pub feedback: Option<bool>,
 }
@@ -62,9 +62,9 @@ pub struct SignedSource {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RevocationSource {
-    /// Its name, in every record.
+    /// The source's name, as recorded with every report.
     pub name: String,
-    /// The token that was agreed on.
+    /// The shared token.
     #[serde(default)]
     pub token: Option<ConfigSecret>,
     /// A file that holds that token.
@@ -108,17 +108,21 @@ pub struct SourcesSection {
 
 impl SourcesSection {
     pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
-        text.require_larger([
+        text.require_positive([
             ("sources.timeout_seconds", self.timeout_seconds > 0),
             (
                 "sources.body_timeout_seconds",
                 self.body_timeout_seconds > 0,
             ),
-            (
-                "sources.body_budget_bytes",
-                self.body_budget_bytes >= self.body_limit_bytes,
-            ),
-        ])
+        ])?;
+        if self.body_budget_bytes < self.body_limit_bytes {
+            let message = format!(
+                "must be at least sources.body_limit_bytes, {}",
+                self.body_limit_bytes
+            );
+            return Err(text.wrong("sources.body_budget_bytes", &message));
+        }
+        Ok(())
     }
 
     pub(super) fn check(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
@@ -186,12 +190,12 @@ pub struct SignedSourceView<'a> {
     pub keys_url: Option<&'a str>,
     /// What binds a key to its identifier.
     pub id_check: KeyIdCheck,
-    /// Whether it is told what became of each element.
+    /// Whether the response tells the source what became of each element.
     pub feedback: bool,
 }
 
 impl SignedSource {
-    /// What is given, and else what the preset says: the contracts are those of the sources' own documentation.
+    /// The given settings, completed by the preset, which follows the source's documentation.
     #[must_use]
     pub fn view(&self) -> SignedSourceView<'_> {
         let preset = match self.preset {

@@ -1,4 +1,5 @@
-//! `[database]`, `[directory]`, `[registry]`, `[records]`: what is kept, and how it is followed.
+//! `[database]`, `[directory]`, `[registry]`, `[records]`: the database, the directory, how nodes follow changes, and
+//! records.
 
 use std::path::PathBuf;
 
@@ -15,7 +16,7 @@ use akgate_state::{
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct DatabaseSection {
     /// URL of the PostgreSQL database: "postgresql://akgate:PASSWORD@db.example.com/akgate?sslmode=verify-full". Several
-    /// hosts are separated by commas; the one that takes writes is used and followed. A secret.
+    /// hosts are separated by commas; akgate uses the one that accepts writes. A secret.
     #[config(env = "AKGATE_DATABASE_URL")]
     pub url: Option<ConfigSecret>,
     /// A file that contains the URL.
@@ -51,7 +52,7 @@ impl DatabaseSection {
     }
 
     pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
-        text.require_larger([
+        text.require_positive([
             ("database.timeout_seconds", self.timeout_seconds > 0),
             ("database.max_connections", self.max_connections > 0),
         ])
@@ -102,7 +103,7 @@ impl DirectorySection {
         if self.negative_seconds > 5 {
             return Err(text.wrong("directory.negative_seconds", "must be at most 5"));
         }
-        text.require_larger([
+        text.require_positive([
             ("directory.lookups", self.lookups > 0),
             ("directory.cached_keys", self.cached_keys > 0),
         ])

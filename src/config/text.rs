@@ -1,4 +1,4 @@
-//! The text of a configuration, for a check to point into.
+//! The text of a configuration, in which a check can point at the wrong value.
 
 use std::{
     collections::HashSet,
@@ -10,25 +10,25 @@ use toml::de::DeTable;
 use super::{error::ConfigError, secret::ConfigSecret};
 use akgate_state::audit::is_valid_name;
 
-/// The text of a configuration, and the file that it stands in, if any.
+/// The text of a configuration, and its file, if any.
 pub(super) struct ConfigText<'f> {
     pub file: Option<&'f Path>,
     pub text: String,
 }
 
 impl ConfigText<'_> {
-    /// Numbers that are large enough, each by its key.
-    pub fn require_larger<'k>(
+    /// Requires numbers to be at least 1; each pair is a key and whether its number is.
+    pub fn require_positive<'k>(
         &self,
         numbers: impl IntoIterator<Item = (&'k str, bool)>,
     ) -> Result<(), ConfigError> {
-        match numbers.into_iter().find(|(_, is_enough)| !is_enough) {
-            Some((key, _)) => Err(self.wrong(key, "must be larger")),
+        match numbers.into_iter().find(|(_, is_positive)| !is_positive) {
+            Some((key, _)) => Err(self.wrong(key, "must be at least 1")),
             None => Ok(()),
         }
     }
 
-    /// Names that stand in records: plain, and each once.
+    /// Requires names that can be used in records, each only once.
     pub fn require_names(&self, key: &str, names: &[&str]) -> Result<(), ConfigError> {
         let mut seen = HashSet::new();
         for name in names {
@@ -45,7 +45,7 @@ impl ConfigText<'_> {
         Ok(())
     }
 
-    /// A secret that is given as itself or by a file, and must be given.
+    /// Requires a secret, given directly or in a file.
     pub fn require_secret(
         &self,
         key: &str,
@@ -71,7 +71,7 @@ impl ConfigText<'_> {
         }
     }
 
-    /// A value is wrong.
+    /// The error for a wrong value.
     pub fn wrong(&self, key: &str, what: &str) -> ConfigError {
         let message = format!("`{key}`: {what}");
         let variable = environment_variable(key);
@@ -84,7 +84,7 @@ impl ConfigText<'_> {
         }
     }
 
-    /// A value is missing: shown at its section, where there is one.
+    /// The error for a missing value, shown at its section if there is one.
     pub fn missing(&self, key: &str, what: &str) -> ConfigError {
         let message = format!("`{key}` is missing: {what}");
         let section = key.rsplit_once('.').map_or("", |(section, _)| section);
@@ -95,7 +95,7 @@ impl ConfigText<'_> {
         }
     }
 
-    /// Where a key stands: line, column, the line's text, and the length of the value.
+    /// The place of a key: line, column, the line's text, and the length of the value.
     fn locate(&self, key: &str) -> Option<((usize, usize, &str), usize)> {
         let document = DeTable::parse(&self.text).ok()?;
         let mut table = document.get_ref();

@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use super::{error::ConfigError, secret::ConfigSecret, text::ConfigText};
 
-/// What becomes of the caller's credentials.
+/// What happens to the caller's credentials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CredentialsChoice {
-    /// They end here; the upstream trusts the identity header.
+    /// They are removed; the upstream trusts the identity header.
     #[default]
     Drop,
     /// They are passed on, for an upstream that verifies the signature itself.
@@ -30,7 +30,7 @@ pub struct OtherUpstream {
     pub actions: Vec<String>,
     /// Its URL.
     pub url: String,
-    /// What becomes of the caller's credentials.
+    /// What happens to the caller's credentials.
     #[serde(default)]
     pub credentials: CredentialsChoice,
     /// The key of its identity header.
@@ -156,7 +156,7 @@ macro_rules! upstream {
 pub struct UpstreamView<'a> {
     /// Its URL.
     pub url: Option<&'a str>,
-    /// What becomes of the caller's credentials.
+    /// What happens to the caller's credentials.
     pub credentials: CredentialsChoice,
     /// The key of its identity header.
     pub identity_key: Option<&'a ConfigSecret>,

@@ -1,9 +1,9 @@
-//! The attack: whoever found alice's AccessKey races the report of the leak, at every node.
+//! The attack: an attacker who found alice's AccessKey races against the report of the leak, at every node.
 //!
-//! Four callers go through every move again and again, half a second before the report and a second and a
-//! half after its answer. A call that was sent before the answer may still get through; none that was sent
-//! after it may. What counts is whether the handlers were reached, and, for what cannot be seen from an
-//! answer, what the account's root key finds at the end.
+//! Four callers go through every move again and again, half a second before the report and a second and a half after
+//! its answer. A call that was sent before the answer may still get through; none that was sent after it may. What
+//! counts is whether the handlers were reached; where an answer does not show that, the account is inspected at the end
+//! with its root key.
 
 mod moves;
 pub mod tally;
@@ -27,8 +27,8 @@ use self::{
 };
 use super::{
     report::{DemoReport, Endpoints},
+    scenario::ScenarioFault,
     seed::Fixtures,
-    walk::WalkFault,
 };
 use akgate_client::signer::{ApiReply, SigningClient, SigningCredentials};
 use akgate_state::clock::Clock;
@@ -39,31 +39,37 @@ const TIME_BEFORE_REPORT: Duration = Duration::from_millis(500);
 /// How long it goes on after the report's answer.
 const TIME_AFTER_REPORT: Duration = Duration::from_millis(1500);
 
-/// Callers at a time.
+/// Concurrent callers.
 const CALLER_COUNT: usize = 4;
 
 /// How many calls are signed before the report, to be sent after it.
 const PRESIGNED_CALLS: usize = 2_000;
 
-/// Attacks; gives how many calls that were sent after the report's answer got through.
+/// Runs the attack; returns how many calls that were sent after the report's answer got through.
 ///
 /// # Errors
-/// [`WalkFault`] where it cannot be carried out.
+/// [`ScenarioFault`] if it cannot be run.
 pub async fn run_attack<W: Write>(
-    stage: &Endpoints,
-    cast: &Fixtures,
+    endpoints: &Endpoints,
+    fixtures: &Fixtures,
     report: &mut DemoReport<W>,
     clock: Arc<dyn Clock>,
-) -> Result<usize, WalkFault> {
+) -> Result<usize, ScenarioFault> {
     let caller = SigningClient::default();
-    let loot =
-        AttackerAssets::gather(stage, cast, &caller, clock.as_ref(), PRESIGNED_CALLS).await?;
+    let assets = AttackerAssets::gather(
+        endpoints,
+        fixtures,
+        &caller,
+        clock.as_ref(),
+        PRESIGNED_CALLS,
+    )
+    .await?;
     let field = Arc::new(AttackState {
-        gateways: stage.gateway_urls.clone(),
+        gateways: endpoints.gateway_urls.clone(),
         next: AtomicUsize::new(0),
         caller,
         clock,
-        loot,
+        assets,
         began: Instant::now(),
         over: AtomicBool::new(false),
     });
@@ -73,26 +79,29 @@ pub async fn run_attack<W: Write>(
     }
     tokio::time::sleep(TIME_BEFORE_REPORT).await;
     let reported = field.ms();
-    let answer = report_leak(stage, &field.caller, &cast.alice).await?;
+    let answer = report_leak(endpoints, &field.caller, &fixtures.alice).await?;
     let answered = field.ms();
     if answer.status != 201 {
-        return Err(WalkFault::Lacking("a restriction"));
+        return Err(ScenarioFault::Lacking("a restriction"));
     }
     tokio::time::sleep(TIME_AFTER_REPORT).await;
     field.over.store(true, Ordering::Relaxed);
     let mut tries = Vec::new();
     while let Some(ended) = callers.join_next().await {
-        tries.extend(ended.map_err(|_| WalkFault::Lacking("an attacker"))??);
+        tries.extend(ended.map_err(|_| ScenarioFault::Lacking("an attacker"))??);
     }
-    let users = list_users(&field, &cast.root).await?;
+    let users = list_users(&field, &fixtures.root).await?;
     let tally = AttackTally::new(reported, answered, tries, &users);
     report.show(&tally, AttackTally::text)?;
-    report_left_behind(stage, cast, &field, report).await?;
+    report_left_behind(endpoints, fixtures, &field, report).await?;
     Ok(tally.through_after())
 }
 
-/// Goes through the moves until it is over; gives the calls that were made.
-async fn repeat_moves(field: Arc<AttackState>, turn: usize) -> Result<Vec<AttackCall>, WalkFault> {
+/// Repeats all moves until the end; returns the calls that were made.
+async fn repeat_moves(
+    field: Arc<AttackState>,
+    turn: usize,
+) -> Result<Vec<AttackCall>, ScenarioFault> {
     let mut tries = Vec::new();
     let moves = AttackMove::ALL
         .iter()
@@ -119,10 +128,10 @@ async fn repeat_moves(field: Arc<AttackState>, turn: usize) -> Result<Vec<Attack
 }
 
 async fn report_leak(
-    stage: &Endpoints,
+    endpoints: &Endpoints,
     caller: &SigningClient,
     key: &SigningCredentials,
-) -> Result<ApiReply, WalkFault> {
+) -> Result<ApiReply, ScenarioFault> {
     let body = json!({
         "access_key_id": key.access_key_id,
         "access_key_secret": key.access_key_secret,
@@ -130,16 +139,16 @@ async fn report_leak(
         "reference": format!("attack-{}", uuid::Uuid::new_v4()),
         "url": "https://github.com/example/app/blob/main/.env",
     });
-    let url = format!("{}/admin/v1/leak-reports", stage.admin_url);
-    let token = Some(stage.operator_token.as_str());
+    let url = format!("{}/admin/v1/leak-reports", endpoints.admin_url);
+    let token = Some(endpoints.operator_token.as_str());
     Ok(caller.plain(Method::POST, &url, token, Some(&body)).await?)
 }
 
-/// Every user that the account has in the end.
+/// Lists the users of the account at the end.
 async fn list_users(
     field: &AttackState,
     root: &SigningCredentials,
-) -> Result<Vec<String>, WalkFault> {
+) -> Result<Vec<String>, ScenarioFault> {
     let mut found = Vec::new();
     let mut marker = String::new();
     loop {
@@ -153,7 +162,7 @@ async fn list_users(
         let page = reply.body.get("Users").and_then(|users| users.get("User"));
         let page = page
             .and_then(Value::as_array)
-            .ok_or(WalkFault::Lacking("Users"))?;
+            .ok_or(ScenarioFault::Lacking("Users"))?;
         found.extend(
             page.iter()
                 .filter_map(|user| user.get("UserName")?.as_str().map(str::to_owned)),
@@ -165,14 +174,15 @@ async fn list_users(
     }
 }
 
-/// A key that the attacker had made in time is another key. It is told apart, and what to do about it.
+/// Reports about a key that the attacker created in time: it is a key of its own, and the report says what to do about
+/// it.
 async fn report_left_behind<W: Write>(
-    stage: &Endpoints,
-    cast: &Fixtures,
+    endpoints: &Endpoints,
+    fixtures: &Fixtures,
     field: &AttackState,
     report: &mut DemoReport<W>,
-) -> Result<(), WalkFault> {
-    let Some(made) = field.loot.made() else {
+) -> Result<(), ScenarioFault> {
+    let Some(made) = field.assets.made() else {
         return Ok(());
     };
     let try_it = async || {
@@ -184,16 +194,16 @@ async fn report_left_behind<W: Write>(
     let works = try_it().await?.summary();
     let url = format!(
         "{}/admin/v1/keys/{}/activity",
-        stage.admin_url, cast.alice.access_key_id
+        endpoints.admin_url, fixtures.alice.access_key_id
     );
-    let token = Some(stage.operator_token.as_str());
+    let token = Some(endpoints.operator_token.as_str());
     let activity = field.caller.plain(Method::GET, &url, token, None).await?;
     let named = activity.body.get("created_keys").and_then(Value::as_array);
     let is_it = |one: &Value| {
         one.get("access_key_id").and_then(Value::as_str) == Some(made.access_key_id.as_str())
     };
     let is_named = named.is_some_and(|named| named.iter().any(is_it));
-    report_leak(stage, &field.caller, &made).await?;
+    report_leak(endpoints, &field.caller, &made).await?;
     let restricted = try_it().await?.summary();
     let left_behind = tally::LeftBehindKey {
         access_key_id: made.access_key_id,

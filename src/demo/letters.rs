@@ -1,4 +1,4 @@
-//! Reading the letters of the demo from their folder.
+//! Reads the letters of the demo from their folder.
 
 use std::{io, path::Path, time::Duration};
 
@@ -17,7 +17,7 @@ pub struct WrittenLetter {
 /// Waits for a letter with a confirmation link to a person.
 ///
 /// # Errors
-/// That of the folder.
+/// The folder cannot be read.
 pub async fn await_letter(
     folder: &Path,
     to: &str,

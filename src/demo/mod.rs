@@ -1,17 +1,16 @@
 //! `akgate demo`: the whole product on one machine, with nothing to configure.
 //!
-//! A private PostgreSQL, the sandbox as upstream, the three listeners and the worker; two accounts are
-//! seeded and the story of two leaked keys is walked. Every run seeds accounts of its own, so a kept
-//! state never stands in the way.
+//! It starts a private PostgreSQL, the sandbox as upstream, the three listeners and the worker, creates two accounts,
+//! and runs a scenario with two leaked keys. Every run creates new accounts, so it works with a kept state too.
 
 mod attack;
 mod letters;
 mod paste;
 mod report;
+mod scenario;
 mod seed;
 mod sources;
 mod state;
-mod walk;
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -21,9 +20,9 @@ use tokio::{sync::watch, task::JoinSet};
 
 use self::{
     report::{DemoReport, Endpoints},
+    scenario::{Scenario, ScenarioFault},
     sources::DemoSource,
     state::{DemoState, DemoStateError},
-    walk::{WalkFault, Walkthrough},
 };
 use crate::{
     app::{AppError, GatewaySettings, LetterWorkerSettings, Node, NodeDependencies, NodeRoles},
@@ -58,20 +57,20 @@ use akgate_state::{
     randomness::Randomness,
 };
 
-/// What the demo is asked for.
+/// The arguments of `akgate demo`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DemoArgs {
-    /// Exit after the walk, with status 0 if every step went as expected, else 1
+    /// Exit after the scenario, with status 0 if every step went as expected, else 1
     #[arg(long)]
     pub once: bool,
-    /// Instead of the walk: an attacker with the leaked key races against the report. Exit status 1 if any call sent after
-    /// the report was answered got through
+    /// Instead of the scenario, let an attacker with the leaked key race against the report. Exit status 1 if any call
+    /// sent after the report was answered got through
     #[arg(long, conflicts_with = "once")]
     pub attack: bool,
     /// Number of nodes on one database, each with its own gateway; the attacker tries all of them
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
     pub nodes: u8,
-    /// Print one JSON object per line: the setting, then every step
+    /// Print one JSON object per line: first the endpoints and accounts, then every step
     #[arg(long)]
     pub json: bool,
     /// Keep database, key ring and letters in this folder
@@ -102,10 +101,10 @@ pub struct DemoArgs {
     pub admin_listen: SocketAddr,
 }
 
-/// Why there is no demo.
+/// Why the demo fails.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// PostgreSQL, the key ring or the folder is not to be had.
+    /// PostgreSQL, the key ring or the folder cannot be used.
     #[error(transparent)]
     State(#[from] DemoStateError),
     /// An address cannot be listened on.
@@ -115,7 +114,7 @@ pub enum DemoError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the operating system.
         fault: io::Error,
         /// The flag that chooses it.
         flag: &'static str,
@@ -129,39 +128,39 @@ pub enum DemoError {
     /// The registry cannot be read.
     #[error(transparent)]
     Registry(#[from] StateFault),
-    /// A part cannot be made.
+    /// A part of the node cannot be built.
     #[error(transparent)]
     App(#[from] AppError),
-    /// Nobody plays.
+    /// The accounts and keys cannot be created.
     #[error(transparent)]
     Seed(#[from] seed::SeedFault),
-    /// No operator can be made.
+    /// An operator cannot be created.
     #[error(transparent)]
     Operator(#[from] OperatorFault),
-    /// The walk ends early.
+    /// The scenario ends early.
     #[error(transparent)]
-    Walk(#[from] WalkFault),
-    /// The sender's address is none.
+    Walk(#[from] ScenarioFault),
+    /// The sender's address is not valid.
     #[error(transparent)]
     Address(#[from] lettre::address::AddressError),
-    /// The operating system gives no randomness.
+    /// The operating system provides no random numbers.
     #[error("the operating system provides no randomness: {0}")]
     Randomness(#[from] rand::rngs::SysError),
-    /// The output is gone.
+    /// The output cannot be written to.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
 }
 
-/// A call of the demo's database may take so long.
+/// The timeout of a database call.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Whom owners ask.
+/// The contact for owners' questions.
 const SUPPORT_ADDRESS: &str = "security@example.com";
 
-/// Who writes to them.
+/// The sender of the letters.
 const SENDER: &str = "akgate demo <akgate@example.com>";
 
-/// Runs the demo: gives whether every step went as expected.
+/// Runs the demo; returns whether every step went as expected.
 ///
 /// # Errors
 /// [`DemoError`].
@@ -178,7 +177,7 @@ pub async fn run_demo(
         .await
         .map_err(|fault| io::Error::other(fault.to_string()))??;
     let pool = open_pool(&state).await?;
-    let result = run_story(args, &mut report, &state, &pool, &randomness).await;
+    let result = run_demo_steps(args, &mut report, &state, &pool, &randomness).await;
     pool.close().await;
     tokio::task::spawn_blocking(move || drop(state)).await.ok();
     result
@@ -239,7 +238,7 @@ async fn connect_node_pool(state: &DemoState) -> Result<Pool, DemoError> {
     Ok(database::connect_pool(&url, "akgate demo", settings).await?)
 }
 
-async fn run_story<W: io::Write>(
+async fn run_demo_steps<W: io::Write>(
     args: &DemoArgs,
     report: &mut DemoReport<W>,
     state: &DemoState,
@@ -289,7 +288,7 @@ async fn run_story<W: io::Write>(
     let (settings_here, upstreams) = settings();
     let gate = node.gate(settings_here)?;
 
-    let cast = seed::seed_accounts(pool, &ring, randomness, clock.now()).await?;
+    let fixtures = seed::seed_accounts(pool, &ring, randomness, clock.now()).await?;
     let operator = |role| add_operator(pool, role, clock.now(), randomness.rng());
     let operator_token = operator(Role::Operator).await?;
     let approver_token = operator(Role::Admin).await?;
@@ -372,7 +371,7 @@ async fn run_story<W: io::Write>(
         });
     }
 
-    let stage = Endpoints {
+    let endpoints = Endpoints {
         gateway_url,
         gateway_urls,
         gateway_tls_url,
@@ -381,19 +380,19 @@ async fn run_story<W: io::Write>(
         operator_token,
         approver_token,
         letters_dir: state.letters.display().to_string(),
-        accounts: cast.accounts(),
+        accounts: fixtures.accounts(),
     };
-    let variables = source.write_variables(state.folder(), &stage, &cast)?;
-    report.stage(&stage)?;
+    let variables = source.write_variables(state.folder(), &endpoints, &fixtures)?;
+    report.print_endpoints(&endpoints)?;
     let failed = if args.attack {
-        attack::run_attack(&stage, &cast, report, Arc::clone(&clock)).await?
+        attack::run_attack(&endpoints, &fixtures, report, Arc::clone(&clock)).await?
     } else {
-        let walk = Walkthrough::new(&stage, &cast, report, clock.as_ref());
-        walk.run().await?
+        let scenario = Scenario::new(&endpoints, &fixtures, report, clock.as_ref());
+        scenario.run().await?
     };
     if !args.once && !args.attack {
         report.ready()?;
-        report.say(&paste::render_snippets(&stage, &cast, &variables))?;
+        report.say(&paste::render_snippets(&endpoints, &fixtures, &variables))?;
         ShutdownSignals::listen()?.next().await;
     }
     stop.send_replace(true);
@@ -401,7 +400,7 @@ async fn run_story<W: io::Write>(
     Ok(failed == 0)
 }
 
-/// Adds somebody who may use the admin API; gives the token.
+/// Adds an operator of the admin API; returns the token.
 async fn add_operator(
     pool: &Pool,
     role: Role,

@@ -1,10 +1,10 @@
-//! What to paste after the walk: SDK calls and requests of the admin API.
+//! Snippets to paste after the scenario: SDK calls and requests to the admin API.
 
 use super::{report::Endpoints, seed::Fixtures};
 
 /// The text: a call that passes and one that is refused, in Python, Node and with curl.
 #[must_use]
-pub fn render_snippets(stage: &Endpoints, cast: &Fixtures, variables: &str) -> String {
+pub fn render_snippets(endpoints: &Endpoints, fixtures: &Fixtures, variables: &str) -> String {
     let Endpoints {
         gateway_url,
         admin_url,
@@ -12,9 +12,9 @@ pub fn render_snippets(stage: &Endpoints, cast: &Fixtures, variables: &str) -> S
         approver_token,
         letters_dir,
         ..
-    } = stage;
+    } = endpoints;
     let endpoint = gateway_url.trim_start_matches("http://");
-    let (clean, leaked) = (&cast.bob, &cast.alice);
+    let (clean, leaked) = (&fixtures.bob, &fixtures.alice);
     format!(
         r#"
 The gateway is up; Ctrl-C ends everything. bob's key is clean, alice's old key is restricted.

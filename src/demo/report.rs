@@ -7,24 +7,24 @@ use std::{
 
 use serde::Serialize;
 
-/// Who calls in the demo, and where: the first line of `--json`.
+/// The endpoints and accounts of the demo: the first line of `--json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Endpoints {
-    /// Where SDKs call.
+    /// URL of the gateway.
     pub gateway_url: String,
-    /// The gateways of all nodes, that one first.
+    /// URLs of the gateways of all nodes, the first one first.
     pub gateway_urls: Vec<String>,
-    /// The same with TLS, where that was asked for.
+    /// URL of the gateway with TLS, if requested.
     pub gateway_tls_url: Option<String>,
-    /// Where owners confirm.
+    /// URL of the owners' pages.
     pub public_url: String,
-    /// Where operators work.
+    /// URL of the admin API.
     pub admin_url: String,
     /// An operator's token.
     pub operator_token: String,
-    /// The token of another one, an admin, who approves what takes two.
+    /// The token of another operator, an admin, for approvals.
     pub approver_token: String,
-    /// Where the letters lie.
+    /// The folder of the letters.
     pub letters_dir: String,
     /// The accounts.
     pub accounts: Vec<DemoAccount>,
@@ -35,9 +35,9 @@ pub struct Endpoints {
 pub struct DemoAccount {
     /// Decimal id.
     pub account_id: String,
-    /// Whom letters go to.
+    /// The owner's address.
     pub owner_email: String,
-    /// In which language.
+    /// The language of the letters.
     pub language: String,
     /// Its keys.
     pub access_keys: Vec<DemoKey>,
@@ -56,23 +56,23 @@ pub struct DemoKey {
     pub state: &'static str,
 }
 
-/// One step of the walk.
+/// One step of the scenario.
 #[derive(Debug, Clone, Serialize)]
 pub struct StepResult {
-    /// What was asked.
+    /// What was done.
     pub step: String,
-    /// Whether what came back is what was expected.
+    /// Whether the answer is the expected one.
     pub ok: bool,
     /// What was expected.
     pub expected: String,
-    /// What came back.
+    /// The answer.
     pub got: String,
     /// How long it took, in milliseconds.
     pub ms: f64,
 }
 
 impl StepResult {
-    /// A step that is over.
+    /// A finished step.
     #[must_use]
     pub fn new(step: &str, expected: &str, got: String, took: Duration) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl StepResult {
     }
 }
 
-/// Prints.
+/// Prints the progress of the demo.
 pub struct DemoReport<W> {
     out: W,
     json: bool,
@@ -93,7 +93,7 @@ pub struct DemoReport<W> {
 }
 
 impl<W: Write> DemoReport<W> {
-    /// A report as JSON, or for people: in colour where they can see it.
+    /// A report as JSON, or as text, in colour on a terminal.
     pub fn new(out: W, json: bool, color: bool) -> Self {
         Self {
             out,
@@ -102,27 +102,27 @@ impl<W: Write> DemoReport<W> {
         }
     }
 
-    /// Says who plays.
+    /// Prints the endpoints and accounts.
     ///
     /// # Errors
-    /// That of the output.
-    pub fn stage(&mut self, stage: &Endpoints) -> io::Result<()> {
+    /// The output cannot be written to.
+    pub fn print_endpoints(&mut self, endpoints: &Endpoints) -> io::Result<()> {
         if self.json {
-            return self.object(stage);
+            return self.object(endpoints);
         }
         let bold = self.paint("1");
         let plain = self.paint("0");
         writeln!(self.out, "\n{bold}akgate demo{plain}")?;
-        for url in &stage.gateway_urls {
+        for url in &endpoints.gateway_urls {
             writeln!(self.out, "  gateway  {url}")?;
         }
-        if let Some(url) = &stage.gateway_tls_url {
+        if let Some(url) = &endpoints.gateway_tls_url {
             writeln!(self.out, "           {url}")?;
         }
-        writeln!(self.out, "  public   {}", stage.public_url)?;
-        writeln!(self.out, "  admin    {}", stage.admin_url)?;
-        writeln!(self.out, "  letters  {}", stage.letters_dir)?;
-        for account in &stage.accounts {
+        writeln!(self.out, "  public   {}", endpoints.public_url)?;
+        writeln!(self.out, "  admin    {}", endpoints.admin_url)?;
+        writeln!(self.out, "  letters  {}", endpoints.letters_dir)?;
+        for account in &endpoints.accounts {
             writeln!(
                 self.out,
                 "  account  {} <{}>, {}",
@@ -137,10 +137,10 @@ impl<W: Write> DemoReport<W> {
         self.out.flush()
     }
 
-    /// Tells a program that reads along that the walk is over and the demo stays up.
+    /// Tells a program that reads the output that the scenario is over and the demo stays up.
     ///
     /// # Errors
-    /// That of the output.
+    /// The output cannot be written to.
     pub fn ready(&mut self) -> io::Result<()> {
         if self.json {
             let ready = "the demo stays up";
@@ -154,10 +154,10 @@ impl<W: Write> DemoReport<W> {
         Ok(())
     }
 
-    /// Begins a part of the story.
+    /// Prints the title of the next part.
     ///
     /// # Errors
-    /// That of the output.
+    /// The output cannot be written to.
     pub fn part(&mut self, title: &str) -> io::Result<()> {
         if self.json {
             return Ok(());
@@ -167,10 +167,10 @@ impl<W: Write> DemoReport<W> {
         self.out.flush()
     }
 
-    /// Says how a step went.
+    /// Prints the result of a step.
     ///
     /// # Errors
-    /// That of the output.
+    /// The output cannot be written to.
     pub fn step(&mut self, step: &StepResult) -> io::Result<()> {
         if self.json {
             return self.object(step);
@@ -192,10 +192,10 @@ impl<W: Write> DemoReport<W> {
         self.out.flush()
     }
 
-    /// Shows a letter.
+    /// Prints a letter.
     ///
     /// # Errors
-    /// That of the output.
+    /// The output cannot be written to.
     pub fn letter(&mut self, text: &str) -> io::Result<()> {
         if self.json {
             return Ok(());
@@ -207,10 +207,10 @@ impl<W: Write> DemoReport<W> {
         self.out.flush()
     }
 
-    /// Says something to people alone.
+    /// Prints a text, but not with `--json`.
     ///
     /// # Errors
-    /// That of the output.
+    /// The output cannot be written to.
     pub fn say(&mut self, text: &str) -> io::Result<()> {
         if self.json {
             return Ok(());
@@ -219,11 +219,11 @@ impl<W: Write> DemoReport<W> {
         self.out.flush()
     }
 
-    /// Shows a value: its text to people, or itself as an object. `paint` gives the escape sequence of a colour's code, or
-    /// nothing where there are no colours.
+    /// Prints a value: as text, or as JSON with `--json`. `paint` returns the escape sequence of a colour code, or
+    /// nothing without colours.
     ///
     /// # Errors
-    /// That of the output.
+    /// The output cannot be written to.
     pub fn show<T: Serialize>(
         &mut self,
         value: &T,

@@ -1,4 +1,4 @@
-//! Who plays in the demo: two accounts, new in every run, so that a kept state never stands in the way.
+//! The accounts and keys of the demo: new in every run, so that the demo works with a kept state too.
 
 use std::sync::Arc;
 
@@ -23,16 +23,16 @@ use akgate_state::{
     randomness::Randomness,
 };
 
-/// The keys of those who play.
+/// The keys and owners of the demo.
 #[derive(Debug, Clone)]
 pub struct Fixtures {
     /// The root key of the English account.
     pub root: SigningCredentials,
-    /// A RAM user of that account: leaks, and is rotated.
+    /// A RAM user of that account, whose key leaks and is rotated.
     pub alice: SigningCredentials,
-    /// Another one: stays clean.
+    /// Another RAM user, whose key does not leak.
     pub bob: SigningCredentials,
-    /// A RAM user of the Chinese account: leaks, and stays in use.
+    /// A RAM user of the Chinese account, whose key leaks and stays in use.
     pub zhang: SigningCredentials,
     /// The English owner's address.
     pub english_owner: String,
@@ -43,7 +43,7 @@ pub struct Fixtures {
 }
 
 impl Fixtures {
-    /// The account that a key of the cast belongs to.
+    /// The account of a key.
     #[must_use]
     pub fn account_of(&self, key: &SigningCredentials) -> &str {
         if key.access_key_id == self.zhang.access_key_id {
@@ -53,7 +53,7 @@ impl Fixtures {
         }
     }
 
-    /// The accounts, as they are shown before the walk.
+    /// The accounts, for the output.
     #[must_use]
     pub fn accounts(&self) -> Vec<DemoAccount> {
         let key = |key: &SigningCredentials, user_name: Option<&str>| DemoKey {
@@ -83,18 +83,18 @@ impl Fixtures {
     }
 }
 
-/// Why nobody plays.
+/// Why the accounts and keys cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedFault {
-    /// The database does not do it.
+    /// The database failed.
     #[error(transparent)]
     State(#[from] StateFault),
-    /// An id that was made here is none.
+    /// A generated id is not valid.
     #[error(transparent)]
     Id(#[from] InvalidAccessKeyId),
 }
 
-/// Makes the accounts, their owners, users and keys, in the sandbox and in the directory.
+/// Creates the accounts, their owners, users and keys, in the sandbox and in the directory.
 ///
 /// # Errors
 /// [`SeedFault`].
@@ -153,7 +153,7 @@ pub async fn seed_accounts(
     }
     let [root, alice, bob, zhang] = made
         .try_into()
-        .map_err(|_| StateFault::Corrupt("the cast of the demo"))?;
+        .map_err(|_| StateFault::Corrupt("the fixtures of the demo"))?;
     Ok(Fixtures {
         root,
         alice,

@@ -1,5 +1,5 @@
-//! Sources of leak reports to try: one that signs, with a key of the demo's own that it publishes itself, a GitLab with
-//! a token, and the public. What they need stands in a file of shell variables.
+//! Sources of leak reports for trying out: one that signs with a key that the demo creates and publishes, a GitLab with
+//! a token, and the public. A file of shell variables contains what they need.
 
 use std::{fs, io, num::NonZeroU32, path::Path, sync::Arc};
 
@@ -23,7 +23,7 @@ use akgate_intake::{
     delivery_contract::KeyIdCheck,
 };
 
-/// The token of the GitLab.
+/// The token of the GitLab source.
 const GITLAB_TOKEN: &str = "demo-token-that-both-sides-have-agreed-on";
 
 /// Where the demo publishes the key that its source signs with.
@@ -43,7 +43,7 @@ impl DemoSource {
     /// Makes a key pair and writes its private half into a file of the folder, for `openssl`.
     ///
     /// # Errors
-    /// Where no key is to be had, or the file cannot be written.
+    /// No key can be created, or the file cannot be written.
     pub fn new(folder: &Path) -> io::Result<Self> {
         let (private, public) =
             generate_key_pair().map_err(|_| io::Error::other("cannot create a key pair"))?;
@@ -65,10 +65,10 @@ impl DemoSource {
         Router::new().route(KEYS_PATH, get(|| async move { Json(published) }))
     }
 
-    /// What the intake has to know of all sources.
+    /// The settings of the intake for all sources.
     ///
     /// # Errors
-    /// Where the address of the public listener is none.
+    /// The address of the public listener is not a valid URL.
     pub fn settings(&self, public_url: &str) -> io::Result<IntakeSettings> {
         let url: Uri = format!("{public_url}{KEYS_PATH}")
             .parse()
@@ -103,27 +103,27 @@ impl DemoSource {
         })
     }
 
-    /// Writes down what a shell needs to play the sources; gives the file.
+    /// Writes the shell variables for acting as the sources; returns the file.
     ///
     /// # Errors
-    /// That of the file.
+    /// The file cannot be read or written.
     pub fn write_variables(
         &self,
         folder: &Path,
-        stage: &Endpoints,
-        cast: &Fixtures,
+        endpoints: &Endpoints,
+        fixtures: &Fixtures,
     ) -> io::Result<String> {
         let file = folder.join("env");
         let variables = [
-            ("GATEWAY", stage.gateway_url.as_str()),
-            ("PUBLIC", &stage.public_url),
-            ("ADMIN", &stage.admin_url),
-            ("TOKEN", &stage.operator_token),
+            ("GATEWAY", endpoints.gateway_url.as_str()),
+            ("PUBLIC", &endpoints.public_url),
+            ("ADMIN", &endpoints.admin_url),
+            ("TOKEN", &endpoints.operator_token),
             ("KEY_FILE", &self.key_file),
             ("KEY_ID", &self.key_identifier),
             ("GITLAB_TOKEN", GITLAB_TOKEN),
-            ("LEAKED_ID", &cast.bob.access_key_id),
-            ("LEAKED_SECRET", &cast.bob.access_key_secret),
+            ("LEAKED_ID", &fixtures.bob.access_key_id),
+            ("LEAKED_SECRET", &fixtures.bob.access_key_secret),
         ];
         let text: String = variables
             .iter()

@@ -1,4 +1,4 @@
-//! What the demo keeps: database, key ring and letters, in the folder that was named or in a temporary one.
+//! The state of the demo: database, key ring and letters, in the given folder or in a temporary one.
 
 use std::{
     fs, io,
@@ -13,7 +13,7 @@ use crate::postgres::{Durability, PostgresOptions, PrivatePostgres, StartError};
 use akgate_net::private_file::replace_private_file;
 use akgate_state::directory::sealing::{KeyRing, KeyRingFault};
 
-/// The state. Dropping it stops the database and removes what was temporary.
+/// The state. Dropping it stops the database and removes a temporary folder.
 pub struct DemoState {
     /// The database server.
     pub postgres: PrivatePostgres,
@@ -24,18 +24,18 @@ pub struct DemoState {
     folder: DemoFolder,
 }
 
-/// Why there is no state.
+/// Why the state cannot be created or read.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoStateError {
     /// PostgreSQL does not start.
     #[error(transparent)]
     Postgres(#[from] StartError),
-    /// A file is not to be had.
+    /// A file cannot be read or written.
     #[error("{path}: {fault}")]
     File {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         fault: io::Error,
     },
     /// The key ring of a kept state is broken.
@@ -48,7 +48,7 @@ pub enum DemoStateError {
     },
 }
 
-/// A folder that goes with the demo where nobody named it.
+/// The folder of the demo; a temporary one is removed at the end.
 struct DemoFolder {
     path: PathBuf,
     temporary: bool,
@@ -64,7 +64,7 @@ impl Drop for DemoFolder {
 }
 
 impl DemoState {
-    /// The folder of it all, for its owner alone.
+    /// The folder, which only its owner can enter.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder.path
@@ -87,7 +87,7 @@ impl DemoState {
         };
         let letters = folder.path.join("letters");
         fs::create_dir_all(&letters).map_err(file_error(&letters))?;
-        // Letters hold links that work: nobody else's business.
+        // Letters contain working links, so only the owner may read them.
         let private = fs::Permissions::from_mode(0o700);
         fs::set_permissions(&folder.path, private).map_err(file_error(&folder.path))?;
         let letters = letters.canonicalize().map_err(file_error(&letters))?;

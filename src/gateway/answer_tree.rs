@@ -8,13 +8,13 @@ use http::{
 use quick_xml::{Reader, events::Event};
 use serde_json::{Map, Value};
 
-/// Elements within elements that are read. The answers that are read here have three levels.
+/// Maximum nesting depth. The answers that akgate reads have three levels.
 const DEPTH: usize = 32;
 
 /// Why an answer cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
-    /// It is compressed, though nobody asked for that.
+    /// It is compressed, although the request did not ask for that.
     #[error("the answer is encoded")]
     Encoded,
     /// It is neither JSON nor XML, or broken.
@@ -22,7 +22,7 @@ pub enum AnswerError {
     Malformed,
 }
 
-/// Reads an answer. The root element of XML is left out, so that both forms give the same tree.
+/// Reads an answer. XML's root element is left out, so that both formats give the same tree.
 ///
 /// # Errors
 /// [`AnswerError`].

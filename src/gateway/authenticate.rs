@@ -1,7 +1,7 @@
-//! Second step: what the request says of itself becomes proven, or it is refused.
+//! Second step: proves who signed the request, or refuses it.
 //!
 //! In the order of `docs/faults.md`: the signed time, the access key, the session's token, the MAC, the nonce, and only
-//! then what is asked for. An unauthenticated caller learns nothing of a key's standing.
+//! then whether the operation exists. An unauthenticated caller learns nothing about restrictions.
 
 use std::sync::Arc;
 
@@ -24,26 +24,26 @@ use akgate_rules::{
     verdict::DecisionBasis,
 };
 
-/// A request that is proven.
+/// An authenticated request.
 pub struct Authenticated {
-    /// The request, which alone can be printed.
+    /// The verified request: only this value can be printed for the upstream.
     pub verified: VerifiedRequest,
-    /// Who signed it; `None` for a federated call that the configuration lets pass.
+    /// Who signed it; `None` for a federated call that the configuration allows.
     pub caller: Option<Arc<Caller>>,
-    /// What it asks for.
+    /// The operation.
     pub operation: Arc<Operation>,
-    /// How the upstream of the operation knows who calls.
+    /// How the operation's upstream learns who calls.
     pub auth: Arc<UpstreamAuth>,
-    /// What the node knew before the caller was looked up.
+    /// What the node knew before it looked up the caller.
     pub basis: DecisionBasis,
     /// Where the registry stood when the call's intent was written; `None` before that, and for a plain read.
     pub intent: Option<Position>,
 }
 
-/// Proves a request.
+/// Authenticates a request.
 ///
 /// # Errors
-/// What the caller is told.
+/// The fault that the caller gets.
 pub async fn authenticate(
     gate: &Gate,
     trace: &mut Trace,
@@ -81,7 +81,7 @@ async fn verify_caller(
     let Some(claim) = &request.claim else {
         return Err(Fault::Missing("AccessKeyId"));
     };
-    // A nonce is remembered for as long as its signed time counts, from when it was received.
+    // A nonce is remembered, from its receipt, for as long as its signed time is fresh.
     let now = trace.received_at;
     let id = &*trace.access_key_id.insert(claim.access_key_id.clone());
     freshness::check_freshness(claim.signed_at, now)?;
@@ -99,10 +99,10 @@ async fn verify_caller(
     Ok((verified, caller))
 }
 
-/// Proves the caller of a proven request once more, by what is known of it at a later `basis`.
+/// Authenticates the caller of a request again, with what is known at a later `basis`.
 ///
 /// # Errors
-/// What the caller is told where the access key is not what it was.
+/// The fault that the caller gets if the access key has changed since.
 pub async fn reverify_caller(
     gate: &Gate,
     authenticated: &mut Authenticated,

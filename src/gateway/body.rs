@@ -1,4 +1,4 @@
-//! Taking in a whole request, bounded. A limit refuses; it never truncates.
+//! Reads a whole request within limits. A limit refuses; it never truncates.
 
 use bytes::Bytes;
 use http_body::Body;
@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use akgate_rules::{fault::Fault, request::RawRequest};
 
-/// How much of a request is taken in.
+/// The limits of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyLimit {
     /// The longest body, in bytes.

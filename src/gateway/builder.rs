@@ -1,4 +1,5 @@
-//! A gate for a program of one's own: everything that [`Gate`] needs, with good defaults, and the tasks that keep it.
+//! Builds a gate for your own program: everything that [`Gate`] needs, with good defaults, and the tasks that keep it
+//! up to date.
 
 use std::sync::Arc;
 
@@ -28,16 +29,16 @@ use akgate_state::{
     randomness::{NoRandomness, Randomness},
 };
 
-/// Connections for news and leases: however many calls wait for the others, these do not.
+/// Connections reserved for the registry and leases: they never wait for calls.
 const CONTROL_CONNECTIONS: u32 = 4;
 
-/// Why there is no gate.
+/// Why a gate cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum GateBuildError {
-    /// Data that comes with the build is wrong.
+    /// Data that is built in is wrong.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The operating system gives no randomness.
+    /// The operating system provides no random numbers.
     #[error("the operating system gives no randomness: {0}")]
     Randomness(#[from] NoRandomness),
     /// The registry cannot be read.
@@ -66,7 +67,7 @@ pub struct GateTasks {
 }
 
 impl Gate {
-    /// Begins a gate on a migrated database; the key ring opens its secrets.
+    /// Starts to build a gate on a migrated database, with the key ring of that database.
     #[must_use]
     pub fn builder(pool: Pool, ring: KeyRing) -> GateBuilder {
         GateBuilder {
@@ -84,63 +85,63 @@ impl Gate {
 }
 
 impl GateBuilder {
-    /// Another clock than the system's.
+    /// Uses this clock instead of the system's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Other randomness than the operating system's.
+    /// Uses this source of random numbers instead of the operating system's.
     #[must_use]
     pub fn randomness(mut self, randomness: Arc<Randomness>) -> Self {
         self.randomness = Some(randomness);
         self
     }
 
-    /// Counts here.
+    /// Counts in these metrics.
     #[must_use]
     pub fn metrics(mut self, metrics: Arc<Metrics>) -> Self {
         self.metrics = metrics;
         self
     }
 
-    /// How refusals are carried out.
+    /// Sets how refusals are enforced.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.settings.policy = policy;
         self
     }
 
-    /// What a restricted key is refused, where its account has no profile of its own.
+    /// Sets the profile of accounts that have none of their own.
     #[must_use]
     pub fn profile(mut self, profile: Profile) -> Self {
         self.settings.profile = profile;
         self
     }
 
-    /// All settings of the gate at once, in place of those that were given before.
+    /// Replaces all settings of the gate, including those given before.
     #[must_use]
     pub fn settings(mut self, settings: GateSettings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// How access keys are looked up.
+    /// Sets how access keys are looked up.
     #[must_use]
     pub fn lookup(mut self, lookup: LookupSettings) -> Self {
         self.lookup = lookup;
         self
     }
 
-    /// Serves these of the catalogued products, in place of all four.
+    /// Serves only these of the four catalogued products.
     #[must_use]
     pub fn products(mut self, products: impl IntoIterator<Item = Product>) -> Self {
         self.products = products.into_iter().collect();
         self
     }
 
-    /// Serves an operation of another product as well.
+    /// Also serves this operation of another product.
     #[must_use]
     pub fn operation(mut self, product: &str, version: &str, action: &str) -> Self {
         let operation = [product, version, action].map(str::to_owned);
@@ -148,7 +149,7 @@ impl GateBuilder {
         self
     }
 
-    /// Reads the registry and takes the node's first lease; gives the layer, and the tasks to be spawned.
+    /// Reads the registry and takes the node's first lease. Returns the gate, and the tasks that you must spawn.
     ///
     /// # Errors
     /// [`GateBuildError`].
@@ -202,7 +203,7 @@ impl GateBuilder {
 }
 
 impl GateTasks {
-    /// Runs until `stop` is ready; returns when the last records are written, or could not be.
+    /// Runs until `stop` is ready; returns when the last records are written or have failed.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (stopping, stopped) = watch::channel(false);
         let Self { gate, node } = self;

@@ -1,13 +1,13 @@
-//! Third step: the verdict, made from memory on the basis that was read when the call was received.
+//! Third step: the verdict, decided in memory on what the node knew when it received the call.
 //!
-//! 1. A refusal ends here: it is counted and kept in batches.
+//! 1. A refusal ends here: it is counted and recorded in batches.
 //! 2. A read that a newer restriction could refuse needs the node's lease. With a lease, every change that was answered
 //!    before the call is in memory. Without one, the call waits for a lease for a short time.
-//! 3. A plain read goes on at once. Whatever else is called becomes a [`PendingChange`], which leaves a durable intent
-//!    first ([`super::intent`]).
+//! 3. A plain read is forwarded at once. Any other call becomes a [`PendingChange`], which first needs a durable intent
+//!    ([`super::intent`]).
 //!
-//! With the database away a read by a cached key passes, from the last known state, unless it needs the lease;
-//! everything else is refused as unavailable.
+//! Without the database, a read by a cached key passes on the last known state, unless it needs the lease; everything
+//! else is refused as unavailable.
 
 use std::time::Duration;
 
@@ -22,20 +22,20 @@ use akgate_rules::{
     verdict::{Clearance, Permit, Refusal},
 };
 
-/// For how long a read waits for the node's lease.
+/// How long a read waits for the node's lease.
 const LEASE_PATIENCE: Duration = Duration::from_millis(100);
 
-/// A call that may go upstream, once.
+/// A call that may be forwarded, once.
 pub struct Permitted {
-    /// The proven request.
+    /// The authenticated request.
     pub authenticated: Authenticated,
-    /// Leave to forward it.
+    /// The permission to forward it.
     pub clearance: Clearance,
 }
 
-/// A call that is permitted and may change something: it must have an intent before it goes on.
+/// A permitted call that may change something: it needs an intent before it is forwarded.
 pub struct PendingChange {
-    /// The proven request.
+    /// The authenticated request.
     pub authenticated: Authenticated,
     /// What was decided before the intent.
     pub permit: Permit,
@@ -56,7 +56,7 @@ pub enum Enforced {
 /// Decides on a call.
 ///
 /// # Errors
-/// What the caller is told of a refusal.
+/// The fault that the caller gets.
 pub async fn enforce(
     gate: &Gate,
     trace: &mut Trace,
@@ -81,7 +81,7 @@ pub async fn enforce(
 /// Decides; a read that needs the node's lease waits for it a little.
 ///
 /// # Errors
-/// What the caller is told of a refusal.
+/// The fault that the caller gets.
 pub async fn permit_with_lease(
     gate: &Gate,
     trace: &mut Trace,
@@ -108,7 +108,7 @@ pub async fn permit_with_lease(
 /// Looks the caller up again and decides, from what is known now.
 ///
 /// # Errors
-/// What the caller is told of a refusal.
+/// The fault that the caller gets.
 pub async fn decide_again(
     gate: &Gate,
     trace: &mut Trace,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use akgate_rules::{fault::Fault, request::format::ErrorFormat};
 
-/// The members of an error body. All are texts: two SDKs panic on anything else.
+/// The members of an error body. All are strings, because two SDKs panic on anything else.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Envelope<'a> {

@@ -39,7 +39,7 @@ pub fn finish_call(gate: &Gate, mut trace: Trace, answered: Result<Answer, Fault
         render_fault(&fault, trace.format, &request_id, &trace.host_id, &link).map(Body::from)
     });
     if let Ok(value) = HeaderValue::from_str(&request_id) {
-        // Upstream's own answer passes unchanged where it carries one.
+        // An upstream's own RequestId is passed on unchanged.
         answer.headers_mut().entry(REQUEST_ID).or_insert(value);
     }
     let operation = trace.operation.as_deref();
@@ -65,7 +65,7 @@ pub fn finish_call(gate: &Gate, mut trace: Trace, answered: Result<Answer, Fault
     answer
 }
 
-/// Answers a call of which nothing is left but its fault.
+/// Answers a call whose trace is lost, with its fault alone.
 #[must_use]
 pub fn answer_without_trace(fault: &Fault) -> Answer {
     let request_id = format_request_id(Uuid::new_v4());

@@ -1,6 +1,6 @@
-//! The last step before the upstream: a new request, printed from the proven value, spends the clearance.
+//! The last step before the upstream: prints a new request from the verified value and spends the clearance.
 //!
-//! Until the first byte is sent, a clearance that has become too old is replaced: the call is cleared again.
+//! If the clearance expires before the first byte is sent, the call is cleared again.
 
 use std::{sync::Arc, time::Instant};
 
@@ -17,13 +17,13 @@ use super::{
 use akgate_rules::identity::{IDENTITY_HEADER, Identity};
 use akgate_rules::{fault::Fault, signature::SignedPrint, verdict::Clearance};
 
-/// How often a call is cleared again.
+/// How many times a call is cleared again.
 const CLEARANCES: usize = 4;
 
 /// Forwards a call.
 ///
 /// # Errors
-/// What the caller is told where upstream gives no answer.
+/// The fault that the caller gets if the upstream does not answer.
 pub async fn forward<U: Upstream>(
     gate: &Gate,
     upstream: &U,

@@ -1,4 +1,4 @@
-//! What the steps of the request road share.
+//! The state that all steps of the request road share.
 
 use std::{
     borrow::Cow,
@@ -34,25 +34,25 @@ use akgate_state::{
     randomness::Randomness,
 };
 
-/// How often what has ended is forgotten.
+/// How often expired sessions, exceptions and nonces are dropped.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// How the gate is set.
+/// The settings of the gate.
 #[derive(Debug, Clone)]
 pub struct GateSettings {
     /// The longest body, in bytes.
     pub body_limit: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// How many calls may be under way at a time; more are refused at once.
+    /// Maximum number of concurrent calls; further ones are refused at once.
     pub max_concurrent: usize,
-    /// How refusals are carried out.
+    /// Whether and from when refusals are enforced.
     pub policy: Policy,
-    /// What a restricted key is refused, where its account has no profile of its own.
+    /// The profile of accounts that have none of their own.
     pub profile: Profile,
     /// The federated calls of STS that pass without an access key, by action.
     pub anonymous: Vec<String>,
-    /// A page for whoever meets an error.
+    /// The page that errors recommend to callers.
     pub recommend: RecommendLink,
     /// How long one call of the database may take.
     pub database_timeout: Duration,
@@ -99,53 +99,53 @@ impl RecommendLink {
     }
 }
 
-/// What the steps share.
+/// What all steps of the road share.
 pub struct Gate {
-    /// How it is set.
+    /// The settings.
     pub settings: GateSettings,
-    /// What every operation would change.
+    /// The catalogue of operations and their effects.
     pub catalogue: Catalogue,
-    /// What the strict profile refuses.
+    /// The operations that the profile `strict` refuses.
     pub strict: Blocklist,
     /// Which operations are served.
     pub routes: Routes,
     /// Finds access keys.
     pub lookup: Arc<KeyLookup>,
-    /// What this node knows.
+    /// What this node knows in memory.
     pub live: Arc<LiveRegistry>,
-    /// Keeps `live` as the database has it.
+    /// Keeps `live` up to date.
     pub feed: Arc<Feed>,
-    /// While it is held, every change that was answered is in `live`.
+    /// The node's lease: while it is held, `live` contains every change that was answered.
     pub lease: Arc<Lease>,
-    /// Where changes that restrict wait for the nodes.
+    /// The barrier at which changes that restrict wait for the nodes.
     pub barrier: Arc<Barrier>,
-    /// The calls that this node is at work on.
+    /// The calls in progress on this node.
     pub calls: Arc<InFlight>,
-    /// The latest time that was seen.
+    /// The latest time that this node has seen; it never steps back.
     pub latest: Arc<LatestTime>,
-    /// The nonces of this node.
+    /// The nonces that this node remembers.
     pub nonces: NonceMemory<RandomState>,
     /// Gathers records.
     pub recorder: Arc<Recorder>,
-    /// For intents and for what is learnt.
+    /// The connections for intents and for changes of the directory.
     pub pool: Pool,
-    /// Seals what is learnt.
+    /// Seals the secrets that the gate learns.
     pub ring: Arc<KeyRing>,
-    /// For nonces of sealing.
+    /// Random numbers, for the nonces of sealed secrets.
     pub randomness: Arc<Randomness>,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// What is counted.
+    /// The metrics of this process.
     pub metrics: Arc<Metrics>,
     /// The limit of calls at a time.
     pub concurrency: Arc<Semaphore>,
-    /// Whether it was said that answers cannot be read.
+    /// Whether the warning about unreadable answers was logged.
     pub has_warned_of_answers: AtomicBool,
 }
 
-/// What a gate is made of.
+/// The parts of a gate.
 pub struct GateParts {
-    /// How it is set.
+    /// The settings.
     pub settings: GateSettings,
     /// How access keys are looked up.
     pub lookup: LookupSettings,
@@ -157,13 +157,13 @@ pub struct GateParts {
     pub node: LiveNode,
     /// The database.
     pub pool: Pool,
-    /// Seals what is learnt.
+    /// Seals the secrets that the gate learns.
     pub ring: Arc<KeyRing>,
-    /// For nonces of sealing.
+    /// Random numbers, for the nonces of sealed secrets.
     pub randomness: Arc<Randomness>,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// What is counted.
+    /// The metrics of this process.
     pub metrics: Arc<Metrics>,
 }
 
@@ -204,7 +204,7 @@ impl Gate {
         })
     }
 
-    /// What this node knows now: read before anything else that a call is decided by.
+    /// What this node knows now. It must be read before anything else that the decision depends on.
     #[must_use]
     pub fn basis(&self) -> DecisionBasis {
         let since = self.clock.since_boot();
@@ -220,7 +220,7 @@ impl Gate {
         }
     }
 
-    /// The policy in force: as it is configured, but for the mode, where operators have switched it.
+    /// The policy in force: the configured one, with the mode that operators have switched to, if any.
     #[must_use]
     pub fn policy(&self) -> Policy {
         let configured = self.settings.policy;
@@ -230,7 +230,7 @@ impl Gate {
         }
     }
 
-    /// Forgets what has ended, every minute until told to stop.
+    /// Drops what has expired, every minute until told to stop.
     pub async fn keep_sweeping(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             tokio::select! {

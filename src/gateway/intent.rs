@@ -1,4 +1,4 @@
-//! The intent: written before a change goes upstream, and joined with its permit.
+//! The intent of a change: written before the change is forwarded, and joined with its permit.
 //!
 //! 1. The statement that writes the intent also refuses a replay at any node, and says where the registry stood when it
 //!    began.
@@ -24,14 +24,14 @@ use akgate_state::{
     directory::with_timeout,
 };
 
-/// How often a call is decided anew because the registry moves on meanwhile.
+/// How many times a call is decided again because the registry has changed.
 const DECISIONS: usize = 4;
 
 /// Writes the intent of a change and joins it with the permit.
 ///
 /// # Errors
-/// [`Fault::NonceUsed`] for a replay, [`Fault::Unavailable`] where the intent cannot be written, or what the caller is
-/// told of a refusal. An intent that was written stays open in the trace.
+/// [`Fault::NonceUsed`] for a replay, [`Fault::Unavailable`] if the intent cannot be written, or the fault of a
+/// refusal. An intent that was written stays open in the trace.
 pub async fn record_intent(
     gate: &Gate,
     trace: &mut Trace,
@@ -56,7 +56,7 @@ pub async fn record_intent(
         }
     };
     trace.open_intent = Some(intent.signed_at);
-    // `None`: the database has another server, and nobody has said yet which history that goes on with.
+    // `None`: the database runs on another server, whose history is not known yet.
     let position = position.ok_or(Fault::Unavailable)?;
     authenticated.intent = Some(position);
     let clearance = join(gate, trace, &mut authenticated, permit, position).await?;
@@ -67,10 +67,10 @@ pub async fn record_intent(
     })
 }
 
-/// Clears a call again whose clearance is too old: as if it had come now, but for its intent, which it keeps.
+/// Clears a call again whose clearance has expired: it is decided as if it had just arrived, but keeps its intent.
 ///
 /// # Errors
-/// What the caller is told of a refusal.
+/// The fault that the caller gets.
 pub async fn clear_again(
     gate: &Gate,
     trace: &mut Trace,
@@ -83,7 +83,7 @@ pub async fn clear_again(
             permit.clear_read().map_err(|_| Fault::Unavailable)
         }
         Some(position) => {
-            // A node that was stopped has heard nothing since.
+            // A node that was stopped has missed all changes since.
             gate.feed.catch_up().await.map_err(|_| Fault::Unavailable)?;
             let permit = decide_again(gate, trace, authenticated).await?;
             join(gate, trace, authenticated, permit, position).await
@@ -91,7 +91,7 @@ pub async fn clear_again(
     }
 }
 
-/// Joins a permit with its intent; where the registry has changed since the decision, a new permit.
+/// Joins a permit with its intent; if the registry has changed since the decision, decides again first.
 async fn join(
     gate: &Gate,
     trace: &mut Trace,
@@ -124,7 +124,7 @@ fn intent_of(
 ) -> Intent {
     let (nonce, signed_at) = match &authenticated.verified.request().claim {
         Some(claim) => (claim.nonce.clone(), claim.signed_at),
-        // Nothing is signed, so nothing can be replayed: every such call is one of its own.
+        // A call without a signature cannot be replayed: each is a new call.
         None => (trace.request_id.to_string(), trace.received_at),
     };
     Intent {

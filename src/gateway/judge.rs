@@ -1,4 +1,4 @@
-//! The judgement: the facts of a call put before [`verdict`], and what is recorded of a refusal.
+//! Collects the facts of a call for [`verdict`], and records refusals.
 //!
 //! Everything is read from memory. Nothing here waits, and nothing here panics.
 
@@ -22,19 +22,19 @@ use akgate_state::calls::{
     batch::{CountKey, RefusedCall},
 };
 
-/// Why there is no permit.
+/// Why a call got no permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
-    /// By the verdict.
+    /// The verdict refuses it.
     Refused(Refusal),
-    /// It carries no access key, and is none of the calls that may.
+    /// It carries no access key, and is not a call that may come without one.
     Anonymous,
 }
 
-/// Judges a call by this policy.
+/// Decides on a call under this policy.
 ///
 /// # Errors
-/// [`Denied`]; [`record_denial`] makes of it what the caller is told.
+/// [`Denied`]; [`record_denial`] turns it into the fault that the caller gets.
 pub fn judge(
     gate: &Gate,
     policy: Policy,
@@ -64,7 +64,7 @@ fn decide_verdict(
     let lineage = gate.live.lineage(id, caller.ancestors());
     let parameters = authenticated.verified.request().parameters();
     let now = gate.latest.see(gate.clock.now());
-    // A clear key does not pay for what only a restricted one is asked.
+    // These facts matter only for a restricted key; a clear key need not pay for them.
     let is_clear = lineage.iter().all(|one| *one == Standing::Clear);
     let facts = DecisionFacts {
         operation,
@@ -82,7 +82,7 @@ fn decide_verdict(
     verdict::decide_call(&gate.strict, &facts)
 }
 
-/// The policy, with what the caller's account has of its own.
+/// The policy, with the overrides of the caller's account.
 fn with_account_overrides(gate: &Gate, policy: Policy, caller: &Caller) -> Policy {
     let own = gate.live.account_overrides(&caller.account_id).self_remedy;
     Policy {
@@ -91,7 +91,7 @@ fn with_account_overrides(gate: &Gate, policy: Policy, caller: &Caller) -> Polic
     }
 }
 
-/// The strictest profile of the accounts that the lineage runs through.
+/// The strictest profile of all accounts in the lineage.
 fn profile(gate: &Gate, caller: &Caller) -> Profile {
     let default = gate.settings.profile;
     let accounts = caller.account_ids().iter();
@@ -106,7 +106,7 @@ fn profile(gate: &Gate, caller: &Caller) -> Profile {
         .unwrap_or(default)
 }
 
-/// Records that a call got no permit; gives what the caller is told.
+/// Records that a call got no permit, and returns the fault that the caller gets.
 pub fn record_denial(
     gate: &Gate,
     trace: &mut Trace,
@@ -125,7 +125,7 @@ pub fn record_denial(
     }
 }
 
-/// Records that a call goes on by this permit.
+/// Records that a call is forwarded with this permit.
 pub fn record_permit(
     gate: &Gate,
     trace: &mut Trace,
@@ -185,7 +185,7 @@ fn count_key(trace: &Trace, authenticated: &Authenticated, caller: &Caller) -> C
     }
 }
 
-/// What is kept of a proven call.
+/// The record of an authenticated call.
 #[must_use]
 pub fn call_record(gate: &Gate, trace: &Trace, authenticated: &Authenticated) -> CallRecord {
     let operation = &authenticated.operation;
@@ -206,7 +206,7 @@ pub fn call_record(gate: &Gate, trace: &Trace, authenticated: &Authenticated) ->
     }
 }
 
-/// The parameters that the catalogue lists for keeping. A text is cut: it is a name, not a document.
+/// The parameters that the catalogue lists for the record. Long values are cut: only names are kept, not documents.
 fn kept_parameters(gate: &Gate, request: &ApiRequest, operation: &Operation) -> Map<String, Value> {
     const LONGEST: usize = 256;
     gate.catalogue

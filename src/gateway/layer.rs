@@ -41,7 +41,7 @@ impl<S> Layer<S> for GateLayer {
     }
 }
 
-/// The gate in front of an upstream, whatever path is called.
+/// The gate as one service in front of an upstream; it handles every path.
 #[derive(Clone)]
 pub struct GateService<U> {
     gate: Arc<Gate>,
@@ -67,7 +67,7 @@ where
     type Future = BoxFuture<'static, Result<Answer, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // A call that is one too many is answered at once.
+        // A call above the limit is answered at once.
         Poll::Ready(Ok(()))
     }
 
@@ -75,7 +75,7 @@ where
         let (gate, upstream) = (Arc::clone(&self.gate), self.upstream.clone());
         Box::pin(async move {
             let answering = async { Ok(answer_call(gate, upstream, request).await) };
-            // The road contains the panics of its steps; what is left are its first and its last step.
+            // The road catches panics of its steps; this catches those of its first and last step.
             let answered = contain_panic(answering).await;
             Ok(answered.unwrap_or_else(|fault| answer_without_trace(&fault)))
         })

@@ -1,6 +1,7 @@
-//! Last step of a change: what upstream did is learnt and its outcome recorded, before the answer leaves.
+//! Last step of a change: updates the directory from the upstream's answer and records the outcome, before the answer
+//! is sent.
 //!
-//! A commit that fails is tried again for 5 seconds. Then the caller gets an error although the call was executed: akgate
+//! A commit that fails is repeated for 5 seconds. Then the caller gets an error although the call was executed: akgate
 //! cannot restrict an access key that it does not know of.
 
 use std::{sync::atomic::Ordering, time::Duration};
@@ -36,10 +37,10 @@ const LONGEST_ANSWER: usize = 8 << 20;
 /// How long an answer may take to arrive.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// For how long a change is tried to be committed.
+/// How long a failing commit is repeated.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Why a change was executed and not learnt.
+/// Why the directory was not updated after a change was executed.
 #[derive(Debug, thiserror::Error)]
 enum LearnError {
     #[error(transparent)]
@@ -50,16 +51,16 @@ enum LearnError {
     State(#[from] StateFault),
     #[error(transparent)]
     Barrier(#[from] LostChange),
-    #[error("the database does not take it")]
+    #[error("the database did not commit it")]
     TimedOut,
     #[error("the call has no intent")]
     NoIntent,
 }
 
-/// Learns from the answer to a change, and records its outcome.
+/// Updates the directory from the answer to a change, and records the outcome.
 ///
 /// # Errors
-/// What upstream failed with; [`Fault::Internal`] where the change was executed and cannot be learnt.
+/// The fault of the upstream; [`Fault::Internal`] if the change was executed and the directory cannot be updated.
 pub async fn learn(
     gate: &Gate,
     trace: &mut Trace,
@@ -137,26 +138,26 @@ async fn learn_change(
         }
     };
     if let Some(concern) = taken_away {
-        // Every node enforces it before the answer leaves.
+        // Every node enforces it before the answer is sent.
         let waited = gate.barrier.wait(committed, &concern, Wait::Enforced);
         waited.await?;
     }
     Ok(())
 }
 
-/// A handler that answers in a form of its own is told about once, not with every call.
+/// Warns about a handler whose answers cannot be read: once, not for every call.
 fn warn_unreadable(gate: &Gate, trace: &Trace, authenticated: &Authenticated, reason: AnswerError) {
     if !gate.has_warned_of_answers.swap(true, Ordering::Relaxed) {
         tracing::warn!(
             request_id = trace.request_id(),
             action = authenticated.operation.action(),
             %reason,
-            "answers are passed on that cannot be read: of such changes only what the call says is learnt"
+            "cannot read an upstream's answers: they are passed on, and changes are learnt only from the requests"
         );
     }
 }
 
-/// Commits a change; where the database fails it is tried again.
+/// Commits a change, and tries again if the database fails.
 async fn commit(
     gate: &Gate,
     account_id: &str,
@@ -180,7 +181,8 @@ async fn commit(
     }
 }
 
-/// Whom a change takes something from: an access key that works no more, or one that came back to a restriction.
+/// The keys whose calls a change must stop on every node: a key that was disabled or deleted, or a restricted key that
+/// is active again.
 fn keys_affected_by(gate: &Gate, change: &DirectoryChange) -> Option<AffectedKeys> {
     match change {
         DirectoryChange::KeyStatus(_, KeyStatus::Inactive | KeyStatus::Deleted)

@@ -1,4 +1,4 @@
-//! Which change of the directory a successful call made: one rule per action, one form for JSON and XML.
+//! Works out how a successful call changed the directory: one rule per action, the same for JSON and XML.
 
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -20,20 +20,20 @@ use akgate_state::{
     keys::directory_change::{DirectoryChange, UserRef},
 };
 
-/// An answer does not have what its action promises.
+/// An answer lacks a member that its action always returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the answer does not have `{0}`")]
 pub struct MissingField(pub &'static str);
 
 /// A call that upstream has answered.
 pub struct AnsweredCall<'a> {
-    /// What was asked for.
+    /// The operation.
     pub operation: &'a Operation,
-    /// With which parameters.
+    /// Its parameters.
     pub parameters: &'a Parameters,
-    /// By whom; `None` for a federated call.
+    /// The caller; `None` for a federated call.
     pub caller: Option<&'a Caller>,
-    /// Where the registry stood when the intent was written: what the call mints, it mints then.
+    /// The position of the registry when the intent was written; a session counts as minted then.
     pub minted_at: Position,
     /// The call's id.
     pub request_id: uuid::Uuid,
@@ -41,18 +41,18 @@ pub struct AnsweredCall<'a> {
     pub received_at: OffsetDateTime,
 }
 
-/// What has to be read to learn what an operation changed.
+/// What must be read to update the directory after an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LearntFrom {
-    /// Nothing: the directory does not keep what it changes.
+    /// Nothing: the directory does not store what it changes.
     Nothing,
-    /// The call says it all.
+    /// The request.
     Call,
-    /// The answer has the credentials that were made.
+    /// The answer, which contains the new credentials.
     Answer,
 }
 
-/// What has to be read to learn what this operation changed.
+/// What must be read to update the directory after this operation.
 #[must_use]
 pub fn learnt_from(operation: &Operation) -> LearntFrom {
     match (operation.product(), operation.action()) {
@@ -77,7 +77,7 @@ impl AnsweredCall<'_> {
     /// The change that a successful call made.
     ///
     /// # Errors
-    /// [`MissingField`] where the answer, or the call, does not say what must be known.
+    /// [`MissingField`] if the answer or the request lacks a required field.
     pub fn directory_change(&self, tree: &Value) -> Result<Option<DirectoryChange>, MissingField> {
         let change = match self.operation.action() {
             "CreateAccessKey" => self.new_key(tree)?,
@@ -90,7 +90,7 @@ impl AnsweredCall<'_> {
                 DirectoryChange::KeyStatus(self.key_id()?, status)
             }
             "DeleteAccessKey" => DirectoryChange::KeyStatus(self.key_id()?, KeyStatus::Deleted),
-            // Whatever state it comes back in, it is watched as if it worked.
+            // Whatever its state after being restored, it is treated as active.
             "RestoreAccessKeyFromRecycleBin" => {
                 DirectoryChange::KeyStatus(self.key_id()?, KeyStatus::Active)
             }
@@ -120,8 +120,8 @@ impl AnsweredCall<'_> {
         AccessKeyId::parse(id).map_err(|_| MissingField("UserAccessKeyId"))
     }
 
-    /// The RAM user that a call about users names: where it gives a name and an id, upstream has seen to
-    /// it that they agree.
+    /// The RAM user that a call about users names: if it gives both a name and an id, the upstream has checked that
+    /// they agree.
     fn given_user(&self) -> Result<UserRef, MissingField> {
         if let Some(name) = self.named("UserName", "UserPrincipalName") {
             return Ok(UserRef::Name(name));

@@ -1,16 +1,16 @@
 //! The request road: plain functions in the order in which a call passes them.
 //!
-//! 1. [`receive`]: the whole request in memory, one reading of it.
-//! 2. [`authenticate`]: the access key is looked up ([`lookup`]), signature and [`nonce`] are proven.
+//! 1. [`receive`]: reads the whole request into memory and parses it once.
+//! 2. [`authenticate`]: looks up the access key ([`lookup`]), checks signature and [`nonce`].
 //! 3. [`enforce`]: the verdict ([`judge`]). From here a plain read is forwarded; anything else runs on a task of its own:
-//! 4. [`intent`]: it is written and joined with the permit.
-//! 5. [`forward`]: a new request, printed from the proven value, goes to the [`upstream`].
-//! 6. [`learn`]: what upstream did is learnt ([`learnt_change`]) and recorded ([`outcome`]).
-//! 7. [`finish`]: envelope, RequestId, metric and the line in the log, made of the call's [`trace`].
+//! 4. [`intent`]: writes the intent and joins it with the permit.
+//! 5. [`forward`]: prints a new request from the verified value and sends it to the [`upstream`].
+//! 6. [`learn`]: updates the directory from the answer ([`learnt_change`]) and records the [`outcome`].
+//! 7. [`finish`]: error envelope, RequestId, metrics and log line, from the call's [`trace`].
 //!
-//! [`road`] calls them. [`layer`] is the road as one tower service, [`builder`] makes a gate for a program of one's own,
-//! [`mirror`] judges copies of calls, and [`observer`] records what would have become of a call where nothing is refused
-//! yet.
+//! [`road`] calls them. [`layer`] is the road as one tower service, [`builder`] builds a gate for your own program,
+//! [`mirror`] judges copies of calls, and [`observer`] records what would have happened to a call while nothing is
+//! refused yet.
 
 #![forbid(unsafe_code)]
 

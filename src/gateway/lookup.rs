@@ -1,11 +1,11 @@
-//! Looking a claimed key up: from memory where it is known, from Postgres where it is not.
+//! Looks up a claimed key: in memory if it is known, else in PostgreSQL.
 //!
 //! 1. A known id whose secret is in the cache costs no database call.
 //! 2. A known id whose secret is not in the cache is read from the database once, however many calls wait for it. Only
 //!    the database limits how many ids are read at a time.
-//! 3. An unknown id may be one that another node has just learnt, or nobody's. At most 8 are looked up at
-//!    a time; more are refused ([`Fault::Throttled`]). What was not found is not looked for again for 5
-//!    seconds, unless it is learnt meanwhile.
+//! 3. An unknown id may be new from another node, or may not exist. At most 8 are looked up at a time; more are refused
+//!    ([`Fault::Throttled`]). An id that was not found is not looked up again for 5 seconds, unless this node learns of
+//!    it.
 
 use std::{
     sync::Arc,
@@ -43,7 +43,7 @@ pub struct LookupSettings {
     pub cached_keys: usize,
     /// How many unknown ids are looked up at a time.
     pub unknown_at_a_time: usize,
-    /// For how long an id that was not found is not looked for again.
+    /// How long an id that was not found is not looked up again.
     pub absent_for: Duration,
     /// How long one call of the database may take.
     pub timeout: Duration,
@@ -63,7 +63,7 @@ impl Default for LookupSettings {
 /// How many ids that were not found are remembered.
 const ABSENT_KEYS: usize = 10_000;
 
-/// What proves a key, and whose it is.
+/// A key, its secret and its owner.
 #[derive(Debug)]
 pub struct Caller {
     /// The key or session.
@@ -76,9 +76,9 @@ pub struct Caller {
     pub principal: String,
     /// The RAM user; `None` for the account itself and for a session.
     pub user_name: Option<String>,
-    /// What more a session has.
+    /// The additional facts of a session.
     pub session: Option<CallerSession>,
-    /// The revision at which this was so, in the history in which it was read.
+    /// The position at which this was read.
     position: Position,
 }
 
@@ -94,7 +94,7 @@ pub struct CallerSession {
 }
 
 impl Caller {
-    /// What the key descends from; nothing for an access key.
+    /// The ancestors of the key; none for an access key.
     #[must_use]
     pub fn ancestors(&self) -> &[Ancestor] {
         self.session
@@ -125,7 +125,7 @@ impl Caller {
     }
 }
 
-/// Finds keys.
+/// Looks up keys, with a cache.
 pub struct KeyLookup {
     pool: Pool,
     ring: Arc<KeyRing>,
@@ -179,7 +179,7 @@ impl KeyLookup {
             None if self.was_absent(id) => return Err(Fault::AccessKeyNotFound),
             None => true,
         };
-        // On a task of its own: a caller who hangs up ends no read of the database half-way.
+        // On a task of its own, so that a caller who hangs up does not interrupt a database read.
         let (lookup, id) = (Arc::clone(self), id.clone());
         tokio::spawn(async move { lookup.fetch(&id, is_unknown, now).await })
             .await
@@ -210,7 +210,8 @@ impl KeyLookup {
     ) -> Result<Arc<Caller>, Fault> {
         let guard = loop {
             match self.secrets.get_value_or_guard_async(id).await {
-                // From one who began to read before this call came, maybe: what is known by now must not be newer.
+                // The shared read may have begun before this call arrived: its result counts only if nothing newer is
+                // known.
                 Ok(found) => match self.live().credential(id) {
                     Some(known) if !found.is_current(known, self.history()) => {
                         self.secrets
@@ -244,7 +245,7 @@ impl KeyLookup {
         };
         self.feed.add_looked_up(id, found.position, what);
         let found = Arc::new(found);
-        // Nobody waits for an insertion that fails: the cache was cleared meanwhile.
+        // An insertion that fails is ignored: the cache was cleared meanwhile.
         drop(guard.insert(Arc::clone(&found)));
         check_usable(CredentialEntry::new(found.position.revision, what), now)?;
         Ok(found)

@@ -1,5 +1,5 @@
-//! Copies of calls that go another way: each is judged and recorded, none is forwarded, and the answer is always the
-//! same empty one, so that whoever finds the listener learns nothing.
+//! Judges copies of calls, for observation: each is recorded, none is forwarded, and every answer is the same empty
+//! one, so that nobody who finds the listener learns anything.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -33,7 +33,7 @@ where
     service_fn(move |request| {
         let gate = Arc::clone(&gate);
         async move {
-            // Whatever comes of it, the answer is the same.
+            // The answer is the same whatever happens.
             let judging = async {
                 judge_copy(&gate, request).await;
                 Ok(())
@@ -44,7 +44,7 @@ where
     })
 }
 
-/// Judges a copy. What its caller would have been told is recorded alone.
+/// Judges a copy and records what its caller would have got.
 async fn judge_copy<B>(gate: &Gate, request: Request<B>)
 where
     B: Body<Data = Bytes>,
@@ -68,10 +68,10 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut received = receive(gate, trace, request).await?;
-    // A mirror lets nothing pass that a lease would have to refuse.
+    // A mirror forwards nothing, so it needs no lease.
     received.basis.is_leased = true;
     let authenticated = authenticate(gate, trace, received).await?;
-    // As it is configured: operators switch the mode of the gates in the path.
+    // The configured mode: operators switch only the mode of gates in the path.
     let policy = gate.settings.policy;
     let permit = judge(gate, policy, trace, &authenticated)
         .map_err(|denied| record_denial(gate, trace, &authenticated, denied))?;

@@ -1,7 +1,7 @@
 //! Replay protection of this node: a nonce is accepted once per key for 31 minutes.
 //!
-//! A nonce is burnt only after its MAC has held, or anyone could fill the memory. One that does not fit
-//! is refused: nothing is ever evicted early, since that is what a replay would wait for.
+//! A nonce is stored only after its MAC was verified, or anyone could fill the memory. A nonce that does not fit is
+//! refused: none is evicted early, because that would allow a replay.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -46,7 +46,7 @@ impl<S: BuildHasher> NonceMemory<S> {
         }
     }
 
-    /// Takes a nonce that was received at `now`, once.
+    /// Accepts a nonce that was received at `now`, once.
     ///
     /// # Errors
     /// [`Fault::NonceUsed`] for one that was taken before; [`Fault::Throttled`] where the key has used up
@@ -79,7 +79,7 @@ impl<S: BuildHasher> NonceMemory<S> {
         Ok(())
     }
 
-    /// Frees the room of keys that have gone quiet. To be called every few minutes.
+    /// Drops expired nonces of keys that no longer call. Call it every few minutes.
     pub fn sweep(&self, now: OffsetDateTime) {
         let oldest = oldest_kept(now.unix_timestamp().div_euclid(60));
         for shard in &self.shards {

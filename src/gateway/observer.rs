@@ -1,4 +1,4 @@
-//! Observing before enforcing: what would have become of a call is recorded on the last step of its road.
+//! Observation before enforcing: the last step of a call records what would have happened to it.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use akgate_state::calls::observed::{Observation, ObservedKey, ObservedOutcome};
 /// The longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 256;
 
-/// From where a gate in the path observes a call, if it does.
+/// The observation point of a call in the path, if the gate observes it.
 #[must_use]
 pub fn observation_point(gate: &Gate, received_at: OffsetDateTime) -> Option<ObservationPoint> {
     let policy = gate.policy();
@@ -42,7 +42,7 @@ pub fn known_operation(route: &Result<Route, Fault>) -> Option<Arc<Operation>> {
     (operation.effect() != Effect::Unknown).then(|| Arc::clone(operation))
 }
 
-/// Records what would have become of a call, where this node observes it.
+/// Records what would have happened to a call, if this node observes it.
 pub fn record_observation(gate: &Gate, trace: &Trace, fault: Option<&Fault>) {
     let Some(observation_point) = trace.observation_point else {
         return;
@@ -83,7 +83,7 @@ fn classify(verdict: Option<VerdictLabel>, fault: Option<&Fault>) -> ObservedOut
     match (verdict, fault) {
         (Some(VerdictLabel::Withheld | VerdictLabel::Refused), _) => ObservedOutcome::WouldRefuse,
         (Some(VerdictLabel::Unknown), _) => ObservedOutcome::NotJudged,
-        // What went wrong after the verdict is not akgate's doing.
+        // Faults after the verdict are not akgate's decision.
         (Some(_), _) => ObservedOutcome::Passes,
         (None, Some(Fault::AccessKeyNotFound)) => ObservedOutcome::NotInDirectory,
         (None, Some(Fault::Throttled | Fault::Unavailable | Fault::Internal(_))) => {
@@ -94,7 +94,7 @@ fn classify(verdict: Option<VerdictLabel>, fault: Option<&Fault>) -> ObservedOut
     }
 }
 
-/// An error in words, without what the caller alone may see: the text that should have been signed.
+/// An error in words, without the string to sign, which only the caller may see.
 fn reason(fault: &Fault) -> String {
     let reason = match fault {
         Fault::SignatureMismatch(_) => {

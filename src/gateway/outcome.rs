@@ -1,4 +1,4 @@
-//! What came of an intent: recorded once, whatever becomes of the call.
+//! The outcome of an intent: recorded exactly once, however the call ends.
 
 use http::StatusCode;
 
@@ -6,7 +6,7 @@ use super::{gate::Gate, trace::Trace};
 use akgate_rules::fault::Fault;
 use akgate_state::calls::{CallOutcome, batch::SettledIntent};
 
-/// Records the outcome of the call's intent, where that is still open.
+/// Records the outcome of the call's intent, if none is recorded yet.
 pub fn record_outcome(
     gate: &Gate,
     trace: &mut Trace,
@@ -27,7 +27,7 @@ pub fn record_outcome(
     });
 }
 
-/// Records the outcome of a call that ended without an answer of an upstream.
+/// Records the outcome of a call that ended without an upstream's answer.
 pub fn record_unanswered(gate: &Gate, trace: &mut Trace, fault: &Fault) {
     if trace.was_sent {
         record_outcome(gate, trace, CallOutcome::Unknown, None, None);

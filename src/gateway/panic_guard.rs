@@ -1,4 +1,4 @@
-//! One bad call must not stop the gate: a panic becomes a fault like any other.
+//! Turns a panic into a fault, so that one bad call cannot stop the gate.
 
 use std::panic::AssertUnwindSafe;
 
@@ -6,11 +6,11 @@ use futures_util::FutureExt;
 
 use akgate_rules::fault::Fault;
 
-/// What the caller of a call that panicked is told.
+/// The fault that the caller of a call that panicked gets.
 pub const PANICKED: Fault = Fault::Internal("a call ended in a panic");
 
-/// Runs a part of the road. What a panic leaves half done is gone with its call: the steps lock nothing that is shared
-/// across it.
+/// Runs a part of the road. Partial state of a step is dropped with its call: no step holds a shared lock while it may
+/// panic.
 ///
 /// # Errors
 /// Those of the part; [`PANICKED`].

@@ -1,4 +1,4 @@
-//! First step: the whole request in memory, read once, and what the node knew when it was complete.
+//! First step: reads the whole request, parses it once, and notes what the node knew when the request was complete.
 
 use bytes::Bytes;
 use http_body::Body;
@@ -16,11 +16,11 @@ use akgate_rules::{
     verdict::DecisionBasis,
 };
 
-/// A request that was read; nothing of it is proven.
+/// A parsed request; nothing in it is proven yet.
 pub struct Received {
-    /// The one reading of it.
+    /// The parsed request.
     pub request: ApiRequest,
-    /// The operation that it names. An error is reported only to a caller who is proven.
+    /// The operation that it names. An error is reported only after the caller is authenticated.
     pub route: Result<Route, Fault>,
     /// What the node knew when the request was complete.
     pub basis: DecisionBasis,
@@ -44,7 +44,7 @@ where
         let query = raw.head.uri.query().unwrap_or_default().as_bytes();
         trace.format = ErrorFormat::asked_for(query, &raw.body, &raw.head.headers);
     }
-    // It is counted before anything is read that it is decided by.
+    // The call must be counted before anything is read that its decision depends on.
     trace.in_flight = Some(gate.calls.enter());
     let basis = gate.basis();
     let request = ApiRequest::parse(&raw?)?;
@@ -68,7 +68,7 @@ where
     };
     let reading = read_whole_request(request, limit);
     if has_no_body {
-        // Most reads: they pay no timer.
+        // Most reads have no body: no timer is needed.
         return reading.await;
     }
     match tokio::time::timeout(gate.settings.body_timeout, reading).await {

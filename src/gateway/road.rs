@@ -1,4 +1,4 @@
-//! The request road: what becomes of one call, from its bytes to its answer.
+//! The request road: handles one call, from its bytes to its answer.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use super::{
 use akgate_rules::fault::Fault;
 use akgate_state::calls::format_request_id;
 
-/// What becomes of a call before anything is written.
+/// The result of the steps before anything is written.
 enum Passed {
     /// Upstream has answered a plain read.
     Answered(Answer),
@@ -32,7 +32,8 @@ enum Passed {
     Change(Box<PendingChange>),
 }
 
-/// Answers a call. A caller who hangs up ends it, unless its intent may have been written: then it runs to its end.
+/// Answers a call. It is cancelled if the caller hangs up, unless its intent may have been written: then it runs to its
+/// end.
 pub async fn answer_call<U, B>(gate: Arc<Gate>, upstream: U, request: http::Request<B>) -> Answer
 where
     U: Upstream,
@@ -41,7 +42,7 @@ where
 {
     let mut trace = begin_call(&gate, &request);
     if trace.concurrency_permit.is_none() {
-        // Told at once rather than kept waiting; nobody reads its body.
+        // Refused at once instead of kept waiting; its body is not read.
         return finish_call(&gate, trace, Err(Fault::Unavailable));
     }
     trace.observation_point = observer::observation_point(&gate, trace.received_at);
@@ -52,7 +53,7 @@ where
     }
 }
 
-/// The steps up to the verdict; a plain read goes on to its upstream.
+/// The steps up to the verdict; a plain read is forwarded.
 async fn pass_read<U, B>(
     gate: &Gate,
     upstream: &U,
@@ -93,8 +94,8 @@ async fn pass_change<U: Upstream>(
     learn(gate, trace, &authenticated, answer).await
 }
 
-/// Runs a change on a task of its own, which also finishes the call: the caller may hang up, intent, outcome and log line
-/// are written all the same.
+/// Runs a change on a task of its own, which also finishes the call: even if the caller hangs up, intent, outcome and
+/// log line are written.
 async fn run_change<U: Upstream>(
     gate: Arc<Gate>,
     upstream: U,

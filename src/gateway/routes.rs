@@ -1,5 +1,5 @@
-//! Which operations are served, and how the upstream of each trusts akgate. `Version` tells the four catalogued products
-//! apart; another product's operations are those that the configuration lists. Host never chooses.
+//! Which operations are served, and how the upstream of each trusts akgate. The `Version` tells the four catalogued
+//! products apart; the configuration lists the operations of other products. The `Host` header has no influence.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,14 +11,14 @@ use akgate_rules::{
     signature::CredentialHandling,
 };
 
-/// How an upstream knows who calls.
+/// How an upstream learns who calls.
 #[derive(Clone)]
 pub enum UpstreamAuth {
-    /// By the identity header under this key; the caller's credentials end here.
+    /// From the identity header, with a MAC under this key; the caller's credentials are removed.
     IdentityHeader(MacKey),
     /// It verifies the caller's signature itself.
     CallerSignature,
-    /// It is a handler in this process, which gets the identity as a value.
+    /// From a value in the request's extensions: it is a handler in this process.
     InProcess,
 }
 
@@ -38,7 +38,7 @@ impl UpstreamAuth {
 pub struct Route {
     /// The operation.
     pub operation: Arc<Operation>,
-    /// How its upstream knows who calls.
+    /// How its upstream learns who calls.
     pub auth: Arc<UpstreamAuth>,
 }
 

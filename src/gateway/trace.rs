@@ -1,4 +1,4 @@
-//! What is known of one call: the log line, the metric and the outcome of its intent are made of it.
+//! The trace of one call: the source of its log line, its metrics and the outcome of its intent.
 //!
 //! It belongs to the call alone and outlives a panic of any step, so that an error keeps its RequestId, its format
 //! and its line in the log.
@@ -34,28 +34,28 @@ const MAX_HOST: usize = 255;
 /// The longest `User-Agent` that is kept, in characters.
 const MAX_USER_AGENT: usize = 256;
 
-/// What is known of one call.
+/// The trace of one call.
 #[derive(Debug)]
 pub struct Trace {
     /// Its id; callers are told it in upper case.
     pub request_id: Uuid,
     /// The host that the caller asked.
     pub host_id: String,
-    /// The form of our own answers.
+    /// The format of akgate's own answers.
     pub format: ErrorFormat,
-    /// Where it came from.
+    /// The caller's address.
     pub peer: Peer,
-    /// What the caller says it is.
+    /// The caller's `User-Agent`.
     pub user_agent: String,
     /// When it was received.
     pub received_at: OffsetDateTime,
-    /// The same, to measure by.
+    /// The same instant on a monotonic clock, to measure durations.
     pub began: Instant,
-    /// Its place in the limit of calls at a time.
+    /// Its permit from the limit of concurrent calls.
     pub concurrency_permit: Option<OwnedSemaphorePermit>,
-    /// Counts it as under way, from the moment it was received whole.
+    /// Counts the call as in progress, from when it was fully received.
     pub in_flight: Option<InFlightCall>,
-    /// Counts it as under way with an intent.
+    /// Counts the call as in progress with an intent.
     pub in_flight_intent: Option<InFlightIntent>,
     /// The access key that it claims, proven or not.
     pub access_key_id: Option<AccessKeyId>,
@@ -65,13 +65,13 @@ pub struct Trace {
     pub operation: Option<Arc<Operation>>,
     /// What was decided.
     pub verdict: Option<VerdictLabel>,
-    /// The restriction that forbids it, or would.
+    /// The restriction that refuses it, or would refuse it.
     pub restriction: Option<Uuid>,
     /// The signed time of its intent, from when that is written until its outcome is recorded.
     pub open_intent: Option<OffsetDateTime>,
-    /// Whether a byte of it may have gone upstream.
+    /// Whether a byte may have been sent to the upstream.
     pub was_sent: bool,
-    /// From where this node observes it, if it does.
+    /// The observation point, if this node observes it.
     pub observation_point: Option<ObservationPoint>,
     /// The operation of the catalogue that an observed call names, proven or not.
     pub named_operation: Option<Arc<Operation>>,
@@ -101,7 +101,7 @@ pub enum VerdictLabel {
 }
 
 impl VerdictLabel {
-    /// The word in logs, metrics and records.
+    /// The name in logs, metrics and records.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -142,7 +142,7 @@ impl From<Refusal> for VerdictLabel {
 }
 
 impl Trace {
-    /// What the head of a call says.
+    /// The parts of a call's head that the trace keeps.
     #[must_use]
     pub fn new<B>(head: &Request<B>, request_id: Uuid, received_at: OffsetDateTime) -> Self {
         let query = head.uri().query().unwrap_or_default().as_bytes();
@@ -169,7 +169,7 @@ impl Trace {
         }
     }
 
-    /// The id in the form that callers know.
+    /// The id as callers see it.
     #[must_use]
     pub fn request_id(&self) -> String {
         format_request_id(self.request_id)
@@ -186,7 +186,7 @@ fn header<B>(head: &Request<B>, name: &HeaderName, longest: usize) -> String {
     }
 }
 
-/// Where a call came from: as our own listener says, or axum's.
+/// The caller's address, from akgate's listener or axum's.
 fn peer<B>(head: &Request<B>) -> Peer {
     let ours = head.extensions().get().copied();
     ours.unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! What the gateway forwards to: an [`Upstream`] answers one printed request.
+//! Upstreams: what the gateway forwards to. An [`Upstream`] answers one printed request.
 //!
 //! [`remote`] is a server behind HTTP/1.1, [`handler`] any axum handler or tower service in this process,
 //! [`by_product`] one upstream per product.
@@ -25,15 +25,15 @@ pub type Answer = Response<Body>;
 pub struct PrintedRequest {
     /// The request; its target is in origin form.
     pub http: Request<Bytes>,
-    /// Who calls, for a handler in this process. A remote upstream is told in a header.
+    /// Who calls, for a handler in this process; a remote upstream gets it in a header.
     pub identity: Option<Box<Identity>>,
-    /// Until when the first byte may be sent.
+    /// The deadline for sending the first byte.
     pub deadline: Deadline,
     /// Whether the call changes nothing, and so may be sent once more where a kept connection turns out to be closed.
     pub is_read: bool,
 }
 
-/// Until when the first byte of a request may be sent.
+/// The deadline for sending the first byte of a request.
 #[derive(Clone)]
 pub struct Deadline {
     until: BootInstant,
@@ -54,12 +54,12 @@ impl Deadline {
     }
 }
 
-/// Why there is no answer.
+/// Why an upstream gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendError {
     /// The deadline passed before a byte was sent.
     TooLate,
-    /// The request may have been sent, and carried out. This is what the caller is told.
+    /// The request may have been sent and executed. The value is the fault that the caller gets.
     Unanswered(Fault),
 }
 
@@ -75,7 +75,7 @@ pub trait Upstream: Clone + Send + Sync + 'static {
         request: PrintedRequest,
     ) -> impl Future<Output = Result<Answer, SendError>> + Send;
 
-    /// The same upstream with connections of its own, for another core.
+    /// The same upstream with its own connections, for another core.
     #[must_use]
     fn with_own_connections(&self) -> Self {
         self.clone()

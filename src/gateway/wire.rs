@@ -36,7 +36,7 @@ pub async fn read_single_request(bytes: Bytes, limit: BodyLimit) -> Result<RawRe
     });
     let connection = http1::Builder::new()
         .keep_alive(false)
-        // The bytes end where the request does: that is no hanging up.
+        // The input ends with the request: that must not count as hanging up.
         .half_close(true)
         .serve_connection(TokioIo::new(Script(bytes)), service)
         .without_shutdown()
@@ -59,7 +59,7 @@ pub async fn read_single_request(bytes: Bytes, limit: BodyLimit) -> Result<RawRe
     }
 }
 
-/// A peer that says its bytes and listens to nothing.
+/// A peer that sends its bytes and discards the answer.
 struct Script(Bytes);
 
 impl AsyncRead for Script {

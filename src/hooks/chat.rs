@@ -1,5 +1,5 @@
-//! Messages for people in a chat room: DingTalk's custom robot, Slack's incoming webhook. Keys are masked there; what is
-//! told of others' making is no link and mentions nobody.
+//! Messages for people in a chat room: DingTalk's custom robot, Slack's incoming webhook. Keys are masked; text from
+//! outside is never a link and mentions nobody.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -27,7 +27,7 @@ const BUILT_IN_TEMPLATES: [(&str, &str); 2] = [
 #[derive(Debug, Clone)]
 pub struct ChatTemplates(Environment<'static>);
 
-/// How a chat writes.
+/// How a chat room marks up text.
 #[derive(Debug, Clone, Copy)]
 struct ChatMarkup {
     /// Around what is strong.
@@ -37,10 +37,10 @@ struct ChatMarkup {
 }
 
 impl ChatTemplates {
-    /// Those that come with this build.
+    /// The built-in ones.
     ///
     /// # Errors
-    /// A template that is wrong; the tests keep that from being released.
+    /// A built-in template is wrong; the tests check it.
     pub fn built_in() -> Result<Self, minijinja::Error> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -86,13 +86,13 @@ impl ChatTemplates {
     }
 }
 
-/// A robot of a DingTalk group (钉钉自定义机器人), which is known by a signature in the query.
+/// A DingTalk group robot (钉钉自定义机器人), authenticated by a signature in the query.
 pub struct DingTalk {
     /// The texts.
     pub templates: ChatTemplates,
     /// In which language.
     pub language: Language,
-    /// `SEC…`; `None` where the robot goes by keywords or addresses.
+    /// The secret `SEC…`; `None` if the robot checks keywords or addresses instead.
     pub secret: Option<Zeroizing<String>>,
 }
 
@@ -125,10 +125,10 @@ const MRKDWN: ChatMarkup = ChatMarkup {
 };
 
 impl DingTalk {
-    /// The request that tells of an event.
+    /// Builds the request for an event.
     ///
     /// # Errors
-    /// That of the template.
+    /// The template cannot be rendered.
     pub fn message(
         &self,
         event: &LeasedEvent,
@@ -168,7 +168,7 @@ fn sign_dingtalk(secret: &str, now: OffsetDateTime) -> String {
     query.finish()
 }
 
-/// DingTalk answers 200 to everything; whether it has a message is in the body.
+/// DingTalk always answers 200; the body says whether it accepted the message.
 pub(super) fn check_dingtalk_response(body: &[u8]) -> Result<(), SendFault> {
     #[derive(Deserialize)]
     struct Answer {
@@ -188,10 +188,10 @@ pub(super) fn check_dingtalk_response(body: &[u8]) -> Result<(), SendFault> {
 }
 
 impl Slack {
-    /// The request that tells of an event.
+    /// Builds the request for an event.
     ///
     /// # Errors
-    /// That of the template.
+    /// The template cannot be rendered.
     pub fn message(&self, event: &LeasedEvent) -> Result<HookRequest, minijinja::Error> {
         let text = self.templates.render(event, self.language, MRKDWN)?;
         let notice = text.lines().next().unwrap_or_default().replace('*', "");

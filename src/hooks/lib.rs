@@ -1,7 +1,7 @@
-//! Hooks: other programs that are told of what happens to restrictions.
+//! Hooks: sends events about restrictions to other programs.
 //!
-//! What a hook is told is a CloudEvent, signed as Standard Webhooks say ([`webhook`]), or a text for a chat room
-//! ([`chat`]). Where it goes is the configuration's word alone; redirects are not followed.
+//! A hook gets a CloudEvent, signed as Standard Webhooks require ([`webhook`]), or a text for a chat room ([`chat`]).
+//! Only the configuration decides on the address; redirects are not followed.
 
 #![forbid(unsafe_code)]
 
@@ -36,20 +36,20 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest answer that is read, in bytes: DingTalk's and Slack's are short.
 const MAX_RESPONSE_BYTES: usize = 64 << 10;
 
-/// Whom events are sent to.
+/// A receiver of events.
 pub struct Hook {
     /// Its name in the configuration.
     pub name: String,
-    /// Of which kinds.
+    /// The kinds of events that it gets.
     pub kinds: Vec<EventKind>,
-    /// What it is told, and how it is known that we tell it.
+    /// The message format and the signing secrets.
     pub format: HookFormat,
-    /// Where.
+    /// The address.
     url: Uri,
     client: BoundedClient,
 }
 
-/// What a hook is told.
+/// The format of a hook's messages.
 pub enum HookFormat {
     /// A CloudEvent, signed.
     Webhook(StandardWebhook),
@@ -98,7 +98,7 @@ impl Hook {
         let (head, body) = answer
             .map_err(|fault| SendFault::temporary(fault.to_string()))?
             .into_parts();
-        // What a receiver says besides its status may be as long as it likes.
+        // A response body that is too long is ignored; the status counts.
         let body = body.unwrap_or_default();
         match (&self.format, head.status) {
             (HookFormat::DingTalk(_), StatusCode::OK) => chat::check_dingtalk_response(&body),
@@ -138,7 +138,7 @@ impl Hook {
     }
 }
 
-/// What cannot be written today cannot be tomorrow.
+/// A message that cannot be built now cannot be built later either.
 fn permanent_fault(fault: &dyn std::error::Error) -> SendFault {
     SendFault::permanent(fault.to_string())
 }

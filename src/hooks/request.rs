@@ -5,7 +5,7 @@ use http::HeaderMap;
 /// A request that is ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookRequest {
-    /// Beside `Content-Type` and `User-Agent`.
+    /// Headers in addition to `Content-Type` and `User-Agent`.
     pub headers: HeaderMap,
     /// What it is.
     pub content_type: &'static str,

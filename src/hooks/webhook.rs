@@ -19,7 +19,7 @@ use akgate_state::outbox::events::{EventKind, LeasedEvent};
 /// A secret that webhooks are signed with: `whsec_` and 24 to 64 bytes in Base64 (Standard Webhooks, "Symmetric").
 pub struct WebhookSecret(Zeroizing<Vec<u8>>);
 
-/// A text that is no such secret.
+/// The text is not a valid secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a secret must be whsec_ and 24 to 64 random bytes in Base64: create one with `echo whsec_$(openssl rand -base64 32)`"
@@ -58,7 +58,7 @@ impl WebhookSecret {
     }
 }
 
-/// How one hook is told.
+/// The signing settings of one hook.
 pub struct StandardWebhook {
     /// The newest first; each signs.
     pub secrets: Vec<WebhookSecret>,
@@ -88,15 +88,15 @@ struct EventData<'a> {
     restriction_id: Option<uuid::Uuid>,
     /// `operator:NAME`, `contact:ID`, `source:NAME`, `policy` or `akgate`.
     actor: &'a str,
-    /// What the audit keeps of the deed.
+    /// The detail of the audit record.
     detail: &'a Value,
 }
 
 impl StandardWebhook {
-    /// The request that tells of an event. On every attempt it has the same id, by which a receiver knows it.
+    /// The request that tells of an event. Every attempt has the same id, so that a receiver recognises repetitions.
     ///
     /// # Errors
-    /// That of JSON.
+    /// The event cannot be written as JSON.
     pub fn message(
         &self,
         event: &LeasedEvent,

@@ -1,8 +1,8 @@
-//! Sends events that are due, side by side, and settles each.
+//! Sends due events concurrently, and settles each.
 //!
-//! What a hook does not take is tried again after 30 seconds, then twice as long each time, an hour at most, for three days;
-//! then it is failed, where an operator sees it (`GET /admin/v1/events?state=Failed`). One hook that is away holds up no
-//! other: each has its own batch.
+//! An event that a hook does not accept is retried after 30 seconds, then after twice as long each time, up to an hour,
+//! for three days; then it is marked as failed (`GET /admin/v1/events?state=Failed`). Each hook has its own batch, so
+//! one that is down does not delay the others.
 
 use std::{
     sync::{
@@ -29,7 +29,7 @@ use akgate_state::{
     randomness::Randomness,
 };
 
-/// How the events of one hook are taken, and how long each is tried.
+/// How the events of one hook are leased, and how long each is retried.
 const QUEUE: QueuePolicy = QueuePolicy {
     lease: time::Duration::minutes(1),
     batch_size: 8,
@@ -40,25 +40,25 @@ const QUEUE: QueuePolicy = QueuePolicy {
 /// How often the outbox is looked at without a hint.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the worker stands on.
+/// What the worker depends on.
 pub struct HookWorker {
-    /// Whom events are sent to.
+    /// A receiver of events.
     pub hooks: Vec<Arc<Hook>>,
     /// The database.
     pub pool: Pool,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Arc<dyn Clock>,
     /// For the jitter of retries.
     pub randomness: Arc<Randomness>,
-    /// What is counted.
+    /// The metrics of this process.
     pub metrics: Arc<Metrics>,
     /// How long one call of the database may take.
     pub timeout: Duration,
 }
 
 impl HookWorker {
-    /// Registers the hooks and sends events until told to stop; the batch at hand is finished first. Where there are none, that
-    /// is all there is to do.
+    /// Registers the hooks and sends events until told to stop; the batch at hand is finished first. Returns at once if
+    /// there are none.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let worker = Arc::new(self);
         let is_registered = AtomicBool::new(false);
@@ -106,7 +106,7 @@ impl HookWorker {
         with_timeout(self.timeout, registering).await
     }
 
-    /// Takes the events of each hook that are due and settles them; gives how many there were.
+    /// Sends the due events of each hook and settles them; returns their number.
     ///
     /// # Errors
     /// [`StateFault`] where the outbox cannot be read.

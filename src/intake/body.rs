@@ -1,4 +1,4 @@
-//! The body of a delivery: whole, bounded, and within the room that all deliveries share.
+//! Reads the body of a delivery, within its own limit and the memory budget of all deliveries.
 
 use axum::body::Body;
 use http_body_util::BodyExt;
@@ -9,7 +9,7 @@ use super::{context::Intake, refusal::DeliveryRefusal};
 
 const BYTES_PER_PERMIT: usize = 1024;
 
-/// A body in memory; its room is free again when it is dropped, and what it held is wiped.
+/// A body in memory; dropping it wipes it and returns its share of the budget.
 pub(super) struct BufferedBody {
     bytes: Zeroizing<Vec<u8>>,
     _room: Option<OwnedSemaphorePermit>,
@@ -21,7 +21,7 @@ impl BufferedBody {
     }
 }
 
-/// Reads a body. Room is taken as it arrives: who announces much and sends nothing holds none.
+/// Reads a body. Budget is taken as bytes arrive, so a sender that only announces a large body holds none.
 pub(super) async fn read_body(
     intake: &Intake,
     body: Body,
@@ -29,7 +29,7 @@ pub(super) async fn read_body(
     read_body_up_to(intake, body, intake.body_limit).await
 }
 
-/// Reads a body of at most so many bytes.
+/// Reads a body up to a limit in bytes.
 pub(super) async fn read_body_up_to(
     intake: &Intake,
     body: Body,

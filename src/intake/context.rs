@@ -1,4 +1,4 @@
-//! What the doors stand on.
+//! What the intake endpoints depend on.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -27,18 +27,18 @@ use akgate_state::{
     },
 };
 
-/// What the doors stand on.
+/// What the intake endpoints depend on.
 #[derive(Clone)]
 pub struct Intake {
     /// The database.
     pub pool: Pool,
-    /// Digests leaked secrets at the border.
+    /// Turns a leaked secret into a keyed digest as soon as it arrives.
     pub ring: Arc<KeyRing>,
-    /// Enforces on this node before the answer; `None` where this process has no gateway.
+    /// Applies a change on this node before the answer; `None` if this process has no gateway.
     pub feed: Option<Arc<Feed>>,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// What is counted.
+    /// The metrics of this process.
     pub metrics: Arc<Metrics>,
     /// Where changes that restrict wait for the nodes.
     pub barrier: Arc<Barrier>,
@@ -48,9 +48,9 @@ pub struct Intake {
     pub body_limit: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// Room for the bodies of all deliveries in progress, a permit per KiB: more are told to come back.
+    /// The memory budget of all deliveries in progress, one permit per KiB; further deliveries get 503.
     pub body_budget: Arc<Semaphore>,
-    /// What becomes of suspicions.
+    /// How suspicions are handled.
     pub suspicions: SuspicionPolicy,
     /// Sources that sign, by name.
     pub signing_sources: Arc<HashMap<String, SigningSource>>,
@@ -72,14 +72,14 @@ pub struct SigningSource {
 /// A source that has a token.
 #[derive(Debug, Clone)]
 pub struct TokenSource {
-    /// Its name, in every record.
+    /// The source's name, as recorded with every report.
     pub name: String,
     /// SHA-256 of its token.
     pub token_sha256: [u8; 32],
 }
 
 impl Intake {
-    /// Records what a source delivered; every node enforces it before the answer.
+    /// Records what a source delivered, and waits until every node enforces it.
     pub(crate) async fn record(
         &self,
         source: &str,
@@ -107,7 +107,7 @@ impl Intake {
         Ok(recorded)
     }
 
-    /// Waits until every node enforces what reports have led to.
+    /// Waits until every node enforces the restrictions that reports have led to.
     pub(crate) async fn enforce(&self, recorded: &[RecordedReport]) -> Result<(), DeliveryRefusal> {
         let in_force = recorded.iter().filter_map(|one| one.restriction);
         let positions = in_force.map(|one| one.position);

@@ -1,9 +1,9 @@
-//! A source that signs what it delivers: one mechanism for GitHub secret scanning, the GitLab partner API, deps.dev and
-//! whoever else does it so.
+//! The contract of a source that signs its deliveries: one mechanism for GitHub secret scanning, the GitLab partner
+//! API, deps.dev and other sources that work like them.
 //!
-//! A key of the source's, named in one header, signs the raw bytes of the body; the signature stands in another
-//! (ECDSA P-256 with SHA-256, ASN.1 DER in standard base64). The source publishes its keys as
-//! `{"public_keys": [{"key_identifier", "key", "is_current"}]}`.
+//! One header names a key of the source; another contains that key's signature over the raw body (ECDSA P-256 with
+//! SHA-256, ASN.1 DER in standard base64). The source publishes its keys as `{"public_keys": [{"key_identifier", "key",
+//! "is_current"}]}`.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName};
@@ -41,7 +41,7 @@ impl KeyIdCheck {
 /// How a source delivers.
 #[derive(Debug, Clone)]
 pub struct DeliveryContract {
-    /// Its name, in the path and in every record.
+    /// The source's name: in the path of its endpoint, and recorded with every report.
     pub name: String,
     /// The header that names the key.
     pub id_header: HeaderName,
@@ -49,7 +49,7 @@ pub struct DeliveryContract {
     pub signature_header: HeaderName,
     /// What binds a key to its identifier.
     pub id_check: KeyIdCheck,
-    /// Whether it wants to be told what became of each element.
+    /// Whether the response tells the source what became of each element.
     pub feedback: bool,
 }
 

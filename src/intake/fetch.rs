@@ -1,4 +1,4 @@
-//! Asking a source for its keys: one fixed address, a short answer, no redirects.
+//! Fetches the keys of a source: one fixed address, a short answer, no redirects.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,16 +25,16 @@ pub struct SigningKeyFetcher {
     token: Option<HeaderValue>,
 }
 
-/// Why a set of keys is not to be had.
+/// Why the keys of a source cannot be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFetchFault {
-    /// Nobody answers.
+    /// The address does not answer.
     #[error("the keys' URL {0}")]
     NoAnswer(#[from] CallFault),
-    /// It answers with something else.
+    /// The address answers with another status than 200.
     #[error("the keys' URL responds with status {0}")]
     Status(StatusCode),
-    /// It is no set of keys.
+    /// The response is not a set of keys.
     #[error("the response is not a set of keys: {0}")]
     NoKeys(String),
 }

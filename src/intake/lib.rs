@@ -1,6 +1,6 @@
-//! The leak road's doors on the public listener: what sources deliver. One file per kind of source.
+//! The endpoints for leak reports on the public listener. One file per kind of source.
 //!
-//! What a source says is a claim like any other: only a key whose leak is proven is restricted.
+//! A source's report alone restricts nothing: only a key whose leak is proven is restricted.
 
 #![forbid(unsafe_code)]
 

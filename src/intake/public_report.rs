@@ -1,7 +1,8 @@
-//! `POST /report`: anybody who has found a secret can have its key restricted, off by default.
+//! `POST /report`: anyone who has found a secret can have its key restricted. Off by default.
 //!
-//! They show that they hold it by a MAC over our host and a nonce, so that the secret need not travel, or by sending it. The
-//! answer comes before anything is looked up and is always the same: nobody learns whether a key or a secret is good.
+//! The reporter proves possession of the secret with a MAC over the host and a nonce, so that the secret is not sent,
+//! or by sending the secret. The answer is sent before anything is looked up and is always the same, so that nobody
+//! learns whether a key or a secret is valid.
 
 use std::time::Duration;
 
@@ -31,10 +32,10 @@ use akgate_state::{
 /// The longest report, in bytes.
 const MAX_REPORT_BYTES: usize = 16 << 10;
 
-/// How many claims are looked into at a time.
+/// How many claims are examined at a time.
 const CLAIM_BATCH_SIZE: i64 = 100;
 
-/// How long a claim of a node that has ended may wait for another.
+/// How long a claim waits until another node examines it, if its own node has stopped.
 const ORPHANED_CLAIM_AGE: Duration = Duration::from_secs(5);
 
 /// A report of the public.
@@ -110,7 +111,7 @@ fn parse_claim(intake: &Intake, report: PublicReport) -> Result<PossessionClaim,
         report.path.as_deref(),
     );
     let secret = report.access_key_secret.map(AccessKeySecret::new);
-    // What is sent must not stand beside it.
+    // The secret must not appear in the other fields.
     let place = match &secret {
         Some(secret) => place.without(&SecretFragments::of([secret])),
         None => place,
@@ -144,7 +145,7 @@ fn parse_claim(intake: &Intake, report: PublicReport) -> Result<PossessionClaim,
     Ok(PossessionClaim { shown, place })
 }
 
-/// Looks into what has arrived, here and at nodes that have ended, until told to stop.
+/// Examines the claims that arrived here or at nodes that have stopped, until told to stop.
 pub async fn process_claims(intake: Intake, mut stop: watch::Receiver<bool>) {
     let Some(public_reporting) = intake.public_reporting.clone() else {
         return;
@@ -160,7 +161,7 @@ pub async fn process_claims(intake: Intake, mut stop: watch::Receiver<bool>) {
         );
         match with_timeout(intake.timeout, looking).await {
             Ok((recorded, count)) => {
-                // What a failover has lost is reported again by nobody: that is logged.
+                // Nobody reports again what a failover has lost, so it is logged.
                 intake.enforce(&recorded).await.ok();
                 if count > 0 {
                     continue;

@@ -1,4 +1,4 @@
-//! How many reports of the public are let in, of all and of each source address.
+//! The rate limits of public reports: in total, and per source address.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use akgate_net::peer::Peer;
 
-/// Reports of the public: who may report, and how often.
+/// The settings and rate limits of public reports.
 pub struct PublicReporting {
     /// The host that a MAC is made for: that of the public listener's address.
     pub host: String,
@@ -21,7 +21,7 @@ pub struct PublicReporting {
 }
 
 impl PublicReporting {
-    /// Opens it for so many reports a minute, of all and of each source address.
+    /// Allows this many reports per minute, in total and per source address.
     #[must_use]
     pub fn new(host: String, per_minute: NonZeroU32, each: NonZeroU32) -> Arc<Self> {
         Arc::new(Self {
@@ -33,12 +33,12 @@ impl PublicReporting {
     }
 
     pub(crate) fn lets_in(&self, peer: Peer) -> bool {
-        // Each first: who is turned away there takes nothing from the others.
+        // The limit per address comes first, so that a refused reporter uses up nothing of the total.
         self.each.check_key(&source_network(peer.ip)).is_ok() && self.all.check().is_ok()
     }
 }
 
-/// Whoever has an IPv6 address has a network of 64 bits of them.
+/// An IPv6 user usually has a whole /64 network, which counts as one address.
 fn source_network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => {

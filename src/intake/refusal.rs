@@ -1,4 +1,4 @@
-//! Why a delivery is not taken, told to its source. What is our fault is never the source's: it tries again.
+//! Why a delivery is refused. For akgate's own failures, the source is asked to deliver again.
 
 use axum::{
     Json,
@@ -7,12 +7,12 @@ use axum::{
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use serde_json::json;
 
-/// Why a delivery is not taken.
+/// Why a delivery is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryRefusal {
-    /// There is no such source.
+    /// No source has this name.
     NoSource,
-    /// It is not as the contract has it.
+    /// It does not follow the contract.
     Malformed(&'static str),
     /// It is not proven to come from the source.
     Unproven(&'static str),
@@ -20,9 +20,9 @@ pub enum DeliveryRefusal {
     TooLong,
     /// It did not arrive in time.
     TooSlow,
-    /// Its source tries too often.
+    /// The source address sends too many.
     TooOften,
-    /// We cannot take it now; it is to come again.
+    /// akgate cannot accept it now; the source should deliver it again.
     Unavailable,
 }
 
@@ -54,7 +54,7 @@ impl DeliveryRefusal {
         }
     }
 
-    /// Seconds after which trying again may help.
+    /// Seconds after which to try again.
     fn retry_after(self) -> Option<HeaderValue> {
         match self {
             Self::Unavailable | Self::TooOften => Some(HeaderValue::from_static("60")),
@@ -66,7 +66,7 @@ impl DeliveryRefusal {
         }
     }
 
-    /// How it is counted.
+    /// The label in the metrics.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The body of a signed delivery: an array of matches. A bad one never sinks the others.
+//! The body of a signed delivery: an array of matches. One that cannot be read does not affect the others.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use akgate_rules::{
 };
 use akgate_state::leaks::record::{LeakReport, RecordedReport};
 
-/// A match, as GitHub and GitLab tell it, its place as `url` or `location`. Whatever else it holds is ignored.
+/// A match, as GitHub and GitLab send it, with its place in `url` or `location`. Other members are ignored.
 #[derive(Deserialize)]
 pub struct ReportedMatch<'b> {
     #[serde(borrow)]
@@ -27,7 +27,7 @@ pub struct ReportedMatch<'b> {
     location: Option<Cow<'b, str>>,
 }
 
-/// A text, or nothing in place of anything else.
+/// Reads a string; any other type counts as absent.
 fn optional_text<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Cow<'de, str>>, D::Error> {
@@ -35,7 +35,7 @@ fn optional_text<'de, D: Deserializer<'de>>(
     Ok(serde_json::from_str(raw.get()).ok())
 }
 
-/// What becomes of an reported, told to the source.
+/// What became of a match, for the response to the source.
 #[derive(Debug, Serialize)]
 pub struct MatchFeedback<'b> {
     token_hash: String,
@@ -60,14 +60,14 @@ pub fn parse_matches(body: &[u8]) -> Result<(Vec<ReportedMatch<'_>>, usize), Del
 }
 
 impl<'b> ReportedMatch<'b> {
-    /// What the match tells: an id and a secret that stand together are an access key.
+    /// The reports of a match: an id and a secret next to each other are an access key.
     #[must_use]
     pub fn reports(&self) -> Vec<LeakReport> {
         let address = self.url.as_deref().or(self.location.as_deref());
         reports_from_token(&self.token, &LeakPlace::new(address, None, None))
     }
 
-    /// What became of it, by what became of its reports.
+    /// What became of a match, derived from its reports.
     #[must_use]
     pub fn label<'r>(
         &self,
@@ -94,8 +94,8 @@ pub fn reports_from_token(token: &str, place: &LeakPlace) -> Vec<LeakReport> {
     pair_credentials(credentials::read_credentials(token), place)
 }
 
-/// The reports of a text that a scanner has found by this rule. Where the rule is about us, the scanner is believed
-/// about what is a secret; scanners find much else.
+/// The reports of a text that a scanner has found by this rule. If the rule is about Alibaba Cloud keys, the scanner
+/// decides what is a secret; scanners also find many other things.
 #[must_use]
 pub fn reports_from_finding(
     text: &str,

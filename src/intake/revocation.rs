@@ -1,7 +1,7 @@
-//! GitLab's Token Revocation API: any self-managed GitLab is a source, known by a token that both sides hold.
+//! GitLab's Token Revocation API: any self-managed GitLab can be a source, authenticated by a shared token.
 //!
-//! `GET /v1/revocable_token_types` says what we want to hear of, `POST /v1/revoke_tokens` takes it. The token stands in
-//! `Authorization` as it is, without a scheme.
+//! `GET /v1/revocable_token_types` lists the types to report, `POST /v1/revoke_tokens` accepts reports. The token is
+//! the whole value of `Authorization`, without a scheme.
 
 use axum::{
     Json,
@@ -55,7 +55,7 @@ pub(super) async fn revoke_tokens(
     }
 }
 
-/// Whose token it is: each is compared, so that nothing is learnt from the time that it takes.
+/// Finds the source of a token. Every token is compared, so that the time reveals nothing.
 fn authenticate_source<'i>(
     intake: &'i Intake,
     headers: &HeaderMap,
@@ -92,7 +92,7 @@ async fn record_revoked_tokens(
     }
     if bad > 0 && matches.is_empty() {
         return Err(DeliveryRefusal::Malformed(
-            "every reported must be an object with `type`, `token` and `location`",
+            "every element must be an object with `type`, `token` and `location`",
         ));
     }
     let reports: Vec<_> = matches

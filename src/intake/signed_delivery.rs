@@ -1,7 +1,7 @@
 //! `POST /v1/leaks/{source}`: a signed delivery.
 //!
-//! The order is that of what an attacker can make us pay for: headers, then the key that they name, then the body,
-//! then the signature, then what the body says.
+//! Checks run from the cheapest to the most expensive: headers, the key that they name, the body, the signature, the
+//! elements.
 
 use axum::{
     Json,

@@ -1,7 +1,7 @@
-//! The keys that a source signs with: in memory, in the database for all nodes, and asked for once a minute at most.
+//! The signing keys of a source: cached in memory and, for all nodes, in the database; fetched at most once a minute.
 //!
-//! Who knows no key of ours can make us ask: so an identifier that nobody knows leads to one request a minute by all
-//! nodes together, whoever waits for it is counted, and a delivery by a key that is known never waits.
+//! Anyone can name an unknown key and so cause a fetch. Therefore all nodes together fetch at most once a minute, the
+//! number of waiting deliveries is limited, and a delivery with a known key never waits.
 
 use std::{
     collections::HashMap,
@@ -22,13 +22,13 @@ use akgate_state::{
     leaks::sources::{self, SigningKeyText},
 };
 
-/// From which age on a set is asked for again, while it goes on being used.
+/// The age at which a set is fetched again; it stays in use meanwhile.
 const REFRESH_AGE: time::Duration = time::Duration::HOUR;
 
-/// How many deliveries may wait for an answer about an identifier that is not known.
+/// How many deliveries may wait for a fetch because they name an unknown key.
 const MAX_WAITING_DELIVERIES: usize = 64;
 
-/// Between two looks into the database for a set that another node has read.
+/// The time between two reads of the database for a set that another node has fetched.
 const DATABASE_CHECK_INTERVAL: time::Duration = time::Duration::SECOND;
 
 /// A key, ready to verify.
@@ -36,16 +36,16 @@ const DATABASE_CHECK_INTERVAL: time::Duration = time::Duration::SECOND;
 pub struct SigningKey {
     /// The key.
     pub key: VerifyingKey,
-    /// Whether the source says that it signs with it now.
+    /// Whether the source marks it as current.
     pub is_current: bool,
 }
 
-/// Why a key is not given.
+/// Why a key is not available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SigningKeyFault {
-    /// The source has just said that it has no such key.
+    /// A fetch has just confirmed that the source does not publish this key.
     Unknown,
-    /// It cannot be asked now.
+    /// The keys cannot be fetched now.
     NotNow,
 }
 
@@ -71,7 +71,7 @@ pub struct SigningKeys {
 }
 
 impl SigningKeys {
-    /// Knows none yet: the first delivery asks.
+    /// An empty cache: the first delivery fetches the keys.
     #[must_use]
     pub fn new(
         source: String,
@@ -97,7 +97,7 @@ impl SigningKeys {
         }
     }
 
-    /// The key of this identifier. A set that is old is asked for again behind the delivery's back.
+    /// Returns the key with this identifier. An old set is fetched again in the background.
     ///
     /// # Errors
     /// [`SigningKeyFault`].
@@ -111,7 +111,7 @@ impl SigningKeys {
             if known.fetched_at.is_none_or(|at| at + REFRESH_AGE <= now) {
                 let this = Arc::clone(self);
                 tokio::spawn(async move {
-                    // Somebody asks already.
+                    // Another delivery is already fetching.
                     if let Ok(_turn) = this.turn.try_lock() {
                         this.refresh(now - REFRESH_AGE).await;
                     }
@@ -139,8 +139,8 @@ impl SigningKeys {
         })
     }
 
-    /// Brings a set that was read after `since`: from the database, or from the source where its turn has come. Says
-    /// whether there is one now that the source has just told.
+    /// Gets a set that is newer than `since`: from the database, or from the source if a fetch is allowed now. Returns
+    /// whether there is a fresh one.
     async fn refresh(&self, since: OffsetDateTime) -> bool {
         let now = self.clock.now();
         if !self.may_look(now) {
@@ -178,7 +178,7 @@ impl SigningKeys {
         may
     }
 
-    /// Reads the set that some node has kept; gives when that was read from the source.
+    /// Reads the stored set; returns when it was fetched from the source.
     async fn look(&self) -> Result<Option<OffsetDateTime>, StateFault> {
         let kept = with_timeout(
             self.timeout,
@@ -194,7 +194,7 @@ impl SigningKeys {
         Ok(Some(fetched_at))
     }
 
-    /// Asks the source; on a failure the last good set stays.
+    /// Fetches the keys from the source; if that fails, the last valid set stays.
     async fn ask(&self, now: OffsetDateTime) -> bool {
         let texts = match self.fetch.keys().await {
             Ok(texts) if self.read(&texts).is_empty() => {

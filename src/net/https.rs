@@ -1,5 +1,4 @@
-//! Clients of servers that we call now and then: http or https, HTTP/1.1, no redirects. The gateway's upstreams have
-//! connections of their own.
+//! HTTP/1.1 clients for occasional requests, without redirects. The gateway's upstreams use other connections.
 
 use std::{error::Error, fs, net::IpAddr, path::Path, sync::Arc, time::Duration};
 
@@ -20,7 +19,7 @@ use rustls::{
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client that waits only so long for an answer and reads only so much of it.
+/// A client with a limit on the time and the size of a response.
 #[derive(Clone)]
 pub struct BoundedClient {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -28,21 +27,21 @@ pub struct BoundedClient {
     max_response_bytes: usize,
 }
 
-/// Why a server gives no answer: what it does, for a text that names it first. Never holds the address, which may be a
-/// secret.
+/// Why a request failed. The message continues a sentence that begins with the server's name, and never contains the
+/// address, which may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallFault {
-    /// There is no such request.
-    #[error("cannot be asked: {0}")]
+    /// The request cannot be built.
+    #[error("cannot be called: {0}")]
     InvalidRequest(String),
-    /// There is no connection, or nothing comes back.
+    /// The connection fails, or no answer comes.
     #[error("does not respond: {0}")]
     NoResponse(String),
     /// The answer does not come in time, or not all of it.
     #[error("does not respond in {} s", .0.as_secs())]
     TimedOut(Duration),
     /// The body of the answer breaks off, or is too long.
-    #[error("sends no whole response: {0}")]
+    #[error("sent an incomplete response: {0}")]
     Body(String),
 }
 
@@ -93,7 +92,7 @@ impl BoundedClient {
     }
 }
 
-/// Why nobody could be trusted.
+/// Why no certificate authority can be loaded.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {reason}")]
 pub struct TrustFault {
@@ -110,7 +109,7 @@ impl TrustFault {
     }
 }
 
-/// How servers are known: by a certificate authority of one's own, a PEM file, or by those of the web.
+/// The TLS settings of a client: trusts the certificate authority in a PEM file, or else the public ones.
 ///
 /// # Errors
 /// [`TrustFault`].
@@ -118,7 +117,7 @@ pub fn client_config(ca: Option<&Path>) -> Result<ClientConfig, TrustFault> {
     Ok(trusted_roots_builder(ca)?.with_no_client_auth())
 }
 
-/// As [`client_config`]; and how we are known to them: by a certificate chain and its key, both PEM files.
+/// As [`client_config`], with a client certificate and its key, both PEM files.
 ///
 /// # Errors
 /// [`TrustFault`].
@@ -161,7 +160,7 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustF
         .collect::<Result<_, _>>()
         .unwrap_or_default();
     match found.is_empty() {
-        true => Err(TrustFault::new(path, "no certificate in PEM form")),
+        true => Err(TrustFault::new(path, "contains no certificate in PEM form")),
         false => Ok(found),
     }
 }
@@ -182,7 +181,7 @@ pub fn is_safe_for_secrets(url: &str) -> bool {
     }
 }
 
-/// The innermost reason: the outer ones say only that a request failed, and may name an address that is a secret.
+/// The innermost error: the outer ones only say that a request failed, and may contain a secret address.
 fn root_cause(fault: &dyn Error) -> String {
     let mut cause = fault;
     while let Some(inner) = cause.source() {

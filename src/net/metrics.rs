@@ -1,4 +1,4 @@
-//! What is counted. Labels are typed: a key id cannot become one.
+//! The metrics. Labels are typed, so that a key id cannot become one.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -181,7 +181,7 @@ impl Default for Metrics {
     }
 }
 
-/// What is read when somebody looks.
+/// The gauges, read at each scrape.
 #[derive(Debug, Clone, Copy)]
 pub struct GaugeReadings {
     /// The revision that this node enforces; -1 before the first load.
@@ -198,7 +198,7 @@ pub struct GaugeReadings {
     pub clock_offset_ms: Option<i64>,
 }
 
-/// 10 µs to 10 s: from what the gate alone takes to what nobody waits for.
+/// 10 µs to 10 s: from the time of the gate alone to the longest that a caller waits.
 fn latency_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.000_01, 1.5, 36))
 }
@@ -282,7 +282,7 @@ impl Metrics {
         self.old_signing_keys.get_or_create(&label).inc();
     }
 
-    /// Sets what is read when somebody looks.
+    /// Sets the gauges.
     pub fn set(&self, readings: &GaugeReadings) {
         self.revision.set(readings.revision);
         let age = readings.registry_age;
@@ -302,7 +302,7 @@ impl Metrics {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
-        // A text takes whatever is written.
+        // Writing to a string cannot fail.
         encode(&mut text, &self.registry).ok();
         text
     }

@@ -12,7 +12,7 @@ pub struct Peer {
 }
 
 impl Default for Peer {
-    /// Nobody said: an address that no caller has.
+    /// The address is unknown: 0.0.0.0, which no caller has.
     fn default() -> Self {
         Self {
             ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),

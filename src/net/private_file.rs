@@ -10,7 +10,7 @@ use std::{
 /// Creates a file, or empties the one that is there.
 ///
 /// # Errors
-/// That of the file.
+/// The file cannot be read or written.
 pub fn create_private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .write(true)
@@ -20,15 +20,15 @@ pub fn create_private_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Writes a file under another name and puts it in the place of the one before: nobody ever reads half of it.
+/// Replaces a file atomically: writes it under another name and renames it, so that nobody reads half of it.
 ///
 /// # Errors
-/// That of the file.
+/// The file cannot be read or written.
 pub fn replace_private_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut half = path.as_os_str().to_owned();
     half.push(".part");
     let half = Path::new(&half);
-    // What an interrupted attempt has left may be open to others.
+    // A file left by an interrupted attempt may be readable by others.
     fs::remove_file(half).ok();
     create_private_file(half)?.write_all(bytes)?;
     fs::rename(half, path)

@@ -60,7 +60,7 @@ pub enum StartError {
     File {
         /// What could not be used.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
 
@@ -69,7 +69,7 @@ pub enum StartError {
     Spawn {
         /// What could not be run.
         program: &'static str,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
 

@@ -1,5 +1,4 @@
-//! What came from outside, made safe to show: it cannot break a line, reorder what is read, be clicked, or
-//! carry a credential on.
+//! Makes text from outside safe to show: it cannot break a line, reorder text, be clicked, or contain a credential.
 
 use std::borrow::Cow;
 
@@ -7,7 +6,7 @@ use idna::{AsciiDenyList, domain_to_ascii_cow};
 
 use crate::{access_key::AccessKeyId, leak::LeakPlace};
 
-/// The longest clue that is shown, in characters.
+/// The longest text that is shown, in characters.
 const MAX_SHOWN_CHARS: usize = 300;
 
 /// The length of an AccessKeySecret.

@@ -1,8 +1,9 @@
-//! An exception from a restriction: what the leaked AccessKey may do all the same, from where, and until when.
+//! An exception from a restriction: which operations the leaked AccessKey may call nevertheless, from which networks,
+//! and until when.
 //!
-//! It is narrow on purpose: whoever found the key is held back by nothing but the network. So operations are named one
-//! by one, networks are those that the owner works from, and after [`MAX_DURATION`] it has to be asked for anew. It holds
-//! for the AccessKey itself, never for a session that descends from it.
+//! It is narrow on purpose, because only the network keeps a thief of the key from using it: operations are listed one
+//! by one, networks are small, and after [`MAX_DURATION`] it must be requested again. It applies to the AccessKey
+//! itself, never to its sessions.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -35,25 +36,25 @@ pub struct NamedOperation {
     action: Box<str>,
 }
 
-/// What an exception lets pass.
+/// The calls that an exception allows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExceptionScope {
     /// These operations.
     pub operations: Vec<NamedOperation>,
-    /// Asked for from these networks.
+    /// Called from these networks.
     pub networks: Vec<IpNet>,
 }
 
 /// A scope with its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exception {
-    /// What passes.
+    /// The allowed calls.
     pub scope: ExceptionScope,
-    /// From then on nothing does.
+    /// When the exception ends.
     pub expires_at: OffsetDateTime,
 }
 
-/// Why there is no such exception.
+/// Why an exception is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeFault {
     /// A text that names no operation.
@@ -62,13 +63,13 @@ pub enum ScopeFault {
     /// A product of the catalogue has no such action.
     #[error("{0} is not in the catalogue of operations; check it with `akgate policy check`")]
     Unlisted(NamedOperation),
-    /// None, or too many.
+    /// The number is zero or too large.
     #[error("an exception must have 1 to {MAX_OPERATIONS} operations; this has {0}")]
     Operations(usize),
-    /// None, or too many.
+    /// The number is zero or too large.
     #[error("an exception must have 1 to {MAX_NETWORKS} networks; this has {0}")]
     Networks(usize),
-    /// The finder of the key may be in it as well.
+    /// The network is so large that a thief of the key may be in it too.
     #[error(
         "{0} is too wide: use the owner's own networks, at most a /{MIN_PREFIX_V4} (IPv6: /{MIN_PREFIX_V6})"
     )]
@@ -76,7 +77,7 @@ pub enum ScopeFault {
 }
 
 impl Exception {
-    /// Whether it lets a call pass that comes from there now.
+    /// Whether the exception allows this call from this address now.
     #[must_use]
     pub fn covers(&self, operation: &Operation, source: IpAddr, now: OffsetDateTime) -> bool {
         let source = source.to_canonical();
@@ -90,7 +91,7 @@ impl Exception {
 }
 
 impl ExceptionScope {
-    /// Whether it is narrow enough, and names what there is.
+    /// Checks that the scope is narrow enough and names existing operations.
     ///
     /// # Errors
     /// [`ScopeFault`].

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-/// Why a request is refused before any policy is asked, or by policy.
+/// Why a request is refused: by verification, by policy, or because akgate or an upstream failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// The bytes are no HTTP/1.1 request, or one that two readers could read differently.
@@ -35,7 +35,7 @@ pub enum Fault {
     TimestampFormat,
     /// The signed time is more than 15 minutes away from ours.
     TimestampExpired,
-    /// Nobody knows this AccessKeyId.
+    /// The AccessKeyId is unknown.
     AccessKeyNotFound,
     /// The key is disabled.
     AccessKeyInactive,
@@ -43,13 +43,13 @@ pub enum Fault {
     SecurityTokenExpired,
     /// The token is not the one that was issued with this AccessKeyId.
     SecurityTokenMismatch,
-    /// The MAC does not hold.
+    /// The MAC does not match.
     SignatureMismatch(SignatureMismatch),
-    /// The MAC holds but the body is bound by nothing: ROA signs only `Content-MD5`.
+    /// The MAC matches, but the body's MD5 does not: ROA signs only `Content-MD5`.
     ContentMd5NotMatched,
     /// A request with this nonce was seen before.
     NonceUsed,
-    /// More look-ups or nonces than one caller may cause.
+    /// The caller has caused too many lookups or used too many nonces.
     Throttled,
     /// No upstream for this API version.
     InvalidVersion,
@@ -59,12 +59,12 @@ pub enum Fault {
     LeakRisk,
     /// The registry's state is unknown, or an upstream does not answer.
     Unavailable,
-    /// A fault of ours.
+    /// akgate itself failed.
     Internal(&'static str),
 }
 
-/// What we computed where the caller's MAC did not hold, echoed to the caller alone: it may carry the
-/// caller's own passwords and is never logged.
+/// What akgate computed for a MAC that does not match. Only the caller gets it, because it may contain the caller's own
+/// passwords; it is never logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignatureMismatch {
     /// The canonical request of ACS3; `None` where the scheme has none.

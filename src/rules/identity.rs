@@ -1,4 +1,4 @@
-//! How an upstream trusts akgate: one header that says who called what, under a MAC.
+//! The identity header, by which an upstream trusts akgate: it says who called what, with a MAC.
 //!
 //! `x-akgate-identity: base64url(JSON) "." base64url(HMAC-SHA256(key, "akgate-identity-v1\n" JSON))`.
 //! The key belongs to one upstream. The header binds method, target and body, so that it is worth nothing
@@ -67,7 +67,7 @@ pub enum IdentityFault {
     /// It is not of the form that akgate writes.
     #[error("the identity header is malformed")]
     Malformed,
-    /// The MAC does not hold.
+    /// The MAC does not match.
     #[error("the identity header was not written by our gateway")]
     Forged,
     /// It was written at another time.

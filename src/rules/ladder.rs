@@ -1,18 +1,18 @@
-//! The escalation ladder: what follows while a leaked key goes on working.
+//! The escalation ladder: the steps that are taken while a leaked key stays active.
 //!
-//! Facts drive it, never clicks: only an access key that is disabled or deleted stops it. Time counts from when somebody
-//! was first told, for every step is announced in a letter before it is taken.
+//! Facts drive it, not clicks: it stops only when the access key is disabled or deleted. Time counts from the first
+//! letter that was sent, because every step is announced in a letter before it is taken.
 
 use time::{Duration, OffsetDateTime};
 
-/// When the steps are due, each since the owner was told. A step without a time is never taken.
+/// When the steps are due, counted from the first letter. A step without a time is never taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EscalationLadder {
     /// Reminders, the earliest first.
     pub reminders: Vec<Duration>,
-    /// From when on sensitive reads are refused as well.
+    /// When sensitive reads are refused as well.
     pub sensitive_reads: Option<Duration>,
-    /// When those contacts are told who were not told at first.
+    /// When the contacts of the next rank are notified.
     pub next_contacts: Option<Duration>,
     /// When operators are asked to disable the key.
     pub disabling: Option<Duration>,
@@ -32,31 +32,31 @@ impl Default for EscalationLadder {
 /// A step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EscalationStep {
-    /// Those who were told are told again.
+    /// The notified contacts are reminded.
     Remind,
     /// Sensitive reads are refused as well.
     Widen,
-    /// The next contacts are told.
+    /// The contacts of the next rank are notified.
     TellNextContacts,
     /// Operators are asked to disable the key.
     ProposeDisabling,
 }
 
-/// How far up a restriction is.
+/// The steps that a restriction has taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TakenSteps {
     /// Reminders sent.
     pub reminders: usize,
     /// Sensitive reads are refused.
     pub widened: bool,
-    /// The next contacts have been told.
+    /// The contacts of the next rank have been notified.
     pub next_contacts: bool,
     /// Operators have been asked.
     pub disabling: bool,
 }
 
 impl TakenSteps {
-    /// How far up it is once these steps are taken, and so many reminders are over.
+    /// The progress after these steps, with this number of reminders.
     #[must_use]
     pub fn after(self, steps: &[EscalationStep], reminders: usize) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl TakenSteps {
 }
 
 impl EscalationLadder {
-    /// The steps that are due, in order, each once: of reminders that were missed together, one.
+    /// The steps that are due, in order, each once; several missed reminders count as one.
     #[must_use]
     pub fn due(
         &self,
@@ -86,7 +86,7 @@ impl EscalationLadder {
         due
     }
 
-    /// How many reminders are over by now.
+    /// How many reminders were due by now.
     #[must_use]
     pub fn reminders_until(&self, notified_at: OffsetDateTime, now: OffsetDateTime) -> usize {
         self.reminders

@@ -1,4 +1,4 @@
-//! What a leak report tells, how far it is proven, and what makes two of them the same sighting.
+//! Leak reports: their proof, their place, and what makes two of them the same sighting.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -9,10 +9,10 @@ use crate::{
 };
 
 crate::text_enum! {
-    /// How far a report is proven. An id is no secret: who shows it alone proves nothing.
+    /// The proof of a report. An id is not secret, so an id alone proves nothing.
     #[derive(PartialOrd, Ord)]
     pub enum Proof {
-        /// The id alone, or a secret that is nobody's: kept, shown to operators; restricts nothing.
+        /// The id alone, or a secret of no known key: stored and shown to operators, but restricts nothing.
         Suspected = "Suspected",
         /// The secret alone, found by its keyed digest.
         Secret = "Secret",
@@ -34,7 +34,8 @@ impl Proof {
     }
 }
 
-/// Where something was found. Texts of the source: not fit to be shown ([`crate::evidence::describe_location`]).
+/// Where something was found, in the source's own words; must not be shown without
+/// [`crate::evidence::describe_location`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct LeakPlace {
     /// The address.
@@ -49,8 +50,8 @@ impl LeakPlace {
     /// The longest text of a place, in bytes; more says nothing more.
     pub const LONGEST: usize = 2048;
 
-    /// A place whose texts a database takes: cut at [`LeakPlace::LONGEST`], without NUL, and `None` in place of an empty
-    /// one.
+    /// A place whose texts can be stored: cut at [`LeakPlace::LONGEST`], without NUL, and with `None` instead of an
+    /// empty one.
     #[must_use]
     pub fn new(url: Option<&str>, commit: Option<&str>, path: Option<&str>) -> Self {
         let text = |text: Option<&str>| {
@@ -67,7 +68,7 @@ impl LeakPlace {
         }
     }
 
-    /// The place with nothing of some secrets in its texts: a source may show one in an address.
+    /// The place without any fragment of these secrets: a URL may contain one.
     #[must_use]
     pub fn without(&self, secrets: &SecretFragments) -> Self {
         let without = |text: &Option<String>| Some(secrets.redact(text.as_deref()?));
@@ -79,17 +80,17 @@ impl LeakPlace {
     }
 }
 
-/// What was found, as the identity of a sighting knows it.
+/// What was found, as part of a sighting's identity.
 #[derive(Debug, Clone, Copy)]
 pub enum SightingSubject<'a> {
     /// A key, or a session.
     Key(&'a AccessKeyId),
-    /// A secret that is nobody's, by its keyed digest.
+    /// A secret of no known key, by its keyed digest.
     Secret(&'a [u8]),
 }
 
-/// Names a sighting where its source does not: the same thing in the same place has the same reference, and tells
-/// nothing of either. SHA-256 in hexadecimal digits, over each part after its length.
+/// The reference of a sighting whose source gives none: the same finding in the same place gets the same reference,
+/// which reveals neither. SHA-256 in hexadecimal digits, over each part after its length.
 #[must_use]
 pub fn sighting_reference(found: SightingSubject<'_>, place: &LeakPlace) -> String {
     let (kind, what) = match found {
@@ -111,7 +112,7 @@ pub fn sighting_reference(found: SightingSubject<'_>, place: &LeakPlace) -> Stri
     hex::encode(hash.finalize())
 }
 
-/// Whether a MAC shows that who made it holds the secret: HMAC-SHA256 (RFC 2104) by it over
+/// Whether a MAC proves possession of the secret: HMAC-SHA256 (RFC 2104) by it over
 /// `akgate-leak-report-v1\n<host>\n<nonce>`. Compared in constant time.
 #[must_use]
 pub fn shows_possession(secret: &AccessKeySecret, host: &str, nonce: &str, mac: &[u8]) -> bool {

@@ -1,4 +1,4 @@
-//! The rules of akgate: what a request says, whether it is proven, what it would change, and whether it may.
+//! The rules of akgate: parse a request, verify its signature, classify its operation, and decide whether it may pass.
 //!
 //! Pure and total: no clock, no I/O, no panic. A crate of its own, so that it is compiled optimised once
 //! while the rest changes: the tests put every byte position of every capture through it.

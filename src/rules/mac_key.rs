@@ -1,4 +1,4 @@
-//! A key of ours: 32 random bytes that go into HMAC-SHA256 and nowhere else.
+//! A key of akgate: 32 random bytes that are used only for HMAC-SHA256.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

@@ -1,18 +1,18 @@
-//! Where somebody stands in the changes of the registry.
+//! Positions in the sequence of changes of the registry.
 
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A line of changes in which each revision means one thing. A database that lost commits in a failover goes on with
-/// another history: the numbers come again, and mean something else.
+/// A sequence of changes in which each revision has one meaning. A database that lost commits in a failover continues
+/// with a new history, in which the same numbers mean other changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct History(pub Uuid);
 
-/// A revision in a history. Positions of different histories never compare, so there is no order of positions:
-/// [`Position::covers`] is all that can be asked.
+/// A revision in a history. Positions of different histories cannot be compared, so positions have no order, only
+/// [`Position::covers`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Position {
     /// The history.
@@ -22,7 +22,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// Whether everything up to `other` is known here.
+    /// Whether this position includes every change up to `other`.
     #[must_use]
     pub fn covers(self, other: Self) -> bool {
         self.history == other.history && self.revision >= other.revision
@@ -47,8 +47,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// An instant of this machine's clock that runs on while the machine sleeps and that nobody sets (`CLOCK_BOOTTIME`):
-/// the time since boot.
+/// The time since boot: a clock that keeps running while the machine sleeps and that cannot be set (`CLOCK_BOOTTIME`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BootInstant(pub Duration);
 

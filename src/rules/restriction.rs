@@ -1,13 +1,13 @@
 //! A restriction and its life: `Imposed → Confirmed → Lifted`.
 //!
-//! `Confirmed` is a statement of the owner, not a proof, and can be withdrawn: back to `Imposed`. An operator lifts
-//! after it, and two without it; where [`LiftRule::AutoLift`] says so, facts alone do. A new report after `Lifted` opens a new
-//! restriction. Delivery of letters is no state of it.
+//! `Confirmed` is a statement of the owner, not a proof, and can be withdrawn: back to `Imposed`. After a confirmation,
+//! one operator can lift; without it, a second must approve. With [`LiftRule::AutoLift`], akgate lifts on facts alone.
+//! A new report after `Lifted` opens a new restriction. The delivery of letters is not part of the state.
 
 use serde::{Deserialize, Serialize};
 
 crate::text_enum! {
-    /// Where a restriction stands.
+    /// The state of a restriction.
     pub enum RestrictionState {
         /// In force.
         Imposed = "Imposed",
@@ -34,13 +34,13 @@ crate::text_enum! {
     pub enum RestrictionCause {
         /// A leak was reported.
         Reported = "Reported",
-        /// An access key came back that was lifted while it was not active.
+        /// An access key that was inactive when its restriction was lifted is active again.
         Reactivated = "Reactivated",
     }
 }
 
 crate::text_enum! {
-    /// Who lifts.
+    /// Who may lift a restriction.
     #[derive(Default)]
     pub enum LiftRule {
         /// Operators alone.
@@ -76,14 +76,14 @@ crate::text_enum! {
         Deleted = "Deleted",
         /// It was no leak.
         FalsePositive = "FalsePositive",
-        /// The key is a test's and opens nothing.
+        /// The key is used in tests only.
         UsedInTests = "UsedInTests",
-        /// The owner knows, and lives with it.
+        /// The owner accepts the risk.
         AcceptedRisk = "AcceptedRisk",
     }
 }
 
-/// What an operator knows and lifts all the same.
+/// What an operator accepts when lifting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptedConditions {
     /// The leaked key may still work.
@@ -95,14 +95,14 @@ pub struct AcceptedConditions {
 /// What a lift needs, and what it leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LiftTerms {
-    /// Should the key come back, it is restricted again.
+    /// A tombstone: the key is restricted again if it becomes active.
     pub tombstone: bool,
-    /// One operator is not enough.
+    /// A second operator must approve.
     pub needs_approval: bool,
 }
 
-/// Whether a restriction may be lifted: after the confirmation, and of an access key that works no more. Where the operator
-/// accepts that it is otherwise, it takes two.
+/// Whether a restriction may be lifted: after the confirmation, if the access key is no longer active. If the operator
+/// accepts that one of these is missing, a second operator must approve.
 ///
 /// # Errors
 /// [`LiftRefusal`].
@@ -128,8 +128,8 @@ pub fn check_lift(
     })
 }
 
-/// What facts alone lift, confirmed or not: the key is disabled or deleted, and the owner has looked at everything
-/// that it made and changed. `None` where they do not.
+/// The terms on which facts alone lift a restriction, confirmed or not: the key is disabled or deleted, and the owner
+/// has reviewed everything that it made and changed. `None` if they do not.
 #[must_use]
 pub fn policy_lift_terms(
     state: RestrictionState,

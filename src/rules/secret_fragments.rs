@@ -1,4 +1,4 @@
-//! No piece of a secret is left in what is kept or shown.
+//! Removes fragments of secrets from texts that are stored or shown.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use zeroize::Zeroize;
 
 use crate::access_key::AccessKeySecret;
 
-/// As many characters of a secret as may stand anywhere.
+/// The longest run of a secret's characters that may remain.
 const HARMLESS_LEN: usize = 7;
 
-/// As many characters of a secret as must not stand anywhere.
+/// The shortest run of a secret's characters that is removed.
 type SecretFragment = [u8; HARMLESS_LEN + 1];
 
-/// All pieces of some secrets: none of them is to be left in a text.
+/// All fragments of some secrets, to be removed from texts.
 #[derive(Clone, Default)]
 pub struct SecretFragments(Vec<SecretFragment>);
 
 impl SecretFragments {
-    /// The pieces of these secrets.
+    /// The fragments of these secrets.
     #[must_use]
     pub fn of<'s>(secrets: impl IntoIterator<Item = &'s AccessKeySecret>) -> Self {
         let mut pieces: Vec<SecretFragment> = secrets
@@ -29,7 +29,7 @@ impl SecretFragments {
         Self(pieces)
     }
 
-    /// A text without them.
+    /// Returns the text without these fragments.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         if self.0.is_empty() {

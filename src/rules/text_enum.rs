@@ -1,6 +1,6 @@
 //! Enums whose values have names: in the database, in JSON, in configuration and on the command line.
 
-/// A text that is the name of no value of an enum.
+/// The text is not the name of a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not one of {}", names.join(", "))]
 pub struct UnknownName {

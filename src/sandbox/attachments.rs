@@ -1,4 +1,4 @@
-//! Policies on users, roles and groups: attached, detached, listed, and evaluated by nobody.
+//! Policies attached to users, roles and groups. The sandbox does not evaluate them.
 
 use serde_json::{Value, json};
 use sqlx::PgTransaction;

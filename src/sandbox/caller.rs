@@ -7,13 +7,13 @@ use akgate_rules::identity::Identity;
 pub struct Caller {
     /// The account.
     pub account_id: String,
-    /// Whom the account acts as.
+    /// The principal.
     pub kind: PrincipalKind,
     /// The ARN.
     pub arn: String,
 }
 
-/// Whom an account acts as.
+/// The principal of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PrincipalKind {
     /// The account itself.

@@ -1,8 +1,8 @@
 //! The sandbox: actions of RAM, IMS and STS in this process, for demos and tests.
 //!
-//! It is reached like any other upstream: it demands the gateway's identity, acts for whom that names, and
-//! keeps its state in a schema of its own. It is an IAM without authorisation: of policies it evaluates the
-//! trust of roles alone. Shapes, limits and codes are those of the published API.
+//! It works like any other upstream: it requires the gateway's identity header, acts for the caller that the header
+//! names, and keeps its state in its own schema. It is an IAM without authorisation: it evaluates no policies except
+//! the trust policies of roles. Shapes, limits and codes are those of the published API.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Console log-ins of RAM users. A password is looked at and kept nowhere: nobody logs in here.
+//! Console log-ins of RAM users. A password is checked but not stored: the sandbox has no console.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;

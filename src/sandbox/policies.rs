@@ -1,4 +1,4 @@
-//! Policies, which nobody evaluates here.
+//! Policies. The sandbox does not evaluate them.
 
 use serde_json::{Value, json};
 use sqlx::PgTransaction;

@@ -1,4 +1,4 @@
-//! Why the sandbox does not do what is asked: codes and messages of the published API.
+//! Why the sandbox refuses a request: codes and messages of the published API.
 
 use std::borrow::Cow;
 
@@ -114,7 +114,7 @@ impl SandboxFault {
         )
     }
 
-    /// A trust policy is none.
+    /// A trust policy is not valid.
     pub fn malformed_policy(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "MalformedPolicyDocument", reason)
     }

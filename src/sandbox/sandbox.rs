@@ -1,4 +1,4 @@
-//! What every action of the sandbox stands on.
+//! What every action of the sandbox depends on.
 
 use std::sync::Arc;
 

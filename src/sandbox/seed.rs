@@ -1,4 +1,4 @@
-//! What demos and tests begin with. Doing it twice changes nothing.
+//! Initial data for demos and tests. Calling it twice changes nothing.
 
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -9,7 +9,7 @@ use akgate_state::directory::StateFault;
 /// Makes an account.
 ///
 /// # Errors
-/// That of the database.
+/// The database failed.
 pub async fn seed_account(
     pool: &PgPool,
     account_id: &str,
@@ -30,7 +30,7 @@ pub async fn seed_account(
 /// Makes a RAM user of an account.
 ///
 /// # Errors
-/// That of the database.
+/// The database failed.
 pub async fn seed_user(
     pool: &PgPool,
     account_id: &str,
@@ -62,7 +62,7 @@ pub async fn seed_user(
 /// Makes an active key of a RAM user, or of the account itself.
 ///
 /// # Errors
-/// That of the database.
+/// The database failed.
 pub async fn seed_access_key(
     pool: &PgPool,
     account_id: &str,

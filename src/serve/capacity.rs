@@ -7,14 +7,14 @@ use akgate_state::{
     live::nodes,
 };
 
-/// What nodes may open, and what the server has.
+/// The connections that nodes may open, and those that the server has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConnectionNeed {
     /// Live nodes, this one included.
     pub nodes: usize,
-    /// What each may open.
+    /// Connections that each may open.
     pub each: u32,
-    /// What the server has.
+    /// Connections that the server allows.
     pub limit: ConnectionLimit,
 }
 

@@ -1,4 +1,4 @@
-//! Why a process does not serve.
+//! Why a process cannot serve.
 
 use std::{io, net::SocketAddr};
 
@@ -10,7 +10,7 @@ use akgate_state::{
     directory::{StateFault, key_ring_check::KeyRingMismatch, sealing::KeyRingFault},
 };
 
-/// Why a process does not serve.
+/// Why a process cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The database cannot be used.
@@ -32,7 +32,7 @@ pub enum ServeError {
         section: &'static str,
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the operating system.
         fault: io::Error,
     },
     /// A certificate cannot be used.
@@ -50,13 +50,13 @@ pub enum ServeError {
     /// The mail server cannot be set up.
     #[error(transparent)]
     Smtp(#[from] SmtpSetupFault),
-    /// A value that was checked is not what it was.
+    /// A setting or its file has changed since the check.
     #[error("`{0}` has changed since it was checked")]
     Unchecked(&'static str),
-    /// The operating system gives no randomness.
+    /// The operating system provides no random numbers.
     #[error("the operating system provides no randomness: {0}")]
     Randomness(#[from] rand::rngs::SysError),
-    /// A file or a signal is not to be had.
+    /// A file or a signal handler is not available.
     #[error(transparent)]
     System(#[from] io::Error),
 }

@@ -40,7 +40,7 @@ pub(super) fn gateway_settings(
     let timeout = Duration::from_secs(sections.database.timeout_seconds);
     let idle_timeout = Duration::from_secs(upstreams.idle_timeout_seconds);
     let mut made = Vec::new();
-    // One sandbox for all products: what RAM makes, STS must find.
+    // All products share one sandbox: STS must find what RAM creates.
     let sandbox_key = dependencies.randomness.mac_key();
     let sandbox = Sandbox::new(
         dependencies.pools.calls.clone(),
@@ -119,8 +119,7 @@ pub(super) fn configured_policy(section: &PolicySection) -> Policy {
     }
 }
 
-/// Makes the settings of a gate that watches beside the path: every product is judged, none is forwarded,
-/// and nothing is refused.
+/// Makes the settings of a mirror: every product is judged, nothing is forwarded or refused.
 pub(super) fn observer_settings(
     sections: &ConfigSections,
     dependencies: &NodeDependencies,
@@ -128,7 +127,7 @@ pub(super) fn observer_settings(
     let (mut settings, _) = gateway_settings(sections, dependencies)?;
     settings.gate.policy.mode = Mode::Shadow;
     for product in Product::CATALOGUED {
-        // Where a call would go does not matter to a mirror.
+        // A mirror forwards nothing, so the upstream does not matter.
         settings
             .routes
             .serve_product(product, UpstreamAuth::CallerSignature);

@@ -1,4 +1,4 @@
-//! The hooks' part of the configuration: whom events are sent to, and how each knows that it is us.
+//! The hooks' part of the configuration: the receivers of events, and how akgate authenticates to each.
 
 use std::sync::Arc;
 

@@ -27,8 +27,8 @@ pub async fn open_key_ring(config: &Config, pool: &Pool) -> Result<KeyRing, Serv
     Ok(ring)
 }
 
-/// Takes over what the file says when it changes, for as long as it is polled. A ring that is broken, or not the one of
-/// this database, is logged once and the one before kept.
+/// Reloads the key ring when its file changes, for as long as it is polled. A ring that is not valid or belongs to
+/// another database is logged once, and the old one is kept.
 pub(super) async fn follow_key_ring(file: PathBuf, ring: &KeyRing, pool: &Pool) {
     let mut refused = None;
     loop {

@@ -1,4 +1,4 @@
-//! The worker's part of the configuration: where letters go, and who writes.
+//! The worker's part of the configuration: the mail server, the sender and the templates.
 
 use std::{fs, sync::Arc, time::Duration};
 

@@ -15,13 +15,13 @@ use akgate_net::server::{
 };
 use akgate_state::approvals::FourEyes;
 
-/// What is bound.
+/// The bound listeners.
 pub(super) struct BoundListeners {
     /// Section and address, and what serves there.
     pub serving: Vec<(&'static str, SocketAddr, ServeTask)>,
-    /// The gate, where this process has one.
+    /// The gate, if this process has one.
     pub gate: Option<Arc<Gate>>,
-    /// The doors for sources of leak reports, where this process has them.
+    /// The endpoints for leak reports, if this process has them.
     pub intake: Option<Intake>,
 }
 
@@ -144,7 +144,7 @@ pub(crate) fn load_tls(
     }
 }
 
-/// Whose certificates operators may show.
+/// The authority of operators' client certificates.
 pub(crate) fn client_authority(section: &AdminSection) -> Option<ClientAuthority> {
     section.client_ca.as_ref().map(|ca| ClientAuthority {
         certificates: ca.clone(),

@@ -1,4 +1,4 @@
-//! `akgate serve`: the production role. What the configuration says is made into parts here, and only here.
+//! `akgate serve`: builds a node from the configuration and runs it.
 
 pub(crate) mod capacity;
 mod error;
@@ -46,7 +46,7 @@ use akgate_state::{
 /// # Errors
 /// [`ServeError`].
 pub async fn open_database(config: &Config) -> Result<Pool, ServeError> {
-    // A command has nobody who waits for an answer.
+    // In a command, no caller waits for an answer.
     let timeout = Duration::from_secs(config.sections.database.timeout_seconds);
     let timeout = timeout.max(Duration::from_secs(60));
     let database = connect_database(config).await?;
@@ -57,14 +57,14 @@ pub async fn open_database(config: &Config) -> Result<Pool, ServeError> {
 
 async fn connect_database(config: &Config) -> Result<Database, ServeError> {
     let url = DatabaseUrl::parse(config.database_url.expose()).map_err(DatabaseError::from)?;
-    // What a session is set to must be its own. Where that cannot be told, what follows says why.
+    // Session settings must not be shared. If that cannot be checked, a later step reports the reason.
     if database::shares_sessions(&url).await == Some(true) {
         return Err(DatabaseError::SharedSessions.into());
     }
     Ok(Database::connect(&url, "akgate").await?)
 }
 
-/// Applies migrations where the configuration says so; else the schema has to be that of this build.
+/// Applies migrations if the configuration allows it; otherwise the schema must already be that of this build.
 async fn apply_migrations(config: &Config, pool: &Pool) -> Result<(), ServeError> {
     if config.sections.database.migrate {
         database::run_migrations(pool).await?;
@@ -168,7 +168,7 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     };
 
     if judges {
-        // Nobody is let in before the first load: it would only be told to come back.
+        // No call is accepted before the first load: it would only get 503.
         node.feed().poll().await?;
     }
     node.membership().round().await?;
@@ -179,7 +179,7 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
         log_mode(sections);
     }
     let mut signals = ShutdownSignals::listen()?;
-    // The probes go on until the last request is answered.
+    // The probes keep working until the last request is answered.
     let (stop_probes, probes_stopped) = watch::channel(false);
     tracing::info!(section = "telemetry", address = %telemetry.local_addr(), "listening");
     let probes = tokio::spawn(telemetry.serve(health::health_router(health), probes_stopped));
@@ -239,7 +239,7 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Follows what changes around the process: the host of the database that takes writes, the key ring's file.
+/// Follows what changes around the process: the database host that accepts writes, and the key ring's file.
 fn follow_changes(
     config: &Config,
     database: Database,
@@ -259,7 +259,7 @@ fn follow_changes(
     }
 }
 
-/// Says so where the server has too few connections for the pools of all live nodes.
+/// Warns if the server has too few connections for the pools of all live nodes.
 async fn check_connections(config: &Config, pool: &Pool) {
     if let Ok(need) = ConnectionNeed::read(config, pool).await
         && need.is_short()
@@ -272,7 +272,7 @@ async fn check_connections(config: &Config, pool: &Pool) {
     }
 }
 
-/// A gateway that does not enforce says so loudly.
+/// Warns if the gateway does not enforce.
 fn log_mode(sections: &ConfigSections) {
     match sections.policy.mode {
         Mode::Enforce => {

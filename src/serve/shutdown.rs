@@ -1,5 +1,5 @@
-//! The end of a process: it says that it goes, serves on while load balancers turn away, answers what is in progress, and
-//! writes what is left.
+//! Stopping a process: it reports that it is not ready, serves until load balancers have noticed, finishes the requests
+//! in progress, and writes the remaining records.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use akgate_state::calls::recorder::Recorder;
 /// How long letters, events and upkeep in progress may take once the last call is answered.
 const WORK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The words that the tasks of a process end by, in the order in which they are said.
+/// The signals that stop the tasks of a process, in their order.
 #[derive(Debug, Default)]
 pub(super) struct ShutdownStages {
-    /// No new work is begun that another node can do, and probes are told.
+    /// No new work begins that another node can do, and /readyz answers 503.
     pub leave: watch::Sender<bool>,
     /// No new calls are accepted.
     pub close: watch::Sender<bool>,
@@ -29,7 +29,7 @@ pub(super) struct ShutdownStages {
 pub(super) struct ProcessTasks {
     /// The listeners.
     pub serving: JoinSet<()>,
-    /// Letters, events and upkeep: what is left of them, others do.
+    /// Letters, events and upkeep; other nodes do what remains.
     pub working: JoinSet<()>,
     /// What follows the database, and writes records.
     pub recording: JoinHandle<()>,

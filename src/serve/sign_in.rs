@@ -1,4 +1,4 @@
-//! The operators' part of the configuration: where people sign in.
+//! The operators' part of the configuration: the identity provider.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The intake's part of the configuration: who reports leaks, and how each is known.
+//! The intake's part of the configuration: the sources of leak reports and their authentication.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,7 +33,7 @@ pub(super) fn intake_settings(sections: &ConfigSections) -> Result<IntakeSetting
     })
 }
 
-/// What becomes of suspicions.
+/// How suspicions are handled.
 pub(crate) fn suspicion_settings(sections: &ConfigSections) -> SuspicionPolicy {
     SuspicionPolicy {
         most_per_hour: Some(sections.sources.suspected_per_hour.into()),

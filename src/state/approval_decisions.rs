@@ -1,5 +1,5 @@
-//! Four eyes: what takes two operators is asked for by one and decided by another. The deed commits with the decision,
-//! and is judged anew by the facts of that moment.
+//! Decides on approvals: one operator requests a change, another approves or rejects it. The change commits together
+//! with the approval, and is checked again against the facts of that moment.
 
 use serde::Deserialize;
 use sqlx::{PgPool, PgTransaction};
@@ -23,7 +23,7 @@ use crate::{
 use akgate_api::approvals::{ApprovalState, ApprovalView};
 use akgate_rules::position::Position;
 
-/// Every kind of change that can take two people, as requests are stored.
+/// Every kind of change that can need an approval.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind")]
 enum Change {
@@ -71,25 +71,25 @@ impl Change {
     }
 }
 
-/// Why a request is not decided.
+/// Why an approval cannot be decided.
 #[derive(Debug, thiserror::Error)]
 pub enum DecisionFault {
-    /// There is none of that id.
+    /// Nothing has this id.
     #[error("the approval does not exist")]
     NotFound,
-    /// It waits no more.
+    /// It is no longer pending.
     #[error("the approval is already {0}")]
     NotPending(String),
-    /// Nobody decided in time.
+    /// It has expired.
     #[error("the approval has expired")]
     Expired,
-    /// Who asked does not approve.
+    /// The requester cannot approve.
     #[error("the requester cannot approve")]
     OwnApproval,
-    /// Only who asked withdraws.
+    /// Only the requester can withdraw.
     #[error("only {0} can withdraw it")]
     NotOwn(String),
-    /// Who asked is no operator any more.
+    /// The requester is no longer an operator.
     #[error("{0} is no longer an operator")]
     RequesterRevoked(String),
     /// The restriction does not allow it now.
@@ -101,7 +101,7 @@ pub enum DecisionFault {
     /// The key does not allow it now.
     #[error(transparent)]
     Leaked(#[from] ActiveRestrictionFault),
-    /// The database does not do it.
+    /// The database failed.
     #[error(transparent)]
     State(#[from] StateFault),
 }
@@ -130,19 +130,19 @@ impl PendingApproval {
     }
 }
 
-/// What was done.
+/// An approved change.
 #[derive(Debug, Clone)]
 pub struct ApprovedChange {
-    /// From where on it is enforced.
+    /// The position from which it is enforced.
     pub position: Position,
     /// What it restricts, if anything.
     pub concern: Option<AffectedKeys>,
 }
 
-/// Approves of a request and does it.
+/// Approves a change and makes it.
 ///
 /// # Errors
-/// [`DecisionFault`]; nothing is done then, and the request goes on waiting.
+/// [`DecisionFault`]; then nothing is changed, and the approval stays pending.
 pub async fn grant_approval(
     pool: &PgPool,
     approval_id: Uuid,
@@ -168,7 +168,7 @@ pub async fn grant_approval(
     Ok(ApprovedChange { position, concern })
 }
 
-/// Rejects a request of another operator.
+/// Rejects another operator's request.
 ///
 /// # Errors
 /// [`DecisionFault`].
@@ -190,7 +190,7 @@ pub async fn reject_approval(
     Ok(())
 }
 
-/// Takes one's own request back.
+/// Withdraws one's own request.
 ///
 /// # Errors
 /// [`DecisionFault`].
@@ -211,7 +211,7 @@ pub async fn withdraw_approval(
     Ok(())
 }
 
-/// Takes its turn among the writers, so that nobody else decides meanwhile, and finds what is to be decided.
+/// Takes the revision lock, so that nobody else decides at the same time, and reads the pending approval.
 async fn begin_decision(
     pool: &PgPool,
     approval_id: Uuid,
@@ -272,20 +272,20 @@ async fn is_active_operator(tx: &mut PgTransaction<'_>, actor: &Actor) -> Result
     Ok(found)
 }
 
-/// Which requests are wanted, the newest first.
+/// Which approvals to list; the newest come first.
 #[derive(Debug, Clone, Default)]
 pub struct ApprovalCriteria {
-    /// This one alone.
+    /// Only the one with this id.
     pub approval_id: Option<Uuid>,
     /// Only those in this state.
     pub state: Option<ApprovalState>,
-    /// Older than this one: where the last page ended.
+    /// Only older ones: the last id of the previous page.
     pub before: Option<Uuid>,
-    /// At most so many.
+    /// Maximum number of rows.
     pub limit: i64,
 }
 
-/// Reads requests.
+/// Reads approvals.
 ///
 /// # Errors
 /// [`StateFault::Database`].

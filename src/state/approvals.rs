@@ -1,5 +1,5 @@
-//! Approvals: a change that takes two people is requested by one operator and approved by another. Here it is requested;
-//! [`crate::decisions`] decides.
+//! Approvals: a change that needs two people is requested by one operator and approved by another. This module requests
+//! it; [`crate::decisions`] decides.
 
 use serde::Serialize;
 use sqlx::PgTransaction;
@@ -13,12 +13,12 @@ use crate::{
 };
 use akgate_rules::position::Position;
 
-/// When it takes two.
+/// Which changes need an approval, and how long it stays open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FourEyes {
-    /// How long a request waits.
+    /// How long an approval stays open.
     pub expires_after: Duration,
-    /// What concerns more restrictions than this at once takes two.
+    /// A change that lifts more restrictions than this needs an approval.
     pub undo_approval_above: usize,
 }
 
@@ -34,9 +34,9 @@ impl Default for FourEyes {
 /// Who makes a change: one operator, or two.
 #[derive(Debug, Clone, Copy)]
 pub struct Parties<'a> {
-    /// Who wants it made.
+    /// The requester.
     pub requester: &'a Actor,
-    /// Who has approved of it.
+    /// The approver.
     pub approver: Option<&'a Actor>,
 }
 
@@ -57,28 +57,28 @@ impl<'a> Parties<'a> {
     }
 }
 
-/// A kind of change that can take two people. Its fields are what the approver sees.
+/// A kind of change that can need an approval. The approver sees its fields.
 pub trait TwoPersonChange: Serialize + Sync {
     /// Its name in the table and in the API.
     const KIND: &'static str;
 
-    /// Why it is not made.
+    /// Why the change fails.
     type Refusal;
 
-    /// One request of a kind waits for each subject at a time.
+    /// The subject: each can have one pending approval of a kind.
     fn subject(&self) -> Uuid;
 
     /// Why, in the requester's words.
     fn reason(&self) -> &str;
 
-    /// The restriction that it is about.
+    /// The restriction that the change is about.
     fn restriction_id(&self) -> Option<Uuid>;
 
-    /// What it restricts; `None` where something is freed.
+    /// The keys that it restricts; `None` if it frees.
     fn affected_keys(&self) -> Option<AffectedKeys>;
 
-    /// Makes the change in the caller's transaction, which has its turn among the writers, judged by the facts of now.
-    /// Nothing is written where it fails.
+    /// Makes the change in the caller's transaction, which must hold the revision lock, checked against the current
+    /// facts. Nothing is written where it fails.
     fn carry_out(
         &self,
         tx: &mut PgTransaction<'_>,
@@ -87,16 +87,16 @@ pub trait TwoPersonChange: Serialize + Sync {
     ) -> impl Future<Output = Result<Position, Self::Refusal>> + Send;
 }
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeOutcome<T> {
-    /// It is done.
+    /// The change was made.
     Done(T),
-    /// It waits for a second operator under this id.
+    /// It waits for a second operator, as this approval.
     AwaitsApproval(Uuid),
 }
 
-/// Another operator has asked for something to be done to the same subject, and that waits.
+/// Another operator's request for the same subject is pending.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{requested_by} has already requested this: approval {approval_id} is pending")]
 pub struct AlreadyRequested {
@@ -106,13 +106,13 @@ pub struct AlreadyRequested {
     pub requested_by: String,
 }
 
-/// Why nothing is requested.
+/// Why a change cannot be requested.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// Another operator has asked for it.
+    /// Another operator's request is pending.
     #[error(transparent)]
     AlreadyRequested(#[from] AlreadyRequested),
-    /// The database does not do it.
+    /// The database failed.
     #[error(transparent)]
     State(#[from] StateFault),
 }
@@ -123,8 +123,8 @@ impl From<sqlx::Error> for RequestError {
     }
 }
 
-/// Asks for it in the caller's transaction, which has its turn among the writers. The same again is the same request;
-/// asked for in another way, it takes the place of one's own.
+/// Requests the change in the caller's transaction, which must hold the revision lock. Repeating an identical request
+/// returns the same approval; a different request replaces one's own pending one.
 pub(crate) async fn request_approval<C: TwoPersonChange>(
     tx: &mut PgTransaction<'_>,
     change: &C,

@@ -1,4 +1,4 @@
-//! The one place that reads a clock that decides. Everything else takes the time as a parameter.
+//! The only place that reads a clock for decisions. Everything else takes the time as a parameter.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -15,7 +15,7 @@ pub trait Clock: Send + Sync + 'static {
     /// The present instant, UTC.
     fn now(&self) -> OffsetDateTime;
 
-    /// The time since boot, of a clock that runs on while the machine sleeps and that nobody sets.
+    /// The time since boot, from a clock that keeps running while the machine sleeps and cannot be set.
     fn since_boot(&self) -> BootInstant {
         let now = clock_gettime(BOOT_CLOCK);
         let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
@@ -44,8 +44,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// The latest time that was ever seen: what has ended by then has ended, though a clock steps back. Between a node and
-/// its next start the database keeps it ([`crate::live::membership`]).
+/// The latest time that was ever seen, so that what has expired stays expired if the clock steps back. The database
+/// stores it between restarts ([`crate::live::membership`]).
 #[derive(Debug, Default)]
 pub struct LatestTime(AtomicI64);
 
@@ -74,7 +74,7 @@ fn unix_micros(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX)
 }
 
-/// An instant as people who work with akgate are shown it: to the minute, in UTC; whoever shows it says so.
+/// Formats an instant to the minute, in UTC, without the zone.
 #[must_use]
 pub fn format_utc_minute(at: OffsetDateTime) -> String {
     let form = format_description!("[year]-[month]-[day] [hour]:[minute]");

@@ -1,4 +1,4 @@
-//! The loop of whatever follows the database: a notification is a hint, the poll is the guarantee.
+//! The loop of every task that follows the database: it runs a round at each notification and at each poll.
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ pub struct PollLoop<'a> {
 }
 
 impl PollLoop<'_> {
-    /// Does one round after the other until told to stop; the round at hand is finished first.
+    /// Runs one round after the other until told to stop; the current round is finished first.
     pub async fn run<R>(self, mut stop: watch::Receiver<bool>, mut round: impl FnMut() -> R)
     where
         R: Future<Output = Result<NextRound, StateFault>>,

@@ -1,9 +1,9 @@
-//! What akgate keeps, in PostgreSQL and in the memory of a node. No other crate of the product speaks SQL, the sandbox with
-//! its tables of its own excepted: each function is one statement or one transaction.
+//! The state of akgate, in PostgreSQL and in the memory of a node. Each function is one statement or one transaction.
+//! Apart from the sandbox with its own tables, no other crate uses SQL.
 //!
-//! A writer advances the revision first ([`directory::revision`]), so writers wait for each other, and what one of them
-//! reads still holds when it commits. Audit records, letters and events are written in the transaction of what they
-//! tell of. Every node follows the revision into its memory ([`live`]).
+//! A writer advances the revision first ([`directory::revision`]), so writers wait for each other, and what a writer
+//! reads is still true when it commits. Audit records, letters and events are written in the transaction of the change
+//! that they report. Every node follows the revision into its memory ([`live`]).
 
 #![forbid(unsafe_code)]
 

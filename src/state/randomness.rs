@@ -18,7 +18,7 @@ impl Randomness {
     /// Seeds from the operating system.
     ///
     /// # Errors
-    /// That of the operating system.
+    /// The operating system refused.
     pub fn from_system() -> Result<Self, SysError> {
         Ok(Self::new(StdRng::try_from_rng(&mut SysRng)?))
     }

@@ -1,5 +1,5 @@
-//! What is done now and then, whoever calls: partitions of the next days, records that are too old, outcomes that nobody
-//! will write. Each step is on its own: one that fails holds up no other.
+//! Periodic maintenance of the database: creates partitions for the next days, deletes old records, and marks outcomes
+//! that will never be written. The steps are independent: a failing one does not delay the others.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(3600);
 pub struct Upkeep<'a> {
     /// The database.
     pub pool: &'a Pool,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: &'a dyn Clock,
     /// How long a step may take.
     pub timeout: Duration,

@@ -145,8 +145,8 @@ async fn lift_that_needs_approval_prints_the_next_command() {
         .code(2)
         .stdout_eq(str![])
         .stderr_eq(str![[r#"
-error: Lift the restriction of LTAI5tFakeAlice? Not a terminal; pass `--yes`.
-next: repeat the command with --yes
+error: Lift the restriction of LTAI5tFakeAlice? Standard input is not a terminal, so nobody can answer.
+next: repeat the command with --yes to confirm
 
 "#]]);
     olga(&format!("{lift} --yes"))
@@ -393,8 +393,8 @@ next: ask an admin to run `akgate operators token NAME --role ROLE`, or run `akg
         .assert()
         .code(2)
         .stderr_eq(str![[r#"
-error: Revoke olga and all their tokens? Not a terminal; pass `--yes`.
-next: repeat the command with --yes
+error: Revoke olga and all their tokens? Standard input is not a terminal, so nobody can answer.
+next: repeat the command with --yes to confirm
 
 "#]]);
     ada("operators revoke olga --yes")
@@ -674,8 +674,8 @@ next: akgate restrictions list --key ID
         .assert()
         .code(2)
         .stderr_eq(str![[r#"
-error: Allow the leaked key LTAI5tFakeAlice to call RAM:CreateUser for 1 h? Not a terminal; pass `--yes`.
-next: repeat the command with --yes
+error: Allow the leaked key LTAI5tFakeAlice to call RAM:CreateUser for 1 h? Standard input is not a terminal, so nobody can answer.
+next: repeat the command with --yes to confirm
 
 "#]]);
     olga("keys show LTAI5tFakeNobody")

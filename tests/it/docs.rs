@@ -30,7 +30,7 @@ impl Drop for Demo {
     }
 }
 
-/// Starts a demo whose state is in `demo-data` of the folder, and waits until its walk is over.
+/// Starts a demo whose state is in `demo-data` of the folder, and waits until its scenario is over.
 fn demo(folder: &Path) -> Demo {
     let any = "127.0.0.1:0";
     let mut child = Command::new(AKGATE)

@@ -679,7 +679,10 @@ fn source_without_its_contract_is_refused() {
             "[[sources.signed]]\nname = \"public\"\npreset = \"github\"\n",
             "reserved for reports at POST /report",
         ),
-        ("[sources]\nbody_budget_bytes = 1\n", "must be larger"),
+        (
+            "[sources]\nbody_budget_bytes = 1\n",
+            "must be at least sources.body_limit_bytes",
+        ),
     ] {
         let file = scratch.write("akgate.toml", &format!("{good}{text}"));
         let output = akgate(&["config", "check", "--roles", "public"], &file);

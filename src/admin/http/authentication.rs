@@ -1,4 +1,5 @@
-//! Who asks: an operator, by bearer token (RFC 6750) or by the certificate of the connection, and how far their role goes.
+//! Authentication: an operator is known by a bearer token (RFC 6750) or by the client certificate of the connection,
+//! and each endpoint asks for the role it needs.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use akgate_state::{
     },
 };
 
-/// Declares the extractor of an operator who has a right, and what is taken of the operator.
+/// Declares an extractor that accepts only operators with a given right, and the part of the operator that it returns.
 macro_rules! extractor_of_right {
     ($(#[$meta:meta])* $name:ident($taken:ty), $right:ident, $take:expr) => {
         $(#[$meta])*
@@ -75,7 +76,7 @@ async fn authorize(parts: &Parts, admin: &AdminApi, right: Right) -> Result<Oper
     }
 }
 
-/// Who asks, by the token or the certificate; asked once for each request.
+/// Authenticates the caller by token or certificate, once per request.
 pub(super) async fn authenticate_operator(
     parts: &Parts,
     admin: &AdminApi,
@@ -120,7 +121,7 @@ pub(super) async fn authenticate_operator(
 }
 
 impl AdminApi {
-    /// What a person gets a token by.
+    /// How a person gets a token: the hint for a refused request.
     fn maker(&self) -> &'static str {
         match self.settings.sign_in {
             Some(_) => "`akgate login`",
@@ -129,7 +130,7 @@ impl AdminApi {
     }
 }
 
-/// Whom the connection's certificate names, where it has shown one.
+/// The operator whom the connection's client certificate names, if it has one.
 fn certificate_holder(parts: &Parts, now: OffsetDateTime) -> Result<Option<String>, Problem> {
     let tls = parts.extensions.get::<Arc<TlsInfo>>();
     let shown = tls.and_then(|tls| tls.peer_certificates.first());

@@ -1,4 +1,5 @@
-//! `ETag` and `If-Match` (RFC 9110 sections 8.8.3 and 13.1.1): a change may be bound to what its operator has seen.
+//! `ETag` and `If-Match` (RFC 9110 sections 8.8.3 and 13.1.1): a change can be made conditional on the state that its
+//! operator has read.
 
 use axum::{
     Json,
@@ -23,7 +24,7 @@ use crate::{context::AdminApi, http::problem::Problem};
 use akgate_api::receipts::{Changed, Receipt};
 use akgate_state::restrictions::etag::Etag;
 
-/// An answer with its tag.
+/// A response with its ETag.
 pub struct WithEtag<T>(pub T);
 
 impl<T: Serialize> IntoResponse for WithEtag<T> {
@@ -34,7 +35,7 @@ impl<T: Serialize> IntoResponse for WithEtag<T> {
 }
 
 impl<T: Serialize> WithEtag<T> {
-    /// The answer of a change, with the tag of what it was made to.
+    /// The response to a change, with the ETag of the changed resource.
     pub fn with_receipt(self, receipt: Receipt) -> Response {
         let tag = compute_etag(&self.0);
         let changed = Changed {
@@ -56,7 +57,7 @@ fn insert_etag(mut response: Response, tag: Option<HeaderValue>) -> Response {
     response
 }
 
-/// What the operator has seen; `None` where the change is bound to nothing.
+/// The `If-Match` header: the state that the operator has read; `None` if the request has no such header.
 pub struct IfMatch(pub Option<Vec<Etag>>);
 
 impl FromRequestParts<AdminApi> for IfMatch {
@@ -79,7 +80,7 @@ impl FromRequestParts<AdminApi> for IfMatch {
     }
 }
 
-/// A tag of ours. Anything else, a weak tag too, matches nothing that was ever seen.
+/// Parses an ETag of akgate. Anything else, including a weak tag, matches no state.
 fn parse_etag(tag: &str) -> Option<Etag> {
     Etag::parse(tag.strip_prefix('"')?.strip_suffix('"')?)
 }

@@ -1,4 +1,4 @@
-//! Bodies, queries and paths whose faults are problems with a clear detail.
+//! Extractors of bodies, queries and paths that report their faults as problem details.
 
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use http::request::Parts;
@@ -75,13 +75,14 @@ fn strip_method<'a>(value: &'a str, method: &str) -> &'a str {
         .unwrap_or(value)
 }
 
-/// The problem of a value that is not what it must be.
+/// The problem details of an invalid value.
 fn invalid_value(name: &str, fault: &str) -> Problem {
     let separator = if fault.starts_with("must ") { "" } else { ":" };
     Problem::invalid(format!("`{name}`{separator} {fault}."))
 }
 
-/// The problem of a query or a body that cannot be read: `PREFACE: NAME: FAULT`, and the place in a body.
+/// The problem details of a query or body that cannot be read; axum writes `PREFACE: NAME: FAULT`, and the place in a
+/// body.
 fn invalid_request(rejection: &str) -> Problem {
     let after_preface = rejection.split_once(": ").map(|(_, rest)| rest);
     match after_preface.and_then(|rest| rest.split_once(": ")) {
@@ -106,7 +107,7 @@ fn check_parameter_length(name: &str, value: &str) -> Result<(), Problem> {
     }
 }
 
-/// A text of PostgreSQL's holds no NUL: nothing is called like that.
+/// PostgreSQL stores no NUL characters, so nothing has such a name.
 fn reject_nul(encoded: &str) -> Result<(), Problem> {
     match encoded.contains("%00") {
         true => Err(Problem::invalid("The URL contains a NUL character (%00).")),

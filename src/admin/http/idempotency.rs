@@ -1,5 +1,5 @@
-//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a change that may be sent again, where nobody knows
-//! whether it arrived, and is made once.
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a client may send a change again if it does not know
+//! whether the change arrived; it is made once.
 
 use std::time::Duration;
 
@@ -25,16 +25,16 @@ use akgate_state::{
 /// The header.
 const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
 
-/// Says of an answer that it was given before.
+/// The header that marks a response as a repetition.
 const REPLAYED_HEADER: &str = "idempotency-replayed";
 
 /// The longest body of a request, in bytes: axum's own limit.
 const MAX_BODY_BYTES: usize = 2 << 20;
 
-/// The longest answer that is kept, in bytes.
+/// The longest response that is stored, in bytes.
 const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
-/// Of an answer that is shown once alone: it is not kept.
+/// Marks a response that is shown only once: it is not stored.
 #[derive(Debug, Clone, Copy)]
 pub struct ShownOnce;
 
@@ -97,7 +97,7 @@ async fn run_once(admin: AdminApi, request: Request, next: Next) -> Result<Respo
     store_response(&admin, &once, response).await
 }
 
-/// A structured string, or the same without its quotes.
+/// Parses the header: a structured string (RFC 8941), or the same without quotes.
 fn parse_idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
     let wrong = || {
         Problem::invalid(
@@ -125,7 +125,7 @@ fn replay_response(kept: StoredAnswer) -> Result<Response, Problem> {
     Ok(response)
 }
 
-/// Keeps what succeeded; what failed may be tried again.
+/// Stores the response of a request that succeeded; one that failed may be sent again.
 async fn store_response(
     admin: &AdminApi,
     once: &IdempotencyKey,
@@ -150,7 +150,7 @@ async fn store_response(
         status: parts.status.as_u16(),
         body: (!is_shown_once).then(|| body.to_vec()),
     };
-    // It is done: where the answer cannot be kept, it is given all the same.
+    // The change is made: the response is sent even if it cannot be stored.
     if let Err(fault) = with_timeout(
         admin.timeout,
         idempotency::store_answer(&admin.pool, once, &kept),
@@ -162,7 +162,8 @@ async fn store_response(
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-/// Nothing was done, and the database cannot be told now: the client may try again before a minute is over.
+/// Releases the key of a request that failed. If the database does not respond, the client can use the key again after
+/// a minute.
 async fn release_key(admin: AdminApi, once: IdempotencyKey) {
     let retries = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(50))

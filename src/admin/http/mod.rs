@@ -1,4 +1,4 @@
-//! What endpoints share of HTTP: who asks, what they send, how often, and how they are answered.
+//! The HTTP side that all endpoints share: authentication, extractors, rate limit, idempotency and responses.
 
 pub mod authentication;
 pub mod etag;

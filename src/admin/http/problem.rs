@@ -14,7 +14,7 @@ use akgate_api::{operators::Role, problem::ProblemDetails};
 use akgate_rules::restriction::LiftRefusal;
 use akgate_state::directory::StateFault;
 
-/// Why a request is not done, and what to do.
+/// Why a request failed, and what to do.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
@@ -22,12 +22,12 @@ pub struct Problem {
     kind: &'static str,
     title: &'static str,
     detail: String,
-    /// When the same request may do better, in seconds.
+    /// After how many seconds the request may be repeated.
     retry_after: Option<u64>,
 }
 
 impl Problem {
-    /// The request is not as it should be.
+    /// The request is invalid.
     pub fn invalid(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
@@ -37,7 +37,7 @@ impl Problem {
         )
     }
 
-    /// No token, or none that works.
+    /// The token is missing or not valid.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -47,7 +47,7 @@ impl Problem {
         )
     }
 
-    /// The operator's role does not go that far.
+    /// The operator's role does not allow this.
     pub fn forbidden(role: Role, right: Right) -> Self {
         let needed = match right {
             Right::Serve => "a token with the role `service`",
@@ -64,7 +64,7 @@ impl Problem {
         )
     }
 
-    /// Who signed in is no operator.
+    /// The person who signed in is not an operator.
     pub fn no_operator(name: &str) -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
@@ -76,7 +76,7 @@ impl Problem {
         )
     }
 
-    /// The provider of identities does not do its part.
+    /// The identity provider failed.
     pub fn provider(reason: impl Display) -> Self {
         Self {
             retry_after: Some(10),
@@ -84,12 +84,12 @@ impl Problem {
                 StatusCode::BAD_GATEWAY,
                 "provider",
                 "The identity provider failed.",
-                format!("{reason}: check [admin.oidc], or try again."),
+                format!("{reason}. Try again; if it fails again, check [admin.oidc]."),
             )
         }
     }
 
-    /// Too many wrong tokens: this one was not looked at.
+    /// Too many wrong tokens: this one was not checked.
     pub fn too_many_guesses(rest: Duration) -> Self {
         let seconds = u64::try_from(rest.whole_seconds())
             .unwrap_or_default()
@@ -107,7 +107,7 @@ impl Problem {
         }
     }
 
-    /// The source has asked for too much.
+    /// The source address has sent too many requests.
     pub fn too_many_requests(wait: std::time::Duration) -> Self {
         let seconds = wait.as_secs().saturating_add(1);
         Self {
@@ -139,11 +139,11 @@ impl Problem {
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             "Internal error.",
-            "Check the audit log whether the change was made (GET /admin/v1/audit); the cause is in akgate's log.",
+            "The change may have been made: look for it in the audit log (GET /admin/v1/audit). The cause is in akgate's log.",
         )
     }
 
-    /// There is no such thing.
+    /// Nothing of this kind has this id.
     pub fn unknown(thing: &str) -> Self {
         Self::not_found(format!("No {thing} has this id."))
     }
@@ -153,12 +153,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found.", detail)
     }
 
-    /// The state of the thing forbids it.
+    /// The state of the resource does not allow the request.
     pub fn conflict(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, kind, title, detail)
     }
 
-    /// It has changed since the operator looked.
+    /// The resource has changed since the operator read it.
     pub fn precondition_failed() -> Self {
         Self::new(
             StatusCode::PRECONDITION_FAILED,
@@ -180,7 +180,7 @@ impl Problem {
         }
     }
 
-    /// The Idempotency-Key went with another request.
+    /// The Idempotency-Key was used for another request.
     pub fn key_reused() -> Self {
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -190,7 +190,7 @@ impl Problem {
         )
     }
 
-    /// The answer was shown once.
+    /// The response contained a token, which is shown only once.
     pub fn shown_once() -> Self {
         Self::conflict(
             "shown-once",
@@ -199,7 +199,7 @@ impl Problem {
         )
     }
 
-    /// The path exists, the method does not.
+    /// The path exists, but does not support this method.
     pub fn method_not_allowed() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,

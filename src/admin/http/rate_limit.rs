@@ -1,5 +1,5 @@
-//! How many requests one source may make: so that a client that has gone wild, or an intruder who tries, leaves the
-//! database to the others.
+//! The rate limit per source address, so that a runaway client or an attacker does not take the database away from
+//! others.
 
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::http::problem::Problem;
 use akgate_net::peer::Peer;
 use akgate_state::operators::guesses;
 
-/// With more sources than these, those that have asked for nothing lately are forgotten.
+/// Above this number of sources, those without recent requests are forgotten.
 const MAX_TRACKED_SOURCES: usize = 10_000;
 
 /// Counts the requests of each source.
@@ -35,7 +35,7 @@ pub struct SourceRateLimiter {
 }
 
 impl SourceRateLimiter {
-    /// So many requests a second, and ten seconds' worth at once.
+    /// Allows this many requests per second and source, with bursts of ten times as many.
     #[must_use]
     pub fn new(per_second: NonZeroU32) -> Self {
         let burst = per_second.saturating_mul(NonZeroU32::MIN.saturating_add(9));
@@ -46,7 +46,7 @@ impl SourceRateLimiter {
         }
     }
 
-    /// What is left to a source, or how long it has to wait.
+    /// The requests that a source may still send, or how long it has to wait.
     fn check(&self, ip: IpAddr) -> Result<StateSnapshot, Duration> {
         let source = guesses::guess_source(ip);
         if self.limiter.len() > MAX_TRACKED_SOURCES {
@@ -58,7 +58,7 @@ impl SourceRateLimiter {
     }
 }
 
-/// Lets a request in, or tells when to come again.
+/// Lets a request through, or refuses it with `Retry-After`.
 pub async fn limit_rate(
     State(pace): State<Arc<SourceRateLimiter>>,
     request: Request,

@@ -1,4 +1,4 @@
-//! What a change that restricts is answered with: what it was made to, and the receipt.
+//! The response to a change that restricts: the changed resource and a receipt.
 
 use crate::http::problem::Problem;
 use akgate_state::live::barrier::LostChange;

@@ -1,4 +1,4 @@
-//! What any request may be told, as the description says it.
+//! The responses that every endpoint can give, for the OpenAPI description.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use utoipa::{
 
 use akgate_api::problem::ProblemDetails;
 
-/// What any request may be told.
+/// The error responses that every endpoint can give.
 pub struct CommonFaults;
 
 impl IntoResponses for CommonFaults {

@@ -1,4 +1,4 @@
-//! `{id}:verb`: what can be asked of one thing. The router knows no such paths.
+//! Custom methods, `{id}:verb`. axum's router does not support such paths.
 
 use std::{
     convert::Infallible,
@@ -19,17 +19,18 @@ use crate::{context::AdminApi, http::problem::Problem};
 #[derive(Debug, Clone, Copy)]
 pub struct CustomMethod(pub &'static str);
 
-/// Finds the method that a path means.
+/// Finds the custom method of a path.
 #[derive(Clone)]
 pub struct CustomMethods {
     one: MethodRouter,
     verbs: Vec<(&'static str, MethodRouter)>,
-    /// What there is, for who asks for something else.
+    /// The supported methods, for the error message.
     told: &'static str,
 }
 
 impl CustomMethods {
-    /// Of one thing: reading it, and its verbs; `told` is said to who asks for something else.
+    /// The routes of one resource: reading it, and its custom methods. `told` lists them for callers of an unknown
+    /// method.
     pub fn new(
         admin: &AdminApi,
         one: MethodRouter<AdminApi>,

@@ -1,4 +1,4 @@
-//! What an ID token says (OpenID Connect Core 1.0, section 3.1.3.7).
+//! Validates an ID token (OpenID Connect Core 1.0, section 3.1.3.7).
 
 use jsonwebtoken::{
     Algorithm, DecodingKey, Validation, decode, decode_header,
@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 /// How far the provider's clock may be from ours, in seconds.
 const CLOCK_LEEWAY_SECONDS: i64 = 60;
 
-/// Signatures that a public key verifies: with the others whoever knows the key could sign.
+/// The accepted algorithms: those with a key pair. With a shared key, anyone who knows the key could sign.
 const ALLOWED_ALGORITHMS: [Algorithm; 9] = [
     Algorithm::RS256,
     Algorithm::RS384,
@@ -25,7 +25,7 @@ const ALLOWED_ALGORITHMS: [Algorithm; 9] = [
     Algorithm::EdDSA,
 ];
 
-/// What counts here.
+/// The claims that akgate checks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ExpectedClaims<'a> {
     pub issuer: &'a str,
@@ -33,34 +33,34 @@ pub(super) struct ExpectedClaims<'a> {
     pub nonce: &'a str,
 }
 
-/// Why an ID token does not count.
+/// Why an ID token is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdTokenFault {
-    /// It is none.
+    /// It is not an ID token.
     #[error("The provider's ID token cannot be read.")]
     Unreadable,
-    /// It is signed in a manner that does not count here.
+    /// It is signed with an algorithm that akgate does not accept.
     #[error("The provider's ID token is not signed with a key pair.")]
     Algorithm,
     /// None of the provider's keys has signed it.
     #[error("The provider's ID token is not signed by any of its keys.")]
     Signature,
-    /// It is of another provider.
+    /// It was issued by another provider.
     #[error("The ID token is from another issuer.")]
     Issuer,
-    /// It is for somebody else.
+    /// It was issued for another client.
     #[error("The ID token is not for admin.oidc.client_id.")]
     Audience,
-    /// Its time is over, or has not come.
+    /// It has expired or is not valid yet.
     #[error("The ID token has expired or is not yet valid: compare the clocks.")]
     NotNow,
-    /// It answers another request.
+    /// It belongs to another sign-in.
     #[error("The ID token belongs to another request: sign in again.")]
     Nonce,
-    /// It does not say who somebody is.
+    /// It lacks the claim with the operator's name.
     #[error("The provider sends no claim `{0}`: check admin.oidc.claim and admin.oidc.scopes.")]
     NoName(String),
-    /// Anybody may have claimed that address.
+    /// The provider has not verified the e-mail address.
     #[error("The provider has not verified the e-mail address.")]
     Unverified,
 }
@@ -84,7 +84,7 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
-/// What an ID token says of somebody, where it counts.
+/// Returns the claims of a valid ID token.
 ///
 /// # Errors
 /// [`IdTokenFault`].

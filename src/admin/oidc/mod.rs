@@ -1,6 +1,6 @@
-//! A provider of identities (OpenID Connect Core 1.0): by the authorization code flow with PKCE (RFC 7636) it says who
-//! somebody is. The browser is sent to the provider and back to the operator's own machine (RFC 8252); akgate redeems
-//! the code and looks at the ID token.
+//! A client of an identity provider (OpenID Connect Core 1.0), with the authorization code flow and PKCE (RFC 7636).
+//! The browser is sent to the provider and back to the operator's own machine (RFC 8252); akgate redeems the code and
+//! validates the ID token.
 
 mod id_token;
 pub mod sign_in;
@@ -30,23 +30,23 @@ const MAX_RESPONSE_BYTES: usize = 1 << 20;
 /// How long an answer may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For how long what a provider publishes of itself is taken for true.
+/// How long the provider's metadata is cached.
 const METADATA_TTL: time::Duration = time::Duration::minutes(5);
 
-/// For how long a provider that does not say it is not asked again.
+/// How long akgate waits after the metadata could not be fetched.
 const FAILURE_TTL: time::Duration = time::Duration::seconds(5);
 
-/// How akgate is registered there.
+/// akgate's registration at the provider.
 pub struct OidcSettings {
-    /// The provider, as it calls itself.
+    /// The provider's issuer identifier.
     pub issuer: String,
-    /// akgate's name there.
+    /// akgate's client id.
     pub client_id: String,
-    /// Its secret, where it has one.
+    /// The client secret, if there is one.
     pub client_secret: Option<Zeroizing<String>>,
-    /// What is asked for.
+    /// The scopes to request.
     pub scopes: String,
-    /// The claim that is the operator's name.
+    /// The claim whose value is the operator's name.
     pub claim: String,
 }
 
@@ -54,14 +54,14 @@ pub struct OidcSettings {
 pub struct OidcProvider {
     client: BoundedClient,
     settings: OidcSettings,
-    /// Read by one at a time: whoever comes to the door, and however many, do not have it asked each time.
+    /// Fetched by one request at a time, so that many callers do not cause many requests to the provider.
     metadata: Mutex<Option<CachedMetadata>>,
 }
 
-/// When what a provider publishes of itself was read, and what it was.
+/// The provider's metadata, and when it was fetched.
 type CachedMetadata = (OffsetDateTime, Result<Arc<ProviderMetadata>, OidcFault>);
 
-/// Where a browser is to be sent back to, and what ties the answer to whoever asks.
+/// Where the browser returns to, and the values that tie the response to this sign-in.
 #[derive(Debug, Clone, Copy)]
 pub struct AuthorizationRequest<'a> {
     /// On the operator's own machine.
@@ -74,39 +74,39 @@ pub struct AuthorizationRequest<'a> {
     pub code_challenge: &'a str,
 }
 
-/// A code that a browser has come back with.
+/// An authorization code that a browser returned with.
 #[derive(Clone, Copy)]
 pub struct AuthorizationResponse<'a> {
     /// The code.
     pub code: &'a str,
-    /// What redeems it.
+    /// The code verifier (RFC 7636).
     pub code_verifier: &'a str,
-    /// As it was asked with.
+    /// As in the authorization request.
     pub nonce: &'a str,
-    /// As it was asked with.
+    /// As in the authorization request.
     pub redirect_uri: &'a str,
 }
 
-/// Why a provider does not say who somebody is.
+/// Why a sign-in at the provider failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OidcFault {
-    /// It cannot be asked, or does not say what one does.
+    /// The provider cannot be reached, or its response is not valid.
     #[error("{what} {reason}")]
     Provider {
-        /// What was asked.
+        /// The request.
         what: &'static str,
         /// What is wrong.
         reason: String,
     },
-    /// It does not take the code.
+    /// It does not accept the code.
     #[error("The provider does not accept the code ({0}).")]
     Refused(String),
-    /// What it says of somebody is not what counts here.
+    /// Its ID token is refused.
     #[error(transparent)]
     IdToken(#[from] IdTokenFault),
 }
 
-/// What a provider publishes of itself (OpenID Connect Discovery 1.0, section 3).
+/// The metadata of a provider (OpenID Connect Discovery 1.0, section 3).
 #[derive(Deserialize)]
 struct ProviderMetadata {
     issuer: String,
@@ -140,7 +140,7 @@ struct TokenErrorResponse {
     error: String,
 }
 
-/// Keys of kinds that nobody here knows are no hindrance.
+/// Keys of unknown types are ignored.
 #[derive(Deserialize)]
 struct JsonWebKeys {
     keys: Vec<Value>,
@@ -157,7 +157,7 @@ impl OidcProvider {
         }
     }
 
-    /// Who it is, as it calls itself.
+    /// The provider's issuer identifier.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.settings.issuer
@@ -189,7 +189,7 @@ impl OidcProvider {
         Ok(url)
     }
 
-    /// The name of who has signed in.
+    /// Redeems the code and returns the operator's name.
     ///
     /// # Errors
     /// [`OidcFault`].
@@ -214,7 +214,8 @@ impl OidcProvider {
         let claims = id_token::verify_id_token(&tokens.id_token.0, &keys, expected, now)?;
         let claim = &self.settings.claim;
         match id_token::operator_name(&claims, claim) {
-            // What scopes ask for, some tell there alone (OpenID Connect Core 1.0, section 5.4).
+            // Some providers return requested claims only from the userinfo endpoint (OpenID Connect Core 1.0, section
+            // 5.4).
             Err(IdTokenFault::NoName(_)) => {
                 let told = self.user_info(&metadata, &tokens, &claims).await?;
                 Ok(id_token::operator_name(&told, claim)?)
@@ -223,7 +224,7 @@ impl OidcProvider {
         }
     }
 
-    /// What the provider tells besides of whom the ID token is about (section 5.3).
+    /// Fetches the claims of the userinfo endpoint (section 5.3).
     async fn user_info(
         &self,
         metadata: &ProviderMetadata,
@@ -245,7 +246,7 @@ impl OidcProvider {
         }
     }
 
-    /// Asks for what it publishes of itself.
+    /// Fetches the metadata.
     ///
     /// # Errors
     /// [`OidcFault::Provider`].
@@ -281,7 +282,7 @@ impl OidcProvider {
         if metadata.issuer != *issuer {
             return Err(provider_fault(WHAT, "is from another issuer"));
         }
-        // A provider that is reached over TLS sends nobody elsewhere than that.
+        // A provider that is reached over TLS must not redirect people to an address without TLS.
         let endpoints = [
             Some(&metadata.authorization_endpoint),
             Some(&metadata.token_endpoint),
@@ -386,7 +387,7 @@ impl OidcProvider {
 }
 
 impl ProviderMetadata {
-    /// Where nothing is said, it is so (OpenID Connect Discovery 1.0, section 3).
+    /// The default of the specification (OpenID Connect Discovery 1.0, section 3).
     fn takes_basic(&self) -> bool {
         let methods = self.token_endpoint_auth_methods_supported.as_ref();
         methods.is_none_or(|methods| methods.iter().any(|one| one == "client_secret_basic"))

@@ -1,4 +1,4 @@
-//! Signing in: who a provider says that somebody is, if an operator, gets a token for some hours.
+//! Sign-in: a person whom the provider identifies as an operator gets a token for some hours.
 
 use std::net::IpAddr;
 
@@ -16,33 +16,33 @@ use akgate_state::operators::{
 
 /// Where people sign in, and for how long.
 pub struct SignInService {
-    /// Says who somebody is.
+    /// The identity provider.
     pub provider: OidcProvider,
     /// How long a token lasts.
     pub lasts: Duration,
 }
 
-/// Why somebody gets no token.
+/// Why a sign-in fails.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInFault {
-    /// The provider does not say who it is.
+    /// The provider did not identify the person.
     #[error(transparent)]
     Provider(#[from] OidcFault),
-    /// No operator is called so.
+    /// No operator has this name.
     #[error("no operator is named {0}")]
     Nobody(String),
-    /// Too many were refused: the provider was not asked.
+    /// Too many codes were refused: the provider was not asked.
     #[error("too many refused codes")]
     TooMany {
-        /// When it is asked again.
+        /// When the next code is accepted.
         until: OffsetDateTime,
     },
-    /// The database gives no answer.
+    /// The database failed.
     #[error(transparent)]
     State(#[from] StateFault),
 }
 
-/// Whoever has signed in, with a token.
+/// A person who has signed in, and their token.
 #[derive(Debug)]
 pub struct SignedInOperator {
     /// The operator.
@@ -54,10 +54,10 @@ pub struct SignedInOperator {
 }
 
 impl SignInService {
-    /// Redeems the code that a browser has come back with, and makes a token for whom the provider names.
+    /// Redeems the code that a browser returned with, and creates a token for the operator whom the provider names.
     ///
-    /// A code is counted as a guess of its source before the provider is asked, as wrong tokens are: nobody can have it
-    /// asked at will. `timeout` is that of each look at the database.
+    /// A code counts as a guess of its source address before the provider is asked, as a wrong token does, so that
+    /// nobody can flood the provider. `timeout` limits each database call.
     ///
     /// # Errors
     /// [`SignInFault`]; there is no token then.

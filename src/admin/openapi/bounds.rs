@@ -1,17 +1,17 @@
-//! What the description says of every schema and answer alike: how long a text and a list can be, how large a number, what
-//! every answer carries. Whoever makes a client, a gateway or a test of it can rely on that.
+//! Adds to the description what holds for every schema and response: the maximum length of texts and lists, the range
+//! of numbers, and the common headers. Generated clients, gateways and tests can rely on them.
 
 use serde_json::{Map, Value, json};
 
 use crate::http::extract::MAX_PARAMETER_CHARS;
 
-/// The longest text of an answer, in characters: what is kept of foreign texts is far shorter.
+/// The longest text in a response, in characters; texts from outside are cut to much less.
 const MAX_TEXT_CHARS: u64 = 65_536;
 
 /// The longest list of an answer.
 const MAX_LIST_ITEMS: u64 = 100_000;
 
-/// Writes it into a description.
+/// Adds the bounds to a description.
 pub fn add_bounds(api: &mut Value) {
     let of_api = api.as_object_mut();
     let Some(paths) = of_api.and_then(|api| api.get_mut("paths")?.as_object_mut()) else {
@@ -42,7 +42,7 @@ pub fn add_bounds(api: &mut Value) {
     bound_all_schemas(api);
 }
 
-/// What every answer carries: how much one source may still ask.
+/// The headers of every response: the state of the rate limit.
 fn add_rate_limit_headers(status: &str, response: &mut Value) {
     let Some(response) = response.as_object_mut() else {
         return;
@@ -91,7 +91,7 @@ fn bound_all_schemas(value: &mut Value) {
     }
 }
 
-/// Bounds one schema, where it is one and says nothing else.
+/// Adds bounds to a value if it is a schema without bounds of its own.
 fn bound_schema(schema: &mut Value, longest: u64, pattern: &str) {
     let Some(schema) = schema.as_object_mut() else {
         return;

@@ -27,7 +27,7 @@ use crate::v1::{
 };
 use akgate_api::problem::ProblemDetails;
 
-/// What is said of the API as a whole.
+/// The general part of the description.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -84,7 +84,7 @@ use akgate_api::problem::ProblemDetails;
 )]
 pub struct ApiDescription;
 
-/// How an operator is known.
+/// The authentication schemes.
 struct BearerTokenScheme;
 
 impl Modify for BearerTokenScheme {
@@ -102,7 +102,7 @@ impl Modify for BearerTokenScheme {
     }
 }
 
-/// What every change may carry.
+/// The headers that every changing request accepts.
 pub struct IdempotencyKeyHeader;
 
 impl Modify for IdempotencyKeyHeader {
@@ -153,7 +153,7 @@ pub fn describe_with_bounds(api: &utoipa::openapi::OpenApi) -> Value {
     api
 }
 
-/// The routes of the description. Nobody needs a token to read it: it tells nothing of what it describes.
+/// The routes of the description. No token is needed: it contains no data.
 pub fn openapi_router(api: &Value) -> Router {
     // A description always serialises.
     let document = Bytes::from(serde_json::to_vec(api).unwrap_or_default());

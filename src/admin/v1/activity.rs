@@ -1,4 +1,4 @@
-//! `GET /admin/v1/keys/{id}/activity`: what a key did, and what came of it.
+//! `GET /admin/v1/keys/{id}/activity`: the activity of a key.
 
 use axum::{Json as Answer, extract::State};
 

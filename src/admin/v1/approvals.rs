@@ -1,4 +1,4 @@
-//! `/admin/v1/approvals`: what takes two operators, asked for by one and decided by another.
+//! `/admin/v1/approvals`: changes that one operator requests and another decides on.
 
 use axum::{
     Json as Answer,
@@ -83,7 +83,7 @@ pub async fn get_approval(
     find_approval(&admin, id).await.map(Answer)
 }
 
-/// Reads one request.
+/// Reads one approval.
 pub async fn find_approval(admin: &AdminApi, id: Uuid) -> Result<ApprovalView, Problem> {
     let criteria = ApprovalCriteria {
         approval_id: Some(id),

@@ -1,4 +1,4 @@
-//! `POST /admin/v1/restrictions/{id}:confirm`: the owner's word came by ticket or hotline.
+//! `POST /admin/v1/restrictions/{id}:confirm`: records a confirmation that came by ticket or telephone.
 
 use axum::extract::State;
 use uuid::Uuid;

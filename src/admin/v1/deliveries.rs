@@ -1,4 +1,4 @@
-//! `GET /admin/v1/deliveries`, `POST /admin/v1/deliveries/{id}:undo`: what arrived, and taking it back.
+//! `GET /admin/v1/deliveries`, `POST /admin/v1/deliveries/{id}:undo`: lists deliveries and undoes one.
 
 use axum::{
     Json as Answer,

@@ -1,5 +1,5 @@
-//! `GET /admin/v1/events`, `POST /admin/v1/hooks/{name}:retry`: what other programs were told, and trying again what a
-//! hook did not take.
+//! `GET /admin/v1/events`, `POST /admin/v1/hooks/{name}:retry`: lists the events for other programs, and retries the
+//! failed ones of a hook.
 
 use axum::{Json as Answer, extract::State};
 

@@ -1,4 +1,4 @@
-//! `/admin/v1/exceptions`: what a restricted key may do all the same, from where, and until when.
+//! `/admin/v1/exceptions`: operations that a restricted key may call nevertheless, from which networks and until when.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! `/admin/v1/keys`: AccessKeys, what they come from and what came of them, and disabling one.
+//! `/admin/v1/keys`: AccessKeys, their ancestors and descendants, and disabling one.
 
 use axum::{Json as Answer, extract::State, response::Response};
 

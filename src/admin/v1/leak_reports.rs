@@ -1,5 +1,5 @@
-//! `/admin/v1/leak-reports`: an operator's report restricts the key, with the secret or without: it is the decision.
-//! `GET` lists what every source has reported, suspicions included.
+//! `/admin/v1/leak-reports`: an operator's report restricts the key with or without the secret, because the operator
+//! has decided so. `GET` lists what every source has reported, suspicions included.
 
 use axum::{Json as Answer, extract::State};
 use http::StatusCode;

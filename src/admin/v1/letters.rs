@@ -1,4 +1,4 @@
-//! `/admin/v1/letters`: the outbox, dead letters (`state=Failed`) included; sending one again, and giving one up.
+//! `/admin/v1/letters`: lists letters, including failed ones (`state=Failed`); sends one again; cancels one.
 
 use axum::{Json as Answer, extract::State};
 use http::StatusCode;

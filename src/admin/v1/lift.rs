@@ -1,4 +1,4 @@
-//! `POST /admin/v1/restrictions/{id}:lift`: an operator's decision, with a reason, or two operators'.
+//! `POST /admin/v1/restrictions/{id}:lift`: lifts a restriction, with a reason; some lifts need a second operator.
 
 use axum::{
     extract::State,

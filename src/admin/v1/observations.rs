@@ -1,4 +1,4 @@
-//! `GET /admin/v1/policy/observed`: what would have become of calls while nothing is refused yet.
+//! `GET /admin/v1/policy/observed`: the report of nodes that observe before they enforce.
 
 use axum::{Json as Answer, extract::State};
 use time::Duration;
@@ -10,7 +10,7 @@ use crate::{
 use akgate_api::observations::{ObservationFilter, ObservationReport};
 use akgate_state::calls::observed;
 
-/// What is looked back at where nothing else is asked for.
+/// The default period of the report.
 const DEFAULT_PERIOD: Duration = Duration::DAY;
 
 /// Show what would have been refused

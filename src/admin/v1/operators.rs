@@ -50,7 +50,7 @@ pub async fn list_operators(
     }))
 }
 
-/// What is answered with a token, the only time that it is shown.
+/// The response with a new token, which is shown only this once.
 pub(super) fn token_receipt(
     name: String,
     role: Role,

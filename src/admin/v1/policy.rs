@@ -1,4 +1,4 @@
-//! `/admin/v1/policy`: what is enforced, what a profile refuses, what another would have, and switching the mode.
+//! `/admin/v1/policy`: shows the policy, checks an operation, compares and replays profiles, and switches the mode.
 
 use axum::{Json as Answer, extract::State, response::Response};
 use time::Duration;

@@ -1,4 +1,4 @@
-//! `/v1`: what programs of the cloud ask and tell, by a token of the role `service`.
+//! `/v1`: endpoints for the cloud's own programs, which use a token of the role `service`.
 
 use axum::{Json as Answer, extract::State};
 use http::StatusCode;

@@ -1,5 +1,5 @@
-//! `GET` and `POST /admin/v1/sign-in`: a token for who is an operator by the word of a provider (OpenID Connect). Whoever
-//! comes here is not known yet.
+//! `GET` and `POST /admin/v1/sign-in`: an operator signs in at an OpenID Connect provider and gets a token. Callers are
+//! not authenticated yet.
 
 use axum::{Json as Answer, extract::State};
 use http::{Extensions, StatusCode};

@@ -1,4 +1,4 @@
-//! `GET /admin/v1/tasks`, `POST /admin/v1/tasks/{id}:close`: what an operator has to see to.
+//! `GET /admin/v1/tasks`, `POST /admin/v1/tasks/{id}:close`: lists and closes the tasks of operators.
 
 use axum::{Json as Answer, extract::State};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! `GET /admin/v1/restrictions/{id}/timeline`: what happened, in order.
+//! `GET /admin/v1/restrictions/{id}/timeline`: the events of a restriction, in order.
 
 use axum::{Json as Answer, extract::State};
 use uuid::Uuid;

@@ -1,4 +1,5 @@
-//! What the commands do alike with answers: lists page by page, approvals that are pending, questions before a change.
+//! What the commands share: paging through lists, showing pending approvals, and asking for confirmation before a
+//! change.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -13,24 +14,24 @@ use super::{
 use crate::command::{CommandExit, enforced};
 use akgate_api::{approvals::ApprovalView, receipts::Receipt};
 
-/// How an approval is shown.
+/// The rows that show one approval.
 pub(super) const APPROVAL_ROWS: &[Column] = &[
     ("approval", "approval_id"),
-    ("what", "kind"),
-    ("of", "subject_id"),
+    ("change", "kind"),
+    ("subject", "subject_id"),
     ("AccessKey", "access_key_id"),
-    ("how", "request"),
+    ("details", "request"),
     ("reason", "reason"),
     ("requester", "requested_by"),
     ("requested", "requested_at"),
-    ("until", "expires_at"),
+    ("expires", "expires_at"),
     ("state", "state"),
     ("decided by", "decided_by"),
     ("decided", "decided_at"),
     ("remark", "remark"),
 ];
 
-/// Asks whether to go on; without a terminal, `--yes` has to have said so.
+/// Asks for confirmation; without a terminal, `--yes` is required.
 pub(super) fn ask_confirmation(
     question: &str,
     yes: bool,
@@ -40,8 +41,11 @@ pub(super) fn ask_confirmation(
         return Ok(true);
     }
     if !io::stdin().is_terminal() {
-        writeln!(err, "error: {question} Not a terminal; pass `--yes`.")?;
-        writeln!(err, "next: repeat the command with --yes")?;
+        writeln!(
+            err,
+            "error: {question} Standard input is not a terminal, so nobody can answer."
+        )?;
+        writeln!(err, "next: repeat the command with --yes to confirm")?;
         return Ok(false);
     }
     write!(err, "{question} [y/N] ")?;
@@ -51,17 +55,17 @@ pub(super) fn ask_confirmation(
     Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
-/// A list of the API, and how it is shown.
+/// A list of the admin API and how to show it.
 pub(super) struct ListSpec<'a> {
     pub path: &'a str,
-    /// The member of a page that holds the things.
+    /// The member of a page that holds the items.
     pub member: &'a str,
     pub columns: &'a [Column],
-    /// What is said where there are none.
+    /// The message for an empty list.
     pub none: &'a str,
 }
 
-/// Shows what is asked for, at most `limit` things, and how to see more where there are more.
+/// Shows a list of at most `limit` items, and how to see more if there are more.
 pub(super) async fn print_list<W: Write>(
     client: &AdminClient,
     shown: &mut OutputPrinter<'_, W>,
@@ -84,13 +88,13 @@ pub(super) async fn print_list<W: Write>(
     Ok(CommandExit::Ok)
 }
 
-/// The things in a member of an answer; none where it is not there.
+/// The items in a member of an answer; none if the member is missing.
 pub(super) fn list_member<'v>(answer: &'v Value, member: &str) -> &'v [Value] {
     let things = answer.get(member).and_then(Value::as_array);
     things.map_or(&[], Vec::as_slice)
 }
 
-/// Shows what was done, or the request that waits for a second operator.
+/// Shows the result, or the approval that waits for a second operator.
 pub(super) fn print_result_or_approval<W: Write>(
     shown: &mut OutputPrinter<'_, W>,
     err: &mut impl Write,
@@ -110,7 +114,7 @@ pub(super) fn print_result_or_approval<W: Write>(
     Ok(CommandExit::Ok)
 }
 
-/// Says where a change is enforced, and how many calls of `whose` are under way.
+/// Prints where a change is enforced, and how many calls of `whose` are still in progress.
 pub(super) fn print_enforced(answer: &Value, whose: &str, err: &mut impl Write) -> io::Result<()> {
     let receipt = answer.get("receipt").cloned().unwrap_or_default();
     match serde_json::from_value::<Option<Receipt>>(receipt) {
@@ -125,7 +129,7 @@ pub(super) fn rfc3339(at: Option<OffsetDateTime>) -> String {
     text.unwrap_or_default()
 }
 
-/// All pages of a list, at most `limit` things; says whether there are more.
+/// Reads all pages of a list, at most `limit` items; the flag says whether there are more.
 pub(super) async fn fetch_pages(
     client: &AdminClient,
     path: &str,

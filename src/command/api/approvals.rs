@@ -1,4 +1,4 @@
-//! `akgate approvals`: what takes two people.
+//! `akgate approvals`: changes that need a second operator.
 
 use std::io::Write;
 
@@ -56,11 +56,11 @@ pub enum ApprovalsCommand {
 
 const COLUMNS: &[Column] = &[
     ("approval", "approval_id"),
-    ("what", "kind"),
+    ("change", "kind"),
     ("AccessKey", "access_key_id"),
     ("requester", "requested_by"),
     ("reason", "reason"),
-    ("until", "expires_at"),
+    ("expires", "expires_at"),
     ("state", "state"),
 ];
 

@@ -33,11 +33,11 @@ pub struct AuditArgs {
 }
 
 pub(super) const AUDIT_COLUMNS: &[Column] = &[
-    ("when", "at"),
-    ("what", "action"),
-    ("who", "actor"),
+    ("time", "at"),
+    ("action", "action"),
+    ("actor", "actor"),
     ("AccessKey", "access_key_id"),
-    ("", "detail"),
+    ("details", "detail"),
 ];
 
 impl ApiCommand for AuditArgs {

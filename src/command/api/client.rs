@@ -14,19 +14,19 @@ use akgate_api::problem::ProblemDetails;
 use akgate_net::https::{self, BoundedClient, CallFault, TrustFault};
 use akgate_state::operators::token::OperatorToken;
 
-/// How long an answer may take: an undoing of thousands of keys takes its time.
+/// How long an answer may take: undoing a delivery of thousands of keys takes a while.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The longest answer, in bytes.
 const MAX_RESPONSE_BYTES: usize = 64 << 20;
 
-/// Asks one akgate, as one operator.
+/// A client of one akgate server, as one operator.
 pub struct AdminClient {
     client: BoundedClient,
     server: Uri,
-    /// `None` of who is not known yet, or by a certificate alone.
+    /// `None` before signing in, or if a client certificate is enough.
     token: Option<OperatorToken>,
-    /// Where it is kept, if in a file.
+    /// The file of the token, if it is in one.
     pub(super) token_file: Option<PathBuf>,
 }
 
@@ -50,18 +50,18 @@ impl ClientSetupFault {
     }
 }
 
-/// Why a request was not done.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiFault {
-    /// Nobody answers.
+    /// The server does not answer.
     #[error("{server} {fault}")]
     NoAnswer {
-        /// Who.
+        /// The server.
         server: String,
-        /// Why.
+        /// The reason.
         fault: CallFault,
     },
-    /// It was refused, with problem details (RFC 9457).
+    /// The server refused the request, with problem details (RFC 9457).
     #[error("{title} {detail}")]
     Problem {
         /// The HTTP status.
@@ -73,24 +73,24 @@ pub enum ApiFault {
         /// What was wrong, and what to do.
         detail: String,
     },
-    /// Something else than akgate answers.
+    /// Something other than akgate answers.
     #[error("{server} responds with status {status}, but not like akgate's admin API")]
     NotAkgate {
-        /// Who.
+        /// The server.
         server: String,
-        /// With what.
+        /// The HTTP status.
         status: StatusCode,
     },
-    /// There is nothing of that kind.
+    /// The requested object does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// This machine does not do its part.
+    /// A local operation failed: what was used, and the error.
     #[error("{0}: {1}")]
     Here(String, io::Error),
-    /// An answer that lacks something, or has it otherwise.
+    /// The answer lacks a member, or a member has another type.
     #[error("cannot read the answer: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// Nobody reads the output.
+    /// The output cannot be written to.
     #[error(transparent)]
     Output(#[from] io::Error),
 }
@@ -142,7 +142,7 @@ impl ApiFault {
 }
 
 impl AdminClient {
-    /// As an operator, by token or certificate.
+    /// A client with a token or a client certificate.
     pub fn new(connection: &Connection) -> Result<Self, ClientSetupFault> {
         let (target, token) = connection.resolve()?;
         let token = match token {
@@ -152,7 +152,7 @@ impl AdminClient {
         Self::of(target, token)
     }
 
-    /// As somebody who has no token yet.
+    /// A client without a token, for signing in.
     pub fn without_token(connection: &Connection) -> Result<Self, ClientSetupFault> {
         let (target, _) = connection.resolve()?;
         Self::of(target, None)
@@ -192,12 +192,12 @@ impl AdminClient {
         self.change(Method::PUT, path, body).await
     }
 
-    /// Sent once, whatever comes of it.
+    /// Sends a request that must not be repeated.
     pub async fn post_without_retry(&self, path: &str, body: &Value) -> Result<Value, ApiFault> {
         self.ask(Method::POST, path, Some(body), None).await
     }
 
-    /// Sent once more where no answer came: the key tells that it is the same request.
+    /// Sends a request, and sends it again with the same Idempotency-Key if no answer came.
     async fn change(&self, method: Method, path: &str, body: &Value) -> Result<Value, ApiFault> {
         let key = uuid::Uuid::new_v4().to_string();
         let send = async || self.ask(method.clone(), path, Some(body), Some(&key)).await;
@@ -255,7 +255,7 @@ impl AdminClient {
     }
 }
 
-/// A part of a path, whatever it is made of.
+/// Percent-encodes one segment of a path.
 pub(super) fn path_segment(text: &str) -> impl std::fmt::Display + '_ {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
 }

@@ -38,7 +38,7 @@ impl<C: ApiCommand> WithConnection<C> {
     /// Runs the command; says what went wrong, and which command helps.
     ///
     /// # Errors
-    /// That of the outputs.
+    /// An output cannot be written to.
     pub fn run(&self, out: &mut impl Write, err: &mut impl Write) -> io::Result<CommandExit> {
         let client = match C::client(&self.connection) {
             Ok(client) => client,

@@ -1,4 +1,4 @@
-//! `akgate events`: what other programs were told.
+//! `akgate events`: the events for other programs.
 
 use std::io::Write;
 
@@ -37,12 +37,12 @@ pub enum EventsCommand {
 
 const COLUMNS: &[Column] = &[
     ("event", "audit_id"),
-    ("tells", "kind"),
+    ("kind", "kind"),
     ("AccessKey", "access_key_id"),
-    ("to", "hook"),
+    ("hook", "hook"),
     ("state", "state"),
     ("attempts", "attempts"),
-    ("happened", "at"),
+    ("time", "at"),
     ("last error", "last_error"),
 ];
 

@@ -1,4 +1,4 @@
-//! `akgate exceptions`: what a restricted key may do all the same.
+//! `akgate exceptions`: operations that a restricted key may call nevertheless.
 
 use std::io::Write;
 
@@ -76,9 +76,9 @@ pub enum ExceptionsCommand {
 const COLUMNS: &[Column] = &[
     ("exception", "exception_id"),
     ("AccessKey", "access_key_id"),
-    ("may", "operations"),
-    ("from", "networks"),
-    ("until", "expires_at"),
+    ("operations", "operations"),
+    ("networks", "networks"),
+    ("expires", "expires_at"),
     ("state", "state"),
 ];
 
@@ -86,10 +86,10 @@ const ROWS: &[Column] = &[
     ("exception", "exception_id"),
     ("AccessKey", "access_key_id"),
     ("restriction", "restriction_id"),
-    ("may", "operations"),
-    ("from", "networks"),
-    ("since", "approved_at"),
-    ("until", "expires_at"),
+    ("operations", "operations"),
+    ("networks", "networks"),
+    ("approved", "approved_at"),
+    ("expires", "expires_at"),
     ("state", "state"),
     ("reason", "reason"),
     ("requester", "requested_by"),

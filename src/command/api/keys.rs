@@ -1,4 +1,4 @@
-//! `akgate keys list`, `show`, `lineage`, `activity`, `disable`: AccessKeys and what came of them.
+//! `akgate keys list`, `show`, `lineage`, `activity`, `disable`: AccessKeys, their lineage and their activity.
 
 use std::io::Write;
 
@@ -94,9 +94,9 @@ const ROWS: &[Column] = &[
     ("disabled", "disabled_at"),
     ("disabled by", "disabled_by"),
     ("known since", "created_at"),
-    ("made by", "created_by_access_key_id"),
+    ("created by", "created_by_access_key_id"),
     ("sealed by key", "seal_key_id"),
-    ("owners", "contacts"),
+    ("contacts", "contacts"),
     ("live sessions", "sessions"),
     ("created keys", "created_keys"),
 ];
@@ -108,31 +108,31 @@ const RESTRICTION_COLUMNS: &[Column] = &[
 ];
 
 const RELATIVE_COLUMNS: &[Column] = &[
-    ("", "distance"),
+    ("distance", "distance"),
     ("id", "access_key_id"),
-    ("is", "kind"),
+    ("kind", "kind"),
     ("status", "status"),
-    ("made by", "created_by"),
-    ("ends", "expires_at"),
+    ("created by", "created_by"),
+    ("expires", "expires_at"),
     ("restriction", "restriction"),
 ];
 
 const CHANGE_COLUMNS: &[Column] = &[
-    ("when", "received_at"),
-    ("changed", "action"),
-    ("of", "product"),
-    ("about", "names"),
-    ("from", "source_ip"),
+    ("time", "received_at"),
+    ("change", "action"),
+    ("product", "product"),
+    ("objects", "names"),
+    ("source IP", "source_ip"),
     ("outcome", "outcome"),
     ("RequestId", "request_id"),
 ];
 
 const REFUSAL_COLUMNS: &[Column] = &[
-    ("when", "refused_at"),
-    ("refused", "action"),
-    ("of", "product"),
-    ("about", "names"),
-    ("from", "source_ip"),
+    ("time", "refused_at"),
+    ("refused call", "action"),
+    ("product", "product"),
+    ("objects", "names"),
+    ("source IP", "source_ip"),
     ("RequestId", "request_id"),
 ];
 
@@ -184,7 +184,7 @@ impl ApiCommand for KeysApiCommand {
                 shown.list(
                     list_member(&lineage, "relatives"),
                     RELATIVE_COLUMNS,
-                    "No known relatives.",
+                    "No known ancestors or descendants.",
                     None,
                 )?;
                 Ok(CommandExit::Ok)
@@ -198,7 +198,7 @@ impl ApiCommand for KeysApiCommand {
                 }
                 for (member, columns, none) in [
                     ("intents", CHANGE_COLUMNS, "No changes."),
-                    ("refusals", REFUSAL_COLUMNS, "No refusals."),
+                    ("refusals", REFUSAL_COLUMNS, "No refused calls."),
                 ] {
                     shown.list(list_member(&activity, member), columns, none, None)?;
                 }

@@ -1,4 +1,4 @@
-//! `akgate letters list`, `show`, `resend`, `cancel`: what owners were written.
+//! `akgate letters list`, `show`, `resend`, `cancel`: the letters to owners.
 
 use std::io::Write;
 
@@ -51,24 +51,24 @@ pub enum LettersApiCommand {
 
 const COLUMNS: &[Column] = &[
     ("letter", "letter_id"),
-    ("tells", "kind"),
-    ("to", "email"),
+    ("kind", "kind"),
+    ("recipient", "email"),
     ("state", "state"),
     ("attempts", "attempts"),
-    ("written", "created_at"),
+    ("created", "created_at"),
     ("last error", "last_error"),
 ];
 
 const ROWS: &[Column] = &[
     ("letter", "letter_id"),
-    ("tells", "kind"),
-    ("to", "email"),
+    ("kind", "kind"),
+    ("recipient", "email"),
     ("language", "language"),
     ("restriction", "restriction_id"),
     ("AccessKey", "access_key_id"),
     ("state", "state"),
     ("attempts", "attempts"),
-    ("written", "created_at"),
+    ("created", "created_at"),
     ("due", "due_at"),
     ("settled", "settled_at"),
     ("last error", "last_error"),

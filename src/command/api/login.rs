@@ -1,4 +1,4 @@
-//! `akgate login`: a token by signing in at the operators' provider, in the browser (RFC 8252).
+//! `akgate login`: signs in at the identity provider in the browser (RFC 8252) and gets a token.
 
 use std::{
     env, fs,
@@ -49,7 +49,7 @@ pub struct LoginArgs {
     port: u16,
 }
 
-/// What ties the browser's answer to this command.
+/// The values that tie the browser's response to this command.
 struct SignInSecrets {
     state: String,
     nonce: String,
@@ -180,8 +180,8 @@ impl SignInSecrets {
     }
 }
 
-/// Waits for the browser: gives the code, or what the provider says instead. Whoever does not know the state is told so
-/// and waited past: anybody on this machine may ask.
+/// Waits for the browser and returns the code, or the provider's error. A request without the right state is refused
+/// and does not end the wait, because any program on this machine can send one.
 async fn await_redirect(listener: TcpListener, state: &str) -> Result<String, String> {
     let (sender, mut receiver) = mpsc::channel(1);
     let page = Router::new()

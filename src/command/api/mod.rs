@@ -1,4 +1,4 @@
-//! What an operator does from a terminal: the admin API's client, its profiles, and how answers are shown.
+//! The commands that use the admin API: its client, profiles, and output formats.
 
 pub mod accounts;
 mod answers;

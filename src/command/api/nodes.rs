@@ -20,7 +20,7 @@ pub enum NodesCommand {
     List,
 }
 
-/// What fits a terminal of 80 columns; `-o json` has all of it.
+/// The columns that fit a terminal of 80 columns; `-o json` shows everything.
 const COLUMNS: &[Column] = &[
     ("node", "name"),
     ("state", "state"),

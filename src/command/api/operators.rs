@@ -1,4 +1,4 @@
-//! `akgate operators list`, `me`, `token`, `revoke`, `revoke-token`: who may do what.
+//! `akgate operators list`, `me`, `token`, `revoke`, `revoke-token`: operators and their tokens.
 
 use std::io::Write;
 
@@ -59,11 +59,11 @@ const COLUMNS: &[Column] = &[
     ("role", "role"),
     ("revoked", "revoked_at"),
     ("token", "token_id"),
-    ("may", "token_role"),
-    ("until", "expires_at"),
+    ("token role", "token_role"),
+    ("expires", "expires_at"),
     ("ended", "token_revoked_at"),
     ("last used", "last_used_at"),
-    ("from", "last_used_from"),
+    ("last address", "last_used_from"),
 ];
 
 const ROWS: &[Column] = &[("operator", "name"), ("role", "role"), ("token", "token")];
@@ -136,7 +136,7 @@ impl ApiCommand for OperatorsApiCommand {
     }
 }
 
-/// A line for each token of an operator, the operator on the first; one line where there is none.
+/// One row per token of an operator, with the operator in the first row; one row if there is no token.
 fn token_rows(operator: &Value) -> Vec<Value> {
     let member = |value: &Value, name| value.get(name).cloned().unwrap_or_default();
     let line = |(n, token)| {

@@ -11,14 +11,14 @@ use super::{client::ApiFault, format::OutputFormat};
 /// A column's header and the member that it shows.
 pub(super) type Column = (&'static str, &'static str);
 
-/// Shows answers in one way.
+/// Prints answers in one output format.
 pub struct OutputPrinter<'w, W> {
     pub output: OutputFormat,
     pub out: &'w mut W,
 }
 
 impl<W: Write> OutputPrinter<'_, W> {
-    /// Things of one kind, `none` where there are none, and how to see more where there are more.
+    /// Prints a list, or `none` if it is empty, and how to see more if there are more.
     pub fn list(
         &mut self,
         things: &[Value],
@@ -48,7 +48,7 @@ impl<W: Write> OutputPrinter<'_, W> {
         Ok(())
     }
 
-    /// One thing: what it has of these members.
+    /// Prints one object: those of the rows that it has.
     pub fn one(&mut self, thing: &Value, rows: &[Column]) -> Result<(), ApiFault> {
         if self.output != OutputFormat::Table {
             return self.value(thing);
@@ -101,7 +101,7 @@ fn new_table() -> Table {
     table
 }
 
-/// A value in a table; times to the second, nothing of a control character of somebody else's text.
+/// Formats a value for a table: times to the second, texts without control characters.
 pub(super) fn format_cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "-".to_owned(),

@@ -1,4 +1,5 @@
-//! `akgate policy show`, `check`, `diff`, `replay`, `mode`: what is refused, what would be, and whether it is.
+//! `akgate policy show`, `check`, `diff`, `replay`, `mode`: what the policy refuses, what another profile would refuse,
+//! and the mode.
 
 use std::io::Write;
 
@@ -69,7 +70,7 @@ const ROWS: &[Column] = &[
     ("configured", "configured_mode"),
     ("switched", "switched"),
     ("enforced from", "enforce_from"),
-    ("leaked keys are refused", "is_enforced"),
+    ("enforced", "is_enforced"),
     ("profile", "profile"),
     ("self-remedy", "self_remedy"),
     ("operations", "catalogued"),
@@ -78,10 +79,10 @@ const ROWS: &[Column] = &[
 
 const CHECK_ROWS: &[Column] = &[
     ("operation", "action"),
-    ("of", "product"),
+    ("product", "product"),
     ("version", "version"),
     ("effect", "effect"),
-    ("to a leaked key", "restricted"),
+    ("leaked key", "restricted"),
     ("widened", "widened"),
 ];
 
@@ -96,10 +97,10 @@ const DIFF_COLUMNS: &[Column] = &[
 const REPLAY_COLUMNS: &[Column] = &[
     ("calls", "calls"),
     ("refused", "refused"),
-    ("of", "product"),
+    ("product", "product"),
     ("action", "action"),
     ("signed by", "access_key_id"),
-    ("of the leaked key", "restricted_key"),
+    ("leaked key", "restricted_key"),
     ("account", "account_id"),
     ("principal", "principal"),
     ("last hour", "last_hour"),
@@ -172,7 +173,7 @@ impl ApiCommand for PolicyApiCommand {
     }
 }
 
-/// The rows of an answer; to a program the answer as it is.
+/// Prints the rows of an answer as a table, or the whole answer as JSON or YAML.
 fn print_rows<W: Write>(
     shown: &mut OutputPrinter<'_, W>,
     answer: &Value,

@@ -1,4 +1,4 @@
-//! Which akgate is meant, and by whose token: a flag before the environment before a profile.
+//! Which server and token a command uses. Precedence: flag, environment variable, profile.
 
 use std::{
     collections::BTreeMap,
@@ -77,13 +77,13 @@ struct ConnectionProfile {
     client_key: Option<PathBuf>,
 }
 
-/// How an operator is known by the connection.
+/// The client certificate of an operator.
 pub(super) struct ClientCertificate {
     pub chain: PathBuf,
     pub key: PathBuf,
 }
 
-/// What a client needs.
+/// The settings of a connection.
 pub(super) struct ConnectionTarget {
     pub server: http::Uri,
     /// Where the token is kept, if in a file.
@@ -92,7 +92,7 @@ pub(super) struct ConnectionTarget {
     pub certificate: Option<ClientCertificate>,
 }
 
-/// Why nobody can be asked.
+/// Why the connection settings are not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileFault {
     #[error(
@@ -120,7 +120,7 @@ pub enum ProfileFault {
 }
 
 impl Connection {
-    /// What a client needs, and the token, which not everybody has.
+    /// The settings of a connection, with the token if there is one.
     pub(super) fn resolve(
         &self,
     ) -> Result<(ConnectionTarget, Result<OperatorToken, ProfileFault>), ProfileFault> {

@@ -1,4 +1,4 @@
-//! `akgate reports list`, `deliveries`, `undo`: what was found, and taking a delivery back.
+//! `akgate reports list`, `deliveries`, `undo`: leak reports and deliveries.
 
 use std::io::Write;
 
@@ -59,7 +59,7 @@ const REPORT_COLUMNS: &[Column] = &[
     ("source", "source"),
     ("AccessKey", "access_key_id"),
     ("proof", "proof"),
-    ("where", "url"),
+    ("found at", "url"),
     ("restriction", "restriction_id"),
 ];
 

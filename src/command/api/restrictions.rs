@@ -1,4 +1,4 @@
-//! `akgate restrictions`: from the queue to the lift.
+//! `akgate restrictions`: lists, imposes, confirms and lifts restrictions.
 
 use std::io::Write;
 
@@ -138,7 +138,7 @@ const ROWS: &[Column] = &[
     ("state", "state"),
     ("cause", "cause"),
     ("imposed", "imposed_at"),
-    ("owner told", "notified_at"),
+    ("owner notified", "notified_at"),
     ("widened", "widened_at"),
     ("confirmed", "confirmed_at"),
     ("confirmed by", "confirmed_by"),
@@ -154,15 +154,15 @@ const REPORT_COLUMNS: &[Column] = &[
     ("reported", "reported_at"),
     ("source", "source"),
     ("proof", "proof"),
-    ("where", "url"),
+    ("found at", "url"),
     ("first seen", "first_seen"),
 ];
 
 const EVENT_COLUMNS: &[Column] = &[
-    ("when", "at"),
-    ("what", "event"),
-    ("who", "by"),
-    ("", "detail"),
+    ("time", "at"),
+    ("event", "event"),
+    ("actor", "by"),
+    ("details", "detail"),
 ];
 
 impl ApiCommand for RestrictionsCommand {
@@ -297,7 +297,8 @@ async fn lift_restriction<W: Write>(
     }
 }
 
-/// A restriction by its id, or by its key: the one in force, else the last. Given as it is read, and as it was answered.
+/// Finds a restriction by its id or its AccessKey: the one in force, or else the latest. Returns it parsed and as the
+/// server sent it.
 async fn find_restriction(
     client: &AdminClient,
     id: &str,

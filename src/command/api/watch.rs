@@ -1,4 +1,4 @@
-//! `akgate restrictions watch`: what happens to restrictions, as it happens.
+//! `akgate restrictions watch`: follows changes of restrictions.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,14 +18,14 @@ use super::{
 use crate::command::CommandExit;
 use akgate_api::audit::AuditRecord;
 
-/// How often the audit is looked at.
+/// How often the audit log is polled.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The newest records that are looked at each time. One that commits late is among them still.
+/// How many of the newest records are read each time: enough to include one that commits late.
 const RECORD_WINDOW: usize = 200;
 
-/// Prints what happens from now on, a line for each record: until `count` of them, or for ever. A server that does not
-/// answer for a while is told of once, and asked again.
+/// Prints new audit records, one line each, until `count` of them or until interrupted. Reports once that the server
+/// does not answer, and keeps trying.
 pub(super) async fn watch_restrictions<W: Write>(
     client: &AdminClient,
     shown: &mut OutputPrinter<'_, W>,

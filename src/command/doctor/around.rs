@@ -1,4 +1,4 @@
-//! What a node talks to: the mail server and the upstreams.
+//! Checks of what a node talks to: certificates, identity provider, mail server and upstreams.
 
 use std::{path::Path, time::Instant};
 
@@ -228,7 +228,7 @@ struct UpstreamAnswer {
     date: Option<OffsetDateTime>,
 }
 
-/// Whatever an upstream says to a request that says nothing, it is there.
+/// Whatever an upstream answers to an empty request, it is reachable.
 async fn probe_upstream(url: &str, ca: Option<&Path>) -> Result<UpstreamAnswer, String> {
     let uri: Uri = url.parse().map_err(|_| "not a URL".to_owned())?;
     let tls = https::client_config(ca).map_err(|fault| fault.to_string())?;

@@ -1,13 +1,13 @@
-//! What a check found, and how long it may look.
+//! The result of a check, and the timeout of checks.
 
 use std::{fmt::Display, time::Duration};
 
 use serde::Serialize;
 
-/// How long one look may take.
+/// How long one check may take.
 pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How something is.
+/// How serious a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum FindingLevel {
@@ -16,16 +16,16 @@ pub(super) enum FindingLevel {
     Wrong,
 }
 
-/// What was found.
+/// The result of a check.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct CheckFinding {
-    /// What was looked at.
+    /// What was checked.
     pub(super) what: String,
-    /// How it is.
+    /// How serious it is.
     pub(super) is: FindingLevel,
     /// In words.
     pub(super) found: String,
-    /// What to do; `None` where it is good.
+    /// What to do; `None` if nothing is wrong.
     pub(super) next: Option<String>,
 }
 
@@ -63,7 +63,7 @@ impl CheckFinding {
     }
 }
 
-/// Looks for a while; what takes longer is as good as not there.
+/// Runs a check with a timeout; a check that takes longer fails.
 pub(super) async fn with_timeout<T, E: Display>(
     look: impl Future<Output = Result<T, E>>,
 ) -> Result<T, String> {

@@ -1,4 +1,4 @@
-//! `akgate doctor`: looks at everything that a node stands on, and says what to do. It changes nothing.
+//! `akgate doctor`: checks everything that a node depends on, and says what to do. It changes nothing.
 
 mod around;
 mod finding;
@@ -33,7 +33,7 @@ pub struct DoctorArgs {
 /// Looks, and prints what was found.
 ///
 /// # Errors
-/// That of the outputs.
+/// An output cannot be written to.
 pub fn run_doctor(
     args: &DoctorArgs,
     out: &mut impl Write,

@@ -1,5 +1,4 @@
-//! How the database server is set: whether it keeps what was acknowledged, whether sessions are a node's own, and whether
-//! it has connections for all nodes.
+//! Checks of the database server: durability, shared sessions, and enough connections for all nodes.
 
 use super::finding::{CheckFinding, with_timeout};
 use crate::{config::Config, serve::capacity::ConnectionNeed};
@@ -8,7 +7,7 @@ use akgate_state::{
     directory::StateFault,
 };
 
-/// Whether a crash or a failover loses what was acknowledged.
+/// Checks whether a crash or a failover can lose acknowledged changes.
 pub(super) async fn check_durability(
     pool: &Pool,
     config: &Config,
@@ -42,7 +41,7 @@ pub(super) async fn check_durability(
     });
 }
 
-/// Whether sessions are this node's own; nothing more can be asked where they are not.
+/// Checks that no pooler shares sessions; if one does, further checks are not possible.
 pub(super) async fn check_sessions(url: &str, findings: &mut Vec<CheckFinding>) -> bool {
     let shared = match DatabaseUrl::parse(url) {
         Ok(url) => database::shares_sessions(&url).await,

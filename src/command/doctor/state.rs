@@ -1,5 +1,5 @@
-//! What a node stands on in its database: the key ring that opens it, the migrations, the clock, who can decide, which
-//! letters wait.
+//! Checks of what a node needs in its database: the key ring, the migrations, the clock, operators who can approve, and
+//! late letters.
 
 use std::time::Instant;
 
@@ -24,13 +24,13 @@ use akgate_state::{
     restrictions::mode,
 };
 
-/// A clock that is off by more than this is told of.
+/// A clock that is off by more than this needs attention.
 const CLOCK_SKEW_WARNING: Duration = Duration::seconds(2);
 
-/// A clock that is off by more than this refuses good signatures soon: they count for fifteen minutes.
+/// A clock that is off by more than this will soon refuse valid signatures, which are accepted for fifteen minutes.
 const CLOCK_SKEW_FAILURE: Duration = Duration::minutes(5);
 
-/// A letter that waits longer than this is told of.
+/// A letter that has been due for longer than this needs attention.
 const LATE_LETTER_AGE: Duration = Duration::hours(1);
 
 pub(super) fn check_key_ring(config: &Config, findings: &mut Vec<CheckFinding>) -> Option<KeyRing> {
@@ -103,7 +103,7 @@ async fn connect_database(config: &Config) -> Result<(Pool, String), ServeError>
     Ok((pool, format!("PostgreSQL {version}, answers in {took:.1?}")))
 }
 
-/// Whether the tables are those of this build.
+/// Checks that the database has the migrations of this build.
 async fn check_migrations(pool: &Pool, findings: &mut Vec<CheckFinding>) -> bool {
     let compared = with_timeout(database::compare_schema(pool)).await;
     let SchemaDifference { missing, newer } = match compared {
@@ -149,7 +149,7 @@ async fn check_clock(pool: &Pool, findings: &mut Vec<CheckFinding>) {
     ));
 }
 
-/// What a difference between two clocks means.
+/// The finding about a difference between two clocks.
 pub(super) fn judge_skew(what: &str, difference: Duration) -> CheckFinding {
     let found = format!("{:+.1} s", difference.as_seconds_f64());
     let next = "synchronize both machines with a time server (chrony, systemd-timesyncd)";
@@ -160,7 +160,7 @@ pub(super) fn judge_skew(what: &str, difference: Duration) -> CheckFinding {
     }
 }
 
-/// Whether the nodes enforce, and whose clock is off.
+/// Checks that the nodes hold a lease and that their clocks agree.
 async fn check_nodes(pool: &Pool, findings: &mut Vec<CheckFinding>) {
     let listed = match with_timeout(nodes::list_nodes(pool)).await {
         Ok(listed) => listed,

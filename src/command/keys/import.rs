@@ -34,19 +34,19 @@ use akgate_state::{
 /// Rows in one transaction. A leak report waits for one at most: some tens of milliseconds.
 const BATCH_ROWS: usize = 2_000;
 
-/// What the reader hands over.
+/// What the reading thread produces.
 enum ReaderMessage {
     Batch(ImportChunk),
     Bad(InvalidLine),
 }
 
-/// What came of a file.
+/// The result of an import.
 #[derive(Default)]
 struct ImportOutcome {
     imported: ImportCounts,
     /// The last change.
     committed: Option<Position>,
-    /// Where that is enforced.
+    /// Where the last change is enforced.
     enforced: Option<String>,
     rejected: RejectedLines,
 }

@@ -1,4 +1,4 @@
-//! `akgate keys`: fills the directory from a file, seals it again; looks into it over the admin API.
+//! `akgate keys`: imports AccessKeys into the directory and reseals it; the other commands use the admin API.
 
 mod import;
 mod reseal;
@@ -51,10 +51,10 @@ pub enum KeysCommand {
     OverApi(api::WithConnection<api::keys::KeysApiCommand>),
 }
 
-/// Does what is asked. 0 where all of it was done, 3 where some lines were not taken, 1 where it broke off.
+/// Runs the command. Exit status 0 if everything was imported, 3 if some lines were not, 1 if it ended early.
 ///
 /// # Errors
-/// That of the outputs.
+/// An output cannot be written to.
 pub fn run_keys(
     command: &KeysCommand,
     out: &mut impl Write,

@@ -1,4 +1,4 @@
-//! What restricting some keys would refuse: told before anything is written.
+//! What restricting some keys would refuse, computed before anything is written.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,13 +21,13 @@ use akgate_state::{
     leaks::record::WouldRestrict,
 };
 
-/// How far back calls are looked at.
+/// The period of calls that is examined.
 const LOOK_BACK: Duration = Duration::days(7);
 
-/// Rows that are shown to a person.
+/// Maximum number of rows in the table.
 const MAX_SHOWN_KEYS: usize = 20;
 
-/// What would be restricted, the keys first that it would hit the hardest.
+/// The keys that would be restricted, those with the most refused calls first.
 #[derive(Serialize)]
 pub(super) struct Impact {
     accounts: usize,
@@ -42,7 +42,7 @@ struct AffectedKey {
     user_name: Option<String>,
     /// Calls of the last 7 days, its sessions' included.
     calls: i64,
-    /// Those of them that would have been refused.
+    /// How many of these calls would have been refused.
     would_be_refused: i64,
 }
 

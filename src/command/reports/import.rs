@@ -47,37 +47,37 @@ use akgate_state::{
 /// Reports in one transaction: a leak that arrives meanwhile waits for one at most.
 const BATCH_REPORTS: usize = 5_000;
 
-/// What the reader hands over.
+/// What the reading thread produces.
 enum ReaderMessage {
     Format(ReportFormat),
     Reports(Vec<LeakReport>, usize),
     Bad(InvalidLine, Vec<u8>),
 }
 
-/// What came of a file.
+/// The result of an import.
 #[derive(Default, Serialize)]
 struct ImportOutcome {
-    /// What it was taken as.
+    /// The detected or given format.
     source: String,
-    /// By which it can be undone; `None` of a rehearsal.
+    /// The delivery, by which the import can be undone; `None` for a dry run.
     delivery_id: Option<Uuid>,
-    /// Pieces that were read.
+    /// Entries that were read.
     read: usize,
-    /// Findings of AccessKeys among them.
+    /// Entries with an AccessKey.
     findings: usize,
     /// Findings that a secret proves.
     proven: usize,
-    /// Findings that prove nothing: kept.
+    /// Findings without proof, kept as suspicions.
     suspected: usize,
     /// Findings that were recorded before.
     known: usize,
-    /// AccessKeys that are restricted for it now and were not before.
+    /// AccessKeys that this import restricted.
     restricted: usize,
-    /// Pieces that could not be read.
+    /// Entries that could not be read.
     rejected: RejectedLines,
     /// Where what was restricted is enforced; `None` where nothing was.
     enforced: Option<String>,
-    /// What a rehearsal tells.
+    /// The expected impact, for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     impact: Option<impact::Impact>,
     #[serde(skip)]
@@ -231,7 +231,7 @@ fn print_outcome(outcome: &ImportOutcome, out: &mut impl Write) -> std::io::Resu
     }
 }
 
-/// An import, on what it stands.
+/// An import and what it depends on.
 struct ReportImport<'a> {
     pool: &'a Pool,
     ring: &'a KeyRing,
@@ -241,7 +241,7 @@ struct ReportImport<'a> {
 }
 
 impl ReportImport<'_> {
-    /// Takes a file to its end. While the database has a batch, the next one is read and made ready.
+    /// Imports a file to its end. The next batch is read and prepared while the database records the current one.
     async fn take(
         &self,
         input: Box<dyn Read + Send>,
@@ -308,7 +308,7 @@ impl ReportImport<'_> {
         }
     }
 
-    /// Records a batch, or rehearses it.
+    /// Records a batch, or computes its impact for a dry run.
     async fn keep(
         &self,
         delivery: &Delivery<'_>,
@@ -324,8 +324,8 @@ impl ReportImport<'_> {
         }
     }
 
-    /// The next batch, ready to be recorded, and how many pieces were read for it; `None` at the end. Notes what cannot
-    /// be read on the way.
+    /// The next batch, ready to be recorded, and the number of entries read for it; `None` at the end. Counts
+    /// unreadable entries.
     async fn next(
         &self,
         source: &str,
@@ -354,7 +354,7 @@ impl ReportImport<'_> {
     }
 }
 
-/// The change that a batch has restricted with, if it has.
+/// The position of the change with which a batch restricted keys, if it did.
 fn last_position(recorded: &[Option<RecordedReport>]) -> Option<Position> {
     let imposed = recorded.iter().flatten().filter(|one| one.is_imposed);
     let positions = imposed.filter_map(|one| Some(one.restriction?.position));

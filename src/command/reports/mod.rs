@@ -1,4 +1,4 @@
-//! `akgate reports`: takes what scanners have found.
+//! `akgate reports`: imports findings of scanners; the other commands use the admin API.
 
 mod impact;
 mod import;
@@ -25,10 +25,10 @@ pub enum ReportsCommand {
     OverApi(api::WithConnection<api::reports::ReportsApiCommand>),
 }
 
-/// Does what is asked. 0 where all of it was taken, 3 where some of it could not be read, 1 where it broke off.
+/// Runs the command. Exit status 0 if everything was read, 3 if some of it was not, 1 if it ended early.
 ///
 /// # Errors
-/// That of the outputs.
+/// An output cannot be written to.
 pub fn run_reports(
     command: &ReportsCommand,
     out: &mut impl Write,

@@ -30,7 +30,7 @@ pub struct ScanArgs {
     report: bool,
 }
 
-/// What is printed for an import.
+/// The output for an import.
 #[derive(Serialize)]
 struct ReportLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,7 +42,7 @@ struct ReportLine<'a> {
     path: &'a str,
 }
 
-/// What was looked at and found.
+/// What was searched and found.
 #[derive(Default)]
 struct ScanTally {
     files: u64,
@@ -50,10 +50,10 @@ struct ScanTally {
     unread: u64,
 }
 
-/// Scans. 0 where nothing was found, 1 where something was, 3 where some of it could not be read.
+/// Runs the command. Exit status 0 if nothing was found, 1 if something was, 3 if some of the input could not be read.
 ///
 /// # Errors
-/// That of the outputs.
+/// An output cannot be written to.
 pub fn run_scan(
     args: &ScanArgs,
     out: &mut impl Write,

@@ -1,4 +1,4 @@
-//! Looking through a text line by line: a file, or a history as `git log -p` prints it.
+//! Searches a text line by line: a file, or a history as `git log -p` prints it.
 
 use std::{
     collections::VecDeque,
@@ -7,16 +7,16 @@ use std::{
 
 use akgate_rules::credentials::{self, Credential};
 
-/// A secret is told where an id is no farther than so many lines.
+/// How many lines may lie between an id and a secret that is reported with it.
 const MAX_LINE_DISTANCE: u64 = 20;
 
 /// Longer lines are looked at in pieces, in bytes.
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
-/// What a line is about whose 30 mixed characters are told without an id near.
+/// Words in a line that make 30 mixed characters a secret even without an id nearby.
 const SECRET_HINTS: [&str; 5] = ["secret", "aliyun", "alibaba", "access_key", "accesskey"];
 
-/// A credential, and where.
+/// A credential and its place.
 #[derive(Debug)]
 pub struct ScanFinding {
     /// The file; `-` for standard input.
@@ -119,7 +119,7 @@ impl<R: BufRead> Scanner<R> {
         }
     }
 
-    /// Decides about what nothing that follows can change.
+    /// Decides about pending secrets that no later line can be near.
     fn settle(&mut self) {
         while let Some(first) = self.waiting.front() {
             if !first.is_sure

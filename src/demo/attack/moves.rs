@@ -1,4 +1,4 @@
-//! What an attacker tries with a leaked AccessKey.
+//! The moves that an attacker tries with a leaked AccessKey.
 
 use std::{
     sync::{
@@ -14,8 +14,8 @@ use http_body_util::Full;
 
 use crate::demo::{
     report::Endpoints,
+    scenario::ScenarioFault,
     seed::{Fixtures, trust_policy},
-    walk::WalkFault,
 };
 use akgate_client::signer::{ApiCall, ApiReply, SigningClient, SigningCredentials, sign_request};
 use akgate_state::clock::Clock;
@@ -25,7 +25,7 @@ const IMS_VERSION: &str = "2019-08-15";
 const STS_VERSION: &str = "2015-04-01";
 
 akgate_rules::text_enum! {
-    /// A move: one call, or one that needs another before it.
+    /// A move: one call, or one call that needs another before it.
     #[derive(PartialOrd, Ord)]
     pub enum AttackMove {
         CreateUser = "CreateUser",
@@ -51,13 +51,13 @@ akgate_rules::text_enum! {
     }
 }
 
-/// What every caller of the attack has.
+/// What all callers of the attack share.
 pub struct AttackState {
     pub(super) gateways: Vec<String>,
     pub(super) next: AtomicUsize,
     pub(super) caller: SigningClient,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) loot: AttackerAssets,
+    pub(super) assets: AttackerAssets,
     pub(super) began: Instant,
     pub(super) over: AtomicBool,
 }
@@ -70,7 +70,7 @@ impl AttackState {
         version: &str,
         action: &str,
         parameters: &[(&str, &str)],
-    ) -> Result<ApiReply, WalkFault> {
+    ) -> Result<ApiReply, ScenarioFault> {
         let api = ApiCall {
             version,
             action,
@@ -93,8 +93,8 @@ impl AttackState {
 }
 
 impl AttackMove {
-    /// Whether the handlers were reached with something that changes. A read that was asked for beside a
-    /// trick may pass; whether the trick worked is seen at the account.
+    /// Whether the handlers were reached with a change. A read that carries a trick may pass; whether the trick worked
+    /// shows in the account.
     pub fn reached(self, reply: &ApiReply) -> bool {
         let by_handler =
             (200..300).contains(&reply.status) || reply.text(&["HostId"]) == Some("sandbox");
@@ -104,17 +104,17 @@ impl AttackMove {
         }
     }
 
-    /// Plays the move: when its last call was sent, if that is not its first, and what came back. `None`
-    /// where there is nothing to play it with.
+    /// Makes the move: returns when its last call was sent, if it has more than one, and the answer. `None` if the
+    /// attacker lacks something for it.
     pub async fn play(
         self,
         field: &AttackState,
         name: &str,
-    ) -> Result<Option<(Option<f64>, ApiReply)>, WalkFault> {
-        let loot = &field.loot;
+    ) -> Result<Option<(Option<f64>, ApiReply)>, ScenarioFault> {
+        let assets = &field.assets;
         let user = [("UserName", name)];
-        let principal = format!("{name}@{}.onaliyun.com", loot.account_id);
-        let key = &loot.key;
+        let principal = format!("{name}@{}.onaliyun.com", assets.account_id);
+        let key = &assets.key;
         let (version, action, parameters): (_, _, Vec<(&str, &str)>) = match self {
             Self::CreateUser => (RAM_VERSION, "CreateUser", user.to_vec()),
             Self::CreateUserByIms => (
@@ -126,7 +126,7 @@ impl AttackMove {
                 let made = field
                     .call(key, RAM_VERSION, "CreateAccessKey", &[("UserName", "bob")])
                     .await?;
-                loot.keep(&made);
+                assets.keep(&made);
                 return Ok(Some((None, made)));
             }
             Self::CreateAccessKeyForItself => (RAM_VERSION, "CreateAccessKey", Vec::new()),
@@ -165,19 +165,19 @@ impl AttackMove {
             ),
             Self::WithSession => {
                 let reply = field
-                    .call(&loot.session, RAM_VERSION, "CreateUser", &user)
+                    .call(&assets.session, RAM_VERSION, "CreateUser", &user)
                     .await?;
                 return Ok(Some((None, reply)));
             }
             Self::WithChainedSession => {
                 let reply = field
-                    .call(&loot.chained, RAM_VERSION, "CreateUser", &user)
+                    .call(&assets.chained, RAM_VERSION, "CreateUser", &user)
                     .await?;
                 return Ok(Some((None, reply)));
             }
             Self::WithNewSession => {
                 let role = [
-                    ("RoleArn", loot.role.as_str()),
+                    ("RoleArn", assets.role.as_str()),
                     ("RoleSessionName", "mallory"),
                 ];
                 let minted = field.call(key, STS_VERSION, "AssumeRole", &role).await?;
@@ -191,13 +191,13 @@ impl AttackMove {
                 return Ok(Some((Some(sent), reply)));
             }
             Self::SignedAhead => {
-                let Some(request) = loot.signed_ahead() else {
+                let Some(request) = assets.signed_ahead() else {
                     return Ok(None);
                 };
                 return Ok(Some((None, field.caller.send(request).await?)));
             }
             Self::Replay => {
-                let reply = field.caller.send(loot.passed.clone()).await?;
+                let reply = field.caller.send(assets.passed.clone()).await?;
                 return Ok(Some((None, reply)));
             }
             Self::HeaderOverSignature => {
@@ -274,17 +274,17 @@ pub struct AttackerAssets {
 }
 
 impl AttackerAssets {
-    /// What there is to find: a group that restricts alice, a role that the account may assume, sessions of
-    /// her key, a recorded call, and calls that are signed and kept back.
+    /// Prepares the attack: a group that restricts alice, a role that the account may assume, sessions of her key, a
+    /// recorded call, and calls that are signed in advance.
     pub async fn gather(
-        stage: &Endpoints,
-        cast: &Fixtures,
+        endpoints: &Endpoints,
+        fixtures: &Fixtures,
         caller: &SigningClient,
         clock: &dyn Clock,
         ahead: usize,
-    ) -> Result<Self, WalkFault> {
-        let gateway = &stage.gateway_url;
-        let account_id = cast.account_of(&cast.alice).to_owned();
+    ) -> Result<Self, ScenarioFault> {
+        let gateway = &endpoints.gateway_url;
+        let account_id = fixtures.account_of(&fixtures.alice).to_owned();
         let ask = async |key: &SigningCredentials, version, action, parameters: &[(&str, &str)]| {
             let api = ApiCall {
                 version,
@@ -294,9 +294,9 @@ impl AttackerAssets {
             caller.call(gateway, key, api, clock.now()).await
         };
         let group = ("GroupName", "restricted");
-        ask(&cast.root, RAM_VERSION, "CreateGroup", &[group]).await?;
+        ask(&fixtures.root, RAM_VERSION, "CreateGroup", &[group]).await?;
         ask(
-            &cast.root,
+            &fixtures.root,
             RAM_VERSION,
             "AddUserToGroup",
             &[group, ("UserName", "alice")],
@@ -307,14 +307,14 @@ impl AttackerAssets {
             ("RoleName", "admin"),
             ("AssumeRolePolicyDocument", trust.as_str()),
         ];
-        let role = ask(&cast.root, RAM_VERSION, "CreateRole", &role).await?;
+        let role = ask(&fixtures.root, RAM_VERSION, "CreateRole", &role).await?;
         let role = role
             .text(&["Role", "Arn"])
-            .ok_or(WalkFault::Lacking("Role.Arn"))?
+            .ok_or(ScenarioFault::Lacking("Role.Arn"))?
             .to_owned();
         let assume = [("RoleArn", role.as_str()), ("RoleSessionName", "mallory")];
-        let lacking = || WalkFault::Lacking("Credentials");
-        let session = ask(&cast.alice, STS_VERSION, "AssumeRole", &assume).await?;
+        let lacking = || ScenarioFault::Lacking("Credentials");
+        let session = ask(&fixtures.alice, STS_VERSION, "AssumeRole", &assume).await?;
         let session = session.session().ok_or_else(lacking)?;
         let chained = ask(&session, STS_VERSION, "AssumeRole", &assume).await?;
         let chained = chained.session().ok_or_else(lacking)?;
@@ -324,20 +324,20 @@ impl AttackerAssets {
                 action: "CreateUser",
                 parameters: &[("UserName", name)],
             };
-            sign_request(gateway, &cast.alice, api, clock.now())
+            sign_request(gateway, &fixtures.alice, api, clock.now())
         };
         let passed = create(gateway, "mallory-first")?;
         if caller.send(passed.clone()).await?.status != 200 {
-            return Err(WalkFault::Lacking("a call that passes"));
+            return Err(ScenarioFault::Lacking("a call that passes"));
         }
-        let everywhere = stage.gateway_urls.iter().cycle();
+        let everywhere = endpoints.gateway_urls.iter().cycle();
         let ahead: Result<_, _> = everywhere
             .zip(0..ahead)
             .map(|(gateway, n)| create(gateway, &format!("mallory-ahead-{n}")))
             .collect();
         Ok(Self {
             account_id,
-            key: cast.alice.clone(),
+            key: fixtures.alice.clone(),
             session,
             chained,
             role,
@@ -354,7 +354,7 @@ impl AttackerAssets {
             .pop()
     }
 
-    /// Keeps a key that was made.
+    /// Stores a created key.
     fn keep(&self, made: &ApiReply) {
         let member = |name| made.text(&["AccessKey", name]).map(str::to_owned);
         if let (Some(id), Some(secret)) = (member("AccessKeyId"), member("AccessKeySecret")) {
@@ -366,7 +366,7 @@ impl AttackerAssets {
         }
     }
 
-    /// A key that was made in time.
+    /// A key that was created in time.
     pub fn made(&self) -> Option<SigningCredentials> {
         self.made
             .lock()

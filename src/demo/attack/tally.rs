@@ -1,4 +1,4 @@
-//! What came of the attack: a row per move.
+//! The result of the attack: one row per move.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,15 +12,15 @@ pub struct AttackCall {
     pub what: AttackMove,
     /// When it was sent, in milliseconds since the attack began.
     pub sent: f64,
-    /// What came back.
+    /// The answer.
     pub got: String,
     /// Whether the handlers were reached with a change.
     pub reached: bool,
-    /// The user that it would have made.
+    /// The user that it would have created.
     pub user_name: String,
 }
 
-/// What came of a move.
+/// The result of a move.
 #[derive(Debug, Clone, Serialize)]
 pub struct MoveSummary {
     /// What was tried.
@@ -37,45 +37,45 @@ pub struct MoveSummary {
     pub after: usize,
     /// Of these, how many got through.
     pub through_after: usize,
-    /// What they got: the most frequent answer.
+    /// Their most frequent answer.
     pub got: String,
 }
 
-/// What came of the attack.
+/// The result of the attack.
 #[derive(Debug, Clone, Serialize)]
 pub struct AttackTally {
     /// When the report was sent, in milliseconds since the attack began.
     pub reported_ms: f64,
-    /// When its answer was there.
+    /// When its answer arrived.
     pub answered_ms: f64,
     /// A row per move.
     pub rows: Vec<MoveSummary>,
 }
 
-/// A key that the attacker had made in time.
+/// A key that the attacker created in time.
 #[derive(Debug, Clone, Serialize)]
 pub struct LeftBehindKey {
-    /// Which.
+    /// Its id.
     pub access_key_id: String,
-    /// What its own CreateUser got.
+    /// The answer to a CreateUser signed with it.
     pub works: String,
-    /// Whether the leaked key's activity names it.
+    /// Whether the activity of the leaked key lists it.
     pub is_named: bool,
-    /// What its CreateUser got after it was reported too.
+    /// The answer to a CreateUser signed with it, after it was reported too.
     pub restricted: String,
 }
 
 impl LeftBehindKey {
-    /// What is said of it to people.
+    /// The text about it.
     pub fn text(&self, _: &dyn Fn(&str) -> String) -> String {
         let names = if self.is_named {
-            "names it"
+            "lists it"
         } else {
-            "does NOT name it"
+            "does NOT list it"
         };
         format!(
-            "\nWhat it had made in time: AccessKey {} is a key of its own, and its CreateUser got: {}\n\
-             The leaked key's activity {names}. The operator reported it too, and its CreateUser got: {}",
+            "\nBefore the report, the attacker created the AccessKey {}, a key of its own. Its CreateUser got: {}\n\
+             The activity of the leaked key {names}. After the operator reported it too, its CreateUser got: {}",
             self.access_key_id, self.works, self.restricted
         )
     }

@@ -29,7 +29,7 @@ use super::Deadline;
 pub(super) enum ConnectionError {
     /// The deadline passed before a byte was sent.
     TooLate,
-    /// The server, or the way there.
+    /// The server or the connection failed.
     Failed(Box<dyn Error + Send + Sync>),
 }
 
@@ -48,15 +48,15 @@ pub(super) struct Connections {
     idle: Arc<Mutex<VecDeque<Idle>>>,
 }
 
-/// Those that wait: the one that came back last is the last, and the first to be used again.
+/// The idle connections; the one used last is at the end and is reused first.
 struct Idle {
     connection: SendRequest<Body>,
     since: Instant,
 }
 
 impl Connections {
-    /// None yet. Only scheme and authority of `server` count. A connection that lay idle for `idle_timeout` is not used
-    /// again: whatever stands between may have forgotten it.
+    /// A pool without connections yet. Only scheme and authority of `server` count. A connection that was idle for
+    /// `idle_timeout` is not used again: a firewall in between may have dropped it.
     pub fn new(
         connector: HttpsConnector<HttpConnector>,
         server: Uri,
@@ -79,9 +79,9 @@ impl Connections {
         )
     }
 
-    /// Sends a request, with a target in origin form and a `Host`. A request of which no byte was sent, because the
-    /// server had closed the idle connection, goes out on another. Where a kept connection is closed in place of an
-    /// answer, `again` is sent on a new one; no other request is sent twice.
+    /// Sends a request, with a target in origin form and a `Host`. If no byte could be sent because the server had
+    /// closed the idle connection, another connection is used. If a reused connection is closed instead of answering,
+    /// `again` is sent on a new one; no other request is sent twice.
     pub async fn send(
         &self,
         mut request: Request<Body>,
@@ -123,7 +123,7 @@ impl Connections {
     async fn connect(&self) -> Result<SendRequest<Body>, ConnectionError> {
         let io = self.connector.clone().oneshot(self.server.clone()).await?;
         let (connection, driver) = handshake(io).await?;
-        // How it ends is told to the call that is under way, if any is.
+        // A call in progress gets the error itself.
         tokio::spawn(async move { driver.await.ok() });
         Ok(connection)
     }

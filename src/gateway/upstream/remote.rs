@@ -18,8 +18,8 @@ use super::{
 };
 use akgate_rules::{fault::Fault, operation::Product};
 
-/// Says that a read may have been received before: a kept connection was closed before it was answered. Nothing that a
-/// caller sends under a name that begins like this is forwarded.
+/// Tells the upstream that it may have received this read before: a reused connection was closed before the answer. A
+/// caller's own headers with this prefix are never forwarded.
 pub const RESENT_HEADER: HeaderName = HeaderName::from_static("x-akgate-resent");
 
 /// The server. A clone shares its connections.
@@ -119,7 +119,7 @@ fn resent(request: &Request<Bytes>) -> Request<Body> {
     again
 }
 
-/// What the outermost error says alone is not what an operator can act on.
+/// The outermost error alone does not help an operator.
 fn with_causes(fault: &(dyn Error + 'static)) -> String {
     let causes = iter::successors(Some(fault), |&fault| fault.source());
     causes

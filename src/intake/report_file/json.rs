@@ -1,5 +1,5 @@
-//! The elements of one array of a JSON document, each as its text: a document of any size is read in the room of its
-//! longest element, and what is wrong with one says nothing of the others.
+//! The elements of one array of a JSON document, each as its text: memory use depends only on the longest element, and
+//! a broken element does not affect the others.
 
 use std::io::BufRead;
 

@@ -1,6 +1,5 @@
-//! Report files of scanners, read piece by piece, so that their size does not matter: gitleaks JSON, SARIF, TruffleHog
-//! NDJSON, and CSV and NDJSON of our own. A piece that cannot be read is a fault of its own; the others are read all
-//! the same.
+//! Reads report files of scanners entry by entry, so that their size does not matter: gitleaks JSON, SARIF, TruffleHog
+//! NDJSON, and CSV and NDJSON of our own. An entry that cannot be read is reported; the others are still read.
 
 mod entry;
 mod gitleaks;
@@ -21,7 +20,7 @@ use self::{
 use akgate_state::directory::import::{InvalidLine, describe_json_error};
 
 akgate_rules::text_enum! {
-    /// The form of a file.
+    /// The format of a file.
     pub enum ReportFormat {
         /// A JSON array of gitleaks' findings
         Gitleaks = "gitleaks",
@@ -36,11 +35,11 @@ akgate_rules::text_enum! {
     }
 }
 
-/// How much of a file tells its form, in bytes.
+/// How many bytes are read to detect the format.
 const DETECTION_BYTES: u64 = 64 << 10;
 
 impl ReportFormat {
-    /// How its findings' source is named where nobody says.
+    /// The default name of the source: the scanner.
     #[must_use]
     pub fn source(self) -> &'static str {
         match self {
@@ -51,10 +50,11 @@ impl ReportFormat {
         }
     }
 
-    /// The form that the beginning of a file tells of, and the whole file again. `None` where it tells of none.
+    /// Detects the format from the beginning of a file, and returns it with a reader of the whole file. `None` if no
+    /// format matches.
     ///
     /// # Errors
-    /// That of the input.
+    /// The input cannot be read.
     pub fn detect(mut input: impl BufRead) -> io::Result<(Option<Self>, impl BufRead)> {
         let mut head = Vec::new();
         input
@@ -85,7 +85,7 @@ impl ReportFormat {
         is_ours.then_some(Self::Csv)
     }
 
-    /// Reads a file of this form.
+    /// Reads a file of this format.
     pub fn pieces<'r>(
         self,
         input: impl BufRead + 'r,

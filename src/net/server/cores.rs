@@ -1,4 +1,4 @@
-//! Threads that serve calls: each with a runtime of its own, so that a call stays where its connection is.
+//! Threads that serve calls, each with its own runtime, so that a call stays on the thread of its connection.
 
 use std::{io, thread};
 
@@ -7,7 +7,7 @@ use tokio::{
     sync::watch,
 };
 
-/// The threads. They end when this is dropped; what runs on them then is dropped with them.
+/// The threads. Dropping this ends them and drops the tasks that run on them.
 pub struct CoreRuntimes {
     runtimes: Vec<Handle>,
     threads: Vec<thread::JoinHandle<()>>,
@@ -15,10 +15,10 @@ pub struct CoreRuntimes {
 }
 
 impl CoreRuntimes {
-    /// Starts so many threads.
+    /// Starts this number of threads.
     ///
     /// # Errors
-    /// That of the operating system.
+    /// The operating system refused.
     pub fn start(count: usize) -> io::Result<Self> {
         let (stop, _) = watch::channel(false);
         let mut cores = Self {
@@ -32,7 +32,7 @@ impl CoreRuntimes {
             cores.runtimes.push(runtime.handle().clone());
             let thread = thread::Builder::new()
                 .name(format!("core-{number}"))
-                // A sender that is gone means the same as being told.
+                // A dropped sender also means stop.
                 .spawn(move || drop(runtime.block_on(stopped.wait_for(|stop| *stop))))?;
             cores.threads.push(thread);
         }
@@ -49,7 +49,7 @@ impl Drop for CoreRuntimes {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         for thread in self.threads.drain(..) {
-            // A thread that panicked has said so.
+            // A panic of the thread is already logged.
             thread.join().ok();
         }
     }

@@ -1,5 +1,5 @@
-//! How long the head of a request may take from its first byte, whatever time its connection lay idle before. hyper has
-//! one limit for both, and it is used for the idle time.
+//! A timeout for the head of a request, counted from its first byte and not from when the connection became idle. hyper
+//! has only one limit for both, which is used for the idle time.
 
 use std::{
     future::Future,

@@ -1,4 +1,4 @@
-//! Listeners: plain HTTP/1.1 or TLS with certificates that are read again when they change.
+//! Listeners: plain HTTP/1.1, or TLS with certificates that are reloaded when they change.
 
 mod cores;
 mod head_timeout;
@@ -35,14 +35,14 @@ const MAX_HEAD_BYTES: usize = 256 << 10;
 /// How long requests in flight may take once the listener is told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How a listener treats those who connect.
+/// The limits of a listener's connections.
 #[derive(Debug, Clone)]
 pub struct ConnectionLimits {
     /// How long the head of a request may take, and a new connection's first request.
     pub head_timeout: Duration,
     /// How long a connection may lie idle between two requests.
     pub idle_timeout: Duration,
-    /// Whose word on the caller's address is taken.
+    /// The proxies that are trusted about the caller's address.
     pub trusted_proxies: TrustedProxies,
 }
 
@@ -89,7 +89,7 @@ impl Listener {
     /// Binds an address; port 0 takes a free one.
     ///
     /// # Errors
-    /// That of the operating system.
+    /// The operating system refused.
     pub fn bind(
         address: SocketAddr,
         tls: Option<Tls>,
@@ -111,7 +111,7 @@ impl Listener {
         self.address
     }
 
-    /// What serves here, to be begun later: listeners that serve different things are alike then.
+    /// A boxed future that serves here, so that listeners of different services have one type.
     pub fn serving<S: HttpService>(self, service: S) -> ServeTask {
         Box::new(move |stop| Box::pin(self.serve(service, stop)))
     }
@@ -131,7 +131,7 @@ impl Listener {
     /// Serves until told to stop; then finishes the requests in flight, 30 seconds at most.
     ///
     /// # Errors
-    /// That of the operating system.
+    /// The operating system refused.
     pub async fn serve<S: HttpService>(
         self,
         service: S,
@@ -141,7 +141,7 @@ impl Listener {
             .await
     }
 
-    /// Each runtime accepts from the same socket: the one that has time takes the connection and keeps it.
+    /// All runtimes accept from the same socket; the one that accepts a connection keeps it.
     async fn serve_each<S: HttpService>(
         self,
         services: Vec<(runtime::Handle, S)>,
@@ -159,10 +159,10 @@ impl Listener {
             };
             servers.spawn_on(server.serve(service), &runtime);
         }
-        // What is told to stop listens no more.
+        // After the signal to stop, no connection is accepted.
         drop(self.socket);
         let waiting = tokio::spawn(async move {
-            // A sender that is gone means the same as being told.
+            // A dropped sender also means stop.
             stop.wait_for(|stop| *stop).await.ok();
             control.graceful_shutdown(Some(DRAIN_TIMEOUT));
         });

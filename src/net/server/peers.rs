@@ -12,7 +12,7 @@ use tower::Service;
 
 use crate::peer::Peer;
 
-/// The networks of the proxies whose word on the caller's address is taken.
+/// The networks of the proxies that are trusted about the caller's address.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Arc<[IpNet]>);
 
@@ -27,8 +27,8 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&ip))
     }
 
-    /// The caller behind a socket: the last address in `X-Forwarded-For` that is no trusted proxy's, where the
-    /// socket is a trusted proxy's. What such a proxy did not write itself proves nothing.
+    /// The caller behind a socket: the last address in `X-Forwarded-For` that is no trusted proxy's, where the socket
+    /// is a trusted proxy's. Entries that no trusted proxy has written prove nothing.
     fn caller(&self, socket: IpAddr, tls: bool, headers: &HeaderMap) -> Peer {
         if !self.contains(socket) {
             return Peer { ip: socket, tls };
@@ -41,7 +41,7 @@ impl TrustedProxies {
             .collect();
         let mut ip = socket;
         for hop in chain.into_iter().rev() {
-            // Garbage: the proxy that passed it on is as far as we can see.
+            // Not an address: the proxy that passed it on counts as the caller.
             let Ok(address) = hop.parse::<IpAddr>() else {
                 break;
             };

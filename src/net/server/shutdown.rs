@@ -1,10 +1,10 @@
-//! Being told to stop.
+//! Signals that stop the process.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, heard from the moment this is made: they do not end the process by themselves any more.
+/// Catches SIGTERM and SIGINT from its creation on, so that they no longer end the process directly.
 pub struct ShutdownSignals {
     terminate: Signal,
     interrupt: Signal,
@@ -14,7 +14,7 @@ impl ShutdownSignals {
     /// Begins to listen.
     ///
     /// # Errors
-    /// That of the operating system.
+    /// The operating system refused.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,

@@ -1,4 +1,4 @@
-//! Certificates, and the authority of those that clients show: read at the start, and again when their files change.
+//! Server certificates and the authority of client certificates: read at the start, and again when their files change.
 
 use std::{
     fs, io,
@@ -28,8 +28,8 @@ pub struct Tls {
     config: RustlsConfig,
 }
 
-/// Who signs the certificates that clients may show. One that shows none is served all the same; one that shows another
-/// is not.
+/// The authority of client certificates. A client without a certificate is served; one with a certificate of another
+/// authority is not.
 #[derive(Debug, Clone)]
 pub struct ClientAuthority {
     /// Certificates of the authority, a PEM file.
@@ -59,20 +59,20 @@ pub enum TlsError {
     /// A file cannot be read.
     #[error("{path}: {fault}")]
     File {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         fault: io::Error,
     },
     /// A file is no PEM of its kind.
-    #[error("{path}: no {what} in PEM form")]
+    #[error("{path}: contains no {what} in PEM form")]
     Pem {
-        /// Which one.
+        /// The file.
         path: PathBuf,
         /// What it should hold.
         what: &'static str,
     },
-    /// No client could be known by these.
+    /// The authority or the revocation lists cannot be used.
     #[error("{authority}: {reason}")]
     Authority {
         /// The authority's file.
@@ -126,7 +126,7 @@ impl Tls {
         Some(certificate.validity().not_after.to_datetime())
     }
 
-    /// Starts looking at the files. A certificate that is broken is logged and the one before kept.
+    /// Starts watching the files. A certificate that cannot be used is logged, and the old one is kept.
     pub(super) fn watch(self) -> (RustlsConfig, JoinHandle<()>) {
         let Self {
             files,
@@ -138,7 +138,7 @@ impl Tls {
             loop {
                 tokio::time::sleep(RELOAD_INTERVAL).await;
                 let Ok(found) = files.read() else {
-                    // In the middle of being replaced.
+                    // The files are just being replaced.
                     continue;
                 };
                 if found == contents {
@@ -210,7 +210,7 @@ impl TlsFiles {
     }
 }
 
-/// Knows the certificates of clients.
+/// Verifies client certificates.
 fn client_verifier(
     clients: &ClientAuthority,
     contents: &TlsContents,
@@ -221,7 +221,8 @@ fn client_verifier(
     };
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&contents.authority) {
-        let certificate = certificate.map_err(|_| wrong("no certificate in PEM form".into()))?;
+        let certificate =
+            certificate.map_err(|_| wrong("contains no certificate in PEM form".into()))?;
         roots
             .add(certificate)
             .map_err(|fault| wrong(fault.to_string()))?;

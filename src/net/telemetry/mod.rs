@@ -1,7 +1,7 @@
 //! The log: one line per event on standard error, as text or as JSON.
 //!
-//! Whoever logs never waits and never fails: a thread of the log's own writes, and what it cannot write in time is dropped
-//! and counted.
+//! Logging never waits and never fails: a separate thread writes the lines, and drops and counts those that it cannot
+//! write in time.
 
 mod queue;
 mod repeats;
@@ -23,7 +23,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 static LINES: LineQueue = LineQueue::new();
 static REPEATS: RepeatedWarnings = RepeatedWarnings::new();
 
-/// The form of the log.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -34,7 +34,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Writes what was logged when it is dropped, 1 second at most.
+/// When dropped, writes the remaining lines, for at most 1 second.
 #[must_use = "lines of the end are lost without it"]
 pub struct LogGuard;
 

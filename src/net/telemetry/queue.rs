@@ -1,4 +1,4 @@
-//! Lines that wait for standard error, bounded. A line that finds no room is dropped and counted.
+//! The bounded queue of lines for standard error. A line that does not fit is dropped and counted.
 
 use std::{
     cell::Cell,
@@ -15,11 +15,11 @@ const MAX_WAITING_BYTES: usize = 2 << 20;
 /// How often the log's own thread looks around while nothing is logged, and tells of dropped lines at most.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Time between two attempts to write to a standard error that takes nothing and does not block.
+/// Time between two attempts to write to a non-blocking standard error that is full.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
 thread_local! {
-    /// Whether this is the log's own thread: what it says, a line a second at most, always finds room.
+    /// Whether this is the log's own thread: its lines, at most one a second, are never dropped.
     static IS_LOG_THREAD: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -87,7 +87,7 @@ impl LineQueue {
         }
     }
 
-    /// Waits until everything is written, so long at most.
+    /// Waits until everything is written, up to a timeout.
     pub fn flush(&self, timeout: Duration) {
         let is_left = |state: &mut QueueState| state.is_writing || state.waiting.lines > 0;
         let flushed = self

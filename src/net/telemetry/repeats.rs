@@ -1,4 +1,5 @@
-//! Warnings that are alike are written a few times, and then summed up: a failing database makes hundreds a second.
+//! Limits repeated warnings: similar ones are written a few times and then summed up, because a failing database causes
+//! hundreds a second.
 
 use std::{
     collections::HashMap,
@@ -117,7 +118,7 @@ struct EventText {
 
 impl Visit for EventText {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // A text takes whatever is written.
+        // Writing to a string cannot fail.
         match field.name() {
             "message" => write!(self.message, "{value:?}").ok(),
             name if IDENTIFIERS.contains(&name) => None,

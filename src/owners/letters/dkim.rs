@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 
 const HEADER_NAME: &str = "DKIM-Signature";
 
-/// What is signed where it is there. `From` is named once more, so that nobody adds a second.
+/// The headers that are signed if present. `From` is named once more, so that nobody adds a second.
 const SIGNED_HEADERS: [&str; 11] = [
     "from",
     "to",
@@ -48,7 +48,7 @@ enum SigningKey {
 
 /// A key that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: no RSA or Ed25519 private key in PEM form")]
+#[error("{path}: contains no RSA or Ed25519 private key in PEM form")]
 pub struct DkimFault {
     /// Its file.
     path: PathBuf,

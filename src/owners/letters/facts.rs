@@ -1,4 +1,4 @@
-//! What a letter tells: gathered from the registry when it is sent, in the reader's language.
+//! The facts of a letter: read from the registry when it is sent, in the reader's language.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -21,40 +21,40 @@ use akgate_state::{
     restrictions::{read, reports},
 };
 
-/// At most so many places are told: a key that was copied a thousand times makes no letter of a thousand.
+/// Maximum number of places in a letter: a key that was copied a thousand times must not make a thousand lines.
 const MAX_LOCATIONS: usize = 20;
 
-/// At most so many suspicions are counted.
+/// Maximum number of suspicions that are read.
 const MAX_SUSPICIONS: i64 = 1000;
 
-/// At most so many artefacts are told by name.
+/// Maximum number of artefacts that are listed.
 const MAX_NAMED_ARTEFACTS: usize = 20;
 
-/// At most so many artefacts are counted.
+/// Maximum number of artefacts that are counted.
 const MAX_ARTEFACTS: i64 = 1000;
 
-/// What letters tell whatever they tell of: set once, by the configuration.
+/// What the configuration contributes to every letter.
 #[derive(Debug, Clone)]
 pub struct LetterSettings {
     /// Where owners confirm, without a slash at its end.
     pub public_url: String,
-    /// Whom owners ask: an address or a telephone number.
+    /// The contact for questions: an address or a telephone number.
     pub support: String,
-    /// A telephone number that is always answered.
+    /// A telephone number for urgent help.
     pub hotline: Option<String>,
-    /// Where tickets are opened.
+    /// The URL for opening a ticket.
     pub ticket_url: Option<String>,
-    /// What a restricted key is refused, where its account has no profile of its own.
+    /// The profile of accounts that have none of their own.
     pub profile: Profile,
-    /// Whether anything is refused: a letter says nothing that is not so.
+    /// Whether refusals are enforced: a letter must not claim otherwise.
     pub mode: Mode,
-    /// From when on anything is refused, where that was announced.
+    /// When enforcement begins, if a date is configured.
     pub enforce_from: Option<OffsetDateTime>,
-    /// What follows while the key goes on working.
+    /// The escalation while the key stays active.
     pub ladder: EscalationLadder,
 }
 
-/// What a letter tells. A key is masked; a secret is not even known here.
+/// The facts of a letter. The key is masked; no secret is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LetterFacts {
     /// The key, masked.
@@ -63,29 +63,29 @@ pub struct LetterFacts {
     pub account_id: String,
     /// Its RAM user; `None` for the account itself.
     pub user_name: Option<String>,
-    /// Whether the key works: `Active`, `Inactive`, `Deleted`; `None` where nobody knows.
+    /// The status of the key: `Active`, `Inactive`, `Deleted`; `None` if unknown.
     pub key_status: Option<String>,
-    /// Whether a lifted key came back.
+    /// Whether the key was lifted before and became active again.
     pub reactivated: bool,
     /// Where the key was found.
     pub clues: Vec<LeakClue>,
     /// How many more places there are.
     pub more_clues: usize,
-    /// Where it was found since the reader was last told, by source.
+    /// Where it was found since the reader's last letter, by source.
     pub repeats: Vec<RepeatedSightings>,
-    /// Since when somebody may have had the key.
+    /// Since when others may have had the key.
     pub exposed_since: String,
     /// Since when it is restricted.
     pub imposed_at: String,
-    /// From when on anything is refused, where that is still to come.
+    /// When enforcement begins, if that is in the future.
     pub enforce_from: Option<String>,
     /// Since when sensitive reads are refused as well.
     pub widened_at: Option<String>,
     /// Whether operators have been asked to disable the key.
     pub disabling_proposed: bool,
-    /// What follows if the key goes on working, the earliest first.
+    /// The next escalation steps if the key stays active, the earliest first.
     pub ahead: Vec<UpcomingStep>,
-    /// What the key and its sessions did since it was public.
+    /// The activity of the key and its sessions since it became public.
     pub activity: KeyActivity,
     /// How to replace the key, as commands.
     pub commands: RotationCommands,
@@ -95,13 +95,13 @@ pub struct LetterFacts {
     pub confirmed_by: Option<Confirmer>,
     /// When the restriction was lifted.
     pub lifted_at: Option<String>,
-    /// Whether facts lifted it, and nobody.
+    /// Whether the policy lifted it, not an operator.
     pub lifted_by_policy: bool,
-    /// Whether the key is restricted again should it come back.
+    /// Whether the key is restricted again if it becomes active.
     pub tombstone: bool,
     /// Whether all of RAM and IMS is refused.
     pub strict: bool,
-    /// The confirmation link, while there is something to confirm.
+    /// The confirmation link, if a confirmation is still possible.
     pub confirm_url: Option<String>,
     /// Until when the link works.
     pub confirm_until: Option<String>,
@@ -109,28 +109,28 @@ pub struct LetterFacts {
     pub withdraw_url: Option<String>,
     /// Until when that works.
     pub withdraw_until: Option<String>,
-    /// Whom to ask.
+    /// The contact for questions.
     pub support: String,
-    /// A telephone number that is always answered.
+    /// A telephone number for urgent help.
     pub hotline: Option<String>,
-    /// Where tickets are opened.
+    /// The URL for opening a ticket.
     pub ticket_url: Option<String>,
 }
 
 /// Places of one source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RepeatedSightings {
-    /// Who found it.
+    /// The source.
     pub source: String,
     /// How often.
     pub count: usize,
-    /// The last one reached us then.
+    /// When the latest report arrived.
     pub last: String,
     /// One of the places.
     pub url: Option<String>,
 }
 
-/// What follows.
+/// An escalation step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UpcomingStep {
     /// `widen`, `next_contacts` or `disabling`.
@@ -139,10 +139,10 @@ pub struct UpcomingStep {
     pub at: String,
 }
 
-/// What a key did.
+/// The activity of a key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct KeyActivity {
-    /// All calls of it and its sessions.
+    /// All calls of the key and its sessions.
     pub calls: CallTotals,
     /// Changes of users, groups and roles.
     pub identity: usize,
@@ -165,7 +165,7 @@ pub struct KeyActivity {
 pub struct ArtefactSummary {
     /// The action.
     pub action: String,
-    /// What it was done to.
+    /// The names of the changed objects.
     pub names: String,
     /// When.
     pub at: String,
@@ -176,7 +176,7 @@ pub struct ArtefactSummary {
 /// Finished `aliyun` commands, with the real names. The key's id stays masked: the first command finds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RotationCommands {
-    /// Makes a new key.
+    /// Creates a new key.
     pub rotate: String,
     /// Puts the id of the leaked key into `$LEAKED`.
     pub find: String,
@@ -189,9 +189,9 @@ pub struct RotationCommands {
 /// Where a key was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeakClue {
-    /// Who found it.
+    /// The source.
     pub source: String,
-    /// Where: shown, never a link.
+    /// The place: shown as text, never as a link.
     pub url: Option<String>,
     /// When the source first saw it.
     pub first_seen: Option<String>,
@@ -208,14 +208,14 @@ pub enum Confirmer {
         /// Their address, masked.
         address: String,
     },
-    /// An operator, for an owner who said so in another way.
+    /// An operator, for an owner who confirmed in another way.
     Operator {
         /// The number of the ticket.
         ticket: Option<String>,
     },
 }
 
-/// Gathers what a letter tells; `None` where its restriction is not there.
+/// Reads the facts of a letter; `None` if its restriction does not exist.
 ///
 /// # Errors
 /// [`StateFault`].
@@ -254,8 +254,8 @@ pub async fn gather_letter_facts(
     Ok(Some(facts))
 }
 
-/// What a letter about a suspicion tells; `None` where there is nothing left to tell: the key is restricted by now, or does not
-/// work.
+/// The facts of a letter about a suspicion; `None` if it is no longer needed, because the key is restricted or not
+/// active.
 async fn gather_suspicion_facts(
     pool: &Pool,
     key: &AccessKeyId,
@@ -387,7 +387,7 @@ async fn find_confirmer(
 }
 
 impl LetterFacts {
-    /// What the restriction itself tells.
+    /// The facts of the restriction itself.
     fn of(restriction: &RestrictionView, language: Language) -> Result<Self, StateFault> {
         let key = parse_key_id(&restriction.access_key_id)?;
         let at = |at| language.minute(at);
@@ -428,7 +428,7 @@ impl LetterFacts {
         })
     }
 
-    /// What the configuration says, and what follows from it.
+    /// The facts that come from the configuration.
     fn put_settings(
         &mut self,
         letter_settings: &LetterSettings,
@@ -447,7 +447,7 @@ impl LetterFacts {
             next_contacts: restriction.next_contacts_at.is_some(),
             disabling: restriction.disabling_proposed_at.is_some(),
         };
-        // The ladder counts from the first letter: from this one, where it is the first.
+        // Escalation counts from the first letter, which may be this one.
         let notified_at = restriction.notified_at.or(later).unwrap_or(now);
         let works = self.key_status.as_deref() == Some("Active") && self.lifted_at.is_none();
         for (step, at) in letter_settings.ladder.ahead(notified_at, taken) {
@@ -470,7 +470,7 @@ impl LetterFacts {
         self.confirmed_at.is_none() && self.lifted_at.is_none()
     }
 
-    /// Whether a letter that was held up has nothing left to tell: it would say that an access key still works which does not.
+    /// Whether a delayed letter is no longer true: it would say that an inactive access key is still active.
     #[must_use]
     pub fn is_obsolete_for(&self, kind: LetterKind) -> bool {
         let is_over = self.lifted_at.is_some();
@@ -486,13 +486,13 @@ impl LetterFacts {
         }
     }
 
-    /// Puts the confirmation link in.
+    /// Adds the confirmation link.
     pub fn set_confirm_link(&mut self, public_url: &str, link: &IssuedLink, language: Language) {
         self.confirm_url = Some(format!("{public_url}/confirm/{}", link.token));
         self.confirm_until = Some(language.minute(link.expires_at));
     }
 
-    /// Puts in the link that takes a confirmation back.
+    /// Adds the link that withdraws a confirmation.
     pub fn set_withdraw_link(&mut self, public_url: &str, link: &IssuedLink, language: Language) {
         self.withdraw_url = Some(format!("{public_url}/withdraw/{}", link.token));
         self.withdraw_until = Some(language.minute(link.expires_at));
@@ -500,9 +500,9 @@ impl LetterFacts {
 }
 
 impl RotationCommands {
-    /// For a key by its masked id.
+    /// The commands for a key, given its masked id.
     pub(super) fn of(masked: &str, user_name: Option<&str>) -> Self {
-        // A key of the account itself is reached without a user's name.
+        // For a key of the account itself, the commands have no user name.
         let user = user_name.map_or_else(String::new, |name| {
             format!(" --UserName {}", quote_for_shell(&sanitize_text(name)))
         });
@@ -525,7 +525,7 @@ impl RotationCommands {
     }
 }
 
-/// A word of a POSIX shell.
+/// Quotes a word for a POSIX shell.
 fn quote_for_shell(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@');
     if !text.is_empty() && text.chars().all(plain) {

@@ -1,8 +1,7 @@
 //! Rendering letters: one template per kind and language, of which both parts are made (`markup`).
 //!
-//! Templates come with the build; a folder may override them by the same names (`en/imposed.md`). They are
-//! read and tried once, at the start: a name that a template misspells is an error then, not an empty place
-//! in a letter.
+//! Templates come with the build; a folder may override them by the same names (`en/imposed.md`). They are read and
+//! rendered once at the start, so that a misspelt name is an error then and not a gap in a letter.
 
 mod html;
 mod markup;
@@ -40,29 +39,29 @@ pub struct LetterTemplates(Environment<'static>);
 /// A template that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateFault {
-    /// It is wrong, or a fact that it asks for is missing.
+    /// The template is not valid, or uses an unknown fact.
     #[error("{0}")]
     Template(#[from] minijinja::Error),
     /// It cannot be read.
     #[error("{}: {fault}", path.display())]
     File {
-        /// Which one.
+        /// The template.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         fault: io::Error,
     },
-    /// It overrides nothing.
+    /// No built-in template has this name.
     #[error("{}: no letter uses this template; use one of {}", .0.display(), built_in_names())]
     Unused(PathBuf),
-    /// It uses what letters do not have.
+    /// It uses markup that letters do not support.
     #[error("{template}: {fault}")]
     Markup {
-        /// Which one.
+        /// The template.
         template: String,
         /// What.
         fault: markup::UnsupportedMarkup,
     },
-    /// It renders no subject.
+    /// It has no subject.
     #[error("{0}: a letter must begin with its subject: `# …`")]
     NoSubject(String),
 }
@@ -123,7 +122,7 @@ fn template_name(kind: LetterKind, language: Language) -> String {
 }
 
 impl LetterTemplates {
-    /// Reads the templates, those of a folder in place of those of the build, and tries each.
+    /// Reads the templates, those in a folder instead of the built-in ones, and test-renders each.
     ///
     /// # Errors
     /// [`TemplateFault`].
@@ -138,7 +137,7 @@ impl LetterTemplates {
                 .build()?,
         );
         environment.set_formatter(escape_value);
-        // What an included template has made is not escaped again.
+        // The output of an included template must not be escaped again.
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         if let Some(folder) = folder {
             check_unused_templates(folder, folder)?;
@@ -203,7 +202,7 @@ impl LetterTemplates {
     }
 }
 
-/// Whatever a fact holds, it is text: what [`markup`] would read is escaped.
+/// Every fact is plain text: markup in it is escaped.
 fn escape_value(
     out: &mut Output,
     state: &mut State,

@@ -12,10 +12,10 @@ use time::OffsetDateTime;
 use super::letter::RenderedLetter;
 use akgate_state::outbox::LeasedLetter;
 
-/// Why a letter is no message.
+/// Why the message of a letter cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageFault {
-    /// The address is none.
+    /// The address is not valid.
     #[error("the address is not valid: {0}")]
     Address(#[from] lettre::address::AddressError),
     /// A header cannot be written.
@@ -23,7 +23,7 @@ pub enum MessageFault {
     Message(#[from] lettre::error::Error),
 }
 
-/// `Auto-Submitted: auto-generated` (RFC 3834): nobody's absence note answers it.
+/// `Auto-Submitted: auto-generated` (RFC 3834), so that no out-of-office note answers.
 #[derive(Clone)]
 struct AutoSubmitted;
 

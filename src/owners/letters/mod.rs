@@ -1,6 +1,6 @@
-//! The road out: letters are rendered, sent and settled by a worker that takes them from the outbox.
+//! Letters: a worker takes them from the outbox, renders and sends them, and records the results.
 //!
-//! No request handler speaks SMTP; whoever changes a restriction enqueues a letter in the same transaction.
+//! No request handler sends mail: a transaction that changes a restriction enqueues the letter.
 
 pub mod dkim;
 pub mod facts;

@@ -1,4 +1,4 @@
-//! Letters to try templates with: every branch that a letter can take.
+//! Sample facts for checking templates, covering every branch.
 
 use time::{Duration, OffsetDateTime, macros::datetime};
 
@@ -12,7 +12,7 @@ use akgate_state::{
 
 const IMPOSED_AT: OffsetDateTime = datetime!(2026-11-26 12:00 UTC);
 
-/// Each kind in each language, with much and with little known.
+/// Each kind of letter in each language, with many and with few facts.
 pub(super) fn list_samples() -> impl Iterator<Item = (LetterKind, Language, LetterFacts)> {
     Language::ALL.into_iter().flat_map(|language| {
         LetterKind::ALL.into_iter().flat_map(move |kind| {
@@ -29,7 +29,7 @@ pub(super) fn list_samples() -> impl Iterator<Item = (LetterKind, Language, Lett
     })
 }
 
-/// What a letter of a kind is usually sent for.
+/// The usual facts of a kind of letter.
 pub(super) fn sample_for_kind(kind: LetterKind, language: Language) -> LetterFacts {
     let much = LetterFacts::sample(language);
     match kind {

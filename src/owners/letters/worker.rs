@@ -1,12 +1,10 @@
-//! The worker: takes letters that are due, sends them, and settles each; and looks at restrictions whose next step is
-//! due ([`escalate`]).
+//! The worker: sends due letters and settles each; and examines restrictions whose next step is due ([`escalate`]).
 //!
-//! A letter that the mail server may take later is tried again after 30 seconds, then twice as long each
-//! time, up to an hour; after a week it is failed, where an operator sees it
-//! (`GET /admin/v1/letters?state=Failed`). One that can never be sent is failed at once, and where that is the
-//! address's fault, another contact is told. While the server takes nothing at all, one batch asks
-//! after it now and then and the others wait ([`OutagePause`]). Letters of a batch are sent side by side, each in a task of its own: none
-//! stands in the way of another, not by a panic either.
+//! A letter that the mail server rejects for now is retried after 30 seconds, then after twice as long each time, up to
+//! an hour; after a week it is marked as failed (`GET /admin/v1/letters?state=Failed`). One that can never be sent
+//! fails at once; if the address is the reason, another contact is notified. While the server is down, one batch probes
+//! it now and then and the others wait ([`OutagePause`]). The letters of a batch are sent concurrently, each in its own
+//! task, so that a panic affects only one.
 
 mod attempt;
 mod context;
@@ -34,8 +32,8 @@ use akgate_state::{
     },
 };
 
-/// How letters are taken, and how long each is tried. One that had to wait for its day is older than the window when it is
-/// tried first. The size of a batch is also the number of connections to the mail server.
+/// How letters are leased, and how long each is retried. An announced letter may be older than that at its first
+/// attempt. The size of a batch is also the number of connections to the mail server.
 const QUEUE: QueuePolicy = QueuePolicy {
     lease: time::Duration::minutes(3),
     batch_size: 8,
@@ -49,10 +47,10 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);
 /// How often the outbox is looked at without a hint.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often a letter is looked at that says what is not so yet.
+/// How often a letter is checked that must wait because refusals are not enforced yet.
 const RECHECK_INTERVAL: time::Duration = time::Duration::HOUR;
 
-/// Restrictions looked at in one round.
+/// Restrictions examined per round.
 const ESCALATION_BATCH_SIZE: i64 = 100;
 
 impl LetterWorker {
@@ -71,7 +69,7 @@ impl LetterWorker {
         rounds.run(stop, || worker.round()).await;
     }
 
-    /// Takes the letters that are due and settles each; gives how many there were.
+    /// Sends the due letters and settles each; returns their number.
     ///
     /// # Errors
     /// [`StateFault`] where the outbox cannot be read.
@@ -89,8 +87,7 @@ impl LetterWorker {
         Ok(process_batch(letters, process).await)
     }
 
-    /// Looks at the restrictions whose time has come; gives how many there were, without those that
-    /// could not be looked at.
+    /// Examines the restrictions whose next step is due; returns their number, without those that failed.
     ///
     /// # Errors
     /// [`StateFault`] where the registry cannot be read.
@@ -110,7 +107,7 @@ impl LetterWorker {
             let looking = escalate::escalate_restriction(&self.pool, *restriction_id, &rules, now);
             let looked = match with_timeout(self.timeout, looking).await {
                 Ok(looked) => looked,
-                // One that cannot be looked at holds up nothing else.
+                // One that fails does not delay the others.
                 Err(fault) => {
                     tracing::error!(%restriction_id, %fault, "cannot check a restriction");
                     continue;
@@ -130,7 +127,7 @@ impl LetterWorker {
         Ok(count)
     }
 
-    /// The letter that tells of a widening does not wait for the nodes; the record has where it is enforced.
+    /// The letter about a widening does not wait for the nodes; the receipt records where it is enforced.
     fn keep_receipt(&self, widened: WidenedRestriction) {
         let barrier = Arc::clone(&self.barrier);
         tokio::spawn(async move {
@@ -188,8 +185,8 @@ impl LetterWorker {
         }
     }
 
-    /// Whether a letter that tells of a restriction has to wait, because nothing is refused yet; announces it where there
-    /// is a day to announce.
+    /// Whether a letter about a restriction has to wait because refusals are not enforced yet; if a date is configured,
+    /// announces the restriction.
     async fn is_too_early(&self, letter: &LeasedLetter) -> bool {
         let now = self.clock.now();
         let later = self.letter_settings.enforce_from.filter(|from| now < *from);
@@ -218,7 +215,7 @@ impl LetterWorker {
         true
     }
 
-    /// One attempt, apart: its panic, or its hanging, is its own.
+    /// Runs one attempt in a task of its own, so that its panic or its hanging affects no other.
     async fn attempt(self: &Arc<Self>, letter: &Arc<LeasedLetter>) -> Result<(), SendFault> {
         let mut task = tokio::spawn(attempt::send_letter(Arc::clone(self), Arc::clone(letter)));
         match tokio::time::timeout(ATTEMPT_TIMEOUT, &mut task).await {
@@ -235,7 +232,7 @@ impl LetterWorker {
     }
 }
 
-/// One line per attempt: neither the address nor the link is in it.
+/// Logs one line per attempt, without the address and the link.
 fn log_settlement(letter: &LeasedLetter, settlement: &Settlement) {
     let LeasedLetter {
         letter_id,

@@ -1,5 +1,4 @@
-//! The owner's page: GET shows what is known and what would be confirmed, POST confirms, once. Mail scanners follow
-//! links, so GET changes nothing.
+//! The owner's page: GET shows the facts, POST confirms once. Mail scanners follow links, so GET changes nothing.
 
 use axum::{
     extract::{Path, State},
@@ -35,7 +34,7 @@ use akgate_state::{
     },
 };
 
-/// At most so many artefacts stand on the page.
+/// Maximum number of artefacts on the page.
 const MAX_ARTEFACTS: usize = 200;
 
 /// The longest id of an artefact, in bytes.
@@ -44,7 +43,7 @@ const MAX_ARTEFACT_ID_BYTES: usize = 160;
 /// The longest remark that is kept, in characters.
 const MAX_REMARK_CHARS: usize = 500;
 
-/// What a page tells of a restriction. Ids are masked: a letter may be forwarded.
+/// What the page shows of a restriction. Ids are masked, because a letter may be forwarded.
 #[derive(Serialize)]
 struct ConfirmationView {
     access_key_id: String,
@@ -55,7 +54,7 @@ struct ConfirmationView {
     public_since: String,
     sources: Vec<SourceView>,
     more_sources: usize,
-    /// Other keys of the same user that work.
+    /// The number of other active keys of the same user.
     other_active_keys: i64,
     artefacts: Vec<ArtefactView>,
     more_artefacts: bool,
@@ -76,16 +75,16 @@ struct ArtefactView {
     names: String,
     at: String,
     source_ip: String,
-    /// Until when a session works, if it still does.
+    /// When a session expires; `None` if it has expired.
     works_until: Option<String>,
     is_session: bool,
     is_acknowledged: bool,
 }
 
-/// How many places are shown.
+/// Maximum number of places on the page.
 const MAX_SOURCES: usize = 20;
 
-/// Shows what would be confirmed.
+/// Shows the confirmation page.
 pub async fn show_confirmation(
     State(console): State<OwnerPages>,
     Path(token): Path<String>,
@@ -94,7 +93,7 @@ pub async fn show_confirmation(
     show_link_page(&console, LinkPurpose::Confirm, &token, &headers).await
 }
 
-/// Shows what would be taken back.
+/// Shows the page that withdraws a confirmation.
 pub async fn show_withdrawal(
     State(console): State<OwnerPages>,
     Path(token): Path<String>,
@@ -141,7 +140,7 @@ async fn show_link_page(
     }
 }
 
-/// Confirms.
+/// Confirms the clean-up.
 pub async fn confirm_clean_up(
     State(console): State<OwnerPages>,
     Path(token): Path<String>,
@@ -171,7 +170,7 @@ pub async fn confirm_clean_up(
     console.pages.render(page, language, facts)
 }
 
-/// Takes a confirmation back.
+/// Withdraws a confirmation.
 pub async fn withdraw_confirmation(
     State(console): State<OwnerPages>,
     Path(token): Path<String>,
@@ -198,7 +197,7 @@ pub async fn withdraw_confirmation(
     console.pages.render(page, language, facts)
 }
 
-/// The language of a link's owner, asked for before it is spent.
+/// The language of a link's owner, read before the link is used up.
 async fn find_link_language(
     console: &OwnerPages,
     purpose: LinkPurpose,
@@ -213,7 +212,7 @@ async fn find_link_language(
     Ok(language.unwrap_or_else(|| preferred_language(headers)))
 }
 
-/// What the form says. What it does not know is left out: a form filled in by a person is never refused.
+/// Parses the form. Unknown values are ignored, so that no person's form is refused.
 fn parse_statement(form: &[u8]) -> ConfirmationStatement {
     let mut statement = ConfirmationStatement::default();
     for (name, value) in form_urlencoded::parse(form) {
@@ -239,7 +238,7 @@ fn parse_statement(form: &[u8]) -> ConfirmationStatement {
     statement
 }
 
-/// Anything else.
+/// Answers every other path.
 pub async fn show_not_found(State(console): State<OwnerPages>, headers: HeaderMap) -> Response {
     console
         .pages

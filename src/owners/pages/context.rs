@@ -1,4 +1,4 @@
-//! What the pages stand on, and what they share.
+//! What the pages depend on, and functions that they share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,16 +14,16 @@ use akgate_state::{
     directory::{StateFault, contacts::Language},
 };
 
-/// What the pages stand on.
+/// What the pages depend on.
 #[derive(Clone)]
 pub struct OwnerPages {
     /// The database.
     pub pool: Pool,
     /// The pages.
     pub pages: Arc<PageTemplates>,
-    /// What follows a confirmation.
+    /// Who may lift after a confirmation.
     pub lift: LiftRule,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Arc<dyn Clock>,
     /// How long a request may take in the database.
     pub timeout: Duration,
@@ -40,7 +40,7 @@ pub(super) fn unavailable_page(
         .render(PageKind::Unavailable, preferred_language(headers), ())
 }
 
-/// The reader's language where no contact says it: the first that the browser names.
+/// The reader's language if no contact determines it: the browser's first choice.
 pub(super) fn preferred_language(headers: &HeaderMap) -> Language {
     let named = headers
         .get(ACCEPT_LANGUAGE)

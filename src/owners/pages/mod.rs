@@ -32,7 +32,7 @@ pub fn public_router(console: OwnerPages) -> Router {
         )
         .fallback(confirmation::show_not_found)
         .with_state(console)
-        // The link is a secret of its reader: it must not be kept or passed on.
+        // The link is secret: browsers must not cache it or send it as a referrer.
         .layer(fixed(header::CACHE_CONTROL, "no-store"))
         .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
         .layer(fixed(header::CONTENT_SECURITY_POLICY, policy))

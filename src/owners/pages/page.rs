@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use akgate_state::directory::contacts::Language;
 
-/// A template in both languages.
+/// The text of a template in both languages.
 macro_rules! both {
     ($stem:literal) => {
         (
@@ -23,25 +23,25 @@ pub struct PageTemplates(Environment<'static>);
 /// The name of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageKind {
-    /// What will be confirmed, and the button.
+    /// Asks for the confirmation.
     Confirm,
-    /// It is confirmed.
+    /// Thanks for the confirmation.
     Confirmed,
-    /// What would be taken back, and the button.
+    /// Asks whether to withdraw the confirmation.
     Withdraw,
-    /// It is taken back.
+    /// The confirmation is withdrawn.
     Withdrawn,
-    /// It was confirmed before, or is lifted.
+    /// The clean-up was confirmed before, or the restriction is lifted.
     AlreadyConfirmed,
-    /// The link is no good.
+    /// The link does not work.
     LinkExpired,
     /// What a refused caller should do.
     Help,
     /// Why a call was refused.
     Why,
-    /// There is no such refusal.
+    /// No such refusal is on record.
     WhyUnknown,
-    /// Try again.
+    /// The database failed: try again.
     Unavailable,
 }
 
@@ -73,7 +73,7 @@ impl PageKind {
         }
     }
 
-    /// Its file, of each language.
+    /// The name of its template file.
     fn stem(self) -> &'static str {
         match self {
             Self::Confirm => "confirm",
@@ -117,11 +117,11 @@ impl PageTemplates {
     /// Reads the pages that come with this build.
     ///
     /// # Errors
-    /// That of a template; the tests keep that from being released.
+    /// A built-in template is wrong; the tests check it.
     pub fn built_in() -> Result<Self, minijinja::Error> {
         let mut pages = Environment::new();
         pages.set_undefined_behavior(UndefinedBehavior::Strict);
-        // Names without an ending would not be escaped.
+        // minijinja escapes only names with a known extension.
         pages.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
         pages.add_template("layout", include_str!("templates/layout.html"))?;
         for page in PageKind::ALL {

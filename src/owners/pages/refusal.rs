@@ -1,6 +1,6 @@
-//! The page that a refusal recommends: what to do, and, for who has the RequestId and the key that signed,
-//! why. Whoever holds a leaked key may be its thief: nothing is told of who owns it or where it was found,
-//! and ids that do not belong together get the answer of ids that nobody has.
+//! The page that a refusal recommends: it says what to do and, to a caller who has the RequestId and the AccessKeyId,
+//! why the call was refused. The holder of a leaked key may be a thief, so the page does not say who owns the key or
+//! where it was found, and a wrong pair of ids gets the same answer as unknown ids.
 
 use axum::{
     extract::{Form, Query, State, rejection::FormRejection},
@@ -23,7 +23,7 @@ use akgate_state::{
     directory::with_timeout,
 };
 
-/// The call that a page is asked about.
+/// The call that the page is about.
 #[derive(Debug, Default, Deserialize)]
 pub struct RefusalQuery {
     #[serde(rename = "RequestId", default)]
@@ -32,14 +32,14 @@ pub struct RefusalQuery {
     access_key_id: String,
 }
 
-/// What the page is filled with.
+/// The facts of the help page.
 #[derive(Serialize)]
 struct HelpView {
-    /// Empty where the page was not reached from a refusal.
+    /// Empty if the page was not reached from a refusal.
     request_id: String,
 }
 
-/// What is told.
+/// The facts of the page that explains a refusal.
 #[derive(Serialize)]
 struct RefusalView {
     request_id: String,
@@ -48,15 +48,15 @@ struct RefusalView {
     forbidden: RefusalReason,
     refused_at: String,
     access_key_id: String,
-    /// The restricted key, where a session of it signed.
+    /// The restricted key, if one of its sessions signed.
     parent: Option<String>,
     restricted_since: String,
     state: String,
-    /// As if the restriction had never been.
+    /// Whether the restriction was undone because its report was a mistake.
     undone: bool,
 }
 
-/// Shows what to do, and asks for the key where a RequestId is given.
+/// Shows what to do, and asks for the AccessKeyId if a RequestId is given.
 pub async fn show_help(
     State(console): State<OwnerPages>,
     Query(asked): Query<RefusalQuery>,
@@ -71,7 +71,7 @@ pub async fn show_help(
         .render(PageKind::Help, preferred_language(&headers), filled)
 }
 
-/// Tells why.
+/// Explains why a call was refused.
 pub async fn explain_refusal(
     State(console): State<OwnerPages>,
     headers: HeaderMap,

@@ -17,7 +17,7 @@ const ANY_ACTION: &str = "*";
 /// Operations refused by name, of any product.
 #[derive(Debug, Clone)]
 pub struct Blocklist {
-    // Product codes in lower case: the field is not of one mind about their case.
+    // Product codes in lower case, because their case varies between sources.
     by_product: HashMap<Box<str>, HashMap<Box<str>, Actions>>,
 }
 
@@ -47,7 +47,7 @@ impl Blocklist {
     /// The list of the profile `strict` that comes with this build.
     ///
     /// # Errors
-    /// [`DataError`] where the embedded data is wrong; the tests keep that from being released.
+    /// [`DataError`] if the embedded data is wrong; the tests check it.
     pub fn strict() -> Result<Self, DataError> {
         Self::parse(STRICT_CSV)
     }
@@ -216,7 +216,7 @@ mod tests {
         for (row, message) in [
             (
                 "Ecs,2014-05-26,A,page",
-                "line 2: 4 columns where 5 are needed",
+                "line 2: the row has 4 columns; it must have 5",
             ),
             (",2014-05-26,A,page,", "line 2: `` is not a product code"),
             (

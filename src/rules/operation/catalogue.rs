@@ -53,7 +53,8 @@ impl Operation {
         self.effect
     }
 
-    /// Whether it is a read with which an account is mapped: of identities, credentials, permissions, resources.
+    /// Whether it is a sensitive read: one that helps to explore an account's identities, credentials, permissions or
+    /// resources.
     #[must_use]
     pub fn is_sensitive(&self) -> bool {
         self.is_sensitive
@@ -69,7 +70,7 @@ impl Operation {
     }
 }
 
-/// What every listed operation would change, and which of its parameters an audit record keeps.
+/// The effect of every listed operation, and the parameters that a record of it keeps.
 #[derive(Debug, Clone)]
 pub struct Catalogue {
     by_version: HashMap<Box<str>, ListedProduct>,
@@ -120,7 +121,7 @@ impl Catalogue {
     /// The catalogue that comes with this build.
     ///
     /// # Errors
-    /// [`DataError`] where the embedded data is wrong; the tests keep that from being released.
+    /// [`DataError`] if the embedded data is wrong; the tests check it.
     pub fn built_in() -> Result<Self, DataError> {
         Self::parse(BUILT_IN_CSV)
     }
@@ -212,7 +213,7 @@ impl Catalogue {
         })
     }
 
-    /// The operation that is named so, whoever serves it.
+    /// The operation with this product, version and action.
     ///
     /// # Errors
     /// [`ForeignOperationFault`] where product and version do not go together, or a part is empty.
@@ -339,7 +340,7 @@ fn parse_names(text: &str) -> Result<Box<[Box<str>]>, DataFault> {
     Ok(names.into())
 }
 
-/// Guards the data file against a slip: an audit record is read by many and kept for long.
+/// Guards against a mistake in the data file: records are read by many people and kept for long.
 fn may_hold_a_secret(name: &str) -> bool {
     const WORDS: [&str; 7] = [
         "Password",

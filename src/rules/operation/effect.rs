@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// What an operation would change. Policy speaks of effects, never of single actions.
+/// What an operation would change. Policy refers to effects, not to single actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Changes nothing and returns no secret.

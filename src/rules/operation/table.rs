@@ -1,6 +1,6 @@
-//! The form of the data files under `config/`: a header, then one row a line, `#` for a comment.
+//! Reads the data files under `config/`: a header, then one row per line; `#` starts a comment.
 //!
-//! Deliberately less than CSV: no quotes, so no field can hold a comma, and a line is a row.
+//! Deliberately simpler than CSV: without quotes, no field can contain a comma, and every line is a row.
 
 /// What is wrong with a data file, and in which line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum DataFault {
     #[error("the header must be `{0}`")]
     Header(String),
     /// A row has too few or too many columns.
-    #[error("{found} columns where {expected} are needed")]
+    #[error("the row has {found} columns; it must have {expected}")]
     Columns {
         /// How many the row has.
         found: usize,
@@ -29,17 +29,19 @@ pub enum DataFault {
     /// A field is quoted.
     #[error("quotes are not supported")]
     Quote,
-    /// A product that the file cannot speak of.
+    /// The product is not one of the four that the catalogue lists.
     #[error("`{0}` is not a catalogued product")]
     Product(String),
-    /// A product code with a character that no code has.
+    /// A product code with an invalid character.
     #[error("`{0}` is not a product code")]
     ProductCode(String),
-    /// A version that is no date.
+    /// A version that is not a date.
     #[error("`{0}` is not a version: YYYY-MM-DD")]
     Version(String),
-    /// One version of two products, or two versions of one: `Version` could not tell them apart.
-    #[error("version {version} is {other}'s, or {product} has another one")]
+    /// Two products have the same version, or one product has two: `Version` must identify the product.
+    #[error(
+        "version {version} of {product} conflicts with an earlier row: it is the version of {other}, or {product} has another version"
+    )]
     VersionTaken {
         /// The version of this line.
         version: String,
@@ -48,22 +50,22 @@ pub enum DataFault {
         /// The product of an earlier line.
         other: String,
     },
-    /// An action that is no name.
+    /// An action that is not a valid name.
     #[error("`{0}` is not an action")]
     Action(String),
-    /// An effect that is none, or one that stands for absence and cannot be listed.
+    /// An unknown effect, or one that means "not listed".
     #[error("`{0}` is not an effect that can be listed")]
     Effect(String),
-    /// An operation that is called sensitive with another word, or is no read.
+    /// The column `sensitive` has another value than `yes`, or the operation is not a read.
     #[error("`{0}`: sensitive must be `yes` (only for a read) or empty")]
     Sensitive(String),
-    /// A parameter name with another character, or twice.
+    /// A parameter name that is invalid or repeated.
     #[error("`{0}` is not a parameter name, or is repeated")]
     Name(String),
     /// A parameter that may hold a secret.
     #[error("parameter `{0}` may contain a secret and must not be recorded")]
     SecretName(String),
-    /// A source that is none.
+    /// An unknown source.
     #[error("`{0}` is not a source: use page or unofficial")]
     Source(String),
     /// The same operation a second time.
@@ -74,7 +76,7 @@ pub enum DataFault {
         /// Its action.
         action: String,
     },
-    /// No row at all.
+    /// The file has no rows.
     #[error("there are no rows")]
     Empty,
 }

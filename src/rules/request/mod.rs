@@ -27,7 +27,7 @@ use crate::{
 /// The longest nonce that is kept, in bytes. Clients send UUIDs and hashes.
 const MAX_NONCE: usize = 256;
 
-/// A request as received: head parsed, the whole body in memory.
+/// A request as received, with a parsed head and the whole body in memory.
 #[derive(Debug, Clone)]
 pub struct RawRequest {
     /// Method, target and headers.
@@ -36,10 +36,10 @@ pub struct RawRequest {
     pub body: Bytes,
 }
 
-/// What a request says of itself: unproven.
+/// What a request claims, before it is verified.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignatureClaim {
-    /// Whose signature it says it carries.
+    /// The AccessKeyId that it names.
     pub access_key_id: AccessKeyId,
     /// The session's token, where there is one.
     pub security_token: Option<SecurityToken>,
@@ -202,7 +202,7 @@ impl RequestParts<'_> {
             .map(|token| SecurityToken::new(token.to_owned())))
     }
 
-    /// Refuses a request that asks to be let in by a bearer token.
+    /// Refuses a request with a bearer token.
     pub fn refuse_bearer(&self, parameters: &Parameters) -> Result<(), Fault> {
         let named = parameters
             .get("SignatureType")
@@ -219,7 +219,7 @@ impl RequestParts<'_> {
     }
 }
 
-/// Checks a nonce's length; its form is the client's affair.
+/// Checks a nonce's length; the client chooses its format.
 pub(crate) fn check_nonce(text: Option<&str>) -> Result<String, Fault> {
     match text.unwrap_or_default() {
         "" => Err(Fault::Missing("SignatureNonce")),

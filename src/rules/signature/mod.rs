@@ -1,4 +1,4 @@
-//! Proving that the claimed key signed the request: three schemes, one verifier.
+//! Verifies that the claimed key signed the request: three schemes, one verifier.
 //!
 //! Each scheme's file reads what the scheme signs, writes the canonical forms in named stages, and
 //! prints the request for upstream from the same value. [`VerifiedRequest`] is the only thing that prints, so
@@ -64,7 +64,7 @@ pub struct CanonicalForm {
     pub string_to_sign: String,
 }
 
-/// A request whose MAC holds, or that needs none.
+/// A request whose MAC matches, or that needs none.
 #[derive(Clone)]
 pub struct VerifiedRequest {
     request: ApiRequest,
@@ -72,10 +72,10 @@ pub struct VerifiedRequest {
     spelling: acs3::Spelling,
 }
 
-/// What upstream does with the caller's credentials.
+/// What happens to the caller's credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialHandling {
-    /// They end here; upstream trusts our identity header.
+    /// They are removed; the upstream trusts the identity header.
     Drop,
     /// They are printed again, for an upstream that verifies too.
     Keep,
@@ -171,7 +171,7 @@ fn canonical_candidates(
 }
 
 impl VerifiedRequest {
-    /// A request that carries no AccessKey, where the configuration lets it pass.
+    /// Accepts a request without an AccessKey, if the configuration allows it.
     ///
     /// # Errors
     /// Gives the request back where it claims a key: then only [`verify_signature`] may make this value.
@@ -186,7 +186,7 @@ impl VerifiedRequest {
         })
     }
 
-    /// Verifies the MAC of the same request by another secret: that of the pair has been replaced since.
+    /// Verifies the MAC of the same request with another secret, after the access key's secret was replaced.
     ///
     /// # Errors
     /// As [`verify_signature`]; nothing is changed then.

@@ -57,7 +57,7 @@ pub(crate) fn parse(message: &RequestParts<'_>, credentials: &str) -> Result<Api
         if name.contains(['&', '=', '?']) || value.contains('&') {
             return Err(Fault::parameter(
                 name,
-                "this style cannot sign a query with & in it, or = or ? in a name",
+                "the ROA style cannot sign a query parameter with & in its value, or with &, = or ? in its name",
             ));
         }
     }

@@ -114,7 +114,7 @@ fn signed_parameters(message: &RequestParts<'_>) -> Result<Parameters, Fault> {
     if message.body_type == BodyType::Other && !message.body.is_empty() {
         return Err(Fault::parameter(
             "Content-Type",
-            "the body must be a form; nothing signs one of another type",
+            "the body must be a form (application/x-www-form-urlencoded): the RPC style does not sign other bodies",
         ));
     }
     // One client core sends JSON but signs its members as parameters.
@@ -125,7 +125,7 @@ fn signed_parameters(message: &RequestParts<'_>) -> Result<Parameters, Fault> {
     {
         return Err(Fault::parameter(
             name,
-            "a JSON member must be a text or a whole number to be signed as a parameter",
+            "a JSON member must be a string or an integer, because it is signed as a parameter",
         ));
     }
     message.all_parameters()

@@ -34,7 +34,7 @@ pub enum Refusal {
     StandingUnknown,
 }
 
-/// What the caller is told of a refusal.
+/// The fault that the caller gets.
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         match refusal {

@@ -57,7 +57,7 @@ pub use policy::{Mode, Policy, Profile};
 pub use remedy::is_self_remedy;
 use time::OffsetDateTime;
 
-/// What the registry says now of an AccessKey.
+/// The standing of an AccessKey in the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Standing {
     /// No restriction is in force.
@@ -70,10 +70,10 @@ pub enum Standing {
     Unknown,
 }
 
-/// All that a decision depends on.
+/// Everything that a decision depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct DecisionFacts<'a> {
-    /// What is asked for.
+    /// The operation.
     pub operation: &'a Operation,
     /// The standing of the AccessKey and of every ancestor of its session, in any order.
     pub lineage: &'a [Standing],
@@ -150,7 +150,7 @@ fn judge_call(strict: &Blocklist, facts: &DecisionFacts<'_>) -> Result<Grounds, 
     }
 }
 
-/// Whether news that this node may lack could refuse a call that leaves no intent.
+/// Whether a change that this node may not know yet could refuse a call that has no intent.
 fn rests_on_lease(
     strict: &Blocklist,
     facts: &DecisionFacts<'_>,
@@ -193,8 +193,8 @@ pub fn profile_refuses(
     }
 }
 
-/// The standings of a key and its ancestors as one: a restriction is not hidden by an unknown, and
-/// an unknown not by a clear one.
+/// Combines the standings of a key and its ancestors: a restriction outweighs an unknown standing, and an unknown
+/// outweighs a clear one.
 struct LineageStanding {
     restriction: Option<Uuid>,
     widened: bool,
@@ -203,7 +203,7 @@ struct LineageStanding {
 
 impl LineageStanding {
     fn of(standings: &[Standing]) -> Self {
-        // No lineage means that nobody asked the registry.
+        // An empty lineage means that the registry was not asked.
         let start = Self {
             restriction: None,
             widened: false,

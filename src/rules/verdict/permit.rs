@@ -1,4 +1,4 @@
-//! Leave to forward one call, from the decision to the first byte that upstream gets.
+//! The permission to forward one call, from the decision to the first byte that the upstream gets.
 //!
 //! ```text
 //! decide ─> Permit ─┬─ unproven_read ────────────> Clearance ─ spend ─> forwarded
@@ -6,8 +6,8 @@
 //!                                           └─ Outdated: catch up, decide anew, join with the same intent
 //! ```
 //!
-//! What is compared after something was waited for was read before it: the permit names the position at which it was
-//! decided, and that was read when the call was received.
+//! A permit names the position at which it was decided. That position is read when the call is received, before
+//! anything is waited for, so that a later comparison detects every change in between.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::{
 /// forwards nothing that it decided before.
 pub const PERMIT_LIFETIME: Duration = Duration::from_secs(5);
 
-/// What a decision stands on.
+/// What a decision is based on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecisionBasis {
     /// What the node knew: read before anything else that the decision depends on.
@@ -32,8 +32,8 @@ pub struct DecisionBasis {
     pub is_leased: bool,
 }
 
-/// Leave to forward one call, at the position at which it was decided. Not cloneable, so that it is spent by what it
-/// permits.
+/// The permission to forward one call, with the position at which it was decided. It cannot be cloned, so that
+/// forwarding uses it up.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Permit {
@@ -42,14 +42,14 @@ pub struct Permit {
     pub(super) basis: DecisionBasis,
 }
 
-/// A permit that nothing stands against any more but time: it has its intent, or needs none.
+/// A permit that is ready to be used: it has its intent or needs none, and can only expire.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Clearance {
     permit: Permit,
 }
 
-/// The registry has changed since the decision: it has to be made anew, at [`OutdatedDecision::required`] or later.
+/// The registry has changed since the decision, which must be made again at [`OutdatedDecision::required`] or later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the registry has changed since this was decided")]
 pub struct OutdatedDecision {
@@ -66,7 +66,7 @@ impl Permit {
     /// Joins the permit with the intent of its call, which found the registry at `intent`.
     ///
     /// # Errors
-    /// [`OutdatedDecision`] where that is another history, or newer than what the decision stands on.
+    /// [`OutdatedDecision`] if that is another history, or newer than what the decision is based on.
     pub fn bind_to_intent(self, intent: Position) -> Result<Clearance, OutdatedDecision> {
         if self.basis.position.covers(intent) {
             Ok(Clearance { permit: self })
@@ -75,7 +75,7 @@ impl Permit {
         }
     }
 
-    /// A plain read leaves no intent. Gives the permit back where the call is none.
+    /// Clears a plain read, which needs no intent. Returns the permit if the call is not a plain read.
     ///
     /// # Errors
     /// The permit itself.
@@ -102,7 +102,7 @@ impl Permit {
         self.grounds
     }
 
-    /// What it stands on.
+    /// What the decision is based on.
     #[must_use]
     pub fn basis(&self) -> DecisionBasis {
         self.basis
@@ -124,7 +124,7 @@ impl Permit {
 }
 
 impl Clearance {
-    /// Spends it, just before the first byte goes upstream; gives the instant until which that may be.
+    /// Uses the clearance, just before the first byte is sent; returns the deadline for that byte.
     ///
     /// # Errors
     /// [`ExpiredDecision`].

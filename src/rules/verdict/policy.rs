@@ -1,4 +1,4 @@
-//! What an operator chooses: profile, mode, and from when.
+//! The policy: profile, mode, and when enforcement begins.
 
 use time::OffsetDateTime;
 
@@ -6,16 +6,16 @@ crate::text_enum! {
     /// What a restricted AccessKey is refused. Per account.
     #[derive(Default)]
     pub enum Profile {
-        /// Changes of identities, credentials and permissions, and secrets: the notice of April 2024.
+        /// Changes of identities, credentials and permissions, and reads of secrets: the vendor's notice of April 2024.
         #[default]
         Mutations = "mutations",
-        /// That, all of RAM and IMS, and the listed operations of other products: the help page.
+        /// In addition all of RAM and IMS, and the listed operations of other products: the vendor's help page.
         Strict = "strict",
     }
 }
 
 crate::text_enum! {
-    /// Whether refusals are carried out.
+    /// Whether refusals are enforced.
     #[derive(Default)]
     pub enum Mode {
         /// Refuse.
@@ -28,12 +28,12 @@ crate::text_enum! {
     }
 }
 
-/// How refusals are carried out.
+/// The policy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether they are.
+    /// The mode.
     pub mode: Mode,
-    /// From when on, where that was announced: until then as in [`Mode::Shadow`].
+    /// When enforcement begins, if a date is configured; until then the mode is [`Mode::Shadow`].
     pub enforce_from: Option<OffsetDateTime>,
     /// Whether a restricted key may disable or delete itself.
     pub self_remedy: bool,
@@ -51,7 +51,7 @@ impl Policy {
 }
 
 impl Profile {
-    /// The stricter of two: that of a session that one account's key minted in another account.
+    /// The stricter of two profiles, for a session that one account's key minted in another account.
     #[must_use]
     pub fn stricter(self, other: Self) -> Self {
         match (self, other) {

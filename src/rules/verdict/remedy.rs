@@ -1,4 +1,4 @@
-//! The opt-in lane: a leaked AccessKey that disables or deletes itself.
+//! Self-remediation (opt-in): a leaked AccessKey may disable or delete itself.
 
 use crate::{
     access_key::AccessKeyId,

@@ -1,4 +1,4 @@
-//! The audit, as operators are shown it.
+//! Reads the audit log for operators.
 
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -6,20 +6,20 @@ use uuid::Uuid;
 use crate::directory::StateFault;
 use akgate_api::audit::AuditRecord;
 
-/// Which records are wanted, the newest first.
+/// Which audit records to list; the newest come first.
 #[derive(Debug, Clone, Default)]
 pub struct AuditCriteria {
-    /// By this one.
+    /// Only those by this actor.
     pub actor: Option<String>,
-    /// Of this action.
+    /// Only those of this action.
     pub action: Option<String>,
-    /// About this key.
+    /// Only those about this key.
     pub access_key_id: Option<String>,
-    /// About this restriction.
+    /// Only those about this restriction.
     pub restriction_id: Option<Uuid>,
-    /// Older than this one: where the last page ended.
+    /// Only older ones: the last id of the previous page.
     pub before: Option<i64>,
-    /// At most so many.
+    /// Maximum number of rows.
     pub limit: i64,
 }
 

@@ -1,4 +1,4 @@
-//! The audit: who did what. A record commits in the transaction of the change that it records.
+//! The audit log: who did what. A record commits in the transaction of the change that it describes.
 
 pub mod list;
 pub mod notices;
@@ -11,18 +11,18 @@ use uuid::Uuid;
 
 use crate::directory::StateFault;
 
-/// The channel of the hints that an event is due: an audit record enqueues those of its kind.
+/// The notification channel for due events, which audit records enqueue.
 pub const EVENTS_CHANNEL: &str = "akgate_events";
 use akgate_rules::access_key::AccessKeyId;
 
-/// Whether a source, or a hook, may be called so: in records, addresses and configurations alike.
+/// Whether a text can name a source or a hook: names appear in records, URLs and configurations.
 #[must_use]
 pub fn is_valid_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }
 
-/// Who did something.
+/// The actor of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     /// An operator, by name.
@@ -70,11 +70,11 @@ akgate_rules::text_enum! {
         UndoDelivery = "UndoDelivery",
         /// An operator's task was closed.
         CloseTask = "CloseTask",
-        /// Something was asked for that takes two.
+        /// A change that needs an approval was requested.
         RequestApproval = "RequestApproval",
-        /// It was rejected.
+        /// The request was rejected.
         RejectApproval = "RejectApproval",
-        /// It was taken back by who asked.
+        /// The requester withdrew the request.
         WithdrawApproval = "WithdrawApproval",
         /// An operator was added.
         AddOperator = "AddOperator",
@@ -88,7 +88,7 @@ akgate_rules::text_enum! {
         RevokeToken = "RevokeToken",
         /// The profile of an account was set.
         SetProfile = "SetProfile",
-        /// The lane in which an account's keys may take themselves out of service was opened or shut.
+        /// Self-remediation was allowed or forbidden for an account.
         SetSelfRemedy = "SetSelfRemedy",
         /// An exception from a restriction was made.
         GrantException = "GrantException",
@@ -100,9 +100,9 @@ akgate_rules::text_enum! {
         SwitchMode = "SwitchMode",
         /// A letter was sent again.
         ResendLetter = "ResendLetter",
-        /// A letter was given up.
+        /// A letter was cancelled.
         CancelLetter = "CancelLetter",
-        /// What was given up for a hook was made due again.
+        /// The failed events of a hook were made due again.
         RetryHook = "RetryHook",
     }
 }
@@ -120,7 +120,7 @@ pub struct AuditEntry<'a> {
     pub access_key_id: Option<&'a AccessKeyId>,
     /// The restriction concerned.
     pub restriction_id: Option<Uuid>,
-    /// What else is worth knowing; never a secret.
+    /// Further details; never a secret.
     pub detail: serde_json::Value,
 }
 
@@ -135,7 +135,7 @@ pub async fn insert_audit_record(
     insert_audit_records(tx, &[entry]).await
 }
 
-/// Writes records in the transaction of their changes, and enqueues what hooks are to be told of.
+/// Writes records in the transaction of their changes, and enqueues the events for hooks.
 ///
 /// # Errors
 /// [`StateFault::Database`].

@@ -1,4 +1,4 @@
-//! What has become of an account's leaked keys, in order: for a message centre.
+//! The notices about an account's leaked keys, in order, for a message centre.
 
 use sqlx::PgPool;
 
@@ -6,7 +6,7 @@ use crate::directory::StateFault;
 use akgate_api::notices::Notice;
 use akgate_rules::{access_key::mask_key_id, evidence::sanitize_text};
 
-/// Reads an account's notices after one, the oldest first. `None` where nobody knows the account.
+/// Reads an account's notices after one, the oldest first. `None` if the account is unknown.
 ///
 /// # Errors
 /// [`StateFault`].

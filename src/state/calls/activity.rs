@@ -1,4 +1,4 @@
-//! What a key did, and what came of it: for operators and owners.
+//! The activity of a key, for operators and owners.
 
 use sqlx::PgPool;
 

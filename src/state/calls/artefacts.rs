@@ -1,4 +1,4 @@
-//! What a leaked key made and changed since it was public: what its owner has to look at before they are safe.
+//! Artefacts: what a leaked key created and changed since it became public, which its owner has to review.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -30,11 +30,12 @@ pub struct Artefact {
     /// Until when a session works.
     #[serde(with = "time::serde::rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
-    /// Whether the owner has looked at it.
+    /// Whether the owner has reviewed it.
     pub is_acknowledged: bool,
 }
 
-/// Reads what a key and its sessions made since then: the newest first, those first that nobody has looked at.
+/// Reads what a key and its sessions created and changed since an instant: unreviewed ones first, then the newest
+/// first.
 ///
 /// # Errors
 /// [`StateFault`].
@@ -163,7 +164,7 @@ pub async fn count_calls_since(
     Ok(calls)
 }
 
-/// Remembers that somebody has looked at these. What is no artefact is remembered for nothing.
+/// Marks artefacts as reviewed. Unknown ids have no effect.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -197,7 +198,7 @@ fn displayed_names(names: &Map<String, Value>) -> Vec<String> {
             "UserAccessKeyId" => Some(
                 AccessKeyId::parse(value).map_or_else(|_| sanitize_text(value), |id| id.masked()),
             ),
-            // They say how, not what.
+            // These parameters do not name an object.
             "Status" | "PolicyType" | "DurationSeconds" | "SetAsDefault" => None,
             _ => Some(sanitize_text(value)),
         }

@@ -1,4 +1,4 @@
-//! Writing what was gathered: one statement for each kind of record.
+//! Writes records in batches, with one statement for each kind.
 
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -8,14 +8,14 @@ use super::{CallOutcome, CallRecord};
 use crate::directory::{StateFault, collect_column};
 use akgate_rules::verdict::Profile;
 
-/// What came of an intent.
+/// The outcome of an intent.
 #[derive(Debug, Clone)]
 pub struct SettledIntent {
     /// The call.
     pub request_id: Uuid,
-    /// When it was signed: chooses the partition.
+    /// The signed time, which determines the partition.
     pub signed_at: OffsetDateTime,
-    /// What came of it.
+    /// The outcome.
     pub outcome: CallOutcome,
     /// HTTP status of upstream's answer.
     pub status: Option<u16>,
@@ -28,11 +28,11 @@ pub struct SettledIntent {
 /// A call that policy refused.
 #[derive(Debug, Clone)]
 pub struct RefusedCall {
-    /// What is kept of it.
+    /// The record of the call.
     pub call: CallRecord,
     /// The restriction that forbade it.
     pub restriction_id: Option<Uuid>,
-    /// It passed: the policy is in shadow or not yet in force.
+    /// The call passed, because the policy is in shadow mode or not yet enforced.
     pub withheld: bool,
     /// The profile by which it was decided.
     pub profile: Profile,
@@ -40,7 +40,7 @@ pub struct RefusedCall {
     pub revision: i64,
 }
 
-/// What calls are counted by.
+/// The key of a call count.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CountKey {
     /// The key that signed.
@@ -55,7 +55,7 @@ pub struct CountKey {
     pub action: String,
 }
 
-/// How often.
+/// A call count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CallCount {
     /// Calls that went upstream.

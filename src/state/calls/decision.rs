@@ -1,4 +1,4 @@
-//! One call by its RequestId: what was decided, by which rule, and what came of it.
+//! Finds one call by its RequestId: the decision, its rule and the outcome.
 
 use sqlx::PgPool;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! What keys have asked for of late: so that somebody can say what restricting them would refuse.
+//! Recent calls of keys, to predict what restricting them would refuse.
 
 use sqlx::PgPool;
 use time::OffsetDateTime;

@@ -1,11 +1,11 @@
-//! Calls that are under way: what a receipt counts, and what a drain waits for.
+//! Calls in progress: a receipt counts them, and a drain waits for them.
 //!
-//! Every call enters before it reads anything that it is decided by, and leaves when it is answered. It costs two
-//! additions on a counter of its core's. The counters come in two sets: whoever waits for the calls of before has new
-//! ones entered in the other set, and waits until the set of before is empty. A call that chose a set a moment before
-//! and enters a moment after reads what it is decided by still later, so that nothing that is waited for is missed.
+//! Every call enters before it reads anything that it is decided by, and leaves when it is answered. This costs two
+//! additions to a counter of its core. There are two sets of counters: to wait for all earlier calls, new calls are
+//! switched to the other set, and the wait ends when the old set is empty. A call that chose the old set just before
+//! the switch reads its decision's facts after it, so no relevant call is missed.
 //!
-//! Calls that have their intent are known one by one.
+//! Calls with an intent are tracked one by one.
 
 use std::{
     collections::HashMap,
@@ -93,8 +93,8 @@ impl InFlight {
         self.intended().calls.values().cloned().collect()
     }
 
-    /// From now on calls enter the other set; gives the set of before, for [`InFlight::is_empty`]. To be called when
-    /// the last one that was turned away from is empty.
+    /// Switches new calls to the other set and returns the old set, for [`InFlight::is_empty`]. Call it only when the
+    /// set returned last is empty.
     pub fn turn(&self) -> usize {
         self.set.fetch_add(1, Ordering::SeqCst) % 2
     }

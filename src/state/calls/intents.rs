@@ -10,7 +10,7 @@ use akgate_rules::position::{History, Position};
 /// A call that is about to be forwarded.
 #[derive(Debug, Clone)]
 pub struct Intent {
-    /// What is kept of the call.
+    /// The record of the call.
     pub call: CallRecord,
     /// The nonce that was signed.
     pub nonce: String,
@@ -20,11 +20,11 @@ pub struct Intent {
     pub grounds: &'static str,
 }
 
-/// What writing an intent gives.
+/// The result of writing an intent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IntentOutcome {
-    /// It is written; this is where the registry stood when the statement began. `None` where the server is another
-    /// than before, and nobody has stamped its history yet.
+    /// It is written; this is where the registry stood when the statement began. `None` if the database runs on another
+    /// server whose history is not stamped yet.
     At(Option<Position>),
     /// The same call was accepted before, by this node or another.
     Replay,

@@ -1,4 +1,4 @@
-//! Records of calls: letters, the owner's page and `activity` are made of them.
+//! Records of calls, the source of letters, the owner's page and `activity`.
 //!
 //! A call that may change something is written as an intent before it is forwarded ([`intents`]); the same statement
 //! stops replays on all nodes. Outcomes, refusals and counts are gathered in memory and written in batches, off the
@@ -32,7 +32,7 @@ pub fn format_request_id(id: Uuid) -> String {
         .to_owned()
 }
 
-/// What is kept of a verified call.
+/// The record of a verified call.
 #[derive(Debug, Clone)]
 pub struct CallRecord {
     /// The RequestId that the caller got.
@@ -70,17 +70,17 @@ impl CallRecord {
 }
 
 akgate_rules::text_enum! {
-    /// What came of a call that was to change something.
+    /// The outcome of a call that may change something.
     pub enum CallOutcome {
-        /// Upstream did it.
+        /// The upstream executed it.
         Succeeded = "Succeeded",
-        /// Upstream refused it.
+        /// The upstream refused it.
         Failed = "Failed",
-        /// A restriction came in between, or the registry could not be asked.
+        /// It was not forwarded: a restriction came in between, or the registry was not available.
         NotForwarded = "NotForwarded",
-        /// Upstream did not answer: it may have done it.
+        /// The upstream did not answer: it may have executed the call.
         Unknown = "Unknown",
-        /// Upstream did it, but what it changed could not be learnt.
+        /// The upstream executed it, but the directory could not be updated.
         NotRecorded = "NotRecorded",
     }
 }

@@ -1,9 +1,8 @@
-//! What a node sees that watches before it enforces: counted per hour, key, operation and outcome.
+//! Observations of a node that does not enforce yet: counts per hour, key, operation and outcome.
 //!
-//! In the path (policy in shadow mode, or announced for later) a call that fails verification is refused
-//! all the same; what policy would have refused passes. At a mirror nothing is forwarded and nothing is
-//! answered, and no answer is seen: keys and sessions that were made since the last import cannot be told
-//! from nobody's, so they are an outcome of their own.
+//! In the path (shadow mode, or `enforce_from` in the future), a call that fails verification is still refused, and a
+//! call that policy would refuse passes. A mirror forwards nothing and sees no answers, so it cannot tell keys and
+//! sessions created since the last import from unknown ones: they are an outcome of their own.
 
 mod report;
 
@@ -17,7 +16,7 @@ use crate::directory::StateFault;
 use akgate_api::observations::ObservationPoint;
 
 akgate_rules::text_enum! {
-    /// What would have become of a call.
+    /// What would have happened to a call.
     pub enum ObservedOutcome {
         /// It would have been forwarded.
         Passes = "Passes",
@@ -25,15 +24,15 @@ akgate_rules::text_enum! {
         WouldRefuse = "WouldRefuse",
         /// It would have been refused before policy: its signature, its time, its form.
         Fails = "Fails",
-        /// Nobody here knows the key: it was made since the last import, or is nobody's.
+        /// The key is not in the directory: it was created since the last import, or does not exist.
         NotInDirectory = "NotInDirectory",
-        /// The directory could not be asked.
+        /// The directory was not available.
         NotJudged = "NotJudged",
     }
 }
 
 impl ObservedOutcome {
-    /// Whether the caller was proven: whoever was not can invent keys without end.
+    /// Whether the caller was authenticated; others can invent any number of keys.
     #[must_use]
     pub fn is_proven(self) -> bool {
         match self {
@@ -50,7 +49,7 @@ pub struct ObservedKey {
     pub hour: OffsetDateTime,
     /// Where from.
     pub observation_point: ObservationPoint,
-    /// What would have become of it.
+    /// What would have happened to the calls.
     pub sighted: ObservedOutcome,
     /// The key that signed, or is claimed; empty for none.
     pub access_key_id: String,
@@ -69,9 +68,9 @@ pub struct Observation {
     pub calls: i64,
     /// The error in words; empty for none.
     pub reason: String,
-    /// Account of the principal; empty where nobody is proven.
+    /// Account of the principal; empty if the caller is not authenticated.
     pub account_id: String,
-    /// ARN of the principal; empty where nobody is proven.
+    /// ARN of the principal; empty if the caller is not authenticated.
     pub principal: String,
     /// What would have forbidden it.
     pub restriction_id: Option<Uuid>,

@@ -1,4 +1,4 @@
-//! Intents whose outcome nobody will write any more: their node was killed between the intent and the answer.
+//! Intents whose outcome will never be written, because their node was killed between the intent and the answer.
 
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};

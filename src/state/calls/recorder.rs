@@ -1,7 +1,7 @@
-//! Gathering records in memory and writing them every second, off the request road.
+//! Collects records in memory and writes them every second, off the request road.
 //!
-//! What cannot be written is kept for the next time, up to a bound; what goes beyond it is dropped and
-//! counted. Counts are never dropped: they only grow larger.
+//! Records that cannot be written are kept for the next attempt, up to a limit; further ones are dropped and counted.
+//! Call counts are never dropped, because they can be added up.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},

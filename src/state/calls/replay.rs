@@ -1,8 +1,8 @@
-//! Recorded calls once more, under another policy: who would have been refused?
+//! Replays recorded calls under another policy: which would have been refused?
 //!
-//! What is recorded of a call is who asked for what in which hour, so a replay is of hours: a key counts as restricted
-//! in every hour that its restriction touches. Sessions are forgotten a day after their end, and with them which
-//! key they came from; their calls count from then on for nobody.
+//! Calls are counted per key, operation and hour, so a key counts as restricted in every hour that its restriction
+//! touches. Sessions are deleted a day after they expire, together with their ancestry; after that, their calls belong
+//! to no key.
 
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -44,7 +44,7 @@ pub async fn list_called_operations(
 /// An operation that the policy refuses to a restricted key.
 #[derive(Debug, Clone)]
 pub struct RefusedOperation {
-    /// Which one.
+    /// The operation.
     pub operation: CalledOperation,
     /// Only where the restriction was widened.
     pub if_widened: bool,

@@ -1,5 +1,5 @@
-//! Why a call was refused: what of it the restriction forbids; and, for whoever made it, by the RequestId and the key
-//! that signed.
+//! Why a call was refused: the reason of the restriction, and the lookup for a caller who has the RequestId and the
+//! AccessKeyId.
 
 use serde::Serialize;
 use sqlx::PgPool;
@@ -72,7 +72,7 @@ pub struct ExplainedRefusal {
     pub widened_at: Option<OffsetDateTime>,
     /// Imposed, Confirmed or Lifted.
     pub state: String,
-    /// It was undone, as if it had never been.
+    /// Whether its delivery was undone as a mistake.
     pub undone: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Pools of sessions with the host that takes writes.
+//! Pools of sessions with the host that accepts writes.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -38,7 +38,7 @@ impl Default for PoolSettings {
     }
 }
 
-/// The database of a process: pools of sessions with the host that takes writes.
+/// The database of a process: pools of sessions with the host that accepts writes.
 #[derive(Debug)]
 pub struct Database {
     hosts: Vec<PgConnectOptions>,
@@ -46,7 +46,7 @@ pub struct Database {
     primary: Mutex<Primary>,
 }
 
-/// The host that takes writes, and the pools that lead to it.
+/// The host that accepts writes, and the pools that connect to it.
 #[derive(Debug)]
 struct Primary {
     host: PgConnectOptions,
@@ -54,7 +54,7 @@ struct Primary {
 }
 
 impl Database {
-    /// Finds the host that takes writes. The server lists the sessions as `application_name`.
+    /// Finds the host that accepts writes. The server lists the sessions as `application_name`.
     ///
     /// # Errors
     /// [`DatabaseError::Unreachable`] of one host, [`DatabaseError::NoPrimary`] of several.
@@ -82,7 +82,7 @@ impl Database {
         pool
     }
 
-    /// Follows the host that takes writes for as long as it is polled; never ready. Of one host there is nothing to
+    /// Follows the host that accepts writes for as long as it is polled; never ready. Of one host there is nothing to
     /// follow: its address leads to the primary.
     pub async fn follow_primary(&self) {
         if self.hosts.len() < 2 {
@@ -99,7 +99,7 @@ impl Database {
     }
 }
 
-/// A pool of the database that the URL leads to. It stays with the host that takes writes now.
+/// A pool of the database that the URL leads to. It stays with the host that accepts writes now.
 ///
 /// # Errors
 /// [`DatabaseError`].

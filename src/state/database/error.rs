@@ -11,12 +11,12 @@ pub enum DatabaseError {
     /// It cannot be reached.
     #[error("the database cannot be reached: {0}")]
     Unreachable(#[from] sqlx::Error),
-    /// No host takes writes; why each does not.
-    #[error("no host of the database takes writes: {0}")]
+    /// No host accepts writes; the message says why for each.
+    #[error("no host of the database accepts writes: {0}")]
     NoPrimary(String),
     /// A newer akgate has migrated it.
     #[error(
-        "the schema of the database is ahead of this build: a newer akgate has migrated it; upgrade this node"
+        "the schema of the database is ahead of this build, because a newer akgate has migrated it: upgrade this node"
     )]
     SchemaAhead,
     /// It has not been migrated.
@@ -30,6 +30,6 @@ pub enum DatabaseError {
     )]
     SharedSessions,
     /// The migrations do not run.
-    #[error("the migrations do not run: {0}")]
+    #[error("a migration failed: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
 }

@@ -1,7 +1,7 @@
-//! When a session last failed: whoever has been idle since then is looked at before it is used.
+//! The time of the last failure of a session: every session that has been idle since then is checked before it is used.
 //!
-//! After a failover, or where a network swallows everything, all connections of before are as bad as the one that was
-//! found out. A process works on one database, so what is known of it is the process's.
+//! After a failover, or if a network drops packets, all older connections are as broken as the one that failed first. A
+//! process uses one database, so this is global to the process.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

@@ -1,11 +1,11 @@
-//! What is asked of the server itself.
+//! Queries about the server itself.
 
 use sqlx::{Connection as _, PgPool};
 use time::OffsetDateTime;
 
 use crate::directory::StateFault;
 
-/// Asks the database for nothing, to see that it answers.
+/// Runs an empty query, to check that the database answers.
 ///
 /// # Errors
 /// [`StateFault`].

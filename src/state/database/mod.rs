@@ -1,5 +1,5 @@
-//! Reaching the database: which host takes writes, sessions that the server itself limits, the schema, and what an
-//! operator asks about it.
+//! The connection to the database: the host that accepts writes, sessions with limits, the schema, and checks for
+//! operators.
 
 mod connect;
 mod error;

@@ -1,4 +1,4 @@
-//! Whether a connection pooler stands before the server that shares sessions.
+//! Detects a connection pooler that shares sessions.
 
 use futures_util::future::join_all;
 use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgConnectOptions};
@@ -22,7 +22,8 @@ async fn probe_sessions(host: &PgConnectOptions) -> Result<bool, sqlx::Error> {
         let mut first = PgConnection::connect_with(host).await?;
         let before = backend_pid(&mut first).await?;
         let mut second = PgConnection::connect_with(host).await?;
-        // A session in a transaction is nobody else's: if it is the first one's, that one has lost it.
+        // A session in a transaction cannot be shared: if both connections got the same session, a pooler has taken it
+        // from the first.
         sqlx::raw_sql("BEGIN").execute(&mut second).await?;
         let is_shared =
             backend_pid(&mut second).await? == before || backend_pid(&mut first).await? != before;

@@ -1,4 +1,4 @@
-//! The pools of a process, apart: a flood at one of its doors waits for itself alone.
+//! The separate connection pools of a process, so that a flood at one listener does not delay the others.
 
 use sqlx::PgPool;
 
@@ -55,7 +55,7 @@ impl NodePools {
     }
 }
 
-/// The feed, the announcements, what is told of them, and probes.
+/// Connections for the feed, announcements, reports and probes.
 const CONTROL: u32 = 4;
 const ADMIN: u32 = 4;
 const PUBLIC: u32 = 4;

@@ -1,4 +1,4 @@
-//! Which of several hosts takes writes. sqlx knows one host; libpq has `target_session_attrs`.
+//! Finds the host that accepts writes among several. sqlx knows one host; libpq has `target_session_attrs`.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{error::DatabaseError, failures, session, url::host_name};
 /// The time between two looks at the hosts, however often sessions fail.
 const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The place of the first host that says that it takes writes.
+/// The index of the first host that accepts writes.
 ///
 /// # Errors
 /// [`DatabaseError::Unreachable`] of one host, [`DatabaseError::NoPrimary`] of several.
@@ -40,7 +40,7 @@ pub(super) async fn find_primary(hosts: &[PgConnectOptions]) -> Result<usize, Da
     ))
 }
 
-/// Looks for the host that takes writes whenever a session has failed, and tells of another one; never ready.
+/// Looks for the host that accepts writes whenever a session has failed, and tells of another one; never ready.
 pub(super) async fn follow_primary(
     hosts: &[PgConnectOptions],
     mut current: usize,
@@ -59,7 +59,7 @@ pub(super) async fn follow_primary(
             Ok(place) => {
                 current = place;
                 if let Some(host) = hosts.get(place) {
-                    tracing::warn!(host = host_name(host), "another host takes writes now");
+                    tracing::warn!(host = host_name(host), "another host accepts writes now");
                     tell(host);
                 }
             }

@@ -1,4 +1,4 @@
-//! Why the database does not serve, in the words of an operator.
+//! Why the database is not available, in words for an operator.
 
 use sqlx::PgPool;
 

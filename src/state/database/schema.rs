@@ -1,4 +1,4 @@
-//! The schema: bringing a database to it, and asking which migrations it has.
+//! The schema: applying migrations, and listing those that a database has.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! What every session is set to, whatever the role or the database would give it, and whether it can still serve.
+//! The settings of every session, which override those of the role and the database, and the check whether a session is
+//! still usable.
 
 use std::time::Duration;
 
@@ -62,7 +63,7 @@ fn session_limits(timeout: Duration, durability: CommitDurability) -> String {
     )
 }
 
-/// Sets a session that nobody waits for: its statements may take as long as they like.
+/// Sets up a session without limits, for work that no caller waits for.
 ///
 /// # Errors
 /// What the session met.

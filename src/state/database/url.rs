@@ -1,4 +1,4 @@
-//! The URL of the database: several hosts, and no parameter that would be ignored.
+//! The URL of the database: it may name several hosts, and an unknown parameter is an error.
 
 use sqlx::postgres::PgConnectOptions;
 
@@ -33,14 +33,14 @@ pub enum DatabaseUrlFault {
     #[error("has the unknown parameter \"{0}\"; known are {known}", known = PARAMETERS.join(", "))]
     Parameter(String),
     /// Another kind of server is asked for.
-    #[error("may have target_session_attrs=read-write or primary alone: akgate writes")]
+    #[error("must have target_session_attrs=read-write or primary, or none: akgate needs to write")]
     Target,
     /// The driver does not take it.
     #[error("is not valid: {0}")]
     Invalid(String),
 }
 
-/// Where the database is: one or several hosts, of which one takes writes.
+/// Where the database is: one or several hosts, of which one accepts writes.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     hosts: Vec<PgConnectOptions>,

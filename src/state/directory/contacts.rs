@@ -1,4 +1,4 @@
-//! Who is written to when a key of an account leaks.
+//! Contacts: who gets letters when a key of an account leaks.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -145,7 +145,7 @@ pub async fn upsert_contact(
 }
 
 /// Adds contacts of known accounts, each with its account's id, or changes languages and ranks of those that are there.
-/// An address is given another chance by that.
+/// This also makes an address that bounced usable again.
 ///
 /// # Errors
 /// [`StateFault::Database`].

@@ -1,18 +1,18 @@
-//! Why state gives no answer.
+//! Errors of the database and of what is stored in it.
 
 use super::sealing::SealFault;
 use crate::database::failures;
 
-/// Why the directory, the registry or the records of calls do not do what was asked.
+/// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StateFault {
-    /// Postgres does not do what was asked.
+    /// PostgreSQL reported an error.
     #[error("the database: {0}")]
     Database(#[source] sqlx::Error),
-    /// Postgres does not answer in time.
+    /// PostgreSQL did not answer in time.
     #[error("the database does not respond in time")]
     TimedOut,
-    /// A secret does not open.
+    /// A sealed secret cannot be opened.
     #[error(transparent)]
     Seal(#[from] SealFault),
     /// A row holds what no migration of ours allows.
@@ -24,7 +24,7 @@ pub enum StateFault {
     /// A session without the key that minted it has no standing.
     #[error("the session's parent is unknown")]
     UnknownParent,
-    /// The database has lost commits and goes on with another history.
+    /// The database has lost commits and continues with a new history.
     #[error("the database has a different history now")]
     OtherHistory,
     /// A RAM user is named by an id that the directory has never seen given.
@@ -70,7 +70,7 @@ impl StateFault {
     }
 }
 
-/// Waits for a piece of database work, but not for ever: a server that hangs must not hang us.
+/// Runs database work with a timeout, so that a hanging server does not hang akgate.
 ///
 /// # Errors
 /// [`StateFault::TimedOut`], or the work's own.

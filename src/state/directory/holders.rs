@@ -1,4 +1,4 @@
-//! Whose a found id or secret is: keys and sessions, many at a time.
+//! Finds the keys and sessions that have given ids or secrets, many at a time.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Whether a key ring is the one that this database's secrets are sealed with. Ids alone say nothing: another ring has a
-//! `seal 1` as well.
+//! Checks that a key ring is the one with which this database's secrets were sealed. Ids alone are not enough, because
+//! every ring has a `seal 1`.
 
 use sqlx::{PgConnection, PgPool};
 

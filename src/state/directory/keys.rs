@@ -88,11 +88,11 @@ pub enum UpsertOutcome {
     Changed(KeyStatus),
     /// It was there as it is.
     Unchanged,
-    /// It is somebody else's: nothing is written of it.
+    /// It belongs to another principal; nothing is written.
     Foreign,
 }
 
-/// Keeps keys, their accounts and principals, each id once in `keys`. Doing it twice changes nothing. Says what
+/// Keeps keys, their accounts and principals, each id once in `keys`. Calling it twice changes nothing. Says what
 /// became of each, in their order.
 ///
 /// # Errors
@@ -136,7 +136,7 @@ pub async fn upsert_key_rows(
     let mut written = Vec::new();
     for (key, row) in keys.iter().zip(&found) {
         let before = row.status.as_deref().map(parse_status).transpose()?;
-        // What operators have disabled stays so, whatever a list of before says.
+        // A key that operators have disabled stays disabled, whatever an older list says.
         let is_held = row.is_held && key.status == KeyStatus::Active;
         let what = match before {
             None => UpsertOutcome::Inserted,
@@ -279,7 +279,7 @@ pub struct KeyOwner {
     pub status: KeyStatus,
 }
 
-/// Says whose an access key is; `None` where nobody knows it.
+/// Returns the owner and status of an access key; `None` if it is unknown.
 ///
 /// # Errors
 /// [`StateFault`].

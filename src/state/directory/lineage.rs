@@ -1,4 +1,4 @@
-//! Where a key or a session comes from, and what came of it.
+//! The ancestors and descendants of a key or session.
 
 use sqlx::PgPool;
 use time::OffsetDateTime;

@@ -1,4 +1,4 @@
-//! What operators are shown of the directory. No secret is read.
+//! Lists of the directory for operators. No secret is read.
 
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -7,20 +7,20 @@ use super::StateFault;
 use akgate_api::keys::{KeyRestriction, KeyStatus, KeyView, ListedKey};
 use akgate_rules::access_key::AccessKeyId;
 
-/// Which AccessKeys are wanted, in the order of their ids.
+/// Which AccessKeys to list, sorted by id.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyCriteria<'a> {
-    /// Of this account.
+    /// Only those of this account.
     pub account_id: Option<&'a str>,
-    /// Of this RAM user.
+    /// Only those of this RAM user.
     pub user_name: Option<&'a str>,
-    /// In this status.
+    /// Only those in this status.
     pub status: Option<KeyStatus>,
-    /// Restricted ones alone.
+    /// Only restricted ones.
     pub restricted: bool,
     /// After this id; from the first one on where it is empty.
     pub after: &'a str,
-    /// At most so many.
+    /// Maximum number of rows.
     pub limit: i64,
 }
 
@@ -64,7 +64,7 @@ pub async fn list_keys(
     Ok(keys)
 }
 
-/// Shows an AccessKey; `None` where nobody knows it.
+/// Shows an AccessKey; `None` if it is unknown.
 ///
 /// # Errors
 /// [`StateFault::Database`].

@@ -1,7 +1,7 @@
 //! The directory: akgate's copy of the IAM's store of accounts, principals, AccessKeys and sessions.
 //!
-//! akgate is not the IAM. What it knows was imported or learnt, and every change moves the revision that
-//! all nodes follow.
+//! akgate is not the IAM: its copy is imported, or learnt from answers of upstreams. Every change advances the revision
+//! that all nodes follow.
 
 pub mod contacts;
 mod fault;

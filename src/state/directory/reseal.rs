@@ -1,8 +1,7 @@
-//! Sealing everything again under the newest key of the ring, while nodes serve: so that an older key can be taken
-//! out of the ring.
+//! Reseals every secret under the newest key of the ring while nodes are running, so that an older key can be removed.
 //!
-//! A secret stays the same, so no node has to learn of it. What somebody changes meanwhile is sealed by the
-//! newest key anyway, and left as it is.
+//! The secrets themselves stay the same, so nodes need not be told. A row that changes meanwhile is already sealed with
+//! the newest key, and is skipped.
 
 use rand::CryptoRng;
 use sqlx::PgPool;

@@ -1,8 +1,8 @@
 //! The revision: one counter of every change that the nodes must learn of, and the history that it counts in.
 //!
-//! A writer advances the counter before it reads or writes anything else. The lock on that one row, held until
-//! the commit, makes writers wait for each other: what one reads is still so when it commits, nothing
-//! else need be locked, there is no deadlock, and revisions become visible in their order and without gaps.
+//! A writer advances the counter before it reads or writes anything else ("the revision lock"). The lock on that one
+//! row, held until the commit, makes writers wait for each other: what a writer reads is still true when it commits,
+//! nothing else needs a lock, deadlocks cannot happen, and revisions become visible in order and without gaps.
 //!
 //! After a failover to a server that had fallen behind, the same number means something else. So the row names its
 //! history, and the server in which that was begun: the first who meets the row on another server, or on another
@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use super::StateFault;
 use akgate_rules::position::{History, Position};
 
-/// The channel of the hints that the revision has moved. The poll is the guarantee.
+/// The notification channel for changes of the revision. Polling is the guarantee; notifications only make it faster.
 pub const REVISION_CHANNEL: &str = "akgate_revision";
 
 /// When a writer writes: its place in the order of commits, and the time.
@@ -43,7 +43,7 @@ impl WriteStamp {
 /// that is given up leaves the counter as it was.
 ///
 /// # Errors
-/// That of the database.
+/// The database failed.
 pub async fn advance_revision(
     tx: &mut PgTransaction<'_>,
     now: OffsetDateTime,
@@ -88,11 +88,11 @@ pub async fn advance_revision(
     })
 }
 
-/// Makes this transaction wait its turn among the writers without moving the counter: for what changes nothing
-/// that a node has to learn of. Gives where the counter stands.
+/// Takes the revision lock without advancing the counter, for a change that nodes need not learn of. Returns the
+/// current revision.
 ///
 /// # Errors
-/// That of the database.
+/// The database failed.
 pub async fn lock_revision(tx: &mut PgTransaction<'_>) -> Result<Position, sqlx::Error> {
     let row = sqlx::query!(
         "SELECT history, revision
@@ -212,7 +212,7 @@ pub async fn find_fork_revision(
     Ok(fork.flatten())
 }
 
-/// Says of a history that every lease of before it has ended.
+/// Notes that every lease from before this history has ended.
 ///
 /// # Errors
 /// [`StateFault::Database`].

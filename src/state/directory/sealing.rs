@@ -1,7 +1,7 @@
 //! Secrets at rest: sealed with XChaCha20-Poly1305 under a key ring, and found by a blind index.
 //!
-//! A sealed value is bound to its place (table, column, row) as associated data, so that it opens nowhere
-//! else. The newest key seals; older ones open, until everything is sealed again.
+//! A sealed value is bound to its place (table, column, row) as associated data, so that it cannot be opened in another
+//! place. The newest key seals; older ones open, until everything is sealed again.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -74,7 +74,7 @@ pub struct SealedSecret {
     pub bytes: Vec<u8>,
 }
 
-/// Why a sealed value does not open.
+/// Why a sealed value cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealFault {
     /// The ring has no such key.

@@ -77,7 +77,7 @@ pub struct FoundSession {
     pub position: Position,
 }
 
-/// Keeps a session. Its lineage is its parent's and its parent. Doing it twice changes nothing.
+/// Keeps a session. Its lineage is its parent's and its parent. Calling it twice changes nothing.
 ///
 /// # Errors
 /// [`StateFault::UnknownParent`] where a parent session is not known; else [`StateFault`].

@@ -1,4 +1,4 @@
-//! What a call at an upstream changes in the directory, committed as one transaction.
+//! Changes of the directory that calls to upstreams cause, each committed in one transaction.
 
 use rand::CryptoRng;
 use sqlx::{PgPool, PgTransaction};
@@ -41,8 +41,8 @@ pub enum UserRef {
     Id(String),
 }
 
-/// Commits a change of this account; gives the position at which it is committed, or `None` for a new user: no node has
-/// to learn of one, so it takes no turn among the writers.
+/// Commits a change of this account; gives the position at which it is committed, or `None` for a new user: no node
+/// needs to know it, so it does not take the revision lock.
 ///
 /// # Errors
 /// [`StateFault`]; nothing is changed then.

@@ -20,11 +20,11 @@ use akgate_rules::{access_key::AccessKeyId, position::Position};
 /// What an import did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ImportCounts {
-    /// Pairs that are new.
+    /// New access keys.
     pub inserted: u64,
-    /// Pairs whose secret or status was another.
+    /// Access keys with a changed secret or status.
     pub changed: u64,
-    /// Pairs that were there as they are.
+    /// Unchanged access keys.
     pub unchanged: u64,
 }
 
@@ -89,8 +89,8 @@ impl ImportChunk {
     }
 }
 
-/// Takes a batch in one transaction; says what came of it, which lines were not taken, and where the registry stands
-/// then.
+/// Imports a batch in one transaction. Returns the counts, the lines that were not imported, and the resulting
+/// position.
 ///
 /// # Errors
 /// [`StateFault`]; none of the rows is taken then.
@@ -137,8 +137,8 @@ pub async fn import_keys(
     Ok((imported, rejected, at.position()))
 }
 
-/// Has PostgreSQL learn of the tables that an import has filled, as after any bulk load: until it does by itself, a
-/// minute later, every look-up by many keys takes a poor plan.
+/// Runs ANALYZE on the imported tables, as after any bulk load: until PostgreSQL does so itself, about a minute later,
+/// lookups of many keys use poor plans.
 ///
 /// # Errors
 /// [`StateFault::Database`].

@@ -28,8 +28,8 @@ use crate::{
 use akgate_api::keys::KeyStatus;
 use akgate_rules::{access_key::AccessKeyId, position::Position, restriction::RestrictionCause};
 
-/// Keeps keys in the caller's transaction, each id once. Doing it twice changes nothing. Says what became of
-/// each, in their order.
+/// Keeps keys in the caller's transaction, each id once. Calling it twice changes nothing. Says what became of each, in
+/// their order.
 ///
 /// # Errors
 /// [`StateFault`].
@@ -99,8 +99,7 @@ pub async fn upsert_key(
     }
 }
 
-/// Sets the status of an access key in the caller's transaction. False where nothing changed or nobody knows the
-/// key.
+/// Sets the status of an access key in the caller's transaction. False where nothing changed or the key is unknown.
 ///
 /// # Errors
 /// [`StateFault`].
@@ -142,8 +141,8 @@ pub async fn commit_key(
     Ok(kept)
 }
 
-/// Sets the status of one key in a transaction of its own; gives the change, or `None` where nothing
-/// changed or nobody knows the key.
+/// Sets the status of one key in a transaction of its own; gives the change, or `None` where nothing changed or the key
+/// is unknown.
 ///
 /// # Errors
 /// [`StateFault`]; nothing is changed then.

@@ -1,5 +1,5 @@
-//! What the public reports: written down before anything is looked up, and looked into afterwards, so that an answer
-//! tells nothing of a key.
+//! Claims of the public: stored before anything is looked up and examined afterwards, so that the answer reveals
+//! nothing about a key.
 
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -20,32 +20,32 @@ use akgate_rules::{
 /// The name of the public among the sources.
 pub const PUBLIC_SOURCE: &str = "public";
 
-/// What somebody shows of a secret.
+/// The proof that a reporter holds a secret.
 #[derive(Debug, Clone)]
 pub enum PossessionProof {
-    /// A MAC by it.
+    /// A MAC made with it.
     Mac {
         /// The key.
         access_key_id: AccessKeyId,
         /// Chosen by them.
         nonce: String,
-        /// What they made of it.
+        /// The MAC.
         mac: Vec<u8>,
     },
-    /// Itself, of which the keyed digest is left.
+    /// The secret itself, of which only the keyed digest is stored.
     Digest(Vec<u8>),
 }
 
 /// A claim to hold a secret.
 #[derive(Debug, Clone)]
 pub struct PossessionClaim {
-    /// What is shown.
+    /// The proof.
     pub shown: PossessionProof,
     /// Where it was found.
     pub place: LeakPlace,
 }
 
-/// Writes a claim down.
+/// Stores a claim.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -90,8 +90,8 @@ pub async fn insert_claim(
     Ok(())
 }
 
-/// Looks into the oldest claims; gives what was proven, and how many there were. What proves nothing is forgotten:
-/// anybody can claim anything. Two nodes may look into the same one, which counts once all the same.
+/// Examines the oldest claims; returns what was proven and the number of claims. A claim that proves nothing is
+/// deleted. If two nodes examine the same claim, it still counts once.
 ///
 /// # Errors
 /// [`StateFault`]; the claims that were not looked into stay.
@@ -153,7 +153,8 @@ pub async fn verify_claims(
                 .get(&id)
                 .is_some_and(|secret| shows_possession(secret, host, nonce, mac));
             if shows {
-                // The place is not under the MAC: who has only seen one cannot use it again for another.
+                // The MAC does not cover the place, so a MAC counts only once: an observer cannot reuse it with another
+                // place.
                 reports.extend(report(&id, Some(format!("{} {nonce}", id.as_str()))));
             }
         }

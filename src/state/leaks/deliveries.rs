@@ -1,4 +1,4 @@
-//! The ledger of deliveries: each body once, however often it arrives.
+//! The list of deliveries: each body once, however often it arrives.
 
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;

@@ -27,7 +27,7 @@ use akgate_rules::{
     secret_fragments::SecretFragments,
 };
 
-/// What a source tells of one place.
+/// What a source reports about one place.
 #[derive(Debug, Clone, Default)]
 pub struct LeakReport {
     /// The key or session that was found.
@@ -51,12 +51,12 @@ pub enum ReportGrounds {
     Proof,
 }
 
-/// What becomes of what proves nothing.
+/// How suspicions are handled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SuspicionPolicy {
-    /// How many new ones an hour a source may tell before it is paused; `None`: any number.
+    /// How many new ones a source may report per hour before it is paused; `None` for no limit.
     pub most_per_hour: Option<i64>,
-    /// Whether owners are told of them.
+    /// Whether owners are notified of them.
     pub tell_owners: bool,
 }
 
@@ -69,13 +69,13 @@ pub struct Delivery<'a> {
     pub actor: &'a Actor,
     /// Why they restrict.
     pub grounds: ReportGrounds,
-    /// What becomes of suspicions.
+    /// How suspicions are handled.
     pub suspicions: SuspicionPolicy,
     /// What they arrived in; `None` for one that arrives alone.
     pub ledger: Option<DeliveryOrigin<'a>>,
 }
 
-/// Reports that have nothing of a secret in their texts any more, and their secrets as keyed digests.
+/// Reports without fragments of secrets in their texts, and with their secrets as keyed digests.
 #[derive(Debug)]
 pub struct RedactedReports {
     source: String,
@@ -83,9 +83,9 @@ pub struct RedactedReports {
     digests: Vec<Option<Vec<u8>>>,
 }
 
-/// Records reports and restricts what is proven, all or nothing; says what became of each, in their order, `None` of
-/// one that shows neither id nor secret. A sighting that is recorded already changes nothing, whatever has become of
-/// its restriction: a replay restricts nothing.
+/// Records reports and restricts what is proven, all or nothing. Returns the result of each, in order; `None` for one
+/// with neither id nor secret. A sighting that is recorded already changes nothing, whatever has become of its
+/// restriction: a replay restricts nothing.
 ///
 /// # Errors
 /// [`StateFault`]; nothing is recorded then.
@@ -100,7 +100,7 @@ pub async fn record_reports(
     record_redacted(pool, delivery, &redacted, now).await
 }
 
-/// The same for reports that went through [`redact_secrets`], which needs no turn among the writers.
+/// The same for reports that went through [`redact_secrets`], which does not need the revision lock.
 ///
 /// # Errors
 /// [`StateFault`]; nothing is recorded then.
@@ -120,14 +120,14 @@ pub async fn record_redacted(
 pub struct WouldRestrict {
     /// The key.
     pub access_key_id: String,
-    /// Its account; `None` where nobody knows the key.
+    /// Its account; `None` if the key is unknown.
     pub account_id: Option<String>,
     /// Its RAM user; `None` for the account itself.
     pub user_name: Option<String>,
 }
 
-/// Does what [`record_redacted`] does and takes all of it back: says what would become of each report, and which keys would be
-/// restricted that are not.
+/// Runs [`record_redacted`] and rolls it back: returns what would become of each report, and which keys would newly be
+/// restricted.
 ///
 /// # Errors
 /// [`StateFault`].
@@ -219,7 +219,7 @@ async fn record_uncommitted<'p>(
     Ok((tx, recorded))
 }
 
-/// Pairs have become known: what was reported of a secret while it was nobody's is proven by them, each as it was told.
+/// Handles access keys that have become known: they prove earlier reports of their secrets.
 pub(crate) async fn prove_suspicions(
     tx: &mut PgTransaction<'_>,
     blind_indexes: &[&[u8]],
@@ -280,8 +280,8 @@ pub(crate) async fn prove_suspicions(
     Ok(())
 }
 
-/// Takes secrets out of reports: out of the source's name and every text what is of a secret that is told of the same
-/// place, or of one that a key of theirs has. A source may show it in an address.
+/// Removes secrets from reports: the source's name and every text must not contain a fragment of a secret that is
+/// reported for the same place, or of a secret of the reported keys. A source may include it in a URL.
 pub async fn redact_secrets(
     pool: &PgPool,
     ring: &KeyRing,
@@ -292,7 +292,7 @@ pub async fn redact_secrets(
         .iter()
         .filter_map(|report| Some(report.access_key_id.as_ref()?.as_str()))
         .collect();
-    // Where the keys cannot be read the reports count all the same.
+    // If the keys cannot be read, the reports still count.
     let known = holders::open_secrets(pool, ring, &ids)
         .await
         .unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Findings become sightings: whose each is, how far that proves the leak, and what is restricted for it.
+//! Turns findings into sightings: finds the key, decides on the proof, and restricts what is proven.
 //!
-//! A sighting is a key in a place, told by a source, once. Told again it changes nothing, whatever has become of its
-//! restriction; only a suspicion can be proven by the same sighting later.
+//! A sighting is one key at one place, reported by one source. Reporting it again changes nothing, even after a lift;
+//! only a suspicion can later be proven by the same sighting.
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,7 +28,7 @@ use akgate_rules::{
     restriction::RestrictionCause,
 };
 
-/// What was found in one place, its secret a keyed digest already and its texts clean of it.
+/// What was found in one place, with its secret as a keyed digest and its texts without fragments of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Finding<'a> {
     pub source: &'a str,
@@ -41,13 +41,13 @@ pub(crate) struct Finding<'a> {
     pub reported_at: OffsetDateTime,
     pub reported_by: &'a str,
     pub delivery_id: Option<Uuid>,
-    /// Its source is paused: nobody is told of it while it is a suspicion.
+    /// Its source is paused, so nobody is notified of it as long as it is a suspicion.
     pub is_held: bool,
     /// An operator decides that the key is restricted, proven or not.
     pub is_decided: bool,
 }
 
-/// What became of a finding: of the strongest of its sightings.
+/// The result of a finding: that of its strongest sighting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedReport {
     /// The report.
@@ -64,11 +64,11 @@ pub struct RecordedReport {
     pub is_new: bool,
 }
 
-/// A key in a place, told by a source.
+/// A key at a place, reported by a source.
 struct Sighting<'a> {
     finding: &'a Finding<'a>,
     reference: String,
-    /// The key or session; `None` for a secret that is nobody's.
+    /// The key or session; `None` for a secret of no known key.
     access_key_id: Option<&'a AccessKeyId>,
     holder: Option<&'a KnownCredential>,
     digest: Option<&'a [u8]>,
@@ -97,9 +97,9 @@ struct EarlierReport {
     restriction: Option<RestrictionInForce>,
 }
 
-/// Records findings and restricts what they prove; says what became of each, in their order, `None` of one that shows
-/// nothing. The caller's transaction has its turn among the writers ([`revision::lock_revision`]); the revision moves where
-/// something is restricted, unless `at` says that it has already.
+/// Records findings and restricts what they prove. Returns the result of each, in order; `None` for one that shows
+/// nothing. The caller's transaction must hold the revision lock ([`revision::lock_revision`]); the revision moves
+/// where something is restricted, unless `at` says that it has already.
 pub(crate) async fn record_findings(
     tx: &mut PgTransaction<'_>,
     findings: &[Finding<'_>],
@@ -188,8 +188,8 @@ fn merge_sightings<'a>(
     (sightings, of)
 }
 
-/// The sightings of one finding: of the id that it names, of every other that has its secret, and of a secret that
-/// is nobody's.
+/// The sightings of one finding: of the id that it names, of every other key that has its secret, and of a secret of no
+/// known key.
 fn sightings_of<'a>(finding: &'a Finding<'a>, holders: &'a KnownCredentials) -> Vec<Sighting<'a>> {
     let mut sightings = Vec::with_capacity(1);
     let named = finding.access_key_id;
@@ -263,8 +263,8 @@ fn newly_restricts(sighting: &Sighting<'_>, earlier: Option<&EarlierReport>) -> 
     sighting.proof.restricts() && earlier.is_none_or(|earlier| !earlier.proof.restricts())
 }
 
-/// Whether a sighting is the first of its kind to say that a key which somebody has may have leaked. What is held is not
-/// told: the task about its source is.
+/// Whether a sighting is the first suspicion of a known key. Held suspicions are not reported to owners; operators get
+/// a task about the source instead.
 fn is_new_suspicion(sighting: &Sighting<'_>, earlier: Option<&EarlierReport>) -> bool {
     !sighting.proof.restricts()
         && earlier.is_none()

@@ -1,4 +1,4 @@
-//! What all nodes know together of a source: the keys that it signs with, and when it was asked for them.
+//! What all nodes share about a source: its signing keys, and when they were fetched.
 
 use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
@@ -19,7 +19,7 @@ pub struct SigningKeyText {
     pub is_current: bool,
 }
 
-/// Takes the one request for the keys of a source that all nodes have in a minute. False where it is spent.
+/// Claims the one fetch per minute that all nodes together may make for a source. False if it is used up.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -47,7 +47,7 @@ pub async fn claim_key_request(
     Ok(claimed.rows_affected() == 1)
 }
 
-/// Keeps the keys of a source in place of those that it had.
+/// Replaces the stored keys of a source.
 ///
 /// # Errors
 /// [`StateFault::Database`]; nothing is changed then.

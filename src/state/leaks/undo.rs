@@ -1,5 +1,5 @@
-//! Taking a delivery back that was a mistake: the restrictions that it alone has led to are lifted, as if they had
-//! never been. Its reports stay, so that the same sightings told again change nothing.
+//! Undoes a delivery that was a mistake: the restrictions that only it has led to are lifted as if they had never
+//! existed. Its reports are kept, so that reporting the same sightings again changes nothing.
 
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
@@ -21,25 +21,25 @@ use crate::{
 use akgate_rules::position::Position;
 use serde::{Deserialize, Serialize};
 
-/// Why a delivery is not taken back.
+/// Why a delivery is not undone.
 #[derive(Debug, thiserror::Error)]
 pub enum UndoFault {
     /// There is no delivery of this id.
     #[error("no delivery has this id")]
     NotFound,
-    /// It was taken back before.
+    /// It is already undone.
     #[error("this delivery was already undone")]
     Undone,
-    /// An owner has confirmed a clean-up: so it was none.
+    /// An owner has confirmed a clean-up, so the delivery was not a mistake.
     #[error("the owners of {0} of its keys have confirmed the clean-up")]
     Confirmed(i64),
     /// Another operator has asked for it.
     #[error(transparent)]
     AlreadyRequested(AlreadyRequested),
-    /// It concerns so many restrictions that it takes a second operator.
+    /// It concerns so many restrictions that a second operator must approve.
     #[error("this concerns {0} restrictions: a second operator must approve")]
     NeedsApproval(usize),
-    /// State gives no answer.
+    /// The database failed.
     #[error(transparent)]
     State(#[from] StateFault),
 }
@@ -143,7 +143,7 @@ impl TwoPersonChange for UndoDelivery {
     }
 }
 
-/// The same in the caller's transaction, which has its turn among the writers, where no more than `most` restrictions
+/// The same in the caller's transaction, which must hold the revision lock, where no more than `most` restrictions
 /// would be lifted. Nothing is written where it fails.
 async fn undo_within(
     tx: &mut PgTransaction<'_>,
@@ -274,7 +274,7 @@ async fn mark_undone(
     Ok(())
 }
 
-/// Lifts as if there had been no restriction: neither a session nor an access key that comes back has anything of it.
+/// Lifts as if the restriction had never existed: sessions are free too, and there is no tombstone.
 async fn lift_as_undone(
     tx: &mut PgTransaction<'_>,
     restrictions: &[Uuid],

@@ -1,4 +1,4 @@
-//! The barrier: a change that restricts is answered when no node lets through any more what it refuses.
+//! The barrier: a change that restricts is answered when no node lets through any call that it refuses.
 //!
 //! After its commit a writer reads the nodes, and waits for each that is not fenced until it says that it has applied the
 //! change, or until a lease and a drift have run since the rows arrived: whatever lease the node held then has ended, and
@@ -31,7 +31,7 @@ use akgate_rules::{
 /// Time between two looks at the nodes.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How long the end of calls under way is waited for.
+/// How long to wait for earlier calls to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a change concerns.
@@ -43,7 +43,7 @@ pub enum AffectedKeys {
     All,
 }
 
-/// A failover has lost the change: it has to be made again.
+/// A failover has lost the change: it must be made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the database lost this change in a failover")]
 pub struct LostChange;
@@ -58,18 +58,18 @@ pub struct Barrier {
     last: Mutex<Option<Arc<NodeSnapshot>>>,
 }
 
-/// One look at the nodes.
+/// One snapshot of the nodes.
 struct NodeSnapshot {
-    /// Before it was begun: what was committed by then, it shows.
+    /// An instant before it was read: it shows everything that was committed by then.
     began: BootInstant,
-    /// When it had arrived: what is waited for is counted from here. A writer that is stopped before it asks would
-    /// otherwise fence a node that has announced itself meanwhile.
+    /// When it arrived: waiting times count from here. Otherwise a writer that was stopped before the query would fence
+    /// a node that has announced itself meanwhile.
     arrived: BootInstant,
     census: NodeCensus,
 }
 
 impl Barrier {
-    /// A barrier that nobody waits at yet. `records` keeps receipts; `timeout` is for one call of the database.
+    /// A new barrier. `records` keeps receipts; `timeout` is for one call of the database.
     #[must_use]
     pub fn new(pool: PgPool, records: PgPool, clock: Arc<dyn Clock>, timeout: Duration) -> Self {
         Self {
@@ -159,7 +159,7 @@ impl Barrier {
             };
             look = next;
             if look.census.position.history != wanted.history {
-                // Whatever was waited for has to be waited for again.
+                // The wait must start again.
                 if !self.follow(&mut wanted, look.census.position).await? {
                     return Ok(None);
                 }
@@ -219,8 +219,8 @@ impl Barrier {
         }
     }
 
-    /// A look that begins at `from` or later, shared with whoever wants one at the same time. `None` where the database
-    /// cannot be asked in the time that a lease and a drift take, or a call of the database.
+    /// A snapshot that begins at `from` or later, shared by all who need one at the same time. `None` where the
+    /// database cannot be asked in the time that a lease and a drift take, or a call of the database.
     async fn look(&self, from: BootInstant) -> Option<Arc<NodeSnapshot>> {
         let asked = self.clock.since_boot();
         let patience = self.timeout.max(LEASE_DURATION + CLOCK_DRIFT);
@@ -289,7 +289,7 @@ impl NodeCensus {
         node.is_some_and(|node| is_node_pending(node, wanted))
     }
 
-    /// Whether every node that can be asked has ended the calls of before.
+    /// Whether every reachable node has ended its earlier calls.
     fn is_drained(&self, wanted: Position) -> bool {
         let asked = self.nodes.iter().filter(|node| !node.is_fenced);
         asked.into_iter().all(|node| {
@@ -300,7 +300,7 @@ impl NodeCensus {
     }
 }
 
-/// What the nodes say in the end.
+/// The final reports of the nodes.
 struct EnforcementSummary {
     /// Nodes that have applied it, or take no lease before they have.
     enforcing: u32,

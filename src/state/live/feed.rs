@@ -1,8 +1,8 @@
-//! Following the revision: what changed in Postgres, in the order of commits, into [`LiveRegistry`].
+//! The feed: applies the changes in PostgreSQL to [`LiveRegistry`], in the order of commits.
 //!
-//! A notification is a hint; the poll is the guarantee. Each look reads position and changes in one snapshot. After a
-//! failover the counter has another history: what was applied after the fork is read again, key by key, and nothing
-//! else; where nobody knows any more what that was, everything is, in ranges and in place.
+//! It runs at each notification and at each poll; only polling is guaranteed. Each round reads position and changes in
+//! one snapshot. After a failover the counter has a new history: what was applied after the fork is read again, key by
+//! key, or everything, in ranges and in place, if that is no longer known.
 
 mod applied;
 mod changes;
@@ -61,7 +61,7 @@ impl Default for FeedSettings {
 /// How long the first load, or reading everything again, may take.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Keeps a [`LiveRegistry`] as Postgres has it.
+/// Keeps a [`LiveRegistry`] up to date with PostgreSQL.
 pub struct Feed {
     pool: PgPool,
     live: Arc<LiveRegistry>,
@@ -137,7 +137,7 @@ impl Feed {
                 false => feed.advance().await,
             }
         });
-        // A reload of everything goes on for longer than anybody waits.
+        // Reading everything takes longer than any caller waits.
         let read = tokio::time::timeout(self.settings.timeout, reading).await?;
         read.map_err(|_| StateFault::Corrupt("the registry in memory"))??;
         match is_there(self) {
@@ -225,7 +225,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Applies what has changed in this history; gives the position where there is another.
+    /// Applies what has changed in this history; returns the position if the history has changed.
     async fn follow(&self, before: Position) -> Result<Option<Position>, StateFault> {
         let timeout = self.settings.timeout;
         let mut tx = with_timeout(timeout, begin_snapshot(&self.pool)).await?;
@@ -239,7 +239,7 @@ impl Feed {
         }
         if now.revision < before.revision {
             drop(tx);
-            // A copy of before was put in the database's place.
+            // The database was replaced by an older copy.
             let stamping = revision::stamp_history(&self.pool, Some(before));
             return with_timeout(timeout, stamping).await.map(Some);
         }
@@ -266,7 +266,7 @@ impl Feed {
             fork,
             "the database has a different history: reading all changes since then again"
         );
-        // No position of before counts from here on, and none of now yet: whoever asks for either waits.
+        // From here on, no old position is valid and no new one is known yet: callers that need a position wait.
         let nowhere = now.at(-1);
         let lost = fork.and_then(|fork| Some((fork, self.applied().since(fork)?)));
         self.live.switch_history(nowhere);
@@ -319,7 +319,7 @@ impl Feed {
         Ok(now)
     }
 
-    /// Where the registry stands in the same history; an error where that has become another.
+    /// The current position in the same history; an error if the history has changed.
     async fn still(&self, now: Position) -> Result<Position, StateFault> {
         let later = with_timeout(
             self.settings.timeout,
@@ -363,7 +363,7 @@ async fn begin_snapshot(pool: &PgPool) -> Result<PgTransaction<'_>, StateFault> 
     let mut tx = pool
         .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .await?;
-    // Where much has changed a statement takes its time: whoever reads does not wait long for any row.
+    // A statement may take long if much has changed, but no single row may be waited for long.
     sqlx::query!("SELECT set_config('statement_timeout', '120s', true)")
         .fetch_one(&mut *tx)
         .await?;

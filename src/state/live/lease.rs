@@ -1,8 +1,8 @@
-//! A node's lease: until then every change that was answered is in its memory.
+//! A node's lease: while it is held, every change that was answered is in the node's memory.
 //!
 //! It is taken by announcing, then reading ([`super::membership`]), and counted from before the announcement on a clock
-//! that runs on while the machine sleeps. A writer who waits that long since it read the announcements ([`super::barrier`])
-//! knows that no lease of before is left.
+//! that runs on while the machine sleeps. A writer that waits that long after it read the announcements
+//! ([`super::barrier`]) knows that every earlier lease has ended.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

@@ -1,4 +1,4 @@
-//! A node of this process: what it knows, what it is at work on, and the tasks that keep both as the database has them.
+//! The node of this process: its memory, its calls in progress, and the tasks that keep both up to date.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub struct LiveNodeParts {
     pub pool: PgPool,
     /// The same, by connections for news and leases alone.
     pub control: PgPool,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Arc<dyn Clock>,
     /// How it follows the revision; its timeout is that of every call of the database.
     pub feed: FeedSettings,
@@ -42,14 +42,14 @@ pub struct LiveNode {
     pub barrier: Arc<Barrier>,
     /// The calls that it is at work on.
     pub calls: Arc<InFlight>,
-    /// The latest time that was seen.
+    /// The latest time that this node has seen; it never steps back.
     pub latest: Arc<LatestTime>,
     /// Gathers records of calls.
     pub recorder: Arc<Recorder>,
 }
 
 impl LiveNode {
-    /// A node that has read nothing yet, and that nobody knows of.
+    /// A node that has read nothing yet and has not announced itself.
     #[must_use]
     pub fn new(parts: LiveNodeParts) -> Self {
         let LiveNodeParts {

@@ -1,4 +1,5 @@
-//! A node among the others: it announces itself, reads, and only then takes a lease; and says what it enforces.
+//! A node's membership: it announces itself, reads the registry, and only then takes a lease; and it reports what it
+//! enforces.
 //!
 //! Every 500 ms:
 //!
@@ -6,8 +7,9 @@
 //! 2. It reads where the registry stands and applies everything up to there.
 //! 3. It holds a lease, counted from before 1.
 //!
-//! Whoever commits a change either finds the announcement, and waits until the node has applied the change or its lease
-//! has ended, or has committed before 2 and is read there. No lock is needed, and no wall clock is compared.
+//! A writer that commits a change either sees the announcement, and waits until the node has applied the change or its
+//! lease has ended; or it committed before step 2, which reads the change. No lock is needed, and no wall clocks are
+//! compared.
 
 mod clocks;
 
@@ -40,7 +42,7 @@ const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(500);
 /// After what time a round that failed is made again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often the end of calls is looked for while some of before a change are under way.
+/// How often to check for the end of earlier calls while some are in progress.
 const DRAIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A node among the others.
@@ -80,15 +82,15 @@ pub struct MembershipParts {
     pub feed: Option<Arc<Feed>>,
     /// The calls that it is at work on.
     pub calls: Arc<InFlight>,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// The latest time that was seen.
+    /// The latest time that this node has seen; it never steps back.
     pub latest: Arc<LatestTime>,
     /// How long one call of the database may take.
     pub timeout: Duration,
 }
 
-/// Which calls of before a change have ended.
+/// Which calls from before a change have ended.
 #[derive(Debug, Default)]
 struct DrainProgress {
     /// A position, and the set of calls that may have begun before it was known here.
@@ -98,7 +100,7 @@ struct DrainProgress {
 }
 
 impl Membership {
-    /// A node that nobody knows of yet.
+    /// A node that has not announced itself yet.
     #[must_use]
     pub fn new(parts: MembershipParts) -> Self {
         Self {
@@ -142,7 +144,7 @@ impl Membership {
         &self.node_info
     }
 
-    /// Announces itself and takes a lease until told to stop; then it is no node any more.
+    /// Announces the node and renews its lease until told to stop; then removes it from the list.
     pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
         let reporting = Arc::clone(&self);
         let reports = tokio::spawn({
@@ -212,7 +214,7 @@ impl Membership {
         }
     }
 
-    /// When a history has been known here for as long as a lease lasts, no lease of before it is left.
+    /// Once a history has been known here for the length of a lease, every earlier lease has ended.
     async fn settle(&self, feed: &Feed) -> Result<(), StateFault> {
         let Some(position) = feed.live().position() else {
             return Ok(());
@@ -244,7 +246,7 @@ impl Membership {
         Ok(())
     }
 
-    /// Says what it enforces as soon as that has changed, until told to stop.
+    /// Reports what it enforces whenever that changes, until told to stop.
     pub async fn keep_reporting(&self, mut stop: watch::Receiver<bool>) {
         let Some(feed) = &self.feed else {
             return;
@@ -275,7 +277,7 @@ impl Membership {
         }
     }
 
-    /// Says what it enforces, now.
+    /// Reports what it enforces now.
     ///
     /// # Errors
     /// [`StateFault`].
@@ -316,7 +318,7 @@ impl Membership {
         })
     }
 
-    /// Up to where every call of before has ended.
+    /// The position before which every call has ended.
     fn drained(&self, applied: Position) -> i64 {
         let mut drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((position, set)) = drain.waiting

@@ -1,10 +1,10 @@
-//! What a node knows in memory: every AccessKeyId, every restriction, every profile of an account.
+//! A node's memory: every AccessKeyId, every restriction, and every profile of an account.
 //!
-//! Only [`super::feed`] writes here, in the order of revisions; the request road reads without waiting for
-//! anybody. Before the first load nothing has a standing.
+//! Only [`super::feed`] writes here, in the order of revisions; the request road reads without waiting. Before the
+//! first load, every standing is unknown.
 //!
-//! What is known is known at a [`Position`], which is published after the changes that it stands for: whoever reads it
-//! first and the rest afterwards sees all of them, and maybe more.
+//! The memory has a [`Position`], which is published after the changes that it includes: a reader that reads the
+//! position first sees all of these changes, and maybe later ones.
 
 use std::{
     net::IpAddr,
@@ -81,7 +81,7 @@ pub(crate) struct ActiveRestriction {
     pub is_widened: bool,
 }
 
-/// What an account has of its own, in place of the configured default.
+/// The settings of an account that override the configured defaults.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AccountOverrides {
     /// What its restricted keys are refused.
@@ -203,8 +203,8 @@ impl LiveRegistry {
         self.maps.load().is_some()
     }
 
-    /// Adds what a look-up in the database has found before the feed told of it, unless it is of another history;
-    /// says whether it is newer than what is known here.
+    /// Adds what a lookup found in the database before the feed delivered it, unless it is from another history.
+    /// Returns whether it is newer than what was known.
     pub fn add_looked_up(&self, id: &AccessKeyId, at: Position, state: CredentialState) -> bool {
         let _guard = self.history.read().unwrap_or_else(PoisonError::into_inner);
         let (Some(position), maps) = (self.position(), self.maps.load()) else {
@@ -252,8 +252,8 @@ impl LiveRegistry {
             .collect()
     }
 
-    /// Whether an exception from the restriction in force on this key covers a call from there. A session has none:
-    /// it may be another's who found the key.
+    /// Whether an exception from the restriction in force on this key covers a call from there. A session never has
+    /// one: a thief of the key may have obtained it.
     #[must_use]
     pub fn is_excepted(
         &self,
@@ -429,7 +429,7 @@ impl KeyRestrictions {
         match (self.in_force, self.lifted) {
             (Some(mark), _) => mark.standing(),
             (None, Some((lifted_at, _))) if minted_at.covers(lifted_at) => Standing::Clear,
-            // Before the lift, or in another history, where nobody can say.
+            // Minted before the lift, or in another history, where the order is unknown.
             (None, Some((_, mark))) => mark.standing(),
             (None, None) => Standing::Clear,
         }
@@ -495,7 +495,7 @@ mod tests {
         let session = |minted_at| live.lineage(&id("STS.1"), &[ancestor("key", minted_at)])[1];
         assert_eq!(session(9), Standing::Restricted(restriction));
         assert_eq!(session(10), Standing::Clear);
-        // In another history nobody can say what came first.
+        // In another history, the order is unknown.
         let elsewhere = Ancestor {
             access_key_id: id("key"),
             minted_at: Position {

@@ -1,4 +1,4 @@
-//! The nodes in Postgres: each announces itself in a row of its own, and says there what it enforces.
+//! The nodes in PostgreSQL: each has a row, in which it announces itself and reports what it enforces.
 
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
@@ -8,20 +8,20 @@ use crate::directory::{StateFault, sealing::KeyRing};
 use akgate_api::nodes::NodeView;
 use akgate_rules::position::{History, Position};
 
-/// What a node says of itself.
+/// How a node describes itself.
 #[derive(Debug, Clone)]
 pub struct NodeInfo {
-    /// UUID version 4, another one at each start.
+    /// UUID version 4, new at each start.
     pub node_id: Uuid,
     /// Host and process.
     pub name: String,
     /// Version of akgate.
     pub version: String,
-    /// What it does.
+    /// Its roles.
     pub roles: Vec<String>,
     /// Whether it judges calls.
     pub enforces: bool,
-    /// Its key ring: which keys seal is announced.
+    /// Its key ring, of which the ids of the sealing keys are announced.
     pub ring: KeyRing,
     /// When it started, by its own clock.
     pub started_at: OffsetDateTime,
@@ -52,7 +52,7 @@ impl NodeInfo {
     }
 }
 
-/// Announces a node, so that whoever commits from now on waits for it; gives the database's time.
+/// Announces a node, so that every later writer waits for it; returns the database's time.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -97,10 +97,10 @@ pub async fn announce_node(
     Ok(now)
 }
 
-/// What a node says of what it enforces.
+/// A node's report of what it enforces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnforcementReport {
-    /// Up to where.
+    /// The position that it enforces.
     pub applied: Position,
     /// Every call that was begun before this revision was enforced has ended.
     pub drained_below: i64,
@@ -109,7 +109,7 @@ pub struct EnforcementReport {
     pub calls_under_way: Vec<(String, i64)>,
 }
 
-/// Says what a node enforces. Losing that with a crash of the database costs nobody more than a wait.
+/// Stores what a node enforces, without waiting for the disk: if a crash loses the row, writers only wait longer.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -150,8 +150,8 @@ pub async fn delete_node(pool: &PgPool, node_id: Uuid) -> Result<(), StateFault>
     Ok(())
 }
 
-/// Forgets nodes that nobody has heard of for ten minutes and nobody waits for. One that comes back is listed again by
-/// its announcement, before it takes a lease.
+/// Deletes fenced nodes that have been silent for ten minutes. One that comes back is listed again by its announcement,
+/// before it takes a lease.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -175,7 +175,7 @@ pub struct EnforcingNode {
     pub name: String,
     /// Its last announcement.
     pub announcement: Uuid,
-    /// Nobody waits for it.
+    /// It is fenced: no change waits for it.
     pub is_fenced: bool,
     /// What it says that it enforces; `None` where it has said nothing yet.
     pub report: Option<EnforcementReport>,

@@ -1,5 +1,5 @@
-//! The certificate that an operator shows (mutual TLS): its common name is the operator's. Who signed it the listener has
-//! checked.
+//! The certificate that an operator shows (mutual TLS): its common name is the operator's name. The listener has
+//! already verified it.
 
 use time::OffsetDateTime;
 use x509_parser::{parse_x509_certificate, time::ASN1Time, x509::AttributeTypeAndValue};

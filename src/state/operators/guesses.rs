@@ -1,8 +1,8 @@
 //! Wrong tokens: at most [`MAX_PER_TOKEN`] evaluated for each token and [`MAX_PER_SOURCE`] for each source in [`GUESS_WINDOW`].
 //!
-//! A token is looked at only after its guess was counted, so that guesses made at the same time do not slip through; a
-//! good one takes its count back. From where a token was good lately it goes on being looked at whatever others guess,
-//! so that nobody can lock its operator out; there its own wrong guesses count.
+//! Each attempt is counted before its token is checked, so that concurrent guesses cannot exceed the limit; a valid
+//! token takes its count back. An address from which a token worked recently is never locked out by guesses from
+//! elsewhere; there, only its own wrong guesses count.
 
 use std::net::IpAddr;
 
@@ -41,7 +41,7 @@ pub struct GuessBudget {
 }
 
 impl GuessBudget {
-    /// Of a source, for a token that nobody has.
+    /// The budget of a source address, for an unknown token.
     pub fn of_source(source: &str) -> Self {
         Self {
             subjects: vec![format!("source {source}")],
@@ -49,7 +49,7 @@ impl GuessBudget {
         }
     }
 
-    /// Of a token from anywhere.
+    /// The budget of a token from any address.
     pub fn of_token(token_id: &str, source: &str) -> Self {
         let mut budget = Self::of_source(source);
         budget.subjects.push(format!("token {token_id}"));
@@ -57,7 +57,7 @@ impl GuessBudget {
         budget
     }
 
-    /// Of a token where it was good lately.
+    /// The budget of a token from an address where it worked recently.
     pub fn of_familiar(token_id: &str, source: &str) -> Self {
         Self {
             subjects: vec![format!("token {token_id} from {source}")],

@@ -1,5 +1,5 @@
-//! Requests that are made once however often they are sent: the `Idempotency-Key` of an operator
-//! (draft-ietf-httpapi-idempotency-key-header).
+//! Idempotency keys of operators (draft-ietf-httpapi-idempotency-key-header): a request that is sent several times is
+//! executed once.
 //!
 //! What succeeded is kept for [`ANSWER_RETENTION`] and answered again. What failed has changed nothing and may be tried again under
 //! the same key.
@@ -13,7 +13,7 @@ use crate::{audit::Actor, directory::StateFault};
 /// For how long an answer is kept.
 pub const ANSWER_RETENTION: Duration = Duration::DAY;
 
-/// After this time nobody is at work on a request any more: whoever was has ended.
+/// After this time, no node works on a request any more.
 const ABANDONED_AFTER: Duration = Duration::minutes(5);
 
 /// A node that has not announced itself for so long, by the database's clock, has ended, or is stopped: what it was at

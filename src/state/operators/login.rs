@@ -1,4 +1,4 @@
-//! Whose token, or certificate, it is.
+//! Finds the operator of a token or a certificate.
 
 use std::net::IpAddr;
 
@@ -14,31 +14,31 @@ use super::{
 };
 use crate::directory::StateFault;
 
-/// For how long a place where a token was good is familiar.
+/// How long an address stays known after a token worked there.
 const FAMILIAR_FOR: Duration = Duration::days(1);
 
 /// How precisely its last use is known: a use is no write each time.
 const LAST_USE_PRECISION: Duration = Duration::MINUTE;
 
-/// Why a token opens nothing.
+/// Why a token is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginFault {
-    /// It is nobody's.
+    /// No operator has this token.
     #[error("the token belongs to no operator")]
     Wrong,
     /// It, or its operator, was revoked.
     #[error("the token was revoked")]
     Revoked,
-    /// Its time is over.
+    /// It has expired.
     #[error("the token has expired")]
     Expired(OffsetDateTime),
-    /// Too many were wrong: it was not looked at.
+    /// Too many wrong guesses: the token was not checked.
     #[error("too many wrong tokens")]
     TooMany {
         /// When the next one is.
         until: OffsetDateTime,
     },
-    /// The database gives no answer.
+    /// The database failed.
     #[error(transparent)]
     State(#[from] StateFault),
 }

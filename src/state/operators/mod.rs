@@ -1,5 +1,5 @@
-//! Operators: who may use the admin API. An operator is known by a token or by a client certificate; whoever signs in with an
-//! identity provider gets a token.
+//! Operators: who may use the admin API. An operator has a token or a client certificate; signing in with an identity
+//! provider gives a token.
 
 pub mod certificate;
 pub mod guesses;

@@ -17,19 +17,19 @@ pub const EXPIRED_TOKEN_RETENTION: Duration = Duration::days(30);
 /// Why operators are not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorFault {
-    /// There is one of that name.
+    /// An operator has this name already.
     #[error("an operator already has this name")]
     NameTaken,
-    /// There is none of that name or token.
+    /// No operator has this name, or no token has this id.
     #[error("the operator or token does not exist, or is already revoked")]
     NotFound,
-    /// The token would do more than its operator may.
+    /// The token would have a higher role than its operator.
     #[error("the operator's role is {0}: a token cannot allow more than that")]
     BeyondRole(Role),
-    /// Nobody could manage operators any more.
+    /// This is the last admin.
     #[error("this is the last admin: add another one first")]
     LastAdmin,
-    /// The database does not do it.
+    /// The database failed.
     #[error(transparent)]
     State(#[from] StateFault),
 }
@@ -40,7 +40,7 @@ impl From<sqlx::Error> for OperatorFault {
     }
 }
 
-/// Whether an operator may be called that: it stands in paths and in the audit.
+/// Whether a text can be an operator's name: names appear in paths and in the audit log.
 #[must_use]
 pub fn is_operator_name(text: &str) -> bool {
     OperatorName::try_from(text.to_owned()).is_ok()
@@ -55,7 +55,7 @@ pub struct NewToken {
     pub lasts: Duration,
 }
 
-/// A token, before it is forgotten.
+/// A new token, shown once and never stored.
 #[derive(Debug)]
 pub struct IssuedToken {
     /// What is shown once.

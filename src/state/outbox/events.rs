@@ -1,8 +1,8 @@
 //! Events for other programs: what the audit tells of restrictions, sent to hooks by a worker.
 //!
-//! A action's audit record enqueues for the hooks that are registered ([`crate::audit::insert_audit_records`]), so that an event commits with
-//! what it tells of. At least once, like letters: a lease that runs out is taken by another worker, and the number of the attempt
-//! guards who settles.
+//! An audit record enqueues events for the registered hooks ([`crate::audit::insert_audit_records`]), so that an event
+//! commits with the change that it reports. Like letters, events are sent at least once: after a lease has expired,
+//! another worker takes the event, and the number of the attempt decides who may settle it.
 
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
@@ -42,7 +42,7 @@ pub struct RegisteredHook {
     pub kinds: Vec<EventKind>,
 }
 
-/// Registers the hooks that there are, in place of those that there were: from now on audit records enqueue for them.
+/// Replaces the registered hooks: from now on, audit records enqueue events for these.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -208,14 +208,14 @@ pub async fn settle_event(
     Ok(settled.rows_affected() == 1)
 }
 
-/// Which events are wanted, the newest first.
+/// Which events to list; the newest come first.
 #[derive(Debug, Clone, Default)]
 pub struct EventCriteria {
-    /// For this hook.
+    /// Only those for this hook.
     pub hook: Option<String>,
-    /// In this state.
+    /// Only those in this state.
     pub state: Option<EventState>,
-    /// Older than this record: where the last page ended.
+    /// Only older records: the last id of the previous page.
     pub before: Option<i64>,
     /// So many at most, and what else is of the last one's record.
     pub limit: i64,

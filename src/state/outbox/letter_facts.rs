@@ -1,4 +1,4 @@
-//! What letters ask the database beside the restriction itself.
+//! Queries for the facts of letters, in addition to the restriction itself.
 
 use sqlx::PgPool;
 use time::OffsetDateTime;

@@ -1,4 +1,4 @@
-//! What operators are shown of letters, dead ones included.
+//! Lists letters for operators, including failed ones.
 
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -7,18 +7,18 @@ use uuid::Uuid;
 use crate::directory::StateFault;
 use akgate_api::letters::{LetterState, LetterView};
 
-/// Which letters are wanted, the newest first.
+/// Which letters to list; the newest come first.
 #[derive(Debug, Clone, Default)]
 pub struct LetterCriteria {
-    /// This one alone.
+    /// Only the one with this id.
     pub letter_id: Option<Uuid>,
-    /// In this state.
+    /// Only those in this state.
     pub state: Option<LetterState>,
-    /// About this restriction.
+    /// Only those about this restriction.
     pub restriction_id: Option<Uuid>,
-    /// Older than this one: where the last page ended.
+    /// Only older ones: the last id of the previous page.
     pub before: Option<Uuid>,
-    /// At most so many.
+    /// Maximum number of rows.
     pub limit: i64,
 }
 
@@ -64,7 +64,7 @@ pub async fn list_letters(
     Ok(letters)
 }
 
-/// Letters that somebody has to see to.
+/// Letters that need attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LetterBacklog {
     /// Due for a long time without being tried, or tried for a long time.

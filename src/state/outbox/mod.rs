@@ -1,9 +1,8 @@
-//! The outbox: letters are written in the transaction of what they tell of, and sent later by a worker.
+//! The outbox: letters are enqueued in the transaction of the change that they report, and sent later by a worker.
 //!
-//! **At least once.** A worker leases a letter, sends it and settles it. One that dies in between leaves a lease
-//! that runs out; the letter is sent again with the same Message-ID, by which mail programs know it. A
-//! worker whose lease ran out cannot settle what another has taken over: the number of the attempt
-//! guards it.
+//! **At least once.** A worker leases a letter, sends it and settles it. If it dies in between, the lease expires and
+//! the letter is sent again with the same Message-ID, so that mail programs recognise the repetition. A worker whose
+//! lease has expired cannot settle a letter that another has taken over, because the number of the attempt has changed.
 
 pub mod events;
 pub mod letter_facts;
@@ -28,11 +27,11 @@ use crate::{
 };
 use akgate_rules::access_key::{AccessKeyId, mask_key_id};
 
-/// The channel of the hints that a letter is due. The poll is the guarantee.
+/// The notification channel for due letters. Polling is the guarantee; notifications only make it faster.
 pub const LETTERS_CHANNEL: &str = "akgate_letters";
 
 akgate_rules::text_enum! {
-    /// What a letter tells.
+    /// The kind of a letter.
     pub enum LetterKind {
         /// A key was found, and will be restricted from a day on that was announced.
         Announced = "Announced",
@@ -71,8 +70,8 @@ impl LetterKind {
     }
 }
 
-/// Enqueues the letters that tell of restrictions, each to the first contacts of its account, and tells the workers
-/// at the commit. Where there is nobody to be told, an operator is.
+/// Enqueues the letters that tell of restrictions, each to the first contacts of its account, and tells the workers at
+/// the commit. If an account has no contact, an operator gets a task.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -122,8 +121,8 @@ pub async fn enqueue_to_notified(
     insert_letters(tx, &letters, kind, now).await
 }
 
-/// Takes back what restrictions that were a mistake have enqueued: letters that nobody has tried to send yet go, and
-/// everybody who was told is told that it is over.
+/// Handles the letters of restrictions that were a mistake: deletes those that were not attempted yet, and tells
+/// everybody who got one that the restriction is lifted.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -234,7 +233,7 @@ async fn postpone_due_time(
     Ok(())
 }
 
-/// How long repeats are gathered before they are told of: an hour, and a day after the last such letter.
+/// How long repeats are collected before a letter reports them: an hour, and a day after the last such letter.
 const REPEAT_DELAYS: [Duration; 2] = [Duration::HOUR, Duration::DAY];
 
 /// Enqueues the letters that tell those who know of restrictions of more places, however many repeats come before

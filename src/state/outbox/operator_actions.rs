@@ -1,4 +1,4 @@
-//! What an operator does with a letter: sends it again, or gives it up.
+//! What an operator can do with a letter: send it again, or cancel it.
 
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
@@ -10,10 +10,10 @@ use crate::{
     directory::{StateFault, keys::parse_key_id},
 };
 
-/// Why a letter is neither sent again nor given up.
+/// Why a letter cannot be sent again or cancelled.
 #[derive(Debug, thiserror::Error)]
 pub enum LetterFault {
-    /// There is none of that id.
+    /// Nothing has this id.
     #[error("the letter does not exist")]
     NotFound,
     /// It waits to be sent: nothing to send again.
@@ -22,7 +22,7 @@ pub enum LetterFault {
     /// It is sent, or given up: nothing to give up.
     #[error("the letter was already sent, or has already failed")]
     Settled,
-    /// The database does not do it.
+    /// The database failed.
     #[error(transparent)]
     State(#[from] StateFault),
 }

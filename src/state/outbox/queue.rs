@@ -20,7 +20,7 @@ pub enum SendFault {
         /// The shortest pause that the receiver asks for.
         after: Option<StdDuration>,
     },
-    /// The server takes nothing at all just now.
+    /// The server is down.
     #[error("{0}")]
     ServerAway(String),
     /// It will never be sent.
@@ -28,7 +28,7 @@ pub enum SendFault {
     Permanent {
         /// What the attempt met.
         error: String,
-        /// Whether the address takes nothing.
+        /// Whether the address is the reason.
         unreachable: bool,
     },
 }
@@ -91,7 +91,7 @@ pub enum Settlement {
     Failed {
         /// What the attempt met.
         error: String,
-        /// Whether the address takes nothing: another contact is told then.
+        /// Whether the address is the reason; another contact is then notified.
         unreachable: bool,
     },
 }
@@ -134,7 +134,7 @@ pub struct QueuePolicy {
 }
 
 impl QueuePolicy {
-    /// What becomes of an item, enqueued at `since`, whose attempt met a fault.
+    /// The outcome of an item, enqueued at `since`, whose attempt failed.
     pub fn settle_fault(
         &self,
         fault: SendFault,
@@ -154,7 +154,7 @@ impl QueuePolicy {
         self.retry_or_fail(attempt, since, at, error)
     }
 
-    /// What becomes of an item, enqueued at `since`, that could be tried again at `at`.
+    /// The outcome of an item, enqueued at `since`, that could be retried at `at`.
     #[must_use]
     pub fn retry_or_fail(
         &self,
@@ -174,8 +174,7 @@ impl QueuePolicy {
     }
 }
 
-/// Sees to each item in a task of its own, side by side: none stands in the way of another, not by a panic either. Gives
-/// how many there were.
+/// Handles the items concurrently, each in its own task, so that a panic affects only one. Returns their number.
 pub async fn process_batch<T, F>(
     items: impl IntoIterator<Item = T>,
     process: impl FnMut(T) -> F,

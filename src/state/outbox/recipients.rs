@@ -1,4 +1,4 @@
-//! Who is written to: each selection gives ids of contacts, those whom no letter reaches left out.
+//! Selects the recipients of letters: ids of contacts, without those whom no letter reaches.
 
 use sqlx::PgTransaction;
 use time::OffsetDateTime;

@@ -1,4 +1,4 @@
-//! What becomes of letters: sent, tried again, given up; and who is told instead where one reaches nobody.
+//! Settles letters: sent, retried or failed; if a letter reaches nobody, the next contact or an operator is notified.
 
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
@@ -123,8 +123,8 @@ async fn mark_notified(
     Ok(())
 }
 
-/// No letter reaches a contact: the next are told of a restriction. Where nobody is left who was, or is about to be, told, the ladder
-/// waits and an operator is told.
+/// No letter reaches a contact: notifies the contacts of the next rank. If no contact is left, the ladder waits and an
+/// operator gets a task.
 async fn notify_next_contact(
     tx: &mut PgTransaction<'_>,
     restriction_id: Option<Uuid>,

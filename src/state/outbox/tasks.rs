@@ -1,4 +1,4 @@
-//! What an operator has to see to: where letters reach nobody, and where nothing else helps.
+//! Tasks for operators, for cases that akgate cannot solve itself.
 
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
@@ -11,7 +11,7 @@ use crate::{
 use akgate_api::tasks::TaskView;
 
 akgate_rules::text_enum! {
-    /// What is to be done.
+    /// The kind of a task.
     pub enum TaskKind {
         /// No letter reaches the owner: reach them in another way.
         Unreachable = "Unreachable",
@@ -153,8 +153,8 @@ pub struct TaskSubject {
     pub source: Option<String>,
 }
 
-/// Closes one; gives what it was about, or `None` where there is none of that id that is open. A source that it was
-/// about goes on, and what was held of it is held no more.
+/// Closes a task; returns what it was about, or `None` if no open task has this id. If it was about a source, the
+/// source is no longer paused, and its held suspicions are released.
 ///
 /// # Errors
 /// [`StateFault::Database`].

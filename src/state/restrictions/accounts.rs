@@ -1,4 +1,4 @@
-//! Accounts: what their restricted keys are refused, and how many there are.
+//! Accounts: their profile and self-remediation settings, and their numbers of keys and restrictions.
 
 use sqlx::{PgConnection, PgPool, PgTransaction};
 use time::OffsetDateTime;
@@ -23,13 +23,13 @@ pub enum AccountSetting {
 /// Why an account is not set.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountFault {
-    /// Nobody knows the account.
+    /// The account is unknown.
     #[error("the account does not exist")]
     NotFound,
-    /// It is otherwise than it was seen.
+    /// It has changed since the operator read it.
     #[error("the account has changed since you read it")]
     Changed,
-    /// The database does not do it.
+    /// The database failed.
     #[error(transparent)]
     State(#[from] StateFault),
 }
@@ -115,16 +115,16 @@ async fn audit_account(
     audit::insert_audit_record(tx, entry).await
 }
 
-/// Which accounts are wanted, in the order of their ids.
+/// Which accounts to list, sorted by id.
 #[derive(Debug, Clone, Default)]
 pub struct AccountCriteria {
-    /// This one alone.
+    /// Only the one with this id.
     pub account_id: Option<String>,
-    /// Those alone that have something of their own in place of the configured default.
+    /// Only those that override a configured default.
     pub own: bool,
-    /// After this one: where the last page ended.
+    /// Only later ids: the last id of the previous page.
     pub after: Option<String>,
-    /// At most so many.
+    /// Maximum number of rows.
     pub limit: i64,
 }
 

@@ -7,13 +7,13 @@ use crate::approvals::RequestError;
 use crate::directory::{StateFault, keys::parse_key_id};
 use akgate_rules::access_key::AccessKeyId;
 
-/// Why nothing is done about a key.
+/// Why a request about a leaked key is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ActiveRestrictionFault {
-    /// Nothing restricts it: it has not leaked, as far as anybody knows.
+    /// It is not restricted, so it is not known to have leaked.
     #[error("the key is not restricted")]
     NotRestricted,
-    /// It does not work, or nobody knows it.
+    /// It is not active, or unknown.
     #[error("the access key is not active")]
     NotActive,
     /// It is not asked for.

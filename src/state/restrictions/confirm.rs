@@ -1,5 +1,5 @@
-//! Confirming the clean-up, and taking that back: a statement, not a proof. Facts may lift afterwards, where the
-//! policy says so.
+//! Confirms a clean-up or withdraws the confirmation. It is a statement, not a proof. Afterwards, facts may lift the
+//! restriction, if the policy allows that.
 
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, PgTransaction};
@@ -52,16 +52,16 @@ pub enum ConfirmOutcome {
     Now(Uuid),
     /// So it was, and facts have lifted it.
     Lifted {
-        /// Which one.
+        /// The restriction.
         restriction_id: Uuid,
         /// The revision from which on the key is free.
         revision: i64,
     },
     /// It was so before, or is lifted.
     Before(Uuid, RestrictionState),
-    /// It is otherwise than the operator saw it.
+    /// It has changed since the operator read it.
     Changed,
-    /// There is no such restriction, or the link is no good: unknown, used or out of date.
+    /// The restriction does not exist, or the link is unknown, used or expired.
     NotFound,
 }
 
@@ -213,12 +213,12 @@ pub enum WithdrawOutcome {
     Nothing(Uuid),
     /// It is lifted already: an operator is asked to look.
     Disputed(Uuid),
-    /// The link is no good.
+    /// The link is unknown, used or expired.
     NotFound,
 }
 
-/// A contact takes a confirmation back, by the link of the letter that told of it. What was acknowledged with it
-/// counts for nothing any more: it may not have been the owner who looked.
+/// A contact withdraws a confirmation with the link in the letter about it. Items ticked as reviewed are reset, because
+/// it may not have been the owner who reviewed them.
 ///
 /// # Errors
 /// [`StateFault`].

@@ -1,5 +1,5 @@
-//! Disabling a leaked key: asked for by one operator, approved by another. It signs nothing any more at any node; the
-//! IAM's own record of it is its owner's, who brings it back by a call of another key.
+//! Disabling a leaked key: requested by one operator, approved by another. Every node then refuses every call that it
+//! signs. In the IAM it stays active, and its owner can reinstate it with a call of another key.
 
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, PgTransaction};

@@ -1,4 +1,4 @@
-//! Up the ladder: what follows while a leaked key goes on working, each step in a transaction of its own.
+//! Escalation: the steps that are taken while a leaked key stays active, each in its own transaction.
 //!
 //! A restriction is looked at when its next step may be due, and when its key starts or stops working. Of an access key that
 //! does not work there is nothing to escalate; the policy may lift on facts, and looks again now and then.
@@ -38,7 +38,7 @@ fn recheck_interval(rule: LiftRule) -> Duration {
 pub struct EscalationRules {
     /// When the steps are due.
     pub ladder: EscalationLadder,
-    /// Who lifts.
+    /// Who may lift a restriction.
     pub lift: LiftRule,
 }
 
@@ -136,7 +136,7 @@ pub async fn escalate_restriction(
                 && lift::lift_by_policy(&mut tx, restriction_id, at).await?;
             Some(now + recheck_interval(rules.lift))
         }
-        // Nobody knows the key, or nobody was told.
+        // The key is unknown, or no contact was notified.
         (None, _) | (Some(Ok(KeyStatus::Active)), None) => None,
         (Some(Err(_)), _) => return Err(StateFault::Corrupt("status")),
     };

@@ -1,5 +1,5 @@
-//! What an operator has seen: a change may be bound to it (`If-Match`, RFC 9110 section 13.1.1), and is not made where
-//! something is otherwise by then.
+//! What an operator has seen: a change with `If-Match` (RFC 9110 section 13.1.1) is not made if the resource has
+//! changed since.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};

@@ -27,7 +27,7 @@ pub struct ExceptionRequest {
     pub scope: ExceptionScope,
     /// For how many hours since it is approved, at most 72.
     pub hours: u8,
-    /// Why, in the operator's words.
+    /// The reason, in the operator's words.
     pub reason: String,
 }
 
@@ -145,13 +145,13 @@ impl TwoPersonChange for GrantException {
 /// Why an exception is not ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ExceptionFault {
-    /// There is none of that id.
+    /// Nothing has this id.
     #[error("the exception does not exist")]
     NotFound,
     /// It holds no more.
     #[error("the exception has already ended")]
     Ended,
-    /// The database does not do it.
+    /// The database failed.
     #[error(transparent)]
     State(#[from] StateFault),
 }
@@ -230,18 +230,18 @@ pub async fn revoke_exception(
     })
 }
 
-/// Which exceptions are wanted, the newest first.
+/// Which exceptions to list; the newest come first.
 #[derive(Debug, Clone, Default)]
 pub struct ExceptionCriteria {
-    /// This one alone.
+    /// Only the one with this id.
     pub exception_id: Option<Uuid>,
-    /// Of this key.
+    /// Only those of this key.
     pub access_key_id: Option<String>,
-    /// In this state.
+    /// Only those in this state.
     pub state: Option<ExceptionState>,
-    /// Older than this one: where the last page ended.
+    /// Only older ones: the last id of the previous page.
     pub before: Option<Uuid>,
-    /// At most so many.
+    /// Maximum number of rows.
     pub limit: i64,
 }
 

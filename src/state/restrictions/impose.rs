@@ -1,4 +1,4 @@
-//! Imposing a restriction: what every road that restricts a key has in common.
+//! Imposes a restriction: the common part of everything that restricts a key.
 
 use std::collections::HashMap;
 
@@ -29,7 +29,7 @@ pub struct RestrictionInForce {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RestrictionTarget<'a> {
     pub access_key_id: &'a AccessKeyId,
-    /// The account that is written to; `None` where nobody knows the key.
+    /// The account that is written to; `None` if the key is unknown.
     pub account_id: Option<&'a str>,
 }
 

@@ -1,4 +1,4 @@
-//! Lifting a restriction: an operator's decision, with a reason, or two operators', or the policy's, on facts.
+//! Lifts a restriction: by an operator with a reason, by two operators, or by the policy on facts.
 
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, PgTransaction};
@@ -34,9 +34,9 @@ use akgate_rules::{
 /// How a restriction is lifted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Lifting {
-    /// Why, in a word.
+    /// The resolution.
     pub resolution: Resolution,
-    /// Why, in the operator's words.
+    /// The reason, in the operator's words.
     pub reason: String,
     /// What may be against it.
     pub accepts: AcceptedConditions,
@@ -53,13 +53,13 @@ pub struct LiftRestriction {
 /// Why a restriction is not lifted.
 #[derive(Debug, thiserror::Error)]
 pub enum LiftFault {
-    /// There is none of that id.
+    /// Nothing has this id.
     #[error("the restriction does not exist")]
     NotFound,
     /// Its state, or its key's, forbids it.
     #[error(transparent)]
     Refused(#[from] LiftRefusal),
-    /// It is otherwise than it was seen.
+    /// It has changed since the operator read it.
     #[error("the restriction has changed since you read it")]
     Changed,
     /// Another operator has asked for it.
@@ -68,7 +68,7 @@ pub enum LiftFault {
     /// It takes a second operator.
     #[error("a second operator must approve")]
     NeedsApproval,
-    /// The database does not do it.
+    /// The database failed.
     #[error(transparent)]
     State(#[from] StateFault),
 }
@@ -92,7 +92,7 @@ impl From<sqlx::Error> for LiftFault {
 struct LiftFacts {
     access_key_id: AccessKeyId,
     state: RestrictionState,
-    /// `None` where nobody knows the key: not active to an operator, and never gone to the policy.
+    /// `None` if the key is unknown: not active to an operator, and never gone to the policy.
     key: Option<KeyStatus>,
 }
 

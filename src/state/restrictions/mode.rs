@@ -1,5 +1,4 @@
-//! The mode that operators switch to, at every node, in place of the configured one: asked for by one, approved by
-//! another.
+//! The mode to which operators switch every node, instead of the configured one: requested by one, approved by another.
 
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, PgTransaction};
@@ -18,9 +17,9 @@ use akgate_rules::{position::Position, verdict::Mode};
 /// The request to switch the mode.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SwitchMode {
-    /// To what; `None` for what each node is configured to.
+    /// The new mode; `None` for the mode that each node is configured to.
     pub mode: Option<Mode>,
-    /// Why, in the operator's words.
+    /// The reason, in the operator's words.
     pub reason: String,
 }
 
@@ -106,7 +105,7 @@ impl TwoPersonChange for SwitchMode {
     }
 }
 
-/// The mode that operators have switched to; `None` for what each node is configured to.
+/// The mode that operators have switched to; `None` for each node's configured mode.
 ///
 /// # Errors
 /// [`StateFault`].

@@ -1,4 +1,4 @@
-//! What operators and owners are shown of restrictions.
+//! Reads restrictions for operators and owners.
 
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -9,23 +9,23 @@ use crate::restrictions::{etag::Etag, reports};
 use akgate_api::restrictions::RestrictionView;
 use akgate_rules::{access_key::AccessKeyId, restriction::RestrictionState};
 
-/// Which restrictions are wanted, the newest first.
+/// Which restrictions to list; the newest come first.
 #[derive(Debug, Clone, Default)]
 pub struct RestrictionCriteria {
-    /// This one alone.
+    /// Only the one with this id.
     pub restriction_id: Option<Uuid>,
-    /// In this state.
+    /// Only those in this state.
     pub state: Option<RestrictionState>,
-    /// Of this key.
+    /// Only those of this key.
     pub access_key_id: Option<String>,
-    /// Of this account.
+    /// Only those of this account.
     pub account_id: Option<String>,
     /// Of which something begins with this: the key, its account or user, the ticket, where or under which number it was
     /// found.
     pub query: Option<String>,
-    /// Older than this one: where the last page ended.
+    /// Only older ones: the last id of the previous page.
     pub before: Option<Uuid>,
-    /// At most so many.
+    /// Maximum number of rows.
     pub limit: i64,
 }
 
@@ -308,8 +308,8 @@ pub async fn find_restriction(
     Ok(list_restrictions(db, &criteria).await?.pop())
 }
 
-/// Whether a restriction is still as somebody has `seen` it, where anybody asks. Of one that is not there nothing is
-/// otherwise: what wants to change it finds that out.
+/// Whether a restriction is unchanged since `seen`, if that is given. A missing restriction counts as unchanged: the
+/// change itself will report it.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -325,7 +325,7 @@ pub(crate) async fn matches_etag(
     Ok(view.is_none_or(|view| seen.contains(&Etag::of(&view))))
 }
 
-/// Since when somebody may have had the key: the first sighting, or the restriction.
+/// Since when others may have had the key: the first sighting, or the restriction.
 ///
 /// # Errors
 /// [`StateFault::Database`].

@@ -1,4 +1,4 @@
-//! What operators and owners are shown of leak reports.
+//! Reads leak reports for operators and owners.
 
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -7,20 +7,20 @@ use crate::directory::StateFault;
 use akgate_api::leak_reports::ReportView;
 use akgate_rules::leak::Proof;
 
-/// Which reports are wanted, the newest first.
+/// Which reports to list; the newest come first.
 #[derive(Debug, Clone, Default)]
 pub struct ReportCriteria {
-    /// Proven so far.
+    /// Only those with this proof.
     pub proof: Option<Proof>,
-    /// Of this source.
+    /// Only those of this source.
     pub source: Option<String>,
-    /// Of this key, or of a session that descends from it.
+    /// Only those of this key, or of a session that descends from it.
     pub access_key_id: Option<String>,
-    /// Of this delivery.
+    /// Only those of this delivery.
     pub delivery_id: Option<Uuid>,
-    /// Older than this one: where the last page ended.
+    /// Only older ones: the last id of the previous page.
     pub before: Option<Uuid>,
-    /// At most so many.
+    /// Maximum number of rows.
     pub limit: i64,
 }
 

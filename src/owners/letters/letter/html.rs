@@ -1,4 +1,4 @@
-//! The HTML part of a letter: styles stand at each element, since mail programs throw style sheets away.
+//! The HTML part of a letter: styles are inline, because mail programs ignore style sheets.
 
 use super::markup::{Block, Span};
 

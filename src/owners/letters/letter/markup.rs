@@ -1,4 +1,4 @@
-//! What a template says, read once for both parts of a letter: CommonMark, of which letters use a little.
+//! Parses a template, once for both parts of a letter: a small subset of CommonMark.
 //!
 //! | written | is | in the HTML part |
 //! | --- | --- | --- |
@@ -10,7 +10,7 @@
 //! | a paragraph that is one link | what to press | a button |
 //! | `---` | what follows is small print | a line |
 //!
-//! A fact that a template puts in has every punctuation mark escaped: it is text, whatever it holds.
+//! Every punctuation mark of an inserted fact is escaped, so that a fact is always plain text.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
@@ -40,7 +40,7 @@ pub(super) enum Span {
     Break,
 }
 
-/// Why a template's text is no letter.
+/// Why a template cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("letters do not support {0}: see the built-in templates")]
 pub struct UnsupportedMarkup(String);
@@ -65,7 +65,7 @@ pub(super) fn escape_markup(text: &str) -> String {
 
 type MarkdownEvents<'e> = Parser<'e>;
 
-/// The blocks until the end of what holds them.
+/// Reads the blocks of a container until its end.
 fn parse_blocks(events: &mut MarkdownEvents<'_>) -> Result<Vec<Block>, UnsupportedMarkup> {
     let mut blocks = Vec::new();
     // Of an item of a list without empty lines, which has no paragraph.
@@ -132,7 +132,7 @@ fn parse_table(events: &mut MarkdownEvents<'_>) -> Result<Block, UnsupportedMark
     Ok(Block::Table { head, rows })
 }
 
-/// The spans until the end of what holds them.
+/// Reads the spans of a block until its end.
 fn parse_spans(events: &mut MarkdownEvents<'_>) -> Result<Vec<Span>, UnsupportedMarkup> {
     let mut spans = Vec::new();
     while let Some(event) = events.next() {

@@ -144,7 +144,7 @@ pub(super) fn render_line(spans: &[Span]) -> String {
         match span {
             Span::Text(part) => text.push_str(part),
             Span::Strong(inner) | Span::Quoted(inner) => text.push_str(&render_line(inner)),
-            // The label is for who sees no address; here the address is what is opened.
+            // Plain text shows the address; the label is only for the HTML part.
             Span::Link { url, .. } => text.push_str(url),
             Span::Break => text.push('\n'),
         }

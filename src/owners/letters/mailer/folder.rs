@@ -24,7 +24,7 @@ impl Mailer for FolderMailer {
     fn send<'s>(&'s self, name: &'s str, message: Message) -> BoxFuture<'s, Result<(), SendFault>> {
         Box::pin(async move {
             let path = self.0.join(format!("{name}.eml"));
-            // A letter holds a link that confirms.
+            // A letter contains a working confirmation link.
             let written = tokio::task::spawn_blocking(move || {
                 replace_private_file(&path, &message.formatted())
             });

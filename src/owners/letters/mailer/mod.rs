@@ -1,4 +1,4 @@
-//! Handing a message over: to a mail server, or to a folder.
+//! Mailers: send a message to a mail server, or write it to a folder.
 
 mod folder;
 mod handover;

@@ -94,7 +94,7 @@ impl SmtpMailer {
         Ok(Self(builder.build()))
     }
 
-    /// Goes as far as the server lets us in, and sends nothing.
+    /// Connects and logs in, without sending anything.
     ///
     /// # Errors
     /// What the server said, or why it could not be asked, in words.
@@ -129,8 +129,7 @@ async fn send_message(
         return Ok(());
     };
     let said = fault.to_string();
-    // A server that lets nobody in (it is away, the password has changed, our address is blocked) has not seen the
-    // message, whatever it answers.
+    // A server that refuses the connection or the login has not seen the message, whatever it answers.
     if !server.test_connection().await.unwrap_or(false) {
         return Err(SendFault::ServerAway(said));
     }
@@ -141,7 +140,7 @@ async fn send_message(
     Err(SendFault::temporary(said))
 }
 
-/// With its causes: the outermost says only which step failed.
+/// The error with its causes: the outermost says only which step failed.
 fn describe_causes(fault: &dyn std::error::Error) -> String {
     let mut said = fault.to_string();
     let mut cause = fault.source();

@@ -67,7 +67,7 @@ async fn gather_facts_with_link(
     let mut facts = with_timeout(worker.timeout, gathering)
         .await?
         .ok_or_else(|| SendFault::permanent("its restriction no longer exists"))?;
-    // A letter that was held up may come after the confirmation: it then asks for nothing.
+    // A delayed letter may come after the confirmation; it then contains no link.
     let purpose = match letter.kind {
         kind if kind.asks_to_confirm() && facts.awaits_confirmation() => LinkPurpose::Confirm,
         LetterKind::Confirmed if facts.confirmed_at.is_some() => LinkPurpose::Withdraw,
@@ -87,7 +87,7 @@ async fn gather_facts_with_link(
     Ok(facts)
 }
 
-/// A mail server may repeat in its refusal whom and what it refuses.
+/// A mail server's refusal may repeat the address and parts of the message.
 fn redact_recipient(said: &str, email: &str, token: Option<&str>) -> String {
     let said = said.replace(email, &mask_email(email));
     let said = match token {

@@ -1,4 +1,4 @@
-//! What the worker stands on.
+//! What the worker depends on.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,23 +21,23 @@ pub struct LetterWorker {
     pub ring: Arc<KeyRing>,
     /// The templates.
     pub templates: LetterTemplates,
-    /// Takes the messages.
+    /// Sends the messages.
     pub mailer: Arc<dyn Mailer>,
-    /// Who writes.
+    /// The sender.
     pub from: Mailbox,
-    /// Signs what is written.
+    /// Signs the messages (DKIM).
     pub dkim: Option<Dkim>,
-    /// What all letters tell.
+    /// What the configuration says about letters.
     pub letter_settings: LetterSettings,
-    /// Who lifts.
+    /// Who may lift a restriction.
     pub lift: LiftRule,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Arc<dyn Clock>,
     /// For the jitter of retries.
     pub randomness: Arc<Randomness>,
-    /// What is counted.
+    /// The metrics of this process.
     pub metrics: Arc<Metrics>,
-    /// Whether the mail server takes letters.
+    /// The pause while the mail server is down.
     pub outage_pause: OutagePause,
     /// Where changes that restrict wait for the nodes.
     pub barrier: Arc<Barrier>,

@@ -1,27 +1,27 @@
-//! Rest: while the mail server takes nothing, one batch asks after it now and then, and all other letters wait.
+//! A pause while the mail server is down: one batch probes it now and then, and all other letters wait.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use time::{Duration, OffsetDateTime};
 
-/// The rest of a worker.
+/// The pause of a worker.
 #[derive(Debug, Default)]
 pub struct OutagePause(Mutex<PauseState>);
 
 #[derive(Debug, Default)]
 struct PauseState {
-    /// Batches in a row that met a server that takes nothing.
+    /// Batches in a row that met a server that is down.
     batches: i32,
     until: Option<OffsetDateTime>,
 }
 
 impl OutagePause {
-    /// Whether the worker rests.
+    /// Whether the worker pauses.
     pub(super) fn is_on(&self, now: OffsetDateTime) -> bool {
         self.state().until.is_some_and(|until| now < until)
     }
 
-    /// The server takes nothing: rests, longer each time, and says until when. Letters of one batch are one time.
+    /// The server is down: pauses, longer each time, and returns until when. The letters of one batch count once.
     pub(super) fn begin(
         &self,
         now: OffsetDateTime,
@@ -39,7 +39,7 @@ impl OutagePause {
         }
     }
 
-    /// The server takes letters.
+    /// The server is up again.
     pub(super) fn end(&self) {
         *self.state() = PauseState::default();
     }

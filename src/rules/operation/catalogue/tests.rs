@@ -215,11 +215,11 @@ fn catalogue_errors_name_their_line() {
         ("", "line 2: there are no rows"),
         (
             "RAM,2015-05-01,A,Read",
-            "line 3: 4 columns where 6 are needed",
+            "line 3: the row has 4 columns; it must have 6",
         ),
         (
             "RAM,2015-05-01,A,Read,,,",
-            "line 3: 7 columns where 6 are needed",
+            "line 3: the row has 7 columns; it must have 6",
         ),
         (
             "RAM,2015-05-01,A,Read,,\"\"",
@@ -277,11 +277,11 @@ fn catalogue_errors_name_their_line() {
         ),
         (
             "RAM,2015-05-01,A,Read,,\nIMS,2015-05-01,B,Read,,",
-            "line 4: version 2015-05-01 is RAM's, or IMS has another one",
+            "line 4: version 2015-05-01 of IMS conflicts with an earlier row: it is the version of RAM, or IMS has another version",
         ),
         (
             "RAM,2015-05-01,A,Read,,\nRAM,2016-05-01,B,Read,,",
-            "line 4: version 2016-05-01 is RAM's, or RAM has another one",
+            "line 4: version 2016-05-01 of RAM conflicts with an earlier row: it is the version of RAM, or RAM has another version",
         ),
     ] {
         assert_eq!(fault(rows), message);

@@ -1,4 +1,4 @@
-//! The report of a node that watched: who fails and why, who would have been refused, who is not known.
+//! The report of observations: failed verifications and their reasons, would-be refusals, and unknown keys.
 
 use sqlx::PgPool;
 use time::OffsetDateTime;

@@ -1,4 +1,4 @@
-//! What was applied last: should the history become another, it is what has to be read again.
+//! The changes applied last: they must be read again if the history changes.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -36,7 +36,7 @@ impl RecentChanges {
         self.changes.push_back((revision, changed));
     }
 
-    /// What was applied after `revision`; `None` where not all of it is remembered.
+    /// What was applied after `revision`; `None` if not all of it is known any more.
     pub fn since(&self, revision: i64) -> Option<HashSet<ChangedItem>> {
         let after = |(at, _): &&(i64, ChangedItem)| *at > revision;
         let changed = self.changes.iter().filter(after);

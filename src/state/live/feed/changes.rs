@@ -1,4 +1,4 @@
-//! What changed, from rows of Postgres into memory.
+//! Applies changed rows of PostgreSQL to the memory.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -80,7 +80,7 @@ impl ChangeQuery {
     }
 }
 
-/// Applies it, in one snapshot; says what was changed.
+/// Applies the changes, read in one snapshot; returns what was changed.
 pub(crate) async fn load_changes(
     db: &mut PgConnection,
     maps: &RegistryMaps,
@@ -135,15 +135,14 @@ impl FoundKeys<'_> {
     fn add(&mut self, maps: &RegistryMaps, id: AccessKeyId, known: CredentialEntry) {
         self.changed.push(ChangedItem::Key(id.clone()));
         match self.whole.remove(&id) {
-            // Whatever was known of it before is of another history.
+            // What was known of it belongs to another history.
             true => maps.put_credential(id, known),
             false => maps.merge_credential(id, known),
         }
     }
 }
 
-/// What becomes of a key's restrictions by one more row of them. Their order does not matter: at most
-/// one is in force.
+/// Adds one more row to a key's restrictions. Their order does not matter: at most one is in force.
 pub(crate) fn merge_restriction(
     restrictions: &mut KeyRestrictions,
     restriction_id: Uuid,
@@ -205,7 +204,7 @@ async fn load_restrictions(
     .fetch_all(db);
     let rows = since.wait_for(rows).await?;
     let known = maps.restrictions.pin();
-    // Of those that are read whole nothing of before counts.
+    // Keys that are read completely must not keep older facts.
     let mut made: HashMap<AccessKeyId, KeyRestrictions> = HashMap::with_capacity(rows.len());
     for id in &since.keys {
         made.insert(parse_key_id(id)?, KeyRestrictions::default());

@@ -1,4 +1,4 @@
-//! Turns for reading everything: when fifty nodes start together, the database answers a few of them at a time.
+//! Slots for the initial load: when many nodes start together, only a few of them load at a time.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const SLOTS: i64 = 4;
 /// The first of the advisory locks that stand for the slots.
 const FIRST_LOCK: i64 = 0x616b_6761_7465_0000;
 
-/// How long a node waits for a slot before it reads all the same.
+/// How long a node waits for a slot before it reads without one.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// The time between two tries.

@@ -1,4 +1,5 @@
-//! Reading everything: at the start into new maps, and after a fork that nobody remembers in ranges, in place.
+//! Reads everything: at the start into new maps, and in place, in ranges, after a fork whose changes are no longer
+//! known.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -24,7 +25,7 @@ pub(crate) async fn load_registry(
     pool: &PgPool,
     patience: Duration,
 ) -> Result<Arc<RegistryMaps>, StateFault> {
-    // An estimate that costs nothing; -1 where nobody has counted yet.
+    // PostgreSQL's estimate, which costs nothing; -1 if there is none yet.
     let estimate = sqlx::query!(
         "SELECT
              (SELECT reltuples FROM pg_class WHERE oid = 'access_keys'::regclass)::bigint AS \"keys!\",

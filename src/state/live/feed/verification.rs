@@ -1,5 +1,5 @@
-//! Whether what is in memory is what the database has. The feed applies changes; a flipped bit is no change, and would
-//! stay for as long as the process runs.
+//! Verifies that memory equals the database. The feed only applies changes, so a flipped bit would stay until the
+//! process restarts.
 
 use std::time::Duration;
 

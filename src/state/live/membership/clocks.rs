@@ -1,27 +1,30 @@
-//! What is known of this node's clock: how far it is from the database's, and from those of the other nodes.
+//! This node's clock: its difference from the database's clock and from those of the other nodes.
 
 use std::sync::{Mutex, PoisonError};
 
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-/// Clocks that are this far apart are worth a word.
+/// A difference above this is logged.
 const WARN_OFFSET_MS: i64 = 5_000;
 
-/// A node that is this far from the others refuses correct callers, whose signatures count for 15 minutes.
+/// A node that differs from the others by more than this is not ready: it would refuse correct callers, whose
+/// signatures are valid for 15 minutes.
 const MAX_OFFSET_MS: i64 = 300_000;
 
 /// What is wrong with a clock, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClockFault {
     /// This node's clock is far from the other nodes': it is not ready.
-    #[error("this node's clock is {0} ms ahead of the other nodes': correct it")]
+    #[error("this node's clock is {0} ms ahead of the clocks of the other nodes: correct it")]
     FarFromOthers(i64),
-    /// This node's clock is off.
-    #[error("this node's clock is {0} ms ahead of the database's and the other nodes'")]
+    /// This node's clock is wrong.
+    #[error(
+        "this node's clock is {0} ms ahead of the clocks of the database and the other nodes: correct it"
+    )]
     Node(i64),
-    /// All nodes agree: it is the database's clock that is off.
-    #[error("the database's clock is {0} ms behind those of all nodes: correct it")]
+    /// All nodes agree, so the database's clock is wrong.
+    #[error("the database's clock is {0} ms behind the clocks of all nodes: correct it")]
     Database(i64),
 }
 

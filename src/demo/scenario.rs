@@ -1,4 +1,4 @@
-//! The walk: the story of two leaked keys, told by calls and what comes back.
+//! The scenario: two leaked keys, shown by calls and their answers.
 
 use std::{
     io::{self, Write},
@@ -24,10 +24,10 @@ const REFUSED_SUMMARY: &str = "403 Forbidden: There is a risk of leakage of this
 /// How long a letter may take to be written.
 const LETTER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Why the walk ends early.
+/// Why the scenario ends early.
 #[derive(Debug, thiserror::Error)]
-pub enum WalkFault {
-    /// The output is gone.
+pub enum ScenarioFault {
+    /// The output cannot be written to.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
     /// A server does not answer.
@@ -36,36 +36,36 @@ pub enum WalkFault {
     /// A request cannot be written.
     #[error("cannot write a request: {0}")]
     Request(#[from] http::Error),
-    /// An answer does not have what the next step needs.
+    /// An answer lacks a member that the next step needs.
     #[error("the response lacks `{0}`: the demo cannot continue")]
     Lacking(&'static str),
 }
 
-/// Walks.
-pub struct Walkthrough<'w, W> {
-    /// Who plays.
-    pub stage: &'w Endpoints,
-    /// With which keys.
-    pub cast: &'w Fixtures,
-    /// What is printed.
-    pub report: &'w mut DemoReport<W>,
-    /// What time it is.
-    pub clock: &'w dyn Clock,
+/// Runs the scenario.
+pub struct Scenario<'s, W> {
+    /// The endpoints and accounts.
+    pub endpoints: &'s Endpoints,
+    /// The keys.
+    pub fixtures: &'s Fixtures,
+    /// The output.
+    pub report: &'s mut DemoReport<W>,
+    /// The source of the current time.
+    pub clock: &'s dyn Clock,
     caller: SigningClient,
     failed: usize,
 }
 
-impl<'w, W: Write> Walkthrough<'w, W> {
-    /// A walk that has not begun.
+impl<'s, W: Write> Scenario<'s, W> {
+    /// A scenario that has not begun.
     pub fn new(
-        stage: &'w Endpoints,
-        cast: &'w Fixtures,
-        report: &'w mut DemoReport<W>,
-        clock: &'w dyn Clock,
+        endpoints: &'s Endpoints,
+        fixtures: &'s Fixtures,
+        report: &'s mut DemoReport<W>,
+        clock: &'s dyn Clock,
     ) -> Self {
         Self {
-            stage,
-            cast,
+            endpoints,
+            fixtures,
             report,
             clock,
             caller: SigningClient::default(),
@@ -73,19 +73,19 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         }
     }
 
-    /// Tells the story; gives how many steps went otherwise than expected.
+    /// Runs the scenario; returns how many steps did not go as expected.
     ///
     /// # Errors
-    /// [`WalkFault`] where it cannot be told to its end.
-    pub async fn run(mut self) -> Result<usize, WalkFault> {
+    /// [`ScenarioFault`] if it cannot be run to its end.
+    pub async fn run(mut self) -> Result<usize, ScenarioFault> {
         self.rotated().await?;
         self.still_active().await?;
         Ok(self.failed)
     }
 
     /// A leaked key that its owner rotates.
-    async fn rotated(&mut self) -> Result<(), WalkFault> {
-        let (alice, root) = (self.cast.alice.clone(), self.cast.root.clone());
+    async fn rotated(&mut self) -> Result<(), ScenarioFault> {
+        let (alice, root) = (self.fixtures.alice.clone(), self.fixtures.root.clone());
         self.report.part("alice's AccessKey, before it leaks")?;
         self.create_user("CreateUser with a clean key", &alice, "200")
             .await?;
@@ -112,7 +112,10 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         )
         .await?;
         let link = self
-            .letter("The owner gets a letter", &self.cast.english_owner.clone())
+            .letter(
+                "The owner gets a letter",
+                &self.fixtures.english_owner.clone(),
+            )
             .await?;
         self.lift(
             "The operator lifts before the owner confirms",
@@ -150,8 +153,8 @@ impl<'w, W: Write> Walkthrough<'w, W> {
     }
 
     /// A leaked key that has to stay in use.
-    async fn still_active(&mut self) -> Result<(), WalkFault> {
-        let zhang = self.cast.zhang.clone();
+    async fn still_active(&mut self) -> Result<(), ScenarioFault> {
+        let zhang = self.fixtures.zhang.clone();
         self.report
             .part("zhang's AccessKey leaks and must stay in use")?;
         let role = self.create_role(&zhang).await?;
@@ -170,7 +173,7 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         let link = self
             .letter(
                 "The owner gets a letter in Chinese",
-                &self.cast.chinese_owner.clone(),
+                &self.fixtures.chinese_owner.clone(),
             )
             .await?;
         self.confirm(&link).await?;
@@ -209,7 +212,7 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         step: &str,
         key: &SigningCredentials,
         expected: &str,
-    ) -> Result<(), WalkFault> {
+    ) -> Result<(), ScenarioFault> {
         let name = format!("user-{}", uuid::Uuid::new_v4().simple());
         let parameters = [("UserName", name.as_str())];
         self.call(step, key, RAM_VERSION, "CreateUser", &parameters, expected)
@@ -217,14 +220,18 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         Ok(())
     }
 
-    async fn list_users(&mut self, step: &str, key: &SigningCredentials) -> Result<(), WalkFault> {
+    async fn list_users(
+        &mut self,
+        step: &str,
+        key: &SigningCredentials,
+    ) -> Result<(), ScenarioFault> {
         self.call(step, key, RAM_VERSION, "ListUsers", &[], "200")
             .await?;
         Ok(())
     }
 
-    async fn create_role(&mut self, key: &SigningCredentials) -> Result<String, WalkFault> {
-        let account_id = self.cast.account_of(key);
+    async fn create_role(&mut self, key: &SigningCredentials) -> Result<String, ScenarioFault> {
+        let account_id = self.fixtures.account_of(key);
         let trust = trust_policy(account_id);
         let parameters = [
             ("RoleName", "deployer"),
@@ -242,7 +249,7 @@ impl<'w, W: Write> Walkthrough<'w, W> {
             .await?;
         let arn = reply
             .text(&["Role", "Arn"])
-            .ok_or(WalkFault::Lacking("Role.Arn"))?;
+            .ok_or(ScenarioFault::Lacking("Role.Arn"))?;
         Ok(arn.to_owned())
     }
 
@@ -251,18 +258,18 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         step: &str,
         key: &SigningCredentials,
         role: &str,
-    ) -> Result<SigningCredentials, WalkFault> {
+    ) -> Result<SigningCredentials, ScenarioFault> {
         let parameters = [("RoleArn", role), ("RoleSessionName", "demo")];
         let reply = self
             .call(step, key, STS_VERSION, "AssumeRole", &parameters, "200")
             .await?;
-        reply.session().ok_or(WalkFault::Lacking("Credentials"))
+        reply.session().ok_or(ScenarioFault::Lacking("Credentials"))
     }
 
     async fn create_access_key(
         &mut self,
         root: &SigningCredentials,
-    ) -> Result<SigningCredentials, WalkFault> {
+    ) -> Result<SigningCredentials, ScenarioFault> {
         let parameters = [("UserName", "alice")];
         let step = "The root key creates a new key for alice";
         let reply = self
@@ -277,7 +284,7 @@ impl<'w, W: Write> Walkthrough<'w, W> {
             .await?;
         let member = |name: &'static str| {
             let text = reply.text(&["AccessKey", name]);
-            text.map(str::to_owned).ok_or(WalkFault::Lacking(name))
+            text.map(str::to_owned).ok_or(ScenarioFault::Lacking(name))
         };
         Ok(SigningCredentials {
             access_key_id: member("AccessKeyId")?,
@@ -292,7 +299,7 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         root: &SigningCredentials,
         key: &SigningCredentials,
         status: &str,
-    ) -> Result<(), WalkFault> {
+    ) -> Result<(), ScenarioFault> {
         let parameters = [
             ("UserName", "alice"),
             ("UserAccessKeyId", key.access_key_id.as_str()),
@@ -315,7 +322,7 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         key: &SigningCredentials,
         source: &str,
         url: &str,
-    ) -> Result<String, WalkFault> {
+    ) -> Result<String, ScenarioFault> {
         let body = json!({
             "access_key_id": key.access_key_id,
             "access_key_secret": key.access_key_secret,
@@ -329,7 +336,7 @@ impl<'w, W: Write> Walkthrough<'w, W> {
             .await?;
         let id = reply.text(&["restriction_id"]);
         id.map(str::to_owned)
-            .ok_or(WalkFault::Lacking("restriction_id"))
+            .ok_or(ScenarioFault::Lacking("restriction_id"))
     }
 
     async fn lift(
@@ -338,7 +345,7 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         restriction: &str,
         accept_active_key: bool,
         expected: &str,
-    ) -> Result<ApiReply, WalkFault> {
+    ) -> Result<ApiReply, ScenarioFault> {
         let body = json!({
             "resolution": if accept_active_key { "AcceptedRisk" } else { "Rotated" },
             "reason": "demo: the owner has cleaned up",
@@ -348,35 +355,35 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         self.admin(step, &path, &body, expected).await
     }
 
-    async fn approve(&mut self, approval: &ApiReply) -> Result<(), WalkFault> {
+    async fn approve(&mut self, approval: &ApiReply) -> Result<(), ScenarioFault> {
         let id = approval.text(&["approval_id"]);
-        let id = id.ok_or(WalkFault::Lacking("approval_id"))?;
+        let id = id.ok_or(ScenarioFault::Lacking("approval_id"))?;
         let path = format!("/admin/v1/approvals/{id}:approve");
         let own = "The same operator approves that";
         self.admin(own, &path, &json!({}), "403 Your role does not allow this.")
             .await?;
-        let token = self.stage.approver_token.clone();
+        let token = self.endpoints.approver_token.clone();
         self.post("Another operator does", &path, &token, &json!({}), "200")
             .await?;
         Ok(())
     }
 
-    async fn letter(&mut self, step: &str, owner: &str) -> Result<String, WalkFault> {
+    async fn letter(&mut self, step: &str, owner: &str) -> Result<String, ScenarioFault> {
         let began = Instant::now();
-        let folder = Path::new(&self.stage.letters_dir);
+        let folder = Path::new(&self.endpoints.letters_dir);
         let letter = letters::await_letter(folder, owner, LETTER_TIMEOUT).await?;
         let got = letter
             .as_ref()
             .map_or_else(|| "no letter".to_owned(), |_| "a letter".to_owned());
         self.done(step, "a letter", got, began)?;
-        let letter = letter.ok_or(WalkFault::Lacking("a letter"))?;
+        let letter = letter.ok_or(ScenarioFault::Lacking("a letter"))?;
         self.report.letter(&letter.text)?;
         letter
             .link
-            .ok_or(WalkFault::Lacking("the link in the letter"))
+            .ok_or(ScenarioFault::Lacking("the link in the letter"))
     }
 
-    async fn confirm(&mut self, link: &str) -> Result<(), WalkFault> {
+    async fn confirm(&mut self, link: &str) -> Result<(), ScenarioFault> {
         for (step, method) in [
             ("The owner opens the link", Method::GET),
             ("The owner confirms", Method::POST),
@@ -396,7 +403,7 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         action: &str,
         parameters: &[(&str, &str)],
         expected: &str,
-    ) -> Result<ApiReply, WalkFault> {
+    ) -> Result<ApiReply, ScenarioFault> {
         let api = ApiCall {
             version,
             action,
@@ -404,7 +411,7 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         };
         let began = Instant::now();
         let now = self.clock.now();
-        let gateway = &self.stage.gateway_url;
+        let gateway = &self.endpoints.gateway_url;
         let reply = self.caller.call(gateway, key, api, now).await?;
         self.done(step, expected, reply.summary(), began)?;
         Ok(reply)
@@ -416,8 +423,8 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         path: &str,
         body: &Value,
         expected: &str,
-    ) -> Result<ApiReply, WalkFault> {
-        let token = self.stage.operator_token.clone();
+    ) -> Result<ApiReply, ScenarioFault> {
+        let token = self.endpoints.operator_token.clone();
         self.post(step, path, &token, body, expected).await
     }
 
@@ -428,8 +435,8 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         token: &str,
         body: &Value,
         expected: &str,
-    ) -> Result<ApiReply, WalkFault> {
-        let url = format!("{}{path}", self.stage.admin_url);
+    ) -> Result<ApiReply, ScenarioFault> {
+        let url = format!("{}{path}", self.endpoints.admin_url);
         let began = Instant::now();
         let reply = self
             .caller
@@ -445,7 +452,7 @@ impl<'w, W: Write> Walkthrough<'w, W> {
         expected: &str,
         got: String,
         began: Instant,
-    ) -> Result<(), WalkFault> {
+    ) -> Result<(), ScenarioFault> {
         let step = StepResult::new(step, expected, got, began.elapsed());
         self.failed += usize::from(!step.ok);
         self.report.step(&step)?;
