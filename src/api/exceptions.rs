@@ -78,7 +78,7 @@ akgate_rules::text_enum! {
         Active = "Active",
         /// It was ended early.
         Revoked = "Revoked",
-        /// Its time is over.
+        /// It has expired.
         Expired = "Expired",
         /// Its restriction is lifted.
         Ended = "Ended",

@@ -73,11 +73,11 @@ akgate_rules::text_enum! {
     /// Status of a key.
     #[derive(ToSchema)]
     pub enum KeyStatus {
-        /// It works.
+        /// It is active.
         Active = "Active",
         /// It is disabled, and may be enabled again.
         Inactive = "Inactive",
-        /// It is gone; a recycle bin may bring it back.
+        /// It is deleted; it may be restored from the recycle bin.
         Deleted = "Deleted",
     }
 }

@@ -69,7 +69,7 @@ akgate_rules::text_enum! {
         Due = "Due",
         /// The mail server has accepted it.
         Sent = "Sent",
-        /// It has failed for good, or was stopped.
+        /// It has failed for good, or was cancelled.
         Failed = "Failed",
     }
 }
@@ -83,7 +83,7 @@ pub struct LetterPage {
     pub next_page_token: Option<Uuid>,
 }
 
-/// Why sending stops.
+/// Why the letter is cancelled.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelLetterRequest {

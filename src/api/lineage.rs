@@ -37,7 +37,7 @@ pub struct LineageFilter {
     pub page_size: PageSize<1000>,
 }
 
-/// Where a key comes from, and what descends from it.
+/// The ancestors and descendants of a key.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Lineage {
     /// Its ancestors, the farthest first; the key itself; its descendants, the nearest first.

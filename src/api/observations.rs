@@ -114,7 +114,7 @@ pub struct NotInDirectory {
 }
 
 akgate_rules::text_enum! {
-    /// From where a node observes calls.
+    /// The point from which a node observes calls.
     #[derive(ToSchema)]
     pub enum ObservationPoint {
         /// Beside the path: it gets copies of calls.

@@ -29,23 +29,23 @@ akgate_rules::text_enum! {
     }
 }
 
-/// What a request needs.
+/// A right that an endpoint requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Right {
-    /// For the cloud's own programs.
+    /// Use the endpoints for the cloud's own programs.
     Serve,
-    /// Looks, and changes nothing.
+    /// Read everything.
     Read,
-    /// Changes what is restricted, or who is told.
+    /// Change restrictions, tasks and letters.
     Act,
-    /// Decides what somebody else asks for.
+    /// Decide on other operators' requests.
     Approve,
-    /// Changes who may do what.
+    /// Manage operators and their tokens.
     Manage,
 }
 
 impl Role {
-    /// Whether the role goes that far. A program has nothing to do with what people do, nor they with its.
+    /// Whether the role includes a right. The role `service` is separate from the roles of people.
     #[must_use]
     pub fn may(self, right: Right) -> bool {
         match right {

@@ -1,4 +1,4 @@
-//! Schemas of the text enums that the rules declare: the rules know nothing of schemas.
+//! Schemas of the text enums that the rules declare; the rules themselves do not depend on utoipa.
 
 use std::borrow::Cow;
 
@@ -36,7 +36,7 @@ macro_rules! schema_of {
 }
 
 schema_of!(Resolution => ResolutionName as "Resolution", "The resolution of a restriction.");
-schema_of!(Mode => ModeName as "Mode", "A mode.");
-schema_of!(Profile => ProfileName as "Profile", "A profile.");
-schema_of!(Proof => ProofName as "Proof", "To which degree a report is proven.");
+schema_of!(Mode => ModeName as "Mode", "Whether refusals are enforced.");
+schema_of!(Profile => ProfileName as "Profile", "What restricted keys are refused.");
+schema_of!(Proof => ProofName as "Proof", "The proof of a leak report.");
 schema_of!(RestrictionState => RestrictionStateName as "RestrictionState", "State of a restriction.");

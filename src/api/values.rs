@@ -96,7 +96,7 @@ impl<const MAX: i64, const DEFAULT: i64> PageSize<MAX, DEFAULT> {
         self.0.saturating_add(1)
     }
 
-    /// Cuts the rows that were read to the page, and gives the token of the next one.
+    /// Cuts the rows that were read to the page, and returns the token of the next one.
     pub fn paginate<T, I>(self, mut rows: Vec<T>, token: impl Fn(&T) -> I) -> (Vec<T>, Option<I>) {
         let size = usize::try_from(self.0).unwrap_or(usize::MAX);
         let has_more = rows.len() > size;

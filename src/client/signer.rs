@@ -128,7 +128,7 @@ impl SigningClient {
             .await
     }
 
-    /// Asks for a page, or sends a JSON body to an API of ours.
+    /// Requests a page, or sends a JSON body to an API of ours.
     ///
     /// # Errors
     /// [`ClientFault`].

@@ -21,7 +21,7 @@ use akgate_state::{
     outbox::{LeasedLetter, LetterKind, LetterSubject},
 };
 
-/// Show letters
+/// Preview and list letters, send one again, or cancel one
 #[derive(Debug, Clone, Subcommand)]
 pub enum LettersCommand {
     /// Preview a letter about an imaginary key, rendered from the templates

@@ -1,4 +1,4 @@
-//! `akgate operators`: who may use the admin API.
+//! `akgate operators`: adds the first operators; the other commands use the admin API.
 
 use std::io::{self, Write};
 

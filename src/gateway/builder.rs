@@ -46,7 +46,7 @@ pub enum GateBuildError {
     Registry(#[from] StateFault),
 }
 
-/// Makes a gate.
+/// Builds a gate.
 pub struct GateBuilder {
     pool: Pool,
     ring: Arc<KeyRing>,

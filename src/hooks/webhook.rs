@@ -93,7 +93,7 @@ struct EventData<'a> {
 }
 
 impl StandardWebhook {
-    /// The request that tells of an event. Every attempt has the same id, so that a receiver recognises repetitions.
+    /// Builds the request for an event. Every attempt has the same id, so that a receiver recognises repetitions.
     ///
     /// # Errors
     /// The event cannot be written as JSON.

@@ -37,7 +37,7 @@ const QUEUE: QueuePolicy = QueuePolicy {
     min_attempts: 10,
 };
 
-/// How often the outbox is looked at without a hint.
+/// How often the outbox is polled without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the worker depends on.

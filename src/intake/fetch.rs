@@ -68,7 +68,7 @@ impl SigningKeyFetcher {
         }
     }
 
-    /// Asks for the keys.
+    /// Requests the keys.
     ///
     /// # Errors
     /// [`KeyFetchFault`].

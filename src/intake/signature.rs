@@ -1,4 +1,4 @@
-//! ECDSA P-256 with SHA-256 over raw bytes, ASN.1 DER. A high S is as good as a low one: sources do not normalise.
+//! ECDSA P-256 with SHA-256 over raw bytes, ASN.1 DER. A high S is accepted, because sources do not normalise it.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ParsedPublicKey};
 use rustls::pki_types::{SubjectPublicKeyInfoDer, pem::PemObject};

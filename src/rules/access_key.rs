@@ -1,4 +1,4 @@
-//! What names and what proves an AccessKey: `AccessKeyId`, `AccessKeySecret`, `SecurityToken`.
+//! The parts of an AccessKey: `AccessKeyId`, `AccessKeySecret`, `SecurityToken`.
 //!
 //! An id is public and may be logged masked. A secret and a token never leave their types: `Debug`
 //! prints a placeholder and the memory is wiped on drop.

@@ -1,4 +1,4 @@
-//! Every fault a caller can be told of: one enum owns code, status and message.
+//! Every fault that a caller can get: one enum defines code, status and message.
 //!
 //! Codes and messages are those of the service that the SDKs know (POP's gateway wording for RAM, IMS
 //! and STS), so that an unmodified client raises its own exception. The faults stand here in the

@@ -1,4 +1,4 @@
-//! What the sandbox is asked: who calls, as the gateway has proven it, and with which parameters.
+//! A request to the sandbox: the caller, as the gateway has authenticated it, and the parameters.
 
 use std::collections::BTreeMap;
 

@@ -49,7 +49,7 @@ impl PageRequest {
         i64::try_from(self.size).map_or(i64::MAX, |size| size.saturating_add(1))
     }
 
-    /// Cuts what was read to the page, and gives the marker of the next one.
+    /// Cuts what was read to the page, and returns the marker of the next one.
     pub fn cut<T>(&self, read: impl Iterator<Item = (i64, T)>) -> (Vec<T>, Option<String>) {
         let mut read: Vec<(i64, T)> = read.collect();
         let more = read.len() > self.size;

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use akgate_rules::access_key::AccessKeyId;
 use akgate_state::directory::StateFault;
 
-/// Makes an account.
+/// Creates an account.
 ///
 /// # Errors
 /// The database failed.
@@ -27,7 +27,7 @@ pub async fn seed_account(
     Ok(())
 }
 
-/// Makes a RAM user of an account.
+/// Creates a RAM user of an account.
 ///
 /// # Errors
 /// The database failed.
@@ -59,7 +59,7 @@ pub async fn seed_user(
     Ok(())
 }
 
-/// Makes an active key of a RAM user, or of the account itself.
+/// Creates an active key of a RAM user, or of the account itself.
 ///
 /// # Errors
 /// The database failed.

@@ -1,4 +1,4 @@
-//! Whom the trust policy of a role lets in.
+//! Evaluates the trust policy of a role.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Where randomness comes from: one generator, seeded once, that hands out others.
+//! The source of random numbers: one generator, seeded once, that seeds others.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,6 +1,6 @@
 //! Addresses that no other test of the same moment is given.
 //!
-//! Who binds port 0, closes the socket and gives the port away may find another test's server there.
+//! Who binds port 0, closes the socket and returns the port away may find another test's server there.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 

@@ -24,7 +24,7 @@ use crate::{
 
 const KEY: &str = "LTAI5tFakeAlice";
 
-/// A desk where a key that works is restricted; gives the restriction.
+/// A desk where a key that works is restricted; returns the restriction.
 async fn desk() -> (Desk, String) {
     let desk = Desk::new().await;
     desk.node.key(KEY, Some("alice")).await;
@@ -48,7 +48,7 @@ async fn ask_to_lift(desk: &Desk, restriction: &str) -> String {
     waits["approval_id"].as_str().unwrap().to_owned()
 }
 
-/// Decides; gives the status, and the type of the problem or the state of the request.
+/// Decides; returns the status, and the type of the problem or the state of the request.
 async fn decide(desk: &Desk, token: &str, id: &str, verb: &str) -> (u16, String) {
     let body = match verb {
         "approve" => Some(json!({ "remark": "looked at it" })),

@@ -45,7 +45,7 @@ impl Desk {
         }
     }
 
-    /// Serves the admin API on this machine; gives its address.
+    /// Serves the admin API on this machine; returns its address.
     pub async fn serve(&self) -> String {
         self.serve_as(AdminSettings::default()).await
     }

@@ -41,7 +41,7 @@ fn example(name: &str) -> Command {
     Command::new(folder.join("examples").join(name))
 }
 
-/// Starts the example on the node's database; gives its address.
+/// Starts the example on the node's database; returns its address.
 async fn start(node: &TestNode) -> (Running, String) {
     let address = addresses::unused().to_string();
     let key = |byte: u8| hex::encode([byte; 32]);

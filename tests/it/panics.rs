@@ -62,7 +62,7 @@ impl Log {
     }
 }
 
-/// The XML envelope of an internal error; gives the RequestId.
+/// The XML envelope of an internal error; returns the RequestId.
 fn expect_envelope(reply: &Reply, host: &str) -> String {
     assert_eq!(reply.status, 500, "{}", reply.text);
     assert!(reply.text.starts_with("<?xml"), "{}", reply.text);

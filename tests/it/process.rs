@@ -124,7 +124,7 @@ impl Served {
         eventually(&what, async || self.log().contains(text)).await;
     }
 
-    /// Waits for the end of the process and of its log; gives its exit status.
+    /// Waits for the end of the process and of its log; returns its exit status.
     pub async fn ended(&mut self) -> Option<i32> {
         let child = &mut self.child;
         let ended = eventually_some("akgate serve ends", async || child.try_wait().unwrap());
@@ -162,7 +162,7 @@ pub fn akgate(arguments: &[&str], config: &Path) -> Output {
         .unwrap()
 }
 
-/// Adds an operator; gives the token.
+/// Adds an operator; returns the token.
 pub fn operator(config: &Path, name: &str) -> String {
     operator_as(config, name, "operator")
 }

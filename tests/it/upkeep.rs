@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{database::TestDatabase, wait::eventually};
 
-/// Writes an intent; gives its RequestId.
+/// Writes an intent; returns its RequestId.
 async fn insert_intent(pool: &PgPool, received_at: OffsetDateTime, outcome: Option<&str>) -> Uuid {
     let request_id = Uuid::new_v4();
     sqlx::query(

@@ -126,7 +126,7 @@ async fn refusal_is_explained_to_its_caller_and_to_nobody_else() {
     let (status, html) = why(&page, "zh-CN", &by_session, &session.access_key_id).await;
     assert_eq!(status, StatusCode::OK);
     assert!(
-        html.contains("获取会话所用的 AccessKey") && html.contains("限制生效中"),
+        html.contains("获取临时凭证所用的 AccessKey") && html.contains("限制生效中"),
         "{html}"
     );
 
@@ -281,8 +281,8 @@ async fn refusal_after_an_undo_says_that_the_session_passes_and_it_does() {
     let page = node.public(IntakeSettings::default());
     let (status, html) = why(&page, "en", &refused, &session.access_key_id).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(html.contains("undone: the same call now passes"), "{html}");
-    assert!(!html.contains("get a new one"), "{html}");
+    assert!(html.contains("You can repeat the call."), "{html}");
+    assert!(!html.contains("Obtain new ones"), "{html}");
     let passed = node.call(&session, RAM, "CreateUser", &user).await;
     assert_eq!(passed.status, StatusCode::OK, "{}", passed.text);
 }

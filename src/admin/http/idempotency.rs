@@ -38,13 +38,13 @@ const MAX_RESPONSE_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone, Copy)]
 pub struct ShownOnce;
 
-/// Makes a request with an `Idempotency-Key` once.
+/// Executes a request with an `Idempotency-Key` once.
 pub async fn handle_idempotently(
     State(admin): State<AdminApi>,
     request: Request,
     next: Next,
 ) -> Response {
-    // PUT sets accounts alone: elsewhere it is told that there is no such method.
+    // PUT is used only for accounts; elsewhere it gets 405.
     let changes = match *request.method() {
         Method::POST => true,
         Method::PUT => request.uri().path().starts_with("/admin/v1/accounts/"),

@@ -1,5 +1,4 @@
-//! `/admin/v1/accounts`: what the restricted keys of an account are refused, and whether they may take themselves out of
-//! service.
+//! `/admin/v1/accounts`: the profile and the self-remediation setting of accounts.
 
 use axum::{Json as Answer, extract::State, response::Response};
 

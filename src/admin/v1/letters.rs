@@ -114,7 +114,7 @@ pub async fn resend_letter(
     Ok((StatusCode::CREATED, Answer(find_letter(&admin, id).await?)))
 }
 
-/// Stop sending a letter
+/// Cancel a letter
 ///
 /// For a letter that is due. Its recipient does not get it.
 #[utoipa::path(

@@ -20,8 +20,8 @@ use akgate_state::outbox::tasks;
 
 /// List tasks
 ///
-/// Things that an operator must take care of: owners whom no letter reaches, keys still active after all reminders,
-/// disputed lifts. Newest first.
+/// Cases that akgate cannot settle itself: owners whom no letter reaches, keys still active after all reminders,
+/// disputed lifts, paused sources. Newest first.
 #[utoipa::path(
     get,
     path = "/admin/v1/tasks",

@@ -1,4 +1,4 @@
-//! `akgate accounts`: what the restricted keys of an account are refused.
+//! `akgate accounts`: the profile and the self-remediation setting of accounts.
 
 use std::io::Write;
 

@@ -31,7 +31,7 @@ pub(super) const APPROVAL_ROWS: &[Column] = &[
     ("remark", "remark"),
 ];
 
-/// Asks for confirmation; without a terminal, `--yes` is required.
+/// Requests confirmation; without a terminal, `--yes` is required.
 pub(super) fn ask_confirmation(
     question: &str,
     yes: bool,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::command::CommandExit;
 
-/// Allow a restricted AccessKey single operations from given networks for some hours: needs approval
+/// Let a restricted AccessKey call single operations from given networks for some hours; needs an approval
 #[derive(Debug, Clone, Subcommand)]
 pub enum ExceptionsCommand {
     /// List exceptions that are in force

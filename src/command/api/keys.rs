@@ -61,7 +61,7 @@ pub enum KeysApiCommand {
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
     },
-    /// Request to disable a leaked AccessKey: needs approval
+    /// Request to disable a leaked AccessKey; needs an approval
     ///
     /// The gateway then refuses every call that it signs. In the IAM the key stays active, and its owner can reinstate it
     /// with UpdateAccessKey, signed by another key.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::command::CommandExit;
 
-/// List the letters, send one again, or stop one
+/// List letters, send one again, or cancel one
 #[derive(Debug, Clone, Subcommand)]
 pub enum LettersApiCommand {
     /// List letters, newest first
@@ -39,7 +39,7 @@ pub enum LettersApiCommand {
         /// The letter
         id: Uuid,
     },
-    /// Stop sending a letter that is due
+    /// Cancel a letter that is due
     Cancel {
         /// The letter
         id: Uuid,

@@ -47,7 +47,7 @@ pub enum OperatorsApiCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Revoke a token: an admin can revoke any, everyone their own
+    /// Revoke a token; an admin can revoke any token, other operators their own
     RevokeToken {
         /// The token id: what follows akg_, up to the next _
         token_id: String,

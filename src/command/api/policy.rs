@@ -51,7 +51,7 @@ pub enum PolicyApiCommand {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
     },
-    /// Request to switch the mode at every node: needs approval
+    /// Request to switch the mode at every node; needs an approval
     Mode {
         /// enforce, shadow, off, or configured for each node's configured mode
         #[arg(value_parser = |text: &str| Override::<Mode>::parse(text, "configured"))]

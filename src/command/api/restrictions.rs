@@ -65,7 +65,7 @@ pub enum RestrictionsCommand {
         #[arg(long)]
         count: Option<u32>,
     },
-    /// Restrict an AccessKey, proven leaked or not
+    /// Restrict an AccessKey, with or without proof of a leak
     Impose {
         /// The AccessKey
         key: String,
@@ -90,7 +90,7 @@ pub enum RestrictionsCommand {
         #[arg(long)]
         ticket: String,
     },
-    /// Lift a restriction; without confirmation, or if the key is still active, a second operator must approve
+    /// Lift a restriction; needs an approval if the owner has not confirmed or the key is still active
     Lift(LiftArgs),
 }
 
@@ -105,10 +105,10 @@ pub struct LiftArgs {
     /// The reason in your words, for the audit log
     #[arg(long)]
     reason: String,
-    /// Lift although the key is still active: needs approval
+    /// Lift although the key is still active; needs an approval
     #[arg(long)]
     accept_active_key: bool,
-    /// Lift although the owner has not confirmed: needs approval
+    /// Lift although the owner has not confirmed; needs an approval
     #[arg(long)]
     accept_no_confirmation: bool,
     /// Only show what would be lifted

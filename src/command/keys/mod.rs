@@ -18,7 +18,7 @@ use super::{
 };
 use akgate_state::directory::import::FileFormat;
 
-/// Import AccessKeys into the directory, inspect them, reseal their secrets
+/// Import, list, inspect and disable AccessKeys; reseal their secrets
 #[derive(Debug, Clone, Subcommand)]
 pub enum KeysCommand {
     /// Import AccessKeys from a file; importing a file twice changes nothing

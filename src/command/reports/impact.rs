@@ -46,7 +46,7 @@ struct AffectedKey {
     would_be_refused: i64,
 }
 
-/// Looks at the calls of the last 7 days.
+/// Examines the calls of the last 7 days.
 pub(super) async fn measure_impact(
     pool: &Pool,
     would_restrict: &BTreeSet<WouldRestrict>,

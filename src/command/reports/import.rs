@@ -300,7 +300,7 @@ impl ReportImport<'_> {
         reader.await
     }
 
-    /// Waits until what a batch has restricted is enforced; gives a line for people.
+    /// Waits until what a batch has restricted is enforced; returns a line for people.
     async fn enforced(&self, committed: Option<Position>) -> Result<Option<String>, LostChange> {
         match committed {
             Some(committed) => Ok(Some(self.enforcing.wait(committed).await?)),

@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use tokio::task::JoinHandle;
 use x509_parser::parse_x509_certificate;
 
-/// How often the files are looked at.
+/// How often the files are checked.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A certificate with its key.

@@ -48,7 +48,7 @@ impl Drop for LogGuard {
 /// Starts the log, once per process. A filter that cannot be read means `info`.
 ///
 /// # Errors
-/// That of the operating system, where it gives no thread.
+/// The operating system cannot start a thread.
 pub fn start_logging(format: LogFormat, filter: &str) -> io::Result<LogGuard> {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let log = fmt::layer::<Registry>().with_writer(|| &LINES);

@@ -44,7 +44,7 @@ const QUEUE: QueuePolicy = QueuePolicy {
 /// How long an attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// How often the outbox is looked at without a hint.
+/// How often the outbox is polled without a notification.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often a letter is checked that must wait because refusals are not enforced yet.

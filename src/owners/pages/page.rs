@@ -23,7 +23,7 @@ pub struct PageTemplates(Environment<'static>);
 /// The name of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageKind {
-    /// Asks for the confirmation.
+    /// Requests the confirmation.
     Confirm,
     /// Thanks for the confirmation.
     Confirmed,

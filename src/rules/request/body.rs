@@ -1,4 +1,4 @@
-//! What a body says, for the two types whose members count as parameters.
+//! Parses the two types of bodies whose members are parameters: forms and JSON.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;

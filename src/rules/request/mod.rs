@@ -1,4 +1,4 @@
-//! The one reading of a request.
+//! Parses a request, exactly once.
 //!
 //! [`ApiRequest::parse`] turns what was received into one value, or refuses it; everything later (the
 //! MAC, the decision, the request that upstream gets) is made from that value and never from the

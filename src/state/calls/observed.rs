@@ -185,7 +185,7 @@ async fn add_observations(
     Ok(())
 }
 
-/// Forgets what was seen before an instant.
+/// Deletes what was seen before an instant.
 ///
 /// # Errors
 /// [`StateFault::Database`].

@@ -52,7 +52,7 @@ async fn ensure_partition(pool: &PgPool, day: Date, next: Date) -> Result<(), St
     Ok(())
 }
 
-/// Drops the partitions of days before `before`; gives how many.
+/// Drops the partitions of days before `before`; returns how many.
 ///
 /// # Errors
 /// [`StateFault::Database`]; a partition that is being read is dropped by a later call.

@@ -22,7 +22,7 @@ const SIGNING_WINDOW: Duration = Duration::hours(1);
 const MAX_MARKED: u64 = 10_000;
 
 /// Marks intents without an outcome as unknown, from those received at `from` up to the deadline; moves `from` to where
-/// it came, and gives how many. An outcome that is written later still counts.
+/// it came, and returns how many. An outcome that is written later still counts.
 ///
 /// # Errors
 /// [`StateFault::Database`]; `from` says what was done.

@@ -8,9 +8,8 @@ use super::{
     url::DatabaseUrl,
 };
 
-/// Whether something between here and the server gives a session to others between two transactions, as pgbouncer does
-/// in transaction mode: what a session is set to, its statements, locks and notifications would be somebody else's. `None`
-/// where no host lets it be told.
+/// Whether a pooler gives the session to other clients between two transactions, as pgbouncer does in transaction mode:
+/// settings, prepared statements, locks and notifications would then be lost. `None` if no host can be checked.
 pub async fn shares_sessions(url: &DatabaseUrl) -> Option<bool> {
     let probes = url.hosts().iter().map(probe_sessions);
     let probed = join_all(probes).await;

@@ -40,7 +40,7 @@ pub(super) async fn find_primary(hosts: &[PgConnectOptions]) -> Result<usize, Da
     ))
 }
 
-/// Looks for the host that accepts writes whenever a session has failed, and tells of another one; never ready.
+/// Looks for the host that accepts writes whenever a session has failed, and reports a change; never completes.
 pub(super) async fn follow_primary(
     hosts: &[PgConnectOptions],
     mut current: usize,

@@ -26,7 +26,7 @@ pub async fn run_migrations(pool: &PgPool) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-/// Makes a database on a server, where it is not there yet; `url` names another database of the same server.
+/// Creates a database on a server, if it does not exist; `url` names another database of the same server.
 ///
 /// # Errors
 /// [`DatabaseError::Unreachable`].

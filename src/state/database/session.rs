@@ -15,8 +15,7 @@ const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(1);
 /// open another.
 const MAX_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What every session of ours is set to, without any limit. Of the settings that only later servers have, those that are
-/// there are set.
+/// The settings of every session, without limits. Settings that only later servers know are set if they exist.
 const BASE_SETTINGS: &str = "SET lock_timeout = 0;
     SET idle_in_transaction_session_timeout = 0;
     SET idle_session_timeout = 0;
@@ -73,7 +72,7 @@ pub(super) async fn apply_base_settings(connection: &mut PgConnection) -> Result
     Ok(())
 }
 
-/// Lifts what the role gives as a statement's time-out: it would count for all that follows.
+/// Removes the statement timeout of the role, which would limit everything that follows.
 async fn lift_statement_timeout(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let mut attempts = 0;
     loop {

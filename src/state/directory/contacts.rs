@@ -71,7 +71,7 @@ impl fmt::Display for Language {
     }
 }
 
-/// A text that names no language of ours.
+/// The text names no supported language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unsupported language: letters are available in en and zh-CN")]
 pub struct UnknownLanguage;
@@ -94,11 +94,11 @@ pub struct Contact {
     pub email: String,
     /// In which language.
     pub language: Language,
-    /// Those of the lowest rank are told at first.
+    /// Those of the lowest rank are notified first.
     pub rank: i32,
 }
 
-/// Adds a contact in a transaction of its own, or changes the language of one that is there; gives its id.
+/// Adds a contact in a transaction of its own, or changes the language of one that is there; returns its id.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -116,7 +116,7 @@ pub async fn commit_contact(
     Ok(id)
 }
 
-/// Adds a contact of a known account, or changes the language of one that is there; gives its id.
+/// Adds a contact of a known account, or changes the language of one that is there; returns its id.
 ///
 /// # Errors
 /// [`StateFault::Database`].

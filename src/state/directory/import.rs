@@ -16,7 +16,7 @@ use akgate_rules::{
 };
 
 akgate_rules::text_enum! {
-    /// The form of a file.
+    /// The format of a file.
     pub enum FileFormat {
         /// A header line, then an access key per line.
         Csv = "csv",
@@ -26,7 +26,7 @@ akgate_rules::text_enum! {
 }
 
 impl FileFormat {
-    /// The form that a file's name tells of.
+    /// The format that a file's name suggests.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
         match name.rsplit_once('.')?.1.to_ascii_lowercase().as_str() {

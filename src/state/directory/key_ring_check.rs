@@ -20,7 +20,7 @@ pub enum KeyRingMismatch {
     /// A key is missing: some secrets would not open.
     #[error("this key ring lacks the key `seal {0}`, and this database has secrets that it sealed")]
     Missing(i32),
-    /// It cannot be told.
+    /// The check itself failed.
     #[error(transparent)]
     State(#[from] StateFault),
 }

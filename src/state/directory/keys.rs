@@ -1,7 +1,7 @@
 //! AccessKeys in Postgres.
 //!
-//! Whether an access key may come back without being restricted again is the registry's affair, so what changes
-//! a status runs in its caller's transaction: [`crate::keys::lifecycle`].
+//! Only the registry can decide whether an access key must be restricted again when it becomes active, so status
+//! changes run in the caller's transaction: [`crate::keys::lifecycle`].
 
 use super::{
     KeyRecord, StateFault, collect_column, principals,
@@ -92,7 +92,7 @@ pub enum UpsertOutcome {
     Foreign,
 }
 
-/// Keeps keys, their accounts and principals, each id once in `keys`. Calling it twice changes nothing. Says what
+/// Stores keys, their accounts and principals, each id once in `keys`. Calling it twice changes nothing. Says what
 /// became of each, in their order.
 ///
 /// # Errors

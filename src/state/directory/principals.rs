@@ -14,7 +14,7 @@ pub fn principal_arn(account_id: &str, user_name: Option<&str>) -> String {
     }
 }
 
-/// Makes an account known.
+/// Adds an account, if it is not known yet.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -35,7 +35,7 @@ pub async fn ensure_account(
     Ok(())
 }
 
-/// Makes a principal known, and its account; gives its id. `user_name` is `None` for the account itself.
+/// Adds a principal and its account, if not known yet; returns its id. `user_name` is `None` for the account itself.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -69,8 +69,8 @@ pub async fn ensure_principal(
     Ok(id)
 }
 
-/// Makes many principals known, and their accounts: account, RAM user, and the user's id where it is given. An
-/// id that another user has is not believed.
+/// Adds many principals and their accounts, if not known yet: account, RAM user, and the user's id where it is given.
+/// An id that belongs to another user is ignored.
 ///
 /// # Errors
 /// [`StateFault::Database`].

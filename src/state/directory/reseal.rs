@@ -56,8 +56,8 @@ pub async fn count_stale(pool: &PgPool, ring: &KeyRing) -> Result<i64, StateFaul
     Ok(left)
 }
 
-/// Seals up to `limit` secrets of a table again, from those after `after` on; gives the last one and how many
-/// there were, or `None` where there are no more.
+/// Seals up to `limit` secrets of a table again, from those after `after` on; returns the last one and how many there
+/// were, or `None` where there are no more.
 ///
 /// # Errors
 /// [`StateFault`]; [`StateFault::Seal`] where the ring lacks the key that sealed one.

@@ -77,7 +77,7 @@ pub struct FoundSession {
     pub position: Position,
 }
 
-/// Keeps a session. Its lineage is its parent's and its parent. Calling it twice changes nothing.
+/// Stores a session. Its lineage is that of its parent, followed by the parent. Calling it twice changes nothing.
 ///
 /// # Errors
 /// [`StateFault::UnknownParent`] where a parent session is not known; else [`StateFault`].
@@ -230,7 +230,7 @@ pub async fn find_session(
     }))
 }
 
-/// Forgets the sessions that ended before `before`; gives how many.
+/// Deletes the sessions that ended before `before`; returns how many.
 ///
 /// # Errors
 /// [`StateFault::Database`].

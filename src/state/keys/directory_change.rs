@@ -41,7 +41,7 @@ pub enum UserRef {
     Id(String),
 }
 
-/// Commits a change of this account; gives the position at which it is committed, or `None` for a new user: no node
+/// Commits a change of this account; returns the position at which it is committed, or `None` for a new user: no node
 /// needs to know it, so it does not take the revision lock.
 ///
 /// # Errors

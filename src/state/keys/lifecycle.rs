@@ -1,7 +1,7 @@
-//! What happens to keys, and what that means for their restrictions.
+//! Status changes of keys, and their effect on restrictions.
 //!
-//! A lift of an access key that was not active leaves a tombstone: when the key comes back, it is restricted
-//! again in the transaction that brings it back.
+//! A lift of an inactive access key leaves a tombstone: when the key becomes active, it is restricted again in the same
+//! transaction.
 
 use rand::CryptoRng;
 use sqlx::{PgPool, PgTransaction};
@@ -28,8 +28,8 @@ use crate::{
 use akgate_api::keys::KeyStatus;
 use akgate_rules::{access_key::AccessKeyId, position::Position, restriction::RestrictionCause};
 
-/// Keeps keys in the caller's transaction, each id once. Calling it twice changes nothing. Says what became of each, in
-/// their order.
+/// Stores keys in the caller's transaction, each id once. Calling it twice changes nothing. Says what became of each,
+/// in their order.
 ///
 /// # Errors
 /// [`StateFault`].
@@ -63,7 +63,7 @@ pub async fn upsert_keys(
     Ok(kept)
 }
 
-/// Whether an access key works that did not before.
+/// Whether the change makes an inactive access key active.
 fn is_reactivated(status: KeyStatus, kept: UpsertOutcome) -> bool {
     match kept {
         UpsertOutcome::Inserted
@@ -76,7 +76,7 @@ fn is_reactivated(status: KeyStatus, kept: UpsertOutcome) -> bool {
     }
 }
 
-/// Keeps one key in the caller's transaction.
+/// Stores one key in the caller's transaction.
 ///
 /// # Errors
 /// [`StateFault`]; [`StateFault::OtherPrincipal`] where it is somebody else's.
@@ -121,7 +121,7 @@ pub async fn set_key_status(
     Ok(true)
 }
 
-/// Keeps one key in a transaction of its own.
+/// Stores one key in a transaction of its own.
 ///
 /// # Errors
 /// [`StateFault`]; nothing is kept then.
@@ -141,8 +141,8 @@ pub async fn commit_key(
     Ok(kept)
 }
 
-/// Sets the status of one key in a transaction of its own; gives the change, or `None` where nothing changed or the key
-/// is unknown.
+/// Sets the status of one key in a transaction of its own; returns the change, or `None` where nothing changed or the
+/// key is unknown.
 ///
 /// # Errors
 /// [`StateFault`]; nothing is changed then.
@@ -161,7 +161,7 @@ pub async fn commit_key_status(
     Ok(Some(at.position()))
 }
 
-/// Tells the owners of keys that were restricted before anybody knew whose they are.
+/// Notifies the owners of keys that were restricted before their owners were known.
 ///
 /// # Errors
 /// [`StateFault`].
@@ -196,7 +196,7 @@ pub async fn enqueue_to_owners(
     outbox::enqueue_imposed(tx, &untold, at.now).await
 }
 
-/// Restricts those that a lift has left a tombstone for, and that nothing restricts now.
+/// Restricts the keys that have a tombstone and no restriction in force.
 async fn restrict_reactivated(
     tx: &mut PgTransaction<'_>,
     back: &[(&AccessKeyId, &str)],

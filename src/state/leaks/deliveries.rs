@@ -21,7 +21,7 @@ pub enum DeliveryOrigin<'a> {
     Existing(Uuid),
 }
 
-/// Notes an arrival; gives the delivery's id, which is that of the first arrival.
+/// Records an arrival; returns the id of the delivery, which is that of its first arrival.
 pub(crate) async fn upsert_delivery(
     tx: &mut PgTransaction<'_>,
     ledger: DeliveryOrigin<'_>,
@@ -87,8 +87,7 @@ pub async fn begin_delivery(
     Ok(id)
 }
 
-/// Goes on with a batch that was begun before; gives its source, or `None` where there is no such batch, or it was
-/// undone.
+/// Continues a batch that was begun before; returns its source, or `None` if the batch does not exist or was undone.
 ///
 /// # Errors
 /// [`StateFault::Database`].

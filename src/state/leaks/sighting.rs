@@ -330,7 +330,7 @@ struct SightingRestriction {
     is_fresh: bool,
 }
 
-/// Restricts what is proven now and was not before; gives for each sighting the restriction that it leads to.
+/// Restricts what is proven now and was not before; returns for each sighting the restriction that it leads to.
 async fn restrict_proven(
     tx: &mut PgTransaction<'_>,
     sightings: &[Sighting<'_>],

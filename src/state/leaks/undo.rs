@@ -59,19 +59,19 @@ impl From<sqlx::Error> for UndoFault {
     }
 }
 
-/// What was taken back.
+/// The result of an undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UndoneDelivery {
     /// Restrictions that are lifted.
     pub lifted: usize,
     /// Restrictions that stay, since other reports restrict the key as well.
     pub kept: usize,
-    /// The change from which on that is enforced.
+    /// The change with which that is enforced.
     pub position: Position,
 }
 
-/// Takes a delivery back, or asks for a second operator where that concerns many restrictions. Whoever was told of a
-/// restriction is told that it is lifted; letters that were not sent yet are not.
+/// Undoes a delivery, or requests an approval if many restrictions are concerned. Everybody who was notified of a
+/// restriction is notified of the lift; letters that were not sent yet are deleted.
 ///
 /// # Errors
 /// [`UndoFault`]; nothing is changed then.
@@ -103,7 +103,7 @@ pub async fn undo_delivery(
     Ok(outcome)
 }
 
-/// The request to take a delivery back.
+/// The request to undo a delivery.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct UndoDelivery {
     delivery_id: Uuid,

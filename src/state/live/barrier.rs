@@ -81,7 +81,7 @@ impl Barrier {
         }
     }
 
-    /// Waits after a commit; keeps the receipt for the record, and gives it.
+    /// Waits after a commit; stores the receipt and returns it.
     ///
     /// # Errors
     /// [`LostChange`].
@@ -342,7 +342,7 @@ impl EnforcementSummary {
     }
 }
 
-/// Keeps a receipt for the record: the first of a change counts.
+/// Stores a receipt; the first one of a change counts.
 async fn insert_receipt(
     pool: &PgPool,
     receipt: &Receipt,

@@ -290,7 +290,7 @@ impl Feed {
         }
     }
 
-    /// Reads again what was applied after the fork, and what has changed since; gives where that is.
+    /// Reads again what was applied after the fork, and what has changed since; returns that position.
     async fn read_again(
         &self,
         fork: i64,

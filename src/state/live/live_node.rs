@@ -34,7 +34,7 @@ pub struct LiveNodeParts {
 /// The live state of a node; its clones share it.
 #[derive(Clone)]
 pub struct LiveNode {
-    /// Keeps what the node knows as the database has it.
+    /// Keeps the node's memory up to date.
     pub feed: Arc<Feed>,
     /// Its place among the nodes, and its lease.
     pub membership: Arc<Membership>,

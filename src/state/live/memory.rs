@@ -308,7 +308,7 @@ impl LiveRegistry {
         }
     }
 
-    /// Forgets the sessions and the exceptions that have ended.
+    /// Drops the sessions and the exceptions that have ended.
     pub fn sweep(&self, now: OffsetDateTime) {
         if let Some(maps) = self.maps.load().as_ref() {
             let known = maps.credentials.pin();

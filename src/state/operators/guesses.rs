@@ -11,10 +11,10 @@ use time::{Duration, OffsetDateTime};
 
 use crate::directory::StateFault;
 
-/// Wrong guesses of one token that are looked at.
+/// Maximum number of wrong guesses of one token that are checked.
 pub const MAX_PER_TOKEN: i32 = 5;
 
-/// Wrong guesses from one source that are looked at.
+/// Maximum number of wrong guesses from one source address that are checked.
 pub const MAX_PER_SOURCE: i32 = 100;
 
 /// In this time, from the first one on.
@@ -66,7 +66,7 @@ impl GuessBudget {
     }
 }
 
-/// Counts a guess before it is looked at: all of the budget or nothing. Where it is spent, says when there is more.
+/// Counts a guess before it is checked. If the budget is used up, returns when there is more.
 ///
 /// # Errors
 /// [`StateFault::Database`].

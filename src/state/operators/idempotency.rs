@@ -124,7 +124,7 @@ pub async fn begin_request(
     })
 }
 
-/// Keeps the answer of a request that has succeeded.
+/// Stores the answer of a request that has succeeded.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -151,7 +151,7 @@ pub async fn store_answer(
     Ok(())
 }
 
-/// Forgets a request that has failed.
+/// Deletes a request that has failed.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -171,7 +171,7 @@ pub async fn delete_request(pool: &PgPool, once: &IdempotencyKey) -> Result<(), 
     Ok(())
 }
 
-/// Forgets what is kept no longer.
+/// Deletes what is kept no longer.
 ///
 /// # Errors
 /// [`StateFault::Database`].

@@ -49,8 +49,8 @@ impl From<sqlx::Error> for LoginFault {
     }
 }
 
-/// After which time the same token is looked at again: a count may be that of requests with a good one that are being
-/// looked at, the first from a new place, and is taken back in a moment.
+/// How soon the same token is checked again: the counted guesses may be concurrent requests with a valid token, whose
+/// counts are taken back in a moment.
 const RETRY_DELAYS: [std::time::Duration; 3] = [
     std::time::Duration::from_millis(20),
     std::time::Duration::from_millis(60),

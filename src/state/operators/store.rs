@@ -147,8 +147,8 @@ pub async fn add_token(
     Ok(made)
 }
 
-/// Makes a token for a person who has signed in at a provider, with all that they may do; `None` where no person is
-/// called so.
+/// Creates a token with the operator's full role for a person who has signed in at a provider; `None` if no such person
+/// is an operator.
 ///
 /// # Errors
 /// [`StateFault::Database`]; there is none then.
@@ -185,7 +185,7 @@ pub async fn issue_sign_in_token(
     Ok(Some((role, made)))
 }
 
-/// Forgets tokens that have ended a while ago; the audit still tells of them.
+/// Deletes tokens that have ended a while ago; the audit still tells of them.
 ///
 /// # Errors
 /// [`StateFault::Database`].

@@ -24,7 +24,7 @@ pub struct OperatorToken(Zeroizing<String>);
 pub struct InvalidToken;
 
 impl OperatorToken {
-    /// Makes a token.
+    /// Creates a token.
     #[must_use]
     pub fn make(rng: &mut impl CryptoRng) -> Self {
         let mut text = Zeroizing::new(String::with_capacity(64));

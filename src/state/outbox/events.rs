@@ -1,4 +1,4 @@
-//! Events for other programs: what the audit tells of restrictions, sent to hooks by a worker.
+//! Events for other programs: audit records about restrictions, sent to hooks by a worker.
 //!
 //! An audit record enqueues events for the registered hooks ([`crate::audit::insert_audit_records`]), so that an event
 //! commits with the change that it reports. Like letters, events are sent at least once: after a lease has expired,
@@ -16,7 +16,7 @@ use crate::{
 use akgate_api::events::{EventState, EventView};
 
 akgate_rules::text_enum! {
-    /// What an event tells.
+    /// The kind of an event.
     pub enum EventKind {
         /// A key is restricted.
         Imposed = "imposed",
@@ -81,9 +81,9 @@ pub async fn register_hooks(
 /// An event that a worker has taken.
 #[derive(Debug, Clone)]
 pub struct LeasedEvent {
-    /// The record that it tells of.
+    /// The audit record that it reports.
     pub audit_id: i64,
-    /// Whom it is for.
+    /// The hook that it is for.
     pub hook: String,
     /// What kind it is.
     pub kind: EventKind,
@@ -260,7 +260,7 @@ pub async fn list_events(
     Ok(views)
 }
 
-/// Makes failed events of a hook due again; gives how many.
+/// Makes failed events of a hook due again; returns how many.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -300,7 +300,7 @@ pub async fn retry_failed_events(
     Ok(events)
 }
 
-/// Forgets what was sent before then.
+/// Deletes what was sent before then.
 ///
 /// # Errors
 /// [`StateFault::Database`].

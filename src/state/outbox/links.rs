@@ -1,5 +1,5 @@
-//! Making the links of a letter, to confirm and to withdraw: a token is derived from the key ring when the letter is sent,
-//! and only its hash is stored.
+//! Creates the links of letters, for confirming and withdrawing: a token is derived from the key ring when the letter
+//! is sent, and only its hash is stored.
 
 use sha2::{Digest, Sha256};
 use sqlx::{PgPool, PgTransaction};

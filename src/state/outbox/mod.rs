@@ -70,8 +70,8 @@ impl LetterKind {
     }
 }
 
-/// Enqueues the letters that tell of restrictions, each to the first contacts of its account, and tells the workers at
-/// the commit. If an account has no contact, an operator gets a task.
+/// Enqueues the letters about restrictions, each to the first contacts of its account, and notifies the workers at the
+/// commit. If an account has no contact, an operator gets a task.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -93,7 +93,7 @@ pub async fn enqueue_imposed(
     insert_letters(tx, &letters, LetterKind::Imposed, now).await
 }
 
-/// Enqueues the letter that tells of a restriction to the next contacts. False where there are none.
+/// Enqueues the letter about a restriction to the next contacts. False if there are none.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -107,7 +107,7 @@ pub async fn enqueue_to_next_contacts(
     Ok(!contacts.is_empty())
 }
 
-/// Enqueues a letter to everybody who was told of the restriction.
+/// Enqueues a letter to everybody who was notified of the restriction.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -144,7 +144,7 @@ pub async fn enqueue_retracted(
     insert_letters(tx, &letters, LetterKind::Lifted, now).await
 }
 
-/// Enqueues a letter to everybody who was told, and to every contact whom the account had before the key was
+/// Enqueues a letter to everybody who was notified, and to every contact whom the account had before the key was
 /// public.
 ///
 /// # Errors
@@ -160,7 +160,7 @@ pub async fn enqueue_to_contacts_before_leak(
     enqueue_to_contacts(tx, restriction_id, &contacts, kind, now).await
 }
 
-/// A letter that tells of a restriction waits until anything is refused; in its place goes one that announces it.
+/// Postpones a letter about a restriction until refusals are enforced, and enqueues one that announces it.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -197,7 +197,7 @@ pub async fn enqueue_announced(
     Ok(())
 }
 
-/// A letter waits until then, as if it had not been tried.
+/// Postpones a letter, as if it had not been attempted.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -347,11 +347,11 @@ async fn insert_letters(
     Ok(())
 }
 
-/// For how long an owner is not told again that a key of theirs is suspected.
+/// How long an owner gets no second letter about a suspicion of the same key.
 const SUSPECTED_INTERVAL: Duration = Duration::days(30);
 
-/// Enqueues the letters that tell owners of suspicions, to the first contacts of each account: of a key that works, that
-/// nothing restricts, and that they were not told of lately.
+/// Enqueues the letters that tell owners of suspicions, to the first contacts of each account: of a key that works,
+/// that nothing restricts, and about which they got no letter recently.
 ///
 /// # Errors
 /// [`StateFault::Database`].

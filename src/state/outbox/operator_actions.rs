@@ -39,8 +39,8 @@ struct LetterRow {
     is_due: bool,
 }
 
-/// Sends a letter again that was sent or given up, with the facts of now; gives the new letter. It is another one, with a
-/// Message-ID of its own, since mail programs hide what they have had before.
+/// Sends a letter again that was sent or has failed, with current facts; returns the new letter. It is another one,
+/// with a Message-ID of its own, since mail programs hide what they have had before.
 ///
 /// # Errors
 /// [`LetterFault`]; nothing is changed then.
@@ -89,7 +89,7 @@ pub async fn resend_letter(
     Ok(again)
 }
 
-/// Gives a letter up that waits to be sent. A worker that has it in hand may still send it.
+/// Cancels a letter that is due. A worker that has leased it may still send it.
 ///
 /// # Errors
 /// [`LetterFault`]; nothing is changed then.

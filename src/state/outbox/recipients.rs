@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::directory::StateFault;
 
-/// For each restriction with its account the contacts that are told at first: of those whom letters reach, those of
+/// For each restriction with its account, the contacts that are notified first: of those whom letters reach, those of
 /// the lowest rank. Pairs of restriction and contact.
 ///
 /// # Errors
@@ -45,8 +45,8 @@ pub(super) async fn list_first_contacts(
         .collect())
 }
 
-/// The next contacts: those of the lowest rank whom no letter has told of the restriction yet. Whoever became a
-/// contact after it was imposed may be the one who found the key.
+/// The next contacts: those of the lowest rank who have not been notified of the restriction yet. A contact that was
+/// added after it was imposed may be the thief of the key.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -84,7 +84,7 @@ pub(super) async fn list_next_contacts(
     Ok(contacts)
 }
 
-/// Those who were told of the restrictions. Pairs of restriction and contact.
+/// The contacts who were notified of the restrictions, as pairs of restriction and contact.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -110,8 +110,8 @@ pub(super) async fn list_notified_contacts(
         .collect())
 }
 
-/// Those who were told, and every other contact of the account whom it had before the key was public: what is
-/// confirmed, and what is lifted, is not for one pair of eyes.
+/// The contacts who were notified, and every other contact that the account had before the key was public: a
+/// confirmation or a lift must be seen by more than one person.
 ///
 /// # Errors
 /// [`StateFault::Database`].

@@ -27,7 +27,7 @@ pub async fn settle_letter(
         unreachable: true, ..
     } = settlement
     {
-        // Who is told instead depends on what the registry says.
+        // Who is notified instead depends on the registry.
         revision::advance_revision(&mut tx, now).await?;
     }
     let settled = sqlx::query!(
@@ -69,7 +69,7 @@ pub async fn settle_letter(
     Ok(true)
 }
 
-/// A letter that was sent has come back. False where there is no such letter, or it was not sent.
+/// Records the bounce of a sent letter. False if the letter does not exist or was not sent.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -103,7 +103,7 @@ pub async fn record_bounce(
     Ok(true)
 }
 
-/// Somebody knows of the restriction now: the ladder begins.
+/// The first notified contact starts the ladder.
 async fn mark_notified(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,

@@ -19,7 +19,7 @@ akgate_rules::text_enum! {
         DisableKey = "DisableKey",
         /// A contact took a confirmation back after the restriction was lifted.
         Disputed = "Disputed",
-        /// A source has told too many suspicions: they are held until the task is closed.
+        /// A source has reported too many suspicions: they are held until the task is closed.
         SourcePaused = "SourcePaused",
     }
 }

@@ -40,7 +40,7 @@ impl From<sqlx::Error> for AccountFault {
     }
 }
 
-/// Sets something of an account that is still as it was `seen`; gives the change.
+/// Sets something of an account that is still as it was `seen`; returns the change.
 ///
 /// # Errors
 /// [`AccountFault`]; nothing is changed then.

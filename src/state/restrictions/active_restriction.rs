@@ -1,4 +1,4 @@
-//! The key of a restriction that is in force, for what two operators do about it.
+//! Finds the restriction in force on a key, for changes that need an approval.
 
 use sqlx::PgTransaction;
 use uuid::Uuid;

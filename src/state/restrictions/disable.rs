@@ -31,7 +31,7 @@ pub struct DisableKey {
     reason: String,
 }
 
-/// Asks for a leaked AccessKey to be disabled; gives the request.
+/// Requests a leaked AccessKey to be disabled; returns the request.
 ///
 /// # Errors
 /// [`ActiveRestrictionFault`]; nothing is asked for then.

@@ -1,7 +1,7 @@
 //! Escalation: the steps that are taken while a leaked key stays active, each in its own transaction.
 //!
-//! A restriction is looked at when its next step may be due, and when its key starts or stops working. Of an access key that
-//! does not work there is nothing to escalate; the policy may lift on facts, and looks again now and then.
+//! A restriction is examined when its next step may be due, and when its key becomes active or inactive. For an
+//! inactive key there is nothing to escalate, but the policy may lift on facts, which is checked now and then.
 
 use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
@@ -25,7 +25,7 @@ use akgate_rules::{
     restriction::LiftRule,
 };
 
-/// How often an access key that does not work is looked at again.
+/// How often a restriction of an inactive key is examined again.
 fn recheck_interval(rule: LiftRule) -> Duration {
     match rule {
         LiftRule::Operator => Duration::DAY,
@@ -42,7 +42,7 @@ pub struct EscalationRules {
     pub lift: LiftRule,
 }
 
-/// The restrictions whose time to be looked at has come, the longest due first.
+/// The restrictions that are due to be examined, the longest due first.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -66,7 +66,7 @@ pub async fn list_due_restrictions(
     Ok(ids)
 }
 
-/// Looks at one restriction: takes the steps that are due, or lifts it where the policy does. Says what was done.
+/// Examines one restriction: takes the due steps, or lifts it if the policy allows. Returns what was done.
 ///
 /// # Errors
 /// [`StateFault`]; nothing is changed then.
@@ -153,7 +153,7 @@ pub async fn escalate_restriction(
     Ok(looked)
 }
 
-/// What came of a look.
+/// The result of an examination.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EscalationOutcome {
     /// The steps that were taken.
@@ -248,7 +248,7 @@ async fn record_steps(
     Ok(())
 }
 
-/// Whether an access key works is what the ladder and the policy go by: both look at once.
+/// The ladder and the policy depend on whether the access key is active, so both examine the restriction at once.
 pub(crate) async fn look_again(
     tx: &mut PgTransaction<'_>,
     access_key_ids: &[&str],

@@ -39,7 +39,7 @@ pub struct GrantException {
     excepting: ExceptionRequest,
 }
 
-/// Asks for an exception from the restriction of a key; gives the request.
+/// Requests an exception from the restriction of a key; returns the request.
 ///
 /// # Errors
 /// [`ActiveRestrictionFault`]; nothing is asked for then.

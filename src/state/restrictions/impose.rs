@@ -33,7 +33,7 @@ pub(crate) struct RestrictionTarget<'a> {
     pub account_id: Option<&'a str>,
 }
 
-/// Writes restrictions, audit records and letters; gives the restrictions' ids, in the order of the keys. None of the
+/// Writes restrictions, audit records and letters; returns the restrictions' ids, in the order of the keys. None of the
 /// keys is restricted before, nor named twice.
 pub(crate) async fn impose_restrictions(
     tx: &mut PgTransaction<'_>,

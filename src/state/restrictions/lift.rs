@@ -96,8 +96,8 @@ struct LiftFacts {
     key: Option<KeyStatus>,
 }
 
-/// Lifts a restriction that is still as it was `seen`, or asks for a second operator where it takes two; gives the change from which on the key is
-/// free. The sessions that it has handed out before stay restricted.
+/// Lifts a restriction that is still as it was `seen`, or requests an approval if a second operator must approve;
+/// returns the change that frees the key. Its earlier sessions stay restricted.
 ///
 /// # Errors
 /// [`LiftFault`]; nothing is changed then.
@@ -171,7 +171,7 @@ impl TwoPersonChange for LiftRestriction {
     }
 }
 
-/// How many artefacts of one key are looked at: with more, facts alone do not lift.
+/// Maximum number of artefacts that are examined: with more, facts alone do not lift.
 const MAX_ARTEFACTS: i64 = 1000;
 
 /// Lifts in the caller's transaction where facts alone allow it; says whether they do.

@@ -1,4 +1,5 @@
-//! Using a link of a letter, to confirm a clean-up or to take the confirmation back: found by its hash, each once.
+//! Finds and uses up the links of letters, which confirm a clean-up or withdraw a confirmation. Links are stored as
+//! hashes.
 
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;

@@ -23,7 +23,7 @@ pub struct SwitchMode {
     pub reason: String,
 }
 
-/// Asks for the mode to be switched; gives the request.
+/// Requests the mode to be switched; returns the request.
 ///
 /// # Errors
 /// [`RequestError`]; nothing is asked for then.

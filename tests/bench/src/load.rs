@@ -36,7 +36,7 @@ impl Connection {
         })
     }
 
-    /// Sends a request and reads the answer to its end; gives the status.
+    /// Sends a request and reads the answer to its end; returns the status.
     ///
     /// # Errors
     /// That of the system, and for an answer without a length.

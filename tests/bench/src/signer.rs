@@ -51,7 +51,7 @@ impl Signer {
     }
 }
 
-/// Publishes the key; gives the address.
+/// Publishes the key; returns the address.
 ///
 /// # Errors
 /// That of the socket.

@@ -261,7 +261,7 @@ from = "akgate <akgate@example.com>"
     Ok(text)
 }
 
-/// Imports the keys and adds an operator; gives the operator's token.
+/// Imports the keys and adds an operator; returns the operator's token.
 async fn provide(akgate: &Path, config: &Path, scratch: &Scratch, keys: usize) -> Result<String> {
     let operator = ["operators", "add", "drill", "--role", "admin"];
     let token = run(akgate, operator.map(Into::into).to_vec(), config).await?;

@@ -14,7 +14,7 @@
 //!   for each node. The first commit on a promoted server stamps a new history. A failover replaces the whole
 //!   content by what it was at some earlier time; the old server is gone for ever.
 //! - A **writer** ([`writer`]) commits one restriction, reads `nodes`, waits for each node that is not fenced until it
-//!   has applied the restriction or lease + drift have run, fences who is silent, and gives the receipt.
+//!   has applied the restriction or lease + drift have run, fences who is silent, and returns the receipt.
 //! - A **node** ([`node`]) applies news in order, reports what it applied, and takes leases: it reads its clock,
 //!   commits an announcement to its row, reads the position, applies everything up to it, and holds the lease.
 //! - A **call** ([`call`]) is a mutation or a strict read. A mutation reads the node's position, looks its key up,

@@ -33,7 +33,7 @@ pub enum Action {
     HearFrom(usize, usize),
     /// Lease + drift have run since the writer's wait began.
     WaitEnds(usize),
-    /// The writer fences who is silent, and gives the receipt.
+    /// The writer fences who is silent, and returns the receipt.
     GiveReceipt(usize),
     /// Lease + drift have run since the new history began.
     HistorySettles,

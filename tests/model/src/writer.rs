@@ -151,7 +151,7 @@ impl Akgate {
         Some(())
     }
 
-    /// Fences who is silent, and gives the receipt: a receipt that leaves later claims less.
+    /// Fences who is silent, and returns the receipt: a receipt that leaves later claims less.
     pub fn give_receipt(&self, state: &mut State, index: usize) -> Option<()> {
         let writer = (*state.writers.get(index)?)?;
         let fenced = match (self.bounds.calls, writer.step) {

@@ -57,7 +57,7 @@ pub(super) struct Load {
     _tasks: JoinSet<()>,
 }
 
-/// Reports the leaked key, and gives the restriction's word that it is one.
+/// Reports the leaked key, and returns the restriction's word that it is one.
 pub(super) async fn report_leak(cluster: &Cluster) -> Result<()> {
     let (_, node) = cluster.up().into_iter().next().ok_or("no node is up")?;
     let report = Report::new(LEAKED);

@@ -124,7 +124,7 @@ async fn wait_until_well(cluster: &Cluster, load: &Load) -> Result<()> {
     Ok(waited.map_err(|_| "mutations do not pass")?)
 }
 
-/// Injects the fault; gives the moment from which on mutations are to pass again.
+/// Injects the fault; returns the moment from which on mutations are to pass again.
 async fn inject(cluster: &Cluster, scene: Scene) -> Result<Moment> {
     let mut postgres = cluster.postgres.lock().await;
     match scene {

@@ -62,7 +62,7 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters a receipt; gives its number.
+    /// Enters a receipt; returns its number.
     pub fn enter(&self, receipt: Receipt) -> usize {
         let mut entries = self.open();
         let number = entries.receipts.len();
