@@ -137,9 +137,9 @@ pub async fn cancel_letter(
     Path(id): Path<Uuid>,
     Json(body): Json<CancelLetterRequest>,
 ) -> Result<Answer<LetterView>, Problem> {
-    let burying =
+    let cancelling =
         operator_actions::cancel_letter(&admin.pool, id, &body.reason, &actor, admin.clock.now());
-    admin.query(burying).await?;
+    admin.query(cancelling).await?;
     find_letter(&admin, id).await.map(Answer)
 }
 

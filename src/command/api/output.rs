@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -30,21 +30,35 @@ impl<W: Write> OutputPrinter<'_, W> {
             OutputFormat::Json | OutputFormat::Yaml => return self.value(&things),
             OutputFormat::Table if things.is_empty() => writeln!(self.out, "{none}")?,
             OutputFormat::Table => {
-                let mut table = new_table();
-                table.set_header(columns.iter().map(|(header, _)| *header));
-                for thing in things {
-                    table.add_row(
-                        columns
-                            .iter()
-                            .map(|(_, member)| format_cell(thing.get(member))),
-                    );
-                }
-                writeln!(self.out, "{table}")?;
+                self.rows(things, columns)?;
                 if let Some(more) = more {
                     writeln!(self.out, "There are more rows: {more}")?;
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Prints a table, or one block per row where the terminal is so narrow that the table would break words: an id that
+    /// is broken cannot be copied.
+    fn rows(&mut self, things: &[Value], columns: &[Column]) -> Result<(), ApiFault> {
+        let rows = things.iter().map(|thing| {
+            let cells = columns.iter();
+            cells
+                .map(|(_, member)| format_cell(thing.get(member)))
+                .collect()
+        });
+        let rows: Vec<Vec<String>> = rows.collect();
+        let mut table = new_table();
+        let words = longest_words(columns, &rows);
+        if !table.width().is_none_or(|width| fits(&words, width)) {
+            return things.iter().try_for_each(|thing| self.one(thing, columns));
+        }
+        table.set_header(columns.iter().map(|(header, _)| *header));
+        table.add_rows(rows);
+        let bounds = words.into_iter().map(Width::Fixed);
+        table.set_constraints(bounds.map(ColumnConstraint::LowerBoundary));
+        writeln!(self.out, "{table}")?;
         Ok(())
     }
 
@@ -101,6 +115,30 @@ fn new_table() -> Table {
     table
 }
 
+/// The number of characters of each column's longest word, and the padding of a cell.
+fn longest_words(columns: &[Column], rows: &[Vec<String>]) -> Vec<u16> {
+    let longest = |text: &str| {
+        text.split_whitespace()
+            .map(|word| word.chars().count())
+            .max()
+    };
+    let widths = columns.iter().enumerate().map(|(at, (header, _))| {
+        let cells = rows.iter().filter_map(|row| row.get(at));
+        let texts = cells.map(String::as_str).chain([*header]);
+        texts.filter_map(longest).max().unwrap_or_default()
+    });
+    let padded = widths.map(|width| u16::try_from(width + 2).unwrap_or(u16::MAX));
+    padded.collect()
+}
+
+/// Whether columns of at least these widths fit side by side, with a line before, between and after them.
+fn fits(columns: &[u16], width: u16) -> bool {
+    let needed = columns
+        .iter()
+        .fold(1, |sum: usize, column| sum + usize::from(*column) + 1);
+    needed <= width.into()
+}
+
 /// Formats a value for a table: times to the second, texts without control characters.
 pub(super) fn format_cell(value: Option<&Value>) -> String {
     match value {
@@ -136,4 +174,18 @@ fn strip_controls(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_needs_room_for_its_longest_words() {
+        let columns: &[Column] = &[("id", "id"), ("last error", "error")];
+        let rows = [vec!["01a22d6d-74eb".to_owned(), "no such host".to_owned()]];
+        let words = longest_words(columns, &rows);
+        assert_eq!(words, [15, 7]);
+        assert!(fits(&words, 25) && !fits(&words, 24));
+    }
 }

@@ -1,4 +1,4 @@
-//! `Authorization: ACS3-HMAC-SHA256 Credential=…,SignedHeaders=…,Signature=…` (V3), and its SM3 twin.
+//! `Authorization: ACS3-HMAC-SHA256 Credential=…,SignedHeaders=…,Signature=…` (V3), and its SM3 variant.
 //!
 //! ```text
 //! CanonicalRequest = METHOD \n CanonicalURI \n CanonicalQuery \n CanonicalHeaders \n SignedHeaders \n hex(hash(body))

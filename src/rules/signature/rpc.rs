@@ -148,7 +148,7 @@ fn read_operation(
             Some(_) | None => Ok(value.to_owned()),
         }
     };
-    // The signed parameter decides; pop-core's twin differs in the case of its first letter.
+    // The signed parameter decides; pop-core's copy of it differs in the case of its first letter.
     Ok(OperationName {
         action: Some(mandatory("Action", "x-acs-action")?),
         version: mandatory("Version", "x-acs-version")?,

@@ -28,7 +28,7 @@
 //! 1. Mode `off`: allow, nothing is judged.
 //! 2. A restricted key in the lineage and an effect that its profile refuses: refuse with
 //!    [`Refusal::RestrictedKey`] (403), unless the key disables or deletes itself and the policy
-//!    opens that lane, or an exception that two operators have made covers the call
+//!    allows self-remediation, or an approved exception covers the call
 //!    ([`crate::exception`]).
 //! 3. An unknown standing in the lineage, or no lineage at all: refuse with
 //!    [`Refusal::StandingUnknown`] (503), reads included. A road that may serve reads from the last
