@@ -1,7 +1,7 @@
 //! The admin API, `/admin/v1`: operators report, inspect, confirm and lift. `/v1` is for the cloud's own programs.
 //!
-//! An endpoint is one file of `v1`; [`router`] alone knows them all. What they share of HTTP, from authentication to problem
-//! documents, is in `http`.
+//! An endpoint is one file of `v1`; [`router`] alone knows them all. `http` contains what they share, from
+//! authentication to problem documents.
 
 #![forbid(unsafe_code)]
 

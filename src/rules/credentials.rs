@@ -29,8 +29,8 @@ pub fn find_credentials(text: &str) -> impl Iterator<Item = Credential> {
     split_words(text).filter_map(|word| key_id_in(word).or_else(|| mixed_secret_in(word)))
 }
 
-/// Reads what a source says is a credential: as [`find_credentials`], but where the text is nothing else, a secret need be neither
-/// mixed nor of 30 characters.
+/// Parses a text that a source calls a credential: as [`find_credentials`], but if the text is nothing else, a secret
+/// need not be mixed or have 30 characters.
 #[must_use]
 pub fn read_credentials(text: &str) -> Vec<Credential> {
     let text = text.trim();

@@ -60,10 +60,10 @@ fn is_misleading(c: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The place where a key was found, as `hxxps://host[.]example/path`: mail programs make a link of any
-/// address, and this one may be the attacker's. A host in other letters than ASCII is shown as IDNA writes it (RFC
-/// 5891), `xn--…`: it cannot pass for one that it only looks like. User, query and fragment are left out, since each may hold
-/// the secret; so is whatever looks like one, and the key is masked. A line number stays.
+/// The place where a key was found, as `hxxps://host[.]example/path`: mail programs make a link of any address, and
+/// this one may be the attacker's. A host in other letters than ASCII is shown as IDNA writes it (RFC 5891), `xn--…`:
+/// it cannot imitate another host. User, query and fragment are removed, because each may contain the secret; so is
+/// whatever looks like one, and the key is masked. A line number stays.
 #[must_use]
 pub fn defang_url(url: &str, key: &AccessKeyId) -> String {
     let url = url.replace(key.as_str(), &key.masked());

@@ -1,5 +1,5 @@
 //! Approvals: a change that needs two people is requested by one operator and approved by another. This module requests
-//! it; [`crate::decisions`] decides.
+//! it; [`crate::approval_decisions`] decides on it.
 
 use serde::Serialize;
 use sqlx::PgTransaction;

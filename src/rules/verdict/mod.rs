@@ -33,9 +33,9 @@
 //! 3. An unknown standing in the lineage, or no lineage at all: refuse with
 //!    [`Refusal::StandingUnknown`] (503), reads included. A road that may serve reads from the last
 //!    known state says so by passing that state, never by passing [`Standing::Unknown`].
-//! 4. A read that a restriction could refuse, at a node without a lease ([`DecisionBasis::is_leased`]): as an unknown standing.
-//!    Those are the reads that `strict` lists, in its accounts, and sensitive reads by a key that is restricted; with
-//!    [`Policy::refuses_unleased_reads`] all reads. Whatever else is no plain read has its intent.
+//! 4. A read that a restriction could refuse, at a node without a lease ([`DecisionBasis::is_leased`]): refused like an
+//!    unknown standing. Such reads are those that `strict` lists, in strict accounts, and sensitive reads by a
+//!    restricted key; with [`Policy::refuses_unleased_reads`], all reads. Other calls are protected by their intent.
 //! 5. Everything else: allow. A lineage that is clear throughout is never refused.
 //!
 //! In mode `shadow`, and before `enforce_from`, a refusal becomes a permit that carries it

@@ -143,8 +143,8 @@ impl TwoPersonChange for UndoDelivery {
     }
 }
 
-/// The same in the caller's transaction, which must hold the revision lock, where no more than `most` restrictions
-/// would be lifted. Nothing is written where it fails.
+/// The same in the caller's transaction, which must hold the revision lock, if at most `most` restrictions would be
+/// lifted. Nothing is written on failure.
 async fn undo_within(
     tx: &mut PgTransaction<'_>,
     delivery_id: Uuid,

@@ -1,4 +1,5 @@
-//! Wrong tokens: at most [`MAX_PER_TOKEN`] evaluated for each token and [`MAX_PER_SOURCE`] for each source in [`GUESS_WINDOW`].
+//! Limits wrong tokens: in each [`GUESS_WINDOW`], at most [`MAX_PER_TOKEN`] are checked per token and
+//! [`MAX_PER_SOURCE`] per source address.
 //!
 //! Each attempt is counted before its token is checked, so that concurrent guesses cannot exceed the limit; a valid
 //! token takes its count back. An address from which a token worked recently is never locked out by guesses from

@@ -1,8 +1,8 @@
 //! Idempotency keys of operators (draft-ietf-httpapi-idempotency-key-header): a request that is sent several times is
 //! executed once.
 //!
-//! What succeeded is kept for [`ANSWER_RETENTION`] and answered again. What failed has changed nothing and may be tried again under
-//! the same key.
+//! The answer of a successful request is stored for [`ANSWER_RETENTION`] and repeated. A failed request has changed
+//! nothing and may be sent again with the same key.
 
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
@@ -29,20 +29,20 @@ pub struct IdempotencyKey {
     pub key: String,
     /// SHA-256 of the request.
     pub fingerprint: Vec<u8>,
-    /// Who is at work on it.
+    /// The node that executes it.
     pub node_id: Uuid,
 }
 
-/// What is known of a request.
+/// The state of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BeginOutcome {
-    /// It was never made: now it is.
+    /// It is new, and begins now.
     Now,
-    /// It is being made.
+    /// It is still in progress.
     Running,
-    /// It was made, and this was the answer.
+    /// It was executed, with this answer.
     Before(StoredAnswer),
-    /// Another request was made under this key.
+    /// The key was used for another request.
     Other,
 }
 

@@ -92,7 +92,7 @@ impl From<sqlx::Error> for LiftFault {
 struct LiftFacts {
     access_key_id: AccessKeyId,
     state: RestrictionState,
-    /// `None` if the key is unknown: not active to an operator, and never gone to the policy.
+    /// `None` if the key is unknown: it counts as inactive when an operator lifts; the policy never lifts it.
     key: Option<KeyStatus>,
 }
 
