@@ -65,7 +65,7 @@ async fn restriction_is_listed_shown_confirmed_and_lifted_by_command() {
 │ imposed     ┆ 2026-11-26 12:00:00Z                 │
 └─────────────┴──────────────────────────────────────┘
 ┌──────────────────────┬────────┬─────────┬──────────────────────────────────────────────┬────────────┐
-│ reported             ┆ source ┆ proof   ┆ where                                        ┆ first seen │
+│ reported             ┆ source ┆ proof   ┆ found at                                     ┆ first seen │
 ╞══════════════════════╪════════╪═════════╪══════════════════════════════════════════════╪════════════╡
 │ 2026-11-26 12:00:00Z ┆ github ┆ Decided ┆ https://github.com/example/app?secret=****** ┆ -          │
 └──────────────────────┴────────┴─────────┴──────────────────────────────────────────────┴────────────┘
@@ -90,7 +90,7 @@ async fn restriction_is_listed_shown_confirmed_and_lifted_by_command() {
 │ ticket       ┆ T-1                                  │
 └──────────────┴──────────────────────────────────────┘
 ┌──────────────────────┬────────┬─────────┬──────────────────────────────────────────────┬────────────┐
-│ reported             ┆ source ┆ proof   ┆ where                                        ┆ first seen │
+│ reported             ┆ source ┆ proof   ┆ found at                                     ┆ first seen │
 ╞══════════════════════╪════════╪═════════╪══════════════════════════════════════════════╪════════════╡
 │ 2026-11-26 12:00:00Z ┆ github ┆ Decided ┆ https://github.com/example/app?secret=****** ┆ -          │
 └──────────────────────┴────────┴─────────┴──────────────────────────────────────────────┴────────────┘
@@ -123,7 +123,7 @@ async fn restriction_is_listed_shown_confirmed_and_lifted_by_command() {
 │ reason       ┆ cleaned up                           │
 └──────────────┴──────────────────────────────────────┘
 ┌──────────────────────┬────────┬─────────┬──────────────────────────────────────────────┬────────────┐
-│ reported             ┆ source ┆ proof   ┆ where                                        ┆ first seen │
+│ reported             ┆ source ┆ proof   ┆ found at                                     ┆ first seen │
 ╞══════════════════════╪════════╪═════════╪══════════════════════════════════════════════╪════════════╡
 │ 2026-11-26 12:00:00Z ┆ github ┆ Decided ┆ https://github.com/example/app?secret=****** ┆ -          │
 └──────────────────────┴────────┴─────────┴──────────────────────────────────────────────┴────────────┘
@@ -182,10 +182,10 @@ Dry run: this would be lifted with the resolution AcceptedRisk.
     .stdout_eq(str![[r#"
 ┌───────────┬──────────────────────────────────────────────────────┐
 │ approval  ┆ [..]                 │
-│ what      ┆ Lift                                                 │
-│ of        ┆ [..]                 │
+│ change    ┆ Lift                                                 │
+│ subject   ┆ 01a22d76-1b87-7337-b5ea-f5d83f4cb81c                 │
 │ AccessKey ┆ LTAI5tFakeAlice                                      │
-│ how       ┆ active_key: true                                     │
+│ details   ┆ active_key: true                                     │
 │           ┆ no_confirmation: true                                │
 │           ┆ kind: Lift                                           │
 │           ┆ reason: the owner insists                            │
@@ -194,7 +194,7 @@ Dry run: this would be lifted with the resolution AcceptedRisk.
 │ reason    ┆ the owner insists                                    │
 │ requester ┆ operator:olga                                        │
 │ requested ┆ 2026-11-26 12:00:00Z                                 │
-│ until     ┆ 2026-11-27 12:00:00Z                                 │
+│ expires   ┆ 2026-11-27 12:00:00Z                                 │
 │ state     ┆ Pending                                              │
 └───────────┴──────────────────────────────────────────────────────┘
 
@@ -209,11 +209,11 @@ A second operator must approve: akgate approvals approve [..]
         .assert()
         .success()
         .stdout_eq(str![[r#"
-┌──────────────────────────────────────┬──────┬─────────────────┬───────────────┬───────────────────┬──────────────────────┬─────────┐
-│ approval                             ┆ what ┆ AccessKey       ┆ requester     ┆ reason            ┆ until                ┆ state   │
-╞══════════════════════════════════════╪══════╪═════════════════╪═══════════════╪═══════════════════╪══════════════════════╪═════════╡
-│ [..] ┆ Lift ┆ LTAI5tFakeAlice ┆ operator:olga ┆ the owner insists ┆ 2026-11-27 12:00:00Z ┆ Pending │
-└──────────────────────────────────────┴──────┴─────────────────┴───────────────┴───────────────────┴──────────────────────┴─────────┘
+┌──────────────────────────────────────┬────────┬─────────────────┬───────────────┬───────────────────┬──────────────────────┬─────────┐
+│ approval                             ┆ change ┆ AccessKey       ┆ requester     ┆ reason            ┆ expires              ┆ state   │
+╞══════════════════════════════════════╪════════╪═════════════════╪═══════════════╪═══════════════════╪══════════════════════╪═════════╡
+│ 01a22d76-1c64-748e-abd8-0cc8f63f9acb ┆ Lift   ┆ LTAI5tFakeAlice ┆ operator:olga ┆ the owner insists ┆ 2026-11-27 12:00:00Z ┆ Pending │
+└──────────────────────────────────────┴────────┴─────────────────┴───────────────┴───────────────────┴──────────────────────┴─────────┘
 
 "#]])
         .stderr_eq(str![]);
@@ -333,15 +333,15 @@ async fn admin_lists_operators_and_creates_and_revokes_tokens() {
         .assert()
         .success()
         .stdout_eq(str![[r#"
-┌────────────────┬──────────┬─────────┬────────────┬──────────┬──────────────────────┬───────┬──────────────────────┬─────────┐
-│ operator       ┆ role     ┆ revoked ┆ token      ┆ may      ┆ until                ┆ ended ┆ last used            ┆ from    │
-╞════════════════╪══════════╪═════════╪════════════╪══════════╪══════════════════════╪═══════╪══════════════════════╪═════════╡
-│ ada            ┆ admin    ┆ -       ┆ [..] ┆ admin    ┆ 2027-02-24 12:00:00Z ┆ -     ┆ 2026-11-26 12:00:00Z ┆ 0.0.0.0 │
-│ anna           ┆ approver ┆ -       ┆ [..] ┆ approver ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -       │
-│ message-centre ┆ service  ┆ -       ┆ [..] ┆ service  ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -       │
-│ olga           ┆ operator ┆ -       ┆ [..] ┆ operator ┆ 2027-02-24 12:00:00Z ┆ -     ┆ 2026-11-26 12:00:00Z ┆ 0.0.0.0 │
-│ victor         ┆ viewer   ┆ -       ┆ [..] ┆ viewer   ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -       │
-└────────────────┴──────────┴─────────┴────────────┴──────────┴──────────────────────┴───────┴──────────────────────┴─────────┘
+┌────────────────┬──────────┬─────────┬────────────┬────────────┬──────────────────────┬───────┬──────────────────────┬──────────────┐
+│ operator       ┆ role     ┆ revoked ┆ token      ┆ token role ┆ expires              ┆ ended ┆ last used            ┆ last address │
+╞════════════════╪══════════╪═════════╪════════════╪════════════╪══════════════════════╪═══════╪══════════════════════╪══════════════╡
+│ ada            ┆ admin    ┆ -       ┆ X6igN6ihVR ┆ admin      ┆ 2027-02-24 12:00:00Z ┆ -     ┆ 2026-11-26 12:00:00Z ┆ 0.0.0.0      │
+│ anna           ┆ approver ┆ -       ┆ rfyfU05j48 ┆ approver   ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -            │
+│ message-centre ┆ service  ┆ -       ┆ k2O91SBzsM ┆ service    ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -            │
+│ olga           ┆ operator ┆ -       ┆ SsNjNHNeYM ┆ operator   ┆ 2027-02-24 12:00:00Z ┆ -     ┆ 2026-11-26 12:00:00Z ┆ 0.0.0.0      │
+│ victor         ┆ viewer   ┆ -       ┆ Epfak7LoNA ┆ viewer     ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -            │
+└────────────────┴──────────┴─────────┴────────────┴────────────┴──────────────────────┴───────┴──────────────────────┴──────────────┘
 
 "#]])
         .stderr_eq(str![]);
@@ -577,10 +577,10 @@ Commands:
   show      Show one restriction with its leak reports
   timeline  Show the events of a restriction, in order
   watch     Follow changes of restrictions, one line each; Ctrl-C to stop
-  impose    Restrict an AccessKey, proven leaked or not
+  impose    Restrict an AccessKey, with or without proof of a leak
   confirm   Record an owner's confirmation that did not come through the link in the letter
-  lift      Lift a restriction; without confirmation, or if the key is still active, a second
-            operator must approve
+  lift      Lift a restriction; needs an approval if the owner has not confirmed or the key is still
+            active
   help      Print this message or the help of the given subcommand(s)
 
 Options:

@@ -110,7 +110,7 @@ async fn refusal_is_explained_to_its_caller_and_to_nobody_else() {
         "Restricted since",
         "2026-",
         "changes to identities, credentials and permissions",
-        "Another AccessKey of the account",
+        "another AccessKey of the account",
     ] {
         assert!(html.contains(told), "{told}: {html}");
     }

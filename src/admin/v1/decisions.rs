@@ -130,7 +130,8 @@ fn describe_remedies(
     }
     if restriction.state != "Lifted" {
         ways.push(
-            "Another AccessKey of the account that has not leaked passes at once.".to_owned(),
+            "Use another AccessKey of the account that has not leaked: its calls pass at once."
+                .to_owned(),
         );
     }
     ways

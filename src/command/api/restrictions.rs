@@ -90,7 +90,7 @@ pub enum RestrictionsCommand {
         #[arg(long)]
         ticket: String,
     },
-    /// Lift a restriction; needs an approval if the owner has not confirmed or the key is still active
+    /// Lift a restriction; a second operator must approve if the owner has not confirmed or the key is still active
     Lift(LiftArgs),
 }
 
