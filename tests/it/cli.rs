@@ -183,7 +183,7 @@ Dry run: this would be lifted with the resolution AcceptedRisk.
 ┌───────────┬──────────────────────────────────────────────────────┐
 │ approval  ┆ [..]                 │
 │ change    ┆ Lift                                                 │
-│ subject   ┆ 01a22d76-1b87-7337-b5ea-f5d83f4cb81c                 │
+│ subject   ┆ [..]                 │
 │ AccessKey ┆ LTAI5tFakeAlice                                      │
 │ details   ┆ active_key: true                                     │
 │           ┆ no_confirmation: true                                │
@@ -212,7 +212,7 @@ A second operator must approve: akgate approvals approve [..]
 ┌──────────────────────────────────────┬────────┬─────────────────┬───────────────┬───────────────────┬──────────────────────┬─────────┐
 │ approval                             ┆ change ┆ AccessKey       ┆ requester     ┆ reason            ┆ expires              ┆ state   │
 ╞══════════════════════════════════════╪════════╪═════════════════╪═══════════════╪═══════════════════╪══════════════════════╪═════════╡
-│ 01a22d76-1c64-748e-abd8-0cc8f63f9acb ┆ Lift   ┆ LTAI5tFakeAlice ┆ operator:olga ┆ the owner insists ┆ 2026-11-27 12:00:00Z ┆ Pending │
+│ [..] ┆ Lift   ┆ LTAI5tFakeAlice ┆ operator:olga ┆ the owner insists ┆ 2026-11-27 12:00:00Z ┆ Pending │
 └──────────────────────────────────────┴────────┴─────────────────┴───────────────┴───────────────────┴──────────────────────┴─────────┘
 
 "#]])
@@ -336,11 +336,11 @@ async fn admin_lists_operators_and_creates_and_revokes_tokens() {
 ┌────────────────┬──────────┬─────────┬────────────┬────────────┬──────────────────────┬───────┬──────────────────────┬──────────────┐
 │ operator       ┆ role     ┆ revoked ┆ token      ┆ token role ┆ expires              ┆ ended ┆ last used            ┆ last address │
 ╞════════════════╪══════════╪═════════╪════════════╪════════════╪══════════════════════╪═══════╪══════════════════════╪══════════════╡
-│ ada            ┆ admin    ┆ -       ┆ X6igN6ihVR ┆ admin      ┆ 2027-02-24 12:00:00Z ┆ -     ┆ 2026-11-26 12:00:00Z ┆ 0.0.0.0      │
-│ anna           ┆ approver ┆ -       ┆ rfyfU05j48 ┆ approver   ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -            │
-│ message-centre ┆ service  ┆ -       ┆ k2O91SBzsM ┆ service    ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -            │
-│ olga           ┆ operator ┆ -       ┆ SsNjNHNeYM ┆ operator   ┆ 2027-02-24 12:00:00Z ┆ -     ┆ 2026-11-26 12:00:00Z ┆ 0.0.0.0      │
-│ victor         ┆ viewer   ┆ -       ┆ Epfak7LoNA ┆ viewer     ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -            │
+│ ada            ┆ admin    ┆ -       ┆ [..] ┆ admin      ┆ 2027-02-24 12:00:00Z ┆ -     ┆ 2026-11-26 12:00:00Z ┆ 0.0.0.0      │
+│ anna           ┆ approver ┆ -       ┆ [..] ┆ approver   ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -            │
+│ message-centre ┆ service  ┆ -       ┆ [..] ┆ service    ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -            │
+│ olga           ┆ operator ┆ -       ┆ [..] ┆ operator   ┆ 2027-02-24 12:00:00Z ┆ -     ┆ 2026-11-26 12:00:00Z ┆ 0.0.0.0      │
+│ victor         ┆ viewer   ┆ -       ┆ [..] ┆ viewer     ┆ 2027-02-24 12:00:00Z ┆ -     ┆ -                    ┆ -            │
 └────────────────┴──────────┴─────────┴────────────┴────────────┴──────────────────────┴───────┴──────────────────────┴──────────────┘
 
 "#]])
@@ -579,8 +579,8 @@ Commands:
   watch     Follow changes of restrictions, one line each; Ctrl-C to stop
   impose    Restrict an AccessKey, with or without proof of a leak
   confirm   Record an owner's confirmation that did not come through the link in the letter
-  lift      Lift a restriction; needs an approval if the owner has not confirmed or the key is still
-            active
+  lift      Lift a restriction; a second operator must approve if the owner has not confirmed or the
+            key is still active
   help      Print this message or the help of the given subcommand(s)
 
 Options:
