@@ -51,11 +51,18 @@
 //! Each field of [`Protocol`](config::Protocol) is a rule. `tests/it/holds.rs` explores all of
 //! [`Protocol::SOUND`](config::Protocol::SOUND); `tests/it/broken.rs` breaks one rule at a time, and each is found.
 
+//!
+//! # What is new
+//!
+//! [`additions`] is a second model: keys that become known, the reader that must miss none, and the report of a secret whose
+//! key becomes known meanwhile.
+
 #![allow(
     clippy::indexing_slicing,
     reason = "arrays have one element per node or writer, and a panic fails the exploration"
 )]
 
+pub mod additions;
 mod announcement;
 pub mod call;
 pub mod clock;

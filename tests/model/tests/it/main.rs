@@ -6,6 +6,7 @@
     reason = "a panic in a test is the failure itself"
 )]
 
+mod additions;
 mod broken;
 mod explore;
 mod holds;
