@@ -30,10 +30,22 @@ INSERT INTO registry_revision (revision, fork_revision, system_identifier, timel
 SELECT 0, 0, system_identifier, registry_timeline()
 FROM pg_control_system();
 
+CREATE TABLE registry_additions (
+    one_row boolean DEFAULT true CONSTRAINT registry_additions_pkey PRIMARY KEY
+        CONSTRAINT registry_additions_one_row CHECK (one_row),
+    addition bigint NOT NULL
+);
+COMMENT ON TABLE registry_additions IS 'One row: counts the batches of new AccessKeys and sessions, in the history of registry_revision. Nodes learn of them in this order; no permit names it.';
+COMMENT ON COLUMN registry_additions.one_row IS 'Always true, so that there is one row.';
+COMMENT ON COLUMN registry_additions.addition IS 'Incremented in the transaction that adds, which holds the row until its commit: commit order, without gaps.';
+
+INSERT INTO registry_additions (addition) VALUES (0);
+
 CREATE TABLE registry_histories (
     history uuid CONSTRAINT registry_histories_pkey PRIMARY KEY,
     parent uuid,
     fork_revision bigint NOT NULL,
+    fork_addition bigint NOT NULL,
     is_settled boolean NOT NULL DEFAULT false,
     stamped_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -41,11 +53,12 @@ COMMENT ON TABLE registry_histories IS 'Every history of the registry that this 
 COMMENT ON COLUMN registry_histories.history IS 'The history.';
 COMMENT ON COLUMN registry_histories.parent IS 'The history before; null for the first.';
 COMMENT ON COLUMN registry_histories.fork_revision IS 'The last revision that it shares with the one before.';
+COMMENT ON COLUMN registry_histories.fork_addition IS 'The last addition that it shares with the one before, or an earlier one.';
 COMMENT ON COLUMN registry_histories.is_settled IS 'Every lease of before it has ended: until then a barrier waits its whole time, for announcements may be lost.';
 COMMENT ON COLUMN registry_histories.stamped_at IS 'When it began; to be read by people alone.';
 
-INSERT INTO registry_histories (history, fork_revision, is_settled)
-SELECT history, fork_revision, true
+INSERT INTO registry_histories (history, fork_revision, fork_addition, is_settled)
+SELECT history, fork_revision, 0, true
 FROM registry_revision;
 
 CREATE TABLE registry_clock (

@@ -64,12 +64,14 @@ CREATE TABLE access_keys (
     created_at timestamptz NOT NULL,
     created_by_access_key_id text,
     revision bigint NOT NULL,
+    addition bigint NOT NULL DEFAULT 0,
     CONSTRAINT access_keys_disabled_check CHECK (
         (disabled_at IS NULL) = (disabled_by IS NULL)
         AND (disabled_at IS NULL OR status <> 'Active')
     )
 );
 CREATE INDEX access_keys_revision_idx ON access_keys (revision);
+CREATE INDEX access_keys_addition_idx ON access_keys (addition);
 CREATE INDEX access_keys_blind_index_idx ON access_keys (blind_index);
 CREATE INDEX access_keys_created_by_idx ON access_keys (created_by_access_key_id) WHERE created_by_access_key_id IS NOT NULL;
 CREATE INDEX access_keys_principal_idx ON access_keys (principal_id);
@@ -84,7 +86,8 @@ COMMENT ON COLUMN access_keys.seal_key_id IS 'Which key of the ring sealed it; r
 COMMENT ON COLUMN access_keys.blind_index IS 'HMAC of the secret, so that a leaked secret alone can be found.';
 COMMENT ON COLUMN access_keys.created_at IS 'When it was created, or first known to akgate.';
 COMMENT ON COLUMN access_keys.created_by_access_key_id IS 'The AccessKey that created it; null if unknown.';
-COMMENT ON COLUMN access_keys.revision IS 'Revision of its last change.';
+COMMENT ON COLUMN access_keys.revision IS 'Revision of its last change; 0 while it is as it was added.';
+COMMENT ON COLUMN access_keys.addition IS 'The addition by which it became known; 0 if that took a revision.';
 
 CREATE TABLE sessions (
     access_key_id text CONSTRAINT sessions_pkey PRIMARY KEY,
@@ -101,10 +104,10 @@ CREATE TABLE sessions (
     minted_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     request_id uuid NOT NULL,
-    revision bigint NOT NULL,
+    addition bigint NOT NULL,
     CONSTRAINT sessions_lineage_check CHECK (cardinality(ancestors) = cardinality(mint_revisions) AND cardinality(ancestors) = cardinality(mint_histories))
 );
-CREATE INDEX sessions_revision_idx ON sessions (revision);
+CREATE INDEX sessions_addition_idx ON sessions (addition);
 CREATE INDEX sessions_expires_idx ON sessions (expires_at);
 CREATE INDEX sessions_ancestors_idx ON sessions USING gin (ancestors);
 CREATE INDEX sessions_blind_index_idx ON sessions (blind_index);
@@ -123,7 +126,7 @@ COMMENT ON COLUMN sessions.token_sha256 IS 'SHA-256 of its SecurityToken.';
 COMMENT ON COLUMN sessions.minted_at IS 'When it was minted.';
 COMMENT ON COLUMN sessions.expires_at IS 'When it ends.';
 COMMENT ON COLUMN sessions.request_id IS 'The call that minted it.';
-COMMENT ON COLUMN sessions.revision IS 'Revision at which it became known.';
+COMMENT ON COLUMN sessions.addition IS 'The addition by which it became known.';
 
 CREATE TABLE key_ring_checks (
     key_id integer CONSTRAINT key_ring_checks_pkey PRIMARY KEY,

@@ -24,9 +24,11 @@ use akgate_rules::{
     verdict::{DecisionBasis, Policy, Profile},
 };
 use akgate_state::{
-    calls::{in_flight::InFlight, recorder::Recorder},
+    batches::{BatchSettings, Batches},
+    calls::{in_flight::InFlight, intents::IntentWriter, recorder::Recorder},
     clock::{Clock, LatestTime},
     directory::{sealing::KeyRing, with_timeout},
+    keys::directory_change::DirectoryWriter,
     live::{
         barrier::Barrier, feed::Feed, lease::Lease, live_node::LiveNode, memory::LiveRegistry,
         nodes,
@@ -36,6 +38,12 @@ use akgate_state::{
 
 /// How often expired sessions, exceptions and nonces are dropped.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// How many statements write intents at the same time.
+const INTENT_BATCHES: usize = 4;
+
+/// How many intents one statement writes.
+const INTENTS_PER_BATCH: usize = 256;
 
 /// The settings of the gate.
 #[derive(Debug, Clone)]
@@ -127,10 +135,12 @@ pub struct Gate {
     pub nonces: NonceMemory<RandomState>,
     /// Gathers records.
     pub recorder: Arc<Recorder>,
-    /// The connections for intents and for changes of the directory.
+    /// Writes intents.
+    pub intents: Arc<Batches<IntentWriter>>,
+    /// Commits changes of the directory.
+    pub directory: DirectoryWriter,
+    /// The database.
     pub pool: Pool,
-    /// Seals the secrets that the gate learns.
-    pub ring: Arc<KeyRing>,
     /// Random numbers, for the nonces of sealed secrets.
     pub randomness: Arc<Randomness>,
     /// The source of the current time.
@@ -180,6 +190,19 @@ impl Gate {
             Arc::clone(&node.feed),
             parts.lookup,
         );
+        let timeout = parts.settings.database_timeout;
+        let batches = BatchSettings {
+            at_a_time: INTENT_BATCHES,
+            most: INTENTS_PER_BATCH,
+            timeout,
+        };
+        let intents = Batches::new(IntentWriter::new(parts.pool.clone()), batches);
+        let directory = DirectoryWriter::new(
+            parts.pool.clone(),
+            parts.ring,
+            Arc::clone(&node.feed),
+            timeout,
+        );
         Ok(Self {
             catalogue: Catalogue::built_in()?,
             strict: Blocklist::strict()?,
@@ -193,8 +216,9 @@ impl Gate {
             latest: node.latest,
             nonces: NonceMemory::new(parts.nonces_per_key, RandomState::new()),
             recorder: node.recorder,
+            intents: Arc::new(intents),
+            directory,
             pool: parts.pool,
-            ring: parts.ring,
             randomness: parts.randomness,
             clock: parts.clock,
             metrics: parts.metrics,

@@ -20,7 +20,7 @@ use akgate_rules::{
     verdict::{Clearance, Grounds, Permit},
 };
 use akgate_state::{
-    calls::intents::{self, Intent, IntentOutcome},
+    calls::intents::{Intent, IntentOutcome},
     directory::with_timeout,
 };
 
@@ -46,8 +46,9 @@ pub async fn record_intent(
         let position = permit.basis().position;
         trace.in_flight_intent = Some(gate.calls.enter_with_intent(caller.root(), position));
     }
+    let signed_at = intent.signed_at;
     let timeout = gate.settings.database_timeout;
-    let position = match with_timeout(timeout, intents::insert_intent(&gate.pool, &intent)).await {
+    let position = match with_timeout(timeout, gate.intents.submit(intent)).await {
         Ok(IntentOutcome::At(position)) => position,
         Ok(IntentOutcome::Replay) => return Err(Fault::NonceUsed),
         Err(fault) => {
@@ -55,7 +56,7 @@ pub async fn record_intent(
             return Err(Fault::Unavailable);
         }
     };
-    trace.open_intent = Some(intent.signed_at);
+    trace.open_intent = Some(signed_at);
     // `None`: the database runs on another server, whose history is not known yet.
     let position = position.ok_or(Fault::Unavailable)?;
     authenticated.intent = Some(position);

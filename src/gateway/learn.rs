@@ -27,7 +27,7 @@ use akgate_rules::{access_key::AccessKeyId, fault::Fault, position::Position};
 use akgate_state::{
     calls::CallOutcome,
     directory::{StateFault, with_timeout},
-    keys::directory_change::{self, DirectoryChange},
+    keys::directory_change::DirectoryChange,
     live::barrier::{AffectedKeys, LostChange},
 };
 
@@ -166,8 +166,7 @@ async fn commit(
     let commit_once = async || {
         let mut rng = gate.randomness.rng();
         let now = gate.clock.now();
-        let applied =
-            directory_change::apply(&gate.pool, &gate.ring, account_id, change, now, &mut rng);
+        let applied = gate.directory.apply(account_id, change, now, &mut rng);
         with_timeout(gate.settings.database_timeout, applied).await
     };
     let retries = ExponentialBuilder::default()

@@ -3,9 +3,10 @@
 //! 1. A known id whose secret is in the cache costs no database call.
 //! 2. A known id whose secret is not in the cache is read from the database once, however many calls wait for it. Only
 //!    the database limits how many ids are read at a time.
-//! 3. An unknown id may be new from another node, or may not exist. At most 8 are looked up at a time; more are refused
-//!    ([`Fault::Throttled`]). An id that was not found is not looked up again for 5 seconds, unless this node learns of
-//!    it.
+//! 3. An unknown id may be new from another node. So the node first reads what is new, in one read that all calls with unknown
+//!    ids share: every access key and session that was handed out before the call is known then.
+//! 4. An id that is still unknown belongs to an expired session or does not exist. At most 8 such ids are looked up at a
+//!    time; more are refused ([`Fault::Throttled`]). An id that was not found is not looked up again for 5 seconds.
 
 use std::{
     sync::Arc,
@@ -162,7 +163,12 @@ impl KeyLookup {
         id: &AccessKeyId,
         now: OffsetDateTime,
     ) -> Result<Arc<Caller>, Fault> {
-        let is_unknown = match self.live().credential(id) {
+        let mut known = self.live().credential(id);
+        if known.is_none() {
+            self.catch_up().await?;
+            known = self.live().credential(id);
+        }
+        let is_unknown = match known {
             Some(known) => {
                 check_usable(known, now)?;
                 let history = self.history();
@@ -192,6 +198,14 @@ impl KeyLookup {
 
     fn history(&self) -> Option<History> {
         self.live().position().map(|position| position.history)
+    }
+
+    async fn catch_up(&self) -> Result<(), Fault> {
+        let caught_up = self.feed.catch_up().await;
+        caught_up.map_err(|fault| {
+            tracing::debug!(%fault, "an unknown key cannot be looked up");
+            Fault::Unavailable
+        })
     }
 
     fn was_absent(&self, id: &AccessKeyId) -> bool {
@@ -248,6 +262,10 @@ impl KeyLookup {
         // An insertion that fails is ignored: the cache was cleared meanwhile.
         drop(guard.insert(Arc::clone(&found)));
         check_usable(CredentialEntry::new(found.position.revision, what), now)?;
+        if unknown {
+            // It was added just now, and its restriction may not be known here yet.
+            self.catch_up().await?;
+        }
         Ok(found)
     }
 

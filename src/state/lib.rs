@@ -10,6 +10,7 @@
 pub mod approval_decisions;
 pub mod approvals;
 pub mod audit;
+pub mod batches;
 pub mod calls;
 pub mod clock;
 pub mod database;

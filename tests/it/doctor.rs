@@ -233,7 +233,7 @@ async fn doctor_reports_an_unreachable_database_and_a_foreign_key_ring() {
     let config = patient.config(refusing().port(), refusing().port(), "");
     sqlx::query(
         "INSERT INTO sessions (access_key_id, account_id, principal, ancestors, mint_revisions, mint_histories, account_ids,
-             sealed_secret, seal_key_id, token_sha256, minted_at, expires_at, request_id, revision)
+             sealed_secret, seal_key_id, token_sha256, minted_at, expires_at, request_id, addition)
          VALUES ('STS.x', '1', 'p', '{}', '{}', '{}', '{}', '', 7, '', now(), now(), gen_random_uuid(), 1)",
     )
     .execute(patient.database.pool())

@@ -11,6 +11,7 @@
     reason = "a panic in a test is the failure itself, and a figure is printed to be read"
 )]
 
+mod additions;
 mod addresses;
 mod admin;
 mod approvals;

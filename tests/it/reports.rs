@@ -189,7 +189,7 @@ async fn dry_run_shows_what_would_be_refused_and_writes_nothing() {
     .unwrap();
     sqlx::query(
         "INSERT INTO sessions (access_key_id, account_id, principal, ancestors, mint_revisions, mint_histories, account_ids, sealed_secret,
-             seal_key_id, token_sha256, minted_at, expires_at, request_id, revision)
+             seal_key_id, token_sha256, minted_at, expires_at, request_id, addition)
          VALUES ('STS.FakeSession', '5123456789012345', 'x', '{LTAI5tFakeOfAlice1}', '{1}', ARRAY[gen_random_uuid()], '{}', '', 1, '', now(), now(),
              gen_random_uuid(), 1)",
     )

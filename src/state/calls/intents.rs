@@ -1,10 +1,16 @@
 //! Intents: written before a call is forwarded, unique per key, nonce and signed time.
 
+use std::collections::{BTreeSet, HashMap};
+
 use sqlx::PgPool;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcOffset};
+use uuid::Uuid;
 
 use super::{CallRecord, partitions};
-use crate::directory::StateFault;
+use crate::{
+    batches::WriteBatch,
+    directory::{StateFault, collect_column},
+};
 use akgate_rules::position::{History, Position};
 
 /// A call that is about to be forwarded.
@@ -30,28 +36,52 @@ pub enum IntentOutcome {
     Replay,
 }
 
-/// Writes an intent. Its partition is made where it is missing.
-///
-/// # Errors
-/// [`StateFault`]; nothing is written then.
-pub async fn insert_intent(pool: &PgPool, intent: &Intent) -> Result<IntentOutcome, StateFault> {
-    match try_insert_intent(pool, intent).await {
-        // No partition for its day.
-        Err(StateFault::Database(sqlx::Error::Database(fault)))
-            if fault.code().as_deref() == Some("23514") =>
-        {
-            partitions::ensure_partitions(pool, intent.signed_at).await?;
-            try_insert_intent(pool, intent).await
-        }
-        written => written,
+/// Writes intents, many in one statement. Creates missing partitions.
+pub struct IntentWriter {
+    pool: PgPool,
+}
+
+impl IntentWriter {
+    /// Creates a writer.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
     }
 }
 
-async fn try_insert_intent(pool: &PgPool, intent: &Intent) -> Result<IntentOutcome, StateFault> {
-    let call = &intent.call;
-    // The counter is read in the snapshot that the statement begins with, also where it waits: it shows every change
-    // that was committed before, and no more is claimed.
-    let row = sqlx::query!(
+impl WriteBatch for IntentWriter {
+    type Item = Intent;
+    type Outcome = IntentOutcome;
+
+    async fn write(&self, intents: &[Intent]) -> Result<Vec<IntentOutcome>, StateFault> {
+        match insert_intents(&self.pool, intents).await {
+            // No partition for the day of one of them.
+            Err(StateFault::Database(sqlx::Error::Database(fault)))
+                if fault.code().as_deref() == Some("23514") =>
+            {
+                let days: BTreeSet<_> = intents
+                    .iter()
+                    .map(|one| one.signed_at.to_offset(UtcOffset::UTC).date())
+                    .collect();
+                for day in days {
+                    let midnight = day.midnight().assume_utc();
+                    partitions::ensure_partitions(&self.pool, midnight).await?;
+                }
+                insert_intents(&self.pool, intents).await
+            }
+            written => written,
+        }
+    }
+}
+
+async fn insert_intents(
+    pool: &PgPool,
+    intents: &[Intent],
+) -> Result<Vec<IntentOutcome>, StateFault> {
+    let calls = collect_column(intents, |intent| &intent.call);
+    // The revision is read in the snapshot that the statement begins with, even if the statement then waits: it shows every
+    // change that was committed before, and no more is claimed. Rows are sorted, so that two statements cannot deadlock.
+    let rows = sqlx::query!(
         "INSERT INTO intents (
              access_key_id,
              nonce,
@@ -69,33 +99,61 @@ async fn try_insert_intent(pool: &PgPool, intent: &Intent) -> Result<IntentOutco
              user_agent,
              received_at
          )
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+         SELECT *
+         FROM unnest(
+             $1::text[],
+             $2::text[],
+             $3::timestamptz[],
+             $4::uuid[],
+             $5::text[],
+             $6::text[],
+             $7::text[],
+             $8::text[],
+             $9::text[],
+             $10::text[],
+             $11::text[],
+             $12::jsonb[],
+             $13::text[],
+             $14::text[],
+             $15::timestamptz[]
+         )
+         ORDER BY 1, 2, 3
          ON CONFLICT DO NOTHING
          RETURNING
+             request_id,
              (SELECT revision FROM registry_revision) AS \"revision!\",
              (SELECT history FROM registry_revision WHERE timeline = registry_timeline()) AS history",
-        call.key(),
-        intent.nonce,
-        intent.signed_at,
-        call.request_id,
-        call.account_id,
-        call.principal,
-        call.product,
-        call.version,
-        call.action,
-        call.effect,
-        intent.grounds,
-        serde_json::Value::Object(call.names.clone()),
-        call.source_ip,
-        call.user_agent,
-        call.received_at
+        &collect_column(&calls, |call| call.key()) as &[&str],
+        &collect_column(intents, |intent| intent.nonce.as_str()) as &[&str],
+        &collect_column(intents, |intent| intent.signed_at),
+        &collect_column(&calls, |call| call.request_id),
+        &collect_column(&calls, |call| call.account_id.as_str()) as &[&str],
+        &collect_column(&calls, |call| call.principal.as_str()) as &[&str],
+        &collect_column(&calls, |call| call.product.as_str()) as &[&str],
+        &collect_column(&calls, |call| call.version.as_str()) as &[&str],
+        &collect_column(&calls, |call| call.action.as_str()) as &[&str],
+        &collect_column(&calls, |call| call.effect) as &[&str],
+        &collect_column(intents, |intent| intent.grounds) as &[&str],
+        &collect_column(&calls, |call| serde_json::Value::Object(call.names.clone())),
+        &collect_column(&calls, |call| call.source_ip.as_str()) as &[&str],
+        &collect_column(&calls, |call| call.user_agent.as_str()) as &[&str],
+        &collect_column(&calls, |call| call.received_at)
     )
-    .fetch_optional(pool)
+    .fetch_all(pool)
     .await?;
-    Ok(row.map_or(IntentOutcome::Replay, |row| {
-        IntentOutcome::At(row.history.map(|history| Position {
-            history: History(history),
-            revision: row.revision,
-        }))
-    }))
+    let written: HashMap<Uuid, Option<Position>> = rows
+        .into_iter()
+        .map(|row| {
+            let position = row.history.map(|history| Position {
+                history: History(history),
+                revision: row.revision,
+            });
+            (row.request_id, position)
+        })
+        .collect();
+    let outcome = |call: &&CallRecord| match written.get(&call.request_id) {
+        Some(position) => IntentOutcome::At(*position),
+        None => IntentOutcome::Replay,
+    };
+    Ok(calls.iter().map(outcome).collect())
 }

@@ -1,5 +1,7 @@
 //! Errors of the database and of what is stored in it.
 
+use std::sync::Arc;
+
 use super::sealing::SealFault;
 use crate::database::failures;
 
@@ -12,6 +14,9 @@ pub enum StateFault {
     /// PostgreSQL did not answer in time.
     #[error("the database does not respond in time")]
     TimedOut,
+    /// The batch that the operation was part of failed.
+    #[error(transparent)]
+    Shared(Arc<StateFault>),
     /// A sealed secret cannot be opened.
     #[error(transparent)]
     Seal(#[from] SealFault),
@@ -52,11 +57,30 @@ impl StateFault {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Database(_) | Self::TimedOut | Self::OtherHistory => true,
+            Self::Shared(fault) => fault.may_pass(),
             Self::Seal(_)
             | Self::Corrupt(_)
             | Self::OtherPrincipal
             | Self::UnknownParent
             | Self::UnknownUser => false,
+        }
+    }
+
+    /// Whether the data itself caused the failure, so that the same operation with other data may succeed.
+    #[must_use]
+    pub fn is_about_data(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(fault)) => {
+                let code = fault.code().unwrap_or_default();
+                code.starts_with("22") || code.starts_with("23")
+            }
+            Self::Shared(fault) => fault.is_about_data(),
+            Self::Database(_) | Self::TimedOut | Self::OtherHistory => false,
+            Self::Seal(_)
+            | Self::Corrupt(_)
+            | Self::OtherPrincipal
+            | Self::UnknownParent
+            | Self::UnknownUser => true,
         }
     }
 

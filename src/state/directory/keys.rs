@@ -5,7 +5,7 @@
 
 use super::{
     KeyRecord, StateFault, collect_column, principals,
-    revision::WriteStamp,
+    revision::{AdditionStamp, WriteStamp},
     sealing::{KeyRing, SealFault, SealLocation, SealedSecret},
 };
 use akgate_api::keys::KeyStatus;
@@ -15,6 +15,7 @@ use akgate_rules::{
 };
 use rand::CryptoRng;
 use sqlx::{PgPool, PgTransaction};
+use time::OffsetDateTime;
 
 /// An access key to be kept.
 #[derive(Debug, Clone)]
@@ -210,6 +211,90 @@ async fn write_key_rows(
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Stores access keys that are not known yet, each id once, with their accounts and principals.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn insert_new_keys(
+    tx: &mut PgTransaction<'_>,
+    keys: &[&SealedKey],
+    at: AdditionStamp,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let accounts = collect_column(keys, |key| key.account_id.as_str());
+    let users = collect_column(keys, |key| key.user_name.as_deref());
+    let user_ids = collect_column(keys, |key| key.user_id.as_deref());
+    principals::ensure_principals(tx, &accounts, &users, &user_ids, now).await?;
+    let written = sqlx::query!(
+        "INSERT INTO access_keys (
+             access_key_id,
+             principal_id,
+             status,
+             sealed_secret,
+             seal_key_id,
+             blind_index,
+             created_by_access_key_id,
+             created_at,
+             revision,
+             addition
+         )
+         SELECT
+             n.access_key_id,
+             p.principal_id,
+             n.status,
+             n.sealed_secret,
+             n.seal_key_id,
+             n.blind_index,
+             n.created_by_access_key_id,
+             $9::timestamptz,
+             0,
+             $10::bigint
+         FROM unnest(
+             $1::text[],
+             $2::text[],
+             $3::text[],
+             $4::text[],
+             $5::bytea[],
+             $6::integer[],
+             $7::bytea[],
+             $8::text[]
+         ) AS n (
+             access_key_id,
+             account_id,
+             user_name,
+             status,
+             sealed_secret,
+             seal_key_id,
+             blind_index,
+             created_by_access_key_id
+         )
+         JOIN principals p
+             ON p.account_id = n.account_id
+             AND COALESCE(p.user_name, '') = COALESCE(n.user_name, '')
+             AND p.deleted_at IS NULL",
+        &collect_column(keys, |key| key.access_key_id.as_str()) as &[&str],
+        &accounts as &[&str],
+        &users as &[Option<&str>],
+        &collect_column(keys, |key| key.status.as_str()) as &[&str],
+        &collect_column(keys, |key| key.sealed.bytes.as_slice()) as &[&[u8]],
+        &collect_column(keys, |key| key.sealed.key_id),
+        &collect_column(keys, |key| key.blind_index.as_slice()) as &[&[u8]],
+        &collect_column(keys, |key| key.created_by.as_ref().map(AccessKeyId::as_str))
+            as &[Option<&str>],
+        now,
+        at.addition
+    )
+    .execute(&mut **tx)
+    .await?;
+    match usize::try_from(written.rows_affected()) == Ok(keys.len()) {
+        true => Ok(()),
+        false => Err(StateFault::Corrupt("a principal that was just stored")),
+    }
 }
 
 /// An access key that was found.

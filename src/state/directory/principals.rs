@@ -35,40 +35,6 @@ pub async fn ensure_account(
     Ok(())
 }
 
-/// Adds a principal and its account, if not known yet; returns its id. `user_name` is `None` for the account itself.
-///
-/// # Errors
-/// [`StateFault::Database`].
-pub async fn ensure_principal(
-    tx: &mut PgTransaction<'_>,
-    account_id: &str,
-    user_name: Option<&str>,
-    now: OffsetDateTime,
-) -> Result<i64, StateFault> {
-    ensure_account(tx, account_id, now).await?;
-    sqlx::query!(
-        "INSERT INTO principals (account_id, user_name)
-         VALUES ($1, $2)
-         ON CONFLICT DO NOTHING",
-        account_id,
-        user_name
-    )
-    .execute(&mut **tx)
-    .await?;
-    let id = sqlx::query_scalar!(
-        "SELECT principal_id
-         FROM principals
-         WHERE account_id = $1
-           AND COALESCE(user_name, '') = COALESCE($2, '')
-           AND deleted_at IS NULL",
-        account_id,
-        user_name
-    )
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(id)
-}
-
 /// Adds many principals and their accounts, if not known yet: account, RAM user, and the user's id where it is given.
 /// An id that belongs to another user is ignored.
 ///
@@ -81,10 +47,12 @@ pub async fn ensure_principals(
     user_ids: &[Option<&str>],
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
+    // Sorted: transactions that insert the same rows cannot deadlock.
     sqlx::query!(
         "INSERT INTO accounts (account_id, created_at)
          SELECT DISTINCT account_id, $2::timestamptz
          FROM unnest($1::text[]) AS n (account_id)
+         ORDER BY account_id
          ON CONFLICT DO NOTHING",
         accounts as &[&str],
         now
@@ -95,6 +63,7 @@ pub async fn ensure_principals(
         "INSERT INTO principals (account_id, user_name)
          SELECT DISTINCT account_id, user_name
          FROM unnest($1::text[], $2::text[]) AS n (account_id, user_name)
+         ORDER BY account_id, user_name
          ON CONFLICT DO NOTHING",
         accounts as &[&str],
         user_names as &[Option<&str>]
@@ -128,27 +97,6 @@ pub async fn ensure_principals(
         accounts as &[&str],
         user_names as &[Option<&str>],
         user_ids as &[Option<&str>]
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// Notes the id under which the IAM has a RAM user.
-///
-/// # Errors
-/// [`StateFault::Database`].
-pub async fn set_user_id(
-    tx: &mut PgTransaction<'_>,
-    principal_id: i64,
-    user_id: &str,
-) -> Result<(), StateFault> {
-    sqlx::query!(
-        "UPDATE principals
-         SET user_id = $2
-         WHERE principal_id = $1",
-        principal_id,
-        user_id
     )
     .execute(&mut **tx)
     .await?;

@@ -1,12 +1,16 @@
-//! The revision: one counter of every change that the nodes must learn of, and the history that it counts in.
+//! The two counters that nodes follow, and the history that they count in.
 //!
-//! A writer advances the counter before it reads or writes anything else ("the revision lock"). The lock on that one
-//! row, held until the commit, makes writers wait for each other: what a writer reads is still true when it commits,
-//! nothing else needs a lock, deadlocks cannot happen, and revisions become visible in order and without gaps.
+//! The revision counts every change of what a node enforces. A writer takes the revision lock, an advisory lock, alone and
+//! advances the revision before it reads or writes anything else. The lock, held until the commit, makes writers wait for
+//! each other: what a writer reads is still true when it commits, nothing else needs a lock, deadlocks cannot happen, and
+//! revisions become visible in order and without gaps.
 //!
-//! After a failover to a server that had fallen behind, the same number means something else. So the row names its
-//! history, and the server in which that was begun: the first who meets the row on another server, or on another
-//! timeline of the same, stamps a new history on it.
+//! The addition counts batches of new access keys and sessions, which take nothing away from anybody. A writer that only
+//! adds shares the revision lock with others that add, and locks the row of the addition until its commit.
+//!
+//! After a failover to a server that had fallen behind, the same numbers mean something else. So the row of the revision
+//! names its history, and the server on which that began. The first transaction that finds the row on another server, or
+//! on another timeline, stamps a new history on it, before anything is written there.
 
 use sqlx::{PgConnection, PgPool, PgTransaction};
 use time::OffsetDateTime;
@@ -16,6 +20,10 @@ use akgate_rules::position::{History, Position};
 
 /// The notification channel for changes of the revision. Polling is the guarantee; notifications only make it faster.
 pub const REVISION_CHANNEL: &str = "akgate_revision";
+
+/// The revision lock. Unlike a row lock, an advisory lock is granted in the order in which it is asked for: transactions that
+/// share it cannot keep one out that wants it alone.
+const REVISION_LOCK: i64 = 0x616b_6761_7465_0100;
 
 /// When a writer writes: its place in the order of commits, and the time.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +47,75 @@ impl WriteStamp {
     }
 }
 
-/// Advances the counter for this transaction, first of all. Nodes are told at the commit; a transaction
+/// The addition with which an access key or a session became known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdditionStamp {
+    /// The history.
+    pub history: History,
+    /// The addition that its transaction has advanced to.
+    pub addition: i64,
+}
+
+/// Both counters, read in one snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counters {
+    /// The revision, in its history.
+    pub position: Position,
+    /// The addition, in the same history.
+    pub addition: i64,
+}
+
+/// The last numbers that a history shares with a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fork {
+    /// The revision.
+    pub revision: i64,
+    /// The addition, or an earlier one.
+    pub addition: i64,
+}
+
+/// Takes the revision lock alone.
+async fn take_revision_lock(tx: &mut PgTransaction<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", REVISION_LOCK)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Takes the revision lock together with other transactions that only add. Until the commit, no other writer runs.
+///
+/// # Errors
+/// The database failed.
+pub async fn share_revision_lock(tx: &mut PgTransaction<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT pg_advisory_xact_lock_shared($1)", REVISION_LOCK)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Advances the addition in a transaction that shares the revision lock. `None` if a new history must be stamped first.
+///
+/// # Errors
+/// The database failed.
+pub async fn advance_addition(
+    tx: &mut PgTransaction<'_>,
+) -> Result<Option<AdditionStamp>, sqlx::Error> {
+    let row = sqlx::query!(
+        "UPDATE registry_additions a
+         SET addition = a.addition + 1
+         FROM registry_revision r, pg_control_system() s
+         WHERE (r.system_identifier, r.timeline) = (s.system_identifier, registry_timeline())
+         RETURNING a.addition, r.history"
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| AdditionStamp {
+        history: History(row.history),
+        addition: row.addition,
+    }))
+}
+
+/// Takes the revision lock and advances the revision for this transaction, first of all. Nodes are told at the commit; a transaction
 /// that is given up leaves the counter as it was.
 ///
 /// # Errors
@@ -48,6 +124,7 @@ pub async fn advance_revision(
     tx: &mut PgTransaction<'_>,
     now: OffsetDateTime,
 ) -> Result<WriteStamp, sqlx::Error> {
+    take_revision_lock(tx).await?;
     let row = sqlx::query!(
         "WITH server AS (
              SELECT system_identifier, registry_timeline() AS timeline
@@ -69,9 +146,9 @@ pub async fn advance_revision(
              RETURNING r.history, r.parent, r.fork_revision, r.revision
          ),
          stamped AS (
-             INSERT INTO registry_histories (history, parent, fork_revision)
-             SELECT history, parent, fork_revision
-             FROM counter
+             INSERT INTO registry_histories (history, parent, fork_revision, fork_addition)
+             SELECT history, parent, fork_revision, addition
+             FROM counter, registry_additions
              WHERE fork_revision = revision - 1
              ON CONFLICT DO NOTHING
          )
@@ -94,6 +171,7 @@ pub async fn advance_revision(
 /// # Errors
 /// The database failed.
 pub async fn lock_revision(tx: &mut PgTransaction<'_>) -> Result<Position, sqlx::Error> {
+    take_revision_lock(tx).await?;
     let row = sqlx::query!(
         "SELECT history, revision
          FROM registry_revision
@@ -107,51 +185,55 @@ pub async fn lock_revision(tx: &mut PgTransaction<'_>) -> Result<Position, sqlx:
     })
 }
 
-/// Reads the counter, and stamps a new history on it where the server is another than before.
+/// Reads both counters, and stamps a new history on them where the server is another than before.
 ///
 /// # Errors
 /// [`StateFault::Database`], also by a standby, which knows no position.
-pub async fn current_position(pool: &PgPool) -> Result<Position, StateFault> {
-    if let Some(position) = read_position(&mut *pool.acquire().await?).await? {
-        return Ok(position);
+pub async fn current_counters(pool: &PgPool) -> Result<Counters, StateFault> {
+    if let Some(counters) = read_counters(&mut *pool.acquire().await?).await? {
+        return Ok(counters);
     }
     stamp_history(pool, None).await
 }
 
-/// Reads the counter; `None` where a new history is to be stamped on it.
+/// Reads both counters; `None` where a new history is to be stamped on them.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn read_position(db: &mut PgConnection) -> Result<Option<Position>, StateFault> {
+pub async fn read_counters(db: &mut PgConnection) -> Result<Option<Counters>, StateFault> {
     let row = sqlx::query!(
         "SELECT
              r.history,
              r.revision,
+             a.addition,
              (r.system_identifier, r.timeline) = (s.system_identifier, registry_timeline()) AS \"is_stamped!\"
-         FROM registry_revision r, pg_control_system() s"
+         FROM registry_revision r, registry_additions a, pg_control_system() s"
     )
     .fetch_one(db)
     .await?;
-    Ok(row.is_stamped.then_some(Position {
-        history: History(row.history),
-        revision: row.revision,
+    Ok(row.is_stamped.then_some(Counters {
+        position: Position {
+            history: History(row.history),
+            revision: row.revision,
+        },
+        addition: row.addition,
     }))
 }
 
-/// Stamps a new history on the counter, unless somebody else was faster: where the server is another than before, or
-/// where the counter of this history has gone back, `gone_back` being what it had been.
+/// Stamps a new history on the counters, unless somebody else was faster: where the server is another than before, or
+/// where a counter of this history has gone back, `gone_back` being what they had been.
 ///
 /// # Errors
 /// [`StateFault::Database`].
 pub async fn stamp_history(
     pool: &PgPool,
-    gone_back: Option<Position>,
-) -> Result<Position, StateFault> {
-    let (history, revision) = match gone_back {
-        Some(position) => (Some(position.history.0), Some(position.revision)),
-        None => (None, None),
-    };
+    gone_back: Option<Counters>,
+) -> Result<Counters, StateFault> {
+    let history = gone_back.map(|before| before.position.history.0);
+    let revision = gone_back.map(|before| before.position.revision);
+    let addition = gone_back.map(|before| before.addition);
     let mut tx = pool.begin().await?;
+    take_revision_lock(&mut tx).await?;
     sqlx::query!(
         "WITH server AS (
              SELECT system_identifier, registry_timeline() AS timeline
@@ -164,44 +246,50 @@ pub async fn stamp_history(
                  fork_revision = r.revision,
                  system_identifier = s.system_identifier,
                  timeline = s.timeline
-             FROM server s
+             FROM server s, registry_additions a
              WHERE (r.system_identifier, r.timeline) <> (s.system_identifier, s.timeline)
-                OR (r.history = $1 AND r.revision < $2)
-             RETURNING r.history, r.parent, r.fork_revision
+                OR (r.history = $1 AND (r.revision < $2 OR a.addition < $3))
+             RETURNING r.history, r.parent, r.fork_revision, a.addition
          )
-         INSERT INTO registry_histories (history, parent, fork_revision)
-         SELECT history, parent, fork_revision
+         INSERT INTO registry_histories (history, parent, fork_revision, fork_addition)
+         SELECT history, parent, fork_revision, addition
          FROM counter",
         history,
-        revision
+        revision,
+        addition
     )
     .execute(&mut *tx)
     .await?;
-    let position = read_position(&mut tx).await?;
+    let counters = read_counters(&mut tx).await?;
     tx.commit().await?;
-    position.ok_or(StateFault::Corrupt("registry_revision"))
+    counters.ok_or(StateFault::Corrupt("registry_revision"))
 }
 
-/// The last revision that a history shares with a later one; `None` where this database has never been in it.
+/// The last changes that a history shares with a later one; `None` where this database has never been in it.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn find_fork_revision(
+pub async fn find_fork(
     db: &mut PgConnection,
     history: History,
     later: History,
-) -> Result<Option<i64>, StateFault> {
-    let fork = sqlx::query_scalar!(
+) -> Result<Option<Fork>, StateFault> {
+    let fork = sqlx::query_as!(
+        Fork,
         "WITH RECURSIVE chain AS (
-             SELECT history, parent, fork_revision
+             SELECT history, parent, fork_revision, fork_addition
              FROM registry_histories
              WHERE history = $2
              UNION ALL
-             SELECT h.history, h.parent, least(h.fork_revision, c.fork_revision)
+             SELECT
+                 h.history,
+                 h.parent,
+                 least(h.fork_revision, c.fork_revision),
+                 least(h.fork_addition, c.fork_addition)
              FROM registry_histories h
              JOIN chain c ON h.history = c.parent
          )
-         SELECT fork_revision
+         SELECT fork_revision AS \"revision!\", fork_addition AS \"addition!\"
          FROM chain
          WHERE parent = $1",
         history.0,
@@ -209,7 +297,7 @@ pub async fn find_fork_revision(
     )
     .fetch_optional(db)
     .await?;
-    Ok(fork.flatten())
+    Ok(fork)
 }
 
 /// Notes that every lease from before this history has ended.

@@ -1,15 +1,17 @@
 //! Sessions in Postgres: each under the key that minted it, through any number of hops.
 
+use std::collections::HashSet;
+
 use rand::CryptoRng;
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    StateFault,
+    StateFault, collect_column,
     keys::parse_key_id,
-    revision::WriteStamp,
-    sealing::{KeyRing, SealLocation, SealedSecret},
+    revision::AdditionStamp,
+    sealing::{KeyRing, SealFault, SealLocation, SealedSecret},
 };
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
@@ -73,90 +75,192 @@ pub struct FoundSession {
     pub ancestors: Vec<Ancestor>,
     /// Every account of the lineage.
     pub account_ids: Vec<String>,
-    /// The revision at which it became known, in the history in which it was read.
+    /// The addition by which it became known, in the place of a revision: nothing of it changes later. In the history in
+    /// which it was read.
     pub position: Position,
 }
 
-/// Stores a session. Its lineage is that of its parent, followed by the parent. Calling it twice changes nothing.
+/// A session with its secret sealed, ready to be stored.
+#[derive(Debug)]
+pub struct SealedSession {
+    session: NewSession,
+    sealed: SealedSecret,
+    blind_index: Vec<u8>,
+}
+
+impl SealedSession {
+    /// Seals a session. It does not use the database.
+    ///
+    /// # Errors
+    /// [`SealFault`] only where the ring itself is broken.
+    pub fn seal(
+        session: NewSession,
+        ring: &KeyRing,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, SealFault> {
+        let record = &session.record;
+        let location = seal_location(record.access_key_id.as_str());
+        Ok(Self {
+            sealed: ring.seal(&record.secret, location, rng)?,
+            blind_index: ring.blind_index(&record.secret),
+            session,
+        })
+    }
+
+    /// The public part.
+    #[must_use]
+    pub fn access_key_id(&self) -> &str {
+        self.session.record.access_key_id.as_str()
+    }
+
+    /// The session that asked for it; `None` if an access key did.
+    #[must_use]
+    pub fn parent_session(&self) -> Option<&str> {
+        let parent = &self.session.parent.as_ref()?.ancestor.access_key_id;
+        parent.is_session().then_some(parent.as_str())
+    }
+
+    fn parent<T>(&self, of: impl Fn(&SessionParent) -> T) -> Option<T> {
+        self.session.parent.as_ref().map(of)
+    }
+}
+
+/// Stores sessions, whose parents must be known. The lineage of each is that of its parent, followed by the parent. Calling it
+/// twice changes nothing. Returns the ids of new sessions.
 ///
 /// # Errors
-/// [`StateFault::UnknownParent`] where a parent session is not known; else [`StateFault`].
-pub async fn insert_session(
+/// [`StateFault::Database`].
+pub async fn insert_sessions(
     tx: &mut PgTransaction<'_>,
-    ring: &KeyRing,
-    session: &NewSession,
-    at: WriteStamp,
-    rng: &mut (impl CryptoRng + Send),
-) -> Result<(), StateFault> {
-    let (mut ancestors, mut mint_revisions) = (Vec::new(), Vec::new());
-    let mut mint_histories = Vec::new();
-    let mut account_ids = vec![session.record.account_id.clone()];
-    if let Some(parent) = &session.parent {
-        let id = &parent.ancestor.access_key_id;
-        if id.is_session() {
-            let above = sqlx::query!(
-                "SELECT ancestors, mint_revisions, mint_histories, account_ids
-                 FROM sessions
-                 WHERE access_key_id = $1",
-                id.as_str()
-            )
-            .fetch_optional(&mut **tx)
-            .await?
-            .ok_or(StateFault::UnknownParent)?;
-            ancestors = above.ancestors;
-            mint_revisions = above.mint_revisions;
-            mint_histories = above.mint_histories;
-            account_ids.extend(above.account_ids);
-        }
-        ancestors.push(id.as_str().to_owned());
-        mint_revisions.push(parent.ancestor.minted_at.revision);
-        mint_histories.push(parent.ancestor.minted_at.history.0);
-        account_ids.push(parent.account_id.clone());
+    sessions: &[&SealedSession],
+    at: AdditionStamp,
+) -> Result<HashSet<String>, StateFault> {
+    if sessions.is_empty() {
+        return Ok(HashSet::new());
     }
-    account_ids.sort();
-    account_ids.dedup();
-    let record = &session.record;
-    let id = record.access_key_id.as_str();
-    let sealed = ring.seal(&record.secret, seal_location(id), rng)?;
-    sqlx::query!(
+    let records = collect_column(sessions, |one| &one.session.record);
+    let inserted = sqlx::query_scalar!(
         "INSERT INTO sessions (
              access_key_id,
              account_id,
              principal,
              ancestors,
+             mint_histories,
              mint_revisions,
              account_ids,
              sealed_secret,
              seal_key_id,
+             blind_index,
              token_sha256,
              minted_at,
              expires_at,
              request_id,
-             revision,
-             blind_index,
-             mint_histories
+             addition
          )
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-         ON CONFLICT DO NOTHING",
-        id,
-        record.account_id,
-        record.principal,
-        &ancestors,
-        &mint_revisions,
-        &account_ids,
-        sealed.bytes,
-        sealed.key_id,
-        &record.token_sha256[..],
-        session.minted_at,
-        record.expires_at,
-        session.request_id,
-        at.revision,
-        ring.blind_index(&record.secret),
-        &mint_histories
+         SELECT
+             n.access_key_id,
+             n.account_id,
+             n.principal,
+             COALESCE(above.ancestors, '{}') || array_remove(ARRAY[n.parent], NULL),
+             COALESCE(above.mint_histories, '{}') || array_remove(ARRAY[n.mint_history], NULL),
+             COALESCE(above.mint_revisions, '{}') || array_remove(ARRAY[n.mint_revision], NULL),
+             ARRAY(
+                 SELECT DISTINCT one
+                 FROM unnest(ARRAY[n.account_id, n.parent_account_id] || above.account_ids) AS of (one)
+                 WHERE one IS NOT NULL
+                 ORDER BY one
+             ),
+             n.sealed_secret,
+             n.seal_key_id,
+             n.blind_index,
+             n.token_sha256,
+             n.minted_at,
+             n.expires_at,
+             n.request_id,
+             $15::bigint
+         FROM unnest(
+             $1::text[],
+             $2::text[],
+             $3::text[],
+             $4::text[],
+             $5::uuid[],
+             $6::bigint[],
+             $7::text[],
+             $8::bytea[],
+             $9::integer[],
+             $10::bytea[],
+             $11::bytea[],
+             $12::timestamptz[],
+             $13::timestamptz[],
+             $14::uuid[]
+         ) AS n (
+             access_key_id,
+             account_id,
+             principal,
+             parent,
+             mint_history,
+             mint_revision,
+             parent_account_id,
+             sealed_secret,
+             seal_key_id,
+             blind_index,
+             token_sha256,
+             minted_at,
+             expires_at,
+             request_id
+         )
+         LEFT JOIN sessions above ON above.access_key_id = n.parent
+         ON CONFLICT DO NOTHING
+         RETURNING access_key_id",
+        &collect_column(&records, |one| one.access_key_id.as_str()) as &[&str],
+        &collect_column(&records, |one| one.account_id.as_str()) as &[&str],
+        &collect_column(&records, |one| one.principal.as_str()) as &[&str],
+        &collect_column(sessions, |one| one
+            .parent(|parent| parent.ancestor.access_key_id.as_str().to_owned()))
+            as &[Option<String>],
+        &collect_column(sessions, |one| one
+            .parent(|parent| parent.ancestor.minted_at.history.0))
+            as &[Option<Uuid>],
+        &collect_column(sessions, |one| one
+            .parent(|parent| parent.ancestor.minted_at.revision))
+            as &[Option<i64>],
+        &collect_column(sessions, |one| one
+            .parent(|parent| parent.account_id.clone()))
+            as &[Option<String>],
+        &collect_column(sessions, |one| one.sealed.bytes.as_slice()) as &[&[u8]],
+        &collect_column(sessions, |one| one.sealed.key_id),
+        &collect_column(sessions, |one| one.blind_index.as_slice()) as &[&[u8]],
+        &collect_column(&records, |one| &one.token_sha256[..]) as &[&[u8]],
+        &collect_column(sessions, |one| one.session.minted_at),
+        &collect_column(&records, |one| one.expires_at),
+        &collect_column(sessions, |one| one.session.request_id),
+        at.addition
     )
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(())
+    Ok(inserted.into_iter().collect())
+}
+
+/// Finds which of the ids are sessions.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn find_session_ids(
+    tx: &mut PgTransaction<'_>,
+    ids: &[&str],
+) -> Result<HashSet<String>, StateFault> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let found = sqlx::query_scalar!(
+        "SELECT access_key_id
+         FROM sessions
+         WHERE access_key_id = ANY($1)",
+        ids as &[&str]
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(found.into_iter().collect())
 }
 
 /// Finds a session and opens its secret.
@@ -180,7 +284,7 @@ pub async fn find_session(
              seal_key_id,
              token_sha256,
              expires_at,
-             sessions.revision,
+             addition,
              r.history
          FROM sessions, registry_revision r
          WHERE access_key_id = $1",
@@ -225,7 +329,7 @@ pub async fn find_session(
         account_ids: row.account_ids,
         position: Position {
             history: History(row.history),
-            revision: row.revision,
+            revision: row.addition,
         },
     }))
 }

@@ -207,10 +207,10 @@ impl Barrier {
         }
         let fork = with_timeout(self.timeout, async {
             let mut db = self.pool.acquire().await?;
-            revision::find_fork_revision(&mut db, wanted.history, now.history).await
+            revision::find_fork(&mut db, wanted.history, now.history).await
         });
         match fork.await {
-            Ok(Some(fork)) if wanted.revision <= fork => {
+            Ok(Some(fork)) if wanted.revision <= fork.revision => {
                 wanted.history = now.history;
                 Ok(true)
             }

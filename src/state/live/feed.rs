@@ -1,4 +1,4 @@
-//! The feed: applies the changes in PostgreSQL to [`LiveRegistry`], in the order of commits.
+//! The feed: applies the changes and additions in PostgreSQL to [`LiveRegistry`], in the order of commits.
 //!
 //! It runs at each notification and at each poll; only polling is guaranteed. Each round reads position and changes in
 //! one snapshot. After a failover the counter has a new history: what was applied after the fork is read again, key by
@@ -11,6 +11,7 @@ mod reload;
 pub mod verification;
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc, Mutex as BlockingMutex, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -24,17 +25,17 @@ use tokio::sync::{Mutex, watch};
 
 use self::{
     applied::RecentChanges,
-    changes::{ChangeQuery, ChangedItem, load_changes},
+    changes::{ChangeQuery, ChangedItem, ChangedItems, load_additions, load_changes},
     load_slot::take_load_slot,
     reload::{load_registry, reload_registry},
 };
 use crate::directory::{
     StateFault,
-    revision::{self, REVISION_CHANNEL},
+    revision::{self, AdditionStamp, Counters, Fork, REVISION_CHANNEL},
     with_timeout,
 };
 use crate::follow::{NextRound, PollLoop};
-use crate::live::memory::{CredentialState, LiveRegistry};
+use crate::live::memory::{CredentialEntry, CredentialState, LiveRegistry};
 use akgate_rules::{access_key::AccessKeyId, position::Position};
 
 /// How the revision is followed.
@@ -58,6 +59,24 @@ impl Default for FeedSettings {
     }
 }
 
+/// What was applied last, by counter.
+#[derive(Debug, Default)]
+struct Applied {
+    changes: RecentChanges,
+    additions: RecentChanges,
+}
+
+/// A read of the counters.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    /// Before it began: everything that was committed by then has been applied.
+    began: Instant,
+    is_done: bool,
+}
+
+/// The least time between two reads of the counters, so that a flood of unknown ids causes a few hundred a second.
+const LOOK_INTERVAL: Duration = Duration::from_millis(2);
+
 /// How long the first load, or reading everything again, may take.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -68,8 +87,12 @@ pub struct Feed {
     settings: FeedSettings,
     /// Held while `live` is moved, so that changes are applied in order.
     turn: Mutex<()>,
+    /// The addition up to which everything that was added is in `live`.
+    addition: AtomicI64,
     /// What was applied last, to be read again should the history become another.
-    applied: BlockingMutex<RecentChanges>,
+    applied: BlockingMutex<Applied>,
+    /// The last read of the counters by [`Self::catch_up`], shared by its callers.
+    last_look: Mutex<Option<Look>>,
     /// When the counter was last read, in milliseconds since `born`; -1 before the first time.
     read_at: AtomicI64,
     born: Instant,
@@ -84,7 +107,9 @@ impl Feed {
             live,
             settings,
             turn: Mutex::new(()),
-            applied: BlockingMutex::new(RecentChanges::default()),
+            addition: AtomicI64::new(-1),
+            applied: BlockingMutex::default(),
+            last_look: Mutex::default(),
             read_at: AtomicI64::new(-1),
             born: Instant::now(),
         }
@@ -155,15 +180,54 @@ impl Feed {
         }
     }
 
-    /// Brings [`LiveRegistry`] to where the registry stands now. What is begun is done, whether or not the caller waits for it.
+    /// Brings [`LiveRegistry`] to where the registry stands now: afterwards, whatever was committed before is in it. Whoever
+    /// asks at the same time shares one look. What is begun is done, whether or not the caller waits for it.
     ///
     /// # Errors
     /// [`StateFault`].
     pub async fn catch_up(self: &Arc<Self>) -> Result<(), StateFault> {
+        let asked = Instant::now();
+        with_timeout(self.settings.timeout, self.look(asked)).await
+    }
+
+    async fn look(self: &Arc<Self>, asked: Instant) -> Result<(), StateFault> {
+        let mut last = self.last_look.lock().await;
+        if let Some(look) = last.filter(|look| look.began >= asked) {
+            return match look.is_done {
+                true => Ok(()),
+                false => Err(StateFault::TimedOut),
+            };
+        }
+        if let Some(look) = *last {
+            tokio::time::sleep_until((look.began + LOOK_INTERVAL).into()).await;
+        }
+        let began = Instant::now();
         let feed = Arc::clone(self);
-        let reading = tokio::spawn(async move { feed.poll().await });
-        let read = tokio::time::timeout(self.settings.timeout, reading).await?;
-        read.map_err(|_| StateFault::Corrupt("the registry in memory"))?
+        let reading = tokio::spawn(async move { feed.read_if_moved().await });
+        let read = tokio::time::timeout(self.settings.timeout, reading).await;
+        let is_done = matches!(read, Ok(Ok(Ok(()))));
+        *last = Some(Look { began, is_done });
+        read?.map_err(|_| StateFault::Corrupt("the registry in memory"))?
+    }
+
+    /// Reads what has changed, if anything has.
+    async fn read_if_moved(&self) -> Result<(), StateFault> {
+        let reading = async {
+            let mut db = self.pool.acquire().await?;
+            revision::read_counters(&mut db).await
+        };
+        let now = with_timeout(self.settings.timeout, reading).await?;
+        match now.is_some() && now == self.counters() {
+            true => Ok(()),
+            false => self.poll().await,
+        }
+    }
+
+    /// Up to where everything is in [`LiveRegistry`]; `None` before the first load.
+    fn counters(&self) -> Option<Counters> {
+        let addition = self.addition.load(Ordering::Acquire);
+        let position = self.live.position()?;
+        Some(Counters { position, addition })
     }
 
     /// Reads what has changed since the last time.
@@ -177,9 +241,26 @@ impl Feed {
 
     /// Adds to what is known here what a look-up has found in the database.
     pub fn add_looked_up(&self, id: &AccessKeyId, at: Position, state: CredentialState) {
-        if self.live.add_looked_up(id, at, state) {
+        let is_newer = self.live.add_looked_up(id, at, state);
+        // Nothing of a session changes once it is known.
+        if is_newer && matches!(state, CredentialState::AccessKey(_)) {
             self.applied()
+                .changes
                 .add(at.revision, ChangedItem::Key(id.clone()));
+        }
+    }
+
+    /// Adds an access key or a session that this node has just committed.
+    pub fn add_new(&self, id: &AccessKeyId, at: AdditionStamp, state: CredentialState) {
+        let revision = match state {
+            CredentialState::AccessKey(_) => 0,
+            CredentialState::Session(_) => at.addition,
+        };
+        let entry = CredentialEntry::new(revision, state);
+        if self.live.add_new(id, at.history, entry) {
+            self.applied()
+                .additions
+                .add(at.addition, ChangedItem::Key(id.clone()));
         }
     }
 
@@ -201,17 +282,17 @@ impl Feed {
     async fn advance(&self) -> Result<(), StateFault> {
         let started = self.born.elapsed();
         let timeout = self.settings.timeout;
-        match self.live.position() {
+        match self.counters() {
             None => {
                 let slot = with_timeout(LOAD_TIMEOUT, take_load_slot(&self.pool)).await?;
-                let now = with_timeout(timeout, revision::current_position(&self.pool)).await?;
+                let now = with_timeout(timeout, revision::current_counters(&self.pool)).await?;
                 let maps = with_timeout(LOAD_TIMEOUT, load_registry(&self.pool, timeout)).await?;
                 drop(slot);
                 let later = self.still(now).await?;
                 self.live.replace(maps);
                 // What was committed meanwhile may have been loaded: it is not told apart.
-                self.applied().forget_up_to(later.revision);
-                self.live.publish(now);
+                self.applied().forget_up_to(later);
+                self.publish(now);
             }
             Some(before) => {
                 // Each answer of the database is waited for by its own patience.
@@ -225,49 +306,75 @@ impl Feed {
         Ok(())
     }
 
-    /// Applies what has changed in this history; returns the position if the history has changed.
-    async fn follow(&self, before: Position) -> Result<Option<Position>, StateFault> {
+    /// Publishes the counters up to which everything is applied.
+    fn publish(&self, now: Counters) {
+        self.addition.store(now.addition, Ordering::Release);
+        self.live.publish(now.position);
+    }
+
+    /// Applies what has changed in this history; returns the counters if the history has changed.
+    async fn follow(&self, before: Counters) -> Result<Option<Counters>, StateFault> {
         let timeout = self.settings.timeout;
         let mut tx = with_timeout(timeout, begin_snapshot(&self.pool)).await?;
-        let Some(now) = with_timeout(timeout, revision::read_position(&mut tx)).await? else {
+        let Some(now) = with_timeout(timeout, revision::read_counters(&mut tx)).await? else {
             drop(tx);
             let stamping = revision::stamp_history(&self.pool, None);
             return with_timeout(timeout, stamping).await.map(Some);
         };
-        if now.history != before.history {
+        if now.position.history != before.position.history {
             return Ok(Some(now));
         }
-        if now.revision < before.revision {
+        if now.position.revision < before.position.revision || now.addition < before.addition {
             drop(tx);
             // The database was replaced by an older copy.
             let stamping = revision::stamp_history(&self.pool, Some(before));
             return with_timeout(timeout, stamping).await.map(Some);
         }
-        if now.revision > before.revision {
-            let since = ChangeQuery::revision(before.revision, timeout);
-            self.apply(&mut tx, &since, now).await?;
-            self.live.publish(now);
-        }
+        self.apply_since(&mut tx, before, now).await?;
         with_timeout(timeout, tx.commit().err_into::<StateFault>()).await?;
         Ok(None)
     }
 
+    /// Applies what was committed after `before`, of the same history, from the snapshot of a transaction.
+    async fn apply_since(
+        &self,
+        tx: &mut PgTransaction<'_>,
+        before: Counters,
+        now: Counters,
+    ) -> Result<(), StateFault> {
+        if now == before {
+            return Ok(());
+        }
+        let known = Fork {
+            revision: before.position.revision,
+            addition: before.addition,
+        };
+        let since = ChangeQuery::after(known, self.settings.timeout);
+        self.apply(tx, &since, before.position, now).await?;
+        self.publish(now);
+        Ok(())
+    }
+
     /// Goes over from one history to another.
-    async fn switch_history(&self, before: Position, now: Position) -> Result<(), StateFault> {
+    async fn switch_history(&self, before: Counters, now: Counters) -> Result<(), StateFault> {
         let timeout = self.settings.timeout;
+        let (old, new) = (before.position, now.position);
         let fork = with_timeout(timeout, async {
             let mut db = self.pool.acquire().await?;
-            revision::find_fork_revision(&mut db, before.history, now.history).await
+            revision::find_fork(&mut db, old.history, new.history).await
         });
-        let fork = fork.await?.map(|fork| fork.min(before.revision));
+        let fork = fork.await?.map(|fork| Fork {
+            revision: fork.revision.min(old.revision),
+            addition: fork.addition.min(before.addition),
+        });
         tracing::warn!(
-            before = %before,
-            now = %now,
-            fork,
+            before = %old,
+            now = %new,
+            fork = fork.map(|fork| fork.revision),
             "the database has a different history: reading all changes since then again"
         );
         // From here on, no old position is valid and no new one is known yet: callers that need a position wait.
-        let nowhere = now.at(-1);
+        let nowhere = new.at(-1);
         let lost = fork.and_then(|fork| Some((fork, self.applied().since(fork)?)));
         self.live.switch_history(nowhere);
         let done = match lost {
@@ -279,12 +386,12 @@ impl Feed {
         };
         match done {
             Ok(reached) => {
-                self.live.publish(reached);
+                self.publish(reached);
                 Ok(())
             }
             Err(fault) => {
                 // It is begun anew from where it began.
-                self.live.switch_history(before);
+                self.live.switch_history(old);
                 Err(fault)
             }
         }
@@ -293,68 +400,94 @@ impl Feed {
     /// Reads again what was applied after the fork, and what has changed since; returns that position.
     async fn read_again(
         &self,
-        fork: i64,
+        fork: Fork,
         since: &ChangeQuery,
-        now: Position,
-    ) -> Result<Position, StateFault> {
+        now: Counters,
+    ) -> Result<Counters, StateFault> {
         let timeout = self.settings.timeout;
         let mut tx = with_timeout(timeout, begin_snapshot(&self.pool)).await?;
-        let seen = with_timeout(timeout, revision::read_position(&mut tx)).await?;
-        let seen = seen.filter(|seen| seen.history == now.history);
+        let seen = with_timeout(timeout, revision::read_counters(&mut tx)).await?;
+        let seen = seen.filter(|seen| seen.position.history == now.position.history);
         let seen = seen.ok_or(StateFault::OtherHistory)?;
-        self.apply(&mut tx, since, seen).await?;
-        self.applied().carry_over(fork, seen.revision);
+        self.apply(&mut tx, since, now.position.at(-1), seen).await?;
+        self.applied().carry_over(fork, seen);
         with_timeout(timeout, tx.commit().err_into::<StateFault>()).await?;
         Ok(seen)
     }
 
-    async fn reload(&self, now: Position) -> Result<Position, StateFault> {
+    async fn reload(&self, now: Counters) -> Result<Counters, StateFault> {
         let maps = self.live.maps();
         let maps = maps
             .as_ref()
             .ok_or(StateFault::Corrupt("the registry in memory"))?;
         reload_registry(&self.pool, maps, self.settings.timeout).await?;
         let later = self.still(now).await?;
-        self.applied().forget_up_to(later.revision);
+        self.applied().forget_up_to(later);
         Ok(now)
     }
 
-    /// The current position in the same history; an error if the history has changed.
-    async fn still(&self, now: Position) -> Result<Position, StateFault> {
-        let later = with_timeout(
-            self.settings.timeout,
-            revision::current_position(&self.pool),
-        )
-        .await?;
-        match later.history == now.history {
+    /// The current counters in the same history; an error if the history has changed.
+    async fn still(&self, now: Counters) -> Result<Counters, StateFault> {
+        let reading = revision::current_counters(&self.pool);
+        let later = with_timeout(self.settings.timeout, reading).await?;
+        match later.position.history == now.position.history {
             true => Ok(later),
             false => Err(StateFault::OtherHistory),
         }
     }
 
+    /// Applies what has changed; only additions if the revision has not moved.
     async fn apply(
         &self,
         tx: &mut PgTransaction<'_>,
         since: &ChangeQuery,
-        now: Position,
+        before: Position,
+        now: Counters,
     ) -> Result<(), StateFault> {
         let maps = self.live.maps();
         let maps = maps
             .as_ref()
             .ok_or(StateFault::Corrupt("the registry in memory"))?;
-        let mut changed = Vec::new();
-        let loaded = load_changes(tx, maps, since, &mut changed).await;
+        let mut changed = ChangedItems::default();
+        let loaded = match now.position == before {
+            true => load_additions(tx, maps, since, &mut changed).await,
+            false => load_changes(tx, maps, since, &mut changed).await,
+        };
         // Also what a load that failed has applied in part.
         let mut applied = self.applied();
-        for one in changed {
-            applied.add(now.revision, one);
+        for one in changed.revised {
+            applied.changes.add(now.position.revision, one);
+        }
+        for one in changed.added {
+            applied.additions.add(now.addition, one);
         }
         loaded
     }
 
-    fn applied(&self) -> std::sync::MutexGuard<'_, RecentChanges> {
+    fn applied(&self) -> std::sync::MutexGuard<'_, Applied> {
         // Each change is one push: a panic elsewhere leaves it whole.
         self.applied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Applied {
+    /// What was applied after a fork; `None` where not all of it is remembered.
+    fn since(&self, fork: Fork) -> Option<HashSet<ChangedItem>> {
+        let mut changed = self.changes.since(fork.revision)?;
+        changed.extend(self.additions.since(fork.addition)?);
+        Some(changed)
+    }
+
+    /// Everything up to there was read at once.
+    fn forget_up_to(&mut self, now: Counters) {
+        self.changes.forget_up_to(now.position.revision);
+        self.additions.forget_up_to(now.addition);
+    }
+
+    /// What was applied after `fork` has been read again, up to `now` of another history.
+    fn carry_over(&mut self, fork: Fork, now: Counters) {
+        self.changes.carry_over(fork.revision, now.position.revision);
+        self.additions.carry_over(fork.addition, now.addition);
     }
 }
 

@@ -26,14 +26,14 @@ use akgate_rules::{
     access_key::AccessKeyId,
     exception::Exception,
     operation::Operation,
-    position::Position,
+    position::{History, Position},
     verdict::{Mode, Profile, Standing},
 };
 
 /// What is known of an AccessKeyId.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CredentialEntry {
-    /// The revision of its last change.
+    /// The revision of its last change: 0 for an access key that is as it was added, the addition for a session.
     pub revision: i64,
     /// The reload in which it was last seen.
     pub(crate) generation: u32,
@@ -215,6 +215,18 @@ impl LiveRegistry {
         };
         maps.merge_credential(id.clone(), CredentialEntry::new(at.revision, state));
         at.revision > position.revision
+    }
+
+    /// Adds an entry that was committed in `history`; returns whether that is the current history.
+    pub(crate) fn add_new(&self, id: &AccessKeyId, history: History, entry: CredentialEntry) -> bool {
+        let _guard = self.history.read().unwrap_or_else(PoisonError::into_inner);
+        let (position, maps) = (self.position(), self.maps.load());
+        let is_same = position.is_some_and(|position| position.history == history);
+        let Some(maps) = maps.as_ref().filter(|_| is_same) else {
+            return false;
+        };
+        maps.merge_credential(id.clone(), entry);
+        true
     }
 
     /// Whether a restriction of this key is in force.

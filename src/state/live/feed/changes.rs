@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use time::UtcDateTime;
 use uuid::Uuid;
 
-use crate::directory::{StateFault, keys::parse_key_id, with_timeout};
+use crate::directory::{StateFault, keys::parse_key_id, revision::Fork, with_timeout};
 use crate::live::memory::{
     AccountOverrides, ActiveRestriction, CredentialEntry, CredentialState, ExceptionEntry,
     KeyRestrictions, RegistryMaps,
@@ -39,6 +39,8 @@ pub(crate) enum ChangedItem {
 pub(crate) struct ChangeQuery {
     /// Everything that changed after this revision.
     after: i64,
+    /// Everything that was added after this addition.
+    added_after: i64,
     /// These as well, whatever is known of them: they may be gone.
     keys: Vec<String>,
     accounts: Vec<String>,
@@ -49,18 +51,19 @@ pub(crate) struct ChangeQuery {
 }
 
 impl ChangeQuery {
-    /// Everything after a revision.
-    pub fn revision(after: i64, patience: Duration) -> Self {
+    /// Everything after a revision and an addition.
+    pub fn after(known: Fork, patience: Duration) -> Self {
         Self {
-            after,
+            after: known.revision,
+            added_after: known.addition,
             patience,
             ..Self::default()
         }
     }
 
-    /// Everything after a revision, and these.
-    pub fn with(after: i64, changed: HashSet<ChangedItem>, patience: Duration) -> Self {
-        let mut since = Self::revision(after, patience);
+    /// Everything after a fork, and these.
+    pub fn with(fork: Fork, changed: HashSet<ChangedItem>, patience: Duration) -> Self {
+        let mut since = Self::after(fork, patience);
         since.mode = true;
         for one in changed {
             match one {
@@ -80,18 +83,37 @@ impl ChangeQuery {
     }
 }
 
+/// What was changed, by counter.
+#[derive(Debug, Default)]
+pub(crate) struct ChangedItems {
+    /// Changes with a revision.
+    pub revised: Vec<ChangedItem>,
+    /// Additions.
+    pub added: Vec<ChangedItem>,
+}
+
 /// Applies the changes, read in one snapshot; returns what was changed.
 pub(crate) async fn load_changes(
     db: &mut PgConnection,
     maps: &RegistryMaps,
     since: &ChangeQuery,
-    changed: &mut Vec<ChangedItem>,
+    changed: &mut ChangedItems,
 ) -> Result<(), StateFault> {
     // Restrictions first: a key must not be known for a moment without its restriction.
-    load_restrictions(db, maps, since, changed).await?;
+    load_restrictions(db, maps, since, &mut changed.revised).await?;
     load_mode(db, maps, since).await?;
-    load_accounts(db, maps, since, changed).await?;
-    load_exceptions(db, maps, since, changed).await?;
+    load_accounts(db, maps, since, &mut changed.revised).await?;
+    load_exceptions(db, maps, since, &mut changed.revised).await?;
+    load_additions(db, maps, since, changed).await
+}
+
+/// Applies additions and changed access keys.
+pub(crate) async fn load_additions(
+    db: &mut PgConnection,
+    maps: &RegistryMaps,
+    since: &ChangeQuery,
+    changed: &mut ChangedItems,
+) -> Result<(), StateFault> {
     let whole: Result<HashSet<AccessKeyId>, _> =
         since.keys.iter().map(|id| parse_key_id(id)).collect();
     let mut found = FoundKeys {
@@ -112,7 +134,11 @@ pub(crate) async fn load_policy(
     maps: &RegistryMaps,
     patience: Duration,
 ) -> Result<(), StateFault> {
-    let everything = ChangeQuery::revision(-1, patience);
+    let everything = Fork {
+        revision: -1,
+        addition: -1,
+    };
+    let everything = ChangeQuery::after(everything, patience);
     let mut changed = Vec::new();
     load_mode(db, maps, &everything).await?;
     load_accounts(db, maps, &everything, &mut changed).await?;
@@ -128,12 +154,16 @@ pub(crate) async fn load_policy(
 struct FoundKeys<'a> {
     /// Those that are read whole and were not found yet.
     whole: HashSet<AccessKeyId>,
-    changed: &'a mut Vec<ChangedItem>,
+    changed: &'a mut ChangedItems,
 }
 
 impl FoundKeys<'_> {
-    fn add(&mut self, maps: &RegistryMaps, id: AccessKeyId, known: CredentialEntry) {
-        self.changed.push(ChangedItem::Key(id.clone()));
+    fn add(&mut self, maps: &RegistryMaps, id: AccessKeyId, known: CredentialEntry, is_new: bool) {
+        let changed = match is_new {
+            true => &mut self.changed.added,
+            false => &mut self.changed.revised,
+        };
+        changed.push(ChangedItem::Key(id.clone()));
         match self.whole.remove(&id) {
             // What was known of it belongs to another history.
             true => maps.put_credential(id, known),
@@ -356,14 +386,17 @@ async fn load_access_keys(
         "SELECT access_key_id, status, revision
          FROM access_keys
          WHERE revision > $1
+            OR addition > $3
             OR access_key_id = ANY($2)",
         since.after,
-        &since.keys
+        &since.keys,
+        since.added_after
     )
     .fetch(db);
     while let Some(row) = since.wait_for(rows.try_next()).await? {
         let known = access_key_entry(row.revision, &row.status)?;
-        found.add(maps, parse_key_id(&row.access_key_id)?, known);
+        let is_new = row.revision <= since.after;
+        found.add(maps, parse_key_id(&row.access_key_id)?, known, is_new);
     }
     Ok(())
 }
@@ -385,18 +418,18 @@ async fn load_sessions(
     found: &mut FoundKeys<'_>,
 ) -> Result<(), StateFault> {
     let mut rows = sqlx::query!(
-        "SELECT access_key_id, expires_at, revision
+        "SELECT access_key_id, expires_at, addition
          FROM sessions
-         WHERE revision > $1
+         WHERE addition > $1
             OR access_key_id = ANY($2)",
-        since.after,
+        since.added_after,
         &since.keys
     )
     .fetch(db);
     while let Some(row) = since.wait_for(rows.try_next()).await? {
         let what = CredentialState::Session(UtcDateTime::from(row.expires_at));
-        let known = CredentialEntry::new(row.revision, what);
-        found.add(maps, parse_key_id(&row.access_key_id)?, known);
+        let known = CredentialEntry::new(row.addition, what);
+        found.add(maps, parse_key_id(&row.access_key_id)?, known, true);
     }
     Ok(())
 }

@@ -186,7 +186,7 @@ async fn read_all_sessions(pool: &PgPool, maps: &RegistryMaps) -> Result<(), Sta
     let mut last = String::new();
     loop {
         let rows = sqlx::query!(
-            "SELECT access_key_id, expires_at, revision
+            "SELECT access_key_id, expires_at, addition
              FROM sessions
              WHERE access_key_id > $1
              ORDER BY access_key_id
@@ -204,7 +204,7 @@ async fn read_all_sessions(pool: &PgPool, maps: &RegistryMaps) -> Result<(), Sta
             let what = CredentialState::Session(UtcDateTime::from(row.expires_at));
             maps.merge_credential(
                 parse_key_id(&row.access_key_id)?,
-                CredentialEntry::new(row.revision, what),
+                CredentialEntry::new(row.addition, what),
             );
         }
     }

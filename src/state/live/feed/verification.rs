@@ -9,11 +9,15 @@ use tokio::sync::watch;
 
 use super::{
     Feed, begin_snapshot,
-    changes::{ChangeQuery, access_key_entry},
+    changes::access_key_entry,
 };
-use crate::directory::{StateFault, keys::parse_key_id, revision, with_timeout};
+use crate::directory::{
+    StateFault,
+    keys::parse_key_id,
+    revision::{self, Counters},
+    with_timeout,
+};
 use crate::live::memory::RegistryMaps;
-use akgate_rules::position::Position;
 
 /// The time between two comparisons.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -61,10 +65,10 @@ impl Feed {
         let Some(maps) = maps.as_ref() else {
             return Ok(0);
         };
-        let Some((mut tx, position, ours)) = self.begin_comparison().await? else {
+        let Some((mut tx, counters, ours)) = self.begin_comparison().await? else {
             return Ok(0);
         };
-        let comparing = compare_keys(&mut tx, maps, position.revision, cursor);
+        let comparing = compare_keys(&mut tx, maps, counters.position.revision, cursor);
         let repaired = with_timeout(timeout, comparing).await?;
         let theirs = with_timeout(timeout, digest_restrictions(&mut tx)).await?;
         drop(tx);
@@ -72,7 +76,7 @@ impl Feed {
             return Ok(repaired);
         }
         let _turn = self.turn.lock().await;
-        self.reload(position).await?;
+        self.reload(counters).await?;
         Ok(repaired + 1)
     }
 
@@ -80,23 +84,21 @@ impl Feed {
     /// first load, and while the history becomes another. Nobody applies changes until both are taken.
     async fn begin_comparison(
         &self,
-    ) -> Result<Option<(PgTransaction<'_>, Position, RestrictionDigest)>, StateFault> {
+    ) -> Result<Option<(PgTransaction<'_>, Counters, RestrictionDigest)>, StateFault> {
         let timeout = self.settings.timeout;
         let _turn = self.turn.lock().await;
-        let (maps, here) = (self.live.maps(), self.live.position());
+        let (maps, here) = (self.live.maps(), self.counters());
         let (Some(maps), Some(here)) = (maps.as_ref(), here) else {
             return Ok(None);
         };
         let mut tx = with_timeout(timeout, begin_snapshot(&self.pool)).await?;
-        let now = with_timeout(timeout, revision::read_position(&mut tx)).await?;
-        let Some(now) = now.filter(|now| now.covers(here)) else {
+        let now = with_timeout(timeout, revision::read_counters(&mut tx)).await?;
+        let is_later =
+            |now: &Counters| now.position.covers(here.position) && now.addition >= here.addition;
+        let Some(now) = now.filter(is_later) else {
             return Ok(None);
         };
-        if now.revision > here.revision {
-            let since = ChangeQuery::revision(here.revision, timeout);
-            self.apply(&mut tx, &since, now).await?;
-            self.live.publish(now);
-        }
+        self.apply_since(&mut tx, here, now).await?;
         Ok(Some((tx, now, RestrictionDigest::of(maps))))
     }
 }
