@@ -227,15 +227,15 @@ impl KeyLookup {
                 // The shared read may have begun before this call arrived: its result counts only if nothing newer is
                 // known.
                 Ok(found) => match self.live().credential(id) {
-                    Some(known) if !found.is_current(known, self.history()) => {
-                        self.secrets
-                            .remove_if(id, |cached| Arc::ptr_eq(cached, &found));
-                    }
-                    Some(known) => {
+                    Some(known) if found.is_current(known, self.history()) => {
                         check_usable(known, now)?;
                         return Ok(found);
                     }
-                    None => return Ok(found),
+                    // Also what is not known any more: a session that has expired, or a key that a failover has lost.
+                    Some(_) | None => {
+                        self.secrets
+                            .remove_if(id, |cached| Arc::ptr_eq(cached, &found));
+                    }
                 },
                 Err(guard) => break guard,
             }

@@ -183,7 +183,8 @@ async fn assume(node: &TestNode, by: &SigningCredentials, name: &str) -> Reply {
 }
 
 async fn mutate(node: &TestNode, key: &SigningCredentials) -> Reply {
-    node.call(key, RAM, "CreateUser", &[("UserName", "x")]).await
+    node.call(key, RAM, "CreateUser", &[("UserName", "x")])
+        .await
 }
 
 /// A source reports the secret alone.
@@ -242,11 +243,18 @@ async fn new_key_and_session_work_at_once_at_a_node_that_follows_nothing() {
         ("Status", "Inactive"),
         ("UserName", "Bob"),
     ];
-    let disabled = pair.here.call(&pair.alice, RAM, "UpdateAccessKey", &disable);
+    let disabled = pair
+        .here
+        .call(&pair.alice, RAM, "UpdateAccessKey", &disable);
     assert_eq!(disabled.await.status, 200);
     assert_eq!(revision(pair.pool()).await, before + 1);
     let refused = mutate(&pair.there, &key_of("Bob")).await;
-    assert_eq!(refused.code(), "InvalidAccessKeyId.Inactive", "{}", refused.text);
+    assert_eq!(
+        refused.code(),
+        "InvalidAccessKeyId.Inactive",
+        "{}",
+        refused.text
+    );
 }
 
 /// However many unknown ids are asked for, and although its own was asked for before there was a key.
@@ -294,7 +302,10 @@ async fn new_key_works_at_once_under_a_flood_of_unknown_ids() {
     for one in flood {
         throttled += one.await.unwrap();
     }
-    assert!(throttled > 0, "the flood used up what may be looked up at a time");
+    assert!(
+        throttled > 0,
+        "the flood used up what may be looked up at a time"
+    );
 }
 
 /// The report has seen that nobody has the secret, and is not committed yet.
@@ -383,10 +394,10 @@ async fn session_asked_for_before_a_lift_stays_restricted_at_every_node() {
     };
     at_upstream.recv().await.unwrap();
     let restriction = pair.here.report(ALICE).await;
-    let confirmed =
-        "UPDATE restrictions SET state = 'Confirmed', confirmed_at = now(), confirmed_by = 'operator:olga'";
+    let confirmed = "UPDATE restrictions SET state = 'Confirmed', confirmed_at = now(), confirmed_by = 'operator:olga'";
     do_all(pair.pool(), &[confirmed]).await;
     lift_by_two(pair.pool(), restriction.restriction_id, NOW).await;
+    pair.here.node.feed().poll().await.unwrap();
     going.notify_one();
     let before = asking.await.unwrap().session();
     let after = assume(&pair.there, &pair.alice, "after").await.session();
@@ -397,6 +408,27 @@ async fn session_asked_for_before_a_lift_stays_restricted_at_every_node() {
     }
     let passes = mutate(&pair.there, &after).await;
     assert_eq!(passes.status, 200, "{}", passes.text);
+}
+
+/// What is forgotten in memory is not remembered with its secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn session_that_has_expired_and_is_forgotten_works_nowhere() {
+    let pair = Pair::new().await;
+    let session = assume(&pair.here, &pair.alice, "s").await.session();
+    for node in [&pair.here, &pair.there] {
+        assert_eq!(mutate(node, &session).await.status, 200);
+    }
+    pair.here.clock.advance(time::Duration::HOUR);
+    for node in [&pair.here, &pair.there] {
+        node.node.live().sweep(node.clock.now());
+        let refused = mutate(node, &session).await;
+        assert_eq!(
+            refused.code(),
+            "InvalidSecurityToken.Expired",
+            "{}",
+            refused.text
+        );
+    }
 }
 
 fn new_session(name: &str) -> DirectoryChange {
@@ -451,7 +483,10 @@ async fn feed_misses_no_addition_of_many_nodes() {
                 tokio::spawn(async move {
                     let mut rng = StdRng::seed_from_u64(n as u64);
                     let session = new_session(&format!("N{n}"));
-                    writer.apply(ACCOUNT, &session, NOW, &mut rng).await.unwrap();
+                    writer
+                        .apply(ACCOUNT, &session, NOW, &mut rng)
+                        .await
+                        .unwrap();
                 })
             }
         })
@@ -530,7 +565,12 @@ async fn additions_lost_in_a_failover_are_forgotten_and_hide_no_new_ones() {
             }
             for key in [&key_of("Lost"), &lost] {
                 let refused = mutate(node, key).await;
-                assert_eq!(refused.code(), "InvalidAccessKeyId.NotFound", "{}", refused.text);
+                assert_eq!(
+                    refused.code(),
+                    "InvalidAccessKeyId.NotFound",
+                    "{}",
+                    refused.text
+                );
                 assert_eq!(node.node.live().credential(&id(&key.access_key_id)), None);
             }
         }
@@ -571,6 +611,10 @@ async fn additions_of_one_batch_do_not_fail_for_each_other() {
     drop(wrong.await.unwrap());
     pair.assert_restricted("Reported").await;
     for name in seen.into_iter().filter(|name| *name != "Reported") {
-        assert_eq!(mutate(&pair.there, &key_of(name)).await.status, 200, "{name}");
+        assert_eq!(
+            mutate(&pair.there, &key_of(name)).await.status,
+            200,
+            "{name}"
+        );
     }
 }

@@ -203,7 +203,9 @@ async fn find_known(
     )
     .fetch_all(&mut **tx)
     .await?;
-    let places = known.into_iter().map(|position| usize::try_from(position - 1));
+    let places = known
+        .into_iter()
+        .map(|position| usize::try_from(position - 1));
     places
         .collect::<Result<_, _>>()
         .map_err(|_| StateFault::Corrupt("a position"))

@@ -121,7 +121,10 @@ impl DirectoryWriter {
             DirectoryChange::KeyStatus(..)
             | DirectoryChange::RenamedUser(..)
             | DirectoryChange::DeletedUser(_) => {
-                return self.commit_with_revision(account_id, change, now, rng).await.map(Some);
+                return self
+                    .commit_with_revision(account_id, change, now, rng)
+                    .await
+                    .map(Some);
             }
         };
         match self.additions.submit(addition).await? {

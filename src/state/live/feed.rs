@@ -409,7 +409,8 @@ impl Feed {
         let seen = with_timeout(timeout, revision::read_counters(&mut tx)).await?;
         let seen = seen.filter(|seen| seen.position.history == now.position.history);
         let seen = seen.ok_or(StateFault::OtherHistory)?;
-        self.apply(&mut tx, since, now.position.at(-1), seen).await?;
+        self.apply(&mut tx, since, now.position.at(-1), seen)
+            .await?;
         self.applied().carry_over(fork, seen);
         with_timeout(timeout, tx.commit().err_into::<StateFault>()).await?;
         Ok(seen)
@@ -486,7 +487,8 @@ impl Applied {
 
     /// What was applied after `fork` has been read again, up to `now` of another history.
     fn carry_over(&mut self, fork: Fork, now: Counters) {
-        self.changes.carry_over(fork.revision, now.position.revision);
+        self.changes
+            .carry_over(fork.revision, now.position.revision);
         self.additions.carry_over(fork.addition, now.addition);
     }
 }

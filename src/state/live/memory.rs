@@ -218,7 +218,12 @@ impl LiveRegistry {
     }
 
     /// Adds an entry that was committed in `history`; returns whether that is the current history.
-    pub(crate) fn add_new(&self, id: &AccessKeyId, history: History, entry: CredentialEntry) -> bool {
+    pub(crate) fn add_new(
+        &self,
+        id: &AccessKeyId,
+        history: History,
+        entry: CredentialEntry,
+    ) -> bool {
         let _guard = self.history.read().unwrap_or_else(PoisonError::into_inner);
         let (position, maps) = (self.position(), self.maps.load());
         let is_same = position.is_some_and(|position| position.history == history);

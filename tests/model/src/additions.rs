@@ -197,12 +197,14 @@ impl Model for Additions {
                 let server = state.primary;
                 server.keys[0].is_none() || !server.is_suspected || server.is_restricted
             }),
-            Property::sometimes("a reported key is restricted as it becomes known", |_, state: &State| {
-                state.primary.is_suspected && state.primary.is_restricted
-            }),
-            Property::sometimes("a known key is restricted by a report", |_, state: &State| {
-                !state.primary.is_suspected && state.primary.is_restricted
-            }),
+            Property::sometimes(
+                "a reported key is restricted as it becomes known",
+                |_, state: &State| state.primary.is_suspected && state.primary.is_restricted,
+            ),
+            Property::sometimes(
+                "a known key is restricted by a report",
+                |_, state: &State| !state.primary.is_suspected && state.primary.is_restricted,
+            ),
         ];
         if self.failovers > 0 {
             properties.push(Property::sometimes(

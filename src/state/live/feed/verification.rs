@@ -7,10 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::PgTransaction;
 use tokio::sync::watch;
 
-use super::{
-    Feed, begin_snapshot,
-    changes::access_key_entry,
-};
+use super::{Feed, begin_snapshot, changes::access_key_entry};
 use crate::directory::{
     StateFault,
     keys::parse_key_id,

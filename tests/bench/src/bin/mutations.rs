@@ -4,10 +4,7 @@
 //! `mutations --akgate target/release/akgate` prints a row for each action. Each row is one window of closed load on kept
 //! connections; every call has a name of its own, so that what the upstream makes is new.
 
-#![allow(
-    clippy::print_stdout,
-    reason = "it prints what it measured"
-)]
+#![allow(clippy::print_stdout, reason = "it prints what it measured")]
 
 use std::{
     cell::RefCell,
@@ -71,10 +68,7 @@ const ACTIONS: [Measured; 4] = [
         action: "AttachPolicyToUser",
         version: RAM,
         name: "UserName",
-        parameters: &[
-            ("PolicyName", "ReadOnlyAccess"),
-            ("PolicyType", "System"),
-        ],
+        parameters: &[("PolicyName", "ReadOnlyAccess"), ("PolicyType", "System")],
         goal: 3_000.0,
     },
     Measured {
@@ -137,7 +131,9 @@ async fn measure_in(args: &Args, folder: &Path) -> Result<(), Failed> {
     for measured in &ACTIONS {
         // The first window warms up.
         for length in [1, args.seconds] {
-            let row = node.window(args, &postgres, measured, length, &mut reported).await?;
+            let row = node
+                .window(args, &postgres, measured, length, &mut reported)
+                .await?;
             if length == args.seconds {
                 println!("{row}");
             }
@@ -208,7 +204,11 @@ impl Node {
         fs::write(&keys, header + &rows.collect::<String>())?;
         let run = |arguments: &[&str]| -> Result<String, Failed> {
             let mut command = Command::new(&args.akgate);
-            let done = command.args(arguments).arg("--config").arg(&config).output()?;
+            let done = command
+                .args(arguments)
+                .arg("--config")
+                .arg(&config)
+                .output()?;
             match done.status.success() {
                 true => Ok(String::from_utf8(done.stdout)?.trim().to_owned()),
                 false => Err(String::from_utf8_lossy(&done.stderr).into()),
@@ -253,8 +253,15 @@ impl Node {
                 parameters: &parameters,
             };
             let request = sign_request(&host, &key, api, SystemClock.now())?;
-            let target = request.uri().path_and_query().map_or("/", |one| one.as_str());
-            let mut bytes = format!("{} {target} HTTP/1.1\r\nhost: {}\r\n", request.method(), self.gateway);
+            let target = request
+                .uri()
+                .path_and_query()
+                .map_or("/", |one| one.as_str());
+            let mut bytes = format!(
+                "{} {target} HTTP/1.1\r\nhost: {}\r\n",
+                request.method(),
+                self.gateway
+            );
             for (name, value) in request.headers() {
                 bytes.push_str(&format!("{name}: {}\r\n", value.to_str()?));
             }
@@ -279,7 +286,11 @@ impl Node {
         for _ in 0..args.connections {
             connections.push(Connection::open(self.gateway).await?);
         }
-        let pids = [self.child.id(), postgres.postmaster_pid(), std::process::id()];
+        let pids = [
+            self.child.id(),
+            postgres.postmaster_pid(),
+            std::process::id(),
+        ];
         let spent = || pids.map(cpu::nanoseconds);
         let before = spent();
         let began = Instant::now();
@@ -303,7 +314,8 @@ impl Node {
             });
         }
         let mut reports = JoinSet::new();
-        let mut tick = tokio::time::interval(Duration::from_secs(1) / u32::try_from(args.reports.max(1))?);
+        let mut tick =
+            tokio::time::interval(Duration::from_secs(1) / u32::try_from(args.reports.max(1))?);
         while args.reports > 0 && began.elapsed() < length {
             tick.tick().await;
             *reported += 1;
