@@ -19,6 +19,7 @@ use akgate_rules::{
 };
 use akgate_state::{
     audit::Actor,
+    clock::Clock as _,
     directory::sessions::{Ancestor, NewSession, SessionParent, SessionRecord},
     keys::directory_change::{DirectoryChange, DirectoryWriter},
     leaks::record::{
