@@ -444,7 +444,9 @@ impl Node {
             timeout: self.dependencies.database_timeout,
             retention,
         };
-        upkeep.run(stop).await;
+        let metrics = &self.dependencies.metrics;
+        let report_unknown = |count| metrics.unknown_outcomes(count);
+        upkeep.run(stop, report_unknown).await;
     }
 }
 

@@ -26,7 +26,7 @@ use akgate_state::{
         with_timeout,
     },
     live::{
-        feed::Feed,
+        feed::{Feed, VerificationStatus},
         membership::{ClockFault, Membership},
     },
 };
@@ -109,13 +109,15 @@ fn nothing_to_add((): ()) -> String {
 }
 
 async fn serve_metrics(State(health): State<HealthState>) -> Response {
-    let (revision, age) = match &health.feed {
-        Some(feed) => (feed.revision(), feed.age()),
-        None => (-1, None),
+    let (revision, age, verification) = match &health.feed {
+        Some(feed) => (feed.revision(), feed.age(), feed.verification()),
+        None => (-1, None, VerificationStatus::default()),
     };
     health.metrics.set(&GaugeReadings {
         revision,
         registry_age: age,
+        registry_mismatches: verification.mismatches,
+        verification_age: verification.verified_at.map(|at| at.elapsed()),
         dropped_records: health.recorder.dropped(),
         dropped_log_lines: telemetry::dropped_lines(),
         is_leased: health.lease().is_ok(),

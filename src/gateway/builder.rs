@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use akgate_state::database::{self, Pool};
+use akgate_state::database::{Database, PoolSettings};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
@@ -48,7 +48,8 @@ pub enum GateBuildError {
 
 /// Builds a gate.
 pub struct GateBuilder {
-    pool: Pool,
+    database: Database,
+    pool: PoolSettings,
     ring: Arc<KeyRing>,
     clock: Arc<dyn Clock>,
     randomness: Option<Arc<Randomness>>,
@@ -59,9 +60,11 @@ pub struct GateBuilder {
     operations: Vec<(String, String, String)>,
 }
 
-/// What keeps a gate up to date: it follows the registry, holds the node's lease and writes records.
+/// What keeps a gate up to date: it follows the registry and the host of the database that takes writes, holds the node's
+/// lease and writes records.
 #[must_use = "a gate that nobody keeps refuses all changes"]
 pub struct GateTasks {
+    database: Database,
     gate: Arc<Gate>,
     node: LiveNode,
 }
@@ -69,9 +72,10 @@ pub struct GateTasks {
 impl Gate {
     /// Starts to build a gate on a migrated database, with the key ring of that database.
     #[must_use]
-    pub fn builder(pool: Pool, ring: KeyRing) -> GateBuilder {
+    pub fn builder(database: Database, ring: KeyRing) -> GateBuilder {
         GateBuilder {
-            pool,
+            database,
+            pool: PoolSettings::default(),
             ring: Arc::new(ring),
             clock: Arc::new(SystemClock),
             randomness: None,
@@ -85,6 +89,13 @@ impl Gate {
 }
 
 impl GateBuilder {
+    /// Uses these settings for the pool for calls. The gate has a second pool, for news and leases.
+    #[must_use]
+    pub fn pool(mut self, pool: PoolSettings) -> Self {
+        self.pool = pool;
+        self
+    }
+
     /// Uses this clock instead of the system's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -155,11 +166,15 @@ impl GateBuilder {
     /// [`GateBuildError`].
     pub async fn build(self) -> Result<(GateLayer, GateTasks), GateBuildError> {
         let timeout = self.settings.database_timeout;
-        let control = database::pool_beside(&self.pool, CONTROL_CONNECTIONS, timeout);
+        let pool = self.database.pool(self.pool);
+        let control = self.database.pool(PoolSettings {
+            connections: CONTROL_CONNECTIONS,
+            ..self.pool
+        });
         let now = self.clock.now();
         let node = LiveNode::new(LiveNodeParts {
             node_info: NodeInfo::new(vec!["gateway".into()], true, (*self.ring).clone(), now),
-            pool: self.pool.clone(),
+            pool: pool.clone(),
             control,
             clock: Arc::clone(&self.clock),
             feed: FeedSettings {
@@ -177,7 +192,7 @@ impl GateBuilder {
             lookup: self.lookup,
             nonces_per_key: NONCES_PER_KEY,
             node: node.clone(),
-            pool: self.pool,
+            pool,
             ring: self.ring,
             randomness,
             clock: self.clock,
@@ -186,7 +201,12 @@ impl GateBuilder {
         node.feed.poll().await?;
         node.membership.round().await?;
         let layer = GateLayer::new(Arc::clone(&gate));
-        Ok((layer, GateTasks { gate, node }))
+        let tasks = GateTasks {
+            database: self.database,
+            gate,
+            node,
+        };
+        Ok((layer, tasks))
     }
 
     fn routes(&self) -> Routes {
@@ -206,13 +226,23 @@ impl GateTasks {
     /// Runs until `stop` is ready; returns when the last records are written or have failed.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (stopping, stopped) = watch::channel(false);
-        let Self { gate, node } = self;
+        let Self {
+            database,
+            gate,
+            node,
+        } = self;
         let mut tasks = JoinSet::new();
         let receiver = stopped.clone();
         tasks.spawn(async move { node.run(receiver).await });
         tasks.spawn(gate.keep_sweeping(stopped));
-        stop.await;
-        stopping.send_replace(true);
-        while tasks.join_next().await.is_some() {}
+        let ended = async {
+            stop.await;
+            stopping.send_replace(true);
+            while tasks.join_next().await.is_some() {}
+        };
+        tokio::select! {
+            () = ended => {}
+            () = database.follow_primary() => {}
+        }
     }
 }

@@ -17,6 +17,9 @@ pub fn record_outcome(
     let Some(signed_at) = trace.open_intent.take() else {
         return;
     };
+    if outcome == CallOutcome::Unknown {
+        gate.metrics.unknown_outcomes(1);
+    }
     gate.recorder.settled(SettledIntent {
         request_id: trace.request_id,
         signed_at,

@@ -71,6 +71,9 @@ pub struct Metrics {
     old_signing_keys: Family<SourceLabel, Counter>,
     revision: Gauge,
     registry_age: Gauge<f64, AtomicU64>,
+    registry_mismatches: Counter,
+    verification_age: Gauge<f64, AtomicU64>,
+    unknown_outcomes: Counter,
     dropped_records: Gauge,
     dropped_log_lines: Counter,
     lease: Gauge,
@@ -93,6 +96,9 @@ impl Default for Metrics {
         let old_signing_keys = Family::<SourceLabel, Counter>::default();
         let revision = Gauge::default();
         let registry_age = Gauge::<f64, AtomicU64>::default();
+        let registry_mismatches = Counter::default();
+        let verification_age = Gauge::<f64, AtomicU64>::default();
+        let unknown_outcomes = Counter::default();
         let dropped_records = Gauge::default();
         let dropped_log_lines = Counter::default();
         let lease = Gauge::default();
@@ -141,6 +147,21 @@ impl Default for Metrics {
             registry_age.clone(),
         );
         registry.register(
+            "registry_mismatches",
+            "Entries of the registry in memory that differed from the database and were read again",
+            registry_mismatches.clone(),
+        );
+        registry.register(
+            "registry_verification_age_seconds",
+            "Time since this node last compared the registry in memory with the database",
+            verification_age.clone(),
+        );
+        registry.register(
+            "unknown_outcomes",
+            "Changes sent upstream whose outcome is unknown: no answer came, or their node ended",
+            unknown_outcomes.clone(),
+        );
+        registry.register(
             "records_dropped",
             "Records of calls lost since startup",
             dropped_records.clone(),
@@ -175,6 +196,9 @@ impl Default for Metrics {
             old_signing_keys,
             revision,
             registry_age,
+            registry_mismatches,
+            verification_age,
+            unknown_outcomes,
             dropped_records,
             dropped_log_lines,
         }
@@ -188,6 +212,10 @@ pub struct GaugeReadings {
     pub revision: i64,
     /// Time since the registry was last read; `None` where it never was.
     pub registry_age: Option<Duration>,
+    /// Entries of the registry that differed from the database's.
+    pub registry_mismatches: u64,
+    /// Time since the registry was last compared with the database's; `None` where it never was.
+    pub verification_age: Option<Duration>,
     /// Records that could not be kept.
     pub dropped_records: u64,
     /// Lines of the log that could not be written.
@@ -268,6 +296,11 @@ impl Metrics {
         self.reports.get_or_create(&labels).inc();
     }
 
+    /// Counts changes whose outcome is unknown.
+    pub fn unknown_outcomes(&self, count: u64) {
+        self.unknown_outcomes.inc_by(count);
+    }
+
     /// Counts a request for a source's keys.
     pub fn key_fetch(&self, source: &str, outcome: &'static str) {
         let source = source.to_owned();
@@ -285,9 +318,13 @@ impl Metrics {
     /// Sets the gauges.
     pub fn set(&self, readings: &GaugeReadings) {
         self.revision.set(readings.revision);
-        let age = readings.registry_age;
-        self.registry_age
-            .set(age.map_or(f64::INFINITY, |age| age.as_secs_f64()));
+        let seconds = |age: Option<Duration>| age.map_or(f64::INFINITY, |age| age.as_secs_f64());
+        self.registry_age.set(seconds(readings.registry_age));
+        self.verification_age
+            .set(seconds(readings.verification_age));
+        self.registry_mismatches
+            .inner()
+            .store(readings.registry_mismatches, Ordering::Relaxed);
         self.dropped_records
             .set(i64::try_from(readings.dropped_records).unwrap_or(i64::MAX));
         self.dropped_log_lines
@@ -317,9 +354,12 @@ mod tests {
         let metrics = Metrics::default();
         metrics.call(None, None, Some("MissingAction"), Duration::from_millis(1));
         metrics.letter("sent");
+        metrics.unknown_outcomes(2);
         metrics.set(&GaugeReadings {
             revision: 7,
             registry_age: Some(Duration::from_millis(250)),
+            registry_mismatches: 1,
+            verification_age: None,
             dropped_records: 0,
             dropped_log_lines: 3,
             is_leased: true,
@@ -331,6 +371,9 @@ mod tests {
             "akgate_letters_total{outcome=\"sent\"} 1",
             "akgate_registry_revision 7",
             "akgate_registry_age_seconds 0.25",
+            "akgate_registry_mismatches_total 1",
+            "akgate_registry_verification_age_seconds inf",
+            "akgate_unknown_outcomes_total 2",
             "akgate_log_lines_dropped_total 3",
             "akgate_lease_held 1",
             "akgate_clock_offset_seconds -1.5",

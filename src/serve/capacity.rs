@@ -10,7 +10,7 @@ use akgate_state::{
 /// The connections that nodes may open, and those that the server has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConnectionNeed {
-    /// Live nodes, this one included.
+    /// Running nodes, this one included.
     pub nodes: usize,
     /// Connections that each may open.
     pub each: u32,
@@ -24,10 +24,9 @@ impl ConnectionNeed {
     /// # Errors
     /// [`StateFault`].
     pub async fn read(config: &Config, pool: &Pool) -> Result<Self, StateFault> {
-        let listed = nodes::list_nodes(pool).await?;
-        let live = listed.iter().filter(|node| node.state.as_str() != "Silent");
+        let running = nodes::list_running_nodes(pool).await?;
         Ok(Self {
-            nodes: live.count().max(1),
+            nodes: running.len().max(1),
             each: NodePools::RESERVED + config.sections.database.max_connections,
             limit: database::connection_limit(pool).await?,
         })

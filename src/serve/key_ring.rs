@@ -12,18 +12,20 @@ use crate::{
 use akgate_state::{
     database::Pool,
     directory::{key_ring_check, sealing::KeyRing},
+    live::nodes,
 };
 
 /// The time between two looks at the file.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The configured key ring, if it is the one of this database.
+/// The configured key ring, if it is the one of this database. It seals with a key that all running nodes have.
 ///
 /// # Errors
-/// [`ServeError::KeyRing`], [`ServeError::KeyRingMismatch`].
+/// [`ServeError::KeyRing`], [`ServeError::KeyRingMismatch`], [`ServeError::Registry`].
 pub async fn open_key_ring(config: &Config, pool: &Pool) -> Result<KeyRing, ServeError> {
     let ring = KeyRing::parse(config.key_ring.expose())?;
     key_ring_check::register_key_ring(pool, &ring).await?;
+    nodes::agree_on_seal_key(pool, &ring).await?;
     Ok(ring)
 }
 

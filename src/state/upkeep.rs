@@ -7,7 +7,10 @@ use time::OffsetDateTime;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    calls::{observed, partitions, reconcile},
+    calls::{
+        observed, partitions,
+        reconcile::{self, ReconcileProgress},
+    },
     clock::Clock,
     database::Pool,
     directory::{StateFault, sessions, with_timeout},
@@ -35,17 +38,21 @@ pub struct Upkeep<'a> {
 }
 
 impl Upkeep<'_> {
-    /// Does what is due until told to stop; the step at hand is finished first.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    /// Does what is due until told to stop; the step at hand is finished first. `report_unknown` is told how many calls
+    /// were found whose outcome nobody will write.
+    pub async fn run(self, mut stop: watch::Receiver<bool>, report_unknown: impl Fn(u64)) {
         let mut next_round = Instant::now();
-        let mut reconciled = self.clock.now() - reconcile::LOOK_BACK;
+        let mut progress = ReconcileProgress {
+            from: self.clock.now() - reconcile::LOOK_BACK,
+            marked: 0,
+        };
         while !*stop.borrow() {
             let now = self.clock.now();
             if next_round <= Instant::now() {
                 next_round = Instant::now() + UPKEEP_INTERVAL;
                 self.maintain(now).await;
             }
-            self.reconcile(&mut reconciled, now).await;
+            report_unknown(self.reconcile(&mut progress, now).await);
             tokio::select! {
                 () = tokio::time::sleep(RECONCILE_INTERVAL) => {}
                 _ = stop.changed() => {}
@@ -82,27 +89,23 @@ impl Upkeep<'_> {
             .await;
     }
 
-    async fn reconcile(self, from: &mut OffsetDateTime, now: OffsetDateTime) {
-        let marked = reconcile::mark_unknown_outcomes(self.pool, from, now);
-        if let Some(count @ 1..) = self.step("outcomes of calls", marked).await {
+    async fn reconcile(self, progress: &mut ReconcileProgress, now: OffsetDateTime) -> u64 {
+        let before = progress.marked;
+        let marking = reconcile::mark_unknown_outcomes(self.pool, progress, now);
+        self.step("outcomes of calls", marking).await;
+        let count = progress.marked - before;
+        if count > 0 {
             tracing::warn!(
                 count,
                 "the outcome of calls is unknown: their node ended before it was written"
             );
         }
+        count
     }
 
-    async fn step<T>(
-        self,
-        step: &'static str,
-        work: impl Future<Output = Result<T, StateFault>>,
-    ) -> Option<T> {
-        match with_timeout(self.timeout, work).await {
-            Ok(done) => Some(done),
-            Err(fault) => {
-                tracing::warn!(step, %fault, "the database maintenance failed; it will be retried");
-                None
-            }
+    async fn step<T>(self, step: &'static str, work: impl Future<Output = Result<T, StateFault>>) {
+        if let Err(fault) = with_timeout(self.timeout, work).await {
+            tracing::warn!(step, %fault, "the database maintenance failed; it will be retried");
         }
     }
 }

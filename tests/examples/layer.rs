@@ -4,7 +4,7 @@ use std::{env::var, error::Error, net::SocketAddr};
 
 use akgate_gateway::{Gate, Identity};
 use akgate_state::{
-    database::{PoolSettings, connect_pool},
+    database::{Database, DatabaseUrl},
     directory::sealing::KeyRing,
 };
 use axum::{Extension, Router};
@@ -17,9 +17,10 @@ async fn greet(Extension(caller): Extension<Identity>) -> String {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let pool = connect_pool(&var("DATABASE_URL")?, "greet", PoolSettings::default()).await?;
+    let url = DatabaseUrl::parse(&var("DATABASE_URL")?)?;
+    let database = Database::connect(&url, "greet").await?;
     let ring = KeyRing::parse(&var("KEY_RING")?)?;
-    let (gate, tasks) = Gate::builder(pool, ring).build().await?;
+    let (gate, tasks) = Gate::builder(database, ring).build().await?;
     tokio::spawn(tasks.run(std::future::pending()));
 
     let app = Router::new().fallback(greet).layer(gate);

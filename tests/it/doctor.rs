@@ -7,8 +7,11 @@ use std::{
     thread,
 };
 
-use akgate_state::clock::{Clock, SystemClock};
-use akgate_state::database::MIGRATOR;
+use akgate_state::{
+    calls::partitions::ensure_partitions,
+    clock::{Clock, SystemClock},
+    database::MIGRATOR,
+};
 use axum::Router;
 use serde_json::Value;
 
@@ -16,6 +19,7 @@ use crate::{
     addresses::refusing,
     database::TestDatabase,
     process::{Scratch, akgate, operator_as, secrets},
+    upkeep::insert_intent,
 };
 
 /// A mail server that lets everybody in and takes nothing.
@@ -130,6 +134,7 @@ async fn doctor_passes_a_healthy_setup_and_names_the_remedy_of_each_fault() {
             "policy",
             "operators",
             "letters",
+            "outcomes",
             "mail",
             "upstream RAM",
             "clock, compared with RAM",
@@ -253,6 +258,39 @@ async fn doctor_reports_an_unreachable_database_and_a_foreign_key_ring() {
     let database = found.iter().find(|one| one.0 == "database").unwrap();
     assert_eq!(database.1, "wrong");
     assert!(!database.2.contains("nobody"), "{database:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_names_changes_whose_outcome_is_not_there() {
+    let patient = Patient::new().await;
+    let config = patient.config(refusing().port(), refusing().port(), "");
+    let outcomes = || {
+        let (_, found) = patient.examine(&config);
+        found.into_iter().find(|one| one.0 == "outcomes").unwrap()
+    };
+    let pool = patient.database.pool();
+    let now = SystemClock.now();
+    for (minutes, outcome, is, said) in [
+        (5, None, "good", "known of all changes of the last 24 hours"),
+        (
+            600,
+            Some("Unknown"),
+            "care",
+            "1 changes of the last 24 hours have an unknown outcome",
+        ),
+        (
+            40,
+            None,
+            "care",
+            "1 changes of the last 24 hours have no outcome, 1 an unknown one",
+        ),
+    ] {
+        let at = now - time::Duration::minutes(minutes);
+        ensure_partitions(pool, at).await.unwrap();
+        insert_intent(pool, at, outcome).await;
+        let found = outcomes();
+        assert_eq!((found.1.as_str(), found.2.as_str()), (is, said));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

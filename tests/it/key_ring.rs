@@ -1,6 +1,6 @@
 //! The key ring and the database belong together: another ring with the same ids does nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     database::TestDatabase,
@@ -135,6 +135,81 @@ async fn reseal_waits_for_the_nodes_to_have_the_new_key() {
     let refused = akgate(&["keys", "reseal"], &world.config);
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("lacks the key `seal 2`"), "{said}");
+}
+
+/// What the database says of a key: which key of the ring has sealed it.
+async fn sealed_with(database: &TestDatabase, access_key_id: &str) -> Option<i32> {
+    sqlx::query_scalar("SELECT seal_key_id FROM access_keys WHERE access_key_id = $1")
+        .bind(access_key_id)
+        .fetch_optional(database.pool())
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_key_seals_nothing_before_every_node_has_it() {
+    let database = TestDatabase::new().await;
+    // A world for each node: its own ring file, its own upstream.
+    let worlds = [
+        World::new(&database.url(), "").await,
+        World::new(&database.url(), "").await,
+    ];
+    let [first, second] = &worlds;
+    first.import(&["alice"]);
+    let start = |world: &World| Served::start(&world.config, "gateway", &[]);
+    let (one, mut other) = (start(first), start(second));
+    let gateways = [one.address("gateway").await, other.address("gateway").await];
+    let add_key = |world: &World| {
+        let file = world.scratch.path().join("key-ring");
+        let ring = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{ring}{}", seal(2, 3))).unwrap();
+    };
+    // What each makes is used at both.
+    let import_and_call = async |name: &str, config: &Path| -> Option<i32> {
+        let line = format!(
+            "account_id,user_name,access_key_id,access_key_secret,owner_email\n\
+             5123456789012345,{name},LTAI5tFake{name},FakeSecretOf{name},owner@example.com\n"
+        );
+        let file = first.scratch.write(&format!("{name}.csv"), &line);
+        let done = akgate(&["keys", "import", file.to_str().unwrap()], config);
+        assert!(done.status.success(), "{done:?}");
+        for (world, gateway) in worlds.iter().zip(&gateways) {
+            world.until(gateway, name, "ListUsers", "200").await;
+        }
+        sealed_with(&database, &format!("LTAI5tFake{name}")).await
+    };
+    add_key(first);
+    one.logs("key ring reloaded").await;
+    assert_eq!(import_and_call("bob", &first.config).await, Some(1));
+    add_key(second);
+    other.logs("key ring reloaded").await;
+    for node in [&one, &other] {
+        node.logs("secrets are sealed with another key from now on")
+            .await;
+    }
+    assert_eq!(import_and_call("carol", &first.config).await, Some(2));
+    assert_eq!(import_and_call("dave", &second.config).await, Some(2));
+
+    // One that is killed may be one that was only cut off.
+    other.signal("KILL");
+    other.ended().await;
+    let file = first.scratch.path().join("key-ring");
+    let ring = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{ring}{}", seal(3, 4))).unwrap();
+    one.logs("[1, 2, 3]").await;
+    let refused = akgate(&["keys", "reseal"], &first.config);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("do not have the key `seal 3`"), "{said}");
+    let forget = "UPDATE nodes SET announced_at = announced_at - interval '11 minutes'
+                  WHERE name LIKE '%:' || $1 || ':%'";
+    sqlx::query(forget)
+        .bind(other.pid().to_string())
+        .execute(database.pool())
+        .await
+        .unwrap();
+    let resealed = akgate(&["keys", "reseal"], &first.config);
+    assert!(resealed.status.success(), "{resealed:?}");
+    assert_eq!(sealed_with(&database, "LTAI5tFakebob").await, Some(3));
 }
 
 fn seal(id: u8, byte: u8) -> String {

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::{
     addresses,
+    database_host::DatabaseHost,
     harness::{ACCOUNT, Behind, TestNode},
     process::AKGATE,
     road::RAM,
@@ -41,12 +42,12 @@ fn example(name: &str) -> Command {
     Command::new(folder.join("examples").join(name))
 }
 
-/// Starts the example on the node's database; returns its address.
-async fn start(node: &TestNode) -> (Running, String) {
+/// Starts the example on a database; returns its address.
+async fn start(database_url: &str) -> (Running, String) {
     let address = addresses::unused().to_string();
     let key = |byte: u8| hex::encode([byte; 32]);
     let child = example("layer")
-        .env("DATABASE_URL", node.database.url())
+        .env("DATABASE_URL", database_url)
         .env("KEY_RING", format!("seal 1 {}\nindex {}", key(1), key(2)))
         .env("LISTEN", &address)
         .spawn()
@@ -81,7 +82,7 @@ async fn call(address: &str, key: &SigningCredentials, action: &str) -> (u16, St
 async fn handler_behind_the_layer_gets_the_caller_and_a_leaked_key_is_refused() {
     let node = TestNode::new(Behind::Yes).await;
     let key = node.key("LTAI5tFakeAlice", Some("alice")).await;
-    let (_running, address) = start(&node).await;
+    let (_running, address) = start(&node.database.url()).await;
     let alice = format!("acs:ram::{ACCOUNT}:user/alice");
     // A handler may answer in a form of its own, to a change as well.
     for action in ["ListUsers", "CreateUser"] {
@@ -101,4 +102,32 @@ async fn handler_behind_the_layer_gets_the_caller_and_a_leaked_key_is_refused() 
     })
     .await;
     assert_eq!(recorded, restriction.restriction_id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gate_follows_the_host_that_takes_writes() {
+    let node = TestNode::new(Behind::Yes).await;
+    node.clock.set(SystemClock.now());
+    let alice = node.key("LTAI5tFakeAlice", Some("alice")).await;
+    let database = node.database.options();
+    let (first, second) = (DatabaseHost::start(&database).await, addresses::unused());
+    let url = format!(
+        "postgresql://{}@{},{second}/{}?sslmode=disable",
+        database.get_username(),
+        first.address(),
+        database.get_database().unwrap()
+    );
+    let (_running, address) = start(&url).await;
+    let (status, text) = call(&address, &alice, "CreateUser").await;
+    assert_eq!(status, 200, "{text}");
+    first.close().await;
+    eventually("mutations are refused", async || {
+        call(&address, &alice, "CreateUser").await.0 == 503
+    })
+    .await;
+    let _second = DatabaseHost::at(second, &database).await;
+    eventually("mutations pass by the other host", async || {
+        call(&address, &alice, "CreateUser").await.0 == 200
+    })
+    .await;
 }

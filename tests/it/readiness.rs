@@ -1,10 +1,20 @@
 //! `/readyz?verbose` and the start name what is not so in the database.
 
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use akgate::postgres::{Durability, PostgresOptions, PrivatePostgres};
 use akgate_state::database::MIGRATOR;
+use serde_json::Value;
 use sqlx::{Connection, PgConnection};
+use tokio::net::TcpListener;
 
 use crate::{
-    database::TestDatabase,
+    addresses,
+    database::{self, TestDatabase},
+    database_host::DatabaseHost,
     process::{Served, akgate},
     serve::World,
     wait::eventually,
@@ -46,6 +56,25 @@ impl Probed {
         })
         .await;
     }
+}
+
+/// A start fails and `doctor` finds the same, both soon, and without the password.
+async fn is_named_at_once(database_url: &str, reason: &str) {
+    let world = World::new(database_url, "").await;
+    let began = Instant::now();
+    let mut node = Served::start(&world.config, "gateway,public,admin,worker", &[]);
+    assert_eq!(node.ended().await, Some(1), "{}", node.log());
+    assert!(node.log().contains(reason), "{reason}: {}", node.log());
+    let examined = akgate(&["doctor", "-o", "json"], &world.config);
+    assert!(began.elapsed() < Duration::from_secs(30));
+    let out = String::from_utf8(examined.stdout).unwrap();
+    let findings: Vec<Value> = serde_json::from_str(&out).unwrap();
+    let database = findings.iter().find(|one| one["what"] == "database");
+    let database = database.unwrap();
+    assert_eq!(database["is"], "wrong", "{database}");
+    let found = database["found"].as_str().unwrap();
+    assert!(found.contains(reason), "{reason}: {found}");
+    assert!(!(out + &node.log()).contains("FakeWrong"));
 }
 
 /// On a connection of its own: what a session of before is set to is over.
@@ -197,4 +226,71 @@ async fn start_names_a_schema_that_is_not_this_builds() {
     let missing = format!("DELETE FROM _sqlx_migrations WHERE version = {latest}");
     execute(&database, &[&missing]).await;
     refuses("short of 1 migrations");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_password_is_named_at_the_start_and_later() {
+    let server = PrivatePostgres::start(&PostgresOptions {
+        data: None,
+        tuning: Durability::Throwaway,
+    })
+    .unwrap();
+    let mut connection = PgConnection::connect_with(&database::options(&server, "postgres"))
+        .await
+        .unwrap();
+    let mut execute = async |statement: &'static str| {
+        let done = sqlx::raw_sql(statement).execute(&mut connection);
+        done.await.unwrap();
+    };
+    execute("CREATE ROLE locked LOGIN SUPERUSER PASSWORD 'FakeRight'").await;
+    let rules = server.data().unwrap().join("cluster/pg_hba.conf");
+    let before = std::fs::read_to_string(&rules).unwrap();
+    std::fs::write(&rules, format!("local all locked scram-sha-256\n{before}")).unwrap();
+    execute("SELECT pg_reload_conf()").await;
+    let url = |password: &str| {
+        let url = server
+            .url("postgres")
+            .replace("user=postgres", "user=locked");
+        format!("{url}&password={password}")
+    };
+    let reason = "it refuses this user or password (password authentication failed for user";
+    is_named_at_once(&url("FakeWrong"), reason).await;
+
+    let probed = Probed::start(&url("FakeRight")).await;
+    execute("ALTER ROLE locked PASSWORD 'FakeOther'").await;
+    execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'locked'")
+        .await;
+    probed
+        .becomes_unready("[-] database failed: it refuses this user or password")
+        .await;
+    execute("ALTER ROLE locked PASSWORD 'FakeRight'").await;
+    probed.becomes_ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn host_that_is_away_is_named_at_the_start_and_later() {
+    let url = |address: SocketAddr, database: &str| {
+        format!("postgresql://postgres:FakeWrong@{address}/{database}?sslmode=disable")
+    };
+    is_named_at_once(
+        &url(addresses::refusing(), "none"),
+        "it cannot be reached: ",
+    )
+    .await;
+    // The system takes its connections, and nobody answers.
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let reason = "it does not respond in time";
+    is_named_at_once(&url(mute.local_addr().unwrap(), "none"), reason).await;
+
+    let database = TestDatabase::new().await;
+    let options = database.options();
+    let host = DatabaseHost::start(&options).await;
+    let address = host.address();
+    let probed = Probed::start(&url(address, options.get_database().unwrap())).await;
+    host.close().await;
+    probed
+        .becomes_unready("[-] database failed: it cannot be reached: ")
+        .await;
+    let _again = DatabaseHost::at(address, &options).await;
+    probed.becomes_ready().await;
 }

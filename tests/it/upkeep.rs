@@ -1,13 +1,19 @@
 //! Upkeep of the records of calls beside those who read and write them: partitions, and outcomes that nobody writes.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
 use akgate_state::{
     calls::{
         CallOutcome,
         batch::{BulkRecord, SettledIntent},
         partitions::{drop_partitions_before, ensure_partitions},
-        reconcile::{OUTCOME_DEADLINE, mark_unknown_outcomes},
+        reconcile::{
+            OUTCOME_DEADLINE, OutcomeGaps, ReconcileProgress, count_outcome_gaps,
+            mark_unknown_outcomes,
+        },
     },
     clock::{Clock, SystemClock},
     database::{PoolSettings, connect_pool},
@@ -21,7 +27,11 @@ use uuid::Uuid;
 use crate::{database::TestDatabase, wait::eventually};
 
 /// Writes an intent; returns its RequestId.
-async fn insert_intent(pool: &PgPool, received_at: OffsetDateTime, outcome: Option<&str>) -> Uuid {
+pub async fn insert_intent(
+    pool: &PgPool,
+    received_at: OffsetDateTime,
+    outcome: Option<&str>,
+) -> Uuid {
     let request_id = Uuid::new_v4();
     sqlx::query(
         "INSERT INTO intents (
@@ -107,7 +117,7 @@ async fn calls_go_on_while_a_dump_reads_and_partitions_come_and_go() {
                 timeout: Duration::from_secs(2),
                 retention: time::Duration::days(30),
             };
-            upkeep.run(stopped).await;
+            upkeep.run(stopped, |_| {}).await;
         })
     };
     let until = Instant::now() + Duration::from_secs(3);
@@ -156,6 +166,32 @@ async fn detached_partition_that_could_not_be_dropped_is_dropped_later() {
     assert!(left.iter().all(|name| *name >= table(now)), "{left:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn upkeep_reports_how_many_outcomes_it_has_marked() {
+    let database = TestDatabase::new().await;
+    let pool = database.pool();
+    let late = SystemClock.now() - OUTCOME_DEADLINE - time::Duration::minutes(1);
+    ensure_partitions(pool, late).await.unwrap();
+    for outcome in [None, None, Some("Succeeded")] {
+        insert_intent(pool, late, outcome).await;
+    }
+    let upkeep = Upkeep {
+        pool,
+        clock: &SystemClock,
+        timeout: Duration::from_secs(5),
+        retention: time::Duration::days(30),
+    };
+    let (stop, stopped) = watch::channel(false);
+    let reported = AtomicU64::new(0);
+    upkeep
+        .run(stopped, |count| {
+            reported.fetch_add(count, Ordering::Relaxed);
+            stop.send_replace(true);
+        })
+        .await;
+    assert_eq!(reported.into_inner(), 2);
+}
+
 #[tokio::test]
 async fn outcome_that_nobody_wrote_becomes_unknown_and_a_later_one_counts() {
     let database = TestDatabase::new().await;
@@ -171,9 +207,23 @@ async fn outcome_that_nobody_wrote_becomes_unknown_and_a_later_one_counts() {
     let settled = insert_intent(pool, late, Some("Succeeded")).await;
     let long_ago = insert_intent(pool, days[2], None).await;
 
-    let mut from = now - time::Duration::days(7);
-    let count = mark_unknown_outcomes(pool, &mut from, now).await.unwrap();
-    assert_eq!((count, from), (2, now - OUTCOME_DEADLINE));
+    let begin = now - time::Duration::days(7);
+    let gaps = async || count_outcome_gaps(pool, begin, now).await.unwrap();
+    let (unknown, missing) = (0, 3);
+    assert_eq!(gaps().await, OutcomeGaps { unknown, missing });
+    let mut progress = ReconcileProgress {
+        from: begin,
+        marked: 0,
+    };
+    mark_unknown_outcomes(pool, &mut progress, now)
+        .await
+        .unwrap();
+    assert_eq!(
+        (progress.marked, progress.from),
+        (2, now - OUTCOME_DEADLINE)
+    );
+    let (unknown, missing) = (2, 1);
+    assert_eq!(gaps().await, OutcomeGaps { unknown, missing });
     for (request_id, wanted) in [
         (young, None),
         (abandoned, Some("Unknown")),
@@ -194,8 +244,10 @@ async fn outcome_that_nobody_wrote_becomes_unknown_and_a_later_one_counts() {
     };
     SettledIntent::write(pool, &[answer]).await.unwrap();
     let later = now + time::Duration::minutes(11);
-    let count = mark_unknown_outcomes(pool, &mut from, later).await.unwrap();
-    assert_eq!(count, 1, "the young one, which is late by now");
+    mark_unknown_outcomes(pool, &mut progress, later)
+        .await
+        .unwrap();
+    assert_eq!(progress.marked, 3, "the young one, which is late by now");
     assert_eq!(outcome(pool, young).await.as_deref(), Some("Unknown"));
     assert_eq!(outcome(pool, abandoned).await.as_deref(), Some("Succeeded"));
 }

@@ -766,7 +766,10 @@ async fn registry_in_memory_that_differs_is_found_and_read_again() {
     node.report(KEY).await;
     let feed = node.node.feed();
     let mut cursor = VerificationCursor::default();
+    assert_eq!(feed.verification().verified_at, None);
     assert_eq!(feed.verify(&mut cursor).await.unwrap(), 0);
+    let first = feed.verification();
+    assert_eq!(first.mismatches, 0);
     let sensitive = call(&node, &alice, RAM, "ListAccessKeys").await;
     assert_eq!(sensitive.status, 200, "{}", sensitive.text);
     for flipped in [
@@ -786,6 +789,8 @@ async fn registry_in_memory_that_differs_is_found_and_read_again() {
     assert_eq!(feed.verify(&mut cursor).await.unwrap(), 1);
     let refused = call(&node, &alice, RAM, "ListAccessKeys").await;
     assert_eq!(refused.code(), "Forbidden", "widened: {}", refused.text);
+    let last = feed.verification();
+    assert!(last.verified_at > first.verified_at && last.mismatches == 3);
 }
 
 /// A change that the failover lost is not said to be in force.

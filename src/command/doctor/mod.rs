@@ -15,7 +15,7 @@ use crate::config::{Config, ProcessRole};
 
 /// Check everything that a node depends on, and print what to do; changes nothing
 ///
-/// Configuration, key ring, database, migrations, durability, connections, clock, mail server, upstreams, policy, operators and letters.
+/// Configuration, key ring, database, migrations, durability, connections, clock, mail server, upstreams, policy, operators, letters and outcomes.
 /// Exit status: 0 if all is well, 3 if something needs attention, 1 if something is wrong.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DoctorArgs {

@@ -15,6 +15,7 @@ use crate::{
 };
 use akgate_rules::verdict::Mode;
 use akgate_state::{
+    calls::reconcile::{self, OutcomeGaps},
     clock::{Clock, SystemClock},
     database::{self, Pool, PoolSettings, SchemaDifference},
     directory::{key_ring_check, listing, sealing::KeyRing},
@@ -33,10 +34,19 @@ const CLOCK_SKEW_FAILURE: Duration = Duration::minutes(5);
 /// A letter that has been due for longer than this needs attention.
 const LATE_LETTER_AGE: Duration = Duration::hours(1);
 
+/// How many hours' changes are looked at.
+const OUTCOME_HOURS: i32 = 24;
+
+/// No further hour is looked at after this time.
+const OUTCOME_BUDGET: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How much later than due an outcome may be marked as unknown: workers look every minute.
+const OUTCOME_GRACE: Duration = Duration::minutes(2);
+
 pub(super) fn check_key_ring(config: &Config, findings: &mut Vec<CheckFinding>) -> Option<KeyRing> {
     match KeyRing::parse(config.key_ring.expose()) {
         Ok(ring) => {
-            let found = format!("seals with key {}", ring.newest());
+            let found = format!("its newest key is {}", ring.newest());
             findings.push(CheckFinding::good("key ring", found));
             Some(ring)
         }
@@ -79,10 +89,14 @@ pub(super) async fn check_database(
     if is_migrated {
         server::check_connections(&pool, config, findings).await;
         check_nodes(&pool, findings).await;
-        check_secrets(&pool, ring, findings).await;
+        if let Some(ring) = ring {
+            check_secrets(&pool, ring, findings).await;
+            check_node_rings(&pool, ring, findings).await;
+        }
         check_policy(&pool, config, findings).await;
         check_operators(&pool, config, findings).await;
         check_letters(&pool, findings).await;
+        check_outcomes(&pool, findings).await;
     }
     pool.close().await;
 }
@@ -192,8 +206,7 @@ async fn check_nodes(pool: &Pool, findings: &mut Vec<CheckFinding>) {
     }
 }
 
-async fn check_secrets(pool: &Pool, ring: Option<&KeyRing>, findings: &mut Vec<CheckFinding>) {
-    let Some(ring) = ring else { return };
+async fn check_secrets(pool: &Pool, ring: &KeyRing, findings: &mut Vec<CheckFinding>) {
     match with_timeout(key_ring_check::check_key_ring(pool, ring)).await {
         Ok(()) => {}
         Err(fault) => {
@@ -226,6 +239,32 @@ async fn check_secrets(pool: &Pool, ring: Option<&KeyRing>, findings: &mut Vec<C
                 ),
             }
         }
+    });
+}
+
+/// Whether the newest key seals, or waits for nodes that lack it.
+async fn check_node_rings(pool: &Pool, ring: &KeyRing, findings: &mut Vec<CheckFinding>) {
+    let what = "key rings of the nodes";
+    let running = match with_timeout(nodes::list_running_nodes(pool)).await {
+        Ok(running) if running.is_empty() => return,
+        Ok(running) => running,
+        Err(fault) => {
+            findings.push(CheckFinding::wrong(what, fault, "check the database"));
+            return;
+        }
+    };
+    let newest = ring.newest();
+    let lacking = running
+        .iter()
+        .filter(|node| !node.seal_key_ids.contains(&newest));
+    let lacking: Vec<&str> = lacking.map(|node| node.name.as_str()).collect();
+    findings.push(match lacking.as_slice() {
+        [] => CheckFinding::good(what, format!("all have key {newest}")),
+        lacking => CheckFinding::care(
+            what,
+            format!("key {newest} does not seal yet; without it: {}", lacking.join(", ")),
+            "add its line to the key ring of every node; a node that was killed is forgotten after ten minutes",
+        ),
     });
 }
 
@@ -303,5 +342,51 @@ async fn check_letters(pool: &Pool, findings: &mut Vec<CheckFinding>) {
             "run akgate letters list --state Failed, and contact those owners in another way",
         ),
         Ok(_) => CheckFinding::good("letters", "none are late"),
+    });
+}
+
+/// Whether it is known what came of the changes of the last day; of fewer hours where a day has too many.
+async fn check_outcomes(pool: &Pool, findings: &mut Vec<CheckFinding>) {
+    let what = "outcomes";
+    let until = SystemClock.now() - reconcile::OUTCOME_DEADLINE - OUTCOME_GRACE;
+    let began = Instant::now();
+    let mut gaps = OutcomeGaps::default();
+    let mut hours = 0;
+    while hours < OUTCOME_HOURS && began.elapsed() < OUTCOME_BUDGET {
+        let end = until - Duration::HOUR * hours;
+        let counting = reconcile::count_outcome_gaps(pool, end - Duration::HOUR, end);
+        match with_timeout(counting).await {
+            Ok(more) => {
+                gaps.unknown += more.unknown;
+                gaps.missing += more.missing;
+            }
+            Err(fault) => {
+                findings.push(CheckFinding::wrong(what, fault, "check the database"));
+                return;
+            }
+        }
+        hours += 1;
+    }
+    findings.push(match gaps {
+        OutcomeGaps { missing: 1.., .. } => CheckFinding::care(
+            what,
+            format!(
+                "{} changes of the last {hours} hours have no outcome, {} an unknown one",
+                gaps.missing, gaps.unknown
+            ),
+            "check that a process with the role worker runs: it marks them within minutes",
+        ),
+        OutcomeGaps { unknown: 1.., .. } => CheckFinding::care(
+            what,
+            format!(
+                "{} changes of the last {hours} hours have an unknown outcome",
+                gaps.unknown
+            ),
+            "a node was killed, or an upstream did not answer: compare with the service's own records; akgate keys activity KEY lists the changes of a key",
+        ),
+        _ => CheckFinding::good(
+            what,
+            format!("known of all changes of the last {hours} hours"),
+        ),
     });
 }

@@ -68,10 +68,9 @@ pub(super) async fn reseal_secrets(
 
 /// The names of running nodes that could not open what this key seals.
 async fn nodes_without_key(pool: &Pool, seal_key_id: i32) -> Result<Vec<String>, StateFault> {
-    let nodes = nodes::list_nodes(pool).await?;
-    let behind = nodes.into_iter().filter(|node| {
-        let is_running = matches!(node.state.as_str(), "Leased" | "Serving");
-        is_running && !node.seal_key_ids.contains(&seal_key_id)
-    });
+    let nodes = nodes::list_running_nodes(pool).await?;
+    let behind = nodes
+        .into_iter()
+        .filter(|node| !node.seal_key_ids.contains(&seal_key_id));
     Ok(behind.map(|node| node.name).collect())
 }

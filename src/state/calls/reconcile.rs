@@ -21,27 +21,71 @@ const SIGNING_WINDOW: Duration = Duration::hours(1);
 /// Intents that one statement may mark.
 const MAX_MARKED: u64 = 10_000;
 
-/// Marks intents without an outcome as unknown, from those received at `from` up to the deadline; moves `from` to where
-/// it came, and returns how many. An outcome that is written later still counts.
+/// How far a node has looked for intents without an outcome.
+#[derive(Debug, Clone, Copy)]
+pub struct ReconcileProgress {
+    /// Those that were received before have an outcome.
+    pub from: OffsetDateTime,
+    /// How many were marked as unknown.
+    pub marked: u64,
+}
+
+/// Marks intents without an outcome as unknown, from where `progress` stands up to the deadline, and moves that on. An
+/// outcome that is written later still counts.
 ///
 /// # Errors
-/// [`StateFault::Database`]; `from` says what was done.
+/// [`StateFault::Database`]; `progress` says what was done.
 pub async fn mark_unknown_outcomes(
     pool: &PgPool,
-    from: &mut OffsetDateTime,
+    progress: &mut ReconcileProgress,
     now: OffsetDateTime,
-) -> Result<u64, StateFault> {
+) -> Result<(), StateFault> {
     let deadline = now - OUTCOME_DEADLINE;
-    let mut count = 0;
-    while *from < deadline {
-        let until = deadline.min(*from + STEP);
-        let marked = mark_received_between(pool, *from, until, now).await?;
-        count += marked;
+    while progress.from < deadline {
+        let until = deadline.min(progress.from + STEP);
+        let marked = mark_received_between(pool, progress.from, until, now).await?;
+        progress.marked += marked;
         if marked < MAX_MARKED {
-            *from = until;
+            progress.from = until;
         }
     }
-    Ok(count)
+    Ok(())
+}
+
+/// Changes of some time whose outcome is not there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OutcomeGaps {
+    /// Their outcome is unknown.
+    pub unknown: i64,
+    /// They have none yet.
+    pub missing: i64,
+}
+
+/// Counts the changes received between two moments whose outcome is not there.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn count_outcome_gaps(
+    pool: &PgPool,
+    from: OffsetDateTime,
+    until: OffsetDateTime,
+) -> Result<OutcomeGaps, StateFault> {
+    let gaps = sqlx::query_as!(
+        OutcomeGaps,
+        "SELECT
+             count(*) FILTER (WHERE outcome = 'Unknown') AS \"unknown!\",
+             count(*) FILTER (WHERE outcome IS NULL) AS \"missing!\"
+         FROM intents
+         WHERE received_at BETWEEN $1 AND $2
+           AND signed_at BETWEEN $3 AND $4",
+        from,
+        until,
+        from - SIGNING_WINDOW,
+        until + SIGNING_WINDOW
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(gaps)
 }
 
 async fn mark_received_between(

@@ -1,6 +1,6 @@
 //! Why the database cannot be used.
 
-use super::url::DatabaseUrlFault;
+use super::{reason::describe_error, url::DatabaseUrlFault};
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -8,8 +8,8 @@ pub enum DatabaseError {
     /// Its URL is wrong.
     #[error("the database's URL {0}")]
     Url(#[from] DatabaseUrlFault),
-    /// It cannot be reached.
-    #[error("the database cannot be reached: {0}")]
+    /// No session can be opened, or it cannot serve.
+    #[error("the database cannot be used: {}", describe_error(.0))]
     Unreachable(#[from] sqlx::Error),
     /// No host accepts writes; the message says why for each.
     #[error("no host of the database accepts writes: {0}")]

@@ -20,7 +20,8 @@ pub use inspect::{
 };
 pub use pooler::shares_sessions;
 pub use pools::NodePools;
-pub use reason::{describe_refusal, probe_database};
+pub use primary::probe_database;
+pub use reason::describe_refusal;
 pub use schema::{
     MIGRATOR, SchemaDifference, applied_migrations, compare_schema, create_database,
     known_migrations, run_migrations,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgConnectOptions};
 
-use super::{error::DatabaseError, failures, session, url::host_name};
+use super::{error::DatabaseError, failures, reason::describe_error, session, url::host_name};
 
 /// The time between two looks at the hosts, however often sessions fail.
 const PROBE_INTERVAL: Duration = Duration::from_millis(250);
@@ -34,7 +34,8 @@ pub(super) async fn find_primary(hosts: &[PgConnectOptions]) -> Result<usize, Da
     }
     faults.sort_by_key(|(place, _)| *place);
     let reasons = hosts.iter().zip(&faults);
-    let reasons = reasons.map(|(host, (_, fault))| format!("{}: {fault}", host_name(host)));
+    let reasons =
+        reasons.map(|(host, (_, fault))| format!("{}: {}", host_name(host), describe_error(fault)));
     Err(DatabaseError::NoPrimary(
         reasons.collect::<Vec<_>>().join("; "),
     ))
@@ -67,6 +68,15 @@ pub(super) async fn follow_primary(
         }
         tokio::time::sleep(PROBE_INTERVAL).await;
     }
+}
+
+/// Opens a session of its own and looks whether it can write: a pool says only that it waits in vain.
+///
+/// # Errors
+/// Why not.
+pub async fn probe_database(pool: &PgPool) -> Result<(), String> {
+    let probed = probe_host(&pool.connect_options()).await;
+    probed.map_err(|error| describe_error(&error))
 }
 
 /// Opens a session and looks whether it can write.

@@ -1,8 +1,5 @@
 //! Why the database is not available, in words for an operator.
 
-use sqlx::PgPool;
-
-use super::primary;
 use crate::directory::StateFault;
 
 /// What the server said, where it refused something; `None` where it gave no answer.
@@ -14,16 +11,8 @@ pub fn describe_refusal(fault: &StateFault) -> Option<String> {
     }
 }
 
-/// Opens a session of its own and looks whether it can write: a pool says only that it waits in vain.
-///
-/// # Errors
-/// Why not.
-pub async fn probe_database(pool: &PgPool) -> Result<(), String> {
-    let probed = primary::probe_host(&pool.connect_options()).await;
-    probed.map_err(|error| describe_error(&error))
-}
-
-fn describe_error(error: &sqlx::Error) -> String {
+/// What happened, as an operator can act on it.
+pub(super) fn describe_error(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(said) => match said.code().as_deref().and_then(describe_state) {
             Some(reason) => format!("{reason} ({})", said.message()),

@@ -69,7 +69,8 @@ pub async fn reseal_batch(
     limit: i64,
     rng: &mut (impl CryptoRng + Send),
 ) -> Result<Option<(String, usize)>, StateFault> {
-    let rows = read_stale_rows(pool, table, ring.newest(), after, limit).await?;
+    let newest = ring.newest();
+    let rows = read_stale_rows(pool, table, newest, after, limit).await?;
     let Some(last) = rows.last().map(|row| row.access_key_id.clone()) else {
         return Ok(None);
     };
@@ -81,9 +82,9 @@ pub async fn reseal_batch(
             bytes: row.sealed_secret.clone(),
         };
         let secret = ring.open(&sealed, place)?;
-        resealed.push(ring.seal(&secret, place, rng)?.bytes);
+        resealed.push(ring.seal_with(newest, &secret, place, rng)?.bytes);
     }
-    write_resealed_rows(pool, table, ring.newest(), &rows, &resealed).await?;
+    write_resealed_rows(pool, table, newest, &rows, &resealed).await?;
     Ok(Some((last, rows.len())))
 }
 

@@ -1,9 +1,16 @@
 //! Secrets at rest: sealed with XChaCha20-Poly1305 under a key ring, and found by a blind index.
 //!
 //! A sealed value is bound to its place (table, column, row) as associated data, so that it cannot be opened in another
-//! place. The newest key seals; older ones open, until everything is sealed again.
+//! place. The newest key that every running node has seals; older ones open, until everything is sealed again.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering},
+    },
+};
 
 use arc_swap::ArcSwap;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -39,7 +46,13 @@ const CONFIRMATION_CONTEXT: &[u8] = b"akgate-confirmation-v1\n";
 /// The keys that seal secrets, and the one that finds them and signs links. Clones are the same ring: what one takes over
 /// ([`KeyRing::take_over`]), all have.
 #[derive(Clone)]
-pub struct KeyRing(Arc<ArcSwap<RingKeys>>);
+pub struct KeyRing(Arc<SharedRing>);
+
+struct SharedRing {
+    keys: ArcSwap<RingKeys>,
+    /// The key that seals, while the ring has it; else the newest does.
+    sealing: AtomicI32,
+}
 
 struct RingKeys {
     seals: BTreeMap<i32, Zeroizing<[u8; 32]>>,
@@ -153,16 +166,31 @@ impl KeyRing {
             .next_back()
             .ok_or(KeyRingFault::Missing("seal"))?;
         let index = index.ok_or(KeyRingFault::Missing("index"))?;
-        Ok(Self(Arc::new(ArcSwap::from_pointee(RingKeys {
+        let keys = RingKeys {
             seals,
             newest,
             index,
-        }))))
+        };
+        Ok(Self(Arc::new(SharedRing {
+            keys: ArcSwap::from_pointee(keys),
+            sealing: AtomicI32::new(newest),
+        })))
     }
 
-    /// Works with the keys of another ring from now on.
+    /// Works with the keys of another ring from now on. What sealed before goes on to seal, if that ring has it: others may
+    /// not have a newer key yet.
     pub fn take_over(&self, other: &Self) {
-        self.0.store(other.0.load_full());
+        self.0.keys.store(other.0.keys.load_full());
+    }
+
+    /// Seals with the newest key that all these rings have as well, given by the ids of their keys; with the newest of its
+    /// own where they share none. Whether that is another one than before.
+    pub fn seal_with_common_key(&self, rings: &[Vec<i32>]) -> bool {
+        let keys = self.0.keys.load();
+        let is_common = |id: &&i32| rings.iter().all(|ring| ring.contains(id));
+        let common = keys.seals.keys().rev().find(is_common);
+        let sealing = common.copied().unwrap_or(keys.newest);
+        self.0.sealing.swap(sealing, Ordering::Relaxed) != sealing
     }
 
     /// Whether another ring has the same keys under the same ids.
@@ -171,25 +199,35 @@ impl KeyRing {
         self.check_values() == other.check_values()
     }
 
-    /// The id of the key that seals.
+    /// The id of the newest key.
     #[must_use]
     pub fn newest(&self) -> i32 {
-        self.0.load().newest
+        self.0.keys.load().newest
     }
 
-    /// The keys that seal, by id.
+    /// The id of the key that seals.
+    #[must_use]
+    pub fn sealing(&self) -> i32 {
+        let sealing = self.0.sealing.load(Ordering::Relaxed);
+        match self.has(sealing) {
+            true => sealing,
+            false => self.newest(),
+        }
+    }
+
+    /// The ids of the keys that seal and open.
     #[must_use]
     pub fn seal_key_ids(&self) -> Vec<i32> {
-        self.0.load().seals.keys().copied().collect()
+        self.0.keys.load().seals.keys().copied().collect()
     }
 
     /// Whether it has the sealing key of this id.
     #[must_use]
     pub fn has(&self, seal_key_id: i32) -> bool {
-        self.0.load().seals.contains_key(&seal_key_id)
+        self.0.keys.load().seals.contains_key(&seal_key_id)
     }
 
-    /// Seals a secret for one place, with the newest key.
+    /// Seals a secret for one place, with the newest key that every running node has.
     ///
     /// # Errors
     /// [`SealFault`] only where the ring itself is broken.
@@ -199,21 +237,32 @@ impl KeyRing {
         place: SealLocation<'_>,
         rng: &mut impl CryptoRng,
     ) -> Result<SealedSecret, SealFault> {
-        let keys = self.0.load();
+        self.seal_with(self.sealing(), secret, place, rng)
+    }
+
+    /// The same with a certain key.
+    pub(super) fn seal_with(
+        &self,
+        key_id: i32,
+        secret: &AccessKeySecret,
+        place: SealLocation<'_>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<SealedSecret, SealFault> {
+        let keys = self.0.keys.load();
         let mut nonce = [0; NONCE_LEN];
         rng.fill_bytes(&mut nonce);
         let text = keys
-            .cipher(keys.newest)?
+            .cipher(key_id)?
             .encrypt(
                 &XNonce::from(nonce),
                 Payload {
                     msg: secret.expose().as_bytes(),
-                    aad: &place.associated_data(keys.newest),
+                    aad: &place.associated_data(key_id),
                 },
             )
             .map_err(|_| SealFault::Broken)?;
         Ok(SealedSecret {
-            key_id: keys.newest,
+            key_id,
             bytes: [&nonce[..], &text].concat(),
         })
     }
@@ -231,9 +280,8 @@ impl KeyRing {
             .bytes
             .split_first_chunk::<NONCE_LEN>()
             .ok_or(SealFault::Broken)?;
-        let secret = self
-            .0
-            .load()
+        let keys = self.0.keys.load();
+        let secret = keys
             .cipher(sealed.key_id)?
             .decrypt(
                 &XNonce::from(*nonce),
@@ -251,7 +299,7 @@ impl KeyRing {
     /// The token of a confirmation link: nobody without the ring can make one.
     #[must_use]
     pub fn confirmation_token(&self, restriction: Uuid, contact: Uuid, generation: i32) -> String {
-        let keys = self.0.load();
+        let keys = self.0.keys.load();
         let mac = keys
             .index
             .mac(CONFIRMATION_CONTEXT)
@@ -267,7 +315,7 @@ impl KeyRing {
     /// can be learnt from one.
     #[must_use]
     pub fn blind_index(&self, secret: &AccessKeySecret) -> Vec<u8> {
-        let keys = self.0.load();
+        let keys = self.0.keys.load();
         keys.index
             .mac(BLIND_INDEX_CONTEXT)
             .chain_update(secret.expose())
@@ -280,7 +328,7 @@ impl KeyRing {
     #[must_use]
     pub(super) fn check_values(&self) -> Vec<(i32, Vec<u8>)> {
         let value = |key: &MacKey| key.mac(CHECK_CONTEXT).finalize().into_bytes().to_vec();
-        let keys = self.0.load();
+        let keys = self.0.keys.load();
         let seals = keys.seals.iter();
         let seals = seals.map(|(id, key)| (*id, value(&MacKey::new(key.clone()))));
         seals.chain([(INDEX_KEY_ID, value(&keys.index))]).collect()
@@ -406,6 +454,31 @@ mod tests {
             old.open(&again, PLACE).err(),
             Some(SealFault::UnknownKey(2))
         );
+    }
+
+    #[test]
+    fn new_key_seals_once_every_ring_has_it() {
+        let ring = ring(&[(1, 1)]);
+        ring.take_over(&super::tests::ring(&[(1, 1), (2, 2), (3, 3)]));
+        assert_eq!((ring.newest(), ring.sealing()), (3, 1));
+        for (others, sealing) in [
+            (vec![vec![1]], 1),
+            (vec![vec![1, 2, 3], vec![1, 2]], 2),
+            (vec![vec![1, 2, 3], vec![2, 3, 4]], 3),
+            (vec![vec![1, 2], vec![1]], 1),
+            // Nothing would serve all of them.
+            (vec![vec![1], vec![4]], 3),
+            (vec![], 3),
+        ] {
+            let before = ring.sealing();
+            assert_eq!(ring.seal_with_common_key(&others), before != sealing);
+            assert_eq!(ring.sealing(), sealing, "{others:?}");
+            let sealed = ring.seal(&secret(), PLACE, &mut StdRng::seed_from_u64(1));
+            assert_eq!(sealed.unwrap().key_id, sealing);
+        }
+        // The key that seals is taken out.
+        ring.take_over(&super::tests::ring(&[(4, 4)]));
+        assert_eq!(ring.sealing(), 4);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod changes;
 mod load_slot;
 mod reload;
 pub mod verification;
+mod verification_status;
 
 use std::{
     collections::HashSet,
@@ -28,6 +29,7 @@ use self::{
     changes::{ChangeQuery, ChangedItem, ChangedItems, load_additions, load_changes},
     load_slot::take_load_slot,
     reload::{load_registry, reload_registry},
+    verification_status::VerificationRecord,
 };
 use crate::directory::{
     StateFault,
@@ -37,6 +39,8 @@ use crate::directory::{
 use crate::follow::{NextRound, PollLoop};
 use crate::live::memory::{CredentialEntry, CredentialState, LiveRegistry};
 use akgate_rules::{access_key::AccessKeyId, position::Position};
+
+pub use self::verification_status::VerificationStatus;
 
 /// How the revision is followed.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +100,7 @@ pub struct Feed {
     /// When the counter was last read, in milliseconds since `born`; -1 before the first time.
     read_at: AtomicI64,
     born: Instant,
+    verification: VerificationRecord,
 }
 
 impl Feed {
@@ -112,6 +117,7 @@ impl Feed {
             last_look: Mutex::default(),
             read_at: AtomicI64::new(-1),
             born: Instant::now(),
+            verification: VerificationRecord::default(),
         }
     }
 
@@ -138,6 +144,12 @@ impl Feed {
                 .elapsed()
                 .saturating_sub(Duration::from_millis(read_at)),
         )
+    }
+
+    /// What comparing [`LiveRegistry`] with Postgres has found.
+    #[must_use]
+    pub fn verification(&self) -> VerificationStatus {
+        self.verification.status()
     }
 
     /// Brings [`LiveRegistry`] to a position: what was just committed, here or at another node. What is begun is done, whether

@@ -20,6 +20,7 @@ use std::{
 
 use sqlx::PgPool;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 pub use self::clocks::{ClockFault, Clocks};
 use crate::follow::{NextRound, PollLoop};
@@ -194,14 +195,22 @@ impl Membership {
             self.report().await?;
             self.settle(feed).await?;
         }
-        let (offsets, latest) = with_timeout(self.timeout, async {
-            let offsets = nodes::list_clock_offsets(&self.pool).await?;
+        let (nodes, latest) = with_timeout(self.timeout, async {
+            let nodes = nodes::list_running_nodes(&self.pool).await?;
             let latest = nodes::advance_latest_time(&self.pool, now).await?;
-            Ok::<_, StateFault>((offsets, latest))
+            Ok::<_, StateFault>((nodes, latest))
         })
         .await?;
         self.latest.see(latest);
+        let recent = nodes.iter().filter(|node| node.is_recent);
+        let offsets = recent.filter_map(|node| Some((node.node_id, node.clock_offset_ms?)));
+        let offsets: Vec<(Uuid, i64)> = offsets.collect();
         self.clocks.compare(self.node_info.node_id, &offsets);
+        let ring = &self.node_info.ring;
+        if ring.seal_with_common_key(&nodes::seal_key_ids(nodes)) {
+            let key = ring.sealing();
+            tracing::info!(key, "secrets are sealed with another key from now on");
+        }
         Ok(())
     }
 

@@ -8,6 +8,9 @@ use crate::directory::{StateFault, sealing::KeyRing};
 use akgate_api::nodes::NodeView;
 use akgate_rules::position::{History, Position};
 
+/// How long a node that says nothing may come back as it was, in seconds: it may be stopped, or cut off.
+const SILENCE_LIMIT_SECONDS: f64 = 600.0;
+
 /// How a node describes itself.
 #[derive(Debug, Clone)]
 pub struct NodeInfo {
@@ -159,7 +162,8 @@ pub async fn delete_silent_nodes(pool: &PgPool) -> Result<(), StateFault> {
     sqlx::query!(
         "DELETE FROM nodes
          WHERE (fenced OR NOT enforces)
-           AND announced_at < clock_timestamp() - interval '10 minutes'"
+           AND announced_at < clock_timestamp() - make_interval(secs => $1)",
+        SILENCE_LIMIT_SECONDS
     )
     .execute(pool)
     .await?;
@@ -275,23 +279,58 @@ pub async fn fence_node(pool: &PgPool, seen: &EnforcingNode) -> Result<bool, Sta
     Ok(fenced.rows_affected() > 0)
 }
 
-/// How far the clocks of the live nodes are ahead of the database's, in milliseconds.
+/// A node that runs, as far as anybody can tell.
+#[derive(Debug, Clone)]
+pub struct RunningNode {
+    /// Its id.
+    pub node_id: Uuid,
+    /// Host and process.
+    pub name: String,
+    /// The ids of the keys of its ring.
+    pub seal_key_ids: Vec<i32>,
+    /// How far its clock is ahead of the database's, in milliseconds.
+    pub clock_offset_ms: Option<i64>,
+    /// Whether it was heard of within the last five seconds.
+    pub is_recent: bool,
+}
+
+/// Reads the nodes that run. A node that ended in order is none, and neither is one that nobody has heard of for ten
+/// minutes. Between the two, one that is silent or fenced is: it may come back as it was, with its connections, and read
+/// what was sealed meanwhile.
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn list_clock_offsets(pool: &PgPool) -> Result<Vec<(Uuid, i64)>, StateFault> {
-    let rows = sqlx::query!(
-        "SELECT node_id, clock_offset_ms AS \"offset!\"
+pub async fn list_running_nodes(pool: &PgPool) -> Result<Vec<RunningNode>, StateFault> {
+    let nodes = sqlx::query_as!(
+        RunningNode,
+        "SELECT
+             node_id,
+             name,
+             seal_key_ids,
+             clock_offset_ms,
+             announced_at > clock_timestamp() - interval '5 seconds' AS \"is_recent!\"
          FROM nodes
-         WHERE clock_offset_ms IS NOT NULL
-           AND announced_at > clock_timestamp() - interval '5 seconds'"
+         WHERE announced_at > clock_timestamp() - make_interval(secs => $1)
+         ORDER BY name, node_id",
+        SILENCE_LIMIT_SECONDS
     )
     .fetch_all(pool)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.node_id, row.offset))
-        .collect())
+    Ok(nodes)
+}
+
+/// Has a key ring seal with the newest key that all running nodes have. Whether that is another one than before.
+///
+/// # Errors
+/// [`StateFault::Database`]; what sealed before does so still.
+pub async fn agree_on_seal_key(pool: &PgPool, ring: &KeyRing) -> Result<bool, StateFault> {
+    let nodes = list_running_nodes(pool).await?;
+    Ok(ring.seal_with_common_key(&seal_key_ids(nodes)))
+}
+
+/// The ids of the keys of each node's ring.
+pub(super) fn seal_key_ids(nodes: Vec<RunningNode>) -> Vec<Vec<i32>> {
+    nodes.into_iter().map(|node| node.seal_key_ids).collect()
 }
 
 /// The latest time that a node and the database have both seen; moves it on to `now`, where the database agrees.

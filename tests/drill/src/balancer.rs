@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use crate::{
@@ -11,6 +12,15 @@ use crate::{
     process::Process,
     proxy::{Proxy, Target},
 };
+
+/// How it asks a node whether it is ready.
+#[derive(Debug, Clone, Copy)]
+pub struct Checks {
+    /// The time between two checks.
+    pub interval: Duration,
+    /// After how many that fail it sends a node no more calls.
+    pub fall: u32,
+}
 
 /// A running balancer. Dropping it kills it.
 #[derive(Debug)]
@@ -25,7 +35,7 @@ impl Balancer {
     ///
     /// # Errors
     /// Where it is missing or does not start.
-    pub async fn start(folder: &Path, nodes: &[Addresses]) -> Result<Self> {
+    pub async fn start(folder: &Path, nodes: &[Addresses], checks: Checks) -> Result<Self> {
         let socket = folder.join("haproxy.sock");
         let mut text = format!(
             "global\n    maxconn 2000\n\
@@ -33,8 +43,10 @@ impl Balancer {
              \x20   option redispatch\n    retries 2\n\
              frontend calls\n    bind unix@{}\n    default_backend nodes\n\
              backend nodes\n    balance roundrobin\n    option httpchk GET /readyz\n\
-             \x20   default-server inter 500ms fall 2 rise 1\n",
-            socket.display()
+             \x20   default-server inter {}ms fall {} rise 1\n",
+            socket.display(),
+            checks.interval.as_millis(),
+            checks.fall
         );
         for (n, node) in nodes.iter().enumerate() {
             text.push_str(&format!(
@@ -54,7 +66,7 @@ impl Balancer {
             .stdout(Stdio::null())
             .stderr(log);
         let process = Process::spawn(&mut command, None)?;
-        let until = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+        let until = tokio::time::Instant::now() + Duration::from_secs(10);
         while !socket.exists() {
             if tokio::time::Instant::now() > until {
                 let said = std::fs::read_to_string(folder.join("haproxy.log"));
@@ -62,7 +74,7 @@ impl Balancer {
                     format!("HAProxy does not listen: {}", said.unwrap_or_default()).into(),
                 );
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(Self {
             front: Proxy::start(Target::Unix(socket)).await?,

@@ -68,6 +68,7 @@ pub async fn run(settings: &Settings) -> Result<Summary> {
         standby: false,
         hosts: Hosts::One,
         database_timeout: 1,
+        worker: false,
     })
     .await?;
     let cluster = Arc::new(cluster);

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -12,8 +13,9 @@ use crate::{
     Result,
     clock::Clock,
     connections::Connections,
-    desk::Desk,
+    desk::{Desk, Operators},
     keys,
+    mail::MailServer,
     node::{Addresses, Node, State},
     postgres::{DATABASE, Postgres},
     process::Scratch,
@@ -39,6 +41,26 @@ pub struct Settings {
     pub hosts: Hosts,
     /// How long a node waits for the database, in seconds.
     pub database_timeout: u64,
+    /// Whether nodes send letters as well, to a mail server of the drill's own.
+    pub worker: bool,
+}
+
+impl Settings {
+    /// A cluster of so many nodes on one PostgreSQL, all of them notified, without keys.
+    #[must_use]
+    pub fn new(akgate: &Path, nodes: usize) -> Self {
+        Self {
+            akgate: akgate.to_owned(),
+            nodes,
+            notified: Notified::All,
+            keys: 0,
+            standby: false,
+            hosts: Hosts::One,
+            // The product's default.
+            database_timeout: 5,
+            worker: false,
+        }
+    }
 }
 
 /// Which hosts of PostgreSQL the nodes know.
@@ -81,6 +103,8 @@ pub struct Cluster {
     pub postgres: Mutex<Postgres>,
     /// The handlers behind the nodes.
     pub upstream: Upstream,
+    /// Takes the letters, where there are any.
+    pub mail: Option<MailServer>,
     /// Sends calls.
     pub signer: Signer,
     /// Sends reports.
@@ -99,6 +123,14 @@ impl Cluster {
         let scratch = Scratch::new()?;
         let clock = Clock::default();
         let upstream = Upstream::start(clock).await?;
+        let mail = match settings.worker {
+            true => Some(MailServer::start().await?),
+            false => None,
+        };
+        let roles = match settings.worker {
+            true => "gateway,admin,worker",
+            false => "gateway,admin",
+        };
         let mut postgres = Postgres::start(scratch.path()).await?;
         let standby = Proxy::start(postgres.target()).await?;
         standby.set(Mode::Cut);
@@ -115,16 +147,21 @@ impl Cluster {
                 timeout: settings.database_timeout,
                 notify: settings.notified.includes(n),
             };
-            let text = configuration(&scratch, &hosts, &upstream)?;
+            let text = configuration(&scratch, &hosts, &upstream, mail.as_ref())?;
             let config = scratch.write(&format!("node-{n}.toml"), &text)?;
             nodes.push((
-                Node::new(&format!("node-{n}"), &settings.akgate, config.clone()),
+                Node::new(
+                    &format!("node-{n}"),
+                    &settings.akgate,
+                    roles,
+                    config.clone(),
+                ),
                 config,
             ));
             databases.push(database);
         }
         let (_, config) = nodes.first().ok_or("a cluster has a node at least")?;
-        let token = provide(&settings.akgate, config, &scratch, settings.keys).await?;
+        let operators = provide(&settings.akgate, config, &scratch, settings.keys).await?;
         if settings.standby {
             postgres.build_standby().await?;
         }
@@ -143,8 +180,9 @@ impl Cluster {
             standby,
             postgres: Mutex::new(postgres),
             upstream,
+            mail,
             signer: Signer::new(connections.clone()),
-            desk: Desk::new(connections, token),
+            desk: Desk::new(connections, operators),
             clock,
             _scratch: scratch,
         };
@@ -209,6 +247,7 @@ fn configuration(
     scratch: &Scratch,
     database: &DatabaseHosts,
     upstream: &Upstream,
+    mail: Option<&MailServer>,
 ) -> Result<String> {
     let key = |byte: u8| hex::encode([byte; 32]);
     let ring = scratch.write(
@@ -217,6 +256,20 @@ fn configuration(
     )?;
     let identity = scratch.write("identity-key", &key(9))?;
     let upstream = upstream.address();
+    let transport = match mail.map(MailServer::address) {
+        Some(address) => format!(
+            "host = \"{}\"\nport = {}\nencryption = \"none\"",
+            address.ip(),
+            address.port()
+        ),
+        None => format!(
+            "transport = \"folder\"\nfolder = {:?}",
+            scratch.path().join("letters")
+        ),
+    };
+    // A host of its own: nobody who is given a free port of another can take the node's while it is down.
+    let [second, third, fourth] = rand::random::<[u8; 3]>();
+    let host = Ipv4Addr::new(127, second.clamp(1, 254), third, fourth.clamp(1, 254));
     let mut text = format!(
         r#"[database]
 url = "postgresql://postgres@{}/{DATABASE}?sslmode=disable"
@@ -229,29 +282,25 @@ key_ring_file = {ring:?}
 notify = {}
 
 [gateway]
-listen = "127.0.0.1:0"
+listen = "{host}:0"
 
 [public]
-listen = "127.0.0.1:0"
+listen = "{host}:0"
 url = "http://localhost:1"
 
 [admin]
-listen = "127.0.0.1:0"
+listen = "{host}:0"
 requests_per_second = 100000
 
 [telemetry]
-listen = "127.0.0.1:0"
+listen = "{host}:0"
 log_filter = "info,akgate::access=off"
 
 [mail]
-transport = "folder"
-folder = {:?}
+{}
 from = "akgate <akgate@example.com>"
 "#,
-        database.hosts,
-        database.timeout,
-        database.notify,
-        scratch.path().join("letters"),
+        database.hosts, database.timeout, database.notify, transport,
     );
     for product in ["ram", "ims"] {
         text.push_str(&format!(
@@ -261,14 +310,25 @@ from = "akgate <akgate@example.com>"
     Ok(text)
 }
 
-/// Imports the keys and adds an operator; returns the operator's token.
-async fn provide(akgate: &Path, config: &Path, scratch: &Scratch, keys: usize) -> Result<String> {
-    let operator = ["operators", "add", "drill", "--role", "admin"];
-    let token = run(akgate, operator.map(Into::into).to_vec(), config).await?;
+/// Imports the keys and adds the operators; returns their tokens.
+async fn provide(
+    akgate: &Path,
+    config: &Path,
+    scratch: &Scratch,
+    keys: usize,
+) -> Result<Operators> {
+    let add = async |name: &str, role: &str| {
+        let arguments = ["operators", "add", name, "--role", role];
+        run(akgate, arguments.map(Into::into).to_vec(), config).await
+    };
+    let operators = Operators {
+        requester: add("drill", "admin").await?,
+        approver: add("approver", "approver").await?,
+    };
     let file = scratch.write("keys.csv", &keys::csv(keys))?;
     let import = vec!["keys".into(), "import".into(), file];
     run(akgate, import, config).await?;
-    Ok(token)
+    Ok(operators)
 }
 
 async fn run(akgate: &Path, arguments: Vec<PathBuf>, config: &Path) -> Result<String> {

@@ -77,18 +77,30 @@ pub enum Outcome {
     Again,
 }
 
+/// The tokens of two operators.
+#[derive(Debug, Clone)]
+pub struct Operators {
+    /// Of the one who acts, and asks for what needs an approval.
+    pub requester: String,
+    /// Of the one who approves.
+    pub approver: String,
+}
+
 /// Sends what operators ask for.
 #[derive(Debug, Clone)]
 pub struct Desk {
     connections: Connections,
-    token: String,
+    operators: Operators,
 }
 
 impl Desk {
-    /// A desk with an operator's token.
+    /// A desk of these operators.
     #[must_use]
-    pub fn new(connections: Connections, token: String) -> Self {
-        Self { connections, token }
+    pub fn new(connections: Connections, operators: Operators) -> Self {
+        Self {
+            connections,
+            operators,
+        }
     }
 
     /// Sends a report once.
@@ -108,7 +120,8 @@ impl Desk {
         });
         let key = Some(report.idempotency_key);
         let path = "/admin/v1/leak-reports";
-        let request = self.request(Method::POST, path, key, &body)?;
+        let requester = &self.operators.requester;
+        let request = authorized(requester, Method::POST, path, key, &body)?;
         let exchange = self.connections.send(admin, request, patience).await;
         let outcome = match &exchange.reply {
             Err(_) => Outcome::Again,
@@ -132,7 +145,8 @@ impl Desk {
     pub async fn make_strict(&self, admin: SocketAddr, account: Account) -> Result<()> {
         let path = format!("/admin/v1/accounts/{}/profile", account.id());
         let body = json!({ "profile": "strict" });
-        let request = self.request(Method::PUT, &path, None, &body)?;
+        let requester = &self.operators.requester;
+        let request = authorized(requester, Method::PUT, &path, None, &body)?;
         let patience = Duration::from_secs(10);
         let reply = self
             .connections
@@ -145,22 +159,76 @@ impl Desk {
         }
     }
 
-    fn request(
+    /// Lifts a restriction of an active key: one operator asks for it, the other approves. Whether the product has said
+    /// that it is lifted; where not, it may be asked again.
+    ///
+    /// # Errors
+    /// An answer that cannot be read.
+    pub async fn lift(
         &self,
-        method: Method,
-        path: &str,
-        idempotency_key: Option<Uuid>,
-        body: &Value,
-    ) -> Result<Request<Full<Bytes>>> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "127.0.0.1")
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", "application/json");
-        if let Some(key) = idempotency_key {
-            request = request.header("idempotency-key", format!("\"{key}\""));
+        admin: SocketAddr,
+        restriction_id: Uuid,
+        patience: Duration,
+    ) -> Result<bool> {
+        let Operators {
+            requester,
+            approver,
+        } = &self.operators;
+        let restriction = format!("/admin/v1/restrictions/{restriction_id}");
+        let lifting = json!({
+            "resolution": "UsedInTests",
+            "reason": "drill",
+            "accept_active_key": true,
+            "accept_no_confirmation": true,
+        });
+        let path = format!("{restriction}:lift");
+        let lifting = authorized(requester, Method::POST, &path, None, &lifting)?;
+        let asked = self.ask(admin, lifting, patience).await;
+        let Some((status, asked)) = asked else {
+            return Ok(false);
+        };
+        if status == StatusCode::ACCEPTED {
+            let id = asked.get("approval_id").and_then(Value::as_str);
+            let path = format!("/admin/v1/approvals/{}:approve", id.ok_or("no approval")?);
+            let approving = authorized(approver, Method::POST, &path, None, &json!({}))?;
+            let approved = self.ask(admin, approving, patience).await;
+            return Ok(approved.is_some_and(|(status, _)| status.is_success()));
         }
-        Ok(request.body(Full::from(body.to_string()))?)
+        // It may have been lifted by an attempt whose answer was lost.
+        let reading = authorized(requester, Method::GET, &restriction, None, &json!({}))?;
+        let read = self.ask(admin, reading, patience).await;
+        Ok(read.is_some_and(|(_, view)| view.get("state").is_some_and(|state| state == "Lifted")))
     }
+
+    /// Sends a request once; `None` where no answer came, as of a node that is killed meanwhile.
+    async fn ask(
+        &self,
+        admin: SocketAddr,
+        request: Request<Full<Bytes>>,
+        patience: Duration,
+    ) -> Option<(StatusCode, Value)> {
+        let exchange = self.connections.send(admin, request, patience).await;
+        let reply = exchange.reply.ok()?;
+        let body = serde_json::from_slice(&reply.body).unwrap_or_default();
+        Some((reply.status, body))
+    }
+}
+
+fn authorized(
+    token: &str,
+    method: Method,
+    path: &str,
+    idempotency_key: Option<Uuid>,
+    body: &Value,
+) -> Result<Request<Full<Bytes>>> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "127.0.0.1")
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json");
+    if let Some(key) = idempotency_key {
+        request = request.header("idempotency-key", format!("\"{key}\""));
+    }
+    Ok(request.body(Full::from(body.to_string()))?)
 }

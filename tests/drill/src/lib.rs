@@ -13,6 +13,7 @@ pub mod fault;
 pub mod faults;
 pub mod histories;
 pub mod keys;
+pub mod mail;
 pub mod nemesis;
 pub mod node;
 pub mod postgres;

@@ -102,9 +102,15 @@ struct FaultsArgs {
     #[arg(long, default_value_t = 12)]
     callers: usize,
     /// Nodes and imports that are killed, one at a time
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 1000)]
     kills: usize,
-    /// No HAProxy in front of the nodes
+    /// How often all nodes are restarted, one by one
+    #[arg(long, default_value_t = 20)]
+    restarts: usize,
+    /// These scenes alone, in this order; all by default
+    #[arg(long, value_enum, value_delimiter = ',')]
+    scenes: Vec<faults::Scene>,
+    /// No HAProxy in front of the nodes, and no rolling restarts
     #[arg(long)]
     without_balancer: bool,
     /// A folder where the nodes' logs are kept
@@ -164,12 +170,21 @@ async fn run(drill: Drill) -> Result<bool> {
                 balancer: !args.without_balancer,
                 scenes: Vec::new(),
                 kills: args.kills,
+                restarts: args.restarts,
                 logs: args.logs,
             };
             let mut summary = faults::Summary { rows: Vec::new() };
-            for scene in faults::Scene::ALL {
+            let scenes = match args.scenes.as_slice() {
+                [] => &faults::Scene::ALL[..],
+                scenes => scenes,
+            };
+            let needs_balancer = |scene: &&faults::Scene| **scene == faults::Scene::Restarts;
+            for scene in scenes {
+                if args.without_balancer && needs_balancer(&scene) {
+                    continue;
+                }
                 eprintln!("{scene:?}");
-                settings.scenes = vec![scene];
+                settings.scenes = vec![*scene];
                 summary.rows.extend(faults::run(&settings).await?.rows);
             }
             print!("{summary}");

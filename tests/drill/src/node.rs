@@ -1,4 +1,4 @@
-//! A node: an `akgate serve` as a process, with the roles `gateway` and `admin`.
+//! A node: an `akgate serve` as a process. It keeps its addresses when it is started again.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -18,7 +18,7 @@ use crate::{Result, process::Process};
 /// How long a node may take to listen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where a node listens. A node that is started again listens elsewhere.
+/// Where a node listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
     /// For callers.
@@ -45,21 +45,26 @@ pub enum State {
 pub struct Node {
     name: String,
     program: PathBuf,
+    roles: &'static str,
     config: PathBuf,
     log: PathBuf,
+    /// Where it listened when it was started first.
+    addresses: OnceLock<Addresses>,
     process: Mutex<Option<Process>>,
     state: watch::Sender<State>,
 }
 
 impl Node {
-    /// A node of this configuration, not started yet; its log is written beside the configuration.
+    /// A node with these roles and this configuration, not started yet; its log is written beside the configuration.
     #[must_use]
-    pub fn new(name: &str, program: &Path, config: PathBuf) -> Self {
+    pub fn new(name: &str, program: &Path, roles: &'static str, config: PathBuf) -> Self {
         Self {
             name: name.to_owned(),
             program: program.to_owned(),
+            roles,
             log: config.with_extension("log"),
             config,
+            addresses: OnceLock::new(),
             process: Mutex::new(None),
             state: watch::Sender::new(State::Down),
         }
@@ -107,10 +112,19 @@ impl Node {
         let said = log.metadata()?.len();
         let mut command = Command::new(&self.program);
         command
-            .args(["serve", "--roles", "gateway,admin", "--config"])
+            .args(["serve", "--roles", self.roles, "--config"])
             .arg(&self.config)
             .stdout(Stdio::null())
             .stderr(log);
+        if let Some(kept) = self.addresses.get() {
+            for (name, address) in [
+                ("AKGATE_GATEWAY_LISTEN", kept.gateway),
+                ("AKGATE_ADMIN_LISTEN", kept.admin),
+                ("AKGATE_TELEMETRY_LISTEN", kept.telemetry),
+            ] {
+                command.env(name, address.to_string());
+            }
+        }
         *self.process() = Some(Process::spawn(&mut command, None)?);
         let until = Instant::now() + PATIENCE;
         loop {
@@ -120,11 +134,13 @@ impl Node {
                 listens(&text, "admin"),
                 listens(&text, "telemetry"),
             ) {
-                self.state.send_replace(State::Up(Addresses {
+                let addresses = Addresses {
                     gateway,
                     admin,
                     telemetry,
-                }));
+                };
+                let addresses = *self.addresses.get_or_init(|| addresses);
+                self.state.send_replace(State::Up(addresses));
                 return Ok(());
             }
             let ended = self.process().as_mut().and_then(Process::ended);
@@ -157,6 +173,30 @@ impl Node {
         if let State::Stopped(addresses) = self.state() {
             self.state.send_replace(State::Up(addresses));
             self.process().iter_mut().for_each(Process::cont);
+        }
+    }
+
+    /// Tells it to leave by SIGTERM, and waits for its end; it serves meanwhile.
+    ///
+    /// # Errors
+    /// Where it does not end in time, or not well.
+    pub async fn leave(&self) -> Result<()> {
+        self.process().iter_mut().for_each(Process::terminate);
+        let until = Instant::now() + PATIENCE;
+        let ended = loop {
+            let ended = self.process().as_mut().and_then(Process::ended);
+            match ended {
+                Some(status) => break status,
+                None if Instant::now() > until => {
+                    return Err(format!("{} does not leave", self.name).into());
+                }
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        self.kill();
+        match ended.success() {
+            true => Ok(()),
+            false => Err(format!("{} left with {ended}", self.name).into()),
         }
     }
 

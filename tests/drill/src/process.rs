@@ -101,6 +101,11 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
+    /// Tells it to end (SIGTERM).
+    pub fn terminate(&mut self) {
+        self.signal(Signal::TERM);
+    }
+
     /// Kills it (SIGKILL) and its children, and waits for its end.
     pub fn kill(&mut self) {
         if self.ended().is_none() {

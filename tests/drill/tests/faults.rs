@@ -26,6 +26,7 @@ async fn holds(scene: Scene) {
         balancer: false,
         scenes: vec![scene],
         kills: 6,
+        restarts: 0,
         logs: None,
     })
     .await
@@ -47,6 +48,11 @@ async fn mutations_pass_again_after_a_promotion_that_the_address_follows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn host_that_takes_writes_is_found_and_followed() {
     holds(Scene::Followed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn host_that_is_restarted_as_a_standby_is_left() {
+    holds(Scene::Demoted).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

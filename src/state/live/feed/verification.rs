@@ -1,7 +1,7 @@
 //! Verifies that memory equals the database. The feed only applies changes, so a flipped bit would stay until the
 //! process restarts.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use sqlx::PgTransaction;
@@ -69,12 +69,14 @@ impl Feed {
         let repaired = with_timeout(timeout, comparing).await?;
         let theirs = with_timeout(timeout, digest_restrictions(&mut tx)).await?;
         drop(tx);
-        if theirs == ours {
-            return Ok(repaired);
+        let mut mismatches = repaired;
+        if theirs != ours {
+            let _turn = self.turn.lock().await;
+            self.reload(counters).await?;
+            mismatches += 1;
         }
-        let _turn = self.turn.lock().await;
-        self.reload(counters).await?;
-        Ok(repaired + 1)
+        self.verification.note(Instant::now(), mismatches);
+        Ok(mismatches)
     }
 
     /// A snapshot of the database, and the digest of what is in memory at the snapshot's position; `None` before the

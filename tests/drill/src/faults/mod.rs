@@ -5,6 +5,7 @@
 
 mod kills;
 mod load;
+mod restarts;
 mod scenes;
 
 use std::{fmt, path::PathBuf, time::Duration};
@@ -28,12 +29,14 @@ pub struct Settings {
     pub scenes: Vec<Scene>,
     /// How often a process is killed in [`Scene::Kills`].
     pub kills: usize,
+    /// How often all nodes are restarted, one by one, in [`Scene::Restarts`].
+    pub restarts: usize,
     /// A folder where the nodes' logs are kept.
     pub logs: Option<PathBuf>,
 }
 
 /// A scene.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Scene {
     /// Every connection to the database freezes; new ones work.
     Frozen,
@@ -41,19 +44,25 @@ pub enum Scene {
     Promoted,
     /// The nodes know both hosts; the primary is killed and the standby promoted.
     Followed,
+    /// The nodes know both hosts; the primary is restarted as a standby, and the other standby promoted.
+    Demoted,
     /// The database forbids further connections, and ends those that there are.
     NoConnections,
-    /// Processes are killed at random moments of reports, mutations and imports.
+    /// All nodes are restarted in order, one by one, behind a balancer.
+    Restarts,
+    /// Processes are killed at random moments of reports, mutations, letters, lifts and imports.
     Kills,
 }
 
 impl Scene {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Frozen,
         Self::Promoted,
         Self::Followed,
+        Self::Demoted,
         Self::NoConnections,
+        Self::Restarts,
         Self::Kills,
     ];
 }
@@ -141,6 +150,7 @@ pub async fn run(settings: &Settings) -> Result<Summary> {
     for scene in &settings.scenes {
         rows.extend(match scene {
             Scene::Kills => kills::run(settings).await?,
+            Scene::Restarts => restarts::run(settings).await?,
             other => scenes::run(settings, *other).await?,
         });
     }

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     Result,
-    balancer::Balancer,
+    balancer::{Balancer, Checks},
     clock::Moment,
-    cluster::{self, Cluster, Hosts, Notified},
+    cluster::{self, Cluster, Hosts},
     process::Scratch,
     signer::Answer,
     upstream,
@@ -33,6 +33,12 @@ const OUTAGE: Duration = Duration::from_secs(5);
 /// How long a call may take that the database does not serve: the time-outs of three of its steps.
 const CALL_BOUND: Duration = Duration::from_secs(16);
 
+/// How the balancer asks the nodes.
+const CHECKS: Checks = Checks {
+    interval: Duration::from_millis(500),
+    fall: 2,
+};
+
 /// How long outcomes, which are gathered, may take to be written.
 const RECORDED: Duration = Duration::from_secs(10);
 
@@ -42,32 +48,30 @@ pub(super) async fn run(settings: &Settings, scene: Scene) -> Result<Vec<Row>> {
         Scene::Frozen => "connections frozen",
         Scene::Promoted => "standby promoted, address follows",
         Scene::Followed => "primary killed, two hosts",
+        Scene::Demoted => "primary restarted as standby, two hosts",
         Scene::NoConnections => "no connections left",
-        Scene::Kills => "processes killed",
+        Scene::Kills | Scene::Restarts => return Err("a scene of its own".into()),
     };
+    let has_standby = matches!(scene, Scene::Promoted | Scene::Followed | Scene::Demoted);
     let cluster = Cluster::start(&cluster::Settings {
-        akgate: settings.akgate.clone(),
-        nodes: settings.nodes,
-        notified: Notified::All,
         keys: settings.callers + 1,
-        standby: matches!(scene, Scene::Promoted | Scene::Followed),
+        standby: has_standby,
         hosts: match scene {
-            Scene::Followed => Hosts::Both,
+            Scene::Followed | Scene::Demoted => Hosts::Both,
             _ => Hosts::One,
         },
-        // The product's default.
-        database_timeout: 5,
+        ..cluster::Settings::new(&settings.akgate, settings.nodes)
     })
     .await?;
     let cluster = Arc::new(cluster);
-    if matches!(scene, Scene::Promoted | Scene::Followed) {
+    if has_standby {
         cluster.postgres.lock().await.commit_with_standby().await?;
     }
     report_leak(&cluster).await?;
     let scratch = Scratch::new()?;
     let nodes: Vec<_> = cluster.up().into_iter().map(|(_, node)| node).collect();
     let balancer = match settings.balancer {
-        true => Some(Balancer::start(scratch.path(), &nodes).await?),
+        true => Some(Balancer::start(scratch.path(), &nodes, CHECKS).await?),
         false => None,
     };
     let gateways = match &balancer {
@@ -140,12 +144,13 @@ async fn inject(cluster: &Cluster, scene: Scene) -> Result<Moment> {
             }
         }
         Scene::Followed => postgres.promote().await?,
+        Scene::Demoted => postgres.demote().await?,
         Scene::NoConnections => {
             postgres.forbid_connections().await?;
             sleep(OUTAGE).await;
             postgres.allow_connections().await?;
         }
-        Scene::Kills => {}
+        Scene::Kills | Scene::Restarts => {}
     }
     Ok(cluster.clock.now())
 }
@@ -184,7 +189,11 @@ fn lies(name: &'static str, seen: &Seen, fault: Moment) -> Row {
 }
 
 /// What was acknowledged and is lost, and what the leaked key did.
-async fn acknowledged(cluster: &Cluster, name: &'static str, seen: &Seen) -> Result<[Row; 3]> {
+pub(super) async fn acknowledged(
+    cluster: &Cluster,
+    name: &'static str,
+    seen: &Seen,
+) -> Result<[Row; 3]> {
     let good = seen.calls.iter().filter(|call| is_good(call));
     let marks: Vec<String> = good.map(|call| upstream::mark(call.mark)).collect();
     let missing = marks.len() - count_intents(cluster, &marks, false).await?;

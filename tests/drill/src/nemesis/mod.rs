@@ -81,6 +81,7 @@ pub async fn run(settings: &Settings) -> Result<Summary> {
         standby: settings.failovers > 0,
         hosts: Hosts::One,
         database_timeout: 1,
+        worker: false,
     })
     .await?;
     let began = cluster.clock.now();

@@ -171,6 +171,21 @@ impl Postgres {
         Ok(())
     }
 
+    /// Restarts the primary as a standby, which takes no writes, and makes the other standby the primary.
+    ///
+    /// # Errors
+    /// Where there is no standby, or one of both does not start or is not promoted.
+    pub async fn demote(&mut self) -> Result<()> {
+        self.catch_up().await?;
+        self.primary.kill();
+        self.primary.become_standby()?;
+        self.primary.start().await?;
+        let standby = self.standby.take().ok_or("there is no standby")?;
+        promote(&standby).await?;
+        self.former = Some(std::mem::replace(&mut self.primary, standby));
+        Ok(())
+    }
+
     /// Lets nobody open a session with the nodes' database, and ends those that there are.
     ///
     /// # Errors

@@ -88,7 +88,7 @@ impl Server {
             .arg("-D")
             .arg(&copy.data);
         copy.run_to_end(command).await?;
-        fs::write(copy.data.join("standby.signal"), "")?;
+        copy.become_standby()?;
         let line = format!(
             "\nprimary_conninfo = 'host={} port={} user=postgres sslmode=disable'\n",
             follows.ip(),
@@ -98,6 +98,11 @@ impl Server {
         let text = fs::read_to_string(&settings).unwrap_or_default();
         fs::write(settings, text + &line)?;
         Ok(copy)
+    }
+
+    /// Makes it a standby from its next start on.
+    pub(super) fn become_standby(&self) -> io::Result<()> {
+        fs::write(self.data.join("standby.signal"), "")
     }
 
     async fn run_to_end(&self, mut command: Command) -> Result<()> {
