@@ -3,7 +3,7 @@
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::parameters::{check_name, decode_pairs};
+use super::parameters::{check_name, check_value, decode_pairs};
 use crate::fault::Fault;
 
 /// The declared type of a body, as far as it matters here.
@@ -102,6 +102,7 @@ fn json_members(body: &[u8]) -> Result<Vec<(String, BodyMember)>, Fault> {
         .into_iter()
         .map(|(name, value)| {
             check_name(&name)?;
+            check_texts(&name, &value)?;
             Ok((
                 name,
                 match value {
@@ -118,6 +119,19 @@ fn json_members(body: &[u8]) -> Result<Vec<(String, BodyMember)>, Fault> {
             ))
         })
         .collect()
+}
+
+/// Checks every text of a member's value, however deep; serde_json bounds the depth at 128.
+fn check_texts(name: &str, value: &Value) -> Result<(), Fault> {
+    match value {
+        Value::String(text) => check_value(name, text),
+        Value::Array(values) => values.iter().try_for_each(|value| check_texts(name, value)),
+        Value::Object(members) => members.iter().try_for_each(|(member, value)| {
+            check_value(name, member)?;
+            check_texts(name, value)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+    }
 }
 
 /// An object's members in the order in which they stand, equal names kept: a map would drop one.
@@ -157,6 +171,24 @@ mod tests {
                 "{body}"
             );
         }
+    }
+
+    #[test]
+    fn control_character_in_any_text_is_refused_but_tab_and_line_breaks_are_not() {
+        let read = |body: &str| body_members(BodyType::Json, body.as_bytes());
+        for body in [
+            r#"{"UserName":"a\u0000b"}"#,
+            r#"{"Tags":[{"Key":"a","Value":"\u001b[31m"}]}"#,
+            r#"{"Tags":[{"K\u0007":"a"}]}"#,
+            r#"{"UserName":"a\u0085b"}"#,
+            r#"{"UserName":"a\u007fb"}"#,
+        ] {
+            assert!(read(body).is_err(), "{body}");
+        }
+        assert!(read(r#"{"PolicyDocument":"{\r\n\t\"Version\": \"1\"}"}"#).is_ok());
+        let form = |body: &str| body_members(BodyType::Form, body.as_bytes());
+        assert!(form("UserName=a%00b").is_err() && form("UserName=a%1Bb").is_err());
+        assert!(form("PolicyDocument=%7B%0A%09%7D").is_ok());
     }
 
     #[test]

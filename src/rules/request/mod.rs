@@ -75,6 +75,33 @@ pub struct ApiRequest {
     pub scheme: Scheme,
 }
 
+/// The longest name of an action or a version, in bytes.
+const MAX_OPERATION_NAME: usize = 128;
+
+impl OperationName {
+    /// Names an operation.
+    ///
+    /// # Errors
+    /// [`Fault::InvalidParameter`] for a name that no operation has: 1 to 128 letters, digits, `.`, `_` and `-`.
+    pub fn new(version: String, action: Option<String>) -> Result<Self, Fault> {
+        let is_name = |text: &str| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+            (1..=MAX_OPERATION_NAME).contains(&text.len()) && text.bytes().all(plain)
+        };
+        let wrong = match &action {
+            Some(action) if !is_name(action) => Some("Action"),
+            Some(_) | None => None,
+        };
+        match wrong.or((!is_name(&version)).then_some("Version")) {
+            Some(name) => Err(Fault::parameter(
+                name,
+                "it must be 1 to 128 letters, digits, '.', '_' or '-'",
+            )),
+            None => Ok(Self { version, action }),
+        }
+    }
+}
+
 impl ApiRequest {
     /// Reads a request.
     ///
@@ -165,10 +192,10 @@ impl RequestParts<'_> {
             (Some(value), None) | (None, Some(value)) => Ok(Some(value.to_owned())),
             (None, None) => Ok(None),
         };
-        Ok(OperationName {
-            version: one("x-acs-version", "Version")?.ok_or(Fault::Missing("Version"))?,
-            action: one("x-acs-action", "Action")?,
-        })
+        OperationName::new(
+            one("x-acs-version", "Version")?.ok_or(Fault::Missing("Version"))?,
+            one("x-acs-action", "Action")?,
+        )
     }
 
     /// Refuses credentials of the RPC style in a request that is signed in a header.
@@ -254,5 +281,25 @@ fn check_method(method: &Method, body: &Bytes) -> Result<Method, Fault> {
             Ok(method.clone())
         }
         _ => Err(Fault::UnsupportedHttpMethod),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_that_no_operation_has_is_refused() {
+        let named = |version: &str, action: &str| {
+            OperationName::new(version.to_owned(), Some(action.to_owned())).is_ok()
+        };
+        assert!(named("2015-05-01", "CreateUser") && named("1.0", "a_b-c.D9"));
+        let long = "a".repeat(129);
+        for odd in ["", "a b", "a/b", "a\u{0}", "\u{202e}a", "张", long.as_str()] {
+            assert!(
+                !named("2015-05-01", odd) && !named(odd, "CreateUser"),
+                "{odd}"
+            );
+        }
     }
 }

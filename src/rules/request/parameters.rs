@@ -133,7 +133,7 @@ impl fmt::Debug for Parameters {
 ///
 /// # Errors
 /// [`Fault::InvalidParameter`] for a broken escape, text that is not UTF-8, an empty name, a control
-/// character in a name or a NUL in a value.
+/// character in a name or a value.
 pub fn decode_pairs(text: &[u8]) -> Result<Vec<(String, String)>, Fault> {
     text.split(|byte| *byte == b'&')
         .filter(|pair| !pair.is_empty())
@@ -142,9 +142,7 @@ pub fn decode_pairs(text: &[u8]) -> Result<Vec<(String, String)>, Fault> {
             let name = percent_decode(halves.next().unwrap_or_default())?;
             let value = percent_decode(halves.next().unwrap_or_default())?;
             check_name(&name)?;
-            if value.contains('\0') {
-                return Err(Fault::parameter(name, "its value holds a NUL"));
-            }
+            check_value(&name, &value)?;
             Ok((name, value))
         })
         .collect()
@@ -165,6 +163,21 @@ pub fn check_name(name: &str) -> Result<(), Fault> {
         ));
     }
     Ok(())
+}
+
+/// Refuses values with control characters but tab and line breaks: records, logs and terminals could not hold them.
+///
+/// # Errors
+/// [`Fault::InvalidParameter`] for a control character (Unicode category Cc).
+pub fn check_value(name: &str, value: &str) -> Result<(), Fault> {
+    let is_refused = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    match value.chars().any(is_refused) {
+        true => Err(Fault::parameter(
+            name,
+            "its value holds a control character",
+        )),
+        false => Ok(()),
+    }
 }
 
 fn percent_decode(text: &[u8]) -> Result<String, Fault> {

@@ -149,10 +149,8 @@ fn read_operation(
         }
     };
     // The signed parameter decides; pop-core's copy of it differs in the case of its first letter.
-    Ok(OperationName {
-        action: Some(mandatory("Action", "x-acs-action")?),
-        version: mandatory("Version", "x-acs-version")?,
-    })
+    let action = mandatory("Action", "x-acs-action")?;
+    OperationName::new(mandatory("Version", "x-acs-version")?, Some(action))
 }
 
 fn is_anonymous(operation: &OperationName, parameters: &Parameters) -> bool {
