@@ -5,9 +5,14 @@
 use std::net::IpAddr;
 
 use akgate_client::signer::{ApiCall, sign_request};
-use akgate_state::operators::{login::authenticate_token, token::OperatorToken};
+use akgate_rules::access_key::AccessKeyId;
+use akgate_state::{
+    calls::batch::CountKey,
+    operators::{login::authenticate_token, token::OperatorToken},
+};
 use axum::body::Body;
 use http::{Method, StatusCode};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
 use crate::{
@@ -196,4 +201,38 @@ async fn delivery_with_many_secrets_in_one_place_stays_fast() {
             .await
             .unwrap();
     assert!(kept.unwrap().ends_with("x******"), "it is cut, and clean");
+}
+
+/// A text that PostgreSQL does not take, or an index entry that is too long, kept every later record of the node from
+/// being written.
+#[tokio::test]
+async fn record_that_cannot_be_written_is_dropped_alone() {
+    let node = TestNode::new(Behind::Sandbox).await;
+    let recorder = node.node.recorder();
+    let count = |action: String| {
+        recorder.forwarded(CountKey {
+            access_key_id: AccessKeyId::parse("LTAI5tFakeAlice").unwrap(),
+            hour: NOW.replace_time(time::Time::MIDNIGHT),
+            product: "RAM".into(),
+            version: RAM.into(),
+            action,
+        });
+    };
+    for n in 0..40 {
+        count(format!("Good{n}"));
+    }
+    count("a\0b".into());
+    let mut letters = StdRng::seed_from_u64(1);
+    let long: String = (0..900_000)
+        .map(|_| char::from(letters.random_range(b'a'..=b'z')))
+        .collect();
+    count(long);
+    recorder.flush().await.unwrap();
+    assert_eq!((recorder.dropped(), recorder.unwritten()), (2, 0));
+    let kept: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM call_counts WHERE action LIKE 'Good%'")
+            .fetch_one(node.database.pool())
+            .await
+            .unwrap();
+    assert_eq!(kept, 40);
 }

@@ -195,18 +195,20 @@ impl Recorder {
     /// # Errors
     /// [`StateFault`] of the first statement that failed.
     pub async fn flush(&self) -> Result<(), StateFault> {
+        // Each kind by itself: one that cannot be written holds up no other.
         let settled = mem::take(&mut self.gathered().settled);
         let written = self.write(&settled).await;
-        self.keep(written, settled, |gathered| &mut gathered.settled)?;
+        let settled = self.keep(written, settled, |gathered| &mut gathered.settled);
 
         let refused = mem::take(&mut self.gathered().refused);
         let written = self.write(&refused).await;
-        self.keep(written, refused, |gathered| &mut gathered.refused)?;
+        let refused = self.keep(written, refused, |gathered| &mut gathered.refused);
 
-        self.flush_sums(|gathered| &mut gathered.counts, CallCount::add)
-            .await?;
-        self.flush_sums(|gathered| &mut gathered.observed, Observation::add)
-            .await
+        let counts = self.flush_sums(|gathered| &mut gathered.counts, CallCount::add);
+        let counts = counts.await;
+        let observed = self.flush_sums(|gathered| &mut gathered.observed, Observation::add);
+        let observed = observed.await;
+        settled.and(refused).and(counts).and(observed)
     }
 
     /// Writes what was added up by key. What fails is added to what has come meanwhile.
@@ -241,10 +243,33 @@ impl Recorder {
     async fn write_batches<T: BulkRecord>(&self, all: &[T]) -> Result<(), (usize, StateFault)> {
         let mut written = 0;
         for some in all.chunks(STATEMENT_ROWS) {
-            with_timeout(self.timeout, T::write(&self.pool, some))
+            self.write_statement(some)
                 .await
-                .map_err(|fault| (written, fault))?;
+                .map_err(|(before, fault)| (written + before, fault))?;
             written += some.len();
+        }
+        Ok(())
+    }
+
+    /// Writes some records; where the values are at fault, each half by itself, until the one that cannot be written is
+    /// found and dropped. Where it fails, says how many of the first are settled.
+    async fn write_statement<T: BulkRecord>(&self, some: &[T]) -> Result<(), (usize, StateFault)> {
+        let mut parts = vec![some];
+        let mut settled = 0;
+        while let Some(part) = parts.pop() {
+            match with_timeout(self.timeout, T::write(&self.pool, part)).await {
+                Ok(()) => settled += part.len(),
+                Err(fault) if !fault.is_of_the_values() => return Err((settled, fault)),
+                Err(fault) if part.len() <= 1 => {
+                    settled += part.len();
+                    self.dropped.fetch_add(1, Ordering::Relaxed);
+                    tracing::error!(%fault, "a record of a call cannot be written; it is dropped");
+                }
+                Err(_) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+            }
         }
         Ok(())
     }

@@ -37,6 +37,24 @@ pub enum StateFault {
     UnknownUser,
 }
 
+impl StateFault {
+    /// Whether the values that were given are the cause, so that the same statement fails whenever it is repeated: a data
+    /// exception (SQLSTATE class 22), a constraint (23) or a limit of the server (54).
+    #[must_use]
+    pub fn is_of_the_values(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(fault)) => {
+                let class = fault
+                    .code()
+                    .and_then(|code| code.get(..2).map(str::to_owned));
+                class.is_some_and(|class| ["22", "23", "54"].contains(&class.as_str()))
+            }
+            Self::Database(sqlx::Error::Encode(_)) => true,
+            _ => false,
+        }
+    }
+}
+
 impl From<sqlx::Error> for StateFault {
     fn from(fault: sqlx::Error) -> Self {
         failures::note_error(&fault);
