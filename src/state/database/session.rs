@@ -47,7 +47,7 @@ akgate_rules::text_enum! {
 }
 
 /// How often the role's own time-out of statements is lifted, should it cancel that very statement.
-const LIFT_ATTEMPTS: usize = 20;
+const LIFT_ATTEMPTS: usize = 200;
 
 /// The limits of a session whose statements may take `timeout`, waiting for locks included.
 fn session_limits(timeout: Duration, durability: CommitDurability) -> String {
