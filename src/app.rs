@@ -4,12 +4,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use akgate_state::database::NodePools;
 use axum::{
-    Router,
-    extract::Request,
-    middleware::{self, Next},
+    Router, middleware,
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
 use lettre::message::Mailbox;
 use tokio::{
     sync::{Semaphore, watch},
@@ -17,6 +14,7 @@ use tokio::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::request_layers::{BufferedBodies, buffer_body, finish_request, refuse_page_body};
 use akgate_admin::AdminApi;
 use akgate_gateway::{
     gate::{Gate, GateParts, GateSettings},
@@ -28,7 +26,11 @@ use akgate_intake::{
     DeliveryContract, Intake, PublicReporting, SigningKeyFetcher, SigningKeys, SigningSource,
     TokenSource,
 };
-use akgate_net::metrics::Metrics;
+use akgate_net::{
+    fair_budget::FairBudget,
+    metrics::Metrics,
+    received_body::{BodyBuffer, BodyFault, BodyLimits},
+};
 use akgate_owners::{
     letters::{
         dkim::Dkim,
@@ -57,6 +59,9 @@ use akgate_state::{
     upkeep::Upkeep,
 };
 
+/// The longest form of the owners' pages, in bytes.
+const LONGEST_FORM: usize = 64 << 10;
+
 /// What every role of a process depends on.
 #[derive(Clone)]
 pub struct NodeDependencies {
@@ -72,6 +77,8 @@ pub struct NodeDependencies {
     pub metrics: Arc<Metrics>,
     /// How long one call of the database may take.
     pub database_timeout: Duration,
+    /// Bytes that requests may hold before their callers are known, at all listeners.
+    pub request_memory: Arc<FairBudget>,
 }
 
 /// The settings of a node's gateway.
@@ -244,6 +251,7 @@ impl Node {
             clock,
             randomness,
             metrics,
+            request_memory,
             ..
         } = self.dependencies.clone();
         let gate = Gate::new(GateParts {
@@ -257,6 +265,7 @@ impl Node {
             randomness,
             clock,
             metrics,
+            memory: request_memory,
         })?;
         Ok(Arc::new(gate))
     }
@@ -276,6 +285,7 @@ impl Node {
             randomness,
             clock,
             database_timeout,
+            request_memory,
             ..
         } = self.dependencies.clone();
         let admin = AdminApi {
@@ -292,8 +302,18 @@ impl Node {
             timeout: database_timeout,
         };
         let failed = |_| akgate_admin::Problem::internal().into_response();
+        let refuse: fn(BodyFault) -> Response =
+            |fault| akgate_admin::Problem::body(fault).into_response();
+        let buffer = BodyBuffer {
+            limits: BodyLimits::default(),
+            memory: request_memory,
+        };
         Ok(akgate_admin::router(admin)
             .layer(middleware::from_fn(finish_request))
+            .layer(middleware::from_fn_with_state(
+                BufferedBodies { buffer, refuse },
+                buffer_body,
+            ))
             .layer(CatchPanicLayer::custom(failed)))
     }
 
@@ -306,6 +326,7 @@ impl Node {
             pools: NodePools { public: pool, .. },
             clock,
             database_timeout,
+            request_memory,
             ..
         } = self.dependencies.clone();
         let console = OwnerPages {
@@ -315,7 +336,18 @@ impl Node {
             clock,
             timeout: database_timeout,
         };
-        let pages = pages::public_router(console);
+        let refuse: fn(BodyFault) -> Response = refuse_page_body;
+        let buffer = BodyBuffer {
+            limits: BodyLimits {
+                bytes: LONGEST_FORM,
+                ..BodyLimits::default()
+            },
+            memory: request_memory,
+        };
+        let pages = pages::public_router(console).layer(middleware::from_fn_with_state(
+            BufferedBodies { buffer, refuse },
+            buffer_body,
+        ));
         Ok(pages
             .merge(akgate_intake::router(intake))
             .layer(middleware::from_fn(finish_request))
@@ -447,17 +479,5 @@ impl Node {
         let metrics = &self.dependencies.metrics;
         let report_unknown = |count| metrics.unknown_outcomes(count);
         upkeep.run(stop, report_unknown).await;
-    }
-}
-
-/// A request runs to its end even if its client hangs up: an interrupted database call would hold its connection, and
-/// the receipt must be stored in any case.
-async fn finish_request(request: Request, next: Next) -> Response {
-    match tokio::spawn(next.run(request)).await {
-        Ok(response) => response,
-        Err(ended) => match ended.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        },
     }
 }

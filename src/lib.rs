@@ -18,5 +18,6 @@ pub mod config;
 pub mod demo;
 pub mod health;
 pub mod postgres;
+mod request_layers;
 pub mod serve;
 pub mod upstreams;

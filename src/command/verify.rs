@@ -12,7 +12,8 @@ use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::CommandExit;
-use akgate_gateway::{body::BodyLimit, wire};
+use akgate_gateway::wire;
+use akgate_net::received_body::BodyLimits;
 use akgate_rules::{
     access_key::{AccessKeySecret, SecurityToken},
     fault::Fault,
@@ -213,9 +214,10 @@ fn verify_request(inputs: &VerifyInputs, now: OffsetDateTime) -> VerifyReport {
 /// Reads the request on a runtime of its own: the command has no other use for one.
 fn parse_request(request: Bytes) -> Result<RawRequest, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .map_err(|_| Fault::Internal("no runtime"))?;
-    runtime.block_on(wire::read_single_request(request, BodyLimit::default()))
+    runtime.block_on(wire::read_single_request(request, BodyLimits::default()))
 }
 
 /// Freshness, then the session's token, then the MAC: the gateway's order without its directory.

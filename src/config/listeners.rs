@@ -51,9 +51,6 @@ pub struct GatewaySection {
     /// its connection.
     #[config(env = "AKGATE_GATEWAY_THREADS")]
     pub threads: Option<NonZero<usize>>,
-    /// Maximum number of calls in progress; further calls are refused at once (503).
-    #[config(env = "AKGATE_GATEWAY_MAX_CONCURRENT", default = 4096)]
-    pub max_concurrent: usize,
     /// URL of the page that errors recommend to callers. Default: the public listener's own page, which also explains to
     /// the holder of the AccessKey why a call was refused.
     #[config(env = "AKGATE_GATEWAY_RECOMMEND_URL")]
@@ -73,7 +70,6 @@ impl GatewaySection {
 
     pub(super) fn check_limits(&self, text: &ConfigText<'_>) -> Result<(), ConfigError> {
         text.require_positive([
-            ("gateway.max_concurrent", self.max_concurrent > 0),
             (
                 "gateway.head_timeout_seconds",
                 self.head_timeout_seconds > 0,

@@ -6,6 +6,7 @@
 
 mod error;
 mod events;
+mod limits;
 mod listeners;
 mod mail;
 mod oidc;
@@ -26,6 +27,7 @@ use self::text::ConfigText;
 pub use self::{
     error::ConfigError,
     events::{EventsSection, HookFormatChoice, HookSection},
+    limits::LimitsSection,
     listeners::{AdminSection, GatewaySection, PublicSection},
     mail::{EncryptionChoice, MailSection, TransportChoice},
     oidc::OidcSection,
@@ -82,6 +84,9 @@ pub struct ConfigSections {
     /// The listener for operators.
     #[config(nested)]
     pub admin: AdminSection,
+    /// How much may be under way at a time.
+    #[config(nested)]
+    pub limits: LimitsSection,
     /// Health, metrics and log.
     #[config(nested)]
     pub telemetry: TelemetrySection,
@@ -130,6 +135,7 @@ impl ConfigSections {
         self.policy.check_limits(text)?;
         self.gateway.check_limits(text)?;
         self.admin.check_limits(text)?;
+        self.limits.check(text)?;
         self.sources.check_limits(text)?;
         self.database.check_limits(text)?;
         self.freshness.check_limits(text)?;

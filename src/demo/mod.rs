@@ -35,7 +35,9 @@ use akgate_gateway::{
 };
 use akgate_intake::public_report;
 use akgate_net::{
+    fair_budget::FairBudget,
     metrics::Metrics,
+    request_memory::DEFAULT_REQUEST_MEMORY,
     server::{ConnectionLimits, Listener, ShutdownSignals, Tls, TlsError},
 };
 use akgate_owners::letters::{facts::LetterSettings, mailer::FolderMailer};
@@ -270,6 +272,7 @@ async fn run_demo_steps<W: io::Write>(
         randomness: Arc::clone(randomness),
         metrics: Arc::new(Metrics::default()),
         database_timeout: DATABASE_TIMEOUT,
+        request_memory: FairBudget::new(DEFAULT_REQUEST_MEMORY),
     };
     let node = Arc::new(Node::new(
         dependencies.clone(),

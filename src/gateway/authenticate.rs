@@ -61,6 +61,8 @@ pub async fn authenticate(
         }
         None => (pass_anonymous(gate, request)?, None),
     };
+    // From here on the caller is known, and no longer paid for from what strangers share.
+    trace.body_memory = None;
     let Route { operation, auth } = route?;
     trace.operation = Some(Arc::clone(&operation));
     Ok(Authenticated {

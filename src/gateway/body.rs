@@ -1,56 +1,59 @@
 //! Reads a whole request within limits. A limit refuses; it never truncates.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http_body::Body;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
+use akgate_net::{
+    fair_budget::{BudgetFault, BudgetShare, Claimant, FairBudget},
+    received_body::{BodyFault, BodyLimits, receive_body},
+    server::Seat,
+};
 use akgate_rules::{fault::Fault, request::RawRequest};
 
-/// The limits of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyLimit {
-    /// The longest body, in bytes.
-    pub bytes: usize,
-}
-
-impl Default for BodyLimit {
-    fn default() -> Self {
-        Self { bytes: 1 << 20 }
-    }
-}
-
-/// Reads a request's body to its end.
+/// Reads a request's body to its end. Its memory is charged to the claimant until the share is dropped.
 ///
 /// # Errors
-/// [`Fault::BodyTooLarge`]; [`Fault::InvalidRequest`] for a body that ends early, is framed wrongly or
-/// carries trailers, which nothing signs.
+/// [`Fault::BodyTooLarge`]; [`Fault::InvalidRequest`] for a body that is too slow, ends early, is framed wrongly or carries
+/// trailers, which nothing signs; [`Fault::Throttled`] or [`Fault::Unavailable`] where no memory is left.
 pub async fn read_whole_request<B>(
     request: http::Request<B>,
-    limit: BodyLimit,
-) -> Result<RawRequest, Fault>
+    limits: BodyLimits,
+    memory: &Arc<FairBudget>,
+    claimant: Claimant,
+) -> Result<(RawRequest, Option<BudgetShare<1>>), Fault>
 where
     B: Body<Data = Bytes>,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let (head, body) = request.into_parts();
-    if body.size_hint().lower() > limit.bytes as u64 {
-        return Err(Fault::BodyTooLarge(limit.bytes));
-    }
-    let collected = Limited::new(body, limit.bytes)
-        .collect()
+    let (mut head, body) = request.into_parts();
+    let seat = head.extensions.remove::<Arc<Seat>>();
+    let _receiving = seat.as_ref().map(Seat::receive);
+    let received = receive_body(body, limits, memory, claimant)
         .await
-        .map_err(|fault| {
-            if fault.is::<LengthLimitError>() {
-                Fault::BodyTooLarge(limit.bytes)
-            } else {
-                Fault::InvalidRequest("its body ends early or is framed wrongly".into())
-            }
-        })?;
-    if collected.trailers().is_some() {
-        return Err(Fault::InvalidRequest("it carries trailers".into()));
-    }
-    Ok(RawRequest {
+        .map_err(|fault| body_fault(fault, limits))?;
+    let raw = RawRequest {
         head,
-        body: collected.to_bytes(),
-    })
+        body: received.bytes,
+    };
+    Ok((raw, received.share))
+}
+
+fn body_fault(fault: BodyFault, limits: BodyLimits) -> Fault {
+    let reason = match fault {
+        BodyFault::TooLong => return Fault::BodyTooLarge(limits.bytes),
+        BodyFault::NoMemory(fault) => return refused_by_budget(fault),
+        BodyFault::TooSlow => "its body did not arrive in time",
+        BodyFault::Broken => "its body ends early or is framed wrongly",
+        BodyFault::Trailers => "it carries trailers",
+    };
+    Fault::InvalidRequest(reason.into())
+}
+
+/// What a caller is told whom a budget refuses.
+pub fn refused_by_budget(fault: BudgetFault) -> Fault {
+    match fault {
+        BudgetFault::Greedy => Fault::Throttled,
+        BudgetFault::Exhausted => Fault::Unavailable,
+    }
 }

@@ -13,7 +13,9 @@ use super::{
     nonce::NONCES_PER_KEY,
     routes::{Routes, UpstreamAuth},
 };
-use akgate_net::metrics::Metrics;
+use akgate_net::{
+    fair_budget::FairBudget, metrics::Metrics, request_memory::DEFAULT_REQUEST_MEMORY,
+};
 use akgate_rules::{
     operation::{DataError, Product},
     verdict::{Policy, Profile},
@@ -197,6 +199,7 @@ impl GateBuilder {
             randomness,
             clock: self.clock,
             metrics: self.metrics,
+            memory: FairBudget::new(DEFAULT_REQUEST_MEMORY),
         })?);
         node.feed.poll().await?;
         node.membership.round().await?;

@@ -53,6 +53,16 @@ pub enum Enforced {
     Change(Box<PendingChange>),
 }
 
+impl Enforced {
+    /// The proven request.
+    pub fn authenticated(&self) -> &Authenticated {
+        match self {
+            Self::Read(permitted) => &permitted.authenticated,
+            Self::Change(change) => &change.authenticated,
+        }
+    }
+}
+
 /// Decides on a call.
 ///
 /// # Errors

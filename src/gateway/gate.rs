@@ -8,15 +8,16 @@ use std::{
 };
 
 use akgate_state::database::Pool;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
+    budgets::{CallBudgets, CallLimits},
     lookup::{KeyLookup, LookupSettings},
     nonce::NonceMemory,
     routes::Routes,
 };
-use akgate_net::metrics::Metrics;
+use akgate_net::{fair_budget::FairBudget, metrics::Metrics, received_body::BodyLimits};
 use akgate_rules::{
     fault::Fault,
     operation::{Blocklist, Catalogue, DataError},
@@ -48,12 +49,10 @@ const INTENTS_PER_BATCH: usize = 256;
 /// The settings of the gate.
 #[derive(Debug, Clone)]
 pub struct GateSettings {
-    /// The longest body, in bytes.
-    pub body_limit: usize,
-    /// How long a body may take to arrive.
-    pub body_timeout: Duration,
-    /// Maximum number of concurrent calls; further ones are refused at once.
-    pub max_concurrent: usize,
+    /// The limits of a request body.
+    pub body: BodyLimits,
+    /// Maximum numbers of calls in progress; further ones are refused at once.
+    pub calls: CallLimits,
     /// Whether and from when refusals are enforced.
     pub policy: Policy,
     /// The profile of accounts that have none of their own.
@@ -69,9 +68,8 @@ pub struct GateSettings {
 impl Default for GateSettings {
     fn default() -> Self {
         Self {
-            body_limit: 1 << 20,
-            body_timeout: Duration::from_secs(30),
-            max_concurrent: 1024,
+            body: BodyLimits::default(),
+            calls: CallLimits::default(),
             policy: Policy::default(),
             profile: Profile::default(),
             anonymous: Vec::new(),
@@ -147,8 +145,8 @@ pub struct Gate {
     pub clock: Arc<dyn Clock>,
     /// The metrics of this process.
     pub metrics: Arc<Metrics>,
-    /// The limit of calls at a time.
-    pub concurrency: Arc<Semaphore>,
+    /// Counts the calls in progress against their limits.
+    pub budgets: CallBudgets,
     /// Whether the warning about unreadable answers was logged.
     pub has_warned_of_answers: AtomicBool,
 }
@@ -175,6 +173,8 @@ pub struct GateParts {
     pub clock: Arc<dyn Clock>,
     /// The metrics of this process.
     pub metrics: Arc<Metrics>,
+    /// Bytes that requests may hold before their callers are known, at all listeners of the process.
+    pub memory: Arc<FairBudget>,
 }
 
 impl Gate {
@@ -203,6 +203,12 @@ impl Gate {
             Arc::clone(&node.feed),
             timeout,
         );
+        let budgets = CallBudgets::new(
+            parts.settings.calls,
+            &parts.routes,
+            parts.memory,
+            Arc::clone(&parts.metrics),
+        );
         Ok(Self {
             catalogue: Catalogue::built_in()?,
             strict: Blocklist::strict()?,
@@ -222,7 +228,7 @@ impl Gate {
             randomness: parts.randomness,
             clock: parts.clock,
             metrics: parts.metrics,
-            concurrency: Arc::new(Semaphore::new(parts.settings.max_concurrent)),
+            budgets,
             has_warned_of_answers: AtomicBool::new(false),
             settings: parts.settings,
         })

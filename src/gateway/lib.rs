@@ -14,10 +14,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod admit;
 pub mod answer_tree;
 pub mod authenticate;
 pub mod begin;
 pub mod body;
+pub mod budgets;
 pub mod builder;
 pub mod enforce;
 pub mod envelope;

@@ -51,13 +51,8 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut trace = begin_call(gate, &request);
-    let judged = match &trace.concurrency_permit {
-        Some(_) => {
-            trace.observation_point = Some(ObservationPoint::Mirror);
-            contain_panic(pass_copy(gate, &mut trace, request)).await
-        }
-        None => Err(Fault::Unavailable),
-    };
+    trace.observation_point = Some(ObservationPoint::Mirror);
+    let judged = contain_panic(pass_copy(gate, &mut trace, request)).await;
     drop(finish_call(gate, trace, judged.map(|()| no_content())));
 }
 

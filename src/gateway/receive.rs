@@ -3,16 +3,11 @@
 use bytes::Bytes;
 use http_body::Body;
 
-use super::{
-    body::{BodyLimit, read_whole_request},
-    gate::Gate,
-    observer,
-    routes::Route,
-    trace::Trace,
-};
+use super::{body::read_whole_request, gate::Gate, observer, routes::Route, trace::Trace};
+use akgate_net::request_memory::memory_claimant;
 use akgate_rules::{
     fault::Fault,
-    request::{ApiRequest, RawRequest, format::ErrorFormat},
+    request::{ApiRequest, format::ErrorFormat},
     verdict::DecisionBasis,
 };
 
@@ -37,17 +32,22 @@ pub async fn receive<B>(
 ) -> Result<Received, Fault>
 where
     B: Body<Data = Bytes>,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let raw = read_in_time(gate, request).await;
-    if let Ok(raw) = &raw {
+    let source = trace.peer.ip;
+    let claimant = memory_claimant(&gate.budgets.memory, source);
+    let reading = read_whole_request(request, gate.settings.body, &gate.budgets.memory, claimant);
+    let read = reading.await.map(|(raw, memory)| {
+        trace.body_memory = memory;
         let query = raw.head.uri.query().unwrap_or_default().as_bytes();
         trace.format = ErrorFormat::asked_for(query, &raw.body, &raw.head.headers);
-    }
+        raw
+    });
+    let raw = read?;
+    trace.share = gate.budgets.take_judged(source)?;
     // The call must be counted before anything is read that its decision depends on.
     trace.in_flight = Some(gate.calls.enter());
     let basis = gate.basis();
-    let request = ApiRequest::parse(&raw?)?;
+    let request = ApiRequest::parse(&raw)?;
     let route = gate.routes.resolve(&gate.catalogue, &request.operation);
     trace.named_operation = observer::known_operation(&route);
     Ok(Received {
@@ -55,26 +55,4 @@ where
         route,
         basis,
     })
-}
-
-async fn read_in_time<B>(gate: &Gate, request: http::Request<B>) -> Result<RawRequest, Fault>
-where
-    B: Body<Data = Bytes>,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let has_no_body = request.body().is_end_stream();
-    let limit = BodyLimit {
-        bytes: gate.settings.body_limit,
-    };
-    let reading = read_whole_request(request, limit);
-    if has_no_body {
-        // Most reads have no body: no timer is needed.
-        return reading.await;
-    }
-    match tokio::time::timeout(gate.settings.body_timeout, reading).await {
-        Ok(read) => read,
-        Err(_) => Err(Fault::InvalidRequest(
-            "its body did not arrive in time".into(),
-        )),
-    }
 }

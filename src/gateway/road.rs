@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http_body::Body;
 
 use super::{
+    admit::admit_to_upstream,
     authenticate::authenticate,
     begin::begin_call,
     enforce::{Enforced, PendingChange, Permitted, enforce},
@@ -41,10 +42,6 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut trace = begin_call(&gate, &request);
-    if trace.concurrency_permit.is_none() {
-        // Refused at once instead of kept waiting; its body is not read.
-        return finish_call(&gate, trace, Err(Fault::Unavailable));
-    }
     trace.observation_point = observer::observation_point(&gate, trace.received_at);
     match contain_panic(pass_read(&gate, &upstream, &mut trace, request)).await {
         Ok(Passed::Answered(answer)) => finish_call(&gate, trace, Ok(answer)),
@@ -67,7 +64,9 @@ where
 {
     let received = receive(gate, trace, request).await?;
     let authenticated = authenticate(gate, trace, received).await?;
-    match enforce(gate, trace, authenticated).await? {
+    let enforced = enforce(gate, trace, authenticated).await?;
+    admit_to_upstream(gate, trace, enforced.authenticated())?;
+    match enforced {
         Enforced::Read(Permitted {
             mut authenticated,
             clearance,

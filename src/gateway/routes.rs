@@ -61,6 +61,11 @@ impl Routes {
             .insert((version.to_owned(), action.to_owned()), product.to_owned());
     }
 
+    /// The products that are served.
+    pub fn products(&self) -> impl Iterator<Item = &Product> {
+        self.auth.keys()
+    }
+
     /// The operation that a request names.
     ///
     /// # Errors

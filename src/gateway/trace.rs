@@ -11,12 +11,11 @@ use http::{
     header::{HOST, HeaderName, USER_AGENT},
 };
 use time::OffsetDateTime;
-use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use super::lookup::Caller;
+use super::{budgets::CallShare, lookup::Caller};
 use akgate_api::observations::ObservationPoint;
-use akgate_net::peer::Peer;
+use akgate_net::{fair_budget::BudgetShare, peer::Peer};
 use akgate_rules::{
     access_key::AccessKeyId,
     operation::Operation,
@@ -51,8 +50,10 @@ pub struct Trace {
     pub received_at: OffsetDateTime,
     /// The same instant on a monotonic clock, to measure durations.
     pub began: Instant,
-    /// Its permit from the limit of concurrent calls.
-    pub concurrency_permit: Option<OwnedSemaphorePermit>,
+    /// The memory of its body, charged until the caller is authenticated.
+    pub body_memory: Option<BudgetShare<1>>,
+    /// Its share of the limit that it counts against.
+    pub share: CallShare,
     /// Counts the call as in progress, from when it was fully received.
     pub in_flight: Option<InFlightCall>,
     /// Counts the call as in progress with an intent.
@@ -154,7 +155,8 @@ impl Trace {
             user_agent: header(head, &USER_AGENT, MAX_USER_AGENT),
             received_at,
             began: Instant::now(),
-            concurrency_permit: None,
+            body_memory: None,
+            share: CallShare::None,
             in_flight: None,
             in_flight_intent: None,
             access_key_id: None,

@@ -14,7 +14,11 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::body::{BodyLimit, read_whole_request};
+use super::body::read_whole_request;
+use akgate_net::{
+    fair_budget::{FairBudget, Part},
+    received_body::BodyLimits,
+};
 use akgate_rules::{fault::Fault, request::RawRequest};
 
 /// Reads exactly one request: nothing may be missing, and nothing may follow it.
@@ -22,12 +26,15 @@ use akgate_rules::{fault::Fault, request::RawRequest};
 /// # Errors
 /// [`Fault::InvalidRequest`] where the server does not take the bytes for one whole request, or bytes
 /// are left over; else as [`read_whole_request`].
-pub async fn read_single_request(bytes: Bytes, limit: BodyLimit) -> Result<RawRequest, Fault> {
+pub async fn read_single_request(bytes: Bytes, limits: BodyLimits) -> Result<RawRequest, Fault> {
     let received = Arc::new(Mutex::new(None));
+    let memory = FairBudget::new(u64::MAX);
+    let claimant = memory.claimant("the only one", Part::Whole);
     let service = service_fn(|request: http::Request<Incoming>| {
-        let received = Arc::clone(&received);
+        let (received, memory) = (Arc::clone(&received), Arc::clone(&memory));
         async move {
-            let outcome = read_whole_request(request, limit).await;
+            let outcome = read_whole_request(request, limits, &memory, claimant).await;
+            let outcome = outcome.map(|(request, _)| request);
             if let Ok(mut slot) = received.lock() {
                 *slot = Some(outcome);
             }
@@ -99,11 +106,15 @@ mod tests {
 
     fn read(text: &str) -> Result<RawRequest, Fault> {
         let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
             .build()
             .unwrap();
         runtime.block_on(read_single_request(
             Bytes::copy_from_slice(text.as_bytes()),
-            BodyLimit { bytes: 16 },
+            BodyLimits {
+                bytes: 16,
+                ..BodyLimits::default()
+            },
         ))
     }
 

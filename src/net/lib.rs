@@ -3,9 +3,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod fair_budget;
 pub mod https;
 pub mod metrics;
 pub mod peer;
 pub mod private_file;
+pub mod received_body;
+pub mod request_memory;
 pub mod server;
 pub mod telemetry;

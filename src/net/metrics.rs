@@ -16,6 +16,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::fair_budget::BudgetFault;
 use akgate_rules::{
     leak::Proof,
     operation::{Operation, Product},
@@ -57,6 +58,12 @@ struct SourceLabel {
     source: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BudgetLabels {
+    budget: &'static str,
+    reason: &'static str,
+}
+
 /// The counters of a process.
 pub struct Metrics {
     registry: Registry,
@@ -69,6 +76,7 @@ pub struct Metrics {
     reports: Family<ReportLabels, Counter>,
     key_fetches: Family<DeliveryLabels, Counter>,
     old_signing_keys: Family<SourceLabel, Counter>,
+    turned_away: Family<BudgetLabels, Counter>,
     revision: Gauge,
     registry_age: Gauge<f64, AtomicU64>,
     registry_mismatches: Counter,
@@ -94,6 +102,7 @@ impl Default for Metrics {
         let reports = Family::<ReportLabels, Counter>::default();
         let key_fetches = Family::<DeliveryLabels, Counter>::default();
         let old_signing_keys = Family::<SourceLabel, Counter>::default();
+        let turned_away = Family::<BudgetLabels, Counter>::default();
         let revision = Gauge::default();
         let registry_age = Gauge::<f64, AtomicU64>::default();
         let registry_mismatches = Counter::default();
@@ -104,6 +113,11 @@ impl Default for Metrics {
         let lease = Gauge::default();
         let clock_offset = Gauge::<f64, AtomicU64>::default();
         registry.register("calls", "Calls through the gateway", calls.clone());
+        registry.register(
+            "turned_away",
+            "Connections and calls refused because a limit was reached: all of it was in use, or the caller's part of it",
+            turned_away.clone(),
+        );
         registry.register(
             "call_duration_seconds",
             "Time from the head of a call to its response",
@@ -194,6 +208,7 @@ impl Default for Metrics {
             reports,
             key_fetches,
             old_signing_keys,
+            turned_away,
             revision,
             registry_age,
             registry_mismatches,
@@ -259,6 +274,16 @@ impl Metrics {
         };
         self.calls.get_or_create(&labels).inc();
         self.duration.observe(took.as_secs_f64());
+    }
+
+    /// Counts what a budget refuses.
+    pub fn turned_away(&self, budget: &'static str, fault: BudgetFault) {
+        let reason = match fault {
+            BudgetFault::Greedy => "greedy",
+            BudgetFault::Exhausted => "exhausted",
+        };
+        let labels = BudgetLabels { budget, reason };
+        self.turned_away.get_or_create(&labels).inc();
     }
 
     /// Counts an answer of an upstream.

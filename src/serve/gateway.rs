@@ -12,12 +12,13 @@ use crate::{
     upstreams::{NodeUpstream, connect_products},
 };
 use akgate_gateway::{
+    budgets::CallLimits,
     gate::{GateSettings, RecommendLink},
     lookup::LookupSettings,
     routes::UpstreamAuth,
     upstream::{by_product::ProductUpstreams, remote::HttpUpstream},
 };
-use akgate_net::https;
+use akgate_net::{https, received_body::BodyLimits};
 use akgate_rules::{
     mac_key::MacKey,
     operation::Product,
@@ -32,6 +33,7 @@ pub(super) fn gateway_settings(
 ) -> Result<(GatewaySettings, ProductUpstreams<NodeUpstream>), ServeError> {
     let ConfigSections {
         gateway,
+        limits,
         policy,
         directory,
         upstreams,
@@ -88,9 +90,14 @@ pub(super) fn gateway_settings(
     };
     let settings = GatewaySettings {
         gate: GateSettings {
-            body_limit: gateway.body_limit_bytes,
-            body_timeout: Duration::from_secs(gateway.body_timeout_seconds),
-            max_concurrent: gateway.max_concurrent,
+            body: BodyLimits {
+                bytes: gateway.body_limit_bytes,
+                timeout: Duration::from_secs(gateway.body_timeout_seconds),
+            },
+            calls: CallLimits {
+                judged: limits.calls_judged,
+                per_upstream: limits.calls_per_upstream,
+            },
             policy: self::configured_policy(policy),
             profile: policy.profile,
             anonymous: gateway.anonymous.clone(),

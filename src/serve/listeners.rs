@@ -2,7 +2,11 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use super::{error::ServeError, gateway, sign_in, sources};
+use super::{
+    descriptors::{connection_limit, raise_descriptor_limit},
+    error::ServeError,
+    gateway, sign_in, sources,
+};
 use crate::{
     app::{Node, NodeDependencies},
     config::{AdminSection, Config, ConfigSections, ProcessRole},
@@ -35,10 +39,14 @@ pub(super) fn bind_listeners(
     let ConfigSections {
         gateway, public, ..
     } = &config.sections;
-    let limits = |proxies: &[ipnet::IpNet]| ConnectionLimits {
+    let available = raise_descriptor_limit();
+    let limits = |section: &str, proxies: &[ipnet::IpNet]| ConnectionLimits {
         head_timeout: Duration::from_secs(gateway.head_timeout_seconds),
         idle_timeout: Duration::from_secs(gateway.idle_timeout_seconds),
         trusted_proxies: TrustedProxies::new(proxies.to_vec()),
+        connections: connection_limit(config.sections.limits.connections, available, section),
+        memory: Arc::clone(&dependencies.request_memory),
+        metrics: Arc::clone(&dependencies.metrics),
     };
     let mut listeners = BoundListeners {
         serving: Vec::new(),
@@ -51,7 +59,7 @@ pub(super) fn bind_listeners(
             "gateway",
             gateway.listen,
             tls,
-            limits(&gateway.trusted_proxies),
+            limits("gateway", &gateway.trusted_proxies),
         )?;
         let address = listener.local_addr();
         let (gate, serving) = if config.has(ProcessRole::Observer) {
@@ -75,7 +83,7 @@ pub(super) fn bind_listeners(
             "public",
             public.listen,
             tls,
-            limits(&public.trusted_proxies),
+            limits("public", &public.trusted_proxies),
         )?;
         let address = listener.local_addr();
         let intake = node.intake(sources::intake_settings(&config.sections)?, config.judges());
@@ -94,7 +102,7 @@ pub(super) fn bind_listeners(
             "admin",
             section.listen,
             tls,
-            limits(&section.trusted_proxies),
+            limits("admin", &section.trusted_proxies),
         )?;
         let address = listener.local_addr();
         let settings = AdminSettings {

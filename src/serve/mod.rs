@@ -1,6 +1,7 @@
 //! `akgate serve`: builds a node from the configuration and runs it.
 
 pub(crate) mod capacity;
+mod descriptors;
 mod error;
 pub(crate) mod gateway;
 mod hooks;
@@ -27,6 +28,7 @@ use crate::{
 };
 use akgate_intake::public_report;
 use akgate_net::{
+    fair_budget::FairBudget,
     metrics::Metrics,
     server::{ConnectionLimits, CoreRuntimes, ShutdownSignals},
 };
@@ -119,6 +121,7 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
         randomness,
         metrics: Arc::clone(&metrics),
         database_timeout: timeout,
+        request_memory: FairBudget::new(sections.limits.request_memory_bytes),
     };
     let feed = feed::FeedSettings {
         poll: Duration::from_millis(sections.registry.poll_milliseconds),

@@ -2,7 +2,8 @@
 
 use std::{fs, path::Path, sync::LazyLock};
 
-use akgate_gateway::{body::BodyLimit, wire};
+use akgate_gateway::wire;
+use akgate_net::received_body::BodyLimits;
 use akgate_rules::{
     access_key::{AccessKeySecret, SecurityToken},
     fault::Fault,
@@ -104,13 +105,14 @@ impl Capture {
 }
 
 thread_local! {
-    static RUNTIME: Runtime = Builder::new_current_thread().build().unwrap();
+    static RUNTIME: Runtime = Builder::new_current_thread().enable_time().build().unwrap();
 }
 
 pub fn read(raw: &[u8]) -> Result<ApiRequest, Fault> {
     let bytes = Bytes::copy_from_slice(raw);
-    let raw = RUNTIME
-        .with(|runtime| runtime.block_on(wire::read_single_request(bytes, BodyLimit::default())))?;
+    let raw = RUNTIME.with(|runtime| {
+        runtime.block_on(wire::read_single_request(bytes, BodyLimits::default()))
+    })?;
     ApiRequest::parse(&raw)
 }
 

@@ -1,6 +1,7 @@
 //! Faults are reported in the order of `docs/faults.md`.
 
-use akgate_gateway::{body::BodyLimit, wire};
+use akgate_gateway::wire;
+use akgate_net::received_body::BodyLimits;
 use akgate_rules::{
     access_key::AccessKeySecret,
     fault::Fault,
@@ -55,11 +56,15 @@ impl Draft {
         raw.push_str("\r\n");
         raw.push_str(&self.body);
         let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
             .build()
             .unwrap();
         let raw = runtime.block_on(wire::read_single_request(
             Bytes::from(raw),
-            BodyLimit { bytes: 64 },
+            BodyLimits {
+                bytes: 64,
+                ..BodyLimits::default()
+            },
         ))?;
         let request = ApiRequest::parse(&raw)?;
         let claim = request

@@ -18,7 +18,7 @@ use akgate_gateway::{
     Gate, GateLayer, GateService, GateSettings, lookup::LookupSettings, mirror::mirror_service,
     nonce::NONCES_PER_KEY, routes::UpstreamAuth,
 };
-use akgate_net::metrics::Metrics;
+use akgate_net::{fair_budget::FairBudget, metrics::Metrics};
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
     mac_key::MacKey,
@@ -191,6 +191,7 @@ impl TestNode {
             randomness: Arc::clone(&randomness),
             metrics: Arc::clone(&metrics),
             database_timeout: Duration::from_secs(5),
+            request_memory: FairBudget::new(64 << 20),
         };
         let node = Node::new(
             dependencies,

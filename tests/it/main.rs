@@ -44,6 +44,7 @@ mod manual;
 mod once;
 mod openapi;
 mod operators;
+mod overload;
 mod panics;
 mod pooler;
 mod postgres;

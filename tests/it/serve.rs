@@ -25,7 +25,7 @@ use crate::{
 const RAM: &str = "2015-05-01";
 
 /// An upstream that needs no database: it says yes, and to a call that asks for `slow` not before it is notified.
-async fn upstream() -> (String, Arc<Notify>) {
+pub async fn upstream() -> (String, Arc<Notify>) {
     let slow = Arc::new(Notify::new());
     let going = Arc::clone(&slow);
     let app = Router::new().fallback(move |request: Request| {
@@ -126,6 +126,23 @@ impl World {
         let gateway = format!("http://{gateway}");
         let now = SystemClock.now();
         self.caller.call(&gateway, &key, api, now).await.unwrap()
+    }
+
+    /// Asks STS who calls.
+    pub async fn call_sts(&self, gateway: &str, name: &str) -> ApiReply {
+        let key = SigningCredentials {
+            access_key_id: format!("LTAI5tFake{name}"),
+            access_key_secret: format!("FakeSecretOf{name}"),
+            security_token: None,
+        };
+        let api = ApiCall {
+            version: "2015-04-01",
+            action: "GetCallerIdentity",
+            parameters: &[],
+        };
+        let now = SystemClock.now();
+        let url = format!("http://{gateway}");
+        self.caller.call(&url, &key, api, now).await.unwrap()
     }
 
     async fn post(

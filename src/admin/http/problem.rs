@@ -11,6 +11,10 @@ use time::Duration;
 
 use akgate_api::operators::Right;
 use akgate_api::{operators::Role, problem::ProblemDetails};
+use akgate_net::{
+    fair_budget::BudgetFault,
+    received_body::{BodyFault, BodyLimits},
+};
 use akgate_rules::restriction::LiftRefusal;
 use akgate_state::directory::StateFault;
 
@@ -120,6 +124,40 @@ impl Problem {
                     "Nothing has changed. Try again in {seconds} s (admin.requests_per_second)."
                 ),
             )
+        }
+    }
+
+    /// The body cannot be read.
+    #[must_use]
+    pub fn body(fault: BodyFault) -> Self {
+        let invalid = |detail: &str| Self::invalid(detail);
+        match fault {
+            BodyFault::TooLong => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body-too-large",
+                "The body is too large.",
+                format!("Send at most {} bytes.", BodyLimits::default().bytes),
+            ),
+            BodyFault::TooSlow => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body-too-slow",
+                "The body did not arrive in time.",
+                "Nothing has changed. Send the request again.",
+            ),
+            BodyFault::Broken => invalid("The body ends early or is framed wrongly."),
+            BodyFault::Trailers => invalid("The body carries trailers; send none."),
+            BodyFault::NoMemory(BudgetFault::Greedy) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "Too many requests.",
+                "Nothing has changed. Send fewer requests at a time (limits.request_memory_bytes).",
+            ),
+            BodyFault::NoMemory(BudgetFault::Exhausted) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "akgate is busy.",
+                "Nothing has changed. Send the request again (limits.request_memory_bytes).",
+            ),
         }
     }
 

@@ -1,12 +1,13 @@
 //! Listeners: plain HTTP/1.1, or TLS with certificates that are reloaded when they change.
 
+mod connection;
+mod connections;
 mod cores;
-mod head_timeout;
 mod peers;
 mod shutdown;
 mod tls;
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::response::Response;
 use axum_server::{
@@ -18,16 +19,23 @@ use futures_core::future::BoxFuture;
 use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioTimer;
+use rustix::io::Errno;
 use tokio::{runtime, sync::watch, task::JoinSet};
 use tower::{Service, service_fn};
 
+use self::{connection::ConnectionAcceptor, connections::ConnectionTable, peers::PeerService};
 pub use self::{
+    connections::{Receiving, Seat},
     cores::CoreRuntimes,
     peers::TrustedProxies,
     shutdown::ShutdownSignals,
     tls::{ClientAuthority, Tls, TlsError},
 };
-use self::{head_timeout::HeadTimeoutAcceptor, peers::PeerService};
+use crate::{
+    fair_budget::{BudgetFault, FairBudget},
+    metrics::Metrics,
+    request_memory::DEFAULT_REQUEST_MEMORY,
+};
 
 /// Room for a head: a target of 65,000 bytes and generous headers.
 const MAX_HEAD_BYTES: usize = 256 << 10;
@@ -36,7 +44,7 @@ const MAX_HEAD_BYTES: usize = 256 << 10;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The limits of a listener's connections.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ConnectionLimits {
     /// How long the head of a request may take, and a new connection's first request.
     pub head_timeout: Duration,
@@ -44,6 +52,12 @@ pub struct ConnectionLimits {
     pub idle_timeout: Duration,
     /// The proxies that are trusted about the caller's address.
     pub trusted_proxies: TrustedProxies,
+    /// Maximum number of connections.
+    pub connections: usize,
+    /// Bytes that requests may hold before their callers are known, at all listeners.
+    pub memory: Arc<FairBudget>,
+    /// Counts the connections that are refused.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Default for ConnectionLimits {
@@ -52,6 +66,9 @@ impl Default for ConnectionLimits {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             trusted_proxies: TrustedProxies::default(),
+            connections: 32_768,
+            memory: FairBudget::new(DEFAULT_REQUEST_MEMORY),
+            metrics: Arc::default(),
         }
     }
 }
@@ -149,12 +166,15 @@ impl Listener {
     ) -> io::Result<()> {
         let control = Control::new();
         let (config, watching) = self.tls.map(Tls::watch).unzip();
+        let memory = Arc::clone(&self.limits.memory);
+        let table = ConnectionTable::new(self.limits.connections, memory);
         let mut servers = JoinSet::new();
         for (runtime, service) in services {
             let server = RuntimeListener {
                 socket: self.socket.try_clone()?,
                 tls: config.clone(),
                 limits: self.limits.clone(),
+                table: Arc::clone(&table),
                 control: control.clone(),
             };
             servers.spawn_on(server.serve(service), &runtime);
@@ -183,6 +203,7 @@ struct RuntimeListener {
     socket: std::net::TcpListener,
     tls: Option<RustlsConfig>,
     limits: ConnectionLimits,
+    table: Arc<ConnectionTable>,
     control: Control,
 }
 
@@ -192,7 +213,10 @@ impl RuntimeListener {
             head_timeout,
             idle_timeout,
             trusted_proxies,
+            metrics,
+            ..
         } = self.limits;
+        let proxies = trusted_proxies.clone();
         let is_tls = self.tls.is_some();
         let service = service_fn(move |socket: SocketAddr| {
             let proxies = trusted_proxies.clone();
@@ -202,7 +226,11 @@ impl RuntimeListener {
         let mut server = axum_server::from_tcp(self.socket)?
             .http1_only()
             .handle(Handle::with_control(self.control))
-            .first_request_timeout(head_timeout);
+            .first_request_timeout(head_timeout)
+            .accept_error_handler({
+                let metrics = Arc::clone(&metrics);
+                move |_, fault| note_accept_fault(&metrics, fault)
+            });
         server
             .http_builder()
             .http1()
@@ -210,21 +238,32 @@ impl RuntimeListener {
             .header_read_timeout(idle_timeout)
             .max_buf_size(MAX_HEAD_BYTES)
             .half_close(false);
+        let acceptor = ConnectionAcceptor {
+            inner: DefaultAcceptor::new(),
+            head_timeout,
+            table: self.table,
+            proxies,
+            metrics,
+        };
         match self.tls {
-            None => {
-                let acceptor = HeadTimeoutAcceptor {
-                    inner: DefaultAcceptor::new(),
-                    head_timeout,
-                };
-                server.acceptor(acceptor).serve(service).await
-            }
+            None => server.acceptor(acceptor).serve(service).await,
             Some(config) => {
-                let acceptor = HeadTimeoutAcceptor {
-                    inner: RustlsAcceptor::new(config).handshake_timeout(head_timeout),
-                    head_timeout,
-                };
+                let inner = RustlsAcceptor::new(config).handshake_timeout(head_timeout);
+                let acceptor = acceptor.with_inner(inner);
                 server.acceptor(acceptor).serve(service).await
             }
         }
+    }
+}
+
+/// Says that no more connections can be opened; that one of them failed is no news.
+fn note_accept_fault(metrics: &Metrics, fault: &io::Error) {
+    let is_out_of = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    if fault
+        .raw_os_error()
+        .is_some_and(|errno| is_out_of.contains(&errno))
+    {
+        metrics.turned_away("descriptors", BudgetFault::Exhausted);
+        tracing::error!(%fault, "a connection cannot be accepted: raise the limit of open files (ulimit -n)");
     }
 }

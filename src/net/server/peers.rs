@@ -23,7 +23,8 @@ impl TrustedProxies {
         Self(networks.into())
     }
 
-    fn contains(&self, ip: IpAddr) -> bool {
+    /// Whether this is the address of one of them.
+    pub(super) fn contains(&self, ip: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&ip))
     }
 

@@ -1,86 +1,107 @@
-//! A timeout for the head of a request, counted from its first byte and not from when the connection became idle. hyper
-//! has only one limit for both, which is used for the idle time.
+//! One connection: its heads have to arrive in time and within memory, and it closes where another needs its room.
+//!
+//! How long a head may take counts from its first byte, whatever time the connection lay idle before. hyper has one limit
+//! for both, and it is used for the idle time.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use axum_server::accept::Accept;
 use futures_core::future::BoxFuture;
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     time::{Instant, Sleep},
 };
 use tower::Service;
 
-/// Accepts connections whose heads have to arrive in time.
+use super::{
+    connections::{ConnectionTable, OpenConnection, Seat},
+    peers::TrustedProxies,
+};
+use crate::metrics::Metrics;
+
+/// Accepts connections within the limits of a listener.
 #[derive(Clone)]
-pub(super) struct HeadTimeoutAcceptor<A> {
+pub(super) struct ConnectionAcceptor<A> {
     pub inner: A,
     pub head_timeout: Duration,
+    pub table: Arc<ConnectionTable>,
+    pub proxies: TrustedProxies,
+    pub metrics: Arc<Metrics>,
 }
 
-impl<A, I, S> Accept<I, S> for HeadTimeoutAcceptor<A>
+impl<A> ConnectionAcceptor<A> {
+    /// The same limits around another acceptor.
+    pub fn with_inner<B>(self, inner: B) -> ConnectionAcceptor<B> {
+        ConnectionAcceptor {
+            inner,
+            head_timeout: self.head_timeout,
+            table: self.table,
+            proxies: self.proxies,
+            metrics: self.metrics,
+        }
+    }
+}
+
+impl<A, S> Accept<TcpStream, S> for ConnectionAcceptor<A>
 where
-    A: Accept<I, S, Future: Send + 'static>,
+    A: Accept<TcpStream, S, Future: Send + 'static>,
 {
-    type Stream = HeadTimeoutStream<A::Stream>;
+    type Stream = ConnectionStream<A::Stream>;
     type Service = PhaseService<A::Service>;
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
-    fn accept(&self, stream: I, service: S) -> Self::Future {
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let admitted = stream.peer_addr().and_then(|socket| {
+            let ip = socket.ip().to_canonical();
+            let admitted = self.table.admit(ip, self.proxies.contains(ip));
+            admitted.map_err(|fault| {
+                self.metrics.turned_away("connections", fault);
+                io::ErrorKind::ConnectionRefused.into()
+            })
+        });
         let accepting = self.inner.accept(stream, service);
         let head_timeout = self.head_timeout;
         Box::pin(async move {
-            let (io, service) = accepting.await?;
-            let phase = Phase::default();
-            let stream = HeadTimeoutStream {
+            let open = admitted?;
+            let seat = Arc::clone(&open.seat);
+            let (io, service) = tokio::select! {
+                accepted = accepting => accepted?,
+                fault = poll_fn(|context| seat.poll_close(context)) => return Err(fault),
+            };
+            let stream = ConnectionStream {
                 io,
                 head_timeout,
-                phase: phase.clone(),
+                open,
                 begun_in: None,
                 end: None,
             };
-            Ok((stream, PhaseService { service, phase }))
+            Ok((stream, PhaseService { service, seat }))
         })
     }
 }
 
-/// Counts the beginnings and ends of calls on a connection: even while a head is waited for, odd while a call is served.
-#[derive(Clone, Default)]
-struct Phase(Arc<AtomicU64>);
-
-impl Phase {
-    fn advance(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn now(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// A connection that fails where a head takes too long.
-pub(super) struct HeadTimeoutStream<I> {
+/// A connection that fails where a head takes too long, where it takes too much memory, and where it has to make room.
+pub(super) struct ConnectionStream<I> {
     io: I,
     head_timeout: Duration,
-    phase: Phase,
+    open: OpenConnection,
     /// The phase in which the head began that is waited for.
     begun_in: Option<u64>,
     /// Made with the first head that does not arrive at once, and used again.
     end: Option<Pin<Box<Sleep>>>,
 }
 
-impl<I> HeadTimeoutStream<I> {
+impl<I> ConnectionStream<I> {
     /// Whether the head that has begun is too late.
     fn poll_end(&mut self, begun_in: u64, context: &mut Context<'_>) -> Poll<()> {
         if self.begun_in != Some(begun_in) {
@@ -94,6 +115,7 @@ impl<I> HeadTimeoutStream<I> {
 
     fn begin_head(&mut self, phase: u64) {
         self.begun_in = Some(phase);
+        self.open.begin_head();
         let end = Instant::now() + self.head_timeout;
         match &mut self.end {
             Some(sleep) => sleep.as_mut().reset(end),
@@ -102,7 +124,7 @@ impl<I> HeadTimeoutStream<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for HeadTimeoutStream<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for ConnectionStream<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -110,7 +132,12 @@ impl<I: AsyncRead + Unpin> AsyncRead for HeadTimeoutStream<I> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(context, buffer);
-        let phase = self.phase.now();
+        if polled.is_pending()
+            && let Poll::Ready(fault) = self.open.seat.poll_close(context)
+        {
+            return Poll::Ready(Err(fault));
+        }
+        let phase = self.open.seat.phase();
         if !phase.is_multiple_of(2) {
             return polled;
         }
@@ -118,14 +145,18 @@ impl<I: AsyncRead + Unpin> AsyncRead for HeadTimeoutStream<I> {
             ready!(self.poll_end(phase, context));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        if buffer.filled().len() > before && self.begun_in != Some(phase) {
+        let arrived = buffer.filled().len() - before;
+        if arrived > 0 && self.begun_in != Some(phase) {
             self.begin_head(phase);
         }
-        polled
+        match self.open.charge_head(arrived) {
+            Ok(()) => polled,
+            Err(fault) => Poll::Ready(Err(fault)),
+        }
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for HeadTimeoutStream<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for ConnectionStream<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -155,14 +186,18 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for HeadTimeoutStream<I> {
     }
 }
 
-/// Tells the connection when a call begins and when it is answered.
+/// Tells the connection when a call begins and when it is answered, and the call of its connection.
 #[derive(Clone)]
 pub(super) struct PhaseService<S> {
     service: S,
-    phase: Phase,
+    seat: Arc<Seat>,
 }
 
-impl<S: Service<R>, R> Service<R> for PhaseService<S> {
+impl<S, B> Service<http::Request<B>> for PhaseService<S>
+where
+    S: Service<http::Request<B>>,
+    B: Body,
+{
     type Response = S::Response;
     type Error = S::Error;
     type Future = PhaseFuture<S::Future>;
@@ -171,11 +206,14 @@ impl<S: Service<R>, R> Service<R> for PhaseService<S> {
         self.service.poll_ready(context)
     }
 
-    fn call(&mut self, request: R) -> Self::Future {
-        self.phase.advance();
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
+        self.seat.advance_phase();
+        if !request.body().is_end_stream() {
+            request.extensions_mut().insert(Arc::clone(&self.seat));
+        }
         PhaseFuture {
             call: self.service.call(request),
-            phase: self.phase.clone(),
+            seat: Arc::clone(&self.seat),
         }
     }
 }
@@ -185,7 +223,7 @@ pin_project! {
     pub(super) struct PhaseFuture<F> {
         #[pin]
         call: F,
-        phase: Phase,
+        seat: Arc<Seat>,
     }
 }
 
@@ -195,7 +233,7 @@ impl<F: Future> Future for PhaseFuture<F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let answered = ready!(this.call.poll(context));
-        this.phase.advance();
+        this.seat.advance_phase();
         Poll::Ready(answered)
     }
 }
