@@ -14,7 +14,7 @@ use std::{
 use atomic_waker::AtomicWaker;
 
 use crate::{
-    fair_budget::{BudgetFault, BudgetShare, FairBudget},
+    fair_budget::{BudgetFault, BudgetShare, Claimant, FairBudget, Part},
     peer::source_network,
     request_memory::memory_claimant,
 };
@@ -89,7 +89,11 @@ impl ConnectionTable {
         is_proxy: bool,
     ) -> Result<OpenConnection, BudgetFault> {
         let source = source_network(source);
-        let claimant = memory_claimant(&self.memory, source);
+        let claimant = match is_proxy {
+            // Behind it are many callers.
+            true => self.memory.claimant(("proxy", source), Part::Whole),
+            false => memory_claimant(&self.memory, source),
+        };
         let memory = self.memory.take([claimant], CONNECTION_BYTES);
         let mut entries = self.lock();
         let open = entries.len();
@@ -119,6 +123,7 @@ impl ConnectionTable {
         Ok(OpenConnection {
             table: Arc::clone(self),
             seat,
+            claimant,
             memory: memory.ok(),
             head_bytes: 0,
         })
@@ -215,6 +220,7 @@ impl Drop for Receiving {
 pub(super) struct OpenConnection {
     table: Arc<ConnectionTable>,
     pub seat: Arc<Seat>,
+    claimant: Claimant,
     memory: Option<BudgetShare<1>>,
     head_bytes: u64,
 }
@@ -232,10 +238,9 @@ impl OpenConnection {
         if more == 0 {
             return Ok(());
         }
-        let claimant = memory_claimant(&self.table.memory, self.seat.source);
         let charged = match &mut self.memory {
             Some(share) => share.grow(more),
-            None => self.table.memory.take([claimant], more).map(|share| {
+            None => self.table.memory.take([self.claimant], more).map(|share| {
                 self.memory = Some(share);
             }),
         };
