@@ -257,11 +257,7 @@ impl Node {
                 .uri()
                 .path_and_query()
                 .map_or("/", |one| one.as_str());
-            let mut bytes = format!(
-                "{} {target} HTTP/1.1\r\nhost: {}\r\n",
-                request.method(),
-                self.gateway
-            );
+            let mut bytes = format!("{} {target} HTTP/1.1\r\n", request.method());
             for (name, value) in request.headers() {
                 bytes.push_str(&format!("{name}: {}\r\n", value.to_str()?));
             }
