@@ -259,7 +259,7 @@ impl Recorder {
         while let Some(part) = parts.pop() {
             match with_timeout(self.timeout, T::write(&self.pool, part)).await {
                 Ok(()) => settled += part.len(),
-                Err(fault) if !fault.is_of_the_values() => return Err((settled, fault)),
+                Err(fault) if !fault.is_about_data() => return Err((settled, fault)),
                 Err(fault) if part.len() <= 1 => {
                     settled += part.len();
                     self.dropped.fetch_add(1, Ordering::Relaxed);

@@ -37,24 +37,6 @@ pub enum StateFault {
     UnknownUser,
 }
 
-impl StateFault {
-    /// Whether the values that were given are the cause, so that the same statement fails whenever it is repeated: a data
-    /// exception (SQLSTATE class 22), a constraint (23) or a limit of the server (54).
-    #[must_use]
-    pub fn is_of_the_values(&self) -> bool {
-        match self {
-            Self::Database(sqlx::Error::Database(fault)) => {
-                let class = fault
-                    .code()
-                    .and_then(|code| code.get(..2).map(str::to_owned));
-                class.is_some_and(|class| ["22", "23", "54"].contains(&class.as_str()))
-            }
-            Self::Database(sqlx::Error::Encode(_)) => true,
-            _ => false,
-        }
-    }
-}
-
 impl From<sqlx::Error> for StateFault {
     fn from(fault: sqlx::Error) -> Self {
         failures::note_error(&fault);
@@ -90,8 +72,11 @@ impl StateFault {
         match self {
             Self::Database(sqlx::Error::Database(fault)) => {
                 let code = fault.code().unwrap_or_default();
-                code.starts_with("22") || code.starts_with("23")
+                ["22", "23", "54"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
             }
+            Self::Database(sqlx::Error::Encode(_)) => true,
             Self::Shared(fault) => fault.is_about_data(),
             Self::Database(_) | Self::TimedOut | Self::OtherHistory => false,
             Self::Seal(_)
