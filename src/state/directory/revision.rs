@@ -58,7 +58,7 @@ pub struct AdditionStamp {
 
 /// Both counters, read in one snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counters {
+pub struct RegistryCounters {
     /// The revision, in its history.
     pub position: Position,
     /// The addition, in the same history.
@@ -67,7 +67,7 @@ pub struct Counters {
 
 /// The last numbers that a history shares with a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fork {
+pub struct HistoryFork {
     /// The revision.
     pub revision: i64,
     /// The addition, or an earlier one.
@@ -189,7 +189,7 @@ pub async fn lock_revision(tx: &mut PgTransaction<'_>) -> Result<Position, sqlx:
 ///
 /// # Errors
 /// [`StateFault::Database`], also by a standby, which knows no position.
-pub async fn current_counters(pool: &PgPool) -> Result<Counters, StateFault> {
+pub async fn current_counters(pool: &PgPool) -> Result<RegistryCounters, StateFault> {
     if let Some(counters) = read_counters(&mut *pool.acquire().await?).await? {
         return Ok(counters);
     }
@@ -200,7 +200,7 @@ pub async fn current_counters(pool: &PgPool) -> Result<Counters, StateFault> {
 ///
 /// # Errors
 /// [`StateFault::Database`].
-pub async fn read_counters(db: &mut PgConnection) -> Result<Option<Counters>, StateFault> {
+pub async fn read_counters(db: &mut PgConnection) -> Result<Option<RegistryCounters>, StateFault> {
     let row = sqlx::query!(
         "SELECT
              r.history,
@@ -211,7 +211,7 @@ pub async fn read_counters(db: &mut PgConnection) -> Result<Option<Counters>, St
     )
     .fetch_one(db)
     .await?;
-    Ok(row.is_stamped.then_some(Counters {
+    Ok(row.is_stamped.then_some(RegistryCounters {
         position: Position {
             history: History(row.history),
             revision: row.revision,
@@ -227,8 +227,8 @@ pub async fn read_counters(db: &mut PgConnection) -> Result<Option<Counters>, St
 /// [`StateFault::Database`].
 pub async fn stamp_history(
     pool: &PgPool,
-    gone_back: Option<Counters>,
-) -> Result<Counters, StateFault> {
+    gone_back: Option<RegistryCounters>,
+) -> Result<RegistryCounters, StateFault> {
     let history = gone_back.map(|before| before.position.history.0);
     let revision = gone_back.map(|before| before.position.revision);
     let addition = gone_back.map(|before| before.addition);
@@ -273,9 +273,9 @@ pub async fn find_fork(
     db: &mut PgConnection,
     history: History,
     later: History,
-) -> Result<Option<Fork>, StateFault> {
+) -> Result<Option<HistoryFork>, StateFault> {
     let fork = sqlx::query_as!(
-        Fork,
+        HistoryFork,
         "WITH RECURSIVE chain AS (
              SELECT history, parent, fork_revision, fork_addition
              FROM registry_histories

@@ -33,7 +33,7 @@ use self::{
 };
 use crate::directory::{
     StateFault,
-    revision::{self, AdditionStamp, Counters, Fork, REVISION_CHANNEL},
+    revision::{self, AdditionStamp, HistoryFork, REVISION_CHANNEL, RegistryCounters},
     with_timeout,
 };
 use crate::follow::{NextRound, PollLoop};
@@ -236,10 +236,10 @@ impl Feed {
     }
 
     /// Up to where everything is in [`LiveRegistry`]; `None` before the first load.
-    fn counters(&self) -> Option<Counters> {
+    fn counters(&self) -> Option<RegistryCounters> {
         let addition = self.addition.load(Ordering::Acquire);
         let position = self.live.position()?;
-        Some(Counters { position, addition })
+        Some(RegistryCounters { position, addition })
     }
 
     /// Reads what has changed since the last time.
@@ -319,13 +319,16 @@ impl Feed {
     }
 
     /// Publishes the counters up to which everything is applied.
-    fn publish(&self, now: Counters) {
+    fn publish(&self, now: RegistryCounters) {
         self.addition.store(now.addition, Ordering::Release);
         self.live.publish(now.position);
     }
 
     /// Applies what has changed in this history; returns the counters if the history has changed.
-    async fn follow(&self, before: Counters) -> Result<Option<Counters>, StateFault> {
+    async fn follow(
+        &self,
+        before: RegistryCounters,
+    ) -> Result<Option<RegistryCounters>, StateFault> {
         let timeout = self.settings.timeout;
         let mut tx = with_timeout(timeout, begin_snapshot(&self.pool)).await?;
         let Some(now) = with_timeout(timeout, revision::read_counters(&mut tx)).await? else {
@@ -351,13 +354,13 @@ impl Feed {
     async fn apply_since(
         &self,
         tx: &mut PgTransaction<'_>,
-        before: Counters,
-        now: Counters,
+        before: RegistryCounters,
+        now: RegistryCounters,
     ) -> Result<(), StateFault> {
         if now == before {
             return Ok(());
         }
-        let known = Fork {
+        let known = HistoryFork {
             revision: before.position.revision,
             addition: before.addition,
         };
@@ -368,14 +371,18 @@ impl Feed {
     }
 
     /// Goes over from one history to another.
-    async fn switch_history(&self, before: Counters, now: Counters) -> Result<(), StateFault> {
+    async fn switch_history(
+        &self,
+        before: RegistryCounters,
+        now: RegistryCounters,
+    ) -> Result<(), StateFault> {
         let timeout = self.settings.timeout;
         let (old, new) = (before.position, now.position);
         let fork = with_timeout(timeout, async {
             let mut db = self.pool.acquire().await?;
             revision::find_fork(&mut db, old.history, new.history).await
         });
-        let fork = fork.await?.map(|fork| Fork {
+        let fork = fork.await?.map(|fork| HistoryFork {
             revision: fork.revision.min(old.revision),
             addition: fork.addition.min(before.addition),
         });
@@ -412,10 +419,10 @@ impl Feed {
     /// Reads again what was applied after the fork, and what has changed since; returns that position.
     async fn read_again(
         &self,
-        fork: Fork,
+        fork: HistoryFork,
         since: &ChangeQuery,
-        now: Counters,
-    ) -> Result<Counters, StateFault> {
+        now: RegistryCounters,
+    ) -> Result<RegistryCounters, StateFault> {
         let timeout = self.settings.timeout;
         let mut tx = with_timeout(timeout, begin_snapshot(&self.pool)).await?;
         let seen = with_timeout(timeout, revision::read_counters(&mut tx)).await?;
@@ -428,7 +435,7 @@ impl Feed {
         Ok(seen)
     }
 
-    async fn reload(&self, now: Counters) -> Result<Counters, StateFault> {
+    async fn reload(&self, now: RegistryCounters) -> Result<RegistryCounters, StateFault> {
         let maps = self.live.maps();
         let maps = maps
             .as_ref()
@@ -440,7 +447,7 @@ impl Feed {
     }
 
     /// The current counters in the same history; an error if the history has changed.
-    async fn still(&self, now: Counters) -> Result<Counters, StateFault> {
+    async fn still(&self, now: RegistryCounters) -> Result<RegistryCounters, StateFault> {
         let reading = revision::current_counters(&self.pool);
         let later = with_timeout(self.settings.timeout, reading).await?;
         match later.position.history == now.position.history {
@@ -455,7 +462,7 @@ impl Feed {
         tx: &mut PgTransaction<'_>,
         since: &ChangeQuery,
         before: Position,
-        now: Counters,
+        now: RegistryCounters,
     ) -> Result<(), StateFault> {
         let maps = self.live.maps();
         let maps = maps
@@ -485,20 +492,20 @@ impl Feed {
 
 impl Applied {
     /// What was applied after a fork; `None` where not all of it is remembered.
-    fn since(&self, fork: Fork) -> Option<HashSet<ChangedItem>> {
+    fn since(&self, fork: HistoryFork) -> Option<HashSet<ChangedItem>> {
         let mut changed = self.changes.since(fork.revision)?;
         changed.extend(self.additions.since(fork.addition)?);
         Some(changed)
     }
 
     /// Everything up to there was read at once.
-    fn forget_up_to(&mut self, now: Counters) {
+    fn forget_up_to(&mut self, now: RegistryCounters) {
         self.changes.forget_up_to(now.position.revision);
         self.additions.forget_up_to(now.addition);
     }
 
     /// What was applied after `fork` has been read again, up to `now` of another history.
-    fn carry_over(&mut self, fork: Fork, now: Counters) {
+    fn carry_over(&mut self, fork: HistoryFork, now: RegistryCounters) {
         self.changes
             .carry_over(fork.revision, now.position.revision);
         self.additions.carry_over(fork.addition, now.addition);

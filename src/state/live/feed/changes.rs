@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use time::UtcDateTime;
 use uuid::Uuid;
 
-use crate::directory::{StateFault, keys::parse_key_id, revision::Fork, with_timeout};
+use crate::directory::{StateFault, keys::parse_key_id, revision::HistoryFork, with_timeout};
 use crate::live::memory::{
     AccountOverrides, ActiveRestriction, CredentialEntry, CredentialState, ExceptionEntry,
     KeyRestrictions, RegistryMaps,
@@ -52,7 +52,7 @@ pub(crate) struct ChangeQuery {
 
 impl ChangeQuery {
     /// Everything after a revision and an addition.
-    pub fn after(known: Fork, patience: Duration) -> Self {
+    pub fn after(known: HistoryFork, patience: Duration) -> Self {
         Self {
             after: known.revision,
             added_after: known.addition,
@@ -62,7 +62,7 @@ impl ChangeQuery {
     }
 
     /// Everything after a fork, and these.
-    pub fn with(fork: Fork, changed: HashSet<ChangedItem>, patience: Duration) -> Self {
+    pub fn with(fork: HistoryFork, changed: HashSet<ChangedItem>, patience: Duration) -> Self {
         let mut since = Self::after(fork, patience);
         since.mode = true;
         for one in changed {
@@ -134,7 +134,7 @@ pub(crate) async fn load_policy(
     maps: &RegistryMaps,
     patience: Duration,
 ) -> Result<(), StateFault> {
-    let everything = Fork {
+    let everything = HistoryFork {
         revision: -1,
         addition: -1,
     };

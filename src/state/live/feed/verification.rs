@@ -11,7 +11,7 @@ use super::{Feed, begin_snapshot, changes::access_key_entry};
 use crate::directory::{
     StateFault,
     keys::parse_key_id,
-    revision::{self, Counters},
+    revision::{self, RegistryCounters},
     with_timeout,
 };
 use crate::live::memory::RegistryMaps;
@@ -83,7 +83,7 @@ impl Feed {
     /// first load, and while the history becomes another. Nobody applies changes until both are taken.
     async fn begin_comparison(
         &self,
-    ) -> Result<Option<(PgTransaction<'_>, Counters, RestrictionDigest)>, StateFault> {
+    ) -> Result<Option<(PgTransaction<'_>, RegistryCounters, RestrictionDigest)>, StateFault> {
         let timeout = self.settings.timeout;
         let _turn = self.turn.lock().await;
         let (maps, here) = (self.live.maps(), self.counters());
@@ -92,8 +92,9 @@ impl Feed {
         };
         let mut tx = with_timeout(timeout, begin_snapshot(&self.pool)).await?;
         let now = with_timeout(timeout, revision::read_counters(&mut tx)).await?;
-        let is_later =
-            |now: &Counters| now.position.covers(here.position) && now.addition >= here.addition;
+        let is_later = |now: &RegistryCounters| {
+            now.position.covers(here.position) && now.addition >= here.addition
+        };
         let Some(now) = now.filter(is_later) else {
             return Ok(None);
         };
