@@ -14,7 +14,7 @@ use tokio::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::request_layers::{BufferedBodies, buffer_body, finish_request, refuse_page_body};
+use super::request_layers::{BufferedBodies, buffer_body, finish_request};
 use akgate_admin::AdminApi;
 use akgate_gateway::{
     gate::{Gate, GateParts, GateSettings},
@@ -336,7 +336,7 @@ impl Node {
             clock,
             timeout: database_timeout,
         };
-        let refuse: fn(BodyFault) -> Response = refuse_page_body;
+        let refuse: fn(BodyFault) -> Response = |fault| fault.status().into_response();
         let buffer = BodyBuffer {
             limits: BodyLimits {
                 bytes: LONGEST_FORM,

@@ -1,9 +1,6 @@
 //! What the admin API and the owners' pages do with every request, before and around their handlers.
 
-use akgate_net::{
-    fair_budget::BudgetFault,
-    received_body::{BodyBuffer, BodyFault},
-};
+use akgate_net::received_body::{BodyBuffer, BodyFault};
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -28,18 +25,6 @@ pub(crate) async fn buffer_body(
         Ok((request, _memory)) => next.run(request).await,
         Err(fault) => (bodies.refuse)(fault),
     }
-}
-
-/// The answer of the owners' pages to a body that cannot be read.
-pub(crate) fn refuse_page_body(fault: BodyFault) -> Response {
-    let status = match fault {
-        BodyFault::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
-        BodyFault::TooSlow => StatusCode::REQUEST_TIMEOUT,
-        BodyFault::Broken | BodyFault::Trailers => StatusCode::BAD_REQUEST,
-        BodyFault::NoMemory(BudgetFault::Greedy) => StatusCode::TOO_MANY_REQUESTS,
-        BodyFault::NoMemory(BudgetFault::Exhausted) => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    status.into_response()
 }
 
 /// A request runs to its end even if its client hangs up: an interrupted database call would hold its connection, and

@@ -7,8 +7,7 @@ use http_body::Body;
 
 use akgate_net::{
     fair_budget::{BudgetFault, BudgetShare, Claimant, FairBudget},
-    received_body::{BodyFault, BodyLimits, receive_body},
-    server::Seat,
+    received_body::{BodyFault, BodyLimits, receive_request},
 };
 use akgate_rules::{fault::Fault, request::RawRequest};
 
@@ -26,10 +25,7 @@ pub async fn read_whole_request<B>(
 where
     B: Body<Data = Bytes>,
 {
-    let (mut head, body) = request.into_parts();
-    let seat = head.extensions.remove::<Arc<Seat>>();
-    let _receiving = seat.as_ref().map(Seat::receive);
-    let received = receive_body(body, limits, memory, claimant)
+    let (head, received) = receive_request(request, limits, memory, claimant)
         .await
         .map_err(|fault| body_fault(fault, limits))?;
     let raw = RawRequest {

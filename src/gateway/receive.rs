@@ -36,13 +36,10 @@ where
     let source = trace.peer.ip;
     let claimant = memory_claimant(&gate.budgets.memory, source);
     let reading = read_whole_request(request, gate.settings.body, &gate.budgets.memory, claimant);
-    let read = reading.await.map(|(raw, memory)| {
-        trace.body_memory = memory;
-        let query = raw.head.uri.query().unwrap_or_default().as_bytes();
-        trace.format = ErrorFormat::asked_for(query, &raw.body, &raw.head.headers);
-        raw
-    });
-    let raw = read?;
+    let (raw, memory) = reading.await?;
+    trace.body_memory = memory;
+    let query = raw.head.uri.query().unwrap_or_default().as_bytes();
+    trace.format = ErrorFormat::asked_for(query, &raw.body, &raw.head.headers);
     trace.share = gate.budgets.take_judged(source)?;
     // The call must be counted before anything is read that its decision depends on.
     trace.in_flight = Some(gate.calls.enter());

@@ -137,13 +137,10 @@ impl FairBudget {
     }
 
     fn shard(&self, id: u64) -> std::sync::MutexGuard<'_, HashMap<u64, u64>> {
-        let [first, rest @ ..] = &self.held;
+        let [first, ..] = &self.held;
         let place = usize::try_from(id % (SHARDS as u64)).unwrap_or_default();
-        let shard = place.checked_sub(1).and_then(|place| rest.get(place));
-        shard
-            .unwrap_or(first)
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        let shard = self.held.get(place).unwrap_or(first);
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

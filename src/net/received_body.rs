@@ -4,7 +4,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::Request;
+use http::{Request, StatusCode, request::Parts};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use crate::{
     fair_budget::{BudgetFault, BudgetShare, Claimant, FairBudget},
     peer::Peer,
     request_memory::memory_claimant,
-    server::Seat,
+    server::ConnectionSeat,
 };
 
 /// How a body has to arrive.
@@ -58,6 +58,20 @@ pub enum BodyFault {
     NoMemory(BudgetFault),
 }
 
+impl BodyFault {
+    /// The HTTP status of the admin API and the pages.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken | Self::Trailers => StatusCode::BAD_REQUEST,
+            Self::NoMemory(BudgetFault::Greedy) => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoMemory(BudgetFault::Exhausted) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
 /// A body in memory.
 #[derive(Debug)]
 pub struct ReceivedBody {
@@ -72,7 +86,7 @@ pub struct ReceivedBody {
 ///
 /// # Errors
 /// [`BodyFault`].
-pub async fn receive_body<B>(
+async fn receive_body<B>(
     body: B,
     limits: BodyLimits,
     memory: &Arc<FairBudget>,
@@ -136,6 +150,26 @@ where
     Ok(received)
 }
 
+/// Takes a request apart and reads its body to its end; meanwhile its connection can be closed to make room.
+///
+/// # Errors
+/// [`BodyFault`].
+pub async fn receive_request<B>(
+    request: Request<B>,
+    limits: BodyLimits,
+    memory: &Arc<FairBudget>,
+    claimant: Claimant,
+) -> Result<(Parts, ReceivedBody), BodyFault>
+where
+    B: Body<Data = Bytes>,
+{
+    let (mut head, body) = request.into_parts();
+    let seat = head.extensions.remove::<Arc<ConnectionSeat>>();
+    let _receiving = seat.as_ref().map(ConnectionSeat::receive);
+    let received = receive_body(body, limits, memory, claimant).await?;
+    Ok((head, received))
+}
+
 /// Reads the bodies of requests for routers whose handlers take them as they come.
 #[derive(Debug, Clone)]
 pub struct BodyBuffer {
@@ -152,14 +186,12 @@ impl BodyBuffer {
     /// [`BodyFault`].
     pub async fn fill(
         &self,
-        mut request: Request<axum::body::Body>,
+        request: Request<axum::body::Body>,
     ) -> Result<(Request<axum::body::Body>, Option<BudgetShare<1>>), BodyFault> {
-        let seat = request.extensions_mut().remove::<Arc<Seat>>();
-        let _receiving = seat.as_ref().map(Seat::receive);
         let peer: Peer = request.extensions().get().copied().unwrap_or_default();
         let claimant = memory_claimant(&self.memory, peer.ip);
-        let (head, body) = request.into_parts();
-        let received = receive_body(body, self.limits, &self.memory, claimant).await?;
+        let receiving = receive_request(request, self.limits, &self.memory, claimant);
+        let (head, received) = receiving.await?;
         Ok((
             Request::from_parts(head, received.bytes.into()),
             received.share,

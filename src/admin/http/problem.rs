@@ -130,35 +130,37 @@ impl Problem {
     /// The body cannot be read.
     #[must_use]
     pub fn body(fault: BodyFault) -> Self {
-        let invalid = |detail: &str| Self::invalid(detail);
-        match fault {
-            BodyFault::TooLong => Self::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
+        let (kind, title, detail) = match fault {
+            BodyFault::TooLong => (
                 "body-too-large",
                 "The body is too large.",
                 format!("Send at most {} bytes.", BodyLimits::default().bytes),
             ),
-            BodyFault::TooSlow => Self::new(
-                StatusCode::REQUEST_TIMEOUT,
+            BodyFault::TooSlow => (
                 "body-too-slow",
                 "The body did not arrive in time.",
-                "Nothing has changed. Send the request again.",
+                "Nothing has changed. Send the request again.".to_owned(),
             ),
-            BodyFault::Broken => invalid("The body ends early or is framed wrongly."),
-            BodyFault::Trailers => invalid("The body carries trailers; send none."),
-            BodyFault::NoMemory(BudgetFault::Greedy) => Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
+            BodyFault::Broken => {
+                return Self::invalid("The body ends early or is framed wrongly.");
+            }
+            BodyFault::Trailers => {
+                return Self::invalid("The body carries trailers; send none.");
+            }
+            BodyFault::NoMemory(BudgetFault::Greedy) => (
                 "too-many-requests",
                 "Too many requests.",
-                "Nothing has changed. Send fewer requests at a time (limits.request_memory_bytes).",
+                "Nothing has changed. Send fewer requests at a time (limits.request_memory_bytes)."
+                    .to_owned(),
             ),
-            BodyFault::NoMemory(BudgetFault::Exhausted) => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
+            BodyFault::NoMemory(BudgetFault::Exhausted) => (
                 "busy",
                 "akgate is busy.",
-                "Nothing has changed. Send the request again (limits.request_memory_bytes).",
+                "Nothing has changed. Send the request again (limits.request_memory_bytes)."
+                    .to_owned(),
             ),
-        }
+        };
+        Self::new(fault.status(), kind, title, detail)
     }
 
     /// A failover has lost the change.

@@ -24,7 +24,7 @@ use tokio::{
 use tower::Service;
 
 use super::{
-    connections::{ConnectionTable, OpenConnection, Seat},
+    connections::{ConnectionSeat, ConnectionTable, OpenConnection},
     peers::TrustedProxies,
 };
 use crate::metrics::Metrics;
@@ -190,7 +190,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for ConnectionStream<I> {
 #[derive(Clone)]
 pub(super) struct PhaseService<S> {
     service: S,
-    seat: Arc<Seat>,
+    seat: Arc<ConnectionSeat>,
 }
 
 impl<S, B> Service<http::Request<B>> for PhaseService<S>
@@ -223,7 +223,7 @@ pin_project! {
     pub(super) struct PhaseFuture<F> {
         #[pin]
         call: F,
-        seat: Arc<Seat>,
+        seat: Arc<ConnectionSeat>,
     }
 }
 

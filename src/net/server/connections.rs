@@ -40,7 +40,7 @@ pub(super) struct ConnectionTable {
 
 #[derive(Default)]
 struct Entries {
-    slots: Vec<Option<Arc<Seat>>>,
+    slots: Vec<Option<Arc<ConnectionSeat>>>,
     free: Vec<usize>,
     by_source: HashMap<IpAddr, usize>,
     /// Where the next search begins.
@@ -53,7 +53,7 @@ impl Entries {
     }
 
     /// Of some connections that can make room: one that never had a request, of the source that has most.
-    fn find_dispensable(&mut self) -> Option<&Arc<Seat>> {
+    fn find_dispensable(&mut self) -> Option<&Arc<ConnectionSeat>> {
         let count = self.slots.len();
         let looked_at = (0..SAMPLE.min(count)).map(|step| (self.hand + step) % count);
         let place = looked_at
@@ -105,7 +105,7 @@ impl ConnectionTable {
             }
         }
         let slot = entries.free.pop().unwrap_or(entries.slots.len());
-        let seat = Arc::new(Seat {
+        let seat = Arc::new(ConnectionSeat {
             slot,
             source,
             is_proxy,
@@ -129,7 +129,7 @@ impl ConnectionTable {
         })
     }
 
-    fn leave(&self, seat: &Seat) {
+    fn leave(&self, seat: &ConnectionSeat) {
         let mut entries = self.lock();
         if let Some(place) = entries.slots.get_mut(seat.slot) {
             *place = None;
@@ -150,7 +150,7 @@ impl ConnectionTable {
 
 /// What the listener and the connection know of each other.
 #[derive(Debug)]
-pub struct Seat {
+pub struct ConnectionSeat {
     slot: usize,
     source: IpAddr,
     is_proxy: bool,
@@ -161,7 +161,7 @@ pub struct Seat {
     waker: AtomicWaker,
 }
 
-impl Seat {
+impl ConnectionSeat {
     /// Beginnings and ends of calls so far.
     pub(super) fn phase(&self) -> u64 {
         self.phase.load(Ordering::Relaxed)
@@ -200,17 +200,17 @@ impl Seat {
 
     /// Until this is dropped, a body is waited for, and the connection can be closed to make room.
     #[must_use]
-    pub fn receive(self: &Arc<Self>) -> Receiving {
+    pub fn receive(self: &Arc<Self>) -> BodyWait {
         self.is_receiving.store(true, Ordering::Relaxed);
-        Receiving(Arc::clone(self))
+        BodyWait(Arc::clone(self))
     }
 }
 
 /// A body is being waited for.
 #[derive(Debug)]
-pub struct Receiving(Arc<Seat>);
+pub struct BodyWait(Arc<ConnectionSeat>);
 
-impl Drop for Receiving {
+impl Drop for BodyWait {
     fn drop(&mut self) {
         self.0.is_receiving.store(false, Ordering::Relaxed);
     }
@@ -219,7 +219,7 @@ impl Drop for Receiving {
 /// A connection that was let in.
 pub(super) struct OpenConnection {
     table: Arc<ConnectionTable>,
-    pub seat: Arc<Seat>,
+    pub seat: Arc<ConnectionSeat>,
     claimant: Claimant,
     memory: Option<BudgetShare<1>>,
     head_bytes: u64,

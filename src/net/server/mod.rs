@@ -25,7 +25,7 @@ use tower::{Service, service_fn};
 
 use self::{connection::ConnectionAcceptor, connections::ConnectionTable, peers::PeerService};
 pub use self::{
-    connections::{Receiving, Seat},
+    connections::{BodyWait, ConnectionSeat},
     cores::CoreRuntimes,
     peers::TrustedProxies,
     shutdown::ShutdownSignals,
