@@ -6,6 +6,7 @@ use akgate::command::{
     CommandExit,
     api::{self, WithConnection},
     classify, config, demo, doctor, keys, letters, operators, policy, reports, scan, serve, verify,
+    visible_output::VisibleOutput,
 };
 use akgate_state::clock::{Clock, SystemClock};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -72,7 +73,10 @@ enum CliCommand {
 }
 
 fn main() -> ExitCode {
-    let (mut out, mut err) = (io::stdout(), io::stderr());
+    let (mut out, mut err) = (
+        VisibleOutput::new(io::stdout()),
+        VisibleOutput::new(io::stderr()),
+    );
     let ended = match Cli::parse().command {
         CliCommand::Accounts(command) => command.run(&mut out, &mut err),
         CliCommand::Audit(args) => args.run(&mut out, &mut err),

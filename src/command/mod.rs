@@ -19,6 +19,7 @@ pub mod scan;
 pub mod serve;
 mod settings;
 pub mod verify;
+pub mod visible_output;
 
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

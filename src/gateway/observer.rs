@@ -15,6 +15,7 @@ use akgate_rules::{
     fault::Fault,
     operation::{Effect, Operation, Product},
     verdict::Mode,
+    visible_text::is_misleading,
 };
 use akgate_state::calls::observed::{Observation, ObservedKey, ObservedOutcome};
 
@@ -102,10 +103,9 @@ fn reason(fault: &Fault) -> String {
         }
         other => other.message(),
     };
-    let printable = |c: &char| !c.is_control();
     reason
         .chars()
-        .filter(printable)
+        .filter(|c| !is_misleading(*c))
         .take(LONGEST_REASON)
         .collect()
 }

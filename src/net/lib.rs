@@ -11,4 +11,5 @@ pub mod private_file;
 pub mod received_body;
 pub mod request_memory;
 pub mod server;
+pub mod source_rate_limiter;
 pub mod telemetry;

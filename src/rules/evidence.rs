@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use idna::{AsciiDenyList, domain_to_ascii_cow};
 
-use crate::{access_key::AccessKeyId, leak::LeakPlace};
+use crate::{access_key::AccessKeyId, leak::LeakPlace, visible_text::is_misleading};
 
 /// The longest text that is shown, in characters.
 const MAX_SHOWN_CHARS: usize = 300;
@@ -44,20 +44,6 @@ fn replace_misleading(text: &str) -> String {
         shown.push('…');
     }
     shown
-}
-
-fn is_misleading(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
 }
 
 /// The place where a key was found, as `hxxps://host[.]example/path`: mail programs make a link of any address, and

@@ -23,3 +23,4 @@ pub mod signature;
 #[macro_use]
 pub mod text_enum;
 pub mod verdict;
+pub mod visible_text;

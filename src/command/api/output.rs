@@ -7,6 +7,7 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{client::ApiFault, format::OutputFormat};
+use akgate_rules::visible_text::escape_misleading;
 
 /// A column's header and the member that it shows.
 pub(super) type Column = (&'static str, &'static str);
@@ -139,11 +140,13 @@ fn fits(columns: &[u16], width: u16) -> bool {
     needed <= width.into()
 }
 
-/// Formats a value for a table: times to the second, texts without control characters.
+/// Formats a value for a table: times to the second, texts with what misleads escaped.
 pub(super) fn format_cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => format_instant(text).unwrap_or_else(|| strip_controls(text)),
+        Some(Value::String(text)) => {
+            format_instant(text).unwrap_or_else(|| escape_misleading(text, |_| false).into_owned())
+        }
         Some(Value::Array(values)) => {
             let texts: Vec<String> = values
                 .iter()
@@ -168,12 +171,6 @@ fn format_instant(text: &str) -> Option<String> {
     let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     let at = at.replace_nanosecond(0).ok()?.format(&Rfc3339).ok()?;
     Some(at.replace('T', " "))
-}
-
-fn strip_controls(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
 }
 
 #[cfg(test)]

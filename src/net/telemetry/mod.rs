@@ -6,7 +6,12 @@
 mod queue;
 mod repeats;
 
-use std::{backtrace::Backtrace, io, panic, time::Duration};
+use std::{
+    backtrace::Backtrace,
+    io::{self, IsTerminal},
+    panic,
+    time::Duration,
+};
 
 use tracing_subscriber::{
     EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt,
@@ -51,7 +56,10 @@ impl Drop for LogGuard {
 /// The operating system cannot start a thread.
 pub fn start_logging(format: LogFormat, filter: &str) -> io::Result<LogGuard> {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = fmt::layer::<Registry>().with_writer(|| &LINES);
+    let is_coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = fmt::layer::<Registry>()
+        .with_ansi(is_coloured)
+        .with_writer(|| &LINES);
     let log = match format {
         LogFormat::Text => log.boxed(),
         LogFormat::Json => log.json().flatten_event(true).boxed(),
@@ -64,7 +72,10 @@ pub fn start_logging(format: LogFormat, filter: &str) -> io::Result<LogGuard> {
     if log.try_init().is_ok() {
         std::thread::Builder::new()
             .name("log".to_owned())
-            .spawn(|| LINES.keep_writing(io::stderr(), || REPEATS.log_sums(repeats::WINDOW)))?;
+            .spawn(move || {
+                let upkeep = || REPEATS.log_sums(repeats::WINDOW);
+                LINES.keep_writing(io::stderr(), is_coloured, upkeep);
+            })?;
         panic::set_hook(Box::new(log_panic));
     }
     Ok(LogGuard)

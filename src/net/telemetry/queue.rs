@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use akgate_rules::visible_text::escape_misleading;
+
 /// Bytes that may wait; as many again may be on their way.
 const MAX_WAITING_BYTES: usize = 2 << 20;
 
@@ -64,14 +66,21 @@ impl LineQueue {
         self.state().dropped
     }
 
-    /// Writes for ever; does `upkeep` after each write, and every second.
-    pub fn keep_writing(&self, mut out: impl Write, upkeep: impl Fn()) {
+    /// Writes for ever, with what misleads escaped; does `upkeep` after each write, and every second. Colours are kept
+    /// where `is_coloured`.
+    pub fn keep_writing(&self, mut out: impl Write, is_coloured: bool, upkeep: impl Fn()) {
+        let keeps: fn(char) -> bool = match is_coloured {
+            true => |c| matches!(c, '\n' | '\u{1b}'),
+            false => |c| c == '\n',
+        };
         IS_LOG_THREAD.set(true);
         let (mut told, mut told_at) = (0, None::<Instant>);
         let mut is_taken = true;
         loop {
             if let Some(batch) = self.next_batch() {
-                is_taken = write_whole(&mut out, &batch.bytes).is_ok();
+                let text = String::from_utf8_lossy(&batch.bytes);
+                let text = escape_misleading(&text, keeps);
+                is_taken = write_whole(&mut out, text.as_bytes()).is_ok();
                 self.settle(&batch, is_taken);
             }
             let dropped = self.dropped();
@@ -191,7 +200,7 @@ mod tests {
     ) {
         let queue: &'static LineQueue = Box::leak(Box::new(LineQueue::new()));
         let ((said, says), (allow, allowed)) = (mpsc::channel(), mpsc::channel());
-        thread::spawn(|| queue.keep_writing(SlowReader(said, allowed), || {}));
+        thread::spawn(|| queue.keep_writing(SlowReader(said, allowed), false, || {}));
         (queue, says, allow)
     }
 
