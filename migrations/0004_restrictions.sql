@@ -64,6 +64,7 @@ COMMENT ON COLUMN restrictions.revision IS 'Revision of its last change.';
 CREATE TABLE leak_reports (
     report_id uuid CONSTRAINT leak_reports_pkey PRIMARY KEY,
     source text NOT NULL,
+    origin bytea NOT NULL,
     reference text NOT NULL,
     delivery_id uuid,
     access_key_id text,
@@ -80,20 +81,22 @@ CREATE TABLE leak_reports (
     restriction_id uuid CONSTRAINT leak_reports_restriction_fkey REFERENCES restrictions,
     reported_at timestamptz NOT NULL,
     reported_by text NOT NULL,
-    CONSTRAINT leak_reports_reference_key UNIQUE (source, reference),
+    subject text NOT NULL GENERATED ALWAYS AS (COALESCE(access_key_id, encode(secret_digest, 'hex'))) STORED,
+    CONSTRAINT leak_reports_sighting_key UNIQUE (source, origin, subject),
     CONSTRAINT leak_reports_found_check CHECK (access_key_id IS NOT NULL OR secret_digest IS NOT NULL),
     CONSTRAINT leak_reports_restricts_check CHECK ((proof = 'Suspected') = (restriction_id IS NULL))
 );
 CREATE INDEX leak_reports_unmatched_idx ON leak_reports (secret_digest) WHERE access_key_id IS NULL;
 CREATE INDEX leak_reports_delivery_idx ON leak_reports (delivery_id);
 CREATE INDEX leak_reports_key_idx ON leak_reports (access_key_id);
-CREATE INDEX leak_reports_restriction_idx ON leak_reports (restriction_id) WHERE restriction_id IS NOT NULL;
+CREATE INDEX leak_reports_restriction_idx ON leak_reports (restriction_id, report_id) WHERE restriction_id IS NOT NULL;
 CREATE INDEX leak_reports_url_prefix_idx ON leak_reports ((left(url, 200)) COLLATE "C") WHERE restriction_id IS NOT NULL AND url IS NOT NULL;
 CREATE INDEX leak_reports_reference_prefix_idx ON leak_reports ((left(reference, 200)) COLLATE "C") WHERE restriction_id IS NOT NULL;
-COMMENT ON TABLE leak_reports IS 'What was seen where: each sighting once, by the source''s own reference, or by key and place.';
+COMMENT ON TABLE leak_reports IS 'What was seen where: each sighting once, by its source, origin and subject.';
 COMMENT ON COLUMN leak_reports.report_id IS 'UUID version 7.';
 COMMENT ON COLUMN leak_reports.source IS 'Who found it: github, operator, …';
-COMMENT ON COLUMN leak_reports.reference IS 'The source''s own id of the finding, or a digest of key, URL, commit and path.';
+COMMENT ON COLUMN leak_reports.origin IS 'SHA-256 of the reference that the source gave, or else of URL, commit and path as they were given.';
+COMMENT ON COLUMN leak_reports.reference IS 'The source''s own id of the finding, without fragments of secrets, or the origin in hexadecimal digits.';
 COMMENT ON COLUMN leak_reports.delivery_id IS 'What it arrived with (deliveries.delivery_id); null where it arrived alone. No foreign key: that would be checked row by row.';
 COMMENT ON COLUMN leak_reports.access_key_id IS 'The key or session that was found; null for a secret that is nobody''s.';
 COMMENT ON COLUMN leak_reports.parent_access_key_id IS 'The AccessKey that a found session descends from, which is what is restricted.';
@@ -108,6 +111,7 @@ COMMENT ON COLUMN leak_reports.held IS 'A suspicion that came while its source w
 COMMENT ON COLUMN leak_reports.restriction_id IS 'The restriction that it led to, or joined; null while it is suspected alone.';
 COMMENT ON COLUMN leak_reports.reported_at IS 'When it reached us.';
 COMMENT ON COLUMN leak_reports.reported_by IS 'Operator or source that delivered it.';
+COMMENT ON COLUMN leak_reports.subject IS 'The key, or the digest of a secret that is nobody''s: what was found, as part of what makes two reports the same.';
 
 CREATE TABLE confirmations (
     confirmation_id uuid CONSTRAINT confirmations_pkey PRIMARY KEY,

@@ -78,7 +78,7 @@ CREATE TABLE approvals (
     requested_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     state text NOT NULL
-        CONSTRAINT approvals_state_check CHECK (state IN ('Pending', 'Approved', 'Rejected', 'Withdrawn', 'Expired')),
+        CONSTRAINT approvals_state_check CHECK (state IN ('Pending', 'Approved', 'Rejected', 'Withdrawn', 'Expired', 'Void')),
     decided_by text,
     decided_at timestamptz,
     remark text,
@@ -102,8 +102,8 @@ COMMENT ON COLUMN approvals.reason IS 'Why, in the words of the operator who req
 COMMENT ON COLUMN approvals.requested_by IS 'operator:NAME.';
 COMMENT ON COLUMN approvals.requested_at IS 'When it was requested.';
 COMMENT ON COLUMN approvals.expires_at IS 'From when on nobody can approve it.';
-COMMENT ON COLUMN approvals.state IS 'Approved means done: the change commits with the decision.';
-COMMENT ON COLUMN approvals.decided_by IS 'operator:NAME of another operator, or of the asking one who withdraws.';
+COMMENT ON COLUMN approvals.state IS 'Approved means done: the change commits with the decision. Void: the facts made it pointless before anybody decided.';
+COMMENT ON COLUMN approvals.decided_by IS 'operator:NAME of another operator, or of the asking one who withdraws, or akgate for a void one.';
 COMMENT ON COLUMN approvals.decided_at IS 'When it was decided.';
 COMMENT ON COLUMN approvals.remark IS 'Why, in the deciding operator''s words.';
 

@@ -1,6 +1,6 @@
 //! The composition root: every part, wired once. A process is a node with some of the roles.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use akgate_state::database::NodePools;
 use axum::{
@@ -30,6 +30,7 @@ use akgate_net::{
     fair_budget::FairBudget,
     metrics::Metrics,
     received_body::{BodyBuffer, BodyFault, BodyLimits},
+    source_rate_limiter::SourceRateLimiter,
 };
 use akgate_owners::{
     letters::{
@@ -39,7 +40,7 @@ use akgate_owners::{
         mailer::Mailer,
         worker::{LetterWorker, OutagePause},
     },
-    pages::{self, OwnerPages, PageTemplates},
+    pages::{self, OwnerPages, PageTemplates, PublicRateLimit},
 };
 use akgate_rules::{operation::DataError, restriction::LiftRule};
 use akgate_state::{
@@ -128,6 +129,24 @@ impl Default for IntakeSettings {
             signing_sources: Vec::new(),
             token_sources: Vec::new(),
             public_reporting: None,
+        }
+    }
+}
+
+/// The settings of the public listener's pages.
+#[derive(Debug, Clone, Copy)]
+pub struct PublicSettings {
+    /// Who may lift after a confirmation.
+    pub lift: LiftRule,
+    /// Requests per second allowed from one address, with bursts of ten times as many.
+    pub requests_per_second: NonZeroU32,
+}
+
+impl Default for PublicSettings {
+    fn default() -> Self {
+        Self {
+            lift: LiftRule::default(),
+            requests_per_second: NonZeroU32::MIN.saturating_add(99),
         }
     }
 }
@@ -317,11 +336,11 @@ impl Node {
             .layer(CatchPanicLayer::custom(failed)))
     }
 
-    /// The owner's pages and the endpoints for leak reports; `lift` says who may lift after a confirmation.
+    /// The owner's pages and the endpoints for leak reports.
     ///
     /// # Errors
     /// [`AppError::Page`].
-    pub fn public(&self, lift: LiftRule, intake: Intake) -> Result<Router, AppError> {
+    pub fn public(&self, settings: PublicSettings, intake: Intake) -> Result<Router, AppError> {
         let NodeDependencies {
             pools: NodePools { public: pool, .. },
             clock,
@@ -329,10 +348,15 @@ impl Node {
             request_memory,
             ..
         } = self.dependencies.clone();
+        let templates = Arc::new(PageTemplates::built_in()?);
+        let rate_limit = PublicRateLimit {
+            limiter: Arc::new(SourceRateLimiter::new(settings.requests_per_second)),
+            pages: Arc::clone(&templates),
+        };
         let console = OwnerPages {
             pool,
-            pages: Arc::new(PageTemplates::built_in()?),
-            lift,
+            pages: templates,
+            lift: settings.lift,
             clock,
             timeout: database_timeout,
         };
@@ -350,6 +374,10 @@ impl Node {
         ));
         Ok(pages
             .merge(akgate_intake::router(intake))
+            .layer(middleware::from_fn_with_state(
+                rate_limit,
+                pages::limit_rate,
+            ))
             .layer(middleware::from_fn(finish_request))
             .layer(CatchPanicLayer::new()))
     }

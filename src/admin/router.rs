@@ -10,14 +10,11 @@ use serde_json::Value;
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use akgate_net::source_rate_limiter::SourceRateLimiter;
+
 use crate::{
     context::AdminApi,
-    http::{
-        idempotency,
-        problem::Problem,
-        rate_limit::{self, SourceRateLimiter},
-        verbs::CustomMethods,
-    },
+    http::{idempotency, problem::Problem, rate_limit, verbs::CustomMethods},
     openapi,
     v1::{
         accounts, activity, approvals, audit, confirm, decisions, deliveries, events, exceptions,

@@ -32,9 +32,9 @@ pub struct ApprovalView {
     /// When it expires.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
-    /// `Pending`, `Approved`, `Rejected`, `Withdrawn` or `Expired`.
+    /// `Pending`, `Approved`, `Rejected`, `Withdrawn`, `Expired` or `Void`.
     pub state: String,
-    /// Who decided: `operator:NAME`.
+    /// Who decided: `operator:NAME`; `akgate` for a void one.
     pub decided_by: Option<String>,
     /// When it was decided.
     #[serde(with = "time::serde::rfc3339::option")]
@@ -75,6 +75,8 @@ akgate_rules::text_enum! {
         Withdrawn = "Withdrawn",
         /// Nobody decided in time.
         Expired = "Expired",
+        /// The facts made it pointless before anybody decided.
+        Void = "Void",
     }
 }
 

@@ -81,7 +81,7 @@ pub struct NewLeakReport {
     /// Who found it.
     #[schema(schema_with = text_schema::<64>)]
     pub source: BoundedText<64>,
-    /// The source's own id of the finding: the same (source, reference) counts once.
+    /// The source's own id of the finding: the same key with the same source and reference is reported once.
     #[schema(schema_with = text_schema::<256>)]
     pub reference: BoundedText<256>,
     /// Where it was found.
@@ -141,6 +141,9 @@ pub struct LeakReportFilter {
     /// Only those of this delivery.
     #[param(nullable = false)]
     pub delivery_id: Option<Uuid>,
+    /// Only those of this restriction.
+    #[param(nullable = false)]
+    pub restriction_id: Option<Uuid>,
     /// The page size.
     #[serde(default)]
     #[param(inline)]

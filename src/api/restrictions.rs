@@ -67,7 +67,12 @@ pub struct RestrictionView {
     /// When operators were asked to disable the key.
     #[serde(with = "time::serde::rfc3339::option")]
     pub disabling_proposed_at: Option<OffsetDateTime>,
-    /// The leak reports, oldest first.
+    /// When a source first saw the key, by the earliest of all its reports; null if none says so.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub first_seen: Option<OffsetDateTime>,
+    /// The number of its leak reports.
+    pub report_count: i64,
+    /// The newest of them, at most 100, oldest first; the others are under `GET /admin/v1/leak-reports?restriction_id=`.
     pub reports: Vec<ReportView>,
 }
 
@@ -75,8 +80,8 @@ impl RestrictionView {
     /// Since when others may have had the key: when it was imposed, or the earliest `first_seen` of its reports.
     #[must_use]
     pub fn public_since(&self) -> OffsetDateTime {
-        let seen = self.reports.iter().filter_map(|report| report.first_seen);
-        seen.fold(self.imposed_at, OffsetDateTime::min)
+        self.first_seen
+            .map_or(self.imposed_at, |seen| seen.min(self.imposed_at))
     }
 }
 

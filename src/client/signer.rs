@@ -150,6 +150,17 @@ impl SigningClient {
         self.send(request.body(Full::from(body))?).await
     }
 
+    /// Submits a form, as a browser does.
+    ///
+    /// # Errors
+    /// [`ClientFault`].
+    pub async fn submit_form(&self, url: &str, form: &str) -> Result<ApiReply, ClientFault> {
+        let request = Request::post(url)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::from(form.to_owned()))?;
+        self.send(request).await
+    }
+
     /// Sends a request as it is.
     ///
     /// # Errors

@@ -51,8 +51,8 @@ pub struct GatewaySection {
     /// its connection.
     #[config(env = "AKGATE_GATEWAY_THREADS")]
     pub threads: Option<NonZero<usize>>,
-    /// URL of the page that errors recommend to callers. Default: the public listener's own page, which also explains to
-    /// the holder of the AccessKey why a call was refused.
+    /// URL of the page that a refusal because of a leak recommends to callers. Default: the public listener's own page,
+    /// which also explains to the holder of the AccessKey why a call was refused.
     #[config(env = "AKGATE_GATEWAY_RECOMMEND_URL")]
     pub recommend_url: Option<String>,
     /// STS operations that may be called without an AccessKey: "AssumeRoleWithSAML", "AssumeRoleWithOIDC".
@@ -126,6 +126,10 @@ pub struct PublicSection {
     /// Networks of the proxies whose X-Forwarded-For is trusted.
     #[config(env = "AKGATE_PUBLIC_TRUSTED_PROXIES", default = [], parse_env = list_by_comma)]
     pub trusted_proxies: Vec<IpNet>,
+    /// Requests per second allowed from one address (for IPv6, one /64 network), with bursts of ten times as many. Further
+    /// requests are refused (429).
+    #[config(env = "AKGATE_PUBLIC_REQUESTS_PER_SECOND", default = 100)]
+    pub requests_per_second: NonZeroU32,
     /// URL by which owners reach this listener, used for links in letters: "https://akgate.example.com".
     #[config(env = "AKGATE_PUBLIC_URL")]
     pub url: Option<String>,
@@ -191,9 +195,6 @@ pub struct AdminSection {
     /// How long an approval stays open before it expires, in hours.
     #[config(env = "AKGATE_ADMIN_APPROVALS_EXPIRE_HOURS", default = 24)]
     pub approvals_expire_hours: u16,
-    /// Lifting more restrictions than this at once needs a second operator.
-    #[config(env = "AKGATE_ADMIN_UNDO_APPROVAL_ABOVE", default = 100)]
-    pub undo_approval_above: usize,
     /// Sign-in with an OpenID Connect provider.
     #[config(nested)]
     pub oidc: OidcSection,

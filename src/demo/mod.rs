@@ -25,7 +25,10 @@ use self::{
     state::{DemoState, DemoStateError},
 };
 use crate::{
-    app::{AppError, GatewaySettings, LetterWorkerSettings, Node, NodeDependencies, NodeRoles},
+    app::{
+        AppError, GatewaySettings, LetterWorkerSettings, Node, NodeDependencies, NodeRoles,
+        PublicSettings,
+    },
     upstreams::{NodeUpstream, connect_products},
 };
 use akgate_api::operators::{Role, TOKEN_DAYS};
@@ -335,7 +338,7 @@ async fn run_demo_steps<W: io::Write>(
         stopped.clone(),
     ));
     let pages = node
-        .public(LiftRule::default(), intake)?
+        .public(PublicSettings::default(), intake)?
         .merge(source.router());
     let mut gateway_urls = vec![gateway_url.clone()];
     let mut listeners = Vec::new();

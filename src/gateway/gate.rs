@@ -59,7 +59,7 @@ pub struct GateSettings {
     pub profile: Profile,
     /// The federated calls of STS that pass without an access key, by action.
     pub anonymous: Vec<String>,
-    /// The page that errors recommend to callers.
+    /// The page that a refusal because of a leak recommends.
     pub recommend: RecommendLink,
     /// How long one call of the database may take.
     pub database_timeout: Duration,
@@ -79,13 +79,14 @@ impl Default for GateSettings {
     }
 }
 
-/// The link in the `Recommend` member of an error.
+/// The link in the `Recommend` member of a refusal because of a leak. Every other error recommends nothing: its cause is
+/// another one, and the page would send its reader after a leak that does not exist.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum RecommendLink {
     /// None.
     #[default]
     None,
-    /// This page, whatever the error.
+    /// This page.
     Fixed(String),
     /// akgate's own page, which explains the refusal of the RequestId in its query.
     Explained(String),
@@ -96,11 +97,11 @@ impl RecommendLink {
     #[must_use]
     pub fn for_fault(&self, fault: &Fault, request_id: &str) -> Cow<'_, str> {
         match (self, fault) {
-            (Self::None, _) => "".into(),
+            (Self::Fixed(page), Fault::LeakRisk) => page.into(),
             (Self::Explained(page), Fault::LeakRisk) => {
                 format!("{page}?RequestId={request_id}").into()
             }
-            (Self::Fixed(page) | Self::Explained(page), _) => page.into(),
+            (Self::None | Self::Fixed(_) | Self::Explained(_), _) => "".into(),
         }
     }
 }

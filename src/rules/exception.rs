@@ -5,9 +5,13 @@
 //! by one, networks are small, and after [`MAX_DURATION`] it must be requested again. It applies to the AccessKey
 //! itself, never to its sessions.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
@@ -27,6 +31,9 @@ const MIN_PREFIX_V4: u8 = 16;
 
 /// The shortest prefix of an IPv6 network, in bits.
 const MIN_PREFIX_V6: u8 = 32;
+
+/// The first IPv6 address that stands for an IPv4 address.
+const MAPPED_ADDRESSES: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0);
 
 /// An operation by its product and action, whatever the version: `RAM:CreateUser`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -74,6 +81,65 @@ pub enum ScopeFault {
         "{0} is too wide: use the owner's own networks, at most a /{MIN_PREFIX_V4} (IPv6: /{MIN_PREFIX_V6})"
     )]
     TooWide(IpNet),
+    /// The networks together are as large.
+    #[error(
+        "the networks cover too much together: at most as many addresses as a /{MIN_PREFIX_V4} (IPv6: /{MIN_PREFIX_V6}), \
+         those of other active exceptions of the same restriction included"
+    )]
+    TooWideTogether,
+}
+
+/// A network as it is compared with the address of a caller: an IPv4 network that is written as IPv6 (`::ffff:0:0/96`,
+/// RFC 4291, 2.5.5.2) is an IPv4 network.
+#[must_use]
+pub fn canonical_network(network: IpNet) -> IpNet {
+    let mapped = match network {
+        IpNet::V6(network) => network
+            .prefix_len()
+            .checked_sub(96)
+            .zip(network.addr().to_ipv4_mapped())
+            .and_then(|(prefix, address)| Ipv4Net::new(address, prefix).ok()),
+        IpNet::V4(_) => None,
+    };
+    mapped.map_or(network, IpNet::V4).trunc()
+}
+
+/// Checks that networks are narrow enough, each and together.
+///
+/// # Errors
+/// [`ScopeFault::TooWide`], [`ScopeFault::TooWideTogether`].
+pub fn check_networks(networks: &[IpNet]) -> Result<(), ScopeFault> {
+    let canonical: Vec<IpNet> = networks.iter().copied().map(canonical_network).collect();
+    let is_wide = |network: &IpNet| match network {
+        IpNet::V4(network) => network.prefix_len() < MIN_PREFIX_V4,
+        IpNet::V6(network) => {
+            network.prefix_len() < MIN_PREFIX_V6 || network.contains(&MAPPED_ADDRESSES)
+        }
+    };
+    if let Some((wide, _)) = networks
+        .iter()
+        .zip(&canonical)
+        .find(|(_, one)| is_wide(one))
+    {
+        return Err(ScopeFault::TooWide(*wide));
+    }
+    // What is left after merging does not overlap, so the sizes add up: of IPv4 in addresses, of IPv6 in networks of 96
+    // bits, of which the smallest network counts as one.
+    let (mut v4, mut v6) = (0_u64, 0_u128);
+    for network in IpNet::aggregate(&canonical) {
+        match network {
+            IpNet::V4(network) => v4 += 1 << (32 - u32::from(network.prefix_len())),
+            IpNet::V6(network) => v6 += 1 << 96_u32.saturating_sub(network.prefix_len().into()),
+        }
+    }
+    let most = (
+        1 << (32 - u32::from(MIN_PREFIX_V4)),
+        1 << (96 - u32::from(MIN_PREFIX_V6)),
+    );
+    if v4 > most.0 || v6 > most.1 {
+        return Err(ScopeFault::TooWideTogether);
+    }
+    Ok(())
 }
 
 impl Exception {
@@ -86,7 +152,11 @@ impl Exception {
         };
         now < self.expires_at
             && self.scope.operations.iter().any(named)
-            && self.scope.networks.iter().any(|one| one.contains(&source))
+            && self
+                .scope
+                .networks
+                .iter()
+                .any(|one| canonical_network(*one).contains(&source))
     }
 }
 
@@ -106,14 +176,7 @@ impl ExceptionScope {
         if let Some(unlisted) = self.operations.iter().find(|one| !one.is_listed(catalogue)) {
             return Err(ScopeFault::Unlisted(unlisted.clone()));
         }
-        let wide = |network: &&IpNet| match network {
-            IpNet::V4(network) => network.prefix_len() < MIN_PREFIX_V4,
-            IpNet::V6(network) => network.prefix_len() < MIN_PREFIX_V6,
-        };
-        match self.networks.iter().find(wide) {
-            Some(wide) => Err(ScopeFault::TooWide(*wide)),
-            None => Ok(()),
-        }
+        check_networks(&self.networks)
     }
 }
 
@@ -230,6 +293,49 @@ mod tests {
             Err(ScopeFault::Operations(21))
         );
         assert_eq!(check(&["RAM:GetUser"], &[]), Err(ScopeFault::Networks(0)));
+    }
+
+    #[test]
+    fn exception_is_measured_by_what_its_networks_cover_together() {
+        let nets = |texts: &[&str]| -> Vec<IpNet> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let together = Err(ScopeFault::TooWideTogether);
+        for (networks, expected) in [
+            (&["10.1.0.0/16"][..], Ok(())),
+            (&["10.1.0.0/17", "10.1.128.0/17"], Ok(())),
+            (
+                &["10.1.0.0/17", "192.0.2.0/24", "10.1.0.0/16"],
+                together.clone(),
+            ),
+            (&["10.1.0.0/16", "10.2.0.0/16"], together.clone()),
+            (&["10.1.0.0/16", "10.2.0.1/32"], together.clone()),
+            (&["10.1.0.0/16", "10.1.2.0/24", "10.1.0.0/16"], Ok(())),
+            (&["10.1.0.0/16", "::ffff:10.1.0.0/112"], Ok(())),
+            (&["10.1.0.0/16", "::ffff:10.2.0.0/112"], together.clone()),
+            (&["10.1.0.0/16", "2001:db8::/32"], Ok(())),
+            (&["2001:db8::/32", "2001:db9::1/128"], together.clone()),
+            (&["2001:db8::/33", "2001:db8:8000::/33"], Ok(())),
+        ] {
+            assert_eq!(check_networks(&nets(networks)), expected, "{networks:?}");
+        }
+        for wide in [
+            "::ffff:10.0.0.0/104",
+            "::ffff:0:0/95",
+            "::/40",
+            "::ffff:0:0/96",
+        ] {
+            let wide = nets(&[wide]);
+            assert_eq!(check_networks(&wide), Err(ScopeFault::TooWide(wide[0])));
+        }
+        let mapped = Exception {
+            scope: scope(&["RAM:GetUser"], &["::ffff:192.0.2.0/120"]),
+            expires_at: NOW + Duration::HOUR,
+        };
+        let operation = Catalogue::built_in().unwrap();
+        let operation = operation.operation("2015-05-01", "GetUser").unwrap();
+        let covers = |ip: &str| mapped.covers(&operation, ip.parse().unwrap(), NOW);
+        assert!(covers("192.0.2.7") && covers("::ffff:192.0.2.7") && !covers("192.0.3.7"));
     }
 
     #[test]

@@ -2,11 +2,9 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use time::{Duration, OffsetDateTime, macros::datetime};
 
-use crate::{
-    access_key::{AccessKeyId, AccessKeySecret},
-    secret_fragments::SecretFragments,
-};
+use crate::{access_key::AccessKeySecret, secret_fragments::SecretFragments};
 
 crate::text_enum! {
     /// The proof of a report. An id is not secret, so an id alone proves nothing.
@@ -80,36 +78,41 @@ impl LeakPlace {
     }
 }
 
-/// What was found, as part of a sighting's identity.
-#[derive(Debug, Clone, Copy)]
-pub enum SightingSubject<'a> {
-    /// A key, or a session.
-    Key(&'a AccessKeyId),
-    /// A secret of no known key, by its keyed digest.
-    Secret(&'a [u8]),
-}
-
-/// The reference of a sighting whose source gives none: the same finding in the same place gets the same reference,
-/// which reveals neither. SHA-256 in hexadecimal digits, over each part after its length.
+/// Where a report comes from, as part of its identity: SHA-256 over each part after its length, of the reference that the
+/// source gives, or else of the place. Made of the texts as they were given, since two of them may read the same once
+/// secrets are removed from them. Two reports of one source are the same if origin and key, or secret, are.
 #[must_use]
-pub fn sighting_reference(found: SightingSubject<'_>, place: &LeakPlace) -> String {
-    let (kind, what) = match found {
-        SightingSubject::Key(id) => ("key", id.as_str().as_bytes()),
-        SightingSubject::Secret(digest) => ("secret", digest),
+pub fn report_origin(reference: Option<&str>, place: &LeakPlace) -> [u8; 32] {
+    fn text(text: &Option<String>) -> &str {
+        text.as_deref().unwrap_or_default()
+    }
+    let parts = match reference {
+        Some(reference) => ["reference", reference, "", ""],
+        None => [
+            "place",
+            text(&place.url),
+            text(&place.commit),
+            text(&place.path),
+        ],
     };
-    let text = |text: &Option<String>| text.clone().unwrap_or_default().into_bytes();
     let mut hash = Sha256::new();
-    for part in [
-        kind.as_bytes(),
-        what,
-        &text(&place.url),
-        &text(&place.commit),
-        &text(&place.path),
-    ] {
+    for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    hex::encode(hash.finalize())
+    hash.finalize().into()
+}
+
+/// When keys were first given out: nothing leaked earlier.
+const FIRST_KEYS: OffsetDateTime = datetime!(2009-01-01 00:00 UTC);
+
+/// How far the clock of a source may be ahead.
+const CLOCK_TOLERANCE: Duration = Duration::minutes(5);
+
+/// Whether a leak can have been seen at this time: since 2009, and not in the future.
+#[must_use]
+pub fn is_plausible_first_seen(at: OffsetDateTime, now: OffsetDateTime) -> bool {
+    FIRST_KEYS <= at && at <= now + CLOCK_TOLERANCE
 }
 
 /// Whether a MAC proves possession of the secret: HMAC-SHA256 (RFC 2104) by it over
@@ -161,35 +164,41 @@ mod tests {
     }
 
     #[test]
-    fn sighting_reference_differs_by_key_and_place() {
-        let id = |text| AccessKeyId::parse(text).unwrap();
-        let (one, other) = (
-            id("LTAI5tFakeKeyForTestsOnly01"),
-            id("LTAI5tFakeKeyForTestsOnly02"),
-        );
+    fn report_origin_differs_by_reference_and_place() {
         let place = LeakPlace::new(Some("https://h.example/a"), Some("c0ffee"), Some(".env"));
         let all = [
-            sighting_reference(SightingSubject::Key(&one), &place),
-            sighting_reference(SightingSubject::Key(&other), &place),
-            sighting_reference(SightingSubject::Secret(one.as_str().as_bytes()), &place),
-            sighting_reference(SightingSubject::Key(&one), &LeakPlace::default()),
-            sighting_reference(
-                SightingSubject::Key(&one),
-                &LeakPlace::new(place.url.as_deref(), None, None),
-            ),
-            sighting_reference(
-                SightingSubject::Key(&one),
-                &LeakPlace::new(None, place.url.as_deref(), None),
-            ),
+            report_origin(Some("finding-1"), &place),
+            report_origin(Some("finding-2"), &place),
+            report_origin(None, &place),
+            report_origin(None, &LeakPlace::default()),
+            report_origin(Some(""), &LeakPlace::default()),
+            report_origin(None, &LeakPlace::new(place.url.as_deref(), None, None)),
+            report_origin(None, &LeakPlace::new(None, place.url.as_deref(), None)),
         ];
-        for (at, reference) in all.iter().enumerate() {
-            assert!(!all[..at].contains(reference), "{at}");
+        for (at, origin) in all.iter().enumerate() {
+            assert!(!all[..at].contains(origin), "{at}");
         }
         let again = LeakPlace::new(Some(" https://h.example/a\n"), Some("c0ffee"), Some(".env"));
+        assert_eq!(all[2], report_origin(None, &again));
         assert_eq!(
             all[0],
-            sighting_reference(SightingSubject::Key(&one), &again)
+            report_origin(Some("finding-1"), &LeakPlace::default())
         );
+    }
+
+    #[test]
+    fn leak_is_seen_since_2009_and_not_in_the_future() {
+        let now = datetime!(2024-04-18 09:00 +8);
+        for (at, expected) in [
+            (now, true),
+            (now + Duration::minutes(5), true),
+            (now + Duration::minutes(6), false),
+            (datetime!(2009-01-01 00:00 UTC), true),
+            (datetime!(2008-12-31 23:59:59 UTC), false),
+            (OffsetDateTime::UNIX_EPOCH, false),
+        ] {
+            assert_eq!(is_plausible_first_seen(at, now), expected, "{at}");
+        }
     }
 
     #[test]

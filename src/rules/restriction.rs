@@ -1,7 +1,7 @@
 //! A restriction and its life: `Imposed → Confirmed → Lifted`.
 //!
 //! `Confirmed` is a statement of the owner, not a proof, and can be withdrawn: back to `Imposed`. After a confirmation,
-//! one operator can lift; without it, a second must approve. With [`LiftRule::AutoLift`], akgate lifts on facts alone.
+//! one operator can lift, but not the one who recorded it; otherwise a second must approve. With [`LiftRule::AutoLift`], akgate lifts on facts alone.
 //! A new report after `Lifted` opens a new restriction. The delivery of letters is not part of the state.
 
 use serde::{Deserialize, Serialize};
@@ -101,16 +101,31 @@ pub struct LiftTerms {
     pub needs_approval: bool,
 }
 
+/// What a lift is judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiftConditions {
+    /// The state of the restriction.
+    pub state: RestrictionState,
+    /// Whether the leaked key still works.
+    pub key_is_active: bool,
+    /// Whether the operator who lifts has recorded the confirmation: then there is one person's word for both.
+    pub confirmed_by_requester: bool,
+}
+
 /// Whether a restriction may be lifted: after the confirmation, if the access key is no longer active. If the operator
-/// accepts that one of these is missing, a second operator must approve.
+/// accepts that one of these is missing, or has recorded the confirmation, a second operator must approve.
 ///
 /// # Errors
 /// [`LiftRefusal`].
 pub fn check_lift(
-    state: RestrictionState,
-    key_is_active: bool,
+    conditions: LiftConditions,
     accepts: AcceptedConditions,
 ) -> Result<LiftTerms, LiftRefusal> {
+    let LiftConditions {
+        state,
+        key_is_active,
+        confirmed_by_requester,
+    } = conditions;
     let is_confirmed = match state {
         RestrictionState::Imposed => false,
         RestrictionState::Confirmed => true,
@@ -124,8 +139,19 @@ pub fn check_lift(
     }
     Ok(LiftTerms {
         tombstone: !key_is_active,
-        needs_approval: key_is_active || !is_confirmed,
+        needs_approval: key_is_active || !is_confirmed || confirmed_by_requester,
     })
+}
+
+/// Whether one operator alone may undo what restricted a key, which lifts the restriction without a tombstone and frees
+/// its sessions: only where a lift that accepts everything would not need a second operator either.
+#[must_use]
+pub fn may_undo_alone(conditions: LiftConditions) -> bool {
+    let accepts = AcceptedConditions {
+        active_key: true,
+        no_confirmation: true,
+    };
+    check_lift(conditions, accepts).is_ok_and(|terms| !terms.needs_approval)
 }
 
 /// The terms on which facts alone lift a restriction, confirmed or not: the key is disabled or deleted, and the owner
@@ -191,10 +217,14 @@ mod tests {
                 Err(LiftRefusal::AlreadyLifted),
             ),
         ] {
+            let conditions = |confirmed_by_requester| LiftConditions {
+                state,
+                key_is_active: active,
+                confirmed_by_requester,
+            };
             let lift = |active_key, no_confirmation| {
                 check_lift(
-                    state,
-                    active,
+                    conditions(false),
                     AcceptedConditions {
                         active_key,
                         no_confirmation,
@@ -203,12 +233,17 @@ mod tests {
             };
             assert_eq!(lift(false, false), unaccepted, "{state:?} {active}");
             assert_eq!(lift(true, true), accepted, "{state:?} {active}");
+            assert_eq!(may_undo_alone(conditions(false)), accepted == one);
+            assert!(!may_undo_alone(conditions(true)), "{state:?} {active}");
         }
         // One acceptance stands for no other.
         let lift = |active_key, no_confirmation| {
             check_lift(
-                RestrictionState::Imposed,
-                true,
+                LiftConditions {
+                    state: RestrictionState::Imposed,
+                    key_is_active: true,
+                    confirmed_by_requester: false,
+                },
                 AcceptedConditions {
                     active_key,
                     no_confirmation,
@@ -217,6 +252,17 @@ mod tests {
         };
         assert_eq!(lift(true, false), Err(LiftRefusal::NotConfirmed));
         assert_eq!(lift(false, true), Err(LiftRefusal::KeyActive));
+    }
+
+    #[test]
+    fn one_operator_does_not_confirm_and_lift() {
+        let own = LiftConditions {
+            state: RestrictionState::Confirmed,
+            key_is_active: false,
+            confirmed_by_requester: true,
+        };
+        let terms = check_lift(own, AcceptedConditions::default());
+        assert_eq!(terms.map(|terms| terms.needs_approval), Ok(true));
     }
 
     #[test]

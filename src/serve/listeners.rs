@@ -8,7 +8,7 @@ use super::{
     gateway, sign_in, sources,
 };
 use crate::{
-    app::{Node, NodeDependencies},
+    app::{Node, NodeDependencies, PublicSettings},
     config::{AdminSection, Config, ConfigSections, ProcessRole},
 };
 use akgate_admin::AdminSettings;
@@ -87,7 +87,11 @@ pub(super) fn bind_listeners(
         )?;
         let address = listener.local_addr();
         let intake = node.intake(sources::intake_settings(&config.sections)?, config.judges());
-        let serving = listener.serving(node.public(config.sections.policy.lift, intake.clone())?);
+        let settings = PublicSettings {
+            lift: config.sections.policy.lift,
+            requests_per_second: public.requests_per_second,
+        };
+        let serving = listener.serving(node.public(settings, intake.clone())?);
         listeners.intake = Some(intake);
         listeners.serving.push(("public", address, serving));
     }
@@ -122,7 +126,6 @@ pub(super) fn bind_listeners(
 fn four_eyes_settings(section: &AdminSection) -> FourEyes {
     FourEyes {
         expires_after: time::Duration::hours(section.approvals_expire_hours.into()),
-        undo_approval_above: section.undo_approval_above,
     }
 }
 

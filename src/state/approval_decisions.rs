@@ -161,8 +161,9 @@ pub async fn grant_approval(
         requester: &pending.by,
         approver: Some(approver),
     };
-    let position = pending.change.carry_out(&mut tx, parties, now).await?;
+    // First, so that the change, which makes requests of its kind void, does not meet this one.
     settle_approval(&mut tx, approval_id, "Approved", approver, remark, now).await?;
+    let position = pending.change.carry_out(&mut tx, parties, now).await?;
     tx.commit().await?;
     let concern = pending.change.affected_keys();
     Ok(ApprovedChange { position, concern })

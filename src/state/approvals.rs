@@ -13,20 +13,17 @@ use crate::{
 };
 use akgate_rules::position::Position;
 
-/// Which changes need an approval, and how long it stays open.
+/// How approvals are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FourEyes {
     /// How long an approval stays open.
     pub expires_after: Duration,
-    /// A change that lifts more restrictions than this needs an approval.
-    pub undo_approval_above: usize,
 }
 
 impl Default for FourEyes {
     fn default() -> Self {
         Self {
             expires_after: Duration::hours(24),
-            undo_approval_above: 100,
         }
     }
 }
@@ -238,6 +235,65 @@ pub(crate) async fn settle_approval(
         by.to_string(),
         now,
         remark
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Why nothing is left of a request to decide on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VoidReason {
+    /// The restriction is lifted.
+    Lifted,
+    /// The owner has confirmed the clean-up, so the delivery can no longer be undone.
+    Confirmed,
+    /// The access key is already disabled or deleted.
+    KeyGone,
+}
+
+impl VoidReason {
+    /// What the operators read.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Lifted => "The restriction is lifted.",
+            Self::Confirmed => "The owner has confirmed the clean-up.",
+            Self::KeyGone => "The access key is already disabled or deleted.",
+        }
+    }
+
+    /// The kinds of request that it makes void.
+    fn kinds(self) -> &'static [&'static str] {
+        match self {
+            Self::Lifted => &["Lift", "Exception", "DisableKey"],
+            Self::Confirmed => &["UndoDelivery"],
+            Self::KeyGone => &["DisableKey"],
+        }
+    }
+}
+
+/// Closes the pending requests about these restrictions or deliveries that have become void, so that nobody decides on
+/// what cannot be done any more.
+pub(crate) async fn void_requests(
+    tx: &mut PgTransaction<'_>,
+    subjects: &[Uuid],
+    reason: VoidReason,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "UPDATE approvals
+         SET state = 'Void',
+             decided_by = $4,
+             decided_at = $5,
+             remark = $3
+         WHERE subject_id = ANY($1)
+           AND kind = ANY($2)
+           AND state = 'Pending'",
+        subjects,
+        reason.kinds() as &[&str],
+        reason.as_str(),
+        Actor::Akgate.to_string(),
+        now
     )
     .execute(&mut **tx)
     .await?;

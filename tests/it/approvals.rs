@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use akgate_api::operators::Role;
+use akgate_api::{keys::KeyStatus, operators::Role};
 use akgate_state::{
     approval_decisions,
     audit::Actor,
     directory::contacts::{self, Language},
+    keys::lifecycle::commit_key_status,
     leaks::{
         deliveries::{self, DeliveryOrigin},
         record::{Delivery, LeakReport, ReportGrounds, SuspicionPolicy, record_reports},
@@ -39,6 +40,13 @@ fn how(active_key: bool, no_confirmation: bool) -> Value {
         "accept_active_key": active_key,
         "accept_no_confirmation": no_confirmation,
     })
+}
+
+/// The owner disables the key.
+async fn set_inactive(desk: &Desk) {
+    commit_key_status(&desk.node.pool, &id(KEY), KeyStatus::Inactive, NOW)
+        .await
+        .unwrap();
 }
 
 async fn ask_to_lift(desk: &Desk, restriction: &str) -> String {
@@ -313,11 +321,11 @@ async fn approval_checks_current_facts_and_covers_only_what_was_requested() {
 }
 
 #[tokio::test]
-async fn undoing_more_than_a_hundred_restrictions_needs_approval() {
+async fn undo_that_lifts_a_restriction_needs_approval() {
     let desk = Desk::new().await;
     let pool = &desk.node.pool;
     let mut undo = Vec::new();
-    for (name, count) in [("few", 100), ("many", 101)] {
+    for (name, count) in [("none", 0), ("one", 1)] {
         let by = Actor::Source(name.into());
         let batch = deliveries::begin_delivery(pool, name, &by, NOW)
             .await
@@ -341,7 +349,7 @@ async fn undoing_more_than_a_hundred_restrictions_needs_approval() {
     }
     let reason = || json!({ "reason": "an inventory" });
     let (status, undone) = desk.post(&undo[0], reason()).await;
-    assert_eq!((status, &undone["lifted"]), (200, &json!(100)));
+    assert_eq!((status, &undone["lifted"]), (200, &json!(0)));
     let (status, waits) = desk.post(&undo[1], reason()).await;
     assert_eq!(
         (status, waits["kind"].as_str()),
@@ -353,7 +361,7 @@ async fn undoing_more_than_a_hundred_restrictions_needs_approval() {
             .await
             .unwrap()
     };
-    assert_eq!(in_force().await, 101);
+    assert_eq!(in_force().await, 1);
     desk.approve(&waits).await;
     assert_eq!(in_force().await, 0);
     let approved: Vec<Option<String>> =
@@ -361,7 +369,79 @@ async fn undoing_more_than_a_hundred_restrictions_needs_approval() {
             .fetch_all(pool)
             .await
             .unwrap();
-    assert_eq!(approved, [Some("operator:anna".to_owned()), None]);
+    assert_eq!(approved, [Some("operator:anna".to_owned())]);
+}
+
+#[tokio::test]
+async fn operator_who_recorded_the_confirmation_does_not_lift_alone() {
+    let (desk, restriction) = desk().await;
+    let (status, _) = desk
+        .post(
+            &format!("restrictions/{restriction}:confirm"),
+            json!({ "ticket": "T-1" }),
+        )
+        .await;
+    assert_eq!(status, 200);
+    set_inactive(&desk).await;
+    let path = format!("restrictions/{restriction}:lift");
+    let (status, waits) = desk.post(&path, how(false, false)).await;
+    assert_eq!((status, waits["kind"].as_str()), (202, Some("Lift")));
+    assert_eq!(state(&desk, &restriction).await, "Confirmed");
+    // Anybody else needs nobody, and olga's request has become pointless.
+    let (status, _, lifted) = desk
+        .ask(&desk.approver, Method::POST, &path, Some(how(false, false)))
+        .await;
+    assert_eq!(
+        (status, lifted["state"].as_str()),
+        (StatusCode::OK, Some("Lifted"))
+    );
+    let id = waits["approval_id"].as_str().unwrap();
+    let void = desk.get(&format!("approvals/{id}")).await;
+    assert_eq!(
+        ["state", "decided_by", "remark"].map(|name| void[name].as_str().unwrap()),
+        ["Void", "akgate", "The restriction is lifted."]
+    );
+    assert_eq!(
+        decide(&desk, &desk.approver, id, "approve").await,
+        (409, "approval-not-pending".into())
+    );
+}
+
+#[tokio::test]
+async fn requests_that_the_facts_have_made_pointless_are_void() {
+    let (desk, restriction) = desk().await;
+    let lift = ask_to_lift(&desk, &restriction).await;
+    let (status, disable) = desk
+        .post(
+            &format!("keys/{KEY}:disable"),
+            json!({ "reason": "it is abused" }),
+        )
+        .await;
+    assert_eq!(status, 202);
+    let exception = json!({
+        "access_key_id": KEY,
+        "operations": ["RAM:CreateAccessKey"],
+        "networks": ["192.0.2.0/24"],
+        "hours": 1,
+        "reason": "the pipeline",
+    });
+    let (status, exception) = desk.post("exceptions", exception).await;
+    assert_eq!(status, 202);
+    let state_of = async |id: &str| {
+        let shown = desk.get(&format!("approvals/{id}")).await;
+        shown["state"].as_str().unwrap().to_owned()
+    };
+    let [disable, exception] =
+        [disable, exception].map(|one| one["approval_id"].as_str().unwrap().to_owned());
+    set_inactive(&desk).await;
+    assert_eq!(state_of(&disable).await, "Void");
+    assert_eq!(state_of(&exception).await, "Pending");
+    assert_eq!(
+        decide(&desk, &desk.approver, &lift, "approve").await,
+        (200, "Approved".into())
+    );
+    assert_eq!(state_of(&exception).await, "Void");
+    assert_eq!(state_of(&lift).await, "Approved");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,7 +101,12 @@ async fn restriction_is_listed_shown_confirmed_and_lifted_by_command() {
         .execute(&office.desk.node.pool)
         .await
         .unwrap();
-    olga("restrictions lift LTAI5tFakeAlice --resolution disabled --reason cleaned~up --yes")
+    // olga has recorded the confirmation.
+    akgate(
+        &office,
+        &office.desk.approver,
+        "restrictions lift LTAI5tFakeAlice --resolution disabled --reason cleaned~up --yes",
+    )
         .assert()
         .success()
         .stdout_eq(str![[r#"
@@ -118,7 +123,7 @@ async fn restriction_is_listed_shown_confirmed_and_lifted_by_command() {
 │ confirmed by ┆ operator:olga                        │
 │ ticket       ┆ T-1                                  │
 │ lifted       ┆ 2026-11-26 12:00:00Z                 │
-│ lifted by    ┆ operator:olga                        │
+│ lifted by    ┆ operator:anna                        │
 │ resolution   ┆ Disabled                             │
 │ reason       ┆ cleaned up                           │
 └──────────────┴──────────────────────────────────────┘
@@ -284,6 +289,7 @@ No pending approvals.
   "confirmed_at": null,
   "confirmed_by": null,
   "disabling_proposed_at": null,
+  "first_seen": null,
   "imposed_at": "2026-11-26T12:00:00Z",
   "key_status": "Active",
   "lift_reason": "the owner insists",
@@ -291,6 +297,7 @@ No pending approvals.
   "lifted_by": "operator:olga",
   "next_contacts_at": null,
   "notified_at": null,
+  "report_count": 1,
   "reports": [
     {
       "access_key_id": "LTAI5tFakeAlice",

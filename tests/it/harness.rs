@@ -9,7 +9,7 @@ use std::{
 };
 
 use akgate::{
-    app::{GatewaySettings, IntakeSettings, Node, NodeDependencies, NodeRoles},
+    app::{GatewaySettings, IntakeSettings, Node, NodeDependencies, NodeRoles, PublicSettings},
     upstreams::{NodeUpstream, connect_products},
 };
 use akgate_api::keys::KeyStatus;
@@ -24,7 +24,7 @@ use akgate_rules::{
     mac_key::MacKey,
     operation::Product,
     position::BootInstant,
-    restriction::{AcceptedConditions, LiftRule, Resolution},
+    restriction::{AcceptedConditions, Resolution},
 };
 use akgate_sandbox::{Sandbox, seed};
 use akgate_state::{
@@ -298,7 +298,7 @@ impl TestNode {
     /// The public listener.
     pub fn public(&self, sources: IntakeSettings) -> Router {
         let intake = self.node.intake(sources, true);
-        self.node.public(LiftRule::default(), intake).unwrap()
+        self.node.public(PublicSettings::default(), intake).unwrap()
     }
 
     /// The same, by what lease it has.
@@ -402,8 +402,8 @@ pub fn in_origin_form(mut request: Request<Body>) -> Request<Body> {
     request
 }
 
-/// Lifts a confirmed restriction, by two operators where the pair still works.
-pub async fn lift_by_two(pool: &PgPool, restriction_id: Uuid, now: OffsetDateTime) {
+/// anna approves what olga has asked for.
+pub async fn approve(pool: &PgPool, approval_id: Uuid, now: OffsetDateTime) {
     sqlx::query(
         "INSERT INTO operators (operator_id, name, role, created_at)
          VALUES ('olga', 'olga', 'operator', $1)
@@ -413,6 +413,14 @@ pub async fn lift_by_two(pool: &PgPool, restriction_id: Uuid, now: OffsetDateTim
     .execute(pool)
     .await
     .unwrap();
+    let anna = Actor::Operator("anna".into());
+    grant_approval(pool, approval_id, &anna, None, now)
+        .await
+        .unwrap();
+}
+
+/// Lifts a confirmed restriction, by two operators where the pair still works.
+pub async fn lift_by_two(pool: &PgPool, restriction_id: Uuid, now: OffsetDateTime) {
     let lifting = Lifting {
         resolution: Resolution::Rotated,
         reason: "rotated".into(),
@@ -421,13 +429,10 @@ pub async fn lift_by_two(pool: &PgPool, restriction_id: Uuid, now: OffsetDateTim
             no_confirmation: false,
         },
     };
-    let (olga, anna) = (
-        Actor::Operator("olga".into()),
-        Actor::Operator("anna".into()),
-    );
+    let olga = Actor::Operator("olga".into());
     let eyes = FourEyes::default();
     let lifted = lift_restriction(pool, restriction_id, &lifting, &olga, eyes, None, now).await;
     if let ChangeOutcome::AwaitsApproval(id) = lifted.unwrap() {
-        grant_approval(pool, id, &anna, None, now).await.unwrap();
+        approve(pool, id, now).await;
     }
 }

@@ -46,6 +46,7 @@ mod openapi;
 mod operators;
 mod overload;
 mod panics;
+mod persuasion;
 mod pooler;
 mod postgres;
 mod process;

@@ -162,7 +162,7 @@ async fn new_token_is_not_shown_to_a_repeated_request() {
     let (status, _, made) = post(&desk, &desk.admin, "k", "operators", new.clone()).await;
     assert_eq!(status, 201);
     let (status, _, problem) = post(&desk, &desk.admin, "k", "operators", new).await;
-    assert_eq!((status, kind(&problem)), (409, "shown-once"));
+    assert_eq!((status, kind(&problem)), (409, "answer-not-kept"));
     let token = made["token"].as_str().unwrap();
     let kept: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM idempotency_keys WHERE position($1::bytea IN body) > 0",

@@ -1032,7 +1032,7 @@ async fn leaked_secret_appears_in_no_letter_page_answer_or_log() {
     }
     let confirmed = world
         .caller
-        .plain(Method::POST, &format!("http://{public}{path}"), None, None)
+        .submit_form(&format!("http://{public}{path}"), "done=Rotated")
         .await
         .unwrap();
     assert_eq!(confirmed.status, 200);

@@ -269,8 +269,9 @@ async fn refusal_after_an_undo_says_that_the_session_passes_and_it_does() {
     node.node.recorder().flush().await.unwrap();
 
     let undo = format!("deliveries/{batch}:undo");
-    let (status, _) = desk.post(&undo, json!({ "reason": "a drill" })).await;
-    assert_eq!(status, 200);
+    let (status, waits) = desk.post(&undo, json!({ "reason": "a drill" })).await;
+    assert_eq!(status, 202);
+    desk.approve(&waits).await;
     let told = desk.get(&format!("decisions/{refused}")).await;
     assert_eq!(told["restriction"]["undone"], true);
     let way = told["to_pass"][0].as_str().unwrap();

@@ -31,7 +31,7 @@ const REPLAYED_HEADER: &str = "idempotency-replayed";
 /// The longest body of a request, in bytes: axum's own limit.
 const MAX_BODY_BYTES: usize = 2 << 20;
 
-/// The longest response that is stored, in bytes.
+/// The longest response that is stored, in bytes. A longer one is sent, but not repeated.
 const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
 /// Marks a response that is shown only once: it is not stored.
@@ -117,7 +117,7 @@ fn parse_idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
 
 fn replay_response(kept: StoredAnswer) -> Result<Response, Problem> {
     let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
-    let body = kept.body.ok_or_else(Problem::shown_once)?;
+    let body = kept.body.ok_or_else(Problem::answer_not_kept)?;
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -144,11 +144,14 @@ async fn store_response(
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
-    let body: Bytes = to_bytes(body, MAX_RESPONSE_BYTES).await.unwrap_or_default();
-    let is_shown_once = parts.extensions.get::<ShownOnce>().is_some();
+    // The answer is in this process's memory already, so its length needs no limit.
+    let body: Bytes = to_bytes(body, usize::MAX)
+        .await
+        .map_err(|_| Problem::internal())?;
+    let is_kept = parts.extensions.get::<ShownOnce>().is_none() && body.len() <= MAX_RESPONSE_BYTES;
     let kept = StoredAnswer {
         status: parts.status.as_u16(),
-        body: (!is_shown_once).then(|| body.to_vec()),
+        body: is_kept.then(|| body.to_vec()),
     };
     // The change is made: the response is sent even if it cannot be stored.
     if let Err(fault) = with_timeout(

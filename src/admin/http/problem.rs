@@ -230,12 +230,12 @@ impl Problem {
         )
     }
 
-    /// The response contained a token, which is shown only once.
-    pub fn shown_once() -> Self {
+    /// The change was made, but its response cannot be repeated: it contained a token, or was too large to be stored.
+    pub fn answer_not_kept() -> Self {
         Self::conflict(
-            "shown-once",
-            "The token was created, and is shown only once.",
-            "akgate does not store tokens: revoke the one that was lost (:revoke), and create another.",
+            "answer-not-kept",
+            "The change was made; its response is not repeated.",
+            "A token is shown only once: revoke the one that was lost (:revoke), and create another. A response of more than 1 MiB is not stored: read the resource with GET.",
         )
     }
 

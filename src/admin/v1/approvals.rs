@@ -239,6 +239,7 @@ impl From<ActiveRestrictionFault> for Problem {
                 "The access key is not active.",
                 "It is already disabled or deleted, or it is not in the directory.",
             ),
+            ActiveRestrictionFault::Scope(fault) => fault.into(),
             ActiveRestrictionFault::Request(fault) => fault.into(),
         }
     }

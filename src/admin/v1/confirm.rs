@@ -19,7 +19,10 @@ use akgate_api::{
     restrictions::{Confirmation, RestrictionView},
 };
 use akgate_rules::restriction;
-use akgate_state::restrictions::confirm::{ConfirmOutcome, confirm_by_ticket};
+use akgate_state::{
+    directory::StateFault,
+    restrictions::confirm::{ConfirmOutcome, confirm_by_ticket},
+};
 
 /// Record the owner's confirmation
 ///
@@ -62,6 +65,9 @@ pub async fn confirm_restriction(
             "The clean-up is already confirmed.",
             "The restriction can be lifted.",
         )),
+        ConfirmOutcome::Incomplete(_) => {
+            Err(StateFault::Corrupt("a ticket that was judged like a form").into())
+        }
         ConfirmOutcome::Changed => Err(Problem::precondition_failed()),
         ConfirmOutcome::NotFound => Err(Problem::unknown("restriction")),
     }

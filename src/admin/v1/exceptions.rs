@@ -22,7 +22,7 @@ use akgate_api::{
     problem::ProblemDetails,
     receipts::{Changed, WaitQuery},
 };
-use akgate_rules::exception::{ExceptionScope, ScopeFault};
+use akgate_rules::exception::{ExceptionScope, ScopeFault, canonical_network};
 use akgate_state::{
     live::barrier::AffectedKeys,
     restrictions::exceptions::{self, ExceptionCriteria, ExceptionFault, ExceptionRequest},
@@ -140,7 +140,7 @@ pub async fn request_exception(
 fn parse_network(text: &String) -> Result<IpNet, Problem> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     let network = text.parse::<IpNet>().or_else(|_| address());
-    network.map(|network| network.trunc()).map_err(|_| {
+    network.map(canonical_network).map_err(|_| {
         Problem::invalid(format!(
             "`{text}` is not a network: write it as CIDR (192.0.2.0/24) or as an address."
         ))

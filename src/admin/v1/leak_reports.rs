@@ -3,6 +3,7 @@
 
 use axum::{Json as Answer, extract::State};
 use http::StatusCode;
+use uuid::Uuid;
 
 use crate::{
     context::AdminApi,
@@ -17,9 +18,10 @@ use akgate_api::{
     leak_reports::{
         LeakReportFilter, LeakReportPage, LeakReportReceipt, LeakedSecret, NewLeakReport,
     },
+    problem::ProblemDetails,
     receipts::WaitQuery,
 };
-use akgate_rules::leak::LeakPlace;
+use akgate_rules::leak::{LeakPlace, is_plausible_first_seen};
 use akgate_state::{
     directory::StateFault,
     leaks::record::{Delivery, LeakReport, ReportGrounds, SuspicionPolicy, record_reports},
@@ -40,7 +42,8 @@ use akgate_state::{
     request_body = NewLeakReport,
     responses(
         (status = 201, description = "The report is recorded, and the key restricted.", body = LeakReportReceipt),
-        (status = 200, description = "This (source, reference) was already recorded; nothing has changed.", body = LeakReportReceipt),
+        (status = 200, description = "The key was already reported with this source and reference: new details are taken over.", body = LeakReportReceipt),
+        (status = 409, description = "The key was already reported with this source and reference, and the restriction is lifted: nothing is restricted.", body = ProblemDetails, content_type = "application/problem+json"),
         CommonFaults,
     )
 )]
@@ -50,6 +53,15 @@ pub async fn report_leak(
     Query(waiting): Query<WaitQuery>,
     Json(body): Json<NewLeakReport>,
 ) -> Result<(StatusCode, Answer<LeakReportReceipt>), Problem> {
+    let now = admin.clock.now();
+    if body
+        .first_seen
+        .is_some_and(|at| !is_plausible_first_seen(at, now))
+    {
+        return Err(Problem::invalid(
+            "`first_seen` must be a time between 2009 and now: leave it out if it is not known.",
+        ));
+    }
     let concern = AffectedKeys::Keys(vec![body.access_key_id.clone()]);
     let reports = [LeakReport {
         access_key_id: Some(body.access_key_id),
@@ -65,14 +77,18 @@ pub async fn report_leak(
         suspicions: SuspicionPolicy::default(),
         ledger: None,
     };
-    let now = admin.clock.now();
     let recording = record_reports(&admin.pool, &admin.ring, &delivery, &reports, now);
     let recorded = admin.query(recording).await?;
-    let (recorded, restriction) = recorded
+    let recorded = recorded
         .first()
         .copied()
         .flatten()
-        .and_then(|recorded| Some((recorded, recorded.restriction?)))
+        .ok_or(StateFault::Corrupt("a report of nothing"))?;
+    if let Some(lifted) = recorded.lifted {
+        return Err(already_lifted(recorded.report_id, lifted));
+    }
+    let restriction = recorded
+        .restriction
         .ok_or(StateFault::Corrupt("a report that restricts nothing"))?;
     let position = restriction.position;
     let receipt = admin.receipt(position, concern, waiting.wait).await?;
@@ -88,6 +104,16 @@ pub async fn report_leak(
         receipt,
     };
     Ok((status, Answer(receipt)))
+}
+
+fn already_lifted(report_id: Uuid, restriction_id: Uuid) -> Problem {
+    Problem::conflict(
+        "report-already-lifted",
+        "This report is recorded already, and its restriction is lifted.",
+        format!(
+            "Report {report_id} led to restriction {restriction_id}, which is lifted, so nothing is restricted now. If the AccessKey has leaked again, report it with another reference."
+        ),
+    )
 }
 
 /// List leak reports
@@ -111,6 +137,7 @@ pub async fn list_leak_reports(
         source: filter.source,
         access_key_id: filter.access_key_id,
         delivery_id: filter.delivery_id,
+        restriction_id: filter.restriction_id,
         before: filter.page_token,
         limit: filter.page_size.limit(),
     };

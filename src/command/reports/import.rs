@@ -71,6 +71,8 @@ struct ImportOutcome {
     suspected: usize,
     /// Findings that were recorded before.
     known: usize,
+    /// Those of them whose restriction is lifted: nothing is restricted by them.
+    lifted: usize,
     /// AccessKeys that this import restricted.
     restricted: usize,
     /// Entries that could not be read.
@@ -88,6 +90,7 @@ impl ImportOutcome {
     fn add(&mut self, recorded: &[Option<RecordedReport>]) {
         for one in recorded.iter().flatten() {
             self.findings += 1;
+            self.lifted += usize::from(one.lifted.is_some());
             match one.proof {
                 _ if !one.is_new => self.known += 1,
                 Proof::Suspected => self.suspected += 1,
@@ -196,6 +199,15 @@ pub(super) async fn run_import(
         writeln!(out)?;
     } else {
         print_outcome(&outcome, out)?;
+    }
+    if outcome.lifted > 0 {
+        writeln!(
+            err,
+            "{} findings restrict nothing: they were recorded before, and their restrictions are lifted. Findings of another \
+             source (--source) or place count as new.",
+            outcome.lifted
+        )?;
+        return Ok(CommandExit::Partial);
     }
     Ok(outcome.rejected.exit())
 }

@@ -9,7 +9,7 @@ use akgate_rules::{
     access_key::AccessKeyId,
     evidence::{describe_location, mask_email, sanitize_text},
     ladder::{EscalationLadder, EscalationStep, TakenSteps},
-    leak::Proof,
+    leak::{LeakPlace, Proof},
     restriction::RestrictionCause,
     verdict::{Mode, Profile},
 };
@@ -123,7 +123,7 @@ pub struct RepeatedSightings {
     /// The source.
     pub source: String,
     /// How often.
-    pub count: usize,
+    pub count: i64,
     /// When the latest report arrived.
     pub last: String,
     /// One of the places.
@@ -248,7 +248,7 @@ pub async fn gather_letter_facts(
     facts.activity = summarize_key_activity(pool, &restriction, letter.language).await?;
     if letter.kind == LetterKind::Repeated {
         let since = letter_facts::last_told(pool, letter).await?;
-        facts.repeats = group_repeated_sightings(&restriction, since, letter.language)?;
+        facts.repeats = summarize_repeats(pool, &restriction, since, letter.language).await?;
     }
     facts.put_settings(letter_settings, &restriction, now, letter.language);
     Ok(Some(facts))
@@ -292,33 +292,30 @@ async fn gather_suspicion_facts(
     }))
 }
 
-fn group_repeated_sightings(
+async fn summarize_repeats(
+    pool: &Pool,
     restriction: &RestrictionView,
     since: OffsetDateTime,
     language: Language,
 ) -> Result<Vec<RepeatedSightings>, StateFault> {
     let key = parse_key_id(&restriction.access_key_id)?;
-    let mut repeats: Vec<RepeatedSightings> = Vec::new();
-    for report in &restriction.reports {
-        if report.reported_at <= since {
-            continue;
+    let limit = i64::try_from(MAX_LOCATIONS).unwrap_or(i64::MAX);
+    let sources =
+        reports::count_reports_since(pool, restriction.restriction_id, since, limit).await?;
+    let repeats = sources.into_iter().map(|one| {
+        let place = LeakPlace {
+            url: one.url,
+            commit: one.commit,
+            path: one.path,
+        };
+        RepeatedSightings {
+            source: language.source(&one.source),
+            count: one.count,
+            last: language.minute(one.last_reported_at),
+            url: describe_location(&place, &key),
         }
-        let LeakClue { source, url, .. } = leak_location(report, &key, language);
-        let last = language.minute(report.reported_at);
-        if let Some(repeat) = repeats.iter_mut().find(|repeat| repeat.source == source) {
-            repeat.count += 1;
-            repeat.last = last;
-            repeat.url = url.or(repeat.url.take());
-        } else if repeats.len() < MAX_LOCATIONS {
-            repeats.push(RepeatedSightings {
-                source,
-                count: 1,
-                last,
-                url,
-            });
-        }
-    }
-    Ok(repeats)
+    });
+    Ok(repeats.collect())
 }
 
 async fn summarize_key_activity(
@@ -402,7 +399,9 @@ impl LetterFacts {
             clues: clues
                 .map(|report| leak_location(report, &key, language))
                 .collect(),
-            more_clues: reports.len().saturating_sub(MAX_LOCATIONS),
+            more_clues: usize::try_from(restriction.report_count)
+                .unwrap_or_default()
+                .saturating_sub(MAX_LOCATIONS),
             repeats: Vec::new(),
             exposed_since: at(restriction.public_since()),
             imposed_at: at(restriction.imposed_at),

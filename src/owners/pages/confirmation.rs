@@ -17,6 +17,7 @@ use super::{
 use akgate_api::restrictions::RestrictionView;
 use akgate_rules::{evidence, restriction::LiftRule};
 use akgate_state::{
+    audit::Actor,
     calls::artefacts::{self, Artefact},
     directory::{
         StateFault,
@@ -27,10 +28,11 @@ use akgate_state::{
     outbox::links::LinkPurpose,
     restrictions::{
         confirm::{
-            CleanupStep, ConfirmOutcome, ConfirmationStatement, WithdrawOutcome, confirm_by_link,
-            withdraw_by_link,
+            CleanupStep, ConfirmOutcome, ConfirmationStatement, MissingPart, WithdrawOutcome,
+            confirm_by_link, withdraw_by_link,
         },
-        links, read,
+        links::{self, ContactLink},
+        read,
     },
 };
 
@@ -42,6 +44,9 @@ const MAX_ARTEFACT_ID_BYTES: usize = 160;
 
 /// The longest remark that is kept, in characters.
 const MAX_REMARK_CHARS: usize = 500;
+
+/// The length of a link's token: 32 bytes in base64.
+const TOKEN_CHARS: usize = 43;
 
 /// What the page shows of a restriction. Ids are masked, because a letter may be forwarded.
 #[derive(Serialize)]
@@ -59,7 +64,24 @@ struct ConfirmationView {
     artefacts: Vec<ArtefactView>,
     more_artefacts: bool,
     auto_lift: bool,
-    lifted: bool,
+    /// `Imposed`, `Confirmed` or `Lifted`.
+    state: String,
+    confirmed_at: Option<String>,
+    /// Whether the reader of this page has confirmed.
+    confirmed_by_reader: bool,
+    lifted_at: Option<String>,
+    /// The number of artefacts that nobody has looked at.
+    open_artefacts: usize,
+    /// What the form said, where something is missing.
+    form: FormView,
+}
+
+/// What a reader has filled in.
+#[derive(Default, Serialize)]
+struct FormView {
+    missing: Option<&'static str>,
+    done: Vec<CleanupStep>,
+    remark: String,
 }
 
 #[derive(Serialize)]
@@ -90,7 +112,7 @@ pub async fn show_confirmation(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    show_link_page(&console, LinkPurpose::Confirm, &token, &headers).await
+    show_link_page(&console, LinkPurpose::Confirm, &token, &headers, None).await
 }
 
 /// Shows the page that withdraws a confirmation.
@@ -99,14 +121,16 @@ pub async fn show_withdrawal(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    show_link_page(&console, LinkPurpose::Withdraw, &token, &headers).await
+    show_link_page(&console, LinkPurpose::Withdraw, &token, &headers, None).await
 }
 
+/// The page of a link as things stand, with what the reader has filled in so far.
 async fn show_link_page(
     console: &OwnerPages,
     purpose: LinkPurpose,
     token: &str,
     headers: &HeaderMap,
+    sent: Option<&ConfirmationStatement>,
 ) -> Response {
     let found = with_timeout(console.timeout, async {
         let now = console.clock.now();
@@ -121,15 +145,19 @@ async fn show_link_page(
         let Some((language, restriction)) = language.zip(restriction) else {
             return Ok(None);
         };
-        let shown = ConfirmationView::of(console, &restriction, language, now).await?;
-        Ok::<_, StateFault>(Some((language, restriction.state, shown)))
+        let shown = ConfirmationView::of(console, &restriction, &link, sent, language, now).await?;
+        Ok::<_, StateFault>(Some((language, link.used_at.is_some(), shown)))
     });
     match found.await {
-        Ok(Some((language, state, shown))) => {
-            let page = match (purpose, state.as_str()) {
+        Ok(Some((language, is_used, shown))) => {
+            let page = match (purpose, shown.state.as_str()) {
+                _ if is_used => PageKind::Status,
+                (LinkPurpose::Confirm, "Imposed") if shown.form.missing.is_some() => {
+                    PageKind::ConfirmIncomplete
+                }
                 (LinkPurpose::Confirm, "Imposed") => PageKind::Confirm,
                 (LinkPurpose::Withdraw, "Confirmed" | "Lifted") => PageKind::Withdraw,
-                (LinkPurpose::Confirm | LinkPurpose::Withdraw, _) => PageKind::AlreadyConfirmed,
+                (LinkPurpose::Confirm | LinkPurpose::Withdraw, _) => PageKind::Status,
             };
             console.pages.render(page, language, shown)
         }
@@ -157,17 +185,23 @@ pub async fn confirm_clean_up(
             confirm_by_link(&console.pool, &digest, &statement, console.lift, now).await?;
         Ok::<_, StateFault>((language, confirmed))
     });
-    let (language, page, lifted) = match confirmed.await {
-        Ok((language, ConfirmOutcome::Now(_))) => (language, PageKind::Confirmed, false),
-        Ok((language, ConfirmOutcome::Lifted { .. })) => (language, PageKind::Confirmed, true),
-        Ok((language, ConfirmOutcome::Before(..))) => (language, PageKind::AlreadyConfirmed, false),
-        Ok((language, ConfirmOutcome::NotFound | ConfirmOutcome::Changed)) => {
-            (language, PageKind::LinkExpired, false)
+    let (language, lifted) = match confirmed.await {
+        Ok((language, ConfirmOutcome::Now(_))) => (language, false),
+        Ok((language, ConfirmOutcome::Lifted { .. })) => (language, true),
+        Ok((
+            _,
+            ConfirmOutcome::Before(..)
+            | ConfirmOutcome::Incomplete(_)
+            | ConfirmOutcome::NotFound
+            | ConfirmOutcome::Changed,
+        )) => {
+            let purpose = LinkPurpose::Confirm;
+            return show_link_page(&console, purpose, &token, &headers, Some(&statement)).await;
         }
         Err(fault) => return unavailable_page(&console, &headers, &fault),
     };
     let facts = minijinja::context! { lifted };
-    console.pages.render(page, language, facts)
+    console.pages.render(PageKind::Confirmed, language, facts)
 }
 
 /// Withdraws a confirmation.
@@ -184,17 +218,17 @@ pub async fn withdraw_confirmation(
         let withdrawn = withdraw_by_link(&console.pool, &digest, now).await?;
         Ok::<_, StateFault>((language, withdrawn))
     });
-    let (language, page, disputed) = match taken.await {
-        Ok((language, WithdrawOutcome::Now(_))) => (language, PageKind::Withdrawn, false),
-        Ok((language, WithdrawOutcome::Disputed(_))) => (language, PageKind::Withdrawn, true),
-        Ok((language, WithdrawOutcome::Nothing(_))) => {
-            (language, PageKind::AlreadyConfirmed, false)
+    let (language, disputed) = match taken.await {
+        Ok((language, WithdrawOutcome::Now(_))) => (language, false),
+        Ok((language, WithdrawOutcome::Disputed(_))) => (language, true),
+        Ok((_, WithdrawOutcome::Nothing(_) | WithdrawOutcome::NotFound)) => {
+            let purpose = LinkPurpose::Withdraw;
+            return show_link_page(&console, purpose, &token, &headers, None).await;
         }
-        Ok((language, WithdrawOutcome::NotFound)) => (language, PageKind::LinkExpired, false),
         Err(fault) => return unavailable_page(&console, &headers, &fault),
     };
     let facts = minijinja::context! { disputed };
-    console.pages.render(page, language, facts)
+    console.pages.render(PageKind::Withdrawn, language, facts)
 }
 
 /// The language of a link's owner, read before the link is used up.
@@ -242,10 +276,16 @@ fn parse_statement(form: &[u8]) -> ConfirmationStatement {
 pub async fn show_not_found(State(console): State<OwnerPages>, headers: HeaderMap) -> Response {
     console
         .pages
-        .render(PageKind::LinkExpired, preferred_language(&headers), ())
+        .render(PageKind::NotFound, preferred_language(&headers), ())
 }
 
-fn token_digest(token: &str) -> Vec<u8> {
+/// The digest of a link's token. Mail programs take the sign behind a link for a part of it (`.`, `)`, `>`, a blank), so what
+/// stands around the token does not count.
+fn token_digest(text: &str) -> Vec<u8> {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let text = text.trim_start_matches(|c| !is_token(c));
+    let end = text.find(|c| !is_token(c)).unwrap_or(text.len());
+    let token = text.get(..end.min(TOKEN_CHARS)).unwrap_or_default();
     Sha256::digest(token.as_bytes()).to_vec()
 }
 
@@ -253,6 +293,8 @@ impl ConfirmationView {
     async fn of(
         console: &OwnerPages,
         restriction: &RestrictionView,
+        link: &ContactLink,
+        sent: Option<&ConfirmationStatement>,
         language: Language,
         now: OffsetDateTime,
     ) -> Result<Self, StateFault> {
@@ -267,6 +309,17 @@ impl ConfirmationView {
                 .await?;
         let more_artefacts = made.len() > MAX_ARTEFACTS;
         made.truncate(MAX_ARTEFACTS);
+        let open_artefacts = made.iter().filter(|one| !one.is_acknowledged).count();
+        let reader = Actor::Contact(link.contact_id).to_string();
+        let form = FormView {
+            missing: sent
+                .and_then(ConfirmationStatement::missing)
+                .map(MissingPart::as_str),
+            done: sent.map(|sent| sent.done.clone()).unwrap_or_default(),
+            remark: sent
+                .and_then(|sent| sent.remark.clone())
+                .unwrap_or_default(),
+        };
         let other_active_keys = read::count_other_keys(&mut db, &id).await?;
         let sources = restriction.reports.iter().take(MAX_SOURCES);
         Ok(Self {
@@ -282,21 +335,33 @@ impl ConfirmationView {
                     url: evidence::describe_location(&report.place(), &id),
                 })
                 .collect(),
-            more_sources: restriction.reports.len().saturating_sub(MAX_SOURCES),
+            more_sources: usize::try_from(restriction.report_count)
+                .unwrap_or_default()
+                .saturating_sub(MAX_SOURCES),
             other_active_keys,
             artefacts: made
                 .iter()
-                .map(|one| ArtefactView::of(one, language, now))
+                .map(|one| ArtefactView::of(one, sent, language, now))
                 .collect(),
             more_artefacts,
             auto_lift: console.lift == LiftRule::AutoLift,
-            lifted: restriction.lifted_at.is_some(),
+            state: restriction.state.clone(),
+            confirmed_at: restriction.confirmed_at.map(|at| language.minute(at)),
+            confirmed_by_reader: restriction.confirmed_by == Some(reader),
+            lifted_at: restriction.lifted_at.map(|at| language.minute(at)),
+            open_artefacts,
+            form,
         })
     }
 }
 
 impl ArtefactView {
-    fn of(artefact: &Artefact, language: Language, now: OffsetDateTime) -> Self {
+    fn of(
+        artefact: &Artefact,
+        sent: Option<&ConfirmationStatement>,
+        language: Language,
+        now: OffsetDateTime,
+    ) -> Self {
         let works = artefact.expires_at.filter(|until| *until > now);
         Self {
             id: artefact.id.clone(),
@@ -306,7 +371,8 @@ impl ArtefactView {
             source_ip: evidence::sanitize_text(&artefact.source_ip),
             works_until: works.map(|until| language.minute(until)),
             is_session: artefact.expires_at.is_some(),
-            is_acknowledged: artefact.is_acknowledged,
+            is_acknowledged: artefact.is_acknowledged
+                || sent.is_some_and(|sent| sent.acknowledged.contains(&artefact.id)),
         }
     }
 }

@@ -3,13 +3,18 @@
 mod confirmation;
 mod context;
 mod page;
+mod rate_limit;
 mod refusal;
 
 use axum::{Router, routing::get};
 use http::{HeaderValue, header};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-pub use self::{context::OwnerPages, page::PageTemplates};
+pub use self::{
+    context::OwnerPages,
+    page::PageTemplates,
+    rate_limit::{PublicRateLimit, limit_rate},
+};
 
 /// The routes of the public listener. No operator route is among them.
 pub fn public_router(console: OwnerPages) -> Router {
@@ -18,11 +23,11 @@ pub fn public_router(console: OwnerPages) -> Router {
         |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     Router::new()
         .route(
-            "/confirm/{token}",
+            "/confirm/{*token}",
             get(confirmation::show_confirmation).post(confirmation::confirm_clean_up),
         )
         .route(
-            "/withdraw/{token}",
+            "/withdraw/{*token}",
             get(confirmation::show_withdrawal).post(confirmation::withdraw_confirmation),
         )
         .route("/style.css", get(page::serve_style_sheet))

@@ -25,37 +25,45 @@ pub struct PageTemplates(Environment<'static>);
 pub enum PageKind {
     /// Requests the confirmation.
     Confirm,
+    /// Requests it again, and says what is missing.
+    ConfirmIncomplete,
     /// Thanks for the confirmation.
     Confirmed,
     /// Asks whether to withdraw the confirmation.
     Withdraw,
     /// The confirmation is withdrawn.
     Withdrawn,
-    /// The clean-up was confirmed before, or the restriction is lifted.
-    AlreadyConfirmed,
+    /// How things stand, to whoever has used their link or finds the clean-up confirmed already.
+    Status,
     /// The link does not work.
     LinkExpired,
+    /// No such page.
+    NotFound,
     /// What a refused caller should do.
     Help,
     /// Why a call was refused.
     Why,
     /// No such refusal is on record.
     WhyUnknown,
+    /// The source has sent too many requests.
+    TooManyRequests,
     /// The database failed: try again.
     Unavailable,
 }
 
 impl PageKind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Confirm,
         Self::Confirmed,
         Self::Withdraw,
         Self::Withdrawn,
-        Self::AlreadyConfirmed,
+        Self::Status,
         Self::LinkExpired,
+        Self::NotFound,
         Self::Help,
         Self::Why,
         Self::WhyUnknown,
+        Self::TooManyRequests,
         Self::Unavailable,
     ];
 
@@ -65,10 +73,12 @@ impl PageKind {
             | Self::Confirmed
             | Self::Withdraw
             | Self::Withdrawn
-            | Self::AlreadyConfirmed
+            | Self::Status
             | Self::Help
             | Self::Why => StatusCode::OK,
-            Self::LinkExpired | Self::WhyUnknown => StatusCode::NOT_FOUND,
+            Self::ConfirmIncomplete => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::LinkExpired | Self::NotFound | Self::WhyUnknown => StatusCode::NOT_FOUND,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -76,15 +86,17 @@ impl PageKind {
     /// The name of its template file.
     fn stem(self) -> &'static str {
         match self {
-            Self::Confirm => "confirm",
+            Self::Confirm | Self::ConfirmIncomplete => "confirm",
             Self::Confirmed => "confirmed",
             Self::Withdraw => "withdraw",
             Self::Withdrawn => "withdrawn",
-            Self::AlreadyConfirmed => "already-confirmed",
+            Self::Status => "status",
             Self::LinkExpired => "link-expired",
+            Self::NotFound => "not-found",
             Self::Help => "help",
             Self::Why => "why",
             Self::WhyUnknown => "why-unknown",
+            Self::TooManyRequests => "too-many-requests",
             Self::Unavailable => "unavailable",
         }
     }
@@ -95,15 +107,17 @@ impl PageKind {
 
     fn source(self, language: Language) -> &'static str {
         let (english, chinese) = match self {
-            Self::Confirm => both!("confirm"),
+            Self::Confirm | Self::ConfirmIncomplete => both!("confirm"),
             Self::Confirmed => both!("confirmed"),
             Self::Withdraw => both!("withdraw"),
             Self::Withdrawn => both!("withdrawn"),
-            Self::AlreadyConfirmed => both!("already-confirmed"),
+            Self::Status => both!("status"),
             Self::LinkExpired => both!("link-expired"),
+            Self::NotFound => both!("not-found"),
             Self::Help => both!("help"),
             Self::Why => both!("why"),
             Self::WhyUnknown => both!("why-unknown"),
+            Self::TooManyRequests => both!("too-many-requests"),
             Self::Unavailable => both!("unavailable"),
         };
         match language {

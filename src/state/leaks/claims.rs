@@ -165,7 +165,7 @@ pub async fn verify_claims(
         let delivery = Delivery {
             source: PUBLIC_SOURCE,
             actor: &Actor::Source(PUBLIC_SOURCE.to_owned()),
-            grounds: ReportGrounds::Proof,
+            grounds: ReportGrounds::Possession,
             suspicions: SuspicionPolicy::default(),
             ledger: None,
         };

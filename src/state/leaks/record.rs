@@ -23,7 +23,7 @@ use crate::{
 pub use crate::{leaks::sighting::RecordedReport, restrictions::impose::RestrictionInForce};
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
-    leak::{LeakPlace, Proof},
+    leak::{LeakPlace, Proof, is_plausible_first_seen, report_origin},
     secret_fragments::SecretFragments,
 };
 
@@ -49,6 +49,9 @@ pub enum ReportGrounds {
     Decision,
     /// The secret proves the leak: a report without it is a suspicion.
     Proof,
+    /// The same, by somebody who shows that they have the secret but answers for nothing else: what they say of a place
+    /// changes no report that is recorded already.
+    Possession,
 }
 
 /// How suspicions are handled.
@@ -81,11 +84,13 @@ pub struct RedactedReports {
     source: String,
     reports: Vec<LeakReport>,
     digests: Vec<Option<Vec<u8>>>,
+    /// Of the texts as they were given.
+    origins: Vec<[u8; 32]>,
 }
 
 /// Records reports and restricts what is proven, all or nothing. Returns the result of each, in order; `None` for one
-/// with neither id nor secret. A sighting that is recorded already changes nothing, whatever has become of its
-/// restriction: a replay restricts nothing.
+/// with neither id nor secret. A sighting that is recorded already takes over new details and restricts nothing, whatever
+/// has become of its restriction.
 ///
 /// # Errors
 /// [`StateFault`]; nothing is recorded then.
@@ -173,6 +178,7 @@ async fn record_uncommitted<'p>(
         source,
         reports,
         digests,
+        origins,
     } = redacted;
     let reported_by = delivery.actor.to_string();
     let mut tx = pool.begin().await?;
@@ -184,21 +190,35 @@ async fn record_uncommitted<'p>(
         None => None,
     };
     let is_held = sources::is_source_paused(&mut tx, source).await?;
+    let references: Vec<String> = reports
+        .iter()
+        .zip(origins)
+        .map(|(report, origin)| {
+            let own = report.reference.clone();
+            own.unwrap_or_else(|| hex::encode(origin))
+        })
+        .collect();
     let findings: Vec<Finding<'_>> = reports
         .iter()
         .zip(digests)
-        .map(|(report, digest)| Finding {
+        .zip(origins.iter().zip(&references))
+        .map(|((report, digest), (origin, reference))| Finding {
             source,
-            reference: report.reference.as_deref(),
+            reference,
+            origin,
             access_key_id: report.access_key_id.as_ref(),
             digest: digest.as_deref(),
             place: &report.place,
-            first_seen: report.first_seen,
+            // A wrong time is as good as none: the look-back and the letters must not trust it.
+            first_seen: report
+                .first_seen
+                .filter(|at| is_plausible_first_seen(*at, now)),
             reported_at: now,
             reported_by: &reported_by,
             delivery_id,
             is_held,
             is_decided: delivery.grounds == ReportGrounds::Decision,
+            updates: delivery.grounds != ReportGrounds::Possession,
         })
         .collect();
     let recorded = record_findings(&mut tx, &findings, delivery.actor, None, now).await?;
@@ -234,6 +254,8 @@ pub(crate) async fn prove_suspicions(
            AND secret_digest = ANY($1)
          RETURNING
              source,
+             origin,
+             reference,
              secret_digest AS \"secret_digest!\",
              url,
              commit_id,
@@ -261,7 +283,8 @@ pub(crate) async fn prove_suspicions(
         .zip(&places)
         .map(|(one, place)| Finding {
             source: &one.source,
-            reference: None,
+            reference: &one.reference,
+            origin: &one.origin,
             access_key_id: None,
             digest: Some(&one.secret_digest),
             place,
@@ -271,6 +294,7 @@ pub(crate) async fn prove_suspicions(
             delivery_id: one.delivery_id,
             is_held: false,
             is_decided: false,
+            updates: true,
         })
         .collect();
     if findings.is_empty() {
@@ -288,6 +312,10 @@ pub async fn redact_secrets(
     source: &str,
     reports: &[LeakReport],
 ) -> RedactedReports {
+    let origins = reports
+        .iter()
+        .map(|report| report_origin(report.reference.as_deref(), &report.place))
+        .collect();
     let ids: Vec<&str> = reports
         .iter()
         .filter_map(|report| Some(report.access_key_id.as_ref()?.as_str()))
@@ -330,5 +358,6 @@ pub async fn redact_secrets(
         source,
         reports,
         digests,
+        origins,
     }
 }

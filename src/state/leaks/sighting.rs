@@ -1,7 +1,8 @@
 //! Turns findings into sightings: finds the key, decides on the proof, and restricts what is proven.
 //!
-//! A sighting is one key at one place, reported by one source. Reporting it again changes nothing, even after a lift;
-//! only a suspicion can later be proven by the same sighting.
+//! A sighting is one key, or one secret of no known key, in one report of a source ([`akgate_rules::leak::report_origin`]).
+//! Reporting it again restricts nothing, even after a lift, but takes over new details; only a suspicion can later be
+//! proven by the same sighting.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,7 +24,7 @@ use crate::{
 };
 use akgate_rules::{
     access_key::AccessKeyId,
-    leak::{LeakPlace, Proof, SightingSubject, sighting_reference},
+    leak::{LeakPlace, Proof},
     position::{History, Position},
     restriction::RestrictionCause,
 };
@@ -32,8 +33,10 @@ use akgate_rules::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Finding<'a> {
     pub source: &'a str,
-    /// The source's own id of it.
-    pub reference: Option<&'a str>,
+    /// The source's own id of it, or the origin in hexadecimal digits.
+    pub reference: &'a str,
+    /// [`akgate_rules::leak::report_origin`].
+    pub origin: &'a [u8],
     pub access_key_id: Option<&'a AccessKeyId>,
     pub digest: Option<&'a [u8]>,
     pub place: &'a LeakPlace,
@@ -45,6 +48,8 @@ pub(crate) struct Finding<'a> {
     pub is_held: bool,
     /// An operator decides that the key is restricted, proven or not.
     pub is_decided: bool,
+    /// Whether a report that is recorded already takes over what is new in this one.
+    pub updates: bool,
 }
 
 /// The result of a finding: that of its strongest sighting.
@@ -56,8 +61,10 @@ pub struct RecordedReport {
     pub proof: Proof,
     /// Whether the directory knows the key.
     pub is_known: bool,
-    /// The restriction that it led to, or joined; `None` for a suspicion.
+    /// The restriction that it led to, or joined; `None` for a suspicion, and for one that is lifted.
     pub restriction: Option<RestrictionInForce>,
+    /// The restriction that it led to before, which is lifted: nothing is restricted by it now.
+    pub lifted: Option<Uuid>,
     /// Whether the restriction was imposed for it now.
     pub is_imposed: bool,
     /// Whether the report is new; a sighting counts once.
@@ -67,7 +74,6 @@ pub struct RecordedReport {
 /// A key at a place, reported by a source.
 struct Sighting<'a> {
     finding: &'a Finding<'a>,
-    reference: String,
     /// The key or session; `None` for a secret of no known key.
     access_key_id: Option<&'a AccessKeyId>,
     holder: Option<&'a KnownCredential>,
@@ -77,6 +83,14 @@ struct Sighting<'a> {
 }
 
 impl<'a> Sighting<'a> {
+    /// What was found, as `leak_reports.subject` has it.
+    fn subject(&self) -> String {
+        match (self.access_key_id, self.digest) {
+            (Some(id), _) => id.as_str().to_owned(),
+            (None, digest) => hex::encode(digest.unwrap_or_default()),
+        }
+    }
+
     fn restricted(&self) -> Option<RestrictionTarget<'a>> {
         let holder = self.holder;
         let access_key_id = holder
@@ -95,6 +109,8 @@ struct EarlierReport {
     report_id: Uuid,
     proof: Proof,
     restriction: Option<RestrictionInForce>,
+    /// A restriction that is lifted.
+    lifted: Option<Uuid>,
 }
 
 /// Records findings and restricts what they prove. Returns the result of each, in order; `None` for one that shows
@@ -128,20 +144,26 @@ pub(crate) async fn record_findings(
             restriction: restriction
                 .map(|one| one.in_force)
                 .or(earlier.and_then(|earlier| earlier.restriction)),
+            lifted: match restriction {
+                Some(_) => None,
+                None => earlier.and_then(|earlier| earlier.lifted),
+            },
             is_new: earlier.is_none(),
         })
         .collect();
     insert_reports(tx, &sightings, &recorded).await?;
     upgrade_suspicions(tx, &sightings, &earlier, &recorded).await?;
+    let updated = update_details(tx, &sightings, &earlier).await?;
     let told: Vec<AuditEntry<'_>> = sightings
         .iter()
         .zip(&earlier)
         .zip(&recorded)
-        .filter(|((sighting, earlier), _)| {
+        .filter(|((sighting, earlier), recorded)| {
             newly_restricts(sighting, earlier.as_ref())
                 || is_new_suspicion(sighting, earlier.as_ref())
+                || updated.contains(&recorded.report_id)
         })
-        .map(|((sighting, _), recorded)| AuditEntry {
+        .map(|((sighting, earlier), recorded)| AuditEntry {
             at: now,
             actor,
             action: AuditAction::ReportLeak,
@@ -149,9 +171,10 @@ pub(crate) async fn record_findings(
             restriction_id: recorded.restriction.map(|one| one.restriction_id),
             detail: serde_json::json!({
                 "source": sighting.finding.source,
-                "reference": sighting.reference,
+                "reference": sighting.finding.reference,
                 "proof": sighting.proof,
                 "secret_matches": sighting.matches,
+                "updated": earlier.is_some(),
             }),
         })
         .collect();
@@ -169,11 +192,11 @@ fn merge_sightings<'a>(
     holders: &'a KnownCredentials,
 ) -> (Vec<Sighting<'a>>, Vec<Vec<usize>>) {
     let mut sightings: Vec<Sighting<'a>> = Vec::with_capacity(findings.len());
-    let mut seen: HashMap<(&str, String), usize> = HashMap::with_capacity(findings.len());
+    let mut seen: HashMap<(&str, &[u8], String), usize> = HashMap::with_capacity(findings.len());
     let of = findings.iter().map(|finding| {
         let mine = sightings_of(finding, holders).into_iter().map(|sighting| {
             let next = sightings.len();
-            let key = (finding.source, sighting.reference.clone());
+            let key = (finding.source, finding.origin, sighting.subject());
             let at = *seen.entry(key).or_insert(next);
             match sightings.get_mut(at) {
                 Some(before) if before.proof < sighting.proof => *before = sighting,
@@ -205,12 +228,8 @@ fn sightings_of<'a>(finding: &'a Finding<'a>, holders: &'a KnownCredentials) -> 
             Some(_) | None => Proof::Suspected,
         };
         let kept = finding.is_decided || matches == Some(true);
-        let own = finding.reference.map(str::to_owned);
         sightings.push(Sighting {
             finding,
-            reference: own.unwrap_or_else(|| {
-                sighting_reference(SightingSubject::Key(access_key_id), finding.place)
-            }),
             access_key_id: Some(access_key_id),
             holder,
             digest: finding.digest.filter(|_| kept),
@@ -227,10 +246,6 @@ fn sightings_of<'a>(finding: &'a Finding<'a>, holders: &'a KnownCredentials) -> 
         if named != Some(&holder.access_key_id) {
             sightings.push(Sighting {
                 finding,
-                reference: sighting_reference(
-                    SightingSubject::Key(&holder.access_key_id),
-                    finding.place,
-                ),
                 access_key_id: Some(&holder.access_key_id),
                 holder: Some(holder),
                 digest: Some(digest),
@@ -247,7 +262,6 @@ fn sightings_of<'a>(finding: &'a Finding<'a>, holders: &'a KnownCredentials) -> 
     if !is_somebodys && !finding.is_decided {
         sightings.push(Sighting {
             finding,
-            reference: sighting_reference(SightingSubject::Secret(digest), finding.place),
             access_key_id: None,
             holder: None,
             digest: Some(digest),
@@ -277,7 +291,8 @@ async fn find_earlier_reports(
     sightings: &[Sighting<'_>],
 ) -> Result<Vec<Option<EarlierReport>>, StateFault> {
     let sources: Vec<&str> = sightings.iter().map(|one| one.finding.source).collect();
-    let references: Vec<&str> = sightings.iter().map(|one| one.reference.as_str()).collect();
+    let origins: Vec<&[u8]> = sightings.iter().map(|one| one.finding.origin).collect();
+    let subjects: Vec<String> = sightings.iter().map(Sighting::subject).collect();
     let rows = sqlx::query!(
         "SELECT
              n.position AS \"position!\",
@@ -285,13 +300,15 @@ async fn find_earlier_reports(
              l.proof,
              l.restriction_id,
              r.revision AS \"revision?\",
+             r.state = 'Lifted' AS \"is_lifted?\",
              (SELECT history FROM registry_revision) AS \"history!\"
-         FROM unnest($1::text[], $2::text[])
-             WITH ORDINALITY AS n (source, reference, position)
-         JOIN leak_reports l USING (source, reference)
+         FROM unnest($1::text[], $2::bytea[], $3::text[])
+             WITH ORDINALITY AS n (source, origin, subject, position)
+         JOIN leak_reports l USING (source, origin, subject)
          LEFT JOIN restrictions r USING (restriction_id)",
         &sources as &[&str],
-        &references as &[&str]
+        &origins as &[&[u8]],
+        &subjects
     )
     .fetch_all(&mut **tx)
     .await?;
@@ -301,14 +318,17 @@ async fn find_earlier_reports(
         let Some(slot) = at.and_then(|at| earlier.get_mut(at)) else {
             continue;
         };
+        let is_lifted = row.is_lifted == Some(true);
         *slot = Some(EarlierReport {
             report_id: row.report_id,
+            lifted: row.restriction_id.filter(|_| is_lifted),
             proof: row
                 .proof
                 .parse()
                 .map_err(|_| StateFault::Corrupt("proof"))?,
             restriction: row
                 .restriction_id
+                .filter(|_| !is_lifted)
                 .zip(row.revision)
                 .map(|(restriction_id, revision)| RestrictionInForce {
                     restriction_id,
@@ -425,6 +445,7 @@ async fn insert_reports(
         "INSERT INTO leak_reports (
              report_id,
              source,
+             origin,
              reference,
              access_key_id,
              parent_access_key_id,
@@ -445,25 +466,27 @@ async fn insert_reports(
          FROM unnest(
              $1::uuid[],
              $2::text[],
-             $3::text[],
+             $3::bytea[],
              $4::text[],
              $5::text[],
-             $6::uuid[],
-             $7::text[],
+             $6::text[],
+             $7::uuid[],
              $8::text[],
              $9::text[],
              $10::text[],
-             $11::timestamptz[],
-             $12::bytea[],
-             $13::boolean[],
-             $14::uuid[],
-             $15::timestamptz[],
-             $16::text[],
-             $17::boolean[]
+             $11::text[],
+             $12::timestamptz[],
+             $13::bytea[],
+             $14::boolean[],
+             $15::uuid[],
+             $16::timestamptz[],
+             $17::text[],
+             $18::boolean[]
          )",
         &collect_column(&new, |(_, one)| one.report_id),
         &collect_column(&new, |(one, _)| one.finding.source) as &[&str],
-        &collect_column(&new, |(one, _)| one.reference.as_str()) as &[&str],
+        &collect_column(&new, |(one, _)| one.finding.origin) as &[&[u8]],
+        &collect_column(&new, |(one, _)| one.finding.reference) as &[&str],
         &collect_column(&new, |(one, _)| one.access_key_id.map(AccessKeyId::as_str))
             as &[Option<&str>],
         &collect_column(&new, |(one, _)| parent_key_id(one)) as &[Option<&str>],
@@ -530,6 +553,63 @@ async fn upgrade_suspicions(
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Takes over what a report that is recorded already did not say before; returns the ids of those that have changed. The
+/// earliest `first_seen` counts.
+async fn update_details(
+    tx: &mut PgTransaction<'_>,
+    sightings: &[Sighting<'_>],
+    earlier: &[Option<EarlierReport>],
+) -> Result<HashSet<Uuid>, StateFault> {
+    let again: Vec<(&Sighting<'_>, &EarlierReport)> = sightings
+        .iter()
+        .zip(earlier)
+        .filter_map(|(sighting, earlier)| Some((sighting, earlier.as_ref()?)))
+        .filter(|(sighting, _)| sighting.finding.updates)
+        .collect();
+    if again.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let updated = sqlx::query_scalar!(
+        "UPDATE leak_reports l
+         SET url = COALESCE(n.url, l.url),
+             commit_id = COALESCE(n.commit_id, l.commit_id),
+             path = COALESCE(n.path, l.path),
+             first_seen = LEAST(n.first_seen, l.first_seen),
+             secret_digest = COALESCE(n.secret_digest, l.secret_digest),
+             secret_matches = COALESCE(n.secret_matches, l.secret_matches)
+         FROM unnest(
+             $1::uuid[],
+             $2::text[],
+             $3::text[],
+             $4::text[],
+             $5::timestamptz[],
+             $6::bytea[],
+             $7::boolean[]
+         ) AS n (report_id, url, commit_id, path, first_seen, secret_digest, secret_matches)
+         WHERE l.report_id = n.report_id
+           AND (
+               n.url <> COALESCE(l.url, '')
+               OR n.commit_id <> COALESCE(l.commit_id, '')
+               OR n.path <> COALESCE(l.path, '')
+               OR n.first_seen < COALESCE(l.first_seen, 'infinity')
+               OR n.secret_matches IS DISTINCT FROM COALESCE(l.secret_matches, n.secret_matches)
+               OR n.secret_matches AND l.secret_digest IS NULL
+           )
+         RETURNING l.report_id",
+        &collect_column(&again, |(_, earlier)| earlier.report_id),
+        &collect_column(&again, |(one, _)| one.finding.place.url.as_deref()) as &[Option<&str>],
+        &collect_column(&again, |(one, _)| one.finding.place.commit.as_deref())
+            as &[Option<&str>],
+        &collect_column(&again, |(one, _)| one.finding.place.path.as_deref()) as &[Option<&str>],
+        &collect_column(&again, |(one, _)| one.finding.first_seen) as &[Option<OffsetDateTime>],
+        &collect_column(&again, |(one, _)| one.digest) as &[Option<&[u8]>],
+        &collect_column(&again, |(one, _)| one.matches) as &[Option<bool>]
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(updated.into_iter().collect())
 }
 
 fn parent_key_id<'a>(sighting: &Sighting<'a>) -> Option<&'a str> {

@@ -7,8 +7,10 @@ use uuid::Uuid;
 
 use crate::approvals::{
     self, AlreadyRequested, ChangeOutcome, FourEyes, Parties, RequestError, TwoPersonChange,
+    VoidReason,
 };
 use crate::live::barrier::AffectedKeys;
+use crate::restrictions::active_restriction::parse_state;
 use crate::{
     audit::{self, Actor, AuditAction, AuditEntry},
     directory::{
@@ -18,7 +20,11 @@ use crate::{
     },
     outbox::{self, tasks},
 };
-use akgate_rules::position::Position;
+use akgate_api::keys::KeyStatus;
+use akgate_rules::{
+    position::Position,
+    restriction::{LiftConditions, may_undo_alone},
+};
 use serde::{Deserialize, Serialize};
 
 /// Why a delivery is not undone.
@@ -36,8 +42,8 @@ pub enum UndoFault {
     /// Another operator has asked for it.
     #[error(transparent)]
     AlreadyRequested(AlreadyRequested),
-    /// It concerns so many restrictions that a second operator must approve.
-    #[error("this concerns {0} restrictions: a second operator must approve")]
+    /// A lift of what it restricted would need a second operator too.
+    #[error("this lifts {0} restrictions: a second operator must approve")]
     NeedsApproval(usize),
     /// The database failed.
     #[error(transparent)]
@@ -70,8 +76,8 @@ pub struct UndoneDelivery {
     pub position: Position,
 }
 
-/// Undoes a delivery, or requests an approval if many restrictions are concerned. Everybody who was notified of a
-/// restriction is notified of the lift; letters that were not sent yet are deleted.
+/// Undoes a delivery, or requests an approval if it lifts what one operator alone may not lift. Everybody who was notified
+/// of a restriction is notified of the lift; letters that were not sent yet are deleted.
 ///
 /// # Errors
 /// [`UndoFault`]; nothing is changed then.
@@ -86,8 +92,7 @@ pub async fn undo_delivery(
     let mut tx = pool.begin().await?;
     revision::lock_revision(&mut tx).await?;
     let alone = Parties::alone(actor);
-    let most = eyes.undo_approval_above;
-    let outcome = match undo_within(&mut tx, delivery_id, reason, alone, most, now).await {
+    let outcome = match undo_within(&mut tx, delivery_id, reason, alone, now).await {
         Err(UndoFault::NeedsApproval(_)) => {
             let change = UndoDelivery {
                 delivery_id,
@@ -137,20 +142,17 @@ impl TwoPersonChange for UndoDelivery {
         parties: Parties<'_>,
         now: OffsetDateTime,
     ) -> Result<Position, UndoFault> {
-        let all = usize::MAX;
-        let undone = undo_within(tx, self.delivery_id, &self.reason, parties, all, now).await?;
+        let undone = undo_within(tx, self.delivery_id, &self.reason, parties, now).await?;
         Ok(undone.position)
     }
 }
 
-/// The same in the caller's transaction, which must hold the revision lock, if at most `most` restrictions would be
-/// lifted. Nothing is written on failure.
+/// The same in the caller's transaction, which must hold the revision lock. Nothing is written on failure.
 async fn undo_within(
     tx: &mut PgTransaction<'_>,
     delivery_id: Uuid,
     reason: &str,
     parties: Parties<'_>,
-    most: usize,
     now: OffsetDateTime,
 ) -> Result<UndoneDelivery, UndoFault> {
     let actor = parties.requester;
@@ -159,6 +161,9 @@ async fn undo_within(
         "SELECT
              r.restriction_id,
              r.access_key_id,
+             r.state,
+             r.confirmed_by,
+             k.status AS \"status?\",
              EXISTS (
                  SELECT 1
                  FROM leak_reports o
@@ -171,6 +176,7 @@ async fn undo_within(
                  WHERE c.restriction_id = r.restriction_id
              ) AS \"confirmed!\"
          FROM restrictions r
+         LEFT JOIN access_keys k USING (access_key_id)
          WHERE r.state <> 'Lifted'
            AND r.restriction_id IN (
                SELECT restriction_id
@@ -189,7 +195,18 @@ async fn undo_within(
             confirmed.try_into().unwrap_or(i64::MAX),
         ));
     }
-    if lifted.len() > most {
+    let conditions: Result<Vec<LiftConditions>, StateFault> = lifted
+        .iter()
+        .map(|one| {
+            Ok(LiftConditions {
+                state: parse_state(&one.state)?,
+                key_is_active: one.status.as_deref() == Some(KeyStatus::Active.as_str()),
+                confirmed_by_requester: one.confirmed_by == Some(actor.to_string()),
+            })
+        })
+        .collect();
+    let may_alone = conditions?.into_iter().all(may_undo_alone);
+    if !may_alone && parties.approver.is_none() {
         return Err(UndoFault::NeedsApproval(lifted.len()));
     }
     let at = revision::advance_revision(tx, now).await?;
@@ -227,6 +244,7 @@ async fn undo_within(
     entries.extend(keys.iter().zip(ids.iter().copied()).map(entry));
     audit::insert_audit_records(tx, &entries).await?;
     tasks::close_tasks(tx, &ids, None, actor, now).await?;
+    approvals::void_requests(tx, &ids, VoidReason::Lifted, now).await?;
     outbox::enqueue_retracted(tx, &ids, now).await?;
     Ok(UndoneDelivery {
         lifted: lifted.len(),

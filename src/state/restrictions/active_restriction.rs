@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::approvals::RequestError;
 use crate::directory::{StateFault, keys::parse_key_id};
-use akgate_rules::access_key::AccessKeyId;
+use akgate_rules::{access_key::AccessKeyId, exception::ScopeFault, restriction::RestrictionState};
 
 /// Why a request about a leaked key is refused.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,9 @@ pub enum ActiveRestrictionFault {
     /// It is not active, or unknown.
     #[error("the access key is not active")]
     NotActive,
+    /// With its other exceptions, too much would pass.
+    #[error(transparent)]
+    Scope(#[from] ScopeFault),
     /// It is not asked for.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -31,6 +34,11 @@ impl From<StateFault> for ActiveRestrictionFault {
     fn from(fault: StateFault) -> Self {
         Self::Request(fault.into())
     }
+}
+
+/// Reads a state as the database has it.
+pub(crate) fn parse_state(text: &str) -> Result<RestrictionState, StateFault> {
+    text.parse().map_err(|_| StateFault::Corrupt("state"))
 }
 
 /// The restriction of a key that is in force.

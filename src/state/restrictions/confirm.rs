@@ -6,7 +6,8 @@ use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::restrictions::{etag::Etag, lift, links, read};
+use crate::approvals::{VoidReason, void_requests};
+use crate::restrictions::{active_restriction::parse_state, etag::Etag, lift, links, read};
 use crate::{
     audit::{self, Actor, AuditAction, AuditEntry},
     calls::artefacts,
@@ -32,6 +33,18 @@ pub enum CleanupStep {
     Removed,
     /// Looked for what they did not make.
     Reviewed,
+    /// Nothing, for the reason that the remark gives.
+    Nothing,
+}
+
+akgate_rules::text_enum! {
+    /// What a statement lacks to count as a confirmation.
+    pub enum MissingPart {
+        /// It says nothing that was done.
+        Steps = "Steps",
+        /// It says that there was nothing to do, but not why.
+        Reason = "Reason",
+    }
 }
 
 /// A confirmation.
@@ -43,6 +56,18 @@ pub struct ConfirmationStatement {
     pub remark: Option<String>,
     /// The artefacts that they have looked at, by [`artefacts::Artefact::id`].
     pub acknowledged: Vec<String>,
+}
+
+impl ConfirmationStatement {
+    /// What is missing. A robot that follows links may send the form as it is, which confirms nothing.
+    #[must_use]
+    pub fn missing(&self) -> Option<MissingPart> {
+        if self.done.is_empty() {
+            return Some(MissingPart::Steps);
+        }
+        let is_unexplained = self.done.contains(&CleanupStep::Nothing) && self.remark.is_none();
+        is_unexplained.then_some(MissingPart::Reason)
+    }
 }
 
 /// What came of a confirmation.
@@ -61,11 +86,14 @@ pub enum ConfirmOutcome {
     Before(Uuid, RestrictionState),
     /// It has changed since the operator read it.
     Changed,
+    /// The statement is not complete, so the link still works.
+    Incomplete(MissingPart),
     /// The restriction does not exist, or the link is unknown, used or expired.
     NotFound,
 }
 
-/// The owner confirms, by the link of a letter. The link is spent, whatever state it meets.
+/// The owner confirms, by the link of a letter. A complete statement spends the link, whatever state it meets. A link that
+/// does not work is turned away before the revision lock is taken: whoever guesses holds up nobody.
 ///
 /// # Errors
 /// [`StateFault`].
@@ -76,6 +104,12 @@ pub async fn confirm_by_link(
     rule: LiftRule,
     now: OffsetDateTime,
 ) -> Result<ConfirmOutcome, StateFault> {
+    if !links::is_usable(pool, LinkPurpose::Confirm, token_sha256, now).await? {
+        return Ok(ConfirmOutcome::NotFound);
+    }
+    if let Some(missing) = statement.missing() {
+        return Ok(ConfirmOutcome::Incomplete(missing));
+    }
     let mut tx = pool.begin().await?;
     let at = revision::advance_revision(&mut tx, now).await?;
     let Some(link) = links::spend_link(&mut tx, LinkPurpose::Confirm, token_sha256, now).await?
@@ -156,6 +190,8 @@ async fn write_confirmation(
         }));
     };
     let access_key_id = parse_key_id(&access_key_id)?;
+    let deliveries = list_deliveries_of(tx, restriction_id).await?;
+    void_requests(tx, &deliveries, VoidReason::Confirmed, now).await?;
     artefacts::acknowledge_artefacts(tx, restriction_id, &statement.acknowledged, &by, now).await?;
     sqlx::query!(
         "INSERT INTO confirmations (
@@ -227,6 +263,9 @@ pub async fn withdraw_by_link(
     token_sha256: &[u8],
     now: OffsetDateTime,
 ) -> Result<WithdrawOutcome, StateFault> {
+    if !links::is_usable(pool, LinkPurpose::Withdraw, token_sha256, now).await? {
+        return Ok(WithdrawOutcome::NotFound);
+    }
     let mut tx = pool.begin().await?;
     revision::advance_revision(&mut tx, now).await?;
     let Some(link) = links::spend_link(&mut tx, LinkPurpose::Withdraw, token_sha256, now).await?
@@ -318,6 +357,23 @@ async fn revert_confirmation(
     .await
 }
 
+/// The deliveries that alone have led to a restriction: they can no longer be undone once it is confirmed.
+async fn list_deliveries_of(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+) -> Result<Vec<Uuid>, StateFault> {
+    let only = sqlx::query_scalar!(
+        "SELECT min(delivery_id::text)::uuid AS \"delivery_id\"
+         FROM leak_reports
+         WHERE restriction_id = $1
+         HAVING count(DISTINCT delivery_id) = 1 AND count(*) = count(delivery_id)",
+        restriction_id
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(only.flatten().into_iter().collect())
+}
+
 async fn find_state(
     tx: &mut PgTransaction<'_>,
     restriction_id: Uuid,
@@ -330,11 +386,5 @@ async fn find_state(
     )
     .fetch_optional(&mut **tx)
     .await?;
-    state
-        .map(|state| {
-            state
-                .parse::<RestrictionState>()
-                .map_err(|_| StateFault::Corrupt("state"))
-        })
-        .transpose()
+    state.as_deref().map(parse_state).transpose()
 }

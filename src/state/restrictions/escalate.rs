@@ -7,6 +7,7 @@ use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use crate::approvals::{VoidReason, void_requests};
 use crate::restrictions::lift;
 use crate::{
     audit::{self, Actor, AuditAction, AuditEntry},
@@ -248,7 +249,8 @@ async fn record_steps(
     Ok(())
 }
 
-/// The ladder and the policy depend on whether the access key is active, so both examine the restriction at once.
+/// The ladder and the policy depend on whether the access key is active, so both examine the restriction at once. A
+/// request to disable a key that is no longer active has become void.
 pub(crate) async fn look_again(
     tx: &mut PgTransaction<'_>,
     access_key_ids: &[&str],
@@ -257,15 +259,23 @@ pub(crate) async fn look_again(
     if access_key_ids.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
-        "UPDATE restrictions
+    let examined = sqlx::query!(
+        "UPDATE restrictions r
          SET next_check_at = $2
-         WHERE access_key_id = ANY($1)
-           AND state <> 'Lifted'",
+         FROM access_keys k
+         WHERE r.access_key_id = ANY($1)
+           AND r.state <> 'Lifted'
+           AND k.access_key_id = r.access_key_id
+         RETURNING r.restriction_id, k.status = 'Active' AS \"is_active!\"",
         access_key_ids as &[&str],
         at.now
     )
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(())
+    let gone: Vec<Uuid> = examined
+        .iter()
+        .filter(|one| !one.is_active)
+        .map(|one| one.restriction_id)
+        .collect();
+    void_requests(tx, &gone, VoidReason::KeyGone, at.now).await
 }

@@ -1,5 +1,6 @@
 //! Exceptions from restrictions: asked for by one operator, approved by another, ended early by any.
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, PgTransaction};
 use time::{Duration, OffsetDateTime};
@@ -17,7 +18,11 @@ use crate::{
     directory::{StateFault, keys::parse_key_id, revision},
 };
 use akgate_api::exceptions::{ExceptionState, ExceptionView};
-use akgate_rules::{access_key::AccessKeyId, exception::ExceptionScope, position::Position};
+use akgate_rules::{
+    access_key::AccessKeyId,
+    exception::{ExceptionScope, check_networks},
+    position::Position,
+};
 
 /// How a restriction is excepted from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,9 +62,33 @@ pub async fn request_exception(
         restriction_id: find_active_restriction(&mut tx, access_key_id).await?,
         excepting: excepting.clone(),
     };
+    check_width(&mut tx, &change, now).await?;
     let approval_id = approvals::request_approval(&mut tx, &change, by, eyes, now).await?;
     tx.commit().await?;
     Ok(approval_id)
+}
+
+/// Checks that the networks of an exception are narrow together with those of the restriction's active exceptions.
+async fn check_width(
+    tx: &mut PgTransaction<'_>,
+    change: &GrantException,
+    now: OffsetDateTime,
+) -> Result<(), ActiveRestrictionFault> {
+    let active = sqlx::query_scalar!(
+        "SELECT networks
+         FROM exceptions
+         WHERE restriction_id = $1
+           AND revoked_at IS NULL
+           AND expires_at > $2",
+        change.restriction_id,
+        now
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let active: Result<Vec<IpNet>, _> = active.iter().flatten().map(|one| one.parse()).collect();
+    let mut networks = active.map_err(|_| StateFault::Corrupt("networks"))?;
+    networks.extend(&change.excepting.scope.networks);
+    Ok(check_networks(&networks)?)
 }
 
 impl TwoPersonChange for GrantException {
@@ -90,6 +119,7 @@ impl TwoPersonChange for GrantException {
         now: OffsetDateTime,
     ) -> Result<Position, ActiveRestrictionFault> {
         let access_key_id = find_restricted_key(tx, self.restriction_id).await?;
+        check_width(tx, self, now).await?;
         let at = revision::advance_revision(tx, now).await?;
         let exception_id = Uuid::now_v7();
         let operations: Vec<String> = to_strings(&self.excepting.scope.operations);

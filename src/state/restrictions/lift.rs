@@ -8,9 +8,10 @@ use uuid::Uuid;
 use crate::{
     approvals::{
         self, AlreadyRequested, ChangeOutcome, FourEyes, Parties, RequestError, TwoPersonChange,
+        VoidReason,
     },
     live::barrier::AffectedKeys,
-    restrictions::{etag::Etag, read},
+    restrictions::{active_restriction::parse_state, etag::Etag, read},
 };
 use crate::{
     audit::{self, Actor, AuditAction, AuditEntry},
@@ -26,8 +27,8 @@ use akgate_rules::{
     access_key::AccessKeyId,
     position::Position,
     restriction::{
-        AcceptedConditions, LiftRefusal, LiftTerms, Resolution, RestrictionState, check_lift,
-        policy_lift_terms,
+        AcceptedConditions, LiftConditions, LiftRefusal, LiftTerms, Resolution, RestrictionState,
+        check_lift, policy_lift_terms,
     },
 };
 
@@ -94,6 +95,18 @@ struct LiftFacts {
     state: RestrictionState,
     /// `None` if the key is unknown: it counts as inactive when an operator lifts; the policy never lifts it.
     key: Option<KeyStatus>,
+    /// `contact:ID` or `operator:NAME`.
+    confirmed_by: Option<String>,
+}
+
+impl LiftFacts {
+    fn conditions(&self, requester: &Actor) -> LiftConditions {
+        LiftConditions {
+            state: self.state,
+            key_is_active: self.key == Some(KeyStatus::Active),
+            confirmed_by_requester: self.confirmed_by == Some(requester.to_string()),
+        }
+    }
 }
 
 /// Lifts a restriction that is still as it was `seen`, or requests an approval if a second operator must approve;
@@ -160,8 +173,8 @@ impl TwoPersonChange for LiftRestriction {
         let facts = read_lift_facts(tx, self.restriction_id)
             .await?
             .ok_or(LiftFault::NotFound)?;
-        let is_active = facts.key == Some(KeyStatus::Active);
-        let lift = check_lift(facts.state, is_active, self.lifting.accepts)?;
+        let conditions = facts.conditions(parties.requester);
+        let lift = check_lift(conditions, self.lifting.accepts)?;
         if lift.needs_approval && parties.approver.is_none() {
             return Err(LiftFault::NeedsApproval);
         }
@@ -225,7 +238,7 @@ async fn read_lift_facts(
     restriction_id: Uuid,
 ) -> Result<Option<LiftFacts>, StateFault> {
     let restriction = sqlx::query!(
-        "SELECT access_key_id, state
+        "SELECT access_key_id, state, confirmed_by
          FROM restrictions
          WHERE restriction_id = $1",
         restriction_id
@@ -239,11 +252,9 @@ async fn read_lift_facts(
     let key = keys::find_key_owner(tx, &access_key_id).await?;
     Ok(Some(LiftFacts {
         access_key_id,
-        state: restriction
-            .state
-            .parse::<RestrictionState>()
-            .map_err(|_| StateFault::Corrupt("state"))?,
+        state: parse_state(&restriction.state)?,
         key: key.map(|key| key.status),
+        confirmed_by: restriction.confirmed_by,
     }))
 }
 
@@ -304,6 +315,7 @@ async fn write_lift(
     )
     .await?;
     tasks::close_tasks(tx, &[restriction_id], None, parties.requester, at.now).await?;
+    approvals::void_requests(tx, &[restriction_id], VoidReason::Lifted, at.now).await?;
     let public_since = read::find_public_since(tx, restriction_id).await?;
     outbox::enqueue_to_contacts_before_leak(
         tx,

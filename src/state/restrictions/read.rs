@@ -61,8 +61,15 @@ pub async fn list_restrictions(
              r.notified_at,
              r.widened_at,
              r.next_contacts_at,
-             r.disabling_proposed_at
+             r.disabling_proposed_at,
+             l.first_seen AS \"first_seen?\",
+             l.report_count AS \"report_count!\"
          FROM restrictions r
+         CROSS JOIN LATERAL (
+             SELECT min(first_seen) AS first_seen, count(*) AS report_count
+             FROM leak_reports
+             WHERE restriction_id = r.restriction_id
+         ) AS l
          LEFT JOIN access_keys k USING (access_key_id)
          LEFT JOIN principals p USING (principal_id)
          LEFT JOIN sessions s USING (access_key_id)
@@ -112,6 +119,8 @@ pub async fn list_restrictions(
         widened_at: row.widened_at,
         next_contacts_at: row.next_contacts_at,
         disabling_proposed_at: row.disabling_proposed_at,
+        first_seen: row.first_seen,
+        report_count: row.report_count,
     });
     Ok(views.collect())
 }

@@ -104,7 +104,7 @@ fn letter(
 ) -> (LetterKind, RenderedLetter, usize) {
     let language = Language::ALL[n % 2];
     let kind = LetterKind::ALL[n / 2 % LetterKind::ALL.len()];
-    let many = 14;
+    let many: usize = 14;
     let facts = LetterFacts {
         account_id: named(rng),
         user_name: Some(named(rng)),
@@ -115,7 +115,7 @@ fn letter(
                 first_seen: None,
             })
             .collect(),
-        repeats: (0..many)
+        repeats: (0_i64..14)
             .map(|n| RepeatedSightings {
                 source: language.source(&named(rng)),
                 count: n,

@@ -19,7 +19,7 @@ use akgate_state::{
         settle,
     },
     restrictions::confirm::{
-        ConfirmOutcome, ConfirmationStatement, confirm_by_link, confirm_by_ticket,
+        CleanupStep, ConfirmOutcome, ConfirmationStatement, confirm_by_link, confirm_by_ticket,
     },
 };
 use sha2::{Digest, Sha256};
@@ -29,9 +29,17 @@ use tokio::sync::watch;
 use self::stage::{ACCOUNT, Answer, KEY, NOW, SECRET, Stage, parse, ring};
 use crate::{database::TestDatabase, harness::lift_by_two};
 
-/// A contact confirms by a link, with nothing said and nothing looked at.
+/// What an owner says who has disabled the key and looked at nothing.
+fn disabled() -> ConfirmationStatement {
+    ConfirmationStatement {
+        done: vec![CleanupStep::Disabled],
+        ..ConfirmationStatement::default()
+    }
+}
+
+/// A contact confirms by a link, with nothing looked at.
 async fn confirm(pool: &sqlx::PgPool, hash: &[u8], now: OffsetDateTime) -> ConfirmOutcome {
-    let statement = ConfirmationStatement::default();
+    let statement = disabled();
     confirm_by_link(pool, hash, &statement, LiftRule::Operator, now)
         .await
         .unwrap()

@@ -31,7 +31,10 @@ use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::stage::{ACCOUNT, Answer, NOW, Sent, Stage, key_id, ring};
+use super::{
+    disabled,
+    stage::{ACCOUNT, Answer, NOW, Sent, Stage, key_id, ring},
+};
 use crate::{
     database::TestDatabase,
     harness::{decide, lift_by_two},
@@ -239,7 +242,7 @@ async fn escalation_continues_while_the_key_works_even_if_confirmed() {
         assert!(text.contains(announced), "{announced}: {text}");
     }
     let token = sent[0].link().unwrap().rsplit('/').next().unwrap();
-    let statement = ConfirmationStatement::default();
+    let statement = disabled();
     let digest = Sha256::digest(token);
     confirm_by_link(&stage.pool, &digest, &statement, LiftRule::Operator, later)
         .await
@@ -320,9 +323,9 @@ async fn repeated_sightings_are_one_letter_with_a_table() {
     // And 9,900 more, as a batch would bring them.
     sqlx::query(
         "INSERT INTO leak_reports (
-             report_id, source, reference, access_key_id, restriction_id, proof, url, reported_at, reported_by
+             report_id, source, origin, reference, access_key_id, restriction_id, proof, url, reported_at, reported_by
          )
-         SELECT gen_random_uuid(), 'github', 'batch-' || n, access_key_id, restriction_id, 'Decided',
+         SELECT gen_random_uuid(), 'github', convert_to('batch-' || n, 'UTF8'), 'batch-' || n, access_key_id, restriction_id, 'Decided',
              'https://h.example/batch-' || n, imposed_at + interval '2 minutes', 'operator:olga'
          FROM restrictions, generate_series(1, 9900) AS n",
     )
@@ -494,7 +497,7 @@ async fn policy_lifts_only_a_confirmed_restriction_of_a_dead_key() {
     let first = token(&sent, "owner00@example.com");
     let statement = ConfirmationStatement {
         acknowledged: vec![before, artefact],
-        ..ConfirmationStatement::default()
+        ..disabled()
     };
     let confirm = confirm_by_link(&stage.pool, &first, &statement, LiftRule::AutoLift, NOW);
     assert_eq!(
@@ -560,7 +563,7 @@ async fn confirmation_withdrawn_after_the_lift_opens_a_task() {
     let sent = after(&stage, Duration::ZERO).await;
     let first = token(&sent, "owner00@example.com");
     set(&stage, KeyStatus::Deleted).await;
-    let statement = ConfirmationStatement::default();
+    let statement = disabled();
     let confirmed = confirm_by_link(&stage.pool, &first, &statement, LiftRule::AutoLift, NOW).await;
     assert!(
         matches!(confirmed.unwrap(), ConfirmOutcome::Lifted { restriction_id, .. } if restriction_id == leak.restriction_id)

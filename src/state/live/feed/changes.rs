@@ -16,12 +16,12 @@ use crate::live::memory::{
     AccountOverrides, ActiveRestriction, CredentialEntry, CredentialState, ExceptionEntry,
     KeyRestrictions, RegistryMaps,
 };
+use crate::restrictions::active_restriction::parse_state;
 use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::AccessKeyId,
     exception::{Exception, ExceptionScope},
     position::{History, Position},
-    restriction::RestrictionState,
     verdict::Mode,
 };
 
@@ -180,9 +180,7 @@ pub(crate) fn merge_restriction(
     is_widened: bool,
     lifted_at: Option<(i64, Uuid)>,
 ) -> Result<(), StateFault> {
-    let state = state
-        .parse::<RestrictionState>()
-        .map_err(|_| StateFault::Corrupt("state"))?;
+    let state = parse_state(state)?;
     let this = ActiveRestriction {
         restriction_id,
         is_widened,
