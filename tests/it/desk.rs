@@ -5,7 +5,7 @@ use std::process::Command;
 use akgate_admin::AdminSettings;
 use akgate_api::operators::{Role, TOKEN_DAYS};
 use akgate_state::{audit::Actor, operators::store};
-use axum::body::Body;
+use axum::{Router, body::Body};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use rand::{SeedableRng, rngs::StdRng};
@@ -26,6 +26,8 @@ pub struct Desk {
     pub operator: String,
     pub approver: String,
     pub admin: String,
+    /// Made once: its description takes longer than most requests.
+    router: Router,
 }
 
 impl Desk {
@@ -41,6 +43,7 @@ impl Desk {
             operator: token(&node, "olga", Role::Operator).await,
             approver: token(&node, "anna", Role::Approver).await,
             admin: token(&node, "ada", Role::Admin).await,
+            router: node.node.admin(true, AdminSettings::default()).unwrap(),
             node,
         }
     }
@@ -95,10 +98,8 @@ impl Desk {
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         let answer = self
-            .node
-            .node
-            .admin(true, AdminSettings::default())
-            .unwrap()
+            .router
+            .clone()
             .oneshot(request.body(body).unwrap())
             .await
             .unwrap();

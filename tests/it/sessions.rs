@@ -72,6 +72,7 @@ async fn sessions_do_not_inherit_what_the_role_sets() {
         "search_path = elsewhere",
         "statement_timeout = 1",
         "lock_timeout = 1",
+        "jit = on",
         "idle_session_timeout = 2000",
     ] {
         role.alter(&format!("SET {setting}")).await;
@@ -90,6 +91,7 @@ async fn sessions_do_not_inherit_what_the_role_sets() {
             ("search_path", "public"),
             ("statement_timeout", "5s"),
             ("lock_timeout", "5s"),
+            ("jit", "off"),
             ("idle_session_timeout", "0"),
             ("idle_in_transaction_session_timeout", "1s"),
             ("TimeZone", "UTC"),

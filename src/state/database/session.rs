@@ -15,7 +15,8 @@ const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(1);
 /// open another.
 const MAX_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The settings of every session, without limits. Settings that only later servers know are set if they exist.
+/// The settings of every session, without limits. Settings that only later servers know are set if they exist. Compiling a
+/// plan (JIT) costs more than any query of akgate takes.
 const BASE_SETTINGS: &str = "SET lock_timeout = 0;
     SET idle_in_transaction_session_timeout = 0;
     SET idle_session_timeout = 0;
@@ -23,6 +24,7 @@ const BASE_SETTINGS: &str = "SET lock_timeout = 0;
     SET search_path = public;
     SET default_transaction_isolation = 'read committed';
     SET default_transaction_deferrable = off;
+    SET jit = off;
     SET tcp_keepalives_idle = 5;
     SET tcp_keepalives_interval = 2;
     SET tcp_keepalives_count = 3;
