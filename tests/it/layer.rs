@@ -30,10 +30,11 @@ impl Drop for Running {
     }
 }
 
-/// A program of `tests/examples`, built by the same cargo into the same folder.
+/// A program of `tests/examples`, built by the same cargo into the same folder; with the whole workspace, whose features it
+/// shares with the tests: otherwise every dependency would be built once more.
 fn example(name: &str) -> Command {
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--example", name])
+        .args(["build", "--quiet", "--workspace", "--example", name])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .unwrap();

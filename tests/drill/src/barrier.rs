@@ -69,6 +69,7 @@ pub async fn run(settings: &Settings) -> Result<Summary> {
         hosts: Hosts::One,
         database_timeout: 1,
         worker: false,
+        public: false,
     })
     .await?;
     let cluster = Arc::new(cluster);

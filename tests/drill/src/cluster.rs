@@ -43,6 +43,8 @@ pub struct Settings {
     pub database_timeout: u64,
     /// Whether nodes send letters as well, to a mail server of the drill's own.
     pub worker: bool,
+    /// Whether nodes have the public listener as well.
+    pub public: bool,
 }
 
 impl Settings {
@@ -59,6 +61,7 @@ impl Settings {
             // The product's default.
             database_timeout: 5,
             worker: false,
+            public: false,
         }
     }
 }
@@ -127,9 +130,10 @@ impl Cluster {
             true => Some(MailServer::start().await?),
             false => None,
         };
-        let roles = match settings.worker {
-            true => "gateway,admin,worker",
-            false => "gateway,admin",
+        let roles = match (settings.worker, settings.public) {
+            (true, _) => "gateway,admin,worker",
+            (false, true) => "gateway,admin,public",
+            (false, false) => "gateway,admin",
         };
         let mut postgres = Postgres::start(scratch.path()).await?;
         let standby = Proxy::start(postgres.target()).await?;

@@ -3,6 +3,7 @@
 //!
 //! Everything listens on the loopback or on Unix sockets, and ends with the drill, however it ends.
 
+pub mod attack;
 pub mod balancer;
 pub mod barrier;
 pub mod clock;
@@ -21,6 +22,7 @@ pub mod process;
 pub mod proxy;
 pub mod signer;
 pub mod stats;
+pub mod summary;
 pub mod upstream;
 
 /// What a step of a drill gives. A fault that is not injected ends the drill: it says nothing then.

@@ -15,7 +15,9 @@ use std::{
     time::Duration,
 };
 
-use akgate_drill::{Result, barrier, cluster::Notified, fault::Kind, faults, nemesis};
+use akgate_drill::{
+    Result, attack, barrier, cluster::Notified, fault::Kind, faults, nemesis, summary::Summary,
+};
 use clap::{Args, Parser, Subcommand};
 
 /// Runs a drill on a cluster of akgate nodes.
@@ -34,6 +36,8 @@ enum Drill {
     Barrier(BarrierArgs),
     /// Each promise about failing databases and nodes as a scene with its figure
     Faults(FaultsArgs),
+    /// What strangers hold open holds up nobody else, with its figures
+    Attack(AttackArgs),
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +122,22 @@ struct FaultsArgs {
     logs: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct AttackArgs {
+    /// The akgate to run; by default the one beside this program
+    #[arg(long)]
+    akgate: Option<PathBuf>,
+    /// Where the results are written as JSON
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Slow connections at each listener
+    #[arg(long, default_value_t = 10_000)]
+    connections: usize,
+    /// These scenes alone, in this order; all by default
+    #[arg(long, value_enum, value_delimiter = ',')]
+    scenes: Vec<attack::Scene>,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -173,7 +193,7 @@ async fn run(drill: Drill) -> Result<bool> {
                 restarts: args.restarts,
                 logs: args.logs,
             };
-            let mut summary = faults::Summary { rows: Vec::new() };
+            let mut summary = Summary { rows: Vec::new() };
             let scenes = match args.scenes.as_slice() {
                 [] => &faults::Scene::ALL[..],
                 scenes => scenes,
@@ -189,6 +209,20 @@ async fn run(drill: Drill) -> Result<bool> {
             }
             print!("{summary}");
             write(args.common.json.as_deref(), &summary)?;
+            Ok(summary.holds())
+        }
+        Drill::Attack(args) => {
+            let summary = attack::run(&attack::Settings {
+                akgate: akgate(args.akgate)?,
+                connections: args.connections,
+                scenes: match args.scenes.as_slice() {
+                    [] => attack::Scene::ALL.to_vec(),
+                    scenes => scenes.to_vec(),
+                },
+            })
+            .await?;
+            print!("{summary}");
+            write(args.json.as_deref(), &summary)?;
             Ok(summary.holds())
         }
         Drill::Barrier(args) => {

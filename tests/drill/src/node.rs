@@ -25,6 +25,8 @@ pub struct Addresses {
     pub gateway: SocketAddr,
     /// For operators.
     pub admin: SocketAddr,
+    /// For owners, where it has that role.
+    pub public: Option<SocketAddr>,
     /// For probes.
     pub telemetry: SocketAddr,
 }
@@ -137,6 +139,7 @@ impl Node {
                 let addresses = Addresses {
                     gateway,
                     admin,
+                    public: listens(&text, "public"),
                     telemetry,
                 };
                 let addresses = *self.addresses.get_or_init(|| addresses);
@@ -204,6 +207,12 @@ impl Node {
     pub fn kill(&self) {
         self.state.send_replace(State::Down);
         *self.process() = None;
+    }
+
+    /// The id of its process; `None` while it does not run.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process().as_ref().map(Process::id)
     }
 
     /// Waits until it can be reached, stopped or not; `None` where that takes longer than `patience`.

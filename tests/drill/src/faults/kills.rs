@@ -18,7 +18,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{Row, Settings};
+use super::Settings;
 use crate::{
     Result,
     cluster::{self, Cluster},
@@ -27,6 +27,7 @@ use crate::{
     node::Addresses,
     process::Process,
     signer::{Answer, Kind},
+    summary::Row,
     upstream,
 };
 

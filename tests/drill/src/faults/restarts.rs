@@ -8,7 +8,7 @@ use http_body_util::Full;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Row, Settings,
+    Settings,
     load::{Load, is_good, report_leak},
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     connections::Connections,
     node::{Node, State},
     process::Scratch,
+    summary::Row,
 };
 
 const NAME: &str = "rolling restarts";

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    Row, Scene, Settings,
+    Scene, Settings,
     load::{Load, Seen, is_good, report_leak},
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     cluster::{self, Cluster, Hosts},
     process::Scratch,
     signer::Answer,
+    summary::Row,
     upstream,
 };
 

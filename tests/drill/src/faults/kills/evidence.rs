@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use super::{IMPORTED, PATIENCE, Restricted, Stage};
 use crate::{
     Result,
-    faults::Row,
     signer::{Answer, Kind},
+    summary::Row,
 };
 
 const NAME: &str = "processes killed";
