@@ -38,7 +38,7 @@ CREATE TABLE principals (
     principal_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT principals_pkey PRIMARY KEY,
     account_id text NOT NULL CONSTRAINT principals_account_fkey REFERENCES accounts,
     user_id text,
-    user_name text,
+    user_name text CONSTRAINT principals_user_name_check CHECK (user_name <> ''),
     deleted_at timestamptz
 );
 CREATE UNIQUE INDEX principals_user_id_key ON principals (account_id, user_id) WHERE deleted_at IS NULL;

@@ -7,7 +7,10 @@ use super::{answer_tree::text_at, lookup::Caller};
 use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret, SecurityToken},
-    operation::{Operation, Product},
+    operation::{
+        Operation, Product,
+        user_parameters::{NamedUser, named_user, new_user_name},
+    },
     position::Position,
     request::parameters::Parameters,
 };
@@ -95,14 +98,16 @@ impl AnsweredCall<'_> {
                 DirectoryChange::KeyStatus(self.key_id()?, KeyStatus::Active)
             }
             "CreateUser" => {
-                let name = self.named("UserName", "UserPrincipalName");
+                let UserRef::Name(name) = self.given_user()? else {
+                    return Err(MissingField("UserName"));
+                };
                 let id = text_at(tree, &["User", "UserId"]).map(str::to_owned);
-                DirectoryChange::NewUser(name.ok_or(MissingField("UserName"))?, id)
+                DirectoryChange::NewUser(name, id)
             }
             "DeleteUser" => DirectoryChange::DeletedUser(self.given_user()?),
             "UpdateUser" => {
                 let from = self.given_user()?;
-                match self.named("NewUserName", "NewUserPrincipalName") {
+                match new_user_name(self.operation, self.parameters) {
                     Some(to) if from != UserRef::Name(to.clone()) => {
                         DirectoryChange::RenamedUser(from, to)
                     }
@@ -123,32 +128,20 @@ impl AnsweredCall<'_> {
     /// The RAM user that a call about users names: if it gives both a name and an id, the upstream has checked that
     /// they agree.
     fn given_user(&self) -> Result<UserRef, MissingField> {
-        if let Some(name) = self.named("UserName", "UserPrincipalName") {
-            return Ok(UserRef::Name(name));
+        match named_user(self.operation, self.parameters) {
+            Some(NamedUser::Name(name)) => Ok(UserRef::Name(name)),
+            Some(NamedUser::Id(id)) => Ok(UserRef::Id(id)),
+            None => Err(MissingField("UserName")),
         }
-        self.parameters
-            .get("UserId")
-            .filter(|text| !text.is_empty())
-            .map(|id| UserRef::Id(id.to_owned()))
-            .ok_or(MissingField("UserName"))
     }
 
     /// The RAM user whose key is meant: named, or the caller itself. `None` is the account.
     fn user_name(&self) -> Result<Option<String>, MissingField> {
-        if let Some(name) = self.named("UserName", "UserPrincipalName") {
-            return Ok(Some(name));
+        match (named_user(self.operation, self.parameters), self.caller) {
+            (Some(NamedUser::Name(name)), _) => Ok(Some(name)),
+            (None, Some(caller)) if caller.session.is_none() => Ok(caller.user_name.clone()),
+            (Some(NamedUser::Id(_)) | None, _) => Err(MissingField("UserName")),
         }
-        match self.caller {
-            Some(caller) if caller.session.is_none() => Ok(caller.user_name.clone()),
-            Some(_) | None => Err(MissingField("UserName")),
-        }
-    }
-
-    /// A name in the form of RAM, or that of IMS: `NAME@ACCOUNT.onaliyun.com`.
-    fn named(&self, ram: &str, ims: &str) -> Option<String> {
-        let given = |name| self.parameters.get(name).filter(|text| !text.is_empty());
-        let of_ims = || given(ims).map(|name| name.split('@').next().unwrap_or_default());
-        given(ram).or_else(of_ims).map(str::to_owned)
     }
 
     fn new_key(&self, tree: &Value) -> Result<DirectoryChange, MissingField> {

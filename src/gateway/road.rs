@@ -7,7 +7,7 @@ use http_body::Body;
 
 use super::{
     admit::admit_to_upstream,
-    authenticate::authenticate,
+    authenticate::{Authenticated, authenticate},
     begin::begin_call,
     enforce::{Enforced, PendingChange, Permitted, enforce},
     envelope::render_fault,
@@ -22,7 +22,7 @@ use super::{
     trace::Trace,
     upstream::{Answer, Upstream},
 };
-use akgate_rules::fault::Fault;
+use akgate_rules::{fault::Fault, operation::user_parameters::check_user_parameters};
 use akgate_state::calls::format_request_id;
 
 /// The result of the steps before anything is written.
@@ -65,6 +65,12 @@ where
     let received = receive(gate, trace, request).await?;
     let authenticated = authenticate(gate, trace, received).await?;
     let enforced = enforce(gate, trace, authenticated).await?;
+    let Authenticated {
+        operation,
+        verified,
+        ..
+    } = enforced.authenticated();
+    check_user_parameters(operation, verified.request().parameters())?;
     admit_to_upstream(gate, trace, enforced.authenticated())?;
     match enforced {
         Enforced::Read(Permitted {

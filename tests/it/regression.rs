@@ -236,3 +236,47 @@ async fn record_that_cannot_be_written_is_dropped_alone() {
             .unwrap();
     assert_eq!(kept, 40);
 }
+
+/// akgate learnt whose an access key is from whichever of `UserName` and `UserPrincipalName` it found, the upstream from its
+/// own alone: a caller made a key that akgate took for somebody else's, or for the account's.
+#[tokio::test]
+async fn call_names_its_user_by_its_own_product_alone() {
+    let node = TestNode::new(Behind::Sandbox).await;
+    let root = node.key("LTAI5tFakeRoot", None).await;
+    for user in ["low", "victim"] {
+        let made = node
+            .call(&root, RAM, "CreateUser", &[("UserName", user)])
+            .await;
+        assert_eq!(made.status, StatusCode::OK, "{user}");
+    }
+    let low = node.key("LTAI5tFakeLow", Some("low")).await;
+    let stray = [
+        (RAM, "CreateAccessKey", "UserPrincipalName", "victim@x"),
+        (RAM, "CreateAccessKey", "UserPrincipalName", "@x"),
+        (RAM, "CreateAccessKey", "username", "victim"),
+        ("2019-08-15", "CreateAccessKey", "UserName", "victim"),
+        ("2019-08-15", "CreateAccessKey", "UserId", "7"),
+        ("2019-08-15", "DeleteUser", "UserName", "victim"),
+        ("2019-08-15", "UpdateUser", "NewUserName", "victim"),
+        (RAM, "UpdateAccessKey", "status", "Active"),
+    ];
+    for (version, action, name, value) in stray {
+        let reply = node.call(&low, version, action, &[(name, value)]).await;
+        assert_eq!(
+            reply.status,
+            StatusCode::BAD_REQUEST,
+            "{action} {name}={value}"
+        );
+        assert_eq!(reply.body["Code"], "InvalidParameter");
+    }
+    let of_others: i64 = sqlx::query_scalar(
+        "SELECT count(*)
+         FROM access_keys
+         JOIN principals USING (principal_id)
+         WHERE access_key_id NOT IN ('LTAI5tFakeRoot', 'LTAI5tFakeLow')",
+    )
+    .fetch_one(&node.pool)
+    .await
+    .unwrap();
+    assert_eq!(of_others, 0);
+}

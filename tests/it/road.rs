@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use akgate_client::signer::{ApiCall, SigningCredentials, sign_request};
 use akgate_rules::{
-    operation::{Catalogue, Effect, MutationKind},
+    operation::{Catalogue, Effect, MutationKind, Product},
     verdict::Profile,
 };
 use akgate_state::{
@@ -168,12 +168,21 @@ fn restricted_key_is_always_refused_and_clean_key_never() {
                     **counted.borrow_mut() += 1;
                 }
                 let before = node.reached.load(Ordering::SeqCst);
-                let others = [
-                    ("NewUserName", "other"),
-                    ("Status", "Inactive"),
-                    ("UserAccessKeyId", "LTAI5tFakeOther"),
-                    ("UserName", "nobody"),
-                ];
+                let of_ims = operation.product() == &Product::Ims;
+                let (user, renamed) = match of_ims {
+                    true => ("UserPrincipalName", "NewUserPrincipalName"),
+                    false => ("UserName", "NewUserName"),
+                };
+                let mut others = vec![(user, "nobody@example.com")];
+                if action == "UpdateUser" {
+                    others.push((renamed, "other@example.com"));
+                }
+                if action == "UpdateAccessKey" {
+                    others.push(("Status", "Inactive"));
+                }
+                if action.contains("AccessKey") && action != "CreateAccessKey" {
+                    others.push(("UserAccessKeyId", "LTAI5tFakeOther"));
+                }
                 let reply = node.call(&clean, &version, &action, &others).await;
                 let code = reply.code();
                 prop_assert!(

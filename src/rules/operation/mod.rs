@@ -13,6 +13,7 @@ mod catalogue;
 mod effect;
 mod product;
 mod table;
+pub mod user_parameters;
 
 pub use blocklist::{Blocklist, BlocklistEntry, ListingSource};
 pub use catalogue::{Catalogue, ForeignOperationFault, Operation};

@@ -39,7 +39,7 @@ pub async fn ensure_account(
 /// An id that belongs to another user is ignored.
 ///
 /// # Errors
-/// [`StateFault::Database`].
+/// [`StateFault::Corrupt`] for an empty user name, which would be taken for the account itself; [`StateFault::Database`].
 pub async fn ensure_principals(
     tx: &mut PgTransaction<'_>,
     accounts: &[&str],
@@ -47,6 +47,9 @@ pub async fn ensure_principals(
     user_ids: &[Option<&str>],
     now: OffsetDateTime,
 ) -> Result<(), StateFault> {
+    if user_names.contains(&Some("")) {
+        return Err(StateFault::Corrupt("user_name"));
+    }
     // Sorted: transactions that insert the same rows cannot deadlock.
     sqlx::query!(
         "INSERT INTO accounts (account_id, created_at)
