@@ -35,6 +35,7 @@ mod key_ring;
 mod keys;
 mod layer;
 mod leaks;
+mod learning;
 mod leaving;
 mod letters;
 mod load_slots;
