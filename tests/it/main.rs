@@ -56,6 +56,8 @@ mod regression;
 mod reports;
 mod road;
 mod sandbox;
+mod sandbox_accounts;
+mod sandbox_sign_in;
 mod sandbox_wide;
 mod serve;
 mod sessions;
