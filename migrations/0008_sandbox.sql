@@ -5,10 +5,14 @@ COMMENT ON SCHEMA sandbox IS 'State of the sandbox upstream, for demos and tests
 
 CREATE TABLE sandbox.accounts (
     account_id text CONSTRAINT sandbox_accounts_pkey PRIMARY KEY,
+    alias text CONSTRAINT sandbox_accounts_alias_key UNIQUE,
+    default_domain text,
     created_at timestamptz NOT NULL
 );
 COMMENT ON TABLE sandbox.accounts IS 'Cloud accounts.';
 COMMENT ON COLUMN sandbox.accounts.account_id IS 'Decimal id of the account.';
+COMMENT ON COLUMN sandbox.accounts.alias IS 'AccountAlias; null if none is set.';
+COMMENT ON COLUMN sandbox.accounts.default_domain IS 'DefaultDomainName; null for ACCOUNT.onaliyun.com.';
 COMMENT ON COLUMN sandbox.accounts.created_at IS 'When it was created.';
 
 CREATE TABLE sandbox.users (
@@ -35,10 +39,34 @@ COMMENT ON COLUMN sandbox.users.comments IS 'Comments.';
 COMMENT ON COLUMN sandbox.users.created_at IS 'CreateDate.';
 COMMENT ON COLUMN sandbox.users.updated_at IS 'UpdateDate.';
 
+CREATE TABLE sandbox.recycled_users (
+    user_id bigint CONSTRAINT sandbox_recycled_users_pkey PRIMARY KEY,
+    account_id text NOT NULL CONSTRAINT sandbox_recycled_users_account_fkey REFERENCES sandbox.accounts,
+    user_name text NOT NULL,
+    display_name text NOT NULL,
+    mobile_phone text NOT NULL,
+    email text NOT NULL,
+    comments text NOT NULL,
+    created_at timestamptz NOT NULL,
+    recycled_at timestamptz NOT NULL
+);
+CREATE INDEX sandbox_recycled_users_account_idx ON sandbox.recycled_users (account_id);
+COMMENT ON TABLE sandbox.recycled_users IS 'RAM users that were deleted and can be restored.';
+COMMENT ON COLUMN sandbox.recycled_users.user_id IS 'UserId; the restored user has it again.';
+COMMENT ON COLUMN sandbox.recycled_users.account_id IS 'The account that the user belonged to.';
+COMMENT ON COLUMN sandbox.recycled_users.user_name IS 'UserName.';
+COMMENT ON COLUMN sandbox.recycled_users.display_name IS 'DisplayName.';
+COMMENT ON COLUMN sandbox.recycled_users.mobile_phone IS 'MobilePhone.';
+COMMENT ON COLUMN sandbox.recycled_users.email IS 'Email.';
+COMMENT ON COLUMN sandbox.recycled_users.comments IS 'Comments.';
+COMMENT ON COLUMN sandbox.recycled_users.created_at IS 'CreateDate.';
+COMMENT ON COLUMN sandbox.recycled_users.recycled_at IS 'RecycleDate.';
+
 CREATE TABLE sandbox.groups (
     group_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT sandbox_groups_pkey PRIMARY KEY,
     account_id text NOT NULL CONSTRAINT sandbox_groups_account_fkey REFERENCES sandbox.accounts,
     group_name text NOT NULL,
+    display_name text NOT NULL,
     comments text NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
@@ -48,6 +76,7 @@ COMMENT ON TABLE sandbox.groups IS 'RAM user groups.';
 COMMENT ON COLUMN sandbox.groups.group_id IS 'GroupId, without its g-.';
 COMMENT ON COLUMN sandbox.groups.account_id IS 'The account that the group belongs to.';
 COMMENT ON COLUMN sandbox.groups.group_name IS 'GroupName.';
+COMMENT ON COLUMN sandbox.groups.display_name IS 'DisplayName, which IMS alone has.';
 COMMENT ON COLUMN sandbox.groups.comments IS 'Comments.';
 COMMENT ON COLUMN sandbox.groups.created_at IS 'CreateDate.';
 COMMENT ON COLUMN sandbox.groups.updated_at IS 'UpdateDate.';
@@ -73,6 +102,8 @@ CREATE TABLE sandbox.roles (
     trust jsonb NOT NULL,
     trust_text text NOT NULL,
     max_session_duration integer NOT NULL,
+    allow_console_login boolean NOT NULL,
+    service_name text,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL
 );
@@ -85,6 +116,8 @@ COMMENT ON COLUMN sandbox.roles.description IS 'Description.';
 COMMENT ON COLUMN sandbox.roles.trust IS 'AssumeRolePolicyDocument, read.';
 COMMENT ON COLUMN sandbox.roles.trust_text IS 'AssumeRolePolicyDocument, as it was given.';
 COMMENT ON COLUMN sandbox.roles.max_session_duration IS 'MaxSessionDuration, seconds.';
+COMMENT ON COLUMN sandbox.roles.allow_console_login IS 'AllowConsoleLogin.';
+COMMENT ON COLUMN sandbox.roles.service_name IS 'ServiceName of a service-linked role; null for any other.';
 COMMENT ON COLUMN sandbox.roles.created_at IS 'CreateDate.';
 COMMENT ON COLUMN sandbox.roles.updated_at IS 'UpdateDate.';
 
@@ -174,13 +207,17 @@ CREATE TABLE sandbox.login_profiles (
         CONSTRAINT sandbox_login_profiles_user_fkey REFERENCES sandbox.users,
     password_reset_required boolean NOT NULL,
     mfa_bind_required boolean NOT NULL,
-    created_at timestamptz NOT NULL
+    status text NOT NULL CONSTRAINT sandbox_login_profiles_status_check CHECK (status IN ('Active', 'Inactive')),
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL
 );
 COMMENT ON TABLE sandbox.login_profiles IS 'Console log-ins of RAM users. The password is looked at and kept nowhere.';
 COMMENT ON COLUMN sandbox.login_profiles.user_id IS 'The user.';
 COMMENT ON COLUMN sandbox.login_profiles.password_reset_required IS 'PasswordResetRequired.';
 COMMENT ON COLUMN sandbox.login_profiles.mfa_bind_required IS 'MFABindRequired.';
+COMMENT ON COLUMN sandbox.login_profiles.status IS 'Status: whether the user can log in.';
 COMMENT ON COLUMN sandbox.login_profiles.created_at IS 'CreateDate.';
+COMMENT ON COLUMN sandbox.login_profiles.updated_at IS 'UpdateDate.';
 
 CREATE TABLE sandbox.tags (
     user_id bigint CONSTRAINT sandbox_tags_user_fkey REFERENCES sandbox.users ON DELETE CASCADE,
@@ -204,6 +241,7 @@ CREATE TABLE sandbox.access_keys (
     user_id bigint CONSTRAINT sandbox_access_keys_user_fkey REFERENCES sandbox.users,
     status text NOT NULL CONSTRAINT sandbox_access_keys_status_check CHECK (status IN ('Active', 'Inactive')),
     created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
     last_used_at timestamptz,
     last_used_product text
 );
@@ -214,18 +252,48 @@ COMMENT ON COLUMN sandbox.access_keys.account_id IS 'The account that owns it.';
 COMMENT ON COLUMN sandbox.access_keys.user_id IS 'The RAM user; null for the account itself.';
 COMMENT ON COLUMN sandbox.access_keys.status IS 'Active or Inactive.';
 COMMENT ON COLUMN sandbox.access_keys.created_at IS 'CreateDate.';
+COMMENT ON COLUMN sandbox.access_keys.updated_at IS 'UpdateDate: when its status last changed.';
 COMMENT ON COLUMN sandbox.access_keys.last_used_at IS 'LastUsedDate, to the minute; null before the first call.';
 COMMENT ON COLUMN sandbox.access_keys.last_used_product IS 'ServiceName: the product that was called.';
 
 CREATE TABLE sandbox.recycled_keys (
     access_key_id text CONSTRAINT sandbox_recycled_keys_pkey PRIMARY KEY,
-    user_id bigint NOT NULL CONSTRAINT sandbox_recycled_keys_user_fkey REFERENCES sandbox.users ON DELETE CASCADE,
+    account_id text NOT NULL CONSTRAINT sandbox_recycled_keys_account_fkey REFERENCES sandbox.accounts,
+    user_id bigint NOT NULL,
     created_at timestamptz NOT NULL,
     recycled_at timestamptz NOT NULL
 );
 CREATE INDEX sandbox_recycled_keys_user_idx ON sandbox.recycled_keys (user_id);
 COMMENT ON TABLE sandbox.recycled_keys IS 'AccessKeys of RAM users that were deleted and can be brought back.';
 COMMENT ON COLUMN sandbox.recycled_keys.access_key_id IS 'AccessKeyId.';
-COMMENT ON COLUMN sandbox.recycled_keys.user_id IS 'The RAM user; keys of the account itself are not kept.';
+COMMENT ON COLUMN sandbox.recycled_keys.account_id IS 'The account that owned it.';
+COMMENT ON COLUMN sandbox.recycled_keys.user_id IS
+    'The RAM user, who may be in the recycle bin too; keys of the account itself are not kept.';
 COMMENT ON COLUMN sandbox.recycled_keys.created_at IS 'CreateDate.';
 COMMENT ON COLUMN sandbox.recycled_keys.recycled_at IS 'RecycleDate.';
+
+CREATE TABLE sandbox.records (
+    record_id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT sandbox_records_pkey PRIMARY KEY,
+    account_id text NOT NULL CONSTRAINT sandbox_records_account_fkey REFERENCES sandbox.accounts,
+    kind text NOT NULL,
+    name text NOT NULL,
+    user_id bigint CONSTRAINT sandbox_records_user_fkey REFERENCES sandbox.users ON DELETE CASCADE,
+    parent_id bigint CONSTRAINT sandbox_records_parent_fkey REFERENCES sandbox.records ON DELETE CASCADE,
+    body jsonb NOT NULL,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    CONSTRAINT sandbox_records_name_key UNIQUE (account_id, kind, name)
+);
+CREATE INDEX sandbox_records_user_idx ON sandbox.records (user_id);
+CREATE INDEX sandbox_records_parent_idx ON sandbox.records (parent_id);
+COMMENT ON TABLE sandbox.records IS
+    'What an account keeps beside its principals, keys and policies: settings, providers, applications, devices.';
+COMMENT ON COLUMN sandbox.records.record_id IS 'Ours; the order of pages.';
+COMMENT ON COLUMN sandbox.records.account_id IS 'The account.';
+COMMENT ON COLUMN sandbox.records.kind IS 'What it is: RecordKind of src/sandbox/record_kind.rs.';
+COMMENT ON COLUMN sandbox.records.name IS 'Its name or id, unique in account and kind; empty for what an account has once.';
+COMMENT ON COLUMN sandbox.records.user_id IS 'The RAM user that it belongs to, if to one.';
+COMMENT ON COLUMN sandbox.records.parent_id IS 'The record that it belongs to, as a secret belongs to its application.';
+COMMENT ON COLUMN sandbox.records.body IS 'Its other members, under the names of the API.';
+COMMENT ON COLUMN sandbox.records.created_at IS 'CreateDate.';
+COMMENT ON COLUMN sandbox.records.updated_at IS 'UpdateDate.';

@@ -215,6 +215,9 @@ fn gateway_settings(
     let settings = GatewaySettings {
         gate: GateSettings {
             recommend: RecommendLink::Explained(recommend),
+            anonymous: ["AssumeRoleWithSAML", "AssumeRoleWithOIDC"]
+                .map(str::to_owned)
+                .into(),
             ..GateSettings::default()
         },
         lookup: LookupSettings::default(),

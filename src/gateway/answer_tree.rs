@@ -1,8 +1,11 @@
-//! Reading an upstream's answer: JSON or XML by its Content-Type, into one tree.
+//! Reading an upstream's answer: JSON or XML by its Content-Type, plain or compressed by gzip, into one tree.
+
+use std::{borrow::Cow, io::Read};
 
 use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
 use http::{
-    HeaderMap,
+    HeaderMap, HeaderValue,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 use quick_xml::{Reader, events::Event};
@@ -11,13 +14,19 @@ use serde_json::{Map, Value};
 /// Maximum nesting depth. The answers that akgate reads have three levels.
 const DEPTH: usize = 32;
 
+/// The longest answer when it is decompressed, in bytes.
+const LONGEST_TEXT: u64 = 8 << 20;
+
+/// What some servers write in front of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Why an answer cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
-    /// It is compressed, although the request did not ask for that.
+    /// It is compressed in a way that akgate does not read.
     #[error("the answer is encoded")]
     Encoded,
-    /// It is neither JSON nor XML, or broken.
+    /// It is neither JSON nor XML, or broken, or longer than 8 MiB when it is decompressed.
     #[error("the answer is neither JSON nor XML")]
     Malformed,
 }
@@ -27,20 +36,40 @@ pub enum AnswerError {
 /// # Errors
 /// [`AnswerError`].
 pub fn read_answer(headers: &HeaderMap, body: &Bytes) -> Result<Value, AnswerError> {
-    if headers.contains_key(CONTENT_ENCODING) {
-        return Err(AnswerError::Encoded);
-    }
+    let decoded = decode(headers, body)?;
+    let text = decoded.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&decoded);
     let content_type = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default()
         .to_ascii_lowercase();
     if content_type.contains("json") {
-        serde_json::from_slice(body).map_err(|_| AnswerError::Malformed)
+        serde_json::from_slice(text).map_err(|_| AnswerError::Malformed)
     } else if content_type.contains("xml") {
-        xml(body)
+        xml(text)
     } else {
         Err(AnswerError::Malformed)
+    }
+}
+
+/// The body as it was before `Content-Encoding`.
+fn decode<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Cow<'b, [u8]>, AnswerError> {
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    let encoding = encodings.next().map(HeaderValue::as_bytes);
+    match (
+        encoding.map(<[u8]>::to_ascii_lowercase).as_deref(),
+        encodings.next(),
+    ) {
+        (None | Some(b"identity"), None) => Ok(Cow::Borrowed(body)),
+        (Some(b"gzip" | b"x-gzip"), None) => {
+            let mut text = Vec::new();
+            let mut decoder = MultiGzDecoder::new(body).take(LONGEST_TEXT + 1);
+            let read = decoder.read_to_end(&mut text);
+            let fits = read.is_ok_and(|read| read as u64 <= LONGEST_TEXT);
+            fits.then_some(Cow::Owned(text))
+                .ok_or(AnswerError::Malformed)
+        }
+        _ => Err(AnswerError::Encoded),
     }
 }
 
@@ -60,7 +89,7 @@ struct Open {
     text: String,
 }
 
-fn xml(body: &Bytes) -> Result<Value, AnswerError> {
+fn xml(body: &[u8]) -> Result<Value, AnswerError> {
     let malformed = |_| AnswerError::Malformed;
     let text = std::str::from_utf8(body).map_err(|_| AnswerError::Malformed)?;
     let mut reader = Reader::from_str(text);
@@ -169,12 +198,45 @@ mod tests {
                 "{body}"
             );
         }
+        assert_eq!(read_encoded("br", b"{}"), Err(AnswerError::Encoded));
+        assert_eq!(read_encoded("gzip, br", b"{}"), Err(AnswerError::Encoded));
+        assert_eq!(read_encoded("gzip", b"{}"), Err(AnswerError::Malformed));
+    }
+
+    fn read_encoded(encoding: &str, body: &[u8]) -> Result<Value, AnswerError> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, "application/json".parse().unwrap());
-        headers.insert(CONTENT_ENCODING, "gzip".parse().unwrap());
-        assert_eq!(
-            read_answer(&headers, &Bytes::from_static(b"{}")),
-            Err(AnswerError::Encoded)
-        );
+        headers.insert(CONTENT_ENCODING, encoding.parse().unwrap());
+        read_answer(&headers, &Bytes::copy_from_slice(body))
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn compressed_answer_and_byte_order_mark_are_read() {
+        let wanted = serde_json::json!({ "RequestId": "1" });
+        let text = br#"{"RequestId":"1"}"#;
+        let marked = [BYTE_ORDER_MARK, text].concat();
+        assert_eq!(read_encoded("identity", &marked), Ok(wanted.clone()));
+        assert_eq!(read_encoded("GZIP", &gzip(&marked)), Ok(wanted.clone()));
+        let marked_xml = "\u{feff}<?xml version='1.0'?><R><RequestId>1</RequestId></R>";
+        assert_eq!(read_as("text/xml", marked_xml), Ok(wanted));
+    }
+
+    #[test]
+    fn compressed_answer_is_bounded_when_it_is_decompressed() {
+        let text = |spaces: u64| {
+            let spaces = vec![b' '; usize::try_from(spaces).unwrap()];
+            gzip(&[spaces.as_slice(), b"{}"].concat())
+        };
+        let longest = LONGEST_TEXT - 2;
+        assert!(read_encoded("gzip", &text(longest)).is_ok());
+        let bomb = text(longest + 1);
+        assert!(bomb.len() < 100_000);
+        assert_eq!(read_encoded("gzip", &bomb), Err(AnswerError::Malformed));
     }
 }

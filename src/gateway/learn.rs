@@ -1,7 +1,7 @@
 //! Last step of a change: updates the directory from the upstream's answer and records the outcome, before the answer
 //! is sent.
 //!
-//! A commit that fails is repeated for 5 seconds. Then the caller gets an error although the call was executed: akgate
+//! A commit that the database may yet take is repeated for 5 seconds. Then the caller gets an error although the call was executed: akgate
 //! cannot restrict an access key that it does not know of.
 
 use std::{sync::atomic::Ordering, time::Duration};
@@ -51,8 +51,8 @@ enum LearnError {
     State(#[from] StateFault),
     #[error(transparent)]
     Barrier(#[from] LostChange),
-    #[error("the database did not commit it")]
-    TimedOut,
+    #[error("the database did not commit it in time: {0}")]
+    TimedOut(String),
     #[error("the call has no intent")]
     NoIntent,
 }
@@ -157,7 +157,7 @@ fn warn_unreadable(gate: &Gate, trace: &Trace, authenticated: &Authenticated, re
     }
 }
 
-/// Commits a change, and tries again if the database fails.
+/// Commits a change, and tries again if the database fails: not if the change itself is at fault.
 async fn commit(
     gate: &Gate,
     account_id: &str,
@@ -173,10 +173,14 @@ async fn commit(
         .with_min_delay(Duration::from_millis(50))
         .with_max_delay(Duration::from_secs(1))
         .without_max_times();
-    let committing = commit_once.retry(retries).when(StateFault::may_pass);
+    let mut last = "it does not answer".to_owned();
+    let committing = commit_once
+        .retry(retries)
+        .when(|fault| fault.may_pass() && !fault.is_about_data())
+        .notify(|fault, _| last = fault.to_string());
     match tokio::time::timeout(COMMIT_PATIENCE, committing).await {
         Ok(committed) => Ok(committed?),
-        Err(_) => Err(LearnError::TimedOut),
+        Err(_) => Err(LearnError::TimedOut(last)),
     }
 }
 

@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use quick_xml::escape::escape;
 use serde_json::{Map, Value};
 
-use super::{asked::SandboxRequest, refused::SandboxFault};
+use super::{asked::SandboxRequest, refused::SandboxFault, shape::cut_to_model};
 use akgate_rules::request::format::ErrorFormat;
 
 /// The members of an answer beside its RequestId.
@@ -16,42 +16,52 @@ pub fn single_member(name: &str, value: Value) -> ResponseBody {
     Map::from_iter([(name.to_owned(), value)])
 }
 
-/// Writes the answer to what was done.
+/// Writes the answer to what was done, with the members that the action's model has.
 pub fn render_response(asked: &SandboxRequest, mut tree: ResponseBody) -> Response<Bytes> {
-    tree.insert(
-        "RequestId".to_owned(),
-        asked.identity.request_id.clone().into(),
-    );
-    let root = format!("{}Response", asked.identity.action);
+    let identity = &asked.identity;
+    cut_to_model(&identity.product, &identity.action, &mut tree);
+    tree.insert("RequestId".to_owned(), identity.request_id.clone().into());
+    let root = format!("{}Response", identity.action);
     build_response(asked.format, StatusCode::OK, &root, tree)
 }
 
 /// Writes the answer to what was refused.
 pub fn render_fault(asked: &SandboxRequest, refused: &SandboxFault) -> Response<Bytes> {
-    let tree = fault_envelope(&asked.identity.request_id, refused);
+    let identity = &asked.identity;
+    let tree = fault_envelope(&identity.product, &identity.request_id, refused);
     build_response(asked.format, refused.status, "Error", tree)
 }
 
 /// Writes the answer to a request that did not come through the gateway.
-pub fn render_stranger_fault(refused: &SandboxFault) -> Response<Bytes> {
+pub fn render_stranger_fault(request_id: &str, refused: &SandboxFault) -> Response<Bytes> {
     build_response(
         ErrorFormat::Json,
         refused.status,
         "Error",
-        fault_envelope("", refused),
+        fault_envelope("RAM", request_id, refused),
     )
 }
 
-fn fault_envelope(request_id: &str, refused: &SandboxFault) -> ResponseBody {
-    [
-        ("RequestId", request_id),
-        ("HostId", "sandbox"),
-        ("Code", &refused.code),
-        ("Message", &refused.message),
-    ]
-    .into_iter()
-    .map(|(name, text)| (name.to_owned(), text.into()))
-    .collect()
+/// The members of a fault, as the services have them. All are texts: two SDKs panic on anything else.
+fn fault_envelope(product: &str, request_id: &str, refused: &SandboxFault) -> ResponseBody {
+    let service = product.to_ascii_lowercase();
+    let code = &refused.code;
+    let recommend = format!(
+        "https://api.aliyun.com/troubleshoot?q={code}&product={product}&requestId={request_id}"
+    );
+    let members = [
+        ("RequestId", request_id.to_owned()),
+        ("HostId", format!("{service}.aliyuncs.com")),
+        ("Code", code.clone().into_owned()),
+        ("Message", refused.message.clone().into_owned()),
+        ("Recommend", recommend),
+    ];
+    let diagnosis = refused.diagnosis.clone();
+    members
+        .into_iter()
+        .chain(diagnosis.map(|text| ("EncodedDiagnosticMessage", text)))
+        .map(|(name, text)| (name.to_owned(), text.into()))
+        .collect()
 }
 
 fn build_response(

@@ -6,7 +6,12 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use super::{caller::Caller, refused::SandboxFault};
+use super::{
+    caller::Caller,
+    domains::AccountDomains,
+    record_kind::{RecordKind, RecordSet},
+    refused::SandboxFault,
+};
 use akgate_rules::{
     identity::{IDENTITY_HEADER, Identity},
     mac_key::MacKey,
@@ -23,6 +28,8 @@ pub struct SandboxRequest {
     pub identity: Identity,
     /// Who calls.
     pub caller: Caller,
+    /// What the account's users are called after their `@`.
+    pub domains: AccountDomains,
     /// Query and body as one map.
     pub parameters: Parameters,
     /// The form of the answer.
@@ -68,6 +75,7 @@ impl SandboxRequest {
         Ok(Self {
             identity,
             caller,
+            domains: AccountDomains::default(),
             parameters,
             format,
         })
@@ -76,6 +84,20 @@ impl SandboxRequest {
     /// Whether it is asked in the form of IMS.
     pub fn is_ims(&self) -> bool {
         Product::from_code(&self.identity.product) == Product::Ims
+    }
+
+    /// The caller's account's records of a kind.
+    pub fn records(&self, kind: RecordKind) -> RecordSet<'_> {
+        RecordSet {
+            account_id: &self.caller.account_id,
+            kind,
+        }
+    }
+
+    /// `UserPrincipalName` of a user of the caller's account.
+    pub fn principal_name(&self, user_name: &str) -> String {
+        let domain = self.domains.default_of(&self.caller.account_id);
+        format!("{user_name}@{domain}")
     }
 
     /// A parameter, where it is given and not empty.

@@ -11,7 +11,7 @@ use super::{
     refused::SandboxFault,
     roles,
     sandbox::Sandbox,
-    users,
+    user_lookup,
 };
 
 /// What a policy can be attached to.
@@ -36,7 +36,7 @@ impl PolicyHolder {
     ) -> Result<HolderColumns, SandboxFault> {
         Ok(match self {
             Self::User => (
-                Some(users::find_requested_user(tx, asked).await?),
+                Some(user_lookup::find_requested_user(tx, asked).await?),
                 None,
                 None,
             ),

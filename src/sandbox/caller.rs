@@ -1,15 +1,15 @@
-//! Who calls: the account itself, one of its RAM users, or a session of a role.
+//! Who calls: the account itself, one of its RAM users, a session of a role, or nobody that akgate knows.
 
 use akgate_rules::identity::Identity;
 
 /// Who calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The account.
+    /// The account; empty for an anonymous call.
     pub account_id: String,
     /// The principal.
     pub kind: PrincipalKind,
-    /// The ARN.
+    /// The ARN; empty for an anonymous call.
     pub arn: String,
 }
 
@@ -20,6 +20,8 @@ pub enum PrincipalKind {
     Root,
     /// A RAM user.
     User(String),
+    /// Nobody: the call is not signed, and proves by a token of an identity provider who makes it.
+    Anonymous,
     /// A session of a role.
     Session {
         /// The role.
@@ -32,7 +34,13 @@ pub enum PrincipalKind {
 impl Caller {
     /// Reads the principal of an identity; `None` for one that is no principal of RAM.
     pub fn of(identity: &Identity) -> Option<Self> {
-        let arn = identity.principal.as_deref()?;
+        let Some(arn) = identity.principal.as_deref() else {
+            return identity.account.is_none().then(|| Self {
+                account_id: String::new(),
+                kind: PrincipalKind::Anonymous,
+                arn: String::new(),
+            });
+        };
         let (account_id, resource) = arn.strip_prefix("acs:ram::")?.split_once(':')?;
         if identity.account.as_deref() != Some(account_id) {
             return None;
@@ -61,6 +69,7 @@ impl Caller {
     pub fn trusted_as(&self) -> Vec<String> {
         let account = &self.account_id;
         let own = match &self.kind {
+            PrincipalKind::Anonymous => return Vec::new(),
             PrincipalKind::Root => None,
             PrincipalKind::User(name) => Some(format!("acs:ram::{account}:user/{name}")),
             PrincipalKind::Session { role, .. } => Some(format!("acs:ram::{account}:role/{role}")),

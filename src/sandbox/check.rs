@@ -1,5 +1,6 @@
 //! The limits of parameters (SDK docstrings of 2026).
 
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{asked::SandboxRequest, refused::SandboxFault};
@@ -49,6 +50,28 @@ pub fn optional_flag(asked: &SandboxRequest, name: &str) -> Result<Option<bool>,
         Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
         Some(_) => Err(SandboxFault::incorrect(name)),
     }
+}
+
+/// A whole number that may be left out.
+pub fn optional_number(
+    asked: &SandboxRequest,
+    name: &str,
+    range: &std::ops::RangeInclusive<i64>,
+) -> Result<Option<i64>, SandboxFault> {
+    let read = |text: &str| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| SandboxFault::range(name, range))
+    };
+    asked.get(name).map(read).transpose()
+}
+
+/// Text in Base64, decoded.
+pub fn decode_base64(name: &str, text: &str) -> Result<Vec<u8>, SandboxFault> {
+    // Clients break lines and leave the padding out.
+    let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    STANDARD_NO_PAD
+        .decode(text.trim_end_matches('='))
+        .map_err(|_| SandboxFault::format(name))
 }
 
 /// A policy document: JSON with `Version` "1" and at least one statement, of at most 6144 characters.

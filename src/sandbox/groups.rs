@@ -11,13 +11,14 @@ use super::{
     page::PageRequest,
     refused::SandboxFault,
     sandbox::Sandbox,
-    users,
+    user_lookup,
 };
 
 /// A group's row.
 struct GroupRow {
     group_id: i64,
     group_name: String,
+    display_name: String,
     comments: String,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -28,6 +29,7 @@ impl GroupRow {
         json!({
             "GroupId": format_group_id(self.group_id),
             "GroupName": self.group_name,
+            "DisplayName": self.display_name,
             "Comments": self.comments,
             "CreateDate": check::format_date(self.created_at),
             "UpdateDate": check::format_date(self.updated_at),
@@ -64,11 +66,12 @@ pub async fn create_group(
 ) -> Result<ResponseBody, SandboxFault> {
     let group = sqlx::query_as!(
         GroupRow,
-        "INSERT INTO sandbox.groups (account_id, group_name, comments, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $4)
-         RETURNING group_id, group_name, comments, created_at, updated_at",
+        "INSERT INTO sandbox.groups (account_id, group_name, display_name, comments, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $5)
+         RETURNING group_id, group_name, display_name, comments, created_at, updated_at",
         asked.caller.account_id,
         check::check_name("GroupName", asked.must("GroupName")?, "._-")?,
+        check::optional_text(asked, "DisplayName", 128)?.unwrap_or_default(),
         check::optional_text(asked, "Comments", 128)?.unwrap_or_default(),
         sandbox.clock.now()
     )
@@ -85,7 +88,7 @@ pub async fn get_group(
     let id = find_requested_group(&mut tx, asked).await?;
     let group = sqlx::query_as!(
         GroupRow,
-        "SELECT group_id, group_name, comments, created_at, updated_at
+        "SELECT group_id, group_name, display_name, comments, created_at, updated_at
          FROM sandbox.groups
          WHERE group_id = $1",
         id
@@ -102,7 +105,7 @@ pub async fn list_groups(
     let page = PageRequest::asked(asked, 100)?;
     let groups = sqlx::query_as!(
         GroupRow,
-        "SELECT group_id, group_name, comments, created_at, updated_at
+        "SELECT group_id, group_name, display_name, comments, created_at, updated_at
          FROM sandbox.groups
          WHERE account_id = $1
            AND group_id > $2
@@ -132,12 +135,14 @@ pub async fn update_group(
         GroupRow,
         "UPDATE sandbox.groups
          SET group_name = COALESCE($2, group_name),
-             comments = COALESCE($3, comments),
-             updated_at = $4
+             display_name = COALESCE($3, display_name),
+             comments = COALESCE($4, comments),
+             updated_at = $5
          WHERE group_id = $1
-         RETURNING group_id, group_name, comments, created_at, updated_at",
+         RETURNING group_id, group_name, display_name, comments, created_at, updated_at",
         id,
         new_name,
+        check::optional_text(asked, "NewDisplayName", 128)?,
         check::optional_text(asked, "NewComments", 128)?,
         sandbox.clock.now()
     )
@@ -171,7 +176,7 @@ pub async fn add_user_to_group(
     let mut tx = sandbox.pool.begin().await?;
     let (group, user) = (
         find_requested_group(&mut tx, asked).await?,
-        users::find_requested_user(&mut tx, asked).await?,
+        user_lookup::find_requested_user(&mut tx, asked).await?,
     );
     let joined = sqlx::query!(
         "INSERT INTO sandbox.group_members (group_id, user_id, joined_at)
@@ -197,7 +202,7 @@ pub async fn remove_user_from_group(
     let mut tx = sandbox.pool.begin().await?;
     let (group, user) = (
         find_requested_group(&mut tx, asked).await?,
-        users::find_requested_user(&mut tx, asked).await?,
+        user_lookup::find_requested_user(&mut tx, asked).await?,
     );
     let left = sqlx::query!(
         "DELETE FROM sandbox.group_members
@@ -220,9 +225,9 @@ pub async fn list_groups_for_user(
     asked: &SandboxRequest,
 ) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
-    let user = users::find_requested_user(&mut tx, asked).await?;
+    let user = user_lookup::find_requested_user(&mut tx, asked).await?;
     let groups = sqlx::query!(
-        "SELECT g.group_id, g.group_name, g.comments, m.joined_at
+        "SELECT g.group_id, g.group_name, g.display_name, g.comments, m.joined_at
          FROM sandbox.group_members m
          JOIN sandbox.groups g USING (group_id)
          WHERE m.user_id = $1
@@ -237,6 +242,7 @@ pub async fn list_groups_for_user(
             json!({
                 "GroupId": format_group_id(group.group_id),
                 "GroupName": group.group_name,
+                "DisplayName": group.display_name,
                 "Comments": group.comments,
                 "JoinDate": check::format_date(group.joined_at),
             })
@@ -268,6 +274,8 @@ pub async fn list_users_for_group(
     .await?;
     let shown = members.into_iter().map(|member| {
         let shown = json!({
+            "UserId": member.user_id.to_string(),
+            "UserPrincipalName": asked.principal_name(&member.user_name),
             "UserName": member.user_name,
             "DisplayName": member.display_name,
             "JoinDate": check::format_date(member.joined_at),

@@ -11,16 +11,16 @@ use super::{
     recycle_bin,
     refused::SandboxFault,
     sandbox::Sandbox,
-    users,
+    user_lookup,
 };
 use akgate_rules::access_key::AccessKeyId;
 
 /// Whose key is meant: the named user's, or the caller's own. `None` is the account itself.
-async fn find_key_owner(
+pub async fn find_key_owner(
     tx: &mut PgTransaction<'_>,
     asked: &SandboxRequest,
 ) -> Result<Option<i64>, SandboxFault> {
-    let owner = users::find_user_or_caller(tx, asked).await?;
+    let owner = user_lookup::find_user_or_caller(tx, asked).await?;
     if owner.is_none() {
         // Calls about the account's own keys wait for each other, as those about a user's do.
         sqlx::query!(
@@ -71,14 +71,16 @@ pub async fn update_access_key(
     let owner = find_key_owner(&mut tx, asked).await?;
     let changed = sqlx::query!(
         "UPDATE sandbox.access_keys
-         SET status = $4
+         SET status = $4,
+             updated_at = $5
          WHERE access_key_id = $1
            AND account_id = $2
            AND user_id IS NOT DISTINCT FROM $3",
         id,
         asked.caller.account_id,
         owner,
-        status
+        status,
+        sandbox.clock.now()
     )
     .execute(&mut *tx)
     .await?;
@@ -111,7 +113,7 @@ pub async fn delete_access_key(
     .await?
     .ok_or_else(|| SandboxFault::not_exist("User.AccessKey"))?;
     if let Some(user_id) = owner {
-        recycle_bin::recycle_key(&mut tx, user_id, &gone, sandbox.clock.now()).await?;
+        recycle_bin::recycle_key(&mut tx, asked, user_id, &gone, sandbox.clock.now()).await?;
     }
     tx.commit().await?;
     Ok(ResponseBody::new())
@@ -124,7 +126,7 @@ pub async fn list_access_keys(
     let mut tx = sandbox.pool.begin().await?;
     let owner = find_key_owner(&mut tx, asked).await?;
     let keys = sqlx::query!(
-        "SELECT access_key_id, status, created_at
+        "SELECT access_key_id, status, created_at, updated_at
          FROM sandbox.access_keys
          WHERE account_id = $1
            AND user_id IS NOT DISTINCT FROM $2
@@ -141,6 +143,7 @@ pub async fn list_access_keys(
                 "AccessKeyId": key.access_key_id,
                 "Status": key.status,
                 "CreateDate": check::format_date(key.created_at),
+                "UpdateDate": check::format_date(key.updated_at),
             })
         })
         .collect();
@@ -167,18 +170,11 @@ pub async fn get_key_last_used(
     .fetch_optional(&mut *tx)
     .await?
     .ok_or_else(|| SandboxFault::not_exist("User.AccessKey"))?;
-    let mut shown = single_member(
-        "LastUsedDate",
-        key.last_used_at
-            .map(check::format_date)
-            .unwrap_or_default()
-            .into(),
-    );
-    if asked.is_ims() {
-        let product = key.last_used_product.unwrap_or_default();
-        shown.insert("ServiceName".to_owned(), product.into());
-    }
-    Ok(single_member("AccessKeyLastUsed", shown.into()))
+    let shown = json!({
+        "LastUsedDate": key.last_used_at.map(check::format_date).unwrap_or_default(),
+        "ServiceName": key.last_used_product.unwrap_or_default(),
+    });
+    Ok(single_member("AccessKeyLastUsed", shown))
 }
 
 /// Notes that a key was used, once a minute at most.

@@ -1,32 +1,63 @@
-//! The sandbox: actions of RAM, IMS and STS in this process, for demos and tests.
+//! The sandbox: all actions of RAM, IMS and STS in this process, for demos and tests.
 //!
 //! It works like any other upstream: it requires the gateway's identity header, acts for the caller that the header
 //! names, and keeps its state in its own schema. It is an IAM without authorisation: it evaluates no policies except
-//! the trust policies of roles. Shapes, limits and codes are those of the published API.
+//! the trust policies of roles, and believes what a token or an assertion of an identity provider says. Shapes, limits
+//! and codes are those of the published API.
 
 #![forbid(unsafe_code)]
 
+mod account_census;
+mod account_reports;
+mod accounts;
+mod actions;
 mod answer;
+mod applications;
 mod asked;
 mod attachments;
 mod caller;
 mod check;
+mod credential_report;
+mod diagnosis;
+mod domains;
+mod governance;
 mod groups;
+mod ims_actions;
+mod key_policies;
 mod keys;
 mod login_profiles;
+mod mfa_devices;
+mod minting;
+mod oidc_providers;
+mod oidc_sign_in;
 mod owned_key;
 mod page;
+mod passkeys;
 mod policies;
+mod provisions;
+mod ram_actions;
+mod record_kind;
+mod records;
 mod recycle_bin;
+mod recycled_users;
 mod refused;
 mod roles;
+mod saml_providers;
+mod saml_sign_in;
 mod sandbox;
+mod scopes;
 pub mod seed;
+mod service_credentials;
+mod service_roles;
 mod sessions;
+mod settings;
+mod shape;
 mod tagging;
 mod tags;
 mod trust;
+mod user_lookup;
 mod users;
+mod verification;
 mod versions;
 
 use std::time::Duration;
@@ -36,9 +67,11 @@ use tokio::time::timeout;
 
 pub use self::sandbox::Sandbox;
 use self::{
-    answer::ResponseBody, asked::SandboxRequest, attachments::PolicyHolder, refused::SandboxFault,
+    actions::Action, answer::ResponseBody, asked::SandboxRequest, caller::PrincipalKind,
+    domains::AccountDomains, ims_actions::find_ims_action, ram_actions::find_ram_action,
+    refused::SandboxFault,
 };
-use akgate_rules::{identity::Identity, operation::Product};
+use akgate_rules::operation::Product;
 
 /// How long an action may take.
 const ACTION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,145 +80,50 @@ impl Sandbox {
     /// Answers one printed request.
     pub async fn call(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
         let now = self.clock.now();
-        let asked = match SandboxRequest::read(&request, &self.identity_key, now) {
+        let mut asked = match SandboxRequest::read(&request, &self.identity_key, now) {
             Ok(asked) => asked,
-            Err(refused) => return answer::render_stranger_fault(&refused),
+            Err(refused) => return answer::render_stranger_fault(&self.random_id(), &refused),
         };
-        let done = timeout(ACTION_TIMEOUT, self.act(&asked)).await;
+        let done = timeout(ACTION_TIMEOUT, self.act(&mut asked)).await;
         match done.unwrap_or_else(|_| Err(SandboxFault::unavailable())) {
             Ok(tree) => answer::render_response(&asked, tree),
             Err(refused) => answer::render_fault(&asked, &refused),
         }
     }
 
-    async fn act(&self, asked: &SandboxRequest) -> Result<ResponseBody, SandboxFault> {
-        let Identity {
-            product, action, ..
-        } = &asked.identity;
+    async fn act(&self, asked: &mut SandboxRequest) -> Result<ResponseBody, SandboxFault> {
+        let name = &*asked.identity.action;
+        let is_sign_in = matches!(name, "AssumeRoleWithSAML" | "AssumeRoleWithOIDC");
+        if asked.caller.kind == PrincipalKind::Anonymous && !is_sign_in {
+            return Err(SandboxFault::no_permission());
+        }
+        let action = match Product::from_code(&asked.identity.product) {
+            Product::Ram => find_ram_action(name),
+            Product::Ims => find_ims_action(name),
+            Product::Sts => find_sts_action(name),
+            Product::ResourceManager | Product::Other(_) => None,
+        };
+        let action = action.ok_or_else(|| SandboxFault::action_not_found(name))?;
         keys::record_use(self, asked).await?;
-        match Product::from_code(product) {
-            Product::Ram => self.ram(action, asked).await,
-            Product::Ims => self.ims(action, asked).await,
-            Product::Sts => self.sts(action, asked).await,
-            Product::ResourceManager | Product::Other(_) => {
-                Err(SandboxFault::action_not_found(action))
-            }
-        }
+        asked.domains = AccountDomains::find(&self.pool, &asked.caller.account_id).await?;
+        action(self, asked).await
     }
+}
 
-    async fn ram(
-        &self,
-        action: &str,
-        asked: &SandboxRequest,
-    ) -> Result<ResponseBody, SandboxFault> {
-        match action {
-            "CreateUser" => users::create_user(self, asked).await,
-            "GetUser" => users::get_user(self, asked).await,
-            "ListUsers" => users::list_users(self, asked).await,
-            "UpdateUser" => users::update_user(self, asked).await,
-            "DeleteUser" => users::delete_user(self, asked).await,
-            "CreateAccessKey" => keys::create_access_key(self, asked).await,
-            "UpdateAccessKey" => keys::update_access_key(self, asked).await,
-            "DeleteAccessKey" => keys::delete_access_key(self, asked).await,
-            "ListAccessKeys" => keys::list_access_keys(self, asked).await,
-            "GetAccessKeyLastUsed" => keys::get_key_last_used(self, asked).await,
-            "CreateLoginProfile" => login_profiles::create_login_profile(self, asked).await,
-            "GetLoginProfile" => login_profiles::get_login_profile(self, asked).await,
-            "UpdateLoginProfile" => login_profiles::update_login_profile(self, asked).await,
-            "DeleteLoginProfile" => login_profiles::delete_login_profile(self, asked).await,
-            "CreateGroup" => groups::create_group(self, asked).await,
-            "GetGroup" => groups::get_group(self, asked).await,
-            "ListGroups" => groups::list_groups(self, asked).await,
-            "UpdateGroup" => groups::update_group(self, asked).await,
-            "DeleteGroup" => groups::delete_group(self, asked).await,
-            "AddUserToGroup" => groups::add_user_to_group(self, asked).await,
-            "RemoveUserFromGroup" => groups::remove_user_from_group(self, asked).await,
-            "ListGroupsForUser" => groups::list_groups_for_user(self, asked).await,
-            "ListUsersForGroup" => groups::list_users_for_group(self, asked).await,
-            "CreateRole" => roles::create_role(self, asked).await,
-            "GetRole" => roles::get_role(self, asked).await,
-            "ListRoles" => roles::list_roles(self, asked).await,
-            "UpdateRole" => roles::update_role(self, asked).await,
-            "DeleteRole" => roles::delete_role(self, asked).await,
-            "CreatePolicy" => policies::create_policy(self, asked).await,
-            "GetPolicy" => policies::get_policy(self, asked).await,
-            "ListPolicies" => policies::list_policies(self, asked).await,
-            "UpdatePolicyDescription" => policies::update_policy_description(self, asked).await,
-            "DeletePolicy" => policies::delete_policy(self, asked).await,
-            "CreatePolicyVersion" => versions::create_policy_version(self, asked).await,
-            "GetPolicyVersion" => versions::get_policy_version(self, asked).await,
-            "ListPolicyVersions" => versions::list_policy_versions(self, asked).await,
-            "SetDefaultPolicyVersion" => versions::set_default_version(self, asked).await,
-            "DeletePolicyVersion" => versions::delete_policy_version(self, asked).await,
-            "AttachPolicyToUser" => {
-                attachments::attach_policy(self, asked, PolicyHolder::User).await
-            }
-            "AttachPolicyToRole" => {
-                attachments::attach_policy(self, asked, PolicyHolder::Role).await
-            }
-            "AttachPolicyToGroup" => {
-                attachments::attach_policy(self, asked, PolicyHolder::Group).await
-            }
-            "DetachPolicyFromUser" => {
-                attachments::detach_policy(self, asked, PolicyHolder::User).await
-            }
-            "DetachPolicyFromRole" => {
-                attachments::detach_policy(self, asked, PolicyHolder::Role).await
-            }
-            "DetachPolicyFromGroup" => {
-                attachments::detach_policy(self, asked, PolicyHolder::Group).await
-            }
-            "ListPoliciesForUser" => {
-                attachments::list_policies_for(self, asked, PolicyHolder::User).await
-            }
-            "ListPoliciesForRole" => {
-                attachments::list_policies_for(self, asked, PolicyHolder::Role).await
-            }
-            "ListPoliciesForGroup" => {
-                attachments::list_policies_for(self, asked, PolicyHolder::Group).await
-            }
-            "ListEntitiesForPolicy" => attachments::list_entities_for_policy(self, asked).await,
-            "TagResources" => tagging::tag_resources(self, asked).await,
-            "UntagResources" => tagging::untag_resources(self, asked).await,
-            "ListTagResources" => tagging::list_tag_resources(self, asked).await,
-            _ => Err(SandboxFault::action_not_found(action)),
+/// The action of STS of this name.
+fn find_sts_action(name: &str) -> Option<Action> {
+    let action: Action = match name {
+        "AssumeRole" => |sandbox, asked| Box::pin(sessions::assume_role(sandbox, asked)),
+        "AssumeRoleWithSAML" => {
+            |sandbox, asked| Box::pin(saml_sign_in::assume_role_with_saml(sandbox, asked))
         }
-    }
-
-    async fn ims(
-        &self,
-        action: &str,
-        asked: &SandboxRequest,
-    ) -> Result<ResponseBody, SandboxFault> {
-        match action {
-            "CreateUser" => users::create_user(self, asked).await,
-            "GetUser" => users::get_user(self, asked).await,
-            "ListUsers" => users::list_users(self, asked).await,
-            "UpdateUser" => users::update_user(self, asked).await,
-            "DeleteUser" => users::delete_user(self, asked).await,
-            "CreateAccessKey" => keys::create_access_key(self, asked).await,
-            "UpdateAccessKey" => keys::update_access_key(self, asked).await,
-            "DeleteAccessKey" => keys::delete_access_key(self, asked).await,
-            "ListAccessKeys" => keys::list_access_keys(self, asked).await,
-            "GetAccessKeyLastUsed" => keys::get_key_last_used(self, asked).await,
-            "ListAccessKeysInRecycleBin" => recycle_bin::list_recycled_keys(self, asked).await,
-            "RestoreAccessKeyFromRecycleBin" => {
-                recycle_bin::restore_recycled_key(self, asked).await
-            }
-            "DeleteAccessKeyInRecycleBin" => recycle_bin::delete_recycled_key(self, asked).await,
-            _ => Err(SandboxFault::action_not_found(action)),
+        "AssumeRoleWithOIDC" => {
+            |sandbox, asked| Box::pin(oidc_sign_in::assume_role_with_oidc(sandbox, asked))
         }
-    }
-
-    async fn sts(
-        &self,
-        action: &str,
-        asked: &SandboxRequest,
-    ) -> Result<ResponseBody, SandboxFault> {
-        match action {
-            "AssumeRole" => sessions::assume_role(self, asked).await,
-            "GetCallerIdentity" => sessions::get_caller_identity(self, asked).await,
-            _ => Err(SandboxFault::action_not_found(action)),
+        "GetCallerIdentity" => {
+            |sandbox, asked| Box::pin(sessions::get_caller_identity(sandbox, asked))
         }
-    }
+        _ => return None,
+    };
+    Some(action)
 }

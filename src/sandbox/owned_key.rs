@@ -42,9 +42,10 @@ pub async fn insert_key(
              account_id,
              user_id,
              status,
-             created_at
+             created_at,
+             updated_at
          )
-         VALUES ($1, $2, $3, 'Active', $4)",
+         VALUES ($1, $2, $3, 'Active', $4, $4)",
         key.access_key_id,
         asked.caller.account_id,
         owner,

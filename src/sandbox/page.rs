@@ -44,6 +44,19 @@ impl PageRequest {
         Ok(Self { after, size })
     }
 
+    /// The only page of a list that is not paged.
+    pub fn whole() -> Self {
+        Self {
+            after: 0,
+            size: usize::MAX,
+        }
+    }
+
+    /// How many it holds.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
     /// How many to read: one more than it holds tells whether there is another page.
     pub fn limit(&self) -> i64 {
         i64::try_from(self.size).map_or(i64::MAX, |size| size.saturating_add(1))

@@ -13,6 +13,8 @@ pub struct SandboxFault {
     pub code: Cow<'static, str>,
     /// `Message`.
     pub message: Cow<'static, str>,
+    /// `EncodedDiagnosticMessage`, if there is more to tell.
+    pub diagnosis: Option<String>,
 }
 
 impl SandboxFault {
@@ -25,7 +27,14 @@ impl SandboxFault {
             status,
             code: code.into(),
             message: message.into(),
+            diagnosis: None,
         }
+    }
+
+    /// The same fault with what `DecodeDiagnosticMessage` reads.
+    pub fn diagnosed(mut self, message: String) -> Self {
+        self.diagnosis = Some(message);
+        self
     }
 
     /// The request did not come through the gateway.
@@ -78,6 +87,16 @@ impl SandboxFault {
         )
     }
 
+    /// A number is not in its range.
+    pub fn range(name: &str, range: &std::ops::RangeInclusive<i64>) -> Self {
+        let (least, most) = (range.start(), range.end());
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            format!("InvalidParameter.{name}.Range"),
+            format!("The parameter - \"{name}\" MUST be in the range of {least} and {most}."),
+        )
+    }
+
     /// A parameter does not have its form.
     pub fn format(name: &str) -> Self {
         Self::new(
@@ -93,6 +112,15 @@ impl SandboxFault {
             StatusCode::BAD_REQUEST,
             "InvalidParameter.Password.TooWeak",
             "The parameter - \"Password\" is not compliant with the password policy.",
+        )
+    }
+
+    /// A code of an MFA device is not right.
+    pub fn wrong_code() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "CheckAuthenticationCodeFail",
+            "The parameter - \"AuthenticationCode\" is inccorrect.",
         )
     }
 
@@ -114,6 +142,37 @@ impl SandboxFault {
         )
     }
 
+    /// The policy of a session is too long.
+    pub fn policy_size(longest: usize) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "InvalidParameter.PolicySize",
+            format!("The size of Policy must be smaller than {longest} bytes."),
+        )
+    }
+
+    /// The policy of a session is no policy.
+    pub fn policy_grammar() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "InvalidParameter.PolicyGrammar",
+            "The parameter Policy has not passed grammar check.",
+        )
+    }
+
+    /// What an identity provider has issued does not prove who calls.
+    pub fn not_authenticated(
+        parameter: &str,
+        reason: &str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            format!("AuthenticationFail.{parameter}.{reason}"),
+            message,
+        )
+    }
+
     /// A trust policy is not valid.
     pub fn malformed_policy(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "MalformedPolicyDocument", reason)
@@ -126,6 +185,22 @@ impl SandboxFault {
             "NoPermission",
             "You are not authorized to do this action. You should be authorized by RAM.",
         )
+    }
+
+    /// A role is linked to a service and should not be, or the other way round.
+    pub fn other_kind_of_role(should_be_linked: bool) -> Self {
+        let (code, message) = if should_be_linked {
+            (
+                "InvalidParameter.RoleName.NotServiceLinkedRole",
+                "The role is not a service-linked role.",
+            )
+        } else {
+            (
+                "NotSupport.ServiceLinkedRole",
+                "A service-linked role is deleted by DeleteServiceLinkedRole.",
+            )
+        };
+        Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
     /// There is no such thing.
@@ -142,6 +217,11 @@ impl SandboxFault {
             "Group.Policy" => "The indicate policy attached to the group does not exist.",
             "Policy" => "The policy does not exist.",
             "Policy.Version" => "The policy version does not exist.",
+            "User.MFADevice" => "The user has not bound any MFA device.",
+            "VirtualMFADevice" => "The virtual mfa device does not exist.",
+            "SAMLProvider" => "The SAML provider does not exist.",
+            "OIDCProvider" => "The OIDC provider does not exist.",
+            "Application" => "The application does not exist.",
             _ => "The entity does not exist.",
         };
         Self::new(
@@ -163,6 +243,12 @@ impl SandboxFault {
             "Group" => "The group does already EXIST.",
             "Group.Policy" => "The group has already been attached this policy.",
             "Policy" => "The policy does already EXIST.",
+            "User.MFADevice" => "The user has already bound a MFA device.",
+            "VirtualMFADevice" => "The virtual mfa device does already EXIST.",
+            "VirtualMFADevice.User" => "The virtual mfa device does already been bound to a user.",
+            "AccountAlias" => "The account alias does already exist.",
+            "SAMLProvider" => "The SAML provider does already EXIST.",
+            "OIDCProvider" => "The OIDC provider does already EXIST.",
             _ => "The entity does already EXIST.",
         };
         Self::new(
@@ -181,6 +267,10 @@ impl SandboxFault {
                 "The user CAN NOT has any login profile while deleting the user."
             }
             "User.Policy" => "The user CAN NOT has any attached policy while deleting the user.",
+            "User.MFADevice" => "The user CAN NOT has any mfa device while deleting the user.",
+            "VirtualMFADevice.User" => {
+                "The virtual mfa device CAN NOT been bound to any user while deleting it."
+            }
             "Role.Policy" => "The role CAN NOT has any attached policy while deleting the role.",
             "Group.User" => "The group CAN NOT has any user member while deleting the group.",
             "Group.Policy" => {
@@ -240,6 +330,7 @@ impl From<sqlx::Error> for SandboxFault {
             _ => None,
         };
         match constraint {
+            Some("sandbox_accounts_alias_key") => Self::already_exists("AccountAlias"),
             Some("sandbox_users_name_key") => Self::already_exists("User"),
             Some("sandbox_roles_name_key") => Self::already_exists("Role"),
             Some("sandbox_groups_name_key") => Self::already_exists("Group"),
@@ -257,7 +348,8 @@ impl From<sqlx::Error> for SandboxFault {
                 | "sandbox_roles_account_fkey"
                 | "sandbox_groups_account_fkey"
                 | "sandbox_policies_account_fkey"
-                | "sandbox_access_keys_account_fkey",
+                | "sandbox_access_keys_account_fkey"
+                | "sandbox_records_account_fkey",
             ) => Self::not_exist("Account"),
             Some(_) | None => {
                 tracing::error!(%fault, "the sandbox met a fault of the database");

@@ -22,8 +22,11 @@ struct RoleRow {
     description: String,
     trust_text: String,
     max_session_duration: i32,
+    allow_console_login: bool,
+    service_name: Option<String>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
+    tags: Value,
 }
 
 impl RoleRow {
@@ -31,12 +34,18 @@ impl RoleRow {
         json!({
             "RoleId": self.role_id.to_string(),
             "Arn": role_arn(&self.account_id, &self.role_name),
+            "RolePrincipalName": format!("{}@role.{}.onaliyunservice.com", self.role_name, self.account_id),
             "RoleName": self.role_name,
             "Description": self.description,
             "AssumeRolePolicyDocument": self.trust_text,
             "MaxSessionDuration": self.max_session_duration,
+            "AllowConsoleLogin": self.allow_console_login,
+            "IsServiceLinkedRole": self.service_name.is_some(),
             "CreateDate": check::format_date(self.created_at),
             "UpdateDate": check::format_date(self.updated_at),
+            "Tags": { "Tag": self.tags },
+            // The sandbox deletes a service-linked role at once: there is never a task.
+            "LatestDeletionTask": { "DeletionTaskId": "", "CreateDate": "" },
         })
     }
 }
@@ -89,15 +98,55 @@ fn parse_session_duration(asked: &SandboxRequest, name: &str) -> Result<Option<i
         .transpose()
 }
 
-pub async fn create_role(
-    sandbox: &Sandbox,
-    asked: &SandboxRequest,
-) -> Result<ResponseBody, SandboxFault> {
-    let document = asked.must("AssumeRolePolicyDocument")?;
-    let tags = Tag::given(asked)?;
-    let mut tx = sandbox.pool.begin().await?;
+async fn read_role(tx: &mut PgTransaction<'_>, role_id: i64) -> Result<ResponseBody, SandboxFault> {
     let role = sqlx::query_as!(
         RoleRow,
+        "SELECT
+             role_id,
+             account_id,
+             role_name,
+             description,
+             trust_text,
+             max_session_duration,
+             allow_console_login,
+             service_name,
+             created_at,
+             updated_at,
+             '[]'::jsonb AS \"tags!\"
+         FROM sandbox.roles
+         WHERE role_id = $1",
+        role_id
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(single_member("Role", role.shown()))
+}
+
+/// A role to be created.
+pub struct NewRole<'a> {
+    /// `RoleName`.
+    pub role_name: &'a str,
+    /// `Description`.
+    pub description: &'a str,
+    /// `AssumeRolePolicyDocument`.
+    pub document: &'a str,
+    /// `MaxSessionDuration`, seconds.
+    pub max_session_duration: i32,
+    /// `AllowConsoleLogin`.
+    pub allow_console_login: bool,
+    /// `ServiceName` of a service-linked role.
+    pub service_name: Option<&'a str>,
+}
+
+/// Creates a role with its tags.
+pub async fn insert_role(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+    role: &NewRole<'_>,
+) -> Result<ResponseBody, SandboxFault> {
+    let tags = Tag::given(asked)?;
+    let mut tx = sandbox.pool.begin().await?;
+    let role_id = sqlx::query_scalar!(
         "INSERT INTO sandbox.roles (
              account_id,
              role_name,
@@ -105,32 +154,45 @@ pub async fn create_role(
              trust,
              trust_text,
              max_session_duration,
+             allow_console_login,
+             service_name,
              created_at,
              updated_at
          )
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-         RETURNING
-             role_id,
-             account_id,
-             role_name,
-             description,
-             trust_text,
-             max_session_duration,
-             created_at,
-             updated_at",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+         RETURNING role_id",
         asked.caller.account_id,
-        check::check_name("RoleName", asked.must("RoleName")?, ".-")?,
-        check::optional_text(asked, "Description", 1024)?.unwrap_or_default(),
-        check::check_policy_document("AssumeRolePolicyDocument", document)?,
-        document,
-        parse_session_duration(asked, "MaxSessionDuration")?.unwrap_or(3600),
+        check::check_name("RoleName", role.role_name, ".-")?,
+        role.description,
+        check::check_policy_document("AssumeRolePolicyDocument", role.document)?,
+        role.document,
+        role.max_session_duration,
+        role.allow_console_login,
+        role.service_name,
         sandbox.clock.now()
     )
     .fetch_one(&mut *tx)
     .await?;
-    tags::upsert_tags(&mut tx, TaggedResource::Role(role.role_id), &tags).await?;
+    tags::upsert_tags(&mut tx, TaggedResource::Role(role_id), &tags).await?;
+    let shown = read_role(&mut tx, role_id).await?;
     tx.commit().await?;
-    Ok(single_member("Role", role.shown()))
+    Ok(shown)
+}
+
+pub async fn create_role(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+) -> Result<ResponseBody, SandboxFault> {
+    let description = check::optional_text(asked, "Description", 1024)?;
+    let role = NewRole {
+        role_name: asked.must("RoleName")?,
+        description: description.as_deref().unwrap_or_default(),
+        document: asked.must("AssumeRolePolicyDocument")?,
+        max_session_duration: parse_session_duration(asked, "MaxSessionDuration")?.unwrap_or(3600),
+        allow_console_login: check::optional_flag(asked, "AllowConsoleLogin")?.unwrap_or(true),
+        service_name: None,
+    };
+    insert_role(sandbox, asked, &role).await
 }
 
 pub async fn get_role(
@@ -139,28 +201,7 @@ pub async fn get_role(
 ) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
     let role_id = find_requested_role(&mut tx, asked).await?;
-    let role = sqlx::query_as!(
-        RoleRow,
-        "SELECT
-             role_id,
-             account_id,
-             role_name,
-             description,
-             trust_text,
-             max_session_duration,
-             created_at,
-             updated_at
-         FROM sandbox.roles
-         WHERE role_id = $1",
-        role_id
-    )
-    .fetch_one(&mut *tx)
-    .await?;
-    let mut shown = role.shown();
-    if let Value::Object(members) = &mut shown {
-        members.insert("IsServiceLinkedRole".to_owned(), false.into());
-    }
-    Ok(single_member("Role", shown))
+    read_role(&mut tx, role_id).await
 }
 
 pub async fn list_roles(
@@ -168,12 +209,17 @@ pub async fn list_roles(
     asked: &SandboxRequest,
 ) -> Result<ResponseBody, SandboxFault> {
     let page = PageRequest::asked(asked, 100)?;
-    let roles = sqlx::query!(
+    let roles = sqlx::query_as!(
+        RoleRow,
         "SELECT
              r.role_id,
+             r.account_id,
              r.role_name,
              r.description,
+             r.trust_text,
              r.max_session_duration,
+             r.allow_console_login,
+             r.service_name,
              r.created_at,
              r.updated_at,
              COALESCE(t.tags, '[]') AS \"tags!\"
@@ -200,21 +246,8 @@ pub async fn list_roles(
     )
     .fetch_all(&sandbox.pool)
     .await?;
-    let account_id = &asked.caller.account_id;
-    let shown = roles.into_iter().map(|role| {
-        let shown = json!({
-            "RoleId": role.role_id.to_string(),
-            "RoleName": role.role_name,
-            "Arn": role_arn(account_id, &role.role_name),
-            "Description": role.description,
-            "MaxSessionDuration": role.max_session_duration,
-            "CreateDate": check::format_date(role.created_at),
-            "UpdateDate": check::format_date(role.updated_at),
-            "Tags": { "Tag": role.tags },
-        });
-        (role.role_id, shown)
-    });
-    Ok(page.write(("Roles", "Role"), shown))
+    let shown = |role: RoleRow| (role.role_id, role.shown());
+    Ok(page.write(("Roles", "Role"), roles.into_iter().map(shown)))
 }
 
 pub async fn update_role(
@@ -227,50 +260,58 @@ pub async fn update_role(
         .transpose()?;
     let mut tx = sandbox.pool.begin().await?;
     let role_id = find_requested_role(&mut tx, asked).await?;
-    let role = sqlx::query_as!(
-        RoleRow,
+    sqlx::query!(
         "UPDATE sandbox.roles
          SET trust = COALESCE($2, trust),
              trust_text = COALESCE($3, trust_text),
              description = COALESCE($4, description),
              max_session_duration = COALESCE($5, max_session_duration),
-             updated_at = $6
-         WHERE role_id = $1
-         RETURNING
-             role_id,
-             account_id,
-             role_name,
-             description,
-             trust_text,
-             max_session_duration,
-             created_at,
-             updated_at",
+             allow_console_login = COALESCE($6, allow_console_login),
+             updated_at = $7
+         WHERE role_id = $1",
         role_id,
         trust,
         document,
         check::optional_text(asked, "NewDescription", 1024)?,
         parse_session_duration(asked, "NewMaxSessionDuration")?,
+        check::optional_flag(asked, "NewAllowConsoleLogin")?,
         sandbox.clock.now()
     )
-    .fetch_one(&mut *tx)
+    .execute(&mut *tx)
     .await?;
+    let shown = read_role(&mut tx, role_id).await?;
     tx.commit().await?;
-    Ok(single_member("Role", role.shown()))
+    Ok(shown)
+}
+
+/// Deletes a role that is linked to a service, or one that is not.
+pub async fn delete_role_row(
+    sandbox: &Sandbox,
+    asked: &SandboxRequest,
+    is_service_linked: bool,
+) -> Result<(), SandboxFault> {
+    let mut tx = sandbox.pool.begin().await?;
+    let role_id = find_requested_role(&mut tx, asked).await?;
+    let deleted = sqlx::query!(
+        "DELETE FROM sandbox.roles
+         WHERE role_id = $1
+           AND (service_name IS NOT NULL) = $2",
+        role_id,
+        is_service_linked
+    )
+    .execute(&mut *tx)
+    .await?;
+    if deleted.rows_affected() == 0 {
+        return Err(SandboxFault::other_kind_of_role(is_service_linked));
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 pub async fn delete_role(
     sandbox: &Sandbox,
     asked: &SandboxRequest,
 ) -> Result<ResponseBody, SandboxFault> {
-    let mut tx = sandbox.pool.begin().await?;
-    let role_id = find_requested_role(&mut tx, asked).await?;
-    sqlx::query!(
-        "DELETE FROM sandbox.roles
-         WHERE role_id = $1",
-        role_id
-    )
-    .execute(&mut *tx)
-    .await?;
-    tx.commit().await?;
+    delete_role_row(sandbox, asked, false).await?;
     Ok(ResponseBody::new())
 }

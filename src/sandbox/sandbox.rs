@@ -34,6 +34,31 @@ impl Sandbox {
         }
     }
 
+    /// A RequestId, for an answer to a request that brings none.
+    pub(crate) fn random_id(&self) -> String {
+        let bytes = self.randomness.rng().random();
+        let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
+        id.hyphenated().to_string().to_ascii_uppercase()
+    }
+
+    /// Decimal digits, as ids have them; the first is no zero.
+    pub(crate) fn random_digits(&self, count: usize) -> String {
+        let mut rng = self.randomness.rng();
+        std::iter::once('4')
+            .chain((1..count).map(|_| char::from(rng.random_range(b'0'..=b'9'))))
+            .collect()
+    }
+
+    /// Base 32 digits, as a seed of an MFA device has them.
+    pub(crate) fn random_base32(&self, count: usize) -> String {
+        const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        let mut rng = self.randomness.rng();
+        (0..count)
+            .filter_map(|_| DIGITS.get(rng.random_range(0..DIGITS.len())))
+            .map(|digit| char::from(*digit))
+            .collect()
+    }
+
     /// Letters and digits, as ids and secrets have them.
     pub(crate) fn random_text(&self, count: usize) -> String {
         self.randomness

@@ -3,6 +3,7 @@
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
+use super::record_kind::RecordKind;
 use akgate_rules::access_key::AccessKeyId;
 use akgate_state::directory::StateFault;
 
@@ -59,6 +60,35 @@ pub async fn seed_user(
     Ok(())
 }
 
+/// Creates a passkey of a RAM user: browsers do that, and no call of the API.
+///
+/// # Errors
+/// The database failed.
+pub async fn seed_passkey(
+    pool: &PgPool,
+    account_id: &str,
+    user_name: &str,
+    passkey_id: &str,
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    sqlx::query!(
+        "INSERT INTO sandbox.records (account_id, kind, name, user_id, body, created_at, updated_at)
+         SELECT account_id, $3, $4, user_id, jsonb_build_object('PasskeyName', $4::text), $5, $5
+         FROM sandbox.users
+         WHERE account_id = $1
+           AND user_name = $2
+         ON CONFLICT DO NOTHING",
+        account_id,
+        user_name,
+        RecordKind::Passkey.code(),
+        passkey_id,
+        now
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
 /// Creates an active key of a RAM user, or of the account itself.
 ///
 /// # Errors
@@ -76,9 +106,10 @@ pub async fn seed_access_key(
              account_id,
              user_id,
              status,
-             created_at
+             created_at,
+             updated_at
          )
-         SELECT $1, a.account_id, u.user_id, 'Active', $4
+         SELECT $1, a.account_id, u.user_id, 'Active', $4, $4
          FROM sandbox.accounts a
          LEFT JOIN sandbox.users u
              ON u.account_id = a.account_id

@@ -1,82 +1,45 @@
 //! STS: sessions of roles, and who calls.
 
-use serde_json::{Value, json};
-use time::Duration;
+use serde_json::Value;
 
 use super::{
-    answer::{ResponseBody, single_member},
+    answer::ResponseBody,
     asked::SandboxRequest,
     caller::PrincipalKind,
-    check,
+    diagnosis::not_trusted,
+    minting::{check_session_text, find_assumable_role, mint_session},
     refused::SandboxFault,
-    roles,
     sandbox::Sandbox,
-    trust,
+    trust::{TrustRequest, TrustVerdict, evaluate_trust},
 };
-
-/// The shortest session, in seconds.
-const MIN_SESSION_SECONDS: i32 = 900;
-
-/// The default length of a session, in seconds.
-const DEFAULT_SESSION_SECONDS: i32 = 3600;
 
 pub async fn assume_role(
     sandbox: &Sandbox,
     asked: &SandboxRequest,
 ) -> Result<ResponseBody, SandboxFault> {
-    let arn = asked.must("RoleArn")?;
-    let (account_id, name) = arn
-        .strip_prefix("acs:ram::")
-        .and_then(|rest| rest.split_once(":role/"))
-        .ok_or_else(|| SandboxFault::wrongly_formed("RoleArn"))?;
-    let session = asked.must("RoleSessionName")?;
-    if !(2..=64).contains(&session.len()) || check::check_name("", session, ".@_-").is_err() {
-        return Err(SandboxFault::wrongly_formed("RoleSessionName"));
-    }
+    let session = check_session_text("RoleSessionName", asked.must("RoleSessionName")?)?;
+    let source = match asked.get("SourceIdentity") {
+        None => "",
+        Some(text) => check_session_text("SourceIdentity", text)?,
+    };
+    let role = find_assumable_role(sandbox, asked).await?;
     // The service lets no account assume a role by its root key.
     if asked.caller.kind == PrincipalKind::Root {
-        return Err(SandboxFault::no_permission());
+        return Err(not_trusted(asked, &role.arn(), true));
     }
-    let role = sqlx::query!(
-        "SELECT role_id, role_name, trust, max_session_duration
-         FROM sandbox.roles
-         WHERE account_id = $1
-           AND lower(role_name) = lower($2)",
-        account_id,
-        name
-    )
-    .fetch_optional(&sandbox.pool)
-    .await?
-    .ok_or_else(|| SandboxFault::not_exist("Role"))?;
-    if !trust::allows_caller(&role.trust, &asked.caller) {
-        return Err(SandboxFault::no_permission());
-    }
-    let seconds = match asked.get("DurationSeconds") {
-        None => DEFAULT_SESSION_SECONDS,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|seconds| (MIN_SESSION_SECONDS..=role.max_session_duration).contains(seconds))
-            .ok_or_else(|| SandboxFault::duration(role.max_session_duration))?,
+    let external_id = asked.get("ExternalId").map(str::to_owned);
+    let request = TrustRequest {
+        member: "RAM",
+        arns: &asked.caller.trusted_as(),
+        context: &[("sts:ExternalId", Vec::from_iter(external_id))],
     };
-    let expires_at = sandbox.clock.now() + Duration::seconds(seconds.into());
-    let mut answer = single_member(
-        "Credentials",
-        json!({
-            "AccessKeyId": format!("STS.NT{}", sandbox.random_text(22)),
-            "AccessKeySecret": sandbox.random_text(44),
-            "SecurityToken": format!("CAIS{}", sandbox.random_text(508)),
-            "Expiration": check::format_date(expires_at),
-        }),
-    );
-    answer.insert(
-        "AssumedRoleUser".to_owned(),
-        json!({
-            "Arn": format!("{}/{session}", roles::role_arn(account_id, &role.role_name)),
-            "AssumedRoleId": format!("{}:{session}", role.role_id),
-        }),
-    );
-    Ok(answer)
+    match evaluate_trust(&role.trust, &request) {
+        TrustVerdict::Allowed => mint_session(sandbox, asked, &role, session, source),
+        verdict => {
+            let is_denied = verdict == TrustVerdict::Denied;
+            Err(not_trusted(asked, &role.arn(), is_denied))
+        }
+    }
 }
 
 pub async fn get_caller_identity(
@@ -105,6 +68,7 @@ pub async fn get_caller_identity(
             .to_string();
             ("RAMUser", id.clone(), ("UserId", id))
         }
+        PrincipalKind::Anonymous => return Err(SandboxFault::no_permission()),
         PrincipalKind::Session { role, session } => {
             let id = sqlx::query_scalar!(
                 "SELECT role_id

@@ -15,19 +15,22 @@ use super::{
     roles,
     sandbox::Sandbox,
     tags::{Tag, TaggedResource, upsert_tags},
-    users,
+    user_lookup,
 };
 
-/// Those named by `ResourceType` and `ResourceNames`.
+/// Those named by `ResourceType` and `ResourceNames`; in IMS, users named by `ResourceId` or `ResourcePrincipalName`.
 async fn find_named(
     tx: &mut PgTransaction<'_>,
     asked: &SandboxRequest,
 ) -> Result<BTreeMap<String, TaggedResource>, SandboxFault> {
+    if asked.is_ims() {
+        return find_named_users(tx, asked).await;
+    }
     let names = asked.texts("ResourceNames")?;
     let mut found = BTreeMap::new();
     for name in names {
         let resource = match asked.must("ResourceType")? {
-            "user" => TaggedResource::User(users::find_user_by_name(tx, asked, &name).await?),
+            "user" => TaggedResource::User(user_lookup::find_user_by_name(tx, asked, &name).await?),
             "role" => TaggedResource::Role(roles::find_role_by_name(tx, asked, &name).await?),
             "policy" => TaggedResource::Policy(
                 policies::find_custom_policy(tx, asked, &name)
@@ -41,13 +44,43 @@ async fn find_named(
     Ok(found)
 }
 
+async fn find_named_users(
+    tx: &mut PgTransaction<'_>,
+    asked: &SandboxRequest,
+) -> Result<BTreeMap<String, TaggedResource>, SandboxFault> {
+    let mut found = BTreeMap::new();
+    for id in asked.texts("ResourceId")? {
+        let user = user_lookup::find_user_by_id(tx, asked, &id).await?;
+        found.insert(id, TaggedResource::User(user));
+    }
+    for name in asked.texts("ResourcePrincipalName")? {
+        let user = user_lookup::find_user_by_principal_name(tx, asked, &name).await?;
+        found.insert(name, TaggedResource::User(user));
+    }
+    Ok(found)
+}
+
+/// `ResourceType`, which IMS has for users alone.
+fn resource_type(asked: &SandboxRequest) -> Result<&str, SandboxFault> {
+    match (asked.is_ims(), asked.get("ResourceType")) {
+        (false, _) => asked.must("ResourceType"),
+        (true, Some("user") | None) => Ok("user"),
+        (true, Some(_)) => Err(SandboxFault::incorrect("ResourceType")),
+    }
+}
+
 async fn require_named(
     tx: &mut PgTransaction<'_>,
     asked: &SandboxRequest,
 ) -> Result<BTreeMap<String, TaggedResource>, SandboxFault> {
     let named = find_named(tx, asked).await?;
     if named.is_empty() {
-        return Err(SandboxFault::missing("ResourceNames"));
+        let parameter = if asked.is_ims() {
+            "ResourceId"
+        } else {
+            "ResourceNames"
+        };
+        return Err(SandboxFault::missing(parameter));
     }
     Ok(named)
 }
@@ -60,6 +93,7 @@ pub async fn tag_resources(
     if tags.is_empty() {
         return Err(SandboxFault::missing("Tag"));
     }
+    resource_type(asked)?;
     let mut tx = sandbox.pool.begin().await?;
     for resource in require_named(&mut tx, asked).await?.into_values() {
         upsert_tags(&mut tx, resource, &tags).await?;
@@ -72,11 +106,13 @@ pub async fn untag_resources(
     sandbox: &Sandbox,
     asked: &SandboxRequest,
 ) -> Result<ResponseBody, SandboxFault> {
-    let keys = asked.texts("TagKeys")?;
+    let parameter = if asked.is_ims() { "TagKey" } else { "TagKeys" };
+    let keys = asked.texts(parameter)?;
     let all = check::optional_flag(asked, "All")?.unwrap_or_default();
     if keys.is_empty() && !all {
-        return Err(SandboxFault::missing("TagKeys"));
+        return Err(SandboxFault::missing(parameter));
     }
+    resource_type(asked)?;
     let mut tx = sandbox.pool.begin().await?;
     for resource in require_named(&mut tx, asked).await?.into_values() {
         let (user, role, policy) = resource.columns();
@@ -102,7 +138,7 @@ pub async fn list_tag_resources(
     asked: &SandboxRequest,
 ) -> Result<ResponseBody, SandboxFault> {
     let page = PageRequest::read(asked, ("NextToken", "PageSize"), 100)?;
-    let kind = asked.must("ResourceType")?;
+    let kind = resource_type(asked)?;
     let wanted = Tag::given(asked)?;
     let mut tx = sandbox.pool.begin().await?;
     let named = find_named(&mut tx, asked).await?;
@@ -132,6 +168,7 @@ pub async fn list_tag_resources(
              SELECT
                  row_number() OVER (ORDER BY r.name, t.tag_key) AS position,
                  r.name,
+                 COALESCE(r.user_id, r.role_id, r.policy_id) AS id,
                  t.tag_key,
                  t.tag_value
              FROM sandbox.tags t
@@ -142,7 +179,12 @@ pub async fn list_tag_resources(
                AND ($3 OR r.user_id = ANY($4) OR r.role_id = ANY($5) OR r.policy_id = ANY($6))
                AND ($7::jsonb = '{}' OR $7 @> jsonb_build_object(t.tag_key, t.tag_value))
          )
-         SELECT position AS \"position!\", name AS \"name!\", tag_key AS \"tag_key!\", tag_value AS \"tag_value!\"
+         SELECT
+             position AS \"position!\",
+             name AS \"name!\",
+             id AS \"id!\",
+             tag_key AS \"tag_key!\",
+             tag_value AS \"tag_value!\"
          FROM numbered
          WHERE position > $8
          ORDER BY position
@@ -163,13 +205,19 @@ pub async fn list_tag_resources(
         let shown = json!({
             "ResourceType": kind,
             "ResourceName": row.name,
+            "ResourceId": row.id.to_string(),
             "TagKey": row.tag_key,
             "TagValue": row.tag_value,
         });
         (row.position, shown)
     });
     let (shown, next) = page.cut(shown);
-    let mut answer = single_member("TagResources", shown.into());
+    let mut answer = if asked.is_ims() {
+        single_member("TagResources", json!({ "TagResource": shown }))
+    } else {
+        single_member("TagResources", shown.into())
+    };
+    answer.insert("IsTruncated".to_owned(), next.is_some().into());
     if let Some(next) = next {
         answer.insert("NextToken".to_owned(), next.into());
     }

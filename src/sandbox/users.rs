@@ -7,13 +7,18 @@ use time::OffsetDateTime;
 use super::{
     answer::{ResponseBody, single_member},
     asked::SandboxRequest,
-    caller::PrincipalKind,
     check,
     page::PageRequest,
+    record_kind::RecordKind,
+    recycled_users::recycle_user,
     refused::SandboxFault,
     sandbox::Sandbox,
     tags::{self, Tag, TaggedResource},
+    user_lookup::{find_requested_user, parse_user_name, require_user_name},
 };
+
+/// `Status` of every user.
+const ACTIVE: &str = "Active";
 
 /// A user's row.
 struct UserRow {
@@ -25,159 +30,59 @@ struct UserRow {
     comments: String,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
+    tags: Value,
 }
 
 impl UserRow {
     fn shown(self, asked: &SandboxRequest) -> Value {
-        let mut shown = json!({
+        json!({
             "UserId": self.user_id.to_string(),
+            "UserPrincipalName": asked.principal_name(&self.user_name),
+            "UserName": self.user_name,
             "DisplayName": self.display_name,
             "MobilePhone": self.mobile_phone,
             "Email": self.email,
             "Comments": self.comments,
             "CreateDate": check::format_date(self.created_at),
             "UpdateDate": check::format_date(self.updated_at),
-        });
-        let name = if asked.is_ims() {
-            let account_id = &asked.caller.account_id;
-            (
-                "UserPrincipalName",
-                format!("{}@{account_id}.onaliyun.com", self.user_name),
-            )
-        } else {
-            ("UserName", self.user_name)
-        };
-        if let Value::Object(members) = &mut shown {
-            members.insert(name.0.to_owned(), name.1.into());
-        }
-        shown
+            "Tags": { "Tag": self.tags },
+            // Nobody logs in to the sandbox, and no directory is synchronised with it.
+            "LastLoginDate": "",
+            "ProvisionType": "Manual",
+            "Status": ACTIVE,
+        })
     }
 }
 
-/// A user's name in the form of RAM, or of IMS: `NAME@ACCOUNT.onaliyun.com`.
-fn parse_user_name<'a>(
-    asked: &'a SandboxRequest,
-    ram: &str,
-    ims: &str,
-) -> Result<Option<&'a str>, SandboxFault> {
-    if !asked.is_ims() {
-        return asked
-            .get(ram)
-            .map(|text| check::check_name(ram, text, "._-"))
-            .transpose();
-    }
-    let Some(principal) = asked.get(ims) else {
-        return Ok(None);
-    };
-    let (user, domain) = principal
-        .split_once('@')
-        .ok_or_else(|| SandboxFault::incorrect(ims))?;
-    if domain != format!("{}.onaliyun.com", asked.caller.account_id) {
-        return Err(SandboxFault::incorrect(ims));
-    }
-    check::check_name(ims, user, "._-").map(Some)
-}
-
-/// The name of the user that is meant; `None` where none is named.
-fn requested_user_name(asked: &SandboxRequest) -> Result<Option<&str>, SandboxFault> {
-    parse_user_name(asked, "UserName", "UserPrincipalName")
-}
-
-fn require_user_name(asked: &SandboxRequest) -> Result<&str, SandboxFault> {
-    let parameter = if asked.is_ims() {
-        "UserPrincipalName"
-    } else {
-        "UserName"
-    };
-    requested_user_name(asked)?.ok_or_else(|| SandboxFault::missing(parameter))
-}
-
-/// The id of the user that is meant, who stays as long as the transaction: by name, and in IMS also by
-/// UserId or by the id of one of the user's keys. What is given must agree.
-pub async fn find_requested_user(
+async fn read_user(
     tx: &mut PgTransaction<'_>,
     asked: &SandboxRequest,
-) -> Result<i64, SandboxFault> {
-    let by_id = asked.is_ims().then(|| asked.get("UserId")).flatten();
-    let by_key = (asked.identity.action == "GetUser" && asked.is_ims())
-        .then(|| asked.get("UserAccessKeyId"))
-        .flatten();
-    let by_name = if by_id.is_some() || by_key.is_some() {
-        requested_user_name(asked)?
-    } else {
-        Some(require_user_name(asked)?)
-    };
-    find_user(tx, &asked.caller.account_id, by_name, by_id, by_key).await
-}
-
-/// The user named, or the caller where the caller is one; `None` is the account itself.
-pub async fn find_user_or_caller(
-    tx: &mut PgTransaction<'_>,
-    asked: &SandboxRequest,
-) -> Result<Option<i64>, SandboxFault> {
-    let name = match (requested_user_name(asked)?, &asked.caller.kind) {
-        (Some(name), _) => name,
-        (None, PrincipalKind::User(name)) => name,
-        (None, PrincipalKind::Root) => return Ok(None),
-        (None, PrincipalKind::Session { .. }) => require_user_name(asked)?,
-    };
-    let id = find_user(tx, &asked.caller.account_id, Some(name), None, None).await?;
-    Ok(Some(id))
-}
-
-/// The user of this id, or the caller where none is given. The account itself has to give one.
-pub async fn find_id_or_caller(
-    tx: &mut PgTransaction<'_>,
-    asked: &SandboxRequest,
-) -> Result<i64, SandboxFault> {
-    let (name, id) = match (asked.get("UserId"), &asked.caller.kind) {
-        (Some(id), _) => (None, Some(id)),
-        (None, PrincipalKind::User(name)) => (Some(name.as_str()), None),
-        (None, PrincipalKind::Root | PrincipalKind::Session { .. }) => {
-            return Err(SandboxFault::missing("UserId"));
-        }
-    };
-    find_user(tx, &asked.caller.account_id, name, id, None).await
-}
-
-/// The user of this name.
-pub async fn find_user_by_name(
-    tx: &mut PgTransaction<'_>,
-    asked: &SandboxRequest,
-    name: &str,
-) -> Result<i64, SandboxFault> {
-    let name = check::check_name("UserName", name, "._-")?;
-    find_user(tx, &asked.caller.account_id, Some(name), None, None).await
-}
-
-async fn find_user(
-    tx: &mut PgTransaction<'_>,
-    account_id: &str,
-    name: Option<&str>,
-    id: Option<&str>,
-    key: Option<&str>,
-) -> Result<i64, SandboxFault> {
-    sqlx::query_scalar!(
-        "SELECT user_id
-         FROM sandbox.users u
-         WHERE account_id = $1
-           AND ($2::text IS NULL OR user_name = $2)
-           AND ($3::text IS NULL OR user_id::text = $3)
-           AND ($4::text IS NULL OR EXISTS (
-               SELECT 1
-               FROM sandbox.access_keys k
-               WHERE k.user_id = u.user_id
-                 AND k.access_key_id = $4
-           ))
-         FOR UPDATE OF u",
-        account_id,
-        name,
-        id,
-        key
+    user_id: i64,
+) -> Result<ResponseBody, SandboxFault> {
+    let user = sqlx::query_as!(
+        UserRow,
+        "SELECT
+             user_id,
+             user_name,
+             display_name,
+             mobile_phone,
+             email,
+             comments,
+             created_at,
+             updated_at,
+             '[]'::jsonb AS \"tags!\"
+         FROM sandbox.users
+         WHERE user_id = $1",
+        user_id
     )
-    .fetch_optional(&mut **tx)
-    .await?
-    .ok_or_else(|| SandboxFault::not_exist("User"))
+    .fetch_one(&mut **tx)
+    .await?;
+    let mut shown = user.shown(asked);
+    if let Value::Object(members) = &mut shown {
+        let tags = tags::find_tags(tx, TaggedResource::User(user_id)).await?;
+        members.insert("Tags".to_owned(), tags);
+    }
+    Ok(single_member("User", shown))
 }
 
 pub async fn create_user(
@@ -188,8 +93,7 @@ pub async fn create_user(
     let tags = Tag::given(asked)?;
     let text = |name, longest| check::optional_text(asked, name, longest);
     let mut tx = sandbox.pool.begin().await?;
-    let user = sqlx::query_as!(
-        UserRow,
+    let user_id = sqlx::query_scalar!(
         "INSERT INTO sandbox.users (
              account_id,
              user_name,
@@ -201,15 +105,7 @@ pub async fn create_user(
              updated_at
          )
          VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-         RETURNING
-             user_id,
-             user_name,
-             display_name,
-             mobile_phone,
-             email,
-             comments,
-             created_at,
-             updated_at",
+         RETURNING user_id",
         asked.caller.account_id,
         user_name,
         text("DisplayName", 128)?.unwrap_or_else(|| user_name.to_owned()),
@@ -220,9 +116,10 @@ pub async fn create_user(
     )
     .fetch_one(&mut *tx)
     .await?;
-    tags::upsert_tags(&mut tx, TaggedResource::User(user.user_id), &tags).await?;
+    tags::upsert_tags(&mut tx, TaggedResource::User(user_id), &tags).await?;
+    let shown = read_user(&mut tx, asked, user_id).await?;
     tx.commit().await?;
-    Ok(single_member("User", user.shown(asked)))
+    Ok(shown)
 }
 
 pub async fn get_user(
@@ -231,62 +128,56 @@ pub async fn get_user(
 ) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
     let user_id = find_requested_user(&mut tx, asked).await?;
-    let user = sqlx::query_as!(
-        UserRow,
-        "SELECT
-             user_id,
-             user_name,
-             display_name,
-             mobile_phone,
-             email,
-             comments,
-             created_at,
-             updated_at
-         FROM sandbox.users
-         WHERE user_id = $1",
-        user_id
-    )
-    .fetch_one(&mut *tx)
-    .await?;
-    let mut shown = user.shown(asked);
-    if let Value::Object(members) = &mut shown
-        && asked.is_ims()
-    {
-        let tags = tags::find_tags(&mut tx, TaggedResource::User(user_id)).await?;
-        members.insert("Tags".to_owned(), tags);
-    }
-    Ok(single_member("User", shown))
+    read_user(&mut tx, asked, user_id).await
 }
 
+/// A page of users, under the list's two names: `ListUsers`, and `ListUserBasicInfos` of IMS.
 pub async fn list_users(
     sandbox: &Sandbox,
     asked: &SandboxRequest,
+    names: (&str, &str),
 ) -> Result<ResponseBody, SandboxFault> {
     let page = PageRequest::asked(asked, if asked.is_ims() { 1000 } else { 100 })?;
+    let status = asked.get("Status").unwrap_or(ACTIVE);
     let users = sqlx::query_as!(
         UserRow,
         "SELECT
-             user_id,
-             user_name,
-             display_name,
-             mobile_phone,
-             email,
-             comments,
-             created_at,
-             updated_at
-         FROM sandbox.users
-         WHERE account_id = $1
-           AND user_id > $2
-         ORDER BY user_id
-         LIMIT $3",
+             u.user_id,
+             u.user_name,
+             u.display_name,
+             u.mobile_phone,
+             u.email,
+             u.comments,
+             u.created_at,
+             u.updated_at,
+             COALESCE(t.tags, '[]') AS \"tags!\"
+         FROM sandbox.users u
+         CROSS JOIN LATERAL (
+             SELECT
+                 jsonb_agg(
+                     jsonb_build_object('TagKey', tag_key, 'TagValue', tag_value)
+                     ORDER BY tag_key
+                 ) AS tags,
+                 COALESCE(jsonb_object_agg(tag_key, tag_value), '{}') AS by_key
+             FROM sandbox.tags
+             WHERE user_id = u.user_id
+         ) t
+         WHERE u.account_id = $1
+           AND u.user_id > $2
+           AND t.by_key @> $3
+           AND $4
+         ORDER BY u.user_id
+         LIMIT $5",
         asked.caller.account_id,
         page.after,
+        Tag::as_object(&Tag::given(asked)?),
+        status.eq_ignore_ascii_case(ACTIVE),
         page.limit()
     )
     .fetch_all(&sandbox.pool)
     .await?;
     let shown = |user: UserRow| (user.user_id, user.shown(asked));
-    Ok(page.write(("Users", "User"), users.into_iter().map(shown)))
+    Ok(page.write(names, users.into_iter().map(shown)))
 }
 
 pub async fn update_user(
@@ -297,8 +188,7 @@ pub async fn update_user(
     let text = |name, longest| check::optional_text(asked, name, longest);
     let mut tx = sandbox.pool.begin().await?;
     let user_id = find_requested_user(&mut tx, asked).await?;
-    let user = sqlx::query_as!(
-        UserRow,
+    sqlx::query!(
         "UPDATE sandbox.users
          SET user_name = COALESCE($2, user_name),
              display_name = COALESCE($3, display_name),
@@ -306,16 +196,7 @@ pub async fn update_user(
              email = COALESCE($5, email),
              comments = COALESCE($6, comments),
              updated_at = $7
-         WHERE user_id = $1
-         RETURNING
-             user_id,
-             user_name,
-             display_name,
-             mobile_phone,
-             email,
-             comments,
-             created_at,
-             updated_at",
+         WHERE user_id = $1",
         user_id,
         new_name,
         text("NewDisplayName", 128)?,
@@ -324,26 +205,37 @@ pub async fn update_user(
         text("NewComments", 128)?,
         sandbox.clock.now()
     )
-    .fetch_one(&mut *tx)
+    .execute(&mut *tx)
     .await?;
+    let shown = read_user(&mut tx, asked, user_id).await?;
     tx.commit().await?;
-    Ok(single_member("User", user.shown(asked)))
+    Ok(shown)
 }
 
+/// Moves a user to the recycle bin.
 pub async fn delete_user(
     sandbox: &Sandbox,
     asked: &SandboxRequest,
 ) -> Result<ResponseBody, SandboxFault> {
     let mut tx = sandbox.pool.begin().await?;
     let user_id = find_requested_user(&mut tx, asked).await?;
-    // What hangs on the user keeps it, by constraint.
-    sqlx::query!(
-        "DELETE FROM sandbox.users
-         WHERE user_id = $1",
-        user_id
+    // What else hangs on the user keeps it by constraint; a device would be deleted with it.
+    let has_device = sqlx::query_scalar!(
+        "SELECT EXISTS (
+             SELECT 1
+             FROM sandbox.records
+             WHERE user_id = $1
+               AND kind = $2
+         ) AS \"has_device!\"",
+        user_id,
+        RecordKind::MfaDevice.code()
     )
-    .execute(&mut *tx)
+    .fetch_one(&mut *tx)
     .await?;
+    if has_device {
+        return Err(SandboxFault::delete_conflict("User.MFADevice"));
+    }
+    recycle_user(&mut tx, user_id, sandbox.clock.now()).await?;
     tx.commit().await?;
     Ok(ResponseBody::new())
 }

@@ -398,7 +398,7 @@ async fn request_that_bypasses_the_gateway_is_refused() {
         json!({ "User": [] })
     );
     assert_eq!(
-        cloud.refused("GetAccountAlias", &[]).await,
-        "404 InvalidAction.NotFound"
+        cloud.ask(STS, "GenerateSessionAccessKey", &[]).await.code(),
+        "InvalidAction.NotFound"
     );
 }

@@ -8,20 +8,20 @@ use crate::harness::{ACCOUNT, Behind, TestNode};
 const RAM: &str = "2015-05-01";
 const IMS: &str = "2019-08-15";
 
-struct Cloud {
-    node: TestNode,
-    root: SigningCredentials,
+pub struct Cloud {
+    pub node: TestNode,
+    pub root: SigningCredentials,
 }
 
 impl Cloud {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let node = TestNode::new(Behind::Sandbox).await;
         let root = node.key("LTAI5tFakeRoot", None).await;
         Self { node, root }
     }
 
     /// The body where it is done, `status code` where it is not.
-    async fn ask(
+    pub async fn ask(
         &self,
         version: &str,
         action: &str,
@@ -37,17 +37,17 @@ impl Cloud {
         }
     }
 
-    async fn ram(&self, action: &str, parameters: &[(&str, &str)]) -> Value {
+    pub async fn ram(&self, action: &str, parameters: &[(&str, &str)]) -> Value {
         let done = self.ask(RAM, action, parameters).await;
         done.unwrap_or_else(|refused| panic!("{action}: {refused}"))
     }
 
-    async fn ims(&self, action: &str, parameters: &[(&str, &str)]) -> Value {
+    pub async fn ims(&self, action: &str, parameters: &[(&str, &str)]) -> Value {
         let done = self.ask(IMS, action, parameters).await;
         done.unwrap_or_else(|refused| panic!("{action}: {refused}"))
     }
 
-    async fn refused(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+    pub async fn refused(&self, action: &str, parameters: &[(&str, &str)]) -> String {
         self.ask(RAM, action, parameters).await.unwrap_err()
     }
 }
@@ -638,10 +638,11 @@ async fn user_named_by_id_is_also_renamed_and_deleted_in_the_directory() {
 }
 
 #[tokio::test]
-async fn sandbox_serves_more_than_forty_actions() {
+async fn sandbox_serves_every_action_of_the_sdks() {
     let cloud = Cloud::new().await;
     let catalogue = std::fs::read_to_string("config/catalogue.csv").unwrap();
     let mut served = 0;
+    let mut missing = Vec::new();
     for line in catalogue.lines().filter(|line| !line.starts_with('#')) {
         let mut fields = line.split(',');
         let (product, version, action) = (
@@ -655,7 +656,11 @@ async fn sandbox_serves_more_than_forty_actions() {
         let answered = cloud.ask(version, action, &[]).await;
         if answered.err().as_deref() != Some("404 InvalidAction.NotFound") {
             served += 1;
+        } else {
+            missing.push(action);
         }
     }
-    assert_eq!(served, 66);
+    assert_eq!(served, 180);
+    // The old core SDKs alone know these.
+    assert_eq!(missing, ["GenerateSessionAccessKey", "GetSessionAccessKey"]);
 }

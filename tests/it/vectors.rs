@@ -2,13 +2,20 @@
 
 use std::{collections::BTreeMap, fs};
 
-use akgate_rules::{request::parameters::Parameters, signature::rpc};
+use akgate_rules::{
+    identity::{Identity, IdentityFault},
+    mac_key::MacKey,
+    request::parameters::Parameters,
+    signature::rpc,
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use sm3::Sm3;
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
 #[derive(Debug, Deserialize)]
 struct Vector {
@@ -77,4 +84,52 @@ fn mac<M: Mac + KeyInit>(key: &str, text: &str) -> Vec<u8> {
         .finalize()
         .into_bytes()
         .to_vec()
+}
+
+#[derive(Debug, Deserialize)]
+struct IdentityVectors {
+    key: String,
+    vectors: Vec<IdentityVector>,
+}
+
+#[derive(Debug, Deserialize)]
+struct IdentityVector {
+    name: String,
+    header: String,
+    method: String,
+    target: String,
+    body: String,
+    now: i64,
+    outcome: String,
+    principal: String,
+}
+
+/// The same vectors judge the code of docs/upstream.md: `tests/interop/upstream`.
+#[test]
+fn identity_header_is_judged_as_upstreams_judge_it() {
+    let given: IdentityVectors =
+        serde_json::from_str(include_str!("../vectors/identity.json")).unwrap();
+    let key = <[u8; 32]>::try_from(hex::decode(&given.key).unwrap()).unwrap();
+    let key = MacKey::new(Zeroizing::new(key));
+    assert_eq!(given.vectors.len(), 23);
+    for vector in &given.vectors {
+        let request = (
+            vector.method.as_str(),
+            vector.target.as_str(),
+            vector.body.as_bytes(),
+        );
+        let now = OffsetDateTime::from_unix_timestamp(vector.now).unwrap();
+        let outcome = match Identity::open(&vector.header, &key, request, now) {
+            Ok(identity) => {
+                let principal = identity.principal.unwrap_or_default();
+                assert_eq!(principal, vector.principal, "{}", vector.name);
+                "accepted"
+            }
+            Err(IdentityFault::Malformed) => "malformed",
+            Err(IdentityFault::Forged) => "forged",
+            Err(IdentityFault::Stale) => "stale",
+            Err(IdentityFault::OtherRequest) => "other request",
+        };
+        assert_eq!(outcome, vector.outcome, "{}", vector.name);
+    }
 }

@@ -96,8 +96,9 @@ impl AttackMove {
     /// Whether the handlers were reached with a change. A read that carries a trick may pass; whether the trick worked
     /// shows in the account.
     pub fn reached(self, reply: &ApiReply) -> bool {
-        let by_handler =
-            (200..300).contains(&reply.status) || reply.text(&["HostId"]) == Some("sandbox");
+        // A refusal by the gateway names the host that was asked; one by the sandbox, that of the service.
+        let host = reply.text(&["HostId"]).unwrap_or_default();
+        let by_handler = (200..300).contains(&reply.status) || host.ends_with(".aliyuncs.com");
         match self {
             Self::ForgedIdentity => false,
             _ => by_handler,
