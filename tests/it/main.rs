@@ -37,6 +37,7 @@ mod layer;
 mod leaks;
 mod leaving;
 mod letters;
+mod lineage;
 mod load_slots;
 mod log_sink;
 mod looking;
