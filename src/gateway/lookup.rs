@@ -135,9 +135,14 @@ impl Caller {
     #[must_use]
     pub fn origins(&self) -> Vec<String> {
         let session = self.session.iter().flat_map(|session| &session.origins);
-        std::iter::once(self.root().as_str().to_owned())
-            .chain(session.cloned())
-            .collect()
+        let mut origins = vec![self.root().as_str().to_owned()];
+        for one in session {
+            // A session of a role that assumes the same role comes through it twice.
+            if !origins.contains(one) {
+                origins.push(one.clone());
+            }
+        }
+        origins
     }
 
     /// Every account whose profile counts.

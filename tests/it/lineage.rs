@@ -526,7 +526,7 @@ async fn descendants_are_lifted_with_their_ancestor_only_as_operators_say() {
         .await
         .restriction_id;
     let confirm = "UPDATE restrictions SET state = 'Confirmed', confirmed_at = imposed_at, confirmed_by = 'contact:x'
-         WHERE ancestor_id IS NULL";
+         WHERE ancestor_id IS NULL AND state <> 'Lifted'";
     run(&node.pool, confirm).await;
     lift_by_two(&node.pool, restriction, NOW).await;
     assert!(!node.refuses(&leaked).await);
@@ -718,7 +718,9 @@ async fn descendant_that_was_freed_alone_stays_free() {
     let all =
         descendants::list_descendants(&mut db, restriction, OffsetDateTime::UNIX_EPOCH, NOW, 10)
             .await;
-    assert_eq!(all.unwrap().len(), 2, "they are shown all the same");
+    let all = all.unwrap();
+    let keys = all.iter().filter(|one| one.kind == "key").count();
+    assert_eq!(keys, 2, "they are shown all the same: {all:?}");
 }
 
 #[tokio::test]

@@ -152,6 +152,7 @@ async fn insert_intents(
              SELECT n.origin, n.made, w.request_id, w.access_key_id, w.received_at
              FROM unnest($17::uuid[], $18::text[], $19::text[]) AS n (request_id, origin, made)
              JOIN written w USING (request_id)
+             ON CONFLICT DO NOTHING
          )
          SELECT
              request_id,
