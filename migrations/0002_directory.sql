@@ -97,6 +97,7 @@ CREATE TABLE sessions (
     mint_histories uuid[] NOT NULL,
     mint_revisions bigint[] NOT NULL,
     account_ids text[] NOT NULL,
+    origins text[] NOT NULL DEFAULT '{}',
     sealed_secret bytea NOT NULL,
     seal_key_id integer NOT NULL,
     blind_index bytea,
@@ -110,6 +111,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_addition_idx ON sessions (addition);
 CREATE INDEX sessions_expires_idx ON sessions (expires_at);
 CREATE INDEX sessions_ancestors_idx ON sessions USING gin (ancestors);
+CREATE INDEX sessions_origins_idx ON sessions USING gin (origins);
 CREATE INDEX sessions_blind_index_idx ON sessions (blind_index);
 COMMENT ON TABLE sessions IS 'Sessions that were handed out, each under the key that minted it.';
 COMMENT ON COLUMN sessions.access_key_id IS 'The public part, STS.…';
@@ -119,6 +121,7 @@ COMMENT ON COLUMN sessions.ancestors IS 'The AccessKey that it descends from, th
 COMMENT ON COLUMN sessions.mint_histories IS 'For each ancestor, the history of that revision.';
 COMMENT ON COLUMN sessions.mint_revisions IS 'For each ancestor, the revision at which it minted its descendant.';
 COMMENT ON COLUMN sessions.account_ids IS 'Every account of the lineage, its own included.';
+COMMENT ON COLUMN sessions.origins IS 'The roles and identity providers that it and the sessions before it came through, as creations names them; its own first.';
 COMMENT ON COLUMN sessions.sealed_secret IS 'The secret part, sealed for this row.';
 COMMENT ON COLUMN sessions.seal_key_id IS 'Which key of the ring sealed it.';
 COMMENT ON COLUMN sessions.blind_index IS 'HMAC of the secret, so that a leaked one can be found; null for one that was kept before there was any.';
@@ -127,6 +130,23 @@ COMMENT ON COLUMN sessions.minted_at IS 'When it was minted.';
 COMMENT ON COLUMN sessions.expires_at IS 'When it ends.';
 COMMENT ON COLUMN sessions.request_id IS 'The call that minted it.';
 COMMENT ON COLUMN sessions.addition IS 'The addition by which it became known.';
+
+CREATE TABLE creations (
+    origin text NOT NULL,
+    made text NOT NULL,
+    request_id uuid NOT NULL,
+    made_by text NOT NULL,
+    made_at timestamptz NOT NULL,
+    CONSTRAINT creations_pkey PRIMARY KEY (origin, made, request_id)
+);
+CREATE INDEX creations_made_idx ON creations (made);
+CREATE INDEX creations_made_at_idx ON creations USING brin (made_at);
+COMMENT ON TABLE creations IS 'What was made by what: the lineage of access keys, users, roles and identity providers. It outlives the intents and the sessions.';
+COMMENT ON COLUMN creations.origin IS 'What made it: an AccessKeyId; or KIND:ACCOUNT/NAME in lower case, for what the key belongs to or the session came through: user, role, saml, oidc.';
+COMMENT ON COLUMN creations.made IS 'What was made: an AccessKeyId, or KIND:ACCOUNT/NAME. A deleted user is NAME#ID.';
+COMMENT ON COLUMN creations.request_id IS 'The call that made it; all zeros where an import told of it.';
+COMMENT ON COLUMN creations.made_by IS 'The AccessKey or session that signed the call; empty where none did.';
+COMMENT ON COLUMN creations.made_at IS 'When that call was received.';
 
 CREATE TABLE key_ring_checks (
     key_id integer CONSTRAINT key_ring_checks_pkey PRIMARY KEY,

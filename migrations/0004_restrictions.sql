@@ -4,7 +4,7 @@ CREATE TABLE restrictions (
     restriction_id uuid CONSTRAINT restrictions_pkey PRIMARY KEY,
     access_key_id text NOT NULL,
     state text NOT NULL CONSTRAINT restrictions_state_check CHECK (state IN ('Imposed', 'Confirmed', 'Lifted')),
-    cause text NOT NULL CONSTRAINT restrictions_cause_check CHECK (cause IN ('Reported', 'Reactivated')),
+    cause text NOT NULL CONSTRAINT restrictions_cause_check CHECK (cause IN ('Reported', 'Reactivated', 'Descendant')),
     imposed_at timestamptz NOT NULL,
     notified_at timestamptz,
     reminders integer NOT NULL DEFAULT 0,
@@ -24,7 +24,10 @@ CREATE TABLE restrictions (
     lifted_history uuid,
     lifted_revision bigint,
     tombstone boolean NOT NULL DEFAULT false,
+    ancestor_id uuid CONSTRAINT restrictions_ancestor_fkey REFERENCES restrictions,
+    descendants_since timestamptz,
     revision bigint NOT NULL,
+    CONSTRAINT restrictions_ancestor_check CHECK ((cause = 'Descendant') = (ancestor_id IS NOT NULL)),
     CONSTRAINT restrictions_lift_check CHECK ((state = 'Lifted') = (lifted_at IS NOT NULL AND lifted_by IS NOT NULL AND lift_reason IS NOT NULL AND lifted_revision IS NOT NULL)),
     CONSTRAINT restrictions_tombstone_check CHECK (NOT tombstone OR state = 'Lifted'),
     CONSTRAINT restrictions_confirmation_check CHECK (state <> 'Confirmed' OR (confirmed_at IS NOT NULL AND confirmed_by IS NOT NULL)),
@@ -34,13 +37,15 @@ CREATE UNIQUE INDEX restrictions_in_force_key ON restrictions (access_key_id) WH
 CREATE INDEX restrictions_key_idx ON restrictions (access_key_id);
 CREATE INDEX restrictions_revision_idx ON restrictions (revision);
 CREATE INDEX restrictions_next_check_idx ON restrictions (next_check_at) WHERE state <> 'Lifted';
+CREATE INDEX restrictions_ancestor_idx ON restrictions (ancestor_id) WHERE ancestor_id IS NOT NULL;
+CREATE INDEX restrictions_descendants_idx ON restrictions (access_key_id) WHERE descendants_since IS NOT NULL AND state <> 'Lifted';
 CREATE INDEX restrictions_key_prefix_idx ON restrictions (access_key_id COLLATE "C");
 CREATE INDEX restrictions_ticket_prefix_idx ON restrictions (ticket COLLATE "C") WHERE ticket IS NOT NULL;
 COMMENT ON TABLE restrictions IS 'Restrictive protection of a leaked AccessKey: at most one in force per key.';
 COMMENT ON COLUMN restrictions.restriction_id IS 'UUID version 7.';
 COMMENT ON COLUMN restrictions.access_key_id IS 'The key, known to the directory or not; the restriction outlives it.';
 COMMENT ON COLUMN restrictions.state IS 'Imposed; Confirmed: the owner says that the key is cleaned up; Lifted.';
-COMMENT ON COLUMN restrictions.cause IS 'Reported: a leak report. Reactivated: a key that was not active when its restriction was lifted works again.';
+COMMENT ON COLUMN restrictions.cause IS 'Reported: a leak report. Reactivated: a key that was not active when its restriction was lifted works again. Descendant: a restricted key made it.';
 COMMENT ON COLUMN restrictions.imposed_at IS 'Since when it is in force.';
 COMMENT ON COLUMN restrictions.notified_at IS 'When the first letter about it was sent: the escalation ladder counts from here.';
 COMMENT ON COLUMN restrictions.reminders IS 'Reminders that are over.';
@@ -59,7 +64,41 @@ COMMENT ON COLUMN restrictions.lift_reason IS 'Why, in the operator''s words.';
 COMMENT ON COLUMN restrictions.lifted_history IS 'The history of lifted_revision.';
 COMMENT ON COLUMN restrictions.lifted_revision IS 'Sessions minted before this revision stay restricted; 0 where its delivery was undone: none does.';
 COMMENT ON COLUMN restrictions.tombstone IS 'The key was not active when the restriction was lifted: if it is activated again, it is restricted again.';
+COMMENT ON COLUMN restrictions.ancestor_id IS 'The restriction of the key that it descends from; null where the key itself leaked.';
+COMMENT ON COLUMN restrictions.descendants_since IS 'What the key made since then is restricted as it becomes known; null: what it made stays free.';
 COMMENT ON COLUMN restrictions.revision IS 'Revision of its last change.';
+
+-- Climbs from what becomes known to what made it, and no further than what an operator has freed while its ancestor is
+-- restricted.
+CREATE FUNCTION restricting_ancestor(things text[]) RETURNS uuid
+    LANGUAGE sql STABLE
+    AS $$
+        WITH RECURSIVE climb (thing, made_at) AS (
+            SELECT thing, 'infinity'::timestamptz
+            FROM unnest(things) AS n (thing)
+            WHERE EXISTS (SELECT 1 FROM restrictions WHERE descendants_since IS NOT NULL AND state <> 'Lifted')
+            UNION
+            SELECT c.origin, c.made_at
+            FROM climb
+            JOIN creations c ON c.made = climb.thing
+            WHERE NOT EXISTS (
+                SELECT 1
+                FROM restrictions r
+                JOIN restrictions a ON a.restriction_id = r.ancestor_id
+                WHERE r.access_key_id = climb.thing
+                  AND r.state = 'Lifted'
+                  AND a.state <> 'Lifted'
+            )
+        )
+        SELECT COALESCE(r.ancestor_id, r.restriction_id)
+        FROM climb
+        JOIN restrictions r ON r.access_key_id = climb.thing
+        WHERE r.descendants_since <= climb.made_at
+          AND r.state <> 'Lifted'
+        ORDER BY r.restriction_id
+        LIMIT 1
+    $$;
+COMMENT ON FUNCTION restricting_ancestor IS 'The restriction that reaches what descends from these, as creations names them; null for none. Costs one look at an index while no restriction reaches descendants.';
 
 CREATE TABLE leak_reports (
     report_id uuid CONSTRAINT leak_reports_pkey PRIMARY KEY,

@@ -16,6 +16,7 @@ CREATE TABLE intents (
     source_ip text NOT NULL,
     user_agent text NOT NULL,
     received_at timestamptz NOT NULL,
+    root text,
     outcome text
         CONSTRAINT intents_outcome_check CHECK (outcome IN ('Succeeded', 'Failed', 'NotForwarded', 'Unknown', 'NotRecorded')),
     status integer,
@@ -24,7 +25,7 @@ CREATE TABLE intents (
     CONSTRAINT intents_replay_key PRIMARY KEY (access_key_id, nonce, signed_at)
 ) PARTITION BY RANGE (signed_at);
 CREATE INDEX intents_request_idx ON intents (request_id);
-CREATE INDEX intents_key_idx ON intents (access_key_id, received_at DESC);
+CREATE INDEX intents_root_idx ON intents ((COALESCE(root, access_key_id)), received_at DESC);
 CREATE INDEX intents_received_idx ON intents USING brin (received_at);
 COMMENT ON TABLE intents IS 'Calls that were to change something, written before they were forwarded; a partition per day (UTC) of signing.';
 COMMENT ON COLUMN intents.access_key_id IS 'The key that signed; with nonce and signed_at it is accepted once, on every node.';
@@ -42,6 +43,7 @@ COMMENT ON COLUMN intents.names IS 'The parameters that the catalogue lists for 
 COMMENT ON COLUMN intents.source_ip IS 'Where it came from.';
 COMMENT ON COLUMN intents.user_agent IS 'What the caller said it was, cut at 256 characters.';
 COMMENT ON COLUMN intents.received_at IS 'When it was received.';
+COMMENT ON COLUMN intents.root IS 'What the session that signed descends from: an AccessKey, or an identity provider as creations names it; null where the signer itself is that.';
 COMMENT ON COLUMN intents.outcome IS 'What came of it; null: not known (yet). NotForwarded: a restriction came in between, or the registry could not be asked. NotRecorded: executed, but what it changed could not be learnt.';
 COMMENT ON COLUMN intents.status IS 'HTTP status of upstream''s answer.';
 COMMENT ON COLUMN intents.code IS 'Error code of upstream''s answer.';

@@ -70,7 +70,7 @@ COMMENT ON COLUMN token_guesses.wrong IS 'How many of them were wrong, or are be
 CREATE TABLE approvals (
     approval_id uuid CONSTRAINT approvals_pkey PRIMARY KEY,
     kind text NOT NULL
-        CONSTRAINT approvals_kind_check CHECK (kind IN ('Lift', 'UndoDelivery', 'Exception', 'DisableKey', 'SwitchMode')),
+        CONSTRAINT approvals_kind_check CHECK (kind IN ('Lift', 'UndoDelivery', 'Exception', 'DisableKey', 'SwitchMode', 'RestrictDescendants')),
     subject_id uuid NOT NULL,
     request jsonb NOT NULL,
     reason text NOT NULL,

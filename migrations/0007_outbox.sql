@@ -13,17 +13,18 @@ CREATE TABLE letters (
     created_at timestamptz NOT NULL,
     settled_at timestamptz,
     CONSTRAINT letters_kind_check CHECK (
-        kind IN ('Announced', 'Imposed', 'Repeated', 'Reminder', 'Widened', 'Confirmed', 'Withdrawn', 'Lifted', 'Suspected')
+        kind IN ('Announced', 'Imposed', 'Repeated', 'Reminder', 'Widened', 'Confirmed', 'Withdrawn', 'Lifted', 'Suspected', 'Descendants')
     ),
     CONSTRAINT letters_about_check CHECK ((restriction_id IS NULL) = (kind = 'Suspected') AND (access_key_id IS NULL) <> (kind = 'Suspected'))
 );
 CREATE INDEX letters_due_idx ON letters (due_at) WHERE state = 'Due';
 CREATE INDEX letters_restriction_idx ON letters (restriction_id);
 CREATE UNIQUE INDEX letters_repeated_key ON letters (restriction_id, contact_id) WHERE kind = 'Repeated' AND state = 'Due';
+CREATE UNIQUE INDEX letters_descendants_key ON letters (restriction_id, contact_id) WHERE kind = 'Descendants' AND state = 'Due';
 CREATE INDEX letters_suspected_idx ON letters (access_key_id, contact_id) WHERE kind = 'Suspected';
 COMMENT ON TABLE letters IS 'The outbox: written in the transaction of what it tells, sent at least once.';
 COMMENT ON COLUMN letters.letter_id IS 'UUID version 7; its Message-ID on every attempt.';
-COMMENT ON COLUMN letters.kind IS 'What it tells: Announced (before enforce_from), Imposed, Repeated (seen again), Reminder, Widened, Confirmed, Withdrawn, Lifted; Suspected (the id alone was seen: nothing is restricted).';
+COMMENT ON COLUMN letters.kind IS 'What it tells: Announced (before enforce_from), Imposed, Repeated (seen again), Reminder, Widened, Confirmed, Withdrawn, Lifted; Suspected (the id alone was seen: nothing is restricted); Descendants (what the key made is restricted).';
 COMMENT ON COLUMN letters.restriction_id IS 'The restriction that it is about; null of a suspicion.';
 COMMENT ON COLUMN letters.access_key_id IS 'The key that is suspected to have leaked; null of a letter about a restriction.';
 COMMENT ON COLUMN letters.contact_id IS 'Who is written to.';

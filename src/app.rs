@@ -42,7 +42,7 @@ use akgate_owners::{
     },
     pages::{self, OwnerPages, PageTemplates, PublicRateLimit},
 };
-use akgate_rules::{operation::DataError, restriction::LiftRule};
+use akgate_rules::{lineage::DescendantPolicy, operation::DataError, restriction::LiftRule};
 use akgate_state::{
     calls::recorder::Recorder,
     clock::Clock,
@@ -106,6 +106,8 @@ pub struct IntakeSettings {
     pub body_budget: usize,
     /// How suspicions are handled.
     pub suspicions: SuspicionPolicy,
+    /// What becomes of what a leaked key made.
+    pub descendants: DescendantPolicy,
     /// Sources that sign, and where each publishes its keys.
     pub signing_sources: Vec<(DeliveryContract, SigningKeyFetcher)>,
     /// Sources that have a token.
@@ -126,6 +128,7 @@ impl Default for IntakeSettings {
                 most_per_hour: Some(10_000),
                 tell_owners: false,
             },
+            descendants: DescendantPolicy::default(),
             signing_sources: Vec::new(),
             token_sources: Vec::new(),
             public_reporting: None,
@@ -357,6 +360,7 @@ impl Node {
             pool,
             pages: templates,
             lift: settings.lift,
+            descendants: intake.descendants,
             clock,
             timeout: database_timeout,
         };
@@ -427,6 +431,7 @@ impl Node {
             body_limit: settings.body_limit,
             body_timeout: settings.body_timeout,
             suspicions: settings.suspicions,
+            descendants: settings.descendants,
             // A permit per KiB.
             body_budget: Arc::new(Semaphore::new(settings.body_budget >> 10)),
         }
@@ -496,13 +501,20 @@ impl Node {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Does the upkeep of the database until told to stop; records of calls are kept for `retention`.
-    pub async fn upkeep(&self, retention: time::Duration, stop: watch::Receiver<bool>) {
+    /// Does the upkeep of the database until told to stop; records of calls are kept for `retention`, and what made what for
+    /// `lineage_retention`.
+    pub async fn upkeep(
+        &self,
+        retention: time::Duration,
+        lineage_retention: time::Duration,
+        stop: watch::Receiver<bool>,
+    ) {
         let upkeep = Upkeep {
             pool: &self.dependencies.pools.worker,
             clock: &*self.dependencies.clock,
             timeout: self.dependencies.database_timeout,
             retention,
+            lineage_retention,
         };
         let metrics = &self.dependencies.metrics;
         let report_unknown = |count| metrics.unknown_outcomes(count);

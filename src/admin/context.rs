@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::{http::problem::Problem, oidc::sign_in::SignInService};
 use akgate_api::receipts::{Receipt, Wait};
 use akgate_rules::{
+    lineage::DescendantPolicy,
     operation::{Blocklist, Catalogue, DataError},
     position::Position,
     verdict::{Policy, Profile},
@@ -55,6 +56,8 @@ pub struct AdminApi {
 pub struct AdminSettings {
     /// Which changes need an approval.
     pub four_eyes: FourEyes,
+    /// What becomes of what a leaked key made.
+    pub descendants: DescendantPolicy,
     /// The policy in this node's configuration.
     pub policy: Policy,
     /// The profile of accounts that have none of their own.
@@ -71,6 +74,7 @@ impl Default for AdminSettings {
     fn default() -> Self {
         Self {
             four_eyes: FourEyes::default(),
+            descendants: DescendantPolicy::default(),
             policy: Policy::default(),
             profile: Profile::default(),
             requests_per_second: NonZeroU32::MIN.saturating_add(99),

@@ -17,9 +17,9 @@ use crate::{
     http::{idempotency, problem::Problem, rate_limit, verbs::CustomMethods},
     openapi,
     v1::{
-        accounts, activity, approvals, audit, confirm, decisions, deliveries, events, exceptions,
-        keys, leak_reports, letters, lift, nodes, observations, operators, policy, restrictions,
-        service, sign_in, tasks, timeline,
+        accounts, activity, approvals, audit, confirm, decisions, deliveries, descendants, events,
+        exceptions, keys, leak_reports, letters, lift, nodes, observations, operators, policy,
+        restrictions, service, sign_in, tasks, timeline,
     },
 };
 
@@ -34,6 +34,7 @@ fn documented_routes() -> OpenApiRouter<AdminApi> {
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(restrictions::list_restrictions))
         .routes(routes!(timeline::get_timeline))
+        .routes(routes!(descendants::list_descendants))
         .routes(routes!(approvals::list_approvals))
         .routes(routes!(nodes::list_nodes))
         .routes(routes!(letters::list_letters))
@@ -125,8 +126,12 @@ fn verbs(admin: &AdminApi) -> Vec<(&'static str, CustomMethods)> {
                 vec![
                     ("confirm", post(confirm::confirm_restriction)),
                     ("lift", post(lift::lift_restriction)),
+                    (
+                        "restrict_descendants",
+                        post(descendants::restrict_descendants),
+                    ),
                 ],
-                "A restriction can be confirmed (:confirm) and lifted (:lift).",
+                "A restriction can be confirmed (:confirm), lifted (:lift) and extended to descendants (:restrict_descendants).",
             ),
         ),
         (

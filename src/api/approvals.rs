@@ -13,7 +13,7 @@ use crate::values::{BoundedText, PageSize, choice, optional_text_schema, text_sc
 pub struct ApprovalView {
     /// UUID version 7.
     pub approval_id: Uuid,
-    /// `Lift`, `UndoDelivery`, `Exception`, `DisableKey` or `SwitchMode`.
+    /// `Lift`, `UndoDelivery`, `Exception`, `DisableKey`, `SwitchMode` or `RestrictDescendants`.
     pub kind: String,
     /// The restriction or the delivery; all zeros for the mode.
     pub subject_id: Uuid,

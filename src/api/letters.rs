@@ -17,7 +17,8 @@ pub struct LetterView {
     pub restriction_id: Option<Uuid>,
     /// The key that is suspected to have leaked; null for a restriction.
     pub access_key_id: Option<String>,
-    /// `Announced`, `Imposed`, `Repeated`, `Reminder`, `Widened`, `Confirmed`, `Withdrawn`, `Lifted` or `Suspected`.
+    /// `Announced`, `Imposed`, `Repeated`, `Reminder`, `Widened`, `Confirmed`, `Withdrawn`, `Lifted`, `Suspected` or
+    /// `Descendants`.
     pub kind: String,
     /// The recipient's address.
     pub email: String,

@@ -9,6 +9,7 @@ pub mod approvals;
 pub mod audit;
 pub mod decisions;
 pub mod deliveries;
+pub mod descendants;
 pub mod events;
 pub mod exceptions;
 pub mod keys;

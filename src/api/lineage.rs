@@ -9,13 +9,14 @@ use crate::values::PageSize;
 /// A key or session of a lineage.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Relative {
-    /// Its id.
+    /// Its id; of what is no key or session, `KIND:ACCOUNT/NAME`.
     pub access_key_id: String,
     /// Distance from the requested one: negative for ancestors, 0 for itself, positive for descendants.
     pub distance: i32,
     /// The key or session that created it; null if unknown.
     pub created_by: Option<String>,
-    /// `AccessKey` or `Session`; null if it is not (or no longer) in the directory.
+    /// `AccessKey`, `Session`, or `user`, `role`, `saml`, `oidc` and other kinds of objects; null for a key or session that
+    /// is not (or no longer) in the directory.
     pub kind: Option<String>,
     /// `Active`, `Inactive` or `Deleted`; for a session, `Live` or `Ended`.
     pub status: Option<String>,

@@ -28,7 +28,7 @@ pub struct RestrictionView {
     pub key_status: Option<String>,
     /// `Imposed`, `Confirmed` or `Lifted`.
     pub state: String,
-    /// `Reported` or `Reactivated`.
+    /// `Reported`, `Reactivated` or `Descendant`.
     pub cause: String,
     /// When it was imposed.
     #[serde(with = "time::serde::rfc3339")]
@@ -67,6 +67,12 @@ pub struct RestrictionView {
     /// When operators were asked to disable the key.
     #[serde(with = "time::serde::rfc3339::option")]
     pub disabling_proposed_at: Option<OffsetDateTime>,
+    /// The restriction of the key that made this one, or what it came through; null if the key leaked itself.
+    #[serde(default)]
+    pub ancestor_restriction_id: Option<Uuid>,
+    /// What the key made since then is restricted too, as it becomes known; null if what it made stays free.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub descendants_since: Option<OffsetDateTime>,
     /// When a source first saw the key, by the earliest of all its reports; null if none says so.
     #[serde(with = "time::serde::rfc3339::option")]
     pub first_seen: Option<OffsetDateTime>,
@@ -74,15 +80,6 @@ pub struct RestrictionView {
     pub report_count: i64,
     /// The newest of them, at most 100, oldest first; the others are under `GET /admin/v1/leak-reports?restriction_id=`.
     pub reports: Vec<ReportView>,
-}
-
-impl RestrictionView {
-    /// Since when others may have had the key: when it was imposed, or the earliest `first_seen` of its reports.
-    #[must_use]
-    pub fn public_since(&self) -> OffsetDateTime {
-        self.first_seen
-            .map_or(self.imposed_at, |seen| seen.min(self.imposed_at))
-    }
 }
 
 /// Where the owner's confirmation is recorded.
@@ -110,6 +107,10 @@ pub struct LiftRequest {
     /// Lift although the owner has not confirmed the clean-up: a second operator must approve.
     #[serde(default)]
     pub accept_no_confirmation: bool,
+    /// Lift what is restricted because it descends from the key as well: a second operator must approve. Otherwise, it
+    /// stays restricted.
+    #[serde(default)]
+    pub with_descendants: bool,
 }
 
 /// Which restrictions to list.

@@ -12,9 +12,9 @@ pub struct TimelineEvent {
     /// When it happened.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// `Found`, `Reported`, `Imposed`, `CallsRefused` (in one hour), `LetterSent`, `LetterFailed`, `Widened`,
-    /// `Confirmed`, `Withdrawn`, `ApprovalRequested`, `ApprovalDecided`, `ExceptionRevoked`, `Lifted` or `Enforced`
-    /// (the receipt of a change).
+    /// `Found`, `Reported`, `Imposed`, `DescendantsRestricted`, `CallsRefused` (in one hour), `LetterSent`, `LetterFailed`,
+    /// `Widened`, `Confirmed`, `Withdrawn`, `ApprovalRequested`, `ApprovalDecided`, `ExceptionRevoked`, `Lifted` or
+    /// `Enforced` (the receipt of a change).
     pub event: String,
     /// Who: a source, `operator:NAME`, `contact:ID` or `policy`; null for nobody in particular.
     pub by: Option<String>,

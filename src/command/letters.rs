@@ -26,7 +26,7 @@ use akgate_state::{
 pub enum LettersCommand {
     /// Preview a letter about an imaginary key, rendered from the templates
     Preview {
-        /// Announced, Imposed, Repeated, Reminder, Widened, Confirmed, Withdrawn, Lifted or Suspected
+        /// Announced, Imposed, Repeated, Reminder, Widened, Confirmed, Withdrawn, Lifted, Suspected or Descendants
         #[arg(ignore_case = true, value_parser = parse_any_case::<LetterKind>)]
         kind: LetterKind,
         /// en or zh-CN

@@ -195,6 +195,9 @@ pub struct AdminSection {
     /// How long an approval stays open before it expires, in hours.
     #[config(env = "AKGATE_ADMIN_APPROVALS_EXPIRE_HOURS", default = 24)]
     pub approvals_expire_hours: u16,
+    /// Restricting more descendants of a leaked AccessKey than this at once needs a second operator.
+    #[config(env = "AKGATE_ADMIN_DESCENDANTS_APPROVAL_ABOVE", default = 100)]
+    pub descendants_approval_above: usize,
     /// Sign-in with an OpenID Connect provider.
     #[config(nested)]
     pub oidc: OidcSection,

@@ -7,6 +7,7 @@ use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use super::{error::ConfigError, text::ConfigText};
 use akgate_rules::{
     ladder::EscalationLadder,
+    lineage::DescendantPolicy,
     restriction::LiftRule,
     verdict::{Mode, Profile},
 };
@@ -50,9 +51,15 @@ pub struct PolicySection {
     #[config(env = "AKGATE_POLICY_REFUSE_UNLEASED_READS", default = false)]
     pub refuse_unleased_reads: bool,
     /// Who lifts a restriction. "operator": an operator, after the owner's confirmation. "auto_lift": also akgate itself, if
-    /// the access key is disabled or deleted and the owner has reviewed everything that it created and changed.
+    /// the access key is disabled or deleted and the owner has reviewed, item by item, everything that it and what it made
+    /// created and changed; if nobody knows since when it was public, as far back as anything is recorded.
     #[config(env = "AKGATE_POLICY_LIFT", default = "operator")]
     pub lift: LiftRule,
+    /// What becomes of what a leaked AccessKey made: other AccessKeys, and the sessions of roles and identity providers.
+    /// "list": operators can look at it. "suspect": letters and pages tell owners of it as well, and operators can restrict
+    /// it with one command. "restrict": it is restricted with the key, to any depth.
+    #[config(env = "AKGATE_POLICY_DESCENDANTS", default = "suspect")]
+    pub descendants: DescendantPolicy,
     /// Whether owners are notified of suspicions: the id of an AccessKey was seen, without its secret. A suspicion restricts
     /// nothing; owners get at most one letter about it per key in 30 days.
     #[config(env = "AKGATE_POLICY_TELL_SUSPECTED", default = false)]

@@ -135,7 +135,10 @@ impl RegistrySection {
 #[derive(Debug, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct RecordsSection {
-    /// How many days records of mutations are kept.
+    /// How many days records of calls that change something are kept.
     #[config(env = "AKGATE_RECORDS_RETENTION_DAYS", default = 90)]
     pub retention_days: u16,
+    /// How many days it is kept which AccessKey made which other, which user, which role and which identity provider.
+    #[config(env = "AKGATE_RECORDS_LINEAGE_DAYS", default = 1096)]
+    pub lineage_days: u16,
 }

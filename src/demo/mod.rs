@@ -46,6 +46,7 @@ use akgate_net::{
 use akgate_owners::letters::{facts::LetterSettings, mailer::FolderMailer};
 use akgate_rules::{
     ladder::EscalationLadder,
+    lineage::DescendantPolicy,
     mac_key::MacKey,
     operation::Product,
     restriction::LiftRule,
@@ -311,7 +312,14 @@ async fn run_demo_steps<W: io::Write>(
     });
     tasks.spawn({
         let (node, stopped) = (Arc::clone(&node), stopped.clone());
-        async move { node.upkeep(time::Duration::days(90), stopped).await }
+        async move {
+            node.upkeep(
+                time::Duration::days(90),
+                time::Duration::days(1096),
+                stopped,
+            )
+            .await
+        }
     });
     let worker = node.worker(LetterWorkerSettings {
         mailer: Arc::new(FolderMailer::new(state.letters.clone())),
@@ -327,6 +335,7 @@ async fn run_demo_steps<W: io::Write>(
             mode: Mode::Enforce,
             enforce_from: None,
             ladder: EscalationLadder::default(),
+            descendants: DescendantPolicy::default(),
         },
         lift: LiftRule::default(),
     })?;

@@ -12,15 +12,16 @@ use super::{
     enforce::{PendingChange, Permitted, decide_again, permit_with_lease},
     gate::Gate,
     judge::{call_record, record_permit},
-    trace::{Trace, VerdictLabel},
+    trace::{OpenIntent, Trace, VerdictLabel},
 };
 use akgate_rules::{
     fault::Fault,
+    lineage,
     position::Position,
     verdict::{Clearance, Grounds, Permit},
 };
 use akgate_state::{
-    calls::intents::{Intent, IntentOutcome},
+    calls::intents::{Creation, Intent, IntentOutcome},
     directory::with_timeout,
 };
 
@@ -46,7 +47,10 @@ pub async fn record_intent(
         let position = permit.basis().position;
         trace.in_flight_intent = Some(gate.calls.enter_with_intent(caller.root(), position));
     }
-    let signed_at = intent.signed_at;
+    let open = OpenIntent {
+        signed_at: intent.signed_at,
+        made: intent.made.as_ref().map(|creation| creation.made.clone()),
+    };
     let timeout = gate.settings.database_timeout;
     let position = match with_timeout(timeout, gate.intents.submit(intent)).await {
         Ok(IntentOutcome::At(position)) => position,
@@ -56,7 +60,7 @@ pub async fn record_intent(
             return Err(Fault::Unavailable);
         }
     };
-    trace.open_intent = Some(signed_at);
+    trace.open_intent = Some(open);
     // `None`: the database runs on another server, whose history is not known yet.
     let position = position.ok_or(Fault::Unavailable)?;
     authenticated.intent = Some(position);
@@ -128,10 +132,25 @@ fn intent_of(
         // A call without a signature cannot be replayed: each is a new call.
         None => (trace.request_id.to_string(), trace.received_at),
     };
+    let parameters = authenticated.verified.request().parameters();
+    let parameter = |name: &str| parameters.get(name);
+    let caller = authenticated.caller.as_deref();
+    let root = match caller {
+        Some(caller) => caller.session_root().map(str::to_owned),
+        None => lineage::provider_origin(parameter),
+    };
+    let made = caller.and_then(|caller| {
+        let account_id = &caller.account_id;
+        let made = lineage::object_made_by(&authenticated.operation, account_id, parameter)?;
+        let origins = caller.origins();
+        Some(Creation { made, origins })
+    });
     Intent {
         call: call_record(gate, trace, authenticated),
         nonce,
         signed_at,
         grounds: VerdictLabel::from(grounds).as_str(),
+        root,
+        made,
     }
 }

@@ -192,9 +192,11 @@ fn keys_affected_by(gate: &Gate, change: &DirectoryChange) -> Option<AffectedKey
         | DirectoryChange::DeletedUser(_) => Some(AffectedKeys::All),
         DirectoryChange::KeyStatus(id, KeyStatus::Active) => affected_keys_of(gate, id),
         DirectoryChange::NewKey(key) => affected_keys_of(gate, &key.record.access_key_id),
-        DirectoryChange::NewSession(_)
-        | DirectoryChange::NewUser(..)
-        | DirectoryChange::RenamedUser(..) => None,
+        // Restricted at its birth, where a restriction reaches what it came through.
+        DirectoryChange::NewSession(session) => {
+            affected_keys_of(gate, &session.record.access_key_id)
+        }
+        DirectoryChange::NewUser(..) | DirectoryChange::RenamedUser(..) => None,
     }
 }
 

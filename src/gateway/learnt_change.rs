@@ -7,6 +7,7 @@ use super::{answer_tree::text_at, lookup::Caller};
 use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret, SecurityToken},
+    lineage,
     operation::{
         Operation, Product,
         user_parameters::{NamedUser, named_user, new_user_name},
@@ -17,7 +18,7 @@ use akgate_rules::{
 use akgate_state::{
     directory::{
         KeyRecord,
-        keys::NewKey,
+        keys::{KeyCreator, NewKey},
         sessions::{Ancestor, NewSession, SessionParent, SessionRecord},
     },
     keys::directory_change::{DirectoryChange, UserRef},
@@ -162,7 +163,12 @@ impl AnsweredCall<'_> {
                 status,
                 secret: AccessKeySecret::new(secret.to_owned()),
             },
-            created_by: Some(caller.access_key_id.clone()),
+            created_by: Some(KeyCreator {
+                access_key_id: caller.access_key_id.clone(),
+                origins: caller.origins(),
+                request_id: self.request_id,
+                at: self.received_at,
+            }),
         }))
     }
 
@@ -195,6 +201,7 @@ impl AnsweredCall<'_> {
                 },
                 account_id: caller.account_id.clone(),
             }),
+            federated_by: lineage::provider_origin(|name| self.parameters.get(name)),
             minted_at: self.received_at,
             request_id: self.request_id,
         })))

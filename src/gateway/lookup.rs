@@ -22,6 +22,7 @@ use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
     fault::Fault,
+    lineage,
     position::{History, Position},
 };
 use akgate_state::{
@@ -92,6 +93,8 @@ pub struct CallerSession {
     pub ancestors: Vec<Ancestor>,
     /// Every account of the lineage.
     pub account_ids: Vec<String>,
+    /// The roles and identity providers that the lineage came through, its own first ([`lineage`]).
+    pub origins: Vec<String>,
 }
 
 impl Caller {
@@ -113,6 +116,33 @@ impl Caller {
         self.ancestors()
             .first()
             .map_or(&self.access_key_id, |ancestor| &ancestor.access_key_id)
+    }
+
+    /// What the calls of a session count for when the session is gone: the AccessKey that it descends from, or its
+    /// identity provider. `None` for an access key, whose calls count for itself.
+    #[must_use]
+    pub fn session_root(&self) -> Option<&str> {
+        let session = self.session.as_ref()?;
+        let provider = session.origins.iter().find(|one| lineage::is_provider(one));
+        match (session.ancestors.first(), provider) {
+            (Some(ancestor), _) => Some(ancestor.access_key_id.as_str()),
+            (None, Some(provider)) => Some(provider),
+            (None, None) => None,
+        }
+    }
+
+    /// Everything that whatever this caller makes descends from ([`lineage`]).
+    #[must_use]
+    pub fn origins(&self) -> Vec<String> {
+        let session = self.session.iter().flat_map(|session| &session.origins);
+        let mut origins = vec![self.root().as_str().to_owned()];
+        for one in session {
+            // A session of a role that assumes the same role comes through it twice.
+            if !origins.contains(one) {
+                origins.push(one.clone());
+            }
+        }
+        origins
     }
 
     /// Every account whose profile counts.
@@ -287,6 +317,7 @@ impl KeyLookup {
                         token_sha256: found.record.token_sha256,
                         ancestors: found.ancestors,
                         account_ids: found.account_ids,
+                        origins: found.origins,
                     }),
                     position: found.position,
                 };

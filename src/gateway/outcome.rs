@@ -2,7 +2,10 @@
 
 use http::StatusCode;
 
-use super::{gate::Gate, trace::Trace};
+use super::{
+    gate::Gate,
+    trace::{OpenIntent, Trace},
+};
 use akgate_rules::fault::Fault;
 use akgate_state::calls::{CallOutcome, batch::SettledIntent};
 
@@ -14,7 +17,7 @@ pub fn record_outcome(
     status: Option<StatusCode>,
     code: Option<String>,
 ) {
-    let Some(signed_at) = trace.open_intent.take() else {
+    let Some(OpenIntent { signed_at, made }) = trace.open_intent.take() else {
         return;
     };
     if outcome == CallOutcome::Unknown {
@@ -27,6 +30,7 @@ pub fn record_outcome(
         status: status.map(|status| status.as_u16()),
         code,
         at: gate.clock.now(),
+        made,
     });
 }
 

@@ -33,6 +33,15 @@ const MAX_HOST: usize = 255;
 /// The longest `User-Agent` that is kept, in characters.
 const MAX_USER_AGENT: usize = 256;
 
+/// An intent whose outcome is not recorded yet.
+#[derive(Debug)]
+pub struct OpenIntent {
+    /// The time that was signed.
+    pub signed_at: OffsetDateTime,
+    /// What the call makes, if it succeeds.
+    pub made: Option<String>,
+}
+
 /// The trace of one call.
 #[derive(Debug)]
 pub struct Trace {
@@ -68,8 +77,8 @@ pub struct Trace {
     pub verdict: Option<VerdictLabel>,
     /// The restriction that refuses it, or would refuse it.
     pub restriction: Option<Uuid>,
-    /// The signed time of its intent, from when that is written until its outcome is recorded.
-    pub open_intent: Option<OffsetDateTime>,
+    /// Its intent, from when that is written until its outcome is recorded.
+    pub open_intent: Option<OpenIntent>,
     /// Whether a byte may have been sent to the upstream.
     pub was_sent: bool,
     /// The observation point, if this node observes it.

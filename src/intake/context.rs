@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use akgate_rules::lineage::DescendantPolicy;
 use akgate_state::database::Pool;
 use tokio::sync::Semaphore;
 
@@ -52,6 +53,8 @@ pub struct Intake {
     pub body_budget: Arc<Semaphore>,
     /// How suspicions are handled.
     pub suspicions: SuspicionPolicy,
+    /// What becomes of what a leaked key made.
+    pub descendants: DescendantPolicy,
     /// Sources that sign, by name.
     pub signing_sources: Arc<HashMap<String, SigningSource>>,
     /// Sources that have a token.
@@ -91,6 +94,7 @@ impl Intake {
             actor: &Actor::Source(source.to_owned()),
             grounds: ReportGrounds::Proof,
             suspicions: self.suspicions,
+            descendants: self.descendants,
             ledger: Some(ledger),
         };
         let recording =

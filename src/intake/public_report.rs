@@ -156,6 +156,7 @@ pub async fn process_claims(intake: Intake, mut stop: watch::Receiver<bool>) {
             &intake.pool,
             &intake.ring,
             &public_reporting.host,
+            intake.descendants,
             CLAIM_BATCH_SIZE,
             now,
         );

@@ -13,6 +13,7 @@ pub mod fault;
 pub mod identity;
 pub mod ladder;
 pub mod leak;
+pub mod lineage;
 pub mod mac_key;
 pub mod operation;
 pub mod position;

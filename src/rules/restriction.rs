@@ -36,6 +36,8 @@ crate::text_enum! {
         Reported = "Reported",
         /// An access key that was inactive when its restriction was lifted is active again.
         Reactivated = "Reactivated",
+        /// A restricted access key made it, or what it came through.
+        Descendant = "Descendant",
     }
 }
 

@@ -62,6 +62,7 @@ pub(super) fn letter_settings(
             mode: policy.mode,
             enforce_from: policy.enforce_from.map(|instant| instant.0),
             ladder: policy.escalation.ladder(),
+            descendants: policy.descendants,
         },
         lift: policy.lift,
     })

@@ -111,6 +111,7 @@ pub(super) fn bind_listeners(
         let address = listener.local_addr();
         let settings = AdminSettings {
             four_eyes: four_eyes_settings(section),
+            descendants: config.sections.policy.descendants,
             policy: gateway::configured_policy(&config.sections.policy),
             profile: config.sections.policy.profile,
             requests_per_second: section.requests_per_second,
@@ -126,6 +127,7 @@ pub(super) fn bind_listeners(
 fn four_eyes_settings(section: &AdminSection) -> FourEyes {
     FourEyes {
         expires_after: time::Duration::hours(section.approvals_expire_hours.into()),
+        descendants_approval_above: section.descendants_approval_above,
     }
 }
 

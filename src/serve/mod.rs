@@ -217,7 +217,8 @@ pub async fn run_process(config: &Config) -> Result<(), ServeError> {
         working.spawn(async move { worker.run(leaving).await });
         let (node, leaving) = (Arc::clone(&node), stages.leave.subscribe());
         let retention = time::Duration::days(sections.records.retention_days.into());
-        working.spawn(async move { node.upkeep(retention, leaving).await });
+        let lineage = time::Duration::days(sections.records.lineage_days.into());
+        working.spawn(async move { node.upkeep(retention, lineage, leaving).await });
     }
 
     signals.next().await;

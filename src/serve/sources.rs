@@ -27,6 +27,7 @@ pub(super) fn intake_settings(sections: &ConfigSections) -> Result<IntakeSetting
         body_timeout: Duration::from_secs(sources.body_timeout_seconds),
         body_budget: sources.body_budget_bytes,
         suspicions: suspicion_settings(sections),
+        descendants: sections.policy.descendants,
         signing_sources: signed?,
         token_sources: token_sources?,
         public_reporting: public_reporting(sections)?,

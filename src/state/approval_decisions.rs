@@ -14,6 +14,7 @@ use crate::{
     live::barrier::AffectedKeys,
     restrictions::{
         active_restriction::ActiveRestrictionFault,
+        descendants_approval::{DescendantsFault, RestrictDescendants},
         disable::DisableKey,
         exceptions::GrantException,
         lift::{LiftFault, LiftRestriction},
@@ -32,6 +33,7 @@ enum Change {
     Exception(GrantException),
     DisableKey(DisableKey),
     SwitchMode(SwitchMode),
+    RestrictDescendants(RestrictDescendants),
 }
 
 impl Change {
@@ -47,6 +49,7 @@ impl Change {
             Self::Exception(change) => change.carry_out(tx, parties, now).await?,
             Self::DisableKey(change) => change.carry_out(tx, parties, now).await?,
             Self::SwitchMode(change) => change.carry_out(tx, parties, now).await?,
+            Self::RestrictDescendants(change) => change.carry_out(tx, parties, now).await?,
         })
     }
 
@@ -57,6 +60,7 @@ impl Change {
             Self::Exception(change) => change.affected_keys(),
             Self::DisableKey(change) => change.affected_keys(),
             Self::SwitchMode(change) => change.affected_keys(),
+            Self::RestrictDescendants(change) => change.affected_keys(),
         }
     }
 
@@ -67,6 +71,7 @@ impl Change {
             Self::Exception(change) => change.restriction_id(),
             Self::DisableKey(change) => change.restriction_id(),
             Self::SwitchMode(change) => change.restriction_id(),
+            Self::RestrictDescendants(change) => change.restriction_id(),
         }
     }
 }
@@ -98,6 +103,9 @@ pub enum DecisionFault {
     /// The delivery does not allow it now.
     #[error(transparent)]
     Undo(#[from] UndoFault),
+    /// There is nothing to restrict now.
+    #[error(transparent)]
+    Descendants(#[from] DescendantsFault),
     /// The key does not allow it now.
     #[error(transparent)]
     Leaked(#[from] ActiveRestrictionFault),

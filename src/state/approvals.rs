@@ -18,12 +18,15 @@ use akgate_rules::position::Position;
 pub struct FourEyes {
     /// How long an approval stays open.
     pub expires_after: Duration,
+    /// A change that restricts more descendants than this needs an approval.
+    pub descendants_approval_above: usize,
 }
 
 impl Default for FourEyes {
     fn default() -> Self {
         Self {
             expires_after: Duration::hours(24),
+            descendants_approval_above: 100,
         }
     }
 }
@@ -265,7 +268,7 @@ impl VoidReason {
     /// The kinds of request that it makes void.
     fn kinds(self) -> &'static [&'static str] {
         match self {
-            Self::Lifted => &["Lift", "Exception", "DisableKey"],
+            Self::Lifted => &["Lift", "Exception", "DisableKey", "RestrictDescendants"],
             Self::Confirmed => &["UndoDelivery"],
             Self::KeyGone => &["DisableKey"],
         }

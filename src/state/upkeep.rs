@@ -13,7 +13,7 @@ use crate::{
     },
     clock::Clock,
     database::Pool,
-    directory::{StateFault, sessions, with_timeout},
+    directory::{StateFault, lineage, sessions, with_timeout},
     operators::{idempotency, store},
     outbox::events,
 };
@@ -35,6 +35,8 @@ pub struct Upkeep<'a> {
     pub timeout: Duration,
     /// How long records of calls are kept.
     pub retention: time::Duration,
+    /// How long it is kept what made what.
+    pub lineage_retention: time::Duration,
 }
 
 impl Upkeep<'_> {
@@ -84,6 +86,9 @@ impl Upkeep<'_> {
         )
         .await;
         self.step("tokens", store::delete_expired_tokens(pool, now))
+            .await;
+        let forgotten = now - self.lineage_retention;
+        self.step("lineage", lineage::delete_creations_before(pool, forgotten))
             .await;
         self.step("sessions", sessions::delete_sessions_before(pool, ended))
             .await;

@@ -195,6 +195,7 @@ async fn report_secret(pool: &PgPool, name: &str) -> RecordedReport {
         actor: &Actor::Source("github".into()),
         grounds: ReportGrounds::Proof,
         suspicions: SuspicionPolicy::default(),
+        descendants: akgate_rules::lineage::DescendantPolicy::default(),
         ledger: None,
     };
     let report = LeakReport {
@@ -453,6 +454,7 @@ fn new_session(name: &str) -> DirectoryChange {
             },
             account_id: ACCOUNT.into(),
         }),
+        federated_by: None,
         minted_at: NOW,
         request_id: Uuid::new_v4(),
     }))

@@ -504,6 +504,7 @@ async fn delivery_is_listed_with_its_reports_and_undone_by_an_operator() {
         actor: &Actor::Source("github".into()),
         grounds: ReportGrounds::Proof,
         suspicions: SuspicionPolicy::default(),
+        descendants: akgate_rules::lineage::DescendantPolicy::default(),
         ledger: Some(DeliveryOrigin::Body {
             sha256: &[7; 32],
             key_identifier: Some("90a4"),

@@ -335,6 +335,7 @@ async fn undo_that_lifts_a_restriction_needs_approval() {
             actor: &by,
             grounds: ReportGrounds::Decision,
             suspicions: SuspicionPolicy::default(),
+            descendants: akgate_rules::lineage::DescendantPolicy::default(),
             ledger: Some(DeliveryOrigin::Existing(batch)),
         };
         let report = |n| LeakReport {

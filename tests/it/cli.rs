@@ -196,6 +196,7 @@ Dry run: this would be lifted with the resolution AcceptedRisk.
 │           ┆ reason: the owner insists                            │
 │           ┆ resolution: AcceptedRisk                             │
 │           ┆ restriction_id: [..] │
+│           ┆ with_descendants: false                              │
 │ reason    ┆ the owner insists                                    │
 │ requester ┆ operator:olga                                        │
 │ requested ┆ 2026-11-26 12:00:00Z                                 │
@@ -253,6 +254,7 @@ request:
   reason: the owner insists
   resolution: AcceptedRisk
   restriction_id: [..]
+  with_descendants: false
 requested_at: "2026-11-26T12:00:00Z"
 requested_by: operator:olga
 state: Approved
@@ -284,10 +286,12 @@ No pending approvals.
 {
   "access_key_id": "LTAI5tFakeAlice",
   "account_id": "5123456789012345",
+  "ancestor_restriction_id": null,
   "approved_by": "operator:anna",
   "cause": "Reported",
   "confirmed_at": null,
   "confirmed_by": null,
+  "descendants_since": null,
   "disabling_proposed_at": null,
   "first_seen": null,
   "imposed_at": "2026-11-26T12:00:00Z",
@@ -580,15 +584,20 @@ List, impose, confirm and lift restrictions
 Usage: akgate restrictions <COMMAND>
 
 Commands:
-  list      List restrictions, newest first
-  show      Show one restriction with its leak reports
-  timeline  Show the events of a restriction, in order
-  watch     Follow changes of restrictions, one line each; Ctrl-C to stop
-  impose    Restrict an AccessKey, with or without proof of a leak
-  confirm   Record an owner's confirmation that did not come through the link in the letter
-  lift      Lift a restriction; a second operator must approve if the owner has not confirmed or the
-            key is still active
-  help      Print this message or the help of the given subcommand(s)
+  list                  List restrictions, newest first
+  show                  Show one restriction with its leak reports
+  timeline              Show the events of a restriction, in order
+  watch                 Follow changes of restrictions, one line each; Ctrl-C to stop
+  impose                Restrict an AccessKey, with or without proof of a leak
+  confirm               Record an owner's confirmation that did not come through the link in the
+                        letter
+  descendants           List what the leaked key made, or what came through that: AccessKeys,
+                        sessions, users, roles and everything else
+  restrict-descendants  Restrict all AccessKeys and sessions that descend from the leaked key, now
+                        and from now on; a second operator must approve if they are many
+  lift                  Lift a restriction; a second operator must approve if the owner has not
+                        confirmed or the key is still active
+  help                  Print this message or the help of the given subcommand(s)
 
 Options:
   -h, --help  Print help

@@ -188,6 +188,7 @@ async fn event_is_delivered_once_and_signed_with_both_secrets() {
             actor: &actor,
             grounds: ReportGrounds::Proof,
             suspicions: SuspicionPolicy::default(),
+            descendants: akgate_rules::lineage::DescendantPolicy::default(),
             ledger: None,
         };
         record_reports(

@@ -371,6 +371,7 @@ pub async fn decide(
         actor: &Actor::Operator("olga".into()),
         grounds: ReportGrounds::Decision,
         suspicions: SuspicionPolicy::default(),
+        descendants: akgate_rules::lineage::DescendantPolicy::default(),
         ledger: None,
     };
     let recorded = record_reports(pool, ring, &delivery, &[report], now)
@@ -428,6 +429,7 @@ pub async fn lift_by_two(pool: &PgPool, restriction_id: Uuid, now: OffsetDateTim
             active_key: true,
             no_confirmation: false,
         },
+        with_descendants: false,
     };
     let olga = Actor::Operator("olga".into());
     let eyes = FourEyes::default();

@@ -81,6 +81,7 @@ async fn deliver(pool: &PgPool, reports: &[LeakReport]) -> Vec<Option<RecordedRe
         actor: &Actor::Source("github".into()),
         grounds: ReportGrounds::Proof,
         suspicions: most(10_000),
+        descendants: akgate_rules::lineage::DescendantPolicy::default(),
         ledger: None,
     };
     record_reports(pool, &ring(), &delivery, reports, NOW)
@@ -361,6 +362,7 @@ async fn delivery_is_recorded_once_and_no_text_contains_a_secret() {
             actor: &Actor::Source("github".into()),
             grounds: ReportGrounds::Proof,
             suspicions: SuspicionPolicy::default(),
+            descendants: akgate_rules::lineage::DescendantPolicy::default(),
             ledger: Some(DeliveryOrigin::Body {
                 sha256: &[7; 32],
                 key_identifier: Some("90a4"),
@@ -484,6 +486,7 @@ async fn source_with_too_many_suspicions_is_paused_and_its_proven_leaks_still_re
             actor: &Actor::Source("github".into()),
             grounds: ReportGrounds::Proof,
             suspicions: most(100),
+            descendants: akgate_rules::lineage::DescendantPolicy::default(),
             ledger: None,
         };
         record_reports(pool, &ring(), &delivery, &reports, now)
@@ -543,6 +546,7 @@ async fn source_with_too_many_suspicions_is_paused_and_its_proven_leaks_still_re
         actor: &Actor::Source("gitlab".into()),
         grounds: ReportGrounds::Proof,
         suspicions: most(100),
+        descendants: akgate_rules::lineage::DescendantPolicy::default(),
         ledger: None,
     };
     record_reports(pool, &ring(), &other, &throw_away(0, 1), next_hour)

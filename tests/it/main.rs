@@ -38,6 +38,7 @@ mod leaks;
 mod learning;
 mod leaving;
 mod letters;
+mod lineage;
 mod load_slots;
 mod log_sink;
 mod looking;

@@ -65,7 +65,7 @@ async fn operation_documents_its_errors_and_requires_a_token() {
             assert!(operation["operationId"].is_string());
         }
     }
-    assert_eq!(count, 54);
+    assert_eq!(count, 56);
 }
 
 #[tokio::test]

@@ -72,6 +72,18 @@ fn operations() -> Vec<(Method, String, Value, Right)> {
             Right::Read,
         ),
         (
+            Method::GET,
+            format!("/admin/v1/restrictions/{NOBODY}/descendants"),
+            Value::Null,
+            Right::Read,
+        ),
+        (
+            Method::POST,
+            format!("/admin/v1/restrictions/{NOBODY}:restrict_descendants"),
+            json!({ "reason": "test" }),
+            Right::Act,
+        ),
+        (
             Method::POST,
             format!("/admin/v1/restrictions/{NOBODY}:confirm"),
             json!({ "ticket": "T-1" }),

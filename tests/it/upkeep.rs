@@ -116,6 +116,7 @@ async fn calls_go_on_while_a_dump_reads_and_partitions_come_and_go() {
                 clock: &SystemClock,
                 timeout: Duration::from_secs(2),
                 retention: time::Duration::days(30),
+                lineage_retention: time::Duration::days(300),
             };
             upkeep.run(stopped, |_| {}).await;
         })
@@ -180,6 +181,7 @@ async fn upkeep_reports_how_many_outcomes_it_has_marked() {
         clock: &SystemClock,
         timeout: Duration::from_secs(5),
         retention: time::Duration::days(30),
+        lineage_retention: time::Duration::days(300),
     };
     let (stop, stopped) = watch::channel(false);
     let reported = AtomicU64::new(0);
@@ -241,6 +243,7 @@ async fn outcome_that_nobody_wrote_becomes_unknown_and_a_later_one_counts() {
         status: Some(200),
         code: None,
         at: now,
+        made: None,
     };
     SettledIntent::write(pool, &[answer]).await.unwrap();
     let later = now + time::Duration::minutes(11);

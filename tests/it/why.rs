@@ -254,6 +254,7 @@ async fn refusal_after_an_undo_says_that_the_session_passes_and_it_does() {
         actor: &by,
         grounds: ReportGrounds::Decision,
         suspicions: SuspicionPolicy::default(),
+        descendants: akgate_rules::lineage::DescendantPolicy::default(),
         ledger: Some(DeliveryOrigin::Existing(batch)),
     };
     let report = LeakReport {

@@ -189,9 +189,9 @@ async fn run(connection: &mut PgConnection, statement: &str) {
     statement.execute(connection).await.unwrap();
 }
 
-/// Waits until a statement that begins so waits for a lock.
-pub async fn until_it_waits(pool: &PgPool, beginning: &str) {
-    let what = format!("a statement that begins with {beginning} waits");
+/// Waits until a statement with this in its text waits for a lock.
+pub async fn until_it_waits(pool: &PgPool, part: &str) {
+    let what = format!("a statement with {part} waits");
     eventually(&what, async || {
         sqlx::query_scalar(
             "SELECT EXISTS (
@@ -199,10 +199,10 @@ pub async fn until_it_waits(pool: &PgPool, beginning: &str) {
                  FROM pg_stat_activity
                  WHERE datname = current_database()
                    AND wait_event_type = 'Lock'
-                   AND query LIKE $1 || '%'
+                   AND query LIKE '%' || $1 || '%'
              )",
         )
-        .bind(beginning)
+        .bind(part)
         .fetch_one(pool)
         .await
         .unwrap()

@@ -22,8 +22,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::http::responses::faults;
 use crate::v1::{
-    approvals, confirm, deliveries, events, exceptions, keys, letters, lift, operators, policy,
-    restrictions, tasks,
+    approvals, confirm, deliveries, descendants, events, exceptions, keys, letters, lift,
+    operators, policy, restrictions, tasks,
 };
 use akgate_api::problem::ProblemDetails;
 
@@ -61,6 +61,7 @@ use akgate_api::problem::ProblemDetails;
         restrictions::get_restriction,
         confirm::confirm_restriction,
         lift::lift_restriction,
+        descendants::restrict_descendants,
         approvals::get_approval,
         approvals::grant_approval,
         approvals::reject_approval,

@@ -276,6 +276,7 @@ impl From<DecisionFault> for Problem {
             ),
             DecisionFault::Lift(fault) => fault.into(),
             DecisionFault::Undo(fault) => fault.into(),
+            DecisionFault::Descendants(fault) => fault.into(),
             DecisionFault::Leaked(fault) => fault.into(),
             DecisionFault::State(fault) => fault.into(),
         }

@@ -88,10 +88,16 @@ fn describe_rule(decision: &DecisionView, restriction: Option<&RestrictionView>)
         RefusalReason::Listed => "operations that the profile `strict` lists",
         RefusalReason::Other => "this operation",
     };
-    format!(
+    let rule = format!(
         "A restriction was in force on {}: it refuses {why}.",
         restriction.access_key_id
-    )
+    );
+    match restriction.ancestor_restriction_id {
+        Some(ancestor) => format!(
+            "{rule} It was imposed because the key, or what the session came through, was made by the leaked key of restriction {ancestor}."
+        ),
+        None => rule,
+    }
 }
 
 fn describe_remedies(
@@ -109,9 +115,12 @@ fn describe_remedies(
             ways.push(format!(
                 "The owner cleans up and confirms with the link in the letter (or: akgate restrictions confirm {id} --ticket NUMBER)."
             ));
-            ways.push(format!(
-                "Then an operator lifts it: akgate restrictions lift {id}."
-            ));
+            ways.push(match restriction.ancestor_restriction_id {
+                Some(ancestor) => format!(
+                    "An operator lifts it alone (akgate restrictions lift {id}), or with the leaked key's (akgate restrictions lift {ancestor} --with-descendants)."
+                ),
+                None => format!("Then an operator lifts it: akgate restrictions lift {id}."),
+            });
         }
         Ok(restriction::RestrictionState::Confirmed) => ways.push(format!(
             "The owner has confirmed; an operator lifts it: akgate restrictions lift {id}."

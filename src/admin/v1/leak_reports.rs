@@ -21,7 +21,10 @@ use akgate_api::{
     problem::ProblemDetails,
     receipts::WaitQuery,
 };
-use akgate_rules::leak::{LeakPlace, is_plausible_first_seen};
+use akgate_rules::{
+    leak::{LeakPlace, is_plausible_first_seen},
+    lineage::DescendantPolicy,
+};
 use akgate_state::{
     directory::StateFault,
     leaks::record::{Delivery, LeakReport, ReportGrounds, SuspicionPolicy, record_reports},
@@ -62,7 +65,12 @@ pub async fn report_leak(
             "`first_seen` must be a time between 2009 and now: leave it out if it is not known.",
         ));
     }
-    let concern = AffectedKeys::Keys(vec![body.access_key_id.clone()]);
+    let concern = match admin.settings.descendants {
+        DescendantPolicy::List | DescendantPolicy::Suspect => {
+            AffectedKeys::Keys(vec![body.access_key_id.clone()])
+        }
+        DescendantPolicy::Restrict => AffectedKeys::All,
+    };
     let reports = [LeakReport {
         access_key_id: Some(body.access_key_id),
         secret: body.access_key_secret.map(|LeakedSecret(secret)| secret),
@@ -75,6 +83,7 @@ pub async fn report_leak(
         actor: &actor,
         grounds: ReportGrounds::Decision,
         suspicions: SuspicionPolicy::default(),
+        descendants: admin.settings.descendants,
         ledger: None,
     };
     let recording = record_reports(&admin.pool, &admin.ring, &delivery, &reports, now);

@@ -64,6 +64,7 @@ pub async fn lift_restriction(
             active_key: body.accept_active_key,
             no_confirmation: body.accept_no_confirmation,
         },
+        with_descendants: body.with_descendants,
     };
     let now = admin.clock.now();
     let (eyes, seen) = (admin.settings.four_eyes, seen.as_deref());

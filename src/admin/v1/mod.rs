@@ -7,6 +7,7 @@ pub mod audit;
 pub mod confirm;
 pub mod decisions;
 pub mod deliveries;
+pub mod descendants;
 pub mod events;
 pub mod exceptions;
 pub mod keys;

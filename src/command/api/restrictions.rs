@@ -90,6 +90,29 @@ pub enum RestrictionsCommand {
         #[arg(long)]
         ticket: String,
     },
+    /// List what the leaked key made, or what came through that: AccessKeys, sessions, users, roles and everything else
+    Descendants {
+        /// The restriction, or its AccessKey
+        id: String,
+        /// Maximum number of rows
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+    },
+    /// Restrict all AccessKeys and sessions that descend from the leaked key, now and from now on; a second operator must
+    /// approve if they are many
+    RestrictDescendants {
+        /// The restriction, or its AccessKey
+        id: String,
+        /// The reason in your words, for the audit log
+        #[arg(long)]
+        reason: String,
+        /// Only show what would be restricted
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask for confirmation
+        #[arg(long)]
+        yes: bool,
+    },
     /// Lift a restriction; a second operator must approve if the owner has not confirmed or the key is still active
     Lift(LiftArgs),
 }
@@ -111,6 +134,9 @@ pub struct LiftArgs {
     /// Lift although the owner has not confirmed; needs an approval
     #[arg(long)]
     accept_no_confirmation: bool,
+    /// Also lift what is restricted because it descends from the key; needs an approval
+    #[arg(long)]
+    with_descendants: bool,
     /// Only show what would be lifted
     #[arg(long)]
     dry_run: bool,
@@ -137,6 +163,8 @@ const ROWS: &[Column] = &[
     ("key status", "key_status"),
     ("state", "state"),
     ("cause", "cause"),
+    ("descends from", "ancestor_restriction_id"),
+    ("reaches descendants since", "descendants_since"),
     ("imposed", "imposed_at"),
     ("owner notified", "notified_at"),
     ("widened", "widened_at"),
@@ -156,6 +184,17 @@ const REPORT_COLUMNS: &[Column] = &[
     ("proof", "proof"),
     ("found at", "url"),
     ("first seen", "first_seen"),
+];
+
+const DESCENDANT_COLUMNS: &[Column] = &[
+    ("made", "made_at"),
+    ("kind", "kind"),
+    ("id", "id"),
+    ("user", "user_name"),
+    ("status", "status"),
+    ("distance", "distance"),
+    ("made by", "made_by"),
+    ("restriction", "restriction"),
 ];
 
 const EVENT_COLUMNS: &[Column] = &[
@@ -237,6 +276,24 @@ impl ApiCommand for RestrictionsCommand {
                     &client.post(&path, &json!({ "ticket": ticket })).await?,
                 )
             }
+            Self::Descendants { id, limit } => {
+                let (found, _) = find_restriction(client, id).await?;
+                let path = format!("restrictions/{}/descendants", found.restriction_id);
+                let asked = [("page_size", limit.to_string())];
+                let answer = client.get(&path, &asked).await?;
+                let descendants = list_member(&answer, "descendants");
+                shown.list(descendants, DESCENDANT_COLUMNS, "No descendants.", None)?;
+                Ok(CommandExit::Ok)
+            }
+            Self::RestrictDescendants {
+                id,
+                reason,
+                dry_run,
+                yes,
+            } => {
+                let (found, _) = find_restriction(client, id).await?;
+                restrict_descendants(client, shown, &found, reason, *dry_run, *yes, err).await
+            }
             Self::Lift(args) => lift_restriction(client, shown, args, err).await,
         }
     }
@@ -254,6 +311,55 @@ fn print_restriction<W: Write>(
     Ok(CommandExit::Ok)
 }
 
+async fn restrict_descendants<W: Write>(
+    client: &AdminClient,
+    shown: &mut OutputPrinter<'_, W>,
+    found: &RestrictionView,
+    reason: &str,
+    dry_run: bool,
+    yes: bool,
+    err: &mut impl Write,
+) -> Result<CommandExit, ApiFault> {
+    let path = format!("restrictions/{}:restrict_descendants", found.restriction_id);
+    let rehearsal = json!({ "reason": reason, "dry_run": true });
+    let rehearsal = client.post(&path, &rehearsal).await?;
+    let ids = list_member(&rehearsal, "restricted");
+    let rows: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
+    let columns: &[Column] = &[("AccessKey or session", "id")];
+    let key = &found.access_key_id;
+    if dry_run {
+        shown.list(&rows, columns, "Nothing free descends from this key.", None)?;
+        let needs = rehearsal.get("needs_approval") == Some(&Value::Bool(true));
+        let approval = if needs {
+            "; a second operator must approve"
+        } else {
+            ""
+        };
+        let count = rows.len();
+        writeln!(
+            err,
+            "Dry run: {count} descendants would be restricted{approval}."
+        )?;
+        return Ok(CommandExit::Ok);
+    }
+    let question = format!(
+        "Restrict {} descendants of {key}, and all that become known?",
+        rows.len()
+    );
+    if !ask_confirmation(&question, yes, err)? {
+        return Ok(CommandExit::Usage);
+    }
+    let answer = client.post(&path, &json!({ "reason": reason })).await?;
+    if answer.get("approval_id").is_some() {
+        return print_result_or_approval(shown, err, &answer, ROWS);
+    }
+    print_enforced(&answer, "of restricted keys", err)?;
+    let restricted = list_member(&answer, "restricted");
+    let rows: Vec<Value> = restricted.iter().map(|id| json!({ "id": id })).collect();
+    shown.list(&rows, columns, "Nothing free descends from this key.", None)?;
+    Ok(CommandExit::Ok)
+}
+
 async fn lift_restriction<W: Write>(
     client: &AdminClient,
     shown: &mut OutputPrinter<'_, W>,
@@ -266,6 +372,7 @@ async fn lift_restriction<W: Write>(
         reason,
         accept_active_key,
         accept_no_confirmation,
+        with_descendants,
         dry_run,
         yes,
     } = args;
@@ -288,6 +395,7 @@ async fn lift_restriction<W: Write>(
         "reason": reason,
         "accept_active_key": accept_active_key,
         "accept_no_confirmation": accept_no_confirmation,
+        "with_descendants": with_descendants,
     });
     let path = format!("restrictions/{}:lift", found.restriction_id);
     let answer = client.post(&path, &body).await?;

@@ -29,7 +29,7 @@ use crate::{
 };
 use akgate_intake::report_file::{ReportEntry, ReportFormat};
 use akgate_net::private_file::create_private_file;
-use akgate_rules::{leak::Proof, position::Position};
+use akgate_rules::{leak::Proof, lineage::DescendantPolicy, position::Position};
 use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
@@ -167,6 +167,7 @@ pub(super) async fn run_import(
         ring: &ring,
         args,
         suspicions: suspicion_settings(&config.sections),
+        descendants: config.sections.policy.descendants,
         enforcing: EnforcementWait::new(&pool, config),
     };
     let taken = import.take(input, &bar, &mut outcome, &mut rejected).await;
@@ -249,6 +250,7 @@ struct ReportImport<'a> {
     ring: &'a KeyRing,
     args: &'a ImportArgs,
     suspicions: SuspicionPolicy,
+    descendants: DescendantPolicy,
     enforcing: EnforcementWait,
 }
 
@@ -286,6 +288,7 @@ impl ReportImport<'_> {
             actor: &actor,
             grounds: ReportGrounds::Proof,
             suspicions: self.suspicions,
+            descendants: self.descendants,
             ledger: id.map(DeliveryOrigin::Existing),
         };
         let mut restricted = None;

@@ -1,15 +1,20 @@
 //! The facts of a letter: read from the registry when it is sent, in the reader's language.
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use akgate_api::{leak_reports::ReportView, restrictions::RestrictionView};
+use akgate_api::{
+    descendants::DescendantView, leak_reports::ReportView, restrictions::RestrictionView,
+};
 use akgate_rules::{
-    access_key::AccessKeyId,
+    access_key::{AccessKeyId, mask_key_id},
     evidence::{describe_location, mask_email, sanitize_text},
     ladder::{EscalationLadder, EscalationStep, TakenSteps},
     leak::{LeakPlace, Proof},
+    lineage::DescendantPolicy,
     restriction::RestrictionCause,
     verdict::{Mode, Profile},
 };
@@ -18,7 +23,7 @@ use akgate_state::{
     database::Pool,
     directory::{StateFault, contacts::Language, keys::parse_key_id},
     outbox::{LeasedLetter, LetterKind, LetterSubject, letter_facts, links::IssuedLink},
-    restrictions::{read, reports},
+    restrictions::{descendants, read, read::Exposure, reports},
 };
 
 /// Maximum number of places in a letter: a key that was copied a thousand times must not make a thousand lines.
@@ -52,6 +57,8 @@ pub struct LetterSettings {
     pub enforce_from: Option<OffsetDateTime>,
     /// The escalation while the key stays active.
     pub ladder: EscalationLadder,
+    /// Whether owners are told of what the key made.
+    pub descendants: DescendantPolicy,
 }
 
 /// The facts of a letter. The key is masked; no secret is read.
@@ -67,14 +74,22 @@ pub struct LetterFacts {
     pub key_status: Option<String>,
     /// Whether the key was lifted before and became active again.
     pub reactivated: bool,
+    /// Whether the key is restricted because it descends from a leaked one.
+    pub descends: bool,
     /// Where the key was found.
     pub clues: Vec<LeakClue>,
     /// How many more places there are.
     pub more_clues: usize,
     /// Where it was found since the reader's last letter, by source.
     pub repeats: Vec<RepeatedSightings>,
-    /// Since when others may have had the key.
+    /// Since when others may have had the key; if nobody knows that, since when calls are on record.
     pub exposed_since: String,
+    /// Whether nobody knows since when others have had the key.
+    pub look_back: bool,
+    /// Access keys and sessions that the key made, or that came through what it made, and that still work.
+    pub descendants: Vec<DescendantSummary>,
+    /// How many more there are.
+    pub more_descendants: usize,
     /// Since when it is restricted.
     pub imposed_at: String,
     /// When enforcement begins, if that is in the future.
@@ -152,15 +167,19 @@ pub struct KeyActivity {
     pub permission: usize,
     /// Other changes.
     pub other: usize,
+    /// Secrets that were read.
+    pub disclosed: usize,
+    /// Operations whose effect is not known.
+    pub unknown: usize,
     /// Temporary credentials handed out.
     pub sessions: usize,
-    /// The last changes.
+    /// What was done last.
     pub artefacts: Vec<ArtefactSummary>,
     /// How many more there are.
     pub more_artefacts: usize,
 }
 
-/// One change.
+/// One thing that was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ArtefactSummary {
     /// The action.
@@ -171,6 +190,25 @@ pub struct ArtefactSummary {
     pub at: String,
     /// Where the call came from.
     pub source_ip: String,
+    /// How often.
+    pub times: i64,
+    /// What did it, masked, if not the leaked key itself or a session of it.
+    pub done_by: Option<String>,
+    /// Whether it was done before akgate knew of the leak.
+    pub before_known: bool,
+}
+
+/// An access key or session that descends from the leaked key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DescendantSummary {
+    /// Its id, masked.
+    pub name: String,
+    /// Its user or role.
+    pub user: Option<String>,
+    /// Since when it exists.
+    pub at: String,
+    /// Whether it is restricted.
+    pub is_restricted: bool,
 }
 
 /// Finished `aliyun` commands, with the real names. The key's id stays masked: the first command finds it.
@@ -245,7 +283,9 @@ pub async fn gather_letter_facts(
     facts.strict = profile == Profile::Strict;
     facts.account_id = sanitize_text(&account.account_id);
     facts.confirmed_by = find_confirmer(pool, &restriction, letter.contact_id).await?;
-    facts.activity = summarize_key_activity(pool, &restriction, letter.language).await?;
+    facts
+        .put_review(pool, &restriction, letter_settings, letter.language, now)
+        .await?;
     if letter.kind == LetterKind::Repeated {
         let since = letter_facts::last_told(pool, letter).await?;
         facts.repeats = summarize_repeats(pool, &restriction, since, letter.language).await?;
@@ -318,31 +358,38 @@ async fn summarize_repeats(
     Ok(repeats.collect())
 }
 
+/// What the key and its lineage did.
 async fn summarize_key_activity(
     pool: &Pool,
     restriction: &RestrictionView,
+    exposure: &Exposure,
     language: Language,
 ) -> Result<KeyActivity, StateFault> {
-    let (key, since) = (
-        parse_key_id(&restriction.access_key_id)?,
-        restriction.public_since(),
-    );
-    let mut db = pool.acquire().await?;
+    let key = parse_key_id(&restriction.access_key_id)?;
     let id = restriction.restriction_id;
-    let artefacts =
-        artefacts::list_artefacts_since(&mut db, &key, id, since, MAX_ARTEFACTS).await?;
+    let mut db = pool.acquire().await?;
+    let review = artefacts::read_review(&mut db, &key, id, exposure, MAX_ARTEFACTS).await?;
+    let since = exposure.looked_at_since();
     let calls = artefacts::count_calls_since(&mut db, &key, since).await?;
-    let of = |effect: &str| artefacts.iter().filter(|one| one.effect == effect).count();
-    let changes = artefacts.iter().filter(|one| one.effect != "MintSession");
+    let count = |effects: &[&str]| {
+        let is_one = |one: &&Artefact| effects.contains(&one.effect.as_str());
+        review.artefacts.iter().filter(is_one).count()
+    };
+    let mut done = review.artefacts.clone();
+    done.retain(|one| one.effect != "MintSession");
+    done.sort_by_key(|one| Reverse(one.at));
     Ok(KeyActivity {
         calls,
-        identity: of("Mutate(Identity)"),
-        credential: of("Mutate(Credential)"),
-        permission: of("Mutate(Permission)"),
-        other: of("Mutate(Other)"),
-        sessions: of("MintSession"),
-        more_artefacts: changes.clone().count().saturating_sub(MAX_NAMED_ARTEFACTS),
-        artefacts: changes
+        identity: count(&["Mutate(Identity)"]),
+        credential: count(&["Mutate(Credential)"]),
+        permission: count(&["Mutate(Permission)"]),
+        other: count(&["Mutate(Other)"]),
+        disclosed: count(&["Disclose"]),
+        unknown: count(&["Unknown", "Uncatalogued"]),
+        sessions: count(&["MintSession"]),
+        more_artefacts: done.len().saturating_sub(MAX_NAMED_ARTEFACTS),
+        artefacts: done
+            .iter()
             .take(MAX_NAMED_ARTEFACTS)
             .map(|one| describe_change(one, language))
             .collect(),
@@ -355,6 +402,9 @@ fn describe_change(artefact: &Artefact, language: Language) -> ArtefactSummary {
         names: artefact.names.join(" "),
         at: language.minute(artefact.at),
         source_ip: sanitize_text(&artefact.source_ip),
+        times: artefact.times,
+        done_by: artefact.done_by.clone(),
+        before_known: artefact.is_before_known,
     }
 }
 
@@ -396,6 +446,7 @@ impl LetterFacts {
             user_name: restriction.user_name.as_deref().map(sanitize_text),
             key_status: restriction.key_status.clone(),
             reactivated: restriction.cause == RestrictionCause::Reactivated.as_str(),
+            descends: restriction.cause == RestrictionCause::Descendant.as_str(),
             clues: clues
                 .map(|report| leak_location(report, &key, language))
                 .collect(),
@@ -403,11 +454,14 @@ impl LetterFacts {
                 .unwrap_or_default()
                 .saturating_sub(MAX_LOCATIONS),
             repeats: Vec::new(),
-            exposed_since: at(restriction.public_since()),
+            exposed_since: at(restriction.imposed_at),
             imposed_at: at(restriction.imposed_at),
             enforce_from: None,
             widened_at: restriction.widened_at.map(at),
             disabling_proposed: restriction.disabling_proposed_at.is_some(),
+            look_back: false,
+            descendants: Vec::new(),
+            more_descendants: 0,
             ahead: Vec::new(),
             activity: KeyActivity::default(),
             commands: RotationCommands::of(&key.masked(), restriction.user_name.as_deref()),
@@ -425,6 +479,40 @@ impl LetterFacts {
             hotline: None,
             ticket_url: None,
         })
+    }
+
+    /// What the owner has to look at, and since when.
+    async fn put_review(
+        &mut self,
+        pool: &Pool,
+        restriction: &RestrictionView,
+        letter_settings: &LetterSettings,
+        language: Language,
+        now: OffsetDateTime,
+    ) -> Result<(), StateFault> {
+        let id = restriction.restriction_id;
+        let exposure = read::find_exposure(&mut *pool.acquire().await?, id).await?;
+        let Some(exposure) = exposure else {
+            return Ok(());
+        };
+        let since = exposure.first_seen.or(exposure.recorded_since);
+        self.exposed_since = language.minute(since.unwrap_or(exposure.known_at));
+        self.look_back = exposure.first_seen.is_none();
+        self.activity = summarize_key_activity(pool, restriction, &exposure, language).await?;
+        if letter_settings.descendants == DescendantPolicy::List {
+            return Ok(());
+        }
+        let since = exposure.looked_at_since();
+        let mut db = pool.acquire().await?;
+        let found = descendants::list_descendants(&mut db, id, since, now, MAX_ARTEFACTS).await?;
+        let working: Vec<DescendantSummary> = found
+            .iter()
+            .filter(|one| one.still_works())
+            .map(|one| DescendantSummary::of(one, language))
+            .collect();
+        self.more_descendants = working.len().saturating_sub(MAX_NAMED_ARTEFACTS);
+        self.descendants = working.into_iter().take(MAX_NAMED_ARTEFACTS).collect();
+        Ok(())
     }
 
     /// The facts that come from the configuration.
@@ -477,7 +565,10 @@ impl LetterFacts {
             LetterKind::Reminder | LetterKind::Widened => {
                 is_over || self.key_status.as_deref() != Some("Active")
             }
-            LetterKind::Announced | LetterKind::Repeated | LetterKind::Withdrawn => is_over,
+            LetterKind::Announced
+            | LetterKind::Repeated
+            | LetterKind::Withdrawn
+            | LetterKind::Descendants => is_over,
             LetterKind::Imposed
             | LetterKind::Confirmed
             | LetterKind::Lifted
@@ -495,6 +586,17 @@ impl LetterFacts {
     pub fn set_withdraw_link(&mut self, public_url: &str, link: &IssuedLink, language: Language) {
         self.withdraw_url = Some(format!("{public_url}/withdraw/{}", link.token));
         self.withdraw_until = Some(language.minute(link.expires_at));
+    }
+}
+
+impl DescendantSummary {
+    fn of(descendant: &DescendantView, language: Language) -> Self {
+        Self {
+            name: mask_key_id(&descendant.id),
+            user: descendant.user_name.as_deref().map(sanitize_text),
+            at: language.minute(descendant.made_at),
+            is_restricted: descendant.restriction_id.is_some(),
+        }
     }
 }
 

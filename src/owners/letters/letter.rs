@@ -72,13 +72,14 @@ macro_rules! built_in {
     };
 }
 
-const BUILT_IN_TEMPLATES: [(&str, &str); 36] = built_in![
+const BUILT_IN_TEMPLATES: [(&str, &str); 40] = built_in![
     "en/key_details.md",
     "en/locations.md",
     "en/risk.md",
     "en/operations.md",
     "en/refused.md",
     "en/activity.md",
+    "en/lineage.md",
     "en/steps.md",
     "en/escalation.md",
     "en/closing.md",
@@ -91,12 +92,14 @@ const BUILT_IN_TEMPLATES: [(&str, &str); 36] = built_in![
     "en/withdrawn.md",
     "en/lifted.md",
     "en/suspected.md",
+    "en/descendants.md",
     "zh-CN/key_details.md",
     "zh-CN/locations.md",
     "zh-CN/risk.md",
     "zh-CN/operations.md",
     "zh-CN/refused.md",
     "zh-CN/activity.md",
+    "zh-CN/lineage.md",
     "zh-CN/steps.md",
     "zh-CN/escalation.md",
     "zh-CN/closing.md",
@@ -109,6 +112,7 @@ const BUILT_IN_TEMPLATES: [(&str, &str); 36] = built_in![
     "zh-CN/withdrawn.md",
     "zh-CN/lifted.md",
     "zh-CN/suspected.md",
+    "zh-CN/descendants.md",
 ];
 
 fn built_in_names() -> String {

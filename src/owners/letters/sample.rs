@@ -3,8 +3,8 @@
 use time::{Duration, OffsetDateTime, macros::datetime};
 
 use super::facts::{
-    ArtefactSummary, Confirmer, KeyActivity, LeakClue, LetterFacts, RepeatedSightings,
-    RotationCommands, UpcomingStep,
+    ArtefactSummary, Confirmer, DescendantSummary, KeyActivity, LeakClue, LetterFacts,
+    RepeatedSightings, RotationCommands, UpcomingStep,
 };
 use akgate_state::{
     calls::artefacts::CallTotals, directory::contacts::Language, outbox::LetterKind,
@@ -37,7 +37,8 @@ pub(super) fn sample_for_kind(kind: LetterKind, language: Language) -> LetterFac
         | LetterKind::Imposed
         | LetterKind::Repeated
         | LetterKind::Suspected
-        | LetterKind::Withdrawn => LetterFacts {
+        | LetterKind::Withdrawn
+        | LetterKind::Descendants => LetterFacts {
             widened_at: None,
             disabling_proposed: false,
             confirmed_at: None,
@@ -64,6 +65,7 @@ impl LetterFacts {
             user_name: Some("alice".into()),
             key_status: Some("Active".into()),
             reactivated: false,
+            descends: false,
             clues: vec![
                 LeakClue {
                     source: "GitHub".into(),
@@ -92,6 +94,22 @@ impl LetterFacts {
                 },
             ],
             exposed_since: at(-28),
+            look_back: false,
+            descendants: vec![
+                DescendantSummary {
+                    name: "LTAI5tGb****xz02".into(),
+                    user: Some("ops-backup".into()),
+                    at: at(-2),
+                    is_restricted: true,
+                },
+                DescendantSummary {
+                    name: "STS.NUyT****fed3".into(),
+                    user: None,
+                    at: at(-1),
+                    is_restricted: false,
+                },
+            ],
+            more_descendants: 1,
             imposed_at: at(0),
             enforce_from: Some(at(48)),
             widened_at: Some(at(24)),
@@ -119,6 +137,8 @@ impl LetterFacts {
                 credential: 1,
                 permission: 1,
                 other: 0,
+                disclosed: 1,
+                unknown: 1,
                 sessions: 2,
                 artefacts: vec![
                     ArtefactSummary {
@@ -126,12 +146,18 @@ impl LetterFacts {
                         names: "AdministratorAccess ops-backup".into(),
                         at: at(-2),
                         source_ip: "198.51.100.23".into(),
+                        times: 3,
+                        done_by: Some("LTAI5tGb****xz02".into()),
+                        before_known: true,
                     },
                     ArtefactSummary {
                         action: "CreateUser".into(),
                         names: "ops-backup".into(),
                         at: at(-2),
                         source_ip: "198.51.100.23".into(),
+                        times: 1,
+                        done_by: None,
+                        before_known: true,
                     },
                 ],
                 more_artefacts: 1,
@@ -165,6 +191,7 @@ pub(super) fn sample_confirmed_facts(language: Language) -> LetterFacts {
         lifted_at: Some(language.minute(IMPOSED_AT + Duration::hours(7))),
         lifted_by_policy: true,
         tombstone: true,
+        look_back: true,
         ..LetterFacts::sample(language)
     }
 }
@@ -184,6 +211,9 @@ pub(super) fn sample_minimal_facts(language: Language) -> LetterFacts {
         disabling_proposed: false,
         ahead: Vec::new(),
         activity: KeyActivity::default(),
+        look_back: true,
+        descendants: Vec::new(),
+        more_descendants: 0,
         confirmed_by: Some(Confirmer::Operator {
             ticket: Some("T-1234".into()),
         }),

@@ -14,11 +14,13 @@ use super::{
     context::{OwnerPages, preferred_language, unavailable_page},
     page::PageKind,
 };
-use akgate_api::restrictions::RestrictionView;
-use akgate_rules::{evidence, restriction::LiftRule};
+use akgate_api::{descendants::DescendantView, restrictions::RestrictionView};
+use akgate_rules::{
+    access_key::mask_key_id, evidence, lineage::DescendantPolicy, restriction::LiftRule,
+};
 use akgate_state::{
     audit::Actor,
-    calls::artefacts::{self, Artefact},
+    calls::artefacts::{self, Artefact, LOOK_BACK},
     directory::{
         StateFault,
         contacts::{self, Language},
@@ -31,6 +33,7 @@ use akgate_state::{
             CleanupStep, ConfirmOutcome, ConfirmationStatement, MissingPart, WithdrawOutcome,
             confirm_by_link, withdraw_by_link,
         },
+        descendants,
         links::{self, ContactLink},
         read,
     },
@@ -56,7 +59,16 @@ struct ConfirmationView {
     user_name: Option<String>,
     key_status: Option<String>,
     imposed_at: String,
+    /// Whether the key is restricted because it descends from a leaked one.
+    descends: bool,
     public_since: String,
+    /// Whether nobody knows since when the key was public: the owner acknowledges to have looked back.
+    look_back: bool,
+    look_back_id: &'static str,
+    is_look_back_acknowledged: bool,
+    /// Access keys and sessions that the key made and that still work.
+    descendants: Vec<DescendantRow>,
+    more_descendants: usize,
     sources: Vec<SourceView>,
     more_sources: usize,
     /// The number of other active keys of the same user.
@@ -100,8 +112,22 @@ struct ArtefactView {
     /// When a session expires; `None` if it has expired.
     works_until: Option<String>,
     is_session: bool,
+    times: i64,
+    done_by: Option<String>,
+    is_before_known: bool,
     is_acknowledged: bool,
 }
+
+#[derive(Serialize)]
+struct DescendantRow {
+    name: String,
+    user: Option<String>,
+    at: String,
+    is_restricted: bool,
+}
+
+/// Maximum number of descendants on the page.
+const MAX_DESCENDANTS: usize = 100;
 
 /// Maximum number of places on the page.
 const MAX_SOURCES: usize = 20;
@@ -256,7 +282,7 @@ fn parse_statement(form: &[u8]) -> ConfirmationStatement {
                 statement.done.extend(done.ok());
             }
             "looked_at"
-                if statement.acknowledged.len() < MAX_ARTEFACTS
+                if statement.acknowledged.len() <= MAX_ARTEFACTS
                     && value.len() <= MAX_ARTEFACT_ID_BYTES =>
             {
                 statement.acknowledged.push(value.into_owned());
@@ -298,18 +324,18 @@ impl ConfirmationView {
         language: Language,
         now: OffsetDateTime,
     ) -> Result<Self, StateFault> {
-        let (id, since) = (
-            parse_key_id(&restriction.access_key_id)?,
-            restriction.public_since(),
-        );
+        let id = parse_key_id(&restriction.access_key_id)?;
+        let restriction_id = restriction.restriction_id;
         let mut db = console.pool.acquire().await?;
+        let exposure = read::find_exposure(&mut db, restriction_id).await?;
+        let exposure = exposure.ok_or(StateFault::Corrupt("a restriction that was just read"))?;
         let limit = i64::try_from(MAX_ARTEFACTS + 1).unwrap_or(i64::MAX);
-        let mut made =
-            artefacts::list_artefacts_since(&mut db, &id, restriction.restriction_id, since, limit)
-                .await?;
+        let review = artefacts::read_review(&mut db, &id, restriction_id, &exposure, limit).await?;
+        let mut made = review.artefacts;
         let more_artefacts = made.len() > MAX_ARTEFACTS;
         made.truncate(MAX_ARTEFACTS);
-        let open_artefacts = made.iter().filter(|one| !one.is_acknowledged).count();
+        let open_artefacts = made.iter().filter(|one| !one.is_acknowledged).count()
+            + usize::from(review.look_back == Some(false));
         let reader = Actor::Contact(link.contact_id).to_string();
         let form = FormView {
             missing: sent
@@ -320,6 +346,17 @@ impl ConfirmationView {
                 .and_then(|sent| sent.remark.clone())
                 .unwrap_or_default(),
         };
+        let mut working = match console.descendants {
+            DescendantPolicy::List => Vec::new(),
+            DescendantPolicy::Suspect | DescendantPolicy::Restrict => {
+                let since = exposure.looked_at_since();
+                let limit = i64::try_from(MAX_ARTEFACTS).unwrap_or(i64::MAX);
+                descendants::list_descendants(&mut db, restriction_id, since, now, limit).await?
+            }
+        };
+        working.retain(DescendantView::still_works);
+        let since = exposure.first_seen.or(exposure.recorded_since);
+        let since = since.unwrap_or(exposure.known_at);
         let other_active_keys = read::count_other_keys(&mut db, &id).await?;
         let sources = restriction.reports.iter().take(MAX_SOURCES);
         Ok(Self {
@@ -328,7 +365,23 @@ impl ConfirmationView {
             user_name: restriction.user_name.clone(),
             key_status: restriction.key_status.clone(),
             imposed_at: language.minute(restriction.imposed_at),
+            descends: restriction.ancestor_restriction_id.is_some(),
             public_since: language.minute(since),
+            look_back: review.look_back.is_some(),
+            look_back_id: LOOK_BACK,
+            is_look_back_acknowledged: review.look_back == Some(true)
+                || sent.is_some_and(|sent| sent.acknowledged.iter().any(|id| id == LOOK_BACK)),
+            more_descendants: working.len().saturating_sub(MAX_DESCENDANTS),
+            descendants: working
+                .iter()
+                .take(MAX_DESCENDANTS)
+                .map(|one| DescendantRow {
+                    name: mask_key_id(&one.id),
+                    user: one.user_name.as_deref().map(evidence::sanitize_text),
+                    at: language.minute(one.made_at),
+                    is_restricted: one.restriction_id.is_some(),
+                })
+                .collect(),
             sources: sources
                 .map(|report| SourceView {
                     source: language.source(&report.source),
@@ -371,6 +424,9 @@ impl ArtefactView {
             source_ip: evidence::sanitize_text(&artefact.source_ip),
             works_until: works.map(|until| language.minute(until)),
             is_session: artefact.expires_at.is_some(),
+            times: artefact.times,
+            done_by: artefact.done_by.clone(),
+            is_before_known: artefact.is_before_known,
             is_acknowledged: artefact.is_acknowledged
                 || sent.is_some_and(|sent| sent.acknowledged.contains(&artefact.id)),
         }

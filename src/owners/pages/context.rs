@@ -8,7 +8,7 @@ use http::{HeaderMap, header::ACCEPT_LANGUAGE};
 use time::OffsetDateTime;
 
 use super::page::{PageKind, PageTemplates};
-use akgate_rules::restriction::LiftRule;
+use akgate_rules::{lineage::DescendantPolicy, restriction::LiftRule};
 use akgate_state::{
     clock::{Clock, format_utc_minute},
     directory::{StateFault, contacts::Language},
@@ -23,6 +23,8 @@ pub struct OwnerPages {
     pub pages: Arc<PageTemplates>,
     /// Who may lift after a confirmation.
     pub lift: LiftRule,
+    /// What becomes of what a leaked key made.
+    pub descendants: DescendantPolicy,
     /// The source of the current time.
     pub clock: Arc<dyn Clock>,
     /// How long a request may take in the database.

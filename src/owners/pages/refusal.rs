@@ -54,6 +54,8 @@ struct RefusalView {
     state: String,
     /// Whether the restriction was undone because its report was a mistake.
     undone: bool,
+    /// Whether the key is restricted because it descends from a leaked one.
+    descends: bool,
 }
 
 /// Shows what to do, and asks for the AccessKeyId if a RequestId is given.
@@ -108,6 +110,7 @@ impl RefusalView {
             request_id: format_request_id(request_id),
             forbidden: why.forbidden(),
             undone: why.undone,
+            descends: why.is_descendant,
             product: why.product,
             action: why.action,
             refused_at: format_minute(why.refused_at),

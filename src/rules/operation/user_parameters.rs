@@ -36,7 +36,7 @@ fn subjects_of(operation: &Operation) -> Option<&'static [&'static str]> {
             &["UserName", "NewUserName"],
             &["UserPrincipalName", "UserId", "NewUserPrincipalName"],
         ),
-        "CreateAccessKey" => (&["UserName"], &["UserPrincipalName"]),
+        "CreateAccessKey" | "CreateLoginProfile" => (&["UserName"], &["UserPrincipalName"]),
         "UpdateAccessKey" => (
             &["UserName", "UserAccessKeyId", "Status"],
             &["UserPrincipalName", "UserAccessKeyId", "Status"],

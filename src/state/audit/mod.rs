@@ -94,6 +94,8 @@ akgate_rules::text_enum! {
         GrantException = "GrantException",
         /// It was ended early.
         RevokeException = "RevokeException",
+        /// What descends from a leaked key was restricted.
+        RestrictDescendants = "RestrictDescendants",
         /// An access key was disabled.
         DisableKey = "DisableKey",
         /// The mode was switched.

@@ -34,10 +34,13 @@ pub async fn read_key_activity(
              code
          FROM intents
          WHERE access_key_id = $1
+           -- By the index on the root; that of a session is another key's.
+           AND ($3 OR COALESCE(root, access_key_id) = $1)
          ORDER BY received_at DESC
          LIMIT $2",
         id,
-        limit
+        limit,
+        access_key_id.is_session()
     )
     .fetch_all(pool)
     .await?;

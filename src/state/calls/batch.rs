@@ -23,6 +23,20 @@ pub struct SettledIntent {
     pub code: Option<String>,
     /// When it was known.
     pub at: OffsetDateTime,
+    /// What its intent said that it would make.
+    pub made: Option<String>,
+}
+
+impl SettledIntent {
+    /// What was not made after all; an upstream that failed may have made it.
+    fn not_made(&self) -> Option<&str> {
+        let was_refused = match self.outcome {
+            CallOutcome::NotForwarded => true,
+            CallOutcome::Failed => self.status.is_some_and(|status| status < 500),
+            CallOutcome::Succeeded | CallOutcome::Unknown | CallOutcome::NotRecorded => false,
+        };
+        self.made.as_deref().filter(|_| was_refused)
+    }
 }
 
 /// A call that policy refused.
@@ -103,8 +117,18 @@ async fn settle_intents(pool: &PgPool, settled: &[SettledIntent]) -> Result<(), 
     ) else {
         return Ok(());
     };
+    let not_made: Vec<(Uuid, &str)> = settled
+        .iter()
+        .filter_map(|one| Some((one.request_id, one.not_made()?)))
+        .collect();
     sqlx::query!(
-        "UPDATE intents i
+        "WITH not_made AS (
+             DELETE FROM creations c
+             USING unnest($9::uuid[], $10::text[]) AS n (request_id, made)
+             WHERE c.made = n.made
+               AND c.request_id = n.request_id
+         )
+         UPDATE intents i
          SET outcome = n.outcome,
              status = n.status,
              code = n.code,
@@ -127,7 +151,9 @@ async fn settle_intents(pool: &PgPool, settled: &[SettledIntent]) -> Result<(), 
         &collect_column(settled, |one| one.code.clone()) as &[Option<String>],
         &collect_column(settled, |one| one.at),
         first,
-        last
+        last,
+        &collect_column(&not_made, |(request_id, _)| *request_id),
+        &collect_column(&not_made, |(_, made)| *made) as &[&str]
     )
     .execute(pool)
     .await?;

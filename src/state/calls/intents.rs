@@ -24,6 +24,19 @@ pub struct Intent {
     pub signed_at: OffsetDateTime,
     /// Why it is permitted.
     pub grounds: &'static str,
+    /// What the call counts for when its session is gone; `None` where the signer is that itself.
+    pub root: Option<String>,
+    /// What it makes, if it succeeds. Access keys and sessions are not here: their answers name them.
+    pub made: Option<Creation>,
+}
+
+/// Something that a call makes, and what that descends from ([`akgate_rules::lineage`]).
+#[derive(Debug, Clone)]
+pub struct Creation {
+    /// What is made.
+    pub made: String,
+    /// What it descends from.
+    pub origins: Vec<String>,
 }
 
 /// The result of writing an intent.
@@ -79,50 +92,73 @@ async fn insert_intents(
     intents: &[Intent],
 ) -> Result<Vec<IntentOutcome>, StateFault> {
     let calls = collect_column(intents, |intent| &intent.call);
+    // What a call makes is written before it is made, so that nothing can come through it unseen; what failed is taken
+    // back with the outcome.
+    let made: Vec<(&Intent, &str, &str)> = intents
+        .iter()
+        .filter_map(|intent| Some((intent, intent.made.as_ref()?)))
+        .flat_map(|(intent, creation)| {
+            let origins = creation.origins.iter();
+            origins.map(move |origin| (intent, origin.as_str(), creation.made.as_str()))
+        })
+        .collect();
     // The revision is read in the snapshot that the statement begins with, even if the statement then waits: it shows every
     // change that was committed before, and no more is claimed. Rows are sorted, so that two statements cannot deadlock.
     let rows = sqlx::query!(
-        "INSERT INTO intents (
-             access_key_id,
-             nonce,
-             signed_at,
-             request_id,
-             account_id,
-             principal,
-             product,
-             version,
-             action,
-             effect,
-             grounds,
-             names,
-             source_ip,
-             user_agent,
-             received_at
+        "WITH written AS (
+             INSERT INTO intents (
+                 access_key_id,
+                 nonce,
+                 signed_at,
+                 request_id,
+                 account_id,
+                 principal,
+                 product,
+                 version,
+                 action,
+                 effect,
+                 grounds,
+                 names,
+                 source_ip,
+                 user_agent,
+                 received_at,
+                 root
+             )
+             SELECT *
+             FROM unnest(
+                 $1::text[],
+                 $2::text[],
+                 $3::timestamptz[],
+                 $4::uuid[],
+                 $5::text[],
+                 $6::text[],
+                 $7::text[],
+                 $8::text[],
+                 $9::text[],
+                 $10::text[],
+                 $11::text[],
+                 $12::jsonb[],
+                 $13::text[],
+                 $14::text[],
+                 $15::timestamptz[],
+                 $16::text[]
+             )
+             ORDER BY 1, 2, 3
+             ON CONFLICT DO NOTHING
+             RETURNING request_id, access_key_id, received_at
+         ),
+         made AS (
+             INSERT INTO creations (origin, made, request_id, made_by, made_at)
+             SELECT n.origin, n.made, w.request_id, w.access_key_id, w.received_at
+             FROM unnest($17::uuid[], $18::text[], $19::text[]) AS n (request_id, origin, made)
+             JOIN written w USING (request_id)
+             ON CONFLICT DO NOTHING
          )
-         SELECT *
-         FROM unnest(
-             $1::text[],
-             $2::text[],
-             $3::timestamptz[],
-             $4::uuid[],
-             $5::text[],
-             $6::text[],
-             $7::text[],
-             $8::text[],
-             $9::text[],
-             $10::text[],
-             $11::text[],
-             $12::jsonb[],
-             $13::text[],
-             $14::text[],
-             $15::timestamptz[]
-         )
-         ORDER BY 1, 2, 3
-         ON CONFLICT DO NOTHING
-         RETURNING
+         SELECT
              request_id,
              (SELECT revision FROM registry_revision) AS \"revision!\",
-             (SELECT history FROM registry_revision WHERE timeline = registry_timeline()) AS history",
+             (SELECT history FROM registry_revision WHERE timeline = registry_timeline()) AS history
+         FROM written",
         &collect_column(&calls, |call| call.key()) as &[&str],
         &collect_column(intents, |intent| intent.nonce.as_str()) as &[&str],
         &collect_column(intents, |intent| intent.signed_at),
@@ -137,7 +173,11 @@ async fn insert_intents(
         &collect_column(&calls, |call| serde_json::Value::Object(call.names.clone())),
         &collect_column(&calls, |call| call.source_ip.as_str()) as &[&str],
         &collect_column(&calls, |call| call.user_agent.as_str()) as &[&str],
-        &collect_column(&calls, |call| call.received_at)
+        &collect_column(&calls, |call| call.received_at),
+        &collect_column(intents, |intent| intent.root.as_deref()) as &[Option<&str>],
+        &collect_column(&made, |(intent, ..)| intent.call.request_id),
+        &collect_column(&made, |(_, origin, _)| *origin) as &[&str],
+        &collect_column(&made, |(.., made)| *made) as &[&str]
     )
     .fetch_all(pool)
     .await?;

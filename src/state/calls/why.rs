@@ -74,6 +74,8 @@ pub struct ExplainedRefusal {
     pub state: String,
     /// Whether its delivery was undone as a mistake.
     pub undone: bool,
+    /// Whether the key is restricted because it descends from a leaked one.
+    pub is_descendant: bool,
 }
 
 impl ExplainedRefusal {
@@ -106,7 +108,8 @@ pub async fn find_refusal(
              r.imposed_at,
              r.widened_at,
              r.state,
-             COALESCE(r.lifted_revision = 0, false) AS \"undone!\"
+             COALESCE(r.lifted_revision = 0, false) AS \"undone!\",
+             r.ancestor_id IS NOT NULL AS \"is_descendant!\"
          FROM refusals c
          JOIN restrictions r USING (restriction_id)
          WHERE c.request_id = $1

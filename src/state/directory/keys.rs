@@ -11,19 +11,34 @@ use super::{
 use akgate_api::keys::KeyStatus;
 use akgate_rules::{
     access_key::AccessKeyId,
+    lineage,
     position::{History, Position},
 };
 use rand::CryptoRng;
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// An access key to be kept.
 #[derive(Debug, Clone)]
 pub struct NewKey {
     /// What is known of it.
     pub record: KeyRecord,
-    /// The key that made it, where that is known.
-    pub created_by: Option<AccessKeyId>,
+    /// What made it, where that is known.
+    pub created_by: Option<KeyCreator>,
+}
+
+/// The call that made an access key.
+#[derive(Debug, Clone)]
+pub struct KeyCreator {
+    /// The key or session that signed.
+    pub access_key_id: AccessKeyId,
+    /// What the new key descends from ([`lineage`]).
+    pub origins: Vec<String>,
+    /// The call.
+    pub request_id: Uuid,
+    /// When it was received.
+    pub at: OffsetDateTime,
 }
 
 /// An access key whose secret is sealed: ready to be kept.
@@ -39,7 +54,7 @@ pub struct SealedKey {
     pub user_id: Option<String>,
     /// Whether it works.
     pub status: KeyStatus,
-    created_by: Option<AccessKeyId>,
+    created_by: Option<KeyCreator>,
     sealed: SealedSecret,
     blind_index: Vec<u8>,
 }
@@ -78,6 +93,81 @@ impl SealedKey {
     pub fn blind_index(&self) -> &[u8] {
         &self.blind_index
     }
+
+    /// Everything that it descends from: what made it, and the user whose it is.
+    #[must_use]
+    pub fn origins(&self) -> Vec<String> {
+        let made_by = self.created_by.iter().flat_map(|by| by.origins.clone());
+        let user = self.user_name.as_deref();
+        let user = user.map(|name| lineage::user_origin(&self.account_id, name));
+        made_by.chain(user).collect()
+    }
+
+    fn signer(&self) -> Option<&str> {
+        Some(self.created_by.as_ref()?.access_key_id.as_str())
+    }
+}
+
+/// Rows of `creations` for access keys, by column.
+#[derive(Default)]
+struct KeyCreations<'a> {
+    origins: Vec<String>,
+    made: Vec<&'a str>,
+    request_ids: Vec<Uuid>,
+    made_by: Vec<&'a str>,
+    made_at: Vec<OffsetDateTime>,
+}
+
+impl<'a> KeyCreations<'a> {
+    fn of(keys: impl IntoIterator<Item = &'a SealedKey>, now: OffsetDateTime) -> Self {
+        let mut rows = Self::default();
+        for key in keys {
+            let by = key.created_by.as_ref();
+            for origin in key.origins() {
+                rows.origins.push(origin);
+                rows.made.push(key.access_key_id.as_str());
+                rows.request_ids
+                    .push(by.map_or_else(Uuid::nil, |by| by.request_id));
+                rows.made_by.push(key.signer().unwrap_or_default());
+                rows.made_at.push(by.map_or(now, |by| by.at));
+            }
+        }
+        rows
+    }
+}
+
+/// Writes of which keys, users and sessions access keys descend. A listed key descends from its user, where a call made
+/// that user.
+async fn write_key_creations(
+    tx: &mut PgTransaction<'_>,
+    keys: &[&SealedKey],
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    let rows = KeyCreations::of(keys.iter().copied(), now);
+    if rows.origins.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "INSERT INTO creations (origin, made, request_id, made_by, made_at)
+         SELECT n.origin, n.made, n.request_id, n.made_by, n.made_at
+         FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[])
+             AS n (origin, made, request_id, made_by, made_at)
+         WHERE n.made_by <> ''
+            OR EXISTS (
+                SELECT 1
+                FROM creations c
+                WHERE c.made = n.origin
+            )
+         ON CONFLICT DO NOTHING",
+        &rows.origins,
+        &rows.made as &[&str],
+        &rows.request_ids,
+        &rows.made_by as &[&str],
+        &rows.made_at
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// What keeping an access key changes.
@@ -202,15 +292,13 @@ async fn write_key_rows(
         &collect_column(keys, |(key, _)| key.sealed.key_id),
         &collect_column(keys, |(key, _)| key.blind_index.as_slice()) as &[&[u8]],
         &collect_column(keys, |(key, _)| key
-            .created_by
-            .as_ref()
-            .map(AccessKeyId::as_str)) as &[Option<&str>],
+            .signer()) as &[Option<&str>],
         at.now,
         at.revision,
     )
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    write_key_creations(tx, &collect_column(keys, |(key, _)| *key), at.now).await
 }
 
 /// Stores access keys that are not known yet, each id once, with their accounts and principals.
@@ -230,8 +318,15 @@ pub async fn insert_new_keys(
     let users = collect_column(keys, |key| key.user_name.as_deref());
     let user_ids = collect_column(keys, |key| key.user_id.as_deref());
     principals::ensure_principals(tx, &accounts, &users, &user_ids, now).await?;
+    let lineage = KeyCreations::of(keys.iter().copied(), now);
     let written = sqlx::query!(
-        "INSERT INTO access_keys (
+        "WITH lineage AS (
+             INSERT INTO creations (origin, made, request_id, made_by, made_at)
+             SELECT *
+             FROM unnest($11::text[], $12::text[], $13::uuid[], $14::text[], $15::timestamptz[])
+             ON CONFLICT DO NOTHING
+         )
+         INSERT INTO access_keys (
              access_key_id,
              principal_id,
              status,
@@ -284,10 +379,14 @@ pub async fn insert_new_keys(
         &collect_column(keys, |key| key.sealed.bytes.as_slice()) as &[&[u8]],
         &collect_column(keys, |key| key.sealed.key_id),
         &collect_column(keys, |key| key.blind_index.as_slice()) as &[&[u8]],
-        &collect_column(keys, |key| key.created_by.as_ref().map(AccessKeyId::as_str))
-            as &[Option<&str>],
+        &collect_column(keys, |key| key.signer()) as &[Option<&str>],
         now,
-        at.addition
+        at.addition,
+        &lineage.origins,
+        &lineage.made as &[&str],
+        &lineage.request_ids,
+        &lineage.made_by as &[&str],
+        &lineage.made_at
     )
     .execute(&mut **tx)
     .await?;

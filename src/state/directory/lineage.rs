@@ -1,4 +1,4 @@
-//! The ancestors and descendants of a key or session.
+//! The ancestors and descendants of a key or session, and how long it is kept what made what.
 
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -8,7 +8,7 @@ use akgate_api::lineage::Relative;
 use akgate_rules::access_key::AccessKeyId;
 
 /// Reads the lineage of a key or session: the ones that it comes from first, the farthest before the nearest; itself;
-/// then what it made, the nearest first. Of descendants that are sessions only those that have not ended; at most `limit`.
+/// then what it made and what came through that, the nearest first: keys, sessions, users, roles and all else. Of descendants that are sessions only those that have not ended; at most `limit`.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -42,24 +42,43 @@ pub async fn list_relatives(
                    AND s.ancestors[cardinality(s.ancestors)] = down.access_key_id
                    AND s.expires_at > $2
                  UNION ALL
+                 SELECT s.access_key_id
+                 FROM sessions s
+                 WHERE s.origins @> ARRAY[down.access_key_id]
+                   AND s.expires_at > $2
+                 UNION ALL
                  SELECT k.access_key_id
                  FROM access_keys k
                  WHERE k.created_by_access_key_id = down.access_key_id
+                 UNION ALL
+                 SELECT c.made
+                 FROM creations c
+                 WHERE c.origin = down.access_key_id
              ) AS made
              WHERE down.distance < 32
+         ),
+         nearest AS (
+             SELECT access_key_id, min(distance) AS distance
+             FROM down
+             GROUP BY access_key_id
          ),
          related AS (
              SELECT * FROM up
              UNION
-             SELECT * FROM (SELECT * FROM down LIMIT $3) AS nearest
+             SELECT * FROM (SELECT * FROM nearest ORDER BY distance, access_key_id LIMIT $3) AS nearest
          )
          SELECT
              n.access_key_id AS \"access_key_id!\",
              n.distance AS \"distance!\",
-             COALESCE(s.ancestors[cardinality(s.ancestors)], k.created_by_access_key_id) AS created_by,
+             COALESCE(
+                 s.ancestors[cardinality(s.ancestors)],
+                 k.created_by_access_key_id,
+                 (SELECT NULLIF(min(c.made_by), '') FROM creations c WHERE c.made = n.access_key_id)
+             ) AS created_by,
              CASE
                  WHEN s.access_key_id IS NOT NULL THEN 'Session'
                  WHEN k.access_key_id IS NOT NULL THEN 'AccessKey'
+                 WHEN n.access_key_id LIKE '%:%' THEN split_part(n.access_key_id, ':', 1)
              END AS kind,
              CASE
                  WHEN s.expires_at > $2 THEN 'Live'
@@ -82,4 +101,22 @@ pub async fn list_relatives(
     .fetch_all(pool)
     .await?;
     Ok(relatives)
+}
+
+/// Forgets what was made before `before`; returns how much.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn delete_creations_before(
+    pool: &PgPool,
+    before: OffsetDateTime,
+) -> Result<u64, StateFault> {
+    let gone = sqlx::query!(
+        "DELETE FROM creations
+         WHERE made_at < $1",
+        before
+    )
+    .execute(pool)
+    .await?;
+    Ok(gone.rows_affected())
 }

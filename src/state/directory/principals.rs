@@ -4,6 +4,7 @@ use sqlx::PgTransaction;
 use time::OffsetDateTime;
 
 use super::{StateFault, revision::WriteStamp};
+use akgate_rules::lineage::user_origin;
 
 /// ARN of an account itself, or of one of its RAM users.
 #[must_use]
@@ -129,7 +130,7 @@ pub async fn find_user_name(
     .ok_or(StateFault::UnknownUser)
 }
 
-/// Renames a RAM user; its keys follow.
+/// Renames a RAM user; its keys and its lineage follow.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -148,6 +149,13 @@ pub async fn rename_user(
                AND user_name = $2
                AND deleted_at IS NULL
              RETURNING principal_id
+         ),
+         lineage AS (
+             UPDATE creations
+             SET origin = CASE origin WHEN $5 THEN $6 ELSE origin END,
+                 made = CASE made WHEN $5 THEN $6 ELSE made END
+             WHERE origin = $5
+                OR made = $5
          )
          UPDATE access_keys k
          SET revision = $4
@@ -156,7 +164,9 @@ pub async fn rename_user(
         account_id,
         from,
         to,
-        at.revision
+        at.revision,
+        user_origin(account_id, from),
+        user_origin(account_id, to)
     )
     .execute(&mut **tx)
     .await?;
@@ -181,6 +191,14 @@ pub async fn delete_user(
                AND user_name = $2
                AND deleted_at IS NULL
              RETURNING principal_id
+         ),
+         lineage AS (
+             UPDATE creations
+             SET origin = CASE origin WHEN $5 THEN $5 || '#' || g.principal_id ELSE origin END,
+                 made = CASE made WHEN $5 THEN $5 || '#' || g.principal_id ELSE made END
+             FROM gone g
+             WHERE origin = $5
+                OR made = $5
          )
          UPDATE access_keys k
          SET status = 'Deleted',
@@ -191,7 +209,8 @@ pub async fn delete_user(
         account_id,
         user_name,
         at.revision,
-        at.now
+        at.now,
+        user_origin(account_id, user_name)
     )
     .execute(&mut **tx)
     .await?;

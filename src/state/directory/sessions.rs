@@ -15,6 +15,7 @@ use super::{
 };
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
+    lineage,
     position::{History, Position},
 };
 
@@ -51,6 +52,8 @@ pub struct NewSession {
     pub record: SessionRecord,
     /// Who asked for it; `None` for a federated call, which no AccessKey signs.
     pub parent: Option<SessionParent>,
+    /// The identity provider that vouched for whoever asked ([`lineage`]); `None` where none did.
+    pub federated_by: Option<String>,
     /// When it was asked for.
     pub minted_at: OffsetDateTime,
     /// The call that asked for it.
@@ -75,6 +78,8 @@ pub struct FoundSession {
     pub ancestors: Vec<Ancestor>,
     /// Every account of the lineage.
     pub account_ids: Vec<String>,
+    /// The roles and identity providers that the lineage came through, its own first ([`lineage`]).
+    pub origins: Vec<String>,
     /// The addition by which it became known, in the place of a revision: nothing of it changes later. In the history in
     /// which it was read.
     pub position: Position,
@@ -113,6 +118,18 @@ impl SealedSession {
         self.session.record.access_key_id.as_str()
     }
 
+    /// The same, parsed.
+    #[must_use]
+    pub fn id(&self) -> &AccessKeyId {
+        &self.session.record.access_key_id
+    }
+
+    /// The account of its role.
+    #[must_use]
+    pub fn account_id(&self) -> &str {
+        &self.session.record.account_id
+    }
+
     /// The session that asked for it; `None` if an access key did.
     #[must_use]
     pub fn parent_session(&self) -> Option<&str> {
@@ -120,13 +137,34 @@ impl SealedSession {
         parent.is_session().then_some(parent.as_str())
     }
 
+    /// The role and the identity provider that it came through itself.
+    #[must_use]
+    pub fn own_origins(&self) -> Vec<String> {
+        let provider = self.session.federated_by.clone();
+        self.role().into_iter().chain(provider).collect()
+    }
+
+    fn role(&self) -> Option<String> {
+        lineage::role_origin(&self.session.record.principal)
+    }
+
     fn parent<T>(&self, of: impl Fn(&SessionParent) -> T) -> Option<T> {
         self.session.parent.as_ref().map(of)
     }
 }
 
+/// What became of sessions, by id; one that is in neither was there before.
+#[derive(Debug, Default)]
+pub struct StoredSessions {
+    /// They are new.
+    pub inserted: HashSet<String>,
+    /// They are not stored: a restriction reaches the role or the identity provider that they came through.
+    pub held: HashSet<String>,
+}
+
 /// Stores sessions, whose parents must be known. The lineage of each is that of its parent, followed by the parent. Calling it
-/// twice changes nothing. Returns the ids of new sessions.
+/// twice changes nothing. A session that a restriction reaches through its role or provider is stored only if
+/// `with_restricted` says that it is restricted in the same transaction.
 ///
 /// # Errors
 /// [`StateFault::Database`].
@@ -134,84 +172,111 @@ pub async fn insert_sessions(
     tx: &mut PgTransaction<'_>,
     sessions: &[&SealedSession],
     at: AdditionStamp,
-) -> Result<HashSet<String>, StateFault> {
+    with_restricted: bool,
+) -> Result<StoredSessions, StateFault> {
     if sessions.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(StoredSessions::default());
     }
     let records = collect_column(sessions, |one| &one.session.record);
-    let inserted = sqlx::query_scalar!(
-        "INSERT INTO sessions (
-             access_key_id,
-             account_id,
-             principal,
-             ancestors,
-             mint_histories,
-             mint_revisions,
-             account_ids,
-             sealed_secret,
-             seal_key_id,
-             blind_index,
-             token_sha256,
-             minted_at,
-             expires_at,
-             request_id,
-             addition
+    let stored = sqlx::query!(
+        "WITH n AS (
+             SELECT *, array_remove(ARRAY[role, provider], NULL) AS own_origins
+             FROM unnest(
+                 $1::text[],
+                 $2::text[],
+                 $3::text[],
+                 $4::text[],
+                 $5::uuid[],
+                 $6::bigint[],
+                 $7::text[],
+                 $8::bytea[],
+                 $9::integer[],
+                 $10::bytea[],
+                 $11::bytea[],
+                 $12::timestamptz[],
+                 $13::timestamptz[],
+                 $14::uuid[],
+                 $16::text[],
+                 $17::text[]
+             ) AS n (
+                 access_key_id,
+                 account_id,
+                 principal,
+                 parent,
+                 mint_history,
+                 mint_revision,
+                 parent_account_id,
+                 sealed_secret,
+                 seal_key_id,
+                 blind_index,
+                 token_sha256,
+                 minted_at,
+                 expires_at,
+                 request_id,
+                 role,
+                 provider
+             )
+         ),
+         held AS (
+             SELECT access_key_id
+             FROM n
+             WHERE NOT $18
+               -- Looked at once, whatever the number of sessions.
+               AND EXISTS (SELECT 1 FROM restrictions WHERE descendants_since IS NOT NULL AND state <> 'Lifted')
+               AND restricting_ancestor(own_origins) IS NOT NULL
+         ),
+         inserted AS (
+             INSERT INTO sessions (
+                 access_key_id,
+                 account_id,
+                 principal,
+                 ancestors,
+                 mint_histories,
+                 mint_revisions,
+                 account_ids,
+                 origins,
+                 sealed_secret,
+                 seal_key_id,
+                 blind_index,
+                 token_sha256,
+                 minted_at,
+                 expires_at,
+                 request_id,
+                 addition
+             )
+             SELECT
+                 n.access_key_id,
+                 n.account_id,
+                 n.principal,
+                 COALESCE(above.ancestors, '{}') || array_remove(ARRAY[n.parent], NULL),
+                 COALESCE(above.mint_histories, '{}') || array_remove(ARRAY[n.mint_history], NULL),
+                 COALESCE(above.mint_revisions, '{}') || array_remove(ARRAY[n.mint_revision], NULL),
+                 ARRAY(
+                     SELECT DISTINCT one
+                     FROM unnest(ARRAY[n.account_id, n.parent_account_id] || above.account_ids) AS of (one)
+                     WHERE one IS NOT NULL
+                     ORDER BY one
+                 ),
+                 n.own_origins || COALESCE(above.origins, '{}'),
+                 n.sealed_secret,
+                 n.seal_key_id,
+                 n.blind_index,
+                 n.token_sha256,
+                 n.minted_at,
+                 n.expires_at,
+                 n.request_id,
+                 $15::bigint
+             FROM n
+             LEFT JOIN sessions above ON above.access_key_id = n.parent
+             WHERE n.access_key_id NOT IN (SELECT access_key_id FROM held)
+             ON CONFLICT DO NOTHING
+             RETURNING access_key_id
          )
-         SELECT
-             n.access_key_id,
-             n.account_id,
-             n.principal,
-             COALESCE(above.ancestors, '{}') || array_remove(ARRAY[n.parent], NULL),
-             COALESCE(above.mint_histories, '{}') || array_remove(ARRAY[n.mint_history], NULL),
-             COALESCE(above.mint_revisions, '{}') || array_remove(ARRAY[n.mint_revision], NULL),
-             ARRAY(
-                 SELECT DISTINCT one
-                 FROM unnest(ARRAY[n.account_id, n.parent_account_id] || above.account_ids) AS of (one)
-                 WHERE one IS NOT NULL
-                 ORDER BY one
-             ),
-             n.sealed_secret,
-             n.seal_key_id,
-             n.blind_index,
-             n.token_sha256,
-             n.minted_at,
-             n.expires_at,
-             n.request_id,
-             $15::bigint
-         FROM unnest(
-             $1::text[],
-             $2::text[],
-             $3::text[],
-             $4::text[],
-             $5::uuid[],
-             $6::bigint[],
-             $7::text[],
-             $8::bytea[],
-             $9::integer[],
-             $10::bytea[],
-             $11::bytea[],
-             $12::timestamptz[],
-             $13::timestamptz[],
-             $14::uuid[]
-         ) AS n (
-             access_key_id,
-             account_id,
-             principal,
-             parent,
-             mint_history,
-             mint_revision,
-             parent_account_id,
-             sealed_secret,
-             seal_key_id,
-             blind_index,
-             token_sha256,
-             minted_at,
-             expires_at,
-             request_id
-         )
-         LEFT JOIN sessions above ON above.access_key_id = n.parent
-         ON CONFLICT DO NOTHING
-         RETURNING access_key_id",
+         SELECT access_key_id AS \"access_key_id!\", false AS \"is_held!\"
+         FROM inserted
+         UNION ALL
+         SELECT access_key_id, true
+         FROM held",
         &collect_column(&records, |one| one.access_key_id.as_str()) as &[&str],
         &collect_column(&records, |one| one.account_id.as_str()) as &[&str],
         &collect_column(&records, |one| one.principal.as_str()) as &[&str],
@@ -234,11 +299,21 @@ pub async fn insert_sessions(
         &collect_column(sessions, |one| one.session.minted_at),
         &collect_column(&records, |one| one.expires_at),
         &collect_column(sessions, |one| one.session.request_id),
-        at.addition
+        at.addition,
+        &collect_column(sessions, |one| one.role()) as &[Option<String>],
+        &collect_column(sessions, |one| one.session.federated_by.as_deref()) as &[Option<&str>],
+        with_restricted
     )
     .fetch_all(&mut **tx)
     .await?;
-    Ok(inserted.into_iter().collect())
+    let mut outcome = StoredSessions::default();
+    for row in stored {
+        match row.is_held {
+            true => outcome.held.insert(row.access_key_id),
+            false => outcome.inserted.insert(row.access_key_id),
+        };
+    }
+    Ok(outcome)
 }
 
 /// Finds which of the ids are sessions.
@@ -280,6 +355,7 @@ pub async fn find_session(
              mint_revisions,
              mint_histories,
              account_ids,
+             origins,
              sealed_secret,
              seal_key_id,
              token_sha256,
@@ -327,6 +403,7 @@ pub async fn find_session(
         },
         ancestors,
         account_ids: row.account_ids,
+        origins: row.origins,
         position: Position {
             history: History(row.history),
             revision: row.addition,

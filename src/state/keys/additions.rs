@@ -94,7 +94,8 @@ pub enum AdditionOutcome {
     Added(AdditionStamp),
     /// The session exists already.
     Known,
-    /// Something is known of the access key already: it must be added with a revision.
+    /// Something is known of the access key already, or a restriction reaches the key or session: it must be added with a
+    /// revision.
     NeedsRevision,
     /// The session's parent is unknown.
     UnknownParent,
@@ -152,7 +153,8 @@ async fn add_keys(
     };
     let ids = collect_column(given, |(_, key, _)| key.access_key_id.as_str());
     let blind_indexes = collect_column(given, |(_, key, _)| key.blind_index());
-    let mut known: HashSet<usize> = find_known(tx, &ids, &blind_indexes).await?;
+    let origins = collect_column(given, |(_, key, _)| key.origins());
+    let mut known: HashSet<usize> = find_known(tx, &ids, &blind_indexes, &origins).await?;
     let mut seen = HashSet::new();
     known.extend((0..ids.len()).filter(|at| ids.get(*at).is_some_and(|id| !seen.insert(*id))));
     let is_new = |place: usize| !known.contains(&place);
@@ -172,12 +174,17 @@ async fn add_keys(
 }
 
 /// Finds access keys, by index, of which something is known that could restrict them: the key itself, a restriction of any
-/// state, or a report of its secret.
+/// state, a report of its secret, or a restriction that reaches what it descends from.
 async fn find_known(
     tx: &mut PgTransaction<'_>,
     ids: &[&str],
     blind_indexes: &[&[u8]],
+    origins: &[Vec<String>],
 ) -> Result<HashSet<usize>, StateFault> {
+    let descends: Vec<(i64, &str)> = (1..)
+        .zip(origins)
+        .flat_map(|(position, origins)| origins.iter().map(move |one| (position, one.as_str())))
+        .collect();
     let known = sqlx::query_scalar!(
         "SELECT n.position AS \"position!\"
          FROM unnest($1::text[], $2::bytea[])
@@ -197,9 +204,20 @@ async fn find_known(
                  FROM leak_reports l
                  WHERE l.access_key_id IS NULL
                    AND l.secret_digest = n.blind_index
+             )
+             OR (
+                 -- Looked at once, whatever the number of keys.
+                 EXISTS (SELECT 1 FROM restrictions WHERE descendants_since IS NOT NULL AND state <> 'Lifted')
+                 AND restricting_ancestor(ARRAY(
+                     SELECT o.origin
+                     FROM unnest($3::bigint[], $4::text[]) AS o (position, origin)
+                     WHERE o.position = n.position
+                 )) IS NOT NULL
              )",
         ids as &[&str],
-        blind_indexes as &[&[u8]]
+        blind_indexes as &[&[u8]],
+        &collect_column(&descends, |(position, _)| *position),
+        &collect_column(&descends, |(_, origin)| *origin) as &[&str]
     )
     .fetch_all(&mut **tx)
     .await?;
@@ -235,12 +253,15 @@ async fn add_sessions(
         }
     }
     let rows = collect_column(&written, |(_, session)| *session);
-    let inserted = sessions::insert_sessions(tx, &rows, at).await?;
+    let stored = sessions::insert_sessions(tx, &rows, at, false).await?;
     told.extend(written.into_iter().map(|(index, session)| {
-        match inserted.contains(session.access_key_id()) {
-            true => (index, AdditionOutcome::Added(at)),
-            false => (index, AdditionOutcome::Known),
-        }
+        let id = session.access_key_id();
+        let outcome = match (stored.held.contains(id), stored.inserted.contains(id)) {
+            (true, _) => AdditionOutcome::NeedsRevision,
+            (false, true) => AdditionOutcome::Added(at),
+            (false, false) => AdditionOutcome::Known,
+        };
+        (index, outcome)
     }));
     Ok(told)
 }

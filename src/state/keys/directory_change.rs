@@ -166,8 +166,12 @@ impl DirectoryWriter {
                 let name = name_of(&mut tx, account_id, user).await?;
                 principals::delete_user(&mut tx, account_id, &name, at).await?;
             }
-            // Additions alone.
-            DirectoryChange::NewUser(..) | DirectoryChange::NewSession(_) => {}
+            DirectoryChange::NewSession(session) => {
+                let sealed = SealedSession::seal((**session).clone(), &self.ring, rng)?;
+                lifecycle::store_restricted_session(&mut tx, &sealed, at).await?;
+            }
+            // An addition alone.
+            DirectoryChange::NewUser(..) => {}
         }
         tx.commit().await?;
         Ok(at.position())

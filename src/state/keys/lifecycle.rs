@@ -3,6 +3,8 @@
 //! A lift of an inactive access key leaves a tombstone: when the key becomes active, it is restricted again in the same
 //! transaction.
 
+use std::collections::HashMap;
+
 use rand::CryptoRng;
 use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
@@ -15,12 +17,14 @@ use crate::{
         keys::{self, NewKey, SealedKey, UpsertOutcome},
         revision::{self, WriteStamp},
         sealing::KeyRing,
+        sessions::{self, SealedSession},
     },
     outbox,
 };
 use crate::{
     leaks::record,
     restrictions::{
+        descendants::{self, LineageRoot, NewDescendant},
         escalate::look_again,
         impose::{RestrictionTarget, impose_restrictions},
     },
@@ -60,7 +64,38 @@ pub async fn upsert_keys(
         .map(|(key, _)| key.blind_index())
         .collect();
     record::prove_suspicions(tx, &told, at).await?;
+    let new: Vec<NewDescendant<'_>> = keys
+        .iter()
+        .zip(&kept)
+        .filter(|(_, kept)| **kept == UpsertOutcome::Inserted)
+        .map(|(key, _)| NewDescendant {
+            access_key_id: &key.access_key_id,
+            account_id: &key.account_id,
+            origins: key.origins(),
+        })
+        .collect();
+    descendants::restrict_new_descendants(tx, &new, at).await?;
     Ok(kept)
+}
+
+/// Stores a session that came through a role or an identity provider which a restriction reaches, and restricts it.
+///
+/// # Errors
+/// [`StateFault`].
+pub async fn store_restricted_session(
+    tx: &mut PgTransaction<'_>,
+    session: &SealedSession,
+    at: WriteStamp,
+) -> Result<(), StateFault> {
+    let addition = revision::advance_addition(tx).await?;
+    let addition = addition.ok_or(StateFault::OtherHistory)?;
+    sessions::insert_sessions(tx, &[session], addition, true).await?;
+    let new = NewDescendant {
+        access_key_id: session.id(),
+        account_id: session.account_id(),
+        origins: session.own_origins(),
+    };
+    descendants::restrict_new_descendants(tx, &[new], at).await
 }
 
 /// Whether the change makes an inactive access key active.
@@ -117,6 +152,13 @@ pub async fn set_key_status(
     look_again(tx, &[access_key_id.as_str()], at).await?;
     if status == KeyStatus::Active {
         restrict_reactivated(tx, &[(access_key_id, &key.account_id)], at).await?;
+        // It may have been deleted when the key that made it was restricted.
+        let back = NewDescendant {
+            access_key_id,
+            account_id: &key.account_id,
+            origins: vec![access_key_id.as_str().to_owned()],
+        };
+        descendants::restrict_new_descendants(tx, &[back], at).await?;
     }
     Ok(true)
 }
@@ -206,8 +248,8 @@ async fn restrict_reactivated(
         return Ok(());
     }
     let ids: Vec<&str> = back.iter().map(|(id, _)| id.as_str()).collect();
-    let again = sqlx::query_scalar!(
-        "SELECT DISTINCT t.access_key_id
+    let again = sqlx::query!(
+        "SELECT t.access_key_id, min(t.descendants_since) AS descendants_since
          FROM restrictions t
          WHERE t.access_key_id = ANY($1)
            AND t.tombstone
@@ -216,26 +258,40 @@ async fn restrict_reactivated(
                FROM restrictions r
                WHERE r.access_key_id = t.access_key_id
                  AND r.state <> 'Lifted'
-           )",
+           )
+         GROUP BY t.access_key_id",
         &ids as &[&str]
     )
     .fetch_all(&mut **tx)
     .await?;
+    let again: HashMap<&str, Option<OffsetDateTime>> = again
+        .iter()
+        .map(|row| (row.access_key_id.as_str(), row.descendants_since))
+        .collect();
     let targets: Vec<RestrictionTarget<'_>> = back
         .iter()
-        .filter(|(id, _)| again.iter().any(|again| again == id.as_str()))
-        .map(|(access_key_id, account_id)| RestrictionTarget {
-            access_key_id,
-            account_id: Some(account_id),
+        .filter(|(id, _)| again.contains_key(id.as_str()))
+        .map(|(access_key_id, account_id)| {
+            RestrictionTarget::leaked(access_key_id, Some(account_id))
         })
         .collect();
-    impose_restrictions(
-        tx,
-        &targets,
-        RestrictionCause::Reactivated,
-        &Actor::Akgate,
-        at,
-    )
-    .await?;
+    let cause = RestrictionCause::Reactivated;
+    let imposed = impose_restrictions(tx, &targets, cause, &Actor::Akgate, at).await?;
+    // It reaches what the earlier one reached.
+    let roots: Vec<LineageRoot> = targets
+        .iter()
+        .zip(imposed)
+        .filter_map(|(target, restriction_id)| {
+            let since = again
+                .get(target.access_key_id.as_str())
+                .copied()
+                .flatten()?;
+            Some(LineageRoot {
+                restriction_id,
+                since,
+            })
+        })
+        .collect();
+    descendants::restrict_descendants(tx, &roots, &Actor::Policy, at).await?;
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::{
 use akgate_rules::{
     access_key::AccessKeyId,
     leak::{LeakPlace, shows_possession},
+    lineage::DescendantPolicy,
 };
 
 /// The name of the public among the sources.
@@ -91,7 +92,7 @@ pub async fn insert_claim(
 }
 
 /// Examines the oldest claims; returns what was proven and the number of claims. A claim that proves nothing is
-/// deleted. If two nodes examine the same claim, it still counts once.
+/// deleted. If two nodes examine the same claim, it still counts once. `descendants` says what becomes of what the keys made.
 ///
 /// # Errors
 /// [`StateFault`]; the claims that were not looked into stay.
@@ -99,6 +100,7 @@ pub async fn verify_claims(
     pool: &PgPool,
     ring: &KeyRing,
     host: &str,
+    descendants: DescendantPolicy,
     limit: i64,
     now: OffsetDateTime,
 ) -> Result<(Vec<RecordedReport>, usize), StateFault> {
@@ -167,6 +169,7 @@ pub async fn verify_claims(
             actor: &Actor::Source(PUBLIC_SOURCE.to_owned()),
             grounds: ReportGrounds::Possession,
             suspicions: SuspicionPolicy::default(),
+            descendants,
             ledger: None,
         };
         record_reports(pool, ring, &delivery, &reports, now).await?

@@ -24,6 +24,7 @@ pub use crate::{leaks::sighting::RecordedReport, restrictions::impose::Restricti
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
     leak::{LeakPlace, Proof, is_plausible_first_seen, report_origin},
+    lineage::DescendantPolicy,
     secret_fragments::SecretFragments,
 };
 
@@ -74,6 +75,8 @@ pub struct Delivery<'a> {
     pub grounds: ReportGrounds,
     /// How suspicions are handled.
     pub suspicions: SuspicionPolicy,
+    /// What becomes of what the keys made.
+    pub descendants: DescendantPolicy,
     /// What they arrived in; `None` for one that arrives alone.
     pub ledger: Option<DeliveryOrigin<'a>>,
 }
@@ -149,6 +152,11 @@ pub async fn dry_run_reports(
         .filter(|one| one.is_imposed)
         .filter_map(|one| Some(one.restriction?.restriction_id))
         .collect();
+    let reached: Vec<Uuid> = recorded
+        .iter()
+        .flatten()
+        .filter_map(|one| Some(one.restriction?.restriction_id))
+        .collect();
     let would_restrict = sqlx::query_as!(
         WouldRestrict,
         "SELECT
@@ -159,8 +167,11 @@ pub async fn dry_run_reports(
          LEFT JOIN access_keys k USING (access_key_id)
          LEFT JOIN principals p USING (principal_id)
          LEFT JOIN sessions s USING (access_key_id)
-         WHERE r.restriction_id = ANY($1)",
-        &imposed
+         WHERE r.restriction_id = ANY($1)
+            OR (r.ancestor_id = ANY($2) AND r.imposed_at = $3)",
+        &imposed,
+        &reached,
+        now
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -219,6 +230,7 @@ async fn record_uncommitted<'p>(
             is_held,
             is_decided: delivery.grounds == ReportGrounds::Decision,
             updates: delivery.grounds != ReportGrounds::Possession,
+            descendants: delivery.descendants,
         })
         .collect();
     let recorded = record_findings(&mut tx, &findings, delivery.actor, None, now).await?;
@@ -295,6 +307,8 @@ pub(crate) async fn prove_suspicions(
             is_held: false,
             is_decided: false,
             updates: true,
+            // The key becomes known this moment: it has made nothing, and makes nothing from now on.
+            descendants: DescendantPolicy::List,
         })
         .collect();
     if findings.is_empty() {

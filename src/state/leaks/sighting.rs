@@ -10,8 +10,9 @@ use sqlx::PgTransaction;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::restrictions::impose::{
-    RestrictionInForce, RestrictionTarget, impose_restrictions, list_in_force,
+use crate::restrictions::{
+    descendants::{self, LineageRoot},
+    impose::{RestrictionInForce, RestrictionTarget, impose_restrictions, list_in_force},
 };
 use crate::{
     audit::{self, Actor, AuditAction, AuditEntry},
@@ -25,6 +26,7 @@ use crate::{
 use akgate_rules::{
     access_key::AccessKeyId,
     leak::{LeakPlace, Proof},
+    lineage::DescendantPolicy,
     position::{History, Position},
     restriction::RestrictionCause,
 };
@@ -50,6 +52,8 @@ pub(crate) struct Finding<'a> {
     pub is_decided: bool,
     /// Whether a report that is recorded already takes over what is new in this one.
     pub updates: bool,
+    /// What becomes of what the key made.
+    pub descendants: DescendantPolicy,
 }
 
 /// The result of a finding: that of its strongest sighting.
@@ -96,10 +100,9 @@ impl<'a> Sighting<'a> {
         let access_key_id = holder
             .map(KnownCredential::restricted)
             .or(self.access_key_id)?;
-        self.proof.restricts().then_some(RestrictionTarget {
-            access_key_id,
-            account_id: holder.map(|holder| holder.account_id.as_str()),
-        })
+        let account_id = holder.map(|holder| holder.account_id.as_str());
+        let restricts = self.proof.restricts();
+        restricts.then(|| RestrictionTarget::leaked(access_key_id, account_id))
     }
 }
 
@@ -377,17 +380,14 @@ async fn restrict_proven(
     }
     let before = list_in_force(tx, &ids).await?;
     let again: HashSet<Uuid> = before.values().map(|one| one.restriction_id).collect();
-    outbox::enqueue_repeated(tx, &Vec::from_iter(again), now).await?;
+    let again = Vec::from_iter(again);
+    outbox::enqueue_repeated(tx, &again, now).await?;
+    tell_leaked_descendants(tx, &again, &targets, now).await?;
     let mut of: HashMap<String, SightingRestriction> = before
         .into_iter()
         .map(|(id, in_force)| {
-            (
-                id,
-                SightingRestriction {
-                    in_force,
-                    is_fresh: false,
-                },
-            )
+            let is_fresh = false;
+            (id, SightingRestriction { in_force, is_fresh })
         })
         .collect();
     let mut fresh: Vec<RestrictionTarget<'_>> = Vec::new();
@@ -398,33 +398,101 @@ async fn restrict_proven(
             fresh.push(*target);
         }
     }
-    if !fresh.is_empty() {
-        let at = match at {
-            Some(at) => at,
-            None => revision::advance_revision(tx, now).await?,
+    let reaching = reach_of(sightings, &targets);
+    if fresh.is_empty() && reaching.is_empty() {
+        return Ok(restrictions_of(&targets, &of));
+    }
+    let at = match at {
+        Some(at) => at,
+        None => revision::advance_revision(tx, now).await?,
+    };
+    let imposed = impose_restrictions(tx, &fresh, RestrictionCause::Reported, actor, at).await?;
+    for (target, restriction_id) in fresh.iter().zip(imposed) {
+        let in_force = RestrictionInForce {
+            restriction_id,
+            position: at.position(),
         };
-        let imposed =
-            impose_restrictions(tx, &fresh, RestrictionCause::Reported, actor, at).await?;
-        for (target, restriction_id) in fresh.iter().zip(imposed) {
-            let id = target.access_key_id.as_str().to_owned();
-            let in_force = RestrictionInForce {
-                restriction_id,
-                position: at.position(),
-            };
-            of.insert(
-                id,
-                SightingRestriction {
-                    in_force,
-                    is_fresh: true,
-                },
-            );
+        let id = target.access_key_id.as_str().to_owned();
+        let is_fresh = true;
+        of.insert(id, SightingRestriction { in_force, is_fresh });
+    }
+    let roots: Vec<LineageRoot> = reaching
+        .iter()
+        .filter_map(|(id, since)| {
+            let restriction = of.get_mut(*id)?;
+            restriction.in_force.position = at.position();
+            Some(LineageRoot {
+                restriction_id: restriction.in_force.restriction_id,
+                since: *since,
+            })
+        })
+        .collect();
+    descendants::restrict_descendants(tx, &roots, &Actor::Policy, at).await?;
+    Ok(restrictions_of(&targets, &of))
+}
+
+/// A key that was restricted as a descendant, and now leaked itself, is no descendant any more: its owner is told.
+async fn tell_leaked_descendants(
+    tx: &mut PgTransaction<'_>,
+    restrictions: &[Uuid],
+    targets: &[Option<RestrictionTarget<'_>>],
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    let leaked = sqlx::query!(
+        "UPDATE restrictions
+         SET cause = 'Reported',
+             ancestor_id = NULL
+         WHERE restriction_id = ANY($1)
+           AND cause = 'Descendant'
+         RETURNING restriction_id, access_key_id",
+        restrictions
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let accounts: HashMap<&str, Option<&str>> = targets
+        .iter()
+        .flatten()
+        .map(|target| (target.access_key_id.as_str(), target.account_id))
+        .collect();
+    let told: Vec<(Uuid, Option<&str>)> = leaked
+        .iter()
+        .map(|row| {
+            let account_id = accounts.get(row.access_key_id.as_str()).copied();
+            (row.restriction_id, account_id.flatten())
+        })
+        .collect();
+    outbox::enqueue_imposed(tx, &told, now).await
+}
+
+/// The keys whose restrictions reach what they made, each with the time since when: that since which the sightings say it
+/// was public, or all time if one of them does not say it.
+fn reach_of<'a>(
+    sightings: &[Sighting<'a>],
+    targets: &[Option<RestrictionTarget<'a>>],
+) -> HashMap<&'a str, OffsetDateTime> {
+    let mut reaching: HashMap<&str, OffsetDateTime> = HashMap::new();
+    for (sighting, target) in sightings.iter().zip(targets) {
+        let Some(target) = target else { continue };
+        if sighting.finding.descendants == DescendantPolicy::Restrict {
+            let since = sighting.finding.first_seen;
+            let since = since.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+            let id = target.access_key_id.as_str();
+            let earliest = reaching.entry(id).or_insert(since);
+            *earliest = since.min(*earliest);
         }
     }
+    reaching
+}
+
+fn restrictions_of(
+    targets: &[Option<RestrictionTarget<'_>>],
+    of: &HashMap<String, SightingRestriction>,
+) -> Vec<Option<SightingRestriction>> {
     let restrictions = targets.iter().map(|target| {
         let target = target.as_ref()?;
         of.get(target.access_key_id.as_str()).copied()
     });
-    Ok(restrictions.collect())
+    restrictions.collect()
 }
 
 /// Writes the reports that are new.

@@ -167,7 +167,7 @@ async fn undo_within(
              EXISTS (
                  SELECT 1
                  FROM leak_reports o
-                 WHERE o.restriction_id = r.restriction_id
+                 WHERE o.restriction_id = COALESCE(r.ancestor_id, r.restriction_id)
                    AND o.delivery_id IS DISTINCT FROM $1
              ) AS \"others!\",
              EXISTS (
@@ -178,7 +178,8 @@ async fn undo_within(
          FROM restrictions r
          LEFT JOIN access_keys k USING (access_key_id)
          WHERE r.state <> 'Lifted'
-           AND r.restriction_id IN (
+           -- What descends from a key was restricted for the same leak.
+           AND COALESCE(r.ancestor_id, r.restriction_id) IN (
                SELECT restriction_id
                FROM leak_reports
                WHERE delivery_id = $1

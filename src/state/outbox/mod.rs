@@ -51,6 +51,8 @@ akgate_rules::text_enum! {
         Lifted = "Lifted",
         /// The id of a key was seen, its secret was not: nothing is restricted.
         Suspected = "Suspected",
+        /// What the key made is restricted as well.
+        Descendants = "Descendants",
     }
 }
 
@@ -64,7 +66,8 @@ impl LetterKind {
             | Self::Repeated
             | Self::Reminder
             | Self::Widened
-            | Self::Withdrawn => true,
+            | Self::Withdrawn
+            | Self::Descendants => true,
             Self::Confirmed | Self::Lifted | Self::Suspected => false,
         }
     }
@@ -290,6 +293,54 @@ pub async fn enqueue_repeated(
             days: 0,
             microseconds: i64::try_from(again.whole_microseconds()).unwrap_or(i64::MAX),
         }
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Enqueues the letters that tell those who know of restrictions what else is restricted with them. Whose first letter is
+/// not sent yet finds it in that.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn enqueue_descendants(
+    tx: &mut PgTransaction<'_>,
+    restrictions: &[Uuid],
+    now: OffsetDateTime,
+) -> Result<(), StateFault> {
+    if restrictions.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "WITH written AS (
+             INSERT INTO letters (
+                 letter_id,
+                 restriction_id,
+                 contact_id,
+                 kind,
+                 state,
+                 due_at,
+                 created_at
+             )
+             SELECT DISTINCT ON (restriction_id, contact_id)
+                 gen_random_uuid(),
+                 restriction_id,
+                 contact_id,
+                 'Descendants',
+                 'Due',
+                 $2::timestamptz,
+                 $2::timestamptz
+             FROM letters
+             WHERE restriction_id = ANY($1)
+               AND kind IN ('Announced', 'Imposed')
+               AND state = 'Sent'
+             ON CONFLICT (restriction_id, contact_id) WHERE kind = 'Descendants' AND state = 'Due' DO NOTHING
+         )
+         SELECT pg_notify($3, '')",
+        restrictions,
+        now,
+        LETTERS_CHANNEL
     )
     .execute(&mut **tx)
     .await?;

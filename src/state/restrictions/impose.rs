@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     audit::{self, Actor, AuditAction, AuditEntry},
-    directory::{StateFault, revision::WriteStamp},
+    directory::{StateFault, collect_column, revision::WriteStamp},
     outbox,
 };
 use akgate_rules::{
@@ -31,6 +31,22 @@ pub(crate) struct RestrictionTarget<'a> {
     pub access_key_id: &'a AccessKeyId,
     /// The account that is written to; `None` if the key is unknown.
     pub account_id: Option<&'a str>,
+    /// The restriction of the key that it descends from; `None` if it leaked itself.
+    pub ancestor_id: Option<Uuid>,
+    /// Whether its account gets a letter about it.
+    pub is_told: bool,
+}
+
+impl<'a> RestrictionTarget<'a> {
+    /// A key that leaked itself.
+    pub fn leaked(access_key_id: &'a AccessKeyId, account_id: Option<&'a str>) -> Self {
+        Self {
+            access_key_id,
+            account_id,
+            ancestor_id: None,
+            is_told: true,
+        }
+    }
 }
 
 /// Writes restrictions, audit records and letters; returns the restrictions' ids, in the order of the keys. None of the
@@ -57,15 +73,27 @@ pub(crate) async fn impose_restrictions(
              state,
              cause,
              imposed_at,
+             ancestor_id,
+             descendants_since,
              revision
          )
-         SELECT n.restriction_id, n.access_key_id, 'Imposed', $3, $4, $5
-         FROM unnest($1::uuid[], $2::text[]) AS n (restriction_id, access_key_id)",
+         SELECT
+             n.restriction_id,
+             n.access_key_id,
+             'Imposed',
+             $3,
+             $4,
+             n.ancestor_id,
+             -- Everything that a descendant ever made descends from the leaked key too.
+             CASE WHEN n.ancestor_id IS NOT NULL THEN to_timestamp(0) END,
+             $5
+         FROM unnest($1::uuid[], $2::text[], $6::uuid[]) AS n (restriction_id, access_key_id, ancestor_id)",
         &ids,
         &keys as &[&str],
         cause.as_str(),
         at.now,
-        at.revision
+        at.revision,
+        &collect_column(targets, |target| target.ancestor_id) as &[Option<Uuid>]
     )
     .execute(&mut **tx)
     .await?;
@@ -77,11 +105,15 @@ pub(crate) async fn impose_restrictions(
             action: AuditAction::Impose,
             access_key_id: Some(target.access_key_id),
             restriction_id: Some(*id),
-            detail: serde_json::json!({ "cause": cause }),
+            detail: match target.ancestor_id {
+                Some(ancestor) => serde_json::json!({ "cause": cause, "ancestor": ancestor }),
+                None => serde_json::json!({ "cause": cause }),
+            },
         })
         .collect();
     audit::insert_audit_records(tx, &entries).await?;
     let told: Vec<(Uuid, Option<&str>)> = imposed()
+        .filter(|(target, _)| target.is_told)
         .map(|(target, id)| (*id, target.account_id))
         .collect();
     outbox::enqueue_imposed(tx, &told, at.now).await?;

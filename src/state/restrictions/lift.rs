@@ -41,6 +41,9 @@ pub struct Lifting {
     pub reason: String,
     /// What may be against it.
     pub accepts: AcceptedConditions,
+    /// Whether what is restricted as a descendant of the key is lifted with it.
+    #[serde(default)]
+    pub with_descendants: bool,
 }
 
 /// The request to lift a restriction.
@@ -95,6 +98,7 @@ struct LiftFacts {
     state: RestrictionState,
     /// `None` if the key is unknown: it counts as inactive when an operator lifts; the policy never lifts it.
     key: Option<KeyStatus>,
+    is_descendant: bool,
     /// `contact:ID` or `operator:NAME`.
     confirmed_by: Option<String>,
 }
@@ -175,13 +179,54 @@ impl TwoPersonChange for LiftRestriction {
             .ok_or(LiftFault::NotFound)?;
         let conditions = facts.conditions(parties.requester);
         let lift = check_lift(conditions, self.lifting.accepts)?;
-        if lift.needs_approval && parties.approver.is_none() {
+        let descendants = match self.lifting.with_descendants {
+            true => list_restricted_descendants(tx, self.restriction_id).await?,
+            false => Vec::new(),
+        };
+        // Nobody has confirmed anything of these.
+        let needs_approval = lift.needs_approval || !descendants.is_empty();
+        if needs_approval && parties.approver.is_none() {
             return Err(LiftFault::NeedsApproval);
         }
         let at = revision::advance_revision(tx, now).await?;
         write_lift(tx, self, &facts, lift, parties, at).await?;
+        for (restriction_id, facts) in &descendants {
+            let change = Self {
+                restriction_id: *restriction_id,
+                lifting: self.lifting.clone(),
+            };
+            let lift = LiftTerms {
+                tombstone: facts.key.is_some_and(|key| key != KeyStatus::Active),
+                needs_approval,
+            };
+            write_lift(tx, &change, facts, lift, parties, at).await?;
+        }
         Ok(at.position())
     }
+}
+
+/// The restrictions in force of what descends from the key of this one.
+async fn list_restricted_descendants(
+    tx: &mut PgTransaction<'_>,
+    restriction_id: Uuid,
+) -> Result<Vec<(Uuid, LiftFacts)>, StateFault> {
+    let ids = sqlx::query_scalar!(
+        "SELECT restriction_id
+         FROM restrictions
+         WHERE ancestor_id = $1
+           AND state <> 'Lifted'
+         ORDER BY restriction_id",
+        restriction_id
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut descendants = Vec::with_capacity(ids.len());
+    for id in ids {
+        if let Some(facts) = read_lift_facts(tx, id).await? {
+            descendants.push((id, facts));
+        }
+    }
+    Ok(descendants)
 }
 
 /// Maximum number of artefacts that are examined: with more, facts alone do not lift.
@@ -199,17 +244,23 @@ pub async fn lift_by_policy(
     let Some(facts) = read_lift_facts(tx, restriction_id).await? else {
         return Ok(false);
     };
-    let since = read::find_public_since(tx, restriction_id).await?;
-    let made = artefacts::list_artefacts_since(
+    // A descendant is lifted as an operator says.
+    if facts.is_descendant {
+        return Ok(false);
+    }
+    let Some(exposure) = read::find_exposure(tx, restriction_id).await? else {
+        return Ok(false);
+    };
+    let review = artefacts::read_review(
         tx,
         &facts.access_key_id,
         restriction_id,
-        since,
+        &exposure,
         MAX_ARTEFACTS,
     )
     .await?;
-    let all = i64::try_from(made.len()).is_ok_and(|count| count < MAX_ARTEFACTS)
-        && made.iter().all(|artefact| artefact.is_acknowledged);
+    let all = i64::try_from(review.artefacts.len()).is_ok_and(|count| count < MAX_ARTEFACTS)
+        && review.is_complete();
     let is_gone = matches!(facts.key, Some(KeyStatus::Inactive | KeyStatus::Deleted));
     let Some(lift) = policy_lift_terms(facts.state, is_gone, all) else {
         return Ok(false);
@@ -223,6 +274,7 @@ pub async fn lift_by_policy(
             "The access key is disabled or deleted, and the owner has reviewed everything that it created."
                 .into(),
         accepts: AcceptedConditions::default(),
+        with_descendants: false,
     };
     let change = LiftRestriction {
         restriction_id,
@@ -238,7 +290,7 @@ async fn read_lift_facts(
     restriction_id: Uuid,
 ) -> Result<Option<LiftFacts>, StateFault> {
     let restriction = sqlx::query!(
-        "SELECT access_key_id, state, confirmed_by
+        "SELECT access_key_id, state, ancestor_id, confirmed_by
          FROM restrictions
          WHERE restriction_id = $1",
         restriction_id
@@ -255,6 +307,7 @@ async fn read_lift_facts(
         state: parse_state(&restriction.state)?,
         key: key.map(|key| key.status),
         confirmed_by: restriction.confirmed_by,
+        is_descendant: restriction.ancestor_id.is_some(),
     }))
 }
 
@@ -316,6 +369,11 @@ async fn write_lift(
     .await?;
     tasks::close_tasks(tx, &[restriction_id], None, parties.requester, at.now).await?;
     approvals::void_requests(tx, &[restriction_id], VoidReason::Lifted, at.now).await?;
+    if facts.is_descendant {
+        // Those who know of it at all: for the others the letter about the key tells it.
+        let told = LetterKind::Lifted;
+        return outbox::enqueue_to_notified(tx, restriction_id, told, at.now).await;
+    }
     let public_since = read::find_public_since(tx, restriction_id).await?;
     outbox::enqueue_to_contacts_before_leak(
         tx,

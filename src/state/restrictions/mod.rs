@@ -3,6 +3,8 @@
 pub mod accounts;
 pub mod active_restriction;
 pub mod confirm;
+pub mod descendants;
+pub mod descendants_approval;
 pub mod disable;
 pub mod escalate;
 pub mod etag;

@@ -62,6 +62,8 @@ pub async fn list_restrictions(
              r.widened_at,
              r.next_contacts_at,
              r.disabling_proposed_at,
+             r.ancestor_id,
+             r.descendants_since,
              l.first_seen AS \"first_seen?\",
              l.report_count AS \"report_count!\"
          FROM restrictions r
@@ -121,6 +123,8 @@ pub async fn list_restrictions(
         disabling_proposed_at: row.disabling_proposed_at,
         first_seen: row.first_seen,
         report_count: row.report_count,
+        ancestor_restriction_id: row.ancestor_id,
+        descendants_since: row.descendants_since,
     });
     Ok(views.collect())
 }
@@ -332,6 +336,66 @@ pub(crate) async fn matches_etag(
     };
     let view = find_restriction(db, restriction_id).await?;
     Ok(view.is_none_or(|view| seen.contains(&Etag::of(&view))))
+}
+
+/// Since when others may have had a key, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exposure {
+    /// When the key was first seen in public; `None` if a report does not say when, or says no time before the
+    /// restriction: nobody knows how long others have had the key.
+    pub first_seen: Option<OffsetDateTime>,
+    /// When akgate came to know, and restricted the key.
+    pub known_at: OffsetDateTime,
+    /// Since when calls are on record: what was done before is not known.
+    pub recorded_since: Option<OffsetDateTime>,
+    /// Whether the restriction is in force.
+    pub is_in_force: bool,
+}
+
+impl Exposure {
+    /// Since when everything is looked at: the first sighting, or all that is recorded.
+    #[must_use]
+    pub fn looked_at_since(&self) -> OffsetDateTime {
+        self.first_seen.unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+/// Finds since when others may have had the key of a restriction; `None` if nothing has this id. A time counts only if
+/// every report states one.
+///
+/// # Errors
+/// [`StateFault::Database`].
+pub async fn find_exposure(
+    db: &mut PgConnection,
+    restriction_id: Uuid,
+) -> Result<Option<Exposure>, StateFault> {
+    let exposure = sqlx::query_as!(
+        Exposure,
+        "SELECT
+             CASE
+                 WHEN count(l.first_seen) > 0
+                     AND count(l.first_seen) = count(l.report_id)
+                     AND min(l.first_seen) < r.imposed_at
+                 THEN min(l.first_seen)
+             END AS first_seen,
+             r.imposed_at AS known_at,
+             (
+                 SELECT min(to_date(right(c.relname, 8), 'YYYYMMDD'))::timestamp AT TIME ZONE 'UTC'
+                 FROM pg_inherits i
+                 JOIN pg_class c ON c.oid = i.inhrelid
+                 WHERE i.inhparent = 'intents'::regclass
+                   AND c.relname ~ '^intents_[0-9]{8}$'
+             ) AS recorded_since,
+             r.state <> 'Lifted' AS \"is_in_force!\"
+         FROM restrictions r
+         LEFT JOIN leak_reports l USING (restriction_id)
+         WHERE r.restriction_id = $1
+         GROUP BY r.restriction_id",
+        restriction_id
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(exposure)
 }
 
 /// Since when others may have had the key: the first sighting, or the restriction.

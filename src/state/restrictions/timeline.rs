@@ -37,6 +37,11 @@ pub async fn list_timeline(
              FROM restrictions r
              WHERE r.restriction_id = $1
              UNION ALL
+             SELECT d.imposed_at, 'DescendantsRestricted', NULL, count(*)::text, 2.2
+             FROM restrictions d
+             WHERE d.ancestor_id = $1
+             GROUP BY d.imposed_at
+             UNION ALL
              SELECT DISTINCT
                  e.received_at,
                  'Enforced',

@@ -134,6 +134,9 @@ fn letter(
                     names: named(rng),
                     at: String::new(),
                     source_ip: named(rng),
+                    times: 2,
+                    done_by: Some(named(rng)),
+                    before_known: true,
                 })
                 .collect(),
             ..KeyActivity::default()

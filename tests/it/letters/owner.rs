@@ -600,6 +600,7 @@ async fn suspect(stage: &Stage, files: &[&str], tell_owners: bool) {
             most_per_hour: Some(2),
             tell_owners,
         },
+        descendants: akgate_rules::lineage::DescendantPolicy::default(),
         ledger: None,
     };
     let now = akgate_state::clock::Clock::now(&*stage.clock);

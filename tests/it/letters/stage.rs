@@ -249,6 +249,7 @@ impl Stage {
                 mode: self.mode,
                 enforce_from: self.enforce_from,
                 ladder: EscalationLadder::default(),
+                descendants: akgate_rules::lineage::DescendantPolicy::default(),
             },
             lift: self.lift,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,

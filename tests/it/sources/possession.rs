@@ -42,9 +42,16 @@ fn mac(secret: &str, host: &str, nonce: &str) -> String {
 
 async fn look_into(node: &TestNode) {
     let now = akgate_state::clock::Clock::now(&*node.clock);
-    claims::verify_claims(&node.pool, &node.ring, HOST, 100, now)
-        .await
-        .unwrap();
+    claims::verify_claims(
+        &node.pool,
+        &node.ring,
+        HOST,
+        akgate_rules::lineage::DescendantPolicy::default(),
+        100,
+        now,
+    )
+    .await
+    .unwrap();
 }
 
 async fn restricted(node: &TestNode) -> Vec<(uuid::Uuid, String)> {
