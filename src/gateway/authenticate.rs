@@ -144,9 +144,8 @@ fn check_token(
 }
 
 fn pass_anonymous(gate: &Gate, request: ApiRequest) -> Result<VerifiedRequest, Fault> {
-    let action = request.operation.action.as_ref();
-    let passes = action.is_some_and(|action| gate.settings.anonymous.contains(action));
-    if !passes {
+    let action = request.operation.action.as_deref();
+    if !gate.settings.allows_anonymous(action) {
         return Err(Fault::Missing("AccessKeyId"));
     }
     VerifiedRequest::anonymous(request).map_err(|_| Fault::Missing("AccessKeyId"))

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{
     budgets::{CallBudgets, CallLimits},
+    decide::{Decider, policy_in_force},
     lookup::{KeyLookup, LookupSettings},
     nonce::NonceMemory,
     routes::Routes,
@@ -76,6 +77,14 @@ impl Default for GateSettings {
             recommend: RecommendLink::default(),
             database_timeout: Duration::from_secs(5),
         }
+    }
+}
+
+impl GateSettings {
+    /// Whether a call of this action may come without an access key.
+    #[must_use]
+    pub fn allows_anonymous(&self, action: Option<&str>) -> bool {
+        action.is_some_and(|action| self.anonymous.iter().any(|allowed| allowed == action))
     }
 }
 
@@ -254,10 +263,16 @@ impl Gate {
     /// The policy in force: the configured one, with the mode that operators have switched to, if any.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        let configured = self.settings.policy;
-        match self.live.mode() {
-            Some(mode) => Policy { mode, ..configured },
-            None => configured,
+        policy_in_force(self.settings.policy, &self.live)
+    }
+
+    /// What decides on calls.
+    #[must_use]
+    pub fn decider(&self) -> Decider<'_> {
+        Decider {
+            live: &self.live,
+            strict: &self.strict,
+            default_profile: self.settings.profile,
         }
     }
 

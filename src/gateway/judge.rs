@@ -1,4 +1,4 @@
-//! Collects the facts of a call for [`verdict`], and records refusals.
+//! Collects the facts of a call for its verdict ([`super::decide`]), and records refusals.
 //!
 //! Everything is read from memory. Nothing here waits, and nothing here panics.
 
@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     authenticate::Authenticated,
+    decide::CallFacts,
     gate::Gate,
     lookup::Caller,
     trace::{Trace, VerdictLabel},
@@ -15,7 +16,7 @@ use akgate_rules::{
     fault::Fault,
     operation::Operation,
     request::ApiRequest,
-    verdict::{self, DecisionFacts, Permit, Policy, Profile, Refusal, Standing, Verdict},
+    verdict::{self, Permit, Policy, Refusal, Verdict},
 };
 use akgate_state::calls::{
     CallRecord,
@@ -59,51 +60,19 @@ fn decide_verdict(
     authenticated: &Authenticated,
     caller: &Caller,
 ) -> Verdict {
-    let operation = &*authenticated.operation;
-    let id = &caller.access_key_id;
-    let lineage = gate.live.lineage(id, caller.ancestors());
     let parameters = authenticated.verified.request().parameters();
-    let now = gate.latest.see(gate.clock.now());
-    // These facts matter only for a restricted key; a clear key need not pay for them.
-    let is_clear = lineage.iter().all(|one| *one == Standing::Clear);
-    let facts = DecisionFacts {
-        operation,
-        lineage: &lineage,
-        profile: profile(gate, caller),
-        policy: match is_clear {
-            true => policy,
-            false => with_account_overrides(gate, policy, caller),
-        },
-        is_excepted: !is_clear && gate.live.is_excepted(id, operation, trace.peer.ip, now),
-        remedies_itself: verdict::is_self_remedy(operation, id, |name| parameters.get(name)),
-        now,
+    let call = CallFacts {
+        operation: &authenticated.operation,
+        access_key_id: &caller.access_key_id,
+        ancestors: caller.ancestors(),
+        account_id: &caller.account_id,
+        account_ids: caller.account_ids(),
+        source: trace.peer.ip,
+        now: gate.latest.see(gate.clock.now()),
         basis: authenticated.basis,
     };
-    verdict::decide_call(&gate.strict, &facts)
-}
-
-/// The policy, with the overrides of the caller's account.
-fn with_account_overrides(gate: &Gate, policy: Policy, caller: &Caller) -> Policy {
-    let own = gate.live.account_overrides(&caller.account_id).self_remedy;
-    Policy {
-        self_remedy: own.unwrap_or(policy.self_remedy),
-        ..policy
-    }
-}
-
-/// The strictest profile of all accounts in the lineage.
-fn profile(gate: &Gate, caller: &Caller) -> Profile {
-    let default = gate.settings.profile;
-    let accounts = caller.account_ids().iter();
-    accounts
-        .map(|account_id| {
-            gate.live
-                .account_overrides(account_id)
-                .profile
-                .unwrap_or(default)
-        })
-        .reduce(Profile::stricter)
-        .unwrap_or(default)
+    let parameter = |name: &str| parameters.get(name);
+    gate.decider().decide(policy, &call, parameter)
 }
 
 /// Records that a call got no permit, and returns the fault that the caller gets.
@@ -158,7 +127,7 @@ fn record_refusal(
         call: call_record(gate, trace, authenticated),
         restriction_id,
         withheld,
-        profile: profile(gate, caller),
+        profile: gate.decider().profile_of(caller.account_ids()),
         revision: authenticated.basis.position.revision,
     };
     gate.recorder

@@ -21,6 +21,7 @@ pub mod begin;
 pub mod body;
 pub mod budgets;
 pub mod builder;
+pub mod decide;
 pub mod enforce;
 pub mod envelope;
 pub mod finish;

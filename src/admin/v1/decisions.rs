@@ -74,10 +74,9 @@ fn describe_rule(decision: &DecisionView, restriction: Option<&RestrictionView>)
         return why.to_owned();
     };
     let forbidden = RefusalReason::of(
+        &decision.product,
         &decision.effect,
         decision.profile.as_deref(),
-        restriction.widened_at,
-        decision.received_at,
     );
     let why = match forbidden {
         RefusalReason::SensitiveRead => "sensitive reads, because it was widened",

@@ -194,7 +194,7 @@ pub fn profile_refuses(
 }
 
 /// Combines the standings of a key and its ancestors: a restriction outweighs an unknown standing, and an unknown
-/// outweighs a clear one.
+/// outweighs a clear one. A widened restriction is the one that is named: it refuses whatever another refuses.
 struct LineageStanding {
     restriction: Option<Uuid>,
     widened: bool,
@@ -215,8 +215,9 @@ impl LineageStanding {
                 restriction: lineage.restriction.or(Some(*id)),
                 ..lineage
             },
+            Standing::Widened(_) if lineage.widened => lineage,
             Standing::Widened(id) => Self {
-                restriction: lineage.restriction.or(Some(*id)),
+                restriction: Some(*id),
                 widened: true,
                 ..lineage
             },

@@ -265,6 +265,18 @@ fn session_is_judged_by_its_worst_ancestor() {
 }
 
 #[test]
+fn refused_sensitive_read_names_the_widened_restriction() {
+    let world = World::new();
+    let list = world.operation("", "2015-05-01", "ListUsers");
+    let widened = Standing::Widened(Uuid::from_u128(8));
+    for lineage in [[RESTRICTED, widened], [widened, RESTRICTED]] {
+        let verdict = world.decide(&list, &lineage, Profile::Mutations);
+        let refusal = Refusal::RestrictedKey(Uuid::from_u128(8));
+        assert_eq!(verdict, Verdict::Refuse(refusal));
+    }
+}
+
+#[test]
 fn exception_passes_what_a_known_restriction_refuses() {
     let world = World::new();
     let create = world.operation("", "2015-05-01", "CreateUser");

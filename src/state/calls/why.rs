@@ -30,18 +30,15 @@ pub enum RefusalReason {
 }
 
 impl RefusalReason {
-    /// By the effect and the profile on record of a call that came `at`, and since when the restriction is widened.
+    /// By the product, the effect and the profile on record. A read is refused by `strict`, which lists all of RAM and
+    /// IMS, or because the restriction was widened.
     #[must_use]
-    pub fn of(
-        effect: &str,
-        profile: Option<&str>,
-        widened_at: Option<OffsetDateTime>,
-        at: OffsetDateTime,
-    ) -> Self {
-        let was_widened = widened_at.is_some_and(|widened_at| widened_at <= at);
+    pub fn of(product: &str, effect: &str, profile: Option<&str>) -> Self {
         match effect {
-            "Read" if was_widened => Self::SensitiveRead,
-            "Read" => Self::StrictRead,
+            "Read" if profile == Some("strict") && matches!(product, "RAM" | "IMS") => {
+                Self::StrictRead
+            }
+            "Read" => Self::SensitiveRead,
             "Disclose" => Self::Disclosure,
             "Unknown" => Self::Unknown,
             effect if effect.starts_with("Mutate") && effect != "Mutate(Other)" => Self::Change,
@@ -68,8 +65,6 @@ pub struct ExplainedRefusal {
     pub restricted_key: String,
     /// Since when it is restricted.
     pub imposed_at: OffsetDateTime,
-    /// Since when it forbids sensitive reads as well.
-    pub widened_at: Option<OffsetDateTime>,
     /// Imposed, Confirmed or Lifted.
     pub state: String,
     /// Whether its delivery was undone as a mistake.
@@ -82,8 +77,7 @@ impl ExplainedRefusal {
     /// What of the call the restriction forbids.
     #[must_use]
     pub fn forbidden(&self) -> RefusalReason {
-        let profile = self.profile.as_deref();
-        RefusalReason::of(&self.effect, profile, self.widened_at, self.refused_at)
+        RefusalReason::of(&self.product, &self.effect, self.profile.as_deref())
     }
 }
 
@@ -106,7 +100,6 @@ pub async fn find_refusal(
              c.refused_at,
              r.access_key_id AS restricted_key,
              r.imposed_at,
-             r.widened_at,
              r.state,
              COALESCE(r.lifted_revision = 0, false) AS \"undone!\",
              r.ancestor_id IS NOT NULL AS \"is_descendant!\"
@@ -121,4 +114,33 @@ pub async fn find_refusal(
     .fetch_optional(pool)
     .await?;
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_read_is_explained_by_what_refuses_it() {
+        let (mutations, strict) = (Some("mutations"), Some("strict"));
+        for (product, effect, profile, reason) in [
+            ("RAM", "Read", strict, RefusalReason::StrictRead),
+            ("IMS", "Read", strict, RefusalReason::StrictRead),
+            ("RAM", "Read", mutations, RefusalReason::SensitiveRead),
+            (
+                "ResourceManager",
+                "Read",
+                strict,
+                RefusalReason::SensitiveRead,
+            ),
+            ("RAM", "Read", None, RefusalReason::SensitiveRead),
+            ("RAM", "Mutate(Other)", strict, RefusalReason::Listed),
+            ("Ecs", "Uncatalogued", strict, RefusalReason::Listed),
+            ("RAM", "Mutate(Other)", mutations, RefusalReason::Other),
+            ("RAM", "Mutate(Identity)", strict, RefusalReason::Change),
+        ] {
+            let found = RefusalReason::of(product, effect, profile);
+            assert_eq!(found, reason, "{product} {effect} {profile:?}");
+        }
+    }
 }

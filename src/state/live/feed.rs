@@ -6,6 +6,7 @@
 
 mod applied;
 mod changes;
+pub mod facts;
 mod load_slot;
 mod reload;
 pub mod verification;

@@ -69,6 +69,9 @@ pub(crate) struct KeyRestrictions {
     pub in_force: Option<ActiveRestriction>,
     /// The last one that was lifted, and where.
     pub lifted: Option<(Position, ActiveRestriction)>,
+    /// The last one that was lifted after it had been widened, and where: a later one that was not widened relaxes
+    /// nothing for the sessions of before.
+    pub widened_lifted: Option<(Position, ActiveRestriction)>,
     /// The reload in which they were last seen.
     pub generation: u32,
 }
@@ -270,7 +273,7 @@ impl LiveRegistry {
     }
 
     /// Whether an exception from the restriction in force on this key covers a call from there. A session never has
-    /// one: a thief of the key may have obtained it.
+    /// one, not even from a restriction of its own: a thief of the key may have obtained it.
     #[must_use]
     pub fn is_excepted(
         &self,
@@ -280,7 +283,7 @@ impl LiveRegistry {
         now: OffsetDateTime,
     ) -> bool {
         let maps = self.maps.load();
-        let Some(maps) = maps.as_ref() else {
+        let Some(maps) = maps.as_ref().filter(|_| !id.is_session()) else {
             return false;
         };
         let restrictions = maps.restrictions.pin();
@@ -440,23 +443,40 @@ impl ActiveRestriction {
 }
 
 impl KeyRestrictions {
-    /// The standing that a key hands on to what it minted at a position: a lift frees the key, never the
-    /// sessions that were asked for before it.
-    fn of_descendant(self, minted_at: Position) -> Standing {
-        match (self.in_force, self.lifted) {
-            (Some(mark), _) => mark.standing(),
-            (None, Some((lifted_at, _))) if minted_at.covers(lifted_at) => Standing::Clear,
-            // Minted before the lift, or in another history, where the order is unknown.
-            (None, Some((_, mark))) => mark.standing(),
-            (None, None) => Standing::Clear,
+    /// Adds a restriction that was lifted.
+    pub fn add_lifted(&mut self, lifted_at: Position, restriction: ActiveRestriction) {
+        // Of the histories that this one goes back to, each has later revisions than those before.
+        let keep_last = |last: &mut Option<(Position, ActiveRestriction)>| {
+            if last.is_none_or(|(earlier, _)| earlier.revision <= lifted_at.revision) {
+                *last = Some((lifted_at, restriction));
+            }
+        };
+        keep_last(&mut self.lifted);
+        if restriction.is_widened {
+            keep_last(&mut self.widened_lifted);
         }
+    }
+
+    /// The standing that a key hands on to what it minted at a position: a lift frees the key, never the
+    /// sessions that were asked for before it. What restricts them most counts.
+    fn of_descendant(self, minted_at: Position) -> Standing {
+        // Minted before the lift, or in another history, where the order is unknown.
+        let is_earlier = |(lifted_at, _): &(Position, _)| !minted_at.covers(*lifted_at);
+        let lifted = self.lifted.filter(is_earlier);
+        // What was minted after the last lift was minted after all of them.
+        let widened = lifted.and(self.widened_lifted).filter(is_earlier);
+        let earlier = [widened, lifted].into_iter().flatten();
+        let binding = earlier.map(|(_, mark)| mark).chain(self.in_force);
+        let strictest = binding.max_by_key(|mark| mark.is_widened);
+        strictest.map_or(Standing::Clear, ActiveRestriction::standing)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use akgate_rules::position::History;
+    use akgate_rules::{exception::ExceptionScope, operation::Catalogue};
+    use time::{Duration, macros::datetime};
 
     fn id(text: &str) -> AccessKeyId {
         AccessKeyId::parse(text).unwrap()
@@ -529,6 +549,44 @@ mod tests {
     }
 
     #[test]
+    fn later_restriction_relaxes_nothing_for_the_sessions_of_before() {
+        let (widened, plain) = (
+            ActiveRestriction {
+                restriction_id: Uuid::from_u128(1),
+                is_widened: true,
+            },
+            mark(false),
+        );
+        let mut restrictions = KeyRestrictions::default();
+        restrictions.add_lifted(at(10), widened);
+        let once_lifted = restrictions;
+        restrictions.add_lifted(at(20), plain);
+        let twice_lifted = restrictions;
+        let elsewhere = Position {
+            history: History(Uuid::from_u128(2)),
+            revision: 30,
+        };
+        restrictions.add_lifted(elsewhere, plain);
+        let minted = restrictions.of_descendant(elsewhere);
+        assert_eq!(minted, Standing::Clear, "after a lift of the same history");
+        let mut restrictions = once_lifted;
+        restrictions.in_force = Some(plain);
+        let restricted_again = restrictions;
+        for (restrictions, minted_at, standing) in [
+            (once_lifted, 9, widened.standing()),
+            (once_lifted, 10, Standing::Clear),
+            (twice_lifted, 9, widened.standing()),
+            (twice_lifted, 10, plain.standing()),
+            (twice_lifted, 20, Standing::Clear),
+            (restricted_again, 9, widened.standing()),
+            (restricted_again, 10, plain.standing()),
+        ] {
+            let found = restrictions.of_descendant(at(minted_at));
+            assert_eq!(found, standing, "{minted_at}");
+        }
+    }
+
+    #[test]
     fn restriction_reaches_every_descendant() {
         let chain = [
             ancestor("key", 1),
@@ -549,6 +607,38 @@ mod tests {
             assert_eq!(standings[1], standing);
             assert_eq!(live.lineage(&id("key"), &[]), [standing]);
             assert_eq!(live.lineage(&id("other"), &[]), [Standing::Clear]);
+        }
+    }
+
+    #[test]
+    fn exception_applies_to_an_access_key_and_never_to_a_session() {
+        let catalogue = Catalogue::built_in().unwrap();
+        let create = catalogue.operation("2015-05-01", "CreateUser").unwrap();
+        let expires_at = datetime!(2026-11-26 20:00 UTC);
+        let made = ExceptionEntry {
+            exception_id: Uuid::from_u128(1),
+            restriction_id: mark(false).restriction_id,
+            exception: Exception {
+                scope: ExceptionScope {
+                    operations: vec!["RAM:CreateUser".parse().unwrap()],
+                    networks: vec!["192.0.2.0/24".parse().unwrap()],
+                },
+                expires_at,
+            },
+        };
+        let imposed = KeyRestrictions {
+            in_force: Some(mark(false)),
+            ..KeyRestrictions::default()
+        };
+        let live = live(&[("key", imposed), ("STS.1", imposed)]);
+        for (name, is_excepted) in [("key", true), ("STS.1", false)] {
+            let maps = live.maps();
+            let maps = maps.as_ref().unwrap();
+            maps.put_exception(id(name), made.exception_id, Some(&made));
+            let now = expires_at - Duration::SECOND;
+            let source = "192.0.2.1".parse().unwrap();
+            let found = live.is_excepted(&id(name), &create, source, now);
+            assert_eq!(found, is_excepted, "{name}");
         }
     }
 

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod mail;
 pub mod nemesis;
 pub mod node;
+pub mod oracle;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

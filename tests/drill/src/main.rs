@@ -16,7 +16,8 @@ use std::{
 };
 
 use akgate_drill::{
-    Result, attack, barrier, cluster::Notified, fault::Kind, faults, nemesis, summary::Summary,
+    Result, attack, barrier, cluster::Notified, fault::Kind, faults, nemesis, oracle,
+    summary::Summary,
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -38,6 +39,11 @@ enum Drill {
     Faults(FaultsArgs),
     /// What strangers hold open holds up nobody else, with its figures
     Attack(AttackArgs),
+    /// Decisions compared with an oracle that knows the documents alone
+    Oracle(OracleArgs),
+    /// Answers the oracle's cases, from standard input
+    #[command(hide = true)]
+    Answer,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +144,16 @@ struct AttackArgs {
     scenes: Vec<attack::Scene>,
 }
 
+#[derive(Debug, Args)]
+struct OracleArgs {
+    /// Decisions to compare
+    #[arg(long, default_value_t = 1_000_000)]
+    cases: usize,
+    /// Where the random choices begin
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -224,6 +240,11 @@ async fn run(drill: Drill) -> Result<bool> {
             print!("{summary}");
             write(args.json.as_deref(), &summary)?;
             Ok(summary.holds())
+        }
+        Drill::Oracle(args) => oracle::compare(&std::env::current_exe()?, args.cases, args.seed),
+        Drill::Answer => {
+            oracle::answer_cases(std::io::stdin().lock(), std::io::stdout().lock())?;
+            Ok(true)
         }
         Drill::Barrier(args) => {
             let summary = barrier::run(&barrier::Settings {

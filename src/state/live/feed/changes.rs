@@ -198,13 +198,8 @@ pub(crate) fn merge_restriction(
         .in_force
         .filter(|one| one.restriction_id != restriction_id);
     // One that was undone is as if it had never been.
-    let was_undone = lifted_at.revision == 0;
-    // Of the histories that this one goes back to, each has later revisions than those before.
-    let is_last = restrictions
-        .lifted
-        .is_none_or(|(earlier, _)| earlier.revision <= lifted_at.revision);
-    if !was_undone && is_last {
-        restrictions.lifted = Some((lifted_at, this));
+    if lifted_at.revision != 0 {
+        restrictions.add_lifted(lifted_at, this);
     }
     Ok(())
 }
