@@ -113,6 +113,7 @@ pub(super) fn bind_listeners(
             four_eyes: four_eyes_settings(section),
             policy: gateway::configured_policy(&config.sections.policy),
             profile: config.sections.policy.profile,
+            effects: gateway::configured_effects(&config.sections.upstreams)?,
             requests_per_second: section.requests_per_second,
             certificates: section.client_ca.is_some(),
             sign_in: sign_in::sign_in_service(&section.oidc)?,

@@ -54,6 +54,7 @@ mod readiness;
 mod regression;
 mod reports;
 mod road;
+mod routing;
 mod sandbox;
 mod sandbox_wide;
 mod serve;
