@@ -49,6 +49,7 @@ mod panics;
 mod persuasion;
 mod pooler;
 mod postgres;
+mod probes;
 mod process;
 mod readiness;
 mod regression;
