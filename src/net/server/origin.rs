@@ -123,3 +123,59 @@ where
         Poll::Ready(Ok(answer))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, routing::get};
+    use http::header::HOST;
+
+    use super::*;
+
+    async fn ask(method: Method, host: Option<&'static str>, tls: bool) -> Response {
+        let kept = [(CACHE_CONTROL, "max-age=60")];
+        let app = Router::new()
+            .route("/", get(|| async { "a secret" }))
+            .route("/style", get(move || async move { (kept, "") }));
+        let target = if method == Method::HEAD {
+            "/style"
+        } else {
+            "/"
+        };
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = method;
+        *request.uri_mut() = target.parse().unwrap();
+        if let Some(host) = host {
+            let host = HeaderValue::from_static(host);
+            request.headers_mut().insert(HOST, host);
+        }
+        request.extensions_mut().insert(Peer {
+            tls,
+            ..Peer::default()
+        });
+        OriginService(app).call(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn answer_is_not_stored_unless_its_service_says_so_and_keeps_to_tls() {
+        let plain = ask(Method::GET, Some("a"), false).await;
+        assert_eq!(plain.headers()[CACHE_CONTROL], "no-store");
+        assert!(!plain.headers().contains_key(STRICT_TRANSPORT_SECURITY));
+        let secure = ask(Method::GET, Some("a"), true).await;
+        assert_eq!(
+            secure.headers()[STRICT_TRANSPORT_SECURITY],
+            TRANSPORT_SECURITY
+        );
+        let style = ask(Method::HEAD, Some("a"), false).await;
+        assert_eq!(style.headers()[CACHE_CONTROL], "max-age=60");
+    }
+
+    #[tokio::test]
+    async fn head_that_is_not_served_is_answered_and_options_names_the_methods() {
+        let hostless = ask(Method::GET, None, false).await;
+        assert_eq!(hostless.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(hostless.headers()["connection"], "close");
+        let options = ask(Method::OPTIONS, Some("a"), false).await;
+        assert_eq!(options.status(), StatusCode::NO_CONTENT);
+        assert_eq!(options.headers()[ALLOW], "GET,HEAD");
+    }
+}
