@@ -319,8 +319,10 @@ impl Node {
             node_id: self.live.membership.node_info().node_id,
             latest: Arc::clone(&self.live.latest),
             clock,
+            rules: Arc::new(akgate_admin::PolicyRules::with_effects(
+                settings.effects.clone(),
+            )?),
             settings,
-            rules: Arc::new(akgate_admin::PolicyRules::built_in()?),
             timeout: database_timeout,
         };
         let failed = |_| akgate_admin::Problem::internal().into_response();

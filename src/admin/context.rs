@@ -8,7 +8,7 @@ use crate::{http::problem::Problem, oidc::sign_in::SignInService};
 use akgate_api::receipts::{Receipt, Wait};
 use akgate_rules::{
     lineage::DescendantPolicy,
-    operation::{Blocklist, Catalogue, DataError},
+    operation::{Blocklist, Catalogue, DataError, EffectList},
     position::Position,
     verdict::{Policy, Profile},
 };
@@ -62,6 +62,8 @@ pub struct AdminSettings {
     pub policy: Policy,
     /// The profile of accounts that have none of their own.
     pub profile: Profile,
+    /// Effects of operations of other products, beside those that come with the build.
+    pub effects: EffectList,
     /// Requests per second that one source address may send, with bursts of ten times as many.
     pub requests_per_second: NonZeroU32,
     /// Whether operators identify themselves with a client certificate.
@@ -77,6 +79,7 @@ impl Default for AdminSettings {
             descendants: DescendantPolicy::default(),
             policy: Policy::default(),
             profile: Profile::default(),
+            effects: EffectList::default(),
             requests_per_second: NonZeroU32::MIN.saturating_add(99),
             certificates: false,
             sign_in: None,
@@ -91,13 +94,13 @@ pub struct PolicyRules {
 }
 
 impl PolicyRules {
-    /// The built-in ones.
+    /// The built-in ones, and these effects.
     ///
     /// # Errors
     /// [`DataError`] if the embedded data is wrong; the tests check it.
-    pub fn built_in() -> Result<Self, DataError> {
+    pub fn with_effects(effects: EffectList) -> Result<Self, DataError> {
         Ok(Self {
-            catalogue: Catalogue::built_in()?,
+            catalogue: Catalogue::built_in()?.with_effects(effects),
             strict: Blocklist::strict()?,
         })
     }

@@ -149,6 +149,8 @@ akgate_rules::text_enum! {
         Allow = "allow",
         /// The call is refused.
         Refuse = "refuse",
+        /// The call passes because nobody has said what the operation changes.
+        NotJudged = "not_judged",
     }
 }
 
@@ -161,7 +163,7 @@ pub struct PolicyCheck {
     pub version: String,
     /// Action.
     pub action: String,
-    /// What it changes; null for a product whose operations are not catalogued.
+    /// What it changes; null where nobody has judged it.
     pub effect: Option<String>,
     /// For a restricted key.
     pub restricted: PerProfile<Judgement>,

@@ -3,15 +3,19 @@
 //! Judged as in mode `enforce`, without self-remediation. Exit status 0, or 2 if the product does not have this
 //! version.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 use serde::Serialize;
 
 use super::CommandExit;
+use crate::config::load_effects;
 use akgate_rules::{
     operation::{Blocklist, Catalogue, Effect, Operation},
-    verdict::{Profile, profile_refuses},
+    verdict::{Profile, ProfileJudgement, judge_by_profile},
 };
+
+/// The verdict on an operation whose effect nobody has said.
+const NOT_JUDGED: &str = "not_judged";
 
 /// Show what an operation changes and whether a restricted AccessKey may call it.
 #[derive(Debug, clap::Args)]
@@ -22,6 +26,9 @@ pub struct ClassifyArgs {
     pub version: String,
     /// Action, exactly as in the call, for example CreateUser
     pub action: String,
+    /// Configuration file, for the effects that it gives to operations of other products
+    #[arg(long, value_name = "FILE", env = "AKGATE_CONFIG")]
+    pub config: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
@@ -36,7 +43,15 @@ pub fn run_classify(
     out: &mut dyn io::Write,
     err: &mut dyn io::Write,
 ) -> io::Result<CommandExit> {
+    let effects = match args.config.as_deref().map(load_effects).transpose() {
+        Ok(effects) => effects.unwrap_or_default(),
+        Err(fault) => {
+            writeln!(err, "error: {fault}")?;
+            return Ok(CommandExit::Usage);
+        }
+    };
     let catalogue = Catalogue::built_in().map_err(io::Error::other)?;
+    let catalogue = catalogue.with_effects(effects);
     let strict = Blocklist::strict().map_err(io::Error::other)?;
     match find_operation(&catalogue, args) {
         Ok(operation) => {
@@ -71,9 +86,9 @@ struct Classification<'a> {
     product: &'a str,
     version: &'a str,
     action: &'a str,
-    /// `null` for a product that the catalogue does not enumerate.
+    /// `null` where nobody has judged it.
     effect: Option<&'static str>,
-    /// Whether the catalogue or a profile lists exactly this operation.
+    /// Whether a list names exactly this operation: the catalogue, the effects of other products, or a profile.
     known: bool,
     profiles: VerdictByProfile,
 }
@@ -115,23 +130,30 @@ impl<'a> Classification<'a> {
             (Some(effect), false) => {
                 format!("{effect}: not in the catalogue, treated as a mutation")
             }
-            (None, true) => {
-                "product not catalogued, but the operation is listed in a profile".to_owned()
-            }
-            (None, false) => "product not catalogued".to_owned(),
+            (None, true) => "not judged, but the operation is listed in a profile".to_owned(),
+            (None, false) => "not judged: nobody has said what it changes".to_owned(),
         };
         writeln!(out, "{} {} {}", self.product, self.version, self.action)?;
         writeln!(out, "effect     {effect}")?;
         writeln!(out, "For a restricted AccessKey, by profile")?;
-        writeln!(out, "mutations  {}", self.profiles.mutations)?;
-        writeln!(out, "strict     {}", self.profiles.strict)
+        let spoken = |verdict: &str| verdict.replace('_', " ");
+        writeln!(out, "mutations  {}", spoken(self.profiles.mutations))?;
+        writeln!(out, "strict     {}", spoken(self.profiles.strict))?;
+        match [self.profiles.mutations, self.profiles.strict].contains(&NOT_JUDGED) {
+            true => writeln!(
+                out,
+                "A call that is not judged passes: give the operation an effect in [[upstreams.other]]."
+            ),
+            false => Ok(()),
+        }
     }
 }
 
 fn verdict_text(strict: &Blocklist, operation: &Operation, profile: Profile) -> &'static str {
-    match profile_refuses(strict, operation, profile, false) {
-        true => "refuse",
-        false => "allow",
+    match judge_by_profile(strict, operation, profile, false) {
+        ProfileJudgement::Refuse => "refuse",
+        ProfileJudgement::Allow => "allow",
+        ProfileJudgement::NotJudged => NOT_JUDGED,
     }
 }
 
@@ -177,11 +199,15 @@ mod tests {
             ),
             (
                 "Ecs 2014-05-26 RunInstances",
-                r#"{"product":"Ecs","version":"2014-05-26","action":"RunInstances","effect":null,"known":true,"profiles":{"mutations":"allow","strict":"refuse"}}"#,
+                r#"{"product":"Ecs","version":"2014-05-26","action":"RunInstances","effect":null,"known":true,"profiles":{"mutations":"not_judged","strict":"refuse"}}"#,
             ),
             (
                 "Ecs 2014-05-26 DescribeInstances",
-                r#"{"product":"Ecs","version":"2014-05-26","action":"DescribeInstances","effect":null,"known":false,"profiles":{"mutations":"allow","strict":"allow"}}"#,
+                r#"{"product":"Ecs","version":"2014-05-26","action":"DescribeInstances","effect":null,"known":false,"profiles":{"mutations":"not_judged","strict":"not_judged"}}"#,
+            ),
+            (
+                "kms 2016-01-20 GetSecretValue",
+                r#"{"product":"kms","version":"2016-01-20","action":"GetSecretValue","effect":"Disclose","known":true,"profiles":{"mutations":"refuse","strict":"refuse"}}"#,
             ),
         ] {
             let (code, out, err) = classify(&format!("{line} --json"));
@@ -205,10 +231,11 @@ mod tests {
         let (_, listed, _) = classify("Rds 2014-08-15 DescribeBackups");
         insta::assert_snapshot!(listed, @r"
         Rds 2014-08-15 DescribeBackups
-        effect     product not catalogued, but the operation is listed in a profile
+        effect     not judged, but the operation is listed in a profile
         For a restricted AccessKey, by profile
-        mutations  allow
+        mutations  not judged
         strict     refuse
+        A call that is not judged passes: give the operation an effect in [[upstreams.other]].
         ");
     }
 
@@ -247,6 +274,7 @@ mod tests {
                 product: product.to_owned(),
                 version: version.to_owned(),
                 action: action.to_owned(),
+                config: None,
                 json: false,
             };
             let (mut out, mut err) = (Vec::new(), Vec::new());

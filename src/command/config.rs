@@ -6,7 +6,7 @@ use clap::Subcommand;
 use comfy_table::{Table, presets};
 
 use super::{CommandExit, settings::ConfigArgs};
-use crate::config::{Config, ProcessRole, render_template};
+use crate::config::{Config, ProcessRole, SharedOperation, render_template};
 
 /// Check a configuration, or print a template
 #[derive(Debug, Clone, Subcommand)]
@@ -46,6 +46,9 @@ pub fn run_config(
     match settings.load(roles) {
         Ok(config) => {
             writeln!(out, "{}", config_table(&config))?;
+            if config.has(ProcessRole::Gateway) {
+                write_shared_operations(&config, out)?;
+            }
             writeln!(out, "The configuration is valid.")?;
             Ok(CommandExit::Ok)
         }
@@ -54,6 +57,17 @@ pub fn run_config(
             Ok(CommandExit::Usage)
         }
     }
+}
+
+/// Names the operations that two products have: only a call that signs a known host reaches one of them.
+fn write_shared_operations(config: &Config, out: &mut impl Write) -> io::Result<()> {
+    let shared = SharedOperation::find_all(&config.sections.upstreams.other);
+    shared.iter().try_for_each(|pair| {
+        writeln!(
+            out,
+            "warning: {pair}: only ACS3 calls that sign a host of `hosts` reach one of them; RPC calls are refused"
+        )
+    })
 }
 
 /// What was understood, without the secrets.

@@ -16,7 +16,7 @@ use confique::{Config, env::parse::list_by_comma};
 use ipnet::IpNet;
 
 use super::{error::ConfigError, oidc::OidcSection, text::ConfigText};
-use akgate_net::https::is_safe_for_secrets;
+use akgate_net::{framing::MAX_CONTENT_LENGTH, https::is_safe_for_secrets};
 
 /// `[gateway]`.
 #[derive(Debug, Config)]
@@ -58,6 +58,21 @@ pub struct GatewaySection {
     /// STS operations that may be called without an AccessKey: "AssumeRoleWithSAML", "AssumeRoleWithOIDC".
     #[config(env = "AKGATE_GATEWAY_ANONYMOUS", default = [], parse_env = list_by_comma)]
     pub anonymous: Vec<String>,
+    /// Headers that a caller must not sign, because upstreams could take them for the gateway's own. Case, - and _ make
+    /// no difference. X-Forwarded-*, X-Akgate-* and those of a single connection are always refused.
+    #[config(
+        env = "AKGATE_GATEWAY_RESERVED_HEADERS",
+        default = ["x-original-url", "x-original-uri", "x-original-method", "x-rewrite-url", "x-http-method", "x-http-method-override", "x-method-override", "x-host", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "x-remote-user", "x-acs-caller-uid", "x-acs-caller-type", "x-acs-caller-bid", "x-acs-parent-id", "x-acs-source-ip", "x-acs-security-transport"],
+        parse_env = list_by_comma
+    )]
+    pub reserved_headers: Vec<String>,
+    /// Parameters of the same kind, in query, form and JSON.
+    #[config(
+        env = "AKGATE_GATEWAY_RESERVED_PARAMETERS",
+        default = ["callerUid", "callerBid", "callerType", "callerParentId", "callerUidLoginEmail", "callerBidLoginEmail", "ak_mfa_present", "ak_proven", "security_transport", "_method"],
+        parse_env = list_by_comma
+    )]
+    pub reserved_parameters: Vec<String>,
 }
 
 impl GatewaySection {
@@ -106,7 +121,19 @@ impl GatewaySection {
             );
             return Err(text.wrong("gateway.anonymous", &message));
         }
-        Ok(())
+        check_body_limit("gateway.body_limit_bytes", self.body_limit_bytes, text)
+    }
+}
+
+/// Refuses a limit that no `Content-Length` may reach.
+pub(super) fn check_body_limit(
+    name: &str,
+    limit: usize,
+    text: &ConfigText<'_>,
+) -> Result<(), ConfigError> {
+    match limit <= MAX_CONTENT_LENGTH {
+        true => Ok(()),
+        false => Err(text.wrong(name, &format!("must be at most {MAX_CONTENT_LENGTH}"))),
     }
 }
 

@@ -12,6 +12,7 @@ mod mail;
 mod oidc;
 mod policy;
 mod secret;
+mod shared_operations;
 mod shutdown;
 mod sources;
 mod storage;
@@ -33,6 +34,7 @@ pub use self::{
     oidc::OidcSection,
     policy::{EscalationSection, FreshnessSection, PolicySection, ZonedInstant},
     secret::ConfigSecret,
+    shared_operations::SharedOperation,
     shutdown::ShutdownSection,
     sources::{
         PublicReportSection, RevocationSource, SignedSource, SignedSourceView, SourcePreset,
@@ -40,8 +42,9 @@ pub use self::{
     },
     storage::{DatabaseSection, DirectorySection, RecordsSection, RegistrySection},
     telemetry::TelemetrySection,
-    upstreams::{CredentialsChoice, OtherUpstream, UpstreamView, UpstreamsSection},
+    upstreams::{CredentialsChoice, OtherUpstream, StyleChoice, UpstreamView, UpstreamsSection},
 };
+use akgate_rules::operation::EffectList;
 
 akgate_rules::text_enum! {
     /// What a process does.
@@ -140,6 +143,7 @@ impl ConfigSections {
         self.database.check_limits(text)?;
         self.freshness.check_limits(text)?;
         self.shutdown.check_limits(text)?;
+        self.upstreams.check_effects(text)?;
         self.gateway.check_tls(text)?;
         self.public.check_tls(text)?;
         self.admin.check_tls(text)?;
@@ -150,6 +154,7 @@ impl ConfigSections {
         if has(ProcessRole::Gateway) {
             self.gateway.check(text)?;
             self.upstreams.check(text)?;
+            shared_operations::check_upstreams(&self.upstreams.other, text)?;
         }
         if has(ProcessRole::Public) || has(ProcessRole::Worker) {
             self.public.check(text)?;
@@ -181,6 +186,21 @@ pub struct Config {
     pub database_url: ConfigSecret,
     /// The key ring's text.
     pub key_ring: ConfigSecret,
+}
+
+/// The effects of operations of other products that a file configures, whatever else stands in it.
+///
+/// # Errors
+/// [`ConfigError`] where it cannot be read, and for an effect that no operation can have.
+pub fn load_effects(file: &Path) -> Result<EffectList, ConfigError> {
+    let text = std::fs::read_to_string(file).map_err(|fault| ConfigError::file(file, &fault))?;
+    let loaded = ConfigSections::builder().env().file(file).load();
+    let sections = loaded.map_err(|fault| ConfigError::load(Some(file), &fault))?;
+    let text = ConfigText {
+        file: Some(file),
+        text,
+    };
+    sections.upstreams.check_effects(&text)
 }
 
 impl Config {

@@ -5,7 +5,9 @@ use std::{num::NonZeroU32, path::PathBuf};
 use confique::Config;
 use serde::Deserialize;
 
-use super::{error::ConfigError, secret::ConfigSecret, text::ConfigText};
+use super::{
+    error::ConfigError, listeners::check_body_limit, secret::ConfigSecret, text::ConfigText,
+};
 use akgate_intake::delivery_contract::KeyIdCheck;
 use akgate_net::https::is_safe_for_secrets;
 
@@ -115,6 +117,7 @@ impl SourcesSection {
                 self.body_timeout_seconds > 0,
             ),
         ])?;
+        check_body_limit("sources.body_limit_bytes", self.body_limit_bytes, text)?;
         if self.body_budget_bytes < self.body_limit_bytes {
             let message = format!(
                 "must be at least sources.body_limit_bytes, {}",

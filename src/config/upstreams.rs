@@ -1,11 +1,18 @@
 //! `[upstreams]`: the handlers that calls are forwarded to.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use confique::Config;
 use serde::Deserialize;
 
 use super::{error::ConfigError, secret::ConfigSecret, text::ConfigText};
+use akgate_rules::{
+    operation::{DataFault, EffectList},
+    request::style::CallStyle,
+};
+
+/// Stands for every action of a version.
+pub const EVERY_ACTION: &str = "*";
 
 /// What happens to the caller's credentials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -18,6 +25,26 @@ pub enum CredentialsChoice {
     Keep,
 }
 
+/// How the operations of a product are called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StyleChoice {
+    /// All at `/`, by GET or POST, with a form or JSON.
+    #[default]
+    Rpc,
+    /// Each at a path and method of its own.
+    Roa,
+}
+
+impl From<StyleChoice> for CallStyle {
+    fn from(choice: StyleChoice) -> Self {
+        match choice {
+            StyleChoice::Rpc => Self::Rpc,
+            StyleChoice::Roa => Self::Roa,
+        }
+    }
+}
+
 /// A product outside the catalogue.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,8 +53,17 @@ pub struct OtherUpstream {
     pub product: String,
     /// Its API version.
     pub version: String,
-    /// The actions that are served.
+    /// The actions that are served; `*` for all.
     pub actions: Vec<String>,
+    /// The hosts that callers sign for it.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// How its operations are called.
+    #[serde(default)]
+    pub style: StyleChoice,
+    /// What its operations change, by action; `*` for those that nobody has judged.
+    #[serde(default)]
+    pub effects: BTreeMap<String, String>,
     /// Its URL.
     pub url: String,
     /// What happens to the caller's credentials.
@@ -71,7 +107,10 @@ pub struct UpstreamsSection {
     /// ResourceManager, 2020-03-31.
     #[config(nested)]
     pub resourcemanager: ResourceManagerUpstream,
-    /// Other products, each as [[upstreams.other]]: product, version, actions, and the keys of the sections above.
+    /// Other products, each as [[upstreams.other]]: product, version, actions (or ["*"]), and the keys of the sections
+    /// above. `style`: "rpc" (path /, GET or POST, form or JSON) or "roa". `hosts`: the hosts that callers sign for it, for
+    /// the case that another product has an action of the same version and name. `effects`: what its operations change,
+    /// such as { GetSecretValue = "Disclose", "*" = "Mutate(Other)" }; many have one already (akgate classify).
     #[config(default = [])]
     pub other: Vec<OtherUpstream>,
 }
@@ -104,6 +143,26 @@ impl UpstreamsSection {
             other.view().check("upstreams.other", text)?;
         }
         Ok(())
+    }
+
+    /// The effects that are configured.
+    pub(super) fn check_effects(&self, text: &ConfigText<'_>) -> Result<EffectList, ConfigError> {
+        self.other_effects()
+            .map_err(|fault| text.wrong("upstreams.other", &format!("`effects`: {fault}")))
+    }
+
+    /// The effects of operations of other products that are configured.
+    ///
+    /// # Errors
+    /// What is wrong with the first that cannot be used.
+    pub fn other_effects(&self) -> Result<EffectList, DataFault> {
+        let mut list = EffectList::default();
+        for other in &self.other {
+            for (action, effect) in &other.effects {
+                list.insert(&other.product, &other.version, action, effect)?;
+            }
+        }
+        Ok(list)
     }
 }
 
@@ -214,6 +273,12 @@ impl UpstreamView<'_> {
 }
 
 impl OtherUpstream {
+    /// Whether it serves every action.
+    #[must_use]
+    pub fn serves_all(&self) -> bool {
+        self.actions.iter().any(|action| action == EVERY_ACTION)
+    }
+
     /// The section's members, as the others have them.
     #[must_use]
     pub fn view(&self) -> UpstreamView<'_> {

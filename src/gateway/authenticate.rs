@@ -63,8 +63,13 @@ pub async fn authenticate(
     };
     // From here on the caller is known, and no longer paid for from what strangers share.
     trace.body_memory = None;
-    let Route { operation, auth } = route?;
-    trace.operation = Some(Arc::clone(&operation));
+    let route = route?;
+    trace.operation = Some(Arc::clone(&route.operation));
+    route.check_style(verified.request())?;
+    gate.settings.reserved.check(verified.request())?;
+    let Route {
+        operation, auth, ..
+    } = route;
     Ok(Authenticated {
         verified,
         caller,

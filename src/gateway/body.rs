@@ -14,8 +14,8 @@ use akgate_rules::{fault::Fault, request::RawRequest};
 /// Reads a request's body to its end. Its memory is charged to the claimant until the share is dropped.
 ///
 /// # Errors
-/// [`Fault::BodyTooLarge`]; [`Fault::InvalidRequest`] for a body that is too slow, ends early, is framed wrongly or carries
-/// trailers, which nothing signs; [`Fault::Throttled`] or [`Fault::Unavailable`] where no memory is left.
+/// [`Fault::BodyTooLarge`]; [`Fault::InvalidRequest`] for a body that is too slow, ends early, is framed wrongly or has a
+/// trailer that belongs into the head; [`Fault::Throttled`] or [`Fault::Unavailable`] where no memory is left.
 pub async fn read_whole_request<B>(
     request: http::Request<B>,
     limits: BodyLimits,
@@ -41,7 +41,7 @@ fn body_fault(fault: BodyFault, limits: BodyLimits) -> Fault {
         BodyFault::NoMemory(fault) => return refused_by_budget(fault),
         BodyFault::TooSlow => "its body did not arrive in time",
         BodyFault::Broken => "its body ends early or is framed wrongly",
-        BodyFault::Trailers => "it carries trailers",
+        BodyFault::Trailers => "it has a trailer that belongs into the head",
     };
     Fault::InvalidRequest(reason.into())
 }

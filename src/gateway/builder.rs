@@ -11,7 +11,7 @@ use super::{
     layer::GateLayer,
     lookup::LookupSettings,
     nonce::NONCES_PER_KEY,
-    routes::{Routes, UpstreamAuth},
+    routes::{OtherProduct, Routes, UpstreamAuth},
 };
 use akgate_net::{
     fair_budget::FairBudget, metrics::Metrics, request_memory::DEFAULT_REQUEST_MEMORY,
@@ -219,7 +219,12 @@ impl GateBuilder {
         }
         for (product, version, action) in &self.operations {
             routes.serve_product(Product::from_code(product), UpstreamAuth::InProcess);
-            routes.serve_operation(product, version, action);
+            routes.serve_other(OtherProduct {
+                product: product.clone(),
+                version: version.clone(),
+                actions: [action.clone()].into(),
+                ..OtherProduct::default()
+            });
         }
         routes
     }

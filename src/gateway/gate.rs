@@ -21,8 +21,9 @@ use super::{
 use akgate_net::{fair_budget::FairBudget, metrics::Metrics, received_body::BodyLimits};
 use akgate_rules::{
     fault::Fault,
-    operation::{Blocklist, Catalogue, DataError},
+    operation::{Blocklist, Catalogue, DataError, EffectList},
     position::{History, Position},
+    request::reserved::ReservedNames,
     verdict::{DecisionBasis, Policy, Profile},
 };
 use akgate_state::{
@@ -60,6 +61,10 @@ pub struct GateSettings {
     pub profile: Profile,
     /// The federated calls of STS that pass without an access key, by action.
     pub anonymous: Vec<String>,
+    /// The names that callers must not sign.
+    pub reserved: ReservedNames,
+    /// Effects of operations of other products, beside those that come with the build.
+    pub effects: EffectList,
     /// The page that a refusal because of a leak recommends.
     pub recommend: RecommendLink,
     /// How long one call of the database may take.
@@ -74,6 +79,8 @@ impl Default for GateSettings {
             policy: Policy::default(),
             profile: Profile::default(),
             anonymous: Vec::new(),
+            reserved: ReservedNames::default(),
+            effects: EffectList::default(),
             recommend: RecommendLink::default(),
             database_timeout: Duration::from_secs(5),
         }
@@ -220,7 +227,7 @@ impl Gate {
             Arc::clone(&parts.metrics),
         );
         Ok(Self {
-            catalogue: Catalogue::built_in()?,
+            catalogue: Catalogue::built_in()?.with_effects(parts.settings.effects.clone()),
             strict: Blocklist::strict()?,
             routes: parts.routes,
             lookup: Arc::new(lookup),

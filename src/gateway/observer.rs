@@ -13,7 +13,7 @@ use akgate_api::observations::ObservationPoint;
 use akgate_rules::{
     access_key::AccessKeyId,
     fault::Fault,
-    operation::{Effect, Operation, Product},
+    operation::{Operation, Product},
     verdict::Mode,
     visible_text::is_misleading,
 };
@@ -39,8 +39,8 @@ pub fn observation_point(gate: &Gate, received_at: OffsetDateTime) -> Option<Obs
 /// own text.
 #[must_use]
 pub fn known_operation(route: &Result<Route, Fault>) -> Option<Arc<Operation>> {
-    let operation = &route.as_ref().ok()?.operation;
-    (operation.effect() != Effect::Unknown).then(|| Arc::clone(operation))
+    let route = route.as_ref().ok()?;
+    route.is_listed.then(|| Arc::clone(&route.operation))
 }
 
 /// Records what would have happened to a call, if this node observes it.

@@ -45,7 +45,7 @@ where
     trace.in_flight = Some(gate.calls.enter());
     let basis = gate.basis();
     let request = ApiRequest::parse(&raw)?;
-    let route = gate.routes.resolve(&gate.catalogue, &request.operation);
+    let route = gate.routes.resolve(&gate.catalogue, &request);
     trace.named_operation = observer::known_operation(&route);
     Ok(Received {
         request,

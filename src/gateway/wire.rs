@@ -17,7 +17,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::body::read_whole_request;
 use akgate_net::{
     fair_budget::{FairBudget, Part},
+    framing::FramedRequests,
     received_body::BodyLimits,
+    request_head::settle_head,
 };
 use akgate_rules::{fault::Fault, request::RawRequest};
 
@@ -30,10 +32,13 @@ pub async fn read_single_request(bytes: Bytes, limits: BodyLimits) -> Result<Raw
     let received = Arc::new(Mutex::new(None));
     let memory = FairBudget::new(u64::MAX);
     let claimant = memory.claimant("the only one", Part::Whole);
-    let service = service_fn(|request: http::Request<Incoming>| {
+    let service = service_fn(|mut request: http::Request<Incoming>| {
         let (received, memory) = (Arc::clone(&received), Arc::clone(&memory));
         async move {
-            let outcome = read_whole_request(request, limits, &memory, claimant).await;
+            let outcome = match settle_head(&mut request) {
+                Ok(()) => read_whole_request(request, limits, &memory, claimant).await,
+                Err(fault) => Err(Fault::InvalidRequest(fault.to_string().into())),
+            };
             let outcome = outcome.map(|(request, _)| request);
             if let Ok(mut slot) = received.lock() {
                 *slot = Some(outcome);
@@ -45,13 +50,13 @@ pub async fn read_single_request(bytes: Bytes, limits: BodyLimits) -> Result<Raw
         .keep_alive(false)
         // The input ends with the request: that must not count as hanging up.
         .half_close(true)
-        .serve_connection(TokioIo::new(Script(bytes)), service)
+        .serve_connection(TokioIo::new(FramedRequests::new(Script(bytes))), service)
         .without_shutdown()
         .await;
     let outcome = received.lock().ok().and_then(|mut slot| slot.take());
     match (outcome, connection) {
         (Some(Ok(request)), Ok(parts)) => {
-            let unread = parts.io.into_inner().0;
+            let unread = parts.io.into_inner().into_inner().0;
             if parts.read_buf.is_empty() && unread.is_empty() {
                 Ok(request)
             } else {

@@ -4,11 +4,13 @@
 #![forbid(unsafe_code)]
 
 pub mod fair_budget;
+pub mod framing;
 pub mod https;
 pub mod metrics;
 pub mod peer;
 pub mod private_file;
 pub mod received_body;
+pub mod request_head;
 pub mod request_memory;
 pub mod server;
 pub mod source_rate_limiter;

@@ -4,7 +4,11 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, StatusCode, request::Parts};
+use http::{
+    Request, StatusCode,
+    header::{self, HeaderName},
+    request::Parts,
+};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
@@ -52,7 +56,7 @@ pub enum BodyFault {
     TooSlow,
     /// It ends early or is framed wrongly.
     Broken,
-    /// It carries trailers, which nothing signs.
+    /// It has a trailer that belongs into the head.
     Trailers,
     /// No memory is left for it.
     NoMemory(BudgetFault),
@@ -118,8 +122,13 @@ where
             Ok(Some(Err(_))) => return Err(BodyFault::Broken),
             Ok(Some(Ok(frame))) => frame,
         };
-        let Ok(chunk) = frame.into_data() else {
-            return Err(BodyFault::Trailers);
+        let chunk = match frame.into_data() {
+            Ok(chunk) => chunk,
+            Err(frame) => match frame.into_trailers() {
+                // Any other trailer is dropped: it says nothing that anybody reads.
+                Ok(trailers) if !trailers.keys().any(belongs_into_head) => continue,
+                Ok(_) | Err(_) => return Err(BodyFault::Trailers),
+            },
         };
         length = length.saturating_add(chunk.len());
         if length > limits.bytes {
@@ -148,6 +157,32 @@ where
         received.bytes = joined.freeze();
     }
     Ok(received)
+}
+
+/// Whether a header decides about framing, routing, authentication or the form of the content, so that it cannot come
+/// after the body (RFC 9110, section 6.5.1).
+fn belongs_into_head(name: &HeaderName) -> bool {
+    const NAMES: [HeaderName; 14] = [
+        header::AUTHORIZATION,
+        header::CONNECTION,
+        header::CONTENT_ENCODING,
+        header::CONTENT_LENGTH,
+        header::CONTENT_RANGE,
+        header::CONTENT_TYPE,
+        header::COOKIE,
+        header::DATE,
+        header::EXPECT,
+        header::HOST,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ];
+    let family = ["proxy-", "x-acs-", "x-akgate-", "x-forwarded-", "x-http-"];
+    NAMES.contains(name)
+        || family
+            .iter()
+            .any(|prefix| name.as_str().starts_with(prefix))
 }
 
 /// Takes a request apart and reads its body to its end; meanwhile its connection can be closed to make room.

@@ -53,6 +53,10 @@ pub enum Fault {
     Throttled,
     /// No upstream for this API version.
     InvalidVersion,
+    /// No upstream of this API version has this action.
+    ActionNotFound,
+    /// More than one product has this version and action, and the request does not say which is meant.
+    AmbiguousProduct,
     /// No API at this path.
     ApiNotFound,
     /// The key is restricted: the one refusal that this gateway exists for.
@@ -110,6 +114,8 @@ impl Fault {
             Self::NonceUsed => "SignatureNonceUsed",
             Self::Throttled => "Throttling.User",
             Self::InvalidVersion => "InvalidVersion",
+            Self::ActionNotFound => "InvalidAction.NotFound",
+            Self::AmbiguousProduct => "InvalidProduct.Ambiguous",
             Self::ApiNotFound => "InvalidApi.NotFound",
             Self::LeakRisk => "Forbidden",
             Self::Unavailable => "ServiceUnavailable",
@@ -136,9 +142,12 @@ impl Fault {
             | Self::ContentMd5NotMatched
             | Self::NonceUsed
             | Self::Throttled
-            | Self::InvalidVersion => StatusCode::BAD_REQUEST,
+            | Self::InvalidVersion
+            | Self::AmbiguousProduct => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::AccessKeyNotFound | Self::ApiNotFound => StatusCode::NOT_FOUND,
+            Self::AccessKeyNotFound | Self::ApiNotFound | Self::ActionNotFound => {
+                StatusCode::NOT_FOUND
+            }
             Self::LeakRisk => StatusCode::FORBIDDEN,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -188,6 +197,12 @@ impl Fault {
             Self::NonceUsed => "Specified signature nonce was used already.",
             Self::Throttled => "Request was denied due to user flow control.",
             Self::InvalidVersion => "Specified parameter Version is not valid.",
+            Self::ActionNotFound => {
+                "Specified action is not found, please check your action and version."
+            }
+            Self::AmbiguousProduct => {
+                "More than one product has this Version and Action; sign with ACS3, which signs the Host of the product."
+            }
             Self::ApiNotFound => "Specified api is not found, please check your url and method.",
             Self::LeakRisk => "There is a risk of leakage of this AccessKey.",
             Self::Unavailable => "The request has failed due to a temporary failure of the server.",

@@ -8,20 +8,24 @@ use zeroize::Zeroizing;
 use super::error::ServeError;
 use crate::{
     app::{GatewaySettings, NodeDependencies},
-    config::{ConfigSecret, ConfigSections, CredentialsChoice, PolicySection, UpstreamView},
+    config::{
+        ConfigSecret, ConfigSections, CredentialsChoice, PolicySection, SharedOperation,
+        UpstreamView, UpstreamsSection,
+    },
     upstreams::{NodeUpstream, connect_products},
 };
 use akgate_gateway::{
     budgets::CallLimits,
     gate::{GateSettings, RecommendLink},
     lookup::LookupSettings,
-    routes::UpstreamAuth,
+    routes::{OtherProduct, UpstreamAuth},
     upstream::{by_product::ProductUpstreams, remote::HttpUpstream},
 };
 use akgate_net::{https, received_body::BodyLimits};
 use akgate_rules::{
     mac_key::MacKey,
-    operation::Product,
+    operation::{EffectList, Product},
+    request::reserved::ReservedNames,
     verdict::{Mode, Policy},
 };
 use akgate_sandbox::Sandbox;
@@ -75,9 +79,21 @@ pub(super) fn gateway_settings(
     }
     let (mut routes, by_product) = connect_products(made);
     for other in &upstreams.other {
-        for action in &other.actions {
-            routes.serve_operation(&other.product, &other.version, action);
-        }
+        let hosts = other.hosts.iter().map(|host| host.to_ascii_lowercase());
+        routes.serve_other(OtherProduct {
+            product: other.product.clone(),
+            version: other.version.clone(),
+            actions: other.actions.iter().cloned().collect(),
+            serves_all: other.serves_all(),
+            hosts: hosts.collect(),
+            style: other.style.into(),
+        });
+    }
+    for pair in SharedOperation::find_all(&upstreams.other) {
+        tracing::warn!(
+            %pair,
+            "two products have an operation of the same name: a call that does not sign a known host is refused"
+        );
     }
     let public = sections.public.url.as_deref().unwrap_or_default();
     let recommend = match &gateway.recommend_url {
@@ -101,6 +117,8 @@ pub(super) fn gateway_settings(
             policy: self::configured_policy(policy),
             profile: policy.profile,
             anonymous: gateway.anonymous.clone(),
+            reserved: ReservedNames::new(&gateway.reserved_headers, &gateway.reserved_parameters),
+            effects: configured_effects(upstreams)?,
             recommend,
             database_timeout: timeout,
         },
@@ -114,6 +132,12 @@ pub(super) fn gateway_settings(
         routes,
     };
     Ok((settings, by_product))
+}
+
+/// The effects of operations of other products that are configured.
+pub(super) fn configured_effects(upstreams: &UpstreamsSection) -> Result<EffectList, ServeError> {
+    let effects = upstreams.other_effects();
+    effects.map_err(|_| ServeError::Unchecked("upstreams.other"))
 }
 
 /// The policy as it is configured.

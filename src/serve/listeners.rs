@@ -114,6 +114,7 @@ pub(super) fn bind_listeners(
             descendants: config.sections.policy.descendants,
             policy: gateway::configured_policy(&config.sections.policy),
             profile: config.sections.policy.profile,
+            effects: gateway::configured_effects(&config.sections.upstreams)?,
             requests_per_second: section.requests_per_second,
             certificates: section.client_ca.is_some(),
             sign_in: sign_in::sign_in_service(&section.oidc)?,

@@ -108,12 +108,12 @@ fn spoilings() -> Vec<(usize, Spoil)> {
             draft.headers.push(("content-type", utf16));
         }),
         (5, |draft| draft.headers.push(("content-encoding", "gzip"))),
-        (4, |draft| draft.method = "OPTIONS"),
-        (3, |draft| draft.origin = "http://a"),
-        (2, |draft| {
+        (4, |draft| draft.method = "PROPFIND"),
+        (3, |draft| {
             draft.headers.push(("transfer-encoding", "chunked"));
             draft.body = format!("41\r\n{}\r\n0\r\n\r\n", "a".repeat(65));
         }),
+        (2, |draft| draft.origin = "http://b"),
         (1, |draft| draft.body.clear()),
     ]
 }

@@ -658,16 +658,17 @@ async fn faults_are_reported_in_their_documented_order() {
         access_key_secret: "FakeWrongSecret".into(),
         security_token: token.map(str::to_owned),
     };
-    let at = |version: &'static str, key: &SigningCredentials, age: time::Duration| {
+    let with = |version: &'static str, key: &SigningCredentials, age: time::Duration, name| {
         let api = ApiCall {
             version,
             action: "CreateUser",
-            parameters: &[("UserName", "x")],
+            parameters: &[(name, "x")],
         };
         let request =
             sign_request("http://gateway.test", key, api, node.clock.now() - age).unwrap();
         in_origin_form(request.map(Body::new))
     };
+    let at = |version, key: &SigningCredentials, age| with(version, key, age, "UserName");
     let none = "2000-01-01";
     let now = time::Duration::ZERO;
     let replay = at(none, &session, now);
@@ -693,6 +694,7 @@ async fn faults_are_reported_in_their_documented_order() {
         ),
         twin,
         at(none, &session, now),
+        with(RAM, &session, now, "callerUid"),
         at(RAM, &session, now),
     ];
     let mut told = Vec::new();

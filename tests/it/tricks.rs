@@ -1,6 +1,13 @@
 //! Tricks that broke other gateways, each on a request that is validly signed.
 
-use akgate_rules::{fault::Fault, signature::CredentialHandling};
+use akgate_rules::{
+    fault::Fault,
+    request::{
+        reserved::ReservedNames,
+        style::{CallStyle, check_style},
+    },
+    signature::CredentialHandling,
+};
 
 use crate::captures::{CAPTURES, Capture, read};
 
@@ -243,4 +250,137 @@ fn target_of_65_000_bytes_is_read() {
     let padding = "a".repeat(65_000 - 1_000);
     let request = read(&with_query(rpc(), &format!("Padding={padding}"))).unwrap();
     assert_eq!(request.parameters().get("Padding"), Some(padding.as_str()));
+}
+
+/// What the gateway says of a request that is signed, about the form of RPC products and reserved names.
+fn form_fault(raw: &[u8]) -> Option<Fault> {
+    let request = read(raw).unwrap_or_else(|fault| panic!("{fault:?}"));
+    let checked = check_style(&request, CallStyle::Rpc);
+    checked
+        .and_then(|()| ReservedNames::default().check(&request))
+        .err()
+}
+
+#[test]
+fn every_client_has_the_form_of_an_rpc_product() {
+    let mut passed = 0;
+    for capture in CAPTURES.iter().filter(|one| one.expect == "valid") {
+        let Ok(request) = read(&capture.raw()) else {
+            continue;
+        };
+        match form_fault(&capture.raw()) {
+            None => passed += 1,
+            Some(fault) => {
+                assert_ne!(request.path, "/", "{}: {fault:?}", capture.name);
+                assert_eq!(fault, Fault::ApiNotFound, "{}", capture.name);
+            }
+        }
+    }
+    assert!(passed > 280, "{passed}");
+}
+
+#[test]
+fn call_that_an_upstream_could_take_for_another_is_refused() {
+    let text = String::from_utf8(acs3().raw()).unwrap();
+    assert_eq!(form_fault(text.as_bytes()), None);
+    let path = text.replacen("POST /", "POST /actuator/shutdown", 1);
+    assert_eq!(form_fault(path.as_bytes()), Some(Fault::ApiNotFound));
+    let method = text.replacen("POST /", "PUT /", 1);
+    assert_eq!(
+        form_fault(method.as_bytes()),
+        Some(Fault::UnsupportedHttpMethod)
+    );
+    for name in [
+        "action",
+        "Action[]",
+        "Action%20",
+        "version",
+        "accesskeyid2=1&Signature_method",
+        "x-acs-action",
+        "X_ACS_Version",
+        "callerUid",
+        "caller-uid",
+        "CALLERUID",
+        "ak_mfa_present",
+        "_method",
+    ] {
+        let fault = form_fault(&with_query(acs3(), &format!("{name}=1")));
+        assert!(
+            matches!(fault, Some(Fault::InvalidParameter { .. })),
+            "{name}: {fault:?}"
+        );
+    }
+    for name in [
+        "x-original-url",
+        "x-rewrite-url",
+        "x-http-method-override",
+        "x-acs-caller-uid",
+        "x-acs-source-ip",
+        "action",
+        "version",
+    ] {
+        let signed = text.replace(
+            "SignedHeaders=accept",
+            &format!("SignedHeaders={name};accept"),
+        );
+        let signed = signed.replacen("\r\n", &format!("\r\n{name}: 1\r\n"), 1);
+        let fault = form_fault(signed.as_bytes());
+        let named =
+            matches!(&fault, Some(Fault::InvalidParameter { name: named, .. }) if named == name);
+        assert!(named, "{name}: {fault:?}");
+    }
+    for header in [
+        "x_acs_action: DeleteUser",
+        "x-acs_action: DeleteUser",
+        "Content_Length: 1",
+    ] {
+        assert!(read(&with_header(acs3(), header)).is_err(), "{header}");
+    }
+}
+
+#[test]
+fn body_that_is_neither_form_nor_json_and_form_with_odd_bytes_are_refused() {
+    let signed = "content-type;host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version";
+    let post = |media: &str, body: &str| {
+        format!(
+            "POST / HTTP/1.1\r\nhost: a\r\nx-acs-action: ListUsers\r\nx-acs-version: 2015-05-01\r\n\
+             x-acs-date: 2026-11-24T12:00:00Z\r\nx-acs-signature-nonce: 1\r\nx-acs-content-sha256: 00\r\n\
+             content-type: {media}\r\ncontent-length: {}\r\n\
+             authorization: ACS3-HMAC-SHA256 Credential=LTAI5tFake,SignedHeaders={signed},Signature=00\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let form = "application/x-www-form-urlencoded";
+    for media in [form, "application/x-www-form-urlencoded; charset=UTF-8"] {
+        assert_eq!(
+            form_fault(post(media, "UserName=a").as_bytes()),
+            None,
+            "{media}"
+        );
+    }
+    assert_eq!(
+        form_fault(post("application/json", "{\"UserName\":\"a\"}").as_bytes()),
+        None
+    );
+    for media in [
+        "multipart/form-data; boundary=b",
+        "text/plain",
+        "application/json, text/plain",
+        "application/jsonp",
+    ] {
+        let fault = form_fault(post(media, "--b\r\n").as_bytes());
+        assert!(
+            matches!(fault, Some(Fault::InvalidParameter { .. })),
+            "{media}: {fault:?}"
+        );
+    }
+    for body in [
+        "a=b;Action=DeleteUser",
+        "a=b\r\nAction=DeleteUser",
+        "?a=b",
+        "a=\u{e9}",
+        "a=b c",
+    ] {
+        assert!(read(post(form, body).as_bytes()).is_err(), "{body}");
+    }
 }

@@ -23,7 +23,7 @@ use akgate_api::{
 };
 use akgate_rules::{
     operation::{Effect, Operation, Product},
-    verdict::{Mode, Profile, profile_refuses},
+    verdict::{Mode, Profile, ProfileJudgement, judge_by_profile, profile_refuses},
 };
 use akgate_state::{
     calls::replay::{self, CalledOperation, RefusedOperation},
@@ -157,9 +157,10 @@ fn judge_operation(
     profile: Profile,
     widened: bool,
 ) -> Judgement {
-    match profile_refuses(&admin.rules.strict, operation, profile, widened) {
-        true => Judgement::Refuse,
-        false => Judgement::Allow,
+    match judge_by_profile(&admin.rules.strict, operation, profile, widened) {
+        ProfileJudgement::Refuse => Judgement::Refuse,
+        ProfileJudgement::Allow => Judgement::Allow,
+        ProfileJudgement::NotJudged => Judgement::NotJudged,
     }
 }
 

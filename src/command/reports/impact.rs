@@ -52,7 +52,12 @@ pub(super) async fn measure_impact(
     would_restrict: &BTreeSet<WouldRestrict>,
     config: &Config,
 ) -> Result<Impact, NodeFault> {
-    let catalogue = Catalogue::built_in()?;
+    let effects = config
+        .sections
+        .upstreams
+        .other_effects()
+        .unwrap_or_default();
+    let catalogue = Catalogue::built_in()?.with_effects(effects);
     let strict = Blocklist::strict()?;
     let ids: Vec<&str> = would_restrict
         .iter()

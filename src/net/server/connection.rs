@@ -27,7 +27,7 @@ use super::{
     connections::{ConnectionSeat, ConnectionTable, OpenConnection},
     peers::TrustedProxies,
 };
-use crate::metrics::Metrics;
+use crate::{framing::FramedRequests, metrics::Metrics};
 
 /// Accepts connections within the limits of a listener.
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl<A, S> Accept<TcpStream, S> for ConnectionAcceptor<A>
 where
     A: Accept<TcpStream, S, Future: Send + 'static>,
 {
-    type Stream = ConnectionStream<A::Stream>;
+    type Stream = FramedRequests<ConnectionStream<A::Stream>>;
     type Service = PhaseService<A::Service>;
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
@@ -85,7 +85,7 @@ where
                 begun_in: None,
                 end: None,
             };
-            Ok((stream, PhaseService { service, seat }))
+            Ok((FramedRequests::new(stream), PhaseService { service, seat }))
         })
     }
 }

@@ -3,6 +3,7 @@
 mod connection;
 mod connections;
 mod cores;
+mod origin;
 mod peers;
 mod shutdown;
 mod tls;
@@ -23,7 +24,10 @@ use rustix::io::Errno;
 use tokio::{runtime, sync::watch, task::JoinSet};
 use tower::{Service, service_fn};
 
-use self::{connection::ConnectionAcceptor, connections::ConnectionTable, peers::PeerService};
+use self::{
+    connection::ConnectionAcceptor, connections::ConnectionTable, origin::OriginService,
+    peers::PeerService,
+};
 pub use self::{
     connections::{BodyWait, ConnectionSeat},
     cores::CoreRuntimes,
@@ -220,7 +224,8 @@ impl RuntimeListener {
         let is_tls = self.tls.is_some();
         let service = service_fn(move |socket: SocketAddr| {
             let proxies = trusted_proxies.clone();
-            let told = PeerService::new(service.clone(), proxies, socket.ip(), is_tls);
+            let origin = OriginService(service.clone());
+            let told = PeerService::new(origin, proxies, socket.ip(), is_tls);
             async move { Ok::<_, Infallible>(told) }
         });
         let mut server = axum_server::from_tcp(self.socket)?

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     effect::Effect,
+    effects::EffectList,
     product::Product,
     table::{DataError, DataFault, is_name, is_version, read_rows},
 };
@@ -74,6 +75,7 @@ impl Operation {
 #[derive(Debug, Clone)]
 pub struct Catalogue {
     by_version: HashMap<Box<str>, ListedProduct>,
+    others: EffectList,
 }
 
 #[derive(Debug, Clone)]
@@ -123,7 +125,16 @@ impl Catalogue {
     /// # Errors
     /// [`DataError`] if the embedded data is wrong; the tests check it.
     pub fn built_in() -> Result<Self, DataError> {
-        Self::parse(BUILT_IN_CSV)
+        let mut catalogue = Self::parse(BUILT_IN_CSV)?;
+        catalogue.others = EffectList::built_in()?;
+        Ok(catalogue)
+    }
+
+    /// The same with further effects of operations of other products; they count before those that it has.
+    #[must_use]
+    pub fn with_effects(mut self, effects: EffectList) -> Self {
+        self.others.extend(effects);
+        self
     }
 
     /// Reads a catalogue: columns product, version, action, effect, sensitive (`yes` or nothing), names
@@ -136,6 +147,7 @@ impl Catalogue {
     pub fn parse(text: &str) -> Result<Self, DataError> {
         let mut catalogue = Self {
             by_version: HashMap::new(),
+            others: EffectList::default(),
         };
         for row in read_rows(text, HEADER)? {
             catalogue
@@ -158,6 +170,13 @@ impl Catalogue {
             .iter()
             .find(|(_, listed)| listed.product == *product)
             .map(|(version, _)| &**version)
+    }
+
+    /// Whether this action of this version is listed.
+    #[must_use]
+    pub fn lists(&self, version: &str, action: &str) -> bool {
+        let listed = self.by_version.get(version);
+        listed.is_some_and(|listed| listed.actions.contains_key(action))
     }
 
     /// The operation of this version and action, both exact; `None` where the version is not that
@@ -204,13 +223,37 @@ impl Catalogue {
                 product: owner.clone(),
             });
         }
-        Ok(Operation {
+        Ok(self.other(product, version, action))
+    }
+
+    /// The operation of another product whose upstream is told apart from a catalogued one of the same version: by its
+    /// host, or because no catalogued product has this action.
+    ///
+    /// # Errors
+    /// [`ForeignOperationFault`] where the product is a catalogued one, or a part is empty.
+    pub fn foreign_of_upstream(
+        &self,
+        product: &str,
+        version: &str,
+        action: &str,
+    ) -> Result<Operation, ForeignOperationFault> {
+        match self.foreign(product, version, action) {
+            Err(ForeignOperationFault::Version { given, .. }) => {
+                Ok(self.other(given, version, action))
+            }
+            named => named,
+        }
+    }
+
+    fn other(&self, product: Product, version: &str, action: &str) -> Operation {
+        let judged = self.others.effect_of(product.code(), version, action);
+        Operation {
             product,
             version: version.into(),
             action: action.into(),
-            effect: Effect::Uncatalogued,
+            effect: judged.unwrap_or(Effect::Uncatalogued),
             is_sensitive: false,
-        })
+        }
     }
 
     /// The operation with this product, version and action.

@@ -15,7 +15,7 @@ pub enum Effect {
     MintSession,
     /// An action of a catalogued product that the catalogue does not list: taken for a mutation.
     Unknown,
-    /// An operation of a product that the catalogue does not enumerate.
+    /// An operation of another product that nobody has judged.
     Uncatalogued,
 }
 

@@ -58,6 +58,12 @@ pub fn body_members(body_type: BodyType, body: &[u8]) -> Result<Vec<(String, Bod
         return Ok(Vec::new());
     }
     match body_type {
+        BodyType::Form if body.starts_with(b"?") || !body.iter().all(is_of_a_form) => {
+            Err(Fault::parameter(
+                "body",
+                "a form has visible ASCII characters only, no semicolon and no ? at its beginning: write them as %3B and %3F",
+            ))
+        }
         BodyType::Form => Ok(decode_pairs(body)?
             .into_iter()
             .map(|(name, value)| (name, BodyMember::Text(value)))
@@ -65,6 +71,11 @@ pub fn body_members(body_type: BodyType, body: &[u8]) -> Result<Vec<(String, Bod
         BodyType::Json => json_members(body),
         BodyType::Other => Ok(Vec::new()),
     }
+}
+
+/// Whether a byte may stand in a form: some servers split pairs at a semicolon, and decode other bytes in their own way.
+fn is_of_a_form(byte: &u8) -> bool {
+    byte.is_ascii_graphic() && *byte != b';'
 }
 
 /// The value of a member.

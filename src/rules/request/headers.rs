@@ -12,10 +12,16 @@ impl<'r> Headers<'r> {
     /// Takes the headers, refusing at once what must never come twice.
     ///
     /// # Errors
-    /// [`Fault::InvalidParameter`] for a repeated `Host` or `x-acs-*`.
+    /// [`Fault::InvalidParameter`] for a repeated `Host` or `x-acs-*`, and for a name with an underscore.
     pub fn read(map: &'r HeaderMap) -> Result<Self, Fault> {
         let this = Self(map);
         this.get("host")?;
+        if let Some(name) = map.keys().find(|name| name.as_str().contains('_')) {
+            return Err(Fault::parameter(
+                name.as_str(),
+                "some servers read the _ in a header's name as -",
+            ));
+        }
         for name in map
             .keys()
             .filter(|name| name.as_str().starts_with("x-acs-"))

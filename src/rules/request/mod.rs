@@ -8,6 +8,8 @@ pub mod body;
 pub mod format;
 pub mod headers;
 pub mod parameters;
+pub mod reserved;
+pub mod style;
 
 use bytes::Bytes;
 use http::Method;
@@ -137,6 +139,25 @@ impl ApiRequest {
                 )),
             },
             None => rpc::parse(message),
+        }
+    }
+
+    /// The headers that are forwarded: those that the caller signed. RPC signs none.
+    #[must_use]
+    pub fn forwarded_headers(&self) -> &[(String, String)] {
+        match &self.scheme {
+            Scheme::Rpc(_) => &[],
+            Scheme::Roa(request) => &request.acs_headers,
+            Scheme::Acs3(request) => &request.signed_headers,
+        }
+    }
+
+    /// The `Host` that the caller signed; only ACS3 signs one.
+    #[must_use]
+    pub fn signed_host(&self) -> Option<&str> {
+        match &self.scheme {
+            Scheme::Acs3(request) => request.signed_header("host"),
+            Scheme::Rpc(_) | Scheme::Roa(_) => None,
         }
     }
 

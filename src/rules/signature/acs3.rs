@@ -271,6 +271,14 @@ fn signed_headers(message: &RequestParts<'_>, list: &str) -> Result<Vec<(String,
 }
 
 impl Request {
+    /// The value of a signed header.
+    #[must_use]
+    pub fn signed_header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.signed_headers.iter();
+        let found = headers.find(|(signed, _)| signed == name)?;
+        Some(&found.1)
+    }
+
     /// Each spelling is computed only when those before it did not hold: the first nearly always does.
     pub(super) fn canonicals<'r>(
         &'r self,

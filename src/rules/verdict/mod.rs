@@ -15,7 +15,7 @@
 //! | `Mutate(Other)` | allow | allow, but refuse for RAM and IMS |
 //! | `MintSession` | allow: the session inherits the restriction | as `mutations` |
 //! | `Unknown` | refuse | refuse |
-//! | `Uncatalogued` | allow | refuse if listed |
+//! | `Uncatalogued`: nobody has judged it | allow | refuse if listed |
 //!
 //! `strict` refuses what `mutations` refuses and what its list names: all of RAM and IMS, and single
 //! operations of other products. STS and ResourceManager are not on that list, so `strict` judges
@@ -190,6 +190,32 @@ pub fn profile_refuses(
     match profile {
         Profile::Mutations => by_effect,
         Profile::Strict => by_effect || strict.lists(operation),
+    }
+}
+
+/// How a profile treats an operation of a restricted key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProfileJudgement {
+    /// It passes.
+    Allow,
+    /// It is refused.
+    Refuse,
+    /// It passes because nobody has said what it changes.
+    NotJudged,
+}
+
+/// What a profile says about an operation; `widened` as in [`profile_refuses`].
+#[must_use]
+pub fn judge_by_profile(
+    strict: &Blocklist,
+    operation: &Operation,
+    profile: Profile,
+    widened: bool,
+) -> ProfileJudgement {
+    match profile_refuses(strict, operation, profile, widened) {
+        true => ProfileJudgement::Refuse,
+        false if operation.effect() == Effect::Uncatalogued => ProfileJudgement::NotJudged,
+        false => ProfileJudgement::Allow,
     }
 }
 
