@@ -43,6 +43,7 @@ use akgate_owners::{
     pages::{self, OwnerPages, PageTemplates, PublicRateLimit},
 };
 use akgate_rules::{operation::DataError, restriction::LiftRule};
+use akgate_scan::SecretLengths;
 use akgate_state::{
     calls::recorder::Recorder,
     clock::Clock,
@@ -106,6 +107,8 @@ pub struct IntakeSettings {
     pub body_budget: usize,
     /// How suspicions are handled.
     pub suspicions: SuspicionPolicy,
+    /// The lengths that secrets have.
+    pub secret_lengths: SecretLengths,
     /// Sources that sign, and where each publishes its keys.
     pub signing_sources: Vec<(DeliveryContract, SigningKeyFetcher)>,
     /// Sources that have a token.
@@ -122,6 +125,7 @@ impl Default for IntakeSettings {
             body_limit: 16 << 20,
             body_timeout: Duration::from_secs(30),
             body_budget: 128 << 20,
+            secret_lengths: SecretLengths::default(),
             suspicions: SuspicionPolicy {
                 most_per_hour: Some(10_000),
                 tell_owners: false,
@@ -427,6 +431,7 @@ impl Node {
             body_limit: settings.body_limit,
             body_timeout: settings.body_timeout,
             suspicions: settings.suspicions,
+            secret_lengths: settings.secret_lengths,
             // A permit per KiB.
             body_budget: Arc::new(Semaphore::new(settings.body_budget >> 10)),
         }

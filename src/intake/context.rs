@@ -11,6 +11,7 @@ use super::{
 };
 use akgate_api::receipts::Wait;
 use akgate_net::metrics::Metrics;
+use akgate_scan::SecretLengths;
 use akgate_state::{
     audit::Actor,
     clock::Clock,
@@ -52,6 +53,8 @@ pub struct Intake {
     pub body_budget: Arc<Semaphore>,
     /// How suspicions are handled.
     pub suspicions: SuspicionPolicy,
+    /// The lengths that secrets have.
+    pub secret_lengths: SecretLengths,
     /// Sources that sign, by name.
     pub signing_sources: Arc<HashMap<String, SigningSource>>,
     /// Sources that have a token.

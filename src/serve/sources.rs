@@ -12,6 +12,7 @@ use crate::{
 };
 use akgate_intake::{DeliveryContract, PublicReporting, SigningKeyFetcher, TokenSource};
 use akgate_net::https;
+use akgate_scan::SecretLengths;
 use akgate_state::leaks::record::SuspicionPolicy;
 
 const UNCHECKED_SOURCES: ServeError = ServeError::Unchecked("sources");
@@ -27,10 +28,16 @@ pub(super) fn intake_settings(sections: &ConfigSections) -> Result<IntakeSetting
         body_timeout: Duration::from_secs(sources.body_timeout_seconds),
         body_budget: sources.body_budget_bytes,
         suspicions: suspicion_settings(sections),
+        secret_lengths: secret_lengths(sections),
         signing_sources: signed?,
         token_sources: token_sources?,
         public_reporting: public_reporting(sections)?,
     })
+}
+
+/// The lengths that secrets have.
+pub(crate) fn secret_lengths(sections: &ConfigSections) -> SecretLengths {
+    SecretLengths::with(sections.sources.secret_lengths.iter().copied())
 }
 
 /// How suspicions are handled.
