@@ -121,7 +121,11 @@ impl SourcesSection {
             ),
         ])?;
         let lengths = SecretLengths::CONFIGURABLE;
-        if !self.secret_lengths.iter().all(|length| lengths.contains(length)) {
+        if !self
+            .secret_lengths
+            .iter()
+            .all(|length| lengths.contains(length))
+        {
             let message = format!("each must be {} to {}", lengths.start(), lengths.end());
             return Err(text.wrong("sources.secret_lengths", &message));
         }

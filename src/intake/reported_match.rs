@@ -249,7 +249,8 @@ mod tests {
         let id = "LTAI5tFakeKeyForTestsOnly01";
         let secret = "FakeSecretForTestsOnly0123abcD";
         let told = |token: &str| -> Vec<(bool, bool)> {
-            let reports = reports_from_token(token, &LeakPlace::default(), SecretLengths::default());
+            let reports =
+                reports_from_token(token, &LeakPlace::default(), SecretLengths::default());
             let shown = |one: &LeakReport| (one.access_key_id.is_some(), one.secret.is_some());
             reports.iter().map(shown).collect()
         };

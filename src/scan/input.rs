@@ -165,7 +165,11 @@ impl Unpacker<'_> {
         match packing {
             None | Some(Packing::Zip) => self.text(name, head, whole, depth),
             Some(_) if depth == MAX_DEPTH => self.skipped(name, Skipped::TooDeep),
-            Some(Packing::Gzip) => self.member(name, &mut MultiGzDecoder::new(BufReader::new(whole)), depth + 1),
+            Some(Packing::Gzip) => self.member(
+                name,
+                &mut MultiGzDecoder::new(BufReader::new(whole)),
+                depth + 1,
+            ),
             Some(Packing::Tar) => self.tar(name, whole, depth),
             Some(Packing::Other(how)) => {
                 self.text(name, head, whole, depth)?;
@@ -175,7 +179,13 @@ impl Unpacker<'_> {
     }
 
     /// Searches what is no archive.
-    fn text(&mut self, name: &str, head: &[u8], input: impl Read, depth: usize) -> Result<(), InputFault> {
+    fn text(
+        &mut self,
+        name: &str,
+        head: &[u8],
+        input: impl Read,
+        depth: usize,
+    ) -> Result<(), InputFault> {
         let mut fault = None;
         let mut give = |sink: &mut dyn InputSink, finding| {
             if fault.is_none() {
@@ -192,12 +202,17 @@ impl Unpacker<'_> {
             Some(_) => None,
         };
         let read = match form {
-            Some(form) => scan_history(BufReader::new(input), form, self.lengths, &mut |mut finding| {
-                if finding.path.is_none() && finding.commit.is_none() {
-                    finding.path = Some(name.to_owned());
-                }
-                give(self.sink, finding);
-            }),
+            Some(form) => scan_history(
+                BufReader::new(input),
+                form,
+                self.lengths,
+                &mut |mut finding| {
+                    if finding.path.is_none() && finding.commit.is_none() {
+                        finding.path = Some(name.to_owned());
+                    }
+                    give(self.sink, finding);
+                },
+            ),
             None => scan_stream(input, self.lengths, &mut |line, credential| {
                 let finding = ScanFinding {
                     path: Some(name.to_owned()),
@@ -228,7 +243,9 @@ impl Unpacker<'_> {
         self.left = bounded.left;
         match scanned {
             Ok(()) if bounded.is_over => self.skipped(name, Skipped::TooLarge),
-            Err(InputFault::Input(fault)) => self.skipped(name, Skipped::Damaged(fault.to_string())),
+            Err(InputFault::Input(fault)) => {
+                self.skipped(name, Skipped::Damaged(fault.to_string()))
+            }
             other => other,
         }
     }
@@ -322,7 +339,9 @@ impl Packing {
         let is_tar = head.get(257..262) == Some(b"ustar");
         match head {
             [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
-            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] | [b'P', b'K', 7, 8, ..] => Some(Self::Zip),
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] | [b'P', b'K', 7, 8, ..] => {
+                Some(Self::Zip)
+            }
             _ if is_tar => Some(Self::Tar),
             [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..] => Some(Self::Other("bzip2")),
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Other("xz")),
@@ -346,12 +365,16 @@ struct Bounded<'r> {
 
 impl Read for Bounded<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let room = usize::try_from(self.left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         if room == 0 && !buffer.is_empty() {
             self.is_over = true;
             return Ok(0);
         }
-        let read = self.input.read(buffer.get_mut(..room).unwrap_or_default())?;
+        let read = self
+            .input
+            .read(buffer.get_mut(..room).unwrap_or_default())?;
         self.left = self.left.saturating_sub(read as u64);
         Ok(read)
     }

@@ -30,30 +30,52 @@ fn since_1970(text: &str) -> Option<OffsetDateTime> {
 
 /// A date of three numbers, the year first; then a time and a zone, if they are told.
 fn numeric(text: &str) -> Option<OffsetDateTime> {
-    let text = text.replace('年', "-").replace('月', "-").replace('日', " ");
+    let text = text
+        .replace('年', "-")
+        .replace('月', "-")
+        .replace('日', " ");
     let text = text.trim();
     let is_date = |c: char| c.is_ascii_digit() || matches!(c, '-' | '/' | '.');
     let end = text.find(|c| !is_date(c)).unwrap_or(text.len());
     let (date, rest) = text.split_at_checked(end)?;
     let date = match date.len() {
-        8 if date.bytes().all(|b| b.is_ascii_digit()) => {
-            Date::from_calendar_date(
-                date.get(..4)?.parse().ok()?,
-                month(date.get(4..6)?)?,
-                date.get(6..)?.parse().ok()?,
-            )
-        }
+        8 if date.bytes().all(|b| b.is_ascii_digit()) => Date::from_calendar_date(
+            date.get(..4)?.parse().ok()?,
+            month(date.get(4..6)?)?,
+            date.get(6..)?.parse().ok()?,
+        ),
         _ => {
             let mut parts = date.split(['-', '/', '.']);
             let (year, second, day) = (parts.next()?, parts.next()?, parts.next()?);
-            if year.len() != 4 || parts.next().is_some() {
+            if parts.next().is_some() {
                 return None;
             }
+            let (year, second, day) = match (year.len(), day.len()) {
+                (4, _) => (year, second, day),
+                (_, 4) => day_first(year, second, day, date.contains('/'))?,
+                _ => return None,
+            };
             Date::from_calendar_date(year.parse().ok()?, month(second)?, day.parse().ok()?)
         }
     };
     let (time, offset) = clock(rest.trim_start_matches(['T', 't', ' ', '_', ',']))?;
     Some(date.ok()?.with_time(time).assume_offset(offset))
+}
+
+/// Year, month and day of `31.10.2026`, `31/10/2026` and `10/31/2026`; with slashes, only where it is clear which is
+/// the month.
+fn day_first<'t>(
+    first: &'t str,
+    second: &'t str,
+    year: &'t str,
+    has_slashes: bool,
+) -> Option<(&'t str, &'t str, &'t str)> {
+    let is_day = |text: &str| text.parse::<u8>().is_ok_and(|number| number > 12);
+    match (has_slashes, is_day(first), is_day(second)) {
+        (false, _, false) | (true, true, false) => Some((year, second, first)),
+        (true, false, true) => Some((year, first, second)),
+        _ => None,
+    }
 }
 
 fn month(text: &str) -> Option<Month> {
@@ -140,7 +162,9 @@ fn with_month_name(text: &str) -> Option<OffsetDateTime> {
 }
 
 fn month_named(word: &str) -> Option<Month> {
-    let names = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let names = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ];
     let word = word.trim_end_matches('.').to_ascii_lowercase();
     let head = word.get(..3)?;
     let index = names.iter().position(|name| *name == head)?;
@@ -166,12 +190,24 @@ mod tests {
             ("2026-10-01 10:00:00", "2026-10-01T10:00:00Z"),
             ("2026/10/1 9:05", "2026-10-01T09:05:00Z"),
             ("2026.10.01", "2026-10-01T00:00:00Z"),
+            ("01.10.2026 10:00", "2026-10-01T10:00:00Z"),
+            ("31/10/2026", "2026-10-31T00:00:00Z"),
+            ("10/31/2026", "2026-10-31T00:00:00Z"),
             ("20261001", "2026-10-01T00:00:00Z"),
             ("2026年10月1日 10:00", "2026-10-01T10:00:00Z"),
             ("2026-11-16 10:17:40 +0000", "2026-11-16T10:17:40Z"),
-            ("2022-06-16 10:17:40 -0700 -0700", "2022-06-16T10:17:40-07:00"),
-            ("2022-06-16 10:17:40.123456 +0000 UTC", "2022-06-16T10:17:40Z"),
-            ("Thu, 5 Nov 2026 10:00:00 +0800", "2026-11-05T10:00:00+08:00"),
+            (
+                "2022-06-16 10:17:40 -0700 -0700",
+                "2022-06-16T10:17:40-07:00",
+            ),
+            (
+                "2022-06-16 10:17:40.123456 +0000 UTC",
+                "2022-06-16T10:17:40Z",
+            ),
+            (
+                "Thu, 5 Nov 2026 10:00:00 +0800",
+                "2026-11-05T10:00:00+08:00",
+            ),
             ("Thu Nov 5 10:00:00 2026 +0800", "2026-11-05T10:00:00+08:00"),
             ("5 Nov 2026", "2026-11-05T00:00:00Z"),
             ("Nov 5, 2026 10:00", "2026-11-05T10:00:00Z"),
@@ -182,7 +218,16 @@ mod tests {
             let shown = parse_instant(text).map(|at| at.format(&Rfc3339).unwrap());
             assert_eq!(shown.as_deref(), Some(read), "{text}");
         }
-        for text in ["", "yesterday", "bad", "10/01/2026", "2026-13-01", "2026-10-01 25:00", "12", "2026-10-01 10:00 CST"] {
+        for text in [
+            "",
+            "yesterday",
+            "bad",
+            "10/01/2026",
+            "2026-13-01",
+            "2026-10-01 25:00",
+            "12",
+            "2026-10-01 10:00 CST",
+        ] {
             assert_eq!(parse_instant(text), None, "{text}");
         }
     }

@@ -54,10 +54,7 @@ impl Judge {
                 (Credential::Secret(secret), looks, is_sure)
             }
         };
-        let judged = Judged {
-            line,
-            credential,
-        };
+        let judged = Judged { line, credential };
         self.waiting.push_back(Waiting {
             judged,
             looks,
@@ -116,12 +113,12 @@ fn stands_alone(looks: Looks) -> bool {
 
 /// With an id in the same file.
 fn matches_id(looks: Looks, is_near: bool) -> bool {
-    !looks.is_sessions
-        && looks.is_apart
-        && (looks.has_digit || (is_near && looks.is_random))
+    !looks.is_sessions && looks.is_apart && (looks.has_digit || (is_near && looks.is_random))
 }
 
 /// With the id of a session near.
 fn matches_session(looks: Looks) -> bool {
-    looks.is_sessions && looks.has_digit && (looks.vouching.is_named || looks.is_apart && looks.vouching.is_hinted)
+    looks.is_sessions
+        && looks.has_digit
+        && (looks.vouching.is_named || looks.is_apart && looks.vouching.is_hinted)
 }

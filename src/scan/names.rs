@@ -16,7 +16,14 @@ const SECRET_NAMES: [&str; 9] = [
 ];
 
 /// What else on a line makes a secret of what has its shape.
-const HINTS: [&str; 6] = ["aliyun", "alibaba", "alicloud", "aliyuncs", "阿里云", "阿里雲"];
+const HINTS: [&str; 6] = [
+    "aliyun",
+    "alibaba",
+    "alicloud",
+    "aliyuncs",
+    "阿里云",
+    "阿里雲",
+];
 
 /// How far before a value its name is looked for, in bytes.
 pub(crate) const CONTEXT_BEFORE: usize = 256;
@@ -71,14 +78,13 @@ fn direct_name(before: &[u8]) -> &[u8] {
     // Full-width punctuation is of three bytes: a colon, quotes, an equals sign.
     let mut text = before;
     loop {
-        let end = text
-            .iter()
-            .rposition(is_name)
-            .map_or(0, |at| at + 1);
+        let end = text.iter().rposition(is_name).map_or(0, |at| at + 1);
         text = text.get(..end).unwrap_or_default();
-        let wide = ["：", "＝", "“", "”", "‘", "「", "『", "【", "→", "是", "为", "　"]
-            .iter()
-            .find_map(|mark| text.strip_suffix(mark.as_bytes()));
+        let wide = [
+            "：", "＝", "“", "”", "‘", "「", "『", "【", "→", "是", "为", "　",
+        ]
+        .iter()
+        .find_map(|mark| text.strip_suffix(mark.as_bytes()));
         match wide {
             Some(shorter) => text = shorter,
             None => break,
@@ -92,8 +98,26 @@ fn direct_name(before: &[u8]) -> &[u8] {
             .map_or(0, |at| at + 1);
         let word = text.get(start..).unwrap_or_default();
         let opening = [
-            &b"string"[..], b"value", b"new String", b"String", b"const string", b"str", b"text", b"b", b"u", b"r",
-            b"f", b"td", b"dd", b"code", b"span", b"b>", b"CDATA", b"data", b"default", b"return",
+            &b"string"[..],
+            b"value",
+            b"new String",
+            b"String",
+            b"const string",
+            b"str",
+            b"text",
+            b"b",
+            b"u",
+            b"r",
+            b"f",
+            b"td",
+            b"dd",
+            b"code",
+            b"span",
+            b"b>",
+            b"CDATA",
+            b"data",
+            b"default",
+            b"return",
         ];
         let head = text.get(..start).unwrap_or_default();
         if let Some(element) = head.strip_suffix(b"</") {
@@ -120,7 +144,11 @@ fn is_secret_name(name: &[u8]) -> bool {
         return !(plain.ends_with(b"id") && memmem::find(&plain, b"secret").is_none());
     }
     let of_ours = ["oss", "ali", "acs", "ram", "sls"];
-    if plain.ends_with(b"key") && of_ours.iter().any(|word| plain.starts_with(word.as_bytes())) {
+    if plain.ends_with(b"key")
+        && of_ours
+            .iter()
+            .any(|word| plain.starts_with(word.as_bytes()))
+    {
         return true;
     }
     let name = name.trim_ascii();
@@ -164,14 +192,39 @@ mod tests {
     #[test]
     fn name_before_a_value_vouches_for_it() {
         for before in [
-            "sk=", "SK: ", "OSS_SK=\"", "oss.sk = ", "ossSk: '", "secret-key: ", "access-key-2: ", "accessKey=",
-            "accessKeySecret:\n  - ", "<secretAccessKey>\n", "密钥：", "阿里云密钥: ", "\"secret\": \"",
-            "<key>accessKeySecret</key>\n<string>", "config.setAccessKeySecret(new String(\"", "--secret ",
-            "const string AccessKeySecret = @\"", "secret = b'", "access_key_secret,", "OSS_KEY=",
+            "sk=",
+            "SK: ",
+            "OSS_SK=\"",
+            "oss.sk = ",
+            "ossSk: '",
+            "secret-key: ",
+            "access-key-2: ",
+            "accessKey=",
+            "accessKeySecret:\n  - ",
+            "<secretAccessKey>\n",
+            "密钥：",
+            "阿里云密钥: ",
+            "\"secret\": \"",
+            "<key>accessKeySecret</key>\n<string>",
+            "config.setAccessKeySecret(new String(\"",
+            "--secret ",
+            "const string AccessKeySecret = @\"",
+            "secret = b'",
+            "access_key_secret,",
+            "OSS_KEY=",
         ] {
             assert!(Vouching::of(before.as_bytes(), b"").is_named, "{before}");
         }
-        for before in ["", "task=", "risk: ", "accessKeyId=", "id: ", "desk-", "\"name\": \"", "x = "] {
+        for before in [
+            "",
+            "task=",
+            "risk: ",
+            "accessKeyId=",
+            "id: ",
+            "desk-",
+            "\"name\": \"",
+            "x = ",
+        ] {
             assert!(!Vouching::of(before.as_bytes(), b"").is_named, "{before}");
         }
         assert!(!Vouching::of(b"secret = ", b"(env)").is_named);
@@ -188,7 +241,10 @@ mod tests {
             assert!(found.is_hinted, "{before:?}");
         }
         for (before, after) in [("secret\n\nother\nx = ", ""), ("x", "\nsecret")] {
-            assert!(!Vouching::of(before.as_bytes(), after.as_bytes()).is_hinted, "{before:?}");
+            assert!(
+                !Vouching::of(before.as_bytes(), after.as_bytes()).is_hinted,
+                "{before:?}"
+            );
         }
     }
 }

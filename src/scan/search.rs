@@ -5,9 +5,12 @@ use std::{cell::Cell, ops::Range};
 use zeroize::Zeroizing;
 
 use crate::{
-    decode::DECODERS,
+    decode::{DECODERS, decompress},
     names::{CONTEXT_AFTER, CONTEXT_BEFORE, Vouching},
-    shape::{Found, SecretLengths, Surroundings, find_in_run, has_digit, has_usual_length, is_random, session_id_len},
+    shape::{
+        Found, SecretLengths, Surroundings, find_in_run, has_digit, has_usual_length, is_random,
+        session_id_len,
+    },
     trigger::find_regions,
     view::View,
 };
@@ -15,9 +18,16 @@ use crate::{
 /// How many decoders may be applied one after the other.
 pub(crate) const MAX_DEPTH: usize = 6;
 
-/// How much may be decoded of a region, for each byte of it, and in addition: 6 layers need less.
+/// How much may be decoded, for each byte of a region and in addition. Real nesting needs less; what is made to be slow
+/// ends here.
 const DECODED_FACTOR: usize = 24;
-const DECODED_EXTRA: usize = 32 << 20;
+const DECODED_EXTRA: usize = 8 << 10;
+
+/// What a layer costs besides its bytes.
+const LAYER_COST: usize = 64;
+
+/// How much may be decompressed in a block, in bytes.
+const DECOMPRESSED: usize = 32 << 20;
 
 /// The longest run around a secret that is no base64: an id and a secret, with a character between them.
 const MAX_COMPOUND: usize = 75;
@@ -67,12 +77,16 @@ pub(crate) fn search_text(text: &[u8], lengths: SecretLengths) -> Vec<Candidate>
 
 fn collect(block: &[u8], regions: Vec<Range<usize>>, lengths: SecretLengths) -> Vec<Candidate> {
     let mut candidates = Vec::new();
+    let search = Search {
+        lengths,
+        decoded: Cell::new(0),
+        decompressed: Cell::new(DECOMPRESSED),
+    };
     for region in regions {
         let text = block.get(region.clone()).unwrap_or_default();
-        let search = Search {
-            lengths,
-            budget: Cell::new(text.len() * DECODED_FACTOR + DECODED_EXTRA),
-        };
+        search
+            .decoded
+            .set(text.len() * DECODED_FACTOR + DECODED_EXTRA);
         search.view(&View::new(text, region.start), 0, &mut candidates);
     }
     merge_readings(candidates)
@@ -80,8 +94,10 @@ fn collect(block: &[u8], regions: Vec<Range<usize>>, lengths: SecretLengths) -> 
 
 struct Search {
     lengths: SecretLengths,
-    /// How many bytes may still be decoded.
-    budget: Cell<usize>,
+    /// How many bytes of the region may still be decoded.
+    decoded: Cell<usize>,
+    /// How many bytes of the block may still be decompressed.
+    decompressed: Cell<usize>,
 }
 
 impl Search {
@@ -92,10 +108,18 @@ impl Search {
         }
         for decode in DECODERS {
             let Some(layer) = decode(view) else { continue };
-            let Some(left) = self.budget.get().checked_sub(layer.text.len()) else {
+            let cost = layer.text.len() + LAYER_COST;
+            let Some(left) = self.decoded.get().checked_sub(cost) else {
                 return;
             };
-            self.budget.set(left);
+            self.decoded.set(left);
+            self.view(&View::decoded(&layer, view), depth + 1, candidates);
+        }
+        if let Some(layer) = decompress(view, self.decompressed.get()) {
+            let size = layer.text.len();
+            self.decompressed
+                .set(self.decompressed.get().saturating_sub(size));
+            self.decoded.set(self.decoded.get() + size * DECODED_FACTOR);
             self.view(&View::decoded(&layer, view), depth + 1, candidates);
         }
     }
@@ -116,7 +140,10 @@ impl Search {
                 push(candidates, view, start..at, Kind::Id);
                 continue;
             }
-            let length = rest.iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+            let length = rest
+                .iter()
+                .take_while(|b| b.is_ascii_alphanumeric())
+                .count();
             at = start + length;
             let Some(run) = rest.get(..length).filter(|_| length >= 16) else {
                 continue;
@@ -128,9 +155,16 @@ impl Search {
                 let (range, kind) = match one {
                     Found::Id(range) => (range, Kind::Id),
                     Found::Secret(range) => (range, Kind::Secret(looks(view, start, range, false))),
-                    Found::SessionSecret(range) => (range, Kind::Secret(looks(view, start, range, true))),
+                    Found::SessionSecret(range) => {
+                        (range, Kind::Secret(looks(view, start, range, true)))
+                    }
                 };
-                push(candidates, view, start + range.start..start + range.end, kind);
+                push(
+                    candidates,
+                    view,
+                    start + range.start..start + range.end,
+                    kind,
+                );
             }
         }
     }
@@ -146,9 +180,14 @@ fn push(candidates: &mut Vec<Candidate>, view: &View<'_>, range: Range<usize>, k
 }
 
 fn surroundings(text: &[u8], start: usize, end: usize) -> Surroundings {
-    let is_control = |b: &u8| b.is_ascii_control() && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b);
-    let before = text.get(start.saturating_sub(BINARY_MARGIN)..start).unwrap_or_default();
-    let after = text.get(end..text.len().min(end + BINARY_MARGIN)).unwrap_or_default();
+    let is_control =
+        |b: &u8| b.is_ascii_control() && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b);
+    let before = text
+        .get(start.saturating_sub(BINARY_MARGIN)..start)
+        .unwrap_or_default();
+    let after = text
+        .get(end..text.len().min(end + BINARY_MARGIN))
+        .unwrap_or_default();
     Surroundings {
         before: before.last().copied(),
         is_binary: before.iter().chain(after).any(is_control),
@@ -188,9 +227,18 @@ fn vouching(view: &View<'_>, start: usize, end: usize) -> Vouching {
 fn is_apart(text: &[u8], start: usize, end: usize) -> bool {
     let is_in = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_');
     let before = text.get(..start).unwrap_or_default();
-    let before = before.iter().rev().take(MAX_COMPOUND).take_while(|b| is_in(b)).count();
+    let before = before
+        .iter()
+        .rev()
+        .take(MAX_COMPOUND)
+        .take_while(|b| is_in(b))
+        .count();
     let after = text.get(end..).unwrap_or_default();
-    let after = after.iter().take(MAX_COMPOUND).take_while(|b| is_in(b)).count();
+    let after = after
+        .iter()
+        .take(MAX_COMPOUND)
+        .take_while(|b| is_in(b))
+        .count();
     before + (end - start) + after <= MAX_COMPOUND
 }
 

@@ -147,7 +147,16 @@ fn find_id(
     };
     found.push(Found::Id(at..at + length));
     if let Some(after) = rest.get(length..).filter(|after| !after.is_empty()) {
-        find_secret(after, at + length, Surroundings { before: None, ..around }, lengths, found);
+        find_secret(
+            after,
+            at + length,
+            Surroundings {
+                before: None,
+                ..around
+            },
+            lengths,
+            found,
+        );
     }
 }
 
@@ -185,7 +194,9 @@ fn find_secret(
         let name = name.to_ascii_lowercase();
         let is_named = name.ends_with(b"secret") || (around.is_binary && name.ends_with(b"key"));
         if is_named && is_mixed(secret) && has_digit(secret) {
-            found.push(Found::Secret(offset + run.len() - length..offset + run.len()));
+            found.push(Found::Secret(
+                offset + run.len() - length..offset + run.len(),
+            ));
             return;
         }
     }
@@ -236,5 +247,7 @@ pub(crate) fn is_random(word: &[u8]) -> bool {
 
 /// Whether an id has the length that new ids have: of two readings of one place, it is the better one.
 pub(crate) fn has_usual_length(id: &str) -> bool {
-    id.starts_with("STS.") || id.len() == MODERN_ID_LEN || (id.len() == 16 && !id.starts_with("LTAI5t"))
+    id.starts_with("STS.")
+        || id.len() == MODERN_ID_LEN
+        || (id.len() == 16 && !id.starts_with("LTAI5t"))
 }

@@ -37,7 +37,11 @@ pub fn find_credentials(text: &str, vouch: Vouch, lengths: SecretLengths) -> Vec
     for candidate in &candidates {
         judge.add(candidate, 1);
     }
-    let found: Vec<Credential> = judge.finish().into_iter().map(|one| one.credential).collect();
+    let found: Vec<Credential> = judge
+        .finish()
+        .into_iter()
+        .map(|one| one.credential)
+        .collect();
     let mut credentials: Vec<Credential> = Vec::with_capacity(found.len());
     for credential in found {
         if !credentials.iter().any(|known| known.equals(&credential)) {

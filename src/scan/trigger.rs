@@ -107,7 +107,9 @@ fn may_contain_key(run: &[u8], next: Option<u8>, lengths: SecretLengths) -> bool
         return true;
     }
     let is_long = run.len() >= MIN_BASE64;
-    is_long && (has_digit(run) || run.len() >= 40 || next == Some(b'=')) && ascii_phases(run).contains(&true)
+    is_long
+        && (has_digit(run) || run.len() >= 40 || next == Some(b'='))
+        && ascii_phases(run).contains(&true)
 }
 
 /// Extends hits to their lines and the one before, and joins those that touch.
@@ -131,14 +133,18 @@ fn extend(block: &[u8], hit: &Range<usize>) -> Range<usize> {
         memrchr(b'\n', text).map_or(floor, |at| floor + at + 1)
     };
     let after = |from: usize, far: usize| {
-        let text = block.get(from..block.len().min(from + far)).unwrap_or_default();
+        let text = block
+            .get(from..block.len().min(from + far))
+            .unwrap_or_default();
         from + memchr(b'\n', text).map_or(text.len(), |at| at + 1)
     };
     let line = before(hit.start, MARGIN);
     // The name of a value can stand on the last line before it that is not empty.
     let floor = line.saturating_sub(CONTEXT_BEFORE);
     let earlier = block.get(floor..line).unwrap_or_default().trim_ascii_end();
-    let start = before(floor + earlier.len(), CONTEXT_BEFORE).max(floor).min(line);
+    let start = before(floor + earlier.len(), CONTEXT_BEFORE)
+        .max(floor)
+        .min(line);
     // The last line of a run in lines is short.
     let end = after(after(hit.end, MARGIN), CONTEXT_AFTER);
     start..end
@@ -169,8 +175,15 @@ mod tests {
     #[test]
     fn region_has_its_line_and_the_one_before() {
         let text = "a\nsecret:\n\n  LTAI5tFakeKeyForTestsOnly01\nb\nc\n";
-        assert_eq!(regions(text), ["secret:\n\n  LTAI5tFakeKeyForTestsOnly01\nb\n"]);
-        let long = format!("{}LTAI5tFakeKeyForTestsOnly01{}", " ".repeat(5000), " ".repeat(5000));
+        assert_eq!(
+            regions(text),
+            ["secret:\n\n  LTAI5tFakeKeyForTestsOnly01\nb\n"]
+        );
+        let long = format!(
+            "{}LTAI5tFakeKeyForTestsOnly01{}",
+            " ".repeat(5000),
+            " ".repeat(5000)
+        );
         assert!(regions(&long)[0].len() < 2000);
     }
 }

@@ -86,7 +86,8 @@ impl<R: Read> Utf16Reader<R> {
         let mut chunk = [0; 16 << 10];
         let read = self.input.read(&mut chunk)?;
         self.is_over = read == 0;
-        self.rest.extend_from_slice(chunk.get(..read).unwrap_or_default());
+        self.rest
+            .extend_from_slice(chunk.get(..read).unwrap_or_default());
         let mut units: Vec<u16> = self
             .rest
             .chunks_exact(2)
@@ -97,7 +98,11 @@ impl<R: Read> Utf16Reader<R> {
             })
             .collect();
         // The first half of a character that is beyond 16 bits waits for the second.
-        if !self.is_over && units.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit)) {
+        if !self.is_over
+            && units
+                .last()
+                .is_some_and(|unit| (0xd800..0xdc00).contains(unit))
+        {
             units.pop();
         }
         self.rest.drain(..2 * units.len());
@@ -134,11 +139,14 @@ mod tests {
         let order = ByteOrder::detect(bytes)?;
         let mut text = String::new();
         // One byte at a time: a character may arrive in parts.
-        let input = bytes.chunks(1).fold(
-            Box::new(io::empty()) as Box<dyn Read>,
-            |all, byte| Box::new(all.chain(byte)),
-        );
-        Utf16Reader::new(input, order).read_to_string(&mut text).unwrap();
+        let input = bytes
+            .chunks(1)
+            .fold(Box::new(io::empty()) as Box<dyn Read>, |all, byte| {
+                Box::new(all.chain(byte))
+            });
+        Utf16Reader::new(input, order)
+            .read_to_string(&mut text)
+            .unwrap();
         Some(text)
     }
 
@@ -149,9 +157,20 @@ mod tests {
         let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
         assert_eq!(read(&little).as_deref(), Some(text));
         assert_eq!(read(&big).as_deref(), Some(text));
-        assert_eq!(read(&[&[0xff, 0xfe], little.as_slice()].concat()).as_deref(), Some(text));
-        assert_eq!(read(&[&[0xfe, 0xff], big.as_slice()].concat()).as_deref(), Some(text));
-        for other in [&b"plain"[..], b"", b"\0\0\0\0\0\0\0\0\0\0", "密钥密钥密钥".as_bytes()] {
+        assert_eq!(
+            read(&[&[0xff, 0xfe], little.as_slice()].concat()).as_deref(),
+            Some(text)
+        );
+        assert_eq!(
+            read(&[&[0xfe, 0xff], big.as_slice()].concat()).as_deref(),
+            Some(text)
+        );
+        for other in [
+            &b"plain"[..],
+            b"",
+            b"\0\0\0\0\0\0\0\0\0\0",
+            "密钥密钥密钥".as_bytes(),
+        ] {
             assert_eq!(read(other), None);
         }
     }

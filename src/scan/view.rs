@@ -51,8 +51,18 @@ impl Layer {
     pub fn mark(&mut self, source: usize, scale: Scale) {
         let start = self.text.len();
         match self.pieces.last_mut() {
-            Some(last) if last.start == start => *last = Piece { start, source, scale },
-            _ => self.pieces.push(Piece { start, source, scale }),
+            Some(last) if last.start == start => {
+                *last = Piece {
+                    start,
+                    source,
+                    scale,
+                }
+            }
+            _ => self.pieces.push(Piece {
+                start,
+                source,
+                scale,
+            }),
         }
     }
 

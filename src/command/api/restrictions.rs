@@ -154,7 +154,7 @@ const REPORT_COLUMNS: &[Column] = &[
     ("reported", "reported_at"),
     ("source", "source"),
     ("proof", "proof"),
-    ("found at", "url"),
+    ("found at", "url+path+commit"),
     ("first seen", "first_seen"),
 ];
 

@@ -50,7 +50,9 @@ impl<O: Write, E: Write> FindingPrinter<'_, O, E> {
     }
 
     fn print_report(&mut self, finding: &ScanFinding) -> io::Result<()> {
-        let first_seen = finding.first_seen.and_then(|at: OffsetDateTime| at.format(&Rfc3339).ok());
+        let first_seen = finding
+            .first_seen
+            .and_then(|at: OffsetDateTime| at.format(&Rfc3339).ok());
         let reported = ReportLine {
             access_key_id: finding.credential.id().map(AccessKeyId::as_str),
             access_key_secret: finding.credential.secret().map(AccessKeySecret::expose),

@@ -105,7 +105,11 @@ pub fn run_scan(
             "{repositories} git repositories: search their history with git log -p --all | akgate scan -"
         )?;
     }
-    let names = if args.verbose || skipped == 0 { "" } else { " (-v names them)" };
+    let names = if args.verbose || skipped == 0 {
+        ""
+    } else {
+        " (-v names them)"
+    };
     writeln!(
         err,
         "{findings} found in {files} files; {unread} could not be read, {skipped} not searched{names}"

@@ -72,7 +72,11 @@ fn is_git_store(entry: &DirEntry) -> bool {
         .parent()
         .and_then(Path::file_name)
         .is_some_and(|folder| folder == ".git");
-    is_in_git && matches!(entry.file_name().to_str(), Some("objects" | "lfs" | "index"))
+    is_in_git
+        && matches!(
+            entry.file_name().to_str(),
+            Some("objects" | "lfs" | "index")
+        )
 }
 
 /// A link to nothing: there is nothing to read.

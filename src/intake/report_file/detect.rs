@@ -40,31 +40,36 @@ const JSON_MARKS: [(&[&str], ReportFormat); 19] = [
 ];
 
 /// The same where a mark may be in other files as well.
-const WEAK_JSON_MARKS: [(&[&str], ReportFormat); 9] = [
+const WEAK_JSON_MARKS: [(&[&str], ReportFormat); 10] = [
     (&["strings_found"], ReportFormat::RustyHog),
     (&["stringsFound"], ReportFormat::RustyHog),
     (&["provenance", "snippet"], ReportFormat::Noseyparker),
     (&["rule_name", "match_content"], ReportFormat::Noseyparker),
     (&["findings", "bytes_scanned"], ReportFormat::Kingfisher),
     (&["results", "errors", "paths"], ReportFormat::Semgrep),
+    (&["errors", "paths", "scanned"], ReportFormat::Semgrep),
     (&["runs"], ReportFormat::Sarif),
     (&["Secret", "File"], ReportFormat::Gitleaks),
     (&["summary", "results"], ReportFormat::Talisman),
 ];
 
-const HASHES_ONLY: &str =
-    "detect-secrets keeps only hashes of secrets: search the files with `akgate scan PATH --report`";
+const HASHES_ONLY: &str = "detect-secrets keeps only hashes of secrets: search the files with `akgate scan PATH --report`";
 
 /// Recognises a file by its beginning.
 pub(super) fn detect(head: &[u8]) -> Detected {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let text = head.trim_ascii_start();
-    let line = text.split(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or_default();
+    let line = text
+        .split(|b| matches!(b, b'\n' | b'\r'))
+        .next()
+        .unwrap_or_default();
     if line.trim_ascii() == b"null" || is_empty_array(text) {
         return Detected::Format(ReportFormat::Gitleaks);
     }
     if has_json(text) {
-        if has_member(text, "hashed_secret") || (has_member(text, "plugins_used") && has_member(text, "results")) {
+        if has_member(text, "hashed_secret")
+            || (has_member(text, "plugins_used") && has_member(text, "results"))
+        {
             return Detected::WithoutSecrets(HASHES_ONLY);
         }
         let mut marks = JSON_MARKS.iter().chain(&WEAK_JSON_MARKS);
@@ -72,7 +77,9 @@ pub(super) fn detect(head: &[u8]) -> Detected {
         if let Some((_, format)) = marked {
             return Detected::Format(*format);
         }
-        if members(text).any(|name| super::plain::Role::of(name).is_some_and(super::plain::Role::shows_findings)) {
+        if members(text).any(|name| {
+            super::plain::Role::of(name).is_some_and(super::plain::Role::shows_findings)
+        }) {
             return Detected::Format(ReportFormat::Ndjson);
         }
         return Detected::Unknown;
@@ -92,7 +99,8 @@ pub(super) fn detect(head: &[u8]) -> Detected {
 
 /// Whether a JSON value begins on one of the lines: lines of a log can stand before it.
 fn has_json(text: &[u8]) -> bool {
-    text.split(|b| *b == b'\n').any(|line| matches!(line.first(), Some(b'{' | b'[')))
+    text.split(|b| *b == b'\n')
+        .any(|line| matches!(line.first(), Some(b'{' | b'[')))
 }
 
 fn is_empty_array(text: &[u8]) -> bool {

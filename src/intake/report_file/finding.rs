@@ -31,16 +31,21 @@ impl Finding {
         let matches = self.matches.iter().map(|text| QuotedText::matched(text));
         let context = self.context.iter().map(|text| QuotedText::around(text));
         let quotes: Vec<QuotedText<'_>> = matches.chain(context).collect();
-        let reports = reports_from_quotes(&quotes, &self.rule, &self.place, self.first_seen, lengths);
+        let reports =
+            reports_from_quotes(&quotes, &self.rule, &self.place, self.first_seen, lengths);
         if reports.is_empty() && self.is_redacted() {
-            return Err("the scanner has redacted the secret: let it print secrets in full".to_owned());
+            return Err(
+                "the scanner has redacted the secret: let it print secrets in full".to_owned(),
+            );
         }
         Ok(reports)
     }
 
     /// Whether the secret of an AccessKey stood here.
     fn is_redacted(&self) -> bool {
-        let is_mask = |text: &String| text.contains("***") || text.contains("REDACTED") || text == "requires login";
+        let is_mask = |text: &String| {
+            text.contains("***") || text.contains("REDACTED") || text == "requires login"
+        };
         let is_ours = crate::reported_match::names_alibaba(&self.rule);
         is_ours && !self.matches.is_empty() && self.matches.iter().any(is_mask)
     }

@@ -13,7 +13,10 @@ use akgate_scan::instant::parse_instant;
 pub(super) fn findings(value: &Value) -> EntryFindings {
     let identifiers = elements(value, "identifiers").iter();
     let names = identifiers.flat_map(|one| texts(one, &["name", "value"]));
-    let rule: Vec<String> = texts(value, &["name", "message"]).into_iter().chain(names).collect();
+    let rule: Vec<String> = texts(value, &["name", "message"])
+        .into_iter()
+        .chain(names)
+        .collect();
     let place = LeakPlace::new(
         first_text(value, &["location.url", "links.0.url"]).as_deref(),
         text(value, "location.commit.sha").as_deref(),

@@ -14,11 +14,21 @@ pub(super) fn findings(value: &Value) -> EntryFindings {
     let secret = first_text(value, &["Secret", "offender"]).ok_or("missing field `Secret`")?;
     let path = ["File", "file", "Attributes.path"];
     let commit = ["Commit", "commit", "Attributes.git.sha"];
-    let attribute = |name: &str| value.get("Attributes")?.get(name)?.as_str().map(str::to_owned);
+    let attribute = |name: &str| {
+        value
+            .get("Attributes")?
+            .get(name)?
+            .as_str()
+            .map(str::to_owned)
+    };
     let place = LeakPlace::new(
         first_text(value, &["Link", "leakURL"]).as_deref(),
-        first_text(value, &commit).or_else(|| attribute("git.sha")).as_deref(),
-        first_text(value, &path).or_else(|| attribute("path")).as_deref(),
+        first_text(value, &commit)
+            .or_else(|| attribute("git.sha"))
+            .as_deref(),
+        first_text(value, &path)
+            .or_else(|| attribute("path"))
+            .as_deref(),
     );
     let date = first_text(value, &["Date", "date"]).or_else(|| attribute("git.date"));
     let mut finding = Finding {

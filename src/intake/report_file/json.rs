@@ -157,7 +157,11 @@ impl<R: BufRead> JsonEntries<R> {
                 (Awaited::Colon, b':') => self.go_on(Awaited::Value)?,
                 (Awaited::CommaOrEnd, b',') => {
                     let is_array = frame.is_array;
-                    self.go_on(if is_array { Awaited::Value } else { Awaited::Key })?;
+                    self.go_on(if is_array {
+                        Awaited::Value
+                    } else {
+                        Awaited::Key
+                    })?;
                 }
                 (Awaited::KeyOrEnd | Awaited::CommaOrEnd, b'}') if !frame.is_array => {
                     if let Some(event) = self.close()? {
@@ -233,7 +237,11 @@ impl<R: BufRead> JsonEntries<R> {
                 self.stack.push(Frame {
                     is_array,
                     key: Vec::new(),
-                    awaited: if is_array { Awaited::ValueOrEnd } else { Awaited::KeyOrEnd },
+                    awaited: if is_array {
+                        Awaited::ValueOrEnd
+                    } else {
+                        Awaited::KeyOrEnd
+                    },
                 });
                 return Ok(None);
             }
@@ -256,7 +264,10 @@ impl<R: BufRead> JsonEntries<R> {
         if let Some(frame) = self.stack.last_mut() {
             frame.awaited = Awaited::CommaOrEnd;
         }
-        let is_entry = self.capture.as_ref().is_some_and(|capture| capture.depth == depth);
+        let is_entry = self
+            .capture
+            .as_ref()
+            .is_some_and(|capture| capture.depth == depth);
         if !is_entry {
             let is_outside = is_container && self.capture.is_none();
             return is_outside.then_some(JsonEvent::End(depth));
@@ -264,7 +275,10 @@ impl<R: BufRead> JsonEntries<R> {
         let capture = self.capture.take()?;
         if capture.text.len() > MAX_ENTRY_BYTES {
             let reason = ENTRY_TOO_LONG.to_owned();
-            let bad = InvalidLine { line: capture.line, reason };
+            let bad = InvalidLine {
+                line: capture.line,
+                reason,
+            };
             return Some(JsonEvent::Invalid(bad, Vec::new()));
         }
         Some(JsonEvent::Entry(capture.path, capture.line, capture.text))
@@ -274,10 +288,14 @@ impl<R: BufRead> JsonEntries<R> {
     fn entry_path(&self, first: u8) -> Option<usize> {
         self.paths.iter().position(|path| {
             let is_here = path.len() == self.stack.len()
-                && self.stack.iter().zip(*path).all(|(frame, step)| match step {
-                    PathStep::Array => frame.is_array,
-                    PathStep::Member(name) => !frame.is_array && frame.key == name.as_bytes(),
-                });
+                && self
+                    .stack
+                    .iter()
+                    .zip(*path)
+                    .all(|(frame, step)| match step {
+                        PathStep::Array => frame.is_array,
+                        PathStep::Member(name) => !frame.is_array && frame.key == name.as_bytes(),
+                    });
             is_here && (!path.is_empty() || first == b'{')
         })
     }

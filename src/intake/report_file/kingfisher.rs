@@ -18,7 +18,9 @@ pub(super) fn findings(value: &Value) -> EntryFindings {
     match finding(value) {
         Some(finding) => Ok(vec![finding]),
         // The summary at the end.
-        None if member(value, "findings").is_some() || member(value, "bytes_scanned").is_some() => Ok(Vec::new()),
+        None if member(value, "findings").is_some() || member(value, "bytes_scanned").is_some() => {
+            Ok(Vec::new())
+        }
         None => Err("missing field `finding`".to_owned()),
     }
 }
@@ -26,14 +28,24 @@ pub(super) fn findings(value: &Value) -> EntryFindings {
 fn finding(value: &Value) -> Option<Finding> {
     let found = member(value, "finding")?;
     let commit = ["git_metadata.commit.id", "git_metadata.commit.sha"];
-    let dates = ["git_metadata.commit.date", "git_metadata.commit.committer.timestamp"];
+    let dates = [
+        "git_metadata.commit.date",
+        "git_metadata.commit.committer.timestamp",
+    ];
     Some(Finding {
         rule: texts(value, &["rule.name", "rule.id"]).join(" "),
         matches: texts(found, &["snippet"]),
         context: texts(found, &["context"]),
         place: LeakPlace::new(
-            first_text(found, &["git_metadata.file.url", "git_metadata.commit.url", "git_metadata.repository_url"])
-                .as_deref(),
+            first_text(
+                found,
+                &[
+                    "git_metadata.file.url",
+                    "git_metadata.commit.url",
+                    "git_metadata.repository_url",
+                ],
+            )
+            .as_deref(),
             first_text(found, &commit).as_deref(),
             first_text(found, &["git_metadata.file.path", "path"]).as_deref(),
         ),

@@ -116,7 +116,10 @@ impl<'r> OpenedReport<'r> {
 /// The beginning of an input, and a reader of the whole.
 fn read_head<'r>(mut input: Box<dyn Read + 'r>) -> io::Result<(Vec<u8>, Box<dyn Read + 'r>)> {
     let mut head = Vec::new();
-    input.by_ref().take(DETECTION_BYTES).read_to_end(&mut head)?;
+    input
+        .by_ref()
+        .take(DETECTION_BYTES)
+        .read_to_end(&mut head)?;
     let whole = Cursor::new(head.clone()).chain(input);
     Ok((head, Box::new(whole)))
 }
@@ -135,18 +138,21 @@ impl ReportFormat {
         }
     }
 
-    /// Where entries stand in a document that holds them all: each with the member that shows it.
+    /// Where entries stand in a document that holds them all, and the member that shows that it is one; empty if every
+    /// file is.
     fn documents(self) -> (&'static str, &'static [EntryPath]) {
         use PathStep::{Array, Member};
         match self {
-            Self::Gitlab => ("vulnerabilities", &[&[Member("vulnerabilities"), Array]]),
+            Self::Gitlab => ("", &[&[Member("vulnerabilities"), Array]]),
             Self::Kingfisher => ("findings", &[&[Member("findings"), Array]]),
             Self::Ggshield => (
-                "entities_with_incidents",
-                &[&[Member("entities_with_incidents"), Array], &[Member("scans"), Array]],
+                "",
+                &[
+                    &[Member("entities_with_incidents"), Array],
+                    &[Member("scans"), Array],
+                ],
             ),
-            Self::Semgrep => ("results", &[&[Member("results"), Array]]),
-            Self::Talisman => ("results", &[&[Member("results"), Array]]),
+            Self::Semgrep | Self::Talisman => ("", &[&[Member("results"), Array], &[Array]]),
             _ => ("", &[]),
         }
     }
@@ -190,10 +196,11 @@ impl ReportFormat {
             }),
             other => {
                 let (mark, documents) = other.documents();
-                let paths = match !documents.is_empty() && has_member(&head, mark) {
-                    true => documents,
-                    false => OBJECTS,
-                };
+                let paths =
+                    match !documents.is_empty() && (mark.is_empty() || has_member(&head, mark)) {
+                        true => documents,
+                        false => OBJECTS,
+                    };
                 let findings = other.findings();
                 read_values(input, paths, true, move |value| {
                     let mut reports = Vec::new();

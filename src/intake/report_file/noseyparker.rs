@@ -13,11 +13,18 @@ use akgate_scan::instant::parse_instant;
 pub(super) fn findings(value: &Value) -> EntryFindings {
     let matches = elements(value, "matches");
     let rule = first_text(value, &["rule_name", "rule_text_id"]).unwrap_or_default();
-    if matches.is_empty() && member(value, "match_content").is_none() && member(value, "snippet").is_none() {
+    if matches.is_empty()
+        && member(value, "match_content").is_none()
+        && member(value, "snippet").is_none()
+    {
         return Err("missing field `matches`".to_owned());
     }
     // A line for each match has the same members.
-    let found = if matches.is_empty() { std::slice::from_ref(value) } else { matches };
+    let found = if matches.is_empty() {
+        std::slice::from_ref(value)
+    } else {
+        matches
+    };
     let mut common = texts(value, &["match_content"]);
     if let Some(groups) = member(value, "groups") {
         all_texts(groups, &mut common);
@@ -62,13 +69,20 @@ fn place(source: &Value) -> (LeakPlace, Option<String>) {
     let place = LeakPlace::new(
         first_text(source, &["url", "repo_url", "repo_path"]).as_deref(),
         first_text(commit, &["commit_metadata.commit_id"]).as_deref(),
-        first_text(commit, &["blob_path"]).or_else(|| text(source, "path")).as_deref(),
+        first_text(commit, &["blob_path"])
+            .or_else(|| text(source, "path"))
+            .as_deref(),
     );
-    let dates = ["commit_metadata.committer_timestamp", "commit_metadata.author_timestamp"];
+    let dates = [
+        "commit_metadata.committer_timestamp",
+        "commit_metadata.author_timestamp",
+    ];
     let date = first_text(commit, &dates);
     // Seconds and an offset, as in a commit.
     let date = date.map(|date| match date.split_once(' ') {
-        Some((seconds, _)) if seconds.len() >= 9 && seconds.bytes().all(|b| b.is_ascii_digit()) => seconds.to_owned(),
+        Some((seconds, _)) if seconds.len() >= 9 && seconds.bytes().all(|b| b.is_ascii_digit()) => {
+            seconds.to_owned()
+        }
         _ => date,
     });
     (place, date)

@@ -35,17 +35,22 @@ impl Role {
             .flat_map(char::to_lowercase)
             .collect();
         Some(match plain.as_str() {
-            "accesskeyid" | "accesskey" | "accessid" | "akid" | "ak" | "keyid" | "访问密钥id" | "密钥id" => Self::Id,
-            "accesskeysecret" | "secretaccesskey" | "secretkey" | "accesssecret" | "aksecret" | "keysecret" | "sk"
-            | "访问密钥" | "密钥" | "访问密钥secret" => Self::Secret,
-            "secret" | "offender" | "raw" | "rawv2" | "secretvalue" | "token" | "credential" => Self::Match,
+            "accesskeyid" | "accesskey" | "accessid" | "akid" | "ak" | "keyid" | "访问密钥id"
+            | "密钥id" => Self::Id,
+            "accesskeysecret" | "secretaccesskey" | "secretkey" | "accesssecret" | "aksecret"
+            | "keysecret" | "sk" | "访问密钥" | "密钥" | "访问密钥secret" => Self::Secret,
+            "secret" | "offender" | "raw" | "rawv2" | "secretvalue" | "token" | "credential" => {
+                Self::Match
+            }
             "match" | "line" | "context" | "snippet" | "extract" => Self::Context,
             "ruleid" | "rule" | "secrettype" | "detectorname" | "detector" | "type" => Self::Rule,
-            "url" | "link" | "htmlurl" | "leakurl" | "alerturl" | "permalink" | "地址" => Self::Url,
+            "url" | "link" | "htmlurl" | "leakurl" | "alerturl" | "permalink" | "地址" => {
+                Self::Url
+            }
             "commit" | "commitsha" | "commithash" | "commitid" | "sha" | "revision" => Self::Commit,
             "path" | "file" | "filepath" | "filename" | "文件" | "路径" => Self::Path,
-            "firstseen" | "date" | "createdat" | "created" | "detectedat" | "firstdetected" | "discoveredat"
-            | "timestamp" | "time" | "时间" | "日期" => Self::FirstSeen,
+            "firstseen" | "date" | "createdat" | "created" | "detectedat" | "firstdetected"
+            | "discoveredat" | "timestamp" | "time" | "时间" | "日期" => Self::FirstSeen,
             _ => return None,
         })
     }
@@ -79,7 +84,9 @@ impl PlainFinding {
                 (None, _) | (_, Value::Null) => {}
                 (Some(role), Value::String(text)) => finding.set(role, text),
                 (Some(role), Value::Number(number)) => finding.set(role, &number.to_string()),
-                (Some(Role::Id | Role::Secret), _) => return Err("a field has the wrong type".to_owned()),
+                (Some(Role::Id | Role::Secret), _) => {
+                    return Err("a field has the wrong type".to_owned());
+                }
                 (Some(_), _) => {}
             }
         }
@@ -101,7 +108,10 @@ impl PlainFinding {
     pub fn reports(&self, lengths: SecretLengths) -> Result<Vec<LeakReport>, String> {
         let first_seen = self
             .first(Role::FirstSeen)
-            .map(|text| parse_instant(text).ok_or("first_seen must be a date or time, such as 2026-10-01T10:00:00Z"))
+            .map(|text| {
+                parse_instant(text)
+                    .ok_or("first_seen must be a date or time, such as 2026-10-01T10:00:00Z")
+            })
             .transpose()?;
         let place = LeakPlace::new(
             self.first(Role::Url),

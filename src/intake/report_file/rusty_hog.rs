@@ -27,6 +27,8 @@ pub(super) fn findings(value: &Value) -> EntryFindings {
         matches,
         context: texts(value, &["diff", "text"]),
         place,
-        first_seen: first_text(value, &["date", "ts"]).as_deref().and_then(parse_instant),
+        first_seen: first_text(value, &["date", "ts"])
+            .as_deref()
+            .and_then(parse_instant),
     }])
 }

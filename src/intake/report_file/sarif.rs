@@ -56,10 +56,19 @@ impl SarifRun {
             all_texts(arguments, &mut matches);
         }
         rule.extend(text(result, "message.text"));
-        let commit = first_text(result, &["partialFingerprints.commitSha", "properties.commit"]);
+        let commit = first_text(
+            result,
+            &["partialFingerprints.commitSha", "properties.commit"],
+        );
         let commit = commit.as_deref().or(self.revision.as_deref());
-        let dates = ["partialFingerprints.date", "provenance.firstDetectionTimeUtc", "properties.date"];
-        let first_seen = first_text(result, &dates).as_deref().and_then(parse_instant);
+        let dates = [
+            "partialFingerprints.date",
+            "provenance.firstDetectionTimeUtc",
+            "properties.date",
+        ];
+        let first_seen = first_text(result, &dates)
+            .as_deref()
+            .and_then(parse_instant);
         let finding = |place| Finding {
             rule: rule.join(" "),
             matches: Vec::new(),
@@ -71,8 +80,15 @@ impl SarifRun {
         for location in all_locations(result) {
             let physical = member(location, "physicalLocation").unwrap_or(&Value::Null);
             let place = self.place(physical, commit);
-            let snippets = ["region.snippet.text", "region.snippet.rendered.text", "region.snippet.binary"];
-            let around = ["contextRegion.snippet.text", "contextRegion.snippet.rendered.text"];
+            let snippets = [
+                "region.snippet.text",
+                "region.snippet.rendered.text",
+                "region.snippet.binary",
+            ];
+            let around = [
+                "contextRegion.snippet.text",
+                "contextRegion.snippet.rendered.text",
+            ];
             let index = match found.iter().position(|one| one.place == place) {
                 Some(index) => index,
                 None => {
@@ -123,7 +139,11 @@ impl SarifRun {
         }
         match absolute.contains("://") {
             true => LeakPlace::new(Some(&absolute), commit, None),
-            false => LeakPlace::new(self.repository.as_deref(), commit, Some(&file_path(&absolute))),
+            false => LeakPlace::new(
+                self.repository.as_deref(),
+                commit,
+                Some(&file_path(&absolute)),
+            ),
         }
     }
 

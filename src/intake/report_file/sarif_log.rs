@@ -22,11 +22,38 @@ const PARTS: [EntryPath; 8] = [
     &[RUN[0], RUN[1], PathStep::Member("results"), PathStep::Array],
     &[RUN[0], RUN[1], PathStep::Member("originalUriBaseIds")],
     &[RUN[0], RUN[1], PathStep::Member("versionControlProvenance")],
-    &[RUN[0], RUN[1], PathStep::Member("artifacts"), PathStep::Array],
-    &[PathStep::Array, RUN[0], RUN[1], PathStep::Member("results"), PathStep::Array],
-    &[PathStep::Array, RUN[0], RUN[1], PathStep::Member("originalUriBaseIds")],
-    &[PathStep::Array, RUN[0], RUN[1], PathStep::Member("versionControlProvenance")],
-    &[PathStep::Array, RUN[0], RUN[1], PathStep::Member("artifacts"), PathStep::Array],
+    &[
+        RUN[0],
+        RUN[1],
+        PathStep::Member("artifacts"),
+        PathStep::Array,
+    ],
+    &[
+        PathStep::Array,
+        RUN[0],
+        RUN[1],
+        PathStep::Member("results"),
+        PathStep::Array,
+    ],
+    &[
+        PathStep::Array,
+        RUN[0],
+        RUN[1],
+        PathStep::Member("originalUriBaseIds"),
+    ],
+    &[
+        PathStep::Array,
+        RUN[0],
+        RUN[1],
+        PathStep::Member("versionControlProvenance"),
+    ],
+    &[
+        PathStep::Array,
+        RUN[0],
+        RUN[1],
+        PathStep::Member("artifacts"),
+        PathStep::Array,
+    ],
 ];
 
 /// A result that was not looked at yet.

@@ -17,7 +17,10 @@ pub(super) fn findings(value: &Value) -> EntryFindings {
         Finding {
             rule: texts(one, &["ruleId", "ruleParentId", "messageId"]).join(" "),
             matches: quoted.into_iter().collect(),
-            context: texts(one, &["message"]).into_iter().chain([source.clone()]).collect(),
+            context: texts(one, &["message"])
+                .into_iter()
+                .chain([source.clone()])
+                .collect(),
             place: LeakPlace::new(None, None, Some(&path)),
             first_seen: None,
         }

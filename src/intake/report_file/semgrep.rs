@@ -12,11 +12,15 @@ use akgate_rules::leak::LeakPlace;
 pub(super) fn findings(value: &Value) -> EntryFindings {
     let rule = text(value, "check_id").ok_or("missing field `check_id`")?;
     let variables = member(value, "extra.metavars").and_then(Value::as_object);
-    let variables = variables.into_iter().flat_map(|variables| variables.values());
+    let variables = variables
+        .into_iter()
+        .flat_map(|variables| variables.values());
     let matches = texts(value, &["extra.lines"]).into_iter();
     Ok(vec![Finding {
         rule,
-        matches: matches.chain(variables.flat_map(|one| texts(one, &["abstract_content"]))).collect(),
+        matches: matches
+            .chain(variables.flat_map(|one| texts(one, &["abstract_content"])))
+            .collect(),
         context: texts(value, &["extra.message"]),
         place: LeakPlace::new(
             None,

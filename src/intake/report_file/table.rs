@@ -30,7 +30,11 @@ pub(super) fn read_header(line: &str) -> (Vec<Option<Role>>, u8) {
         .rev()
         .max_by_key(|separator| count(*separator))
         .unwrap_or(b',');
-    let names = line.split(char::from(separator));
+    let mut is_quoted = false;
+    let names = line.split(|c| {
+        is_quoted ^= c == '"';
+        c == char::from(separator) && !is_quoted
+    });
     let roles = names.map(|name| Role::of(name.trim().trim_matches('"')));
     (roles.collect(), separator)
 }
@@ -87,7 +91,11 @@ pub(super) fn read_table<'r>(
             }
             Err(fault) => {
                 is_over = true;
-                Some(rejected(line.max(1), describe_csv_error(&fault), record_text(&record, separator)))
+                Some(rejected(
+                    line.max(1),
+                    describe_csv_error(&fault),
+                    record_text(&record, separator),
+                ))
             }
         }
     };
@@ -100,7 +108,10 @@ fn read_header_line(lines: &mut impl Read) -> io::Result<(String, u64)> {
     loop {
         let mut line = Vec::new();
         let mut byte = [0];
-        while lines.read(&mut byte)? == 1 && byte != *b"\n" && line.len() < 1 << 20 {
+        let mut is_quoted = false;
+        while lines.read(&mut byte)? == 1 && (is_quoted || byte != *b"\n") && line.len() < 1 << 20 {
+            is_quoted ^= byte == *b"\"";
+            count += u64::from(byte == *b"\n");
             line.extend_from_slice(&byte);
         }
         count += 1;

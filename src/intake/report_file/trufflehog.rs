@@ -24,7 +24,11 @@ pub(super) fn findings(value: &Value) -> EntryFindings {
         .and_then(|data| data.values().next())
         .unwrap_or(&Value::Null);
     let place = LeakPlace::new(
-        first_text(about, &["link", "url", "repository", "repo", "image", "bucket"]).as_deref(),
+        first_text(
+            about,
+            &["link", "url", "repository", "repo", "image", "bucket"],
+        )
+        .as_deref(),
         first_text(about, &["commit", "commit_hash"]).as_deref(),
         first_text(about, &["file", "path", "filename", "key", "layer"]).as_deref(),
     );

@@ -20,7 +20,11 @@ pub(super) fn findings(value: &Value) -> EntryFindings {
         rule: texts(value, &["rule.id", "rule.message"]).join(" "),
         matches: vec![secret],
         context: vec![context.join("\n")],
-        place: LeakPlace::new(None, text(value, "commit").as_deref(), text(value, "path").as_deref()),
+        place: LeakPlace::new(
+            None,
+            text(value, "commit").as_deref(),
+            text(value, "path").as_deref(),
+        ),
         first_seen: text(value, "date").as_deref().and_then(parse_instant),
     }])
 }

@@ -22,7 +22,10 @@ pub(super) fn findings(value: &Value) -> EntryFindings {
     Ok(vec![Finding {
         rule: text(value, "reason").unwrap_or_default(),
         matches,
-        context: text(value, "diff").or_else(|| text(value, "printDiff")).into_iter().collect(),
+        context: text(value, "diff")
+            .or_else(|| text(value, "printDiff"))
+            .into_iter()
+            .collect(),
         place,
         first_seen: text(value, "date").as_deref().and_then(parse_instant),
     }])

@@ -46,14 +46,17 @@ pub(crate) fn is_base64_byte(byte: u8) -> bool {
 pub(crate) fn ascii_phases(run: &[u8]) -> [bool; 4] {
     [0, 1, 2, 3].map(|phase| {
         let mut in_a_row = 0;
-        run.get(phase..).unwrap_or_default().chunks_exact(4).any(|group| {
-            let &[a, b, c, _] = group else { return false };
-            let [a, b, c] = [a, b, c].map(value_of);
-            // The highest bits of the three bytes.
-            let is_ascii = a & 0x20 == 0 && b & 0x08 == 0 && c & 0x02 == 0;
-            in_a_row = if is_ascii { in_a_row + 1 } else { 0 };
-            in_a_row >= ASCII_GROUPS
-        })
+        run.get(phase..)
+            .unwrap_or_default()
+            .chunks_exact(4)
+            .any(|group| {
+                let &[a, b, c, _] = group else { return false };
+                let [a, b, c] = [a, b, c].map(value_of);
+                // The highest bits of the three bytes.
+                let is_ascii = a & 0x20 == 0 && b & 0x08 == 0 && c & 0x02 == 0;
+                in_a_row = if is_ascii { in_a_row + 1 } else { 0 };
+                in_a_row >= ASCII_GROUPS
+            })
     })
 }
 
@@ -70,9 +73,11 @@ pub(super) fn decode_runs(view: &View<'_>) -> Option<Layer> {
         }
         let phases = ascii_phases(&run.digits);
         let is_compressed = run.digits.starts_with(b"H4sI");
-        for (phase, _) in phases.into_iter().enumerate().filter(|(phase, is_ascii)| {
-            *is_ascii || (is_compressed && *phase == 0)
-        }) {
+        for (phase, _) in phases
+            .into_iter()
+            .enumerate()
+            .filter(|(phase, is_ascii)| *is_ascii || (is_compressed && *phase == 0))
+        {
             run.decode(phase, &mut layer);
             let end = layer.text.len();
             layer.push(b"\n", run.end.saturating_sub(1));
@@ -124,7 +129,10 @@ impl Run {
     /// The bytes from a phase on, each group of four as three; what is left over as far as it goes.
     fn decode(&self, phase: usize, layer: &mut Layer) {
         for (index, (from, source)) in self.lines.iter().enumerate() {
-            let until = self.lines.get(index + 1).map_or(self.digits.len(), |line| line.0);
+            let until = self
+                .lines
+                .get(index + 1)
+                .map_or(self.digits.len(), |line| line.0);
             let skipped = if index == 0 { phase } else { 0 };
             let line = self.digits.get(from + skipped..until).unwrap_or_default();
             layer.mark(source + skipped, Scale::Base64);
@@ -136,7 +144,9 @@ impl Run {
                 let missing = 4 - group.len();
                 let [_, bytes @ ..] = (bits << (6 * missing)).to_be_bytes();
                 let count = 3_usize.saturating_sub(missing);
-                layer.text.extend_from_slice(bytes.get(..count).unwrap_or_default());
+                layer
+                    .text
+                    .extend_from_slice(bytes.get(..count).unwrap_or_default());
             }
         }
     }

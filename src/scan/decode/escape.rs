@@ -105,8 +105,13 @@ fn read_backslash(rest: &[u8]) -> Option<(usize, Meaning)> {
         }),
         b'0'..=b'7' => {
             let digits = rest.iter().skip(1).take(3);
-            let digits: Vec<u8> = digits.copied().take_while(|b| matches!(b, b'0'..=b'7')).collect();
-            let code = digits.iter().fold(0_u32, |code, b| code * 8 + u32::from(b - b'0'));
+            let digits: Vec<u8> = digits
+                .copied()
+                .take_while(|b| matches!(b, b'0'..=b'7'))
+                .collect();
+            let code = digits
+                .iter()
+                .fold(0_u32, |code, b| code * 8 + u32::from(b - b'0'));
             Some((1 + digits.len(), Meaning::Byte(u8::try_from(code).ok()?)))
         }
         b'\n' => Some((2, Meaning::Joint)),

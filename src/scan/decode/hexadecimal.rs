@@ -13,11 +13,14 @@ const PRINTABLE: usize = 15;
 pub(crate) fn text_phases(run: &[u8]) -> [bool; 2] {
     [0, 1].map(|phase| {
         let mut in_a_row = 0;
-        run.get(phase..).unwrap_or_default().chunks_exact(2).any(|pair| {
-            let is_printable = byte_of(pair).is_some_and(|byte| matches!(byte, b' '..=b'~'));
-            in_a_row = if is_printable { in_a_row + 1 } else { 0 };
-            in_a_row >= PRINTABLE
-        })
+        run.get(phase..)
+            .unwrap_or_default()
+            .chunks_exact(2)
+            .any(|pair| {
+                let is_printable = byte_of(pair).is_some_and(|byte| matches!(byte, b' '..=b'~'));
+                in_a_row = if is_printable { in_a_row + 1 } else { 0 };
+                in_a_row >= PRINTABLE
+            })
     })
 }
 
@@ -43,7 +46,11 @@ pub(super) fn decode_runs(view: &View<'_>) -> Option<Layer> {
         if run.len() < MIN_RUN || view.is_copied(start, at) {
             continue;
         }
-        for (phase, _) in text_phases(run).into_iter().enumerate().filter(|(_, is_text)| *is_text) {
+        for (phase, _) in text_phases(run)
+            .into_iter()
+            .enumerate()
+            .filter(|(_, is_text)| *is_text)
+        {
             layer.mark(start + phase, Scale::Half);
             let pairs = run.get(phase..).unwrap_or_default().chunks_exact(2);
             layer.text.extend(pairs.filter_map(byte_of));

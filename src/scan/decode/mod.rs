@@ -10,20 +10,20 @@ mod wide;
 pub(crate) use self::{
     base64::{ascii_phases, is_base64_byte},
     escape::is_dense_escape,
+    gzip::decompress,
     hexadecimal::text_phases,
-    wide::{wide_runs, WIDE_RUN},
+    wide::{WIDE_RUN, wide_runs},
 };
 use crate::view::{Layer, View};
 
-/// Every reading of a text, each with what it may cost: no layer is larger than its text, but for compressed ones.
-pub(crate) const DECODERS: [fn(&View<'_>) -> Option<Layer>; 7] = [
+/// Every reading of a text: no layer is much larger than its text.
+pub(crate) const DECODERS: [fn(&View<'_>) -> Option<Layer>; 6] = [
     escape::unescape,
     escape::unescape_apart,
     base64::decode_runs,
     hexadecimal::decode_runs,
     wide::decode_runs,
     gbk::decode,
-    gzip::decompress,
 ];
 
 /// The value of a hexadecimal digit.

@@ -56,7 +56,11 @@ fn is_text(text: &[u8], at: usize) -> bool {
 pub(super) fn decode_runs(view: &View<'_>) -> Option<Layer> {
     let mut layer = Layer::default();
     for run in wide_runs(view.text) {
-        let scale = if run.width == 4 { Scale::Quarter } else { Scale::Half };
+        let scale = if run.width == 4 {
+            Scale::Quarter
+        } else {
+            Scale::Half
+        };
         layer.mark(run.range.start, scale);
         let stretch = view.text.get(run.range.clone()).unwrap_or_default();
         layer.text.extend(stretch.iter().step_by(run.width));

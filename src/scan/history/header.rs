@@ -102,7 +102,11 @@ fn header_of(text: &[u8], form: Form) -> Header<'_> {
 /// or of `--oneline` its beginning.
 fn commit_of(text: &[u8], is_oneline: bool) -> Option<String> {
     let first = |text: &[u8]| {
-        let id: Vec<u8> = text.iter().copied().take_while(u8::is_ascii_hexdigit).collect();
+        let id: Vec<u8> = text
+            .iter()
+            .copied()
+            .take_while(u8::is_ascii_hexdigit)
+            .collect();
         let is_end = matches!(text.get(id.len()), None | Some(b' '));
         String::from_utf8(id).ok().filter(|_| is_end)
     };
@@ -167,8 +171,8 @@ pub(super) fn without_colours(line: &[u8]) -> Cow<'_, [u8]> {
         let length = parameters
             .take_while(|b| b.is_ascii_digit() || **b == b';')
             .count();
-        let is_colour = sequence.get(1) == Some(&b'[')
-            && matches!(sequence.get(2 + length), Some(b'm' | b'K'));
+        let is_colour =
+            sequence.get(1) == Some(&b'[') && matches!(sequence.get(2 + length), Some(b'm' | b'K'));
         if !is_colour {
             plain.push(0x1b);
         }
@@ -201,9 +205,12 @@ pub(crate) fn is_history(head: &[u8], anywhere: bool) -> Option<Form> {
         if !first {
             continue;
         }
-        let is_oneline = commit_of(text, false).is_none() && commit_of(text, true).is_some() && index == 0;
+        let is_oneline =
+            commit_of(text, false).is_none() && commit_of(text, true).is_some() && index == 0;
         let is_commit = commit_of(text, false).is_some();
-        let is_tag = index == 0 && text.starts_with(b"tag ") && memchr::memmem::find(head, b"\nTagger:").is_some();
+        let is_tag = index == 0
+            && text.starts_with(b"tag ")
+            && memchr::memmem::find(head, b"\nTagger:").is_some();
         let is_diff = anywhere && text.starts_with(b"diff --");
         if is_oneline || is_commit || is_tag || is_diff {
             form = Some(Form {

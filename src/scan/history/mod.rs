@@ -152,10 +152,14 @@ impl HistoryReader<'_> {
                 self.hunk = Some(Hunk { counts, old, new });
             }
             Header::Date(text) => {
-                self.date = self.date.or_else(|| parse_instant(&String::from_utf8_lossy(text)));
+                self.date = self
+                    .date
+                    .or_else(|| parse_instant(&String::from_utf8_lossy(text)));
                 self.message(line);
             }
-            Header::Old(_) | Header::New(_) | Header::Hunk(..) | Header::Other => self.message(line),
+            Header::Old(_) | Header::New(_) | Header::Hunk(..) | Header::Other => {
+                self.message(line)
+            }
         }
     }
 
@@ -170,7 +174,10 @@ impl HistoryReader<'_> {
         }
         let parents = hunk.counts.parents();
         let (marks, text) = line.split_at_checked(parents).unwrap_or((line, b"\n"));
-        if !marks.iter().all(|b| matches!(b, b'+' | b'-' | b' ' | b'\n' | b'\r')) {
+        if !marks
+            .iter()
+            .all(|b| matches!(b, b'+' | b'-' | b' ' | b'\n' | b'\r'))
+        {
             self.hunk = None;
             return false;
         }
@@ -201,7 +208,8 @@ impl HistoryReader<'_> {
     fn push(&mut self, text: &[u8], line: u64, kind: LineKind) {
         self.count += 1;
         let continues = self.lines.last().is_some_and(|run| {
-            run.kind == kind && (kind == LineKind::Message || run.line + (self.count - run.start) == line)
+            run.kind == kind
+                && (kind == LineKind::Message || run.line + (self.count - run.start) == line)
         });
         if !continues {
             self.lines.push(LineRun {

@@ -49,7 +49,11 @@ impl ChangedFile {
     pub fn path(&self) -> Option<Cow<'_, str>> {
         let header = self.header.as_deref()?;
         let is_file = |path: &&Vec<u8>| path.as_slice() != NO_FILE;
-        let named = self.new.as_ref().filter(is_file).or(self.old.as_ref().filter(is_file));
+        let named = self
+            .new
+            .as_ref()
+            .filter(is_file)
+            .or(self.old.as_ref().filter(is_file));
         let path = match named {
             Some(path) if self.is_prefixed(header) => path.get(2..)?,
             Some(path) => path,
@@ -87,7 +91,10 @@ fn header_has(header: &[u8], first: u8, second: u8) -> bool {
 /// A path without quotation marks, with its escapes resolved; a tab ends one with spaces in it.
 fn unquote(text: &[u8]) -> Vec<u8> {
     let text = text.trim_ascii_end();
-    let Some(quoted) = text.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else {
+    let Some(quoted) = text
+        .strip_prefix(b"\"")
+        .and_then(|rest| rest.strip_suffix(b"\""))
+    else {
         let end = memchr::memchr(b'\t', text).unwrap_or(text.len());
         return text.get(..end).unwrap_or_default().to_vec();
     };
