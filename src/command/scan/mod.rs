@@ -80,8 +80,8 @@ pub fn run_scan(
         report: args.report,
         verbose: args.verbose,
         tally: ScanTally::default(),
-        out,
-        err,
+        out: &mut *out,
+        err: &mut *err,
     };
     let scanned = if args.path == Path::new("-") {
         scan_standard_input(&settings, &mut printer)
