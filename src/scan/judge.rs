@@ -106,9 +106,10 @@ impl Judge {
 
 /// Without any id.
 fn stands_alone(looks: Looks) -> bool {
-    !looks.is_sessions
-        && (looks.vouching.is_named
-            || (looks.vouching.is_hinted && (looks.has_digit || looks.is_random)))
+    let is_random = looks.has_digit || looks.is_random;
+    let is_vouched = (looks.vouching.is_hinted && is_random)
+        || (looks.vouching.is_named && looks.is_quoted);
+    is_vouched && !looks.is_sessions
 }
 
 /// With an id in the same file.

@@ -5,7 +5,7 @@ use std::{cell::Cell, ops::Range};
 use zeroize::Zeroizing;
 
 use crate::{
-    decode::{DECODERS, decompress},
+    decode::{DECODERS, decompress, is_base64_byte},
     names::{CONTEXT_AFTER, CONTEXT_BEFORE, Vouching},
     shape::{
         Found, SecretLengths, Surroundings, find_in_run, has_digit, has_usual_length, is_random,
@@ -31,6 +31,10 @@ const DECOMPRESSED: usize = 32 << 20;
 
 /// The longest run around a secret that is no base64: an id and a secret, with a character between them.
 const MAX_COMPOUND: usize = 75;
+
+/// The shortest line of base64 that goes on in the next one, and how far back one is looked for.
+const LONG_LINE: usize = 48;
+const MAX_LINE: usize = 200;
 
 /// How far around a run control characters make a binary file of it.
 const BINARY_MARGIN: usize = 8;
@@ -58,6 +62,8 @@ pub(crate) struct Looks {
     pub has_digit: bool,
     /// Its letters are random, and no words.
     pub is_random: bool,
+    /// It stands after a quotation mark.
+    pub is_quoted: bool,
     /// It is no part of a longer run, as of base64.
     pub is_apart: bool,
     /// It is too long for an access key's.
@@ -106,6 +112,15 @@ impl Search {
         if depth == MAX_DEPTH {
             return;
         }
+        // Compressed bytes are no text: what other decoders made of them would be damaged.
+        if let Some(layer) = decompress(view, self.decompressed.get()) {
+            let size = layer.text.len();
+            self.decompressed
+                .set(self.decompressed.get().saturating_sub(size));
+            self.decoded.set(self.decoded.get() + size * DECODED_FACTOR);
+            self.view(&View::decoded(&layer, view), depth + 1, candidates);
+            return;
+        }
         for decode in DECODERS {
             let Some(layer) = decode(view) else { continue };
             let cost = layer.text.len() + LAYER_COST;
@@ -113,13 +128,6 @@ impl Search {
                 return;
             };
             self.decoded.set(left);
-            self.view(&View::decoded(&layer, view), depth + 1, candidates);
-        }
-        if let Some(layer) = decompress(view, self.decompressed.get()) {
-            let size = layer.text.len();
-            self.decompressed
-                .set(self.decompressed.get().saturating_sub(size));
-            self.decoded.set(self.decoded.get() + size * DECODED_FACTOR);
             self.view(&View::decoded(&layer, view), depth + 1, candidates);
         }
     }
@@ -201,6 +209,10 @@ fn looks(view: &View<'_>, run_start: usize, range: &Range<usize>, is_sessions: b
         vouching: vouching(view, start, end),
         has_digit: has_digit(word),
         is_random: is_random(word),
+        is_quoted: start
+            .checked_sub(1)
+            .and_then(|at| view.text.get(at))
+            .is_some_and(|b| matches!(b, b'"' | b'\'' | b'`')),
         is_apart: is_apart(view.text, start, end),
         is_sessions,
     }
@@ -239,7 +251,29 @@ fn is_apart(text: &[u8], start: usize, end: usize) -> bool {
         .take(MAX_COMPOUND)
         .take_while(|b| is_in(b))
         .count();
-    before + (end - start) + after <= MAX_COMPOUND
+    before + (end - start) + after <= MAX_COMPOUND && !ends_base64(text, start)
+}
+
+/// Whether a word begins a line after a long line of base64: then it is the end of it.
+fn ends_base64(text: &[u8], start: usize) -> bool {
+    let before = text
+        .get(start.saturating_sub(MAX_LINE)..start)
+        .unwrap_or_default();
+    let indent = before
+        .iter()
+        .rev()
+        .take_while(|b| matches!(b, b' ' | b'\t'))
+        .count();
+    let before = before.get(..before.len() - indent).unwrap_or_default();
+    let Some(line) = before.strip_suffix(b"\n") else {
+        return false;
+    };
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    line.iter()
+        .rev()
+        .take_while(|b| is_base64_byte(**b))
+        .count()
+        >= LONG_LINE
 }
 
 /// One candidate of each word and place, with all that speaks for it; of two ids at one place, the better reading.
@@ -255,6 +289,7 @@ fn merge_readings(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
             (Kind::Secret(known), Kind::Secret(more)) if last.word == candidate.word => {
                 known.vouching = known.vouching.or(more.vouching);
                 known.is_apart |= more.is_apart;
+                known.is_quoted |= more.is_quoted;
             }
             (Kind::Id, Kind::Id) if last.word == candidate.word => {}
             (Kind::Id, Kind::Id) if candidate.word.starts_with(&**last.word) => {

@@ -30,7 +30,11 @@ pub fn find_credentials(text: &str, vouch: Vouch, lengths: SecretLengths) -> Vec
                 Vouch::Scanner => looks.has_digit,
                 Vouch::Source => true,
             };
-            looks.vouching.is_named |= is_vouched && looks.is_apart;
+            if is_vouched && looks.is_apart {
+                looks.vouching.is_named = true;
+                looks.vouching.is_hinted = true;
+                looks.is_random = true;
+            }
         }
     }
     let mut judge = Judge::default();

@@ -108,8 +108,9 @@ impl<R: Read> Utf16Reader<R> {
         self.rest.drain(..2 * units.len());
         if !self.has_begun && units.first() == Some(&0xfeff) {
             units.remove(0);
+            self.has_begun = true;
         }
-        self.has_begun |= read > 0;
+        self.has_begun |= !units.is_empty();
         self.ready.clear();
         self.taken = 0;
         let mut text = String::with_capacity(units.len());

@@ -34,11 +34,6 @@ pub(crate) fn wide_runs(text: &[u8]) -> impl Iterator<Item = WideRun> {
             {
                 end += width;
             }
-            // The last character of a big-endian word: what follows its byte belongs to the next one.
-            let is_big_endian = first.checked_sub(1).and_then(|at| text.get(at)) == Some(&0);
-            if is_big_endian && is_text(text, end) {
-                end += width;
-            }
             at = end.max(zero + 1);
             if (end - first) / width >= WIDE_RUN {
                 let range = first..end.min(text.len());
@@ -65,6 +60,17 @@ pub(super) fn decode_runs(view: &View<'_>) -> Option<Layer> {
         let stretch = view.text.get(run.range.clone()).unwrap_or_default();
         layer.text.extend(stretch.iter().step_by(run.width));
         layer.push(b"\n", run.range.end.saturating_sub(1));
+        // The next byte is the last character of a big-endian word, or belongs to the character after a little-endian
+        // one: both readings count.
+        if let Some(last) = view
+            .text
+            .get(run.range.end)
+            .filter(|_| is_text(view.text, run.range.end))
+        {
+            layer.mark(run.range.start, scale);
+            layer.text.extend(stretch.iter().step_by(run.width));
+            layer.text.extend([*last, b'\n']);
+        }
     }
     (!layer.text.is_empty()).then_some(layer)
 }
