@@ -30,10 +30,7 @@ fn since_1970(text: &str) -> Option<OffsetDateTime> {
 
 /// A date of three numbers, the year first; then a time and a zone, if they are told.
 fn numeric(text: &str) -> Option<OffsetDateTime> {
-    let text = text
-        .replace('年', "-")
-        .replace('月', "-")
-        .replace('日', " ");
+    let text = text.replace(['年', '月'], "-").replace('日', " ");
     let text = text.trim();
     let is_date = |c: char| c.is_ascii_digit() || matches!(c, '-' | '/' | '.');
     let end = text.find(|c| !is_date(c)).unwrap_or(text.len());

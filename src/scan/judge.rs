@@ -107,8 +107,8 @@ impl Judge {
 /// Without any id.
 fn stands_alone(looks: Looks) -> bool {
     let is_random = looks.has_digit || looks.is_random;
-    let is_vouched = (looks.vouching.is_hinted && is_random)
-        || (looks.vouching.is_named && looks.is_quoted);
+    let is_vouched =
+        (looks.vouching.is_hinted && is_random) || (looks.vouching.is_named && looks.is_quoted);
     is_vouched && !looks.is_sessions
 }
 

@@ -78,10 +78,14 @@ pub(crate) fn search_block(block: &[u8], lengths: SecretLengths) -> Vec<Candidat
 
 /// Finds the candidates of a short text, which is read as a whole.
 pub(crate) fn search_text(text: &[u8], lengths: SecretLengths) -> Vec<Candidate> {
-    collect(text, vec![0..text.len()], lengths)
+    collect(text, std::iter::once(0..text.len()), lengths)
 }
 
-fn collect(block: &[u8], regions: Vec<Range<usize>>, lengths: SecretLengths) -> Vec<Candidate> {
+fn collect(
+    block: &[u8],
+    regions: impl IntoIterator<Item = Range<usize>>,
+    lengths: SecretLengths,
+) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     let search = Search {
         lengths,

@@ -14,11 +14,14 @@ const ASCII_GROUPS: usize = 5;
 const MIN_LINE: usize = 48;
 
 /// The value of a character, or [`NO_VALUE`].
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated when it is compiled, where an index out of bounds is an error"
+)]
 const VALUES: [u8; 256] = {
     let mut values = [NO_VALUE; 256];
     let alphabet = *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut at = 0;
-    #[allow(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
     while at < 64 {
         values[alphabet[at] as usize] = at as u8;
         at += 1;

@@ -191,8 +191,9 @@ pub(crate) fn is_history(head: &[u8], anywhere: bool) -> Option<Form> {
         let line = without_colours(line);
         let line = line.trim_ascii_end();
         let is_graph = line.starts_with(b"* ");
+        // A merge is set apart: `*   commit`.
         let text = match is_graph {
-            true => line.trim_ascii_start().strip_prefix(b"* ").unwrap_or(line),
+            true => line.get(1..).unwrap_or_default().trim_ascii_start(),
             false => line,
         };
         let past_graph = text

@@ -134,6 +134,10 @@ impl HistoryReader<'_> {
                 self.leave();
                 self.commit = Some(commit);
                 self.date = None;
+                // Of `--oneline`, the message stands on the same line.
+                if self.form.is_oneline {
+                    self.message(line);
+                }
             }
             Header::Tag => {
                 self.leave();
@@ -158,7 +162,7 @@ impl HistoryReader<'_> {
                 self.message(line);
             }
             Header::Old(_) | Header::New(_) | Header::Hunk(..) | Header::Other => {
-                self.message(line)
+                self.message(line);
             }
         }
     }

@@ -118,6 +118,16 @@ fn every_way_to_print_a_history_is_read() {
 }
 
 #[test]
+fn message_on_the_line_of_the_commit_is_read() {
+    let diff = change("diff --git a/x b/x", "a/x", "b/x");
+    let text = format!(
+        "*   aaaaaaa (HEAD) the secret is {SECRET}\n| {}",
+        diff.replace('\n', "\n| ")
+    );
+    assert_eq!(found(&text), [":1 secret aaaa ", "x:4 id aaaa "]);
+}
+
+#[test]
 fn merges_are_read_by_their_columns() {
     let text = format!(
         "commit {COMMIT}\nMerge: 1 2\n\ndiff --cc app/.env\nindex 1,2..3\n--- a/app/.env\n+++ b/app/.env\n\
