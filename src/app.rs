@@ -43,6 +43,7 @@ use akgate_owners::{
     pages::{self, OwnerPages, PageTemplates, PublicRateLimit},
 };
 use akgate_rules::{lineage::DescendantPolicy, operation::DataError, restriction::LiftRule};
+use akgate_scan::SecretLengths;
 use akgate_state::{
     calls::recorder::Recorder,
     clock::Clock,
@@ -108,6 +109,8 @@ pub struct IntakeSettings {
     pub suspicions: SuspicionPolicy,
     /// What becomes of what a leaked key made.
     pub descendants: DescendantPolicy,
+    /// The lengths that secrets have.
+    pub secret_lengths: SecretLengths,
     /// Sources that sign, and where each publishes its keys.
     pub signing_sources: Vec<(DeliveryContract, SigningKeyFetcher)>,
     /// Sources that have a token.
@@ -124,6 +127,7 @@ impl Default for IntakeSettings {
             body_limit: 16 << 20,
             body_timeout: Duration::from_secs(30),
             body_budget: 128 << 20,
+            secret_lengths: SecretLengths::default(),
             suspicions: SuspicionPolicy {
                 most_per_hour: Some(10_000),
                 tell_owners: false,
@@ -434,6 +438,7 @@ impl Node {
             body_timeout: settings.body_timeout,
             suspicions: settings.suspicions,
             descendants: settings.descendants,
+            secret_lengths: settings.secret_lengths,
             // A permit per KiB.
             body_budget: Arc::new(Semaphore::new(settings.body_budget >> 10)),
         }

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, path::PathBuf};
 
-use confique::Config;
+use confique::{Config, env::parse::list_by_comma};
 use serde::Deserialize;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
 };
 use akgate_intake::delivery_contract::KeyIdCheck;
 use akgate_net::https::is_safe_for_secrets;
+use akgate_scan::SecretLengths;
 
 /// A source whose contract is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -94,6 +95,10 @@ pub struct SourcesSection {
     /// suspicions are held until an operator closes the task about it. Proven findings are never held.
     #[config(env = "AKGATE_SOURCES_SUSPECTED_PER_HOUR", default = 10000)]
     pub suspected_per_hour: u32,
+    /// Further lengths of AccessKeySecrets, in characters (16 to 64), if yours do not all have the 30 of Alibaba Cloud: other
+    /// lengths are not recognised in reports and files, unless their source says that a text is one.
+    #[config(env = "AKGATE_SOURCES_SECRET_LENGTHS", default = [], parse_env = list_by_comma)]
+    pub secret_lengths: Vec<usize>,
     /// Sources that sign, at POST /v1/leaks/NAME, each as [[sources.signed]]: name, and preset = "github", "gitlab" or
     /// "deps.dev". To override or replace a preset: id_header, signature_header, keys_url, keys_token (or
     /// keys_token_file), ca, id_check = "none", "sha256_pem" or "sha1_pem", feedback = true or false.
@@ -118,6 +123,15 @@ impl SourcesSection {
             ),
         ])?;
         check_body_limit("sources.body_limit_bytes", self.body_limit_bytes, text)?;
+        let lengths = SecretLengths::CONFIGURABLE;
+        if !self
+            .secret_lengths
+            .iter()
+            .all(|length| lengths.contains(length))
+        {
+            let message = format!("each must be {} to {}", lengths.start(), lengths.end());
+            return Err(text.wrong("sources.secret_lengths", &message));
+        }
         if self.body_budget_bytes < self.body_limit_bytes {
             let message = format!(
                 "must be at least sources.body_limit_bytes, {}",

@@ -12,6 +12,7 @@ use super::{
 };
 use akgate_api::receipts::Wait;
 use akgate_net::metrics::Metrics;
+use akgate_scan::SecretLengths;
 use akgate_state::{
     audit::Actor,
     clock::Clock,
@@ -55,6 +56,8 @@ pub struct Intake {
     pub suspicions: SuspicionPolicy,
     /// What becomes of what a leaked key made.
     pub descendants: DescendantPolicy,
+    /// The lengths that secrets have.
+    pub secret_lengths: SecretLengths,
     /// Sources that sign, by name.
     pub signing_sources: Arc<HashMap<String, SigningSource>>,
     /// Sources that have a token.

@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::refusal::DeliveryRefusal;
-use akgate_rules::{
-    credentials::{self, Credential},
-    leak::LeakPlace,
+use akgate_rules::leak::LeakPlace;
+use akgate_scan::{
+    Credential, SecretLengths,
+    text::{Vouch, find_credentials},
 };
 use akgate_state::leaks::record::{LeakReport, RecordedReport};
 
@@ -62,9 +63,9 @@ pub fn parse_matches(body: &[u8]) -> Result<(Vec<ReportedMatch<'_>>, usize), Del
 impl<'b> ReportedMatch<'b> {
     /// The reports of a match: an id and a secret next to each other are an access key.
     #[must_use]
-    pub fn reports(&self) -> Vec<LeakReport> {
+    pub fn reports(&self, lengths: SecretLengths) -> Vec<LeakReport> {
         let address = self.url.as_deref().or(self.location.as_deref());
-        reports_from_token(&self.token, &LeakPlace::new(address, None, None))
+        reports_from_token(&self.token, &LeakPlace::new(address, None, None), lengths)
     }
 
     /// What became of a match, derived from its reports.
@@ -90,27 +91,83 @@ impl<'b> ReportedMatch<'b> {
 
 /// The reports of a text that a source says is a credential.
 #[must_use]
-pub fn reports_from_token(token: &str, place: &LeakPlace) -> Vec<LeakReport> {
-    pair_credentials(credentials::read_credentials(token), place)
+pub fn reports_from_token(
+    token: &str,
+    place: &LeakPlace,
+    lengths: SecretLengths,
+) -> Vec<LeakReport> {
+    pair_credentials(find_credentials(token, Vouch::Source, lengths), place)
 }
 
-/// The reports of a text that a scanner has found by this rule. If the rule is about Alibaba Cloud keys, the scanner
-/// decides what is a secret; scanners also find many other things.
+/// A text of a scanner's finding.
+#[derive(Debug, Clone, Copy)]
+pub struct QuotedText<'t> {
+    text: &'t str,
+    is_match: bool,
+}
+
+impl<'t> QuotedText<'t> {
+    /// What the scanner calls a secret.
+    #[must_use]
+    pub fn matched(text: &'t str) -> Self {
+        Self {
+            text,
+            is_match: true,
+        }
+    }
+
+    /// What it quotes around it.
+    #[must_use]
+    pub fn around(text: &'t str) -> Self {
+        Self {
+            text,
+            is_match: false,
+        }
+    }
+}
+
+/// Whether a rule of a scanner is about AccessKeys of Alibaba Cloud.
 #[must_use]
-pub fn reports_from_finding(
-    text: &str,
+pub fn names_alibaba(rule: &str) -> bool {
+    let rule = rule.to_lowercase();
+    ["alibaba", "aliyun", "alicloud", "阿里"]
+        .iter()
+        .any(|name| rule.contains(name))
+}
+
+/// The reports of a finding of a scanner. If its rule is about Alibaba Cloud keys, the scanner decides what is a secret;
+/// scanners also find many other things. What the texts say together counts as well: an id in one of them vouches for a
+/// secret in another.
+#[must_use]
+pub fn reports_from_quotes(
+    quotes: &[QuotedText<'_>],
     rule: &str,
     place: &LeakPlace,
     first_seen: Option<OffsetDateTime>,
+    lengths: SecretLengths,
 ) -> Vec<LeakReport> {
-    let is_ours = ["alibaba", "aliyun"]
-        .iter()
-        .any(|name| rule.to_ascii_lowercase().contains(name));
-    let credentials = match is_ours {
-        true => credentials::read_credentials(text),
-        false => credentials::find_credentials(text).collect(),
+    let is_ours = names_alibaba(rule);
+    let mut found: Vec<Credential> = Vec::new();
+    let mut add = |text: &str, vouch| {
+        for credential in find_credentials(text, vouch, lengths) {
+            if !found.iter().any(|known| known.equals(&credential)) {
+                found.push(credential);
+            }
+        }
     };
-    let mut reports = pair_credentials(credentials, place);
+    for quote in quotes {
+        let vouch = match (quote.is_match, is_ours) {
+            (true, true) => Vouch::Source,
+            (true, false) => Vouch::Scanner,
+            (false, _) => Vouch::Nobody,
+        };
+        add(quote.text, vouch);
+    }
+    if quotes.len() > 1 {
+        let texts: Vec<&str> = quotes.iter().map(|quote| quote.text).collect();
+        add(&texts.join("\n"), Vouch::Nobody);
+    }
+    let mut reports = pair_credentials(found, place);
     for report in &mut reports {
         report.first_seen = first_seen;
     }
@@ -192,7 +249,8 @@ mod tests {
         let id = "LTAI5tFakeKeyForTestsOnly01";
         let secret = "FakeSecretForTestsOnly0123abcD";
         let told = |token: &str| -> Vec<(bool, bool)> {
-            let reports = reports_from_token(token, &LeakPlace::default());
+            let reports =
+                reports_from_token(token, &LeakPlace::default(), SecretLengths::default());
             let shown = |one: &LeakReport| (one.access_key_id.is_some(), one.secret.is_some());
             reports.iter().map(shown).collect()
         };
@@ -200,9 +258,13 @@ mod tests {
         assert_eq!(told(id), [(true, false)]);
         assert_eq!(told(secret), [(false, true)]);
         assert_eq!(
-            told(&format!("{id} {id} {secret}")),
+            told(&format!("{id} {id}x {secret}")),
             [(true, false), (true, false), (false, true)]
         );
+        let plain = "FakeNoDYFJEeAgYzQJjOIfPkzSrAsQ";
+        assert_eq!(told(&format!("{id}:{plain}")), [(true, true)]);
+        assert_eq!(told(&format!("{id}{secret}")), [(true, true)]);
+        assert_eq!(told(plain), [(false, true)]);
         assert!(told("some_token").is_empty());
     }
 }

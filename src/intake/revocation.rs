@@ -97,7 +97,7 @@ async fn record_revoked_tokens(
     }
     let reports: Vec<_> = matches
         .iter()
-        .flat_map(reported_match::ReportedMatch::reports)
+        .flat_map(|reported| reported.reports(intake.secret_lengths))
         .collect();
     let ledger = DeliveryOrigin::Body {
         sha256: &Sha256::digest(body.bytes()).into(),

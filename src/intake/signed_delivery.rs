@@ -76,7 +76,7 @@ async fn process_signed_delivery(
     let mut reports = Vec::new();
     let mut ends = Vec::with_capacity(matches.len());
     for reported in &matches {
-        reports.extend(reported.reports());
+        reports.extend(reported.reports(intake.secret_lengths));
         ends.push(reports.len());
     }
     let ledger = DeliveryOrigin::Body {

@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 pub mod access_key;
-pub mod credentials;
 pub mod evidence;
 pub mod exception;
 pub mod fault;

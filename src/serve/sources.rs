@@ -12,6 +12,7 @@ use crate::{
 };
 use akgate_intake::{DeliveryContract, PublicReporting, SigningKeyFetcher, TokenSource};
 use akgate_net::https;
+use akgate_scan::SecretLengths;
 use akgate_state::leaks::record::SuspicionPolicy;
 
 const UNCHECKED_SOURCES: ServeError = ServeError::Unchecked("sources");
@@ -28,10 +29,16 @@ pub(super) fn intake_settings(sections: &ConfigSections) -> Result<IntakeSetting
         body_budget: sources.body_budget_bytes,
         suspicions: suspicion_settings(sections),
         descendants: sections.policy.descendants,
+        secret_lengths: secret_lengths(sections),
         signing_sources: signed?,
         token_sources: token_sources?,
         public_reporting: public_reporting(sections)?,
     })
+}
+
+/// The lengths that secrets have.
+pub(crate) fn secret_lengths(sections: &ConfigSections) -> SecretLengths {
+    SecretLengths::with(sections.sources.secret_lengths.iter().copied())
 }
 
 /// How suspicions are handled.

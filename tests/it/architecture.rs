@@ -8,13 +8,14 @@ use std::{
 };
 
 /// The crates under `src/`, each with the ones that it may name. The binary, in `src/` itself, may name all of them.
-const DIRECTION: [(&str, &[&str]); 11] = [
+const DIRECTION: [(&str, &[&str]); 12] = [
     ("rules", &[]),
     ("api", &["rules"]),
     ("net", &["rules"]),
     ("state", &["rules", "api"]),
     ("gateway", &["rules", "api", "state", "net"]),
-    ("intake", &["rules", "api", "state", "net"]),
+    ("scan", &["rules"]),
+    ("intake", &["rules", "scan", "api", "state", "net"]),
     ("admin", &["rules", "api", "state", "net"]),
     ("owners", &["rules", "api", "state", "net"]),
     ("hooks", &["rules", "api", "state", "net"]),

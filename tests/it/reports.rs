@@ -372,8 +372,8 @@ async fn scan_output_can_be_imported() {
     std::fs::create_dir_all(folder.join(".git")).unwrap();
     let pair = "id = LTAI5tFakeOfAlice1\nsecret = FakeSecretOfAliceForTests01xYz\n";
     std::fs::write(folder.join("config.py"), pair).unwrap();
-    std::fs::write(folder.join("image.png"), format!("\0{pair}")).unwrap();
-    std::fs::write(folder.join(".git").join("packed"), pair).unwrap();
+    std::fs::create_dir_all(folder.join(".git").join("objects")).unwrap();
+    std::fs::write(folder.join(".git").join("objects").join("pack"), pair).unwrap();
     let scan = |arguments: &[&str]| {
         let path = folder.to_str().unwrap();
         let output = std::process::Command::new(AKGATE)
@@ -391,7 +391,7 @@ async fn scan_output_can_be_imported() {
     assert_eq!(shown.lines().count(), 2, "{shown}");
     assert!(!shown.contains("FakeSecret"), "{shown}");
     let (code, reported) = scan(&["--report"]);
-    assert_eq!(code, 0);
+    assert_eq!(code, 0, "{reported}");
     let told = desk.import_json("found", &reported, &["--source", "scan"]);
     assert_eq!(
         (&told["proven"], &told["restricted"]),
@@ -399,4 +399,186 @@ async fn scan_output_can_be_imported() {
         "{told}"
     );
     assert_eq!(desk.restricted().await, ["LTAI5tFakeOfAlice1"]);
+}
+
+/// Links, pipes, binary files and archives are read; what is not is counted, named with `-v`, and ends with 3.
+#[test]
+fn scan_reads_whatever_is_named_and_counts_what_it_leaves_out() {
+    let scratch = Scratch::new();
+    let pair = "id = LTAI5tFakeOfAlice1\nsecret = FakeSecretOfAliceForTests01xYz\n";
+    let folder = scratch.path().join("mount");
+    std::fs::create_dir_all(folder.join("..data_1")).unwrap();
+    std::fs::write(folder.join("..data_1").join("app.env"), pair).unwrap();
+    std::os::unix::fs::symlink("..data_1", folder.join("..data")).unwrap();
+    std::os::unix::fs::symlink("..data/app.env", folder.join("app.env")).unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.join("broken")).unwrap();
+    let outside = scratch.write("outside.env", pair);
+    let scan = |arguments: &[&str], input: &str| {
+        let mut child = std::process::Command::new(AKGATE)
+            .arg("scan")
+            .args(arguments)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes()).ok();
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code().unwrap(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    // A link that was named, a folder with links into itself, standard input by either name.
+    for (arguments, input) in [
+        (vec![path(&folder.join("app.env"))], ""),
+        (vec![path(&folder.join("..data"))], ""),
+        (vec![path(&folder)], ""),
+        (vec!["-".to_owned()], pair),
+        (vec!["/dev/stdin".to_owned()], pair),
+    ] {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (code, shown, err) = scan(&arguments, input);
+        assert_eq!(
+            (code, shown.lines().count()),
+            (1, 2),
+            "{arguments:?}: {shown}{err}"
+        );
+        assert!(err.contains("0 could not be read, 0 not searched"), "{err}");
+    }
+    let binary = scratch.path().join("x.bin");
+    std::fs::write(
+        &binary,
+        [b"\0\x01\xff".as_slice(), pair.as_bytes()].concat(),
+    )
+    .unwrap();
+    assert_eq!(scan(&[&path(&binary)], "").0, 1);
+    // A link to elsewhere: left out, and said so, or followed.
+    std::os::unix::fs::symlink(&outside, folder.join("link.env")).unwrap();
+    let (code, shown, err) = scan(&[&path(&folder), "-v"], "");
+    assert_eq!((code, shown.lines().count()), (3, 2), "{err}");
+    assert!(err.contains("link.env: not searched: a link"), "{err}");
+    let (code, shown, err) = scan(&[&path(&folder), "--follow-links"], "");
+    assert_eq!(code, 1, "{err}");
+    assert!(shown.contains("link.env:1"), "{shown}");
+    // A pipe in a folder is not opened, and would block.
+    let pipes = scratch.path().join("pipes");
+    std::fs::create_dir_all(&pipes).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(pipes.join("pipe"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    assert_eq!(scan(&[&path(&pipes)], "").0, 3);
+    // What is packed in a way that is not read.
+    let packed = scratch.path().join("x.xz");
+    std::fs::write(&packed, b"\xfd7zXZ\0rest").unwrap();
+    let (code, _, err) = scan(&[&path(&packed), "-v"], "");
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("x.xz: not searched: xz is not read"), "{err}");
+    // Other lengths, where they are wanted.
+    let short = scratch.write(
+        "short.env",
+        "aliyun_secret = FakeSecretOfBobOfLength28xYz\n",
+    );
+    assert_eq!(scan(&[&path(&short)], "").0, 0);
+    assert_eq!(scan(&[&path(&short), "--secret-length", "28"], "").0, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secret_of_another_length_is_told_at_import_and_found_where_configured() {
+    let desk = Desk::new().await;
+    let keys = "account_id,access_key_id,access_key_secret\n5123456789012345,LTAI5tFakeOfShort1,FakeSecretOfBobOfLength28xYz\n";
+    let file = desk.scratch.write("short.csv", keys);
+    let imported = |config: &std::path::Path| {
+        let output = akgate(&["keys", "import", file.to_str().unwrap()], config);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let err = imported(&desk.config);
+    assert!(
+        err.contains("1 secrets have 28 characters") && err.contains("sources.secret_lengths"),
+        "{err}"
+    );
+    let report = json!([{ "RuleID": "generic-api-key", "Secret": "FakeSecretOfBobOfLength28xYz", "File": "x" }]).to_string();
+    let told = desk.import_json("before.json", &report, &[]);
+    assert_eq!(told["findings"], 0, "{told}");
+    let config = std::fs::read_to_string(&desk.config).unwrap();
+    let config = match config.contains("[sources]") {
+        true => config.replace("[sources]", "[sources]\nsecret_lengths = [28]"),
+        false => format!("{config}\n[sources]\nsecret_lengths = [28]\n"),
+    };
+    std::fs::write(&desk.config, config).unwrap();
+    assert!(!imported(&desk.config).contains("warning"));
+    let told = desk.import_json("after.json", &report, &[]);
+    assert_eq!(
+        (&told["proven"], &told["restricted"]),
+        (&json!(1), &json!(1)),
+        "{told}"
+    );
+}
+
+/// Every sample of a report restricts the key that it shows.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_sample_of_a_report_restricts_its_key() {
+    let desk = Desk::new().await;
+    let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
+    let pairs = std::fs::read_to_string(samples.join("pairs.tsv")).unwrap();
+    let pairs: Vec<Vec<&str>> = pairs
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
+    let mut keys = "account_id,access_key_id,access_key_secret\n".to_owned();
+    for pair in &pairs {
+        keys.push_str(&format!("5123456789012345,{},{}\n", pair[1], pair[2]));
+    }
+    let file = desk.scratch.write("pairs.csv", &keys);
+    assert!(
+        akgate(&["keys", "import", file.to_str().unwrap()], &desk.config)
+            .status
+            .success()
+    );
+    let expected = std::fs::read_to_string(samples.join("expected.tsv")).unwrap();
+    let mut missed = Vec::new();
+    for line in expected.lines().filter(|line| line.starts_with("reports/")) {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let path = samples.join(columns[0]);
+        let output = akgate(
+            &[
+                "reports",
+                "import",
+                path.to_str().unwrap(),
+                "--dry-run",
+                "--json",
+            ],
+            &desk.config,
+        );
+        let Some((name, _)) = columns[1].split_once(':') else {
+            continue;
+        };
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let pair = pairs.iter().find(|pair| pair[0] == name).unwrap();
+        let is_restricted =
+            told["impact"].to_string().contains(pair[1]) || told["proven"].as_u64() > Some(0);
+        if !output.status.success() || !is_restricted {
+            missed.push(format!(
+                "{}: {told} {}",
+                columns[0],
+                String::from_utf8_lossy(&output.stderr)
+            ));
+        }
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
+    let hashes = samples.join("reports/detect_secrets.json");
+    let output = akgate(
+        &["reports", "import", hashes.to_str().unwrap()],
+        &desk.config,
+    );
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !output.status.success() && err.contains("only hashes of secrets"),
+        "{err}"
+    );
 }

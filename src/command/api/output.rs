@@ -9,7 +9,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::{client::ApiFault, format::OutputFormat};
 use akgate_rules::visible_text::escape_misleading;
 
-/// A column's header and the member that it shows.
+/// A column's header and the member that it shows; several, separated by `+`, are shown as one text.
 pub(super) type Column = (&'static str, &'static str);
 
 /// Prints answers in one output format.
@@ -46,7 +46,7 @@ impl<W: Write> OutputPrinter<'_, W> {
         let rows = things.iter().map(|thing| {
             let cells = columns.iter();
             cells
-                .map(|(_, member)| format_cell(thing.get(member)))
+                .map(|(_, member)| format_members(thing, member))
                 .collect()
         });
         let rows: Vec<Vec<String>> = rows.collect();
@@ -70,9 +70,9 @@ impl<W: Write> OutputPrinter<'_, W> {
         }
         let mut table = new_table();
         for (header, member) in rows {
-            let value = thing.get(member).filter(|value| !is_empty(value));
-            if let Some(value) = value {
-                table.add_row([(*header).to_owned(), format_cell(Some(value))]);
+            let cell = format_members(thing, member);
+            if cell != NOTHING {
+                table.add_row([(*header).to_owned(), cell]);
             }
         }
         writeln!(self.out, "{table}")?;
@@ -140,10 +140,36 @@ fn fits(columns: &[u16], width: u16) -> bool {
     needed <= width.into()
 }
 
+/// Formats members of an object: those that are there and that say something new.
+fn format_members(thing: &Value, members: &str) -> String {
+    let mut shown = String::new();
+    for member in members.split('+') {
+        let cell = thing.get(member).filter(|value| !is_empty(value));
+        let cell = cell
+            .map(|value| format_cell(Some(value)))
+            .unwrap_or_default();
+        if cell.is_empty() || (!shown.is_empty() && shown.contains(&cell)) {
+            continue;
+        }
+        if !shown.is_empty() {
+            shown.push_str(", ");
+        }
+        shown.push_str(&cell);
+    }
+    if shown.is_empty() {
+        NOTHING.to_owned()
+    } else {
+        shown
+    }
+}
+
+/// What a table shows where there is nothing.
+const NOTHING: &str = "-";
+
 /// Formats a value for a table: times to the second, texts with what misleads escaped.
 pub(super) fn format_cell(value: Option<&Value>) -> String {
     match value {
-        None | Some(Value::Null) => "-".to_owned(),
+        None | Some(Value::Null) => NOTHING.to_owned(),
         Some(Value::String(text)) => {
             format_instant(text).unwrap_or_else(|| escape_misleading(text, |_| false).into_owned())
         }
@@ -176,6 +202,24 @@ fn format_instant(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn place_is_shown_from_all_that_names_it() {
+        let shown = |thing| format_members(&thing, "url+path+commit");
+        for (thing, text) in [
+            (
+                serde_json::json!({ "url": "https://h/a/.env", "path": ".env", "commit": "c0ffee" }),
+                "https://h/a/.env, c0ffee",
+            ),
+            (
+                serde_json::json!({ "url": null, "path": "a/.env", "commit": "c0ffee" }),
+                "a/.env, c0ffee",
+            ),
+            (serde_json::json!({}), "-"),
+        ] {
+            assert_eq!(shown(thing), text);
+        }
+    }
 
     #[test]
     fn table_needs_room_for_its_longest_words() {

@@ -59,7 +59,7 @@ const REPORT_COLUMNS: &[Column] = &[
     ("source", "source"),
     ("AccessKey", "access_key_id"),
     ("proof", "proof"),
-    ("found at", "url"),
+    ("found at", "url+path+commit"),
     ("restriction", "restriction_id"),
 ];
 

@@ -182,7 +182,7 @@ const REPORT_COLUMNS: &[Column] = &[
     ("reported", "reported_at"),
     ("source", "source"),
     ("proof", "proof"),
-    ("found at", "url"),
+    ("found at", "url+path+commit"),
     ("first seen", "first_seen"),
 ];
 

@@ -1,6 +1,7 @@
 //! `akgate keys import`: one thread reads and seals, the database takes batches meanwhile.
 
 use std::{
+    collections::BTreeMap,
     io::{BufReader, Read, Write},
     path::Path,
     time::Instant,
@@ -17,9 +18,10 @@ use crate::{
         node::NodeFault,
     },
     config::Config,
-    serve::{open_database, open_key_ring},
+    serve::{open_database, open_key_ring, sources::secret_lengths},
 };
 use akgate_rules::position::Position;
+use akgate_scan::SecretLengths;
 use akgate_state::{
     clock::{Clock, SystemClock},
     directory::{
@@ -38,6 +40,8 @@ const BATCH_ROWS: usize = 2_000;
 enum ReaderMessage {
     Batch(ImportChunk),
     Bad(InvalidLine),
+    /// Keys whose secrets have a length that nobody looks for: how many, by length.
+    Unrecognised(BTreeMap<usize, usize>),
 }
 
 /// The result of an import.
@@ -49,6 +53,7 @@ struct ImportOutcome {
     /// Where the last change is enforced.
     enforced: Option<String>,
     rejected: RejectedLines,
+    unrecognised: BTreeMap<usize, usize>,
 }
 
 pub(super) async fn run_import(
@@ -68,11 +73,14 @@ pub(super) async fn run_import(
     let ring = open_key_ring(config, &pool).await?;
     let began = Instant::now();
     let enforcing = EnforcementWait::new(&pool, config);
-    let taken = import_rows(&pool, ring, form, input, &bar, &enforcing).await;
+    let lengths = secret_lengths(&config.sections);
+    let rows = (form, lengths);
+    let taken = import_rows(&pool, ring, rows, input, &bar, &enforcing).await;
     bar.finish_and_clear();
     pool.close().await;
     let outcome = taken?;
     outcome.rejected.print(err)?;
+    print_unrecognised(&outcome.unrecognised, err)?;
     let ImportCounts {
         inserted,
         changed,
@@ -88,10 +96,29 @@ pub(super) async fn run_import(
     Ok(outcome.rejected.exit())
 }
 
+/// Warns of secrets that no report and no scan recognises.
+fn print_unrecognised(
+    unrecognised: &BTreeMap<usize, usize>,
+    err: &mut impl Write,
+) -> std::io::Result<()> {
+    for (length, count) in unrecognised {
+        let may_be_named = SecretLengths::CONFIGURABLE.contains(length);
+        let remedy = match may_be_named {
+            true => format!("add {length} to sources.secret_lengths"),
+            false => "no setting helps".to_owned(),
+        };
+        writeln!(
+            err,
+            "warning: {count} secrets have {length} characters and are not recognised in reports and files: {remedy}"
+        )?;
+    }
+    Ok(())
+}
+
 async fn import_rows(
     pool: &Pool,
     ring: KeyRing,
-    form: FileFormat,
+    (form, lengths): (FileFormat, SecretLengths),
     input: Box<dyn Read + Send>,
     bar: &ProgressBar,
     enforcing: &EnforcementWait,
@@ -99,6 +126,7 @@ async fn import_rows(
     let mut rng = Randomness::from_system()?.rng();
     let (mut batches, reader) = read_ahead(move |sender| {
         let mut batch = ImportChunk::default();
+        let mut unrecognised = BTreeMap::new();
         for (line, row) in read_rows(form, BufReader::new(input)) {
             let row = match row {
                 Ok(row) => row,
@@ -110,11 +138,16 @@ async fn import_rows(
             if batch.len() >= BATCH_ROWS || batch.holds(&row.record.access_key_id) {
                 hand_over(sender, ReaderMessage::Batch(std::mem::take(&mut batch)))?;
             }
+            let length = row.record.secret.expose().chars().count();
+            if !lengths.contains(length) {
+                *unrecognised.entry(length).or_default() += 1;
+            }
             batch
                 .add(line, row, &ring, &mut rng)
                 .map_err(StateFault::from)?;
         }
-        hand_over(sender, ReaderMessage::Batch(batch))
+        hand_over(sender, ReaderMessage::Batch(batch))?;
+        hand_over(sender, ReaderMessage::Unrecognised(unrecognised))
     });
     let mut outcome = ImportOutcome::default();
     let mut count = 0;
@@ -122,6 +155,10 @@ async fn import_rows(
         let batch = match read {
             ReaderMessage::Bad(bad) => {
                 outcome.rejected.add(bad);
+                continue;
+            }
+            ReaderMessage::Unrecognised(unrecognised) => {
+                outcome.unrecognised = unrecognised;
                 continue;
             }
             ReaderMessage::Batch(batch) => batch,

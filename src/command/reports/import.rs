@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs::File,
-    io::{BufReader, BufWriter, Read, Write},
+    io::{BufWriter, Read, Write},
     path::PathBuf,
     time::Instant,
 };
@@ -25,11 +25,15 @@ use crate::{
         settings::ConfigArgs,
     },
     config::Config,
-    serve::{open_database, open_key_ring, sources::suspicion_settings},
+    serve::{
+        open_database, open_key_ring,
+        sources::{secret_lengths, suspicion_settings},
+    },
 };
-use akgate_intake::report_file::{ReportEntry, ReportFormat};
+use akgate_intake::report_file::{Detected, OpenedReport, ReportEntry, ReportFormat};
 use akgate_net::private_file::create_private_file;
 use akgate_rules::{leak::Proof, lineage::DescendantPolicy, position::Position};
+use akgate_scan::SecretLengths;
 use akgate_state::{
     audit::Actor,
     clock::{Clock, SystemClock},
@@ -168,6 +172,7 @@ pub(super) async fn run_import(
         args,
         suspicions: suspicion_settings(&config.sections),
         descendants: config.sections.policy.descendants,
+        lengths: secret_lengths(&config.sections),
         enforcing: EnforcementWait::new(&pool, config),
     };
     let taken = import.take(input, &bar, &mut outcome, &mut rejected).await;
@@ -251,6 +256,7 @@ struct ReportImport<'a> {
     args: &'a ImportArgs,
     suspicions: SuspicionPolicy,
     descendants: DescendantPolicy,
+    lengths: SecretLengths,
     enforcing: EnforcementWait,
 }
 
@@ -270,8 +276,9 @@ impl ReportImport<'_> {
             dry_run,
             ..
         } = self.args;
-        let format = *format;
-        let (mut pieces, reader) = read_ahead(move |sender| read_entries(format, input, sender));
+        let (format, lengths) = (*format, self.lengths);
+        let (mut pieces, reader) =
+            read_ahead(move |sender| read_entries(format, lengths, input, sender));
         let Some(ReaderMessage::Format(format)) = pieces.recv().await else {
             return reader.await;
         };
@@ -419,17 +426,26 @@ async fn resolve_delivery(
 /// Reads the file to its end.
 fn read_entries(
     format: Option<ReportFormat>,
+    lengths: SecretLengths,
     input: Box<dyn Read + Send>,
     sender: &mpsc::Sender<ReaderMessage>,
 ) -> Result<(), NodeFault> {
-    let (detected, input) = ReportFormat::detect(BufReader::with_capacity(1 << 20, input))?;
-    let format = format.or(detected).ok_or_else(|| {
-        let formats = "gitleaks, sarif, trufflehog, csv or ndjson";
-        NodeFault::Usage(format!("cannot detect the format: pass --format {formats}"))
-    })?;
+    let opened = OpenedReport::new(input)?;
+    let format = match (format, opened.detected) {
+        (Some(given), _) => given,
+        (None, Detected::Format(detected)) => detected,
+        (None, Detected::WithoutSecrets(why)) => return Err(NodeFault::Usage(why.to_owned())),
+        (None, Detected::Unknown) => {
+            let formats = ReportFormat::NAMES.join(", ");
+            return Err(NodeFault::Usage(format!(
+                "cannot detect the format: pass --format, one of {formats}; or search the file with `akgate scan FILE \
+                 --report`"
+            )));
+        }
+    };
     hand_over(sender, ReaderMessage::Format(format))?;
     let (mut reports, mut count) = (Vec::with_capacity(BATCH_REPORTS), 0);
-    for piece in format.pieces(input) {
+    for piece in format.entries(opened.input, lengths) {
         let message = match piece {
             ReportEntry::Reports(more) => {
                 count += 1;

@@ -1,7 +1,5 @@
 //! An entry of a report file, the common result of all formats.
 
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-
 use akgate_state::{directory::import::InvalidLine, leaks::record::LeakReport};
 
 /// An entry of a file.
@@ -22,10 +20,3 @@ pub enum ReportEntry {
 pub(super) const MAX_ENTRY_BYTES: usize = 4 << 20;
 
 pub(super) const ENTRY_TOO_LONG: &str = "longer than 4 MiB";
-
-/// The findings of an entry, or what is wrong with it, without its content.
-pub(super) type EntryReports = Result<Vec<LeakReport>, String>;
-
-pub(super) fn parse_instant(text: &str) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(text, &Rfc3339).ok()
-}

@@ -1,40 +1,50 @@
-//! A finding of gitleaks' JSON report.
+//! gitleaks 7 and 8 and betterleaks, JSON.
 
-use serde::Deserialize;
+use serde_json::Value;
 
-use super::entry::{EntryReports, parse_instant};
-use crate::reported_match;
+use super::{
+    fields::{elements, first_text, text, texts},
+    finding::{EntryFindings, Finding},
+};
 use akgate_rules::leak::LeakPlace;
+use akgate_scan::instant::parse_instant;
 
-#[derive(Deserialize)]
-pub(super) struct GitleaksFinding {
-    #[serde(default, rename = "RuleID")]
-    rule: String,
-    #[serde(rename = "Secret")]
-    secret: String,
-    #[serde(default, rename = "File")]
-    file: Option<String>,
-    #[serde(default, rename = "Commit")]
-    commit: Option<String>,
-    #[serde(default, rename = "Link")]
-    link: Option<String>,
-    #[serde(default, rename = "Date")]
-    date: Option<String>,
-}
-
-impl GitleaksFinding {
-    pub fn reports(self) -> EntryReports {
-        let place = LeakPlace::new(
-            self.link.as_deref(),
-            self.commit.as_deref(),
-            self.file.as_deref(),
-        );
-        let first_seen = self.date.as_deref().and_then(parse_instant);
-        Ok(reported_match::reports_from_finding(
-            &self.secret,
-            &self.rule,
-            &place,
-            first_seen,
-        ))
+/// A finding, and those that its rule requires near it.
+pub(super) fn findings(value: &Value) -> EntryFindings {
+    let secret = first_text(value, &["Secret", "offender"]).ok_or("missing field `Secret`")?;
+    let path = ["File", "file", "Attributes.path"];
+    let commit = ["Commit", "commit", "Attributes.git.sha"];
+    let attribute = |name: &str| {
+        value
+            .get("Attributes")?
+            .get(name)?
+            .as_str()
+            .map(str::to_owned)
+    };
+    let place = LeakPlace::new(
+        first_text(value, &["Link", "leakURL"]).as_deref(),
+        first_text(value, &commit)
+            .or_else(|| attribute("git.sha"))
+            .as_deref(),
+        first_text(value, &path)
+            .or_else(|| attribute("path"))
+            .as_deref(),
+    );
+    let date = first_text(value, &["Date", "date"]).or_else(|| attribute("git.date"));
+    let mut finding = Finding {
+        rule: texts(value, &["RuleID", "rule", "Description", "tags"]).join(" "),
+        matches: vec![secret],
+        context: texts(value, &["Match", "Line", "line"]),
+        place,
+        first_seen: date.as_deref().and_then(parse_instant),
+    };
+    let required = elements(value, "RequiredSets")
+        .iter()
+        .flat_map(|set| elements(set, "components"))
+        .chain(elements(value, "RequiredFindings"));
+    for component in required {
+        finding.matches.extend(text(component, "Secret"));
+        finding.context.extend(text(component, "Match"));
     }
+    Ok(vec![finding])
 }

@@ -1,117 +1,152 @@
-//! Findings as we would write them: CSV with a header line, or NDJSON, of the same members.
+//! Findings as we would write them, and as tables of other programs have them: CSV with a header line, or JSON objects,
+//! with the same members in any case and spelling. Other members are ignored.
 
-use std::io::Read;
+use serde_json::{Map, Value};
 
-use serde::Deserialize;
-
-use super::entry::{EntryReports, ReportEntry, parse_instant};
+use super::finding::Finding;
 use akgate_rules::{
     access_key::{AccessKeyId, AccessKeySecret},
     leak::LeakPlace,
 };
-use akgate_state::{
-    directory::import::{InvalidLine, describe_csv_error},
-    leaks::record::LeakReport,
-};
+use akgate_scan::{SecretLengths, instant::parse_instant};
+use akgate_state::leaks::record::LeakReport;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What a column or member holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Id,
+    Secret,
+    /// What a scanner has found, which can be an id, a secret or both.
+    Match,
+    Context,
+    Rule,
+    Url,
+    Commit,
+    Path,
+    FirstSeen,
+}
+
+impl Role {
+    /// The role of a name.
+    pub fn of(name: &str) -> Option<Self> {
+        let plain: String = name
+            .chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect();
+        Some(match plain.as_str() {
+            "accesskeyid" | "accesskey" | "accessid" | "akid" | "ak" | "keyid" | "访问密钥id"
+            | "密钥id" => Self::Id,
+            "accesskeysecret" | "secretaccesskey" | "secretkey" | "accesssecret" | "aksecret"
+            | "keysecret" | "sk" | "访问密钥" | "密钥" | "访问密钥secret" => Self::Secret,
+            "secret" | "offender" | "raw" | "rawv2" | "secretvalue" | "token" | "credential" => {
+                Self::Match
+            }
+            "match" | "line" | "context" | "snippet" | "extract" => Self::Context,
+            "ruleid" | "rule" | "secrettype" | "detectorname" | "detector" | "type" => Self::Rule,
+            "url" | "link" | "htmlurl" | "leakurl" | "alerturl" | "permalink" | "地址" => {
+                Self::Url
+            }
+            "commit" | "commitsha" | "commithash" | "commitid" | "sha" | "revision" => Self::Commit,
+            "path" | "file" | "filepath" | "filename" | "文件" | "路径" => Self::Path,
+            "firstseen" | "date" | "createdat" | "created" | "detectedat" | "firstdetected"
+            | "discoveredat" | "timestamp" | "time" | "时间" | "日期" => Self::FirstSeen,
+            _ => return None,
+        })
+    }
+
+    /// Whether a file with such a column or member is a list of findings.
+    pub fn shows_findings(self) -> bool {
+        matches!(self, Self::Id | Self::Secret)
+    }
+}
+
+/// A row, an object.
+#[derive(Default)]
 pub(super) struct PlainFinding {
-    #[serde(default)]
-    access_key_id: Option<String>,
-    #[serde(default)]
-    access_key_secret: Option<String>,
-    #[serde(default)]
-    url: Option<String>,
-    #[serde(default)]
-    commit: Option<String>,
-    #[serde(default)]
-    path: Option<String>,
-    #[serde(default)]
-    first_seen: Option<String>,
+    members: Vec<(Role, String)>,
 }
 
 impl PlainFinding {
-    pub fn reports(self) -> EntryReports {
-        let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
-        let access_key_id = given(self.access_key_id)
-            .map(|text| AccessKeyId::parse(text.trim()))
+    /// Takes a value of a role; one that is empty is absent.
+    pub fn set(&mut self, role: Role, text: &str) {
+        let text = text.trim();
+        if !text.is_empty() {
+            self.members.push((role, text.to_owned()));
+        }
+    }
+
+    /// Reads an object.
+    pub fn of_object(members: &Map<String, Value>) -> Result<Self, String> {
+        let mut finding = Self::default();
+        for (name, value) in members {
+            match (Role::of(name), value) {
+                (None, _) | (_, Value::Null) => {}
+                (Some(role), Value::String(text)) => finding.set(role, text),
+                (Some(role), Value::Number(number)) => finding.set(role, &number.to_string()),
+                (Some(Role::Id | Role::Secret), _) => {
+                    return Err("a field has the wrong type".to_owned());
+                }
+                (Some(_), _) => {}
+            }
+        }
+        Ok(finding)
+    }
+
+    fn first(&self, role: Role) -> Option<&str> {
+        self.all(role).next()
+    }
+
+    fn all(&self, role: Role) -> impl Iterator<Item = &str> {
+        self.members
+            .iter()
+            .filter(move |(own, _)| *own == role)
+            .map(|(_, text)| text.as_str())
+    }
+
+    /// The reports. A scanner's row is read as its finding; one of ours says itself what is the id and the secret.
+    pub fn reports(&self, lengths: SecretLengths) -> Result<Vec<LeakReport>, String> {
+        let first_seen = self
+            .first(Role::FirstSeen)
+            .map(|text| {
+                parse_instant(text)
+                    .ok_or("first_seen must be a date or time, such as 2026-10-01T10:00:00Z")
+            })
+            .transpose()?;
+        let place = LeakPlace::new(
+            self.first(Role::Url),
+            self.first(Role::Commit),
+            self.first(Role::Path),
+        );
+        let owned = |role| self.all(role).map(str::to_owned).collect();
+        if self.first(Role::Id).is_none()
+            && self.first(Role::Secret).is_none()
+            && self.first(Role::Match).is_some()
+        {
+            let finding = Finding {
+                rule: self.all(Role::Rule).collect::<Vec<_>>().join(" "),
+                matches: owned(Role::Match),
+                context: owned(Role::Context),
+                place,
+                first_seen,
+            };
+            return finding.reports(lengths);
+        }
+        let access_key_id = self
+            .first(Role::Id)
+            .map(AccessKeyId::parse)
             .transpose()
             .map_err(|fault| format!("access_key_id: {fault}"))?;
-        let secret =
-            given(self.access_key_secret).map(|text| AccessKeySecret::new(text.trim().to_owned()));
+        let secret = self.first(Role::Secret).or_else(|| self.first(Role::Match));
         if access_key_id.is_none() && secret.is_none() {
             return Err("access_key_id or access_key_secret is required".to_owned());
         }
-        let first_seen = given(self.first_seen)
-            .map(|text| parse_instant(&text).ok_or("first_seen must be an RFC 3339 time"))
-            .transpose()?;
         Ok(vec![LeakReport {
             access_key_id,
-            secret,
+            secret: secret.map(|text| AccessKeySecret::new(text.to_owned())),
             reference: None,
-            place: LeakPlace::new(
-                self.url.as_deref(),
-                self.commit.as_deref(),
-                self.path.as_deref(),
-            ),
+            place,
             first_seen,
         }])
     }
-}
-
-/// Reads CSV.
-pub(super) fn read_csv<'r>(input: impl Read + 'r) -> Box<dyn Iterator<Item = ReportEntry> + 'r> {
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(input);
-    let mut is_over = false;
-    let next = move || {
-        if is_over {
-            return None;
-        }
-        let rejected = |line, reason, text| {
-            let bad = InvalidLine { line, reason };
-            Some(ReportEntry::Rejected { bad, text })
-        };
-        let header = match reader.headers() {
-            Ok(header) => header.clone(),
-            Err(fault) => {
-                is_over = true;
-                return rejected(1, describe_csv_error(&fault), Vec::new());
-            }
-        };
-        let mut record = csv::StringRecord::new();
-        match reader.read_record(&mut record) {
-            Ok(false) => None,
-            Ok(true) => {
-                let line = record.position().map_or(0, csv::Position::line);
-                let told = record
-                    .deserialize::<PlainFinding>(Some(&header))
-                    .map_err(|fault| describe_csv_error(&fault))
-                    .and_then(PlainFinding::reports);
-                match told {
-                    Ok(reports) => Some(ReportEntry::Reports(reports)),
-                    Err(reason) => rejected(line, reason, csv_record_text(&record)),
-                }
-            }
-            Err(fault) => {
-                let line = fault.position().map_or(0, csv::Position::line);
-                is_over = matches!(fault.kind(), csv::ErrorKind::Io(_));
-                rejected(line, describe_csv_error(&fault), csv_record_text(&record))
-            }
-        }
-    };
-    Box::new(std::iter::from_fn(next))
-}
-
-fn csv_record_text(record: &csv::StringRecord) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    // Writing into memory cannot fail.
-    writer.write_record(record).ok();
-    let mut text = writer.into_inner().unwrap_or_default();
-    while text.last().is_some_and(|byte| *byte == b'\n') {
-        text.pop();
-    }
-    text
 }

@@ -1,58 +1,47 @@
-//! A finding of TruffleHog's JSON output. Its `Verified` is a hint: the detector for Alibaba asks ECS, so a good key
-//! without rights there is "unverified".
+//! TruffleHog 3, JSON. Its `Verified` is a hint: the detector for Alibaba asks ECS, so a good key without rights there
+//! is "unverified".
 
-use std::collections::HashMap;
-
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::entry::{EntryReports, parse_instant};
-use crate::reported_match;
-use akgate_rules::{access_key::AccessKeyId, leak::LeakPlace};
+use super::{
+    fields::{all_texts, first_text, member, text, texts},
+    finding::{EntryFindings, Finding},
+};
+use akgate_rules::leak::LeakPlace;
+use akgate_scan::instant::parse_instant;
 
-#[derive(Deserialize)]
-pub(super) struct TrufflehogFinding {
-    #[serde(default, rename = "SourceMetadata")]
-    metadata: SourceMetadata,
-    #[serde(default, rename = "DetectorName")]
-    detector: String,
-    #[serde(default, rename = "Raw")]
-    raw: String,
-    #[serde(default, rename = "RawV2")]
-    raw_v2: String,
-}
-
-#[derive(Default, Deserialize)]
-struct SourceMetadata {
-    /// By the kind of source: Git, Github, Filesystem, …
-    #[serde(default, rename = "Data")]
-    data: HashMap<String, HashMap<String, Value>>,
-}
-
-impl TrufflehogFinding {
-    pub fn reports(self) -> EntryReports {
-        let about = self.metadata.data.values().next();
-        let text = |name: &str| about?.get(name)?.as_str();
-        let place = LeakPlace::new(
-            text("link").or_else(|| text("repository")),
-            text("commit"),
-            text("file"),
-        );
-        let first_seen = text("timestamp").and_then(|at| parse_instant(&at.replacen(' ', "T", 1)));
-        // Some versions write the id and the secret after it without anything between.
-        let pair = AccessKeyId::parse(&self.raw)
-            .is_ok()
-            .then(|| self.raw_v2.strip_prefix(&self.raw))
-            .flatten();
-        let shown = match pair {
-            Some(secret) => format!("{} {secret}", self.raw),
-            None => format!("{} {}", self.raw, self.raw_v2),
+/// A finding. A line of its log is none.
+pub(super) fn findings(value: &Value) -> EntryFindings {
+    if member(value, "DetectorName").is_none() && member(value, "Raw").is_none() {
+        return match member(value, "msg").is_some() && member(value, "level").is_some() {
+            true => Ok(Vec::new()),
+            false => Err("missing field `DetectorName`".to_owned()),
         };
-        Ok(reported_match::reports_from_finding(
-            &shown,
-            &self.detector,
-            &place,
-            first_seen,
-        ))
     }
+    // By the kind of source: Git, Github, Filesystem, …
+    let about = member(value, "SourceMetadata.Data")
+        .and_then(Value::as_object)
+        .and_then(|data| data.values().next())
+        .unwrap_or(&Value::Null);
+    let place = LeakPlace::new(
+        first_text(
+            about,
+            &["link", "url", "repository", "repo", "image", "bucket"],
+        )
+        .as_deref(),
+        first_text(about, &["commit", "commit_hash"]).as_deref(),
+        first_text(about, &["file", "path", "filename", "key", "layer"]).as_deref(),
+    );
+    let mut matches = texts(value, &["Raw", "RawV2"]);
+    if let Some(parts) = member(value, "SecretParts") {
+        all_texts(parts, &mut matches);
+    }
+    let time = first_text(about, &["timestamp", "created_at", "date"]);
+    Ok(vec![Finding {
+        rule: text(value, "DetectorName").unwrap_or_default(),
+        matches,
+        context: texts(value, &["ExtraData.context"]),
+        place,
+        first_seen: time.as_deref().and_then(parse_instant),
+    }])
 }

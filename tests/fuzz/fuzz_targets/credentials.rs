@@ -1,15 +1,14 @@
-//! Telling credentials from other text.
+//! Texts that sources and scanners call credentials, through every decoder.
 #![no_main]
 
-use akgate_rules::credentials::{Credential, find_credentials, read_credentials};
+use akgate_scan::{SecretLengths, text::{Vouch, find_credentials}};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    for credential in find_credentials(text).chain(read_credentials(text)) {
-        let found = match &credential {
-            Credential::Id(id) => id.as_str(),
-            Credential::Secret(secret) => secret.expose(),
-        };
-        assert!(text.contains(found));
+    for vouch in [Vouch::Nobody, Vouch::Scanner, Vouch::Source] {
+        let found = find_credentials(text, vouch, SecretLengths::with([28]));
+        for (index, credential) in found.iter().enumerate() {
+            assert!(!found.iter().take(index).any(|known| known.equals(credential)));
+        }
     }
 });

@@ -2,6 +2,7 @@
 #![no_main]
 
 use akgate_intake::reported_match::{parse_matches, reports_from_token};
+use akgate_scan::SecretLengths;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
@@ -14,9 +15,9 @@ fuzz_target!(|body: &[u8]| {
     for reported in &matches {
         let label = serde_json::to_value(reported.label([])).unwrap();
         assert_eq!(label["token_hash"].as_str().unwrap().len(), 64);
-        assert!(reported.reports().len() <= body.len());
+        assert!(reported.reports(SecretLengths::default()).len() <= body.len());
     }
     if let Ok(text) = std::str::from_utf8(body) {
-        drop(reports_from_token(text, &akgate_rules::leak::LeakPlace::default()));
+        drop(reports_from_token(text, &akgate_rules::leak::LeakPlace::default(), SecretLengths::default()));
     }
 });
