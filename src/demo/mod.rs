@@ -318,7 +318,7 @@ async fn run_demo_steps<W: io::Write>(
                 time::Duration::days(1096),
                 stopped,
             )
-            .await
+            .await;
         }
     });
     let worker = node.worker(LetterWorkerSettings {

@@ -495,7 +495,7 @@ async fn suspects_are_restricted_by_one_command_and_by_two_people_if_they_are_ma
     let mut ids: Vec<&str> = rehearsal
         .restricted
         .iter()
-        .map(|key| key.as_str())
+        .map(akgate_rules::access_key::AccessKeyId::as_str)
         .collect();
     ids.sort_unstable();
     let mut both = [first.access_key_id.as_str(), second.access_key_id.as_str()];

@@ -340,7 +340,11 @@ fn table_is_read_as_people_make_it() {
         format!("ID,access_key_id,密钥,文件,日期\n7,{ID},{SECRET},\"a,b\",2026年10月1日\n"),
     ] {
         assert_eq!(detected(&text), Some(ReportFormat::Csv), "{text}");
-        assert_eq!(read(ReportFormat::Csv, &text), [both.clone()], "{text}");
+        assert_eq!(
+            read(ReportFormat::Csv, &text),
+            std::slice::from_ref(&both),
+            "{text}"
+        );
     }
     let gbk = encoding(&format!(
         "access_key_id,密钥,路径\n{ID},{SECRET},密钥.env\n"

@@ -8,8 +8,11 @@ use base64::{
 };
 use flate2::{Compression, write::GzEncoder};
 
-/// Name and function of each encoding.
-pub const ENCODINGS: [(&str, fn(&str) -> Vec<u8>); 40] = [
+/// An encoding: its name, and what writes a text in it.
+pub type Encoding = (&'static str, fn(&str) -> Vec<u8>);
+
+/// All of them.
+pub const ENCODINGS: [Encoding; 40] = [
     ("plain", |text| text.as_bytes().to_vec()),
     ("crlf", |text| text.replace('\n', "\r\n").into_bytes()),
     ("utf8_bom", |text| format!("\u{feff}{text}").into_bytes()),

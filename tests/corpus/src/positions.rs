@@ -1,7 +1,10 @@
 //! Where in a file a carrier stands, among other text.
 
-/// What stands around.
-pub const POSITIONS: [(&str, fn(&str) -> String); 13] = [
+/// A position: its name, and what puts other text around a carrier.
+pub type Position = (&'static str, fn(&str) -> String);
+
+/// All of them.
+pub const POSITIONS: [Position; 13] = [
     ("alone", |text| text.to_owned()),
     ("no_line_end", |text| text.trim_end().to_owned()),
     ("first", |text| format!("{text}{}", prose(40))),

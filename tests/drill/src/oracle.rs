@@ -12,7 +12,7 @@ use std::{
 use akgate_gateway::{
     GateSettings,
     decide::{CallFacts, Decider, policy_in_force},
-    routes::{Routes, UpstreamAuth},
+    routes::{OtherProduct, Routes, UpstreamAuth},
     trace::VerdictLabel,
 };
 use akgate_rules::{
@@ -21,7 +21,7 @@ use akgate_rules::{
     fault::Fault,
     operation::{Blocklist, Catalogue, Operation, Product},
     position::{BootInstant, History, Position},
-    request::OperationName,
+    request::{ApiRequest, RawRequest},
     restriction::RestrictionState,
     verdict::{DecisionBasis, Mode, Policy, Profile, Refusal, Standing, Verdict, permit_anonymous},
 };
@@ -33,6 +33,7 @@ use akgate_state::{
         memory::{AccountOverrides, LiveRegistry},
     },
 };
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -263,17 +264,32 @@ impl Rules {
         }
         for other in &case.policy.others {
             routes.serve_product(Product::from_code(&other.product), UpstreamAuth::InProcess);
-            for action in &other.actions {
-                routes.serve_operation(&other.product, &other.version, action);
-            }
+            routes.serve_other(OtherProduct {
+                product: other.product.clone(),
+                version: other.version.clone(),
+                actions: other.actions.iter().cloned().collect(),
+                ..OtherProduct::default()
+            });
         }
-        let name = OperationName {
-            version: case.call.version.clone(),
-            action: Some(case.call.action.clone()),
-        };
-        let route = routes.resolve(&self.catalogue, &name)?;
+        let route = routes.resolve(&self.catalogue, &rpc_call(&case.call)?)?;
         Ok(Operation::clone(&route.operation))
     }
+}
+
+/// The call as RPC writes it, with a signature that nobody looks at.
+fn rpc_call(call: &CaseCall) -> std::result::Result<ApiRequest, Fault> {
+    let target = format!(
+        "/?Action={}&Version={}&AccessKeyId=LTAI5tFake&SignatureMethod=HMAC-SHA1&SignatureVersion=1.0&SignatureNonce=1\
+         &Timestamp=2026-11-24T12:00:00Z&Signature=AAAA",
+        call.action, call.version
+    );
+    let uri = target.parse().map_err(|_| Fault::ApiNotFound)?;
+    let mut head = http::Request::new(());
+    *head.uri_mut() = uri;
+    ApiRequest::parse(&RawRequest {
+        head: head.into_parts().0,
+        body: Bytes::new(),
+    })
 }
 
 impl Case {

@@ -18,13 +18,14 @@ use akgate_rules::{
     request::parameters::{Parameters, percent_encode},
     signature::rpc,
 };
+use akgate_state::clock::{Clock, SystemClock};
 use axum::{Router, extract::Request};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::BodyExt;
 use serde_json::json;
 use sha1::Sha1;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpListener;
 
 use self::{
@@ -144,7 +145,7 @@ impl Field {
 
 /// The parameters of a signed call.
 fn signed(method: &str) -> String {
-    let now = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap();
+    let now = SystemClock.now().replace_nanosecond(0).unwrap();
     let pairs = [
         ("Action", "ListUsers".to_owned()),
         ("Version", "2015-05-01".to_owned()),
