@@ -221,8 +221,8 @@ fn line_is_the_one_of_the_original() {
     assert_eq!(lines, [3, 3]);
     let text = format!(
         "a\n{{\"x\":\"\\n\\n{ID}\\n\"}}\r\n\r\nsecret=3D{}=\r\n{}\r\n",
-        &SECRET[..10],
-        &SECRET[10..]
+        SECRET.get(..10).unwrap(),
+        SECRET.get(10..).unwrap()
     );
     let lines: Vec<u64> = scan("escapes", text.as_bytes())
         .findings
