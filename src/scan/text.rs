@@ -52,13 +52,20 @@ pub fn find_credentials(text: &str, vouch: Vouch, lengths: SecretLengths) -> Vec
             credentials.push(credential);
         }
     }
-    if credentials.is_empty() && vouch == Vouch::Source {
-        credentials.extend(read_whole(text, lengths));
+    let has_secret = credentials.iter().any(|one| one.secret().is_some());
+    if vouch == Vouch::Source && !has_secret {
+        let parts = text.split(|c: char| c.is_whitespace() || matches!(c, ':' | ';' | ',' | '|'));
+        let is_id = |part: &str| credentials.iter().any(|one| one.is_id(part));
+        let secrets: Vec<Credential> = parts
+            .filter(|part| !is_id(part))
+            .filter_map(|part| read_whole(part, lengths))
+            .collect();
+        credentials.extend(secrets);
     }
     credentials
 }
 
-/// A text that is nothing but a secret, whatever it looks like.
+/// A word that is nothing but a secret, whatever it looks like.
 fn read_whole(text: &str, lengths: SecretLengths) -> Option<Credential> {
     let text = text.trim();
     let has_length = lengths.contains(text.len())
@@ -78,6 +85,11 @@ impl Credential {
             Self::Id(id) => Some(id),
             Self::Secret(_) => None,
         }
+    }
+
+    /// Whether it is this id.
+    fn is_id(&self, text: &str) -> bool {
+        self.id().is_some_and(|id| id.as_str() == text)
     }
 
     /// The secret, if it is one.

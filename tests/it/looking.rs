@@ -132,6 +132,7 @@ async fn lineage_shows_ancestors_and_descendants_of_a_key() {
     assert_eq!(of_root.remove(0), of(0, KEY, imposed()));
     let mut expected = vec![
         of(1, &carol, None),
+        of(1, &format!("user:{ACCOUNT}/carol"), None),
         of(1, &first.access_key_id, None),
         of(2, &second.access_key_id, None),
     ];

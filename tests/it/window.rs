@@ -350,7 +350,7 @@ async fn make_exception(pool: &PgPool, _: RestrictionInForce) -> Uuid {
     operators(pool).await;
     let excepting: ExceptionRequest = serde_json::from_value(serde_json::json!({
         "operations": ["RAM:CreateUser"],
-        "networks": ["0.0.0.0/0"],
+        "networks": ["0.0.0.0/16"],
         "hours": 72,
         "reason": "test",
     }))

@@ -7,7 +7,18 @@ use akgate_scan::{InputSink, ScanFinding, Skipped};
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::ScanTally;
+/// What was searched and found.
+#[derive(Default)]
+pub(super) struct ScanTally {
+    pub files: u64,
+    pub findings: u64,
+    /// Files and folders that could not be read.
+    pub unread: u64,
+    /// What was left out: links, archives that cannot be unpacked, devices.
+    pub skipped: u64,
+    /// Git repositories, whose history was not searched.
+    pub repositories: u64,
+}
 
 /// Prints findings as they come, and counts.
 pub(super) struct FindingPrinter<'w, O, E> {

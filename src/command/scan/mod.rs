@@ -9,7 +9,7 @@ use std::{
 };
 
 use self::{
-    finding::FindingPrinter,
+    finding::{FindingPrinter, ScanTally},
     walk::{WalkSettings, scan_path, scan_standard_input},
 };
 use super::CommandExit;
@@ -48,19 +48,6 @@ fn parse_length(text: &str) -> Result<usize, String> {
             let (first, last) = SecretLengths::CONFIGURABLE.into_inner();
             format!("must be {first} to {last}")
         })
-}
-
-/// What was searched and found.
-#[derive(Default)]
-struct ScanTally {
-    files: u64,
-    findings: u64,
-    /// Files and folders that could not be read.
-    unread: u64,
-    /// What was left out: links, archives that cannot be unpacked, devices.
-    skipped: u64,
-    /// Git repositories, whose history was not searched.
-    repositories: u64,
 }
 
 /// Runs the command. Exit status 0 if nothing was found, 1 if something was, 3 if some of the input was not searched.

@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use super::{ReportFormat, table::read_header};
+use super::{format::ReportFormat, table::read_header};
 use akgate_scan::unicode::decode_text;
 
 /// What a file is.

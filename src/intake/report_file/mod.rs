@@ -5,6 +5,7 @@ mod detect;
 mod entry;
 mod fields;
 mod finding;
+mod format;
 mod ggshield;
 mod github;
 mod gitlab;
@@ -35,50 +36,12 @@ use akgate_state::leaks::record::LeakReport;
 use flate2::bufread::MultiGzDecoder;
 use serde_json::Value;
 
-pub use self::{detect::Detected, entry::ReportEntry};
+pub use self::{detect::Detected, entry::ReportEntry, format::ReportFormat};
 use self::{
     detect::has_member,
     finding::EntryFindings,
     json::{EntryPath, JsonEntries, JsonEvent, PathStep},
 };
-
-akgate_rules::text_enum! {
-    /// The format of a file.
-    pub enum ReportFormat {
-        /// gitleaks 7 and 8 and betterleaks
-        Gitleaks = "gitleaks",
-        /// SARIF 2.1.0, of any scanner
-        Sarif = "sarif",
-        /// TruffleHog 3
-        Trufflehog = "trufflehog",
-        /// TruffleHog 2
-        TrufflehogV2 = "trufflehog-v2",
-        /// trufflehog3, of PyPI
-        Trufflehog3 = "trufflehog3",
-        /// Secret-scanning alerts of GitHub
-        Github = "github-alerts",
-        /// The secret detection report of GitLab
-        Gitlab = "gitlab-report",
-        /// Kingfisher
-        Kingfisher = "kingfisher",
-        /// Nosey Parker
-        Noseyparker = "noseyparker",
-        /// ggshield
-        Ggshield = "ggshield",
-        /// Semgrep
-        Semgrep = "semgrep",
-        /// Rusty Hog
-        RustyHog = "rusty-hog",
-        /// Talisman
-        Talisman = "talisman",
-        /// secretlint
-        Secretlint = "secretlint",
-        /// A header line, then a finding per line
-        Csv = "csv",
-        /// JSON objects
-        Ndjson = "ndjson",
-    }
-}
 
 /// How many bytes are read to detect the format.
 const DETECTION_BYTES: u64 = 64 << 10;

@@ -39,11 +39,11 @@ fn subjects_of(operation: &Operation) -> Option<&'static [&'static str]> {
         "CreateAccessKey" | "CreateLoginProfile" => (&["UserName"], &["UserPrincipalName"]),
         "UpdateAccessKey" => (
             &["UserName", "UserAccessKeyId", "Status"],
-            &["UserPrincipalName", "UserAccessKeyId", "Status"],
+            &["UserPrincipalName", "UserId", "UserAccessKeyId", "Status"],
         ),
         "DeleteAccessKey" | "RestoreAccessKeyFromRecycleBin" => (
             &["UserName", "UserAccessKeyId"],
-            &["UserPrincipalName", "UserAccessKeyId"],
+            &["UserPrincipalName", "UserId", "UserAccessKeyId"],
         ),
         _ => return None,
     };

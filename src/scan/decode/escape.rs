@@ -1,7 +1,7 @@
 //! Escapes of strings (JSON, JavaScript, C, Python, shells, Java), percent encoding, HTML entities, quoted-printable,
 //! and the colours of terminals.
 
-use super::hex_value;
+use super::hex_digit::hex_value;
 use crate::view::{Layer, View};
 
 /// The longest HTML entity, its `&` and `;` included.

@@ -1,6 +1,6 @@
 //! Bytes as hexadecimal digits in one run.
 
-use super::hex_value;
+use super::hex_digit::hex_value;
 use crate::view::{Layer, Scale, View};
 
 /// The shortest run that can contain an id.

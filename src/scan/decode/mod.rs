@@ -4,6 +4,7 @@ mod base64;
 mod escape;
 mod gbk;
 mod gzip;
+mod hex_digit;
 mod hexadecimal;
 mod wide;
 
@@ -25,8 +26,3 @@ pub(crate) const DECODERS: [fn(&View<'_>) -> Option<Layer>; 6] = [
     wide::decode_runs,
     gbk::decode,
 ];
-
-/// The value of a hexadecimal digit.
-fn hex_value(byte: u8) -> Option<u32> {
-    char::from(byte).to_digit(16)
-}
