@@ -4,7 +4,7 @@
 //! A restriction with `descendants_since` reaches what its key made since then, to any depth: the access keys, and the
 //! sessions of roles and identity providers. Each gets a restriction of its own, which names that of the key as its
 //! ancestor. What becomes known later is restricted in the transaction in which it becomes known
-//! ([`restrict_new_descendants`]); writers of both kinds wait for each other, so that nothing comes between.
+//! (`restrict_new_descendants`); writers of both kinds wait for each other, so that nothing comes between.
 
 use std::collections::HashSet;
 
