@@ -29,7 +29,7 @@ pub enum HeadFault {
     #[error("this method takes no body")]
     Body,
     /// A method of proxies or for debugging.
-    #[error("this method is not implemented")]
+    #[error("this method is not allowed")]
     Method,
     /// It expects something other than `100-continue`.
     #[error("this expectation cannot be met")]
@@ -43,7 +43,7 @@ impl HeadFault {
         match self {
             Self::NoHost | Self::ManyHosts | Self::Host => StatusCode::BAD_REQUEST,
             Self::OtherHost | Self::Target | Self::Body => StatusCode::BAD_REQUEST,
-            Self::Method => StatusCode::NOT_IMPLEMENTED,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
         }
     }
@@ -56,6 +56,13 @@ impl HeadFault {
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        if self == Self::Method {
+            // RFC 9110, 15.5.6: what some path of ours takes.
+            headers.insert(
+                ALLOW,
+                HeaderValue::from_static("GET, HEAD, POST, PUT, OPTIONS"),
+            );
+        }
         answer
     }
 }

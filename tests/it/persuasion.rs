@@ -103,7 +103,7 @@ async fn time_of_a_leak_is_between_2009_and_now() {
             json!({ "first_seen": at }),
         )
         .await;
-        assert_eq!(status, 400, "{at}");
+        assert_eq!(status, 422, "{at}");
         assert!(
             problem["detail"].as_str().unwrap().contains("first_seen"),
             "{problem}"
@@ -168,7 +168,7 @@ async fn exceptions_of_a_restriction_are_measured_together() {
         &["2001:db8::/32", "2001:db9::/32"],
     ] {
         let (status, problem) = ask(wide).await;
-        assert_eq!(status, 400, "{wide:?}");
+        assert_eq!(status, 422, "{wide:?}");
         assert!(
             problem["detail"].as_str().unwrap().contains("together"),
             "{problem}"
@@ -178,7 +178,7 @@ async fn exceptions_of_a_restriction_are_measured_together() {
     assert_eq!(status, 202);
     desk.approve(&waits).await;
     let (status, problem) = ask(&["10.1.0.0/24"]).await;
-    assert_eq!(status, 400, "with what passes already: {problem}");
+    assert_eq!(status, 422, "with what passes already: {problem}");
     assert_eq!(
         ask(&["10.0.7.0/24"]).await.0,
         202,

@@ -41,6 +41,16 @@ impl Problem {
         )
     }
 
+    /// The request is well-formed, but what it asks for is not possible.
+    pub fn unprocessable(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "not-possible",
+            "What the request asks for is not possible.",
+            detail,
+        )
+    }
+
     /// The token is missing or not valid.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(

@@ -183,7 +183,10 @@ pub async fn revoke_exception(
 
 impl From<ScopeFault> for Problem {
     fn from(fault: ScopeFault) -> Self {
-        Self::invalid(format!("{fault}."))
+        match fault {
+            ScopeFault::TooWideTogether => Self::unprocessable(format!("{fault}.")),
+            fault => Self::invalid(format!("{fault}.")),
+        }
     }
 }
 

@@ -61,7 +61,7 @@ pub async fn report_leak(
         .first_seen
         .is_some_and(|at| !is_plausible_first_seen(at, now))
     {
-        return Err(Problem::invalid(
+        return Err(Problem::unprocessable(
             "`first_seen` must be a time between 2009 and now: leave it out if it is not known.",
         ));
     }
