@@ -24,8 +24,14 @@ impl<W: Write> VisibleOutput<W> {
 
     fn write_text(&mut self, bytes: &[u8]) -> io::Result<()> {
         for chunk in bytes.utf8_chunks() {
-            let text = escape_misleading(chunk.valid(), |c| c == '\n' || c == '\t');
-            self.out.write_all(text.as_bytes())?;
+            // The end of a line of a message (RFC 5322) is none of a terminal's tricks; a lone CR is.
+            for (n, line) in chunk.valid().split("\r\n").enumerate() {
+                if n > 0 {
+                    self.out.write_all(b"\r\n")?;
+                }
+                let line = escape_misleading(line, |c| c == '\n' || c == '\t');
+                self.out.write_all(line.as_bytes())?;
+            }
             if !chunk.invalid().is_empty() {
                 self.out.write_all("\u{fffd}".as_bytes())?;
             }
@@ -43,11 +49,16 @@ impl<W: Write> Write for VisibleOutput<W> {
         {
             self.pending = text.split_off(fault.valid_up_to());
         }
+        if self.pending.is_empty() && text.last() == Some(&b'\r') {
+            self.pending = text.split_off(text.len() - 1);
+        }
         self.write_text(&text)?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        let rest = std::mem::take(&mut self.pending);
+        self.write_text(&rest)?;
         self.out.flush()
     }
 }
@@ -58,8 +69,8 @@ mod tests {
 
     #[test]
     fn output_is_visible_however_it_is_cut() {
-        let written = "table ┌ 张\u{202e}\u{9b}\u{1b}[2J\n";
-        let shown = "table ┌ 张\\u202e\\u009b\\u001b[2J\n";
+        let written = "table ┌ 张\u{202e}\u{9b}\u{1b}[2J\n a\r\nb\rc\n";
+        let shown = "table ┌ 张\\u202e\\u009b\\u001b[2J\n a\r\nb\\u000dc\n";
         for cut in 0..=written.len() {
             let mut out = VisibleOutput::new(Vec::new());
             let (first, second) = written.as_bytes().split_at(cut);
