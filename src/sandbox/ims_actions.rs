@@ -5,31 +5,17 @@ use std::future::ready;
 use super::{
     account_reports, accounts,
     actions::Action,
-    applications, credential_report, governance, groups, key_policies, keys, login_profiles,
-    mfa_devices,
+    applications, credential_report, governance, key_policies, mfa_devices,
     oidc_providers::{self, CLIENT_IDS, FINGERPRINTS, add_to_provider, remove_from_provider},
     passkeys, provisions, recycle_bin, recycled_users, saml_providers, scopes, service_credentials,
-    settings::{PASSWORD_POLICY, SECURITY_PREFERENCE, USER_SSO, get_settings, set_settings},
-    tagging, users, verification,
+    settings::{USER_SSO, get_settings, set_settings},
+    shared_actions::find_shared_action,
+    users, verification,
 };
 
 /// The action of this name.
 pub fn find_ims_action(name: &str) -> Option<Action> {
     let action: Action = match name {
-        "CreateUser" => |sandbox, asked| Box::pin(users::create_user(sandbox, asked)),
-        "GetUser" => |sandbox, asked| Box::pin(users::get_user(sandbox, asked)),
-        "ListUsers" => {
-            |sandbox, asked| Box::pin(users::list_users(sandbox, asked, ("Users", "User")))
-        }
-        "UpdateUser" => |sandbox, asked| Box::pin(users::update_user(sandbox, asked)),
-        "DeleteUser" => |sandbox, asked| Box::pin(users::delete_user(sandbox, asked)),
-        "CreateAccessKey" => |sandbox, asked| Box::pin(keys::create_access_key(sandbox, asked)),
-        "UpdateAccessKey" => |sandbox, asked| Box::pin(keys::update_access_key(sandbox, asked)),
-        "DeleteAccessKey" => |sandbox, asked| Box::pin(keys::delete_access_key(sandbox, asked)),
-        "ListAccessKeys" => |sandbox, asked| Box::pin(keys::list_access_keys(sandbox, asked)),
-        "GetAccessKeyLastUsed" => {
-            |sandbox, asked| Box::pin(keys::get_key_last_used(sandbox, asked))
-        }
         "ListAccessKeysInRecycleBin" => {
             |sandbox, asked| Box::pin(recycle_bin::list_recycled_keys(sandbox, asked))
         }
@@ -46,66 +32,6 @@ pub fn find_ims_action(name: &str) -> Option<Action> {
                 ("UserBasicInfos", "UserBasicInfo"),
             ))
         },
-        "CreateLoginProfile" => {
-            |sandbox, asked| Box::pin(login_profiles::create_login_profile(sandbox, asked))
-        }
-        "GetLoginProfile" => {
-            |sandbox, asked| Box::pin(login_profiles::get_login_profile(sandbox, asked))
-        }
-        "UpdateLoginProfile" => {
-            |sandbox, asked| Box::pin(login_profiles::update_login_profile(sandbox, asked))
-        }
-        "DeleteLoginProfile" => {
-            |sandbox, asked| Box::pin(login_profiles::delete_login_profile(sandbox, asked))
-        }
-        "CreateGroup" => |sandbox, asked| Box::pin(groups::create_group(sandbox, asked)),
-        "GetGroup" => |sandbox, asked| Box::pin(groups::get_group(sandbox, asked)),
-        "ListGroups" => |sandbox, asked| Box::pin(groups::list_groups(sandbox, asked)),
-        "UpdateGroup" => |sandbox, asked| Box::pin(groups::update_group(sandbox, asked)),
-        "DeleteGroup" => |sandbox, asked| Box::pin(groups::delete_group(sandbox, asked)),
-        "AddUserToGroup" => |sandbox, asked| Box::pin(groups::add_user_to_group(sandbox, asked)),
-        "RemoveUserFromGroup" => {
-            |sandbox, asked| Box::pin(groups::remove_user_from_group(sandbox, asked))
-        }
-        "ListGroupsForUser" => {
-            |sandbox, asked| Box::pin(groups::list_groups_for_user(sandbox, asked))
-        }
-        "ListUsersForGroup" => {
-            |sandbox, asked| Box::pin(groups::list_users_for_group(sandbox, asked))
-        }
-        "TagResources" => |sandbox, asked| Box::pin(tagging::tag_resources(sandbox, asked)),
-        "UntagResources" => |sandbox, asked| Box::pin(tagging::untag_resources(sandbox, asked)),
-        "ListTagResources" => {
-            |sandbox, asked| Box::pin(tagging::list_tag_resources(sandbox, asked))
-        }
-        "ChangePassword" => {
-            |sandbox, asked| Box::pin(login_profiles::change_password(sandbox, asked))
-        }
-        "CreateVirtualMFADevice" => {
-            |sandbox, asked| Box::pin(mfa_devices::create_mfa_device(sandbox, asked))
-        }
-        "DeleteVirtualMFADevice" => {
-            |sandbox, asked| Box::pin(mfa_devices::delete_mfa_device(sandbox, asked))
-        }
-        "ListVirtualMFADevices" => {
-            |sandbox, asked| Box::pin(mfa_devices::list_mfa_devices(sandbox, asked))
-        }
-        "BindMFADevice" => |sandbox, asked| Box::pin(mfa_devices::bind_mfa_device(sandbox, asked)),
-        "GetUserMFAInfo" => {
-            |sandbox, asked| Box::pin(mfa_devices::get_user_mfa_info(sandbox, asked))
-        }
-        "GetPasswordPolicy" => {
-            |sandbox, asked| Box::pin(get_settings(sandbox, asked, &PASSWORD_POLICY))
-        }
-        "SetPasswordPolicy" => {
-            |sandbox, asked| Box::pin(set_settings(sandbox, asked, &PASSWORD_POLICY))
-        }
-        "GetSecurityPreference" => {
-            |sandbox, asked| Box::pin(get_settings(sandbox, asked, &SECURITY_PREFERENCE))
-        }
-        "SetSecurityPreference" => {
-            |sandbox, asked| Box::pin(set_settings(sandbox, asked, &SECURITY_PREFERENCE))
-        }
         "GetAccessKeyInfoInRecycleBin" => {
             |sandbox, asked| Box::pin(recycle_bin::get_recycled_key(sandbox, asked))
         }
@@ -322,7 +248,7 @@ fn find_provider_action(name: &str) -> Option<Action> {
                 sandbox, asked,
             ))
         },
-        _ => return None,
+        _ => return find_shared_action(name),
     };
     Some(action)
 }

@@ -52,6 +52,7 @@ mod service_roles;
 mod sessions;
 mod settings;
 mod shape;
+mod shared_actions;
 mod tagging;
 mod tags;
 mod trust;
